@@ -1,0 +1,1 @@
+"""Worksgate: the customer's side of LINE WORKS single sign-on."""

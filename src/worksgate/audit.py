@@ -1,0 +1,62 @@
+"""What is worth remembering, and under which name (R-105).
+
+One login is followed by its ``login_id`` from the authorization request to the user info. An
+event never holds a secret (R-106): no password, code, token, secret, cookie or query string has a
+field to be put into.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+
+class Event(StrEnum):
+    """The names of events, as they stand in the database and in the log."""
+
+    LOGIN_REQUESTED = "login.requested"
+    LOGIN_SUCCEEDED = "login.succeeded"
+    LOGIN_FAILED = "login.failed"
+    LOGIN_THROTTLED = "login.throttled"
+    LOGIN_REFUSED = "login.refused"
+    CODE_ISSUED = "code.issued"
+    CODE_REDEEMED = "code.redeemed"
+    CODE_REFUSED = "code.refused"
+    CODE_REPLAYED = "code.replayed"
+    TOKEN_REFRESHED = "token.refreshed"
+    CLIENT_REFUSED = "client.refused"
+    USER_INFO_RETURNED = "user_info.returned"
+    USER_INFO_REFUSED = "user_info.refused"
+    LOGOUT = "logout"
+    SESSION_KEY_REFUSED = "session_key.refused"
+    CLIENT_CHANGED = "client.changed"
+    USER_CHANGED = "user.changed"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEvent:
+    """One fact. ``at`` is in seconds since the epoch, ``address`` the peer's, as we trust it.
+
+    ``actor`` is who did it where that is not the subject: an administrator, or ``cli``.
+    ``detail`` is a short text of ours; what came from outside is encoded by the writer.
+    """
+
+    event: Event
+    at: float
+    login_id: str | None = None
+    client_id: str | None = None
+    subject_id: str | None = None
+    username: str | None = None
+    address: str | None = None
+    actor: str | None = None
+    detail: str | None = field(default=None)
+
+
+class AuditLog(Protocol):
+    """Where events go. ``record`` returns at once and never raises."""
+
+    def record(self, event: AuditEvent) -> None: ...
+
+    async def flush(self) -> None:
+        """Return when all that was recorded before is durable."""
+        ...

@@ -1,0 +1,269 @@
+"""The record of one call: what was sent, what came back, how long it took, what went wrong.
+
+A record holds the real bytes, since a check may need them, but `repr` and `masked()` show no
+secret: a secret is known by the name of its parameter, and is then hidden wherever else its
+value occurs, because a server may echo what it was sent.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Final
+from urllib.parse import quote, quote_plus, unquote_plus
+
+FORM: Final = "application/x-www-form-urlencoded"
+
+SECRET_PARAMETERS: Final = frozenset(
+    {"code", "client_secret", "access_token", "refresh_token", "password"}
+)
+
+_SHOWN_CHARACTERS: Final = 4
+_SHORTEST_SHOWN: Final = 12
+_SHORTEST_ECHO: Final = 6
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """How long LINE WORKS waits, in seconds: for the connection, then for the whole answer."""
+
+    connect: float = 1.0
+    answer: float = 3.0
+
+
+def decode_parameters(text: str) -> list[tuple[str, str]]:
+    """Return the parameters of a query or a form in order, decoded once."""
+    pairs = (pair.partition("=") for pair in text.split("&") if pair)
+    return [(unquote_plus(name), unquote_plus(value)) for name, _, value in pairs]
+
+
+def query_of(url: str) -> str:
+    """Return the query of a URL as it was written: what stands between `?` and `#`."""
+    return url.partition("#")[0].partition("?")[2]
+
+
+class Failure(StrEnum):
+    """Why there is no usable answer. An error in good JSON is an answer, not a failure."""
+
+    CONNECT_TIMEOUT = "connect_timeout"
+    CONNECT_FAILED = "connect_failed"
+    TLS_FAILED = "tls_failed"
+    ANSWER_TIMEOUT = "answer_timeout"
+    BROKEN_ANSWER = "broken_answer"
+    ANSWER_TOO_LARGE = "answer_too_large"
+    NOT_JSON = "not_json"
+
+
+_NOT_CONNECTED: Final = frozenset(
+    {Failure.CONNECT_TIMEOUT, Failure.CONNECT_FAILED, Failure.TLS_FAILED}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was sent. `headers` are those that we set, in order."""
+
+    method: str
+    url: str = field(repr=False)
+    headers: Headers = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. `body` is cut at ANSWER_SIZE_LIMIT bytes."""
+
+    status: int
+    headers: Headers = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+    def header(self, name: str) -> str | None:
+        """Return the first header of that name, in any case of letters."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key.lower() == wanted), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Measured times in seconds, up to success or failure; None where it did not come so far.
+
+    `connect` is name resolution and TCP, `tls` the handshake, `answer` the time from the first
+    byte of the request to the last byte of the answer.
+    """
+
+    connect: float | None = None
+    tls: float | None = None
+    answer: float | None = None
+
+    @property
+    def connected(self) -> float | None:
+        """Seconds until bytes could flow: TCP and, where there was one, the handshake."""
+        return None if self.connect is None else self.connect + (self.tls or 0.0)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Exchange:
+    """One request, its answer, the times against the limits, and what went wrong."""
+
+    request: Request
+    answer: Answer | None
+    timings: Timings
+    limits: TimeLimits
+    failure: Failure | None = None
+    secrets: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> int | None:
+        return None if self.answer is None else self.answer.status
+
+    @property
+    def json(self) -> Mapping[str, object] | None:
+        """The JSON object of the answer, or None where there is none."""
+        return None if self.answer is None else json_object(self.answer.body)
+
+    @property
+    def error(self) -> str | None:
+        """The `error` of the answer, whether it is a number or a word."""
+        return self.value("error")
+
+    @property
+    def connected_in_time(self) -> bool:
+        connected = self.timings.connected
+        if connected is None or self.failure in _NOT_CONNECTED:
+            return False
+        return connected <= self.limits.connect
+
+    @property
+    def answered_in_time(self) -> bool:
+        answer = self.timings.answer
+        if answer is None or self.failure is Failure.ANSWER_TIMEOUT:
+            return False
+        return answer <= self.limits.answer
+
+    def value(self, name: str) -> str | None:
+        """Return a string field of the JSON answer, or None if it is absent, empty or no string."""
+        value = (self.json or {}).get(name)
+        return value if isinstance(value, str) and value else None
+
+    def masked(self) -> "Exchange":
+        """Return the same exchange with every secret shortened to its first characters.
+
+        Secrets are found by the name of their parameter, and then wherever else their value
+        occurs: a server may echo what it was sent.
+        """
+        secrets = tuple(sorted(self._found_secrets(), key=len, reverse=True))
+        return replace(
+            self,
+            request=_masked_request(self.request, secrets),
+            answer=None if self.answer is None else _masked_answer(self.answer, secrets),
+            secrets=(),
+        )
+
+    def _found_secrets(self) -> set[str]:
+        sent = query_of(self.request.url), _text(self.request.body)
+        fields = [pair for text in sent for pair in decode_parameters(text)]
+        for body in (self.request.body, self.answer.body if self.answer else b""):
+            fields += [(name, str(value)) for name, value in (json_object(body) or {}).items()]
+        found = {value for name, value in fields if name in SECRET_PARAMETERS}
+        return {secret for secret in found.union(self.secrets) if len(secret) >= _SHORTEST_ECHO}
+
+    def __repr__(self) -> str:
+        shown = self.masked()
+        outcome = shown.failure or shown.status
+        return f"<Exchange {shown.request.method} {shown.request.url} -> {outcome}>"
+
+
+# Masking
+
+
+def mask_secret(name: str, value: str) -> str:
+    """Return what may be shown of a secret: its first four characters, if it is long enough."""
+    if name == "password" or len(value) < _SHORTEST_SHOWN:
+        return "…"
+    return f"{value[:_SHOWN_CHARACTERS]}…"
+
+
+def mask_url(url: str) -> str:
+    """Return the URL with the values of secret parameters shortened."""
+    before, question_mark, query = url.partition("?")
+    query, hash_sign, fragment = query.partition("#")
+    return f"{before}{question_mark}{_masked_pairs(query)}{hash_sign}{fragment}"
+
+
+def _masked_pairs(query: str) -> str:
+    return "&".join(_masked_pair(pair) for pair in query.split("&"))
+
+
+def _masked_pair(pair: str) -> str:
+    name, equals, value = pair.partition("=")
+    plain = unquote_plus(name)
+    return f"{name}{equals}{mask_secret(plain, value)}" if plain in SECRET_PARAMETERS else pair
+
+
+_JSON_SECRET = re.compile(
+    r"""(["']?(?P<name>%s)["']?\s*:\s*["'])(?P<value>(?:[^"'\\]|\\.)*)"""
+    % "|".join(sorted(SECRET_PARAMETERS))
+)
+
+
+def _masked_json(text: str) -> str:
+    """Mask by name, keeping the text as it was written, be it good JSON or nearly so."""
+    return _JSON_SECRET.sub(lambda m: m[1] + mask_secret(m["name"], m["value"]), text)
+
+
+def _masked_echoes(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        shown = mask_secret("", secret)
+        written = {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]}
+        for form in sorted(written, key=len, reverse=True):
+            text = text.replace(form, shown)
+    return text
+
+
+def _masked_request(request: Request, secrets: tuple[str, ...]) -> Request:
+    content_type = next((v for k, v in request.headers if k.lower() == "content-type"), "")
+    body = _text(request.body)
+    body = _masked_pairs(body) if content_type.startswith(FORM) else _masked_json(body)
+    return replace(
+        request,
+        url=_masked_echoes(mask_url(request.url), secrets),
+        headers=_masked_headers(request.headers, secrets),
+        body=_masked_echoes(body, secrets).encode(),
+    )
+
+
+def _masked_answer(answer: Answer, secrets: tuple[str, ...]) -> Answer:
+    return replace(
+        answer,
+        headers=_masked_headers(answer.headers, secrets),
+        body=_masked_echoes(_masked_json(_text(answer.body)), secrets).encode(),
+    )
+
+
+def _masked_headers(headers: Headers, secrets: tuple[str, ...]) -> Headers:
+    return tuple((name, _masked_header(name.lower(), value, secrets)) for name, value in headers)
+
+
+def _masked_header(name: str, value: str, secrets: tuple[str, ...]) -> str:
+    if name in {"cookie", "set-cookie"}:
+        return re.sub(r"^([^=]*)=[^;]*", r"\1=…", value)
+    if name == "authorization":
+        return "…"
+    if name == "location":
+        value = mask_url(value)
+    return _masked_echoes(value, secrets)
+
+
+def _text(body: bytes) -> str:
+    return body.decode("utf-8", "replace")
+
+
+def json_object(body: bytes) -> Mapping[str, object] | None:
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,352 @@
+"""What LINE WORKS sends, byte for byte, and how long it waits.
+
+Every call returns an `Exchange`, also when nobody answered: a conformance check and a person
+looking at the simulator both need to see what was tried. `Exchange.masked()` is the form to
+show; `repr` shows nothing else.
+
+https://developers.worksmobile.com/jp/docs/sso-sp-oauth
+"""
+
+import asyncio
+import base64
+import re
+import ssl
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Self
+from urllib.parse import quote, urlencode
+
+import httpx2
+
+from worksgate.conformance.exchange import (
+    FORM,
+    Answer,
+    Exchange,
+    Failure,
+    Request,
+    TimeLimits,
+    Timings,
+    decode_parameters,
+    json_object,
+    query_of,
+)
+
+LOGIN_LIFETIME: Final = 30 * 60
+"""Seconds from the authorization request to the redirect; later ones LINE WORKS refuses."""
+
+ANSWER_SIZE_LIMIT: Final = 64 * 1024
+"""Bytes of an answer that are read. The largest right answer has a few hundred."""
+
+Parameters = Sequence[tuple[str, str]]
+
+
+# What the two sides have agreed on
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """The addresses that an administrator pastes into the LINE WORKS Developer Console."""
+
+    web_login: str
+    app_login: str
+    access_token: str
+    user_info: str
+    logout: str
+    imap_login: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What the Developer Console calls Client ID and Client Secret."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
+# The login, which passes through the browser
+
+
+class CallbackError(ValueError):
+    """The browser came back without a usable code. `error` is what it carried instead."""
+
+    def __init__(self, message: str, error: str | None = None) -> None:
+        super().__init__(message)
+        self.error = error
+
+
+def with_parameters(url: str, parameters: Parameters) -> str:
+    """Return the URL with parameters added, each percent-encoded exactly once.
+
+    What is already in the URL keeps its bytes, and a fragment stays at the end.
+    """
+    before, hash_sign, fragment = url.partition("#")
+    query = "&".join(
+        f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in parameters
+    )
+    separator = "" if not query else "&" if "?" in before else "?"
+    return f"{before}{separator}{query}{hash_sign}{fragment}"
+
+
+def redirect_uri_with_state(redirect_uri: str, state: str) -> str:
+    """Return the redirect_uri as LINE WORKS sends it: its own state rides inside."""
+    return with_parameters(redirect_uri, [("state", state)])
+
+
+def authorization_url(
+    login_page: str,
+    *,
+    client_id: str,
+    redirect_uri: str,
+    works_id: str | None = None,
+    app: bool = False,
+    session_key: str | None = None,
+) -> str:
+    """Return the address of the login page, as a browser or an app of LINE WORKS opens it.
+
+    `redirect_uri` comes with its state already inside (`redirect_uri_with_state`) and is
+    percent-encoded once more here, as one value. `app` and `session_key` are what the mobile
+    and PC apps add.
+    """
+    parameters = [
+        ("response_type", "code"),
+        ("client_id", client_id),
+        ("redirect_uri", redirect_uri),
+    ]
+    if works_id:
+        parameters.append(("worksId", works_id))
+    if app:
+        parameters.append(("userAgent", "LineWorks"))
+    if session_key is not None:
+        parameters.append(("sessionKey", session_key))
+    return with_parameters(login_page, parameters)
+
+
+def parse_callback(url: str, *, redirect_uri: str | None = None) -> str:
+    """Return the authorization code from the address that the browser was sent back to.
+
+    With `redirect_uri`, the address must be exactly that one with one code added, every other
+    byte untouched. Raises CallbackError otherwise, and also where the code is missing, empty or
+    given twice.
+    """
+    parameters = decode_parameters(query_of(url))
+    codes = [value for name, value in parameters if name == "code"]
+    if len(codes) > 1:
+        raise CallbackError("the code was given more than once")
+    if not codes or not codes[0]:
+        error = dict(parameters).get("error")
+        raise CallbackError("there is no code in the address", error)
+    if redirect_uri is not None and url != _with_code(redirect_uri, written_in=url):
+        raise CallbackError("the address is not the redirect_uri plus one code")
+    return codes[0]
+
+
+def _with_code(redirect_uri: str, *, written_in: str) -> str:
+    """Return the redirect_uri with the code added, in the bytes that the callback has for it."""
+    code = re.search(r"[?&]code=([^&#]*)", written_in)
+    before, hash_sign, fragment = redirect_uri.partition("#")
+    separator = "&" if "?" in before else "?"
+    return f"{before}{separator}code={code[1] if code else ''}{hash_sign}{fragment}"
+
+
+# The calls from server to server
+
+
+class LineWorks:
+    """LINE WORKS, as one client sees it: the calls that it makes from its own servers.
+
+    Each call opens a new connection, so that the time to connect is always measured, follows
+    no redirect and never raises for what the other side does. Close it with `aclose`, or use it
+    in `async with`.
+    """
+
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        credentials: Credentials,
+        *,
+        limits: TimeLimits | None = None,
+        verify: ssl.SSLContext | bool = True,
+    ) -> None:
+        self.endpoints = endpoints
+        self.credentials = credentials
+        self.limits = limits or TimeLimits()
+        self._http = httpx2.AsyncClient(
+            verify=verify,
+            trust_env=False,
+            follow_redirects=False,
+            limits=httpx2.Limits(max_keepalive_connections=0),
+            timeout=httpx2.Timeout(self.limits.answer, connect=self.limits.connect, pool=None),
+            headers={"Accept": "application/json", "Accept-Encoding": "identity"},
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def exchange_code(
+        self, code: str, *, credentials: Credentials | None = None, grant_type: str | None = None
+    ) -> Exchange:
+        """Post the code to the Access Token Return API (steps 7 and 8 of the flow).
+
+        `credentials` and `grant_type` are for those who want to see a refusal.
+        """
+        grant = ("grant_type", grant_type or "authorization_code")
+        form = [grant, *self._client(credentials), ("code", code)]
+        return await self.post(self.endpoints.access_token, form)
+
+    async def refresh(self, refresh_token: str) -> Exchange:
+        """Ask the Access Token Return API for a new token."""
+        grant = ("grant_type", "refresh_token")
+        form = [grant, *self._client(), ("refresh_token", refresh_token)]
+        return await self.post(self.endpoints.access_token, form)
+
+    async def user_info(
+        self, access_token: str, *, credentials: Credentials | None = None
+    ) -> Exchange:
+        """Post the access token to the User Info Return API (steps 9 and 10)."""
+        form = [*self._client(credentials), ("access_token", access_token)]
+        return await self.post(self.endpoints.user_info, form)
+
+    async def imap_login(self, email: str, password: str) -> Exchange:
+        """Hand an ID and a password to the IMAP/CalDAV Login API, each in Base64.
+
+        Raises ValueError where the endpoints have no such API.
+        """
+        if self.endpoints.imap_login is None:
+            raise ValueError("there is no IMAP/CalDAV Login API among the endpoints")
+        encoded = [("email", _base64(email)), ("password", _base64(password))]
+        url = with_parameters(self.endpoints.imap_login, encoded)
+        return await self.send("GET", url, secrets=(password, encoded[1][1]))
+
+    def logout_url(self, redirect_uri: str | None = None) -> str:
+        """Return the address that the browser is sent to when a person signs out."""
+        parameters = [] if redirect_uri is None else [("redirect_uri", redirect_uri)]
+        return with_parameters(self.endpoints.logout, parameters)
+
+    async def post(self, url: str, form: Parameters) -> Exchange:
+        """Post a form; the parameters go out in the order given, repetitions included."""
+        return await self.send("POST", url, body=urlencode(form).encode(), content_type=FORM)
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes = b"",
+        content_type: str | None = None,
+        expects_json: bool = True,
+        secrets: tuple[str, ...] = (),
+    ) -> Exchange:
+        """Send any request at all and record what happened. Only programming errors raise."""
+        headers = () if content_type is None else (("Content-Type", content_type),)
+        request = Request(method, url, headers, body)
+        call = _Call(self._http, self.limits)
+        answer, failure = await call.run(request)
+        if failure is None and expects_json and answer and json_object(answer.body) is None:
+            failure = Failure.NOT_JSON
+        kept = (self.credentials.client_secret, *secrets)
+        return Exchange(request, answer, call.timings, self.limits, failure, kept)
+
+    def _client(self, credentials: Credentials | None = None) -> list[tuple[str, str]]:
+        client = credentials or self.credentials
+        return [("client_id", client.client_id), ("client_secret", client.client_secret)]
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+class _AnswerTooLargeError(Exception):
+    """More came than is read."""
+
+
+class _Call:
+    """One request under way, with a stopwatch that httpcore's trace events drive.
+
+    httpx2 limits each read by itself, so a server that sends one byte a second would never be
+    late; the deadline here limits the answer as a whole.
+    """
+
+    def __init__(self, http: httpx2.AsyncClient, limits: TimeLimits) -> None:
+        self._http = http
+        self._limits = limits
+        self._at: dict[str, float] = {}
+        self._deadline: asyncio.Timeout | None = None
+        self._answer: Answer | None = None
+
+    @property
+    def timings(self) -> Timings:
+        return Timings(
+            connect=self._duration("connection.connect_tcp"),
+            tls=self._duration("connection.start_tls"),
+            answer=self._between("http11.send_request_headers.started", "answer.complete"),
+        )
+
+    async def run(self, request: Request) -> tuple[Answer | None, Failure | None]:
+        """Send and return the answer, or whatever part of it came, and the failure if any."""
+        try:
+            # Until the request goes out, the limits of httpx2 for TCP and TLS hold; this is
+            # the outer bound, which `_trace` moves.
+            async with asyncio.timeout(2 * self._limits.connect + self._limits.answer) as deadline:
+                self._deadline = deadline
+                await self._exchange(request)
+        except (
+            httpx2.TransportError,
+            httpx2.InvalidURL,
+            _AnswerTooLargeError,
+            TimeoutError,
+        ) as error:
+            self._at.setdefault("answer.complete", time.perf_counter())
+            return self._answer, self._failure(error)
+        return self._answer, None
+
+    async def _exchange(self, request: Request) -> None:
+        async with self._http.stream(
+            request.method,
+            request.url,
+            content=request.body or None,
+            headers=list(request.headers),
+            extensions={"trace": self._trace},
+        ) as response:
+            self._keep(response, b"")
+            body = bytearray()
+            async for chunk in response.aiter_raw():
+                body += chunk
+                self._keep(response, bytes(body[:ANSWER_SIZE_LIMIT]))
+                if len(body) > ANSWER_SIZE_LIMIT:
+                    raise _AnswerTooLargeError
+            self._at["answer.complete"] = time.perf_counter()
+
+    def _keep(self, response: httpx2.Response, body: bytes) -> None:
+        self._answer = Answer(response.status_code, tuple(response.headers.multi_items()), body)
+
+    async def _trace(self, event: str, _: Mapping[str, object]) -> None:
+        self._at[event] = time.perf_counter()
+        if event == "http11.send_request_headers.started" and self._deadline is not None:
+            self._deadline.reschedule(asyncio.get_running_loop().time() + self._limits.answer)
+
+    def _duration(self, phase: str) -> float | None:
+        ended = "failed" if f"{phase}.failed" in self._at else "complete"
+        return self._between(f"{phase}.started", f"{phase}.{ended}")
+
+    def _between(self, start: str, end: str) -> float | None:
+        if start not in self._at or end not in self._at:
+            return None
+        return self._at[end] - self._at[start]
+
+    def _failure(self, error: Exception) -> Failure:
+        if isinstance(error, _AnswerTooLargeError):
+            return Failure.ANSWER_TOO_LARGE
+        sent = "http11.send_request_headers.started" in self._at
+        if isinstance(error, httpx2.TimeoutException | TimeoutError):
+            return Failure.ANSWER_TIMEOUT if sent else Failure.CONNECT_TIMEOUT
+        if sent:
+            return Failure.BROKEN_ANSWER
+        tls = "connection.start_tls.failed" in self._at
+        return Failure.TLS_FAILED if tls else Failure.CONNECT_FAILED

@@ -1,0 +1,182 @@
+"""Secrets: how new ones are made, what is kept of them, and how a password is checked.
+
+Codes, tokens and client secrets are 256 bits from the system's generator, so a plain SHA-256 of
+them is all that needs keeping (R-33, R-46). Passwords are chosen by people, so they are kept as
+argon2id, in threads of their own, fewer than the cores, at a lower priority: however many people
+sign in at once, the answers to LINE WORKS go first (F-24).
+"""
+
+import asyncio
+import hashlib
+import hmac
+import os
+import secrets
+import threading
+import unicodedata
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+
+T = TypeVar("T")
+
+SECRET_BYTES = 32
+MAX_PASSWORD_BYTES = 4_096
+"""A longer password is refused before it is hashed (R-76)."""
+MIN_PASSWORD_LENGTH = 15
+"""Code points, where the password stands alone (R-70)."""
+MAX_PASSWORD_LENGTH = 1_024
+
+ARGON2 = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+"""OWASP's line for argon2id: 19 MiB, two passes, one lane (R-75)."""
+
+_NICENESS = 10
+
+
+class HashingBusy(Exception):
+    """More people are signing in than can be checked in time; try again in a moment."""
+
+
+class WeakPassword(ValueError):
+    """A new password that would not protect anybody; the text is for the person who chose it."""
+
+
+def new_secret() -> str:
+    """A new code, token, client secret or session id: 43 characters of base64url."""
+    return secrets.token_urlsafe(SECRET_BYTES)
+
+
+def new_id() -> str:
+    """A new identifier that is no secret: 22 characters of base64url."""
+    return secrets.token_urlsafe(16)
+
+
+def digest(secret: str) -> str:
+    """What is kept of a secret: its SHA-256 in hex."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def matches_any(secret: str, digests: Iterable[str]) -> bool:
+    """Whether a secret has one of these digests, in time that does not tell which."""
+    presented = digest(secret)
+    found = False
+    for known in digests:
+        found |= hmac.compare_digest(presented, known)
+    return found
+
+
+def normalise_password(password: str) -> bytes:
+    """The bytes of a password that are hashed: NFKC, then UTF-8, whole (R-73).
+
+    Raises ValueError when it is empty, longer than ``MAX_PASSWORD_BYTES`` or not text.
+    """
+    if not password or len(password) > MAX_PASSWORD_BYTES:
+        raise ValueError("the password is empty or too long")
+    data = unicodedata.normalize("NFKC", password).encode()
+    if len(data) > MAX_PASSWORD_BYTES:
+        raise ValueError("the password is too long")
+    return data
+
+
+class PasswordHashing:
+    """Argon2id in a bounded pool: never more than ``threads`` at once, nor ``waiting`` queued.
+
+    A call beyond that raises HashingBusy at once.
+    """
+
+    def __init__(self, threads: int | None = None, waiting: int = 64) -> None:
+        self._threads = threads or max(1, (os.cpu_count() or 2) - 1)
+        self._room = self._threads + waiting
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(
+            self._threads, thread_name_prefix="password-hashing", initializer=_yield_to_others
+        )
+        self._decoy = ARGON2.hash(new_secret())
+
+    async def hash(self, password: str) -> str:
+        """The encoded argon2id hash of a password, parameters and salt inside."""
+        data = normalise_password(password)
+        return await self._run(lambda: ARGON2.hash(data))
+
+    async def verify(self, password: str, encoded: str | None) -> bool:
+        """Whether a password has this hash; with None the same work is done for nothing (R-77)."""
+        try:
+            data = normalise_password(password)
+        except ValueError:
+            data, encoded = b"-", None
+        right = await self._run(lambda: _verify(encoded or self._decoy, data))
+        return right and encoded is not None
+
+    def needs_rehash(self, encoded: str) -> bool:
+        """Whether a hash was made with other parameters than today's."""
+        return ARGON2.check_needs_rehash(encoded)
+
+    def close(self) -> None:
+        """Stop the threads; what waits is dropped."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        with self._lock:
+            if self._room <= 0:
+                raise HashingBusy("too many passwords are waiting to be checked")
+            self._room -= 1
+        try:
+            future = self._pool.submit(work)
+        except BaseException:
+            self._leave()
+            raise
+        future.add_done_callback(lambda _: self._leave())
+        return await asyncio.wrap_future(future)
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._room += 1
+
+
+def check_new_password(password: str, context: Iterable[str] = ()) -> str:
+    """Return a password that somebody may choose (R-70 to R-72).
+
+    ``context`` are words that it must not consist of: the person's names, the company's.
+    Raises WeakPassword with a sentence for the person. No rules of composition.
+    """
+    text = unicodedata.normalize("NFKC", password)
+    if len(text) < MIN_PASSWORD_LENGTH:
+        raise WeakPassword(f"use at least {MIN_PASSWORD_LENGTH} characters; several words do well")
+    if len(text) > MAX_PASSWORD_LENGTH:
+        raise WeakPassword(f"use at most {MAX_PASSWORD_LENGTH} characters")
+    if "\0" in text:
+        raise WeakPassword("a password cannot hold the NUL character")
+    _check_block_list(text.casefold(), [word.casefold() for word in context])
+    return password
+
+
+def _check_block_list(text: str, context: list[str]) -> None:
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # 8 MiB that only a new password needs
+
+    squeezed = "".join(text.split())
+    common = FREQUENCY_LISTS["passwords"]
+    if text in common or squeezed in common or len(set(squeezed)) < 5:
+        raise WeakPassword("this password is one of the first that anybody would try")
+    rest = squeezed
+    for word in sorted({*context, "worksgate", "lineworks", "naverworks", "password"}, key=len):
+        if len(word) >= 3:
+            rest = rest.replace(word, "")
+    if len(rest) < 8 and rest != squeezed:
+        raise WeakPassword("a password must be more than names that belong to you or this site")
+
+
+def _verify(encoded: str, data: bytes) -> bool:
+    try:
+        return ARGON2.verify(encoded, data)
+    except VerifyMismatchError:
+        return False
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def _yield_to_others() -> None:
+    """Linux gives each thread its own niceness: hashing must never delay the event loop."""
+    if hasattr(os, "setpriority"):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

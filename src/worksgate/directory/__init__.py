@@ -1,0 +1,53 @@
+"""The built-in directory: everything that must survive, on SQL.
+
+Durable rows live here: accounts with their password hashes, clients with the digests of their
+secrets, the server's keys, and the audit log. It is written by ``administration`` and by logins
+(a rehash, the last sign-in), and read by the login page. The calls of LINE WORKS never come here:
+``provider`` holds the clients in memory and refreshes them.
+
+SQLAlchemy Core speaks to SQLite and PostgreSQL alike; Alembic's migrations are in ``migrations``
+and also make the tables of the SQL stores, so that one database has one history.
+"""
+
+from dataclasses import dataclass, field
+
+from worksgate.sources import Person
+
+
+class DirectoryUnavailable(Exception):
+    """The database does not answer."""
+
+
+class Conflict(ValueError):
+    """The name, the external key or the works account belongs to another; the text says which."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A person in the built-in directory.
+
+    ``id`` is never used again, not even after the account is removed. ``username`` is shown as it
+    was written; it is found by ``throttle.account_key`` of it. Times are seconds since the epoch.
+    """
+
+    id: str
+    username: str
+    name: str = ""
+    external_key: str | None = None
+    works_account: str | None = None
+    enabled: bool = True
+    password_hash: str | None = field(default=None, repr=False)
+    password_changed_at: float | None = None
+    created_at: float = 0.0
+    last_login_at: float | None = None
+
+    @property
+    def person(self) -> Person:
+        """What the rest of Worksgate knows of this account."""
+        return Person(
+            subject_id=f"directory:{self.id}",
+            username=self.username,
+            name=self.name,
+            external_key=self.external_key,
+            works_account=self.works_account,
+        )

@@ -1,0 +1,83 @@
+"""Access token request and response.
+
+LINE WORKS posts here within seconds of the redirect and waits 3 s for the answer.
+https://developers.worksmobile.com/jp/docs/sso-sp-oauth-token
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from worksgate.oauth.errors import InvalidRequest, UnsupportedGrantType
+from worksgate.oauth.form import require
+from worksgate.oauth.model import AuthorizationCode, Client, Redeemable, RefreshToken
+
+AUTHORIZATION_CODE = "authorization_code"
+REFRESH_TOKEN = "refresh_token"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """A well-formed access token request; it is not authenticated yet.
+
+    ``secret`` is the code or the refresh token, ``kind`` says which of them it buys with.
+    """
+
+    kind: type[Redeemable]
+    client_id: str
+    client_secret: str = field(repr=False)
+    secret: str | None = field(repr=False)
+
+    @classmethod
+    def parse(cls, form: dict[str, str]) -> Self:
+        """Read the form: first its shape (201), then the grant type (203).
+
+        A ``redirect_uri`` is not part of this dialect: if one comes it is ignored, as is every
+        other unknown parameter. Raises InvalidRequest or UnsupportedGrantType.
+        """
+        grant_type = require(form, "grant_type")
+        client_id = require(form, "client_id")
+        client_secret = require(form, "client_secret")
+        if grant_type == REFRESH_TOKEN:
+            return cls(RefreshToken, client_id, client_secret, _refresh_token(form))
+        code = require(form, "code")
+        if grant_type != AUTHORIZATION_CODE:
+            raise UnsupportedGrantType("grant_type is not authorization_code")
+        return cls(AuthorizationCode, client_id, client_secret, code)
+
+
+def check_grant(request: TokenRequest, client: Client) -> str:
+    """Return the secret that an authenticated client may redeem.
+
+    Raises UnsupportedGrantType where refresh tokens are off, and InvalidRequest where they are
+    on but none was sent.
+    """
+    if request.kind is RefreshToken and not client.refresh_tokens:
+        raise UnsupportedGrantType("refresh tokens are off for this client")
+    if request.secret is None:
+        raise InvalidRequest("refresh_token is missing or empty")
+    return request.secret
+
+
+@dataclass(frozen=True, slots=True)
+class TokenResponse:
+    """What a redeemed grant is answered with; ``expires_in`` is in seconds, None leaves it out."""
+
+    access_token: str = field(repr=False)
+    expires_in: int | None
+    refresh_token: str | None = field(default=None, repr=False)
+
+    def as_json(self) -> Mapping[str, Any]:
+        body: dict[str, Any] = {"access_token": self.access_token, "token_type": "Bearer"}
+        if self.expires_in is not None:
+            body["expires_in"] = self.expires_in
+        if self.refresh_token is not None:
+            body["refresh_token"] = self.refresh_token
+        return body
+
+
+def _refresh_token(form: dict[str, str]) -> str | None:
+    """The refresh token, or None where a code stands in its place: that is a wrong grant type."""
+    if form.get("code") and not form.get("refresh_token"):
+        return None
+    return require(form, "refresh_token")

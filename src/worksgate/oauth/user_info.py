@@ -1,0 +1,95 @@
+"""User info request and response.
+
+LINE WORKS asks who the person is as soon as it holds an access token, and waits 3 s.
+https://developers.worksmobile.com/jp/docs/sso-sp-oauth-userinfo
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from worksgate.oauth.errors import InvalidAccess
+from worksgate.oauth.form import require
+from worksgate.oauth.model import AccessToken, Client
+
+MAX_EXTERNAL_KEY = 100
+MAX_WORKS_ACCOUNT = 90
+
+_FORBIDDEN_IN_EXTERNAL_KEY = frozenset("%\\#/?")
+_LOCAL_PART = re.compile(r"[a-z0-9._-]{2,40}")
+_DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
+
+
+@dataclass(frozen=True, slots=True)
+class UserInfoRequest:
+    """A well-formed user info request; neither client nor token is verified yet."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    access_token: str = field(repr=False)
+
+    @classmethod
+    def parse(cls, form: dict[str, str]) -> Self:
+        """Read the form. Raises InvalidRequest."""
+        return cls(
+            client_id=require(form, "client_id"),
+            client_secret=require(form, "client_secret"),
+            access_token=require(form, "access_token"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class UserInfoResponse:
+    """The person's user key: External Key or LINE WORKS Account, as the client is set."""
+
+    user_id: str
+
+    def as_json(self) -> Mapping[str, str]:
+        return {"user_id": self.user_id}
+
+
+def check_access_token(token: AccessToken | None, client: Client, now: float) -> AccessToken:
+    """Return the token if this client may use it now. Raises InvalidAccess."""
+    if token is None:
+        raise InvalidAccess("the access token is unknown or revoked")
+    if token.client_id != client.client_id:
+        raise InvalidAccess("the access token is another client's")
+    if token.expires_at <= now:
+        raise InvalidAccess("the access token has expired")
+    return token
+
+
+def check_external_key(value: str) -> str:
+    """Return an External Key that LINE WORKS accepts, case kept.
+
+    Raises ValueError with a sentence for the administrator.
+    """
+    if not 0 < len(value) <= MAX_EXTERNAL_KEY:
+        raise ValueError(f"an external key has 1 to {MAX_EXTERNAL_KEY} characters")
+    if _FORBIDDEN_IN_EXTERNAL_KEY & set(value):
+        raise ValueError("an external key must not hold % \\ # / or ?")
+    if value != value.strip() or not value.isprintable():
+        raise ValueError(
+            "an external key must not begin or end with a blank or hold control characters"
+        )
+    return value
+
+
+def check_works_account(value: str) -> str:
+    """Return a LINE WORKS account (``local@domain``, or the local part alone).
+
+    Raises ValueError with a sentence for the administrator.
+    """
+    if len(value) > MAX_WORKS_ACCOUNT:
+        raise ValueError(f"a LINE WORKS account has at most {MAX_WORKS_ACCOUNT} characters")
+    local_part, at, domain = value.partition("@")
+    if value != value.lower():
+        raise ValueError("a LINE WORKS account is in lower case")
+    if not _LOCAL_PART.fullmatch(local_part):
+        raise ValueError(
+            "the part before @ has 2 to 40 letters, digits, full stops, hyphens or underscores"
+        )
+    if at and not _DOMAIN.fullmatch(domain):
+        raise ValueError("the part after @ is not a domain")
+    return value

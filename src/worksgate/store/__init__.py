@@ -1,0 +1,176 @@
+"""Short-lived artifacts: codes, tokens, sessions, and the counters of the throttle.
+
+This package owns what must be decided exactly once: of many callers with the same code one wins,
+and the token exists if and only if the code is used. It does not know what an artifact means and
+does not check who may use it, but for the two facts that the decision itself needs (the client
+and the time); ``oauth`` does the rest. Durable rows are the directory's.
+
+``Store`` is the contract. One suite (``tests/store``) runs against every implementation:
+
+    memory      the reference: a dictionary, for tests and as the text to read first
+    sqlite      the embedded default: many requests to one durable commit
+
+Every verb may raise ``StoreUnavailable``; then nothing has happened, or the outcome is told as
+unknown by ``StoreUnavailable.outcome_unknown``. A caller that gives up (is cancelled) before the
+commit has left nothing behind.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol, TypeVar
+
+from worksgate.oauth.model import AccessToken, Artifact, Redeemable, RefreshToken
+
+A = TypeVar("A", bound=Artifact)
+R = TypeVar("R", bound=Redeemable)
+
+
+class StoreUnavailable(Exception):
+    """The store cannot answer: it is overloaded, locked, full or gone."""
+
+    def __init__(self, detail: str, *, outcome_unknown: bool = False) -> None:
+        super().__init__(detail)
+        self.outcome_unknown = outcome_unknown
+
+
+class Outcome(StrEnum):
+    """What became of an attempt to redeem."""
+
+    REDEEMED = "redeemed"
+    UNKNOWN = "unknown"
+    FOREIGN = "foreign"
+    EXPIRED = "expired"
+    REPLAYED = "replayed"
+
+
+@dataclass(frozen=True, slots=True)
+class Redemption:
+    """The outcome, and the artifact that was presented (None where it is unknown).
+
+    On REDEEMED the successors exist. On REPLAYED all that the first use bought is revoked.
+    """
+
+    outcome: Outcome
+    artifact: Redeemable | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Successors:
+    """What a redeemed artifact turns into: digests of the new secrets.
+
+    The access token lives for the ``lifetime`` of the artifact that bought it, the refresh token,
+    if there is one, for ``refresh_token_lifetime`` seconds.
+    """
+
+    access_token_key: str = field(repr=False)
+    refresh_token_key: str | None = field(default=None, repr=False)
+    refresh_token_lifetime: int = 0
+
+    def access_token(self, bought_with: Redeemable, now: float) -> AccessToken:
+        """The access token, which inherits the grant of what bought it."""
+        return AccessToken(
+            key=self.access_token_key,
+            grant_id=bought_with.grant_id,
+            subject_id=bought_with.subject_id,
+            client_id=bought_with.client_id,
+            expires_at=now + bought_with.lifetime,
+            user_id=bought_with.user_id,
+            login_id=bought_with.login_id,
+            login_kind=bought_with.login_kind,
+        )
+
+    def refresh_token(self, bought_with: Redeemable, now: float) -> RefreshToken | None:
+        """The next refresh token, or None where none is wanted."""
+        if self.refresh_token_key is None:
+            return None
+        return RefreshToken(
+            key=self.refresh_token_key,
+            grant_id=bought_with.grant_id,
+            subject_id=bought_with.subject_id,
+            client_id=bought_with.client_id,
+            expires_at=now + self.refresh_token_lifetime,
+            user_id=bought_with.user_id,
+            login_id=bought_with.login_id,
+            login_kind=bought_with.login_kind,
+            lifetime=bought_with.lifetime,
+            expires_in=bought_with.expires_in,
+        )
+
+
+class Store(Protocol):
+    """The contract of every store. Times are seconds since the epoch, windows are seconds."""
+
+    async def save(self, *artifacts: Artifact) -> None:
+        """Keep artifacts, all or none; one with the same kind and key is replaced."""
+        ...
+
+    async def add(self, artifact: Artifact) -> bool:
+        """Keep an artifact unless one with its kind and key is there; True for the one who did."""
+        ...
+
+    async def find(self, kind: type[A], key: str) -> A | None:
+        """Return an artifact, expired or not, or None."""
+        ...
+
+    async def take(self, kind: type[A], key: str) -> A | None:
+        """Remove an artifact and return it, or return None.
+
+        Of several callers with the same key exactly one receives it.
+        """
+        ...
+
+    async def redeem(
+        self, kind: type[R], key: str, client_id: str, successors: Successors, now: float
+    ) -> Redemption:
+        """Use an artifact and create what it buys, in one atomic and durable step.
+
+        Of several callers with the same key exactly one is told REDEEMED, over all processes and
+        for all time; another client's artifact is left as it is (R-35 to R-39). A used artifact
+        that is presented again revokes its grant and stays remembered until it expires.
+        """
+        ...
+
+    async def revoke(self, grant_id: str) -> int:
+        """Remove what a grant holds, but remember used codes; the number removed."""
+        ...
+
+    async def forget(self, subject_id: str) -> int:
+        """Remove all that a person holds: sessions, codes, tokens (R-30); the number removed."""
+        ...
+
+    async def bump(self, counter: str, window: float, now: float) -> int:
+        """Count one more and return the count; it starts afresh ``window`` after its first."""
+        ...
+
+    async def count(self, counter: str, now: float) -> int:
+        """The present count, without counting."""
+        ...
+
+    async def reset(self, *counters: str) -> None:
+        """Set counters back to nothing."""
+        ...
+
+    async def purge(self, now: float, limit: int = 500) -> int:
+        """Remove at most ``limit`` artifacts and counters that have expired; the number removed.
+
+        A used code is kept ``REPLAY_MEMORY`` seconds longer than it could have been redeemed.
+        """
+        ...
+
+    async def ping(self) -> None:
+        """Return if the store answers, also to a write."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what has been accepted and let go of every resource."""
+        ...
+
+
+REPLAY_MEMORY = 600.0
+"""Seconds that a used artifact is remembered beyond its expiry: clock skew, with room (R-37)."""
+
+
+def all_of(artifacts: Sequence[Artifact | None]) -> tuple[Artifact, ...]:
+    """The artifacts that there are."""
+    return tuple(artifact for artifact in artifacts if artifact is not None)

@@ -1,0 +1,129 @@
+"""The reference store: a dictionary in this process, gone when it ends.
+
+It says in the fewest words what every store must do, and serves tests and the library's first
+steps. No verb awaits anything, so on one event loop each is atomic by nature.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from worksgate.oauth.model import Artifact
+from worksgate.store import (
+    REPLAY_MEMORY,
+    A,
+    Outcome,
+    R,
+    Redemption,
+    Successors,
+    all_of,
+)
+
+
+@dataclass(slots=True)
+class _Counter:
+    value: int
+    expires_at: float
+
+
+class MemoryStore:
+    """A ``Store`` that keeps nothing beyond its own life."""
+
+    def __init__(self) -> None:
+        self._artifacts: dict[tuple[str, str], Artifact] = {}
+        self._used: set[tuple[str, str]] = set()
+        self._counters: dict[str, _Counter] = {}
+
+    async def save(self, *artifacts: Artifact) -> None:
+        for artifact in artifacts:
+            self._artifacts[artifact.kind, artifact.key] = artifact
+
+    async def add(self, artifact: Artifact) -> bool:
+        place = (artifact.kind, artifact.key)
+        return self._artifacts.setdefault(place, artifact) is artifact
+
+    async def find(self, kind: type[A], key: str) -> A | None:
+        found = self._artifacts.get((kind.kind, key))
+        return found if isinstance(found, kind) else None
+
+    async def take(self, kind: type[A], key: str) -> A | None:
+        found = self._artifacts.pop((kind.kind, key), None)
+        return found if isinstance(found, kind) else None
+
+    async def redeem(
+        self, kind: type[R], key: str, client_id: str, successors: Successors, now: float
+    ) -> Redemption:
+        artifact = await self.find(kind, key)
+        if artifact is None:
+            return Redemption(Outcome.UNKNOWN)
+        if artifact.client_id != client_id:
+            return Redemption(Outcome.FOREIGN, artifact)
+        if (kind.kind, key) in self._used:
+            await self.revoke(artifact.grant_id)
+            return Redemption(Outcome.REPLAYED, artifact)
+        if artifact.expires_at <= now:
+            return Redemption(Outcome.EXPIRED, artifact)
+        self._used.add((kind.kind, key))
+        await self.save(
+            *all_of(
+                (
+                    successors.access_token(artifact, now),
+                    successors.refresh_token(artifact, now),
+                )
+            )
+        )
+        return Redemption(Outcome.REDEEMED, artifact)
+
+    async def revoke(self, grant_id: str) -> int:
+        return self._remove(
+            place
+            for place, artifact in self._artifacts.items()
+            if artifact.grant_id == grant_id and place not in self._used
+        )
+
+    async def forget(self, subject_id: str) -> int:
+        return self._remove(
+            place
+            for place, artifact in self._artifacts.items()
+            if artifact.subject_id == subject_id
+        )
+
+    async def bump(self, counter: str, window: float, now: float) -> int:
+        found = self._counters.get(counter)
+        if found is None or found.expires_at <= now:
+            found = self._counters[counter] = _Counter(0, now + window)
+        found.value += 1
+        return found.value
+
+    async def count(self, counter: str, now: float) -> int:
+        found = self._counters.get(counter)
+        return found.value if found is not None and found.expires_at > now else 0
+
+    async def reset(self, *counters: str) -> None:
+        for counter in counters:
+            self._counters.pop(counter, None)
+
+    async def purge(self, now: float, limit: int = 500) -> int:
+        dead = [
+            place
+            for place, artifact in self._artifacts.items()
+            if artifact.expires_at + (REPLAY_MEMORY if place in self._used else 0.0) <= now
+        ][:limit]
+        self._remove(dead)
+        over = [name for name, found in self._counters.items() if found.expires_at <= now]
+        over = over[: limit - len(dead)]
+        for name in over:
+            del self._counters[name]
+        return len(dead) + len(over)
+
+    async def ping(self) -> None:
+        return None
+
+    async def close(self) -> None:
+        return None
+
+    def _remove(self, places: Iterable[tuple[str, str]]) -> int:
+        doomed = list(places)
+        for place in doomed:
+            del self._artifacts[place]
+            self._used.discard(place)
+        return len(doomed)
