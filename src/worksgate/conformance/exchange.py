@@ -204,8 +204,8 @@ def _masked_pair(pair: str) -> str:
 
 
 _JSON_SECRET = re.compile(
-    r"""(["']?(?P<name>%s)["']?\s*:\s*["'])(?P<value>(?:[^"'\\]|\\.)*)"""
-    % "|".join(sorted(SECRET_PARAMETERS))
+    r"""((?<!\w)["']?(?P<name>""" + "|".join(sorted(SECRET_PARAMETERS)) + r""")["']?\s*:\s*["'])"""
+    r"""(?P<value>(?:[^"'\\]|\\.)*)"""
 )
 
 

@@ -1,0 +1,99 @@
+// node-oidc-provider as the token call meets it: one client, codes issued beforehand, memory only.
+//
+// node server.mjs PORT CODES TOKENS FOLDER
+//   writes FOLDER/codes and FOLDER/tokens (one value a line), then prints "ready" on a line
+//
+// The adapter is ours because the one that comes with the library keeps 1,000 artifacts and drops
+// the rest. It is the least that the library's adapter contract asks for, so it costs the peer
+// next to nothing.
+import { writeFileSync } from 'node:fs';
+import Provider from 'oidc-provider';
+
+const [port, codeCount, tokenCount, folder] = process.argv.slice(2);
+const CLIENT = 'benchmark';
+const REDIRECT_URI = 'https://auth.worksmobile.com/cb';
+
+const artifacts = new Map();
+const grants = new Map();
+
+class MemoryAdapter {
+  constructor(model) {
+    this.model = model;
+  }
+
+  key(id) {
+    return `${this.model}:${id}`;
+  }
+
+  async upsert(id, payload, expiresIn) {
+    const key = this.key(id);
+    artifacts.set(key, { payload, expiresAt: Date.now() + expiresIn * 1000 });
+    if (payload.grantId && this.model !== 'Grant') {
+      const members = grants.get(payload.grantId);
+      if (members) members.push(key);
+      else grants.set(payload.grantId, [key]);
+    }
+  }
+
+  async find(id) {
+    const found = artifacts.get(this.key(id));
+    return found && found.expiresAt > Date.now() ? found.payload : undefined;
+  }
+
+  async consume(id) {
+    artifacts.get(this.key(id)).payload.consumed = Math.floor(Date.now() / 1000);
+  }
+
+  async destroy(id) {
+    artifacts.delete(this.key(id));
+  }
+
+  async revokeByGrantId(grantId) {
+    for (const key of grants.get(grantId) ?? []) artifacts.delete(key);
+    grants.delete(grantId);
+  }
+}
+
+const provider = new Provider(`http://127.0.0.1:${port}`, {
+  adapter: MemoryAdapter,
+  clients: [{
+    client_id: CLIENT,
+    client_secret: 'benchmark-secret',
+    redirect_uris: [REDIRECT_URI],
+    grant_types: ['authorization_code'],
+    response_types: ['code'],
+    token_endpoint_auth_method: 'client_secret_post',
+  }],
+  cookies: { keys: ['benchmark'] },
+  features: { devInteractions: { enabled: false } },
+  pkce: { required: () => false },
+  scopes: ['openid', 'read'],
+  ttl: { AccessToken: 86400, AuthorizationCode: 600, Grant: 86400 },
+  findAccount: (ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+});
+provider.on('server_error', (ctx, error) => console.error(error));
+
+// A code and the token it buys carry no "openid" scope, so that no ID token has to be signed;
+// the tokens for the userinfo endpoint need it.
+async function issue(position, Model, scope, extra) {
+  const client = await provider.Client.find(CLIENT);
+  const accountId = `user-${position % 5000}`;
+  const grant = new provider.Grant({ accountId, clientId: CLIENT });
+  grant.addOIDCScope(scope);
+  const grantId = await grant.save();
+  return new Model({ accountId, client, grantId, gty: 'authorization_code', scope, ...extra }).save();
+}
+
+async function issueMany(count, name, ...how) {
+  const values = [];
+  for (let position = 0; position < count; position += 1) {
+    values.push(await issue(position, ...how));
+  }
+  writeFileSync(`${folder}/${name}`, values.map((value) => `${value}\n`).join(''));
+}
+
+await issueMany(Number(codeCount), 'codes', provider.AuthorizationCode, 'read', {
+  redirectUri: REDIRECT_URI,
+});
+await issueMany(Number(tokenCount), 'tokens', provider.AccessToken, 'openid', {});
+provider.listen(Number(port), '127.0.0.1', () => console.log('ready'));
