@@ -29,6 +29,12 @@ MIN_PASSWORD_LENGTH = 15
 """Code points, where the password stands alone (R-70)."""
 MAX_PASSWORD_LENGTH = 1_024
 
+_OUR_WORDS = ("worksgate", "lineworks", "naverworks", "password")
+_MIN_GUESSES = 10**8
+"""What zxcvbn calls safely unguessable for a slow hash; any four common words are far above it."""
+_ESTIMATED_LENGTH = 72
+"""Characters that zxcvbn looks at; its work grows with the square."""
+
 ARGON2 = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 """OWASP's line for argon2id: 19 MiB, two passes, one lane (R-75)."""
 
@@ -142,29 +148,32 @@ def check_new_password(password: str, context: Iterable[str] = ()) -> str:
     Raises WeakPassword with a sentence for the person. No rules of composition.
     """
     text = unicodedata.normalize("NFKC", password)
-    if len(text) < MIN_PASSWORD_LENGTH:
+    if min(len(text), len(password)) < MIN_PASSWORD_LENGTH:  # NFKC makes 18 of some single ones
         raise WeakPassword(f"use at least {MIN_PASSWORD_LENGTH} characters; several words do well")
-    if len(text) > MAX_PASSWORD_LENGTH:
+    if max(len(text), len(password)) > MAX_PASSWORD_LENGTH:
         raise WeakPassword(f"use at most {MAX_PASSWORD_LENGTH} characters")
     if "\0" in text:
         raise WeakPassword("a password cannot hold the NUL character")
-    _check_block_list(text.casefold(), [word.casefold() for word in context])
+    _check_block_list(text.casefold(), sorted({*map(_squeezed, context), *_OUR_WORDS}, key=len))
     return password
 
 
-def _check_block_list(text: str, context: list[str]) -> None:
-    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # 8 MiB that only a new password needs
+def _check_block_list(text: str, words: list[str]) -> None:
+    """Refuse what is common, a walk over the keyboard, a repetition, or made of these words."""
+    from zxcvbn import zxcvbn  # 8 MiB that only a new password needs
 
-    squeezed = "".join(text.split())
-    common = FREQUENCY_LISTS["passwords"]
-    if text in common or squeezed in common or len(set(squeezed)) < 5:
+    if zxcvbn(text[:_ESTIMATED_LENGTH], user_inputs=words)["guesses"] < _MIN_GUESSES:
         raise WeakPassword("this password is one of the first that anybody would try")
-    rest = squeezed
-    for word in sorted({*context, "worksgate", "lineworks", "naverworks", "password"}, key=len):
+    rest = squeezed = _squeezed(text)
+    for word in reversed(words):  # the longest first: a shorter one may be a part of it
         if len(word) >= 3:
             rest = rest.replace(word, "")
     if len(rest) < 8 and rest != squeezed:
         raise WeakPassword("a password must be more than names that belong to you or this site")
+
+
+def _squeezed(text: str) -> str:
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).casefold()))
 
 
 def _verify(encoded: str, data: bytes) -> bool:

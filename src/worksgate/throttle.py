@@ -75,7 +75,8 @@ class Attempt:
 
 def account_key(username: str) -> str:
     """One name for all spellings of an account: width, case and surrounding blanks (R-78)."""
-    return unicodedata.normalize("NFKC", username).strip().casefold()
+    folded = unicodedata.normalize("NFKC", username).strip().casefold()
+    return unicodedata.normalize("NFKC", folded)  # folding takes some composed letters apart
 
 
 class Throttle:
@@ -110,6 +111,13 @@ class Throttle:
                 for name in (counter, f"gate:{counter}")
             )
         )
+
+    async def withdrawn(self, attempt: Attempt) -> None:
+        """The password could not be checked: the next attempt need not wait for this one.
+
+        The count stays: whoever can make a source falter must not win guesses by it.
+        """
+        await self._store.reset(f"gate:{attempt.counter}")
 
     async def failed(self, attempt: Attempt, now: float) -> None:
         """The password was wrong: the address is counted too."""

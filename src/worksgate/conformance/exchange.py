@@ -16,7 +16,7 @@ from urllib.parse import quote, quote_plus, unquote_plus
 FORM: Final = "application/x-www-form-urlencoded"
 
 SECRET_PARAMETERS: Final = frozenset(
-    {"code", "client_secret", "access_token", "refresh_token", "password"}
+    {"code", "client_secret", "access_token", "refresh_token", "password", "sessionKey"}
 )
 
 _SHOWN_CHARACTERS: Final = 4
@@ -167,6 +167,7 @@ class Exchange:
         fields = [pair for text in sent for pair in decode_parameters(text)]
         for body in (self.request.body, self.answer.body if self.answer else b""):
             fields += [(name, str(value)) for name, value in (json_object(body) or {}).items()]
+            fields += [(m["name"], m["value"]) for m in _JSON_SECRET.finditer(_text(body))]
         found = {value for name, value in fields if name in SECRET_PARAMETERS}
         return {secret for secret in found.union(self.secrets) if len(secret) >= _SHORTEST_ECHO}
 
@@ -181,6 +182,8 @@ class Exchange:
 
 def mask_secret(name: str, value: str) -> str:
     """Return what may be shown of a secret: its first four characters, if it is long enough."""
+    if not value:
+        return ""
     if name == "password" or len(value) < _SHORTEST_SHOWN:
         return "…"
     return f"{value[:_SHOWN_CHARACTERS]}…"
@@ -204,20 +207,22 @@ def _masked_pair(pair: str) -> str:
 
 
 _JSON_SECRET = re.compile(
-    r"""((?<!\w)["']?(?P<name>""" + "|".join(sorted(SECRET_PARAMETERS)) + r""")["']?\s*:\s*["'])"""
-    r"""(?P<value>(?:[^"'\\]|\\.)*)"""
+    r"""((?<!\w)["']?(?P<name>""" + "|".join(sorted(SECRET_PARAMETERS)) + r""")["']?\s*:\s*)"""
+    r"""(?P<quote>["']?)(?P<value>(?<=["'])(?:[^"'\\]|\\.)*|(?!null\b)[^"'\s,{}\[\]]+)"""
 )
 
 
 def _masked_json(text: str) -> str:
     """Mask by name, keeping the text as it was written, be it good JSON or nearly so."""
-    return _JSON_SECRET.sub(lambda m: m[1] + mask_secret(m["name"], m["value"]), text)
+    return _JSON_SECRET.sub(lambda m: m[1] + m["quote"] + mask_secret(m["name"], m["value"]), text)
 
 
 def _masked_echoes(text: str, secrets: Iterable[str]) -> str:
     for secret in secrets:
         shown = mask_secret("", secret)
-        written = {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]}
+        # A server may answer with half a surrogate pair, which has no bytes in UTF-8.
+        escaped = (write(secret, safe="", errors="replace") for write in (quote, quote_plus))
+        written = {secret, *escaped, json.dumps(secret)[1:-1]}
         for form in sorted(written, key=len, reverse=True):
             text = text.replace(form, shown)
     return text
@@ -231,7 +236,7 @@ def _masked_request(request: Request, secrets: tuple[str, ...]) -> Request:
         request,
         url=_masked_echoes(mask_url(request.url), secrets),
         headers=_masked_headers(request.headers, secrets),
-        body=_masked_echoes(body, secrets).encode(),
+        body=_masked_echoes(body, secrets).encode("utf-8", "replace"),
     )
 
 
@@ -239,7 +244,7 @@ def _masked_answer(answer: Answer, secrets: tuple[str, ...]) -> Answer:
     return replace(
         answer,
         headers=_masked_headers(answer.headers, secrets),
-        body=_masked_echoes(_masked_json(_text(answer.body)), secrets).encode(),
+        body=_masked_echoes(_masked_json(_text(answer.body)), secrets).encode("utf-8", "replace"),
     )
 
 
@@ -262,8 +267,9 @@ def _text(body: bytes) -> str:
 
 
 def json_object(body: bytes) -> Mapping[str, object] | None:
+    """Return the JSON object that the bytes are, or None if they are anything else."""
     try:
         value = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

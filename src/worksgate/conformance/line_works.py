@@ -24,6 +24,7 @@ from worksgate.conformance.exchange import (
     Answer,
     Exchange,
     Failure,
+    Headers,
     Request,
     TimeLimits,
     Timings,
@@ -37,6 +38,11 @@ LOGIN_LIFETIME: Final = 30 * 60
 
 ANSWER_SIZE_LIMIT: Final = 64 * 1024
 """Bytes of an answer that are read. The largest right answer has a few hundred."""
+
+SESSION_KEY_VALID: Final = b'{code: "00", message: "success"}'
+SESSION_KEY_INVALID: Final = b'{code: "12", message: "invalid session key"}'
+"""What LINE WORKS answers when asked about a session key. The keys are documented without quotes,
+so this is not JSON, and whoever reads it has to be lenient."""
 
 Parameters = Sequence[tuple[str, str]]
 
@@ -231,7 +237,7 @@ class LineWorks:
 
     async def post(self, url: str, form: Parameters) -> Exchange:
         """Post a form; the parameters go out in the order given, repetitions included."""
-        return await self.send("POST", url, body=urlencode(form).encode(), content_type=FORM)
+        return await self.send("POST", url, body=urlencode(form, errors="replace").encode(), content_type=FORM)
 
     async def send(
         self,
@@ -278,7 +284,15 @@ class _Call:
         self._limits = limits
         self._at: dict[str, float] = {}
         self._deadline: asyncio.Timeout | None = None
-        self._answer: Answer | None = None
+        self._head: tuple[int, Headers] | None = None
+        self._body = bytearray()
+
+    @property
+    def answer(self) -> Answer | None:
+        """Whatever part of the answer came, cut at the limit."""
+        if self._head is None:
+            return None
+        return Answer(*self._head, bytes(self._body[:ANSWER_SIZE_LIMIT]))
 
     @property
     def timings(self) -> Timings:
@@ -303,8 +317,8 @@ class _Call:
             TimeoutError,
         ) as error:
             self._at.setdefault("answer.complete", time.perf_counter())
-            return self._answer, self._failure(error)
-        return self._answer, None
+            return self.answer, self._failure(error)
+        return self.answer, None
 
     async def _exchange(self, request: Request) -> None:
         async with self._http.stream(
@@ -314,17 +328,12 @@ class _Call:
             headers=list(request.headers),
             extensions={"trace": self._trace},
         ) as response:
-            self._keep(response, b"")
-            body = bytearray()
+            self._head = response.status_code, tuple(response.headers.multi_items())
             async for chunk in response.aiter_raw():
-                body += chunk
-                self._keep(response, bytes(body[:ANSWER_SIZE_LIMIT]))
-                if len(body) > ANSWER_SIZE_LIMIT:
+                self._body += chunk
+                if len(self._body) > ANSWER_SIZE_LIMIT:
                     raise _AnswerTooLargeError
             self._at["answer.complete"] = time.perf_counter()
-
-    def _keep(self, response: httpx2.Response, body: bytes) -> None:
-        self._answer = Answer(response.status_code, tuple(response.headers.multi_items()), body)
 
     async def _trace(self, event: str, _: Mapping[str, object]) -> None:
         self._at[event] = time.perf_counter()

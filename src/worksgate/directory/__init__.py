@@ -36,6 +36,7 @@ class Account:
     external_key: str | None = None
     works_account: str | None = None
     enabled: bool = True
+    administrator: bool = False
     password_hash: str | None = field(default=None, repr=False)
     password_changed_at: float | None = None
     created_at: float = 0.0

@@ -7,6 +7,7 @@
         UnsupportedMediaType   201  the body is not a form
       UnsupportedGrantType     203
       UnauthorizedClient       301  unknown client or wrong secret; never which
+        TooManyWrongSecrets    301  the same, far too often
       InvalidAuthorization     302  the code is unknown, expired, used or another client's
       InvalidAccess            303  the access token is unknown, expired, revoked or foreign
       TemporarilyUnavailable   503  overload, or the store does not answer
@@ -70,6 +71,10 @@ class UnauthorizedClient(OAuthError):
     message = "unauthorized_client"
     description = "Invalid client ID or secret"
     status = 401
+
+
+class TooManyWrongSecrets(UnauthorizedClient):
+    status = 429
 
 
 class InvalidAuthorization(OAuthError):

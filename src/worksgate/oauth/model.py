@@ -186,8 +186,8 @@ class AccessToken(Artifact):
 class Session(Artifact):
     """A browser that has signed in here; its ``client_id`` is empty, any client may use it.
 
-    ``authenticated_at`` starts the absolute limit, ``seen_at`` the idle one. The names are those
-    of the person at the sign-in, for sources that cannot be asked again.
+    ``authenticated_at`` starts the absolute limit; the idle one moves ``expires_at`` at each use.
+    The names are those of the person at the sign-in, for sources that cannot be asked again.
     """
 
     kind = "session"
@@ -198,7 +198,6 @@ class Session(Artifact):
     external_key: str | None
     works_account: str | None
     authenticated_at: float
-    seen_at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

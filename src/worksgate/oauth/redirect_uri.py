@@ -8,7 +8,6 @@ expressions each led to published holes here (CVE-2023-6291, CVE-2024-8883, CVE-
 
 import re
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from worksgate.oauth.errors import BadRedirectUri
 
@@ -61,9 +60,12 @@ def matches(address: str, entry: str, *, loopback: bool = False) -> bool:
     """Whether an address without its query matches one entry of a list.
 
     A full entry matches itself alone. An origin entry (no path) matches any path under it that
-    is made of plain segments: no ``.``, no ``..``, no escape, none empty but the last.
+    is made of plain segments: no ``.``, no ``..``, no escape, none empty but the last. An entry
+    that ``check_entry`` refuses matches nothing, however it came onto the list.
     """
-    if entry.startswith("http://") and not loopback:
+    try:
+        check_entry(entry, loopback=loopback)
+    except ValueError:
         return False
     if not is_origin(entry):
         return address == entry
@@ -95,8 +97,8 @@ def check_entry(entry: str, *, loopback: bool = False) -> str:
 
 def origin_of(address: str) -> str:
     """The scheme, host and port of a checked address, for the page's ``form-action``."""
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc}"
+    scheme, separator, rest = address.partition("://")
+    return scheme + separator + rest.partition("?")[0].partition("/")[0]
 
 
 def is_origin(entry: str) -> bool:

@@ -4,14 +4,19 @@ Pages are whole without JavaScript, carry no secret, and are shown only to the b
 the login they are about. Whoever reloads or goes back sees the result again; nothing runs twice.
 """
 
+import asyncio
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import cache
+from http import HTTPStatus
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import jinja2
 from starlette.applications import Starlette
@@ -22,20 +27,27 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from worksgate.conformance.exchange import Exchange, decode_parameters
-from worksgate.conformance.line_works import LOGIN_LIFETIME, LineWorks, with_parameters
+from worksgate.conformance.line_works import (
+    LOGIN_LIFETIME,
+    SESSION_KEY_INVALID,
+    SESSION_KEY_VALID,
+    LineWorks,
+    with_parameters,
+)
 from worksgate.simulator import diagram, misbehaviour
 from worksgate.simulator.headers import SecurityHeaders
 from worksgate.simulator.memory import Clock, Memory
 from worksgate.simulator.settings import SimulatorSettings, origin_of
-from worksgate.simulator.sign_in import Kind, Login, Refusal, begin, complete, read_callback
+from worksgate.simulator.sign_in import Kind, Login, begin, complete, read_callback
 from worksgate.simulator.texts import LANGUAGES, Texts, choose_language
 
 _HERE: Final = Path(__file__).parent
 _LARGEST_FORM: Final = 4096
 _LONGEST_SHOWN: Final = 1200
 _DAY: Final = 24 * 60 * 60
-_SESSION_KEY_VALID: Final = '{code: "00", message: "success"}'
-_SESSION_KEY_INVALID: Final = '{code: "12", message: "invalid session key"}'
+_LONGEST_WORKS_ID: Final = 256
+_LONGEST_LIFE: Final = 2**31
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,7 @@ class _Simulator:
         self.states: Memory[str] = Memory(clock, seconds=2 * LOGIN_LIFETIME)
         self.session_keys: Memory[str] = Memory(clock)
         self.trials: Memory[misbehaviour.Trial] = Memory(clock)
+        self.results: Memory[misbehaviour.Trial] = Memory(clock)
         self.sessions: Memory[Session] = Memory(clock, seconds=_DAY)
         self.pages = _environment()
 
@@ -79,10 +92,12 @@ class _Simulator:
                 Route("/sign-out", self.sign_out, methods=["POST"]),
                 Route("/signed-out", self.signed_out),
                 Route("/misbehave", self.misbehave),
+                Route("/misbehave", self.run_all, methods=["POST"]),
                 Route("/misbehave/{key}", self.run_scenario, methods=["POST"]),
                 Route("/trials/{id}", self.trial),
                 Route("/view/oauth/sso/logout", self.sso_logout),
                 Route("/login/check/{session_key}", self.check_session_key, methods=["POST"]),
+                Route("/static/worksgate.css", self.shared_style),
                 Mount("/static", StaticFiles(directory=_HERE / "static"), name="static"),
             ],
             exception_handlers={HTTPException: self.refused},
@@ -99,6 +114,9 @@ class _Simulator:
     # Signing in
 
     async def home(self, request: Request) -> Response:
+        if self._is_other_loopback(request):
+            # Cookies would stay behind: the callback goes to the host of `public_url`.
+            return RedirectResponse(f"{self.settings.public_url.rstrip('/')}/", 307)
         logout = self.line_works.logout_url(self.settings.signed_out_uri)
         return self._page(
             request,
@@ -108,11 +126,12 @@ class _Simulator:
         )
 
     async def sign_in(self, request: Request) -> Response:
+        self._refuse_other_sites(request)
         form = dict(await _form(request))
         return self._begin(
             request,
             kind=Kind.APP if form.get("kind") == Kind.APP else Kind.BROWSER,
-            works_id=form.get("worksId", "").strip() or None,
+            works_id=form.get("worksId", "").strip()[:_LONGEST_WORKS_ID] or None,
         )
 
     def _begin(
@@ -193,7 +212,7 @@ class _Simulator:
 
     async def sign_out(self, request: Request) -> Response:
         """Sign out at LINE WORKS: its session ends, then the browser goes to the Logout URL."""
-        _refuse_other_sites(request)
+        self._refuse_other_sites(request)
         self.sessions.take(self._browser(request))
         return RedirectResponse(self.line_works.logout_url(self.settings.signed_out_uri), 303)
 
@@ -211,9 +230,10 @@ class _Simulator:
         return self._page(request, "signed_out.html", session=self._session(request))
 
     def _is_known_place(self, url: str) -> bool:
-        ours = origin_of(self.settings.public_url)
+        origins = (origin_of(self.settings.public_url), *self.settings.sso_origins)
         printable = re.fullmatch(r"[!-~]+", url) is not None
-        return printable and origin_of(url) in (ours, *self.settings.sso_origins)
+        # Compared by hand: what a parser makes of a strange address is not what a browser does.
+        return printable and any(url == o or url.startswith((f"{o}/", f"{o}?")) for o in origins)
 
     # Misbehaving
 
@@ -224,11 +244,12 @@ class _Simulator:
             "misbehave.html",
             scenarios=misbehaviour.available(self.settings),
             links={k: misbehaviour.login_link(k, self.line_works, self.settings) for k in keys},
+            results={s.key: self._result(request, s.key) for s in misbehaviour.SCENARIOS.values()},
             session=self._session(request),
         )
 
     async def run_scenario(self, request: Request) -> Response:
-        _refuse_other_sites(request)
+        self._refuse_other_sites(request)
         key = request.path_params["key"]
         scenarios = {scenario.key: scenario for scenario in misbehaviour.available(self.settings)}
         if key not in scenarios:
@@ -241,6 +262,19 @@ class _Simulator:
         self._set_cookie(response, "browser", browser)
         return response
 
+    async def run_all(self, request: Request) -> Response:
+        """Run every scenario that nobody has to sign in for, all at once."""
+        self._refuse_other_sites(request)
+        browser = self._browser(request) or secrets.token_urlsafe(24)
+        scenarios = misbehaviour.available(self.settings)
+        await asyncio.gather(*(self._try(s.key, browser) for s in scenarios if not s.needs_code))
+        response = self._redirect("/misbehave")
+        self._set_cookie(response, "browser", browser)
+        return response
+
+    def _result(self, request: Request, key: str) -> misbehaviour.Trial | None:
+        return self.results.find(f"{self._browser(request)}/{key}")
+
     async def _try(self, key: str, browser: str, code: str = "") -> misbehaviour.Trial:
         trial = await misbehaviour.run_scenario(
             misbehaviour.SCENARIOS[key],
@@ -250,6 +284,8 @@ class _Simulator:
             code=code,
         )
         self.trials.keep(trial.id, trial)
+        self.results.take(f"{browser}/{key}")
+        self.results.keep(f"{browser}/{key}", trial)
         return trial
 
     async def trial(self, request: Request) -> Response:
@@ -274,11 +310,31 @@ class _Simulator:
             login_id = self.session_keys.take(request.path_params["session_key"])
         login = self.logins.find(login_id or "")
         if login is None:
-            return Response(_SESSION_KEY_INVALID, media_type="application/json")
+            return Response(SESSION_KEY_INVALID, media_type="application/json")
         self.logins.keep(login.id, replace(login, session_key_asked=True))
-        return Response(_SESSION_KEY_VALID, media_type="application/json")
+        return Response(SESSION_KEY_VALID, media_type="application/json")
 
     # Reading and writing
+
+    def _is_other_loopback(self, request: Request) -> bool:
+        ours = urlsplit(self.settings.public_url).hostname
+        theirs = request.url.hostname
+        return ours != theirs and {ours, theirs} <= _LOOPBACK
+
+    def _refuse_other_sites(self, request: Request) -> None:
+        """Refuse a form that another site sent. Raises HTTPException 403."""
+        site = request.headers.get("sec-fetch-site")
+        if site is not None and site not in ("same-origin", "none"):
+            raise HTTPException(403)
+        origin = request.headers.get("origin")
+        if site is None and origin is not None and origin != origin_of(self.settings.public_url):
+            raise HTTPException(403)
+
+    async def shared_style(self, _: Request) -> Response:
+        style = _shared_style()
+        if style is None:
+            raise HTTPException(404)
+        return Response(style, media_type="text/css")
 
     def _as_sent(self, request: Request) -> str:
         """Return the address that the browser came to, in its original bytes."""
@@ -325,16 +381,18 @@ class _Simulator:
             request.headers.get("accept-language", ""),
         )
         settings = self.settings
+        route = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         html = self.pages.get_template(template).render(
             t=Texts(language, product=settings.product, sso=settings.sso_name),
             language=language,
             languages=LANGUAGES,
             settings=settings,
-            here=settings.path + request.url.path,
+            here=settings.path + route,
             path=settings.path,
             **values,
         )
-        response = HTMLResponse(html, status)
+        # What a server sends back may hold half a surrogate pair, which has no bytes in UTF-8.
+        response = HTMLResponse(html.encode("utf-8", "replace"), status)
         if wanted == language:
             self._set_cookie(response, "language", language)
         return response
@@ -343,8 +401,9 @@ class _Simulator:
 def expires_in(exchange: Exchange | None) -> int | None:
     """Return how many seconds a token lasts, where the answer says so in a way that makes sense."""
     value = ((exchange.json if exchange is not None else None) or {}).get("expires_in")
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_number and value > 0 else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 < value < _LONGEST_LIFE else None
 
 
 def _environment() -> jinja2.Environment:
@@ -356,25 +415,41 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     pages.globals.update(decode_parameters=decode_parameters, meters_of=diagram.meters_of)
-    pages.globals.update(messages=misbehaviour.MESSAGES, LOGIN_LIFETIME=LOGIN_LIFETIME)
-    pages.filters["shown"] = _shown
+    pages.globals.update(messages=misbehaviour.MESSAGES, expires_in=expires_in)
+    pages.filters.update(shown=_shown, shortened=_shortened, phrase=_phrase, path_of=_path_of)
+    pages.filters["by_place"] = misbehaviour.by_place
     return pages
 
 
 def _shown(body: bytes) -> str:
     """Return a body as text, cut where it gets long: some answers are whole web pages."""
-    text = body.decode("utf-8", "replace")
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}\n…"
+    return _shortened(body.decode("utf-8", "replace"), _LONGEST_SHOWN)
 
 
-def _refuse_other_sites(request: Request) -> None:
-    """Refuse a form that another site sent. Raises HTTPException 403."""
-    site = request.headers.get("sec-fetch-site")
-    origin = request.headers.get("origin")
-    if site is not None and site not in ("same-origin", "none"):
-        raise HTTPException(403)
-    if site is None and origin is not None and origin != origin_of(str(request.url)):
-        raise HTTPException(403)
+def _shortened(text: str, longest: int = 240) -> str:
+    return text if len(text) <= longest else f"{text[:longest]} …"
+
+
+def _phrase(status: int) -> str:
+    """Return what a status means, in the words of HTTP, or nothing."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
+def _path_of(url: str) -> str:
+    """Return what stands behind the host of an address."""
+    return "/" + url.partition("://")[2].partition("/")[2]
+
+
+@cache
+def _shared_style() -> bytes | None:
+    """Return the stylesheet of the login page, if it is there; it is read as a file, once."""
+    try:
+        return files("worksgate").joinpath("web/static/worksgate.css").read_bytes()
+    except OSError:
+        return None
 
 
 async def _form(request: Request) -> list[tuple[str, str]]:

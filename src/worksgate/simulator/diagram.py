@@ -16,8 +16,8 @@ from worksgate.simulator.sign_in import Login, Refusal
 class Lane(StrEnum):
     """Who takes part."""
 
-    LINE_WORKS = "lw"
     BROWSER = "browser"
+    LINE_WORKS = "lw"
     SSO = "sso"
 
 
@@ -42,7 +42,7 @@ class Meter:
     @property
     def percent(self) -> float:
         """How much of the limit was used, 0 to 100, never too little to be seen."""
-        return 100.0 if self.exceeded else min(100.0, max(1.5, 100 * self.seconds / self.limit))
+        return 100.0 if self.exceeded else min(100.0, max(2.5, 100 * self.seconds / self.limit))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,10 @@ class Step:
     @property
     def between_servers(self) -> bool:
         return 7 <= self.number <= 10
+
+    @property
+    def is_answer(self) -> bool:
+        return self.shows == "answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +116,20 @@ def failed_step(login: Login) -> int | None:
 def _states(login: Login) -> dict[int, State]:
     failed = failed_step(login)
     if failed is None:
-        reached = 11 if login.is_over else 2
-        rest = State.WAITING
+        reached, rest = _reached(login), State.WAITING
     else:
         reached, rest = failed - 1, State.NOT_REACHED
     states = {n: State.DONE if n <= reached else rest for n in range(1, 12)}
     return states if failed is None else states | {failed: State.FAILED}
+
+
+def _reached(login: Login) -> int:
+    """Return the last step that is done, of a login that nothing has gone wrong with."""
+    if login.user_id is not None:
+        return 11
+    if not login.is_over:
+        return 2
+    return 6 if login.token is None else 8
 
 
 def _browser_steps(login: Login, states: dict[int, State]) -> tuple[Step, ...]:

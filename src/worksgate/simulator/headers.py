@@ -14,6 +14,7 @@ class SecurityHeaders:
         policy = {
             "default-src": "'none'",
             "style-src": "'self'",
+            "script-src": "'self'",
             "img-src": "'self'",
             # Chrome applies this to the redirects after a form, too.
             "form-action": " ".join(("'self'", *form_targets)),
@@ -34,7 +35,7 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(self._headers)
-                is_static = scope["path"].startswith("/static/")
+                is_static = "/static/" in scope["path"]
                 headers["Cache-Control"] = "max-age=300" if is_static else "no-store"
             await send(message)
 

@@ -7,13 +7,18 @@ authorization code, for which a person has to sign in first. Running it returns 
 
 import json
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Final
 from urllib.parse import urlencode
 
 from worksgate.conformance.exchange import FORM, Exchange, Failure
-from worksgate.conformance.line_works import LineWorks, authorization_url
+from worksgate.conformance.line_works import (
+    LineWorks,
+    authorization_url,
+    redirect_uri_with_state,
+)
 from worksgate.simulator.settings import SimulatorSettings
 
 _LARGE = 20_000
@@ -31,13 +36,15 @@ MESSAGES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One request of a trial. `expected` is an error code, `ok`, or `page`.
+    """One request of a trial. `expected` is an error code, `ok`, or `page`; `name` tells the
+    requests of one trial apart.
 
-    `page` is an error page of the SSO system for a person: status 400 or above, no redirect.
+    `page` is an error page of the SSO system for a person: a status of 4xx, and no redirect.
     """
 
     expected: str
     exchange: Exchange
+    name: str = "only"
 
     @property
     def got(self) -> str:
@@ -46,10 +53,12 @@ class Turn:
         if exchange.failure is not None and exchange.failure is not Failure.NOT_JSON:
             return str(exchange.failure)
         if self.expected == "page":
-            return "page" if self._is_error_page else str(exchange.status)
+            return "page" if self._is_error_page else f"HTTP {exchange.status}"
         if exchange.error is not None:
             return _code_of(exchange.error)
-        return "ok" if exchange.status == 200 and exchange.json is not None else "other"
+        if exchange.status == 200 and exchange.json is not None:
+            return "ok"
+        return f"HTTP {exchange.status}"
 
     @property
     def is_right(self) -> bool:
@@ -59,7 +68,9 @@ class Turn:
     @property
     def _is_error_page(self) -> bool:
         answer = self.exchange.answer
-        return answer is not None and answer.status >= 400 and answer.header("location") is None
+        return (
+            answer is not None and 400 <= answer.status < 500 and answer.header("location") is None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +87,14 @@ class Trial:
         return all(turn.is_right for turn in self.turns)
 
 
+class Place(StrEnum):
+    """Where a scenario misbehaves."""
+
+    TOKEN = "token"
+    USER_INFO = "user_info"
+    LOGIN = "login"
+
+
 Run = Callable[[LineWorks, SimulatorSettings, str], Awaitable[list[Turn]]]
 
 
@@ -84,6 +103,7 @@ class Scenario:
     """One way to misbehave, and the error that the contract has for it."""
 
     key: str
+    place: Place
     code: str
     run: Run
     needs_code: bool = False
@@ -108,6 +128,13 @@ def available(settings: SimulatorSettings) -> tuple[Scenario, ...]:
     """Return the scenarios that these settings allow."""
     has_disabled = settings.disabled_client is not None
     return tuple(s for s in SCENARIOS.values() if has_disabled or not s.needs_disabled_client)
+
+
+def by_place(scenarios: Iterable[Scenario]) -> list[tuple[Place, list[Scenario]]]:
+    """Return the scenarios in groups, one for each place that has any."""
+    found = list(scenarios)
+    groups = [(place, [s for s in found if s.place is place]) for place in Place]
+    return [(place, group) for place, group in groups if group]
 
 
 def _code_of(error: str) -> str:
@@ -182,52 +209,69 @@ async def _code_used_twice(line_works: LineWorks, _: SimulatorSettings, code: st
     first = await line_works.exchange_code(code)
     second = await line_works.exchange_code(code)
     token = await line_works.user_info(first.value("access_token") or _made_up())
-    return [Turn("ok", first), Turn("302", second), Turn("303", token)]
+    return [
+        Turn("ok", first, "first_use"),
+        Turn("302", second, "second_use"),
+        Turn("303", token, "dead_token"),
+    ]
 
 
 async def _unknown_token(line_works: LineWorks, _: SimulatorSettings, __: str) -> list[Turn]:
     return [Turn("303", await line_works.user_info(_made_up()))]
 
 
-async def _bad_redirect_uri(
+async def _token_missing(line_works: LineWorks, _: SimulatorSettings, __: str) -> list[Turn]:
+    return [Turn("201", await line_works.user_info(""))]
+
+
+async def _foreign_redirect_uri(
     line_works: LineWorks, settings: SimulatorSettings, _: str
 ) -> list[Turn]:
-    url = login_link("bad_redirect_uri", line_works, settings)
-    return [Turn("page", await line_works.send("GET", url, expects_json=False))]
+    return await _open_login_page("bad_redirect_uri", line_works, settings)
 
 
 async def _unknown_client_at_login(
     line_works: LineWorks, settings: SimulatorSettings, _: str
 ) -> list[Turn]:
-    url = login_link("unknown_client_at_login", line_works, settings)
+    return await _open_login_page("unknown_client_at_login", line_works, settings)
+
+
+async def _open_login_page(
+    key: str, line_works: LineWorks, settings: SimulatorSettings
+) -> list[Turn]:
+    url = login_link(key, line_works, settings)
     return [Turn("page", await line_works.send("GET", url, expects_json=False))]
 
 
 def login_link(key: str, line_works: LineWorks, settings: SimulatorSettings) -> str:
     """Return the address of the login page with the mistake of that scenario in it."""
     unknown = key == "unknown_client_at_login"
+    own = redirect_uri_with_state(settings.redirect_uri, "made-up")
     return authorization_url(
         line_works.endpoints.web_login,
         client_id="unknown-client" if unknown else line_works.credentials.client_id,
-        redirect_uri=settings.redirect_uri if unknown else "https://attacker.example/callback",
+        redirect_uri=own if unknown else "https://attacker.example/callback?state=made-up",
     )
 
 
 SCENARIOS: Final = {
     scenario.key: scenario
     for scenario in (
-        Scenario("missing_parameter", "201", _missing_parameter),
-        Scenario("repeated_parameter", "201", _repeated_parameter),
-        Scenario("wrong_content_type", "201", _wrong_content_type),
-        Scenario("large_body", "201", _large_body),
-        Scenario("other_grant_type", "203", _other_grant_type),
-        Scenario("unknown_client", "301", _unknown_client),
-        Scenario("wrong_secret", "301", _wrong_secret),
-        Scenario("disabled_client", "101", _disabled_client, needs_disabled_client=True),
-        Scenario("unknown_code", "302", _unknown_code),
-        Scenario("code_used_twice", "302", _code_used_twice, needs_code=True),
-        Scenario("unknown_token", "303", _unknown_token),
-        Scenario("bad_redirect_uri", "page", _bad_redirect_uri),
-        Scenario("unknown_client_at_login", "page", _unknown_client_at_login),
+        Scenario(
+            "disabled_client", Place.TOKEN, "101", _disabled_client, needs_disabled_client=True
+        ),
+        Scenario("missing_parameter", Place.TOKEN, "201", _missing_parameter),
+        Scenario("repeated_parameter", Place.TOKEN, "201", _repeated_parameter),
+        Scenario("wrong_content_type", Place.TOKEN, "201", _wrong_content_type),
+        Scenario("large_body", Place.TOKEN, "201", _large_body),
+        Scenario("other_grant_type", Place.TOKEN, "203", _other_grant_type),
+        Scenario("unknown_client", Place.TOKEN, "301", _unknown_client),
+        Scenario("wrong_secret", Place.TOKEN, "301", _wrong_secret),
+        Scenario("unknown_code", Place.TOKEN, "302", _unknown_code),
+        Scenario("code_used_twice", Place.TOKEN, "302", _code_used_twice, needs_code=True),
+        Scenario("missing_token", Place.USER_INFO, "201", _token_missing),
+        Scenario("unknown_token", Place.USER_INFO, "303", _unknown_token),
+        Scenario("bad_redirect_uri", Place.LOGIN, "page", _foreign_redirect_uri),
+        Scenario("unknown_client_at_login", Place.LOGIN, "page", _unknown_client_at_login),
     )
 }

@@ -11,13 +11,14 @@ from worksgate.conformance.line_works import Credentials, Endpoints
 
 @dataclass(frozen=True, slots=True)
 class DemoPerson:
-    """Somebody to sign in as. The password is shown on the page: only for demonstrations.
+    """Somebody to sign in as. The password is shown on the home page: only for demonstrations.
 
     `note` is a text, or a text per language (`{"en": …, "ja": …, "ko": …}`).
     """
 
     username: str
     password: str = field(repr=False)
+    name: str = ""
     works_account: str | None = None
     note: str | Mapping[str, str] = ""
 
@@ -34,6 +35,7 @@ class SimulatorSettings:
 
     The server must accept `redirect_uri` and `signed_out_uri` as addresses to redirect to.
     `disabled_client` is a client that the server has disabled: with it, error 101 can be shown.
+    `product` and `sso_name` are what the pages call the two sides.
     """
 
     public_url: str
@@ -43,7 +45,7 @@ class SimulatorSettings:
     product: str = "LINE WORKS"
     sso_name: str = "Worksgate"
     disabled_client: Credentials | None = None
-    limits: TimeLimits = TimeLimits()
+    limits: TimeLimits = field(default_factory=TimeLimits)
     verify: ssl.SSLContext | bool = True
 
     @property

@@ -120,6 +120,10 @@ class Store(Protocol):
         """
         ...
 
+    async def extend(self, kind: type[A], key: str, expires_at: float) -> bool:
+        """Move an artifact's expiry; False where there is none (any more): it is not revived."""
+        ...
+
     async def redeem(
         self, kind: type[R], key: str, client_id: str, successors: Successors, now: float
     ) -> Redemption:

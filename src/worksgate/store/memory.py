@@ -5,7 +5,7 @@ steps. No verb awaits anything, so on one event loop each is atomic by nature.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from worksgate.oauth.model import Artifact
 from worksgate.store import (
@@ -48,6 +48,13 @@ class MemoryStore:
     async def take(self, kind: type[A], key: str) -> A | None:
         found = self._artifacts.pop((kind.kind, key), None)
         return found if isinstance(found, kind) else None
+
+    async def extend(self, kind: type[A], key: str, expires_at: float) -> bool:
+        found = await self.find(kind, key)
+        if found is None:
+            return False
+        self._artifacts[kind.kind, key] = replace(found, expires_at=expires_at)
+        return True
 
     async def redeem(
         self, kind: type[R], key: str, client_id: str, successors: Successors, now: float

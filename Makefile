@@ -1,0 +1,27 @@
+# Each target is one line, and sets up what it needs first (tools/setup). PYTHON=… chooses an interpreter.
+SETUP := PYTHON="$(PYTHON)" tools/setup
+BIN := .venv/bin
+
+.PHONY: help run test check bench docs sbom
+.DEFAULT_GOAL := help
+
+help: ## List these targets
+	@sed -n 's/^\([a-z]*\): ## \(.*\)/\1	\2/p' Makefile | expand -t 8
+
+run: ## Start Worksgate and the LINE WORKS simulator, with demo people (ARGS="--port 9000")
+	@$(SETUP) runtime && exec $(BIN)/worksgate demo $(ARGS)
+
+test: ## Run all tests, browser included (ARGS="tests/oauth -k state")
+	@$(SETUP) dev browser && $(BIN)/python -m pytest $(ARGS)
+
+check: ## Lint, formatting, types, import rules
+	@$(SETUP) dev && tools/check
+
+bench: ## Run the benchmarks and write benchmarks/RESULTS.md
+	@$(SETUP) dev && $(BIN)/python benchmarks/run.py $(ARGS)
+
+docs: ## Check the links of all pages and the generated settings reference
+	@$(SETUP) dev && $(BIN)/python tools/links.py && $(BIN)/python -m pytest -q tests/config/test_reference.py
+
+sbom: ## Write the list of what a release consists of (CycloneDX) to dist/sbom.json
+	@$(SETUP) dev sbom && mkdir -p dist && $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file dist/sbom.json requirements/runtime.txt

@@ -1,0 +1,227 @@
+"""``worksgate client``: LINE WORKS tenants, as registered in their Developer Console."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from worksgate.cli.asking import confirm
+from worksgate.cli.client_options import OPTIONS, with_client_options
+from worksgate.cli.options import Config, Json, Yes, duration
+from worksgate.cli.printing import (
+    as_document,
+    iso,
+    note,
+    print_facts,
+    print_json,
+    print_line,
+    print_table,
+)
+from worksgate.cli.running import administer, read_settings
+from worksgate.oauth.model import Client
+
+if TYPE_CHECKING:
+    from worksgate.administration import Administration, NewClient
+
+app = typer.Typer(
+    help="Clients: the LINE WORKS tenants that people sign in to.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The client's name or its ID.")]
+
+CONSOLE_FIELDS = {
+    "web_login": "Web Login URL",
+    "app_login": "Application Login URL",
+    "access_token": "Access Token Return API",
+    "user_info": "User info return API",
+    "imap_login": "IMAP/CalDAV Login API",
+    "logout": "Logout URL",
+}
+"""What the Developer Console calls each address."""
+
+
+@app.command("add")
+@with_client_options
+def add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What you call the tenant.")],
+    *,
+    config: Config = None,
+    as_json: Json = False,
+    **changes: Any,
+) -> None:
+    """Add a client; print what the Developer Console asks for.
+
+    The secret is shown this once.
+    """
+    made = administer(
+        read_settings(config), lambda administration: administration.add_client(name, **changes)
+    )
+    if as_json:
+        print_json(_with_secret(made))
+        return
+    print_line(f"The client {made.client.name} has been added.")
+    _print_console_values(made)
+
+
+@app.command("list")
+def list_clients(*, config: Config = None, as_json: Json = False) -> None:
+    """List the clients."""
+    clients = administer(read_settings(config), lambda administration: administration.clients())
+    if as_json:
+        print_json([_document(client) for client in clients])
+    elif clients:
+        rows = [
+            (each.name, each.client_id, each.profile, each.user_key, each.enabled)
+            for each in clients
+        ]
+        print_table(("Name", "Client ID", "Profile", "User key", "Enabled"), rows)
+    else:
+        note("There is no client yet. Add one: worksgate client add NAME")
+
+
+@app.command("show")
+def show(name: Name, *, config: Config = None, as_json: Json = False) -> None:
+    """Show a client, its settings and its addresses. Never its secret."""
+
+    async def work(administration: "Administration") -> tuple[Client, Mapping[str, str]]:
+        client = await administration.client(name)
+        return client, administration.urls(client.client_id)
+
+    client, urls = administer(read_settings(config), work)
+    if as_json:
+        print_json({**_document(client), "urls": dict(urls)})
+        return
+    print_line(client.name)
+    print_facts({"Client ID": client.client_id, "Client Secret": _about_secrets(client)})
+    print_line()
+    print_facts(_console_urls(urls))
+    print_line()
+    print_facts({option.field: _shown(getattr(client, option.field)) for option in OPTIONS})
+    print_facts({"enabled": _shown(client.enabled)})
+
+
+@app.command("set")
+@with_client_options
+def change(
+    name: Name,
+    *,
+    new_name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="Another name for it.")
+    ] = None,
+    config: Config = None,
+    as_json: Json = False,
+    **changes: Any,
+) -> None:
+    """Change settings of a client. What is not given stays as it is."""
+    if new_name is not None:
+        changes["name"] = new_name
+    if not changes:
+        raise typer.BadParameter("say what to change; the options are in --help")
+    client = administer(
+        read_settings(config),
+        lambda administration: administration.change_client(name, **changes),
+    )
+    if as_json:
+        print_json(_document(client))
+        return
+    print_line(f"The client {client.name} has been changed.")
+    print_facts({field: _shown(getattr(client, field)) for field in changes})
+
+
+@app.command("rotate-secret")
+def rotate_secret(
+    name: Name,
+    *,
+    overlap: Annotated[
+        str, typer.Option(metavar="TIME", help="How long the old secret stays good: 0, 12h, 7d.")
+    ] = "1d",
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Give a client a new secret, shown this once.
+
+    The old one stays good for a while; at most two are.
+    """
+    seconds = duration(overlap)
+    made = administer(
+        read_settings(config),
+        lambda administration: administration.rotate_secret(name, overlap=seconds),
+    )
+    if as_json:
+        print_json(_with_secret(made))
+        return
+    print_line(f"The client {made.client.name} has a new secret.")
+    for secret in made.client.secrets:
+        if secret.expires_at is not None:
+            print_line(f"The old one is good until {iso(secret.expires_at)}.")
+    _print_console_values(made)
+
+
+@app.command("disable")
+def disable(name: Name, config: Config = None) -> None:
+    """Refuse every call of a client, and void what it holds."""
+    administer(read_settings(config), lambda administration: administration.disable_client(name))
+    print_line(f"The client {name} is disabled.")
+
+
+@app.command("enable")
+def enable(name: Name, config: Config = None) -> None:
+    """Let a disabled client in again."""
+    administer(read_settings(config), lambda administration: administration.enable_client(name))
+    print_line(f"The client {name} is enabled.")
+
+
+@app.command("remove")
+def remove(name: Name, *, config: Config = None, yes: Yes = False) -> None:
+    """Remove a client for good. Its people can no longer sign in to LINE WORKS."""
+    settings = read_settings(config)
+    confirm(f"Remove the client {name}?", yes=yes)
+    administer(settings, lambda administration: administration.remove_client(name))
+    print_line(f"The client {name} has been removed.")
+
+
+def _document(client: Client) -> dict[str, Any]:
+    secrets = [as_document(secret, hidden=("digest",)) for secret in client.secrets]
+    return {**as_document(client, hidden=("secrets",)), "secrets": secrets}
+
+
+def _with_secret(made: "NewClient") -> dict[str, Any]:
+    first = {"client_id": made.client.client_id, "client_secret": made.client_secret}
+    return {**first, "urls": dict(made.urls), **_document(made.client)}
+
+
+def _print_console_values(made: "NewClient") -> None:
+    print_line("Enter these values in the LINE WORKS Developer Console (SSO type OAuth):")
+    print_line()
+    print_facts(
+        {
+            "Client ID": made.client.client_id,
+            "Client Secret": made.client_secret,
+            **_console_urls(made.urls),
+        }
+    )
+    print_line()
+    print_line("The secret is shown this once; rotate-secret makes a new one.")
+
+
+def _console_urls(urls: Mapping[str, str]) -> dict[str, str]:
+    return {CONSOLE_FIELDS.get(name, name): url for name, url in urls.items()}
+
+
+def _about_secrets(client: Client) -> str:
+    about = [
+        f"made {iso(secret.created_at)}"
+        + (f", good until {iso(secret.expires_at)}" if secret.expires_at is not None else "")
+        for secret in client.secrets
+    ]
+    return "; ".join(about) or "none"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return " ".join(map(str, value)) or "-"
+    return "-" if value is None else str(value)

@@ -1,0 +1,105 @@
+"""``worksgate init``: a settings file, a database, and the first administrator."""
+
+import os
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Annotated
+
+import typer
+
+from worksgate import config as configuration
+from worksgate.cli.asking import ask, is_person_there, new_password
+from worksgate.cli.options import PasswordStdin
+from worksgate.cli.printing import note, print_facts, print_line
+from worksgate.cli.refusals import Refusal
+from worksgate.cli.running import administer, read_settings
+
+
+def init(
+    *,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="The settings file to write. [default: $WORKSGATE_CONFIG, or ./worksgate.toml]",
+        ),
+    ] = None,
+    public_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Where people and LINE WORKS will reach this server."),
+    ] = None,
+    database_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where the database is to be.")
+    ] = None,
+    administrator: Annotated[
+        str | None, typer.Option(metavar="USERNAME", help="The first administrator.")
+    ] = None,
+    password_stdin: PasswordStdin = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the settings file if it exists.")
+    ] = False,
+) -> None:
+    """Make settings, a database and the first administrator.
+
+    The settings file names every option, commented. What is not given is asked for. Nothing is written if anything is refused.
+    """
+    file = config or Path(os.environ.get(configuration.CONFIG_VARIABLE) or configuration.FILE_NAME)
+    if file.exists() and not force:
+        raise Refusal(f"{file} exists; --force replaces it")
+    chosen = _ask_for_what_is_missing(public_url)
+    username = administrator or _ask_for_administrator()
+    given = {"public_url": chosen, "database_url": database_url}
+    values = {name: value for name, value in given.items() if value is not None}
+    draft = _write_draft(file, values)
+    try:
+        settings = read_settings(draft)
+        password = new_password(from_stdin=password_stdin)
+        made = administer(
+            settings,
+            lambda administration: administration.add_user(
+                username, password=password, administrator=True
+            ),
+        )
+        draft.replace(file)
+    except configuration.ConfigurationError as error:
+        problems = [problem.replace(str(draft), str(file)) for problem in error.problems]
+        raise configuration.ConfigurationError(problems) from None
+    finally:
+        draft.unlink(missing_ok=True)
+    print_line(f"Wrote {file}, and made {made.account.username} an administrator.")
+    if made.password is not None:
+        print_facts({"Password": made.password})
+        print_line("It is shown this once.")
+    note("Next: worksgate client add NAME, worksgate user add USERNAME, worksgate serve")
+
+
+def _ask_for_what_is_missing(public_url: str | None) -> str | None:
+    """The public address; None where the environment or the default is to decide."""
+    if public_url is not None or "WORKSGATE_PUBLIC_URL" in os.environ or not is_person_there():
+        return public_url
+    return ask("The address under which people will reach this server", "http://127.0.0.1:8080")
+
+
+def _ask_for_administrator() -> str:
+    if not is_person_there():
+        raise typer.BadParameter("say --administrator USERNAME; there is nobody to ask")
+    return ask("Username of the first administrator", "administrator")
+
+
+def _write_draft(file: Path, values: dict[str, str]) -> Path:
+    """The file under another name beside it: it takes its place when all else has worked."""
+    mode = 0o600 if "database_url" in values else 0o644
+    with NamedTemporaryFile(
+        "w", encoding="utf-8", dir=file.parent, prefix=f".{file.name}.", delete=False
+    ) as draft:
+        draft.write(configuration.template(values))
+    path = Path(draft.name)
+    path.chmod(mode & ~_umask())
+    return path
+
+
+def _umask() -> int:
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask

@@ -1,0 +1,107 @@
+"""What commands print: JSON, tables and facts, safe for a terminal and whole in a pipe.
+
+Control characters are escaped: a name that somebody typed into a login form must not move the
+administrator's cursor. Secrets and addresses are never wrapped or cut.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
+
+from worksgate.log import escape
+
+
+def print_json(document: object) -> None:
+    """Write one JSON document and a newline to standard output."""
+    print_line(json.dumps(document, ensure_ascii=False, indent=2), multiline=True)
+
+
+def print_line(text: str = "", *, multiline: bool = False) -> None:
+    """Write a line to standard output, never wrapped."""
+    lines = text.split("\n") if multiline else [text]
+    sys.stdout.write("".join(f"{escape(line)}\n" for line in lines))
+
+
+def note(text: str) -> None:
+    """Say something that is not the result: it goes to standard error."""
+    sys.stderr.write(f"{escape(text)}\n")
+
+
+def print_facts(facts: Mapping[str, str]) -> None:
+    """Write one name and value to a line, aligned, indented."""
+    width = max(map(len, facts), default=0)
+    for name, value in facts.items():
+        print_line(f"  {name:<{width}}  {value}".rstrip())
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table: drawn on a terminal; in a pipe, lines with tabs between the cells."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    if not sys.stdout.isatty():
+        for line in [[column.lower() for column in columns], *cells]:
+            sys.stdout.write("\t".join(line) + "\n")
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for line in cells:
+        table.add_row(*map(Text, line))
+    Console(highlight=False).print(table)
+
+
+@contextmanager
+def progress_bar(doing: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error while something long is done, where that is a terminal.
+
+    Yields a function that is told how many are done.
+    """
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(doing, total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def as_document(value: Any, hidden: Iterable[str] = ()) -> dict[str, Any]:
+    """The fields of a frozen value, ready for JSON: times in ISO 8601, enumerations as text."""
+    return {
+        each.name: _plain(each.name, getattr(value, each.name))
+        for each in fields(value)
+        if each.name not in set(hidden)
+    }
+
+
+def iso(seconds: float | None) -> str | None:
+    """A time in UTC, to the second."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _plain(name: str, value: Any) -> Any:
+    if name == "at" or name.endswith("_at"):
+        return iso(value)
+    if isinstance(value, tuple):
+        return [_plain("", item) for item in value]
+    return str(value) if isinstance(value, str) else value
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-" if sys.stdout.isatty() else ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return escape(str(value))

@@ -1,0 +1,52 @@
+"""What a command says when it could not do what was asked."""
+
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+from worksgate.config import ConfigurationError
+from worksgate.log import escape
+
+
+class Refusal(Exception):
+    """A command refuses; the text is one sentence for the person at the terminal."""
+
+
+def sentences(error: Exception) -> Iterator[str]:
+    """One line for each thing that is wrong. No trace, and nothing that could be a secret."""
+    if isinstance(error, ConfigurationError):
+        yield from map(escape, error.problems)
+    elif isinstance(error, Refusal) or _is_told_by_its_text(error):
+        yield escape(" ".join(str(error).split()))
+    elif isinstance(error, OSError):
+        name = f"{error.filename}: " if error.filename else ""
+        yield escape(f"{name}{error.strerror or type(error).__name__}")
+    else:
+        yield _of_the_unexpected(error)
+
+
+def _is_told_by_its_text(error: Exception) -> bool:
+    """Whether another room wrote the text for us. Imported now: only an error needs them."""
+    from worksgate.administration import NotFound, Refused
+    from worksgate.credentials import HashingBusy, WeakPassword
+    from worksgate.directory import Conflict, DirectoryUnavailable
+    from worksgate.store import StoreUnavailable
+
+    return isinstance(
+        error,
+        NotFound
+        | Refused
+        | Conflict
+        | WeakPassword
+        | HashingBusy
+        | DirectoryUnavailable
+        | StoreUnavailable,
+    )
+
+
+def _of_the_unexpected(error: Exception) -> str:
+    """A fault of ours: where it is, but not its text, which may quote anything."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "worksgate" in frame.filename] or frames
+    place = f" at {Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
+    return f"this should not happen; please report it: {type(error).__name__}{place}"

@@ -1,0 +1,335 @@
+"""``worksgate user``: people in the built-in directory."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from worksgate.cli.asking import confirm, new_password
+from worksgate.cli.options import Config, Json, PasswordStdin, Yes
+from worksgate.cli.printing import (
+    as_document,
+    iso,
+    note,
+    print_facts,
+    print_json,
+    print_line,
+    print_table,
+    progress_bar,
+)
+from worksgate.cli.running import administer, read_settings
+from worksgate.directory import Account
+
+if TYPE_CHECKING:
+    from worksgate.administration import Administration, NewUser
+    from worksgate.directory.import_file import ImportReport
+
+app = typer.Typer(
+    help="People: the accounts of the built-in directory.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Username = Annotated[str, typer.Argument(metavar="USERNAME", help="Whom.")]
+ExternalKey = Annotated[
+    str | None,
+    typer.Option(metavar="KEY", help="The External Key that LINE WORKS knows them by."),
+]
+WorksAccount = Annotated[
+    str | None, typer.Option(metavar="ACCOUNT", help="Their LINE WORKS account.")
+]
+Name = Annotated[str | None, typer.Option(metavar="NAME", help="How they are called.")]
+
+
+@app.command("add")
+def add(
+    username: Annotated[str, typer.Argument(metavar="USERNAME", help="What they sign in with.")],
+    *,
+    name: Name = None,
+    external_key: ExternalKey = None,
+    works_account: WorksAccount = None,
+    administrator: Annotated[
+        bool, typer.Option("--administrator", help="They may administer this Worksgate.")
+    ] = False,
+    password_stdin: PasswordStdin = False,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Add a person.
+
+    The password is asked for; where nobody can be asked, one is made and shown this once.
+    """
+    settings = read_settings(config)
+    password = new_password(from_stdin=password_stdin)
+    made = administer(
+        settings,
+        lambda administration: administration.add_user(
+            username,
+            password=password,
+            name=name or "",
+            external_key=external_key or None,
+            works_account=works_account or None,
+            administrator=administrator,
+        ),
+    )
+    _print_new(made, f"{made.account.username} has been added.", as_json=as_json)
+
+
+@app.command("import")
+def import_users(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="The CSV file, in UTF-8.")],
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Change nothing; only report what would happen.")
+    ] = False,
+    update: Annotated[
+        bool, typer.Option("--update", help="Change people who are already there.")
+    ] = False,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Add people from a CSV file, and report row by row.
+
+    The first line names the columns: username, and any of name, external_key, works_account,
+    password, administrator. Exit code 1 if a row was refused; the others are imported.
+    """
+    from worksgate.cli.people_file import read_people
+
+    settings = read_settings(config)
+    rows = read_people(file)
+
+    async def work(administration: "Administration") -> "ImportReport":
+        with progress_bar("Importing", len(rows)) as progress:
+            return await administration.import_users(
+                rows, dry_run=dry_run, update=update, progress=progress
+            )
+
+    report = administer(settings, work)
+    _print_report(report, as_json=as_json)
+    if report.refused:
+        raise typer.Exit(1)
+
+
+@app.command("export")
+def export(
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE.csv", help="Where to. [default: standard output]"),
+    ] = None,
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    config: Config = None,
+) -> None:
+    """Write all people as CSV, as import reads it. Never passwords.
+
+    The file is readable by you alone.
+    """
+    from worksgate.cli.people_file import save_privately, write_people
+    from worksgate.cli.refusals import Refusal
+
+    settings = read_settings(config)
+    if file is not None and file.exists() and not force:
+        raise Refusal(f"{file} exists; --force replaces it")
+    accounts = administer(settings, _all_users)
+    if file is not None:
+        save_privately(file, write_people(accounts))
+        note(f"Wrote {_count(len(accounts), 'person', 'people')} to {file}.")
+        return
+    for line in write_people(accounts):
+        sys.stdout.buffer.write(line.encode())
+    sys.stdout.buffer.flush()
+
+
+@app.command("list")
+def list_users(*, config: Config = None, as_json: Json = False) -> None:
+    """List the people."""
+    accounts = administer(read_settings(config), _all_users)
+    if as_json:
+        print_json([_document(account) for account in accounts])
+    elif accounts:
+        print_table(
+            (
+                "Username",
+                "Name",
+                "External key",
+                "LINE WORKS account",
+                "Enabled",
+                "Administrator",
+                "Last sign-in",
+            ),
+            (
+                (
+                    each.username,
+                    each.name,
+                    each.external_key,
+                    each.works_account,
+                    each.enabled,
+                    each.administrator,
+                    iso(each.last_login_at),
+                )
+                for each in accounts
+            ),
+        )
+    else:
+        note("There is nobody yet. Add somebody: worksgate user add USERNAME")
+
+
+@app.command("show")
+def show(username: Username, *, config: Config = None, as_json: Json = False) -> None:
+    """Show a person."""
+    account = administer(
+        read_settings(config), lambda administration: administration.user(username)
+    )
+    _print_account(account, as_json=as_json)
+
+
+@app.command("set")
+def change(
+    username: Username,
+    *,
+    new_username: Annotated[
+        str | None, typer.Option("--username", metavar="USERNAME", help="Another username.")
+    ] = None,
+    name: Name = None,
+    external_key: ExternalKey = None,
+    works_account: WorksAccount = None,
+    administrator: Annotated[
+        bool | None,
+        typer.Option(
+            "--administrator/--no-administrator", help="Whether they may administer Worksgate."
+        ),
+    ] = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Change a person. What is not given stays; '' removes a key or an account."""
+    changes: dict[str, Any] = {
+        "username": new_username,
+        "name": name,
+        "external_key": external_key,
+        "works_account": works_account,
+        "administrator": administrator,
+    }
+    changes = {field: value for field, value in changes.items() if value is not None}
+    if not changes:
+        raise typer.BadParameter("say what to change; the options are in --help")
+    for field in ("external_key", "works_account"):
+        if field in changes:
+            changes[field] = changes[field] or None
+    account = administer(
+        read_settings(config),
+        lambda administration: administration.change_user(username, **changes),
+    )
+    _print_account(account, as_json=as_json)
+
+
+@app.command("set-password")
+def set_password(
+    username: Username,
+    *,
+    password_stdin: PasswordStdin = False,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Give a person a new password, and end their sessions.
+
+    It is asked for; where nobody can be asked, one is made and shown this once.
+    """
+    settings = read_settings(config)
+    password = new_password(from_stdin=password_stdin)
+    made = administer(
+        settings, lambda administration: administration.set_password(username, password)
+    )
+    _print_new(made, f"{made.account.username} has a new password.", as_json=as_json)
+
+
+@app.command("disable")
+def disable(username: Username, config: Config = None) -> None:
+    """Keep a person from signing in, and void what they hold."""
+    administer(read_settings(config), lambda administration: administration.disable_user(username))
+    print_line(f"{username} is disabled.")
+
+
+@app.command("enable")
+def enable(username: Username, config: Config = None) -> None:
+    """Let a disabled person sign in again."""
+    administer(read_settings(config), lambda administration: administration.enable_user(username))
+    print_line(f"{username} is enabled.")
+
+
+@app.command("remove")
+def remove(username: Username, *, config: Config = None, yes: Yes = False) -> None:
+    """Remove a person for good. Their user keys are never given to anybody else."""
+    settings = read_settings(config)
+    confirm(f"Remove {username}?", yes=yes)
+    administer(settings, lambda administration: administration.remove_user(username))
+    print_line(f"{username} has been removed.")
+
+
+@app.command("sign-out")
+def sign_out(username: Username, config: Config = None) -> None:
+    """End a person's sessions here, and void their codes and tokens."""
+    ended = administer(
+        read_settings(config), lambda administration: administration.sign_out(username)
+    )
+    what = _count(ended, "session, code or token", "sessions, codes and tokens")
+    print_line(f"{username} is signed out: {what} ended.")
+
+
+async def _all_users(administration: "Administration") -> list[Account]:
+    return [account async for account in administration.users()]
+
+
+def _document(account: Account) -> dict[str, Any]:
+    return as_document(account, hidden=("password_hash",))
+
+
+def _print_new(made: "NewUser", done: str, *, as_json: bool) -> None:
+    if as_json:
+        secret = {} if made.password is None else {"password": made.password}
+        print_json({**_document(made.account), **secret})
+        return
+    print_line(done)
+    if made.password is not None:
+        print_facts({"Password": made.password})
+        print_line("It is shown this once.")
+
+
+def _print_account(account: Account, *, as_json: bool) -> None:
+    if as_json:
+        print_json(_document(account))
+        return
+    print_line(account.username)
+    shown = {
+        "Name": account.name or None,
+        "External key": account.external_key,
+        "LINE WORKS account": account.works_account,
+        "Enabled": "yes" if account.enabled else "no",
+        "Administrator": "yes" if account.administrator else "no",
+        "Added": iso(account.created_at),
+        "Password set": iso(account.password_changed_at),
+        "Last sign-in": iso(account.last_login_at),
+        "ID": account.id,
+    }
+    print_facts({label: value or "-" for label, value in shown.items()})
+
+
+def _print_report(report: "ImportReport", *, as_json: bool) -> None:
+    totals: dict[str, int] = {"added": 0, "updated": 0, "unchanged": 0, "refused": 0}
+    for row in report.rows:
+        totals[row.outcome] += 1
+    if as_json:
+        rows = [as_document(row) for row in report.rows]
+        print_json({"dry_run": report.dry_run, "totals": totals, "rows": rows})
+        return
+    if report.refused:
+        refused = [(row.line, row.username, row.reason) for row in report.refused]
+        print_table(("Line", "Username", "Refused because"), refused)
+        print_line()
+    would = "Would have been: " if report.dry_run else ""
+    print_line(would + ", ".join(f"{count} {outcome}" for outcome, count in totals.items()) + ".")
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

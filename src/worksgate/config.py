@@ -1,0 +1,368 @@
+"""From ``worksgate.toml``, the environment and the command line to ``Settings``.
+
+The command line wins over a ``WORKSGATE_*`` variable, and a variable over the file.
+``WORKSGATE_X_FILE`` names a file that holds the value of ``WORKSGATE_X``, for secrets that are
+handed over as files. Nothing is guessed: an unknown key or a wrong value refuses the start, and
+all problems are told at once, each with its place. The text of a problem never holds a value that
+could be a secret.
+
+``python -m worksgate.config docs/settings.md`` rewrites the reference on that page.
+"""
+
+import json
+import math
+import re
+import sys
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields
+from difflib import get_close_matches
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from worksgate.setting_values import CHECKS, LOOPBACK_HOSTS, contradictions
+from worksgate.settings import Settings
+
+FILE_NAME = "worksgate.toml"
+PREFIX = "WORKSGATE_"
+CONFIG_VARIABLE = "WORKSGATE_CONFIG"
+"""Names the file, where ``--config`` does not."""
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "Addresses": ("public_url", "host", "port", "trusted_proxies"),
+    "Data": ("database_url", "store_url", "purge_interval", "audit_retention"),
+    "The login page": (
+        "product_name",
+        "company_name",
+        "support_url",
+        "start_over_url",
+        "service_url",
+    ),
+    "The calls of LINE WORKS": (
+        "web_login_path",
+        "access_token_path",
+        "user_info_path",
+        "imap_login_path",
+        "logout_path",
+        "answer_deadline",
+        "session_key_check_url",
+    ),
+    "Signing in": (
+        "session_idle_limit",
+        "session_absolute_limit",
+        "login_free_failures",
+        "login_longest_delay",
+        "login_failures_per_address",
+        "hashing_threads",
+        "hashing_queue",
+    ),
+    "Operation": (
+        "log_format",
+        "log_level",
+        "metrics_on_public_address",
+        "admin_host",
+        "admin_port",
+    ),
+}
+"""The settings in the order in which a reader meets them."""
+
+_FIELDS: Mapping[str, Field[Any]] = {each.name: each for each in fields(Settings)}
+_TRUE = ("true", "yes", "on", "1")
+_FALSE = ("false", "no", "off", "0")
+_KINDS = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    tuple[str, ...]: "a list of texts",
+}
+_SERVICE_LINK = re.compile(r"WORKSGATE_(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP))")
+_SERVICE_LINKS_HINT = (
+    'Kubernetes sets this for a service named "worksgate"; '
+    "switch it off with enableServiceLinks: false"
+)
+_BEGIN, _END = "<!-- reference: begin -->\n", "<!-- reference: end -->\n"
+
+
+class ConfigurationError(Exception):
+    """The settings cannot be used; ``problems`` has one sentence for each reason."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A value that somebody gave, and where it stands."""
+
+    value: Any = field(repr=False)
+    origin: str
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What has been read so far; a later value replaces an earlier one."""
+
+    given: dict[str, _Given] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def give(self, name: str, origin: str, read: Callable[[], Any]) -> None:
+        try:
+            self.given[name] = _Given(read(), origin)
+        except ValueError as problem:
+            self.problems.append(f"{origin}: {problem}")
+
+    def check(self, name: str, value: Any) -> Any:
+        """Return a value that has passed its check, perhaps in a tidier form."""
+        check = CHECKS.get(name)
+        try:
+            return check(value) if check else value
+        except ValueError as problem:
+            self.blame(name, str(problem))
+        return value
+
+    def blame(self, name: str, problem: str) -> None:
+        origin = self.given[name].origin if name in self.given else name
+        self.problems.append(f"{origin}: {problem}")
+
+
+def load(
+    file: Path | None, environ: Mapping[str, str], overrides: Mapping[str, object]
+) -> Settings:
+    """The settings of an installation, checked.
+
+    ``file`` is what ``--config`` says; without it ``WORKSGATE_CONFIG`` or ``./worksgate.toml``
+    is read, if there. ``overrides`` are options of the command line by the setting's name; None
+    stands for an option that was not given. Raises ConfigurationError.
+    """
+    reading = _Reading()
+    _read_file(_file_to_read(file, environ), reading)
+    _read_environment(environ, reading)
+    _read_overrides(overrides, reading)
+    values = {
+        name: reading.check(name, reading.given[name].value if name in reading.given else default)
+        for name, default in _defaults(reading).items()
+    }
+    settings = Settings(**values)
+    if not reading.problems:
+        for name, problem in contradictions(settings):
+            reading.blame(name, problem)
+    if reading.problems:
+        raise ConfigurationError(reading.problems)
+    return settings
+
+
+def _defaults(reading: _Reading) -> dict[str, Any]:
+    """The defaults; the public address follows the port that is listened on."""
+    defaults = {name: each.default for name, each in _FIELDS.items()}
+    host, port = (
+        reading.given[name].value if name in reading.given else defaults[name]
+        for name in ("host", "port")
+    )
+    name = host if host in LOOPBACK_HOSTS else "127.0.0.1"
+    if port in range(1, 65_536):
+        defaults["public_url"] = f"http://{f'[{name}]' if ':' in name else name}:{port}"
+    return defaults
+
+
+# Where values come from
+
+
+def _file_to_read(file: Path | None, environ: Mapping[str, str]) -> Path | None:
+    if file is not None:
+        return file
+    if named := environ.get(CONFIG_VARIABLE):
+        return Path(named)
+    return Path(FILE_NAME) if Path(FILE_NAME).exists() else None
+
+
+def _read_file(file: Path | None, reading: _Reading) -> None:
+    if file is None:
+        return
+    try:
+        table = tomllib.loads(_text_of(file))
+    except ValueError as problem:  # also what is not TOML or not UTF-8
+        reading.problems.append(f"{file}: {problem}")
+        return
+    for key, value in table.items():
+        origin = f"{file}: {key}"
+        if key in _FIELDS:
+            reading.give(key, origin, partial(_typed, key, value))
+        else:
+            reading.problems.append(f"{file}: {_unknown_key(key, value)}")
+
+
+def _read_environment(environ: Mapping[str, str], reading: _Reading) -> None:
+    for variable in sorted(environ):
+        if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE:
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if name in _FIELDS:
+            reading.give(name, variable, partial(_parsed, name, environ[variable]))
+        elif (name := name.removesuffix("_file")) in _FIELDS and variable.endswith("_FILE"):
+            _read_secret_file(name, variable, environ, reading)
+        else:
+            reading.problems.append(_unknown_variable(variable))
+
+
+def _read_secret_file(
+    name: str, variable: str, environ: Mapping[str, str], reading: _Reading
+) -> None:
+    if variable.removesuffix("_FILE") in environ:
+        other = variable.removesuffix("_FILE")
+        reading.problems.append(f"{variable}: {other} is set as well; keep one of them")
+        return
+    file = Path(environ[variable])
+    reading.give(name, variable, lambda: _parsed(name, _text_of(file).removesuffix("\n")))
+
+
+def _read_overrides(overrides: Mapping[str, object], reading: _Reading) -> None:
+    for name, value in overrides.items():
+        if value is not None:
+            option = "--" + name.replace("_", "-")
+            reading.give(name, option, partial(_typed, name, value))
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except FileNotFoundError:
+        raise ValueError("there is no such file") from None
+    except UnicodeDecodeError:
+        raise ValueError("the file is not UTF-8 text") from None
+    except OSError as error:
+        raise ValueError(f"the file cannot be read: {error.strerror}") from None
+
+
+def _unknown_key(key: str, value: object) -> str:
+    shown = key
+    if isinstance(value, dict):
+        shown = f"[{key}]"
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        shown = f"[[{key}]]"
+    what = "setting" if shown == key else "section"
+    return f"{shown}: there is no such {what}{_near_miss(key.replace('-', '_'), _FIELDS)}"
+
+
+def _unknown_variable(variable: str) -> str:
+    if _SERVICE_LINK.match(variable):
+        return f"{variable}: {_SERVICE_LINKS_HINT}"
+    known = [PREFIX + name.upper() for name in _FIELDS]
+    known += [f"{name}_FILE" for name in known]
+    return f"{variable}: there is no such setting{_near_miss(variable, [*known, CONFIG_VARIABLE])}"
+
+
+def _near_miss(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, list(known), 1, 0.7)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+# Types
+
+
+def _typed(name: str, value: object) -> Any:
+    """A value of the file or the command line, if it has the setting's type."""
+    kind = _FIELDS[name].type
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind == tuple[str, ...] and isinstance(value, list | tuple):
+        if all(isinstance(item, str) for item in value):
+            return tuple(value)
+    elif isinstance(kind, type) and type(value) is kind:
+        return _finite(value)
+    raise ValueError(f"must be {_KINDS[kind]}")  # type: ignore[index]
+
+
+def _parsed(name: str, text: str) -> Any:
+    """A value of the environment, which is always text."""
+    kind = _FIELDS[name].type
+    if kind is str:
+        return text
+    if kind == tuple[str, ...]:
+        return tuple(re.split(r"[,\s]+", text.strip(", \t\r\n"))) if text.strip(", \t\r\n") else ()
+    if name.endswith("port") and text.startswith("tcp://"):
+        raise ValueError(_SERVICE_LINKS_HINT)
+    if kind is bool and text.lower() in _TRUE + _FALSE:
+        return text.lower() in _TRUE
+    if kind in (int, float):
+        try:
+            return _finite(kind(text))
+        except ValueError:
+            pass
+    raise ValueError(f"must be {_KINDS[kind]}")  # type: ignore[index]
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("must be a number")
+    return value
+
+
+# The settings on paper
+
+
+def reference() -> str:
+    """All settings as Markdown tables, in groups: what ``docs/settings.md`` holds."""
+    return "\n".join(_section(title, names) for title, names in _groups())
+
+
+def template(values: Mapping[str, Any]) -> str:
+    """A ``worksgate.toml`` with these values; every other option is a comment with its default."""
+    lines = [
+        "# The settings of this Worksgate. What is commented out has the value that is shown.",
+        "# A variable, such as WORKSGATE_PORT, wins over this file, which is read at the start.",
+    ]
+    for title, names in _groups():
+        lines += ["", f"# === {title} ==="]
+        for name in names:
+            mark = "" if name in values else "# "
+            value = _toml(values.get(name, _FIELDS[name].default))
+            lines += ["", f"# {_FIELDS[name].metadata['doc']}", f"{mark}{name} = {value}"]
+    return "\n".join(lines) + "\n"
+
+
+def rewrite_reference(page: Path) -> None:
+    """Put today's reference between the two marks of a page."""
+    before, _, rest = page.read_text("utf-8").partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    page.write_text(f"{before}{_BEGIN}\n{reference()}\n{_END}{after}", "utf-8")
+
+
+def _groups() -> Iterator[tuple[str, tuple[str, ...]]]:
+    yield from GROUPS.items()
+    grouped = {name for names in GROUPS.values() for name in names}
+    if others := tuple(name for name in _FIELDS if name not in grouped):
+        yield "Others", others
+
+
+def _section(title: str, names: Iterable[str]) -> str:
+    rows = [
+        f"| `{name}` | {_KINDS[each.type]} | {_shown(each.default)} | {_cell(each)} |\n"  # type: ignore[index]
+        for name in names
+        for each in [_FIELDS[name]]
+    ]
+    head = "| Setting | Type | Default | What it does |\n|---|---|---|---|\n"
+    return f"### {title}\n\n{head}{''.join(rows)}"
+
+
+def _shown(default: object) -> str:
+    return "(empty)" if default in ("", ()) else f"`{_toml(default)}`"
+
+
+def _cell(each: Field[Any]) -> str:
+    secret = " May hold a secret." if each.metadata["secret"] else ""
+    return str(each.metadata["doc"]).replace("|", "\\|") + secret
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, float) and value == int(value):
+        return str(int(value))
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+if __name__ == "__main__":
+    rewrite_reference(Path(sys.argv[1]))

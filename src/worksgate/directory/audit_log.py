@@ -1,0 +1,172 @@
+"""The audit log: each event a log line at once, and a row of the database soon after.
+
+A login must not wait for the disk, so events are gathered for a moment and written together.
+While the database does not answer they are kept, up to a limit, and tried again; beyond the limit
+the newest are dropped, counted, and the loss is told in the log and, later, in the database.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Protocol
+
+import structlog
+
+from worksgate.audit import AuditEvent, Event
+from worksgate.directory import DirectoryUnavailable
+from worksgate.directory.rows import event_values
+
+LOGGER = "worksgate.audit"
+CAPACITY = 20_000
+"""Events that are kept while the database does not answer."""
+
+_BATCH = 500
+_LONGEST_PAUSE = 5.0
+_LAST_CHANCE = 10.0
+
+_log = structlog.get_logger(LOGGER)
+
+
+class Recorder(Protocol):
+    """Where rows are written: the directory."""
+
+    async def record(self, events: Sequence[AuditEvent]) -> None: ...
+
+
+def log_event(event: AuditEvent) -> None:
+    """Write an event as one log line, in UTC, in which nothing from outside can pass for more."""
+    values = {name: value for name, value in event_values(event).items() if value is not None}
+    del values["event"]
+    values["at"] = datetime.fromtimestamp(event.at, UTC).isoformat(timespec="milliseconds")
+    _log.info(event.event.value, **values)
+
+
+@dataclass(slots=True)
+class _Losses:
+    """How many events were dropped, and how many of those the database has been told of."""
+
+    dropped: int = 0
+    logged: int = 0
+    recorded: int = 0
+
+
+class AuditWriter:
+    """An ``audit.AuditLog`` on the directory; ``interval`` is the seconds that events gather.
+
+    All calls belong to one event loop. ``dropped`` counts what was lost.
+    """
+
+    def __init__(
+        self,
+        directory: Recorder,
+        clock: Callable[[], float] = time.time,
+        *,
+        interval: float = 0.2,
+        capacity: int = CAPACITY,
+    ) -> None:
+        self._directory = directory
+        self._clock = clock
+        self._interval = interval
+        self._capacity = capacity
+        self._waiting: deque[AuditEvent] = deque()
+        self._losses = _Losses()
+        self._writing = asyncio.Lock()
+        self._stopped = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def dropped(self) -> int:
+        return self._losses.dropped
+
+    def record(self, event: AuditEvent) -> None:
+        """Log an event and keep it for the database; returns at once and never raises."""
+        if len(self._waiting) >= self._capacity:
+            self._losses.dropped += 1
+        else:
+            self._waiting.append(event)
+        with suppress(Exception):  # a broken log must not break a login
+            log_event(event)
+        with suppress(RuntimeError):  # no loop yet: the next record or flush will write it
+            self._wake()
+
+    async def flush(self) -> None:
+        """Return when all that was recorded before is durable. Raises DirectoryUnavailable."""
+        await self._write_all()
+
+    async def close(self) -> None:
+        """Write what is waiting, for at most ten seconds, and stop; what is lost is logged."""
+        self._stopped.set()
+        if self._task is not None:
+            await self._task
+        try:
+            async with asyncio.timeout(_LAST_CHANCE):
+                await self._write_all()
+        except (DirectoryUnavailable, TimeoutError):
+            self._losses.dropped += len(self._waiting)
+            self._waiting.clear()
+        self._tell_of_losses()
+
+    def _wake(self) -> None:
+        if (self._task is None or self._task.done()) and not self._stopped.is_set():
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        """Write until nothing is left; after an outage wait longer each time."""
+        pause = self._interval
+        while self._waiting and not await self._stopped_within(pause):
+            try:
+                await self._write_all()
+                pause = self._interval
+            except DirectoryUnavailable as error:
+                pause = min(pause * 2 + 0.05, _LONGEST_PAUSE)
+                _log.warning("audit.delayed", waiting=len(self._waiting), reason=str(error))
+            self._tell_of_losses()
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopped.wait()
+        return self._stopped.is_set()
+
+    async def _write_all(self) -> None:
+        """Write all that waits now, in order; one writer at a time."""
+        async with self._writing:
+            self._note_losses()
+            left = len(self._waiting)
+            while left > 0:
+                left -= await self._write(list(islice(self._waiting, min(left, _BATCH))))
+
+    async def _write(self, batch: list[AuditEvent]) -> int:
+        try:
+            await self._directory.record(batch)
+        except DirectoryUnavailable:
+            raise
+        except Exception as error:  # one that cannot be written must not hold up the others
+            if len(batch) > 1:
+                return await self._write(batch[: len(batch) // 2])
+            self._losses.dropped += 1
+            _log.error(
+                "audit.unwritable", audit_event=batch[0].event.value, kind=type(error).__name__
+            )
+        for _ in batch:
+            self._waiting.popleft()
+        return len(batch)
+
+    def _note_losses(self) -> None:
+        """Say in the audit log itself that something is missing from it."""
+        lost = self._losses.dropped - self._losses.recorded
+        if lost:
+            self._losses.recorded = self._losses.dropped
+            detail = f"{lost} audit records were lost while the database did not answer"
+            self._waiting.append(AuditEvent(event=Event.SYSTEM, at=self._clock(), detail=detail))
+
+    def _tell_of_losses(self) -> None:
+        lost = self._losses.dropped - self._losses.logged
+        if lost:
+            self._losses.logged = self._losses.dropped
+            _log.error("audit.lost", count=lost, total=self._losses.dropped)

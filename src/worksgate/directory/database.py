@@ -1,0 +1,179 @@
+"""The directory's database, on SQLite or PostgreSQL.
+
+Every verb is one transaction, and may raise DirectoryUnavailable. What changes something that
+an administrator decided goes through ``changing``, which commits the change and its audit record
+together.
+"""
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Self
+
+from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from worksgate.audit import AuditEvent
+from worksgate.directory import Account, queries, schema
+from worksgate.directory.engine import Engines, open_engines, outages
+from worksgate.directory.occupancy import Occupancy, occupancy
+from worksgate.directory.queries import AuditFilter
+from worksgate.directory.rows import event_values
+from worksgate.directory.transaction import Transaction
+from worksgate.oauth.model import Client
+from worksgate.throttle import account_key
+
+SIGNING_KEY = "signing"
+SIGNING_KEY_BYTES = 32
+
+_PAGE = 500
+
+
+class Directory:
+    """Accounts, clients, keys and the audit log."""
+
+    def __init__(self, engines: Engines) -> None:
+        self._engines = engines
+
+    @classmethod
+    def open(cls, database_url: str) -> Self:
+        """A directory that connects when it is first asked.
+
+        Raises ValueError where the address is not one that Worksgate can use.
+        """
+        return cls(open_engines(database_url))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._engines.close()
+
+    async def ping(self) -> None:
+        """Return if the database answers and its tables are there."""
+        async with self._reading() as connection:
+            await connection.execute(select(schema.clients.c.client_id).limit(1))
+
+    async def clients(self) -> tuple[Client, ...]:
+        """All clients by name, with their secrets, also those that have expired."""
+        async with self._reading() as connection:
+            return await queries.all_clients(connection)
+
+    async def client(self, name_or_id: str) -> Client | None:
+        """The client with this id or, failing that, with this name in any spelling."""
+        async with self._reading() as connection:
+            return await queries.find_client(connection, name_or_id)
+
+    async def account_by_username(self, username: str) -> Account | None:
+        """The account with this name in any spelling (R-78)."""
+        if not username.isprintable():
+            return None  # no account has such a name, and not every database could look for it
+        async with self._reading() as connection:
+            return await queries.find_account(connection, username)
+
+    async def account_by_id(self, id: str) -> Account | None:  # noqa: A002
+        async with self._reading() as connection:
+            return await queries.find_account_by_id(connection, id)
+
+    async def accounts(self) -> AsyncIterator[Account]:
+        """All accounts by name, a page at a time, so that a long reader blocks nobody."""
+        last = ""
+        while page := await self._page_after(last):
+            for account in page:
+                yield account
+            last = account_key(page[-1].username)
+
+    async def occupancy(self, accounts: Sequence[Account]) -> Occupancy:
+        """Who holds the names and user keys of these accounts, as of now."""
+        async with self._reading() as connection:
+            return await occupancy(connection, accounts)
+
+    async def signing_key(self) -> bytes:
+        """The key that signs cookies and forms: made once, the same for all processes."""
+        return await self._key(SIGNING_KEY) or await self._make_key(SIGNING_KEY)
+
+    async def record_login(
+        self, account: Account, now: float, *, password_hash: str | None = None
+    ) -> bool:
+        """Note a sign-in and keep the new hash, if there is one.
+
+        False, and nothing is kept, where the password has changed since ``account`` was read.
+        """
+        table = schema.accounts
+        values: dict[str, object] = {"last_login_at": now}
+        if password_hash is not None:
+            values["password_hash"] = password_hash
+        unchanged = (table.c.id == account.id, table.c.password_hash == account.password_hash)
+        async with self._writing() as connection:
+            result = await connection.execute(update(table).where(*unchanged).values(values))
+            return result.rowcount == 1
+
+    async def record(self, events: Sequence[AuditEvent]) -> None:
+        """Keep audit records, all or none."""
+        if not events:
+            return
+        async with self._writing() as connection:
+            await connection.execute(insert(schema.audit), list(map(event_values, events)))
+
+    async def audit(self, wanted: AuditFilter) -> list[AuditEvent]:
+        """The newest audit records that are wanted, the oldest of them first."""
+        async with self._reading() as connection:
+            return await queries.find_events(connection, wanted)
+
+    async def purge_audit(self, before: float, limit: int = 1_000) -> int:
+        """Remove at most ``limit`` of the oldest records from before a time; the number removed."""
+        table = schema.audit
+        old = select(table.c.id).where(table.c.at < before).order_by(table.c.at).limit(limit)
+        async with self._writing() as connection:
+            return (await connection.execute(delete(table).where(table.c.id.in_(old)))).rowcount
+
+    async def purge_secrets(self, now: float) -> int:
+        """Remove client secrets that have expired; the number removed."""
+        table = schema.client_secrets
+        async with self._writing() as connection:
+            return (
+                await connection.execute(delete(table).where(table.c.expires_at <= now))
+            ).rowcount
+
+    @asynccontextmanager
+    async def changing(self) -> AsyncIterator[Transaction]:
+        """One transaction that commits at the end of the block, or leaves nothing behind.
+
+        Raises DirectoryUnavailable, or Conflict where somebody was faster.
+        """
+        async with self._writing() as connection:
+            yield Transaction(connection)
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+        with outages():
+            async with self._engines.read.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[AsyncConnection]:
+        with outages():
+            async with self._engines.write.begin() as connection:
+                yield connection
+
+    async def _page_after(self, username_key: str) -> list[Account]:
+        async with self._reading() as connection:
+            return await queries.accounts_after(connection, username_key, _PAGE)
+
+    async def _key(self, name: str) -> bytes | None:
+        query = select(schema.keys.c.value).where(schema.keys.c.name == name)
+        async with self._reading() as connection:
+            return await connection.scalar(query)
+
+    async def _make_key(self, name: str) -> bytes:
+        """Make a key unless another process has: whoever comes second gets the first one's."""
+        fresh = secrets.token_bytes(SIGNING_KEY_BYTES)
+        query = select(schema.keys.c.value).where(schema.keys.c.name == name)
+        async with self._writing() as connection:
+            await connection.execute(_INSERT_KEY, {"name": name, "value": fresh, "at": time.time()})
+            found: bytes = (await connection.execute(query)).scalar_one()
+        return found
+
+
+_INSERT_KEY = text(
+    "INSERT INTO keys (name, value, created_at) VALUES (:name, :value, :at) ON CONFLICT DO NOTHING"
+)

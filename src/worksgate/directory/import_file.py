@@ -1,0 +1,174 @@
+"""Reading people from the rows of a CSV file; nothing here touches the database.
+
+Columns: ``username`` (needed), ``name``, ``external_key``, ``works_account``, ``password``,
+``administrator``; their names may be in any case. An empty cell says nothing: a new account goes
+without, an existing one keeps what it has.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from worksgate.directory import Account
+from worksgate.directory.account_rules import check_account
+from worksgate.directory.occupancy import KEY_KINDS
+from worksgate.throttle import account_key
+
+COLUMNS = ("username", "name", "external_key", "works_account", "password", "administrator")
+
+FIRST_LINE = 2
+"""The line of the first row; the names of the columns are before it."""
+
+_YES = frozenset(("yes", "true", "1", "y", "on"))
+_NO = frozenset(("no", "false", "0", "n", "off"))
+
+
+class BadColumns(ValueError):
+    """The file's columns are not what an import can read; one sentence for the administrator."""
+
+
+class ImportOutcome(StrEnum):
+    """What became of a row."""
+
+    ADDED = "added"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRow:
+    """One row of the report; ``reason`` says why a row was refused."""
+
+    line: int
+    username: str
+    outcome: ImportOutcome
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did, or would do, row by row in the order of the file."""
+
+    rows: tuple[ImportRow, ...]
+    dry_run: bool
+
+    def count(self, outcome: ImportOutcome) -> int:
+        """How many rows had this outcome."""
+        return sum(row.outcome is outcome for row in self.rows)
+
+    @property
+    def refused(self) -> tuple[ImportRow, ...]:
+        """The rows that were refused."""
+        return tuple(row for row in self.rows if row.outcome is ImportOutcome.REFUSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One person as the file tells it; what is None is not told."""
+
+    line: int
+    username: str
+    name: str | None
+    external_key: str | None
+    works_account: str | None
+    administrator: bool | None
+    password: str | None = field(repr=False)
+
+    def onto(self, account: Account) -> Account:
+        """The account with what the file says about it, names and keys only."""
+        said: dict[str, Any] = {
+            name: value
+            for name in ("username", "name", "external_key", "works_account", "administrator")
+            if (value := getattr(self, name)) is not None
+        }
+        return replace(account, **said)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A row that is refused before anything is looked up."""
+
+    line: int
+    username: str
+    reason: str
+
+
+class Reader:
+    """Reads rows one by one, and remembers what came before, to find duplicates."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, str], int] = {}
+
+    def read(self, rows: Iterable[Mapping[Any, Any]]) -> Iterator[Entry | Unreadable]:
+        """The rows, in their order. Raises BadColumns at the first row, or where they change."""
+        columns: dict[Any, str] = {}
+        for line, row in enumerate(rows, FIRST_LINE):
+            if row.keys() - columns.keys() - {None}:
+                columns = _columns(row)
+            yield self._read(line, row, columns)
+
+    def _read(
+        self, line: int, row: Mapping[Any, Any], columns: Mapping[Any, str]
+    ) -> Entry | Unreadable:
+        cells = {column: row.get(name) or "" for name, column in columns.items()}
+        username = cells["username"].strip()
+        try:
+            _check_length(row)
+            entry = _entry(line, username, cells)
+            check_account(entry.onto(Account(id="", username=username)))
+            self._check_duplicates(entry)
+        except ValueError as error:
+            return Unreadable(line, username, str(error))
+        return entry
+
+    def _check_duplicates(self, entry: Entry) -> None:
+        places = [("username", account_key(entry.username))]
+        places += [(kind, key) for kind in KEY_KINDS if (key := getattr(entry, kind))]
+        firsts = {place: self._seen.setdefault(place, entry.line) for place in places}
+        for (kind, _), first in firsts.items():
+            if first != entry.line:
+                what = KEY_KINDS.get(kind, kind)
+                raise ValueError(f"the same {what} is already on line {first}")
+
+
+def _columns(row: Mapping[Any, Any]) -> dict[Any, str]:
+    """Each of the file's names with ours for it."""
+    columns = {
+        name: str(name).removeprefix("\ufeff").strip().lower() for name in row if name is not None
+    }
+    unknown = [str(name) for name, column in columns.items() if column not in COLUMNS]
+    if unknown:
+        raise BadColumns(
+            f"unknown column {', '.join(map(repr, unknown))}; known are {', '.join(COLUMNS)}"
+        )
+    if "username" not in columns.values():
+        raise BadColumns("there is no column username")
+    if len(set(columns.values())) < len(columns):
+        raise BadColumns("the same column is there twice")
+    return columns
+
+
+def _check_length(row: Mapping[Any, Any]) -> None:
+    """The csv module keeps the cells for which there is no column under the name None."""
+    if row.get(None):
+        raise ValueError("the row has more cells than the file has columns")
+
+
+def _entry(line: int, username: str, cells: Mapping[str, str]) -> Entry:
+    return Entry(
+        line=line,
+        username=username,
+        name=cells.get("name", "").strip() or None,
+        external_key=cells.get("external_key", "").strip() or None,
+        works_account=cells.get("works_account", "").strip() or None,
+        administrator=_read_switch(cells.get("administrator", "").strip().lower()),
+        password=cells.get("password") or None,  # blanks may belong to it
+    )
+
+
+def _read_switch(text: str) -> bool | None:
+    if text and text not in _YES | _NO:
+        raise ValueError("administrator must be yes or no")
+    return text in _YES if text else None

@@ -1,0 +1,116 @@
+"""What is asked of the database, inside a transaction that somebody else began."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import RowMapping, Select, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from worksgate.audit import AuditEvent, Event
+from worksgate.directory import Account, schema
+from worksgate.directory.rows import account_from, client_from, encoded, event_from
+from worksgate.oauth.model import Client
+from worksgate.throttle import account_key
+
+
+async def all_clients(connection: AsyncConnection) -> tuple[Client, ...]:
+    """All clients, by name."""
+    table = schema.clients
+    return await _clients(connection, select(table).order_by(table.c.name_key))
+
+
+async def find_client(connection: AsyncConnection, name_or_id: str) -> Client | None:
+    """The client with this id or, failing that, with this name in any spelling."""
+    columns = schema.clients.c
+    found = await _clients(
+        connection,
+        select(schema.clients).where(
+            or_(columns.client_id == name_or_id, columns.name_key == account_key(name_or_id))
+        ),
+    )
+    by_id = [client for client in found if client.client_id == name_or_id]
+    return next(iter((*by_id, *found)), None)
+
+
+async def find_account(connection: AsyncConnection, username: str) -> Account | None:
+    """The account with this name in any spelling."""
+    condition = schema.accounts.c.username_key == account_key(username)
+    return await _account(connection, select(schema.accounts).where(condition))
+
+
+async def find_account_by_id(connection: AsyncConnection, account_id: str) -> Account | None:
+    condition = schema.accounts.c.id == account_id
+    return await _account(connection, select(schema.accounts).where(condition))
+
+
+async def accounts_after(
+    connection: AsyncConnection, username_key: str, limit: int
+) -> list[Account]:
+    """The next accounts in the order of their names, after the one with this key."""
+    table = schema.accounts
+    query = select(table).where(table.c.username_key > username_key)
+    rows = await connection.execute(query.order_by(table.c.username_key).limit(limit))
+    return [account_from(row) for row in rows.mappings()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditFilter:
+    """Which audit records are wanted; None means all. Times are seconds since the epoch.
+
+    ``subject_id`` widens ``username``: what a person did under a former name is found too.
+    """
+
+    login_id: str | None = None
+    username: str | None = None
+    subject_id: str | None = None
+    client_id: str | None = None
+    event: Event | None = None
+    since: float | None = None
+    until: float | None = None
+    limit: int = 100
+
+
+async def find_events(connection: AsyncConnection, wanted: AuditFilter) -> list[AuditEvent]:
+    """The newest records that are wanted, the oldest of them first."""
+    table = schema.audit
+    query = _narrowed(select(table), wanted).order_by(table.c.id.desc()).limit(wanted.limit)
+    rows = await connection.execute(query)
+    return [event_from(row) for row in rows.mappings()][::-1]
+
+
+def _narrowed(query: Select[tuple[object]], wanted: AuditFilter) -> Select[tuple[object]]:
+    columns = schema.audit.c
+    if wanted.login_id is not None:
+        query = query.where(columns.login_id == encoded(wanted.login_id))
+    if wanted.client_id is not None:
+        query = query.where(columns.client_id == encoded(wanted.client_id))
+    if wanted.username is not None:
+        by_name = columns.username == encoded(wanted.username)
+        query = query.where(or_(by_name, columns.subject_id == wanted.subject_id))
+    if wanted.event is not None:
+        query = query.where(columns.event == wanted.event.value)
+    if wanted.since is not None:
+        query = query.where(columns.at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(columns.at < wanted.until)
+    return query
+
+
+async def _account(connection: AsyncConnection, query: Select[tuple[object]]) -> Account | None:
+    row = (await connection.execute(query)).mappings().first()
+    return None if row is None else account_from(row)
+
+
+async def _clients(connection: AsyncConnection, query: Select[tuple[object]]) -> tuple[Client, ...]:
+    rows: Sequence[RowMapping] = (await connection.execute(query)).mappings().all()
+    secrets = schema.client_secrets
+    found = await connection.execute(
+        select(secrets)
+        .where(secrets.c.client_id.in_([row["client_id"] for row in rows]))
+        .order_by(secrets.c.created_at)
+    )
+    kept = found.mappings().all()
+    return tuple(
+        client_from(row, [secret for secret in kept if secret["client_id"] == row["client_id"]])
+        for row in rows
+    )

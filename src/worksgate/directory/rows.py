@@ -1,0 +1,109 @@
+"""Rows become values and values become rows."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from worksgate.audit import AuditEvent, Event
+from worksgate.directory import Account
+from worksgate.oauth.model import (
+    Client,
+    ClientSecret,
+    ErrorStatus,
+    ErrorStyle,
+    Profile,
+    SessionKeyCheck,
+    UserKey,
+)
+from worksgate.throttle import account_key
+
+ENUMS: Mapping[str, type[StrEnum]] = {
+    "profile": Profile,
+    "user_key": UserKey,
+    "session_key_check": SessionKeyCheck,
+    "error_style": ErrorStyle,
+    "error_status": ErrorStatus,
+}
+"""The fields of a client that are one of a few words."""
+
+LISTS = frozenset(("redirect_uris", "logout_redirect_uris", "allowed_addresses"))
+"""The fields of a client that hold several texts."""
+
+_ACCOUNT_FIELDS = tuple(field.name for field in fields(Account))
+_CLIENT_FIELDS = tuple(field.name for field in fields(Client) if field.name != "secrets")
+_EVENT_FIELDS = tuple(field.name for field in fields(AuditEvent))
+_LONGEST = {"detail": 1_000}
+_LONGEST_OTHER = 255
+
+
+def account_from(row: RowMapping) -> Account:
+    return Account(**{name: row[name] for name in _ACCOUNT_FIELDS})
+
+
+def account_values(account: Account) -> dict[str, Any]:
+    values = {name: getattr(account, name) for name in _ACCOUNT_FIELDS}
+    return {**values, "username_key": account_key(account.username)}
+
+
+def client_from(row: RowMapping, secrets: Iterable[RowMapping]) -> Client:
+    values: dict[str, Any] = {name: row[name] for name in _CLIENT_FIELDS}
+    values |= {name: kind(row[name]) for name, kind in ENUMS.items()}
+    values |= {name: tuple(row[name]) for name in LISTS}
+    return Client(**values, secrets=tuple(map(_secret_from, secrets)))
+
+
+def client_values(client: Client) -> dict[str, Any]:
+    values = {name: getattr(client, name) for name in _CLIENT_FIELDS}
+    values |= {name: values[name].value for name in ENUMS}
+    values |= {name: list(values[name]) for name in LISTS}
+    return {**values, "name_key": account_key(client.name)}
+
+
+def secret_values(client_id: str, secret: ClientSecret) -> dict[str, Any]:
+    return {
+        "digest": secret.digest,
+        "client_id": client_id,
+        "created_at": secret.created_at,
+        "expires_at": secret.expires_at,
+    }
+
+
+def event_from(row: RowMapping) -> AuditEvent:
+    values = {name: row[name] for name in _EVENT_FIELDS}
+    return AuditEvent(**{**values, "event": Event(row["event"])})
+
+
+def event_values(event: AuditEvent) -> dict[str, Any]:
+    """The columns of an audit record; no text in it can pass for another record (R-105)."""
+    values: dict[str, Any] = {
+        name: encoded(getattr(event, name), _LONGEST.get(name, _LONGEST_OTHER))
+        for name in _EVENT_FIELDS
+        if name not in ("event", "at")
+    }
+    return {**values, "event": event.event.value, "at": event.at}
+
+
+def encoded(text: str | None, longest: int = _LONGEST_OTHER) -> str | None:
+    """A text from outside on one line: what does not print is escaped, what is too long is cut."""
+    if text is None:
+        return None
+    shown = "".join(map(_printable, text[: longest + 1]))
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
+
+
+def _printable(character: str) -> str:
+    if character == "\\":
+        return "\\\\"
+    if character.isprintable():
+        return character
+    number = ord(character)
+    if number < 0x100:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+def _secret_from(row: RowMapping) -> ClientSecret:
+    return ClientSecret(row["digest"], row["expires_at"], row["created_at"])

@@ -1,0 +1,127 @@
+"""The tables, as the code sees them; ``migrations`` makes them, and a test holds the two together.
+
+Times are seconds since the epoch. Text that must be unique in any spelling has a ``…_key`` column
+beside it with ``throttle.account_key`` of it. Only types that SQLite and PostgreSQL share.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("username", Text, nullable=False),
+    Column("username_key", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("external_key", Text, unique=True),
+    Column("works_account", Text, unique=True),
+    Column("enabled", Boolean, nullable=False),
+    Column("administrator", Boolean, nullable=False),
+    Column("password_hash", Text),
+    Column("password_changed_at", Double),
+    Column("created_at", Double, nullable=False),
+    Column("last_login_at", Double),
+)
+
+retired_keys = Table(
+    "retired_keys",
+    metadata,
+    Column("kind", String(32), primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("account_id", String(64), nullable=False),
+    Column("retired_at", Double, nullable=False),
+)
+
+clients = Table(
+    "clients",
+    metadata,
+    Column("client_id", String(64), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("name_key", Text, nullable=False, unique=True),
+    Column("profile", String(32), nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("redirect_uris", JSON, nullable=False),
+    Column("logout_redirect_uris", JSON, nullable=False),
+    Column("user_key", String(32), nullable=False),
+    Column("domain", Text),
+    Column("require_state", Boolean, nullable=False),
+    Column("logout_queries", Boolean, nullable=False),
+    Column("redirect_denials", Boolean, nullable=False),
+    Column("session_key_check", String(32), nullable=False),
+    Column("error_style", String(32), nullable=False),
+    Column("error_status", String(32), nullable=False),
+    Column("expires_in_web", Integer, nullable=False),
+    Column("expires_in_app", Integer, nullable=False),
+    Column("expires_in_imap", Integer, nullable=False),
+    Column("announce_expires_in", Boolean, nullable=False),
+    Column("access_token_lifetime", Integer),
+    Column("code_lifetime", Integer, nullable=False),
+    Column("refresh_tokens", Boolean, nullable=False),
+    Column("refresh_token_lifetime", Integer, nullable=False),
+    Column("allowed_addresses", JSON, nullable=False),
+)
+
+client_secrets = Table(
+    "client_secrets",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column(
+        "client_id",
+        String(64),
+        ForeignKey("clients.client_id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("event", String(64), nullable=False),
+    Column("login_id", Text),
+    Column("client_id", Text),
+    Column("subject_id", Text),
+    Column("username", Text),
+    Column("address", Text),
+    Column("actor", Text),
+    Column("detail", Text),
+    Index(None, "at"),
+    Index(None, "login_id"),
+    # A number is never given twice, not even after the oldest records were purged.
+    sqlite_autoincrement=True,
+)

@@ -1,0 +1,126 @@
+"""A login transaction: what must stay the same between the authorization request and the code.
+
+Nothing of it is kept here. It travels in the login form, signed, so that any node can go on with
+it and nothing that a browser posts can change it. It is bound to the browser that began it
+(R-19), dies after 30 minutes (R-18) and issues one code at most: ``SpentTransaction`` in the store
+remembers those that have.
+"""
+
+import hmac
+from dataclasses import asdict, dataclass, field
+from typing import Self
+
+from itsdangerous import BadData, Signer, URLSafeSerializer
+
+from worksgate.credentials import digest, new_id
+from worksgate.oauth.authorization import TRANSACTION_LIFETIME, AuthorizationRequest
+from worksgate.oauth.model import Client, LoginKind
+
+CLOCK_SKEW = 90.0
+"""Seconds that another node's clock may be ahead (F-17)."""
+
+
+class ForgedTransaction(Exception):
+    """The form was not made here, was changed, or belongs to another browser."""
+
+
+class ExpiredTransaction(Exception):
+    """The login began more than 30 minutes ago; LINE WORKS would refuse it."""
+
+    def __init__(self, transaction: "LoginTransaction") -> None:
+        super().__init__("the login took too long")
+        self.transaction = transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginTransaction:
+    """One login under way. ``redirect_uri`` is as it came, byte for byte.
+
+    ``browser`` is the digest of the secret in the browser's cookie, ``began_at`` in seconds since
+    the epoch. ``login_id`` is the name of this login in the audit log.
+    """
+
+    id: str
+    login_id: str
+    client_id: str
+    redirect_uri: str
+    login_kind: LoginKind
+    works_id: str | None
+    session_key: str | None = field(repr=False)
+    may_cancel: bool
+    browser: str = field(repr=False)
+    began_at: float
+
+    @classmethod
+    def begin(
+        cls, request: AuthorizationRequest, client: Client, browser_secret: str, now: float
+    ) -> Self:
+        """A new transaction for a checked authorization request of a client."""
+        return cls(
+            id=new_id(),
+            login_id=new_id(),
+            client_id=request.client_id,
+            redirect_uri=request.redirect_uri,
+            login_kind=request.login_kind,
+            works_id=request.works_id,
+            session_key=request.session_key,
+            may_cancel=client.redirect_denials,
+            browser=digest(browser_secret),
+            began_at=now,
+        )
+
+    @property
+    def expires_at(self) -> float:
+        return self.began_at + TRANSACTION_LIFETIME
+
+
+class TransactionSigner:
+    """Writes transactions into forms and reads them back; also signs the device cookie."""
+
+    def __init__(self, key: bytes) -> None:
+        self._serializer: URLSafeSerializer = URLSafeSerializer(key, salt="worksgate.login")
+        self._anti_forgery = Signer(key, salt="worksgate.anti-forgery")
+        self._device = Signer(key, salt="worksgate.device")
+
+    def sign(self, transaction: LoginTransaction) -> str:
+        """The text for the form field ``txn``."""
+        return self._serializer.dumps(asdict(transaction))
+
+    def anti_forgery_token(self, transaction: LoginTransaction, browser_secret: str) -> str:
+        """The text for the form field ``csrf``: right for this transaction in this browser."""
+        text = f"{transaction.id}.{browser_secret}".encode()
+        return self._anti_forgery.get_signature(text).decode()
+
+    def read(
+        self, text: str, anti_forgery_token: str, browser_secret: str, now: float
+    ) -> LoginTransaction:
+        """The transaction of a posted form. Raises ForgedTransaction or ExpiredTransaction."""
+        try:
+            transaction = _from_fields(self._serializer.loads(text))
+        except (BadData, TypeError, ValueError):
+            raise ForgedTransaction("the transaction was not signed here") from None
+        if not hmac.compare_digest(transaction.browser, digest(browser_secret)):
+            raise ForgedTransaction("the transaction belongs to another browser")
+        expected = self.anti_forgery_token(transaction, browser_secret)
+        if not hmac.compare_digest(
+            expected.encode(), anti_forgery_token.encode("utf-8", "surrogatepass")
+        ):
+            raise ForgedTransaction("the anti-forgery token does not belong to the transaction")
+        if not transaction.began_at - CLOCK_SKEW <= now < transaction.expires_at:
+            raise ExpiredTransaction(transaction)
+        return transaction
+
+    def sign_device(self, account: str, device_id: str) -> str:
+        """What a device cookie needs, so that it counts for this account and no other (R-79)."""
+        return self._device.get_signature(f"{account}\n{device_id}".encode()).decode()
+
+    def knows_device(self, account: str, device_id: str, signature: str) -> bool:
+        """Whether ``sign_device`` made this signature."""
+        expected = self.sign_device(account, device_id)
+        return hmac.compare_digest(expected.encode(), signature.encode("utf-8", "surrogatepass"))
+
+
+def _from_fields(fields: dict[str, object]) -> LoginTransaction:
+    return LoginTransaction(
+        **{**fields, "login_kind": LoginKind(str(fields["login_kind"]))}  # type: ignore[arg-type]  # signed by us
+    )

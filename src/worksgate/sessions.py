@@ -1,0 +1,84 @@
+"""Sessions: a browser that has signed in need not do so again.
+
+A session lives in the store; the browser holds a secret that means nothing elsewhere (R-27). It
+has a new secret at each sign-in (R-28), an idle and an absolute limit (R-29), and is asked at each
+use whether its person may still sign in (R-30).
+"""
+
+from collections.abc import Mapping
+
+from worksgate.credentials import digest, new_id
+from worksgate.oauth.model import Session
+from worksgate.settings import Settings
+from worksgate.sources import Person, Source
+from worksgate.store import Store
+
+TOUCH_AFTER = 60.0
+"""Seconds between two notes that a session is in use: not every look needs a write."""
+
+
+class Sessions:
+    """Opens, finds and ends sessions; ``sources`` are by name."""
+
+    def __init__(self, settings: Settings, store: Store, sources: Mapping[str, Source]) -> None:
+        self._idle = settings.session_idle_limit
+        self._absolute = settings.session_absolute_limit
+        self._store = store
+        self._sources = sources
+
+    def opened(self, secret: str, source: str, person: Person, now: float) -> Session:
+        """A new session, not kept yet."""
+        return Session(
+            key=digest(secret),
+            grant_id=new_id(),
+            subject_id=person.subject_id,
+            client_id="",
+            expires_at=now + min(self._idle, self._absolute),
+            source=source,
+            username=person.username,
+            name=person.name,
+            external_key=person.external_key,
+            works_account=person.works_account,
+            authenticated_at=now,
+        )
+
+    async def find(self, secret: str | None, now: float) -> tuple[Session, Person] | None:
+        """A live session and its person as they are now, or None.
+
+        Raises StoreUnavailable or SourceUnavailable.
+        """
+        if not secret:
+            return None
+        session = await self._store.find(Session, digest(secret))
+        if session is None or not session.authenticated_at <= now < session.expires_at:
+            return None
+        person = await self.person(session.source, _last_seen(session))
+        if person is None:
+            await self._store.forget(session.subject_id)
+            return None
+        await self._touch(session, now)
+        return session, person
+
+    async def end(self, secret: str | None) -> Session | None:
+        """End a session for good and return it, or None where there was none."""
+        return await self._store.take(Session, digest(secret)) if secret else None
+
+    async def person(self, source_name: str, last_seen: Person) -> Person | None:
+        """The person as they are now, or None where they may not sign in any more."""
+        source = self._sources.get(source_name)
+        return await source.find(last_seen.subject_id, last_seen) if source else None
+
+    async def _touch(self, session: Session, now: float) -> None:
+        expires_at = min(now + self._idle, session.authenticated_at + self._absolute)
+        if expires_at - session.expires_at >= TOUCH_AFTER:
+            await self._store.extend(Session, session.key, expires_at)
+
+
+def _last_seen(session: Session) -> Person:
+    return Person(
+        subject_id=session.subject_id,
+        username=session.username,
+        name=session.name,
+        external_key=session.external_key,
+        works_account=session.works_account,
+    )

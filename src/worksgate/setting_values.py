@@ -1,0 +1,238 @@
+"""What each setting may hold.
+
+A check returns the value, perhaps in a tidier form, or raises ValueError with the end of a
+sentence that begins with the setting's name. It never repeats a value that could be a secret.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
+from ipaddress import IPv6Address, ip_network
+from pathlib import Path
+from string import Formatter
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from worksgate.settings import Settings
+
+RESERVED_PATHS = ("/healthz", "/readyz", "/metrics", "/openapi.json")
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
+
+_USUAL_PORTS = {"http": ":80", "https": ":443"}
+
+
+def _public_url(value: str) -> str:
+    parts = _split_url(value)
+    if "?" in value or "#" in value:
+        raise ValueError("must have no query and no fragment")
+    if parts.path.strip("/"):
+        _path(parts.path.rstrip("/"))
+    authority = parts.netloc.lower().removesuffix(_USUAL_PORTS[parts.scheme])
+    return f"{parts.scheme}://{authority}{parts.path}".rstrip("/")
+
+
+def _split_url(value: str) -> SplitResult:
+    """An absolute address; plain http is accepted for loopback hosts alone."""
+    try:
+        parts = urlsplit(value)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("is not an address") from None
+    if parts.scheme not in ("http", "https") or not host or port == 0:
+        raise ValueError("must be an address that begins with https://")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must hold no user name and no password")
+    if not value.isascii() or not value.isprintable() or set(value) & set(' "<>\\^`|'):
+        raise ValueError("holds a character that an address cannot hold; a host may need xn--")
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]+", host):
+        raise ValueError("the host is not a name or an address")
+    if parts.scheme == "http" and host not in LOOPBACK_HOSTS:
+        raise ValueError("must begin with https://; plain http is for this machine alone")
+    return parts
+
+
+def _database_url(value: str) -> str:
+    path = value.removeprefix("sqlite:///")
+    if path == value or not path or path == ":memory:":
+        raise ValueError("must be sqlite:///relative.db or sqlite:////absolute/path.db")
+    if "?" in path or "\0" in path:
+        raise ValueError("the path of the database must not hold ? or NUL")
+    absolute = Path.cwd() / path
+    if not absolute.parent.is_dir():
+        raise ValueError("the folder of the database does not exist")
+    return f"sqlite:///{absolute}"
+
+
+def _store_url(value: str) -> str:
+    if value not in ("", "memory:"):
+        raise ValueError("must be empty (the database) or memory:")
+    return value
+
+
+def _host_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._:%-]+", value):
+        raise ValueError("must be an address or a host name, without port")
+    if ":" in value:
+        try:
+            IPv6Address(value)
+        except ValueError:
+            raise ValueError("must be an address or a host name, without port") from None
+    return value
+
+
+def _port(value: int) -> int:
+    if not 1 <= value <= 65_535:
+        raise ValueError("must be between 1 and 65535")
+    return value
+
+
+def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_network(entry) for entry in value)
+
+
+def _network(entry: str) -> str:
+    try:
+        network = ip_network(entry)
+    except ValueError:
+        raise ValueError(f"{entry!r} is not a network such as 10.0.0.0/8 or 10.1.2.3") from None
+    if network.prefixlen == 0:
+        raise ValueError(f"{entry!r} would believe everybody; name the proxies")
+    return str(network)
+
+
+def _path(value: str) -> str:
+    if not value.startswith("/") or value == "/":
+        raise ValueError("must begin with / and go on")
+    for segment in value[1:].split("/"):
+        if segment in (".", "..") or not re.fullmatch(r"[A-Za-z0-9._~-]+", segment):
+            raise ValueError("must be made of letters, digits and . _ ~ - between single slashes")
+    return value
+
+
+def _line_of_text(value: str) -> str:
+    if not value.isprintable() or value != value.strip() or len(value) > 100:
+        raise ValueError("must be at most 100 printable characters, without blanks around them")
+    return value
+
+
+def _product_name(value: str) -> str:
+    if not value:
+        raise ValueError("must not be empty")
+    return _line_of_text(value)
+
+
+def _support_url(value: str) -> str:
+    if value.startswith("mailto:"):
+        if not re.fullmatch(r"mailto:[^@\s\"<>]+@[^@\s\"<>]+", value):
+            raise ValueError("must have one address after mailto:")
+    elif value:
+        if not value.startswith("https://"):
+            raise ValueError("must begin with https:// or mailto:")
+        _split_url(value)
+    return value
+
+
+def _fixed_url(value: str) -> str:
+    _split_url(value)
+    return value
+
+
+def _url_to_append_to(value: str) -> str:
+    parts = _split_url(value)
+    if parts.query or parts.fragment or not value.endswith("/"):
+        raise ValueError("must end with /, for something is added to it")
+    return value
+
+
+def _start_over_url(value: str) -> str:
+    try:
+        names = {name for _, name, _, _ in Formatter().parse(value) if name is not None}
+    except ValueError:
+        names = {"{"}
+    if names - {"domain", "service"}:
+        raise ValueError("the only placeholders are {domain} and {service}")
+    _split_url(value.replace("{domain}", "example.com").replace("{service}", "https%3A%2F%2Fa"))
+    return value
+
+
+def _between(least: float, most: float) -> Callable[[Any], Any]:
+    def check(value: float) -> float:
+        if not least <= value <= most:
+            raise ValueError(f"must be between {least:g} and {most:g}")
+        return value
+
+    return check
+
+
+def _at_least(least: float) -> Callable[[Any], Any]:
+    def check(value: float) -> float:
+        if value < least:
+            raise ValueError(f"must be {least:g} or more")
+        return value
+
+    return check
+
+
+def _one_of(*choices: str) -> Callable[[Any], Any]:
+    def check(value: str) -> str:
+        if value not in choices:
+            raise ValueError(f"must be {', '.join(choices[:-1])} or {choices[-1]}")
+        return value
+
+    return check
+
+
+def _answer_deadline(value: float) -> float:
+    if not 0 < value < 3:
+        raise ValueError("must be more than 0 and less than 3, for LINE WORKS waits 3 seconds")
+    return value
+
+
+CHECKS: Mapping[str, Callable[[Any], Any]] = {
+    "public_url": _public_url,
+    "database_url": _database_url,
+    "store_url": _store_url,
+    "host": _host_name,
+    "port": _port,
+    "trusted_proxies": _networks,
+    "product_name": _product_name,
+    "company_name": _line_of_text,
+    "support_url": _support_url,
+    "web_login_path": _path,
+    "access_token_path": _path,
+    "user_info_path": _path,
+    "imap_login_path": _path,
+    "logout_path": _path,
+    "answer_deadline": _answer_deadline,
+    "session_idle_limit": _at_least(60),
+    "session_absolute_limit": _at_least(60),
+    "login_free_failures": _between(1, 100),  # R-78: never more than 100 in a row
+    "login_longest_delay": _at_least(1),
+    "login_failures_per_address": _at_least(1),
+    "hashing_threads": _between(0, 256),
+    "hashing_queue": _at_least(1),
+    "session_key_check_url": _url_to_append_to,
+    "start_over_url": _start_over_url,
+    "service_url": _fixed_url,
+    "audit_retention": _at_least(0),
+    "purge_interval": _at_least(0),
+    "log_format": _one_of("auto", "json", "text"),
+    "log_level": _one_of("debug", "info", "warning", "error"),
+    "admin_host": _host_name,
+    "admin_port": _port,
+}
+
+
+def contradictions(settings: Settings) -> Iterator[tuple[str, str]]:
+    """What is wrong though each value is right: the setting to blame, and why."""
+    names = [each.name for each in fields(Settings) if each.name.endswith("_path")]
+    taken = dict.fromkeys(RESERVED_PATHS, "a path that Worksgate keeps for itself")
+    for name in names:
+        path = getattr(settings, name)
+        if path in taken:
+            yield name, f"is {taken[path]}"
+        elif path.startswith(settings.imap_login_path + "/"):
+            yield name, "lies under imap_login_path, where the client's ID follows"
+        taken[path] = f"the same as {name}"
+    if settings.session_idle_limit > settings.session_absolute_limit:
+        yield "session_idle_limit", "must not be more than session_absolute_limit"

@@ -1,0 +1,192 @@
+"""A company's own function as an identity source.
+
+The function gets a username and a password and returns who that is, or None:
+
+    def authenticate(username: str, password: str) -> Mapping[str, str | None] | None:
+        ...
+        return {"id": "4711", "username": "alice", "name": "Alice", "external_key": "E4711"}
+
+It may be a coroutine function too, or return a ``Person``. Anything unexpected (an exception, an
+answer of another shape) counts as an outage: nobody is signed in by mistake (R-108). That it costs
+the same for unknown names (R-77) is up to the function; the throttle stands before it.
+"""
+
+import asyncio
+import contextvars
+import inspect
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from worksgate.credentials import normalise_password
+from worksgate.oauth.user_info import check_external_key, check_works_account
+from worksgate.sources import Person, PersonDisabled, SourceUnavailable
+from worksgate.throttle import account_key
+
+Answer = Person | Mapping[str, Any] | None
+Authenticate = Callable[[str, str], Answer | Awaitable[Answer]]
+
+_FIELDS = frozenset(("id", "username", "name", "external_key", "works_account"))
+
+
+class FunctionSource:
+    """Asks ``authenticate``; a plain function runs in a thread of its own pool.
+
+    ``name`` begins every subject id: it must not change once people have signed in. At most
+    ``threads`` calls of a plain function run at once and ``waiting`` more wait; beyond that, and
+    after ``timeout`` seconds, the source is unavailable.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        authenticate: Authenticate,
+        *,
+        threads: int = 8,
+        waiting: int = 64,
+        timeout: float = 10.0,
+    ) -> None:
+        if not name or ":" in name:
+            raise ValueError("a source needs a name without a colon")
+        self.name = name
+        self._authenticate = authenticate
+        self._timeout = timeout
+        self._room = threads + waiting
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"authenticate-{name}")
+
+    async def authenticate(self, username: str, password: str) -> Person | None:
+        """Return the person whom the function recognises, or None.
+
+        Raises PersonDisabled if the function does, SourceUnavailable for everything unexpected.
+        """
+        if not _is_worth_asking(username, password):
+            return None
+        try:
+            async with asyncio.timeout(self._timeout):
+                answer = await self._ask(username, password)
+        except (PersonDisabled, SourceUnavailable):
+            raise
+        except TimeoutError as error:
+            raise SourceUnavailable(f"{self.name} did not answer: {_place(error)}") from None
+        except Exception as error:
+            # The text of a foreign exception may quote the password: only its place is told.
+            raise SourceUnavailable(f"{self.name} failed: {_place(error)}") from None
+        return self._person(answer)
+
+    async def find(self, subject_id: str, last_seen: Person) -> Person | None:
+        """Return the person as they were at the sign-in: the function cannot be asked again."""
+        return last_seen if subject_id.startswith(f"{self.name}:") else None
+
+    def close(self) -> None:
+        """Take no more calls; a call that runs is not waited for."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _ask(self, username: str, password: str) -> Any:
+        function = self._authenticate
+        if _is_async(function):
+            answer: Any = function(username, password)
+        else:
+            answer = await self._in_thread(function, username, password)
+        return await answer if inspect.isawaitable(answer) else answer
+
+    async def _in_thread(self, function: Authenticate, username: str, password: str) -> Any:
+        with self._lock:
+            if self._room <= 0:
+                raise SourceUnavailable(f"{self.name} has too many calls waiting")
+            self._room -= 1
+        context = contextvars.copy_context()
+        try:
+            future = self._pool.submit(context.run, function, username, password)
+        except BaseException:
+            self._leave()
+            raise
+        future.add_done_callback(lambda _: self._leave())
+        return await asyncio.wrap_future(future)
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._room += 1
+
+    def _person(self, answer: Any) -> Person | None:
+        if answer is None:
+            return None
+        try:
+            if isinstance(answer, Person):
+                return self._checked(answer)
+            return self._checked(_read(answer, self.name))
+        except (TypeError, ValueError) as error:
+            raise SourceUnavailable(f"{self.name} gave an unusable answer: {error}") from None
+
+    def _checked(self, person: Person) -> Person:
+        """A person whose keys LINE WORKS accepts, under this source's name."""
+        if person.external_key is not None:
+            check_external_key(person.external_key)
+        if person.works_account is not None:
+            check_works_account(person.works_account)
+        prefix = f"{self.name}:"
+        if person.subject_id in ("", prefix) or not person.username:
+            raise ValueError("a person needs an id and a username")
+        if person.subject_id.startswith(prefix):
+            return person
+        return replace(person, subject_id=prefix + person.subject_id)
+
+
+def _read(answer: Any, source: str) -> Person:
+    """A person from a mapping. Without an ``id`` the username stands for it, in any spelling.
+
+    A company that gives a username to somebody else one day must tell an ``id``.
+    """
+    if not isinstance(answer, Mapping):
+        raise TypeError(f"it is a {type(answer).__name__}, not a person, a mapping or None")
+    unknown = sorted(map(str, answer.keys() - _FIELDS))
+    if unknown:
+        raise ValueError(f"a person has no {', '.join(unknown)}")
+    username = _text(answer, "username") or ""
+    subject = _text(answer, "id") or account_key(username)
+    return Person(
+        subject_id=f"{source}:{subject}",
+        username=username,
+        name=_text(answer, "name") or username,
+        external_key=_text(answer, "external_key"),
+        works_account=_text(answer, "works_account"),
+    )
+
+
+def _text(answer: Mapping[str, Any], name: str) -> str | None:
+    value = answer.get(name)
+    if name == "id" and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{name} is not text")
+    return value or None
+
+
+def _is_worth_asking(username: str, password: str) -> bool:
+    """An empty password must reach nobody: many directories take it for an anonymous bind."""
+    if not account_key(username) or not username.isprintable() or password.startswith("\0"):
+        return False
+    try:
+        normalise_password(password)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_async(function: Callable[..., Any]) -> bool:
+    call = getattr(function, "__call__", function)  # noqa: B004  # an object with async __call__
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+
+
+def _place(error: BaseException) -> str:
+    """The kind of an exception and the line that raised it, without its text."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return type(error).__name__
+    file = Path(trace.tb_frame.f_code.co_filename).name
+    return f"{type(error).__name__} at {file}:{trace.tb_lineno}"

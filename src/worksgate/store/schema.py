@@ -1,0 +1,92 @@
+"""The tables of the SQL stores: one for each kind of artifact (R-41), and the counters.
+
+``CREATE_STATEMENTS`` is plain SQL that SQLite and PostgreSQL both accept. The first migration of
+the directory executes it, so a database has one history; what changes later is a migration of its
+own and never an edit here.
+
+An access token is written once for every sign-in at a random place of its key, so what is
+chosen here keeps that write small: short secondary indexes (a WITHOUT ROWID table would repeat
+the digest in each), and times in the one index that grows at its end.
+"""
+
+from collections.abc import Mapping
+
+from worksgate.oauth.model import (
+    AccessToken,
+    Artifact,
+    AuthorizationCode,
+    RefreshToken,
+    Session,
+    SpentTransaction,
+)
+
+TABLES: Mapping[str, str] = {
+    AuthorizationCode.kind: "codes",
+    RefreshToken.kind: "refresh_tokens",
+    AccessToken.kind: "access_tokens",
+    Session.kind: "sessions",
+    SpentTransaction.kind: "spent_transactions",
+}
+"""The table of each kind of artifact; its columns are the fields of the artifact."""
+
+COUNTERS = "counters"
+
+_ARTIFACT = """
+    key TEXT NOT NULL PRIMARY KEY,
+    grant_id TEXT NOT NULL,
+    subject_id TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    expires_at DOUBLE PRECISION NOT NULL"""
+
+_TOKEN = f"""{_ARTIFACT},
+    user_id TEXT NOT NULL,
+    login_id TEXT NOT NULL,
+    login_kind TEXT NOT NULL"""
+
+_REDEEMABLE = f"""{_TOKEN},
+    lifetime INTEGER NOT NULL,
+    expires_in INTEGER,
+    used INTEGER NOT NULL DEFAULT 0"""
+
+_SESSION = f"""{_ARTIFACT},
+    source TEXT NOT NULL,
+    username TEXT NOT NULL,
+    name TEXT NOT NULL,
+    external_key TEXT,
+    works_account TEXT,
+    authenticated_at DOUBLE PRECISION NOT NULL"""
+
+_COUNTER = """
+    name TEXT NOT NULL PRIMARY KEY,
+    value INTEGER NOT NULL,
+    expires_at DOUBLE PRECISION NOT NULL"""
+
+
+def _table(name: str, columns: str) -> str:
+    return f"CREATE TABLE IF NOT EXISTS {name} ({columns}\n)"
+
+
+def _index(table: str, purpose: str, *columns: str) -> str:
+    return f"CREATE INDEX IF NOT EXISTS ix_{table}_{purpose} ON {table} ({', '.join(columns)})"
+
+
+def _artifacts(kind: type[Artifact], columns: str, *expiry: str) -> tuple[str, ...]:
+    table = TABLES[kind.kind]
+    return (
+        _table(table, columns),
+        _index(table, "grant", "grant_id"),
+        _index(table, "subject", "subject_id"),
+        _index(table, "expiry", *expiry),
+    )
+
+
+CREATE_STATEMENTS: tuple[str, ...] = (
+    # Used ones are kept longer: each lot is found without reading the other.
+    *_artifacts(AuthorizationCode, _REDEEMABLE, "used", "expires_at"),
+    *_artifacts(RefreshToken, _REDEEMABLE, "used", "expires_at"),
+    *_artifacts(AccessToken, _TOKEN, "expires_at"),
+    *_artifacts(Session, _SESSION, "expires_at"),
+    *_artifacts(SpentTransaction, _ARTIFACT, "expires_at"),
+    _table(COUNTERS, _COUNTER),
+    _index(COUNTERS, "expiry", "expires_at"),
+)

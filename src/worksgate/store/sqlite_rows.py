@@ -1,0 +1,235 @@
+"""The verbs of the store as SQL: what each does on a connection with the write lock.
+
+Each function is one request of a batch: it takes the connection first, neither begins nor
+commits, and whatever it raises undoes all that it did. ``find`` and ``count`` only read.
+
+No statement uses RETURNING: enterprise Linux still ships SQLite 3.34, which lacks it.
+"""
+
+# ruff: noqa: S608  # only names of tables and columns are written into statements, never a value
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import Any
+
+from worksgate.oauth.model import (
+    ARTIFACT_KINDS,
+    AccessToken,
+    Artifact,
+    LoginKind,
+    Redeemable,
+    RefreshToken,
+)
+from worksgate.store import REPLAY_MEMORY, A, Outcome, R, Redemption, Successors
+from worksgate.store.schema import COUNTERS, CREATE_STATEMENTS, TABLES
+
+
+@dataclass(frozen=True, slots=True)
+class _Sql:
+    """The statements of one kind of artifact; ``values`` gives the parameters of an insertion."""
+
+    columns: tuple[str, ...]
+    values: Callable[[Artifact], tuple[Any, ...]]
+    find: str
+    save: str
+    add: str
+    take: str
+    extend: str
+    revoke: str
+    forget: str
+
+
+def _sql_of(kind: type[Artifact]) -> _Sql:
+    table = TABLES[kind.kind]
+    columns = tuple(field.name for field in fields(kind))
+    names = ", ".join(columns)
+    insert = f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' for _ in columns)})"
+    changes = ", ".join(f"{name} = excluded.{name}" for name in columns if name != "key")
+    # The plus keeps SQLite off the index on used, which would find all codes there are.
+    unused = " AND +used = 0" if issubclass(kind, Redeemable) else ""
+    return _Sql(
+        columns=columns,
+        # The driver is several times faster with a str than with a subclass of it.
+        values=attrgetter(
+            *("login_kind.value" if name == "login_kind" else name for name in columns)
+        ),
+        find=f"SELECT {names} FROM {table} WHERE key = ?",
+        # What is replaced stays used: a used code never becomes good again (I-4).
+        save=f"{insert} ON CONFLICT (key) DO UPDATE SET {changes}",
+        add=f"{insert} ON CONFLICT (key) DO NOTHING",
+        take=f"DELETE FROM {table} WHERE key = ?",
+        extend=f"UPDATE {table} SET expires_at = ? WHERE key = ?",
+        revoke=f"DELETE FROM {table} WHERE grant_id = ?{unused}",
+        forget=f"DELETE FROM {table} WHERE subject_id = ?",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Redeeming:
+    """The two statements that use up an artifact."""
+
+    find: str
+    use: str
+
+
+_SQL: Mapping[type[Artifact], _Sql] = {kind: _sql_of(kind) for kind in ARTIFACT_KINDS.values()}
+
+_REDEEMING: Mapping[type[Artifact], _Redeeming] = {
+    kind: _Redeeming(
+        find=f"SELECT {', '.join(sql.columns)}, used FROM {TABLES[kind.kind]} WHERE key = ?",
+        use=f"UPDATE {TABLES[kind.kind]} SET used = 1 WHERE key = ?",
+    )
+    for kind, sql in _SQL.items()
+    if issubclass(kind, Redeemable)
+}
+
+_LOGIN_KINDS: Mapping[str, LoginKind] = {kind.value: kind for kind in LoginKind}
+
+
+def create(db: sqlite3.Connection) -> None:
+    for statement in CREATE_STATEMENTS:
+        db.execute(statement)
+
+
+def save(db: sqlite3.Connection, artifacts: Sequence[Artifact]) -> None:
+    for artifact in artifacts:
+        sql = _SQL[type(artifact)]
+        db.execute(sql.save, sql.values(artifact))
+
+
+def add(db: sqlite3.Connection, artifact: Artifact) -> bool:
+    sql = _SQL[type(artifact)]
+    return db.execute(sql.add, sql.values(artifact)).rowcount == 1
+
+
+def find(db: sqlite3.Connection, kind: type[A], key: str) -> A | None:
+    sql = _SQL[kind]
+    row = db.execute(sql.find, (key,)).fetchone()
+    return None if row is None else _artifact(kind, sql.columns, row)
+
+
+def take(db: sqlite3.Connection, kind: type[A], key: str) -> A | None:
+    found = find(db, kind, key)
+    if found is not None:
+        db.execute(_SQL[kind].take, (key,))
+    return found
+
+
+def extend(db: sqlite3.Connection, kind: type[Artifact], key: str, expires_at: float) -> bool:
+    return db.execute(_SQL[kind].extend, (expires_at, key)).rowcount == 1
+
+
+def redeem(
+    db: sqlite3.Connection,
+    kind: type[R],
+    key: str,
+    client_id: str,
+    successors: Successors,
+    now: float,
+) -> Redemption:
+    redeeming = _REDEEMING[kind]
+    row = db.execute(redeeming.find, (key,)).fetchone()
+    if row is None:
+        return Redemption(Outcome.UNKNOWN)
+    artifact = _artifact(kind, _SQL[kind].columns, row)
+    if artifact.client_id != client_id:
+        return Redemption(Outcome.FOREIGN, artifact)
+    if row[-1]:
+        revoke(db, artifact.grant_id)
+        return Redemption(Outcome.REPLAYED, artifact)
+    if artifact.expires_at <= now:
+        return Redemption(Outcome.EXPIRED, artifact)
+    db.execute(redeeming.use, (key,))
+    db.execute(
+        _SAVE_ACCESS_TOKEN.save, _SAVE_ACCESS_TOKEN.values(successors.access_token(artifact, now))
+    )
+    if refresh_token := successors.refresh_token(artifact, now):
+        db.execute(_SAVE_REFRESH_TOKEN.save, _SAVE_REFRESH_TOKEN.values(refresh_token))
+    return Redemption(Outcome.REDEEMED, artifact)
+
+
+def revoke(db: sqlite3.Connection, grant_id: str) -> int:
+    return sum(db.execute(sql.revoke, (grant_id,)).rowcount for sql in _SQL.values())
+
+
+def forget(db: sqlite3.Connection, subject_id: str) -> int:
+    return sum(db.execute(sql.forget, (subject_id,)).rowcount for sql in _SQL.values())
+
+
+def bump(db: sqlite3.Connection, counter: str, window: float, now: float) -> int:
+    db.execute(_BUMP, {"name": counter, "now": now, "ends": now + window})
+    (value,) = db.execute(_VALUE, (counter,)).fetchone()
+    return int(value)
+
+
+def count(db: sqlite3.Connection, counter: str, now: float) -> int:
+    row = db.execute(_COUNT, (counter, now)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def reset(db: sqlite3.Connection, counters: Sequence[str]) -> None:
+    db.executemany(_RESET, [(counter,) for counter in counters])
+
+
+def ping(db: sqlite3.Connection) -> None:
+    """Write something for good: what can only be read does not answer a ping."""
+    db.execute(_PING)
+
+
+def purge(db: sqlite3.Connection, now: float, limit: int) -> int:
+    removed = 0
+    for statement, kept in _PURGE:
+        if removed < limit:
+            removed += db.execute(statement, (now - kept, limit - removed)).rowcount
+    return removed
+
+
+def _artifact(kind: type[A], columns: tuple[str, ...], row: tuple[Any, ...]) -> A:
+    values = dict(zip(columns, row, strict=False))  # a redeemable's row ends with its use
+    if "login_kind" in values:
+        values["login_kind"] = _LOGIN_KINDS[values["login_kind"]]
+    return kind(**values)
+
+
+_SAVE_ACCESS_TOKEN = _SQL[AccessToken]
+_SAVE_REFRESH_TOKEN = _SQL[RefreshToken]
+
+_VALUE = "SELECT value FROM counters WHERE name = ?"
+_COUNT = "SELECT value FROM counters WHERE name = ? AND expires_at > ?"
+_RESET = "DELETE FROM counters WHERE name = ?"
+_BUMP = """
+    INSERT INTO counters (name, value, expires_at) VALUES (:name, 1, :ends)
+    ON CONFLICT (name) DO UPDATE SET
+        value = CASE WHEN counters.expires_at <= :now THEN 1 ELSE counters.value + 1 END,
+        expires_at = CASE WHEN counters.expires_at <= :now
+            THEN excluded.expires_at ELSE counters.expires_at END
+"""
+_PING = """
+    INSERT INTO counters (name, value, expires_at) VALUES ('store:ping', 1, 1e300)
+    ON CONFLICT (name) DO UPDATE SET value = (counters.value + 1) % 1000000
+"""
+
+
+def _purge_of(table: str, condition: str) -> str:
+    return (
+        f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE {condition} LIMIT ?)"
+    )
+
+
+def _purges_of(kind: type[Artifact]) -> list[tuple[str, float]]:
+    table = TABLES[kind.kind]
+    if not issubclass(kind, Redeemable):
+        return [(_purge_of(table, "expires_at <= ?"), 0.0)]
+    return [
+        (_purge_of(table, "used = 0 AND expires_at <= ?"), 0.0),
+        (_purge_of(table, "used = 1 AND expires_at <= ?"), REPLAY_MEMORY),
+    ]
+
+
+_PURGE: Sequence[tuple[str, float]] = [
+    *(purge for kind in ARTIFACT_KINDS.values() for purge in _purges_of(kind)),
+    (_purge_of(COUNTERS, "expires_at <= ?"), 0.0),
+]
+"""Each statement with the seconds that it leaves after the expiry."""

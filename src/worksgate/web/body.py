@@ -1,0 +1,73 @@
+"""Reading a form body: bounded in bytes and in time, before anything looks at it (R-51, F-22)."""
+
+import asyncio
+
+from starlette.types import Receive, Scope
+
+from worksgate.oauth.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
+from worksgate.oauth.form import MAX_BODY, is_form, parse_form
+
+BODY_TIMEOUT = 10.0
+"""Seconds in which a whole body must have come."""
+
+
+class Disconnected(Exception):
+    """The caller hung up before the end of its request."""
+
+
+class BodyTimeout(InvalidRequest):
+    """The caller announced more than it sent."""
+
+    status = 408
+
+
+async def read_form(scope: Scope, receive: Receive) -> dict[str, str]:
+    """The form of a request.
+
+    Raises InvalidRequest or one of its kinds, or Disconnected.
+    """
+    _check_headers(scope)
+    message = await receive()
+    if message.get("more_body") or message["type"] != "http.request":
+        return parse_form(await _read_on(message.get("body", b""), receive, message["type"]))
+    body = message.get("body", b"")
+    if len(body) > MAX_BODY:
+        raise RequestTooLarge("the body is too large")
+    return parse_form(body)
+
+
+def _check_headers(scope: Scope) -> None:
+    content_type: bytes | None = None
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            if content_type is not None:
+                raise UnsupportedMediaType("Content-Type is sent twice")
+            content_type = value
+        elif name == b"content-length":
+            if not value.isdigit() or int(value[:20]) > MAX_BODY:
+                raise RequestTooLarge("the body is too large")
+        elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+            raise UnsupportedMediaType("the body is compressed")
+    if content_type is None or not is_form(content_type.decode("latin-1")):
+        raise UnsupportedMediaType("the body is not a form")
+
+
+async def _read_on(start: bytes, receive: Receive, message_type: str) -> bytes:
+    body = bytearray(start)
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT):
+            while True:
+                if message_type == "http.disconnect":
+                    raise Disconnected
+                if len(body) > MAX_BODY:
+                    raise RequestTooLarge("the body is too large")
+                message = await receive()
+                message_type = message["type"]
+                body += message.get("body", b"")
+                if message_type == "http.request" and not message.get("more_body"):
+                    break
+    except TimeoutError:
+        raise BodyTimeout("the body did not come in time") from None
+    if len(body) > MAX_BODY:
+        raise RequestTooLarge("the body is too large")
+    return bytes(body)

@@ -1,0 +1,84 @@
+"""Our cookies: all with the ``__Host-`` prefix, Secure, HttpOnly, Lax (R-22, R-23).
+
+    browser   binds a login transaction to the browser that began it; dies with the browser
+    session   stands for a session in the store; dies with the browser
+    device    ids of earlier sign-ins, each signed for one account: an outsider's failed logins
+              don't slow down whoever has one (R-79)
+
+Secure cookies also work on plain http where the host is loopback: browsers count it as safe.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from starlette.requests import cookie_parser
+from starlette.responses import Response
+from starlette.types import Scope
+
+from worksgate.credentials import new_secret
+
+BROWSER = "__Host-wg_browser"
+SESSION = "__Host-wg_session"
+DEVICE = "__Host-wg_device"
+
+DEVICE_LIFETIME = 180 * 86_400
+DEVICES_KEPT = 3
+"""A browser remembers so many people; who shares it with more signs in like a stranger."""
+
+_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
+_DEVICE = re.compile(r"([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{20,64})")
+
+
+def read(scope: Scope) -> Mapping[str, str]:
+    """The cookies of a request; names that came twice count as not sent."""
+    cookies: dict[str, str] = {}
+    repeated: set[str] = set()
+    for name, value in scope["headers"]:
+        if name == b"cookie":
+            for pair in value.decode("latin-1").split(";"):
+                for key, text in cookie_parser(pair).items():
+                    repeated |= {key} & cookies.keys()
+                    cookies[key] = text
+    return {key: text for key, text in cookies.items() if key not in repeated}
+
+
+def secret_of(cookies: Mapping[str, str], name: str) -> str | None:
+    """The secret in a cookie, or None where it cannot be one of ours."""
+    value = cookies.get(name, "")
+    return value if _SECRET.fullmatch(value) else None
+
+
+def browser_secret(cookies: Mapping[str, str]) -> str:
+    """The secret that binds this browser, or a new one."""
+    return secret_of(cookies, BROWSER) or new_secret()
+
+
+def devices_of(cookies: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Pairs of device id and signature, newest first; not verified yet."""
+    parts = cookies.get(DEVICE, "").split("~")[:DEVICES_KEPT]
+    found = (_DEVICE.fullmatch(part) for part in parts)
+    return tuple((match[1], match[2]) for match in found if match)
+
+
+def set_secret(response: Response, name: str, secret: str) -> None:
+    """Set a cookie that lives as long as the browser stays open."""
+    response.set_cookie(name, secret, path="/", secure=True, httponly=True, samesite="lax")
+
+
+def set_devices(response: Response, devices: Sequence[tuple[str, str]]) -> None:
+    """Set the device cookie to these pairs, newest first."""
+    value = "~".join(f"{device}.{signature}" for device, signature in devices[:DEVICES_KEPT])
+    response.set_cookie(
+        DEVICE,
+        value,
+        max_age=DEVICE_LIFETIME,
+        path="/",
+        secure=True,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def end_session(response: Response) -> None:
+    """Tell the browser to drop its session cookie."""
+    response.delete_cookie(SESSION, path="/", secure=True, httponly=True, samesite="lax")

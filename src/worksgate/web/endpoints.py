@@ -1,0 +1,165 @@
+"""The calls of LINE WORKS: read the form, hand it over, write the answer as JSON.
+
+These two paths decide how fast people get in, so they are plain ASGI. Every answer is JSON, also
+when the path, the method or the body is wrong, and comes within ``answer_deadline`` (R-52).
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from worksgate.oauth.errors import (
+    InvalidRequest,
+    OAuthError,
+    RequestTooLarge,
+    TemporarilyUnavailable,
+)
+from worksgate.oauth.model import ErrorStatus, ErrorStyle
+from worksgate.provider import IdentityProvider
+from worksgate.web.body import BodyTimeout, Disconnected, read_form
+from worksgate.web.crashes import report
+
+log = structlog.get_logger("worksgate.web")
+
+Headers = list[tuple[bytes, bytes]]
+
+RETRY_AFTER = b"1"
+"""Seconds after which a 503 is worth another try."""
+
+
+class NotFound(InvalidRequest):
+    status = 404
+
+
+class MethodNotAllowed(InvalidRequest):
+    status = 405
+
+
+class InsecureRequest(InvalidRequest):
+    """The call came over plain http although ``public_url`` is https (R-95)."""
+
+
+class ServerError(TemporarilyUnavailable):
+    """Something that nobody foresaw; it is a refusal too (R-108)."""
+
+    status = 500
+
+
+class Answer(Protocol):
+    """A response value of ``oauth``."""
+
+    def as_json(self) -> Mapping[str, Any]: ...
+
+
+Call = Callable[[dict[str, str], str], Awaitable[Answer]]
+
+
+class BackChannel:
+    """Serves the two back-channel calls, each as ``await …(scope, receive, send)``."""
+
+    def __init__(self, provider: IdentityProvider, headers: Headers) -> None:
+        self._provider = provider
+        self._deadline = provider.settings.answer_deadline
+        self._https_only = provider.settings.is_https
+        self._headers: Headers = [
+            (b"content-type", b"application/json; charset=utf-8"),
+            *headers,
+        ]
+
+    async def token(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """``POST /accessToken``."""
+        await self._serve(self._provider.exchange_code, scope, receive, send)
+
+    async def user_info(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """``POST /userInfo``."""
+        await self._serve(self._provider.user_info, scope, receive, send)
+
+    async def not_found(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A path below one of the two: wrong, but LINE WORKS still expects JSON."""
+        await self._refuse(NotFound("there is nothing at this path"), "", send)
+
+    async def _serve(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
+        form: dict[str, str] = {}
+        try:
+            form = await self._read(scope, receive)
+            async with asyncio.timeout(self._deadline):
+                answer = await call(form, peer_of(scope))
+        except Disconnected:
+            return
+        except OAuthError as error:
+            await self._refuse(error, form.get("client_id", ""), send)
+        except TimeoutError:
+            log.warning("answer.late", path=scope["path"])
+            await self._refuse(TemporarilyUnavailable("no answer in time"), "", send)
+        except Exception as error:
+            report("request.crashed", error, path=scope["path"])
+            await self._refuse(ServerError("unexpected"), "", send)
+        else:
+            await self._send(200, answer.as_json(), send)
+
+    async def _read(self, scope: Scope, receive: Receive) -> dict[str, str]:
+        if scope["method"] != "POST":
+            raise MethodNotAllowed("only POST is served here")
+        if self._https_only and scope["scheme"] != "https":
+            raise InsecureRequest("the call came over http; is trusted_proxies set?")
+        return await read_form(scope, receive)
+
+    async def _refuse(self, error: OAuthError, client_id: str, send: Send) -> None:
+        style, status = self._provider.error_form(client_id)
+        headers: Headers = []
+        if isinstance(error, TemporarilyUnavailable):
+            headers.append((b"retry-after", RETRY_AFTER))
+        elif isinstance(error, MethodNotAllowed):
+            headers.append((b"allow", b"POST"))
+        elif isinstance(error, RequestTooLarge | BodyTimeout):
+            # What was not read would be taken for the next request.
+            headers.append((b"connection", b"close"))
+        if isinstance(error, InsecureRequest):
+            log.warning("request.insecure", detail=error.detail)
+        await self._send(error_status(error, status), error_body(error, style), send, headers)
+
+    async def _send(
+        self, status: int, body: Mapping[str, Any], send: Send, headers: Headers | None = None
+    ) -> None:
+        content = json.dumps(body, separators=(",", ":")).encode()
+        await send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [
+                    *self._headers,
+                    *(headers or ()),
+                    (b"content-length", str(len(content)).encode()),
+                ],
+            }
+        )
+        await send({"type": "http.response.body", "body": content})
+
+
+def error_body(error: OAuthError, style: ErrorStyle) -> Mapping[str, str]:
+    """The JSON of a refusal, as ``error_style`` wants it."""
+    if isinstance(error, TemporarilyUnavailable):
+        return {"error": error.number, "error_description": error.description}
+    if style is ErrorStyle.TEXT:
+        return {"error": error.message, "error_description": error.description}
+    return {
+        "error": error.number,
+        "error_description": f"{error.message}: {error.description}",
+    }
+
+
+def error_status(error: OAuthError, policy: ErrorStatus) -> int:
+    """The HTTP status of a refusal; an outage is 503 whatever ``error_status`` says."""
+    if policy is ErrorStatus.ALWAYS_200 and not isinstance(error, TemporarilyUnavailable):
+        return 200
+    return error.status
+
+
+def peer_of(scope: Scope) -> str:
+    """The peer's address, or an empty text where the server does not know it."""
+    client = scope.get("client")
+    return client[0] if client else ""

@@ -1,0 +1,270 @@
+"""The pages that a person sees while signing in: the form, a question, or a notice.
+
+Values in, HTML out. Every page is whole without JavaScript, asks no other host for anything, and
+brings its style and script along: one round trip. The two are allowed by their digests, which a
+``Page`` carries for the Content-Security-Policy header of its response.
+"""
+
+import hashlib
+import math
+import re
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+
+from worksgate.settings import Settings
+from worksgate.web.catalogues import (
+    LANGUAGE_NAMES,
+    LANGUAGES,
+    Translations,
+    choose_language,
+    translations,
+)
+from worksgate.web.wording import (
+    EMPTY_USERNAME,
+    NOTICES,
+    PROBLEMS,
+    Notice,
+    Problem,
+    ProblemWording,
+)
+
+__all__ = [
+    "LANGUAGES",
+    "AccountChoice",
+    "LoginForm",
+    "Notice",
+    "NoticePage",
+    "Page",
+    "Pages",
+    "Problem",
+    "choose_language",
+]
+
+_HERE: Final = Path(__file__).parent
+_LONGEST_WAIT_IN_SECONDS: Final = 90
+_NO_BREAK_SPACE: Final = "\N{NO-BREAK SPACE}"  # a name reads badly when a line ends inside it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginForm:
+    """The sign-in form. Its fields are ``txn``, ``csrf``, ``username`` and ``password``.
+
+    ``prefilled`` says that the user name came with the link and not from the person, who then gets
+    a link to ``clear_url`` to start with an empty field. ``retry_after`` (seconds) belongs to
+    ``Problem.THROTTLED``. ``cancel`` adds a button that sends ``cancel=1``.
+    """
+
+    action: str
+    txn: str
+    csrf: str
+    username: str = ""
+    prefilled: bool = False
+    clear_url: str | None = None
+    problem: Problem | None = None
+    retry_after: int | None = None
+    cancel: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountChoice:
+    """Which account to use, as the signed-in person isn't the one that LINE WORKS asked for.
+
+    The form sends ``txn``, ``csrf`` and ``choice``, which is ``continue`` or ``other``.
+    """
+
+    action: str
+    txn: str
+    csrf: str
+    signed_in_as: str
+    asked_for: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticePage:
+    """A page that explains. ``reference`` is what the person can quote to the administrator.
+
+    An address that is neither http(s) nor a path of this server gets no button.
+    """
+
+    notice: Notice
+    start_over_url: str | None = None
+    continue_url: str | None = None
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A finished page, and the directives that let its own style and script run."""
+
+    html: str
+    style_and_script_csp: str
+    language: str
+
+
+class Pages:
+    """Makes the pages of one installation."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._shown: Mapping[str, Any] = {
+            "product": settings.product_name.replace(" ", _NO_BREAK_SPACE),
+            "company": settings.company_name.strip(),
+            "support_url": _link(settings.support_url, "https://", "http://", "mailto:"),
+            "language_names": LANGUAGE_NAMES,
+        }
+
+    def login(
+        self, form: LoginForm, language: str, languages: Sequence[tuple[str, str]] = ()
+    ) -> Page:
+        """Return the sign-in form. ``languages`` are (code, address) pairs for the switcher."""
+        return self._page(
+            "login.html",
+            language,
+            languages,
+            form=form,
+            problem=_problem(form),
+            to_do=_to_do(form, translations(language)),
+            wrong_fields=_wrong_fields(form),
+            focus=_focus(form),
+        )
+
+    def choose_account(
+        self, choice: AccountChoice, language: str, languages: Sequence[tuple[str, str]] = ()
+    ) -> Page:
+        """Return the question which of two accounts to use."""
+        return self._page("choose_account.html", language, languages, choice=choice)
+
+    def notice(
+        self, page: NoticePage, language: str, languages: Sequence[tuple[str, str]] = ()
+    ) -> Page:
+        """Return a page that says what happened and what to do next."""
+        return self._page(
+            "notice.html",
+            language,
+            languages,
+            script=False,
+            notice=NOTICES[page.notice],
+            continue_url=_link(page.continue_url, "https://", "http://", "/"),
+            start_over_url=_link(page.start_over_url, "https://", "http://", "/"),
+            reference=page.reference,
+        )
+
+    def _page(
+        self,
+        template: str,
+        language: str,
+        languages: Sequence[tuple[str, str]],
+        *,
+        script: bool = True,
+        **shown: Any,
+    ) -> Page:
+        html = (
+            _environment(language)
+            .get_template(template)
+            .render(self._shown, language=language, languages=languages, script=script, **shown)
+        )
+        return Page(html, _policy(script=script), language)
+
+
+def _problem(form: LoginForm) -> ProblemWording | None:
+    if form.problem is Problem.EMPTY and not form.username:
+        return EMPTY_USERNAME
+    return PROBLEMS[form.problem] if form.problem else None
+
+
+def _to_do(form: LoginForm, spoken: Translations) -> str:
+    """Return what to do about the problem of a form, in the language of the page."""
+    if form.problem is not Problem.THROTTLED:
+        wording = _problem(form)
+        return spoken.gettext(wording.to_do) if wording else ""
+    return _wait(form.retry_after or 1, spoken)
+
+
+def _wait(seconds: int, spoken: Translations) -> str:
+    """Tell how long to wait: short times in seconds, others in whole minutes, rounded up."""
+    if seconds <= _LONGEST_WAIT_IN_SECONDS:
+        wait = spoken.ngettext(
+            "Please wait %(n)d second, then try again.",
+            "Please wait %(n)d seconds, then try again.",
+            seconds,
+        )
+        return wait % {"n": seconds}
+    minutes = math.ceil(seconds / 60)
+    wait = spoken.ngettext(
+        "Please wait %(n)d minute, then try again.",
+        "Please wait %(n)d minutes, then try again.",
+        minutes,
+    )
+    return wait % {"n": minutes}
+
+
+def _wrong_fields(form: LoginForm) -> tuple[str, ...]:
+    if form.problem is Problem.WRONG_PASSWORD:
+        return ("username", "password")
+    if form.problem is Problem.EMPTY:
+        return ("password",) if form.username else ("username", "password")
+    return ()
+
+
+def _focus(form: LoginForm) -> str:
+    """Return where the person goes on: the problem if reading is all they can do now."""
+    if form.problem in (Problem.DISABLED, Problem.THROTTLED, Problem.BUSY, Problem.UNAVAILABLE):
+        return "problem"
+    return "password" if form.username else "username"
+
+
+def _link(address: str | None, *beginnings: str) -> str | None:
+    """Return the address if it begins like one that may be clicked on, else None."""
+    if address and address.lower().startswith(beginnings) and not address.startswith("//"):
+        return address
+    return None
+
+
+@cache
+def _environment(language: str) -> jinja2.Environment:
+    """One per language, since Jinja binds the translation when it compiles a template."""
+    spoken = translations(language)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        auto_reload=False,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_gettext_callables(  # type: ignore[attr-defined]
+        spoken.gettext, spoken.ngettext, newstyle=True
+    )
+    environment.globals.update(page_style=_style(), page_script=_script())
+    return environment
+
+
+@cache
+def _style() -> str:
+    """The stylesheet without its comments and indentation: nobody reads those in a browser."""
+    css = (_HERE / "static" / "worksgate.css").read_text("utf-8")
+    css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
+    return re.sub(r"\n\s*", "\n", css).strip()
+
+
+@cache
+def _script() -> str:
+    js = (_HERE / "static" / "comfort.js").read_text("utf-8")
+    return re.sub(r"^\s*(//.*\n)?", "", js, flags=re.MULTILINE).strip()
+
+
+@cache
+def _policy(*, script: bool) -> str:
+    return f"style-src {_digest(_style())}; script-src " + (
+        _digest(_script()) if script else "'none'"
+    )
+
+
+def _digest(content: str) -> str:
+    return f"'sha256-{b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"

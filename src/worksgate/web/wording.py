@@ -1,0 +1,247 @@
+"""What the pages say when something is not as it should be: what happened, and what to do next.
+
+The English text is the key of its translation in ``locale/``. ``%(product)s`` is the name of the
+service that people sign in to. What is meant for the administrator stands apart, so that an
+employee reads nothing that is not for them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum, auto
+from typing import Final
+
+
+class Problem(StrEnum):
+    """Why the sign-in form is shown again."""
+
+    EMPTY = auto()
+    WRONG_PASSWORD = auto()
+    DISABLED = auto()
+    THROTTLED = auto()
+    BUSY = auto()
+    UNAVAILABLE = auto()
+
+
+class Notice(StrEnum):
+    """What a page without a form is about."""
+
+    UNKNOWN_CLIENT = auto()
+    BAD_REDIRECT_URI = auto()
+    BAD_REQUEST = auto()
+    EXPIRED = auto()
+    COOKIES_OFF = auto()
+    ALREADY_SIGNED_IN = auto()
+    FORGED = auto()
+    NO_USER_KEY = auto()
+    SESSION_KEY_REFUSED = auto()
+    UNAVAILABLE = auto()
+    NOT_FOUND = auto()
+    SIGNED_OUT = auto()
+    METHOD_NOT_ALLOWED = auto()
+    CRASHED = auto()
+
+
+class Tone(StrEnum):
+    """How serious it is; also a class name in ``worksgate.css``."""
+
+    GOOD = auto()
+    INFO = auto()
+    WARN = auto()
+    BAD = auto()
+
+
+def text(english: str) -> str:
+    """Mark a text for translation (``locale/babel.cfg`` looks for this name)."""
+    return english
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProblemWording:
+    """A problem in the alert above the form. ``to_do`` of ``THROTTLED`` is the time to wait."""
+
+    happened: str
+    to_do: str = ""
+    tone: Tone = Tone.BAD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeWording:
+    """A notice. The labels are those of the buttons to ``continue_url`` and ``start_over_url``."""
+
+    title: str
+    happened: str
+    to_do: str
+    for_administrator: str = ""
+    tone: Tone = Tone.WARN
+    continue_label: str = text("Continue to %(product)s")
+    start_over_label: str = text("Start again in %(product)s")
+
+
+EMPTY_USERNAME: Final = ProblemWording(happened=text("Please enter your user name and password."))
+
+PROBLEMS: Final[Mapping[Problem, ProblemWording]] = {
+    Problem.EMPTY: ProblemWording(happened=text("Please enter your password.")),
+    Problem.WRONG_PASSWORD: ProblemWording(
+        happened=text("The user name or the password is not correct."),
+        to_do=text("Check both and try again."),
+    ),
+    Problem.DISABLED: ProblemWording(
+        happened=text("Your account has been deactivated, so you cannot sign in."),
+        to_do=text("Please contact your administrator."),
+    ),
+    Problem.THROTTLED: ProblemWording(
+        happened=text("There were too many failed attempts to sign in."),
+        tone=Tone.WARN,
+    ),
+    Problem.BUSY: ProblemWording(
+        happened=text(
+            "Many people are signing in at this moment, so your password was not checked."
+        ),
+        to_do=text("Please try again in a few seconds."),
+        tone=Tone.WARN,
+    ),
+    Problem.UNAVAILABLE: ProblemWording(
+        happened=text("The company directory does not answer, so your password was not checked."),
+        to_do=text("Please try again in a minute. If it still fails, contact your administrator."),
+        tone=Tone.WARN,
+    ),
+}
+
+NOTICES: Final[Mapping[Notice, NoticeWording]] = {
+    Notice.UNKNOWN_CLIENT: NoticeWording(
+        title=text("This sign-in link is not known here"),
+        happened=text(
+            "The service that sent you to this page is not registered, or has been switched off."
+        ),
+        to_do=text("You cannot fix this yourself. Please tell your administrator."),
+        for_administrator=text(
+            "The client_id of the request belongs to no active client. Compare the client ID in "
+            "the Developer Console with the output of “worksgate client list”."
+        ),
+        tone=Tone.BAD,
+    ),
+    Notice.BAD_REDIRECT_URI: NoticeWording(
+        title=text("This sign-in link leads to an unknown place"),
+        happened=text(
+            "After signing in, the link would take you to an address that your company has not "
+            "approved. We stopped here to protect you, and nothing was sent there."
+        ),
+        to_do=text(
+            "Close this page and open %(product)s as you usually do. If you see this page again, "
+            "please tell your administrator."
+        ),
+        for_administrator=text(
+            "The redirect_uri of the request is missing, or is not on the client's list of allowed "
+            "addresses. “worksgate client show” prints that list."
+        ),
+        tone=Tone.BAD,
+    ),
+    Notice.BAD_REQUEST: NoticeWording(
+        title=text("This sign-in link is not complete"),
+        happened=text(
+            "Part of the link that brought you here is missing, or was changed on the way."
+        ),
+        to_do=text("Please start again in %(product)s, not from a bookmark or a copied link."),
+        for_administrator=text(
+            "The request lacks response_type=code or client_id, has a parameter twice, or has one "
+            "that is malformed."
+        ),
+    ),
+    Notice.EXPIRED: NoticeWording(
+        title=text("This sign-in has expired"),
+        happened=text("To keep your account safe, signing in has to be finished in 30 minutes."),
+        to_do=text("Please start again in %(product)s."),
+    ),
+    Notice.COOKIES_OFF: NoticeWording(
+        title=text("Cookies are switched off"),
+        happened=text(
+            "This page needs a cookie to know your browser while you sign in, but your browser "
+            "did not keep it."
+        ),
+        to_do=text(
+            "Allow cookies for this site, or use another browser. Then start again in %(product)s."
+        ),
+    ),
+    Notice.ALREADY_SIGNED_IN: NoticeWording(
+        title=text("You are already signed in"),
+        happened=text("This sign-in has already been completed, perhaps in another tab or window."),
+        to_do=text("Continue to %(product)s. There is no need to enter your password again."),
+        tone=Tone.GOOD,
+        start_over_label=text("Open %(product)s"),
+    ),
+    Notice.FORGED: NoticeWording(
+        title=text("Please sign in again"),
+        happened=text(
+            "The form that arrived does not belong to the sign-in page in this browser, so your "
+            "password was not checked."
+        ),
+        to_do=text(
+            "Please start again in %(product)s. If this happens again, tell your administrator."
+        ),
+        for_administrator=text(
+            "The anti-forgery token or the Origin header did not match. Behind a reverse proxy, "
+            "check that public_url is the address that people see."
+        ),
+    ),
+    Notice.NO_USER_KEY: NoticeWording(
+        title=text("Your account is not linked to %(product)s yet"),
+        happened=text(
+            "Your user name and password are correct, but your account lacks the key by which "
+            "%(product)s knows you."
+        ),
+        to_do=text("Please ask your administrator to link your account, then sign in again."),
+        for_administrator=text(
+            "This person has no external key (or no LINE WORKS account, if the client uses that). "
+            "Set it with “worksgate user set”."
+        ),
+    ),
+    Notice.SESSION_KEY_REFUSED: NoticeWording(
+        title=text("The app could not be confirmed"),
+        happened=text("%(product)s did not confirm that its app opened this page."),
+        to_do=text(
+            "Close this page and sign in again from the app. If this happens again, tell your "
+            "administrator."
+        ),
+        for_administrator=text(
+            "The sessionKey was refused, or its check was not answered. The client's setting "
+            "session_key_check says what a missing answer means."
+        ),
+    ),
+    Notice.UNAVAILABLE: NoticeWording(
+        title=text("Signing in is not possible right now"),
+        happened=text(
+            "Part of the sign-in service does not answer. Nothing is wrong with your account."
+        ),
+        to_do=text("Please try again in a minute. If it still fails, contact your administrator."),
+        continue_label=text("Try again"),
+    ),
+    Notice.NOT_FOUND: NoticeWording(
+        title=text("There is no page at this address"),
+        happened=text("The address may have been mistyped, or the page no longer exists."),
+        to_do=text("To sign in, open %(product)s."),
+        tone=Tone.INFO,
+        start_over_label=text("Open %(product)s"),
+    ),
+    Notice.SIGNED_OUT: NoticeWording(
+        title=text("You are signed out"),
+        happened=text("Your sign-in on this browser has ended."),
+        to_do=text("If you share this computer with others, please close the browser as well."),
+        tone=Tone.GOOD,
+        continue_label=text("Sign in again"),
+        start_over_label=text("Sign in again"),
+    ),
+    Notice.METHOD_NOT_ALLOWED: NoticeWording(
+        title=text("This address cannot be used like that"),
+        happened=text("Your browser sent a kind of request that is not accepted here."),
+        to_do=text("Please start again in %(product)s."),
+        tone=Tone.INFO,
+    ),
+    Notice.CRASHED: NoticeWording(
+        title=text("Something went wrong on our side"),
+        happened=text("An unexpected error stopped us from finishing this. You did nothing wrong."),
+        to_do=text(
+            "Please start again in %(product)s. If it still fails, tell your administrator."
+        ),
+        tone=Tone.BAD,
+    ),
+}

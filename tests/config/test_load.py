@@ -1,0 +1,201 @@
+"""From the file, the environment and the command line to Settings."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from worksgate import config
+from worksgate.config import ConfigurationError, load
+from worksgate.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def problems(
+    text: str = "",
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,
+) -> tuple[str, ...]:
+    Path("worksgate.toml").write_text(text, "utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        load(None, environ or {}, overrides or {})
+    return caught.value.problems
+
+
+def from_file(text: str) -> Settings:
+    Path("worksgate.toml").write_text(text, "utf-8")
+    return load(None, {}, {})
+
+
+def test_without_anything_the_defaults_hold(tmp_path: Path) -> None:
+    settings = load(None, {}, {})
+    assert settings == Settings(database_url=f"sqlite:///{tmp_path}/worksgate.db")
+
+
+def test_command_line_wins_over_variable_and_variable_over_file() -> None:
+    Path("worksgate.toml").write_text('port = 1001\nhost = "127.0.0.2"\ncompany_name = "A"\n')
+    environ = {"WORKSGATE_PORT": "1002", "WORKSGATE_HOST": "127.0.0.3"}
+    settings = load(None, environ, {"port": 1003, "host": None})
+    assert (settings.port, settings.host, settings.company_name) == (1003, "127.0.0.3", "A")
+
+
+def test_config_option_wins_over_variable_over_working_folder() -> None:
+    for name, port in (("worksgate.toml", 1), ("named.toml", 2), ("given.toml", 3)):
+        Path(name).write_text(f"port = {port}\n")
+    environ = {"WORKSGATE_CONFIG": "named.toml"}
+    assert load(None, {}, {}).port == 1
+    assert load(None, environ, {}).port == 2
+    assert load(Path("given.toml"), environ, {}).port == 3
+
+
+def test_named_file_that_is_missing_is_a_problem() -> None:
+    with pytest.raises(ConfigurationError, match=r"^gone\.toml: there is no such file$"):
+        load(Path("gone.toml"), {}, {})
+
+
+def test_every_type_is_read_from_the_file() -> None:
+    settings = from_file(
+        'port = 9000\nanswer_deadline = 2\ntrusted_proxies = ["10.0.0.0/8"]\n'
+        'metrics_on_public_address = true\nproduct_name = "ラインワークス"\n'
+    )
+    assert settings.port == 9000
+    assert settings.answer_deadline == 2.0
+    assert settings.trusted_proxies == ("10.0.0.0/8",)
+    assert settings.metrics_on_public_address is True
+    assert settings.product_name == "ラインワークス"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "name", "value"),
+    [
+        ("WORKSGATE_PORT", "9000", "port", 9000),
+        ("WORKSGATE_ANSWER_DEADLINE", "1.5", "answer_deadline", 1.5),
+        ("WORKSGATE_METRICS_ON_PUBLIC_ADDRESS", "Yes", "metrics_on_public_address", True),
+        ("WORKSGATE_METRICS_ON_PUBLIC_ADDRESS", "0", "metrics_on_public_address", False),
+        ("WORKSGATE_TRUSTED_PROXIES", "10.0.0.0/8, ::1", "trusted_proxies", None),
+        ("WORKSGATE_TRUSTED_PROXIES", "", "trusted_proxies", ()),
+        ("WORKSGATE_COMPANY_NAME", "", "company_name", ""),
+    ],
+)
+def test_every_type_is_read_from_variables(
+    variable: str, text: str, name: str, value: object
+) -> None:
+    expected = ("10.0.0.0/8", "::1/128") if value is None else value
+    assert getattr(load(None, {variable: text}, {}), name) == expected
+
+
+def test_variable_file_is_read_without_its_last_newline(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(f"sqlite:///{tmp_path}/from-file.db\n")
+    settings = load(None, {"WORKSGATE_DATABASE_URL_FILE": "secret"}, {})
+    assert settings.database_url == f"sqlite:///{tmp_path}/from-file.db"
+
+
+def test_variable_and_its_file_together_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("x")
+    environ = {"WORKSGATE_COMPANY_NAME": "a", "WORKSGATE_COMPANY_NAME_FILE": "secret"}
+    assert problems(environ=environ) == (
+        "WORKSGATE_COMPANY_NAME_FILE: WORKSGATE_COMPANY_NAME is set as well; keep one of them",
+    )
+
+
+def test_variable_file_that_is_missing_is_a_problem() -> None:
+    assert problems(environ={"WORKSGATE_COMPANY_NAME_FILE": "gone"}) == (
+        "WORKSGATE_COMPANY_NAME_FILE: there is no such file",
+    )
+
+
+def test_all_problems_are_told_at_once_each_with_its_place() -> None:
+    told = problems(
+        'prot = 1\nport = "x"\n[[source]]\nkind = "ldap"\n[smtp]\n',
+        {"WORKSGATE_HOSTT": "a", "WORKSGATE_LOG_LEVEL": "loud"},
+        {"answer_deadline": 3.0},
+    )
+    assert sorted(told) == [
+        "--answer-deadline: must be more than 0 and less than 3, for LINE WORKS waits 3 seconds",
+        "WORKSGATE_HOSTT: there is no such setting; did you mean WORKSGATE_HOST?",
+        "WORKSGATE_LOG_LEVEL: must be debug, info, warning or error",
+        "worksgate.toml: [[source]]: there is no such section",
+        "worksgate.toml: [smtp]: there is no such section",
+        "worksgate.toml: port: must be a whole number",
+        "worksgate.toml: prot: there is no such setting; did you mean port?",
+    ]
+
+
+def test_problem_of_syntax_names_file_and_line() -> None:
+    assert re.search(r"^worksgate\.toml: .*line 2", problems("port = 1\nhost =\n")[0])
+
+
+def test_file_that_is_not_utf8_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "worksgate.toml").write_bytes(b'company_name = "\x93\xfa"\n')
+    with pytest.raises(ConfigurationError, match="not UTF-8"):
+        load(None, {}, {})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'port = "8080"',
+        "port = true",
+        "port = 1.0",
+        "host = 1",
+        "metrics_on_public_address = 1",
+        'trusted_proxies = "10.0.0.0/8"',
+        "trusted_proxies = [1]",
+        "answer_deadline = nan",
+        "answer_deadline = true",
+        "public_url = {}",
+        "company_name = []",
+    ],
+)
+def test_value_of_another_type_is_refused(line: str) -> None:
+    assert len(problems(line)) == 1
+
+
+@pytest.mark.parametrize("text", ["", "x", "1.5", "inf", "１２x"])
+def test_variable_that_is_no_whole_number_is_refused(text: str) -> None:
+    assert problems(environ={"WORKSGATE_PORT": text}) == ("WORKSGATE_PORT: must be a whole number",)
+
+
+def test_secret_value_never_stands_in_a_problem() -> None:
+    environ = {
+        "WORKSGATE_DATABASE_URL": "postgresql://worksgate:hunter2-canary@db/worksgate",
+        "WORKSGATE_STORE_URL": "redis://:hunter2-canary@cache/0",
+    }
+    told = problems('database_url = 5\nstore_url = ["hunter2-canary"]\n', environ)
+    assert len(told) == 4
+    assert "hunter2" not in "".join(told)
+
+
+def test_service_links_of_kubernetes_are_explained() -> None:
+    environ = {"WORKSGATE_PORT": "tcp://10.0.0.1:80", "WORKSGATE_SERVICE_HOST": "10.0.0.1"}
+    told = problems(environ=environ)
+    assert len(told) == 2
+    assert all("enableServiceLinks" in problem for problem in told)
+
+
+def test_public_url_follows_the_port_unless_it_is_set() -> None:
+    assert load(None, {"WORKSGATE_PORT": "9000"}, {}).public_url == "http://127.0.0.1:9000"
+    assert load(None, {}, {"host": "::1", "port": 9000}).public_url == "http://[::1]:9000"
+    assert load(None, {}, {"host": "0.0.0.0"}).public_url == "http://127.0.0.1:8080"
+    settings = load(None, {"WORKSGATE_PUBLIC_URL": "https://a.example"}, {"port": 9000})
+    assert settings.public_url == "https://a.example"
+
+
+def test_relative_database_begins_at_the_working_folder(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    settings = load(None, {"WORKSGATE_DATABASE_URL": "sqlite:///data/wg.db"}, {})
+    assert settings.database_url == f"sqlite:///{tmp_path}/data/wg.db"
+
+
+def test_template_has_every_setting_and_reads_back_as_it_was_written() -> None:
+    text = config.template({"public_url": "https://a.example"})
+    assert from_file(text) == load(None, {"WORKSGATE_PUBLIC_URL": "https://a.example"}, {})
+    uncommented = re.sub(r"(?m)^# (\w+ = )", r"\1", config.template({}))
+    assert from_file(uncommented) == load(None, {}, {})
+    for name in Settings.__dataclass_fields__:
+        assert f"\n{name} = " in uncommented

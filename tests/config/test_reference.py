@@ -1,0 +1,34 @@
+"""The page on settings says what the code says."""
+
+from pathlib import Path
+
+from worksgate import config
+from worksgate.settings import Settings
+
+PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
+
+
+def test_page_holds_the_reference_of_today() -> None:
+    assert config.reference() in PAGE.read_text("utf-8"), (
+        "run: python -m worksgate.config docs/settings.md"
+    )
+
+
+def test_every_setting_is_in_one_group_and_has_a_row() -> None:
+    grouped = [name for names in config.GROUPS.values() for name in names]
+    assert sorted(grouped) == sorted(Settings.__dataclass_fields__)
+    for name in grouped:
+        assert config.reference().count(f"| `{name}` |") == 1
+
+
+def test_rewriting_keeps_what_was_written_by_hand(tmp_path: Path) -> None:
+    page = tmp_path / "settings.md"
+    page.write_text(
+        "before\n<!-- reference: begin -->\nstale line\n<!-- reference: end -->\nafter\n", "utf-8"
+    )
+    config.rewrite_reference(page)
+    text = page.read_text("utf-8")
+    assert text.startswith("before\n<!-- reference: begin -->\n")
+    assert text.endswith("<!-- reference: end -->\nafter\n")
+    assert config.reference() in text
+    assert "stale line" not in text

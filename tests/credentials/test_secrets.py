@@ -1,0 +1,68 @@
+"""New secrets and what is kept of them: R-27, R-33, R-46, R-57."""
+
+import hashlib
+import re
+
+import pytest
+
+from worksgate import credentials
+from worksgate.credentials import digest, matches_any, new_id, new_secret
+
+
+def test_r33_r46_secret_is_256_bits_of_base64url() -> None:
+    secrets = {new_secret() for _ in range(1_000)}
+    assert len(secrets) == 1_000
+    assert credentials.SECRET_BYTES * 8 == 256
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{43}", secret) for secret in secrets)
+
+
+def test_r33_every_character_of_a_secret_varies() -> None:
+    secrets = [new_secret() for _ in range(200)]
+    assert all(len(set(column)) > 10 for column in zip(*secrets, strict=True))
+
+
+def test_ids_are_128_bits() -> None:
+    assert re.fullmatch(r"[A-Za-z0-9_-]{22}", new_id())
+    assert len({new_id() for _ in range(1_000)}) == 1_000
+
+
+def test_r33_what_is_kept_is_the_sha256_and_not_the_secret() -> None:
+    secret = new_secret()
+    assert digest(secret) == hashlib.sha256(secret.encode()).hexdigest()
+    assert secret not in digest(secret)
+
+
+def test_digest_takes_any_text_that_a_request_can_hold() -> None:
+    assert digest("") != digest("\0") != digest("\udcff") != digest("佐藤")
+
+
+def test_secret_matches_one_of_its_digests() -> None:
+    old, new = new_secret(), new_secret()
+    assert matches_any(old, [digest(old), digest(new)])
+    assert matches_any(new, [digest(old), digest(new)])
+    assert matches_any(new, iter([digest(new)]))
+
+
+@pytest.mark.parametrize("change", [str.upper, lambda text: text + " ", lambda text: text[:-1]])
+def test_anything_but_the_secret_matches_nothing(change: object) -> None:
+    secret = "a-secret-of-some-client"
+    assert callable(change)
+    assert not matches_any(change(secret), [digest(secret)])
+
+
+def test_nothing_matches_where_nothing_is_kept() -> None:
+    assert not matches_any("", [])
+    assert not matches_any("", [""])
+    assert not matches_any(digest("x"), [digest("x")])
+
+
+def test_r46_every_digest_is_compared_even_after_a_match() -> None:
+    secret, seen = new_secret(), []
+
+    def kept() -> object:
+        for known in (digest(secret), digest("another")):
+            seen.append(known)
+            yield known
+
+    assert matches_any(secret, kept())  # type: ignore[arg-type]
+    assert len(seen) == 2

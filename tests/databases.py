@@ -1,0 +1,54 @@
+"""Real SQLite databases for tests."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+from worksgate.audit import AuditEvent
+from worksgate.directory.database import Directory
+from worksgate.directory.migrations import migrate
+
+NOW = 1_800_000_000.0
+
+
+class Clock:
+    """Seconds since the epoch, as a test sets them."""
+
+    def __init__(self, now: float = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class ReadingList:
+    """Keeps the audit records that somebody announces."""
+
+    def __init__(self) -> None:
+        self.events: list[AuditEvent] = []
+
+    def __call__(self, event: AuditEvent) -> None:
+        self.events.append(event)
+
+
+def url_of(file: Path) -> str:
+    return f"sqlite:///{file}"
+
+
+def query(file: Path, sql: str, *parameters: object) -> list[Any]:
+    """The rows of a statement on a connection of its own, committed."""
+    with closing(sqlite3.connect(file)) as connection, connection:
+        return connection.execute(sql, parameters).fetchall()
+
+
+@asynccontextmanager
+async def directory_in(file: Path) -> AsyncIterator[Directory]:
+    """A migrated directory in this file."""
+    await migrate(url_of(file))
+    directory = Directory.open(url_of(file))
+    try:
+        yield directory
+    finally:
+        await directory.close()

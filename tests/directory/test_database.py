@@ -1,0 +1,235 @@
+"""The directory's database: who waits for whom, and what is never lost or let in."""
+
+import asyncio
+import sqlite3
+import threading
+import time
+from contextlib import closing, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from tests.databases import NOW, query, url_of
+from worksgate.audit import AuditEvent, Event
+from worksgate.directory import Account, Conflict, DirectoryUnavailable
+from worksgate.directory.database import Directory
+from worksgate.directory.engine import open_engines
+from worksgate.directory.queries import AuditFilter
+from worksgate.oauth.model import Client, ClientSecret, ErrorStyle, Profile, UserKey
+
+HANAKO = Account(
+    id="a1",
+    username="Hanako@Example.com",
+    name="山田花子",
+    external_key="E1",
+    works_account="hanako@example.com",
+    password_hash="a hash",
+    created_at=NOW,
+)
+ACME = Client(
+    client_id="c1",
+    name="Acme",
+    profile=Profile.NAVER_WORKS,
+    redirect_uris=("https://auth.worksmobile.com",),
+    allowed_addresses=("192.0.2.0/24", "2001:db8::/32"),
+    secrets=(ClientSecret("d" * 64, None, NOW), ClientSecret("e" * 64, NOW + 60, NOW + 1)),
+    user_key=UserKey.WORKS_ACCOUNT,
+    error_style=ErrorStyle.TEXT,
+    access_token_lifetime=600,
+    domain="example.com",
+)
+HOSTILE = ["'; DROP TABLE accounts; --", '" OR 1=1 --', "%", "_", "a\\", "hanako' OR 'a'='a"]
+
+
+async def _add(directory: Directory, *accounts: Account) -> None:
+    async with directory.changing() as transaction:
+        await transaction.add_accounts(accounts)
+
+
+async def test_an_account_comes_back_as_it_was_kept(directory: Directory) -> None:
+    await _add(directory, HANAKO)
+    assert await directory.account_by_id("a1") == HANAKO
+    assert await directory.account_by_id("a2") is None
+
+
+@pytest.mark.parametrize(
+    "spelling", ["hanako@example.com", "HANAKO@EXAMPLE.COM", " Ｈanako@example.com "]
+)
+async def test_r78_an_account_is_found_by_any_spelling(directory: Directory, spelling: str) -> None:
+    await _add(directory, HANAKO)
+    assert await directory.account_by_username(spelling) == HANAKO
+
+
+@pytest.mark.parametrize("text", ["\0", "hanako@example.com\0", "\ud800", "\n", ""])
+async def test_a_name_that_no_account_can_have_is_simply_unknown(
+    directory: Directory, text: str
+) -> None:
+    assert await directory.account_by_username(text) is None
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_r104_what_people_type_is_never_sql(directory: Directory, text: str) -> None:
+    await _add(directory, HANAKO)
+    assert await directory.account_by_username(text) is None
+    assert await directory.client(text) is None
+    assert await directory.audit(AuditFilter(username=text, login_id=text, client_id=text)) == []
+    await directory.record([AuditEvent(event=Event.LOGIN_FAILED, at=NOW, username=text)])
+    found = await directory.audit(AuditFilter(username=text))
+    assert [event.username for event in found] == [text.replace("\\", "\\\\")]
+    assert await directory.account_by_id("a1") == HANAKO
+
+
+async def test_a_client_comes_back_as_it_was_kept(directory: Directory) -> None:
+    async with directory.changing() as transaction:
+        await transaction.add_client(ACME)
+    assert await directory.clients() == (ACME,)
+    assert await directory.client("c1") == await directory.client("ACME") == ACME
+
+
+async def test_an_id_counts_before_a_name(directory: Directory) -> None:
+    other = replace(ACME, client_id="c2", name="c1", secrets=())
+    async with directory.changing() as transaction:
+        await transaction.add_client(ACME)
+        await transaction.add_client(other)
+    assert await directory.client("c1") == ACME
+    assert await directory.client("c2") == other
+
+
+async def test_the_signing_key_is_made_once_for_all_processes(
+    directory: Directory, file: Path
+) -> None:
+    others = [Directory.open(url_of(file)) for _ in range(4)]
+    made = await asyncio.gather(*(each.signing_key() for each in (directory, *others)))
+    assert len(set(made)) == 1
+    assert len(made[0]) >= 32
+    assert await directory.signing_key() == made[0]
+    for other in others:
+        await other.close()
+
+
+async def test_accounts_are_listed_by_name_over_many_pages(directory: Directory) -> None:
+    accounts = [
+        Account(id=f"a{number}", username=f"Person{number:04}", created_at=NOW)
+        for number in range(1_201)
+    ]
+    await _add(directory, *reversed(accounts))
+    assert [account async for account in directory.accounts()] == accounts
+
+
+async def test_f14_a_transaction_that_reads_first_cannot_write(
+    file: Path, directory: Directory
+) -> None:
+    engines = open_engines(url_of(file))
+    async with engines.read.connect() as connection:
+        with pytest.raises(OperationalError, match="readonly"):
+            await connection.exec_driver_sql("DELETE FROM accounts")
+    await engines.close()
+
+
+async def test_f14_writers_of_several_processes_wait_for_each_other(
+    directory: Directory, file: Path
+) -> None:
+    others = [Directory.open(url_of(file)) for _ in range(3)]
+
+    async def write(one: Directory, number: int) -> None:
+        event = AuditEvent(event=Event.SYSTEM, at=NOW, detail=str(number))
+        async with one.changing() as transaction:
+            await transaction.account("nobody")  # reads first, then writes
+            await transaction.record(event)
+
+    everybody = [directory, *others]
+    await asyncio.gather(*(write(everybody[number % 4], number) for number in range(80)))
+    assert query(file, "SELECT count(DISTINCT detail) FROM audit") == [(80,)]
+    for other in others:
+        await other.close()
+
+
+async def test_f14_readers_do_not_wait_for_a_writer(directory: Directory, file: Path) -> None:
+    await _add(directory, HANAKO)
+    with closing(sqlite3.connect(file, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("DELETE FROM accounts")
+        assert await directory.account_by_id("a1") == HANAKO
+        writer.execute("ROLLBACK")
+
+
+async def test_f14_a_writer_waits_while_another_holds_the_lock_for_a_while(
+    directory: Directory, file: Path
+) -> None:
+    held, released = threading.Event(), []
+
+    def hold() -> None:
+        with closing(sqlite3.connect(file, isolation_level=None)) as writer:
+            writer.execute("BEGIN IMMEDIATE")
+            held.set()
+            time.sleep(1.0)
+            released.append(True)
+            writer.execute("COMMIT")
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    await asyncio.to_thread(held.wait)
+    await _add(directory, HANAKO)
+    assert released
+    holder.join()
+
+
+async def test_a_database_that_stays_locked_is_an_outage_not_a_hang(
+    file: Path, directory: Directory
+) -> None:
+    impatient = Directory(open_engines(url_of(file), busy_timeout=0.1))
+    with closing(sqlite3.connect(file, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DirectoryUnavailable, match="locked"):
+            await _add(impatient, HANAKO)
+        writer.execute("ROLLBACK")
+    await _add(impatient, HANAKO)
+    assert await directory.account_by_id("a1") == HANAKO
+    await impatient.close()
+
+
+async def test_f15_commits_survive_a_power_cut_and_references_hold(
+    file: Path, directory: Directory
+) -> None:
+    engines = open_engines(url_of(file))
+    for engine in (engines.read, engines.write):
+        async with engine.connect() as connection:
+            pragmas = {
+                name: await connection.scalar_one(name)
+                if False
+                else (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
+                for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+            }
+        assert pragmas == {
+            "journal_mode": "wal",
+            "synchronous": 2,
+            "foreign_keys": 1,
+            "busy_timeout": 5_000,
+        }
+    await engines.close()
+
+
+async def test_an_error_quotes_no_parameter(directory: Directory) -> None:
+    await _add(directory, HANAKO)
+    with pytest.raises(Conflict) as conflict:
+        await _add(directory, replace(HANAKO, id="a2", username="x", password_hash="s3cret"))
+    shown = str(conflict.value) + str(conflict.value.__cause__)
+    assert "UNIQUE" in shown
+    assert "s3cret" not in shown
+
+
+async def test_f21_cancelled_callers_leave_the_database_usable(directory: Directory) -> None:
+    async def change(number: int) -> None:
+        await _add(directory, Account(id=f"a{number}", username=f"person{number}"))
+
+    for number in range(60):
+        task = asyncio.create_task(change(number))
+        await asyncio.sleep(number % 6 * 0.0005)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    await _add(directory, HANAKO)
+    found = {account.id: account.username async for account in directory.accounts()}
+    assert found.pop("a1" if found["a1"] == HANAKO.username else "") == HANAKO.username

@@ -1,0 +1,145 @@
+"""One history for one database: whoever comes first makes it, the others find it made."""
+
+import asyncio
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from tests.databases import query, url_of
+from worksgate.directory import DirectoryUnavailable, migrations
+from worksgate.directory.database import Directory
+from worksgate.directory.engine import open_engines
+from worksgate.directory.migrations import HEAD, SchemaTooNew, migrate, revision
+from worksgate.directory.schema import metadata
+from worksgate.store.schema import COUNTERS, TABLES
+
+MIGRATE = """
+import asyncio, sys
+from worksgate.directory.migrations import migrate
+print(asyncio.run(migrate(sys.argv[1])))
+"""
+
+
+async def test_a_new_database_gets_the_tables_of_directory_and_store(file: Path) -> None:
+    assert await migrate(url_of(file)) == HEAD
+    made = {name for (name,) in query(file, "SELECT name FROM sqlite_master WHERE type = 'table'")}
+    assert made >= {*metadata.tables, *TABLES.values(), COUNTERS}
+
+
+async def test_migrating_again_changes_nothing(file: Path) -> None:
+    await migrate(url_of(file))
+    before = query(file, "SELECT name, sql FROM sqlite_master ORDER BY name")
+    assert await migrate(url_of(file)) == HEAD
+    assert query(file, "SELECT name, sql FROM sqlite_master ORDER BY name") == before
+
+
+async def test_several_processes_can_migrate_at_once(file: Path) -> None:
+    processes = [
+        await asyncio.create_subprocess_exec(
+            *(sys.executable, "-W", "error", "-c", MIGRATE, url_of(file)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        for _ in range(3)
+    ]
+    outputs = await asyncio.gather(*(process.communicate() for process in processes))
+    assert outputs == [(f"{HEAD}\n".encode(), b"")] * 3
+    assert query(file, "SELECT version_num FROM alembic_version") == [(HEAD,)]
+
+
+async def test_several_tasks_can_migrate_at_once(file: Path) -> None:
+    assert await asyncio.gather(*(migrate(url_of(file)) for _ in range(8))) == [HEAD] * 8
+
+
+async def test_the_migrated_tables_are_the_ones_that_the_code_expects(file: Path) -> None:
+    await migrate(url_of(file))
+    assert await _differences(file) == []
+
+
+async def test_a_difference_between_tables_and_code_would_be_found(file: Path) -> None:
+    await migrate(url_of(file))
+    query(file, "ALTER TABLE accounts ADD COLUMN surprise TEXT")
+    query(file, "DROP INDEX ix_audit_login_id")
+    assert len(await _differences(file)) == 2
+
+
+def test_the_newest_revision_is_the_one_that_the_code_names() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(migrations.FOLDER))
+    assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
+
+
+async def test_a_database_of_a_newer_release_is_refused(file: Path) -> None:
+    await migrate(url_of(file))
+    query(file, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(SchemaTooNew, match="9999"):
+        await migrate(url_of(file))
+
+
+async def test_a_failed_migration_leaves_nothing_behind(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worksgate.store.schema.CREATE_STATEMENTS", ("CREATE NONSENSE",))
+    with pytest.raises(DirectoryUnavailable, match="syntax error"):
+        await migrate(url_of(file))
+    assert query(file, "SELECT name FROM sqlite_master") == []
+
+
+async def test_the_revision_of_an_empty_database_is_none(file: Path) -> None:
+    assert await revision(url_of(file)) is None
+    await migrate(url_of(file))
+    assert await revision(url_of(file)) == HEAD
+
+
+async def test_a_new_database_file_is_its_owners_alone(file: Path) -> None:
+    before = os.umask(0)
+    try:
+        await migrate(url_of(file))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+async def test_a_database_without_tables_says_what_to_do(file: Path) -> None:
+    directory = Directory.open(url_of(file))
+    with pytest.raises(DirectoryUnavailable, match="worksgate migrate"):
+        await directory.clients()
+    await directory.close()
+
+
+async def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DirectoryUnavailable, match="unable to open database file"):
+        await migrate(url_of(tmp_path / "nowhere" / "worksgate.db"))
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://host/db", "sqlite://", "sqlite:///:memory:", "nonsense", ""]
+)
+async def test_an_unusable_address_is_refused_without_being_repeated(url: str) -> None:
+    with pytest.raises(ValueError, match="the database address") as refusal:
+        await migrate(url)
+    assert not url or url not in str(refusal.value)
+
+
+async def _differences(file: Path) -> list[Any]:
+    def compare(connection: Connection) -> list[Any]:
+        options = {"include_name": lambda name, kind, _: kind != "table" or name in metadata.tables}
+        return list(
+            compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+        )
+
+    engines = open_engines(url_of(file))
+    try:
+        async with engines.read.connect() as connection:
+            return await connection.run_sync(compare)
+    finally:
+        await engines.close()

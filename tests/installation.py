@@ -1,0 +1,256 @@
+"""A whole installation for tests: the application on SQLite, an administrator, and browsers.
+
+Nothing is replaced but the clock: the database, the hashing and the application are the real ones.
+"""
+
+import html
+import re
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
+
+import httpx2
+
+from worksgate.administration import Administration, NewClient
+from worksgate.audit import AuditEvent
+from worksgate.bootstrap import create_app, open_administration
+from worksgate.provider import IdentityProvider
+from worksgate.settings import Settings
+from worksgate.web.application import Application, with_trusted_proxies
+
+PUBLIC_URL = "https://sso.example.com"
+CALLBACK = "https://auth.worksmobile.com/cb"
+REDIRECT_URI = f"{CALLBACK}?state=a%2Bb%3D%3D"
+SIGNED_OUT = "https://works.example.com/signed-out"
+
+USERNAME = "user1@example.com"
+PASSWORD = "correct horse battery"
+EXTERNAL_KEY = "user1"
+
+SESSION_COOKIE = "__Host-wg_session"
+BROWSER_COOKIE = "__Host-wg_browser"
+
+
+class Clock:
+    """Seconds since the epoch, which a test can move."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        self._ahead += seconds
+
+
+@dataclass
+class LoginPage:
+    """A login form, or the question which account, as a browser has it in front of it."""
+
+    response: httpx2.Response
+    action: str
+    txn: str
+    csrf: str
+    username: str
+
+    @classmethod
+    def of(cls, response: httpx2.Response) -> "LoginPage":
+        text = response.text
+        return cls(
+            response,
+            html.unescape(_attribute(text, r'<form[^>]*action="([^"]*)"')),
+            html.unescape(_attribute(text, r'name="txn"[^>]*value="([^"]*)"')),
+            html.unescape(_attribute(text, r'name="csrf"[^>]*value="([^"]*)"')),
+            html.unescape(_attribute(text, r'name="username"[^>]*value="([^"]*)"', "")),
+        )
+
+    def form(self, **fields: str) -> dict[str, str]:
+        return {"txn": self.txn, "csrf": self.csrf, **fields}
+
+
+@dataclass
+class Browser:
+    """One browser with a cookie jar of its own."""
+
+    http: httpx2.AsyncClient
+    client_id: str
+    path: str = ""
+
+    def login_url(self, redirect_uri: str = REDIRECT_URI, **parameters: str) -> str:
+        query = {
+            "response_type": "code",
+            "client_id": self.client_id,
+            "redirect_uri": redirect_uri,
+            **parameters,
+        }
+        return f"{self.path}/login?{urlencode(query, quote_via=quote, safe='')}"
+
+    async def arrive(
+        self, headers: Mapping[str, str] | None = None, /, **parameters: str
+    ) -> httpx2.Response:
+        """Come from LINE WORKS to the login address."""
+        return await self.http.get(self.login_url(**parameters), headers=dict(headers or {}))
+
+    async def login_page(self, **parameters: str) -> LoginPage:
+        response = await self.arrive(None, **parameters)
+        assert response.status_code == 200, response.text
+        return LoginPage.of(response)
+
+    async def submit(self, page: LoginPage, **fields: str) -> httpx2.Response:
+        return await self.http.post(page.action, data=page.form(**fields))
+
+    async def sign_in(
+        self, username: str = USERNAME, password: str = PASSWORD, **parameters: str
+    ) -> httpx2.Response:
+        page = await self.login_page(**parameters)
+        return await self.submit(page, username=username, password=password)
+
+    async def code(self, username: str = USERNAME, password: str = PASSWORD) -> str:
+        """Sign in and return the code that the browser is sent back with."""
+        response = await self.sign_in(username, password)
+        assert response.status_code == 303, response.text
+        return code_of(response)
+
+
+@dataclass
+class Installation:
+    """Worksgate with one client and one person."""
+
+    settings: Settings
+    application: Application
+    administration: Administration
+    clock: Clock
+    client: NewClient
+    path: str = ""
+    _http: list[httpx2.AsyncClient] = field(default_factory=list)
+
+    @property
+    def origin(self) -> str:
+        parts = urlsplit(self.settings.public_url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    def http(self, *, address: str = "203.0.113.7") -> httpx2.AsyncClient:
+        """A client of the application that comes from this address."""
+        served = with_trusted_proxies(self.application, self.settings.trusted_proxies)
+        transport = httpx2.ASGITransport(served, client=(address, 50_000), root_path=self.path)
+        http = httpx2.AsyncClient(transport=transport, base_url=self.origin)
+        self._http.append(http)
+        return http
+
+    def browser(self, *, address: str = "203.0.113.7") -> Browser:
+        return Browser(self.http(address=address), self.client.client.client_id, self.path)
+
+    def token_form(self, code: str, **changes: str) -> dict[str, str]:
+        return {
+            "grant_type": "authorization_code",
+            "client_id": self.client.client.client_id,
+            "client_secret": self.client.client_secret,
+            "code": code,
+            **changes,
+        }
+
+    async def exchange(
+        self, code: str, http: httpx2.AsyncClient | None = None, **changes: str
+    ) -> httpx2.Response:
+        """Post a code as LINE WORKS does."""
+        form = self.token_form(code, **changes)
+        return await (http or self.http()).post(f"{self.path}/accessToken", data=form)
+
+    async def user_info(
+        self, access_token: str, http: httpx2.AsyncClient | None = None, **changes: str
+    ) -> httpx2.Response:
+        form = {
+            "client_id": self.client.client.client_id,
+            "client_secret": self.client.client_secret,
+            "access_token": access_token,
+            **changes,
+        }
+        return await (http or self.http()).post(f"{self.path}/userInfo", data=form)
+
+    async def access_token(self) -> str:
+        """A fresh access token of the person."""
+        response = await self.exchange(await self.browser().code())
+        assert response.status_code == 200, response.text
+        return str(response.json()["access_token"])
+
+    async def change_client(self, **changes: object) -> None:
+        """Change the client and wait until every process would know."""
+        name = self.client.client.name
+        self.client = replace(
+            self.client, client=await self.administration.change_client(name, **changes)
+        )
+        await self.settle()
+
+    @property
+    def provider(self) -> IdentityProvider:
+        provider = self.application.provider
+        assert provider is not None
+        return provider
+
+    async def settle(self) -> None:
+        """Let the application read the clients anew, as it does every 0.2 s."""
+        self.provider.clients.expire()
+
+    async def audit(self, **wanted: object) -> list[AuditEvent]:
+        """The audit records, after what was recorded has become durable."""
+        await self.provider.audit.flush()
+        return await self.administration.audit(**wanted)  # type: ignore[arg-type]  # passed on
+
+    async def close(self) -> None:
+        for http in self._http:
+            await http.aclose()
+
+
+@asynccontextmanager
+async def installed(
+    folder: Path, *, public_url: str = PUBLIC_URL, path: str = "", **settings: object
+) -> AsyncIterator[Installation]:
+    """Worksgate on a database in ``folder``; ``path`` is where it is mounted."""
+    chosen = replace(
+        Settings(
+            public_url=public_url + path,
+            database_url=f"sqlite:///{folder / 'worksgate.db'}",
+            purge_interval=0,
+            hashing_threads=1,
+        ),
+        **settings,  # type: ignore[arg-type]  # each is a field of Settings
+    )
+    clock = Clock()
+    async with AsyncExitStack() as stack:
+        administration = await stack.enter_async_context(
+            open_administration(chosen, actor="test", clock=clock)
+        )
+        client = await administration.add_client(
+            "Acme", redirect_uris=(CALLBACK,), logout_redirect_uris=(SIGNED_OUT,)
+        )
+        await administration.add_user(
+            USERNAME,
+            password=PASSWORD,
+            name="User One",
+            external_key=EXTERNAL_KEY,
+            works_account="user1@example.com",
+        )
+        application = create_app(chosen, clock=clock)
+        await application.start()
+        stack.push_async_callback(application.close)
+        installation = Installation(chosen, application, administration, clock, client, path)
+        stack.push_async_callback(installation.close)
+        yield installation
+
+
+def code_of(response: httpx2.Response) -> str:
+    """The code in the Location of a redirect."""
+    query = urlsplit(response.headers["location"]).query
+    return parse_qs(query)["code"][0]
+
+
+def _attribute(text: str, pattern: str, default: str | None = None) -> str:
+    found = re.search(pattern, text, re.DOTALL)
+    if found is None:
+        assert default is not None, f"no {pattern} in {text}"
+        return default
+    return found[1]

@@ -1,0 +1,251 @@
+"""How failed logins slow the next one (R-78), and why nobody can be locked out by it (R-79)."""
+
+import asyncio
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from worksgate.store.memory import MemoryStore
+from worksgate.throttle import Attempt, Throttle, ThrottlePolicy, TooManyAttempts, account_key
+
+POLICY = ThrottlePolicy()
+NOW = 1_000_000.0
+GUESS = Attempt("hanako", "203.0.113.7")
+DEVICE = Attempt("hanako", "198.51.100.1", device_id="a device that has signed in as hanako")
+
+
+class InterleavingStore(MemoryStore):
+    """Lets every other task run before each of the throttle's verbs, as a real store would."""
+
+    async def bump(self, counter: str, window: float, now: float) -> int:
+        await asyncio.sleep(0)
+        return await super().bump(counter, window, now)
+
+    async def count(self, counter: str, now: float) -> int:
+        await asyncio.sleep(0)
+        return await super().count(counter, now)
+
+
+async def guess(throttle: Throttle, attempt: Attempt, now: float) -> bool:
+    """Try a wrong password; whether it came as far as the hash."""
+    try:
+        await throttle.admit(attempt, now)
+    except TooManyAttempts:
+        return False
+    await throttle.failed(attempt, now)
+    return True
+
+
+async def delay_of(throttle: Throttle, attempt: Attempt, now: float) -> float:
+    with pytest.raises(TooManyAttempts) as refusal:
+        await throttle.admit(attempt, now)
+    return refusal.value.retry_after
+
+
+# R-78
+
+
+@pytest.mark.parametrize("store", [MemoryStore, InterleavingStore])
+async def test_r78_hundred_parallel_guesses_cause_at_most_ten_checks(
+    store: type[MemoryStore],
+) -> None:
+    throttle = Throttle(store(), POLICY)
+    checks = await asyncio.gather(*(guess(throttle, GUESS, NOW) for _ in range(100)))
+    assert sum(checks) == 10
+
+
+@pytest.mark.parametrize("store", [MemoryStore, InterleavingStore])
+async def test_r78_parallel_guesses_after_a_delay_cause_one_check(store: type[MemoryStore]) -> None:
+    throttle = Throttle(store(), POLICY)
+    await asyncio.gather(*(guess(throttle, GUESS, NOW) for _ in range(100)))
+    later = NOW + POLICY.longest_delay
+    checks = await asyncio.gather(*(guess(throttle, GUESS, later) for _ in range(100)))
+    assert sum(checks) == 1
+
+
+async def test_r78_guesses_from_many_addresses_count_together() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    attempts = [Attempt("hanako", f"203.0.113.{number}") for number in range(100)]
+    assert sum([await guess(throttle, attempt, NOW) for attempt in attempts]) == 10
+
+
+async def test_r78_spellings_of_one_account_count_together() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    spellings = ["hanako", "HANAKO", " Hanako ", "ｈａｎａｋｏ", "\u3000hanako"]
+    attempts = [Attempt(name, "203.0.113.7") for name in spellings * 10]
+    assert sum([await guess(throttle, attempt, NOW) for attempt in attempts]) == 10
+
+
+@pytest.mark.parametrize(
+    ("failures", "seconds"),
+    [(0, 1), (10, 1), (11, 2), (12, 4), (15, 32), (19, 512), (20, 900), (50, 900), (10**9, 900)],
+)
+def test_r78_delay_doubles_up_to_its_limit(failures: int, seconds: float) -> None:
+    assert POLICY.delay(failures) == seconds
+
+
+async def test_r78_each_further_failure_doubles_the_delay() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    now = NOW
+    assert [await guess(throttle, GUESS, now) for _ in range(10)] == [True] * 10
+    for expected in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900):
+        assert await delay_of(throttle, GUESS, now) == expected
+        assert not await guess(throttle, GUESS, now + expected - 0.01)
+        now += expected
+        assert await guess(throttle, GUESS, now)
+
+
+async def test_r78_a_day_of_guessing_is_at_most_120_checks() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    checks = [await guess(throttle, GUESS, NOW + second) for second in range(0, 86_400, 10)]
+    assert sum(checks) <= 120
+
+
+async def test_refused_attempts_make_the_delay_no_longer() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    for _ in range(500):
+        await guess(throttle, GUESS, NOW)
+    assert await delay_of(throttle, GUESS, NOW) == POLICY.first_delay
+    assert await guess(throttle, GUESS, NOW + POLICY.first_delay)
+
+
+async def test_success_sets_the_person_back() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    for _ in range(20):
+        await guess(throttle, GUESS, NOW)
+    await throttle.succeeded(GUESS)
+    assert [await guess(throttle, GUESS, NOW) for _ in range(11)] == [True] * 10 + [False]
+
+
+async def test_failures_are_forgotten_after_the_window() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    for _ in range(20):
+        await guess(throttle, GUESS, NOW)
+    later = NOW + POLICY.window
+    assert [await guess(throttle, GUESS, later) for _ in range(11)] == [True] * 10 + [False]
+
+
+# R-79
+
+
+async def test_r79_known_device_is_not_locked_out_by_guesses_from_elsewhere() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    for second in range(1_000):
+        await guess(throttle, GUESS, NOW + second)
+        await guess(throttle, Attempt("hanako", DEVICE.address), NOW + second)
+    await throttle.admit(DEVICE, NOW + 1_000)
+
+
+async def test_r79_known_device_has_its_own_limit() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    assert sum([await guess(throttle, DEVICE, NOW) for _ in range(100)]) == 10
+    assert await guess(throttle, GUESS, NOW)
+
+
+async def test_r79_device_of_one_person_is_no_help_against_another() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    for _ in range(20):
+        await guess(throttle, DEVICE, NOW)
+    other = Attempt("taro", DEVICE.address, device_id=DEVICE.device_id)
+    assert other.counter != DEVICE.counter
+    assert await guess(throttle, other, NOW)
+
+
+async def test_r79_success_on_a_known_device_sets_the_account_back_too() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    for _ in range(20):
+        await guess(throttle, GUESS, NOW)
+    await throttle.succeeded(DEVICE)
+    assert await guess(throttle, GUESS, NOW)
+
+
+async def test_r79_one_attempt_is_let_through_after_each_delay_for_ever() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    for second in range(0, 40_000, 10):
+        await guess(throttle, GUESS, NOW + second)
+    assert await guess(throttle, GUESS, NOW + 40_000 + POLICY.longest_delay)
+
+
+async def test_r79_answer_is_the_same_whether_the_account_exists_or_not() -> None:
+    """The throttle never learns which names exist: only the name can differ."""
+    answers = []
+    for name in ("hanako", "nobody-of-that-name", "", "\udcff", "'; DROP TABLE"):
+        throttle = Throttle(MemoryStore(), POLICY)
+        attempt = Attempt(name, "203.0.113.7")
+        admitted = [await guess(throttle, attempt, NOW) for _ in range(30)]
+        answers.append((admitted, await delay_of(throttle, attempt, NOW)))
+    assert all(answer == answers[0] for answer in answers)
+
+
+async def test_r79_accounts_do_not_slow_each_other() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    for _ in range(20):
+        await guess(throttle, GUESS, NOW)
+    assert await guess(throttle, Attempt("taro", GUESS.address), NOW)
+
+
+# one address against many accounts
+
+
+async def test_address_that_fails_too_often_has_to_wait() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    attempts = [Attempt(f"person-{number}", "203.0.113.7") for number in range(300)]
+    assert sum([await guess(throttle, attempt, NOW) for attempt in attempts]) == 200
+    assert await delay_of(throttle, attempts[0], NOW) == POLICY.address_window
+    assert await guess(throttle, attempts[0], NOW + POLICY.address_window)
+
+
+async def test_address_that_has_to_wait_is_no_hindrance_to_others() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    for number in range(300):
+        await guess(throttle, Attempt(f"person-{number}", DEVICE.address), NOW)
+    assert await guess(throttle, Attempt("hanako", "203.0.113.7"), NOW)
+    assert await guess(throttle, DEVICE, NOW), "a device that is known behind the same address"
+
+
+async def test_successes_do_not_count_against_the_address() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    for number in range(500):
+        attempt = Attempt(f"person-{number}", "203.0.113.7")
+        await throttle.admit(attempt, NOW)
+        await throttle.succeeded(attempt)
+
+
+# names
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Hanako", "hanako"),
+        (" hanako\n", "hanako"),
+        ("ＨＡＮＡＫＯ", "hanako"),
+        ("straße", "STRASSE"),
+        ("é", "E\u0301"),
+        ("ΐ", "Ϊ\u0301"),
+        ("ΰ", "ΰ".upper()),
+        ("ガ", "ｶﾞ"),
+    ],
+)
+def test_r78_spellings_of_a_name_have_one_key(one: str, other: str) -> None:
+    assert account_key(one) == account_key(other)
+
+
+@pytest.mark.parametrize(("one", "other"), [("hanako", "hanako1"), ("a b", "ab"), ("ı", "i")])
+def test_different_names_have_different_keys(one: str, other: str) -> None:
+    assert account_key(one) != account_key(other)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.text())
+def test_r78_key_of_a_key_is_itself(name: str) -> None:
+    key = account_key(name)
+    assert account_key(key) == key
+    assert account_key(f" {unicodedata.normalize('NFD', name)}\t") == key
+
+
+def test_counters_hold_no_name_of_a_person() -> None:
+    assert "hanako" not in GUESS.counter + DEVICE.counter
+    assert str(DEVICE.device_id) not in DEVICE.counter

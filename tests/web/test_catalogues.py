@@ -1,0 +1,139 @@
+"""Each language has each text, and the files are what the tools would write today."""
+
+import re
+from collections.abc import Iterable
+from functools import cache
+
+import pytest
+from babel.messages.catalog import Catalog, Message
+from babel.messages.extract import extract_from_dir
+from babel.messages.frontend import parse_mapping_cfg
+from babel.messages.pofile import read_po
+
+from worksgate.web.catalogues import (
+    LANGUAGE_NAMES,
+    LANGUAGES,
+    LOCALE_FOLDER,
+    catalogue_path,
+    translations,
+)
+from worksgate.web.wording import NOTICES, PROBLEMS, Notice, NoticeWording, Problem, ProblemWording
+
+PLACEHOLDER = re.compile(r"%(?:\(\w+\)[sd]|.)")
+KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "text": None}
+Id = str | tuple[str, ...]
+
+
+@cache
+def texts_in_the_code() -> frozenset[Id]:
+    """Every text that a page can show, as Babel finds them."""
+    with (LOCALE_FOLDER / "babel.cfg").open(encoding="utf-8") as file:
+        methods, options = parse_mapping_cfg(file)  # type: ignore[no-untyped-call]
+    found = extract_from_dir(
+        str(LOCALE_FOLDER.parent), methods, options, keywords=KEYWORDS, comment_tags=()
+    )
+    return frozenset(text for _, _, text, _, _ in found)
+
+
+def read(language: str) -> Catalog:
+    with catalogue_path(language).open("rb") as file:
+        return read_po(file, locale=language, abort_invalid=True)
+
+
+def messages(language: str) -> list[Message]:
+    return [message for message in read(language) if message.id]
+
+
+def forms(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    assert isinstance(value, list | tuple)
+    return tuple(value)
+
+
+def identity(message: Message) -> Id:
+    return message.id if isinstance(message.id, str) else tuple(message.id)
+
+
+def test_babel_finds_the_texts_of_templates_and_of_the_code() -> None:
+    found = texts_in_the_code()
+    assert "Sign in" in found
+    assert "This sign-in has expired" in found
+    assert any(isinstance(text, tuple) for text in found)
+
+
+def test_the_template_for_translators_is_up_to_date() -> None:
+    with (LOCALE_FOLDER / "worksgate.pot").open("rb") as file:
+        template = {identity(message) for message in read_po(file) if message.id}
+    assert template == texts_in_the_code()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_catalogue_has_each_text_and_no_other(language: str) -> None:
+    assert {identity(message) for message in messages(language)} == texts_in_the_code()
+    assert not read(language).obsolete
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_text_is_translated_and_not_by_a_guess(language: str) -> None:
+    for message in messages(language):
+        assert not message.fuzzy, message.id
+        assert all(text.strip() for text in forms(message.string)), message.id
+        assert len(forms(message.string)) == (
+            1 if isinstance(message.id, str) else plurals(language)
+        )
+
+
+def plurals(language: str) -> int:
+    return read(language).num_plurals
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_translation_has_the_placeholders_of_the_text(language: str) -> None:
+    for message in messages(language):
+        wanted = set(PLACEHOLDER.findall(forms(message.id)[0]))
+        for text in forms(message.string):
+            assert set(PLACEHOLDER.findall(text)) == wanted, message.id
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_translation_holds_no_markup_as_it_is_not_escaped(language: str) -> None:
+    for message in messages(language):
+        assert not re.search(r"[<>&]", "".join(forms(message.string))), message.id
+
+
+@pytest.mark.parametrize(("language", "script"), [("ja", "[ぁ-んァ-ヶ一-龠]"), ("ko", "[가-힣]")])
+def test_a_translation_is_written_in_its_script(language: str, script: str) -> None:
+    for message in messages(language):
+        assert all(re.search(script, text) for text in forms(message.string)), message.id
+
+
+def test_the_english_catalogue_says_what_the_code_says() -> None:
+    for message in messages("en"):
+        assert forms(message.string) == forms(message.id)
+
+
+def test_sentences_end_alike_in_every_language() -> None:
+    for language, stop in (("ja", "。"), ("ko", ".")):
+        for message in messages(language):
+            is_sentence = forms(message.id)[0].endswith(".")
+            assert all(text.endswith(stop) == is_sentence for text in forms(message.string)), (
+                message
+            )
+
+
+def test_every_problem_and_every_notice_has_its_words() -> None:
+    assert set(PROBLEMS) == set(Problem)
+    assert set(NOTICES) == set(Notice)
+    wordings: Iterable[ProblemWording | NoticeWording] = (*PROBLEMS.values(), *NOTICES.values())
+    for wording in wordings:
+        assert wording.happened in texts_in_the_code()
+
+
+def test_a_text_that_no_catalogue_has_stays_english() -> None:
+    assert translations("ja").gettext("Unheard of") == "Unheard of"
+    assert translations("ja").ngettext("%(n)d cat", "%(n)d cats", 2) == "%(n)d cats"
+
+
+def test_each_language_is_called_by_its_own_name() -> None:
+    assert set(LANGUAGE_NAMES) == set(LANGUAGES)
