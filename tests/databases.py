@@ -1,9 +1,12 @@
 """Real SQLite databases for tests."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from worksgate.audit import AuditEvent
@@ -43,10 +46,18 @@ def query(file: Path, sql: str, *parameters: object) -> list[Any]:
         return connection.execute(sql, parameters).fetchall()
 
 
+@cache
+def migrated() -> bytes:
+    """A database file that has just been migrated; not to be called in an event loop."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "worksgate.db"
+        asyncio.run(migrate(url_of(file)))
+        return file.read_bytes()
+
+
 @asynccontextmanager
 async def directory_in(file: Path) -> AsyncIterator[Directory]:
-    """A migrated directory in this file."""
-    await migrate(url_of(file))
+    """A directory on a migrated file."""
     directory = Directory.open(url_of(file))
     try:
         yield directory

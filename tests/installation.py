@@ -5,18 +5,22 @@ Nothing is replaced but the clock: the database, the hashing and the application
 
 import html
 import re
+import sqlite3
+import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import httpx2
 
+from tests.databases import query, url_of
 from worksgate.administration import Administration, NewClient
 from worksgate.audit import AuditEvent
 from worksgate.bootstrap import create_app, open_administration
+from worksgate.oauth.errors import OAuthError
 from worksgate.provider import IdentityProvider
 from worksgate.settings import Settings
 from worksgate.web.application import Application, with_trusted_proxies
@@ -32,6 +36,7 @@ EXTERNAL_KEY = "user1"
 
 SESSION_COOKIE = "__Host-wg_session"
 BROWSER_COOKIE = "__Host-wg_browser"
+DEVICE_COOKIE = "__Host-wg_device"
 
 
 class Clock:
@@ -115,6 +120,23 @@ class Browser:
         assert response.status_code == 303, response.text
         return code_of(response)
 
+    def cookie(self, name: str) -> str:
+        value = self.http.cookies[name]
+        assert value is not None
+        return value
+
+    def set_cookie(self, name: str, value: str) -> None:
+        """Put a cookie of our host into the jar, whatever was there."""
+        if name in self.http.cookies:
+            self.http.cookies.delete(name)
+        self.http.cookies.set(name, value, domain=self.http.base_url.host)
+
+    async def is_signed_in(self) -> bool:
+        """Whether a session spares this browser the login page."""
+        response = await self.arrive()
+        assert response.status_code in (200, 303), response.text
+        return response.status_code == 303
+
 
 @dataclass
 class Installation:
@@ -127,6 +149,34 @@ class Installation:
     client: NewClient
     path: str = ""
     _http: list[httpx2.AsyncClient] = field(default_factory=list)
+
+    @property
+    def database(self) -> Path:
+        return Path(self.settings.database_url.removeprefix("sqlite:///"))
+
+    def rows(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
+        """What a statement finds in the database."""
+        return query(self.database, sql, *parameters)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the database's write lock, as a stuck process would."""
+        with closing(sqlite3.connect(self.database, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield
+            connection.execute("ROLLBACK")
+
+    @asynccontextmanager
+    async def another_node(self) -> AsyncIterator["Installation"]:
+        """The same installation as a second process on the same database serves it."""
+        application = create_app(self.settings, clock=self.clock)
+        await application.start()
+        node = replace(self, application=application, _http=[])
+        try:
+            yield node
+        finally:
+            await node.close()
+            await application.close()
 
     @property
     def origin(self) -> str:
@@ -171,9 +221,9 @@ class Installation:
         }
         return await (http or self.http()).post(f"{self.path}/userInfo", data=form)
 
-    async def access_token(self) -> str:
-        """A fresh access token of the person."""
-        response = await self.exchange(await self.browser().code())
+    async def access_token(self, code: str | None = None) -> str:
+        """An access token of the person; without a code they sign in for it."""
+        response = await self.exchange(code or await self.browser().code())
         assert response.status_code == 200, response.text
         return str(response.json()["access_token"])
 
@@ -205,35 +255,69 @@ class Installation:
             await http.aclose()
 
 
-@asynccontextmanager
-async def installed(
-    folder: Path, *, public_url: str = PUBLIC_URL, path: str = "", **settings: object
-) -> AsyncIterator[Installation]:
-    """Worksgate on a database in ``folder``; ``path`` is where it is mounted."""
+@dataclass(frozen=True)
+class Template:
+    """A database with one client and one person; to copy it is faster than to make it."""
+
+    database: bytes
+    client: NewClient
+
+
+_templates: list[Template] = []
+
+
+async def _template() -> Template:
+    if not _templates:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "template.db"
+            settings = Settings(public_url=PUBLIC_URL, database_url=url_of(file))
+            async with open_administration(settings, actor="test") as administration:
+                client = await administration.add_client(
+                    "Acme", redirect_uris=(CALLBACK,), logout_redirect_uris=(SIGNED_OUT,)
+                )
+                await administration.add_user(
+                    USERNAME,
+                    password=PASSWORD,
+                    name="User One",
+                    external_key=EXTERNAL_KEY,
+                    works_account="user1@example.com",
+                )
+            _templates.append(Template(file.read_bytes(), client))
+    return _templates[0]
+
+
+async def prepared(
+    folder: Path, *, public_url: str = PUBLIC_URL, **settings: object
+) -> tuple[Settings, NewClient]:
+    """Settings for a database in ``folder`` that has the client and the person."""
+    template = await _template()
+    file = folder / "worksgate.db"
+    file.write_bytes(template.database)
+    file.with_name("worksgate.db.spare").touch()  # or each test would write 8 MiB of nothing
     chosen = replace(
         Settings(
-            public_url=public_url + path,
-            database_url=f"sqlite:///{folder / 'worksgate.db'}",
+            public_url=public_url,
+            database_url=url_of(file),
             purge_interval=0,
             hashing_threads=1,
         ),
         **settings,  # type: ignore[arg-type]  # each is a field of Settings
     )
+    return chosen, template.client
+
+
+@asynccontextmanager
+async def installed(
+    folder: Path, *, public_url: str = PUBLIC_URL, path: str = "", **settings: object
+) -> AsyncIterator[Installation]:
+    """Worksgate on a database in ``folder``; ``path`` is where it is mounted."""
+    chosen, client = await prepared(folder, public_url=public_url + path, **settings)
     clock = Clock()
     async with AsyncExitStack() as stack:
         administration = await stack.enter_async_context(
             open_administration(chosen, actor="test", clock=clock)
         )
-        client = await administration.add_client(
-            "Acme", redirect_uris=(CALLBACK,), logout_redirect_uris=(SIGNED_OUT,)
-        )
-        await administration.add_user(
-            USERNAME,
-            password=PASSWORD,
-            name="User One",
-            external_key=EXTERNAL_KEY,
-            works_account="user1@example.com",
-        )
+        client = replace(client, urls=administration.urls(client.client.client_id))
         application = create_app(chosen, clock=clock)
         await application.start()
         stack.push_async_callback(application.close)
@@ -246,6 +330,24 @@ def code_of(response: httpx2.Response) -> str:
     """The code in the Location of a redirect."""
     query = urlsplit(response.headers["location"]).query
     return parse_qs(query)["code"][0]
+
+
+def assert_refused(response: httpx2.Response, error: type[OAuthError]) -> None:
+    """The answer is this error in the default form, word for word."""
+    assert response.status_code == error.status, response.text
+    assert response.headers["content-type"] == "application/json; charset=utf-8"
+    assert response.json() == {
+        "error": error.number,
+        "error_description": f"{error.message}: {error.description}",
+    }
+
+
+def assert_page(response: httpx2.Response, status: int) -> None:
+    """The answer is a page of ours that leads nowhere by itself."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert "location" not in response.headers
+    assert "http-equiv" not in response.text
 
 
 def _attribute(text: str, pattern: str, default: str | None = None) -> str:

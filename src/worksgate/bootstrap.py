@@ -69,23 +69,28 @@ def create_app(
         from worksgate.config import load
 
         settings = load(None, os.environ, {})
-    chosen = settings
-    if authenticate is not None:
-        sources = {"function": FunctionSource("function", authenticate)}
-    return Application(chosen, lambda: open_installation(chosen, sources=sources, clock=clock))
+    opening = partial(
+        open_installation, settings, authenticate=authenticate, sources=sources, clock=clock
+    )
+    return Application(settings, opening)
 
 
 @asynccontextmanager
 async def open_installation(
     settings: Settings,
     *,
+    authenticate: Authenticate | None = None,
     sources: Mapping[str, Source] | None = None,
     clock: Clock = time.time,
 ) -> AsyncIterator[IdentityProvider]:
     """Everything that serves requests, opened in order and closed in the reverse one."""
     async with AsyncExitStack() as stack:
         directory, store = await _open_databases(settings, stack)
-        if sources is None:
+        if authenticate is not None:
+            function = FunctionSource("function", authenticate)
+            stack.callback(function.close)
+            sources = {function.name: function}
+        elif sources is None:
             hashing = _open_hashing(settings, stack)
             sources = {"directory": DirectorySource(directory, hashing, clock=clock)}
         audit = AuditWriter(directory)

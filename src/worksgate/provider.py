@@ -14,6 +14,7 @@ they meet. Nothing in this file knows HTTP.
 import ipaddress
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from worksgate.audit import AuditEvent, AuditLog, Event
@@ -312,12 +313,14 @@ class IdentityProvider:
         self._record_artifact(Event.USER_INFO_RETURNED, now, token, address)
         return UserInfoResponse(token.user_id)
 
-    def error_form(self, client_id: str) -> tuple[ErrorStyle, ErrorStatus]:
+    async def error_form(self, client_id: str) -> tuple[ErrorStyle, ErrorStatus]:
         """How errors are written for a client.
 
         A stranger gets what all clients have in common, if they have, so that the form of an
         answer does not tell whether a client exists (R-49).
         """
+        with suppress(*_OUTAGES):  # then what was known last has to do
+            await self.clients.snapshot()
         return self.clients.error_form(client_id)
 
     async def ping(self) -> None:

@@ -4,17 +4,25 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.databases import directory_in, migrated
 
-from tests.databases import directory_in
 from worksgate.directory.database import Directory
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
+    """Where the database is, or will be."""
     return tmp_path / "worksgate.db"
 
 
 @pytest.fixture
-async def directory(file: Path) -> AsyncIterator[Directory]:
-    async with directory_in(file) as directory:
+def database(file: Path) -> Path:
+    """The migrated database."""
+    file.write_bytes(migrated())
+    return file
+
+
+@pytest.fixture
+async def directory(database: Path) -> AsyncIterator[Directory]:
+    async with directory_in(database) as directory:
         yield directory

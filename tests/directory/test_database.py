@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import OperationalError
-
 from tests.databases import NOW, query, url_of
+
 from worksgate.audit import AuditEvent, Event
 from worksgate.directory import Account, Conflict, DirectoryUnavailable
 from worksgate.directory.database import Directory
@@ -197,9 +197,7 @@ async def test_f15_commits_survive_a_power_cut_and_references_hold(
     for engine in (engines.read, engines.write):
         async with engine.connect() as connection:
             pragmas = {
-                name: await connection.scalar_one(name)
-                if False
-                else (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
+                name: (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
                 for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
             }
         assert pragmas == {
@@ -220,16 +218,67 @@ async def test_an_error_quotes_no_parameter(directory: Directory) -> None:
     assert "s3cret" not in shown
 
 
-async def test_f21_cancelled_callers_leave_the_database_usable(directory: Directory) -> None:
-    async def change(number: int) -> None:
-        await _add(directory, Account(id=f"a{number}", username=f"person{number}"))
+async def test_f21_callers_who_hang_up_cost_neither_connections_nor_changes(
+    directory: Directory,
+) -> None:
+    await _add(directory, HANAKO)
+    for number in range(100):
+        task = asyncio.create_task(directory.record_login(HANAKO, NOW + number))
+        reading = asyncio.create_task(directory.account_by_id("a1"))
+        await asyncio.sleep(number % 6 * 0.0005)
+        for each in (task, reading):
+            each.cancel()
+            with suppress(asyncio.CancelledError):
+                await each
+    await directory.close()
+    found = await directory.account_by_id("a1")
+    assert found == replace(HANAKO, last_login_at=NOW + 99)
 
-    for number in range(60):
+
+async def test_f21_a_change_that_is_given_up_is_made_whole_or_not_at_all(
+    directory: Directory,
+) -> None:
+    async def change(number: int) -> None:
+        account = Account(id=f"b{number}", username=f"person{number}")
+        async with directory.changing() as transaction:
+            await transaction.add_accounts([account])
+            await transaction.record(AuditEvent(event=Event.SYSTEM, at=NOW, detail=account.id))
+
+    await change(0)
+    for number in range(1, 60):
         task = asyncio.create_task(change(number))
         await asyncio.sleep(number % 6 * 0.0005)
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+    await change(60)
+    added = {account.id async for account in directory.accounts()}
+    recorded = {event.detail for event in await directory.audit(AuditFilter())}
+    assert added == recorded
+    assert {"b0", "b60"} <= added
+
+
+async def test_a_login_is_not_noted_over_a_newer_password(directory: Directory) -> None:
     await _add(directory, HANAKO)
-    found = {account.id: account.username async for account in directory.accounts()}
-    assert found.pop("a1" if found["a1"] == HANAKO.username else "") == HANAKO.username
+    stale = replace(HANAKO, password_hash="an older hash")
+    assert not await directory.record_login(stale, NOW, password_hash="rehashed")
+    assert await directory.account_by_id("a1") == HANAKO
+    assert await directory.record_login(HANAKO, NOW, password_hash="rehashed")
+    kept = replace(HANAKO, last_login_at=NOW, password_hash="rehashed")
+    assert await directory.account_by_id("a1") == kept
+
+
+async def test_old_audit_records_are_purged_in_steps(directory: Directory) -> None:
+    events = [AuditEvent(event=Event.SYSTEM, at=NOW + number) for number in range(10)]
+    await directory.record(events)
+    removed = [await directory.purge_audit(NOW + 7, limit=3) for _ in range(4)]
+    assert removed == [3, 3, 1, 0]
+    assert await directory.audit(AuditFilter()) == events[7:]
+
+
+async def test_expired_client_secrets_are_purged(directory: Directory) -> None:
+    async with directory.changing() as transaction:
+        await transaction.add_client(ACME)
+    assert await directory.purge_secrets(NOW + 59) == 0
+    assert await directory.purge_secrets(NOW + 60) == 1
+    assert await directory.clients() == (replace(ACME, secrets=ACME.secrets[:1]),)

@@ -108,6 +108,7 @@ def test_r01_unknown_or_disabled_client_is_refused(client_id: str) -> None:
         f"{urlencode(RIGHT)}&client_id=",
         urlencode({**RIGHT, "client_id": ""}),
         without("client_id") + "&client_id=%FF%FE",
+        without("client_id") + "&client_id=acme%FF",
         without("client_id") + "&client_id[]=acme",
     ],
 )
@@ -131,6 +132,7 @@ def test_client_is_checked_before_everything_else() -> None:
         without("redirect_uri") + "&redirect_uri",
         without("redirect_uri") + "&redirect_uri=",
         without("redirect_uri") + "&redirect_uri=%FF%FE",
+        without("redirect_uri") + "&redirect_uri=" + quote(REDIRECT_URI, safe="") + "%FF",
         without("redirect_uri") + "&redirect_uri=%",
         without("redirect_uri") + "&redirect_uri[]=" + quote(REDIRECT_URI, safe=""),
         without("redirect_uri") + "&Redirect_uri=" + quote(REDIRECT_URI, safe=""),

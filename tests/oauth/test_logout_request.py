@@ -96,6 +96,7 @@ def test_r66_any_other_address_leads_to_our_own_page(address: str) -> None:
         "redirect_uri",
         "redirect_uri=",
         "redirect_uri=%FF",
+        "redirect_uri=https://auth.worksmobile.com/%FF",
         "Redirect_uri=https://auth.worksmobile.com/",
         "redirect_uri[]=https://auth.worksmobile.com/",
         "redirect_uri=https://auth.worksmobile.com/&redirect_uri=https://evil.example/",

@@ -144,7 +144,10 @@ def served(app_for: Callable[[str], Any]) -> Iterator[str]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        config = uvicorn.Config(app_for(origin), log_config=None, timeout_graceful_shutdown=1)
+        # An access log would hold the query of the callback; a deployment has it off, too.
+        config = uvicorn.Config(
+            app_for(origin), log_config=None, access_log=False, timeout_graceful_shutdown=1
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()

@@ -58,7 +58,7 @@ def identity(message: Message) -> Id:
 def test_babel_finds_the_texts_of_templates_and_of_the_code() -> None:
     found = texts_in_the_code()
     assert "Sign in" in found
-    assert "This sign-in has expired" in found
+    assert "Your time to sign in has run out" in found
     assert any(isinstance(text, tuple) for text in found)
 
 

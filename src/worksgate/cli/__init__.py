@@ -5,57 +5,56 @@ comes back; it decides nothing. Results go to standard output, as text or with `
 JSON document; questions, notes and progress go to standard error. Refusals of every room become
 one line and exit code 1 here, in ``main``; wrong usage is 2.
 
-Nothing heavy is imported before a command needs it: ``worksgate --help`` is quick.
+Nothing heavy is imported before a command needs it: ``worksgate --help`` is quick, and the server
+carries nothing of the command line but click, which uvicorn brings along anyway.
 """
 
 import os
 import sys
-from typing import Annotated
 
-import typer
+import click
 
 from worksgate.cli import audit, client, database, demo, init, serve, user
+from worksgate.cli.options import CommandGroup
 from worksgate.cli.refusals import sentences
 
-app = typer.Typer(
-    name="worksgate",
-    help="Worksgate: the customer's side of LINE WORKS single sign-on.",
-    no_args_is_help=True,
-    rich_markup_mode=None,  # plain help needs no rich, and a screen reader or a pipe likes it
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
 
-
-def _print_version(asked: bool) -> None:  # noqa: FBT001
+def _print_version(context: click.Context, _parameter: click.Parameter, asked: bool) -> None:  # noqa: FBT001
     if asked:
         from importlib.metadata import version
 
-        typer.echo(f"worksgate {version('worksgate')}")
-        raise typer.Exit
+        click.echo(f"worksgate {version('worksgate')}")
+        context.exit()
 
 
-@app.callback()
-def _options(
-    *,
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version."
-        ),
-    ] = False,
-) -> None:
-    pass
+@click.group(
+    name="worksgate",
+    cls=CommandGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Print the version.",
+)
+def app() -> None:
+    """Worksgate: the customer's side of LINE WORKS single sign-on."""
 
 
-app.command("serve")(serve.serve)
-app.command("demo")(demo.demo)
-app.command("init")(init.init)
-app.add_typer(client.app, name="client")
-app.add_typer(user.app, name="user")
-app.command("migrate")(database.migrate)
-app.command("purge")(database.purge)
-app.command("audit")(audit.audit)
+for command in (
+    serve.serve,
+    demo.demo,
+    init.init,
+    client.app,
+    user.app,
+    audit.audit,
+    database.purge,
+    database.migrate,
+):
+    app.add_command(command)
 
 
 def main() -> None:
@@ -67,7 +66,10 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        app()
+        try:
+            app(prog_name="worksgate")
+        finally:
+            sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

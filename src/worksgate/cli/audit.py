@@ -1,42 +1,55 @@
 """``worksgate audit``."""
 
-from typing import Annotated
+from pathlib import Path
 
-import typer
+import click
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.cli.options import Config, Json, moment
+from worksgate.cli.options import Moment, config_option, json_option
 from worksgate.cli.printing import as_document, iso, note, print_json, print_table
 from worksgate.cli.running import administer, read_settings
 
 
+@click.command("audit")
+@click.option("--login-id", metavar="ID", help="All that happened in one login.")
+@click.option("--user", metavar="USERNAME", help="One person.")
+@click.option("--client", metavar="CLIENT", help="One client: its name or its ID.")
+@click.option(
+    "--event",
+    type=click.Choice([str(event) for event in Event]),
+    metavar="EVENT",
+    help="One kind of event, such as login.failed.",
+)
+@click.option(
+    "--since", type=Moment(), help="From a time (2026-01-31T09:00, in UTC) or an age (12h)."
+)
+@click.option("--until", type=Moment(), help="Up to a time or an age.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 1_000_000),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="At most so many.",
+)
+@config_option
+@json_option
 def audit(
     *,
-    login_id: Annotated[
-        str | None, typer.Option(metavar="ID", help="All that happened in one login.")
-    ] = None,
-    user: Annotated[str | None, typer.Option(metavar="USERNAME", help="One person.")] = None,
-    client: Annotated[
-        str | None, typer.Option(metavar="CLIENT", help="One client: its name or its ID.")
-    ] = None,
-    event: Annotated[Event | None, typer.Option(metavar="EVENT", help="One kind of event.")] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="From a time (2026-01-31T09:00, UTC) or an age (12h)."),
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Up to a time or an age.")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many.")] = 100,
-    config: Config = None,
-    as_json: Json = False,
+    login_id: str | None,
+    user: str | None,
+    client: str | None,
+    event: str | None,
+    since: float | None,
+    until: float | None,
+    limit: int,
+    config: Path | None,
+    as_json: bool,
 ) -> None:
     """Show the audit log.
 
     The latest records that fit, the oldest of them first.
     """
-    after = moment(since) if since else None
-    before = moment(until) if until else None
     events = administer(
         read_settings(config),
         lambda administration: administration.audit(
@@ -44,12 +57,11 @@ def audit(
             username=user,
             client=client,
             event=event,
-            since=after,
-            until=before,
+            since=since,
+            until=until,
             limit=limit,
         ),
     )
-    events = sorted(events, key=lambda each: each.at)
     if as_json:
         print_json([as_document(each) for each in events])
     elif events:

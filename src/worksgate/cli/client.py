@@ -1,13 +1,14 @@
 """``worksgate client``: LINE WORKS tenants, as registered in their Developer Console."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from worksgate.cli.asking import confirm
-from worksgate.cli.client_options import OPTIONS, with_client_options
-from worksgate.cli.options import Config, Json, Yes, duration
+from worksgate.cli.client_options import OPTIONS, client_options, read_changes
+from worksgate.cli.options import CommandGroup, Duration, config_option, json_option, yes_option
 from worksgate.cli.printing import (
     as_document,
     iso,
@@ -23,14 +24,6 @@ from worksgate.oauth.model import Client
 if TYPE_CHECKING:
     from worksgate.administration import Administration, NewClient
 
-app = typer.Typer(
-    help="Clients: the LINE WORKS tenants that people sign in to.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The client's name or its ID.")]
-
 CONSOLE_FIELDS = {
     "web_login": "Web Login URL",
     "app_login": "Application Login URL",
@@ -42,19 +35,25 @@ CONSOLE_FIELDS = {
 """What the Developer Console calls each address."""
 
 
+@click.group("client", cls=CommandGroup)
+def app() -> None:
+    """Clients: the LINE WORKS tenants that people sign in to.
+
+    NAME is the name of a client or its ID.
+    """
+
+
 @app.command("add")
-@with_client_options
-def add(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What you call the tenant.")],
-    *,
-    config: Config = None,
-    as_json: Json = False,
-    **changes: Any,
-) -> None:
+@click.argument("name")
+@client_options
+@config_option
+@json_option
+def add(*, name: str, config: Path | None, as_json: bool, **values: Any) -> None:
     """Add a client; print what the Developer Console asks for.
 
     The secret is shown this once.
     """
+    changes = read_changes(values)
     made = administer(
         read_settings(config), lambda administration: administration.add_client(name, **changes)
     )
@@ -66,7 +65,9 @@ def add(
 
 
 @app.command("list")
-def list_clients(*, config: Config = None, as_json: Json = False) -> None:
+@config_option
+@json_option
+def list_clients(*, config: Path | None, as_json: bool) -> None:
     """List the clients."""
     clients = administer(read_settings(config), lambda administration: administration.clients())
     if as_json:
@@ -82,7 +83,10 @@ def list_clients(*, config: Config = None, as_json: Json = False) -> None:
 
 
 @app.command("show")
-def show(name: Name, *, config: Config = None, as_json: Json = False) -> None:
+@click.argument("name")
+@config_option
+@json_option
+def show(*, name: str, config: Path | None, as_json: bool) -> None:
     """Show a client, its settings and its addresses. Never its secret."""
 
     async def work(administration: "Administration") -> tuple[Client, Mapping[str, str]]:
@@ -98,27 +102,25 @@ def show(name: Name, *, config: Config = None, as_json: Json = False) -> None:
     print_line()
     print_facts(_console_urls(urls))
     print_line()
-    print_facts({option.field: _shown(getattr(client, option.field)) for option in OPTIONS})
-    print_facts({"enabled": _shown(client.enabled)})
+    shown = ("enabled", *(option.field for option in OPTIONS))
+    print_facts({field: _shown(getattr(client, field)) for field in shown})
 
 
 @app.command("set")
-@with_client_options
+@click.argument("name")
+@click.option("--name", "new_name", metavar="NAME", help="Another name for it.")
+@client_options
+@config_option
+@json_option
 def change(
-    name: Name,
-    *,
-    new_name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="Another name for it.")
-    ] = None,
-    config: Config = None,
-    as_json: Json = False,
-    **changes: Any,
+    *, name: str, new_name: str | None, config: Path | None, as_json: bool, **values: Any
 ) -> None:
     """Change settings of a client. What is not given stays as it is."""
+    changes = read_changes(values)
     if new_name is not None:
         changes["name"] = new_name
     if not changes:
-        raise typer.BadParameter("say what to change; the options are in --help")
+        raise click.UsageError("say what to change; the options are in --help")
     client = administer(
         read_settings(config),
         lambda administration: administration.change_client(name, **changes),
@@ -131,23 +133,24 @@ def change(
 
 
 @app.command("rotate-secret")
-def rotate_secret(
-    name: Name,
-    *,
-    overlap: Annotated[
-        str, typer.Option(metavar="TIME", help="How long the old secret stays good: 0, 12h, 7d.")
-    ] = "1d",
-    config: Config = None,
-    as_json: Json = False,
-) -> None:
+@click.argument("name")
+@click.option(
+    "--overlap",
+    type=Duration(),
+    default="1d",
+    show_default=True,
+    help="How long the old secret stays good, such as 0, 12h or 7d.",
+)
+@config_option
+@json_option
+def rotate_secret(*, name: str, overlap: float, config: Path | None, as_json: bool) -> None:
     """Give a client a new secret, shown this once.
 
     The old one stays good for a while; at most two are.
     """
-    seconds = duration(overlap)
     made = administer(
         read_settings(config),
-        lambda administration: administration.rotate_secret(name, overlap=seconds),
+        lambda administration: administration.rotate_secret(name, overlap=overlap),
     )
     if as_json:
         print_json(_with_secret(made))
@@ -160,21 +163,28 @@ def rotate_secret(
 
 
 @app.command("disable")
-def disable(name: Name, config: Config = None) -> None:
+@click.argument("name")
+@config_option
+def disable(*, name: str, config: Path | None) -> None:
     """Refuse every call of a client, and void what it holds."""
     administer(read_settings(config), lambda administration: administration.disable_client(name))
     print_line(f"The client {name} is disabled.")
 
 
 @app.command("enable")
-def enable(name: Name, config: Config = None) -> None:
+@click.argument("name")
+@config_option
+def enable(*, name: str, config: Path | None) -> None:
     """Let a disabled client in again."""
     administer(read_settings(config), lambda administration: administration.enable_client(name))
     print_line(f"The client {name} is enabled.")
 
 
 @app.command("remove")
-def remove(name: Name, *, config: Config = None, yes: Yes = False) -> None:
+@click.argument("name")
+@config_option
+@yes_option
+def remove(*, name: str, config: Path | None, yes: bool) -> None:
     """Remove a client for good. Its people can no longer sign in to LINE WORKS."""
     settings = read_settings(config)
     confirm(f"Remove the client {name}?", yes=yes)

@@ -4,16 +4,17 @@
 the fields. An option that is not given changes nothing.
 """
 
-import inspect
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Annotated, Any, get_args
+from typing import Any, TypeVar, get_args
 
-import typer
+import click
 
 from worksgate.oauth.model import Client
+
+F = TypeVar("F", bound=Callable[..., object])
 
 NOT_OPTIONS = frozenset(("client_id", "name", "enabled", "secrets"))
 """Made here once, or the business of a command of its own."""
@@ -21,12 +22,12 @@ NOT_OPTIONS = frozenset(("client_id", "name", "enabled", "secrets"))
 
 @dataclass(frozen=True, slots=True)
 class ClientOption:
-    """One setting: the field, its option, and its sentence for ``--help``."""
+    """One setting: the field, its sentence for ``--help``, and its option where that differs."""
 
     field: str
     sentence: str
     option: str = ""
-    metavar: str | None = None
+    metavar: str = "TEXT"
 
     @property
     def name(self) -> str:
@@ -34,17 +35,17 @@ class ClientOption:
 
 
 OPTIONS = (
-    ClientOption("profile", "The product; on a new client it sets the defaults below."),
+    ClientOption("profile", "The product. A new client begins with its defaults."),
     ClientOption(
         "redirect_uris",
         "Where authorization codes may go: an origin, or an address without its query. "
-        "May be given several times; the list is replaced.",
+        "Can be given several times; the whole list is set.",
         "--redirect-uri",
         "URL",
     ),
     ClientOption(
         "logout_redirect_uris",
-        "Where people may be sent after a logout. May be given several times.",
+        "Where people may be sent after a logout. Can be given several times; '' for none.",
         "--logout-redirect-uri",
         "URL",
     ),
@@ -52,28 +53,32 @@ OPTIONS = (
     ClientOption(
         "domain", "The tenant's domain, for links back to LINE WORKS; '' for none.", "", "DOMAIN"
     ),
-    ClientOption("require_state", "Refuse a redirect_uri that carries no state."),
-    ClientOption("logout_queries", "Let addresses after a logout have a query."),
+    ClientOption("require_state", "Whether a redirect_uri must carry a state."),
+    ClientOption("logout_queries", "Whether the address after a logout may have a query."),
     ClientOption(
-        "redirect_denials", "Offer to cancel a login, and tell LINE WORKS error=access_denied."
+        "redirect_denials",
+        "Whether a login can be cancelled, which tells LINE WORKS error=access_denied.",
     ),
-    ClientOption("session_key_check", "Ask LINE WORKS whether an app's sessionKey is real."),
+    ClientOption(
+        "session_key_check", "Whether LINE WORKS is asked if an app's sessionKey is real."
+    ),
     ClientOption("error_style", "How errors are named: by their code, or by their text."),
     ClientOption("error_status", "Which HTTP status errors have."),
-    ClientOption("expires_in_web", "Seconds that people stay signed in on the web."),
-    ClientOption("expires_in_app", "Seconds that people stay signed in in the apps."),
-    ClientOption("expires_in_imap", "Seconds that a mail client stays signed in."),
-    ClientOption("announce_expires_in", "Tell LINE WORKS these times; otherwise its own hold."),
+    ClientOption("expires_in_web", "How long people stay signed in on the web."),
+    ClientOption("expires_in_app", "How long people stay signed in in the apps."),
+    ClientOption("expires_in_imap", "How long mail clients stay signed in."),
     ClientOption(
-        "access_token_lifetime",
-        "The longest life of an access token, if shorter; '' for none.",
+        "announce_expires_in", "Whether LINE WORKS is told these times; else its own hold."
     ),
-    ClientOption("code_lifetime", "Seconds that an authorization code is good for."),
-    ClientOption("refresh_tokens", "Issue refresh tokens."),
-    ClientOption("refresh_token_lifetime", "Seconds that a refresh token is good for."),
+    ClientOption(
+        "access_token_lifetime", "The longest life of an access token, if shorter; '' for none."
+    ),
+    ClientOption("code_lifetime", "How long an authorization code is good."),
+    ClientOption("refresh_tokens", "Whether refresh tokens are issued."),
+    ClientOption("refresh_token_lifetime", "How long a refresh token is good."),
     ClientOption(
         "allowed_addresses",
-        "Network that may call the APIs, such as 192.0.2.0/24. May be given several times; "
+        "A network that may call the APIs, such as 192.0.2.0/24. Can be given several times; "
         "'' for all.",
         "--allowed-address",
         "NETWORK",
@@ -83,69 +88,50 @@ OPTIONS = (
 _TYPES: Mapping[str, Any] = {each.name: each.type for each in fields(Client)}
 
 
-def with_client_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Replace a command's ``**changes`` by the options of the table.
+def client_options(command: F) -> F:
+    """Give a command the options of the table; their values come by the fields' names."""
+    for option in reversed(OPTIONS):
+        command = _declared(option)(command)
+    return command
 
-    The command receives the fields of those that were given.
-    """
-    signature = inspect.signature(command)
-    own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    added = [
-        inspect.Parameter(option.field, keyword, default=None, annotation=_annotation(option))
+
+def read_changes(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that were given. Raises UsageError."""
+    return {
+        option.field: _read(option, values[option.field])
         for option in OPTIONS
-    ]
-
-    def run(**values: Any) -> None:
-        given = {option: values.pop(option.field) for option in OPTIONS}
-        changes = {
-            option.field: _read(option, value)
-            for option, value in given.items()
-            if value is not None and value != []
-        }
-        command(**values, **changes)
-
-    run.__name__, run.__doc__ = command.__name__, command.__doc__
-    parameters = [each.replace(kind=keyword) for each in own] + added
-    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {each.name: each.annotation for each in parameters}
-    return run
+        if values[option.field] not in (None, ())
+    }
 
 
-def _annotation(option: ClientOption) -> Any:
+def _declared(option: ClientOption) -> Callable[[F], F]:
     kind = _TYPES[option.field]
-    declared = typer.Option(option.name, metavar=option.metavar, help=option.sentence)
     if kind is bool:
         both = f"{option.name}/--no-{option.name[2:]}"
-        return Annotated[bool | None, typer.Option(both, help=option.sentence)]
-    if kind is int:
-        seconds = typer.Option(option.name, metavar="SECONDS", help=option.sentence)
-        return Annotated[int | None, seconds]
+        return click.option(both, option.field, default=None, help=option.sentence)
     if isinstance(kind, type) and issubclass(kind, StrEnum):
-        return Annotated[kind | None, declared]
-    if kind == tuple[str, ...]:
-        return Annotated[list[str] | None, declared]
-    if _is_optional(kind, int):
-        return Annotated[
-            str | None, typer.Option(option.name, metavar="SECONDS", help=option.sentence)
-        ]
-    return Annotated[str | None, declared]
+        words = click.Choice([str(word) for word in kind])
+        return click.option(option.name, option.field, type=words, help=option.sentence)
+    seconds = kind is int or _is_optional(kind, int)
+    return click.option(
+        option.name,
+        option.field,
+        type=int if kind is int else str,
+        multiple=kind == tuple[str, ...],
+        metavar="SECONDS" if seconds else option.metavar,
+        help=option.sentence,
+    )
 
 
 def _read(option: ClientOption, value: Any) -> Any:
     """The field's value; an empty text stands for nothing."""
-    kind = _TYPES[option.field]
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, tuple):
         return tuple(filter(None, value))
-    if _is_optional(kind, int):
-        return _seconds(option, value) if value else None
-    return (value or None) if _is_optional(kind, str) else value
-
-
-def _seconds(option: ClientOption, text: str) -> int:
-    if not text.isascii() or not text.isdigit():
-        raise typer.BadParameter(f"{option.name} takes a number of seconds, or '' for none")
-    return int(text)
+    if _is_optional(_TYPES[option.field], int) and value:
+        if not value.isascii() or not value.isdigit():
+            raise click.UsageError(f"{option.name} takes a number of seconds, or '' for none")
+        return int(value)
+    return None if value == "" else value
 
 
 def _is_optional(kind: Any, inner: type) -> bool:

@@ -1,32 +1,43 @@
 """``worksgate migrate`` and ``worksgate purge``."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from worksgate.cli.options import Config, Json
+import click
+
+from worksgate.cli.options import config_option, json_option
 from worksgate.cli.printing import print_json, print_line, progress_bar
-from worksgate.cli.running import administer, read_settings
+from worksgate.cli.running import administer, read_settings, run
 
 if TYPE_CHECKING:
     from worksgate.administration import Administration
 
 
-def migrate(*, config: Config = None, as_json: Json = False) -> None:
-    """Bring the database to this version. The server does so itself at its start, on SQLite."""
-    import asyncio
+@click.command("migrate")
+@config_option
+@json_option
+def migrate(*, config: Path | None, as_json: bool) -> None:
+    """Bring the database to this version.
 
+    On SQLite the server does so itself at its start.
+    """
     from worksgate.directory.migrations import migrate as migrate_database
 
-    revision = asyncio.run(migrate_database(read_settings(config).database_url))
+    revision = run(migrate_database(read_settings(config).database_url))
     if as_json:
         print_json({"revision": revision})
     else:
         print_line(f"The database is at revision {revision}.")
 
 
-def purge(*, config: Config = None, as_json: Json = False) -> None:
+@click.command("purge")
+@config_option
+@json_option
+def purge(*, config: Path | None, as_json: bool) -> None:
     """Remove what has expired.
 
-    Codes, tokens, sessions, old secrets and old audit records. The server does so itself while it runs.
+    Codes, tokens, sessions, old secrets and old audit records. The server does so itself while it
+    runs.
     """
 
     async def work(administration: "Administration") -> int:

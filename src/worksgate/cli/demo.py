@@ -2,35 +2,41 @@
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
 
-import typer
+import click
 
-from worksgate.cli.refusals import Refusal
 from worksgate.config import load
 
 PORT = 8080
 SIMULATOR_PORT = 8090
 
 
-def demo(
-    port: Annotated[int, typer.Option(help="The port of Worksgate.")] = PORT,
-    simulator_port: Annotated[
-        int, typer.Option(help="The port of the LINE WORKS simulator.")
-    ] = SIMULATOR_PORT,
-    folder: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER", help="Where its database is kept. [default: removed at the end]"
-        ),
-    ] = None,
-) -> None:
+@click.command("demo")
+@click.option(
+    "--port", type=int, default=PORT, show_default=True, metavar="PORT", help="Worksgate's port."
+)
+@click.option(
+    "--simulator-port",
+    type=click.IntRange(1, 65_535),
+    default=SIMULATOR_PORT,
+    show_default=True,
+    metavar="PORT",
+    help="The port of the LINE WORKS simulator.",
+)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Where its database is kept.  [default: nowhere; it is removed at the end]",
+)
+def demo(*, port: int, simulator_port: int, folder: Path | None) -> None:
     """Show a whole sign-in, with a simulator of LINE WORKS.
 
-    Starts the server and the simulator, with a client and three people. It listens on this machine alone, and reads neither your settings nor your database.
+    Starts the server and the simulator, with a client and three people. It listens on this
+    machine alone, and reads neither your settings nor your database.
     """
     if port == simulator_port:
-        raise typer.BadParameter("--port and --simulator-port must differ")
+        raise click.UsageError("--port and --simulator-port must differ")
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         _show(folder, port, simulator_port)
@@ -40,10 +46,8 @@ def demo(
 
 
 def _show(folder: Path, port: int, simulator_port: int) -> None:
-    if not folder.is_dir():
-        raise Refusal(f"{folder} is not a folder")
-    database = folder.resolve() / "demo.db"
-    options = {"port": port, "database_url": f"sqlite:///{database}", "log_level": "warning"}
+    database = f"sqlite:///{folder.resolve() / 'demo.db'}"
+    options = {"port": port, "database_url": database, "log_level": "warning"}
     settings = load(Path("/dev/null"), {}, options)
     from worksgate import demonstration
 

@@ -3,46 +3,44 @@
 import os
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Annotated
 
-import typer
+import click
 
 from worksgate import config as configuration
 from worksgate.cli.asking import ask, is_person_there, new_password
-from worksgate.cli.options import PasswordStdin
+from worksgate.cli.options import force_option, password_option
 from worksgate.cli.printing import note, print_facts, print_line
 from worksgate.cli.refusals import Refusal
 from worksgate.cli.running import administer, read_settings
 
 
+@click.command("init")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The settings file to write.  [default: $WORKSGATE_CONFIG, or ./worksgate.toml]",
+)
+@click.option(
+    "--public-url", metavar="URL", help="Where people and LINE WORKS will reach this server."
+)
+@click.option("--database-url", metavar="URL", help="Where the database is to be.")
+@click.option("--administrator", metavar="USERNAME", help="The first administrator.")
+@password_option
+@force_option
 def init(
     *,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config",
-            metavar="FILE",
-            help="The settings file to write. [default: $WORKSGATE_CONFIG, or ./worksgate.toml]",
-        ),
-    ] = None,
-    public_url: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="Where people and LINE WORKS will reach this server."),
-    ] = None,
-    database_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Where the database is to be.")
-    ] = None,
-    administrator: Annotated[
-        str | None, typer.Option(metavar="USERNAME", help="The first administrator.")
-    ] = None,
-    password_stdin: PasswordStdin = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace the settings file if it exists.")
-    ] = False,
+    config: Path | None,
+    public_url: str | None,
+    database_url: str | None,
+    administrator: str | None,
+    password_stdin: bool,
+    force: bool,
 ) -> None:
     """Make settings, a database and the first administrator.
 
-    The settings file names every option, commented. What is not given is asked for. Nothing is written if anything is refused.
+    The settings file names every option, commented. What is not given is asked for. Nothing is
+    written if anything is refused.
     """
     file = config or Path(os.environ.get(configuration.CONFIG_VARIABLE) or configuration.FILE_NAME)
     if file.exists() and not force:
@@ -83,7 +81,7 @@ def _ask_for_what_is_missing(public_url: str | None) -> str | None:
 
 def _ask_for_administrator() -> str:
     if not is_person_there():
-        raise typer.BadParameter("say --administrator USERNAME; there is nobody to ask")
+        raise click.UsageError("say --administrator USERNAME; there is nobody to ask")
     return ask("Username of the first administrator", "administrator")
 
 

@@ -27,19 +27,22 @@ def sentences(error: Exception) -> Iterator[str]:
 
 def _is_told_by_its_text(error: Exception) -> bool:
     """Whether another room wrote the text for us. Imported now: only an error needs them."""
-    from worksgate.administration import NotFound, Refused
+    from worksgate.administration import NotFound, Refused, Unfinished
     from worksgate.credentials import HashingBusy, WeakPassword
     from worksgate.directory import Conflict, DirectoryUnavailable
+    from worksgate.directory.migrations import SchemaTooNew
     from worksgate.store import StoreUnavailable
 
     return isinstance(
         error,
         NotFound
         | Refused
+        | Unfinished
         | Conflict
         | WeakPassword
         | HashingBusy
         | DirectoryUnavailable
+        | SchemaTooNew
         | StoreUnavailable,
     )
 

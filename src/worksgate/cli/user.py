@@ -2,12 +2,20 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from worksgate.cli.asking import confirm, new_password
-from worksgate.cli.options import Config, Json, PasswordStdin, Yes
+from worksgate.cli.options import (
+    CommandGroup,
+    config_option,
+    force_option,
+    json_option,
+    password_option,
+    reuse_option,
+    yes_option,
+)
 from worksgate.cli.printing import (
     as_document,
     iso,
@@ -25,36 +33,41 @@ if TYPE_CHECKING:
     from worksgate.administration import Administration, NewUser
     from worksgate.directory.import_file import ImportReport
 
-app = typer.Typer(
-    help="People: the accounts of the built-in directory.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
+name_option = click.option("--name", metavar="NAME", help="How they are called.")
+external_key_option = click.option(
+    "--external-key", metavar="KEY", help="The External Key that LINE WORKS knows them by."
+)
+works_account_option = click.option(
+    "--works-account", metavar="ACCOUNT", help="Their LINE WORKS account."
 )
 
-Username = Annotated[str, typer.Argument(metavar="USERNAME", help="Whom.")]
-ExternalKey = Annotated[
-    str | None,
-    typer.Option(metavar="KEY", help="The External Key that LINE WORKS knows them by."),
-]
-WorksAccount = Annotated[
-    str | None, typer.Option(metavar="ACCOUNT", help="Their LINE WORKS account.")
-]
-Name = Annotated[str | None, typer.Option(metavar="NAME", help="How they are called.")]
+
+@click.group("user", cls=CommandGroup)
+def app() -> None:
+    """People: the accounts of the built-in directory."""
 
 
 @app.command("add")
+@click.argument("username")
+@name_option
+@external_key_option
+@works_account_option
+@click.option("--administrator", is_flag=True, help="They may administer this Worksgate.")
+@password_option
+@reuse_option
+@config_option
+@json_option
 def add(
-    username: Annotated[str, typer.Argument(metavar="USERNAME", help="What they sign in with.")],
     *,
-    name: Name = None,
-    external_key: ExternalKey = None,
-    works_account: WorksAccount = None,
-    administrator: Annotated[
-        bool, typer.Option("--administrator", help="They may administer this Worksgate.")
-    ] = False,
-    password_stdin: PasswordStdin = False,
-    config: Config = None,
-    as_json: Json = False,
+    username: str,
+    name: str | None,
+    external_key: str | None,
+    works_account: str | None,
+    administrator: bool,
+    password_stdin: bool,
+    reuse_retired_keys: bool,
+    config: Path | None,
+    as_json: bool,
 ) -> None:
     """Add a person.
 
@@ -71,23 +84,27 @@ def add(
             external_key=external_key or None,
             works_account=works_account or None,
             administrator=administrator,
+            reuse_retired_keys=reuse_retired_keys,
         ),
     )
     _print_new(made, f"{made.account.username} has been added.", as_json=as_json)
 
 
 @app.command("import")
+@click.argument("file", metavar="FILE.csv", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Change nothing; report what would happen.")
+@click.option("--update", is_flag=True, help="Change people who are already there.")
+@reuse_option
+@config_option
+@json_option
 def import_users(
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="The CSV file, in UTF-8.")],
     *,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Change nothing; only report what would happen.")
-    ] = False,
-    update: Annotated[
-        bool, typer.Option("--update", help="Change people who are already there.")
-    ] = False,
-    config: Config = None,
-    as_json: Json = False,
+    file: Path,
+    dry_run: bool,
+    update: bool,
+    reuse_retired_keys: bool,
+    config: Path | None,
+    as_json: bool,
 ) -> None:
     """Add people from a CSV file, and report row by row.
 
@@ -102,28 +119,27 @@ def import_users(
     async def work(administration: "Administration") -> "ImportReport":
         with progress_bar("Importing", len(rows)) as progress:
             return await administration.import_users(
-                rows, dry_run=dry_run, update=update, progress=progress
+                rows,
+                dry_run=dry_run,
+                update=update,
+                reuse_retired_keys=reuse_retired_keys,
+                progress=progress,
             )
 
     report = administer(settings, work)
     _print_report(report, as_json=as_json)
     if report.refused:
-        raise typer.Exit(1)
+        sys.exit(1)
 
 
 @app.command("export")
-def export(
-    file: Annotated[
-        Path | None,
-        typer.Argument(metavar="FILE.csv", help="Where to. [default: standard output]"),
-    ] = None,
-    *,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
-    config: Config = None,
-) -> None:
+@click.argument("file", metavar="[FILE.csv]", required=False, type=click.Path(path_type=Path))
+@force_option
+@config_option
+def export(*, file: Path | None, force: bool, config: Path | None) -> None:
     """Write all people as CSV, as import reads it. Never passwords.
 
-    The file is readable by you alone.
+    Without a file it goes to standard output; a file is readable by you alone.
     """
     from worksgate.cli.people_file import save_privately, write_people
     from worksgate.cli.refusals import Refusal
@@ -142,7 +158,9 @@ def export(
 
 
 @app.command("list")
-def list_users(*, config: Config = None, as_json: Json = False) -> None:
+@config_option
+@json_option
+def list_users(*, config: Path | None, as_json: bool) -> None:
     """List the people."""
     accounts = administer(read_settings(config), _all_users)
     if as_json:
@@ -176,7 +194,10 @@ def list_users(*, config: Config = None, as_json: Json = False) -> None:
 
 
 @app.command("show")
-def show(username: Username, *, config: Config = None, as_json: Json = False) -> None:
+@click.argument("username")
+@config_option
+@json_option
+def show(*, username: str, config: Path | None, as_json: bool) -> None:
     """Show a person."""
     account = administer(
         read_settings(config), lambda administration: administration.user(username)
@@ -185,52 +206,49 @@ def show(username: Username, *, config: Config = None, as_json: Json = False) ->
 
 
 @app.command("set")
+@click.argument("username")
+@click.option("--username", "new_username", metavar="USERNAME", help="Another username.")
+@name_option
+@external_key_option
+@works_account_option
+@click.option(
+    "--administrator/--no-administrator",
+    default=None,
+    help="Whether they may administer this Worksgate.",
+)
+@reuse_option
+@config_option
+@json_option
 def change(
-    username: Username,
     *,
-    new_username: Annotated[
-        str | None, typer.Option("--username", metavar="USERNAME", help="Another username.")
-    ] = None,
-    name: Name = None,
-    external_key: ExternalKey = None,
-    works_account: WorksAccount = None,
-    administrator: Annotated[
-        bool | None,
-        typer.Option(
-            "--administrator/--no-administrator", help="Whether they may administer Worksgate."
-        ),
-    ] = None,
-    config: Config = None,
-    as_json: Json = False,
+    username: str,
+    new_username: str | None,
+    reuse_retired_keys: bool,
+    config: Path | None,
+    as_json: bool,
+    **values: Any,
 ) -> None:
     """Change a person. What is not given stays; '' removes a key or an account."""
-    changes: dict[str, Any] = {
-        "username": new_username,
-        "name": name,
-        "external_key": external_key,
-        "works_account": works_account,
-        "administrator": administrator,
-    }
-    changes = {field: value for field, value in changes.items() if value is not None}
+    given = {"username": new_username, **values}
+    changes = {field: value for field, value in given.items() if value is not None}
     if not changes:
-        raise typer.BadParameter("say what to change; the options are in --help")
-    for field in ("external_key", "works_account"):
-        if field in changes:
-            changes[field] = changes[field] or None
+        raise click.UsageError("say what to change; the options are in --help")
     account = administer(
         read_settings(config),
-        lambda administration: administration.change_user(username, **changes),
+        lambda administration: administration.change_user(
+            username, reuse_retired_keys=reuse_retired_keys, **changes
+        ),
     )
     _print_account(account, as_json=as_json)
 
 
 @app.command("set-password")
+@click.argument("username")
+@password_option
+@config_option
+@json_option
 def set_password(
-    username: Username,
-    *,
-    password_stdin: PasswordStdin = False,
-    config: Config = None,
-    as_json: Json = False,
+    *, username: str, password_stdin: bool, config: Path | None, as_json: bool
 ) -> None:
     """Give a person a new password, and end their sessions.
 
@@ -245,21 +263,28 @@ def set_password(
 
 
 @app.command("disable")
-def disable(username: Username, config: Config = None) -> None:
+@click.argument("username")
+@config_option
+def disable(*, username: str, config: Path | None) -> None:
     """Keep a person from signing in, and void what they hold."""
     administer(read_settings(config), lambda administration: administration.disable_user(username))
     print_line(f"{username} is disabled.")
 
 
 @app.command("enable")
-def enable(username: Username, config: Config = None) -> None:
+@click.argument("username")
+@config_option
+def enable(*, username: str, config: Path | None) -> None:
     """Let a disabled person sign in again."""
     administer(read_settings(config), lambda administration: administration.enable_user(username))
     print_line(f"{username} is enabled.")
 
 
 @app.command("remove")
-def remove(username: Username, *, config: Config = None, yes: Yes = False) -> None:
+@click.argument("username")
+@config_option
+@yes_option
+def remove(*, username: str, config: Path | None, yes: bool) -> None:
     """Remove a person for good. Their user keys are never given to anybody else."""
     settings = read_settings(config)
     confirm(f"Remove {username}?", yes=yes)
@@ -268,8 +293,10 @@ def remove(username: Username, *, config: Config = None, yes: Yes = False) -> No
 
 
 @app.command("sign-out")
-def sign_out(username: Username, config: Config = None) -> None:
-    """End a person's sessions here, and void their codes and tokens."""
+@click.argument("username")
+@config_option
+def sign_out(*, username: str, config: Path | None) -> None:
+    """End a person's sessions here, their codes and tokens."""
     ended = administer(
         read_settings(config), lambda administration: administration.sign_out(username)
     )

@@ -9,6 +9,7 @@ https://developers.worksmobile.com/jp/docs/sso-sp-oauth
 
 import asyncio
 import base64
+import logging
 import re
 import ssl
 import time
@@ -30,6 +31,7 @@ from worksgate.conformance.exchange import (
     Timings,
     decode_parameters,
     json_object,
+    mask_url,
     query_of,
 )
 
@@ -158,6 +160,20 @@ def _with_code(redirect_uri: str, *, written_in: str) -> str:
 # The calls from server to server
 
 
+def _mask_logged_address(record: logging.LogRecord) -> bool:
+    """Shorten the secrets in an address that httpx2 logs; keep the record."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            mask_url(str(value)) if isinstance(value, httpx2.URL) else value
+            for value in record.args
+        )
+    return True
+
+
+# httpx2 logs the address of every request, and that of an IMAP login holds a password.
+logging.getLogger("httpx2").addFilter(_mask_logged_address)
+
+
 class LineWorks:
     """LINE WORKS, as one client sees it: the calls that it makes from its own servers.
 
@@ -237,7 +253,9 @@ class LineWorks:
 
     async def post(self, url: str, form: Parameters) -> Exchange:
         """Post a form; the parameters go out in the order given, repetitions included."""
-        return await self.send("POST", url, body=urlencode(form, errors="replace").encode(), content_type=FORM)
+        return await self.send(
+            "POST", url, body=urlencode(form, errors="replace").encode(), content_type=FORM
+        )
 
     async def send(
         self,

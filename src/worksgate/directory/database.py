@@ -2,14 +2,17 @@
 
 Every verb is one transaction, and may raise DirectoryUnavailable. What changes something that
 an administrator decided goes through ``changing``, which commits the change and its audit record
-together.
+together. A caller that gives up does not interrupt what it began: the verb ends on its own, so a
+storm of hang-ups costs neither connections nor wrong answers (F-21).
 """
 
+import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from typing import Self
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -29,12 +32,30 @@ SIGNING_KEY_BYTES = 32
 
 _PAGE = 500
 
+P = ParamSpec("P")
+T = TypeVar("T")
+Verb = Callable[Concatenate["Directory", P], Coroutine[Any, Any, T]]
+
+
+def finished(verb: Verb[P, T]) -> Verb[P, T]:
+    """A verb that comes to its end even if its caller does not wait for it."""
+
+    @wraps(verb)
+    async def begun(self: "Directory", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        task = asyncio.create_task(verb(self, *args, **kwargs))
+        self._unfinished.add(task)
+        task.add_done_callback(self._unfinished.discard)
+        return await asyncio.shield(task)
+
+    return begun
+
 
 class Directory:
     """Accounts, clients, keys and the audit log."""
 
     def __init__(self, engines: Engines) -> None:
         self._engines = engines
+        self._unfinished: set[asyncio.Task[Any]] = set()
 
     @classmethod
     def open(cls, database_url: str) -> Self:
@@ -45,24 +66,29 @@ class Directory:
         return cls(open_engines(database_url))
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Finish what has begun and close all connections."""
+        await asyncio.gather(*self._unfinished, return_exceptions=True)
         await self._engines.close()
 
+    @finished
     async def ping(self) -> None:
         """Return if the database answers and its tables are there."""
         async with self._reading() as connection:
             await connection.execute(select(schema.clients.c.client_id).limit(1))
 
+    @finished
     async def clients(self) -> tuple[Client, ...]:
         """All clients by name, with their secrets, also those that have expired."""
         async with self._reading() as connection:
             return await queries.all_clients(connection)
 
+    @finished
     async def client(self, name_or_id: str) -> Client | None:
         """The client with this id or, failing that, with this name in any spelling."""
         async with self._reading() as connection:
             return await queries.find_client(connection, name_or_id)
 
+    @finished
     async def account_by_username(self, username: str) -> Account | None:
         """The account with this name in any spelling (R-78)."""
         if not username.isprintable():
@@ -70,6 +96,7 @@ class Directory:
         async with self._reading() as connection:
             return await queries.find_account(connection, username)
 
+    @finished
     async def account_by_id(self, id: str) -> Account | None:  # noqa: A002
         async with self._reading() as connection:
             return await queries.find_account_by_id(connection, id)
@@ -82,6 +109,7 @@ class Directory:
                 yield account
             last = account_key(page[-1].username)
 
+    @finished
     async def occupancy(self, accounts: Sequence[Account]) -> Occupancy:
         """Who holds the names and user keys of these accounts, as of now."""
         async with self._reading() as connection:
@@ -91,6 +119,7 @@ class Directory:
         """The key that signs cookies and forms: made once, the same for all processes."""
         return await self._key(SIGNING_KEY) or await self._make_key(SIGNING_KEY)
 
+    @finished
     async def record_login(
         self, account: Account, now: float, *, password_hash: str | None = None
     ) -> bool:
@@ -107,6 +136,7 @@ class Directory:
             result = await connection.execute(update(table).where(*unchanged).values(values))
             return result.rowcount == 1
 
+    @finished
     async def record(self, events: Sequence[AuditEvent]) -> None:
         """Keep audit records, all or none."""
         if not events:
@@ -114,11 +144,13 @@ class Directory:
         async with self._writing() as connection:
             await connection.execute(insert(schema.audit), list(map(event_values, events)))
 
+    @finished
     async def audit(self, wanted: AuditFilter) -> list[AuditEvent]:
         """The newest audit records that are wanted, the oldest of them first."""
         async with self._reading() as connection:
             return await queries.find_events(connection, wanted)
 
+    @finished
     async def purge_audit(self, before: float, limit: int = 1_000) -> int:
         """Remove at most ``limit`` of the oldest records from before a time; the number removed."""
         table = schema.audit
@@ -126,6 +158,7 @@ class Directory:
         async with self._writing() as connection:
             return (await connection.execute(delete(table).where(table.c.id.in_(old)))).rowcount
 
+    @finished
     async def purge_secrets(self, now: float) -> int:
         """Remove client secrets that have expired; the number removed."""
         table = schema.client_secrets
@@ -155,15 +188,18 @@ class Directory:
             async with self._engines.write.begin() as connection:
                 yield connection
 
+    @finished
     async def _page_after(self, username_key: str) -> list[Account]:
         async with self._reading() as connection:
             return await queries.accounts_after(connection, username_key, _PAGE)
 
+    @finished
     async def _key(self, name: str) -> bytes | None:
         query = select(schema.keys.c.value).where(schema.keys.c.name == name)
         async with self._reading() as connection:
             return await connection.scalar(query)
 
+    @finished
     async def _make_key(self, name: str) -> bytes:
         """Make a key unless another process has: whoever comes second gets the first one's."""
         fresh = secrets.token_bytes(SIGNING_KEY_BYTES)

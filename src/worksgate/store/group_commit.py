@@ -37,7 +37,7 @@ PATIENCE = 2.3
 MAX_BATCH = 500
 """Requests to a commit, so that the loop is not kept for long."""
 
-_LOCK_INTERVAL = 0.002
+LOCK_INTERVAL = 0.002
 """Seconds between two tries for the lock; a process that commits without pause frees it briefly."""
 
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
@@ -248,7 +248,7 @@ def patiently(action: Callable[[], T], until: float) -> T:
         except sqlite3.Error as error:
             if not is_busy(error) or time.monotonic() >= until:
                 raise
-        time.sleep(_LOCK_INTERVAL)
+        time.sleep(LOCK_INTERVAL)
 
 
 def roll_back(db: sqlite3.Connection) -> None:
@@ -303,6 +303,8 @@ def _run_all(db: sqlite3.Connection, requests: list[_Request]) -> None:
         for request in requests:
             request.result = request.work(db, *request.args)
     except Exception:
+        if not db.in_transaction:
+            raise  # no room left: SQLite has undone everything
         db.execute("ROLLBACK TO batch")
         for request in requests:
             _run_alone(db, request)
@@ -313,8 +315,8 @@ def _run_alone(db: sqlite3.Connection, request: _Request) -> None:
     try:
         request.result = request.work(db, *request.args)
     except Exception as error:
-        if _is_outage(error) and not is_passing(error):
-            raise  # the connection is not to be trusted, so neither is the rest of the batch
+        if _is_outage(error):
+            raise  # what one cannot do now the others cannot either
         request.error = refusal(error)
         db.execute("ROLLBACK TO request")
     db.execute("RELEASE request")

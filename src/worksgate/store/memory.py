@@ -39,15 +39,20 @@ class MemoryStore:
 
     async def add(self, artifact: Artifact) -> bool:
         place = (artifact.kind, artifact.key)
-        return self._artifacts.setdefault(place, artifact) is artifact
+        if place in self._artifacts:
+            return False
+        self._artifacts[place] = artifact
+        return True
 
     async def find(self, kind: type[A], key: str) -> A | None:
         found = self._artifacts.get((kind.kind, key))
         return found if isinstance(found, kind) else None
 
     async def take(self, kind: type[A], key: str) -> A | None:
-        found = self._artifacts.pop((kind.kind, key), None)
-        return found if isinstance(found, kind) else None
+        found = await self.find(kind, key)
+        if found is not None:
+            self._remove([(kind.kind, key)])
+        return found
 
     async def extend(self, kind: type[A], key: str, expires_at: float) -> bool:
         found = await self.find(kind, key)

@@ -23,6 +23,7 @@ from typing import Self, TypeVar, TypeVarTuple
 from worksgate.oauth.model import Artifact
 from worksgate.store import A, R, Redemption, StoreUnavailable, Successors, sqlite_rows
 from worksgate.store.group_commit import (
+    LOCK_INTERVAL,
     PATIENCE,
     GroupCommit,
     begin,
@@ -37,6 +38,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 SPARE_BYTES = 8 * 1024 * 1024
+_LEAST_SPARE = 64 * 1024
 
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -82,6 +84,8 @@ class SqliteStore:
         try:
             await store._commit.run(sqlite_rows.create if create else sqlite_rows.ping)
             await asyncio.to_thread(store._spare.make)
+            with suppress(sqlite3.Error):  # it is tried again at every read
+                store._reader = store._connect()
         except BaseException:
             await store.close()
             raise
@@ -125,7 +129,7 @@ class SqliteStore:
     async def purge(self, now: float, limit: int = 500) -> int:
         """As the contract says, in a thread; it goes on there when the caller is cancelled."""
         self._check_open()
-        return await asyncio.to_thread(_clean, self._connect, self._spare, now, limit)
+        return await asyncio.to_thread(clean, self._connect, self._spare, now, limit)
 
     async def ping(self) -> None:
         await self._commit.run(sqlite_rows.ping)
@@ -169,17 +173,16 @@ class Spare:
         if not self._size or self._path.exists():
             return
         with suppress(OSError):
-            free = shutil.disk_usage(self._path.parent).free
-            content = os.urandom(min(self._size, free // 4))  # nothing that a disk compresses
-            with self._path.open("xb") as file:
-                file.write(content)
+            size = min(self._size, shutil.disk_usage(self._path.parent).free // 4)
+            if size >= _LEAST_SPARE:
+                # Chance is what no disk compresses; exclusively, for others may be at it too.
+                with self._path.open("xb") as file:
+                    file.write(os.urandom(size))
 
-    def release(self) -> bool:
-        """Remove it; whether that made room."""
+    def release(self) -> None:
+        """Remove it, if it is there."""
         with suppress(OSError):
             self._path.unlink()
-            return True
-        return False
 
 
 def _connect(path: Path, *, create: bool) -> sqlite3.Connection:
@@ -200,34 +203,42 @@ def _connect(path: Path, *, create: bool) -> sqlite3.Connection:
     return db
 
 
-def _clean(connect: Callable[[], sqlite3.Connection], spare: Spare, now: float, limit: int) -> int:
+def clean(connect: Callable[[], sqlite3.Connection], spare: Spare, now: float, limit: int) -> int:
     """Remove what has expired, on a full disk at the cost of the spare file."""
+    until = time.monotonic() + PATIENCE
     try:
-        try:
-            removed = _purge(connect, now, limit)
-        except sqlite3.Error as error:
-            if not is_full(error) or not spare.release():
-                raise
-            removed = _purge(connect, now, limit, shorten_log=True)
+        with closing(patiently(connect, until)) as db:
+            try:
+                removed = _purge(db, until, now, limit)
+            except sqlite3.Error as error:
+                if not is_full(error):
+                    raise
+                spare.release()
+                _empty_log(db, until)
+                removed = _purge(db, until, now, limit)
+                _empty_log(db, until)
     except sqlite3.Error as error:
         raise refusal(error) from error
     spare.make()
     return removed
 
 
-def _purge(
-    connect: Callable[[], sqlite3.Connection], now: float, limit: int, *, shorten_log: bool = False
-) -> int:
-    until = time.monotonic() + PATIENCE
-    with closing(patiently(connect, until)) as db:
-        begin(db, until)
-        try:
-            removed = sqlite_rows.purge(db, now, limit)
-            db.execute("COMMIT")
-        except BaseException:
-            roll_back(db)
-            raise
-        if shorten_log:
-            with suppress(sqlite3.Error):
-                db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+def _purge(db: sqlite3.Connection, until: float, now: float, limit: int) -> int:
+    begin(db, until)
+    try:
+        removed = sqlite_rows.purge(db, now, limit)
+        db.execute("COMMIT")
+    except BaseException:
+        roll_back(db)
+        raise
     return removed
+
+
+def _empty_log(db: sqlite3.Connection, until: float) -> None:
+    """Move the log into the database, whose free pages take it, and give its room back."""
+    with suppress(sqlite3.Error):
+        while time.monotonic() < until:
+            (in_the_way, *_) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if not in_the_way:
+                return
+            time.sleep(LOCK_INTERVAL)

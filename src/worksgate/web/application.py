@@ -6,6 +6,7 @@ each is a setting.
 """
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -18,12 +19,14 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from worksgate.directory import DirectoryUnavailable
+from worksgate.oauth.errors import TemporarilyUnavailable
+from worksgate.oauth.model import ErrorStyle
 from worksgate.provider import IdentityProvider
 from worksgate.settings import Settings
 from worksgate.store import StoreUnavailable
 from worksgate.web.body import Disconnected
 from worksgate.web.crashes import report
-from worksgate.web.endpoints import BackChannel, Headers
+from worksgate.web.endpoints import RETRY_AFTER, BackChannel, Headers, error_body
 from worksgate.web.login import LoginPages
 from worksgate.web.openapi import describe_api
 from worksgate.web.pages import Notice, Pages
@@ -101,8 +104,21 @@ class Application:
             await self.start()
         except Exception as error:
             report("start.failed", error)
-            await _unavailable(send)
+            await self._unavailable(send)
         return self._running
+
+    async def _unavailable(self, send: Send) -> None:
+        """The answer while nothing could be started: JSON, since LINE WORKS may be the caller."""
+        body = json.dumps(error_body(TemporarilyUnavailable(), ErrorStyle.CODE)).encode()
+        headers = [
+            (b"content-type", b"application/json; charset=utf-8"),
+            (b"content-length", str(len(body)).encode()),
+            (b"retry-after", RETRY_AFTER),
+            *self._headers,
+        ]
+        start: Message = {"type": "http.response.start", "status": 503, "headers": headers}
+        await send(start)
+        await send({"type": "http.response.body", "body": body})
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -244,15 +260,6 @@ def security_headers(settings: Settings) -> Headers:
 async def _icon(_: Request) -> Response:
     icon = files("worksgate.web") / "static" / "icon.svg"
     return Response(icon.read_bytes(), media_type="image/svg+xml")
-
-
-async def _unavailable(send: Send) -> None:
-    """The answer while nothing could be started: JSON, since LINE WORKS may be the caller."""
-    body = b'{"error":"server_error","error_description":"Temporarily unavailable"}'
-    headers = [(b"content-type", b"application/json; charset=utf-8"), (b"retry-after", b"1")]
-    start: Message = {"type": "http.response.start", "status": 503, "headers": headers}
-    await send(start)
-    await send({"type": "http.response.body", "body": body})
 
 
 def with_trusted_proxies(application: Any, proxies: tuple[str, ...]) -> ASGIApp:

@@ -7,6 +7,7 @@ when the path, the method or the body is wrong, and comes within ``answer_deadli
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 import structlog
@@ -109,7 +110,7 @@ class BackChannel:
         return await read_form(scope, receive)
 
     async def _refuse(self, error: OAuthError, client_id: str, send: Send) -> None:
-        style, status = self._provider.error_form(client_id)
+        style, status = await self._error_form(error, client_id)
         headers: Headers = []
         if isinstance(error, TemporarilyUnavailable):
             headers.append((b"retry-after", RETRY_AFTER))
@@ -121,6 +122,16 @@ class BackChannel:
         if isinstance(error, InsecureRequest):
             log.warning("request.insecure", detail=error.detail)
         await self._send(error_status(error, status), error_body(error, style), send, headers)
+
+    async def _error_form(
+        self, error: OAuthError, client_id: str
+    ) -> tuple[ErrorStyle, ErrorStatus]:
+        """How to write a refusal; an outage has one form, and what is out is not asked again."""
+        with suppress(TimeoutError):
+            if not isinstance(error, TemporarilyUnavailable):
+                async with asyncio.timeout(self._deadline):
+                    return await self._provider.error_form(client_id)
+        return ErrorStyle.CODE, ErrorStatus.STANDARD
 
     async def _send(
         self, status: int, body: Mapping[str, Any], send: Send, headers: Headers | None = None

@@ -148,7 +148,7 @@ NOTICES: Final[Mapping[Notice, NoticeWording]] = {
         ),
     ),
     Notice.EXPIRED: NoticeWording(
-        title=text("This sign-in has expired"),
+        title=text("Your time to sign in has run out"),
         happened=text("To keep your account safe, signing in has to be finished in 30 minutes."),
         to_do=text("Please start again in %(product)s."),
     ),

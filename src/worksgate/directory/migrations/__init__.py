@@ -10,7 +10,6 @@ later. There is no way down: the way back is the older program on the newer sche
 
 import asyncio
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ _PATIENCE = 30.0
 _ADVISORY_LOCK = 0x776F726B7367
 
 
-class SchemaTooNew(Exception):
+class SchemaTooNew(DirectoryUnavailable):
     """The database was migrated by a newer Worksgate than this one."""
 
 
@@ -102,9 +101,17 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _create_private_file(database_url: str) -> None:
-    """A new SQLite file holds hashes and keys: only its owner may read it, whatever the umask."""
+    """A new SQLite file holds hashes and keys: only its owner may read it, whatever the umask.
+
+    A file that is there is not opened: closing it would give up the locks that SQLite has on it.
+    """
     url = driver_url(database_url)
     if url.get_backend_name() != "sqlite" or url.database is None:
         return
-    with suppress(OSError):  # the database itself says better what is wrong
+    try:
         os.close(os.open(url.database, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        if not os.access(url.database, os.R_OK | os.W_OK):
+            raise DirectoryUnavailable(f"{url.database} may not be read and written") from None
+    except OSError as error:
+        raise DirectoryUnavailable(f"{url.database} cannot be made: {error.strerror}") from None

@@ -1,0 +1,93 @@
+"""An administration on a real database, and what a person may hold in its store."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.databases import NOW, Clock, ReadingList
+
+from worksgate.administration import Administration
+from worksgate.credentials import PasswordHashing
+from worksgate.directory import Account
+from worksgate.directory.database import Directory
+from worksgate.oauth.model import AccessToken, LoginKind, Session
+from worksgate.settings import Settings
+from worksgate.store import StoreUnavailable
+from worksgate.store.memory import MemoryStore
+
+PASSWORD = "correct horse battery"
+
+
+class FailingStore(MemoryStore):
+    """A store that can be away."""
+
+    away = False
+
+    async def forget(self, subject_id: str) -> int:
+        if self.away:
+            raise StoreUnavailable("away")
+        return await super().forget(subject_id)
+
+
+@dataclass
+class Office:
+    """Where an administrator works in these tests."""
+
+    administration: Administration
+    directory: Directory
+    store: FailingStore
+    file: Path
+    clock: Clock = field(default_factory=Clock)
+    announced: ReadingList = field(default_factory=ReadingList)
+
+    async def sign_in(self, account: Account) -> None:
+        """Give a person a session and an access token."""
+        await self.store.save(_session(account), _access_token(account))
+
+    async def holds_nothing(self, account: Account) -> bool:
+        session = await self.store.find(Session, f"session of {account.id}")
+        token = await self.store.find(AccessToken, f"token of {account.id}")
+        assert (session is None) == (token is None)
+        return session is None
+
+
+def office(directory: Directory, file: Path, hashing: PasswordHashing) -> Office:
+    store, clock, announced = FailingStore(), Clock(), ReadingList()
+    administration = Administration(
+        Settings(public_url="https://sso.example.com/gate/", company_name="Example Corp"),
+        directory,
+        store,
+        hashing,
+        actor="tester",
+        clock=clock,
+        announce=announced,
+    )
+    return Office(administration, directory, store, file, clock, announced)
+
+
+def _session(account: Account) -> Session:
+    return Session(
+        key=f"session of {account.id}",
+        grant_id="g1",
+        subject_id=account.person.subject_id,
+        client_id="",
+        expires_at=NOW + 3_600,
+        source="directory",
+        username=account.username,
+        name=account.name,
+        external_key=account.external_key,
+        works_account=account.works_account,
+        authenticated_at=NOW,
+    )
+
+
+def _access_token(account: Account) -> AccessToken:
+    return AccessToken(
+        key=f"token of {account.id}",
+        grant_id="g2",
+        subject_id=account.person.subject_id,
+        client_id="c1",
+        expires_at=NOW + 3_600,
+        user_id=account.external_key or "",
+        login_id="l1",
+        login_kind=LoginKind.WEB,
+    )

@@ -1,0 +1,217 @@
+"""Importing people from a CSV file."""
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from tests.administration.installation import PASSWORD, Office
+from tests.databases import query
+
+from worksgate.administration import Refused
+from worksgate.audit import Event
+from worksgate.credentials import PasswordHashing
+from worksgate.directory.import_file import ImportOutcome, ImportReport
+
+HEADER = "username,name,external_key,works_account,password,administrator"
+
+
+def _rows(*lines: str, header: str = HEADER) -> list[Mapping[Any, Any]]:
+    return list(csv.DictReader(io.StringIO("\n".join((header, *lines)))))
+
+
+def _told(report: ImportReport) -> list[tuple[int, str, str, str | None]]:
+    return [(row.line, row.username, row.outcome.value, row.reason) for row in report.rows]
+
+
+async def test_people_are_imported_and_reported_row_by_row(
+    at_work: Office, hashing: PasswordHashing
+) -> None:
+    rows = _rows(
+        f"hanako,花子,E1,hanako@example.com,{PASSWORD},yes",
+        "jiro,,,,,",
+        "saburo,,a/b,,,",
+        "shiro,,E1,,,",
+        "goro,,,,short,",
+        "rokuro,Rokuro,E6,,,no",
+    )
+    report = await at_work.administration.import_users(rows, dry_run=False)
+    assert _told(report) == [
+        (2, "hanako", "added", None),
+        (3, "jiro", "added", None),
+        (4, "saburo", "refused", "an external key must not hold % \\ # / or ?"),
+        (5, "shiro", "refused", "the same external key is already on line 2"),
+        (
+            6,
+            "goro",
+            "refused",
+            "the password is not accepted: use at least 15 characters; several words do well",
+        ),
+        (7, "rokuro", "added", None),
+    ]
+    assert len(report.refused) == 3
+    assert report.count(ImportOutcome.ADDED) == 3
+    hanako = await at_work.administration.user("hanako")
+    assert (hanako.name, hanako.external_key, hanako.administrator) == ("花子", "E1", True)
+    assert await hashing.verify(PASSWORD, hanako.password_hash)
+    jiro = await at_work.administration.user("jiro")
+    assert jiro.password_hash is None
+    assert not await hashing.verify("", jiro.password_hash)
+
+
+async def test_a_dry_run_tells_the_same_and_changes_nothing(at_work: Office) -> None:
+    await at_work.administration.add_user("goro", password=PASSWORD, external_key="E5")
+    before = query(at_work.file, "SELECT * FROM accounts"), await at_work.administration.audit()
+    lines = (
+        f"hanako,花子,E1,,{PASSWORD},",
+        "hanako,,,,,",
+        "jiro,,E5,,,",
+        f"goro,Goro,,,{PASSWORD},",
+        "saburo,,,,short,",
+    )
+    dry = await at_work.administration.import_users(_rows(*lines), dry_run=True, update=True)
+    after = query(at_work.file, "SELECT * FROM accounts"), await at_work.administration.audit()
+    assert after == before
+    assert dry.dry_run
+    wet = await at_work.administration.import_users(_rows(*lines), dry_run=False, update=True)
+    assert _told(dry) == _told(wet)
+    assert [row.outcome.value for row in wet.rows] == [
+        "added",
+        "refused",
+        "refused",
+        "updated",
+        "refused",
+    ]
+
+
+async def test_people_who_are_there_are_refused_unless_an_update_is_asked_for(
+    at_work: Office,
+) -> None:
+    account = (await at_work.administration.add_user("Hanako", name="Hanako")).account
+    rows = _rows("hanako,Other,,,,")
+    report = await at_work.administration.import_users(rows, dry_run=False)
+    assert _told(report) == [(2, "hanako", "refused", "there is already a person called Hanako")]
+    assert await at_work.administration.user("hanako") == account
+
+
+async def test_an_update_changes_what_is_said_and_keeps_the_rest(at_work: Office) -> None:
+    made = await at_work.administration.add_user(
+        "Hanako", password=PASSWORD, name="Hanako", external_key="E1", administrator=True
+    )
+    rows = _rows("Hanako,,E2,,,", "jiro,,,,,")
+    report = await at_work.administration.import_users(rows, dry_run=False, update=True)
+    assert [row.outcome.value for row in report.rows] == ["updated", "added"]
+    account = await at_work.administration.user("hanako")
+    assert (account.name, account.external_key, account.administrator) == ("Hanako", "E2", True)
+    assert account.password_hash == made.account.password_hash
+
+
+async def test_importing_the_same_file_again_changes_nothing(at_work: Office) -> None:
+    lines = (f"hanako,花子,E1,,{PASSWORD},", "jiro,,,,,")
+    await at_work.administration.import_users(_rows(*lines), dry_run=False)
+    account = await at_work.administration.user("hanako")
+    await at_work.sign_in(account)
+    report = await at_work.administration.import_users(_rows(*lines), dry_run=False, update=True)
+    assert [row.outcome.value for row in report.rows] == ["unchanged", "unchanged"]
+    assert await at_work.administration.user("hanako") == account
+    assert not await at_work.holds_nothing(account)
+    assert len(await at_work.administration.audit()) == 2
+
+
+async def test_r30_an_imported_password_or_key_ends_what_was_held(
+    at_work: Office, hashing: PasswordHashing
+) -> None:
+    accounts = [
+        (await at_work.administration.add_user(name, external_key=name)).account
+        for name in ("hanako", "jiro", "saburo")
+    ]
+    for account in accounts:
+        await at_work.sign_in(account)
+    rows = _rows(f"hanako,,,,{PASSWORD},", "jiro,,E2,,,", "saburo,Saburo,,,,")
+    await at_work.administration.import_users(rows, dry_run=False, update=True)
+    assert [await at_work.holds_nothing(account) for account in accounts] == [True, True, False]
+    changed = await at_work.administration.user("hanako")
+    assert await hashing.verify(PASSWORD, changed.password_hash)
+
+
+async def test_r56_an_import_gives_no_retired_key_away(at_work: Office) -> None:
+    await at_work.administration.add_user("hanako", external_key="E1")
+    await at_work.administration.remove_user("hanako")
+    rows = _rows("jiro,,E1,,,")
+    report = await at_work.administration.import_users(rows, dry_run=False)
+    assert report.refused[0].reason is not None
+    assert "belonged to another person before" in report.refused[0].reason
+    report = await at_work.administration.import_users(rows, dry_run=False, reuse_retired_keys=True)
+    assert not report.refused
+
+
+async def test_a_key_that_one_row_frees_can_be_taken_by_a_later_one_if_that_is_chosen(
+    at_work: Office,
+) -> None:
+    await at_work.administration.add_user("hanako", external_key="E1")
+    rows = _rows("hanako,,E2,,,", "jiro,,E1,,,")
+    report = await at_work.administration.import_users(rows, dry_run=False, update=True)
+    assert [row.outcome.value for row in report.rows] == ["updated", "refused"]
+    await at_work.administration.change_user("hanako", external_key="E1")
+    report = await at_work.administration.import_users(
+        rows, dry_run=False, update=True, reuse_retired_keys=True
+    )
+    assert [row.outcome.value for row in report.rows] == ["updated", "added"]
+    assert (await at_work.administration.user("jiro")).external_key == "E1"
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ("username,surname", "unknown column 'surname'; known are username, name"),
+        ("name,external_key", "no column username"),
+        ("username,USERNAME", "twice"),
+    ],
+)
+async def test_wrong_columns_are_one_clear_refusal(
+    at_work: Office, header: str, reason: str
+) -> None:
+    rows = _rows("hanako,x", header=header)
+    with pytest.raises(Refused, match=reason):
+        await at_work.administration.import_users(rows, dry_run=False)
+    assert query(at_work.file, "SELECT count(*) FROM accounts") == [(0,)]
+
+
+async def test_an_empty_file_is_an_empty_report(at_work: Office) -> None:
+    report = await at_work.administration.import_users([], dry_run=False)
+    assert report == ImportReport((), dry_run=False)
+
+
+async def test_two_thousand_people_are_imported_in_a_few_transactions(at_work: Office) -> None:
+    done: list[int] = []
+    lines = [
+        f"person{number},Person {number},E{number},person{number}@example.com,,"
+        for number in range(2_000)
+    ]
+    lines[1_500] = "PERSON7,,,,,"
+    at_work.announced.events.clear()
+    report = await at_work.administration.import_users(
+        _rows(*lines), dry_run=False, progress=done.append
+    )
+    assert report.count(ImportOutcome.ADDED) == 1_999
+    (refused,) = report.refused
+    assert (refused.line, refused.reason) == (1_502, "the same username is already on line 9")
+    assert done[-1] == 2_000
+    assert len(done) <= 20
+    assert query(at_work.file, "SELECT count(*), count(DISTINCT external_key) FROM accounts") == [
+        (1_999, 1_999)
+    ]
+    assert query(at_work.file, "SELECT count(*) FROM audit") == [(1_999,)]
+    assert len(at_work.announced.events) == 1_999
+
+
+async def test_r105_each_imported_person_is_recorded(at_work: Office) -> None:
+    await at_work.administration.add_user("jiro", name="Jiro")
+    rows = _rows("hanako,,,,,", f"jiro,,E2,,{PASSWORD},", "saburo,,a/b,,,")
+    await at_work.administration.import_users(rows, dry_run=False, update=True)
+    events = await at_work.administration.audit(event="user.changed")
+    assert [(event.event, event.username, event.detail) for event in events][1:] == [
+        (Event.USER_CHANGED, "hanako", "imported"),
+        (Event.USER_CHANGED, "jiro", "set external_key, password"),
+    ]

@@ -1,0 +1,350 @@
+"""Adding, changing and removing people, and what that ends elsewhere."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.administration.installation import PASSWORD, Office, office
+from tests.databases import NOW, query, url_of
+
+from worksgate.administration import NotFound, Refused, Unfinished
+from worksgate.audit import Event
+from worksgate.credentials import PasswordHashing
+from worksgate.directory import Account, Conflict, DirectoryUnavailable
+from worksgate.directory.database import Directory
+
+
+async def _hanako(at_work: Office, **changes: Any) -> Account:
+    wanted = {
+        "password": PASSWORD,
+        "name": "Hanako",
+        "external_key": "E1",
+        "works_account": "hanako@example.com",
+        **changes,
+    }
+    return (await at_work.administration.add_user("Hanako", **wanted)).account
+
+
+async def test_a_new_person_is_kept_with_a_hash_of_their_password(
+    at_work: Office, hashing: PasswordHashing
+) -> None:
+    made = await at_work.administration.add_user("Hanako", password=PASSWORD, external_key="E1")
+    assert made.password is None
+    account = await at_work.administration.user("hanako")
+    assert account == made.account
+    assert account.password_hash is not None
+    assert account.password_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert await hashing.verify(PASSWORD, account.password_hash)
+
+
+async def test_r84_a_password_is_generated_where_none_is_given(
+    at_work: Office, hashing: PasswordHashing
+) -> None:
+    made = await at_work.administration.add_user("Hanako")
+    assert made.password is not None
+    assert await hashing.verify(made.password, made.account.password_hash)
+    assert made.password not in repr(made)
+    again = await at_work.administration.set_password("Hanako")
+    assert again.password not in (None, made.password)
+
+
+@pytest.mark.parametrize("password", ["", "too short", "x" * 1_025, "\0" * 20, "password" * 3])
+async def test_r70_r72_r76_a_bad_password_is_refused(at_work: Office, password: str) -> None:
+    with pytest.raises(Refused, match="the password"):
+        await at_work.administration.add_user("Hanako", password=password)
+    account = await _hanako(at_work)
+    with pytest.raises(Refused, match="the password"):
+        await at_work.administration.set_password("Hanako", password)
+    assert await at_work.administration.user("Hanako") == account
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "onlylowercaseletters",
+        "山は高く海は深くて空が青いです",
+        "a long sentence, " + "and on it goes " * 66,
+    ],
+)
+async def test_r70_r71_r73_any_long_password_does_and_all_of_it_counts(
+    at_work: Office, hashing: PasswordHashing, password: str
+) -> None:
+    account = await _hanako(at_work, password=password)
+    assert await hashing.verify(password, account.password_hash)
+    assert not await hashing.verify(password[:-1], account.password_hash)
+    assert not await hashing.verify(password + "x", account.password_hash)
+    if password.isascii():
+        assert not await hashing.verify(password.upper(), account.password_hash)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"external_key": "a/b"}, "must not hold"),
+        ({"works_account": "Hanako@example.com"}, "lower case"),
+        ({"name": "a\nb"}, "control"),
+    ],
+)
+async def test_what_line_works_would_not_accept_is_refused(
+    at_work: Office, changes: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(Refused, match=reason):
+        await _hanako(at_work, **changes)
+    account = await _hanako(at_work)
+    with pytest.raises(Refused, match=reason):
+        await at_work.administration.change_user("hanako", **changes)
+    assert await at_work.administration.user("hanako") == account
+
+
+@pytest.mark.parametrize("changes", [{"password_hash": "x"}, {"id": "x"}, {"enabled": False}])
+async def test_what_has_its_own_call_cannot_be_set(
+    at_work: Office, changes: dict[str, Any]
+) -> None:
+    account = await _hanako(at_work)
+    with pytest.raises(Refused, match="no setting"):
+        await at_work.administration.change_user("hanako", **changes)
+    assert await at_work.administration.user("hanako") == account
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"username": "ＨＡＮＡＫＯ"}, "already a person called Hanako"),
+        ({"external_key": "E1"}, "external key E1 belongs to Hanako"),
+        ({"works_account": "hanako@example.com"}, "account hanako@example.com belongs to Hanako"),
+    ],
+)
+async def test_names_and_keys_belong_to_one_person(
+    at_work: Office, changes: dict[str, Any], reason: str
+) -> None:
+    await _hanako(at_work)
+    with pytest.raises(Conflict, match=reason):
+        await at_work.administration.add_user(**{"username": "jiro", **changes})
+    await at_work.administration.add_user("jiro")
+    with pytest.raises(Conflict, match=reason):
+        await at_work.administration.change_user("jiro", **changes)
+
+
+async def test_external_keys_are_kept_case_exact(at_work: Office) -> None:
+    await _hanako(at_work, external_key="Key")
+    other = await at_work.administration.add_user("jiro", external_key="KEY")
+    assert other.account.external_key == "KEY"
+
+
+async def test_of_two_who_take_the_same_key_at_once_one_wins(
+    at_work: Office, database: Path, hashing: PasswordHashing
+) -> None:
+    """Two processes: each has connections of its own."""
+    other = Directory.open(url_of(database))
+    offices = (at_work, office(other, database, hashing))
+    for round_ in range(4):
+        outcomes = await asyncio.gather(
+            *(
+                each.administration.add_user(
+                    f"person{round_}{number}", password=PASSWORD, external_key=f"E{round_}"
+                )
+                for number, each in enumerate(offices)
+            ),
+            return_exceptions=True,
+        )
+        assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Conflict", "NewUser"]
+    assert query(database, "SELECT count(*) FROM accounts") == [(4,)]
+    await other.close()
+
+
+async def test_a_person_can_be_renamed_and_given_other_keys(at_work: Office) -> None:
+    account = await _hanako(at_work)
+    changed = await at_work.administration.change_user(
+        "HANAKO", username="hanako.y", name="", external_key="E2", works_account=None
+    )
+    assert changed.id == account.id
+    assert (changed.username, changed.name) == ("hanako.y", "")
+    assert (changed.external_key, changed.works_account) == ("E2", None)
+    assert await at_work.administration.user("hanako.y") == changed
+    with pytest.raises(NotFound):
+        await at_work.administration.user("hanako")
+
+
+async def test_an_administrator_is_one_by_a_flag(at_work: Office) -> None:
+    assert (await _hanako(at_work, administrator=True)).administrator
+    await at_work.administration.change_user("hanako", administrator=False)
+    assert not (await at_work.administration.user("hanako")).administrator
+    with pytest.raises(Refused, match="on or off"):
+        await at_work.administration.change_user("hanako", administrator="yes")
+
+
+async def test_r56_the_keys_of_a_removed_person_are_given_to_nobody(at_work: Office) -> None:
+    await _hanako(at_work)
+    await at_work.administration.remove_user("hanako")
+    for key in ({"external_key": "E1"}, {"works_account": "hanako@example.com"}):
+        with pytest.raises(Conflict, match="belonged to another person before"):
+            await at_work.administration.add_user("hanako", **key)  # type: ignore[arg-type]
+    await at_work.administration.add_user("hanako", external_key="E2")
+    with pytest.raises(Conflict, match="belonged to another person before"):
+        await at_work.administration.change_user("hanako", external_key="E1")
+
+
+async def test_r56_a_key_that_was_given_up_stays_with_its_person(at_work: Office) -> None:
+    await _hanako(at_work)
+    await at_work.administration.change_user("hanako", external_key="E2")
+    with pytest.raises(Conflict, match="belonged to another person before"):
+        await at_work.administration.add_user("jiro", external_key="E1")
+    back = await at_work.administration.change_user("hanako", external_key="E1")
+    assert back.external_key == "E1"
+
+
+async def test_r56_only_an_explicit_choice_gives_a_key_away(at_work: Office) -> None:
+    await _hanako(at_work)
+    await at_work.administration.remove_user("hanako")
+    made = await at_work.administration.add_user("jiro", external_key="E1", reuse_retired_keys=True)
+    assert made.account.external_key == "E1"
+    await at_work.administration.remove_user("jiro")
+    with pytest.raises(Conflict, match="belonged to another person before"):
+        await at_work.administration.add_user("saburo", external_key="E1")
+
+
+async def test_r56_an_id_is_never_used_again(at_work: Office) -> None:
+    ids = set()
+    for number in range(3):
+        account = await _hanako(at_work, external_key=f"E{number}", works_account=None)
+        ids.add(account.id)
+        await at_work.administration.remove_user("hanako")
+    assert len(ids) == 3
+
+
+@pytest.mark.parametrize("way", ["disable", "remove", "sign out", "password", "key"])
+async def test_r30_what_a_person_holds_ends_with_the_change(at_work: Office, way: str) -> None:
+    administration, account = at_work.administration, await _hanako(at_work)
+    jiro = (await administration.add_user("jiro")).account
+    await at_work.sign_in(account)
+    await at_work.sign_in(jiro)
+    if way == "disable":
+        assert not (await administration.disable_user("hanako")).enabled
+    elif way == "remove":
+        await administration.remove_user("hanako")
+    elif way == "sign out":
+        assert await administration.sign_out("hanako") == 2
+    elif way == "password":
+        await administration.set_password("hanako", "another horse battery")
+    else:
+        await administration.change_user("hanako", external_key="E9")
+    assert await at_work.holds_nothing(account)
+    assert not await at_work.holds_nothing(jiro)
+
+
+async def test_a_change_of_name_ends_nothing(at_work: Office) -> None:
+    account = await _hanako(at_work)
+    await at_work.sign_in(account)
+    await at_work.administration.change_user("hanako", name="H.", username="hanako.y")
+    assert not await at_work.holds_nothing(account)
+
+
+async def test_r30_if_the_store_is_away_the_change_stands_and_can_be_repeated(
+    at_work: Office,
+) -> None:
+    account = await _hanako(at_work)
+    await at_work.sign_in(account)
+    at_work.store.away = True
+    with pytest.raises(Unfinished, match="Hanako"):
+        await at_work.administration.disable_user("hanako")
+    assert not (await at_work.administration.user("hanako")).enabled
+    at_work.store.away = False
+    await at_work.administration.disable_user("hanako")
+    assert await at_work.holds_nothing(account)
+
+
+async def test_a_disabled_person_can_be_enabled_again(at_work: Office) -> None:
+    account = await _hanako(at_work)
+    await at_work.administration.disable_user("hanako")
+    assert await at_work.administration.enable_user("hanako") == account
+
+
+async def test_everybody_is_listed_by_name(at_work: Office) -> None:
+    for username in ("jiro", "Hanako", "saburo"):
+        await at_work.administration.add_user(username)
+    listed = [account.username async for account in at_work.administration.users()]
+    assert listed == ["Hanako", "jiro", "saburo"]
+
+
+async def test_who_is_not_there_is_not_found(at_work: Office) -> None:
+    administration = at_work.administration
+    for call in (
+        administration.user("hanako"),
+        administration.change_user("hanako", name="x"),
+        administration.set_password("hanako", PASSWORD),
+        administration.disable_user("hanako"),
+        administration.enable_user("hanako"),
+        administration.remove_user("hanako"),
+        administration.sign_out("hanako"),
+    ):
+        with pytest.raises(NotFound, match="there is no person 'hanako'"):
+            await call
+
+
+FAIL_AUDIT = """
+CREATE TRIGGER no_audit BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'disk full'); END
+"""
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["add", "change", "password", "disable", "remove", "import", "client", "rotate", "forget"],
+)
+async def test_i5_a_change_and_its_audit_record_come_together_or_not_at_all(
+    at_work: Office, change: str
+) -> None:
+    administration = at_work.administration
+    await _hanako(at_work)
+    await administration.add_client("Acme")
+    before = _durable(at_work.file)
+    query(at_work.file, FAIL_AUDIT)
+    calls: dict[str, Callable[[], Awaitable[object]]] = {
+        "add": lambda: administration.add_user("jiro", external_key="E2"),
+        "change": lambda: administration.change_user("hanako", external_key="E3"),
+        "password": lambda: administration.set_password("hanako", "another horse battery"),
+        "disable": lambda: administration.disable_user("hanako"),
+        "remove": lambda: administration.remove_user("hanako"),
+        "import": lambda: administration.import_users([{"username": "jiro"}], dry_run=False),
+        "client": lambda: administration.change_client("Acme", code_lifetime=9),
+        "rotate": lambda: administration.rotate_secret("Acme", overlap=9),
+        "forget": lambda: administration.remove_client("Acme"),
+    }
+    with pytest.raises(DirectoryUnavailable, match="disk full"):
+        await calls[change]()
+    assert _durable(at_work.file) == before
+    query(at_work.file, "DROP TRIGGER no_audit")
+    await calls[change]()
+    assert _durable(at_work.file) != before
+
+
+def _durable(file: Path) -> list[Any]:
+    tables = ("accounts", "retired_keys", "clients", "client_secrets", "audit")
+    return [query(file, f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables]
+
+
+async def test_r105_every_change_of_a_person_is_recorded_without_its_values(
+    at_work: Office,
+) -> None:
+    account = await _hanako(at_work)
+    administration = at_work.administration
+    await administration.change_user("hanako", external_key="E2", name="H")
+    await administration.change_user("hanako", name="H")
+    await administration.set_password("hanako", "another horse battery")
+    await administration.sign_out("hanako")
+    await administration.disable_user("hanako")
+    await administration.remove_user("hanako")
+    events = await administration.audit(event=Event.USER_CHANGED)
+    assert [event.detail for event in events] == [
+        "added",
+        "set name, external_key",
+        "set password",
+        "signed out",
+        "set enabled",
+        "removed",
+    ]
+    assert {(event.subject_id, event.username, event.actor, event.at) for event in events} == {
+        (f"directory:{account.id}", "Hanako", "tester", NOW)
+    }
+    assert at_work.announced.events == events

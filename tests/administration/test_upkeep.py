@@ -1,0 +1,109 @@
+"""Purging what has expired, and reading the audit log."""
+
+from dataclasses import replace
+
+import pytest
+from tests.administration.installation import Office
+from tests.databases import NOW
+
+from worksgate.administration import Administration, Refused
+from worksgate.audit import AuditEvent, Event
+from worksgate.credentials import PasswordHashing
+from worksgate.oauth.model import SpentTransaction
+from worksgate.settings import Settings
+
+DAY = 86_400.0
+
+
+def _spent(number: int, expires_at: float) -> SpentTransaction:
+    return SpentTransaction(
+        key=f"k{number}", grant_id="g", subject_id="s", client_id="c", expires_at=expires_at
+    )
+
+
+async def test_r110_a_purge_removes_what_has_expired_and_nothing_else(at_work: Office) -> None:
+    await at_work.administration.add_client("Acme")
+    await at_work.administration.rotate_secret("Acme", overlap=10)
+    await at_work.store.save(*(_spent(number, NOW + 50) for number in range(1_100)))
+    await at_work.store.save(_spent(-1, NOW + 101))
+    old = [AuditEvent(event=Event.LOGIN_FAILED, at=NOW - 401 * DAY) for _ in range(3)]
+    await at_work.directory.record(old)
+    at_work.clock.now = NOW + 100
+    told: list[int] = []
+    assert await at_work.administration.purge(told.append) == 1_100 + 1 + 3
+    assert told[-1] == 1_104
+    assert len(told) > 3
+    assert await at_work.store.find(SpentTransaction, "k-1") is not None
+    assert len((await at_work.administration.client("Acme")).secrets) == 1
+    kept = await at_work.administration.audit()
+    assert [event.event for event in kept] == [
+        Event.CLIENT_CHANGED,
+        Event.CLIENT_CHANGED,
+        Event.SYSTEM,
+    ]
+    assert kept[-1].detail == "3 audit records were past their time"
+
+
+async def test_audit_records_are_kept_for_ever_if_that_is_set(
+    at_work: Office, hashing: PasswordHashing
+) -> None:
+    await at_work.directory.record([AuditEvent(event=Event.LOGOUT, at=0.0)])
+    settings = Settings(audit_retention=0)
+    administration = Administration(settings, at_work.directory, at_work.store, hashing)
+    assert await administration.purge() == 0
+    assert len(await administration.audit()) == 1
+
+
+async def test_the_newest_records_are_told_the_oldest_first(at_work: Office) -> None:
+    events = [
+        AuditEvent(event=Event.LOGIN_FAILED, at=NOW + number, detail=str(number))
+        for number in range(10)
+    ]
+    await at_work.directory.record(events)
+    assert await at_work.administration.audit(limit=3) == events[7:]
+    assert await at_work.administration.audit(since=NOW + 2, until=NOW + 5) == events[2:5]
+    assert await at_work.administration.audit(limit=0) == []
+
+
+async def test_r105_one_login_can_be_followed(at_work: Office) -> None:
+    steps = (Event.LOGIN_REQUESTED, Event.LOGIN_SUCCEEDED, Event.CODE_ISSUED, Event.CODE_REDEEMED)
+    first = [AuditEvent(event=step, at=NOW, login_id="l1") for step in steps]
+    await at_work.directory.record(
+        [each for one in first for each in (one, replace(one, login_id="l2"))]
+    )
+    assert await at_work.administration.audit(login_id="l1") == first
+
+
+async def test_a_person_is_found_under_a_former_name(at_work: Office) -> None:
+    administration = at_work.administration
+    await administration.add_user("hanako")
+    await administration.add_user("jiro")
+    await administration.change_user("hanako", username="hanako.y")
+    await at_work.directory.record(
+        [AuditEvent(event=Event.LOGIN_FAILED, at=NOW, username="hanako.y")]
+    )
+    found = await administration.audit(username="HANAKO.Y")
+    assert [(event.event, event.username) for event in found] == [
+        (Event.USER_CHANGED, "hanako"),
+        (Event.USER_CHANGED, "hanako.y"),
+        (Event.LOGIN_FAILED, "hanako.y"),
+    ]
+
+
+async def test_records_of_a_client_are_found_by_name_and_after_its_end_by_id(
+    at_work: Office,
+) -> None:
+    made = await at_work.administration.add_client("Acme")
+    await at_work.administration.add_client("Beta")
+    assert len(await at_work.administration.audit(client="acme")) == 1
+    await at_work.administration.remove_client("Acme")
+    assert await at_work.administration.audit(client="acme") == []
+    assert len(await at_work.administration.audit(client=made.client.client_id)) == 2
+
+
+async def test_records_are_found_by_event(at_work: Office) -> None:
+    await at_work.administration.add_client("Acme")
+    await at_work.administration.add_user("hanako")
+    assert len(await at_work.administration.audit(event="client.changed")) == 1
+    with pytest.raises(Refused, match="there is no event 'nonsense'; known are login"):
+        await at_work.administration.audit(event="nonsense")

@@ -1,0 +1,44 @@
+"""What goes to the terminal cannot steer it; what goes wrong is told in one safe line."""
+
+import json
+
+import pytest
+
+from worksgate.cli.printing import as_document, print_json, print_line, print_table
+from worksgate.cli.refusals import Refusal, sentences
+from worksgate.directory import Account
+
+HOSTILE = "eve\x1b[2J\x9b1m\r\n\u202e"
+
+
+def test_r105_control_characters_never_reach_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_line(HOSTILE)
+    print_table(("User",), [(HOSTILE,)])
+    print_json({"user": HOSTILE})
+    out = capsys.readouterr().out
+    assert all(line.isprintable() for line in out.split("\n"))
+    assert json.loads(out[out.index("{") :]) == {"user": HOSTILE}
+
+
+def test_hidden_fields_are_left_out_and_times_are_in_utc() -> None:
+    account = Account(id="a", username="u", password_hash="$argon2id$", created_at=0.0)
+    document = as_document(account, hidden=("password_hash",))
+    assert document["created_at"] == "1970-01-01T00:00:00Z"
+    assert document["last_login_at"] is None
+    assert "password_hash" not in document
+
+
+def test_r106_text_of_an_unexpected_error_is_not_repeated() -> None:
+    try:
+        int("canary-7f3a")
+    except ValueError as error:
+        (line,) = sentences(error)
+    assert "canary" not in line
+    assert "ValueError at test_printing.py:" in line
+
+
+def test_refusal_of_several_lines_becomes_one() -> None:
+    (line,) = sentences(Refusal("first\nsecond\x1b"))
+    assert line == "first second\\u001b"

@@ -1,0 +1,151 @@
+"""The command line as a process of its own: at a terminal, in a pipe, and how lightly it starts."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.cli.terminal import WORKSGATE, Terminal
+
+SECRET = "correct horse battery"
+HEAVY = ("sqlalchemy", "alembic", "uvicorn", "starlette", "rich", "structlog", "argon2", "jinja2")
+
+
+def test_version_and_help_load_nothing_heavy() -> None:
+    for option in ("--version", "--help"):
+        program = (
+            "import sys\nfrom worksgate.cli import main\n"
+            f"sys.argv = ['worksgate', '{option}']\n"
+            "try: main()\n"
+            f"finally: print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        )
+        assert done.stderr == "[]\n"
+        assert done.stdout.startswith(("worksgate 0", "Usage: worksgate "))
+
+
+def test_whole_round_as_a_script_would_do_it(terminal: Terminal) -> None:
+    made = terminal.process("client", "add", "acme", "--json").json
+    added = terminal.process(
+        "user", "add", "aoi@x", "--password-stdin", "--json", stdin=SECRET.encode()
+    )
+    assert (added.code, added.err) == (0, "")
+    assert added.json["username"] == "aoi@x"
+    listed = terminal.process("client", "list", "--json")
+    assert [client["client_id"] for client in listed.json] == [made["client_id"]]
+    refused = terminal.process("client", "show", "nobody", "--json")
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err == "worksgate: there is no client 'nobody'\n"
+    assert terminal.process("client", "shwo").code == 2
+
+
+def test_password_is_asked_for_twice_and_never_shown(terminal: Terminal) -> None:
+    answers = {"have one made): ": SECRET, "The same again: ": SECRET}
+    code, screen = terminal.at_a_terminal("user", "add", "aoi@x", answers=answers)
+    assert code == 0
+    assert "aoi@x has been added." in screen
+    assert SECRET not in screen
+    assert "Password  " not in screen
+
+
+def test_two_passwords_that_differ_change_nothing(terminal: Terminal) -> None:
+    answers = {"have one made): ": SECRET, "The same again: ": SECRET + "!"}
+    code, screen = terminal.at_a_terminal("user", "add", "aoi@x", answers=answers)
+    assert code == 1
+    assert "the two passwords are not the same" in screen
+    assert terminal.json("user", "list") == []
+
+
+@pytest.mark.parametrize(("answer", "code", "left"), [("n", 1, 1), ("", 1, 1), ("y", 0, 0)])
+def test_removal_is_asked_for_at_a_terminal(
+    terminal: Terminal, answer: str, code: int, left: int
+) -> None:
+    terminal.ok("client", "add", "acme")
+    ended, screen = terminal.at_a_terminal(
+        "client", "remove", "acme", answers={"Remove the client acme? [y/N] ": answer}
+    )
+    assert ended == code
+    assert ("nothing has been changed" in screen) is bool(left)
+    assert len(terminal.json("client", "list")) == left
+
+
+def test_init_asks_for_what_it_was_not_told(terminal: Terminal, tmp_path: Path) -> None:
+    answers = {
+        "reach this server [http://127.0.0.1:8080]: ": "https://sso.example.com",
+        "first administrator [administrator]: ": "",
+        "have one made): ": "",
+    }
+    code, screen = terminal.at_a_terminal("init", answers=answers)
+    assert code == 0, screen
+    assert "Password  " in screen
+    assert 'public_url = "https://sso.example.com"' in (tmp_path / "worksgate.toml").read_text()
+    assert terminal.json("user", "show", "administrator")["administrator"] is True
+
+
+def test_import_and_table_at_a_terminal_are_drawn(terminal: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("username,name\naoi@x,田中 葵\nkim@x,\n", "utf-8")
+    code, screen = terminal.at_a_terminal("user", "import", "people.csv", answers={})
+    assert code == 0
+    assert "Importing" in screen
+    assert "2 added, 0 updated, 0 unchanged, 0 refused." in screen
+    code, screen = terminal.at_a_terminal("user", "list", answers={})
+    assert code == 0
+    assert "─" in screen
+    assert "田中 葵" in screen
+
+
+def test_reader_that_has_seen_enough_is_no_error(terminal: Terminal) -> None:
+    terminal.ok("client", "add", "acme")
+    pipeline = f"{' '.join(WORKSGATE)} client list --json | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", pipeline],
+        capture_output=True,
+        text=True,
+        env=terminal._environ(),
+        cwd=terminal.folder,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr == ""
+
+
+def test_database_that_cannot_be_opened_leaves_no_traceback(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    (tmp_path / "worksgate.db").mkdir()
+    for command in (("client", "list"), ("migrate",)):
+        result = terminal.process(*command)
+        assert (result.code, result.out) == (1, "")
+        assert len(result.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_serve_ends_in_order_and_its_last_line_is_written(
+    terminal: Terminal, number: signal.Signals
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    server = subprocess.Popen(
+        [*WORKSGATE, "serve", "--port", port],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=terminal._environ(),
+        cwd=terminal.folder,
+    )
+    assert server.stdout is not None
+    try:
+        while "startup complete" not in (line := server.stdout.readline()):
+            assert line, server.stderr and server.stderr.read()
+        server.send_signal(number)
+        out, err = server.communicate(timeout=30)
+    finally:
+        server.kill()
+    assert (server.returncode, err) == (0, "")
+    assert json.loads(out.splitlines()[-1])["event"].startswith("Finished server process")

@@ -1,0 +1,235 @@
+"""``worksgate user``, on a real database."""
+
+import csv
+import io
+import stat
+from pathlib import Path
+
+import pytest
+from tests.cli.terminal import Terminal
+
+PASSWORD = b"correct horse battery\n"
+
+PEOPLE = """username,name,external_key,works_account,password,administrator
+aoi@example.com,Aoi Tanaka,E-1,aoi@acme,paper lantern by the river,yes
+minjun@example.com,김민준,=E-2,,,
+"""
+
+
+def test_add_with_a_password_prints_id_and_username_but_no_password(terminal: Terminal) -> None:
+    options = ("--external-key", "E-1", "--works-account", "aoi@acme", "--name", "葵")
+    made = terminal.json("user", "add", "aoi@x", "--password-stdin", *options, stdin=PASSWORD)
+    assert len(made["id"]) == 22
+    assert made["username"] == "aoi@x"
+    assert (made["external_key"], made["works_account"]) == ("E-1", "aoi@acme")
+    assert (made["name"], made["enabled"], made["administrator"]) == ("葵", True, False)
+    assert not {"password", "password_hash"} & made.keys()
+
+
+def test_add_by_a_script_without_a_password_makes_one(terminal: Terminal) -> None:
+    assert len(terminal.json("user", "add", "aoi@x")["password"]) >= 20
+    text = terminal.ok("user", "add", "minjun@x").out
+    assert "  Password  " in text
+    assert "shown this once" in text
+
+
+@pytest.mark.parametrize(
+    ("stdin", "problem"),
+    [
+        (b"", "there is no password on standard input"),
+        (b"\n", "there is no password on standard input"),
+        (b"\xff\xfe long enough to be one", "the password on standard input is not UTF-8 text"),
+        (b"x" * 20_000, "standard input is too long to be a password"),
+        (b"one line and\nanother line", "standard input has more than one line"),
+        (b"short\n", "the password is not accepted: use at least 15 characters"),
+    ],
+)
+def test_password_that_cannot_be_is_refused(terminal: Terminal, stdin: bytes, problem: str) -> None:
+    told = terminal.refused("user", "add", "aoi@x", "--password-stdin", stdin=stdin)
+    assert told.startswith(problem)
+    assert terminal.json("user", "list") == []
+
+
+def test_r102_password_hashes_are_never_printed(terminal: Terminal) -> None:
+    terminal.ok("user", "add", "aoi@x", "--password-stdin", stdin=PASSWORD)
+    for command in (("user", "show", "aoi@x"), ("user", "list"), ("audit",)):
+        for form in ((), ("--json",)):
+            assert "argon2" not in terminal.ok(*command, *form).out
+    assert "argon2" not in terminal.ok("user", "export").out
+
+
+def test_show_finds_any_spelling(terminal: Terminal) -> None:
+    made = terminal.json("user", "add", "Aoi@X")
+    del made["password"]
+    assert terminal.json("user", "show", "aoi@x") == made
+    assert terminal.json("user", "list") == [made]
+    assert terminal.ok("user", "show", "ＡＯＩ@x").out.startswith("Aoi@X\n")
+
+
+def test_set_changes_what_is_given_and_empty_takes_away(terminal: Terminal) -> None:
+    terminal.ok("user", "add", "aoi@x", "--external-key", "E-1", "--works-account", "aoi@acme")
+    after = terminal.json("user", "set", "aoi@x", "--external-key", "", "--administrator")
+    assert (after["external_key"], after["works_account"]) == (None, "aoi@acme")
+    assert after["administrator"] is True
+    after = terminal.json(
+        "user", "set", "aoi@x", "--username", "aoi@y", "--name", "Aoi", "--no-administrator"
+    )
+    assert (after["username"], after["name"], after["administrator"]) == ("aoi@y", "Aoi", False)
+    assert "say what to change" in terminal.misused("user", "set", "aoi@y")
+
+
+def test_r56_retired_key_needs_a_long_word(terminal: Terminal) -> None:
+    terminal.ok("user", "add", "aoi@x", "--external-key", "E-1")
+    terminal.ok("user", "remove", "aoi@x")
+    terminal.refused("user", "add", "minjun@x", "--external-key", "E-1")
+    made = terminal.json("user", "add", "minjun@x", "--external-key", "E-1", "--reuse-retired-keys")
+    assert made["external_key"] == "E-1"
+
+
+def test_disable_enable_sign_out_set_password_and_remove(terminal: Terminal) -> None:
+    terminal.ok("user", "add", "aoi@x")
+    terminal.ok("user", "disable", "aoi@x")
+    assert terminal.json("user", "show", "aoi@x")["enabled"] is False
+    terminal.ok("user", "enable", "aoi@x")
+    assert terminal.json("user", "show", "aoi@x")["enabled"] is True
+    assert "0 sessions" in terminal.ok("user", "sign-out", "aoi@x").out
+    assert len(terminal.json("user", "set-password", "aoi@x")["password"]) >= 20
+    given = terminal.json("user", "set-password", "aoi@x", "--password-stdin", stdin=PASSWORD)
+    assert "password" not in given
+    terminal.ok("user", "remove", "aoi@x", "--yes")
+    assert "aoi@x" in terminal.refused("user", "show", "aoi@x")
+
+
+def test_unknown_person_is_refused_by_every_command(terminal: Terminal) -> None:
+    for command in ("show", "disable", "enable", "remove", "sign-out", "set-password"):
+        assert terminal.refused("user", command, "nobody") == "there is no person 'nobody'"
+
+
+def test_import_reports_row_by_row(terminal: Terminal, tmp_path: Path) -> None:
+    rows = PEOPLE + "aoi@example.com,twice,,,,\nkim@example.com,,a/b,,,\n"
+    (tmp_path / "people.csv").write_text(rows, "utf-8")
+    result = terminal.run("user", "import", "people.csv", "--json")
+    assert result.code == 1
+    assert result.json["totals"] == {"added": 2, "updated": 0, "unchanged": 0, "refused": 2}
+    assert [(row["line"], row["outcome"]) for row in result.json["rows"]] == [
+        (2, "added"),
+        (3, "added"),
+        (4, "refused"),
+        (5, "refused"),
+    ]
+    assert "external key" in result.json["rows"][3]["reason"]
+    assert terminal.json("user", "show", "minjun@example.com")["external_key"] == "=E-2"
+
+
+def test_import_for_people_names_what_was_refused(terminal: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("username,external_key\naoi@x,a/b\nkim@x,b\n", "utf-8")
+    result = terminal.run("user", "import", "people.csv")
+    assert (result.code, result.err) == (1, "")
+    lines = result.out.splitlines()
+    assert lines[0].split("\t") == ["line", "username", "refused because"]
+    assert lines[1].startswith("2\taoi@x\tan external key must not hold")
+    assert lines[-1] == "1 added, 0 updated, 0 unchanged, 1 refused."
+
+
+def test_dry_run_reports_the_same_and_changes_nothing(terminal: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text(PEOPLE, "utf-8")
+    report = terminal.json("user", "import", "people.csv", "--dry-run")
+    assert report["dry_run"] is True
+    assert report["totals"]["added"] == 2
+    assert terminal.json("user", "list") == []
+    assert (
+        "Would have been: 2 added" in terminal.ok("user", "import", "people.csv", "--dry-run").out
+    )
+
+
+def test_import_again_needs_update_to_change_people(terminal: Terminal, tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text(PEOPLE, "utf-8")
+    terminal.ok("user", "import", "people.csv")
+    file.write_text(PEOPLE.replace("Aoi Tanaka", "Aoi Sato"), "utf-8")
+    report = terminal.json("user", "import", "people.csv", "--update")
+    assert report["totals"]["updated"] == 1
+    assert terminal.json("user", "show", "aoi@example.com")["name"] == "Aoi Sato"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        PEOPLE.encode("utf-8-sig"),
+        PEOPLE.replace(",", ";").encode(),
+        PEOPLE.replace(",", "\t").replace("\n", "\r\n").encode() + b"\r\n\r\n",
+        PEOPLE.replace("external_key", "External Key").replace("username", " Username").encode(),
+    ],
+    ids=["bom", "semicolons", "tabs, crlf, blank lines", "other spellings"],
+)
+def test_import_reads_what_spreadsheets_write(
+    terminal: Terminal, tmp_path: Path, data: bytes
+) -> None:
+    (tmp_path / "people.csv").write_bytes(data)
+    assert terminal.json("user", "import", "people.csv")["totals"]["added"] == 2
+    assert terminal.json("user", "show", "minjun@example.com")["name"] == "김민준"
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        ("ユーザー".encode("cp932"), "is not UTF-8 text (line 1)"),
+        (b"username\nok\n" + "김".encode("cp949"), "is not UTF-8 text (line 3)"),
+        (PEOPLE.encode("utf-16"), "is UTF-16 text; save it as CSV UTF-8"),
+        (b"", "the first line names the columns"),
+        (b"name,external_key\n", "username must be one"),
+        (b"username,extrenal_key\n", "did you mean external_key?"),
+        (b"username,phone\n", "there is no column 'phone'; known are"),
+        (b"username,name,Name\n", "the column name is there twice"),
+        (b'username\n"aoi\n', "is not a CSV file"),
+    ],
+)
+def test_file_that_cannot_be_imported_is_refused_whole(
+    terminal: Terminal, tmp_path: Path, data: bytes, problem: str
+) -> None:
+    (tmp_path / "people.csv").write_bytes(data)
+    assert problem in terminal.refused("user", "import", "people.csv")
+    assert terminal.json("user", "list") == []
+
+
+def test_file_that_is_missing_is_refused(terminal: Terminal) -> None:
+    assert terminal.refused("user", "import", "gone.csv") == "gone.csv: No such file or directory"
+
+
+def test_row_with_too_many_cells_is_refused_alone(terminal: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("username,name\naoi@x,Aoi,extra\nkim@x\n", "utf-8")
+    report = terminal.run("user", "import", "people.csv", "--json").json
+    assert [row["outcome"] for row in report["rows"]] == ["refused", "added"]
+
+
+def test_export_comes_back_the_same(terminal: Terminal, tmp_path: Path) -> None:
+    keys = ["=1+1", "+81", "-x", "@acme", "a,b", 'a"b', "日本"]
+    for number, key in enumerate(keys):
+        terminal.ok("user", "add", f"p{number}", "--external-key", key, "--name", "田中, 葵")
+    exported = terminal.ok("user", "export").out
+    rows = list(csv.DictReader(io.StringIO(exported)))
+    assert sorted(row["external_key"] for row in rows) == sorted(keys)
+    assert "password" not in rows[0]
+    (tmp_path / "people.csv").write_text(exported, "utf-8")
+    report = terminal.json("user", "import", "people.csv", "--update", "--dry-run")
+    assert report["totals"]["unchanged"] == len(keys)
+
+
+def test_export_to_a_file_is_private_and_replaces_nothing(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    terminal.ok("user", "add", "aoi@x")
+    result = terminal.run("user", "export", "people.csv")
+    assert (result.code, result.out) == (0, "")
+    assert result.err == "Wrote 1 person to people.csv.\n"
+    file = tmp_path / "people.csv"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    before = file.read_bytes()
+    terminal.ok("user", "add", "kim@x")
+    assert terminal.refused("user", "export", "people.csv") == (
+        "people.csv exists; --force replaces it"
+    )
+    assert file.read_bytes() == before
+    assert terminal.run("user", "export", "people.csv", "--force").code == 0
+    assert b"kim@x" in file.read_bytes()
+    assert not list(tmp_path.glob("tmp*"))

@@ -1,0 +1,267 @@
+"""The audit log: nobody waits for it, nothing is lost unseen, and no line can be forged."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+from tests.databases import NOW, query, url_of
+
+from worksgate.audit import AuditEvent, Event
+from worksgate.directory import DirectoryUnavailable
+from worksgate.directory.audit_log import AuditWriter
+from worksgate.directory.database import Directory
+from worksgate.directory.engine import open_engines
+from worksgate.directory.queries import AuditFilter
+from worksgate.directory.rows import encoded
+
+FAILED = AuditEvent(
+    event=Event.LOGIN_FAILED,
+    at=NOW,
+    login_id="l1",
+    client_id="c1",
+    subject_id="directory:a1",
+    username="hanako",
+    address="203.0.113.7",
+    actor="nobody",
+    detail="wrong name or password",
+)
+FORGERIES = [
+    "hanako\n2027-01-15T08:00:00Z info login.succeeded username=admin",
+    "hanako\r\nx",
+    "hanako\x1b[2Jgone",
+    "hanako\0",
+    "hanako\u2028next",
+    "hanako\u202egnirts",
+    "hanako\x85next",
+    "hanako\udcff",
+]
+
+
+class Flaky:
+    """A directory that can be away."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.batches: list[list[AuditEvent]] = []
+        self.poison: AuditEvent | None = None
+        self._written = asyncio.Condition()
+
+    @property
+    def events(self) -> list[AuditEvent]:
+        return [event for batch in self.batches for event in batch]
+
+    async def record(self, events: Sequence[AuditEvent]) -> None:
+        await asyncio.sleep(0)
+        if self.away:
+            raise DirectoryUnavailable("away")
+        if self.poison in events:
+            raise ValueError("this event cannot be written")
+        self.batches.append(list(events))
+        async with self._written:
+            self._written.notify_all()
+
+    async def has_written(self, count: int) -> None:
+        """Return when so many events have come."""
+        async with asyncio.timeout(10), self._written:
+            await self._written.wait_for(lambda: len(self.events) >= count)
+
+
+def _numbered(count: int) -> list[AuditEvent]:
+    return [replace(FAILED, detail=str(number)) for number in range(count)]
+
+
+async def test_an_event_is_kept_with_all_that_it_says(directory: Directory) -> None:
+    writer = AuditWriter(directory)
+    writer.record(FAILED)
+    await writer.flush()
+    assert await directory.audit(AuditFilter()) == [FAILED]
+    await writer.close()
+
+
+async def test_events_are_durable_soon_after_without_being_asked_for(
+    directory: Directory, file: Path
+) -> None:
+    writer = AuditWriter(directory, interval=0.01)
+    writer.record(FAILED)
+    async with asyncio.timeout(10):
+        while query(file, "SELECT count(*) FROM audit") != [(1,)]:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    await writer.close()
+
+
+async def test_recording_does_not_wait_for_a_locked_database(file: Path, database: Path) -> None:
+    directory = Directory(open_engines(url_of(database), busy_timeout=0.05))
+    writer = AuditWriter(directory, interval=0.01)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        for event in _numbered(50):
+            writer.record(event)
+        assert time.monotonic() - began < 0.5
+        await asyncio.sleep(0.2)
+        other.execute("ROLLBACK")
+    await writer.flush()
+    assert await directory.audit(AuditFilter()) == _numbered(50)
+    await writer.close()
+    await directory.close()
+
+
+async def test_many_events_are_written_together_and_in_order() -> None:
+    flaky = Flaky()
+    writer = AuditWriter(flaky, interval=0.02)
+    for event in _numbered(1_200):
+        writer.record(event)
+    await flaky.has_written(1_200)
+    assert flaky.events == _numbered(1_200)
+    assert len(flaky.batches) <= 4
+    await writer.close()
+
+
+async def test_i5_events_outlive_an_outage_of_the_database() -> None:
+    flaky = Flaky()
+    flaky.away = True
+    writer = AuditWriter(flaky, interval=0.01)
+    for event in _numbered(20):
+        writer.record(event)
+    with pytest.raises(DirectoryUnavailable):
+        await writer.flush()
+    await asyncio.sleep(0.05)
+    flaky.away = False
+    await flaky.has_written(20)
+    assert flaky.events == _numbered(20)
+    assert writer.dropped == 0
+    await writer.close()
+
+
+async def test_what_is_too_much_is_dropped_counted_and_told() -> None:
+    flaky = Flaky()
+    flaky.away = True
+    writer = AuditWriter(flaky, lambda: NOW, interval=0.01, capacity=5)
+    with capture_logs() as lines:
+        for event in _numbered(8):
+            writer.record(event)
+        assert writer.dropped == 3
+        flaky.away = False
+        await flaky.has_written(6)
+        await writer.close()
+    assert flaky.events[:5] == _numbered(5)
+    (told,) = flaky.events[5:]
+    assert told.event is Event.SYSTEM
+    assert told.detail == "3 audit records were lost while the database did not answer"
+    lost = [line for line in lines if line["event"] == "audit.lost"]
+    assert [(line["count"], line["total"]) for line in lost] == [(3, 3)]
+    assert len([line for line in lines if line["event"] == "login.failed"]) == 8
+
+
+async def test_closing_writes_what_waits() -> None:
+    flaky = Flaky()
+    writer = AuditWriter(flaky, interval=60)
+    writer.record(FAILED)
+    await asyncio.sleep(0)
+    await writer.close()
+    assert flaky.events == [FAILED]
+
+
+async def test_closing_during_an_outage_ends_and_tells_what_is_lost() -> None:
+    flaky = Flaky()
+    flaky.away = True
+    writer = AuditWriter(flaky, interval=0.01)
+    with capture_logs() as lines:
+        for event in _numbered(4):
+            writer.record(event)
+        async with asyncio.timeout(5):
+            await writer.close()
+    assert writer.dropped == 4
+    assert [line["count"] for line in lines if line["event"] == "audit.lost"] == [4]
+
+
+async def test_an_event_that_cannot_be_written_holds_up_no_other() -> None:
+    flaky = Flaky()
+    flaky.poison = _numbered(10)[6]
+    writer = AuditWriter(flaky)
+    for event in _numbered(10):
+        writer.record(event)
+    await writer.flush()
+    assert [event.detail for event in flaky.events] == ["0", "1", "2", "3", "4", "5", "7", "8", "9"]
+    assert writer.dropped == 1
+    await writer.close()
+
+
+async def test_two_flushes_at_once_write_each_event_once() -> None:
+    flaky = Flaky()
+    writer = AuditWriter(flaky)
+    for event in _numbered(700):
+        writer.record(event)
+    await asyncio.gather(writer.flush(), writer.flush())
+    assert flaky.events == _numbered(700)
+    await writer.close()
+
+
+def test_recording_outside_of_an_event_loop_raises_nothing() -> None:
+    AuditWriter(Flaky()).record(FAILED)
+
+
+async def test_r105_an_event_is_a_log_line_in_utc() -> None:
+    writer = AuditWriter(Flaky())
+    with capture_logs() as lines:
+        writer.record(replace(FAILED, detail=None))
+    assert lines == [
+        {
+            "event": "login.failed",
+            "log_level": "info",
+            "at": "2027-01-15T08:00:00.000+00:00",
+            "login_id": "l1",
+            "client_id": "c1",
+            "subject_id": "directory:a1",
+            "username": "hanako",
+            "address": "203.0.113.7",
+            "actor": "nobody",
+        }
+    ]
+    await writer.close()
+
+
+@pytest.mark.parametrize("text", FORGERIES)
+async def test_r105_no_text_from_outside_can_forge_a_line(directory: Directory, text: str) -> None:
+    writer = AuditWriter(directory)
+    with capture_logs() as lines:
+        writer.record(replace(FAILED, username=text, detail=text, client_id=text))
+        await writer.flush()
+    (kept,) = await directory.audit(AuditFilter())
+    for shown in (kept.username, kept.detail, kept.client_id, lines[0]["username"]):
+        assert shown is not None
+        assert shown.isprintable()
+        assert shown.startswith("hanako\\")
+    await writer.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("山田 花子", "山田 花子"),
+        ("a\\nb", "a\\\\nb"),
+        ("a\nb", "a\\x0ab"),
+        ("a\u2028b", "a\\u2028b"),
+        ("a\U000e0001b", "a\\U000e0001b"),
+        ("", ""),
+        (None, None),
+    ],
+)
+def test_r105_what_does_not_print_is_escaped_and_nothing_else(
+    text: str | None, shown: str | None
+) -> None:
+    assert encoded(text) == shown
+
+
+async def test_r105_a_long_text_is_cut(directory: Directory) -> None:
+    await directory.record([replace(FAILED, username="x" * 100_000, detail="\n" * 100_000)])
+    (kept,) = await directory.audit(AuditFilter())
+    assert kept.username == "x" * 254 + "…"
+    assert kept.detail is not None
+    assert len(kept.detail) == 1_000

@@ -1,0 +1,261 @@
+"""The real nginx and the real Caddy, run with exactly the texts of ``docs/install.md``.
+
+Only what must differ on a test machine is replaced: ports, paths and the certificate.
+"""
+
+import os
+import re
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from worksgate.web.application import with_trusted_proxies
+
+INSTALL_PAGE = Path(__file__).parents[2] / "docs" / "install.md"
+HOST = "sso.example.com"
+CALLER = "127.0.0.2"
+"""The address that requests come from, so that it differs from the proxy's own."""
+START_TIME = 20.0
+
+
+def configuration(language: str) -> str:
+    """The one block of the page in this language."""
+    blocks = re.findall(rf"^```{language}\n(.*?)^```", INSTALL_PAGE.read_text("utf-8"), re.M | re.S)
+    (block,) = blocks
+    return str(block)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate for ``HOST`` that nobody trusts, and its key."""
+
+    chain: Path
+    key: Path
+
+
+def make_certificate(folder: Path) -> Certificate:
+    made = Certificate(folder / "chain.pem", folder / "key.pem")
+    what = f"-x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN={HOST}"
+    names = ["-addext", f"subjectAltName=DNS:{HOST}"]
+    where = ["-keyout", str(made.key), "-out", str(made.chain)]
+    command = ["openssl", "req", *what.split(), *names, *where]
+    subprocess.run(command, check=True, capture_output=True)
+    return made
+
+
+@dataclass(frozen=True)
+class Ports:
+    https: int
+    http: int
+    upstream: int
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A running web server; ``folder`` holds all that it writes."""
+
+    ports: Ports
+    folder: Path
+
+    def get(self, path: str, *, https: bool = True, **headers: str) -> httpx2.Response:
+        return self.request("GET", path, https=https, headers=headers)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        https: bool = True,
+        headers: dict[str, str] | None = None,
+        body: bytes = b"",
+    ) -> httpx2.Response:
+        """Send a request from ``CALLER``, without following a redirect."""
+        port = self.ports.https if https else self.ports.http
+        url = f"{'https' if https else 'http'}://127.0.0.1:{port}{path}"
+        transport = httpx2.HTTPTransport(verify=False, local_address=CALLER)
+        with httpx2.Client(transport=transport, timeout=20) as http:
+            return http.request(
+                method,
+                url,
+                content=body or None,
+                headers={"Host": HOST, **(headers or {})},
+                extensions={"sni_hostname": HOST},
+            )
+
+    def send_bytes(self, data: bytes) -> bytes:
+        """Send bytes that no HTTP library would, over plain http; the beginning of the answer."""
+        with socket.create_connection(("127.0.0.1", self.ports.http), 10) as connection:
+            connection.sendall(data)
+            return connection.recv(4_096)
+
+    def files_with(self, text: str) -> list[Path]:
+        """All files that hold a text, logs or not, once all that was sent has been logged."""
+        self._wait_for_logs()
+        files = [path for path in self.folder.rglob("*") if path.is_file()]
+        return [path for path in files if text.encode() in path.read_bytes()]
+
+    def _wait_for_logs(self) -> None:
+        """Both write a line after the answer: wait for that of one more request."""
+        path = f"/last/{time.monotonic_ns()}"
+        self.get(path)
+        until = time.monotonic() + START_TIME
+        log = self.folder / "worksgate.log"
+        while path.encode() not in log.read_bytes():
+            assert time.monotonic() < until, f"{log} does not log requests"
+            time.sleep(0.02)
+
+
+class Upstream:
+    """Stands for Worksgate: tells what arrived, and answers with a redirect that holds a code."""
+
+    def __init__(self, answer_code: str) -> None:
+        self._code = answer_code
+        app = Starlette(routes=[Route("/{path:path}", self._answer, methods=["GET", "POST"])])
+        trusting = with_trusted_proxies(app, ("127.0.0.1/32",))
+        config = uvicorn.Config(
+            trusting,
+            host="127.0.0.1",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            lifespan="off",
+        )
+        self._server = uvicorn.Server(config)
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],))
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(START_TIME)
+        self._socket.close()
+
+    async def _answer(self, request: Request) -> JSONResponse:
+        body = await request.body()
+        assert request.client is not None
+        arrived = {
+            "caller": request.client.host,
+            "scheme": request.url.scheme,
+            "host": request.headers["host"],
+            "query": request.url.query,
+            "body_size": len(body),
+        }
+        location = f"https://auth.worksmobile.com/cb?code={self._code}"
+        return JSONResponse(arrived, headers={"Location": location})
+
+
+@contextmanager
+def nginx(folder: Path, ports: Ports, certificate: Certificate) -> Iterator[Proxy]:
+    site = configuration("nginx")
+    replacements = {
+        r"^    listen \[::\].*\n": "",
+        r"listen 443": f"listen 127.0.0.1:{ports.https}",
+        r"listen 80": f"listen 127.0.0.1:{ports.http}",
+        r"127\.0\.0\.1:8080": f"127.0.0.1:{ports.upstream}",
+        r"/etc/letsencrypt/live/sso\.example\.com/fullchain\.pem": str(certificate.chain),
+        r"/etc/letsencrypt/live/sso\.example\.com/privkey\.pem": str(certificate.key),
+        r"/var/log/nginx": str(folder),
+    }
+    for pattern, replacement in replacements.items():
+        site, count = re.subn(pattern, replacement, site, flags=re.MULTILINE)
+        assert count, f"the nginx configuration has no {pattern}"
+    # Around the site everything is logged that nginx can log without a debugger.
+    places = "\n".join(
+        f"{name}_temp_path {folder / name};"
+        for name in ("client_body", "proxy", "fastcgi", "scgi", "uwsgi")
+    )
+    main = f"""
+        {"user root;" if os.geteuid() == 0 else ""}
+        daemon off;
+        worker_processes 1;
+        pid {folder}/nginx.pid;
+        error_log {folder}/error.log info;
+        events {{ worker_connections 64; }}
+        http {{
+            access_log {folder}/access.log combined;
+            {places}
+            {site}
+        }}
+    """
+    config = folder / "nginx.conf"
+    config.write_text(main, "utf-8")
+    command = ["nginx", "-e", str(folder / "error.log"), "-p", str(folder), "-c", str(config)]
+    with _running(command, Proxy(ports, folder), {}) as proxy:
+        yield proxy
+
+
+@contextmanager
+def caddy(folder: Path, ports: Ports, certificate: Certificate) -> Iterator[Proxy]:
+    site = configuration("caddyfile")
+    options = f"admin off\n\thttp_port {ports.http}\n\thttps_port {ports.https}\n"
+    options += "\tskip_install_trust\n\tdefault_bind 127.0.0.1\n"
+    replacements = {
+        r"^\{\n": f"{{\n\t{options}",
+        r"^sso\.example\.com \{": f"{HOST} {{\n\ttls {certificate.chain} {certificate.key}",
+        r"127\.0\.0\.1:8080": f"127.0.0.1:{ports.upstream}",
+        r"/var/log/caddy": str(folder),
+    }
+    for pattern, replacement in replacements.items():
+        site, count = re.subn(pattern, replacement, site, flags=re.MULTILINE)
+        assert count, f"the Caddy configuration has no {pattern}"
+    config = folder / "Caddyfile"
+    config.write_text(site, "utf-8")
+    home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    command = ["caddy", "run", "--adapter", "caddyfile", "--config", str(config)]
+    with _running(command, Proxy(ports, folder), home) as proxy:
+        yield proxy
+
+
+@contextmanager
+def _running(command: list[str], proxy: Proxy, environment: dict[str, str]) -> Iterator[Proxy]:
+    output = proxy.folder / "output.log"
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            command, stdout=file, stderr=subprocess.STDOUT, env={**os.environ, **environment}
+        )
+    try:
+        _wait_for(proxy, process, output)
+        yield proxy
+    finally:
+        process.terminate()
+        process.wait(START_TIME)
+
+
+def _wait_for(proxy: Proxy, process: "subprocess.Popen[bytes]", output: Path) -> None:
+    until = time.monotonic() + START_TIME
+    while process.poll() is None and time.monotonic() < until:
+        try:
+            for port in (proxy.ports.http, proxy.ports.https):
+                socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError(f"{process.args!r} does not answer:\n{output.read_text('utf-8')}")
+
+
+def free_ports(number: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(number)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()

@@ -1,0 +1,148 @@
+"""The pages of the project say what is there: links lead somewhere, commands exist as written."""
+
+import ast
+import re
+import shlex
+import sqlite3
+import tomllib
+from collections.abc import Iterator
+from dataclasses import fields
+from itertools import takewhile
+from pathlib import Path
+
+import click
+import pytest
+from tools.links import broken_links, pages
+
+from worksgate.cli import app
+from worksgate.directory.migrations import migrate
+from worksgate.oauth.errors import OAuthError
+from worksgate.settings import Settings
+from worksgate.web.wording import NOTICES, PROBLEMS, Problem
+
+ROOT = Path(__file__).parents[2]
+PAGES = list(pages(ROOT))
+SETTINGS = {field.name for field in fields(Settings)}
+TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def typed_lines(page: Path) -> Iterator[list[str]]:
+    """The words of each line that somebody is told to type, or that systemd is."""
+    for language, block in _BLOCK.findall(page.read_text("utf-8")):
+        for line in block.replace("\\\n", " ").splitlines():
+            if language == "ini":
+                line = line.partition("ExecStart=")[2]
+            if language in ("sh", "ini") and (words := shlex.split(line, comments=True)):
+                yield words
+
+
+def worksgate_arguments(words: list[str]) -> list[str] | None:
+    """What a line gives to ``worksgate``; None where it calls something else."""
+    while words[:1] == ["sudo"]:
+        words = words[3:] if words[1] == "-u" else words[1:]
+    if not words or words[0].rpartition("/")[2] != "worksgate":
+        return None
+    return list(takewhile(lambda word: word not in ("|", "<", ">", "&&"), words[1:]))
+
+
+def find_command(words: list[str]) -> tuple[click.Command, list[str]]:
+    """The command that the first words name, and the words after it."""
+    command: click.Command = app
+    while isinstance(command, click.Group):
+        assert words, f"worksgate {command.name} needs a command"
+        assert words[0] in command.commands, f"there is no {words[0]} in worksgate {command.name}"
+        command, words = command.commands[words[0]], words[1:]
+    return command, words
+
+
+def check_command(words: list[str]) -> None:
+    """Read a whole command line as the command would, without running it."""
+    command, arguments = find_command(words)
+    command.make_context(command.name, list(arguments))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_of_a_page_lead_somewhere(page: Path) -> None:
+    assert list(broken_links(page, ROOT)) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_commands_of_a_page_can_be_typed_as_they_stand(page: Path) -> None:
+    for words in typed_lines(page):
+        if (arguments := worksgate_arguments(words)) is not None:
+            check_command(arguments)
+        if words[0] == "make":
+            assert set(words[1:]) <= TARGETS
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_commands_within_a_sentence_exist(page: Path) -> None:
+    text = _BLOCK.sub("", page.read_text("utf-8"))
+    for span in re.findall(r"`worksgate ([a-z][^`]*)`", text):
+        command: click.Command = app
+        for word in span.split():
+            if isinstance(command, click.Group):
+                assert word in command.commands, f"there is no worksgate {span}"
+                command = command.commands[word]
+            elif word.startswith("--"):
+                names = [name for each in command.params for name in each.opts]
+                assert word in names, f"worksgate {span}: there is no such option"
+    for target in re.findall(r"`make ([a-z]+)", text):
+        assert target in TARGETS
+
+
+@pytest.mark.parametrize("line", ["user ad alice", "user add alice --colour red", "client"])
+def test_a_command_that_does_not_exist_is_noticed(line: str) -> None:
+    with pytest.raises((AssertionError, click.UsageError)):
+        check_command(line.split())
+
+
+def test_a_command_with_too_few_words_is_noticed() -> None:
+    with pytest.raises(click.UsageError):
+        check_command(["client", "add"])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_code_on_a_page_can_be_read(page: Path) -> None:
+    for language, block in _BLOCK.findall(page.read_text("utf-8")):
+        if language == "python":
+            compile(block, name_of(page), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        if language == "toml":
+            assert set(tomllib.loads(block)) <= SETTINGS
+
+
+def test_every_error_and_every_page_is_explained() -> None:
+    text = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+    for error in _family(OAuthError):
+        if error.__module__ == OAuthError.__module__:
+            assert re.search(rf"^\| `?{error.number}`?\b.*\b{error.status}\b", text, re.MULTILINE)
+    for notice in NOTICES.values():
+        assert f"| {notice.title % {'product': 'LINE WORKS'}} |" in text
+    for problem in (each for each in Problem if each is not Problem.EMPTY):
+        assert PROBLEMS[problem].happened.rstrip(".").split(",")[0] in text
+
+
+def _family(error: type[OAuthError]) -> Iterator[type[OAuthError]]:
+    for kind in error.__subclasses__():
+        yield kind
+        yield from _family(kind)
+
+
+async def test_statements_for_backup_and_restore_fit_the_database(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "install.md").read_text("utf-8")
+    (deletions,) = re.findall(r'"(DELETE FROM [^"]*)"', page)
+    (backup,) = re.findall(r"\"(VACUUM INTO '[^']*')\"", page)
+    await migrate(f"sqlite:///{tmp_path / 'worksgate.db'}")
+    database = sqlite3.connect(tmp_path / "worksgate.db", isolation_level=None)
+    try:
+        database.executescript(deletions)
+        database.execute(re.sub(r"'.*'", f"'{tmp_path / 'copy.db'}'", backup))
+    finally:
+        database.close()
+    assert (tmp_path / "copy.db") in set(tmp_path.iterdir())  # noqa: ASYNC240

@@ -1,0 +1,99 @@
+"""A real server on 127.0.0.1 for tests, in a thread, configured as ``worksgate serve`` does it."""
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from worksgate.bootstrap import create_app
+from worksgate.serving import server_config
+from worksgate.settings import Settings
+from worksgate.web.application import with_trusted_proxies
+
+READ_TIMEOUT = 15.0
+
+
+@dataclass(frozen=True)
+class Served:
+    """Where the server listens, and how to talk to it byte by byte."""
+
+    host: str
+    port: int
+    settings: Settings
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection((self.host, self.port), timeout=READ_TIMEOUT)
+
+    def raw(self, request: bytes) -> bytes:
+        """Send these bytes and return all that comes back until the server hangs up."""
+        with self.connect() as connection:
+            connection.sendall(request)
+            return read_all(connection)
+
+
+@contextmanager
+def listening() -> Iterator[socket.socket]:
+    """A socket on a free port: its number is needed before the server starts."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", 0))
+        yield listener
+
+
+@contextmanager
+def served(
+    listener: socket.socket,
+    settings: Settings,
+    *,
+    tls_cert: Path | None = None,
+    tls_key: Path | None = None,
+) -> Iterator[Served]:
+    """Serve an installation until the end of the block."""
+    host, port = listener.getsockname()[:2]
+    config = server_config(
+        lambda: with_trusted_proxies(create_app(settings), settings.trusted_proxies),
+        host,
+        port,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    thread.start()
+    try:
+        wait_until(lambda: server.started or not thread.is_alive())
+        assert server.started
+        yield Served(host, port, settings)
+    finally:
+        server.should_exit = True
+        thread.join(READ_TIMEOUT)
+        assert not thread.is_alive()
+
+
+def wait_until(condition: object, *, seconds: float = 30.0) -> None:
+    """Return as soon as a condition holds."""
+    assert callable(condition)
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def read_all(connection: socket.socket | ssl.SSLSocket) -> bytes:
+    """Everything until the end of the connection; a reset is an end too."""
+    received = b""
+    try:
+        while part := connection.recv(65_536):
+            received += part
+    except ConnectionResetError:
+        pass
+    return received

@@ -1,0 +1,418 @@
+"""The contract of ``worksgate.store.Store``, on every store."""
+
+import pytest
+from tests.store.artifacts import (
+    NOW,
+    access_token,
+    buys,
+    code,
+    key_of,
+    one_of_each,
+    refresh_token,
+    session,
+    spent_transaction,
+)
+
+from worksgate.oauth.model import (
+    ARTIFACT_KINDS,
+    AccessToken,
+    Artifact,
+    AuthorizationCode,
+    LoginKind,
+    RefreshToken,
+    Session,
+)
+from worksgate.store import REPLAY_MEMORY, Outcome, Redemption, Store
+
+EACH = pytest.mark.parametrize("artifact", one_of_each(), ids=lambda artifact: artifact.kind)
+
+
+# Keeping and finding
+
+
+@EACH
+async def test_what_is_saved_is_found_as_it_was(store: Store, artifact: Artifact) -> None:
+    await store.save(artifact)
+
+    assert await store.find(type(artifact), artifact.key) == artifact
+
+
+@EACH
+async def test_r41_a_secret_of_one_kind_is_nothing_in_another(
+    store: Store, artifact: Artifact
+) -> None:
+    await store.save(artifact)
+
+    for kind in ARTIFACT_KINDS.values():
+        if kind is not type(artifact):
+            assert await store.find(kind, artifact.key) is None
+            assert await store.take(kind, artifact.key) is None
+            assert not await store.extend(kind, artifact.key, NOW + 1)
+    assert await store.find(type(artifact), artifact.key) == artifact
+
+
+async def test_the_kind_of_a_login_comes_back_as_one(store: Store) -> None:
+    await store.save(access_token())
+
+    found = await store.find(AccessToken, access_token().key)
+
+    assert found is not None
+    assert found.login_kind is LoginKind.IMAP
+
+
+async def test_what_was_never_saved_is_not_found(store: Store) -> None:
+    assert await store.find(AccessToken, key_of("nothing")) is None
+
+
+async def test_expired_artifacts_are_found_until_they_are_purged(store: Store) -> None:
+    old = access_token(expires_at=NOW - 10_000)
+    await store.save(old)
+
+    assert await store.find(AccessToken, old.key) == old
+
+
+async def test_several_are_saved_at_once(store: Store) -> None:
+    await store.save(*one_of_each())
+
+    for artifact in one_of_each():
+        assert await store.find(type(artifact), artifact.key) == artifact
+
+
+async def test_saving_nothing_is_allowed(store: Store) -> None:
+    await store.save()
+
+
+async def test_saving_again_replaces(store: Store) -> None:
+    await store.save(session(expires_at=NOW + 1))
+    await store.save(session(subject="berta", expires_at=NOW + 2))
+
+    assert await store.find(Session, session().key) == session(subject="berta", expires_at=NOW + 2)
+
+
+async def test_i4_a_used_code_that_is_saved_again_stays_used(store: Store) -> None:
+    await store.save(code())
+    await store.redeem(AuthorizationCode, code().key, "tenant", buys("first"), NOW)
+    await store.save(code(expires_at=NOW + 999))
+
+    again = await store.redeem(AuthorizationCode, code().key, "tenant", buys("second"), NOW)
+
+    assert again.outcome is Outcome.REPLAYED
+
+
+@EACH
+async def test_only_the_first_adds(store: Store, artifact: Artifact) -> None:
+    assert await store.add(artifact)
+    assert not await store.add(artifact)
+
+
+async def test_adding_does_not_touch_what_is_there(store: Store) -> None:
+    await store.add(spent_transaction())
+    await store.add(spent_transaction(expires_at=NOW + 1))
+
+    kept = await store.find(type(spent_transaction()), spent_transaction().key)
+
+    assert kept == spent_transaction()
+
+
+@EACH
+async def test_an_artifact_is_taken_once(store: Store, artifact: Artifact) -> None:
+    await store.save(artifact)
+
+    assert await store.take(type(artifact), artifact.key) == artifact
+    assert await store.take(type(artifact), artifact.key) is None
+    assert await store.find(type(artifact), artifact.key) is None
+
+
+@EACH
+async def test_an_expiry_moves_and_nothing_else(store: Store, artifact: Artifact) -> None:
+    await store.save(artifact)
+
+    assert await store.extend(type(artifact), artifact.key, artifact.expires_at + 0.5)
+
+    found = await store.find(type(artifact), artifact.key)
+    assert found is not None
+    assert found.expires_at == artifact.expires_at + 0.5
+    assert await store.extend(type(artifact), artifact.key, artifact.expires_at)
+    assert await store.find(type(artifact), artifact.key) == artifact
+
+
+async def test_what_is_gone_is_not_extended(store: Store) -> None:
+    await store.save(session())
+    await store.forget("anna")
+
+    assert not await store.extend(Session, session().key, NOW + 999)
+    assert await store.find(Session, session().key) is None
+
+
+# Redeeming
+
+
+async def test_r39_a_code_buys_an_access_token(store: Store) -> None:
+    await store.save(code())
+
+    redemption = await store.redeem(
+        AuthorizationCode, code().key, "tenant", buys("token"), NOW + 1.5
+    )
+
+    assert redemption == Redemption(Outcome.REDEEMED, code())
+    assert await store.find(AccessToken, key_of("token")) == AccessToken(
+        key=key_of("token"),
+        grant_id=code().grant_id,
+        subject_id="anna",
+        client_id="tenant",
+        expires_at=NOW + 1.5 + code().lifetime,
+        user_id="key of anna",
+        login_id=code().login_id,
+        login_kind=LoginKind.APP,
+    )
+
+
+async def test_a_code_buys_a_refresh_token_where_one_is_wanted(store: Store) -> None:
+    await store.save(code())
+
+    await store.redeem(AuthorizationCode, code().key, "tenant", buys("token", "refresh"), NOW)
+
+    found = await store.find(RefreshToken, key_of("refresh"))
+    assert found is not None
+    assert found.expires_at == NOW + 7_200
+    assert found.grant_id == code().grant_id
+    assert (found.lifetime, found.expires_in) == (code().lifetime, code().expires_in)
+
+
+async def test_an_unknown_code_buys_nothing(store: Store) -> None:
+    redemption = await store.redeem(
+        AuthorizationCode, key_of("nothing"), "tenant", buys("token"), NOW
+    )
+
+    assert redemption == Redemption(Outcome.UNKNOWN)
+    assert await store.find(AccessToken, key_of("token")) is None
+
+
+async def test_r41_an_access_token_buys_nothing(store: Store) -> None:
+    await store.save(access_token())
+
+    redemption = await store.redeem(
+        AuthorizationCode, access_token().key, "tenant", buys("token"), NOW
+    )
+
+    assert redemption.outcome is Outcome.UNKNOWN
+
+
+async def test_r35_anothers_code_stays_good_for_its_owner(store: Store) -> None:
+    await store.save(code())
+
+    foreign = await store.redeem(AuthorizationCode, code().key, "other", buys("stolen"), NOW)
+    owners = await store.redeem(AuthorizationCode, code().key, "tenant", buys("token"), NOW)
+
+    assert foreign == Redemption(Outcome.FOREIGN, code())
+    assert await store.find(AccessToken, key_of("stolen")) is None
+    assert owners.outcome is Outcome.REDEEMED
+
+
+async def test_r36_anothers_used_code_revokes_nothing(store: Store) -> None:
+    await store.save(code())
+    await store.redeem(AuthorizationCode, code().key, "tenant", buys("token"), NOW)
+
+    foreign = await store.redeem(AuthorizationCode, code().key, "other", buys("stolen"), NOW)
+
+    assert foreign.outcome is Outcome.FOREIGN
+    assert await store.find(AccessToken, key_of("token")) is not None
+
+
+@pytest.mark.parametrize(
+    ("now", "outcome"),
+    [
+        (NOW + 59.999, Outcome.REDEEMED),
+        (NOW + 60.0, Outcome.EXPIRED),
+        (NOW + 9_999.0, Outcome.EXPIRED),
+    ],
+)
+async def test_a_code_is_good_until_it_expires(store: Store, now: float, outcome: Outcome) -> None:
+    await store.save(code())
+
+    redemption = await store.redeem(AuthorizationCode, code().key, "tenant", buys("token"), now)
+
+    assert redemption == Redemption(outcome, code())
+    bought = await store.find(AccessToken, key_of("token"))
+    assert (bought is not None) == (outcome is Outcome.REDEEMED)
+
+
+async def test_r36_second_use_revokes_the_token(store: Store) -> None:
+    await store.save(code(), code("bystander"))
+    await store.redeem(AuthorizationCode, code().key, "tenant", buys("token", "refresh"), NOW)
+    await store.redeem(AuthorizationCode, code("bystander").key, "tenant", buys("safe"), NOW)
+
+    replay = await store.redeem(AuthorizationCode, code().key, "tenant", buys("second"), NOW)
+
+    assert replay == Redemption(Outcome.REPLAYED, code())
+    assert await store.find(AccessToken, key_of("token")) is None
+    assert await store.find(RefreshToken, key_of("refresh")) is None
+    assert await store.find(AccessToken, key_of("second")) is None
+    assert await store.find(AccessToken, key_of("safe")) is not None
+
+
+async def test_r37_replay_is_seen_again_and_again_and_after_the_expiry(store: Store) -> None:
+    await store.save(code())
+    await store.redeem(AuthorizationCode, code().key, "tenant", buys("token"), NOW)
+
+    for later in (0.0, 30.0, 60.0, 61.0, 60.0 + REPLAY_MEMORY - 1):
+        await store.purge(NOW + later)
+        replay = await store.redeem(
+            AuthorizationCode, code().key, "tenant", buys("again"), NOW + later
+        )
+        assert replay.outcome is Outcome.REPLAYED
+
+
+async def test_a_refresh_token_is_replaced_at_every_use(store: Store) -> None:
+    await store.save(refresh_token("first", grant="g"))
+
+    for used, new in (("first", "second"), ("second", "third")):
+        redemption = await store.redeem(
+            RefreshToken, key_of(used), "tenant", buys(f"token of {used}", new), NOW
+        )
+        assert redemption.outcome is Outcome.REDEEMED
+
+    assert await store.find(AccessToken, key_of("token of first")) is not None
+    assert await store.find(AccessToken, key_of("token of second")) is not None
+
+
+async def test_reuse_of_a_refresh_token_revokes_all_that_came_of_it(store: Store) -> None:
+    await store.save(refresh_token("first", grant="g"))
+    await store.redeem(RefreshToken, key_of("first"), "tenant", buys("a", "second"), NOW)
+    await store.redeem(RefreshToken, key_of("second"), "tenant", buys("b", "third"), NOW)
+
+    replay = await store.redeem(RefreshToken, key_of("first"), "tenant", buys("c", "x"), NOW)
+
+    assert replay.outcome is Outcome.REPLAYED
+    for token in "abc":
+        assert await store.find(AccessToken, key_of(token)) is None
+    third = await store.redeem(RefreshToken, key_of("third"), "tenant", buys("d"), NOW)
+    assert third.outcome is Outcome.UNKNOWN
+    second = await store.redeem(RefreshToken, key_of("second"), "tenant", buys("e"), NOW)
+    assert second.outcome is Outcome.REPLAYED
+
+
+# Revoking and forgetting
+
+
+async def test_a_grant_is_revoked_with_all_that_it_holds(store: Store) -> None:
+    bystander = access_token("bystander", grant="other")
+    await store.save(*one_of_each(grant="g"), bystander)
+
+    assert await store.revoke("g") == 5
+    assert await store.revoke("g") == 0
+    for artifact in one_of_each():
+        assert await store.find(type(artifact), artifact.key) is None
+    assert await store.find(AccessToken, bystander.key) == bystander
+
+
+async def test_r37_revoking_remembers_a_used_code(store: Store) -> None:
+    await store.save(code())
+    await store.redeem(AuthorizationCode, code().key, "tenant", buys("token"), NOW)
+
+    assert await store.revoke(code().grant_id) == 1
+
+    replay = await store.redeem(AuthorizationCode, code().key, "tenant", buys("again"), NOW)
+    assert replay.outcome is Outcome.REPLAYED
+
+
+async def test_r30_a_person_is_forgotten_with_all_that_they_hold(store: Store) -> None:
+    await store.save(*one_of_each(subject="anna"), code("used"))
+    await store.redeem(AuthorizationCode, key_of("used"), "tenant", buys("token"), NOW)
+    await store.save(session("berta", subject="berta"))
+
+    assert await store.forget("anna") == 7
+    assert await store.forget("anna") == 0
+    assert await store.find(AccessToken, key_of("token")) is None
+    for name in ("code", "used"):
+        redemption = await store.redeem(
+            AuthorizationCode, key_of(name), "tenant", buys("again"), NOW
+        )
+        assert redemption.outcome is Outcome.UNKNOWN
+    assert await store.find(Session, key_of("berta")) is not None
+
+
+# Counting
+
+
+async def test_a_counter_counts(store: Store) -> None:
+    assert [await store.bump("c", 60, NOW + second) for second in range(4)] == [1, 2, 3, 4]
+    assert await store.count("c", NOW + 4) == 4
+
+
+async def test_counters_are_apart(store: Store) -> None:
+    await store.bump("c", 60, NOW)
+
+    assert await store.count("d", NOW) == 0
+    assert await store.bump("d", 60, NOW) == 1
+
+
+async def test_a_counter_starts_afresh_a_window_after_its_first(store: Store) -> None:
+    await store.bump("c", 60, NOW)
+    await store.bump("c", 60, NOW + 59)
+
+    assert await store.count("c", NOW + 59.9) == 2
+    assert await store.count("c", NOW + 60) == 0
+    assert await store.bump("c", 10, NOW + 60) == 1
+    assert await store.count("c", NOW + 69.9) == 1
+    assert await store.count("c", NOW + 70) == 0
+
+
+async def test_counters_are_set_back(store: Store) -> None:
+    for name in "abc":
+        await store.bump(name, 60, NOW)
+
+    await store.reset("a", "b", "unknown")
+    await store.reset()
+
+    assert [await store.count(name, NOW) for name in "abc"] == [0, 0, 1]
+
+
+# Cleaning
+
+
+async def test_r110_purge_removes_what_has_expired_and_nothing_else(store: Store) -> None:
+    await store.save(*one_of_each(), access_token("later", expires_at=NOW + 10_000))
+    await store.bump("c", 60, NOW)
+    await store.bump("long", 10_000, NOW)
+
+    assert await store.purge(NOW) == 0
+    assert await store.purge(NOW + 601) == 6
+    assert await store.purge(NOW + 601) == 0
+    for artifact in one_of_each():
+        assert await store.find(type(artifact), artifact.key) is None
+    assert await store.find(AccessToken, key_of("later")) is not None
+    assert await store.count("long", NOW) == 1
+
+
+async def test_r37_purge_keeps_a_used_code_longer_than_an_unused_one(store: Store) -> None:
+    await store.save(code("used"), code("unused"))
+    await store.redeem(AuthorizationCode, key_of("used"), "tenant", buys("token"), NOW)
+
+    assert await store.purge(NOW + 60) == 1
+    assert await store.find(AuthorizationCode, key_of("unused")) is None
+    assert await store.find(AuthorizationCode, key_of("used")) is not None
+    assert await store.purge(NOW + 60 + REPLAY_MEMORY - 0.5) == 0
+    assert await store.purge(NOW + 60 + REPLAY_MEMORY) == 1
+    assert await store.find(AuthorizationCode, key_of("used")) is None
+
+
+async def test_purge_goes_in_steps(store: Store) -> None:
+    await store.save(*(access_token(f"{n}") for n in range(7)))
+    await store.save(*(session(f"{n}") for n in range(4)))
+    for n in range(3):
+        await store.bump(f"{n}", 60, NOW)
+
+    steps = [await store.purge(NOW + 999, limit=5) for _ in range(4)]
+
+    assert steps == [5, 5, 4, 0]
+
+
+async def test_a_store_answers_a_ping_and_is_as_it_was(store: Store) -> None:
+    await store.save(code())
+
+    await store.ping()
+    await store.ping()
+
+    assert await store.find(AuthorizationCode, code().key) == code()
+    assert await store.purge(NOW) == 0

@@ -1,0 +1,111 @@
+"""Single use under races: of many callers one wins, wherever they are (R-38, F-28)."""
+
+import asyncio
+import json
+import sys
+from collections import Counter
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from tests.store.artifacts import NOW, buys, code, key_of, portions, spent_transaction, together
+from tests.store.stores import database_in, open_sqlite
+
+from worksgate.oauth.model import AccessToken, AuthorizationCode
+from worksgate.store import Outcome, Store
+
+ROUNDS = 1_000
+CALLERS = 8
+
+
+async def race(stores: list[Store], number: int) -> list[Outcome]:
+    """Eight callers with one code, spread over the stores."""
+    redemptions = await together(
+        stores[caller % len(stores)].redeem(
+            AuthorizationCode, key_of(f"code {number}"), "tenant", buys(f"{number}/{caller}"), NOW
+        )
+        for caller in range(CALLERS)
+    )
+    return [redemption.outcome for redemption in redemptions]
+
+
+async def check_races(stores: list[Store]) -> None:
+    await stores[0].save(*(code(f"code {number}") for number in range(ROUNDS)))
+
+    for numbers in portions(range(ROUNDS), 50):
+        for outcomes in await together(race(stores, number) for number in numbers):
+            assert Counter(outcomes) == {Outcome.REDEEMED: 1, Outcome.REPLAYED: CALLERS - 1}
+
+    # The losers came after the winner, so all that was bought is revoked (R-36).
+    for number in range(0, ROUNDS, 50):
+        for caller in range(CALLERS):
+            assert await stores[-1].find(AccessToken, key_of(f"{number}/{caller}")) is None
+
+
+async def test_r38_one_of_eight_callers_redeems(store: Store) -> None:
+    await check_races([store])
+
+
+async def test_r38_one_of_eight_callers_redeems_over_two_stores_on_one_file(
+    tmp_path: Path,
+) -> None:
+    async with AsyncExitStack() as stack:
+        stores: list[Store] = []
+        for _ in range(2):
+            stores.append(await open_sqlite(tmp_path))
+            stack.push_async_callback(stores[-1].close)
+        await check_races(stores)
+
+
+async def test_f28_each_code_is_redeemed_in_one_of_two_processes(tmp_path: Path) -> None:
+    store = await open_sqlite(tmp_path)
+    await store.save(*(code(f"code {number}") for number in range(ROUNDS)))
+    racers = [await _start_racer(tmp_path, seed) for seed in range(2)]
+    for process in racers:
+        assert process.stdin is not None
+        process.stdin.write(b"go\n")
+    answers = await together(process.communicate() for process in racers)
+    await store.close()
+
+    won = [json.loads(output) for output, _ in answers]
+    assert Counter(number for numbers in won for number in numbers) == dict.fromkeys(
+        range(ROUNDS), 1
+    )
+    assert all(won), "one process was alone: that was no race"
+
+
+async def _start_racer(folder: Path, seed: int) -> asyncio.subprocess.Process:
+    """A process with its store open, waiting for a word on its standard input."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.store.racer",
+        str(database_in(folder)),
+        str(ROUNDS),
+        str(seed),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"ready\n"
+    return process
+
+
+async def test_one_of_eight_callers_takes(store: Store) -> None:
+    for number in range(50):
+        kept = code(f"code {number}")
+        await store.save(kept)
+        taken = await together(store.take(AuthorizationCode, kept.key) for _ in range(CALLERS))
+        assert Counter(taken) == {kept: 1, None: CALLERS - 1}
+
+
+async def test_one_of_eight_callers_adds(store: Store) -> None:
+    for number in range(50):
+        added = await together(store.add(spent_transaction(f"{number}")) for _ in range(CALLERS))
+        assert sum(added) == 1
+
+
+async def test_r78_no_count_is_lost(store: Store) -> None:
+    counts = await together(store.bump("c", 60, NOW) for _ in range(200))
+
+    assert sorted(counts) == list(range(1, 201))

@@ -1,0 +1,110 @@
+"""GET /logout."""
+
+from urllib.parse import quote
+
+from tests.installation import (
+    SESSION_COOKIE,
+    SIGNED_OUT,
+    Installation,
+    assert_page,
+)
+from worksgate.audit import Event
+
+REFUSED = {
+    "another host": "https://evil.example/",
+    "a host that begins alike": "https://works.example.com.evil.example/signed-out",
+    "a user name": "https://works.example.com@evil.example/",
+    "a query": f"{SIGNED_OUT}?next=https://evil.example",
+    "a fragment": f"{SIGNED_OUT}#x",
+    "dots": "https://works.example.com/x/../signed-out",
+    "plain http": "http://works.example.com/signed-out",
+    "no scheme": "//evil.example/",
+    "a script": "javascript:alert(1)",
+    "a line break": f"{SIGNED_OUT}\r\nSet-Cookie: x=1",
+    "nothing": "",
+}
+
+
+def logout_url(redirect_uri: str) -> str:
+    return f"/logout?redirect_uri={quote(redirect_uri, safe='')}"
+
+
+async def test_r66_only_a_listed_address_is_gone_to(installation: Installation) -> None:
+    browser = installation.browser()
+    for reason, redirect_uri in REFUSED.items():
+        browser.set_cookie(SESSION_COOKIE, "A" * 43)
+        response = await browser.http.get(logout_url(redirect_uri))
+        assert response.status_code == 200, reason
+        assert "location" not in response.headers, reason
+        assert SESSION_COOKIE not in browser.http.cookies, reason
+    twice = f"{logout_url(SIGNED_OUT)}&redirect_uri={quote(SIGNED_OUT, safe='')}"
+    assert_page(await browser.http.get(twice), 200)
+    for redirect_uri in (SIGNED_OUT, "https://auth.worksmobile.com/some/where"):
+        response = await browser.http.get(logout_url(redirect_uri))
+        assert response.status_code == 303
+        assert response.headers["location"] == redirect_uri
+
+
+async def test_r66_a_query_is_accepted_where_a_client_allows_it(
+    installation: Installation,
+) -> None:
+    await installation.change_client(logout_queries=True)
+    redirect_uri = f"{SIGNED_OUT}?a=%2B"
+    response = await installation.browser().http.get(logout_url(redirect_uri))
+    assert response.headers["location"] == redirect_uri
+
+
+async def test_r67_the_session_is_dead_on_all_nodes(installation: Installation) -> None:
+    browser = installation.browser()
+    await browser.code()
+    secret = browser.cookie(SESSION_COOKIE)
+    async with installation.another_node() as other:
+        there = other.browser()
+        there.set_cookie(SESSION_COOKIE, secret)
+        assert await there.is_signed_in()
+        assert_page(await browser.http.get("/logout"), 200)
+        assert SESSION_COOKIE not in browser.http.cookies
+        assert not await there.is_signed_in()
+        browser.set_cookie(SESSION_COOKIE, secret)
+        assert not await browser.is_signed_in()
+    assert installation.rows("SELECT count(*) FROM sessions") == [(0,)]
+    assert len(await installation.audit(event=Event.LOGOUT)) == 1
+
+
+async def test_r68_an_image_or_a_frame_cannot_end_the_session(
+    installation: Installation,
+) -> None:
+    browser = installation.browser()
+    await browser.code()
+    for mode, destination in (("no-cors", "image"), ("navigate", "iframe"), ("cors", "empty")):
+        headers = {
+            "Sec-Fetch-Site": "cross-site",
+            "Sec-Fetch-Mode": mode,
+            "Sec-Fetch-Dest": destination,
+        }
+        assert_page(await browser.http.get(logout_url(SIGNED_OUT), headers=headers), 403)
+        assert await browser.is_signed_in()
+    prefetch = await browser.http.get("/logout", headers={"Sec-Purpose": "prefetch"})
+    assert_page(prefetch, 403)
+    assert await browser.is_signed_in()
+    posted = await browser.http.post("/logout")
+    assert_page(posted, 405)
+    assert await browser.is_signed_in()
+
+
+async def test_r69_without_a_session_the_redirect_comes_all_the_same(
+    mounted: Installation,
+) -> None:
+    browser = mounted.browser()
+    response = await browser.http.get(f"/sso{logout_url(SIGNED_OUT)}")
+    assert response.headers["location"] == SIGNED_OUT
+    assert_page(await browser.http.get("/sso/logout"), 200)
+    assert await mounted.audit(event=Event.LOGOUT) == []
+
+
+async def test_only_one_s_own_session_ends(installation: Installation) -> None:
+    one, two = installation.browser(), installation.browser()
+    await one.code()
+    await two.code()
+    await one.http.get("/logout")
+    assert await two.is_signed_in()
