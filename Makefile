@@ -12,7 +12,7 @@ run: ## Start Worksgate and the LINE WORKS simulator, with demo people (ARGS="--
 	@$(SETUP) runtime && exec $(BIN)/worksgate demo $(ARGS)
 
 test: ## Run all tests, browser included (ARGS="tests/oauth -k state")
-	@$(SETUP) dev browser && $(BIN)/python -m pytest $(ARGS)
+	@$(SETUP) dev servers browser && $(BIN)/python -m pytest $(ARGS)
 
 check: ## Lint, formatting, types, import rules
 	@$(SETUP) dev && tools/check

@@ -5,6 +5,7 @@ import re
 import subprocess
 import tomllib
 from fnmatch import fnmatch
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,8 @@ def test_build_backend_is_the_pinned_one() -> None:
 
 
 def test_version_is_told_once() -> None:
-    assert worksgate.__version__ == PYPROJECT["project"]["version"]
+    assert PYPROJECT["project"]["dynamic"] == ["version"]
+    assert metadata.version("worksgate") == worksgate.__version__
 
 
 # commands

@@ -9,7 +9,6 @@ Run it as a server (``worksgate serve``), or mount it in a Python system of your
     app.mount("/sso", worksgate.create_app(worksgate.Settings(...), authenticate=authenticate))
 """
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from worksgate.settings import Settings
@@ -18,7 +17,7 @@ from worksgate.sources import Person, PersonDisabled, Source, SourceUnavailable
 if TYPE_CHECKING:
     from worksgate.bootstrap import create_app
 
-__version__ = version("worksgate")
+__version__ = "0.1.0"
 
 __all__ = [
     "Person",

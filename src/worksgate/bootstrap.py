@@ -85,6 +85,8 @@ async def open_installation(
 ) -> AsyncIterator[IdentityProvider]:
     """Everything that serves requests, opened in order and closed in the reverse one."""
     async with AsyncExitStack() as stack:
+        # A worker ends by a signal as soon as all is closed: what it had to say must be out.
+        stack.callback(log.flush)
         directory, store = await _open_databases(settings, stack)
         if authenticate is not None:
             function = FunctionSource("function", authenticate)

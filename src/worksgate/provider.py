@@ -185,7 +185,9 @@ class IdentityProvider:
             await self._check_session_key(client, request, browser, now)
         except AuthorizationError as error:
             if not self._strangers.exceeded("", browser.address, now):
-                self._record(Event.LOGIN_REFUSED, now, address=browser.address, detail=error.detail)
+                unconfirmed = isinstance(error, SessionKeyRefused)
+                event = Event.SESSION_KEY_REFUSED if unconfirmed else Event.LOGIN_REFUSED
+                self._record(event, now, address=browser.address, detail=error.detail)
             raise
         transaction = LoginTransaction.begin(request, client, browser.secret, now)
         found = await self._sessions.find(browser.session, now)

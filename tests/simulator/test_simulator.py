@@ -514,7 +514,7 @@ def test_settings_hide_secrets_in_their_repr(world: World) -> None:
 @pytest.mark.parametrize(
     ("accept", "language", "word"),
     [
-        ("ja-JP,ja;q=0.9,en;q=0.8", "ja", "サインイン"),
+        ("ja-JP,ja;q=0.9,en;q=0.8", "ja", "ログイン"),
         ("ko", "ko", "로그인"),
         ("fr, de;q=0.5", "en", "Sign in"),
     ],

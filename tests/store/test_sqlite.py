@@ -335,6 +335,23 @@ async def test_f14_a_long_lock_is_told_in_time_and_nothing_is_done(
         assert not await is_used(sqlite, f"{number}")
 
 
+async def test_f14_eight_writers_at_once_all_get_their_turn(tmp_path: Path) -> None:
+    stores = [await open_sqlite(tmp_path) for _ in range(8)]
+
+    async def write(number: int, store: SqliteStore) -> None:
+        for turn in range(20):
+            await store.save(code(f"{number}/{turn}"))
+
+    await together(write(number, store) for number, store in enumerate(stores))
+
+    for number in range(8):
+        for turn in range(20):
+            found = await stores[0].find(AuthorizationCode, key_of(f"{number}/{turn}"))
+            assert found is not None
+    for store in stores:
+        await store.close()
+
+
 async def test_f14_reads_wait_for_somebody_who_keeps_the_whole_database(
     sqlite: SqliteStore, tmp_path: Path
 ) -> None:

@@ -29,10 +29,9 @@ CONSOLE_FIELDS = {
     "app_login": "Application Login URL",
     "access_token": "Access Token Return API",
     "user_info": "User info return API",
-    "imap_login": "IMAP/CalDAV Login API",
     "logout": "Logout URL",
 }
-"""What the Developer Console calls each address."""
+"""What the Developer Console calls each address to enter; IMAP/CalDAV has no answer here yet."""
 
 
 @click.group("client", cls=CommandGroup)
@@ -217,7 +216,7 @@ def _print_console_values(made: "NewClient") -> None:
 
 
 def _console_urls(urls: Mapping[str, str]) -> dict[str, str]:
-    return {CONSOLE_FIELDS.get(name, name): url for name, url in urls.items()}
+    return {label: urls[name] for name, label in CONSOLE_FIELDS.items()}
 
 
 def _about_secrets(client: Client) -> str:

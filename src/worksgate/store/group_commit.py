@@ -3,12 +3,12 @@
 A commit that survives a power cut waits for the disk. While it waits the next requests gather,
 and the next commit takes them all, so the disk is waited for once per batch and not per request:
 
-    event loop   take what has gathered, BEGIN IMMEDIATE, run each request     ──► tell all of them
-    thread                                                     COMMIT, wait ──┘
+    event loop    BEGIN IMMEDIATE, run each request      wake their callers, take what has gathered
+    thread                                          COMMIT
 
 Statements run on the event loop. They touch pages in memory and take microseconds; in the thread
-each of them would give up the interpreter lock and wait up to 5 ms to get it back from a busy
-loop. Whatever waits (for the disk, for another process, for a file to open) waits in the thread.
+each of them would give up the interpreter lock and might wait 5 ms to get it back from a busy
+loop. What waits (for the disk, for another process, for a file to open) waits in the thread.
 
 Between a request's statements and its COMMIT the loop runs nothing else. So a caller that is
 cancelled while its request waits in the queue has left nothing behind, and one that is cancelled
@@ -24,7 +24,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
-from typing import Any, TypeGuard, TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 
 from worksgate.store import StoreUnavailable
 
@@ -151,7 +151,7 @@ class GroupCommit:
         requests = self._take()
         try:
             _run_all(self._db, requests)
-        except sqlite3.Error as error:
+        except Exception as error:
             self._jobs.put(partial(self._give_up, requests, error))
         else:
             self._jobs.put(partial(self._commit, requests))
@@ -166,7 +166,7 @@ class GroupCommit:
         # Before the woken ones run: the disk is waited for while they write their answers.
         self._start()
 
-    def _refuse_all(self, error: sqlite3.Error) -> None:
+    def _refuse_all(self, error: Exception) -> None:
         requests = list(self._queue)
         self._queue.clear()
         self._finish(_refuse(requests, error))
@@ -187,7 +187,7 @@ class GroupCommit:
             if self._db is None:
                 self._db = patiently(self._connect, until)
             begin(self._db, until)
-        except sqlite3.Error as error:
+        except Exception as error:
             self._broken = self._broken or not is_passing(error)
             if is_busy(error):
                 self._tell(self._start)
@@ -199,19 +199,21 @@ class GroupCommit:
     def _commit(self, requests: list[_Request]) -> None:
         try:
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as error:
             # When the disk fails at a commit, what it holds shows only when it is read again.
             self._give_up(requests, error, outcome_unknown=not is_passing(error))
         else:
             self._tell(partial(self._finish, requests))
 
     def _give_up(
-        self, requests: list[_Request], error: sqlite3.Error, *, outcome_unknown: bool = False
+        self, requests: list[_Request], error: Exception, *, outcome_unknown: bool = False
     ) -> None:
         try:
             roll_back(self._connection)
-        except sqlite3.Error:
-            self._broken = True
+            if is_full(error):  # the log may be what fills the disk
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except Exception as another:
+            self._broken = not is_passing(another)
         self._broken = self._broken or not is_passing(error)
         _refuse(requests, error, outcome_unknown=outcome_unknown)
         self._tell(partial(self._finish, requests))
@@ -257,17 +259,17 @@ def roll_back(db: sqlite3.Connection) -> None:
         db.execute("ROLLBACK")
 
 
-def is_busy(error: sqlite3.Error) -> bool:
+def is_busy(error: Exception) -> bool:
     """Whether somebody else holds a lock."""
     return _code(error) in _BUSY
 
 
-def is_full(error: sqlite3.Error) -> bool:
+def is_full(error: Exception) -> bool:
     """Whether there is no room left on the disk."""
     return _code(error) == sqlite3.SQLITE_FULL
 
 
-def is_passing(error: sqlite3.Error) -> bool:
+def is_passing(error: Exception) -> bool:
     """Whether the connection is as good as before: the database was only locked or full."""
     return _code(error) in _PASSING
 
@@ -279,19 +281,25 @@ def refusal(error: Exception, *, outcome_unknown: bool = False) -> Exception:
     """
     if not _is_outage(error):
         return error
-    name = getattr(error, "sqlite_errorname", "SQLITE_ERROR")
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
     return StoreUnavailable(f"{name}: {error}", outcome_unknown=outcome_unknown)
 
 
-_OUTAGES = (sqlite3.OperationalError, sqlite3.InternalError, sqlite3.DatabaseError)
+# Compared by type: what is wrong with a statement or a value is a DatabaseError by inheritance.
+_OUTAGES = (
+    sqlite3.OperationalError,
+    sqlite3.InternalError,
+    sqlite3.DatabaseError,
+    MemoryError,
+)
 
 
-def _is_outage(error: Exception) -> TypeGuard[sqlite3.Error]:
+def _is_outage(error: Exception) -> bool:
     """Whether the database is at fault, and not what it was asked to do."""
     return type(error) in _OUTAGES
 
 
-def _code(error: sqlite3.Error) -> int:
+def _code(error: Exception) -> int:
     """The primary result code; 0 where the error is not SQLite's own."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
@@ -317,7 +325,7 @@ def _run_alone(db: sqlite3.Connection, request: _Request) -> None:
     except Exception as error:
         if _is_outage(error):
             raise  # what one cannot do now the others cannot either
-        request.error = refusal(error)
+        request.error = error
         db.execute("ROLLBACK TO request")
     db.execute("RELEASE request")
 

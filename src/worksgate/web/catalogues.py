@@ -81,6 +81,6 @@ def translations(language: str) -> Translations:
             if isinstance(message.id, str):
                 if message.id and isinstance(message.string, str):
                     single[message.id] = message.string or message.id
-            elif all(message.string):
+            elif isinstance(message.string, list | tuple) and all(message.string):
                 plural[message.id[0]] = tuple(message.string)
     return Translations(single, plural)

@@ -1,0 +1,191 @@
+"""What the browsers look at: the demonstration, an installation whose clock a test moves, and
+another site."""
+
+import asyncio
+import contextlib
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+from tests.installation import Installation, installed
+
+from worksgate.demonstration import PASSWORD
+from worksgate.serving import server_config
+
+START_TIME = 30.0
+"""Seconds that the demonstration has to come up on a busy machine."""
+
+
+@dataclass(frozen=True)
+class Demo:
+    """``worksgate demo``, running; ``lines`` are what it printed."""
+
+    url: str
+    simulator: str
+    lines: tuple[str, ...]
+
+
+@asynccontextmanager
+async def running_demo(folder: Path) -> AsyncIterator[Demo]:
+    """Start ``worksgate demo`` as a newcomer does; at its end it must have complained of nothing."""
+    port, simulator_port = free_port(), free_port()
+    with (folder / "complaints").open("w+") as complaints:
+        process = await asyncio.create_subprocess_exec(
+            Path(sys.executable).with_name("worksgate"),
+            *("demo", "--port", str(port), "--simulator-port", str(simulator_port)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=complaints,
+        )
+        assert process.stdout is not None
+        try:
+            async with asyncio.timeout(START_TIME):
+                lines = [(await process.stdout.readline()).decode().rstrip() for _ in range(2)]
+            yield Demo(_loopback(port), _loopback(simulator_port), tuple(lines))
+        finally:
+            process.terminate()
+            rest, _ = await process.communicate()
+        complaints.seek(0)
+        told = rest.decode() + complaints.read()
+        assert process.returncode == 0, told
+        assert "crashed" not in told, told
+        assert PASSWORD not in told
+
+
+def free_port() -> int:
+    with _listening() as listener:
+        return int(listener.getsockname()[1])
+
+
+def _listening() -> socket.socket:
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    return listener
+
+
+def _loopback(port: int, host: str = "127.0.0.1") -> str:
+    return f"http://{host}:{port}"
+
+
+class _Server(uvicorn.Server):
+    """A server in the loop of the tests, where it must not take the signals for itself."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def serving(application: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
+    """Serve an application in this loop, as ``worksgate serve`` would."""
+    server = _Server(server_config(lambda: application, *listener.getsockname()))
+    running = asyncio.create_task(server.serve([listener]))
+    while not server.started:
+        assert not running.done()
+        await asyncio.sleep(0.005)
+    try:
+        yield
+    finally:
+        server.should_exit = server.force_exit = True
+        await running
+
+
+@dataclass
+class OtherSite:
+    """A site of somebody else. LINE WORKS, in these tests, and sometimes an attacker.
+
+    ``url`` is another site than 127.0.0.1, ``neighbour`` the same server as another origin of the
+    same site. ``arrivals`` are the addresses that browsers came to with a code, path and query.
+    """
+
+    port: int
+    arrivals: list[str] = field(default_factory=list)
+    pages: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return _loopback(self.port, "localhost")
+
+    @property
+    def neighbour(self) -> str:
+        return _loopback(self.port)
+
+    @property
+    def callback(self) -> str:
+        return f"{self.url}/cb"
+
+    def shows(self, body: str) -> str:
+        """Publish a page; return its path."""
+        path = f"/pages/{len(self.pages)}"
+        self.pages[path] = f"<!doctype html><html lang=en><title>Elsewhere</title>{body}"
+        return path
+
+    @property
+    def application(self) -> Starlette:
+        return Starlette(
+            routes=[Route("/cb", self._arrive), Route("/pages/{number}", self._show)],
+            exception_handlers={404: _nothing},
+        )
+
+    async def _arrive(self, request: Request) -> Response:
+        self.arrivals.append(f"{request.url.path}?{request.url.query}")
+        return HTMLResponse("<!doctype html><html lang=en><title>Arrived</title><h1>Arrived</h1>")
+
+    async def _show(self, request: Request) -> Response:
+        return HTMLResponse(self.pages[request.url.path])
+
+
+async def _nothing(_: Request, __: Exception) -> Response:
+    return Response(status_code=204)
+
+
+@dataclass
+class Premises:
+    """An installation on a real port, and the other site that plays LINE WORKS for it."""
+
+    installation: Installation
+    other: OtherSite
+
+    @property
+    def url(self) -> str:
+        return self.installation.origin
+
+    def login_url(self, **parameters: str) -> str:
+        """Where LINE WORKS sends a browser, with a state that must come back untouched."""
+        wanted = {"redirect_uri": self.redirect_uri, **parameters}
+        return self.url + self.installation.browser().login_url(**wanted)
+
+    @property
+    def redirect_uri(self) -> str:
+        return f"{self.other.callback}?state=a%2Bb%3D%3D"
+
+    @property
+    def codes(self) -> list[str]:
+        """The codes that came back; with each of them came the state, byte for byte (R-07)."""
+        before = "/cb?state=a%2Bb%3D%3D&code="
+        assert all(arrival.startswith(before) for arrival in self.other.arrivals)
+        return [arrival.removeprefix(before) for arrival in self.other.arrivals]
+
+
+@asynccontextmanager
+async def open_premises(folder: Path) -> AsyncIterator[Premises]:
+    """An installation in this loop, which answers on 127.0.0.1."""
+    ours, theirs = _listening(), _listening()
+    other = OtherSite(theirs.getsockname()[1])
+    async with (
+        installed(folder, public_url=_loopback(ours.getsockname()[1])) as installation,
+        serving(other.application, theirs),
+        serving(installation.application, ours),
+    ):
+        await installation.change_client(
+            redirect_uris=(other.callback,), logout_redirect_uris=(f"{other.url}/out",)
+        )
+        yield Premises(installation, other)

@@ -1,0 +1,136 @@
+"""Browser windows that notice what should not happen: complaints of the browser, and requests to
+anywhere but this machine."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from axe_playwright_python.base import AXE_SCRIPT  # type: ignore[import-untyped]
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    Request,
+    async_playwright,
+)
+
+HOSTS: Final = frozenset({"127.0.0.1", "localhost"})
+CHROMIUM: Final = shutil.which("chromium")
+"""Debian's Chromium, or None for the one that Playwright brings."""
+ARGUMENTS: Final = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    # Nothing could leave the machine if a page tried; that it does not try is checked besides.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+)
+PATIENCE: Final = 20_000.0
+"""Milliseconds that a page may take on a busy machine before a test gives up."""
+
+WCAG: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+_REFUSED_PAGE = "Failed to load resource: the server responded with a status of 4"
+
+
+@asynccontextmanager
+async def launched() -> AsyncIterator[tuple[Playwright, Browser]]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield playwright, browser
+        await browser.close()
+
+
+@dataclass
+class Window:
+    """A browser of one person: a cookie jar, one tab or more, and what was noticed in them."""
+
+    context: BrowserContext
+    tab: Page
+    requests: list[Request] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    _pages: set[str] = field(default_factory=set)
+
+    @classmethod
+    async def of(cls, context: BrowserContext) -> "Window":
+        context.set_default_timeout(PATIENCE)
+        window = cls(context, context.pages[0] if context.pages else await context.new_page())
+        context.on("request", window._asked)
+        context.on("console", window._told)
+        context.on("weberror", lambda error: window.complaints.append(str(error.error)))
+        return window
+
+    def _asked(self, request: Request) -> None:
+        self.requests.append(request)
+        if request.is_navigation_request():
+            self._pages.add(request.url)
+
+    def _told(self, message: ConsoleMessage) -> None:
+        # Chromium also tells when a page itself has a status like 403, which ours may.
+        is_page = message.location["url"] in self._pages
+        if not (message.text.startswith(_REFUSED_PAGE) and is_page):
+            self.complaints.append(f"{message.type}: {message.text}")
+
+    async def expect_complaint(self, about: str) -> None:
+        """Wait until the browser complains of this, which is what the test wants."""
+        async with asyncio.timeout(PATIENCE / 1000):
+            while not any(about in complaint for complaint in self.complaints):
+                await asyncio.sleep(0.01)
+        self.complaints = [text for text in self.complaints if about not in text]
+
+    @property
+    def strays(self) -> list[str]:
+        """The requests that left this machine (R-13)."""
+        urls = [request.url for request in self.requests]
+        return [url for url in urls if urlsplit(url).hostname not in HOSTS and "://" in url]
+
+    def sent(self, method: str, path: str) -> list[Request]:
+        """The requests to this path."""
+        return [
+            request
+            for request in self.requests
+            if request.method == method and urlsplit(request.url).path == path
+        ]
+
+    async def close(self) -> None:
+        """Close all tabs, and fail if anything was noticed that should not have been."""
+        await self.context.close()
+        assert self.complaints == []
+        assert self.strays == []
+
+
+async def violations(tab: Page) -> list[str]:
+    """What axe-core finds wrong on a page, one line for each element."""
+    if not await tab.evaluate("'axe' in window"):
+        await tab.evaluate(AXE_SCRIPT)
+    found: list[dict[str, Any]] = await tab.evaluate(
+        """async (options) => (await axe.run(document, options)).violations.flatMap(
+            ({id, nodes}) => nodes.map((node) => ({id, html: node.html, why: node.failureSummary}))
+        )""",
+        {"runOnly": {"type": "tag", "values": WCAG}, "resultTypes": ["violations"]},
+    )
+    return [json.dumps(violation, ensure_ascii=False) for violation in found]
+
+
+async def overflow(tab: Page) -> int:
+    """Pixels by which a page is wider than its window."""
+    return int(await tab.evaluate("document.documentElement.scrollWidth - innerWidth"))
+
+
+async def css(tab: Page, selector: str, name: str) -> str:
+    """One computed style of the first element that matches."""
+    value = await tab.eval_on_selector(selector, "(e, name) => getComputedStyle(e)[name]", name)
+    return str(value)
+
+
+async def submit_login(tab: Page, username: str, password: str) -> None:
+    """Fill in the login form and press its button."""
+    await tab.fill("#username", username)
+    await tab.fill("#password", password)
+    await tab.click("button.button:not([name])")
