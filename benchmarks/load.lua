@@ -1,19 +1,43 @@
 -- Sends one prepared HTTP request after another, each with a value of its own.
 --
--- wrk … -s load.lua -- TEMPLATE VALUES once|cycle
+-- wrk … -s load.lua -- TEMPLATE VALUES once|cycle SECONDS [PAUSE]
 --   TEMPLATE  a file with one raw HTTP request; the text "{value}" stands where a value goes
 --   VALUES    a file with one value a line, all of one length (Content-Length is in the template)
---   once      a value is never sent twice; the load stops when they run out, and says so
+--   once      a value is never sent twice; the load ends when they run out, and says so
 --   cycle     the values are sent again from the first one
+--   SECONDS   when to stop sending; wrk's own duration must be longer, so that every answer is
+--             still counted: then there are as many answers as requests
+--   PAUSE     milliseconds that a connection rests before each request; none by default
 --
 -- The request is put together from two strings because wrk.format() per request would make the
 -- load generator the slower side. The last line printed is one JSON object.
 
+local ffi = require("ffi")
+ffi.cdef [[
+   struct bench_time { long seconds; long nanoseconds; };
+   int clock_gettime(int clock, struct bench_time *time);
+]]
+local MONOTONIC = 1
+local CLOCK_EVERY = 16 -- requests: asking for each one would cost as much as sending it
+
 local before, after
 local values, count, position = {}, 0, 0
-local again = false
+local again, limit = false, 0
+local asked, started, finished = 0, nil, false
 exhausted = 0
+elapsed = 0
 local threads = {}
+
+local function now()
+   local time = ffi.new("struct bench_time")
+   ffi.C.clock_gettime(MONOTONIC, time)
+   return tonumber(time.seconds) + tonumber(time.nanoseconds) / 1e9
+end
+
+local function finish()
+   finished = true
+   elapsed = now() - started
+end
 
 function setup(thread)
    table.insert(threads, thread)
@@ -30,33 +54,50 @@ function init(args)
       values[count] = value
    end
    again = args[3] == "cycle"
+   limit = tonumber(args[4])
+   local pause = tonumber(args[5])
+   if pause then
+      delay = function() return pause end
+   end
 end
 
 function request()
+   asked = asked + 1
+   if asked == 1 then
+      return before .. values[1] .. after -- wrk only looks at this one, it does not send it
+   end
+   if finished then
+      return "" -- the connection rests until wrk ends
+   end
+   if asked == 2 then
+      started = now()
+   elseif asked % CLOCK_EVERY == 0 and now() - started >= limit then
+      finish()
+      return ""
+   end
    position = position + 1
    if position > count then
-      if again then
-         position = 1
-      else
+      if not again then
          exhausted = 1
-         position = count
-         -- wrk asks for one request before its threads exist, hence the check.
-         if wrk.thread then wrk.thread:stop() end
+         finish()
+         return ""
       end
+      position = 1
    end
    return before .. values[position] .. after
 end
 
 function done(summary, latency, requests)
-   local ran_out = 0
+   local ran_out, seconds = 0, 0
    for _, thread in ipairs(threads) do
       ran_out = ran_out + thread:get("exhausted")
+      seconds = math.max(seconds, thread:get("elapsed"))
    end
    local errors = summary.errors
    io.write(string.format(
-      '{"requests": %d, "microseconds": %d, "p50": %d, "p99": %d, "max": %d, ' ..
+      '{"answers": %d, "seconds": %.6f, "mean": %.0f, "p50": %d, "p99": %d, "max": %d, ' ..
       '"refused": %d, "broken": %d, "exhausted": %d}\n',
-      summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
+      summary.requests, seconds, latency.mean, latency:percentile(50), latency:percentile(99),
       latency.max, errors.status,
       errors.connect + errors.read + errors.write + errors.timeout, ran_out))
 end

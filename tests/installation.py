@@ -15,8 +15,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import httpx2
-
 from tests.databases import query, url_of
+
 from worksgate.administration import Administration, NewClient
 from worksgate.audit import AuditEvent
 from worksgate.bootstrap import create_app, open_administration
@@ -204,14 +204,14 @@ class Installation:
         }
 
     async def exchange(
-        self, code: str, http: httpx2.AsyncClient | None = None, **changes: str
+        self, code: str, http: httpx2.AsyncClient | None = None, /, **changes: str
     ) -> httpx2.Response:
         """Post a code as LINE WORKS does."""
         form = self.token_form(code, **changes)
         return await (http or self.http()).post(f"{self.path}/accessToken", data=form)
 
     async def user_info(
-        self, access_token: str, http: httpx2.AsyncClient | None = None, **changes: str
+        self, access_token: str, http: httpx2.AsyncClient | None = None, /, **changes: str
     ) -> httpx2.Response:
         form = {
             "client_id": self.client.client.client_id,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
+
 from worksgate.bootstrap import create_app
 from worksgate.serving import server_config
 from worksgate.settings import Settings

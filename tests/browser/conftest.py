@@ -1,27 +1,53 @@
-"""One Chromium and one demonstration for all tests of this room; a fresh window for each test."""
+"""One Chromium and one demonstration for all tests of this room; a fresh window for each test.
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+A browser lives in one event loop, so these tests share one: the session's.
+"""
+
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Playwright
+import pytest_asyncio
+from playwright.async_api import Browser
 from tests.browser.servers import Demo, Premises, open_premises, running_demo
-from tests.browser.windows import Window, launched
-
-OpenWindow = Callable[..., Awaitable[Window]]
+from tests.browser.windows import OpenWindow, Window, launched
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A browser lives in one event loop, so the tests that use it share one."""
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.parent == here and item.get_closest_marker("asyncio"):
-            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    async with launched() as browser:
+        yield browser
 
 
-@pytest.fixture(scope="session")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def demo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Demo]:
     async with running_demo(tmp_path_factory.mktemp("demo")) as demo:
         yield demo
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def premises(tmp_path: Path) -> AsyncIterator[Premises]:
+    """An installation of this test alone."""
+    async with open_premises(tmp_path) as premises:
+        yield premises
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def open_window(chromium: Browser) -> AsyncIterator[OpenWindow]:
+    """Opens windows that share nothing; each is closed, and judged, when the test is over."""
+    windows: list[Window] = []
+
+    async def open_window(**options: object) -> Window:
+        context = await chromium.new_context(**options)  # type: ignore[arg-type]  # passed on
+        windows.append(await Window.of(context))
+        return windows[-1]
+
+    yield open_window
+    for window in windows:
+        await window.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def window(open_window: OpenWindow) -> Window:
+    """A window of somebody who reads English."""
+    return await open_window(locale="en-US")

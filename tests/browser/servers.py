@@ -94,7 +94,7 @@ async def serving(application: ASGIApp, listener: socket.socket) -> AsyncIterato
     try:
         yield
     finally:
-        server.should_exit = server.force_exit = True
+        server.should_exit = True
         await running
 
 

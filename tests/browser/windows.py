@@ -4,7 +4,7 @@ anywhere but this machine."""
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -16,7 +16,6 @@ from playwright.async_api import (
     BrowserContext,
     ConsoleMessage,
     Page,
-    Playwright,
     Request,
     async_playwright,
 )
@@ -40,10 +39,11 @@ _REFUSED_PAGE = "Failed to load resource: the server responded with a status of 
 
 
 @asynccontextmanager
-async def launched() -> AsyncIterator[tuple[Playwright, Browser]]:
+async def launched() -> AsyncIterator[Browser]:
+    """A Chromium without a window on the screen."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield playwright, browser
+        yield browser
         await browser.close()
 
 
@@ -103,6 +103,10 @@ class Window:
         await self.context.close()
         assert self.complaints == []
         assert self.strays == []
+
+
+OpenWindow = Callable[..., Awaitable[Window]]
+"""Takes what ``Browser.new_context`` of Playwright takes."""
 
 
 async def violations(tab: Page) -> list[str]:

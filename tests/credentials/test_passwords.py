@@ -55,10 +55,10 @@ def test_r70_password_of_15_to_1024_characters_is_returned_as_it_is(password: st
 
 def test_r70_at_least_64_characters_are_allowed() -> None:
     long = " ".join(f"{word}{number}" for number, word in enumerate(["olive", "train"] * 60))
-    assert len(long) > 640
-    assert check_new_password(long) == long
+    longest = (long * 2)[:1024]
+    assert check_new_password(longest) == longest
     with pytest.raises(WeakPassword, match="1024"):
-        check_new_password(long * 3)
+        check_new_password(longest + "x")
 
 
 @pytest.mark.parametrize("ligature", ["ﷺ", "ﷺa1"])

@@ -13,7 +13,7 @@ ACME = Client(
     client_id="acme",
     name="Acme",
     redirect_uris=("https://auth.worksmobile.com",),
-    logout_redirect_uris=("https://intranet.acme.example/bye",),
+    logout_redirect_uris=("https://intranet.acme.example/bye", "https://portal.example/a//bye"),
 )
 QUERIES = Client(
     client_id="queries",
@@ -37,6 +37,7 @@ def go_to(address: str, *, loopback: bool = False) -> str | None:
         "https://auth.worksmobile.com/d/login",
         "https://intranet.acme.example/bye",
         "https://intranet.acme.example/other",
+        "https://portal.example/a//bye",
         "https://queries.example/cb",
         "https://queries.example/start?lang=ja",
     ],
@@ -81,6 +82,7 @@ def test_r66_address_under_a_clients_host_is_accepted_unchanged(address: str) ->
         "https://auth.worksmobile.com/?lang=ja",
         "https://queries.example/cb?code=x",
         "https://queries.example/cb?a=1&a=2",
+        "https://portal.example/b//bye",
         "https://localhost/",
         "https://2130706433/",
     ],

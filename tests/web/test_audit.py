@@ -9,6 +9,7 @@ from tests.installation import (
     code_of,
     installed,
 )
+
 from worksgate.audit import AuditEvent, Event
 
 

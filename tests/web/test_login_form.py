@@ -22,6 +22,7 @@ from tests.installation import (
     code_of,
     installed,
 )
+
 from worksgate.audit import Event
 
 RIGHT = {"username": USERNAME, "password": PASSWORD}
@@ -310,9 +311,7 @@ async def test_going_on_needs_a_session_that_still_lives(installation: Installat
 
 
 @pytest.mark.parametrize("hint", ["user1@example.com", "USER1@example.com", "user1"])
-async def test_the_same_account_is_not_asked_about(
-    installation: Installation, hint: str
-) -> None:
+async def test_the_same_account_is_not_asked_about(installation: Installation, hint: str) -> None:
     browser = installation.browser()
     await browser.code()
     assert (await browser.arrive(worksId=hint)).status_code == 303

@@ -8,6 +8,7 @@ from tests.installation import (
     Installation,
     assert_page,
 )
+
 from worksgate.audit import Event
 
 REFUSED = {

@@ -24,6 +24,7 @@ from tests.installation import (
     prepared,
 )
 from tests.served import Served, listening, served
+
 from worksgate.administration import NewClient
 from worksgate.settings import Settings
 from worksgate.web.openapi import describe_api
@@ -55,11 +56,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, 
 
 def test_the_description_is_valid_openapi() -> None:
     for chosen in (Settings(), Settings(public_url="https://sso.example.com/sso/")):
-        OpenAPIV31SpecValidator(describe_api(chosen)).validate()  # type: ignore[arg-type]
+        OpenAPIV31SpecValidator(describe_api(chosen)).validate()
 
 
 def test_the_description_names_the_paths_of_the_settings() -> None:
-    chosen = Settings(public_url="https://a.example/sso/", access_token_path="/t", user_info_path="/u")
+    chosen = Settings(
+        public_url="https://a.example/sso/", access_token_path="/t", user_info_path="/u"
+    )
     description = describe_api(chosen)
     assert description["servers"] == [{"url": "https://a.example/sso"}]
     assert set(description["paths"]) == {"/t", "/u", "/healthz", "/readyz"}

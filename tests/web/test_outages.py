@@ -18,15 +18,17 @@ from tests.installation import (
     assert_page,
     installed,
 )
+
 from worksgate.bootstrap import create_app
 from worksgate.clients import ClientRegistry
+from worksgate.credentials import digest
 from worksgate.login_transaction import TransactionSigner
 from worksgate.oauth.model import Client, ClientSecret
-from worksgate.credentials import digest
 from worksgate.provider import IdentityProvider
 from worksgate.session_keys import SessionKeys
 from worksgate.settings import Settings
 from worksgate.sources import Person, SourceUnavailable
+from worksgate.store import A, R, Redemption, Successors
 from worksgate.store.memory import MemoryStore
 from worksgate.throttle import Throttle, ThrottlePolicy
 from worksgate.web.application import Application
@@ -161,10 +163,12 @@ class Crashing(Hanging):
 class CrashingStore(MemoryStore):
     """A store with a mistake in it."""
 
-    async def redeem(self, *_: object, **__: object) -> None:  # type: ignore[override]
+    async def redeem(
+        self, kind: type[R], key: str, client_id: str, successors: Successors, now: float
+    ) -> Redemption:
         raise RuntimeError("a secret")
 
-    async def find(self, *_: object, **__: object) -> None:  # type: ignore[override]
+    async def find(self, kind: type[A], key: str) -> A | None:
         raise RuntimeError("a secret")
 
 
@@ -246,5 +250,5 @@ async def test_a_caller_who_hangs_up_leaves_nothing_behind(
         "headers": [(b"content-type", b"application/x-www-form-urlencoded")],
         "client": ("203.0.113.7", 1),
     }
-    await installation.application(scope, receive, send)  # type: ignore[arg-type]
+    await installation.application(scope, receive, send)
     assert sent == []

@@ -12,6 +12,7 @@ from tests.installation import (
     assert_refused,
     installed,
 )
+
 from worksgate.audit import Event
 from worksgate.oauth.errors import AccessDenied, InvalidAuthorization, InvalidRequest
 

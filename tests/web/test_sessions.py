@@ -17,6 +17,7 @@ from tests.installation import (
     assert_refused,
     code_of,
 )
+
 from worksgate.credentials import digest
 from worksgate.oauth.errors import InvalidAccess, InvalidAuthorization
 
@@ -218,4 +219,3 @@ async def test_a_session_serves_every_client(installation: Installation) -> None
     await browser.code()
     response = await browser.arrive(client_id=other.client.client_id)
     assert response.headers["location"].startswith(f"{REDIRECT_URI}&code=")
-

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 
 import httpx2
 import pytest
@@ -13,6 +13,7 @@ from tests.installation import (
     assert_refused,
     code_of,
 )
+
 from worksgate.administration import Refused
 from worksgate.audit import Event
 from worksgate.oauth.errors import (
@@ -27,7 +28,7 @@ from worksgate.oauth.errors import (
     UnsupportedGrantType,
     UnsupportedMediaType,
 )
-from worksgate.oauth.model import ClientSecret
+from worksgate.oauth.model import ClientSecret, Profile
 from worksgate.provider import WRONG_SECRETS_A_MINUTE
 
 DAY = 86_400
@@ -108,13 +109,13 @@ async def test_expires_in_can_be_left_out(installation: Installation) -> None:
 @pytest.mark.parametrize(
     ("profile", "web", "app"),
     [
-        ("line_works", DAY, 30 * DAY),
-        ("naver_works", DAY, 30 * DAY),
-        ("naver_works_public", 3_600, DAY),
+        (Profile.LINE_WORKS, DAY, 30 * DAY),
+        (Profile.NAVER_WORKS, DAY, 30 * DAY),
+        (Profile.NAVER_WORKS_PUBLIC, 3_600, DAY),
     ],
 )
 async def test_a_profile_sets_the_defaults_of_expires_in(
-    installation: Installation, profile: str, web: int, app: int
+    installation: Installation, profile: Profile, web: int, app: int
 ) -> None:
     new = await installation.administration.add_client(
         "Other", profile=profile, redirect_uris=("https://auth.worksmobile.com/cb",)
@@ -124,9 +125,7 @@ async def test_a_profile_sets_the_defaults_of_expires_in(
     browser = installation.browser()
     await browser.code()
     for parameters, seconds in (({}, web), ({"userAgent": "LineWorks"}, app)):
-        code = code_of(
-            await browser.arrive(client_id=new.client.client_id, **parameters)  # type: ignore[arg-type]
-        )
+        code = code_of(await browser.arrive(client_id=new.client.client_id, **parameters))
         response = await installation.exchange(code, **identity)
         assert response.json()["expires_in"] == seconds
 
@@ -301,7 +300,7 @@ async def test_r51_a_body_beyond_the_limits_is_refused(installation: Installatio
     ):
         assert_refused(await post(installation, body), error)
 
-    async def chunks():  # type: ignore[no-untyped-def]
+    async def chunks() -> AsyncIterator[bytes]:
         for _ in range(1_000):
             yield b"x" * 1_000
 
@@ -464,29 +463,27 @@ async def test_a_removed_client_is_unknown(installation: Installation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("allowed", "address", "admitted"),
+    ("allowed", "address", "error"),
     [
-        ("198.51.100.0/24", "198.51.100.200", True),
-        ("198.51.100.0/24", "198.51.101.1", False),
-        ("198.51.100.0/24", "::ffff:198.51.100.200", True),
-        ("198.51.100.0/24", "::ffff:198.51.101.1", False),
-        ("198.51.100.7/32", "198.51.100.7", True),
-        ("2001:db8::/32", "2001:db8::7", True),
-        ("2001:db8::/32", "2001:db9::7", False),
-        ("2001:db8::/32", "198.51.100.7", False),
-        ("0.0.0.0/0", "2001:db8::7", False),
-        ("198.51.100.0/24", "unknown", False),
+        ("198.51.100.0/24", "198.51.100.200", None),
+        ("198.51.100.0/24", "198.51.101.1", AccessDenied),
+        ("198.51.100.0/24", "::ffff:198.51.100.200", None),
+        ("198.51.100.0/24", "::ffff:198.51.101.1", AccessDenied),
+        ("198.51.100.7/32", "198.51.100.7", None),
+        ("2001:db8::/32", "2001:db8::7", None),
+        ("2001:db8::/32", "2001:db9::7", AccessDenied),
+        ("2001:db8::/32", "198.51.100.7", AccessDenied),
+        ("0.0.0.0/0", "2001:db8::7", AccessDenied),
+        ("198.51.100.0/24", "unknown", AccessDenied),
     ],
 )
 async def test_only_listed_addresses_may_call(
-    installation: Installation, allowed: str, address: str, admitted: bool
+    installation: Installation, allowed: str, address: str, error: type[OAuthError] | None
 ) -> None:
     await installation.change_client(allowed_addresses=(allowed,))
     http = installation.http(address=address)
-    error = InvalidAuthorization if admitted else AccessDenied
-    assert_refused(await installation.exchange("x", http), error)
-    error = InvalidAccess if admitted else AccessDenied
-    assert_refused(await installation.user_info("x", http), error)
+    assert_refused(await installation.exchange("x", http), error or InvalidAuthorization)
+    assert_refused(await installation.user_info("x", http), error or InvalidAccess)
 
 
 async def test_a_path_below_is_404_in_json(installation: Installation) -> None:

@@ -11,6 +11,7 @@ from tests.installation import (
     assert_refused,
     code_of,
 )
+
 from worksgate.credentials import digest
 from worksgate.directory import Conflict
 from worksgate.oauth.errors import (

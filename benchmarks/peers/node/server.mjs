@@ -1,15 +1,17 @@
 // node-oidc-provider as the token call meets it: one client, codes issued beforehand, memory only.
 //
-// node server.mjs PORT CODES TOKENS FOLDER
-//   writes FOLDER/codes and FOLDER/tokens (one value a line), then prints "ready" on a line
+// node server.mjs PORT
+//   serves on PORT, and issues on its standard input's command "codes COUNT FILE" or
+//   "tokens COUNT FILE": the values are in the file, one a line, when it has printed "done"
 //
 // The adapter is ours because the one that comes with the library keeps 1,000 artifacts and drops
 // the rest. It is the least that the library's adapter contract asks for, so it costs the peer
 // next to nothing.
 import { writeFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
 import Provider from 'oidc-provider';
 
-const [port, codeCount, tokenCount, folder] = process.argv.slice(2);
+const [port] = process.argv.slice(2);
 const CLIENT = 'benchmark';
 const REDIRECT_URI = 'https://auth.worksmobile.com/cb';
 
@@ -84,16 +86,20 @@ async function issue(position, Model, scope, extra) {
   return new Model({ accountId, client, grantId, gty: 'authorization_code', scope, ...extra }).save();
 }
 
-async function issueMany(count, name, ...how) {
-  const values = [];
-  for (let position = 0; position < count; position += 1) {
-    values.push(await issue(position, ...how));
-  }
-  writeFileSync(`${folder}/${name}`, values.map((value) => `${value}\n`).join(''));
-}
+const issues = {
+  codes: (position) => issue(position, provider.AuthorizationCode, 'read', {
+    redirectUri: REDIRECT_URI,
+  }),
+  tokens: (position) => issue(position, provider.AccessToken, 'openid', {}),
+};
 
-await issueMany(Number(codeCount), 'codes', provider.AuthorizationCode, 'read', {
-  redirectUri: REDIRECT_URI,
+createInterface({ input: process.stdin }).on('line', async (line) => {
+  const [what, count, file] = line.split(' ');
+  const values = [];
+  for (let position = 0; position < Number(count); position += 1) {
+    values.push(await issues[what](position));
+  }
+  writeFileSync(file, values.map((value) => `${value}\n`).join(''));
+  console.log('done');
 });
-await issueMany(Number(tokenCount), 'tokens', provider.AccessToken, 'openid', {});
-provider.listen(Number(port), '127.0.0.1', () => console.log('ready'));
+provider.listen(Number(port), '127.0.0.1');

@@ -111,6 +111,8 @@ class Pages:
     """Makes the pages of one installation."""
 
     def __init__(self, settings: Settings) -> None:
+        for language in LANGUAGES:
+            translations(language)  # read now, so that the first person does not wait for it
         self._shown: Mapping[str, Any] = {
             "product": settings.product_name.replace(" ", _NO_BREAK_SPACE),
             "company": settings.company_name.strip(),

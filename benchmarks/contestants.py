@@ -1,0 +1,312 @@
+"""Who takes part: each can issue codes and tokens beforehand, serve, and be checked afterwards."""
+
+import json
+import secrets
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Protocol
+
+import provision
+from load import Failed, Template
+from process import Server, _clean_environment, free_port, worksgate
+
+from worksgate.credentials import digest, new_id, new_secret
+from worksgate.oauth.model import AccessToken, Artifact, AuthorizationCode, LoginKind
+from worksgate.store import sqlite_rows
+
+HERE = Path(__file__).parent
+CALLBACK = "https://auth.worksmobile.com/cb"
+HOUR = 3_600
+DAY = 24 * HOUR
+PEOPLE = 5_000
+"""So many persons hold the codes and tokens."""
+
+
+class Contestant(Protocol):
+    """A server that is measured."""
+
+    name: str
+    server: Server
+
+    def start(self, core: int | None) -> None: ...
+
+    def codes(self, count: int) -> Sequence[str]:
+        """Issue codes; nothing of that is measured."""
+        ...
+
+    def tokens(self, count: int) -> Sequence[str]: ...
+
+    def token_call(self, values: Sequence[str]) -> Template: ...
+
+    def user_info_call(self, values: Sequence[str]) -> Template: ...
+
+    def check_tokens(self, answers: int) -> None:
+        """Raise Failed unless so many tokens were bought since the codes were issued."""
+        ...
+
+
+class Worksgate:
+    """``worksgate serve`` as it is: SQLite, durable, audit in the database, JSON log in a file."""
+
+    name = "worksgate"
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        self.folder = folder
+        self.port = free_port()
+        self.database = folder / "worksgate.db"
+        self.environment = {
+            "WORKSGATE_DATABASE_URL": f"sqlite:///{self.database}",
+            "WORKSGATE_PUBLIC_URL": f"http://127.0.0.1:{self.port}",
+            "WORKSGATE_PORT": str(self.port),
+        }
+        added = self.command(
+            "client", "add", "Benchmark", "--redirect-uri", CALLBACK, "--json"
+        )
+        client = json.loads(added)
+        self.client_id: str = client["client_id"]
+        self.client_secret: str = client["client_secret"]
+        self._before = (0, 0)
+
+    def command(self, *arguments: str, text: str | None = None) -> str:
+        """What a command of Worksgate prints. Raises Failed."""
+        done = subprocess.run(
+            worksgate(*arguments),
+            cwd=self.folder,
+            env={**_clean_environment(), **self.environment},
+            input=text,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise Failed(f"worksgate {arguments[0]}: {done.stderr.strip()[-300:]}")
+        return done.stdout
+
+    def start(self, core: int | None) -> None:
+        self.server = Server(
+            worksgate("serve"),
+            self.port,
+            self.folder,
+            core=core,
+            environment=self.environment,
+            ready="/readyz",
+        )
+        self.server.wait()
+
+    def codes(self, count: int) -> Sequence[str]:
+        values = [new_secret() for _ in range(count)]
+        self._save([self._code(position, value) for position, value in enumerate(values)])
+        self._before = self._count()
+        return values
+
+    def tokens(self, count: int) -> Sequence[str]:
+        values = [new_secret() for _ in range(count)]
+        self._save([self._token(position, value) for position, value in enumerate(values)])
+        return values
+
+    def token_call(self, values: Sequence[str]) -> Template:
+        fields = {"grant_type": "authorization_code", **self._credentials()}
+        return Template.form("/accessToken", fields, "code", len(values[0]), {})
+
+    def user_info_call(self, values: Sequence[str]) -> Template:
+        length = len(values[0])
+        return Template.form("/userInfo", self._credentials(), "access_token", length, {})
+
+    def check_tokens(self, answers: int) -> None:
+        used, tokens = (
+            now - before for now, before in zip(self._count(), self._before, strict=True)
+        )
+        if not used == tokens == answers:
+            raise Failed(f"{answers} answers, but {used} used codes and {tokens} tokens")
+
+    def audit_records(self, event: str) -> int:
+        """How many records of an event the audit log holds."""
+        with closing(sqlite3.connect(self.database)) as db:
+            query = "SELECT count(*) FROM audit WHERE event = ?"
+            return int(db.execute(query, (event,)).fetchone()[0])
+
+    def _credentials(self) -> dict[str, str]:
+        return {"client_id": self.client_id, "client_secret": self.client_secret}
+
+    def _save(self, artifacts: Sequence[Artifact]) -> None:
+        with closing(sqlite3.connect(self.database, timeout=30)) as db:
+            with db:
+                sqlite_rows.save(db, artifacts)
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _count(self) -> tuple[int, int]:
+        with closing(sqlite3.connect(self.database, timeout=30)) as db:
+            used = db.execute("SELECT count(*) FROM codes WHERE used = 1").fetchone()[0]
+            # The digest's own index is the smallest that counts every token.
+            return used, db.execute("SELECT count(*) FROM access_tokens").fetchone()[0]
+
+    def _code(self, position: int, value: str) -> AuthorizationCode:
+        return AuthorizationCode(
+            key=digest(value),
+            grant_id=new_id(),
+            subject_id=f"subject-{position % PEOPLE:06}-------",
+            client_id=self.client_id,
+            expires_at=time.time() + HOUR,
+            user_id=f"E-{position % PEOPLE:06}",
+            login_id=new_id(),
+            login_kind=LoginKind.WEB,
+            lifetime=DAY,
+            expires_in=DAY,
+        )
+
+    def _token(self, position: int, value: str) -> AccessToken:
+        return AccessToken(
+            key=digest(value),
+            grant_id=new_id(),
+            subject_id=f"subject-{position % PEOPLE:06}-------",
+            client_id=self.client_id,
+            expires_at=time.time() + DAY,
+            user_id=f"E-{position % PEOPLE:06}",
+            login_id=new_id(),
+            login_kind=LoginKind.WEB,
+        )
+
+
+class Bare(Worksgate):
+    """The least that does the same: ``bare.py`` on the same server, tables and commits."""
+
+    name = "bare"
+
+    def start(self, core: int | None) -> None:
+        command = [sys.executable, HERE / "bare.py", self.database, str(self.port)]
+        self.server = Server(
+            [*command, self.client_id, digest(self.client_secret)],
+            self.port,
+            self.folder,
+            core=core,
+            ready="/readyz",
+        )
+        self.server.wait()
+
+
+class Node:
+    """node-oidc-provider with everything in memory."""
+
+    name = "node"
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        self._folder = folder
+        self._script = provision.node_peer() / "server.mjs"
+        self._port = free_port()
+
+    def start(self, core: int | None) -> None:
+        self.server = Server(
+            ["node", self._script, str(self._port)],
+            self._port,
+            self._folder,
+            core=core,
+            environment={"NODE_ENV": "production"},
+            talks=True,
+        )
+        self.server.wait()
+
+    def codes(self, count: int) -> Sequence[str]:
+        return self._issue("codes", count)
+
+    def tokens(self, count: int) -> Sequence[str]:
+        return self._issue("tokens", count)
+
+    def token_call(self, values: Sequence[str]) -> Template:
+        return _standard_token_call("/token", values)
+
+    def user_info_call(self, values: Sequence[str]) -> Template:
+        return Template.bearer("/me")
+
+    def check_tokens(self, answers: int) -> None:
+        """Its memory cannot be looked into; every answer was a good one."""
+
+    def _issue(self, what: str, count: int) -> Sequence[str]:
+        file = self._folder / what
+        self.server.ask(f"{what} {count} {file}")
+        return file.read_text().split()
+
+
+class Django:
+    """django-oauth-toolkit under gunicorn, on SQLite that is as durable as ours."""
+
+    name = "django"
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        self._folder = folder
+        self._python = provision.django_peer()
+        self._port = free_port()
+        self._environment = {"BENCHMARK_DATABASE": str(folder / "django.db")}
+        self._before = 0
+        self._command("prepare")
+
+    def start(self, core: int | None) -> None:
+        command = [self._python.with_name("gunicorn"), "--chdir", provision.DJANGO]
+        command += ["--workers", "1", "--worker-class", "gthread", "--threads", "4"]
+        command += ["--keep-alive", "60", "--worker-tmp-dir", self._folder]
+        self.server = Server(
+            [*command, "--bind", f"127.0.0.1:{self._port}", "provider:application"],
+            self._port,
+            self._folder,
+            core=core,
+            environment=self._environment,
+        )
+        self.server.wait()
+
+    def codes(self, count: int) -> Sequence[str]:
+        values = self._issue("codes", count)
+        self._before = self._count()
+        return values
+
+    def tokens(self, count: int) -> Sequence[str]:
+        return self._issue("tokens", count)
+
+    def token_call(self, values: Sequence[str]) -> Template:
+        return _standard_token_call("/o/token/", values)
+
+    def user_info_call(self, values: Sequence[str]) -> Template:
+        return Template.bearer("/o/userinfo/")
+
+    def check_tokens(self, answers: int) -> None:
+        tokens = self._count() - self._before
+        if tokens != answers:
+            raise Failed(f"{answers} answers, but {tokens} tokens")
+
+    def _issue(self, what: str, count: int) -> Sequence[str]:
+        values = [secrets.token_urlsafe(32) for _ in range(count)]
+        file = self._folder / what
+        file.write_text("\n".join(values))
+        self._command(what, str(file))
+        return values
+
+    def _count(self) -> int:
+        with closing(sqlite3.connect(self._folder / "django.db", timeout=30)) as db:
+            query = "SELECT count(*) FROM oauth2_provider_accesstoken"
+            return int(db.execute(query).fetchone()[0])
+
+    def _command(self, *arguments: str) -> None:
+        done = subprocess.run(
+            [self._python, provision.DJANGO / "provider.py", *arguments],
+            env={**_clean_environment(), **self._environment},
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise Failed(f"the Django peer: {done.stderr.strip()[-300:]}")
+
+
+def _standard_token_call(path: str, values: Sequence[str]) -> Template:
+    """The token call of the RFC, which has the redirect_uri that LINE WORKS leaves out."""
+    fields = {
+        "grant_type": "authorization_code",
+        "client_id": "benchmark",
+        "client_secret": "benchmark-secret",
+        "redirect_uri": CALLBACK,
+    }
+    return Template.form(path, fields, "code", len(values[0]), {})

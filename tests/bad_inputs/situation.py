@@ -1,0 +1,412 @@
+"""What an entry finds when it comes: its ``setup``, and the values of its placeholders.
+
+Placeholders are made when they are first needed; a setup makes those that it is about.
+"""
+
+import base64
+import html
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ContextManager
+from urllib.parse import quote
+
+from tests.bad_inputs.entries import Entry, filled, wire
+from tests.bad_inputs.site import CALLBACK, EXTERNAL_KEY, FORM, PASSWORD, SIGNED_OUT, USERNAME, Site
+from tests.bad_inputs.wire import Answer, request
+from worksgate.administration import NewClient
+from worksgate.credentials import new_id
+from worksgate.directory import Account
+from worksgate.store import REPLAY_MEMORY
+
+CODE_LIFETIME = 60.0
+
+PATHS = {
+    "token": "/accessToken",
+    "userinfo": "/userInfo",
+    "login": "/login",
+    "login_submit": "/login",
+    "logout": "/logout",
+}
+
+
+@dataclass
+class Form:
+    """A login form in front of a browser, whose cookies are ``cookies``."""
+
+    txn: str
+    csrf: str
+    cookies: dict[str, str]
+
+    @classmethod
+    def of(cls, answer: Answer) -> "Form":
+        assert answer.status == 200, answer.text
+        return cls(hidden(answer.text, "txn"), hidden(answer.text, "csrf"), answer.cookies())
+
+
+@dataclass
+class Situation:
+    """The state of one entry. ``secret_code`` is the good code, whatever ``{{code}}`` says."""
+
+    site: Site
+    client: NewClient
+    person: Account
+    path: str
+    cookies: dict[str, str] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)
+    code_client: NewClient | None = None
+    secret_code: str = ""
+    grant_id: str = ""
+    first_token: str = ""
+    redirect_uri: str = ""
+    times: int = 1
+    during: Callable[[], ContextManager[object]] = nullcontext
+
+    def value(self, name: str) -> str:
+        """The value of a placeholder. Raises KeyError for an unknown one."""
+        if name in FRESH_EACH_TIME:
+            return FRESH_EACH_TIME[name]()
+        if name not in self.values:
+            self.values[name] = PLACEHOLDERS[name](self)
+        return self.values[name]
+
+    def fill(self, text: str) -> str:
+        return filled(text, self.value)
+
+    def message(self, entry: Entry, body: Any = None, *, node: int = 0) -> bytes:
+        """The bytes of the entry's request, or of the same with another body."""
+        target, asked = self.path.encode(), wire(entry.query, self.fill)
+        content = wire(entry.body if body is None else body, self.fill)
+        headers = {name: self._header(value) for name, value in entry.headers.items()}
+        if self.cookies and "Cookie" not in headers:
+            headers["Cookie"] = cookie_header(self.cookies)
+        host = f"127.0.0.1:{self.site.nodes[node].port}"
+        target += b"?" + asked if asked else b""
+        return request(entry.method, target, headers, content, host=host)
+
+    def _header(self, value: str | list[str] | None) -> str | list[str] | None:
+        if isinstance(value, list):
+            return [self.fill(each) for each in value]
+        return self.fill(value) if value is not None else None
+
+    # Steps that setups are made of
+
+    def open_form(self) -> Form:
+        """Come from LINE WORKS, with no cookie, to the login form."""
+        self.redirect_uri = CALLBACK + "?state=a%2Bb%3D%3D"
+        answer = self.site.node.get(self.site.login_url(self.redirect_uri))
+        return Form.of(answer)
+
+    def submit(self, form: Form, username: str = USERNAME, password: str = PASSWORD) -> Answer:
+        fields = {
+            "txn": form.txn,
+            "csrf": form.csrf,
+            "username": username,
+            "password": password,
+        }
+        return self.site.node.post("/login", fields, cookie=cookie_header(form.cookies))
+
+    def sign_in(self) -> str:
+        """Sign the person in by the form; their cookies are kept, the code is returned."""
+        form = self.open_form()
+        answer = self.submit(form, self.person.username)
+        assert answer.status == 303, answer.text
+        self.cookies = {**form.cookies, **answer.cookies()}
+        self.site.secrets |= set(self.cookies.values())
+        code = code_in(answer)
+        assert code
+        self.site.secrets.add(code)
+        return code
+
+    def is_signed_in(self, node: int = 0) -> bool:
+        """Whether our cookies spare us the login page there."""
+        url = self.site.login_url(CALLBACK + "?state=still")
+        answer = self.site.nodes[node].get(url, cookie=cookie_header(self.cookies))
+        assert answer.status in (200, 303), answer.text
+        return answer.status == 303
+
+    def fresh_code(self, *, expires_in: float = CODE_LIFETIME) -> None:
+        client = self.code_client or self.client
+        self.secret_code, self.grant_id = self.site.issue_code(
+            client, self.person, expires_in=expires_in
+        )
+        self.values["code"] = self.secret_code
+
+    def use_code(self) -> None:
+        self.fresh_code()
+        self.first_token = self.site.access_token(self.client, self.secret_code)
+        self.values["access_token"] = self.first_token
+
+
+def arrange(site: Site, entry: Entry) -> Situation:
+    """Bring about what an entry needs. Raises KeyError for a setup that nobody knows."""
+    site.forget_failures()
+    outgoing = any(key.startswith("outgoing_") for key in entry.expect)
+    client = site.apps if outgoing or entry.id in WITH_SESSION_KEY else site.client
+    situation = Situation(site, client, site.owner, PATHS[entry.endpoint])
+    situation.redirect_uri = CALLBACK + "?state=a%2Bb%3D%3D"
+    setup = entry.setup
+    if setup is None and entry.endpoint == "logout":
+        setup = "logged_in"  # or nothing could end
+    SETUPS[setup](situation)
+    return situation
+
+
+WITH_SESSION_KEY = ("login-131",)
+"""The app's form of the request, sent to the tenant that has session keys checked."""
+
+
+def _fresh_token(situation: Situation, *, expires_in: float = 86_400.0) -> None:
+    situation.values["access_token"] = situation.site.issue_token(
+        situation.client, situation.person, expires_in=expires_in
+    )
+
+
+def _secret_rotated(situation: Situation) -> None:
+    situation.client = situation.site.new_client()
+    situation.fresh_code()
+    administration = situation.site.administration
+    client_id = situation.client.client.client_id
+    situation.site.run(administration.rotate_secret(client_id, overlap=0))
+    _wait_until_clients_are_known()
+
+
+def _client_disabled(situation: Situation) -> None:
+    situation.client = situation.site.new_client()
+    situation.fresh_code()
+    administration = situation.site.administration
+    situation.site.run(administration.disable_client(situation.client.client.client_id))
+    _wait_until_clients_are_known()
+
+
+def _wait_until_clients_are_known() -> None:
+    import time
+
+    from tests.bad_inputs.site import CLIENTS_KNOWN
+
+    time.sleep(CLIENTS_KNOWN)
+
+
+def _used_code_30s(situation: Situation) -> None:
+    situation.use_code()
+    for table in ("codes", "access_tokens"):
+        situation.site.age(table, situation.grant_id, 30)
+
+
+def _used_code_after_purge(situation: Situation) -> None:
+    situation.use_code()
+    situation.site.age("codes", situation.grant_id, CODE_LIFETIME + REPLAY_MEMORY + 1)
+    situation.site.run(situation.site.administration.purge())
+    grant_id = situation.grant_id
+    assert not situation.site.rows("SELECT 1 FROM codes WHERE grant_id = ?", grant_id)
+
+
+def _other_client_code(situation: Situation) -> None:
+    situation.code_client = situation.site.other
+    situation.fresh_code()
+
+
+def _changed_code(situation: Situation, change: Callable[[str], str]) -> None:
+    situation.fresh_code()
+    situation.values["code"] = change(situation.secret_code)
+    assert situation.values["code"] != situation.secret_code
+
+
+def _other_last_character(code: str) -> str:
+    return code[:-1] + ("A" if code[-1] != "A" else "Q")
+
+
+def _password_changed_after_code(situation: Situation) -> None:
+    situation.person = situation.site.new_person()
+    situation.fresh_code()
+    situation.site.run(
+        situation.site.administration.set_password(
+            situation.person.username, "another horse battery"
+        )
+    )
+
+
+def _wrong_secret_first(situation: Situation) -> None:
+    situation.fresh_code()
+    form = {
+        "grant_type": "authorization_code",
+        "client_id": situation.client.client.client_id,
+        "client_secret": "wrong",
+        "code": situation.secret_code,
+    }
+    assert situation.site.node.post("/accessToken", form).status == 401
+
+
+def _repeat_50(situation: Situation) -> None:
+    situation.fresh_code()
+    situation.times = 50
+
+
+def _user_deleted_after_token(situation: Situation) -> None:
+    situation.person = situation.site.new_person()
+    situation.use_code()
+    situation.site.run(situation.site.administration.remove_user(situation.person.username))
+
+
+def _logged_out_after_token(situation: Situation) -> None:
+    code = situation.sign_in()
+    situation.values["access_token"] = situation.site.access_token(situation.client, code)
+    cookie = cookie_header(situation.cookies)
+    assert situation.site.node.get("/logout", cookie=cookie).status == 200
+    assert not situation.is_signed_in()
+
+
+def _revoked_token_by_replay(situation: Situation) -> None:
+    situation.use_code()
+    assert situation.site.exchange(situation.client, situation.secret_code).status == 400
+    assert situation.site.user_info(situation.client, situation.first_token).status == 401
+
+
+def _db_delay_4s(situation: Situation) -> None:
+    _fresh_token(situation)
+    situation.during = partial(readers_kept_out, situation.site, 4.0)
+
+
+def _login_form(situation: Situation) -> None:
+    form = situation.open_form()
+    situation.cookies = form.cookies
+    situation.values |= {"txn": form.txn, "csrf": form.csrf}
+
+
+def _path_trailing_slash(situation: Situation) -> None:
+    situation.path += "/"
+
+
+SETUPS: Mapping[str | None, Callable[[Situation], object]] = {
+    None: lambda _: None,
+    "fresh_code": Situation.fresh_code,
+    "secret_rotated": _secret_rotated,
+    "client_disabled": _client_disabled,
+    "used_code": Situation.use_code,
+    "used_code_30s": _used_code_30s,
+    "used_code_after_purge": _used_code_after_purge,
+    "expired_code": lambda situation: situation.fresh_code(expires_in=-1),
+    "other_client_code": _other_client_code,
+    "tampered_code": lambda situation: _changed_code(situation, _other_last_character),
+    "flip_case_code": lambda situation: _changed_code(situation, str.swapcase),
+    "password_changed_after_code": _password_changed_after_code,
+    "wrong_secret_first": _wrong_secret_first,
+    "repeat_50": _repeat_50,
+    "fresh_token": _fresh_token,
+    "expired_token": lambda situation: _fresh_token(situation, expires_in=-1),
+    "user_deleted_after_token": _user_deleted_after_token,
+    "logged_out_after_token": _logged_out_after_token,
+    "revoked_token_by_replay": _revoked_token_by_replay,
+    "db_delay_4s": _db_delay_4s,
+    "login_form": _login_form,
+    "logged_in": Situation.sign_in,
+    "logged_out": lambda _: None,
+    "path_trailing_slash": _path_trailing_slash,
+}
+
+
+def _code(situation: Situation) -> str:
+    situation.fresh_code()
+    return situation.values["code"]
+
+
+def _access_token(situation: Situation) -> str:
+    return situation.site.issue_token(situation.client, situation.person)
+
+
+def _redirect_uri(situation: Situation, query: str = "?state=a%2Bb%3D%3D") -> str:
+    situation.redirect_uri = CALLBACK + query
+    return quote(situation.redirect_uri, safe="")
+
+
+def _basic(situation: Situation) -> str:
+    pair = f"{situation.client.client.client_id}:{situation.client.client_secret}"
+    return base64.b64encode(pair.encode()).decode()
+
+
+PLACEHOLDERS: Mapping[str, Callable[[Situation], str]] = {
+    "client_id": lambda situation: situation.client.client.client_id,
+    "client_secret": lambda situation: situation.client.client_secret,
+    "code": _code,
+    "access_token": _access_token,
+    "basic": _basic,
+    "redirect_uri": _redirect_uri,
+    "redirect_uri_without_state": lambda situation: _redirect_uri(situation, ""),
+    "redirect_uri_state_special": lambda situation: _redirect_uri(
+        situation, "?lang=ja&state=%2Bx%2Fy%3Dz%2525&end=%2B"
+    ),
+    "logout_redirect_uri": lambda _: quote(SIGNED_OUT, safe=""),
+    "login_url": lambda situation: quote(
+        f"http://127.0.0.1:{situation.site.node.port}"
+        + situation.site.login_url(CALLBACK + "?state=again"),
+        safe="",
+    ),
+    "csrf_other_session": lambda situation: situation.open_form().csrf,
+    "txn_other_browser": lambda situation: situation.open_form().txn,
+}
+
+FRESH_EACH_TIME: Mapping[str, Callable[[], str]] = {
+    "random_ip": lambda: ".".join(str(random.randint(1, 254)) for _ in range(4)),
+    "random_locale": lambda: f"{new_id()[:8]}-{new_id()[:4]};q=0.{random.randint(1, 9)}",
+}
+"""Placeholders that differ in each of several requests."""
+
+
+_KEEP_READERS_OUT = """
+import fcntl, sys
+file, first, length = open(sys.argv[1], "r+b"), 123, 5
+fcntl.lockf(file, fcntl.LOCK_EX, length, first)
+print("held", flush=True)
+sys.stdin.readline()
+"""
+
+
+@contextmanager
+def readers_kept_out(site: Site, seconds: float) -> Iterator[None]:
+    """Another process keeps everybody from reading the database for so long.
+
+    A writer does not: in WAL mode readers pass it. So this one holds the locks that each reader
+    has to take one of (WAL_READ_LOCK, https://sqlite.org/walformat.html#locks).
+    """
+    import threading
+    import time
+
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _KEEP_READERS_OUT, f"{site.database}-shm"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert holder.stdout and holder.stdin
+    assert holder.stdout.readline() == b"held\n"
+    timer = threading.Timer(seconds, holder.terminate)
+    timer.start()
+    time.sleep(0)
+    try:
+        yield
+    finally:
+        timer.join()
+        holder.communicate()
+
+
+# What is read out of answers
+
+
+def hidden(text: str, name: str) -> str:
+    found = re.search(rf'name="{name}"[^>]*value="([^"]*)"', text)
+    assert found, f"no {name} in {text}"
+    return html.unescape(found[1])
+
+
+def code_in(answer: Answer) -> str | None:
+    """The code that an answer sends the browser on with, if it does."""
+    found = re.search(r"[?&]code=([A-Za-z0-9_-]+)", answer.location or "")
+    return found[1] if found else None
+
+
+def cookie_header(cookies: Mapping[str, str]) -> str:
+    return "; ".join(f"{name}={value}" for name, value in cookies.items())

@@ -1,0 +1,105 @@
+"""An installation as it is delivered: nothing preset, nothing open, everything pinned."""
+
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from tests.installation import USERNAME, Installation, assert_page
+
+from worksgate.bootstrap import open_administration, open_installation
+from worksgate.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+REQUIREMENTS = sorted((ROOT / "requirements").glob("*.txt"))
+
+SQL = (
+    "' OR '1'='1",
+    "'; DROP TABLE accounts; --",
+    '" OR ""="',
+    "%",
+    "user1@example.com' --",
+    "\\",
+    "x') UNION SELECT key FROM sessions --",
+)
+
+
+async def test_r100_r107_no_console_and_no_metrics_on_the_public_address(
+    installation: Installation,
+) -> None:
+    http = installation.http()
+    for path in ("/admin", "/admin/", "/console", "/metrics", "/docs", "/static/worksgate.css"):
+        for method in ("GET", "POST"):
+            response = await http.request(method, path)
+            assert response.status_code == 404, path
+    dots = await http.get("/login/..%2f..%2fetc/passwd")
+    assert_page(dots, 404)
+
+
+async def test_r103_a_new_installation_has_no_account_no_client_and_its_own_key(
+    tmp_path: Path,
+) -> None:
+    keys = []
+    for name in ("one", "two"):
+        settings = Settings(database_url=f"sqlite:///{tmp_path}/{name}.db", purge_interval=0)
+        async with open_installation(settings), open_administration(settings) as administration:
+            assert await administration.clients() == ()
+            assert [account async for account in administration.users()] == []
+        with closing(sqlite3.connect(tmp_path / f"{name}.db")) as db:
+            keys += db.execute("SELECT value FROM keys").fetchall()
+    assert len(keys) == len(set(keys)) == 2
+    assert all(len(key) >= 32 for (key,) in keys)
+
+
+async def test_r103_a_signing_key_is_the_installation_s_own(
+    installation: Installation, tmp_path: Path
+) -> None:
+    """A form that another installation made is worth nothing here."""
+    from tests.installation import installed
+
+    other_folder = tmp_path / "other"
+    other_folder.mkdir()
+    async with installed(other_folder) as other:
+        with closing(sqlite3.connect(other.database)) as db, db:
+            db.execute("UPDATE keys SET value = ?", (b"k" * 32,))
+        async with other.another_node() as rekeyed:
+            browser = rekeyed.browser()
+            page = await browser.login_page()
+            here = installation.browser()
+            for name, value in browser.http.cookies.items():
+                here.set_cookie(name, value)
+            assert_page(await here.submit(page, username=USERNAME, password="x"), 403)
+
+
+async def test_r104_what_comes_from_outside_is_never_sql(installation: Installation) -> None:
+    browser = installation.browser()
+    page = await browser.login_page()
+    before = installation.rows("SELECT count(*) FROM accounts, clients")
+    for text in SQL:
+        assert (await browser.submit(page, username=text, password=text)).status_code in (403, 429)
+        assert (await installation.exchange(text)).status_code == 400
+        assert (await installation.exchange("x", client_id=text)).status_code == 401
+        assert (await installation.exchange("x", client_secret=text)).status_code == 401
+        assert (await installation.user_info(text)).status_code == 401
+        assert_page(await browser.arrive(client_id=text), 400)
+        assert (await browser.arrive(worksId=text)).status_code == 200
+    assert installation.rows("SELECT count(*) FROM accounts, clients") == before
+    assert await installation.browser().code()
+
+
+@pytest.mark.parametrize("file", REQUIREMENTS, ids=lambda file: file.name)
+def test_r109_every_dependency_is_pinned_with_its_hashes(file: Path) -> None:
+    entries = re.split(r"\n(?=\S)", re.sub(r"(?m)^\s*#.*\n", "", file.read_text()))
+    entries = [entry for entry in entries if entry.strip() and not entry.startswith("#")]
+    assert len(entries) >= 1
+    for entry in entries:
+        assert re.match(r"[A-Za-z0-9_.\[\]-]+==\S+", entry), entry.splitlines()[0]
+        assert "--hash=sha256:" in entry, entry.splitlines()[0]
+
+
+def test_r109_the_time_to_fix_is_stated_and_an_sbom_is_made() -> None:
+    policy = (ROOT / "SECURITY.md").read_text()
+    for severity in ("critical", "high", "medium"):
+        assert re.search(rf"{severity}[^|]*\|[^|]*\d+ days", policy), severity
+    assert re.search(r"(?m)^sbom:", (ROOT / "Makefile").read_text())

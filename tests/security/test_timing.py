@@ -1,0 +1,102 @@
+"""Answers that must not tell by their time. Medians of alternating calls, in this process.
+
+Machines are busy and noise only adds time, so a difference has to show again and again: it counts
+when three rounds in a row find it.
+"""
+
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from urllib.parse import urlencode
+
+from tests.installation import USERNAME, Installation, installed
+
+ROUNDS = 3
+ACTION = Callable[[], Awaitable[object]]
+
+
+async def difference(one: ACTION, other: ACTION, pairs: int) -> float:
+    """The difference of the medians, in seconds; which of a pair comes first takes turns."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for number in range(pairs):
+        for which in (0, 1) if number % 2 else (1, 0):
+            began = time.perf_counter()
+            await (one, other)[which]()
+            times[which].append(time.perf_counter() - began)
+    return abs(statistics.median(times[0]) - statistics.median(times[1]))
+
+
+async def least_difference(one: ACTION, other: ACTION, pairs: int, enough: float) -> float:
+    found = []
+    for _ in range(ROUNDS):
+        found.append(await difference(one, other, pairs))
+        if found[-1] < enough:
+            break
+    return min(found)
+
+
+def call(installation: Installation, path: str, form: dict[str, str]) -> ACTION:
+    """A call straight to the application: nothing else is in the time."""
+    body = urlencode(form).encode()
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "scheme": "https",
+        "path": path,
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/x-www-form-urlencoded")],
+        "client": ("203.0.113.7", 1),
+    }
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": body}
+
+    async def send(message: object) -> None:
+        return None
+
+    return lambda: installation.application(dict(scope), receive, send)
+
+
+async def test_r49_unknown_client_and_wrong_secret_take_the_same_time(
+    installation: Installation,
+) -> None:
+    for number in range(20):
+        await installation.administration.add_client(f"Other {number}")
+    await installation.settle()
+    for path in ("/accessToken", "/userInfo"):
+        form = installation.token_form("x", access_token="x", client_secret="wrong")
+        wrong = call(installation, path, form)
+        unknown = call(installation, path, {**form, "client_id": "A" * 22})
+        assert await least_difference(wrong, unknown, 300, 0.001) < 0.001, path
+
+
+async def test_r77_an_unknown_person_costs_what_a_known_one_does(tmp_path: Path) -> None:
+    async with installed(
+        tmp_path, login_free_failures=10_000, login_failures_per_address=10_000
+    ) as installation:
+        browser = installation.browser()
+        page = await browser.login_page()
+
+        def guess(name: str) -> ACTION:
+            return lambda: browser.submit(page, username=name, password="wrong horse battery")
+
+        known, unknown = guess(USERNAME), guess("nobody@example.com")
+        assert await least_difference(known, unknown, 25, 0.005) < 0.005
+
+
+async def test_r79_a_throttled_guess_takes_the_same_time_for_an_unknown_person(
+    tmp_path: Path,
+) -> None:
+    """Once throttled, no hash runs for either: then the look into the store must be alike."""
+    async with installed(tmp_path, login_free_failures=1) as installation:
+        browser = installation.browser()
+        page = await browser.login_page()
+
+        def guess(name: str) -> ACTION:
+            return lambda: browser.submit(page, username=name, password="wrong horse battery")
+
+        known, unknown = guess(USERNAME), guess("nobody@example.com")
+        await known()
+        await unknown()
+        assert await least_difference(known, unknown, 40, 0.005) < 0.005
