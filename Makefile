@@ -20,8 +20,8 @@ check: ## Lint, formatting, types, import rules
 bench: ## Run the benchmarks and write benchmarks/RESULTS.md
 	@$(SETUP) dev && $(BIN)/python benchmarks/run.py $(ARGS)
 
-docs: ## Check the links of all pages and the generated settings reference
-	@$(SETUP) dev && $(BIN)/python tools/links.py && $(BIN)/python -m pytest -q tests/config/test_reference.py
+docs: ## Check that the pages are true: links, commands, the settings reference
+	@$(SETUP) dev && $(BIN)/python tools/links.py && $(BIN)/python -m pytest -q tests/docs/test_pages.py tests/config/test_reference.py
 
 sbom: ## Write the list of what a release consists of (CycloneDX) to dist/sbom.json
 	@$(SETUP) dev sbom && mkdir -p dist && $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file dist/sbom.json requirements/runtime.txt

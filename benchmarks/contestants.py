@@ -49,6 +49,17 @@ class Contestant(Protocol):
         """Raise Failed unless so many tokens were bought since the codes were issued."""
         ...
 
+    def check_audit(self, call: str, answers: int) -> None:
+        """Raise Failed unless each answer to these calls left its audit record, if any does."""
+        ...
+
+
+class _WithoutAudit:
+    """A contestant that remembers nothing of its answers."""
+
+    def check_audit(self, call: str, answers: int) -> None:
+        """There is nothing to check."""
+
 
 class Worksgate:
     """``worksgate serve`` as it is: SQLite, durable, audit in the database, JSON log in a file."""
@@ -65,13 +76,12 @@ class Worksgate:
             "WORKSGATE_PUBLIC_URL": f"http://127.0.0.1:{self.port}",
             "WORKSGATE_PORT": str(self.port),
         }
-        added = self.command(
-            "client", "add", "Benchmark", "--redirect-uri", CALLBACK, "--json"
-        )
+        added = self.command("client", "add", "Benchmark", "--redirect-uri", CALLBACK, "--json")
         client = json.loads(added)
         self.client_id: str = client["client_id"]
         self.client_secret: str = client["client_secret"]
         self._before = (0, 0)
+        self._audited: dict[str, int] = {}
 
     def command(self, *arguments: str, text: str | None = None) -> str:
         """What a command of Worksgate prints. Raises Failed."""
@@ -111,11 +121,11 @@ class Worksgate:
 
     def token_call(self, values: Sequence[str]) -> Template:
         fields = {"grant_type": "authorization_code", **self._credentials()}
-        return Template.form("/accessToken", fields, "code", len(values[0]), {})
+        return Template.form("/accessToken", fields, "code", len(values[0]))
 
     def user_info_call(self, values: Sequence[str]) -> Template:
         length = len(values[0])
-        return Template.form("/userInfo", self._credentials(), "access_token", length, {})
+        return Template.form("/userInfo", self._credentials(), "access_token", length)
 
     def check_tokens(self, answers: int) -> None:
         used, tokens = (
@@ -124,9 +134,18 @@ class Worksgate:
         if not used == tokens == answers:
             raise Failed(f"{answers} answers, but {used} used codes and {tokens} tokens")
 
-    def audit_records(self, event: str) -> int:
-        """How many records of an event the audit log holds."""
-        with closing(sqlite3.connect(self.database)) as db:
+    def check_audit(self, call: str, answers: int) -> None:
+        event = {"token": "code.redeemed", "userinfo": "user_info.returned"}[call]
+        expected = self._audited.get(event, 0) + answers
+        until = time.monotonic() + 10  # the records come a moment after the answers
+        while (found := self._records(event)) < expected and time.monotonic() < until:
+            time.sleep(0.1)
+        self._audited[event] = found
+        if found != expected:
+            raise Failed(f"{answers} answers, but {found - expected + answers} audit records")
+
+    def _records(self, event: str) -> int:
+        with closing(sqlite3.connect(self.database, timeout=30)) as db:
             query = "SELECT count(*) FROM audit WHERE event = ?"
             return int(db.execute(query, (event,)).fetchone()[0])
 
@@ -172,7 +191,7 @@ class Worksgate:
         )
 
 
-class Bare(Worksgate):
+class Bare(_WithoutAudit, Worksgate):
     """The least that does the same: ``bare.py`` on the same server, tables and commits."""
 
     name = "bare"
@@ -189,7 +208,7 @@ class Bare(Worksgate):
         self.server.wait()
 
 
-class Node:
+class Node(_WithoutAudit):
     """node-oidc-provider with everything in memory."""
 
     name = "node"
@@ -232,7 +251,7 @@ class Node:
         return file.read_text().split()
 
 
-class Django:
+class Django(_WithoutAudit):
     """django-oauth-toolkit under gunicorn, on SQLite that is as durable as ours."""
 
     name = "django"
@@ -309,4 +328,4 @@ def _standard_token_call(path: str, values: Sequence[str]) -> Template:
         "client_secret": "benchmark-secret",
         "redirect_uri": CALLBACK,
     }
-    return Template.form(path, fields, "code", len(values[0]), {})
+    return Template.form(path, fields, "code", len(values[0]))

@@ -3,9 +3,10 @@
 import json
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
@@ -26,10 +27,15 @@ class Template:
 
     @classmethod
     def form(
-        cls, path: str, fields: dict[str, str], last: str, length: int, headers: dict[str, str]
+        cls,
+        path: str,
+        fields: dict[str, str],
+        last: str,
+        length: int,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> "Template":
         """A posted form whose last field is the value; ``length`` is that of every value."""
-        start = urlencode(fields) + (f"&{last}=" if last else "")
+        start = f"{urlencode(fields)}&{last}="
         size = len(start) + length
         lines = [
             f"POST {path} HTTP/1.1",
@@ -108,9 +114,7 @@ def start(
     command += [str(template_file), str(values_file), "once" if once else "cycle", str(seconds)]
     if pause is not None:
         command.append(str(pause))
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     return Load(process, folder)
 
 

@@ -25,7 +25,7 @@ class Cores:
 
 
 def choose_cores() -> Cores:
-    """One core for the server and another for the load, on another physical core if there is one."""
+    """One core for the server and one for the load, if possible another physical one."""
     allowed = sorted(os.sched_getaffinity(0))
     server = allowed[0]
     others = [core for core in allowed if core != server]
@@ -90,6 +90,20 @@ def memory_of(pid: int) -> float:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
     raise ProcessLookupError(pid)
+
+
+def processor_seconds(pid: int) -> float:
+    """The processor time that a process and its children have used so far."""
+    seconds = 0.0
+    for one in _family(pid):
+        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        seconds += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return seconds
+
+
+def _family(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    return [pid, *(each for child in children.read_text().split() for each in _family(int(child)))]
 
 
 def _siblings(core: int) -> set[int]:

@@ -65,7 +65,8 @@ class Server:
 
     def ask(self, line: str) -> None:
         """Give it an order on its standard input and wait until it prints that this is done."""
-        assert self.process.stdin and self.process.stdout
+        assert self.process.stdin
+        assert self.process.stdout
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline().strip()

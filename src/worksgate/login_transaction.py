@@ -21,7 +21,15 @@ CLOCK_SKEW = 90.0
 
 
 class ForgedTransaction(Exception):
-    """The form was not made here, was changed, or belongs to another browser."""
+    """The form was not made here, was changed, or belongs to another browser.
+
+    ``transaction`` is what it stands for if we did sign that and it is still good: it may begin
+    anew in this browser, and nothing of it counts until then.
+    """
+
+    def __init__(self, why: str, transaction: "LoginTransaction | None" = None) -> None:
+        super().__init__(why)
+        self.transaction = transaction
 
 
 class ExpiredTransaction(Exception):
@@ -99,14 +107,17 @@ class TransactionSigner:
             transaction = _from_fields(self._serializer.loads(text))
         except (BadData, TypeError, ValueError):
             raise ForgedTransaction("the transaction was not signed here") from None
+        is_live = transaction.began_at - CLOCK_SKEW <= now < transaction.expires_at
         if not hmac.compare_digest(transaction.browser, digest(browser_secret)):
-            raise ForgedTransaction("the transaction belongs to another browser")
+            raise ForgedTransaction(
+                "the transaction belongs to another browser", transaction if is_live else None
+            )
         expected = self.anti_forgery_token(transaction, browser_secret)
         if not hmac.compare_digest(
             expected.encode(), anti_forgery_token.encode("utf-8", "surrogatepass")
         ):
             raise ForgedTransaction("the anti-forgery token does not belong to the transaction")
-        if not transaction.began_at - CLOCK_SKEW <= now < transaction.expires_at:
+        if not is_live:
             raise ExpiredTransaction(transaction)
         return transaction
 

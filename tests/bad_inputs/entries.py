@@ -70,7 +70,7 @@ def wire(text: Any, fill: Fill) -> bytes:
         return fill(text).encode()
     match text:
         case {"prefix": prefix, "repeat": repeat, "count": count, "suffix": suffix, **more}:
-            written = fill(prefix).encode() + repeat.encode() * count + fill(suffix).encode()
+            written: bytes = fill(prefix).encode() + repeat.encode() * count + fill(suffix).encode()
         case {"b64": encoded, **more}:
             written = base64.b64decode(encoded, validate=True)
         case {"gzip_of": inner, **more}:
@@ -120,7 +120,13 @@ class Difference:
     reason: str
 
 
-DIFFERENCES: Mapping[str, Difference] = {}
+DIFFERENCES: Mapping[str, Difference] = {
+    "token-174": Difference(
+        {"status": [413]},
+        "more than 16 kB are refused when they are announced, before they are read (R-51); a "
+        "smaller body that does not come is waited for, which has a test of its own",
+    ),
+}
 
 
 def expected(entry: Entry) -> Expect:

@@ -36,7 +36,7 @@ class Outside:
         return {"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy, "ALL_PROXY": proxy, "NO_PROXY": ""}
 
     def paths(self) -> list[str]:
-        """The path of each call, as far as ``?`` or ``#`` do not end it: what stands after the host."""
+        """What stands after the host in each call."""
         return [call.split(self.host, 1)[1] for call in self.calls]
 
     def foreign(self) -> list[str]:
@@ -80,7 +80,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _note(self, scheme: str = "") -> None:
         direct = self.path.startswith("/")
-        self.world.calls.append(f"http://{self.world.host}{self.path}" if direct else scheme + self.path)
+        self.world.calls.append(
+            f"http://{self.world.host}{self.path}" if direct else scheme + self.path
+        )
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # as it is called
         """Say nothing."""

@@ -17,6 +17,7 @@ from urllib.parse import quote, urlencode
 from tests.bad_inputs.outside import Outside, outside
 from tests.bad_inputs.wire import Answer, Connection, NoAnswerError, request
 from tests.databases import query, url_of
+
 from worksgate.administration import Administration, NewClient
 from worksgate.bootstrap import open_administration
 from worksgate.credentials import digest, new_id, new_secret
@@ -112,7 +113,7 @@ class Site:
         code = AuthorizationCode(
             key=digest(secret),
             grant_id=grant_id,
-            subject_id=person.id,
+            subject_id=person.person.subject_id,
             client_id=client.client.client_id,
             expires_at=time.time() + expires_in,
             user_id=person.external_key or "",
@@ -133,7 +134,7 @@ class Site:
         token = AccessToken(
             key=digest(secret),
             grant_id=new_id(),
-            subject_id=person.id,
+            subject_id=person.person.subject_id,
             client_id=client.client.client_id,
             expires_at=time.time() + expires_in,
             user_id=person.external_key or "",
@@ -214,7 +215,7 @@ class Site:
         by closing the file.
         """
         files = [node.log for node in self.nodes]
-        files += self.database.parent.glob(f"{self.database.name}*[!e]")  # the spare file is noise
+        files += [self.database, self.database.with_name(f"{self.database.name}-wal")]
         return subprocess.run(["cat", *files], check=True, capture_output=True).stdout
 
     def login_url(self, redirect_uri: str, **parameters: str) -> str:
@@ -276,9 +277,7 @@ async def _furnish(
     return site
 
 
-def _start(
-    stack: ExitStack, settings: Settings, port: int, folder: Path, world: Outside
-) -> Node:
+def _start(stack: ExitStack, settings: Settings, port: int, folder: Path, world: Outside) -> Node:
     log = folder / f"node-{port}.log"
     environment = {
         "WORKSGATE_PUBLIC_URL": settings.public_url,

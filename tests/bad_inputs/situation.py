@@ -9,16 +9,19 @@ import random
 import re
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ContextManager
+from typing import Any
 from urllib.parse import quote
 
 from tests.bad_inputs.entries import Entry, filled, wire
-from tests.bad_inputs.site import CALLBACK, EXTERNAL_KEY, FORM, PASSWORD, SIGNED_OUT, USERNAME, Site
+from tests.bad_inputs.site import CALLBACK, CLIENTS_KNOWN, PASSWORD, SIGNED_OUT, USERNAME, Site
 from tests.bad_inputs.wire import Answer, request
+
 from worksgate.administration import NewClient
 from worksgate.credentials import new_id
 from worksgate.directory import Account
@@ -65,7 +68,7 @@ class Situation:
     first_token: str = ""
     redirect_uri: str = ""
     times: int = 1
-    during: Callable[[], ContextManager[object]] = nullcontext
+    during: Callable[[], AbstractContextManager[object]] = nullcontext
 
     def value(self, name: str) -> str:
         """The value of a placeholder. Raises KeyError for an unknown one."""
@@ -173,7 +176,7 @@ def _secret_rotated(situation: Situation) -> None:
     administration = situation.site.administration
     client_id = situation.client.client.client_id
     situation.site.run(administration.rotate_secret(client_id, overlap=0))
-    _wait_until_clients_are_known()
+    time.sleep(CLIENTS_KNOWN)
 
 
 def _client_disabled(situation: Situation) -> None:
@@ -181,14 +184,6 @@ def _client_disabled(situation: Situation) -> None:
     situation.fresh_code()
     administration = situation.site.administration
     situation.site.run(administration.disable_client(situation.client.client.client_id))
-    _wait_until_clients_are_known()
-
-
-def _wait_until_clients_are_known() -> None:
-    import time
-
-    from tests.bad_inputs.site import CLIENTS_KNOWN
-
     time.sleep(CLIENTS_KNOWN)
 
 
@@ -370,22 +365,20 @@ sys.stdin.readline()
 def readers_kept_out(site: Site, seconds: float) -> Iterator[None]:
     """Another process keeps everybody from reading the database for so long.
 
-    A writer does not: in WAL mode readers pass it. So this one holds the locks that each reader
-    has to take one of (WAL_READ_LOCK, https://sqlite.org/walformat.html#locks).
+    A writer would not: in WAL mode readers pass it. So this one holds all of the locks of which a
+    reader needs one (WAL_READ_LOCK, https://sqlite.org/walformat.html#locks). It has done so for
+    a moment when the block begins: what was read before has grown old.
     """
-    import threading
-    import time
-
     holder = subprocess.Popen(
         [sys.executable, "-c", _KEEP_READERS_OUT, f"{site.database}-shm"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
-    assert holder.stdout and holder.stdin
+    assert holder.stdout
     assert holder.stdout.readline() == b"held\n"
     timer = threading.Timer(seconds, holder.terminate)
     timer.start()
-    time.sleep(0)
+    time.sleep(CLIENTS_KNOWN)
     try:
         yield
     finally:

@@ -51,7 +51,9 @@ class Answer:
     def cookies(self) -> dict[str, str]:
         """The cookies that this answer sets; a deleted one is empty."""
         pairs = [value.split(";")[0] for key, value in self.headers if key.lower() == "set-cookie"]
-        return {name: value.strip('"') for name, _, value in (pair.partition("=") for pair in pairs)}
+        return {
+            name: value.strip('"') for name, _, value in (pair.partition("=") for pair in pairs)
+        }
 
 
 def request(
@@ -86,13 +88,20 @@ class Connection:
         address = (source, 0) if source else None
         self._socket = socket.create_connection(("127.0.0.1", port), TIMEOUT, address)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.setblocking(False)  # noqa: FBT003  # the only way to call it
+        self._socket.setblocking(False)
 
     def __enter__(self) -> "Connection":
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._socket.close()
+
+    def begin(self, part: bytes) -> None:
+        """Send the beginning of a request."""
+        self._socket.sendall(part)
 
     def exchange(self, message: bytes) -> Answer:
         """Send a request and receive its answer, both at once: a server may answer early.

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tests.installation import Installation, installed
 
 from worksgate.demonstration import PASSWORD
@@ -23,6 +23,8 @@ from worksgate.serving import server_config
 
 START_TIME = 30.0
 """Seconds that the demonstration has to come up on a busy machine."""
+PATIENCE = 10.0
+"""Seconds that a request may need to come and be answered."""
 
 
 @dataclass(frozen=True)
@@ -148,11 +150,56 @@ async def _nothing(_: Request, __: Exception) -> Response:
 
 
 @dataclass
+class Visit:
+    """One request as the server saw it, and the status that it answered with."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    status: int
+
+    @property
+    def cookies(self) -> str:
+        return self.headers.get("cookie", "")
+
+
+@dataclass
+class VisitorsBook:
+    """An application in front of another, which writes down what came.
+
+    A browser tells a test little of a request whose answer it keeps from the page.
+    """
+
+    application: ASGIApp
+    visits: list[Visit] = field(default_factory=list)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def note(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                request = Request(scope)
+                headers = dict(request.headers)
+                status = message["status"]
+                self.visits.append(Visit(request.method, request.url.path, headers, status))
+            await send(message)
+
+        await self.application(scope, receive, note)
+
+    async def entry(self, method: str, path: str) -> Visit:
+        """The only request to that path, as soon as it was answered."""
+        async with asyncio.timeout(PATIENCE):
+            while not (found := [v for v in self.visits if (v.method, v.path) == (method, path)]):
+                await asyncio.sleep(0.01)
+        [visit] = found
+        return visit
+
+
+@dataclass
 class Premises:
     """An installation on a real port, and the other site that plays LINE WORKS for it."""
 
     installation: Installation
     other: OtherSite
+    book: VisitorsBook
 
     @property
     def url(self) -> str:
@@ -183,9 +230,9 @@ async def open_premises(folder: Path) -> AsyncIterator[Premises]:
     async with (
         installed(folder, public_url=_loopback(ours.getsockname()[1])) as installation,
         serving(other.application, theirs),
-        serving(installation.application, ours),
+        serving(book := VisitorsBook(installation.application), ours),
     ):
         await installation.change_client(
             redirect_uris=(other.callback,), logout_redirect_uris=(f"{other.url}/out",)
         )
-        yield Premises(installation, other)
+        yield Premises(installation, other, book)

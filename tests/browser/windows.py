@@ -55,6 +55,8 @@ class Window:
     tab: Page
     requests: list[Request] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
+    tolerated: tuple[str, ...] = ()
+    """What the browser may complain of, since the test makes it."""
     _pages: set[str] = field(default_factory=set)
 
     @classmethod
@@ -74,7 +76,9 @@ class Window:
     def _told(self, message: ConsoleMessage) -> None:
         # Chromium also tells when a page itself has a status like 403, which ours may.
         is_page = message.location["url"] in self._pages
-        if not (message.text.startswith(_REFUSED_PAGE) and is_page):
+        if not (message.text.startswith(_REFUSED_PAGE) and is_page) and not any(
+            part in message.text for part in self.tolerated
+        ):
             self.complaints.append(f"{message.type}: {message.text}")
 
     async def expect_complaint(self, about: str) -> None:
@@ -82,6 +86,7 @@ class Window:
         async with asyncio.timeout(PATIENCE / 1000):
             while not any(about in complaint for complaint in self.complaints):
                 await asyncio.sleep(0.01)
+        self.tolerated = (*self.tolerated, about)
         self.complaints = [text for text in self.complaints if about not in text]
 
     @property

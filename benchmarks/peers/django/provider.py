@@ -54,6 +54,7 @@ settings.configure(
         "ACCESS_TOKEN_EXPIRE_SECONDS": 86_400,
     },
 )
+django.setup()
 
 urlpatterns = [path("o/", include("oauth2_provider.urls", namespace="oauth2_provider"))]
 application = get_wsgi_application()
@@ -97,7 +98,6 @@ def issue(model: type, values: list[str], value_field: str, scope: str, **more: 
 def main(what: str, file: str = "") -> None:
     from oauth2_provider.models import get_access_token_model, get_grant_model
 
-    django.setup()
     if what == "prepare":
         prepare()
         return

@@ -6,11 +6,14 @@ first and then wants to write would be refused half-way whenever another one wro
 (F-14). One writing connection is all that SQLite can use, so those who wait queue in this process.
 """
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import aiosqlite
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
@@ -93,7 +96,7 @@ def _sqlite_engine(
         pool_size=connections,
         max_overflow=0,
         pool_timeout=busy_timeout,
-        connect_args={"timeout": busy_timeout},
+        async_creator=partial(_connect_sqlite, url.database or "", busy_timeout),
     )
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -107,6 +110,25 @@ def _sqlite_engine(
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+async def _connect_sqlite(file: str, busy_timeout: float) -> aiosqlite.Connection:
+    """Open the file; a caller who hangs up meanwhile leaves no connection open behind (F-21)."""
+    opening = asyncio.ensure_future(_open_sqlite(file, busy_timeout))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_drop)
+        raise
+
+
+async def _open_sqlite(file: str, busy_timeout: float) -> aiosqlite.Connection:
+    return await aiosqlite.connect(file, timeout=busy_timeout)
+
+
+def _drop(opening: asyncio.Future[aiosqlite.Connection]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().stop()
 
 
 _PRAGMAS = (

@@ -182,8 +182,10 @@ class LoginPages:
                 return self._notice(view, Notice.BAD_REDIRECT_URI, 400)
             case AuthorizationError():
                 return self._notice(view, Notice.BAD_REQUEST, 400)
-            case ForgedTransaction():
-                return self._notice(view, Notice.FORGED, 403)
+            case ForgedTransaction(transaction=theirs):
+                # Also the fate of the first of two tabs that came at once, without a cookie yet.
+                again = self._restart_url(theirs, view.language) if theirs else None
+                return self._notice(view, Notice.FORGED, 403, continue_url=again)
             case ExpiredTransaction(transaction=expired):
                 url = await self._start_over_url(expired.client_id)
                 return self._notice(view, Notice.EXPIRED, 400, expired, start_over_url=url)

@@ -182,6 +182,7 @@ NOTICES: Final[Mapping[Notice, NoticeWording]] = {
             "The anti-forgery token or the Origin header did not match. Behind a reverse proxy, "
             "check that public_url is the address that people see."
         ),
+        continue_label=text("Sign in again"),
     ),
     Notice.NO_USER_KEY: NoticeWording(
         title=text("Your account is not linked to %(product)s yet"),

@@ -1,0 +1,150 @@
+"""Runs the benchmarks and writes RESULTS.md, results.json and results.svg: ``make bench``.
+
+Installs what it needs (see ``provision``), measures in turns on one core with the load on another,
+and checks after each round that the database holds what was answered.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import machine
+import measures
+import provision
+import report
+from load import Failed
+
+HERE = Path(__file__).parent
+MEASURES = ("token", "userinfo", "start", "storm")
+
+
+def main() -> int:
+    options = parse(sys.argv[1:])
+    signal.signal(signal.SIGTERM, stop)
+    provision.PEERS.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="run-", dir=provision.PEERS))
+    began = time.monotonic()
+    try:
+        provision.require_wrk()
+        results = measure(options, folder)
+    except (provision.Missing, Failed) as problem:
+        say(f"benchmarks: {problem}")
+        return 1
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    results["minutes"] = round((time.monotonic() - began) / 60, 1)
+    write(results, options.output)
+    print((options.output / "RESULTS.md").read_text("utf-8"))
+    return 0
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one short round; tells nothing")
+    parser.add_argument("--long", action="store_true", help="also with 10 million live tokens")
+    parser.add_argument("--only", help=f"some of {','.join(MEASURES)},long")
+    parser.add_argument("--rounds", type=int, help="rounds of each measurement (5)")
+    parser.add_argument("--seconds", type=float, help="seconds of each round (6)")
+    parser.add_argument("--connections", type=int, default=32, help="that are kept open (32)")
+    parser.add_argument("--tokens", type=int, default=10_000_000, help="how many --long has")
+    parser.add_argument("--without-peers", action="store_true", help="only Worksgate and bare")
+    parser.add_argument("--output", type=Path, help="the folder for the results")
+    options = parser.parse_args(arguments)
+    options.rounds = options.rounds or (1 if options.quick else 5)
+    options.seconds = options.seconds or (2.0 if options.quick else 6.0)
+    # What is measured in passing must not take the place of what was measured with care.
+    options.output = options.output or (provision.PEERS / "quick" if options.quick else HERE)
+    options.only = set((options.only or ",".join(MEASURES)).split(","))
+    options.only |= {"long"} if options.long else set()
+    if unknown := options.only - {*MEASURES, "long"}:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    return options
+
+
+def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    cores = machine.choose_cores()
+    if not cores.are_apart:
+        say("there is one core only: the load takes its time from the server")
+    plan = measures.Plan(cores, options.rounds, options.seconds, options.connections, folder, say)
+    results: dict[str, Any] = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "command": shlex.join(["make", "bench", *arguments_of_make()]),
+        "rounds": plan.rounds,
+        "seconds": plan.seconds,
+        "connections": plan.connections,
+        "quick": options.quick,
+        "machine": machine.describe(folder),
+    }
+    names = [name for name in ("token", "userinfo") if name in options.only]
+    if names:
+        results["calls"] = measures.calls(plan, names, peers=not options.without_peers)
+    if "start" in options.only:
+        results["start"] = measures.start(plan, 2 if options.quick else 5)
+    if "storm" in options.only:
+        results["storm"] = measures.storm(plan)
+    if "long" in options.only:
+        results["long"] = measures.crowded(plan, options.tokens)
+    results["versions"] = versions(results)
+    return results
+
+
+def arguments_of_make() -> list[str]:
+    return [f"ARGS={shlex.join(sys.argv[1:])}"] if len(sys.argv) > 1 else []
+
+
+def versions(results: dict[str, Any]) -> dict[str, str]:
+    """Of what took part."""
+    took_part = results.get("calls", {}).get("token") or results.get("calls", {}).get("userinfo")
+    peers = took_part or {}
+    found = machine.versions(provision.django_peer() if "django" in peers else None)
+    if "node" in peers:
+        package = provision.node_peer() / "node_modules" / "oidc-provider" / "package.json"
+        found["oidc-provider"] = json.loads(package.read_text())["version"]
+    return found
+
+
+def write(results: dict[str, Any], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    raw = folder / "results.json"
+    raw.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
+    chart = folder / "results.svg"
+    if "calls" in results:
+        draw(raw, chart)
+    text = report.as_markdown(results, chart.name if chart.exists() else None)
+    (folder / "RESULTS.md").write_text(text, "utf-8")
+
+
+def draw(raw: Path, chart: Path) -> None:
+    chart.unlink(missing_ok=True)
+    try:
+        python = provision.chart_python()
+    except provision.Missing as problem:
+        say(f"no chart: {problem}")
+        return
+    # matplotlib keeps a list of fonts somewhere in the home folder otherwise.
+    environment = {**os.environ, "MPLCONFIGDIR": str(provision.PEERS / "chart" / "fonts")}
+    subprocess.run([python, HERE / "chart.py", raw, chart], check=True, env=environment)
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def stop(number: int, _: FrameType | None) -> None:
+    """End in order: the servers are children of this process."""
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""A storm of password logins: people, and login forms that have been fetched beforehand."""
+
+import http.client
+import re
+import sqlite3
+from contextlib import closing
+from urllib.parse import quote, urlencode
+
+from contestants import CALLBACK, Worksgate
+from load import Failed, Template
+
+STORM_PEOPLE = 200
+"""So many accounts, so that none has two attempts under way."""
+PASSWORD = "paper lantern by the river"
+_FIELD = re.compile(r'name="(txn|csrf)" value="([^"]*)"')
+
+
+def prepare_people(installation: Worksgate) -> None:
+    """Add the accounts. They share one hash, to save time; to check it costs what others cost."""
+    first = "user000@example.com"
+    command = ("user", "add", first, "--external-key", "E-000", "--password-stdin")
+    installation.command(*command, text=PASSWORD + "\n")
+    with closing(sqlite3.connect(installation.database)) as db, db:
+        columns = [row[1] for row in db.execute("PRAGMA table_info(accounts)")]
+        (row,) = db.execute("SELECT * FROM accounts").fetchall()
+        for number in range(1, STORM_PEOPLE):
+            values = [_changed(value, f"{number:03}") for value in row]
+            values[columns.index("id")] = f"{row[columns.index('id')][:-3]}{number:03}"
+            marks = ", ".join("?" for _ in columns)
+            db.execute(f"INSERT INTO accounts VALUES ({marks})", values)
+
+
+def login_call(installation: Worksgate, count: int) -> tuple[Template, list[str]]:
+    """The request that posts a login form, and what differs in each: one text of one length.
+
+    All come from one browser, each with a transaction of its own.
+    """
+    connection = http.client.HTTPConnection("127.0.0.1", installation.port)
+    query = {
+        "response_type": "code",
+        "client_id": installation.client_id,
+        "redirect_uri": f"{CALLBACK}?state=benchmark",
+    }
+    cookie, bodies = "", []
+    for number in range(count):
+        headers = {"Cookie": cookie} if cookie else {}
+        connection.request("GET", f"/login?{urlencode(query)}", headers=headers)
+        response = connection.getresponse()
+        page = response.read().decode()
+        if response.status != 200:
+            raise Failed(f"the login page answered {response.status}")
+        cookie = cookie or response.headers["Set-Cookie"].partition(";")[0]
+        person = quote(f"user{number % STORM_PEOPLE:03}@example.com")
+        bodies.append(f"{person}&{urlencode(_FIELD.findall(page))}&pad=")
+    connection.close()
+    length = max(map(len, bodies))
+    values = [body.ljust(length, "x") for body in bodies]
+    headers = {"Cookie": cookie, "Origin": f"http://127.0.0.1:{installation.port}"}
+    fields = {"password": PASSWORD}
+    return Template.form("/login?lang=en", fields, "username", length, headers), values
+
+
+def _changed(value: object, number: str) -> object:
+    """A text of the first account with its number replaced."""
+    return value.replace("000", number, 1) if isinstance(value, str) and "$" not in value else value

@@ -1,0 +1,46 @@
+"""The page that says how each requirement on security is met tells the truth about its tests."""
+
+from tests.security.requirement_page import PAGE, collected, requirements_of, rows
+
+IN_SCOPE = {f"R-{number:02}" for number in (*range(1, 58), *range(66, 80), *range(94, 111))}
+ALL = {f"R-{number:02}" for number in range(1, 111)}
+
+HINT = "run python -m tests.security.requirement_page"
+
+
+def test_every_requirement_has_a_row() -> None:
+    assert set(rows(PAGE.read_text("utf-8"))) == ALL
+
+
+def test_every_row_says_how_and_names_a_test_or_a_reason() -> None:
+    page = PAGE.read_text("utf-8")
+    built, _, waiting = page.partition("## What does not apply yet")
+    assert waiting
+    for requirement, (sentence, tests) in rows(built).items():
+        assert sentence.endswith("."), requirement
+        assert tests, f"{requirement} has no test: {HINT}"
+    assert IN_SCOPE - set(rows(built)) == {"R-24", "R-101"}
+    for requirement, (sentence, _) in rows(waiting).items():
+        assert sentence.endswith("."), requirement
+
+
+def test_every_named_test_exists() -> None:
+    known = collected()
+    for requirement, (_, tests) in rows(PAGE.read_text("utf-8")).items():
+        assert set(tests) <= set(known.get(requirement, [])), f"{requirement}: {HINT}"
+
+
+def test_every_test_of_a_requirement_is_named() -> None:
+    page = rows(PAGE.read_text("utf-8"))
+    for requirement, tests in collected().items():
+        assert requirement in page
+        missing = set(tests) - set(page[requirement][1])
+        assert not missing, f"{requirement}: {HINT}"
+
+
+def test_a_name_tells_its_requirements() -> None:
+    assert requirements_of("test_r22_r23_every_cookie") == ["R-22", "R-23"]
+    assert requirements_of("test_r9_style") == ["R-09"]
+    assert requirements_of("test_r106_access_log") == ["R-106"]
+    assert requirements_of("test_refresh_tokens_are_off") == []
+    assert requirements_of("test_f22_headers") == []
