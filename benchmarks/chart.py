@@ -11,15 +11,19 @@ import matplotlib
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
 
-COLOURS = {"worksgate": "#1f6feb", "bare": "#8b949e", "node": "#8b949e", "django": "#8b949e"}
+OURS, OTHERS, BUDGET = "#1f6feb", "#8b949e", "#cf222e"
 NAMES = {
     "worksgate": "Worksgate",
     "bare": "bare ASGI handler",
-    "node": "node-oidc-provider\n(in memory)",
+    "node": "node-oidc-provider\n(memory, no ID token)",
+    "node_openid": "node-oidc-provider\n(memory, ID token)",
     "django": "django-oauth-toolkit",
 }
 TITLES = {"token": "code → token", "userinfo": "user info"}
-BUDGETS = {"token": {"bare": 0.7, "node": 2.0, "django": 40.0}, "userinfo": {"bare": 0.7}}
+BUDGETS = {
+    "token": {"bare": 0.7, "node": 2.0, "node_openid": 2.0, "django": 40.0},
+    "userinfo": {"bare": 0.7},
+}
 
 
 def draw(results: dict[str, Any], chart: Path) -> None:
@@ -48,7 +52,7 @@ def _panel(panel: Any, title: str, found: dict[str, Any], budgets: dict[str, flo
     panel.barh(
         [NAMES[name] for name in names],
         [medians[name] for name in names],
-        color=[COLOURS[name] for name in names],
+        color=[OURS if name == "worksgate" else OTHERS for name in names],
         height=0.6,
     )
     for place, name in enumerate(names):
@@ -63,7 +67,7 @@ def _panel(panel: Any, title: str, found: dict[str, Any], budgets: dict[str, flo
     wanted = [medians[name] * budget for name, budget in budgets.items() if name in medians]
     for position, speed in enumerate(wanted):
         label = "what a budget asks of Worksgate" if position == 0 else None
-        panel.plot([speed, speed], [-0.42, 0.42], color="#cf222e", linewidth=1.6, label=label)
+        panel.plot([speed, speed], [-0.42, 0.42], color=BUDGET, linewidth=1.6, label=label)
     if wanted:
         panel.legend(frameon=False, loc="lower right", fontsize=9)
     panel.set_title(title, loc="left", fontweight="bold")

@@ -209,9 +209,10 @@ class Bare(_WithoutAudit, Worksgate):
 
 
 class Node(_WithoutAudit):
-    """node-oidc-provider with everything in memory."""
+    """node-oidc-provider with everything in memory, as plain OAuth: no ID token is signed."""
 
     name = "node"
+    codes_are = "codes"
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True)
@@ -231,7 +232,7 @@ class Node(_WithoutAudit):
         self.server.wait()
 
     def codes(self, count: int) -> Sequence[str]:
-        return self._issue("codes", count)
+        return self._issue(self.codes_are, count)
 
     def tokens(self, count: int) -> Sequence[str]:
         return self._issue("tokens", count)
@@ -249,6 +250,13 @@ class Node(_WithoutAudit):
         file = self._folder / what
         self.server.ask(f"{what} {count} {file}")
         return file.read_text().split()
+
+
+class NodeOpenId(Node):
+    """The same as OpenID Connect wants it: an ID token is signed for each access token."""
+
+    name = "node_openid"
+    codes_are = "openid_codes"
 
 
 class Django(_WithoutAudit):

@@ -11,8 +11,8 @@ from typing import Any
 
 import load
 import machine
-from contestants import Bare, Contestant, Django, Node, Worksgate
-from load import Failed, Result
+from contestants import Bare, Contestant, Django, Node, NodeOpenId, Worksgate
+from load import Result
 from machine import Cores
 from process import Server, worksgate
 from storm import login_call, prepare_people
@@ -65,8 +65,8 @@ class Course:
         """Warm up, then let them take turns, so that what disturbs one disturbs the others."""
         for contestant in contestants:
             self._rates[contestant.name] = 4_000.0
-            seconds = min(2.0, self._plan.seconds)
-            self._rates[contestant.name] = self._load(contestant, seconds)[0].rate
+            warm_up, _ = self._load(contestant, self._plan.seconds)
+            self._rates[contestant.name] = warm_up.rate
         for number in range(rounds):
             for contestant in contestants:
                 result, microseconds = self._load(contestant, self._plan.seconds)
@@ -147,14 +147,16 @@ def _calls_of_peers(plan: Plan, courses: dict[str, Course]) -> None:
     from provision import Missing
 
     others: list[Contestant] = []
-    for make in (Node, Django):
+    for make in (Node, NodeOpenId, Django):
         try:
             others.append(make(plan.folder / make.name))
         except Missing as problem:
             plan.say(f"left out: {problem}")
     with running(others, plan.cores.server):
-        for course in courses.values():
-            course.run(others, min(plan.rounds, 3))
+        for name, course in courses.items():
+            # Its user info is the same as without ID tokens.
+            taking_part = [one for one in others if name == "token" or one.name != "node_openid"]
+            course.run(taking_part, min(plan.rounds, 3))
 
 
 def start(plan: Plan, samples: int = 5) -> dict[str, Any]:

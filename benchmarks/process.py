@@ -69,9 +69,8 @@ class Server:
         assert self.process.stdout
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
-        answer = self.process.stdout.readline().strip()
-        if answer != "done":
-            raise Failed(f"a server could not do as asked: {answer or self.last_words()}")
+        if not any(answer.strip() == "done" for answer in iter(self.process.stdout.readline, "")):
+            raise Failed(f"a server could not do as asked: {self.last_words()}")
 
     def stop(self) -> None:
         """End it, politely at first."""

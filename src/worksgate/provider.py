@@ -12,6 +12,7 @@ they meet. Nothing in this file knows HTTP.
 """
 
 import ipaddress
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -68,6 +69,9 @@ RECORDS_OF_STRANGERS_A_MINUTE = 60
 
 _NO_SECRETS: tuple[str, ...] = ("0" * 64, "1" * 64)
 """What the secret of an unknown client is compared with, so that it costs the same (R-49)."""
+
+_CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
+"""What is recorded as a client ID; what is longer may be a secret in the wrong field (R-106)."""
 
 _OUTAGES = (StoreUnavailable, DirectoryUnavailable)
 
@@ -565,7 +569,8 @@ class IdentityProvider:
             if self._strangers.exceeded(client_id, address, now):
                 return
         detail = f"{error.number} {error.message}: {error.detail}"
-        self._record(event, now, client_id=client_id, address=address, detail=detail)
+        recorded = client_id if _CLIENT_ID.fullmatch(client_id) else None
+        self._record(event, now, client_id=recorded, address=address, detail=detail)
 
 
 def is_meant(works_id: str | None, person: Person) -> bool:

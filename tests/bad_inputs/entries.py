@@ -110,26 +110,3 @@ def reasons_not_to_run(entry: Entry) -> list[str]:
 
 ENTRIES = load()
 RUN = [entry for entry in ENTRIES if not reasons_not_to_run(entry)]
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Where the contract, or a fact of the store, says something else than the entry."""
-
-    expect: Expect
-    reason: str
-
-
-DIFFERENCES: Mapping[str, Difference] = {
-    "token-174": Difference(
-        {"status": [413]},
-        "more than 16 kB are refused when they are announced, before they are read (R-51); a "
-        "smaller body that does not come is waited for, which has a test of its own",
-    ),
-}
-
-
-def expected(entry: Entry) -> Expect:
-    """What is expected of an entry here."""
-    difference = DIFFERENCES.get(entry.id)
-    return {**entry.expect, **difference.expect} if difference else entry.expect

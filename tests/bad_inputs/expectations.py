@@ -66,7 +66,7 @@ def _error(_: Situation, answer: Answer, number: str) -> None:
 
 def _error_any(_: Situation, answer: Answer, numbers: list[str]) -> None:
     body = answer.json()
-    assert body["error"] in numbers, body
+    assert body.get("error") in numbers, body
     assert body.keys() == {"error", "error_description"}
     assert body["error_description"]
 
@@ -121,7 +121,7 @@ def _user_id_is_owner(situation: Situation, answer: Answer, wanted: Wanted) -> N
 
 def _token(situation: Situation, answer: Answer, wanted: Wanted) -> None:
     body = answer.json()
-    assert body["token_type"] == "Bearer"
+    assert body.get("token_type") == "Bearer", body
     assert type(body["expires_in"]) is int
     answer = situation.site.user_info(situation.client, body["access_token"])
     assert answer.json() == {"user_id": EXTERNAL_KEY}
@@ -220,6 +220,7 @@ def _first_token_revoked(outcome: Outcome, wanted: Wanted) -> None:
     situation = outcome.situation
     assert situation.first_token
     answer = situation.site.user_info(situation.client, situation.first_token)
+    assert answer.status == 401, answer.text
     _error(situation, answer, "303")
 
 

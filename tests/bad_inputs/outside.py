@@ -60,6 +60,7 @@ def outside() -> Iterator[Outside]:
 
 
 class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
     world: Outside
 
     def do_POST(self) -> None:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs
 
-from tests.bad_inputs.entries import Entry, expected, wire
+from tests.bad_inputs.entries import Entry, wire
 from tests.bad_inputs.expectations import PEER, Outcome, check, medians, normalised
 from tests.bad_inputs.site import Site
 from tests.bad_inputs.situation import SETUPS, Situation, arrange
@@ -24,7 +24,7 @@ NOBODY = "nobody@example.com"
 
 def run(site: Site, entry: Entry) -> None:
     """Run one entry. Raises AssertionError, or KeyError where the entry is not understood."""
-    expect = expected(entry)
+    expect = entry.expect
     situation = arrange(site, entry)
     if "timing_setup" in expect:
         SETUPS[expect["timing_setup"]](situation)

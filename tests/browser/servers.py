@@ -12,6 +12,7 @@ from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
@@ -38,7 +39,7 @@ class Demo:
 
 @asynccontextmanager
 async def running_demo(folder: Path) -> AsyncIterator[Demo]:
-    """Start ``worksgate demo`` as a newcomer does; at its end it must have complained of nothing."""
+    """Start ``worksgate demo`` as a newcomer does; it must never complain of anything."""
     port, simulator_port = free_port(), free_port()
     with (folder / "complaints").open("w+") as complaints:
         process = await asyncio.create_subprocess_exec(
@@ -151,12 +152,13 @@ async def _nothing(_: Request, __: Exception) -> Response:
 
 @dataclass
 class Visit:
-    """One request as the server saw it, and the status that it answered with."""
+    """One request as the server saw it, with the status and the policy that it answered with."""
 
     method: str
     path: str
     headers: dict[str, str]
     status: int
+    policy: str
 
     @property
     def cookies(self) -> str:
@@ -177,20 +179,30 @@ class VisitorsBook:
         async def note(message: Message) -> None:
             if message["type"] == "http.response.start":
                 request = Request(scope)
-                headers = dict(request.headers)
-                status = message["status"]
-                self.visits.append(Visit(request.method, request.url.path, headers, status))
+                policy = Headers(raw=message["headers"]).get("content-security-policy", "")
+                self.visits.append(
+                    Visit(
+                        request.method,
+                        request.url.path,
+                        dict(request.headers),
+                        message["status"],
+                        policy,
+                    )
+                )
             await send(message)
 
         await self.application(scope, receive, note)
 
-    async def entry(self, method: str, path: str) -> Visit:
-        """The only request to that path, as soon as it was answered."""
+    async def entries(self, method: str, path: str, number: int) -> list[Visit]:
+        """The requests to that path, as soon as so many were answered."""
         async with asyncio.timeout(PATIENCE):
-            while not (found := [v for v in self.visits if (v.method, v.path) == (method, path)]):
+            while len(found := self._find(method, path)) < number:  # noqa: ASYNC110  # no event
                 await asyncio.sleep(0.01)
-        [visit] = found
-        return visit
+        assert len(found) == number
+        return found
+
+    def _find(self, method: str, path: str) -> list[Visit]:
+        return [visit for visit in self.visits if (visit.method, visit.path) == (method, path)]
 
 
 @dataclass

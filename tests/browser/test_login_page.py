@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page, async_playwright, expect
 from tests.browser.servers import Premises
 from tests.browser.windows import ARGUMENTS, CHROMIUM, OpenWindow, Window, submit_login
-from tests.installation import PASSWORD, USERNAME, LoginPage
+from tests.installation import PASSWORD, USERNAME
 
 from worksgate.audit import Event
 from worksgate.oauth.authorization import TRANSACTION_LIFETIME
@@ -350,7 +350,7 @@ async def form_of(tab: Page) -> dict[str, str]:
 async def post(window: Window, form: dict[str, str]) -> int:
     """Send a form with the cookies of a window, past its tab; the status of the answer."""
     action = await window.tab.locator("form").evaluate("form => form.action")
-    answer = await window.context.request.post(action, form=form, max_redirects=0)
+    answer = await window.context.request.post(action, form={**form}, max_redirects=0)
     return answer.status
 
 

@@ -84,7 +84,7 @@ class Window:
     async def expect_complaint(self, about: str) -> None:
         """Wait until the browser complains of this, which is what the test wants."""
         async with asyncio.timeout(PATIENCE / 1000):
-            while not any(about in complaint for complaint in self.complaints):
+            while not any(about in text for text in self.complaints):  # noqa: ASYNC110  # no event
                 await asyncio.sleep(0.01)
         self.tolerated = (*self.tolerated, about)
         self.complaints = [text for text in self.complaints if about not in text]

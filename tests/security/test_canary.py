@@ -210,6 +210,9 @@ def make_mistakes(flow: Flow) -> None:
     flow.call("/userInfo", access_token=WRONG_TOKEN)
     flow.call(f"/accessToken/{WRONG_TOKEN}?code={WRONG_CODE}")
     flow.call(f"/accessToken?client_secret={WRONG_SECRET}&code={WRONG_CODE}", code="")
+    exchanged = {"client_id": flow.client.client_secret, "client_secret": WRONG_SECRET}
+    flow.call("/accessToken", **{**grant, **exchanged})
+    flow.call("/userInfo", access_token=WRONG_TOKEN, client_id=flow.client.client_secret)
     flow.http.post("/accessToken", json={"client_secret": WRONG_SECRET})
     flow.http.get(f"/userInfo?access_token={WRONG_TOKEN}")
     flow.get(flow.login_url(client_id="nobody", password=WRONG_PASSWORD))

@@ -11,7 +11,7 @@ from tests.installation import Installation, installed
 from worksgate.store import REPLAY_MEMORY
 
 DAY = 86_400
-OLD_TOKENS = 5_000
+OLD_TOKENS = 15_000
 
 
 async def eventually(condition: object, *, seconds: float = 20.0) -> None:

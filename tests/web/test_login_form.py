@@ -24,6 +24,9 @@ from tests.installation import (
 )
 
 from worksgate.audit import Event
+from worksgate.login_transaction import ForgedTransaction, LoginTransaction, TransactionSigner
+from worksgate.oauth.authorization import AuthorizationRequest
+from worksgate.oauth.model import Client
 
 RIGHT = {"username": USERNAME, "password": PASSWORD}
 SECOND = "user2@example.com"
@@ -88,6 +91,18 @@ async def test_r19_a_login_belongs_to_the_browser_that_began_it(
     mixed = {"txn": page.txn, "csrf": own.csrf, **RIGHT}
     assert_page(await victim.http.post(page.action, data=mixed), 403)
     assert (await victim.submit(own, **RIGHT)).status_code == 303
+
+
+def test_r19_the_transaction_itself_is_bound_too_not_only_the_token() -> None:
+    signer = TransactionSigner(b"k" * 32)
+    client = Client(client_id="c", name="C")
+    request = AuthorizationRequest("c", REDIRECT_URI)
+    transaction = LoginTransaction.begin(request, client, "one browser", 0.0)
+    text = signer.sign(transaction)
+    own = signer.anti_forgery_token(transaction, "one browser")
+    assert signer.read(text, own, "one browser", 1.0) == transaction
+    with pytest.raises(ForgedTransaction):
+        signer.read(text, signer.anti_forgery_token(transaction, "another"), "another", 1.0)
 
 
 async def test_r19_nothing_in_a_transaction_can_be_changed(installation: Installation) -> None:

@@ -30,13 +30,10 @@ class LineWorks:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        length = next(
-            int(line.split(":")[1])
-            for line in head.splitlines()
-            if line.lower().startswith("content-length")
-        )
-        self.bodies.append(await reader.readexactly(length))
         self.asked.append(head.splitlines()[0])
+        lengths = [line for line in head.splitlines() if line.lower().startswith("content-length")]
+        length = int(lengths[0].partition(":")[2]) if lengths else 0
+        self.bodies.append(await reader.readexactly(length))
         if self.body is None:
             await reader.read()  # until the caller hangs up
         else:

@@ -1,8 +1,8 @@
 // node-oidc-provider as the token call meets it: one client, codes issued beforehand, memory only.
 //
 // node server.mjs PORT
-//   serves on PORT, and issues on its standard input's command "codes COUNT FILE" or
-//   "tokens COUNT FILE": the values are in the file, one a line, when it has printed "done"
+//   serves on PORT, and issues on its standard input's command "codes COUNT FILE" (or
+//   "openid_codes", "tokens"): the values are in the file, one a line, when it has printed "done"
 //
 // The adapter is ours because the one that comes with the library keeps 1,000 artifacts and drops
 // the rest. It is the least that the library's adapter contract asks for, so it costs the peer
@@ -70,13 +70,13 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
   features: { devInteractions: { enabled: false } },
   pkce: { required: () => false },
   scopes: ['openid', 'read'],
-  ttl: { AccessToken: 86400, AuthorizationCode: 600, Grant: 86400 },
+  ttl: { AccessToken: 86400, AuthorizationCode: 600, Grant: 86400, IdToken: 3600 },
   findAccount: (ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
 });
 provider.on('server_error', (ctx, error) => console.error(error));
 
-// A code and the token it buys carry no "openid" scope, so that no ID token has to be signed;
-// the tokens for the userinfo endpoint need it.
+// Codes are issued in two kinds: with the scope "openid" an ID token is signed for each token
+// call, as OpenID Connect demands, without it none. The userinfo endpoint needs the scope.
 async function issue(position, Model, scope, extra) {
   const client = await provider.Client.find(CLIENT);
   const accountId = `user-${position % 5000}`;
@@ -88,6 +88,9 @@ async function issue(position, Model, scope, extra) {
 
 const issues = {
   codes: (position) => issue(position, provider.AuthorizationCode, 'read', {
+    redirectUri: REDIRECT_URI,
+  }),
+  openid_codes: (position) => issue(position, provider.AuthorizationCode, 'openid', {
     redirectUri: REDIRECT_URI,
   }),
   tokens: (position) => issue(position, provider.AccessToken, 'openid', {}),

@@ -11,6 +11,11 @@ BODY_TIMEOUT = 10.0
 """Seconds in which a whole body must have come."""
 
 
+MAX_ANNOUNCED = 8 * MAX_BODY
+"""Bytes; a longer body is refused by its Content-Length alone. Below that the caller may have
+miscounted: then it is told that the body did not come (408), not that it is too large."""
+
+
 class Disconnected(Exception):
     """The caller hung up before the end of its request."""
 
@@ -44,7 +49,7 @@ def _check_headers(scope: Scope) -> None:
                 raise UnsupportedMediaType("Content-Type is sent twice")
             content_type = value
         elif name == b"content-length":
-            if not value.isdigit() or int(value[:20]) > MAX_BODY:
+            if not value.isdigit() or int(value[:20]) > MAX_ANNOUNCED:
                 raise RequestTooLarge("the body is too large")
         elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
             raise UnsupportedMediaType("the body is compressed")

@@ -1,0 +1,165 @@
+"""All pages of a sign-in, as they are served: WCAG 2.2 AA, the keyboard, narrow windows, weight."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import product
+from typing import Literal
+
+import pytest
+from playwright.async_api import Page, expect
+from tests.browser.servers import Demo
+from tests.browser.windows import OpenWindow, Window, css, overflow, submit_login, violations
+
+from worksgate.demonstration import GUESTS, PASSWORD
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+AOI, MINJUN, _ = GUESTS
+WIDTHS = (360, 1440)
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+HEAVIEST = 30_000
+
+LOGIN_PAGES = ("login", "wrong-password", "choice", "notice", "signed-out")
+SIMULATOR_PAGES = ("home", "session", "steps", "misbehave", "trial", "signed-out-here")
+
+
+async def walk(demo: Demo, tab: Page) -> AsyncIterator[str]:
+    """Go through a whole sign-in and stop at each page; yields its name."""
+    await tab.goto(demo.simulator)
+    yield "home"
+    await tab.click("button[value=browser]")
+    await tab.wait_for_selector("#password")
+    yield "login"
+    await submit_login(tab, AOI.username, "wrong")
+    await tab.wait_for_selector("#problem")
+    yield "wrong-password"
+    await submit_login(tab, AOI.username, PASSWORD)
+    await tab.wait_for_selector("#steps")
+    for number in (2, 7, 8):
+        await tab.click(f"#step-{number} summary")
+    yield "steps"
+    await tab.goto(demo.simulator)
+    yield "session"
+    await tab.fill("#worksId", MINJUN.works_account)
+    await tab.click("button[value=browser]")
+    await tab.wait_for_selector(".choice")
+    yield "choice"
+    await tab.goto(f"{demo.simulator}/misbehave")
+    await tab.click("form[action='/misbehave'] button")
+    await tab.wait_for_selector(".result")
+    yield "misbehave"
+    link = tab.locator(f".scenario a[href^='{demo.url}']").first
+    notice = await link.get_attribute("href")
+    await tab.locator(".result").last.click()
+    await tab.wait_for_selector(".versus")
+    yield "trial"
+    await tab.goto(str(notice))
+    await tab.click("summary")
+    yield "notice"
+    await tab.goto(f"{demo.url}/logout")
+    yield "signed-out"
+    await tab.goto(f"{demo.simulator}/signed-out")
+    yield "signed-out-here"
+
+
+@pytest.mark.parametrize("language", ["en", "ja", "ko"])
+async def test_every_page_meets_wcag_2_2_aa_light_and_dark_wide_and_narrow(
+    demo: Demo, open_window: OpenWindow, language: str
+) -> None:
+    window = await open_window(locale=language, reduced_motion="reduce")
+    tab, names, found = window.tab, set(), []
+    async for name in walk(demo, tab):
+        names.add(name)
+        await expect(tab.locator("html")).to_have_attribute("lang", language)
+        for scheme, width in product(SCHEMES, WIDTHS):
+            await tab.emulate_media(color_scheme=scheme)
+            await tab.set_viewport_size({"width": width, "height": 900})
+            found += [f"{name}, {scheme}, {width}: {what}" for what in await violations(tab)]
+    assert found == []
+    assert names == {*LOGIN_PAGES, *SIMULATOR_PAGES}
+
+
+async def test_no_page_is_wider_than_a_window_of_320_px(
+    demo: Demo, open_window: OpenWindow
+) -> None:
+    for language in ("en", "ja", "ko"):
+        window = await open_window(locale=language, viewport={"width": 320, "height": 640})
+        async for name in walk(demo, window.tab):
+            assert await overflow(window.tab) <= 0, f"{name} in {language}"
+
+
+# The keyboard
+
+
+async def tab_to(tab: Page, wanted: Callable[[], Awaitable[bool]]) -> None:
+    """Press Tab until that is where the focus is; on the way it must always be seen."""
+    for _ in range(40):
+        await tab.keyboard.press("Tab")
+        assert await css(tab, "*:focus", "outlineStyle") != "none"
+        assert await css(tab, "*:focus", "outlineWidth") != "0px"
+        if await wanted():
+            return
+    raise AssertionError("Tab does not lead there")
+
+
+async def test_a_whole_sign_in_needs_nothing_but_the_keyboard(demo: Demo, window: Window) -> None:
+    tab = window.tab
+    await tab.goto(demo.simulator)
+    await tab_to(tab, lambda: tab.locator("button[value=browser]:focus").is_visible())
+    await tab.keyboard.press("Enter")
+    await expect(tab.locator("#username")).to_be_focused()
+    await tab.keyboard.type(AOI.username)
+    await tab_to(tab, lambda: tab.locator("#password:focus").is_visible())
+    await tab.keyboard.type(PASSWORD)
+    await tab.keyboard.press("Enter")
+    await expect(tab.get_by_role("heading", level=1)).to_have_text("Signed in")
+    await tab_to(tab, lambda: tab.locator("#step-8 summary:focus").is_visible())
+    await tab.keyboard.press("Enter")
+    await expect(tab.locator("#step-8 .panel")).to_be_visible()
+
+
+async def test_the_other_account_can_be_chosen_with_the_keyboard(
+    demo: Demo, window: Window
+) -> None:
+    tab = window.tab
+    await tab.goto(demo.simulator)
+    await tab.click("button[value=browser]")
+    await submit_login(tab, AOI.username, PASSWORD)
+    await tab.wait_for_selector("#steps")
+    await tab.goto(demo.simulator)
+    await tab.fill("#worksId", MINJUN.works_account)
+    await tab.click("button[value=browser]")
+    await tab.wait_for_selector(".choice")
+    await tab_to(tab, lambda: tab.locator("button[value=other]:focus").is_visible())
+    await tab.keyboard.press("Enter")
+    await expect(tab.locator("#username")).to_have_value(MINJUN.works_account)
+    await expect(tab.locator("#password")).to_be_focused()
+
+
+async def test_an_error_is_announced_and_belongs_to_its_fields(demo: Demo, window: Window) -> None:
+    tab = window.tab
+    await tab.goto(demo.simulator)
+    await tab.click("button[value=browser]")
+    await expect(tab.locator("#username")).to_be_focused()
+    await tab.keyboard.press("Enter")
+    alert = tab.get_by_role("alert")
+    await expect(alert).to_be_visible()
+    await expect(tab.locator("#username")).to_be_focused()
+    for field in ("#username", "#password"):
+        await expect(tab.locator(field)).to_have_attribute("aria-invalid", "true")
+        await expect(tab.locator(field)).to_have_accessible_description(await alert.inner_text())
+
+
+# Weight
+
+
+async def test_r13_the_login_page_is_one_request_of_less_than_30_kb(
+    demo: Demo, window: Window
+) -> None:
+    await window.tab.goto(demo.simulator)
+    await window.tab.click("button[value=browser]")
+    await window.tab.wait_for_load_state("networkidle")
+    ours = [request for request in window.requests if request.url.startswith(demo.url)]
+    pages = [request for request in ours if not request.url.endswith("/favicon.ico")]
+    [page] = pages
+    sizes = await page.sizes()
+    assert 0 < sizes["responseBodySize"] + sizes["responseHeadersSize"] < HEAVIEST

@@ -1,0 +1,98 @@
+"""Takes the pictures of the README, from a running demonstration: docs/images/login.png, flow.png.
+
+    .venv/bin/python tools/screenshots.py
+
+It needs what ``make test`` sets up. Both are taken in a window of 1440 × 900, light, in English.
+"""
+
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import FloatRect, Page, sync_playwright
+
+from worksgate.demonstration import GUESTS, PASSWORD
+
+IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
+LARGEST = 200_000
+"""Bytes of one picture: the README is also read on a phone."""
+MARGIN = 16
+"""Pixels around what is shown."""
+
+
+@contextmanager
+def running_demo() -> Iterator[str]:
+    """Start the demonstration on free ports; yields the address of the simulator."""
+    port, simulator_port = _free_port(), _free_port()
+    program = str(Path(sys.executable).with_name("worksgate"))
+    with subprocess.Popen(  # noqa: S603  # our own program
+        [program, "demo", "--port", str(port), "--simulator-port", str(simulator_port)],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as demo:
+        try:
+            if demo.stdout is None or not demo.stdout.readline():
+                raise SystemExit("the demonstration did not start")
+            yield f"http://127.0.0.1:{simulator_port}"
+        finally:
+            demo.terminate()
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def take(tab: Page, simulator: str) -> None:
+    """Sign in, and take a picture of the login page and of all steps at the end."""
+    tab.goto(simulator)
+    tab.click("button[value=browser]")
+    tab.fill("#username", GUESTS[0].username)
+    tab.fill("#password", PASSWORD)
+    save(tab, "login.png", around(tab, ".card", 960, 600))
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector("#steps")
+    save(tab, "flow.png", around(tab, ".diagram"))
+
+
+def around(tab: Page, selector: str, width: float = 0, height: float = 0) -> FloatRect:
+    """A frame of this size in the middle of an element; without a size, a little more than it."""
+    box: FloatRect = tab.eval_on_selector(selector, "(found) => found.getBoundingClientRect()")
+    width, height = width or box["width"] + 2 * MARGIN, height or box["height"] + 2 * MARGIN
+    return {
+        "x": box["x"] + (box["width"] - width) / 2,
+        "y": box["y"] + (box["height"] - height) / 2,
+        "width": width,
+        "height": height,
+    }
+
+
+def save(tab: Page, name: str, frame: FloatRect) -> None:
+    picture = tab.screenshot(clip=frame, full_page=True, animations="disabled", caret="hide")
+    if len(picture) > LARGEST:
+        raise SystemExit(f"{name} has {len(picture):,} bytes, and {LARGEST:,} are enough")
+    (IMAGES / name).write_bytes(picture)
+    print(f"{IMAGES / name}: {len(picture):,} bytes")
+
+
+def main() -> None:
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with running_demo() as simulator, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"),
+            args=["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        page = browser.new_page(
+            viewport={"width": 1440, "height": 900}, color_scheme="light", locale="en-US"
+        )
+        take(page, simulator)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
