@@ -40,16 +40,22 @@ DEVICE_COOKIE = "__Host-wg_device"
 
 
 class Clock:
-    """Seconds since the epoch, which a test can move."""
+    """Seconds since the epoch, which a test can move or stop."""
 
     def __init__(self) -> None:
         self._ahead = 0.0
+        self._stopped_at: float | None = None
 
     def __call__(self) -> float:
-        return time.time() + self._ahead
+        now = time.time() if self._stopped_at is None else self._stopped_at
+        return now + self._ahead
 
     def advance(self, seconds: float) -> None:
         self._ahead += seconds
+
+    def stop(self) -> None:
+        """From now on only ``advance`` moves it, however slow the machine is."""
+        self._stopped_at = time.time()
 
 
 @dataclass

@@ -97,7 +97,7 @@ async def open_installation(
             sources = {"directory": DirectorySource(directory, hashing, clock=clock)}
         audit = AuditWriter(directory)
         stack.push_async_callback(audit.close)
-        session_keys = SessionKeys(settings.session_key_check_url)
+        session_keys = SessionKeys(settings.session_key_check_url, store)
         stack.push_async_callback(session_keys.close)
         provider = IdentityProvider(
             settings,

@@ -1,4 +1,4 @@
-"""The registered clients, held in memory.
+"""The registered clients, held in memory, and how a call proves to come from one.
 
 The calls of LINE WORKS look a client up in a snapshot of all of them, so an unknown client costs
 what a known one costs (R-49), and the database is asked only when the snapshot has grown old. An
@@ -6,15 +6,25 @@ administrator's change is seen everywhere within ``MAX_AGE``.
 """
 
 import asyncio
+import ipaddress
 import time
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 
+from worksgate.credentials import matches_any
+from worksgate.directory import DirectoryUnavailable
+from worksgate.oauth.errors import AccessDenied, TooManyWrongSecrets, UnauthorizedClient
 from worksgate.oauth.model import Client, ErrorStatus, ErrorStyle
+from worksgate.tally import PeerTally
 
 MAX_AGE = 0.2
 """Seconds that a snapshot is good for."""
+
+WRONG_SECRETS_A_MINUTE = 3_000
+"""Beyond so many of one client from one peer the answer is 429 (R-48)."""
+
+_NO_SECRETS: tuple[str, ...] = ("0" * 64, "1" * 64)
+"""What the secret of an unknown client is compared with, so that it costs the same (R-49)."""
 
 Load = Callable[[], Awaitable[Iterable[Client]]]
 
@@ -35,6 +45,7 @@ class ClientRegistry:
         self._clients: Mapping[str, Client] = {}
         self._good_until = float("-inf")
         self._loading: asyncio.Task[Mapping[str, Client]] | None = None
+        self._wrong_secrets = PeerTally(WRONG_SECRETS_A_MINUTE)
 
     async def snapshot(self) -> Mapping[str, Client]:
         """All clients as they were at most ``max_age`` ago. Raises what ``load`` raises."""
@@ -49,8 +60,27 @@ class ClientRegistry:
         """Ask the database at the next call: something is known to have changed."""
         self._good_until = float("-inf")
 
-    def error_form(self, client_id: str) -> tuple[ErrorStyle, ErrorStatus]:
-        """How a client wants errors written; for a stranger, as all clients do, if they agree."""
+    async def authenticate(self, client_id: str, secret: str, peer: str, now: float) -> Client:
+        """The client that has this secret, be it enabled or not.
+
+        Raises UnauthorizedClient, and what ``load`` raises.
+        """
+        client = (await self.snapshot()).get(client_id)
+        digests = _NO_SECRETS if client is None else _valid_digests(client, now)
+        if not matches_any(secret, digests) or client is None:
+            if self._wrong_secrets.exceeded(client_id, peer, now):
+                raise TooManyWrongSecrets("far too many wrong secrets from this address")
+            raise UnauthorizedClient("the client ID is unknown or the secret is wrong")
+        return client
+
+    async def error_form(self, client_id: str) -> tuple[ErrorStyle, ErrorStatus]:
+        """How errors are written for a client.
+
+        A stranger gets what all clients have in common, if they have, so that the form of an
+        answer does not tell whether a client exists (R-49).
+        """
+        with suppress(DirectoryUnavailable):  # then what was known last has to do
+            await self.snapshot()
         client = self._clients.get(client_id)
         if client is not None:
             return client.error_style, client.error_status
@@ -64,34 +94,27 @@ class ClientRegistry:
         return clients
 
 
-@dataclass(slots=True)
-class _Count:
-    since: float
-    value: int = 0
+def check_admitted(client: Client, address: str) -> None:
+    """Let an authenticated client in. Raises AccessDenied."""
+    if not client.enabled:
+        raise AccessDenied("the client is disabled")
+    if client.allowed_addresses and not _is_within(address, client.allowed_addresses):
+        raise AccessDenied("the source address is not on the client's list")
 
 
-class PeerTally:
-    """Counts what strangers do, per client and peer in each minute, in bounded memory.
+def _valid_digests(client: Client, now: float) -> tuple[str, ...]:
+    return tuple(
+        secret.digest
+        for secret in client.secrets
+        if secret.expires_at is None or now < secret.expires_at
+    )
 
-    It bounds what a flood costs; it never stands in the way of a right secret, so nobody can lock
-    a client out with it (R-48).
-    """
 
-    WINDOW = 60.0
-
-    def __init__(self, limit: int, *, size: int = 4_096) -> None:
-        self._limit = limit
-        self._size = size
-        self._counts: OrderedDict[tuple[str, str], _Count] = OrderedDict()
-
-    def exceeded(self, client_id: str, peer: str, now: float) -> bool:
-        """Count one more; whether that is beyond the limit."""
-        place = (client_id[:64], peer)
-        count = self._counts.pop(place, None)
-        if count is None or not 0 <= now - count.since < self.WINDOW:
-            count = _Count(now)
-        count.value += 1
-        self._counts[place] = count
-        while len(self._counts) > self._size:
-            self._counts.popitem(last=False)
-        return count.value > self._limit
+def _is_within(address: str, networks: Sequence[str]) -> bool:
+    try:
+        peer = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(peer, ipaddress.IPv6Address) and peer.ipv4_mapped:
+        peer = peer.ipv4_mapped
+    return any(peer in ipaddress.ip_network(network) for network in networks)

@@ -14,7 +14,7 @@ from itsdangerous import BadData, Signer, URLSafeSerializer
 
 from worksgate.credentials import digest, new_id
 from worksgate.oauth.authorization import TRANSACTION_LIFETIME, AuthorizationRequest
-from worksgate.oauth.model import Client, LoginKind
+from worksgate.oauth.model import AuthorizationCode, Client, LoginKind, SpentTransaction
 
 CLOCK_SKEW = 90.0
 """Seconds that another node's clock may be ahead (F-17)."""
@@ -80,6 +80,34 @@ class LoginTransaction:
     @property
     def expires_at(self) -> float:
         return self.began_at + TRANSACTION_LIFETIME
+
+    def spent(self) -> SpentTransaction:
+        """What remembers that this transaction has issued its code."""
+        return SpentTransaction(
+            key=digest(self.id),
+            grant_id=self.id,
+            # It is nobody's: what a person holds may be forgotten, a spent transaction may not.
+            subject_id="",
+            client_id=self.client_id,
+            expires_at=self.expires_at,
+        )
+
+    def authorization_code(
+        self, key: str, client: Client, subject_id: str, user_id: str, now: float
+    ) -> AuthorizationCode:
+        """The one code of this transaction, with the client's lifetimes as they are now."""
+        return AuthorizationCode(
+            key=key,
+            grant_id=new_id(),
+            subject_id=subject_id,
+            client_id=client.client_id,
+            expires_at=now + client.code_lifetime,
+            user_id=user_id,
+            login_id=self.login_id,
+            login_kind=self.login_kind,
+            lifetime=client.token_lifetime(self.login_kind),
+            expires_in=client.expires_in(self.login_kind) if client.announce_expires_in else None,
+        )
 
 
 class TransactionSigner:

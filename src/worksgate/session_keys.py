@@ -8,8 +8,16 @@ https://developers.worksmobile.com/jp/docs/sso-verify-login
 import asyncio
 import re
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-import httpx2
+from worksgate.credentials import digest
+from worksgate.oauth.authorization import TRANSACTION_LIFETIME, AuthorizationRequest
+from worksgate.oauth.errors import AuthorizationError
+from worksgate.oauth.model import Client, LoginKind, SessionKeyCheck
+from worksgate.store import Store
+
+if TYPE_CHECKING:
+    import httpx2
 
 TIMEOUT = 1.0
 """Seconds for the whole question (R-16)."""
@@ -25,20 +33,45 @@ class SessionKeyAnswer(StrEnum):
     UNKNOWN = "unknown"
 
 
+class SessionKeyRefused(AuthorizationError):
+    """LINE WORKS did not confirm a ``sessionKey``, and the client's policy wants that."""
+
+
 class SessionKeys:
     """Asks under a fixed address; follows no redirect."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, store: Store) -> None:
         self._url = url
-        self._client: httpx2.AsyncClient | None = None
+        self._store = store
+        self._http: httpx2.AsyncClient | None = None
+
+    async def check(
+        self, request: AuthorizationRequest, client: Client, browser_secret: str, now: float
+    ) -> None:
+        """Let a request in as the client's ``session_key_check`` says.
+
+        Raises SessionKeyRefused.
+        """
+        policy = client.session_key_check
+        if policy is SessionKeyCheck.OFF or request.login_kind is not LoginKind.APP:
+            return
+        answer = SessionKeyAnswer.UNKNOWN
+        if request.session_key is not None:
+            answer = await self._answer(request.session_key, browser_secret, now)
+        if answer is SessionKeyAnswer.NO or (
+            answer is SessionKeyAnswer.UNKNOWN and policy is SessionKeyCheck.FAIL_CLOSED
+        ):
+            raise SessionKeyRefused("LINE WORKS did not confirm the sessionKey")
 
     async def ask(self, session_key: str) -> SessionKeyAnswer:
         """The answer for a key that has the form of ``AuthorizationRequest.session_key``."""
-        if self._client is None:
-            self._client = httpx2.AsyncClient(timeout=TIMEOUT, follow_redirects=False)
+        import httpx2  # few installations ask: the others need not carry it
+
+        if self._http is None:
+            self._http = httpx2.AsyncClient(timeout=TIMEOUT, follow_redirects=False)
         try:
             async with asyncio.timeout(TIMEOUT):
-                answer = await self._client.post(
+                answer = await self._http.post(
                     f"{self._url}{session_key}", data={"ssoType": "OAUTH"}
                 )
         except (TimeoutError, httpx2.HTTPError):
@@ -46,8 +79,18 @@ class SessionKeys:
         return read_answer(answer.status_code, answer.content)
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.aclose()
+        if self._http is not None:
+            await self._http.aclose()
+
+    async def _answer(self, session_key: str, browser_secret: str, now: float) -> SessionKeyAnswer:
+        """LINE WORKS says yes only once; a page that is loaded again in this browser has ours."""
+        confirmed = f"session_key:{digest(session_key + browser_secret)}"
+        if await self._store.count(confirmed, now):
+            return SessionKeyAnswer.YES
+        answer = await self.ask(session_key)
+        if answer is SessionKeyAnswer.YES:
+            await self._store.bump(confirmed, TRANSACTION_LIFETIME, now)
+        return answer
 
 
 def read_answer(status: int, body: bytes) -> SessionKeyAnswer:

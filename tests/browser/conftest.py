@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 from tests.browser.servers import Demo, Premises, open_premises, running_demo
-from tests.browser.windows import OpenWindow, Window, launched
+from tests.browser.windows import PATIENCE, OpenWindow, Window, launched
+
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

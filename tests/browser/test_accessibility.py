@@ -1,13 +1,15 @@
 """All pages of a sign-in, as they are served: WCAG 2.2 AA, the keyboard, narrow windows, weight."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Literal
 
 import pytest
-from playwright.async_api import Page, expect
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
 from tests.browser.servers import Demo
-from tests.browser.windows import OpenWindow, Window, css, overflow, submit_login, violations
+from tests.browser.windows import Window, css, overflow, submit_login, violations
 
 from worksgate.demonstration import GUESTS, PASSWORD
 
@@ -15,6 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 AOI, MINJUN, _ = GUESTS
 WIDTHS = (360, 1440)
+NARROWEST = 320
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 HEAVIEST = 30_000
 
@@ -61,30 +64,46 @@ async def walk(demo: Demo, tab: Page) -> AsyncIterator[str]:
     yield "signed-out-here"
 
 
-@pytest.mark.parametrize("language", ["en", "ja", "ko"])
-async def test_every_page_meets_wcag_2_2_aa_light_and_dark_wide_and_narrow(
-    demo: Demo, open_window: OpenWindow, language: str
-) -> None:
-    window = await open_window(locale=language, reduced_motion="reduce")
-    tab, names, found = window.tab, set(), []
-    async for name in walk(demo, tab):
-        names.add(name)
-        await expect(tab.locator("html")).to_have_attribute("lang", language)
+@dataclass
+class Tour:
+    """What was seen on a walk in one language."""
+
+    pages: set[str] = field(default_factory=set)
+    languages: set[str | None] = field(default_factory=set)
+    violations: list[str] = field(default_factory=list)
+    too_wide: list[str] = field(default_factory=list)
+
+    async def look_at(self, name: str, tab: Page) -> None:
+        self.pages.add(name)
+        self.languages.add(await tab.locator("html").get_attribute("lang"))
         for scheme, width in product(SCHEMES, WIDTHS):
-            await tab.emulate_media(color_scheme=scheme)
+            await tab.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             await tab.set_viewport_size({"width": width, "height": 900})
-            found += [f"{name}, {scheme}, {width}: {what}" for what in await violations(tab)]
-    assert found == []
-    assert names == {*LOGIN_PAGES, *SIMULATOR_PAGES}
+            found = await violations(tab)
+            self.violations += [f"{name}, {scheme}, {width}: {what}" for what in found]
+        await tab.set_viewport_size({"width": NARROWEST, "height": 900})
+        if (pixels := await overflow(tab)) > 0:
+            self.too_wide.append(f"{name}: {pixels} pixels")
 
 
-async def test_no_page_is_wider_than_a_window_of_320_px(
-    demo: Demo, open_window: OpenWindow
-) -> None:
-    for language in ("en", "ja", "ko"):
-        window = await open_window(locale=language, viewport={"width": 320, "height": 640})
-        async for name in walk(demo, window.tab):
-            assert await overflow(window.tab) <= 0, f"{name} in {language}"
+@pytest_asyncio.fixture(scope="module", loop_scope="session", params=["en", "ja", "ko"])
+async def tour(request: pytest.FixtureRequest, demo: Demo, chromium: Browser) -> Tour:
+    tour = Tour()
+    window = await Window.of(await chromium.new_context(locale=request.param))
+    async for name in walk(demo, window.tab):
+        await tour.look_at(name, window.tab)
+    await window.close()
+    assert tour.pages == {*LOGIN_PAGES, *SIMULATOR_PAGES}
+    assert tour.languages == {request.param}
+    return tour
+
+
+async def test_every_page_meets_wcag_2_2_aa_light_and_dark_wide_and_narrow(tour: Tour) -> None:
+    assert tour.violations == []
+
+
+async def test_no_page_is_wider_than_a_window_of_320_px(tour: Tour) -> None:
+    assert tour.too_wide == []
 
 
 # The keyboard
@@ -144,9 +163,9 @@ async def test_an_error_is_announced_and_belongs_to_its_fields(demo: Demo, windo
     alert = tab.get_by_role("alert")
     await expect(alert).to_be_visible()
     await expect(tab.locator("#username")).to_be_focused()
-    for field in ("#username", "#password"):
-        await expect(tab.locator(field)).to_have_attribute("aria-invalid", "true")
-        await expect(tab.locator(field)).to_have_accessible_description(await alert.inner_text())
+    for name in ("#username", "#password"):
+        await expect(tab.locator(name)).to_have_attribute("aria-invalid", "true")
+        await expect(tab.locator(name)).to_have_accessible_description(await alert.inner_text())
 
 
 # Weight

@@ -31,7 +31,7 @@ ARGUMENTS: Final = (
     # Nothing could leave the machine if a page tried; that it does not try is checked besides.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
-PATIENCE: Final = 20_000.0
+PATIENCE: Final = 15_000.0
 """Milliseconds that a page may take on a busy machine before a test gives up."""
 
 WCAG: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")

@@ -39,6 +39,7 @@ THIRTY_MINUTES = 30 * 60
 async def eager(tmp_path: Path) -> AsyncIterator[Installation]:
     """An installation that throttles after two failures."""
     async with installed(tmp_path, login_free_failures=2) as installation:
+        installation.clock.stop()
         yield installation
 
 
@@ -397,6 +398,7 @@ async def test_r15_r79_an_answer_does_not_tell_whether_an_account_exists(
 
 
 async def test_r78_thirty_parallel_guesses_cause_ten_checks(installation: Installation) -> None:
+    installation.clock.stop()
     browser = installation.browser()
     page = await browser.login_page()
     responses = await asyncio.gather(

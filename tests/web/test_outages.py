@@ -218,7 +218,7 @@ async def crashing_back_channel() -> AsyncIterator[httpx2.AsyncClient]:
             throttle=Throttle(store, ThrottlePolicy()),
             audit=NoAudit(),
             signer=TransactionSigner(b"k" * 32),
-            session_keys=SessionKeys("http://127.0.0.1:9/"),
+            session_keys=SessionKeys("http://127.0.0.1:9/", store),
         )
 
     application = Application(settings, opened)

@@ -16,6 +16,7 @@ from tests.installation import (
 
 from worksgate.administration import Refused
 from worksgate.audit import Event
+from worksgate.clients import WRONG_SECRETS_A_MINUTE
 from worksgate.oauth.errors import (
     AccessDenied,
     InvalidAccess,
@@ -29,7 +30,6 @@ from worksgate.oauth.errors import (
     UnsupportedMediaType,
 )
 from worksgate.oauth.model import ClientSecret, Profile
-from worksgate.provider import WRONG_SECRETS_A_MINUTE
 
 DAY = 86_400
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -130,7 +130,7 @@ class BackChannel:
         with suppress(TimeoutError):
             if not isinstance(error, TemporarilyUnavailable):
                 async with asyncio.timeout(self._deadline):
-                    return await self._provider.error_form(client_id)
+                    return await self._provider.clients.error_form(client_id)
         return ErrorStyle.CODE, ErrorStatus.STANDARD
 
     async def _send(

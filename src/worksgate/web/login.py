@@ -16,14 +16,14 @@ from worksgate.login_transaction import ExpiredTransaction, ForgedTransaction, L
 from worksgate.oauth.errors import AuthorizationError, BadRedirectUri, OAuthError, UnknownClient
 from worksgate.oauth.model import LoginKind
 from worksgate.oauth.redirect_uri import origin_of
-from worksgate.provider import (
+from worksgate.provider import IdentityProvider
+from worksgate.session_keys import SessionKeyRefused
+from worksgate.sign_in import (
     AccountChoiceNeeded,
     AlreadySignedIn,
     Authorized,
     Browser,
-    IdentityProvider,
     NoUserKey,
-    SessionKeyRefused,
     SignedIn,
     WrongPassword,
 )

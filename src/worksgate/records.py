@@ -1,0 +1,118 @@
+"""What of a login and of the calls of LINE WORKS is recorded, and under which event.
+
+Whoever has proved nothing can make us write; those records are bounded per peer and minute, so
+that a flood does not fill the disk. A client ID is recorded if it can be one of ours: in the wrong
+field of a form a secret may stand (R-106).
+"""
+
+import re
+
+from worksgate.audit import AuditEvent, AuditLog, Event
+from worksgate.login_transaction import LoginTransaction
+from worksgate.oauth.errors import (
+    AuthorizationError,
+    InvalidAccess,
+    InvalidAuthorization,
+    OAuthError,
+)
+from worksgate.oauth.model import AccessToken, Redeemable, Session
+from worksgate.session_keys import SessionKeyRefused
+from worksgate.sign_in import Browser
+from worksgate.sources import Person
+from worksgate.tally import PeerTally
+
+RECORDS_OF_STRANGERS_A_MINUTE = 60
+
+_CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
+
+
+class Records:
+    """Writes the audit log of the provider; ``at`` is always in seconds since the epoch."""
+
+    def __init__(self, audit: AuditLog) -> None:
+        self._audit = audit
+        self._strangers = PeerTally(RECORDS_OF_STRANGERS_A_MINUTE)
+
+    def requested(self, at: float, transaction: LoginTransaction, browser: Browser) -> None:
+        """A browser came with a good authorization request."""
+        if not self._strangers.exceeded(transaction.client_id, browser.address, at):
+            self.login(Event.LOGIN_REQUESTED, at, transaction, browser)
+
+    def not_authorized(self, at: float, error: AuthorizationError, browser: Browser) -> None:
+        """A browser came with an authorization request that was refused."""
+        if not self._strangers.exceeded("", browser.address, at):
+            unconfirmed = isinstance(error, SessionKeyRefused)
+            event = Event.SESSION_KEY_REFUSED if unconfirmed else Event.LOGIN_REFUSED
+            self._audit.record(
+                AuditEvent(event=event, at=at, address=browser.address, detail=error.detail)
+            )
+
+    def login(
+        self,
+        event: Event,
+        at: float,
+        transaction: LoginTransaction,
+        browser: Browser,
+        person: Person | None = None,
+        *,
+        username: str | None = None,
+        detail: str | None = None,
+    ) -> None:
+        """Something of a login under way; ``username`` is what was typed, if nobody is known."""
+        self._audit.record(
+            AuditEvent(
+                event=event,
+                at=at,
+                login_id=transaction.login_id,
+                client_id=transaction.client_id,
+                subject_id=person.subject_id if person else None,
+                username=person.username if person else username,
+                address=browser.address,
+                detail=detail,
+            )
+        )
+
+    def logout(self, at: float, session: Session, browser: Browser) -> None:
+        """A session has ended because its person wanted it."""
+        self._audit.record(
+            AuditEvent(
+                event=Event.LOGOUT,
+                at=at,
+                subject_id=session.subject_id,
+                username=session.username,
+                address=browser.address,
+            )
+        )
+
+    def artifact(
+        self, event: Event, at: float, artifact: Redeemable | AccessToken, address: str
+    ) -> None:
+        """A code or token was used."""
+        self._audit.record(
+            AuditEvent(
+                event=event,
+                at=at,
+                login_id=artifact.login_id,
+                client_id=artifact.client_id,
+                subject_id=artifact.subject_id,
+                address=address,
+            )
+        )
+
+    def refused(
+        self, event: Event, at: float, error: OAuthError, client_id: str, address: str
+    ) -> None:
+        """A call was refused: of an authenticated client as ``event``, else as its own."""
+        if not isinstance(error, InvalidAuthorization | InvalidAccess):
+            event = Event.CLIENT_REFUSED
+            if self._strangers.exceeded(client_id, address, at):
+                return
+        self._audit.record(
+            AuditEvent(
+                event=event,
+                at=at,
+                client_id=client_id if _CLIENT_ID.fullmatch(client_id) else None,
+                address=address,
+                detail=f"{error.number} {error.message}: {error.detail}",
+            )
+        )
