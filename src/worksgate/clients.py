@@ -53,6 +53,8 @@ class ClientRegistry:
             return self._clients
         if self._loading is None or self._loading.done():
             self._loading = asyncio.create_task(self._refresh())
+            # Who asked may have given up: then nobody else looks at an outage.
+            self._loading.add_done_callback(lambda task: task.cancelled() or task.exception())
         # One caller that gives up must not take the answer from the others.
         return await asyncio.shield(self._loading)
 

@@ -123,7 +123,10 @@ class IdentityProvider:
         session, person = found
         if not is_meant(transaction.works_id, person):
             return AccountChoiceNeeded(transaction, person)
-        return await self._issue(transaction, session.source, person, browser, now)
+        try:
+            return await self._issue(transaction, session.source, person, browser, now)
+        except PersonDisabled:  # this very moment; the session has ended with it
+            return PasswordNeeded(LoginTransaction.begin(request, client, browser.secret, now))
 
     async def continue_as(self, transaction: LoginTransaction, browser: Browser) -> Authorized:
         """Issue the code for the person of the live session, who was asked and said yes.

@@ -84,10 +84,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._await_headers()
 
     def on_headers_complete(self) -> None:
+        if self._header_bytes > MAX_HEADERS and self._size_of_headers() > MAX_HEADERS:
+            raise ValueError("the headers are too large")  # the parser stops; uvicorn answers 400
         self._in_headers = False
         self._header_bytes = 0
         self._stop_timer()
         super().on_headers_complete()
+
+    def _size_of_headers(self) -> int:
+        """What came with them in one read may be a body."""
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def _await_headers(self) -> None:
         self._in_headers = True

@@ -13,6 +13,7 @@ that an answer tells nothing.
 """
 
 import hashlib
+import ipaddress
 import unicodedata
 from dataclasses import dataclass
 
@@ -70,7 +71,7 @@ class Attempt:
 
     @property
     def address_counter(self) -> str:
-        return f"address:{self.address}"
+        return f"address:{_network(self.address)}"
 
 
 def account_key(username: str) -> str:
@@ -122,6 +123,17 @@ class Throttle:
     async def failed(self, attempt: Attempt, now: float) -> None:
         """The password was wrong: the address is counted too."""
         await self._store.bump(attempt.address_counter, self._policy.address_window, now)
+
+
+def _network(address: str) -> str:
+    """Who has one IPv6 address has the 2**64 of its network: they count as one."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(ip, ipaddress.IPv4Address) or ip.ipv4_mapped:
+        return str(ip)
+    return str(ipaddress.ip_network((ip, 64), strict=False))
 
 
 def _fingerprint(text: str) -> str:

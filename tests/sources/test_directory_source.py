@@ -95,6 +95,17 @@ async def test_r73_r76_anything_else_says_nothing(
     assert await _source(directory, hashing).authenticate(username, password) is None
 
 
+async def test_r31_whose_password_has_changed_since_is_not_found(
+    directory: Directory, hashing: PasswordHashing
+) -> None:
+    account = await _add(directory, hashing)
+    source = _source(directory, hashing)
+    person = account.person
+    assert await source.find(person.subject_id, person) == person
+    assert await source.find(person.subject_id, replace(person, revision="another")) is None
+    assert await source.find(person.subject_id, replace(person, revision=None)) == person
+
+
 async def test_r73_a_password_is_the_same_in_every_normal_form(
     directory: Directory, hashing: PasswordHashing
 ) -> None:

@@ -205,6 +205,21 @@ async def test_address_that_has_to_wait_is_no_hindrance_to_others() -> None:
     assert await guess(throttle, DEVICE, NOW), "a device that is known behind the same address"
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("192.0.2.1", "192.0.2.1", True),
+        ("", "unknown", False),
+    ],
+)
+def test_addresses_of_one_network_count_as_one(one: str, other: str, alike: bool) -> None:  # noqa: FBT001
+    counters = {Attempt("hanako", address).address_counter for address in (one, other)}
+    assert (len(counters) == 1) is alike
+
+
 async def test_successes_do_not_count_against_the_address() -> None:
     throttle = Throttle(MemoryStore(), POLICY)
     for number in range(500):

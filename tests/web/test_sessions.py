@@ -182,6 +182,30 @@ async def test_r31_a_new_password_ends_the_sessions(installation: Installation) 
     assert await browser.code(USERNAME, NEW_PASSWORD)
 
 
+async def test_r31_who_signs_in_while_the_password_changes_keeps_nothing(
+    installation: Installation,
+) -> None:
+    """A sign-in with the old password and the new password race: the old one opens nothing."""
+    administration = installation.administration
+    for round_ in range(8):
+        await administration.set_password(USERNAME, PASSWORD)
+        browser = installation.browser()
+        page = await browser.login_page()
+
+        async def change(after: float = round_ * 0.012) -> None:
+            await asyncio.sleep(after)
+            await administration.set_password(USERNAME, NEW_PASSWORD)
+
+        response, _ = await asyncio.gather(
+            browser.submit(page, username=USERNAME, password=PASSWORD), change()
+        )
+        if response.status_code == 303:
+            assert_refused(await installation.exchange(code_of(response)), InvalidAuthorization)
+        assert not await browser.is_signed_in()
+        assert installation.rows("SELECT count(*) FROM sessions") == [(0,)]
+        assert installation.rows("SELECT count(*) FROM codes") == [(0,)]
+
+
 async def test_r32_no_cookie_tells_what_was_asked(installation: Installation) -> None:
     browser = installation.browser()
     await browser.sign_in(worksId="user1@example.com", userAgent="LineWorks", sessionKey="sk-1")

@@ -51,4 +51,5 @@ class Account:
             name=self.name,
             external_key=self.external_key,
             works_account=self.works_account,
+            revision=str(self.password_changed_at),
         )

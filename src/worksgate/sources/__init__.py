@@ -26,6 +26,7 @@ class Person:
 
     ``subject_id`` is stable, never given to another person, and begins with the source's name
     and a colon. ``external_key`` and ``works_account`` obey the rules of ``oauth.user_info``.
+    ``revision`` changes with the password, where the source can tell.
     """
 
     subject_id: str
@@ -33,6 +34,7 @@ class Person:
     name: str
     external_key: str | None = None
     works_account: str | None = None
+    revision: str | None = None
 
 
 class Source(Protocol):
@@ -55,6 +57,7 @@ class Source(Protocol):
         """Return a person as they are now, or None where they are gone or disabled.
 
         ``last_seen`` is what was known at the sign-in; a source that cannot look people up
-        without a password returns it. Raises SourceUnavailable.
+        without a password returns it. Somebody whose password is no longer the one of
+        ``last_seen.revision``, if that is known, is gone too. Raises SourceUnavailable.
         """
         ...

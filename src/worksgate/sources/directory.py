@@ -51,7 +51,10 @@ class DirectorySource:
         if not subject_id.startswith(_PREFIX):
             return None
         account = await self._asked_by_id(subject_id.removeprefix(_PREFIX))
-        return account.person if account is not None and account.enabled else None
+        if account is None or not account.enabled:
+            return None
+        person = account.person
+        return person if last_seen.revision in (None, person.revision) else None
 
     async def _admit(self, verified: Account, password: str) -> Person | None:
         """The person as they are after the hashing, in which an administrator may have acted."""

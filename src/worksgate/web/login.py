@@ -76,7 +76,7 @@ class LoginPages:
         view = _View(request)
         try:
             outcome = await self._provider.authorize(view.query, view.browser)
-        except (AuthorizationError, NoUserKey, PersonDisabled, AlreadySignedIn, *OUTAGES) as error:
+        except (AuthorizationError, NoUserKey, *OUTAGES) as error:
             return await self._refuse(view, error, None)
         if isinstance(outcome, Authorized):
             return _redirect(outcome.location)
@@ -194,7 +194,7 @@ class LoginPages:
                 return self._notice(
                     view, Notice.ALREADY_SIGNED_IN, 409, transaction, continue_url=url
                 )
-            case NoUserKey() | PersonDisabled():
+            case NoUserKey():
                 return self._notice(view, Notice.NO_USER_KEY, 403, transaction)
             case _:
                 return self._notice(view, Notice.UNAVAILABLE, 503, transaction)
