@@ -108,7 +108,7 @@ class Bare:
 
 
 async def body_of(receive: Any) -> bytes:
-    body = b""
+    body: bytes = b""
     while True:
         message = await receive()
         body += message.get("body", b"")

@@ -197,7 +197,12 @@ class Bare(_WithoutAudit, Worksgate):
     name = "bare"
 
     def start(self, core: int | None) -> None:
-        command = [sys.executable, HERE / "bare.py", self.database, str(self.port)]
+        command: list[str | Path] = [
+            sys.executable,
+            HERE / "bare.py",
+            self.database,
+            str(self.port),
+        ]
         self.server = Server(
             [*command, self.client_id, digest(self.client_secret)],
             self.port,
@@ -274,7 +279,11 @@ class Django(_WithoutAudit):
         self._command("prepare")
 
     def start(self, core: int | None) -> None:
-        command = [self._python.with_name("gunicorn"), "--chdir", provision.DJANGO]
+        command: list[str | Path] = [
+            self._python.with_name("gunicorn"),
+            "--chdir",
+            provision.DJANGO,
+        ]
         command += ["--workers", "1", "--worker-class", "gthread", "--threads", "4"]
         command += ["--keep-alive", "60", "--worker-tmp-dir", self._folder]
         self.server = Server(

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -59,7 +60,14 @@ def _environment(name: str, requirements: Path) -> Path:
         _say(f"installing {requirements.relative_to(HERE.parent)}")
         shutil.rmtree(folder, ignore_errors=True)
         _run([sys.executable, "-m", "venv", "--without-pip", folder], "no virtual environment")
-        pip = [*_pip(), "--python", python, "install", "--quiet", "--require-hashes"]
+        pip: list[str | Path] = [
+            *_pip(),
+            "--python",
+            python,
+            "install",
+            "--quiet",
+            "--require-hashes",
+        ]
         pip += ["--disable-pip-version-check", "--only-binary", ":all:", "-r", requirements]
         _run(pip, f"pip cannot install {requirements.name}")
         mark.write_text(wanted)
@@ -84,7 +92,7 @@ def _apt(package: str, what: str) -> None:
     _run(command, hint)
 
 
-def _run(command: list[str | Path], problem: str, folder: Path = HERE) -> None:
+def _run(command: Sequence[str | Path], problem: str, folder: Path = HERE) -> None:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines()

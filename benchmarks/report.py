@@ -42,8 +42,8 @@ def as_markdown(results: dict[str, Any], chart: str | None) -> str:
         f"Each number is the median of {results['rounds']} rounds of {results['seconds']:g} s "
         f"(of the peers and the storm at most 3), with {results['connections']} open connections; "
         "in brackets the lowest and the highest. The server has one core, the load another. "
-        "Every answer counted was a 200, and after each round the database held exactly as many "
-        "used codes, tokens and audit records.",
+        "Every answer counted was a 200, and after each round Worksgate's database held exactly as "
+        "many used codes, tokens and audit records.",
         "",
         *_table(("what", "found", "budget", "met"), map(_row, lines(results))),
         "",
@@ -133,7 +133,7 @@ def _storm(rounds: Sequence[Any]) -> list[Line]:
 
 
 def median(rounds: Sequence[Any], name: str) -> float:
-    return statistics.median(one[name] for one in rounds)
+    return float(statistics.median(one[name] for one in rounds))
 
 
 def _row(line: Line) -> tuple[str, ...]:

@@ -105,8 +105,8 @@ def arguments_of_make() -> list[str]:
 
 def versions(results: dict[str, Any]) -> dict[str, str]:
     """Of what took part."""
-    took_part = results.get("calls", {}).get("token") or results.get("calls", {}).get("userinfo")
-    peers = took_part or {}
+    calls = results.get("calls", {})
+    peers = calls.get("token") or calls.get("userinfo") or {}
     found = machine.versions(provision.django_peer() if "django" in peers else None)
     if "node" in peers:
         package = provision.node_peer() / "node_modules" / "oidc-provider" / "package.json"
@@ -119,6 +119,7 @@ def write(results: dict[str, Any], folder: Path) -> None:
     raw = folder / "results.json"
     raw.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
     chart = folder / "results.svg"
+    chart.unlink(missing_ok=True)
     if "calls" in results:
         draw(raw, chart)
     text = report.as_markdown(results, chart.name if chart.exists() else None)
@@ -126,7 +127,6 @@ def write(results: dict[str, Any], folder: Path) -> None:
 
 
 def draw(raw: Path, chart: Path) -> None:
-    chart.unlink(missing_ok=True)
     try:
         python = provision.chart_python()
     except provision.Missing as problem:

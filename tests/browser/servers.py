@@ -79,7 +79,15 @@ def _loopback(port: int, host: str = "127.0.0.1") -> str:
 
 
 class _Server(uvicorn.Server):
-    """A server in the loop of the tests, where it must not take the signals for itself."""
+    """A server in the loop of the tests: it leaves the signals alone, and ends at once."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.stop = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        await self.stop.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -97,7 +105,7 @@ async def serving(application: ASGIApp, listener: socket.socket) -> AsyncIterato
     try:
         yield
     finally:
-        server.should_exit = True
+        server.stop.set()
         await running
 
 
