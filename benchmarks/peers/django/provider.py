@@ -6,7 +6,7 @@
     gunicorn provider:application
 
 SQLite is set up to be as durable as Worksgate's, and to wait for a lock in place of failing. The
-client's secret is kept in clear: hashed as it is by default, it would cost a third of a second in
+client's secret is kept in clear: hashed as it is by default, it would cost about 0.2 s in
 each call and nothing else could be seen.
 """
 
