@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl
 import uvicorn
 
 from worksgate.oauth.model import AccessToken, AuthorizationCode
-from worksgate.serving import server_config
+from worksgate.server import server_config
 from worksgate.store import sqlite, sqlite_rows
 from worksgate.store.group_commit import GroupCommit
 

@@ -55,7 +55,7 @@ def authenticate(username: str, password: str) -> worksgate.Person | None:
     if found.has_left:
         raise worksgate.PersonDisabled
     return worksgate.Person(
-        subject_id=f"function:{found.number}",
+        subject_id=found.number,
         username=username.casefold(),
         name=found.name,
         external_key=found.number,

@@ -22,8 +22,9 @@ from worksgate.audit import AuditEvent
 from worksgate.bootstrap import create_app, open_administration
 from worksgate.oauth.errors import OAuthError
 from worksgate.provider import IdentityProvider
+from worksgate.server import with_trusted_proxies
 from worksgate.settings import Settings
-from worksgate.web.application import Application, with_trusted_proxies
+from worksgate.web.application import Application
 
 PUBLIC_URL = "https://sso.example.com"
 CALLBACK = "https://auth.worksmobile.com/cb"

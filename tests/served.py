@@ -12,9 +12,8 @@ from pathlib import Path
 import uvicorn
 
 from worksgate.bootstrap import create_app
-from worksgate.serving import server_config
+from worksgate.server import server_config, with_trusted_proxies
 from worksgate.settings import Settings
-from worksgate.web.application import with_trusted_proxies
 
 READ_TIMEOUT = 15.0
 

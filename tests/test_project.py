@@ -150,7 +150,12 @@ def test_security_page_states_what_the_protocol_does_not_allow(exception: str) -
 def test_r109_security_page_states_the_time_to_fix() -> None:
     text = read("SECURITY.md")
     assert "## Report a vulnerability" in text
-    assert re.search(r"critical \| within \d+ days", text)
+    for severity in ("critical", "high", "medium"):
+        assert re.search(rf"{severity}[^|]*\|[^|]*\d+ days", text), severity
+
+
+def test_r109_a_list_of_what_a_release_consists_of_can_be_made() -> None:
+    assert re.search(r"^sbom: .*\n\t.*cyclonedx-py .*runtime\.txt$", read("Makefile"), re.MULTILINE)
 
 
 # what must not slip in

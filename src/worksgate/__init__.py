@@ -9,17 +9,23 @@ Run it as a server (``worksgate serve``), or mount it in a Python system of your
     app.mount("/sso", worksgate.create_app(worksgate.Settings(...), authenticate=authenticate))
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from worksgate.settings import Settings
-from worksgate.sources import Person, PersonDisabled, Source, SourceUnavailable
+from worksgate.sources import Authenticate, Person, PersonDisabled, Source, SourceUnavailable
 
 if TYPE_CHECKING:
     from worksgate.bootstrap import create_app
+    from worksgate.config import ConfigurationError
+    from worksgate.web.application import Application
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Application",
+    "Authenticate",
+    "ConfigurationError",
     "Person",
     "PersonDisabled",
     "Settings",
@@ -29,11 +35,16 @@ __all__ = [
     "create_app",
 ]
 
+_WHEN_ASKED_FOR = {
+    "Application": "worksgate.web.application",
+    "ConfigurationError": "worksgate.config",
+    "create_app": "worksgate.bootstrap",
+}
+"""What is heavy, and where it is: the command line need not load the pages."""
 
-def __getattr__(name: str) -> object:
-    """Give ``create_app`` when it is asked for: the command line need not load a web server."""
-    if name == "create_app":
-        from worksgate.bootstrap import create_app
+if not TYPE_CHECKING:  # with it every misspelt name would have a type
 
-        return create_app
-    raise AttributeError(f"module 'worksgate' has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        if name in _WHEN_ASKED_FOR:
+            return getattr(import_module(_WHEN_ASKED_FOR[name]), name)
+        raise AttributeError(f"module 'worksgate' has no attribute {name!r}")

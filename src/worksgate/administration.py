@@ -38,13 +38,13 @@ from worksgate.directory.occupancy import KEY_KINDS
 from worksgate.directory.queries import AuditFilter
 from worksgate.directory.transaction import Transaction
 from worksgate.oauth.model import Client, ClientSecret, Profile, UserKey
+from worksgate.purging import remove_expired
 from worksgate.settings import Settings
 from worksgate.store import Store, StoreUnavailable
 
 IMPORT_BATCH = 200
 """Rows to one transaction: the server's own writes get their turn in between."""
 
-_PURGE_STEP = 500
 _LONGEST_OVERLAP = 365 * 86_400.0
 _ACCOUNT_FIELDS = frozenset(("username", "name", "external_key", "works_account", "administrator"))
 
@@ -84,8 +84,8 @@ class Administration:
     """Clients, people and the audit log of one installation.
 
     Every call may raise DirectoryUnavailable; those that end sessions, Unfinished. ``actor`` is
-    who does it, for the audit log. ``announce`` is called with every audit record after its
-    commit.
+    who does it, for the audit log. ``announce`` is called with the audit record of every change
+    after its commit.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Administration:
     # Clients
 
     def urls(self, client_id: str) -> dict[str, str]:
-        """The six addresses to enter in the Developer Console."""
+        """The addresses for the Developer Console; at ``imap_login`` nothing answers yet."""
         settings, base = self._settings, self._settings.public_url.rstrip("/")
         return {
             "web_login": base + settings.web_login_path,
@@ -194,7 +194,7 @@ class Administration:
         return NewClient(client, secret, self.urls(client.client_id))
 
     async def disable_client(self, name_or_id: str) -> Client:
-        """Refuse a client's calls and logins from now on. Raises NotFound."""
+        """Refuse a client's calls and sign-ins from now on. Raises NotFound."""
         return await self._change_client(
             name_or_id, "disabled", lambda client: replace(client, enabled=False)
         )
@@ -375,8 +375,14 @@ class Administration:
         ``progress`` is told how many are gone so far; the number of all is returned.
         Raises StoreUnavailable.
         """
-        removed, now = 0, self._clock()
-        async for step in self._purge(now):
+        removed = 0
+        async for step in remove_expired(
+            self._store,
+            self._directory,
+            self._clock(),
+            audit_retention=self._settings.audit_retention,
+            actor=self._actor,
+        ):
             removed += step
             if progress is not None:
                 progress(removed)
@@ -451,19 +457,6 @@ class Administration:
             await self._forget(after)
         return after
 
-    async def _purge(self, now: float) -> AsyncIterator[int]:
-        while step := await self._store.purge(now, _PURGE_STEP):
-            yield step
-        yield await self._directory.purge_secrets(now)
-        retention, old = self._settings.audit_retention, 0
-        while retention and (step := await self._directory.purge_audit(now - retention)):
-            old += step
-            yield step
-        if old:
-            event = self._event(Event.SYSTEM, f"{old} audit records were past their time")
-            await self._directory.record([event])
-            self._tell(event)
-
     async def _hashed(self, password: str, account: Account) -> str:
         with _refusals():
             check_password(password, account, self._settings.company_name)
@@ -475,7 +468,7 @@ class Administration:
         except StoreUnavailable as error:
             raise Unfinished(
                 f"the change is kept, but the sessions of {account.username} could not be ended; "
-                f"do it again: {error}"
+                f"run the same command again to end them: {error}"
             ) from error
 
     def _checked(self, client: Client) -> Client:

@@ -6,16 +6,16 @@ administrator's change is seen everywhere within ``MAX_AGE``.
 """
 
 import asyncio
-import ipaddress
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 
 from worksgate.credentials import matches_any
 from worksgate.directory import DirectoryUnavailable
 from worksgate.oauth.errors import AccessDenied, TooManyWrongSecrets, UnauthorizedClient
 from worksgate.oauth.model import Client, ErrorStatus, ErrorStyle
-from worksgate.tally import PeerTally
+from worksgate.peers import is_within, network_of
+from worksgate.tally import Tally
 
 MAX_AGE = 0.2
 """Seconds that a snapshot is good for."""
@@ -45,7 +45,7 @@ class ClientRegistry:
         self._clients: Mapping[str, Client] = {}
         self._good_until = float("-inf")
         self._loading: asyncio.Task[Mapping[str, Client]] | None = None
-        self._wrong_secrets = PeerTally(WRONG_SECRETS_A_MINUTE)
+        self._wrong_secrets = Tally(WRONG_SECRETS_A_MINUTE)
 
     async def snapshot(self) -> Mapping[str, Client]:
         """All clients as they were at most ``max_age`` ago. Raises what ``load`` raises."""
@@ -70,7 +70,7 @@ class ClientRegistry:
         client = (await self.snapshot()).get(client_id)
         digests = _NO_SECRETS if client is None else _valid_digests(client, now)
         if not matches_any(secret, digests) or client is None:
-            if self._wrong_secrets.exceeded(client_id, peer, now):
+            if self._wrong_secrets.exceeded(f"{client_id[:64]} {network_of(peer)}", now):
                 raise TooManyWrongSecrets("far too many wrong secrets from this address")
             raise UnauthorizedClient("the client ID is unknown or the secret is wrong")
         return client
@@ -100,7 +100,7 @@ def check_admitted(client: Client, address: str) -> None:
     """Let an authenticated client in. Raises AccessDenied."""
     if not client.enabled:
         raise AccessDenied("the client is disabled")
-    if client.allowed_addresses and not _is_within(address, client.allowed_addresses):
+    if client.allowed_addresses and not is_within(address, client.allowed_addresses):
         raise AccessDenied("the source address is not on the client's list")
 
 
@@ -110,13 +110,3 @@ def _valid_digests(client: Client, now: float) -> tuple[str, ...]:
         for secret in client.secrets
         if secret.expires_at is None or now < secret.expires_at
     )
-
-
-def _is_within(address: str, networks: Sequence[str]) -> bool:
-    try:
-        peer = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(peer, ipaddress.IPv6Address) and peer.ipv4_mapped:
-        peer = peer.ipv4_mapped
-    return any(peer in ipaddress.ip_network(network) for network in networks)

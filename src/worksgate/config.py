@@ -32,7 +32,7 @@ CONFIG_VARIABLE = "WORKSGATE_CONFIG"
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Addresses": ("public_url", "host", "port", "trusted_proxies"),
     "Data": ("database_url", "store_url", "purge_interval", "audit_retention"),
-    "The login page": (
+    "The sign-in page": (
         "product_name",
         "company_name",
         "support_url",
@@ -57,24 +57,15 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "hashing_threads",
         "hashing_queue",
     ),
-    "Operation": (
-        "log_format",
-        "log_level",
-        "metrics_on_public_address",
-        "admin_host",
-        "admin_port",
-    ),
+    "Operation": ("log_format", "log_level"),
 }
 """The settings in the order in which a reader meets them."""
 
 _FIELDS: Mapping[str, Field[Any]] = {each.name: each for each in fields(Settings)}
-_TRUE = ("true", "yes", "on", "1")
-_FALSE = ("false", "no", "off", "0")
 _KINDS = {
     str: "text",
     int: "a whole number",
     float: "a number",
-    bool: "true or false",
     tuple[str, ...]: "a list of texts",
 }
 _SERVICE_LINK = re.compile(r"WORKSGATE_(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP))")
@@ -141,6 +132,22 @@ def load(
     _read_file(_file_to_read(file, environ), reading)
     _read_environment(environ, reading)
     _read_overrides(overrides, reading)
+    return _settings(reading)
+
+
+def checked(settings: Settings) -> Settings:
+    """Settings that a program has made, checked like those of a file and perhaps tidier.
+
+    Raises ConfigurationError.
+    """
+    reading = _Reading()
+    for name in _FIELDS:
+        reading.give(name, name, partial(_typed, name, getattr(settings, name)))
+    return _settings(reading)
+
+
+def _settings(reading: _Reading) -> Settings:
+    """What has been read, with defaults for the rest. Raises ConfigurationError."""
     values = {
         name: reading.check(name, reading.given[name].value if name in reading.given else default)
         for name, default in _defaults(reading).items()
@@ -284,8 +291,6 @@ def _parsed(name: str, text: str) -> Any:
         return tuple(re.split(r"[,\s]+", text.strip(", \t\r\n"))) if text.strip(", \t\r\n") else ()
     if name.endswith("port") and text.startswith("tcp://"):
         raise ValueError(_SERVICE_LINKS_HINT)
-    if kind is bool and text.lower() in _TRUE + _FALSE:
-        return text.lower() in _TRUE
     if kind in (int, float):
         try:
             return _finite(kind(text))
@@ -352,8 +357,7 @@ def _shown(default: object) -> str:
 
 
 def _cell(each: Field[Any]) -> str:
-    secret = " May hold a secret." if each.metadata["secret"] else ""
-    return str(each.metadata["doc"]).replace("|", "\\|") + secret
+    return str(each.metadata["doc"]).replace("|", "\\|")
 
 
 def _toml(value: object) -> str:

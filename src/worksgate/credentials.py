@@ -6,7 +6,6 @@ argon2id, in threads of their own, fewer than the cores, at a lower priority: ho
 sign in at once, the answers to LINE WORKS go first (F-24).
 """
 
-import asyncio
 import hashlib
 import hmac
 import os
@@ -14,11 +13,12 @@ import secrets
 import threading
 import unicodedata
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+
+from worksgate.bounded_pool import BoundedPool, PoolFull
 
 T = TypeVar("T")
 
@@ -93,11 +93,11 @@ class PasswordHashing:
     """
 
     def __init__(self, threads: int | None = None, waiting: int = 64) -> None:
-        self._threads = threads or max(1, (os.cpu_count() or 2) - 1)
-        self._room = self._threads + waiting
-        self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(
-            self._threads, thread_name_prefix="password-hashing", initializer=_yield_to_others
+        self._pool = BoundedPool(
+            threads or max(1, (os.cpu_count() or 2) - 1),
+            waiting,
+            name="password-hashing",
+            initializer=_yield_to_others,
         )
         self._decoy = ARGON2.hash(new_secret())
 
@@ -121,24 +121,13 @@ class PasswordHashing:
 
     def close(self) -> None:
         """Stop the threads; what waits is dropped."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.close(wait=True)
 
     async def _run(self, work: Callable[[], T]) -> T:
-        with self._lock:
-            if self._room <= 0:
-                raise HashingBusy("too many passwords are waiting to be checked")
-            self._room -= 1
         try:
-            future = self._pool.submit(work)
-        except BaseException:
-            self._leave()
-            raise
-        future.add_done_callback(lambda _: self._leave())
-        return await asyncio.wrap_future(future)
-
-    def _leave(self) -> None:
-        with self._lock:
-            self._room += 1
+            return await self._pool.run(work)
+        except PoolFull:
+            raise HashingBusy("too many passwords are waiting to be checked") from None
 
 
 def check_new_password(password: str, context: Iterable[str] = ()) -> str:

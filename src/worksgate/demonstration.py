@@ -17,9 +17,10 @@ import uvicorn
 from worksgate import log
 from worksgate.administration import Administration, NewClient, NotFound
 from worksgate.bootstrap import create_app, open_administration
+from worksgate.config import checked
 from worksgate.conformance.line_works import Credentials, Endpoints
 from worksgate.oauth.model import SessionKeyCheck
-from worksgate.serving import server_config
+from worksgate.server import server_config
 from worksgate.settings import Settings
 from worksgate.simulator import DemoPerson, SimulatorSettings, create_simulator
 
@@ -79,18 +80,24 @@ GUESTS = (
 
 
 def run(settings: Settings, *, simulator_port: int) -> None:
-    """Run both until Ctrl-C. ``settings`` say the port and where the database is."""
-    settings = replace(
-        settings,
-        host="127.0.0.1",
-        public_url=f"http://127.0.0.1:{settings.port}",
-        company_name="Example Trading",
-        session_key_check_url=f"http://127.0.0.1:{simulator_port}/login/check/",
-        start_over_url=f"http://127.0.0.1:{simulator_port}/?domain={{domain}}&service={{service}}",
+    """Run both until Ctrl-C. ``settings`` say the port and where the database is.
+
+    Raises ConfigurationError.
+    """
+    simulator = f"http://127.0.0.1:{simulator_port}"
+    settings = checked(
+        replace(
+            settings,
+            host="127.0.0.1",
+            public_url=f"http://127.0.0.1:{settings.port}",
+            company_name="Example Trading",
+            session_key_check_url=f"{simulator}/login/check/",
+            start_over_url=f"{simulator}/?domain={{domain}}&service={{service}}",
+        )
     )
     log.configure(settings)
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_run(settings, f"http://127.0.0.1:{simulator_port}", simulator_port))
+        asyncio.run(_run(settings, simulator, simulator_port))
     log.close()
 
 

@@ -17,7 +17,7 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from functools import lru_cache
 from typing import Any
 
@@ -44,6 +44,7 @@ _UNSAFE = re.compile(
 )
 _BARE = re.compile(r'[^\s"=\\]+')
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_QUOTED = json.encoder.encode_basestring
 _COLOURS = {"debug": "2", "info": "36", "warning": "33", "error": "31", "critical": "31"}
 
 
@@ -61,8 +62,8 @@ def configure(settings: Settings, *, to: int = 1) -> None:
     close()
     as_text = settings.log_format == "text" or (settings.log_format == "auto" and os.isatty(to))
     colours = as_text and os.isatty(to) and "NO_COLOR" not in os.environ
-    _lines = lines = _Lines(LineWriter(to), as_text=as_text, colours=colours)
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    _lines = lines = _Lines(LineWriter(to), level, as_text=as_text, colours=colours)
     _take_over_standard_logging(_Handler(lines), level)
     structlog.configure(
         processors=[
@@ -88,6 +89,22 @@ def close(timeout: float = 1.0) -> None:
         _lines.writer.close(timeout)
 
 
+def info_at(events: Iterable[tuple[float, str, Mapping[str, str | None]]]) -> None:
+    """Log events that happened at their own times (seconds since the epoch), many at once.
+
+    As ``structlog``'s ``info`` would, for a tenth of its cost: the calls of LINE WORKS leave two
+    each. A value that is None is left out. Never raises.
+    """
+    import structlog
+
+    if _lines is None:
+        logger = structlog.get_logger()
+        for _, name, values in events:
+            logger.info(name, **{key: text for key, text in values.items() if text is not None})
+    elif _lines.level <= logging.INFO:
+        _lines.writer.write(*(_lines.event_line(*event) for event in events))
+
+
 def lost_lines() -> int:
     """How many lines this process could not write since ``configure``."""
     return 0 if _lines is None else _lines.writer.lost
@@ -99,6 +116,8 @@ def escape(text: str) -> str:
     Also those that are invisible or turn the direction of writing. What was JSON stays the same
     JSON.
     """
+    if text.isprintable():
+        return text
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
@@ -124,14 +143,13 @@ class LineWriter:
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
 
-    def write(self, line: str) -> None:
-        data = line.encode("utf-8", "backslashreplace") + b"\n"
+    def write(self, *lines: str) -> None:
+        data = [line.encode("utf-8", "backslashreplace") + b"\n" for line in lines]
         with self._changed:
-            if self._closed or len(self._waiting) >= self._capacity:
-                self.lost += 1
-                return
-            self._waiting.append(data)
-            if self._idle:
+            room = 0 if self._closed else self._capacity - len(self._waiting)
+            self._waiting.extend(data[:room])
+            self.lost += len(data[room:])
+            if self._idle and self._waiting:
                 self._idle = False
                 self._changed.notify_all()
 
@@ -218,8 +236,9 @@ class LineWriter:
 class _Lines:
     """Turns an event into the line that the settings ask for."""
 
-    def __init__(self, writer: LineWriter, *, as_text: bool, colours: bool) -> None:
+    def __init__(self, writer: LineWriter, level: int, *, as_text: bool, colours: bool) -> None:
         self.writer = writer
+        self.level = level
         self._as_text = as_text
         self._colours = colours
 
@@ -230,6 +249,15 @@ class _Lines:
         except Exception as problem:  # a log line is never worth a request
             failed = {"event": "log.failed", "level": "error", "problem": type(problem).__name__}
             return _as_json(_stamped(failed))
+
+    def event_line(self, at: float, name: str, values: Mapping[str, str | None]) -> str:
+        """The line of an INFO event whose values are texts."""
+        first = {"time": _stamp(at), "level": "info", "event": name}
+        if self._as_text:
+            return _as_text({**first, **values}, colours=self._colours)
+        pairs = [f'"{key}":{_QUOTED(text)}' for key, text in first.items()]
+        pairs += [f'"{key}":{_QUOTED(text)}' for key, text in values.items() if text is not None]
+        return escape("{" + ",".join(pairs) + "}")
 
 
 class _Handler(logging.Handler):
@@ -297,14 +325,16 @@ def _event_of(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _stamped(event: Mapping[str, Any]) -> dict[str, Any]:
-    now = time.time()
-    milliseconds = int(now * 1_000) % 1_000
     first = {
-        "time": f"{_second(int(now))}.{milliseconds:03d}Z",
+        "time": _stamp(time.time()),
         "level": event.get("level", "info"),
         "event": event.get("event", ""),
     }
     return {**first, **{name: event[name] for name in event if name not in first}}
+
+
+def _stamp(at: float) -> str:
+    return f"{_second(int(at))}.{int(at * 1_000) % 1_000:03d}Z"
 
 
 @lru_cache(maxsize=4)

@@ -1,5 +1,6 @@
 """Whose name and password these are: the sources, asked in their order, behind the throttle."""
 
+import asyncio
 from collections.abc import Mapping
 
 from worksgate.audit import Event
@@ -43,30 +44,41 @@ class PasswordCheck:
         attempt = Attempt(username, browser.address, self._known_device(username, browser))
         try:
             await self._throttle.admit(attempt, now)
-            found = await self._ask(username, password)
-        except (TooManyAttempts, PersonDisabled) as refusal:
-            event, detail = _event_of(refusal)
-            self._records.login(event, now, transaction, browser, username=username, detail=detail)
-            if isinstance(refusal, PersonDisabled):
-                await self._throttle.succeeded(attempt)
+        except TooManyAttempts:
+            self._records.throttled(now, transaction, browser, username)
             raise
-        except (SourceUnavailable, HashingBusy, DirectoryUnavailable):
+        try:
+            found = await self._ask(username, password)
+        except PersonDisabled:
+            await self._throttle.succeeded(attempt, now)
+            self._failed(now, transaction, browser, username, "the person is disabled")
+            raise
+        except (SourceUnavailable, HashingBusy, DirectoryUnavailable, asyncio.CancelledError):
             await self._throttle.withdrawn(attempt)
             raise
         if found is None:
             await self._throttle.failed(attempt, now)
-            detail = "wrong name or password"
-            self._records.login(
-                Event.LOGIN_FAILED, now, transaction, browser, username=username, detail=detail
-            )
+            self._failed(now, transaction, browser, username, "wrong name or password")
             raise WrongPassword
-        await self._throttle.succeeded(attempt)
+        await self._throttle.succeeded(attempt, now)
         return found
 
     def new_device(self, username: str) -> tuple[str, str]:
         """A device id and its signature, for the cookie of who has signed in by this name."""
         device_id = new_id()
         return device_id, self._signer.sign_device(account_key(username), device_id)
+
+    def _failed(
+        self,
+        now: float,
+        transaction: LoginTransaction,
+        browser: Browser,
+        username: str,
+        detail: str,
+    ) -> None:
+        self._records.login(
+            Event.LOGIN_FAILED, now, transaction, browser, username=username, detail=detail
+        )
 
     async def _ask(self, username: str, password: str) -> tuple[str, Person] | None:
         for name, source in self._sources.items():
@@ -81,9 +93,3 @@ class PasswordCheck:
             if self._signer.knows_device(account, device_id, signature):
                 return device_id
         return None
-
-
-def _event_of(refusal: TooManyAttempts | PersonDisabled) -> tuple[Event, str | None]:
-    if isinstance(refusal, PersonDisabled):
-        return Event.LOGIN_FAILED, "the person is disabled"
-    return Event.LOGIN_THROTTLED, None

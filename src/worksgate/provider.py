@@ -11,6 +11,7 @@
 they meet. Nothing in this file knows HTTP.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 
@@ -52,7 +53,6 @@ from worksgate.sign_in import (
     NoUserKey,
     PasswordNeeded,
     SignedIn,
-    WrongPassword,
     is_meant,
 )
 from worksgate.sources import Person, PersonDisabled, Source
@@ -128,15 +128,17 @@ class IdentityProvider:
         except PersonDisabled:  # this very moment; the session has ended with it
             return PasswordNeeded(LoginTransaction.begin(request, client, browser.secret, now))
 
-    async def continue_as(self, transaction: LoginTransaction, browser: Browser) -> Authorized:
+    async def continue_as(
+        self, transaction: LoginTransaction, browser: Browser
+    ) -> Authorized | PasswordNeeded:
         """Issue the code for the person of the live session, who was asked and said yes.
 
-        Raises WrongPassword where the session has ended meanwhile.
+        Raises AlreadySignedIn, NoUserKey, PersonDisabled, UnknownClient, or an outage.
         """
         now = self._clock()
         found = await self._sessions.find(browser.session, now)
-        if found is None:
-            raise WrongPassword
+        if found is None:  # it has ended meanwhile
+            return PasswordNeeded(transaction)
         session, person = found
         return await self._issue(transaction, session.source, person, browser, now)
 
@@ -192,8 +194,9 @@ class IdentityProvider:
         session = await self._sessions.end(browser.session)
         if session is not None:
             self._records.logout(self._clock(), session, browser)
-        clients = await self.clients.snapshot()
-        return parse_logout(query, clients.values(), loopback=self._loopback)
+        clients = (await self.clients.snapshot()).values()
+        enabled = (client for client in clients if client.enabled)
+        return parse_logout(query, enabled, loopback=self._loopback)
 
     # The back channel: steps 7 to 10
 
@@ -255,9 +258,15 @@ class IdentityProvider:
             digest(refresh_token) if refresh_token else None,
             client.refresh_token_lifetime,
         )
-        redemption = await self._store.redeem(
-            request.kind, digest(secret), client.client_id, successors, now
-        )
+        try:
+            redemption = await self._store.redeem(
+                request.kind, digest(secret), client.client_id, successors, now
+            )
+        except asyncio.CancelledError:
+            # The deadline: a commit that hangs in the disk cannot be taken back (F-06).
+            unknown = TemporarilyUnavailable("no answer in time; whether it was used is not known")
+            self._records.refused(Event.CODE_REFUSED, now, unknown, client.client_id, address)
+            raise
         artifact = redemption.artifact
         if redemption.outcome is Outcome.REPLAYED and artifact is not None:
             self._records.artifact(Event.CODE_REPLAYED, now, artifact, address)
@@ -275,7 +284,7 @@ class IdentityProvider:
         person: Person,
         browser: Browser,
         now: float,
-        *artifacts: Session,
+        session: Session | None = None,
     ) -> Authorized:
         """Issue the one code of a transaction, and keep what goes with it."""
         client = await self._client_of(transaction)
@@ -289,14 +298,14 @@ class IdentityProvider:
             raise AlreadySignedIn
         code = new_secret()
         issued_at = self._clock()
-        await self._store.save(
-            transaction.authorization_code(
-                digest(code), client, person.subject_id, user_id, issued_at
-            ),
-            *artifacts,
+        issued = transaction.authorization_code(
+            digest(code), client, person.subject_id, user_id, issued_at
         )
-        # Whoever was disabled a moment ago may have been searched for before this was saved.
-        if await self._sessions.person(source, person) is None:
+        await self._store.save(issued, *([session] if session else ()))
+        # Who was disabled, or given another user key, a moment ago may have been searched for
+        # before this was saved.
+        present = await self._sessions.person(source, person)
+        if present is None or _user_key(client, present) != user_id:
             await self._store.forget(person.subject_id)
             raise PersonDisabled
         self._records.login(Event.CODE_ISSUED, issued_at, transaction, browser, person)

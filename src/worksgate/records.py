@@ -1,8 +1,8 @@
 """What of a login and of the calls of LINE WORKS is recorded, and under which event.
 
-Whoever has proved nothing can make us write; those records are bounded per peer and minute, so
-that a flood does not fill the disk. A client ID is recorded if it can be one of ours: in the wrong
-field of a form a secret may stand (R-106).
+Whoever has proved nothing can make us write; those records are bounded per network and minute,
+so that a flood neither fills the disk nor pushes real records out. A client ID is recorded if it
+can be one of ours: in the wrong field of a form a secret may stand (R-106).
 """
 
 import re
@@ -14,14 +14,22 @@ from worksgate.oauth.errors import (
     InvalidAccess,
     InvalidAuthorization,
     OAuthError,
+    TemporarilyUnavailable,
 )
 from worksgate.oauth.model import AccessToken, Redeemable, Session
+from worksgate.peers import network_of
 from worksgate.session_keys import SessionKeyRefused
 from worksgate.sign_in import Browser
 from worksgate.sources import Person
-from worksgate.tally import PeerTally
+from worksgate.tally import Tally
 
-RECORDS_OF_STRANGERS_A_MINUTE = 60
+REFUSALS_A_MINUTE = 60
+"""Records from one network of requests that were refused before anybody proved anything."""
+REQUESTS_A_MINUTE = 600
+"""Records from one network of good authorization requests: a whole office may come at nine."""
+
+_AUTHENTICATED = (InvalidAuthorization, InvalidAccess, TemporarilyUnavailable)
+"""Refusals that only a client that has proved itself can meet."""
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
@@ -31,21 +39,29 @@ class Records:
 
     def __init__(self, audit: AuditLog) -> None:
         self._audit = audit
-        self._strangers = PeerTally(RECORDS_OF_STRANGERS_A_MINUTE)
+        self._refusals = Tally(REFUSALS_A_MINUTE)
+        self._requests = Tally(REQUESTS_A_MINUTE)
 
     def requested(self, at: float, transaction: LoginTransaction, browser: Browser) -> None:
         """A browser came with a good authorization request."""
-        if not self._strangers.exceeded(transaction.client_id, browser.address, at):
+        if not self._requests.exceeded(network_of(browser.address), at):
             self.login(Event.LOGIN_REQUESTED, at, transaction, browser)
 
     def not_authorized(self, at: float, error: AuthorizationError, browser: Browser) -> None:
         """A browser came with an authorization request that was refused."""
-        if not self._strangers.exceeded("", browser.address, at):
+        if not self._refusals.exceeded(network_of(browser.address), at):
             unconfirmed = isinstance(error, SessionKeyRefused)
             event = Event.SESSION_KEY_REFUSED if unconfirmed else Event.LOGIN_REFUSED
             self._audit.record(
                 AuditEvent(event=event, at=at, address=browser.address, detail=error.detail)
             )
+
+    def throttled(
+        self, at: float, transaction: LoginTransaction, browser: Browser, username: str
+    ) -> None:
+        """A password was not even looked at."""
+        if not self._refusals.exceeded(network_of(browser.address), at):
+            self.login(Event.LOGIN_THROTTLED, at, transaction, browser, username=username)
 
     def login(
         self,
@@ -102,10 +118,12 @@ class Records:
     def refused(
         self, event: Event, at: float, error: OAuthError, client_id: str, address: str
     ) -> None:
-        """A call was refused: of an authenticated client as ``event``, else as its own."""
-        if not isinstance(error, InvalidAuthorization | InvalidAccess):
+        """A call was refused: as ``event`` where it failed by its code or token, and else, which
+        may be a stranger's, as CLIENT_REFUSED within the bound.
+        """
+        if not isinstance(error, _AUTHENTICATED):
             event = Event.CLIENT_REFUSED
-            if self._strangers.exceeded(client_id, address, at):
+            if self._refusals.exceeded(network_of(address), at):
                 return
         self._audit.record(
             AuditEvent(

@@ -218,8 +218,6 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "purge_interval": _at_least(0),
     "log_format": _one_of("auto", "json", "text"),
     "log_level": _one_of("debug", "info", "warning", "error"),
-    "admin_host": _host_name,
-    "admin_port": _port,
 }
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-def option(default: Any, sentence: str, *, secret: bool = False) -> Any:
+def option(default: Any, sentence: str) -> Any:
     """A field of ``Settings``, with the sentence that documents it."""
-    return field(default=default, repr=not secret, metadata={"doc": sentence, "secret": secret})
+    return field(default=default, metadata={"doc": sentence})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,15 +24,13 @@ class Settings:
     )
     database_url: str = option(
         "sqlite:///worksgate.db",
-        "Where clients, people and the audit log are kept: sqlite:///relative.db, "
-        "sqlite:////absolute/path.db or postgresql://….",
-        secret=True,
+        "Where clients, people and the audit log are kept: sqlite:///relative.db or "
+        "sqlite:////absolute/path.db.",
     )
     store_url: str = option(
         "",
         "Where codes, tokens and sessions are kept: empty for the database, "
         "memory: for this process alone.",
-        secret=True,
     )
     host: str = option("127.0.0.1", "The address to listen on.")
     port: int = option(8080, "The port to listen on.")
@@ -41,18 +39,20 @@ class Settings:
         "Networks (CIDR) of reverse proxies; only their X-Forwarded-For and -Proto are believed.",
     )
     product_name: str = option(
-        "LINE WORKS", "What the login page calls the service that people sign in to."
+        "LINE WORKS", "What the sign-in page calls the service that people sign in to."
     )
-    company_name: str = option("", "The company's name on the login page.")
+    company_name: str = option("", "The company's name on the sign-in page.")
     support_url: str = option(
-        "", "Where the login page sends people who need help: an https: or mailto: address."
+        "", "Where the sign-in page sends people who need help: an https: or mailto: address."
     )
     web_login_path: str = option(
         "/login", "Path of the Web Login URL and the Application Login URL."
     )
     access_token_path: str = option("/accessToken", "Path of the Access Token Return API.")
     user_info_path: str = option("/userInfo", "Path of the User Info Return API.")
-    imap_login_path: str = option("/apiLogin", "Path of the IMAP/CalDAV Login API.")
+    imap_login_path: str = option(
+        "/apiLogin", "Path of the IMAP/CalDAV Login API, which this version does not serve yet."
+    )
     logout_path: str = option("/logout", "Path of the Logout URL.")
     answer_deadline: float = option(
         2.5,
@@ -65,19 +65,20 @@ class Settings:
         7 * 86400.0, "Seconds after which a browser's session ends however much it is used."
     )
     login_free_failures: int = option(
-        10, "Failed logins of one account that cost nothing; each further one doubles the delay."
+        10, "Failed sign-ins of one account that cost nothing; each further one doubles the delay."
     )
     login_longest_delay: float = option(
-        900.0, "The longest delay, in seconds, that failed logins of one account can build up."
+        900.0, "The longest delay, in seconds, that failed sign-ins of one account can build up."
     )
     login_failures_per_address: int = option(
-        200, "Failed logins from one address in ten minutes, before it has to wait."
+        200, "Failed sign-ins from one address in ten minutes, before it has to wait."
     )
     hashing_threads: int = option(
         0, "Threads that check passwords; 0 for one fewer than the cores of this machine."
     )
     hashing_queue: int = option(
-        64, "Logins that may wait for a hashing thread; beyond that people are asked to try again."
+        64,
+        "Sign-ins that may wait for a hashing thread; beyond that people are asked to try again.",
     )
     session_key_check_url: str = option(
         "https://auth.worksmobile.com/login/check/",
@@ -85,7 +86,7 @@ class Settings:
     )
     start_over_url: str = option(
         "https://auth.worksmobile.com/d/login/{domain}?accessUrl={service}",
-        "The deep link by which people start again at LINE WORKS when a login took too long.",
+        "The deep link by which people start again at LINE WORKS when a sign-in took too long.",
     )
     service_url: str = option(
         "https://talk.worksmobile.com/", "The LINE WORKS page that the deep link leads to."
@@ -103,11 +104,6 @@ class Settings:
     log_level: str = option(
         "info", "The least serious level that is logged: debug, info, warning or error."
     )
-    metrics_on_public_address: bool = option(
-        False, "Whether GET /metrics answers on the public address too."
-    )
-    admin_host: str = option("127.0.0.1", "The address that the administration console listens on.")
-    admin_port: int = option(8081, "The port that the administration console listens on.")
 
     @property
     def is_loopback(self) -> bool:

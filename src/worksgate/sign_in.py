@@ -68,12 +68,12 @@ class NoUserKey(Exception):
 def is_meant(works_id: str | None, person: Person) -> bool:
     """Whether LINE WORKS' hint can mean this person; no hint means anybody.
 
-    A hint is a whole LINE WORKS account or its local part; a person's works account may be kept
-    either way, and a username may be the same address.
+    A hint is a whole LINE WORKS account or its local part; so may a works account be kept. A
+    username counts only for somebody whose works account is not known.
     """
     if works_id is None:
         return True
-    hint = account_key(works_id)
-    names = {account_key(name) for name in (person.works_account, person.username) if name}
-    local_parts = {name.partition("@")[0] for name in names if "@" not in name or "@" not in hint}
-    return hint in names or hint.partition("@")[0] in local_parts
+    hint, name = account_key(works_id), account_key(person.works_account or person.username)
+    if "@" in hint and "@" in name:
+        return hint == name
+    return hint.partition("@")[0] == name.partition("@")[0]

@@ -3,6 +3,9 @@
 from collections import OrderedDict
 from dataclasses import dataclass
 
+WINDOW = 60.0
+"""Seconds."""
+
 
 @dataclass(slots=True)
 class _Count:
@@ -10,28 +13,21 @@ class _Count:
     value: int = 0
 
 
-class PeerTally:
-    """Counts what strangers do, per client and peer in each minute, in bounded memory.
-
-    It bounds what a flood costs; it never stands in the way of a right secret, so nobody can lock
-    a client out with it (R-48).
-    """
-
-    WINDOW = 60.0
+class Tally:
+    """Counts by name in each minute, in bounded memory: the names least in use are forgotten."""
 
     def __init__(self, limit: int, *, size: int = 4_096) -> None:
         self._limit = limit
         self._size = size
-        self._counts: OrderedDict[tuple[str, str], _Count] = OrderedDict()
+        self._counts: OrderedDict[str, _Count] = OrderedDict()
 
-    def exceeded(self, client_id: str, peer: str, now: float) -> bool:
+    def exceeded(self, name: str, now: float) -> bool:
         """Count one more; whether that is beyond the limit."""
-        place = (client_id[:64], peer)
-        count = self._counts.pop(place, None)
-        if count is None or not 0 <= now - count.since < self.WINDOW:
+        count = self._counts.pop(name, None)
+        if count is None or not 0 <= now - count.since < WINDOW:
             count = _Count(now)
         count.value += 1
-        self._counts[place] = count
+        self._counts[name] = count
         while len(self._counts) > self._size:
             self._counts.popitem(last=False)
         return count.value > self._limit

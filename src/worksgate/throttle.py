@@ -2,34 +2,40 @@
 
 Three counters stand between a guess and the hash, each counted before the hash runs (R-78):
 
-* the account's, for browsers that we don't know: ``free`` attempts, then one after each delay,
-  and the delay doubles;
-* the browser's own, if it has signed in as this person before (a device cookie): whoever attacks
-  the account from outside cannot use this one up (R-79);
-* the address's, against one peer who tries many accounts.
+* one for the account from this network, or from this browser if it has signed in as this person
+  before (a device cookie): ``free`` attempts, then one after each delay, and the delay doubles.
+  Who attacks an account from elsewhere uses up counters of their own (R-79);
+* one for the account from everywhere that it has not signed in from: beyond ``strangers``
+  failures in a row only known browsers and networks may go on, until the window ends;
+* one for the network, against a peer who tries many accounts.
 
 A success sets the counters of that person back. Unknown accounts are counted like known ones, so
 that an answer tells nothing.
 """
 
 import hashlib
-import ipaddress
 import unicodedata
 from dataclasses import dataclass
 
+from worksgate.peers import network_of
 from worksgate.store import Store
+
+KNOWN_FOR = 30 * 86_400.0
+"""Seconds that a network counts as known after somebody has signed in from there."""
 
 
 @dataclass(frozen=True, slots=True)
 class ThrottlePolicy:
     """``free`` failures cost nothing; then the delay starts at ``first_delay`` and doubles.
 
+    ``strangers`` is the most that unknown places may fail in a row, all together (SP 800-63B).
     ``window`` is how long failures are remembered; all times are seconds.
     """
 
     free: int = 10
     first_delay: float = 1.0
     longest_delay: float = 900.0
+    strangers: int = 100
     window: float = 86_400.0
     per_address: int = 200
     address_window: float = 600.0
@@ -60,18 +66,35 @@ class Attempt:
     device_id: str | None = None
 
     @property
-    def counter(self) -> str:
-        """The counter that this attempt uses up."""
-        account = _fingerprint(account_key(self.account))
-        return (
-            f"login:{account}:{_fingerprint(self.device_id)}"
-            if self.device_id
-            else f"login:{account}"
-        )
+    def place(self) -> str:
+        """Where it comes from: a browser that is known, or else a network."""
+        return f"device {self.device_id}" if self.device_id else self.network
+
+    @property
+    def network(self) -> str:
+        return network_of(self.address)
+
+    def counter(self, kind: str, *of: str) -> str:
+        """The name of a counter of this account; it holds no name of a person."""
+        return " ".join((kind, _fingerprint(account_key(self.account)), *map(_fingerprint, of)))
+
+    @property
+    def counters(self) -> tuple[str, str]:
+        """What this attempt uses up: the count of failures, and the gate that they close."""
+        return self.counter("login", self.place), self.counter("gate", self.place)
+
+    @property
+    def strangers_counter(self) -> str:
+        return self.counter("strangers")
+
+    @property
+    def known_counter(self) -> str:
+        """Not zero where this account has signed in from this network."""
+        return self.counter("known", self.network)
 
     @property
     def address_counter(self) -> str:
-        return f"address:{_network(self.address)}"
+        return f"address {_fingerprint(self.network)}"
 
 
 def account_key(username: str) -> str:
@@ -89,51 +112,54 @@ class Throttle:
 
     async def admit(self, attempt: Attempt, now: float) -> None:
         """Let an attempt through to the hash, and count it. Raises TooManyAttempts."""
-        policy = self._policy
+        policy, store = self._policy, self._store
+        failures, gate = attempt.counters
         if attempt.device_id is None:
-            failures = await self._store.count(attempt.address_counter, now)
-            if failures >= policy.per_address:
-                raise TooManyAttempts(policy.address_window)
-        gate = f"gate:{attempt.counter}"
-        if await self._store.count(gate, now):
-            raise TooManyAttempts(policy.delay(await self._store.count(attempt.counter, now)))
-        attempts = await self._store.bump(attempt.counter, policy.window, now)
+            await self._admit_network(attempt, now)
+        if await store.count(gate, now):
+            raise TooManyAttempts(policy.delay(await store.count(failures, now)))
+        attempts = await store.bump(failures, policy.window, now)
         delay = policy.delay(attempts)
-        if attempts >= policy.free and await self._store.bump(gate, delay, now) > 1:
+        if attempts >= policy.free and await store.bump(gate, delay, now) > 1:
             raise TooManyAttempts(delay)
+        # Last, so that a burst which the gate stops does not use up what all strangers have.
+        if await self._is_stranger(attempt, now):
+            await self._admit_stranger(attempt, now)
 
-    async def succeeded(self, attempt: Attempt) -> None:
+    async def succeeded(self, attempt: Attempt, now: float) -> None:
         """The password was right: nothing of this person's counts any longer."""
-        account = Attempt(attempt.account, attempt.address)
+        from_network = Attempt(attempt.account, attempt.address)
         await self._store.reset(
-            *(
-                name
-                for counter in {attempt.counter, account.counter}
-                for name in (counter, f"gate:{counter}")
-            )
+            attempt.strangers_counter, *attempt.counters, *from_network.counters
         )
+        await self._store.bump(attempt.known_counter, KNOWN_FOR, now)
 
     async def withdrawn(self, attempt: Attempt) -> None:
         """The password could not be checked: the next attempt need not wait for this one.
 
         The count stays: whoever can make a source falter must not win guesses by it.
         """
-        await self._store.reset(f"gate:{attempt.counter}")
+        _, gate = attempt.counters
+        await self._store.reset(gate)
 
     async def failed(self, attempt: Attempt, now: float) -> None:
-        """The password was wrong: the address is counted too."""
+        """The password was wrong: the network is counted too."""
         await self._store.bump(attempt.address_counter, self._policy.address_window, now)
 
+    async def _admit_network(self, attempt: Attempt, now: float) -> None:
+        failures = await self._store.count(attempt.address_counter, now)
+        if failures >= self._policy.per_address:
+            raise TooManyAttempts(self._policy.address_window)
 
-def _network(address: str) -> str:
-    """Who has one IPv6 address has the 2**64 of its network: they count as one."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(ip, ipaddress.IPv4Address) or ip.ipv4_mapped:
-        return str(ip)
-    return str(ipaddress.ip_network((ip, 64), strict=False))
+    async def _admit_stranger(self, attempt: Attempt, now: float) -> None:
+        policy = self._policy
+        attempts = await self._store.bump(attempt.strangers_counter, policy.window, now)
+        if attempts > policy.strangers:
+            raise TooManyAttempts(policy.longest_delay)
+
+    async def _is_stranger(self, attempt: Attempt, now: float) -> bool:
+        """Whether nothing says that this account was ever signed in to from there."""
+        return attempt.device_id is None and not await self._store.count(attempt.known_counter, now)
 
 
 def _fingerprint(text: str) -> str:

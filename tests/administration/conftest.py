@@ -1,40 +1,15 @@
-"""A migrated database for each test."""
+"""An administration on a migrated database for each test."""
 
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from tests.administration.installation import Office, office
-from tests.databases import directory_in, migrated
+from tests.directories import database, directory, file, hashing
 
 from worksgate.credentials import PasswordHashing
 from worksgate.directory.database import Directory
 
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    """Where the database is, or will be."""
-    return tmp_path / "worksgate.db"
-
-
-@pytest.fixture
-def database(file: Path) -> Path:
-    """The migrated database."""
-    file.write_bytes(migrated())
-    return file
-
-
-@pytest.fixture
-async def directory(database: Path) -> AsyncIterator[Directory]:
-    async with directory_in(database) as directory:
-        yield directory
-
-
-@pytest.fixture(scope="session")
-def hashing() -> Iterator[PasswordHashing]:
-    hashing = PasswordHashing(threads=1)
-    yield hashing
-    hashing.close()
+__all__ = ["at_work", "database", "directory", "file", "hashing"]
 
 
 @pytest.fixture

@@ -164,8 +164,9 @@ async def test_a_key_that_one_row_frees_can_be_taken_by_a_later_one_if_that_is_c
 @pytest.mark.parametrize(
     ("header", "reason"),
     [
-        ("username,surname", "unknown column 'surname'; known are username, name"),
-        ("name,external_key", "no column username"),
+        ("username,surname", "no column 'surname'; did you mean username?"),
+        ("username,phone", "no column 'phone'; known are username, name"),
+        ("name,external_key", "username must be one"),
         ("username,USERNAME", "twice"),
     ],
 )

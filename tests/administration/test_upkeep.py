@@ -44,6 +44,18 @@ async def test_r110_a_purge_removes_what_has_expired_and_nothing_else(at_work: O
     assert kept[-1].detail == "3 audit records were past their time"
 
 
+async def test_the_end_of_audit_records_is_recorded_once_an_hour(at_work: Office) -> None:
+    old = [AuditEvent(event=Event.LOGOUT, at=NOW - 400 * DAY + second) for second in range(3)]
+    await at_work.directory.record(old)
+    for later in (10.0, 1_800.0, 3_599.0):
+        at_work.clock.now = NOW + later
+        assert await at_work.administration.purge() == 0
+    at_work.clock.now = NOW + 3_600
+    assert await at_work.administration.purge() == 3
+    (record,) = await at_work.administration.audit()
+    assert (record.event, record.at, record.actor) == (Event.SYSTEM, NOW + 3_600, "tester")
+
+
 async def test_audit_records_are_kept_for_ever_if_that_is_set(
     at_work: Office, hashing: PasswordHashing
 ) -> None:

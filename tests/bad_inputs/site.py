@@ -68,14 +68,23 @@ class Node:
     def get(self, target: str, **headers: str) -> Answer:
         return self.send("GET", target, {name.title(): value for name, value in headers.items()})
 
-    def post(self, target: str, form: dict[str, str], **headers: str) -> Answer:
+    def post(
+        self, target: str, form: dict[str, str], source: str | None = None, **headers: str
+    ) -> Answer:
         extra = {name.title(): value for name, value in headers.items()}
-        return self.send("POST", target, {**FORM, **extra}, urlencode(form).encode())
+        return self.send("POST", target, {**FORM, **extra}, urlencode(form).encode(), source)
 
-    def send(self, method: str, target: str, headers: dict[str, str], body: bytes = b"") -> Answer:
-        """An ordinary request, as a well-behaved caller makes it."""
+    def send(
+        self,
+        method: str,
+        target: str,
+        headers: dict[str, str],
+        body: bytes = b"",
+        source: str | None = None,
+    ) -> Answer:
+        """An ordinary request, as a well-behaved caller makes it; from ``source`` if given."""
         message = request(method, target.encode(), headers, body, host=f"127.0.0.1:{self.port}")
-        with self.connect() as connection:
+        with self.connect(source) as connection:
             return connection.exchange(message)
 
 

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tests.installation import Installation, installed
 
 from worksgate.demonstration import PASSWORD
-from worksgate.serving import server_config
+from worksgate.server import server_config
 
 START_TIME = 30.0
 """Seconds that the demonstration has to come up on a busy machine."""

@@ -169,6 +169,14 @@ def test_disable_enable_and_remove(terminal: Terminal) -> None:
     assert terminal.refused("client", "show", "acme") == "there is no client 'acme'"
 
 
+def test_a_client_is_called_by_its_name_however_it_was_asked_for(terminal: Terminal) -> None:
+    client_id = terminal.json("client", "add", "Acme")["client_id"]
+    for spelling in ("ACME", client_id):
+        assert terminal.ok("client", "disable", spelling).out == "The client Acme is disabled.\n"
+        assert terminal.ok("client", "enable", spelling).out == "The client Acme is enabled.\n"
+    assert terminal.ok("client", "remove", client_id).out == "The client Acme has been removed.\n"
+
+
 def test_unknown_client_is_refused_by_every_command(terminal: Terminal) -> None:
     for command in ("show", "rotate-secret", "disable", "enable", "remove"):
         assert terminal.refused("client", command, "nobody") == "there is no client 'nobody'"

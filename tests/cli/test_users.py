@@ -100,6 +100,20 @@ def test_disable_enable_sign_out_set_password_and_remove(terminal: Terminal) -> 
     assert "aoi@x" in terminal.refused("user", "show", "aoi@x")
 
 
+def test_a_person_is_called_as_they_are_written_however_they_were_asked_for(
+    terminal: Terminal,
+) -> None:
+    terminal.ok("user", "add", "Aoi@x")
+    told = {
+        "disable": "Aoi@x is disabled.",
+        "enable": "Aoi@x is enabled.",
+        "sign-out": "Aoi@x is signed out: 0 sessions, codes and tokens ended.",
+        "remove": "Aoi@x has been removed.",
+    }
+    for command, sentence in told.items():
+        assert terminal.ok("user", command, "AOI@X").out == f"{sentence}\n"
+
+
 def test_unknown_person_is_refused_by_every_command(terminal: Terminal) -> None:
     for command in ("show", "disable", "enable", "remove", "sign-out", "set-password"):
         assert terminal.refused("user", command, "nobody") == "there is no person 'nobody'"

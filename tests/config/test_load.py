@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from worksgate import config
-from worksgate.config import ConfigurationError, load
+from worksgate.config import ConfigurationError, checked, load
 from worksgate.settings import Settings
 
 
@@ -61,12 +61,11 @@ def test_named_file_that_is_missing_is_a_problem() -> None:
 def test_every_type_is_read_from_the_file() -> None:
     settings = from_file(
         'port = 9000\nanswer_deadline = 2\ntrusted_proxies = ["10.0.0.0/8"]\n'
-        'metrics_on_public_address = true\nproduct_name = "ラインワークス"\n'
+        'product_name = "ラインワークス"\n'
     )
     assert settings.port == 9000
     assert settings.answer_deadline == 2.0
     assert settings.trusted_proxies == ("10.0.0.0/8",)
-    assert settings.metrics_on_public_address is True
     assert settings.product_name == "ラインワークス"
 
 
@@ -75,8 +74,6 @@ def test_every_type_is_read_from_the_file() -> None:
     [
         ("WORKSGATE_PORT", "9000", "port", 9000),
         ("WORKSGATE_ANSWER_DEADLINE", "1.5", "answer_deadline", 1.5),
-        ("WORKSGATE_METRICS_ON_PUBLIC_ADDRESS", "Yes", "metrics_on_public_address", True),
-        ("WORKSGATE_METRICS_ON_PUBLIC_ADDRESS", "0", "metrics_on_public_address", False),
         ("WORKSGATE_TRUSTED_PROXIES", "10.0.0.0/8, ::1", "trusted_proxies", None),
         ("WORKSGATE_TRUSTED_PROXIES", "", "trusted_proxies", ()),
         ("WORKSGATE_COMPANY_NAME", "", "company_name", ""),
@@ -143,7 +140,6 @@ def test_file_that_is_not_utf8_is_a_problem(tmp_path: Path) -> None:
         "port = true",
         "port = 1.0",
         "host = 1",
-        "metrics_on_public_address = 1",
         'trusted_proxies = "10.0.0.0/8"',
         "trusted_proxies = [1]",
         "answer_deadline = nan",
@@ -199,3 +195,31 @@ def test_template_has_every_setting_and_reads_back_as_it_was_written() -> None:
     assert from_file(uncommented) == load(None, {}, {})
     for name in Settings.__dataclass_fields__:
         assert f"\n{name} = " in uncommented
+
+
+def test_settings_that_a_program_made_are_tidied_like_those_of_a_file(tmp_path: Path) -> None:
+    made = Settings(public_url="https://SSO.example.com/gate/", answer_deadline=2)
+    assert checked(made) == Settings(
+        public_url="https://sso.example.com/gate",
+        answer_deadline=2.0,
+        database_url=f"sqlite:///{tmp_path}/worksgate.db",
+    )
+    assert checked(checked(made)) == checked(made)
+
+
+def test_all_problems_of_settings_that_a_program_made_are_told_by_their_names() -> None:
+    made = Settings(
+        public_url="http://sso.example.com",
+        port="80",  # type: ignore[arg-type]  # as a program without types may say it
+        session_idle_limit=30 * 86_400.0,
+        log_level="loud",
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        checked(made)
+    assert caught.value.problems == (
+        "port: must be a whole number",
+        "public_url: must begin with https://; plain http is for this machine alone",
+        "log_level: must be debug, info, warning or error",
+    )
+    with pytest.raises(ConfigurationError, match=r"^session_idle_limit: must not be more"):
+        checked(Settings(session_idle_limit=30 * 86_400.0))

@@ -241,7 +241,7 @@ async def test_f21_cancelled_logins_give_their_room_back() -> None:
             for login in logins:
                 login.cancel()
             await asyncio.gather(*logins, return_exceptions=True)
-            await asyncio.to_thread(hashing._pool.submit(int).result)  # behind all of them
+            await hashing._run(int)  # behind the one that had begun
         answers = await asyncio.gather(*(hashing.verify(PASSWORD, encoded) for _ in range(3)))
         assert answers == [True] * 3
     finally:
@@ -262,6 +262,6 @@ async def test_f24_hashing_yields_the_processor_to_everything_else() -> None:
 def test_f24_one_core_is_left_for_the_calls_of_line_works() -> None:
     hashing = PasswordHashing()
     try:
-        assert hashing._threads == max(1, (os.cpu_count() or 2) - 1)
+        assert hashing._pool.threads == max(1, (os.cpu_count() or 2) - 1)
     finally:
         hashing.close()

@@ -1,28 +1,5 @@
 """A migrated database for each test."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
+from tests.directories import database, directory, file
 
-import pytest
-from tests.databases import directory_in, migrated
-
-from worksgate.directory.database import Directory
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    """Where the database is, or will be."""
-    return tmp_path / "worksgate.db"
-
-
-@pytest.fixture
-def database(file: Path) -> Path:
-    """The migrated database."""
-    file.write_bytes(migrated())
-    return file
-
-
-@pytest.fixture
-async def directory(database: Path) -> AsyncIterator[Directory]:
-    async with directory_in(database) as directory:
-        yield directory
+__all__ = ["database", "directory", "file"]

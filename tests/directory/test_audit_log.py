@@ -207,15 +207,15 @@ def test_recording_outside_of_an_event_loop_raises_nothing() -> None:
     AuditWriter(Flaky()).record(FAILED)
 
 
-async def test_r105_an_event_is_a_log_line_in_utc() -> None:
+async def test_r105_an_event_is_a_log_line() -> None:
     writer = AuditWriter(Flaky())
     with capture_logs() as lines:
         writer.record(replace(FAILED, detail=None))
+        await writer.flush()
     assert lines == [
         {
             "event": "login.failed",
             "log_level": "info",
-            "at": "2027-01-15T08:00:00.000+00:00",
             "login_id": "l1",
             "client_id": "c1",
             "subject_id": "directory:a1",

@@ -18,7 +18,7 @@ from tests.databases import query, url_of
 from worksgate.directory import DirectoryUnavailable, migrations
 from worksgate.directory.database import Directory
 from worksgate.directory.engine import open_engines
-from worksgate.directory.migrations import HEAD, SchemaTooNew, migrate, revision
+from worksgate.directory.migrations import HEAD, SchemaTooNew, migrate
 from worksgate.directory.schema import metadata
 from worksgate.store.schema import COUNTERS, TABLES
 
@@ -92,12 +92,6 @@ async def test_a_failed_migration_leaves_nothing_behind(
     with pytest.raises(DirectoryUnavailable, match="syntax error"):
         await migrate(url_of(file))
     assert query(file, "SELECT name FROM sqlite_master") == []
-
-
-async def test_the_revision_of_an_empty_database_is_none(file: Path) -> None:
-    assert await revision(url_of(file)) is None
-    await migrate(url_of(file))
-    assert await revision(url_of(file)) == HEAD
 
 
 async def test_a_new_database_file_is_its_owners_alone(file: Path) -> None:

@@ -223,8 +223,8 @@ def test_columns_may_be_in_any_case_and_order_and_after_a_byte_order_mark() -> N
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ({"username": "h", "colour": "blue"}, "unknown column 'colour'; known are username"),
-        ({"name": "Hanako"}, "no column username"),
+        ({"username": "h", "colour": "blue"}, "no column 'colour'; known are username"),
+        ({"name": "Hanako"}, "username must be one"),
         ({"username": "h", "Username": "g"}, "twice"),
     ],
 )

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from worksgate.web.application import with_trusted_proxies
+from worksgate.server import with_trusted_proxies
 
 INSTALL_PAGE = Path(__file__).parents[2] / "docs" / "install.md"
 HOST = "sso.example.com"

@@ -7,7 +7,7 @@ import sqlite3
 import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
-from itertools import takewhile
+from itertools import groupby, takewhile
 from pathlib import Path
 
 import click
@@ -32,23 +32,33 @@ def name_of(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-def typed_lines(page: Path) -> Iterator[list[str]]:
-    """The words of each line that somebody is told to type, or that systemd is."""
-    for language, block in _BLOCK.findall(page.read_text("utf-8")):
+_BEFORE = {"console": "$ ", "ini": "ExecStart=", "sh": ""}
+"""What stands before a command, by the language of its block."""
+
+
+def typed_commands(text: str) -> Iterator[list[str]]:
+    """The words of each command that somebody is told to type, or that systemd is."""
+    for language, block in _BLOCK.findall(text):
         for line in block.replace("\\\n", " ").splitlines():
-            if language == "ini":
-                line = line.partition("ExecStart=")[2]
-            if language in ("sh", "ini") and (words := shlex.split(line, comments=True)):
-                yield words
+            if language in _BEFORE and line.startswith(_BEFORE[language]):
+                words = shlex.split(line.removeprefix(_BEFORE[language]), comments=True)
+                yield from simple_commands(words)
+
+
+def simple_commands(words: list[str]) -> Iterator[list[str]]:
+    """The commands of a pipe or a chain, each without what it is given by redirection."""
+    for joined, group in groupby(words, lambda word: word in ("|", "&&")):
+        if not joined:
+            yield list(takewhile(lambda word: word not in ("<", ">"), group))
 
 
 def worksgate_arguments(words: list[str]) -> list[str] | None:
-    """What a line gives to ``worksgate``; None where it calls something else."""
-    while words[:1] == ["sudo"]:
-        words = words[3:] if words[1] == "-u" else words[1:]
+    """What a command gives to ``worksgate``; None where it calls something else."""
+    while words and ("=" in words[0] or words[0] == "sudo"):
+        words = words[3:] if words[:2] == ["sudo", "-u"] else words[1:]
     if not words or words[0].rpartition("/")[2] != "worksgate":
         return None
-    return list(takewhile(lambda word: word not in ("|", "<", ">", "&&"), words[1:]))
+    return words[1:]
 
 
 def find_command(words: list[str]) -> tuple[click.Command, list[str]]:
@@ -74,7 +84,7 @@ def test_links_of_a_page_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands_of_a_page_can_be_typed_as_they_stand(page: Path) -> None:
-    for words in typed_lines(page):
+    for words in typed_commands(page.read_text("utf-8")):
         if (arguments := worksgate_arguments(words)) is not None:
             check_command(arguments)
         if words[0] == "make":
@@ -95,6 +105,27 @@ def test_commands_within_a_sentence_exist(page: Path) -> None:
                 assert word in names, f"worksgate {span}: there is no such option"
     for target in re.findall(r"`make ([a-z]+)", text):
         assert target in TARGETS
+
+
+def test_commands_are_found_in_every_kind_of_block() -> None:
+    page = """
+```console
+$ printf %s "$PASSWORD" | worksgate user add aoi \\
+    --password-stdin > aoi.json
+added
+```
+```ini
+ExecStart=/opt/worksgate/bin/worksgate serve
+```
+```sh
+A=b sudo -u worksgate worksgate purge  # and so on
+```
+```text
+$ worksgate nonsense
+```
+"""
+    found = [worksgate_arguments(words) for words in typed_commands(page)]
+    assert found == [None, ["user", "add", "aoi", "--password-stdin"], ["serve"], ["purge"]]
 
 
 @pytest.mark.parametrize("line", ["user ad alice", "user add alice --colour red", "client"])
@@ -126,6 +157,16 @@ def test_every_error_and_every_page_is_explained() -> None:
         assert f"| {notice.title % {'product': 'LINE WORKS'}} |" in text
     for problem in (each for each in Problem if each is not Problem.EMPTY):
         assert PROBLEMS[problem].happened.rstrip(".").split(",")[0] in text
+
+
+def test_the_table_of_errors_is_the_one_of_the_code() -> None:
+    page = (ROOT / "docs" / "protocol.md").read_text("utf-8")
+    for error in _family(OAuthError):
+        if error.number.isdigit():
+            (row,) = re.findall(rf"^\| {error.number} \|.*", page, re.MULTILINE)
+            cells = [cell.strip(" `") for cell in row.strip("|").split("|")]
+            assert (cells[1], cells[4]) == (error.message, error.description)
+            assert str(error.status) in cells[3].split(", ")
 
 
 def _family(error: type[OAuthError]) -> Iterator[type[OAuthError]]:

@@ -1,4 +1,4 @@
-"""What each refusal looks like: the table of CONTRACT.md §2, word for word."""
+"""What each refusal looks like: the table of docs/protocol.md, word for word."""
 
 import pytest
 

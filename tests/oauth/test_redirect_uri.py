@@ -1,4 +1,4 @@
-"""Where a code may be sent: SECURITY.md §1 line by line, then properties.
+"""Where a code may be sent: docs/protocol.md, redirect_uri, line by line; then properties.
 
 The attacks are those of published holes in the same place (CVE-2023-6291, CVE-2024-8883,
 CVE-2024-52289, CVE-2026-3872, CVE-2026-7504).

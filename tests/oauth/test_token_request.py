@@ -1,4 +1,4 @@
-"""Access token request and response: CONTRACT.md §2, the part that needs no store."""
+"""Access token request and response, as in docs/protocol.md: what needs no store."""
 
 from collections.abc import Mapping
 

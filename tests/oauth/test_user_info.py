@@ -1,4 +1,4 @@
-"""User info, and the rules for user keys: CONTRACT.md §3."""
+"""User info, and the rules for user keys, as in docs/protocol.md."""
 
 import pytest
 from hypothesis import given, settings

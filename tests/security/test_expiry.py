@@ -44,6 +44,11 @@ async def test_r110_expired_codes_tokens_sessions_and_audit_records_are_removed(
             )
         )
         assert await installation.browser().code()
+        told = "SELECT actor, detail FROM audit WHERE event = 'system'"
+        await eventually(lambda: installation.rows(told))
+        ((actor, detail),) = installation.rows(told)
+        assert actor is None
+        assert str(detail).endswith(" audit records were past their time")
 
 
 async def test_r37_r110_a_used_code_outlives_its_expiry(tmp_path: Path) -> None:

@@ -6,12 +6,15 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from tests.databases import query
 from tests.installation import prepared
 from tests.served import Served, listening, read_all, served
 
-import worksgate.serving
+import worksgate.server
 import worksgate.web.body
 
 PATIENCE = 0.6
@@ -24,7 +27,7 @@ HIDDEN = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     patch = pytest.MonkeyPatch()
-    patch.setattr(worksgate.serving, "HEADER_TIMEOUT", PATIENCE)
+    patch.setattr(worksgate.server, "HEADER_TIMEOUT", PATIENCE)
     patch.setattr(worksgate.web.body, "BODY_TIMEOUT", PATIENCE)
     with listening() as listener, patch.context():
         url = "http://{}:{}".format(*listener.getsockname())
@@ -161,6 +164,48 @@ def test_headers_beyond_64_kib_are_refused(server: Served) -> None:
         except OSError:
             return
         assert 200 not in statuses(read_all(connection))
+
+
+def test_f25_what_follows_the_headers_is_bounded_trailers_too(server: Served) -> None:
+    with server.connect() as connection:
+        connection.sendall(post(CHUNKED, path="/nope", body="0\r\n"))
+        trailer = b"a: b\r\n" * 10_000
+        sent = 0
+        with suppress(ConnectionError):
+            while sent < 20_000_000:
+                connection.sendall(trailer)
+                sent += len(trailer)
+        assert sent < 20_000_000
+
+
+def test_r96_a_trailer_does_not_pass_for_a_header(tmp_path: Path) -> None:
+    """Behind a trusted proxy, X-Forwarded-For counts where the proxy put it and nowhere else."""
+    with listening() as listener:
+        url = "http://{}:{}".format(*listener.getsockname())
+        settings, _ = asyncio.run(prepared(tmp_path, public_url=url))
+        with served(listener, replace(settings, trusted_proxies=("127.0.0.1/32",))) as running:
+            forwarded = "X-Forwarded-For: 198.51.100.7"
+            wrong = "grant_type=authorization_code&client_id=c&client_secret=s&code=x"
+            chunks = f"{len(wrong):x}\r\n{wrong}\r\n0\r\nX-Forwarded-For: 203.0.113.5\r\n\r\n"
+            answer = running.raw(post(CHUNKED, forwarded, "Connection: close", body=chunks))
+            assert statuses(answer) == [401]
+    rows = query(tmp_path / "worksgate.db", "SELECT DISTINCT address FROM audit")
+    assert {address for (address,) in rows if address} == {"198.51.100.7"}
+
+
+@pytest.mark.parametrize("then", [b"x", b"\r\n"], ids=["a byte of the body", "an empty line"])
+def test_f22_an_answered_connection_is_not_held_by_another_byte(
+    server: Served, then: bytes
+) -> None:
+    length = "Content-Length: 50" if then == b"x" else "Content-Length: 0"
+    with server.connect() as connection:
+        connection.sendall(post(length, path="/nope"))
+        assert b"404" in connection.recv(65_536)
+        began = time.monotonic()
+        with suppress(ConnectionError):
+            connection.sendall(then)
+            read_all(connection)
+        assert time.monotonic() - began < 5
 
 
 def test_a_connection_serves_one_request_after_the_other(server: Served) -> None:

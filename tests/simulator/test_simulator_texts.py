@@ -11,6 +11,7 @@ from worksgate.conformance.exchange import Failure
 from worksgate.simulator import misbehaviour
 from worksgate.simulator.sign_in import Kind, Refusal
 from worksgate.simulator.texts import LANGUAGES, Texts, catalogue, choose_language
+from worksgate.web.catalogues import translations
 
 HERE = Path(worksgate.simulator.__file__).parent
 ENGLISH = catalogue("en")
@@ -38,6 +39,20 @@ def test_catalogue_is_translated(language: str) -> None:
     """Names of APIs and parameters stay as the Developer Console has them."""
     same = {key for key, text in catalogue(language).items() if text == ENGLISH[key]}
     assert same == {"place.token", "place.user_info", "fact.works_id"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_fields_are_called_as_on_the_sign_in_page(language: str) -> None:
+    texts, pages = catalogue(language), translations(language)
+    assert texts["home.username"] == pages.gettext("User name")
+    assert texts["home.password"] == pages.gettext("Password")
+    assert texts["nav.sign_in"] == pages.gettext("Sign in")
+
+
+def test_japanese_has_no_blanks_beside_latin_as_on_the_sign_in_page() -> None:
+    beside = re.compile(r"[ぁ-ヿ一-鿿] [\w{]|[\w}] [ぁ-ヿ一-鿿]")
+    texts = {**catalogue("ja"), **translations("ja").single}
+    assert {key: text for key, text in texts.items() if beside.search(text)} == {}
 
 
 def test_every_text_that_a_template_names_is_there() -> None:

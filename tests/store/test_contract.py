@@ -78,8 +78,12 @@ async def test_several_are_saved_at_once(store: Store) -> None:
         assert await store.find(type(artifact), artifact.key) == artifact
 
 
-async def test_saving_nothing_is_allowed(store: Store) -> None:
+async def test_saving_nothing_changes_nothing(store: Store) -> None:
+    await store.save(code())
     await store.save()
+
+    assert await store.find(AuthorizationCode, code().key) == code()
+    assert await store.purge(NOW + 1_000_000) == 1
 
 
 async def test_saving_again_replaces(store: Store) -> None:

@@ -135,9 +135,10 @@ class Comparison(RuleBasedStateMachine):
 
 
 async def _held(store: Store) -> tuple[Artifact, ...]:
-    return all_of(
-        [await store.find(kind, key_of(name)) for kind in ARTIFACT_KINDS.values() for name in NAMES]
-    )
+    found = [
+        await store.find(kind, key_of(name)) for kind in ARTIFACT_KINDS.values() for name in NAMES
+    ]
+    return all_of(found)
 
 
 TestComparison = Comparison.TestCase

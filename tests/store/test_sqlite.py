@@ -228,12 +228,15 @@ async def test_a_closed_store_refuses(tmp_path: Path) -> None:
 
 
 async def test_closing_leaves_no_thread_and_no_log_behind(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
     store = await open_sqlite(tmp_path)
     await store.save(code())
     await store.find(AuthorizationCode, key_of("code"))
+    assert any(thread.name == "sqlite-commit" for thread in set(threading.enumerate()) - before)
     await store.close()
 
-    assert not [thread for thread in threading.enumerate() if thread.name == "sqlite-commit"]
+    left = set(threading.enumerate()) - before
+    assert not [thread for thread in left if thread.name == "sqlite-commit"]
     assert _names_in(tmp_path) == ["store.db"]
 
 

@@ -96,9 +96,8 @@ async def test_r52_a_source_that_hangs_is_answered_with_a_page(tmp_path: Path) -
 
 
 async def test_r52_what_cannot_start_answers_503_in_json(tmp_path: Path) -> None:
-    settings = Settings(
-        public_url=PUBLIC_URL, database_url=f"sqlite:///{tmp_path}/nowhere/worksgate.db"
-    )
+    (tmp_path / "worksgate.db").mkdir()  # a folder is no database
+    settings = Settings(public_url=PUBLIC_URL, database_url=f"sqlite:///{tmp_path}/worksgate.db")
     transport = httpx2.ASGITransport(create_app(settings))
     async with httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL) as http:
         response = await http.post("/accessToken", data={"x": "1"})
@@ -186,7 +185,7 @@ async def served_by(
 ) -> AsyncIterator[tuple[httpx2.AsyncClient, LoginPage]]:
     """The login page of an installation with another source of people."""
     async with installed(folder) as installation:
-        application = create_app(installation.settings, sources={source.name: source})
+        application = create_app(installation.settings, sources=[source])
         await application.start()
         installation = replace(installation, application=application, _http=[])
         browser = installation.browser()

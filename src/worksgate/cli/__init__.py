@@ -1,6 +1,6 @@
 """The command line: ``worksgate``, one file for each noun.
 
-A command reads its options, hands them to ``administration`` (or ``bootstrap``) and prints what
+A command reads its options, hands them to ``administration`` (or ``server``) and prints what
 comes back; it decides nothing. Results go to standard output, as text or with ``--json`` as one
 JSON document; questions, notes and progress go to standard error. Refusals of every room become
 one line and exit code 1 here, in ``main``; wrong usage is 2.

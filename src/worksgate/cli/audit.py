@@ -11,7 +11,7 @@ from worksgate.cli.running import administer, read_settings
 
 
 @click.command("audit")
-@click.option("--login-id", metavar="ID", help="All that happened in one login.")
+@click.option("--login-id", metavar="ID", help="All that happened in one sign-in.")
 @click.option("--user", metavar="USERNAME", help="One person.")
 @click.option("--client", metavar="CLIENT", help="One client: its name or its ID.")
 @click.option(
@@ -66,7 +66,7 @@ def audit(
         print_json([as_document(each) for each in events])
     elif events:
         print_table(
-            ("Time", "Event", "User", "Client", "Address", "By", "Login", "Detail"),
+            ("Time", "Event", "User", "Client", "Address", "By", "Login ID", "Detail"),
             map(_row, events),
         )
     else:

@@ -165,9 +165,14 @@ def rotate_secret(*, name: str, overlap: float, config: Path | None, as_json: bo
 @click.argument("name")
 @config_option
 def disable(*, name: str, config: Path | None) -> None:
-    """Refuse every call of a client, and void what it holds."""
-    administer(read_settings(config), lambda administration: administration.disable_client(name))
-    print_line(f"The client {name} is disabled.")
+    """Refuse every call and sign-in of a client.
+
+    What was issued to it is kept, and counts again, until it expires, once it is enabled.
+    """
+    client = administer(
+        read_settings(config), lambda administration: administration.disable_client(name)
+    )
+    print_line(f"The client {client.name} is disabled.")
 
 
 @app.command("enable")
@@ -175,8 +180,10 @@ def disable(*, name: str, config: Path | None) -> None:
 @config_option
 def enable(*, name: str, config: Path | None) -> None:
     """Let a disabled client in again."""
-    administer(read_settings(config), lambda administration: administration.enable_client(name))
-    print_line(f"The client {name} is enabled.")
+    client = administer(
+        read_settings(config), lambda administration: administration.enable_client(name)
+    )
+    print_line(f"The client {client.name} is enabled.")
 
 
 @app.command("remove")
@@ -187,8 +194,8 @@ def remove(*, name: str, config: Path | None, yes: bool) -> None:
     """Remove a client for good. Its people can no longer sign in to LINE WORKS."""
     settings = read_settings(config)
     confirm(f"Remove the client {name}?", yes=yes)
-    administer(settings, lambda administration: administration.remove_client(name))
-    print_line(f"The client {name} has been removed.")
+    client = administer(settings, lambda administration: administration.remove_client(name))
+    print_line(f"The client {client.name} has been removed.")
 
 
 def _document(client: Client) -> dict[str, Any]:

@@ -45,7 +45,7 @@ OPTIONS = (
     ),
     ClientOption(
         "logout_redirect_uris",
-        "Where people may be sent after a logout. Can be given several times; '' for none.",
+        "Where people may be sent after signing out. Can be given several times; '' for none.",
         "--logout-redirect-uri",
         "URL",
     ),
@@ -54,10 +54,10 @@ OPTIONS = (
         "domain", "The tenant's domain, for links back to LINE WORKS; '' for none.", "", "DOMAIN"
     ),
     ClientOption("require_state", "Whether a redirect_uri must carry a state."),
-    ClientOption("logout_queries", "Whether the address after a logout may have a query."),
+    ClientOption("logout_queries", "Whether the address after signing out may have a query."),
     ClientOption(
         "redirect_denials",
-        "Whether a login can be cancelled, which tells LINE WORKS error=access_denied.",
+        "Whether a sign-in can be cancelled, which tells LINE WORKS error=access_denied.",
     ),
     ClientOption(
         "session_key_check", "Whether LINE WORKS is asked if an app's sessionKey is real."
@@ -66,7 +66,11 @@ OPTIONS = (
     ClientOption("error_status", "Which HTTP status errors have."),
     ClientOption("expires_in_web", "How long people stay signed in on the web."),
     ClientOption("expires_in_app", "How long people stay signed in in the apps."),
-    ClientOption("expires_in_imap", "How long mail clients stay signed in."),
+    ClientOption(
+        "expires_in_imap",
+        "Kept for the IMAP/CalDAV login, which is not served yet: how long mail clients stay "
+        "signed in.",
+    ),
     ClientOption(
         "announce_expires_in", "Whether LINE WORKS is told these times; else its own hold."
     ),

@@ -5,7 +5,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from worksgate.config import load
+from worksgate.settings import Settings
 
 PORT = 8080
 SIMULATOR_PORT = 8090
@@ -13,7 +13,12 @@ SIMULATOR_PORT = 8090
 
 @click.command("demo")
 @click.option(
-    "--port", type=int, default=PORT, show_default=True, metavar="PORT", help="Worksgate's port."
+    "--port",
+    type=click.IntRange(1, 65_535),
+    default=PORT,
+    show_default=True,
+    metavar="PORT",
+    help="Worksgate's port.",
 )
 @click.option(
     "--simulator-port",
@@ -32,7 +37,7 @@ SIMULATOR_PORT = 8090
 def demo(*, port: int, simulator_port: int, folder: Path | None) -> None:
     """Show a whole sign-in, with a simulator of LINE WORKS.
 
-    Starts the server and the simulator, with a client and three people. It listens on this
+    Starts the server and the simulator, with two clients and three people. It listens on this
     machine alone, and reads neither your settings nor your database.
     """
     if port == simulator_port:
@@ -47,8 +52,7 @@ def demo(*, port: int, simulator_port: int, folder: Path | None) -> None:
 
 def _show(folder: Path, port: int, simulator_port: int) -> None:
     database = f"sqlite:///{folder.resolve() / 'demo.db'}"
-    options = {"port": port, "database_url": database, "log_level": "warning"}
-    settings = load(Path("/dev/null"), {}, options)
     from worksgate import demonstration
 
+    settings = Settings(port=port, database_url=database, log_level="warning")
     demonstration.run(settings, simulator_port=simulator_port)

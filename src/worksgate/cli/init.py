@@ -39,8 +39,9 @@ def init(
 ) -> None:
     """Make settings, a database and the first administrator.
 
-    The settings file names every option, commented. What is not given is asked for. Nothing is
-    written if anything is refused.
+    An administrator is marked for the administration console, which is planned. The settings
+    file names every option, commented. What is not given is asked for. Nothing is written if
+    anything is refused.
     """
     file = config or Path(os.environ.get(configuration.CONFIG_VARIABLE) or configuration.FILE_NAME)
     if file.exists() and not force:

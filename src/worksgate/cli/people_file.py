@@ -8,15 +8,12 @@ import csv
 import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from worksgate.cli.refusals import Refusal
 from worksgate.directory import Account
-
-COLUMNS = ("username", "name", "external_key", "works_account", "password", "administrator")
-"""What an import reads."""
+from worksgate.directory.import_file import COLUMNS, BadColumns, read_columns
 
 EXPORTED = tuple(column for column in COLUMNS if column != "password")
 
@@ -35,7 +32,10 @@ def read_people(file: Path) -> list[dict[str | None, str]]:
         raise Refusal(f"{file} is not a CSV file: {error}") from None
     while rows and not any(rows[-1]):
         rows.pop()
-    columns = _columns(file, rows[0] if rows else [])
+    try:
+        columns = read_columns(rows[0] if rows else [])
+    except BadColumns as error:
+        raise Refusal(f"{file}: {error}") from None
     return [_row(columns, cells) for cells in rows[1:]]
 
 
@@ -79,20 +79,6 @@ def _delimiter(text: str) -> str:
     """What stands between the names of the columns: Excel writes ; where , is a decimal mark."""
     first = text.partition("\n")[0]
     return max(",;\t", key=first.count)
-
-
-def _columns(file: Path, names: Sequence[str]) -> list[str]:
-    columns = [name.strip().lower().replace(" ", "_").replace("-", "_") for name in names]
-    for column in columns:
-        if column not in COLUMNS:
-            close = get_close_matches(column, COLUMNS, 1)
-            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(COLUMNS)}"
-            raise Refusal(f"{file}: there is no column {column!r}; {hint}")
-        if columns.count(column) > 1:
-            raise Refusal(f"{file}: the column {column} is there twice")
-    if "username" not in columns:
-        raise Refusal(f"{file}: the first line names the columns, and username must be one")
-    return columns
 
 
 def _row(columns: Sequence[str], cells: Sequence[str]) -> dict[str | None, str]:

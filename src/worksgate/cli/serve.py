@@ -52,11 +52,11 @@ def serve(
         file.open("rb").close()  # better now than in every worker
     if workers > 1 and settings.store_url == "memory:":
         raise Refusal("store_url memory: serves one process only; use --workers 1")
-    from worksgate import bootstrap
+    from worksgate import server
 
     signal.signal(signal.SIGTERM, _leave)
     with suppress(KeyboardInterrupt):
-        bootstrap.serve(settings, workers=workers, tls_cert=tls_cert, tls_key=tls_key)
+        server.serve(settings, workers=workers, tls_cert=tls_cert, tls_key=tls_key)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:

@@ -52,7 +52,11 @@ def app() -> None:
 @name_option
 @external_key_option
 @works_account_option
-@click.option("--administrator", is_flag=True, help="They may administer this Worksgate.")
+@click.option(
+    "--administrator",
+    is_flag=True,
+    help="Mark them for the administration console, which is planned.",
+)
 @password_option
 @reuse_option
 @config_option
@@ -214,7 +218,7 @@ def show(*, username: str, config: Path | None, as_json: bool) -> None:
 @click.option(
     "--administrator/--no-administrator",
     default=None,
-    help="Whether they may administer this Worksgate.",
+    help="Whether they are marked for the administration console, which is planned.",
 )
 @reuse_option
 @config_option
@@ -267,8 +271,10 @@ def set_password(
 @config_option
 def disable(*, username: str, config: Path | None) -> None:
     """Keep a person from signing in, and void what they hold."""
-    administer(read_settings(config), lambda administration: administration.disable_user(username))
-    print_line(f"{username} is disabled.")
+    account = administer(
+        read_settings(config), lambda administration: administration.disable_user(username)
+    )
+    print_line(f"{account.username} is disabled.")
 
 
 @app.command("enable")
@@ -276,8 +282,10 @@ def disable(*, username: str, config: Path | None) -> None:
 @config_option
 def enable(*, username: str, config: Path | None) -> None:
     """Let a disabled person sign in again."""
-    administer(read_settings(config), lambda administration: administration.enable_user(username))
-    print_line(f"{username} is enabled.")
+    account = administer(
+        read_settings(config), lambda administration: administration.enable_user(username)
+    )
+    print_line(f"{account.username} is enabled.")
 
 
 @app.command("remove")
@@ -288,8 +296,8 @@ def remove(*, username: str, config: Path | None, yes: bool) -> None:
     """Remove a person for good. Their user keys are never given to anybody else."""
     settings = read_settings(config)
     confirm(f"Remove {username}?", yes=yes)
-    administer(settings, lambda administration: administration.remove_user(username))
-    print_line(f"{username} has been removed.")
+    account = administer(settings, lambda administration: administration.remove_user(username))
+    print_line(f"{account.username} has been removed.")
 
 
 @app.command("sign-out")
@@ -297,11 +305,14 @@ def remove(*, username: str, config: Path | None, yes: bool) -> None:
 @config_option
 def sign_out(*, username: str, config: Path | None) -> None:
     """End a person's sessions here, their codes and tokens."""
-    ended = administer(
-        read_settings(config), lambda administration: administration.sign_out(username)
-    )
+
+    async def work(administration: "Administration") -> tuple[str, int]:
+        account = await administration.user(username)
+        return account.username, await administration.sign_out(account.username)
+
+    found, ended = administer(read_settings(config), work)
     what = _count(ended, "session, code or token", "sessions, codes and tokens")
-    print_line(f"{username} is signed out: {what} ended.")
+    print_line(f"{found} is signed out: {what} ended.")
 
 
 async def _all_users(administration: "Administration") -> list[Account]:
@@ -343,9 +354,9 @@ def _print_account(account: Account, *, as_json: bool) -> None:
 
 
 def _print_report(report: "ImportReport", *, as_json: bool) -> None:
-    totals: dict[str, int] = {"added": 0, "updated": 0, "unchanged": 0, "refused": 0}
-    for row in report.rows:
-        totals[row.outcome] += 1
+    from worksgate.directory.import_file import ImportOutcome
+
+    totals = {outcome.value: report.count(outcome) for outcome in ImportOutcome}
     if as_json:
         rows = [as_document(row) for row in report.rows]
         print_json({"dry_run": report.dry_run, "totals": totals, "rows": rows})

@@ -2,8 +2,8 @@
 
 Durable rows live here: accounts with their password hashes, clients with the digests of their
 secrets, the server's keys, and the audit log. It is written by ``administration`` and by logins
-(a rehash, the last sign-in), and read by the login page. The calls of LINE WORKS never come here:
-``provider`` holds the clients in memory and refreshes them.
+(a rehash, the last sign-in), and read by the login page. The calls of LINE WORKS come here for
+one thing, the list of clients, and at most once in 0.2 s for all of them together (``clients``).
 
 SQLAlchemy Core speaks to SQLite and PostgreSQL alike; Alembic's migrations are in ``migrations``
 and also make the tables of the SQL stores, so that one database has one history.

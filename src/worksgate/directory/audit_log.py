@@ -1,4 +1,4 @@
-"""The audit log: each event a log line at once, and a row of the database soon after.
+"""The audit log: each event a log line and a row of the database, soon after it happened.
 
 A login must not wait for the disk, so events are gathered for a moment and written together.
 While the database does not answer they are kept, up to a limit, and tried again; beyond the limit
@@ -8,15 +8,15 @@ the newest are dropped, counted, and the loss is told in the log and, later, in 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import islice
 from typing import Protocol
 
 import structlog
 
+from worksgate import log
 from worksgate.audit import AuditEvent, Event
 from worksgate.directory import DirectoryUnavailable
 from worksgate.directory.rows import event_values
@@ -38,12 +38,15 @@ class Recorder(Protocol):
     async def record(self, events: Sequence[AuditEvent]) -> None: ...
 
 
-def log_event(event: AuditEvent) -> None:
-    """Write an event as one log line, in UTC, in which nothing from outside can pass for more."""
-    values = {name: value for name, value in event_values(event).items() if value is not None}
-    del values["event"]
-    values["at"] = datetime.fromtimestamp(event.at, UTC).isoformat(timespec="milliseconds")
-    _log.info(event.event.value, **values)
+def log_events(events: Iterable[AuditEvent]) -> None:
+    """Write events as log lines, in UTC, in which nothing from outside can pass for more."""
+    log.info_at(map(_facts, events))
+
+
+def _facts(event: AuditEvent) -> tuple[float, str, dict[str, str | None]]:
+    values = event_values(event)
+    del values["event"], values["at"]
+    return event.at, event.event.value, values
 
 
 @dataclass(slots=True)
@@ -73,6 +76,7 @@ class AuditWriter:
         self._clock = clock
         self._interval = interval
         self._capacity = capacity
+        self._unlogged: list[AuditEvent] = []
         self._waiting: deque[AuditEvent] = deque()
         self._losses = _Losses()
         self._writing = asyncio.Lock()
@@ -84,15 +88,15 @@ class AuditWriter:
         return self._losses.dropped
 
     def record(self, event: AuditEvent) -> None:
-        """Log an event and keep it for the database; returns at once and never raises."""
+        """Keep an event for the log and the database; returns at once and never raises."""
+        self._unlogged.append(event)
         if len(self._waiting) >= self._capacity:
             self._losses.dropped += 1
         else:
             self._waiting.append(event)
-        with suppress(Exception):  # a broken log must not break a login
-            log_event(event)
-        with suppress(RuntimeError):  # no loop yet: the next record or flush will write it
-            self._wake()
+        if self._task is None or self._task.done():
+            with suppress(RuntimeError):  # no loop yet: the next record or flush will write it
+                self._wake()
 
     async def flush(self) -> None:
         """Return when all that was recorded before is durable. Raises DirectoryUnavailable."""
@@ -112,7 +116,7 @@ class AuditWriter:
         self._tell_of_losses()
 
     def _wake(self) -> None:
-        if (self._task is None or self._task.done()) and not self._stopped.is_set():
+        if not self._stopped.is_set():
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
@@ -135,11 +139,17 @@ class AuditWriter:
 
     async def _write_all(self) -> None:
         """Write all that waits now, in order; one writer at a time."""
+        self._log_all()
         async with self._writing:
             self._note_losses()
             left = len(self._waiting)
             while left > 0:
                 left -= await self._write(list(islice(self._waiting, min(left, _BATCH))))
+
+    def _log_all(self) -> None:
+        events, self._unlogged = self._unlogged, []
+        with suppress(Exception):  # a broken log must not keep events from the database
+            log_events(events)
 
     async def _write(self, batch: list[AuditEvent]) -> int:
         try:

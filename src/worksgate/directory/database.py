@@ -71,12 +71,6 @@ class Directory:
         await self._engines.close()
 
     @finished
-    async def ping(self) -> None:
-        """Return if the database answers and its tables are there."""
-        async with self._reading() as connection:
-            await connection.execute(select(schema.clients.c.client_id).limit(1))
-
-    @finished
     async def clients(self) -> tuple[Client, ...]:
         """All clients by name, with their secrets, also those that have expired."""
         async with self._reading() as connection:

@@ -123,7 +123,9 @@ async def _connect_sqlite(file: str, busy_timeout: float) -> aiosqlite.Connectio
 
 
 async def _open_sqlite(file: str, busy_timeout: float) -> aiosqlite.Connection:
-    return await aiosqlite.connect(file, timeout=busy_timeout)
+    connection = aiosqlite.connect(file, timeout=busy_timeout)
+    connection._thread.daemon = True  # as SQLAlchemy does: it must not keep the process alive
+    return await connection
 
 
 def _drop(opening: asyncio.Future[aiosqlite.Connection]) -> None:

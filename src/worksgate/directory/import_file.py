@@ -1,12 +1,13 @@
 """Reading people from the rows of a CSV file; nothing here touches the database.
 
 Columns: ``username`` (needed), ``name``, ``external_key``, ``works_account``, ``password``,
-``administrator``; their names may be in any case. An empty cell says nothing: a new account goes
-without, an existing one keeps what it has.
+``administrator``; their names may be in any spelling (``External Key``). An empty cell says
+nothing: a new account goes without, an existing one keeps what it has.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any
 
@@ -95,6 +96,25 @@ class Unreadable:
     reason: str
 
 
+def read_columns(names: Sequence[str]) -> list[str]:
+    """Our names for the columns that a file names, in its order. Raises BadColumns."""
+    columns = [_column(name) for name in names]
+    for column in columns:
+        if column not in COLUMNS:
+            close = get_close_matches(column, COLUMNS, 1)
+            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(COLUMNS)}"
+            raise BadColumns(f"there is no column {column!r}; {hint}")
+        if columns.count(column) > 1:
+            raise BadColumns(f"the column {column} is there twice")
+    if "username" not in columns:
+        raise BadColumns("the first line names the columns, and username must be one")
+    return columns
+
+
+def _column(name: str) -> str:
+    return name.removeprefix("\ufeff").strip().lower().replace(" ", "_").replace("-", "_")
+
+
 class Reader:
     """Reads rows one by one, and remembers what came before, to find duplicates."""
 
@@ -106,7 +126,8 @@ class Reader:
         columns: dict[Any, str] = {}
         for line, row in enumerate(rows, FIRST_LINE):
             if row.keys() - columns.keys() - {None}:
-                columns = _columns(row)
+                names = [name for name in row if name is not None]
+                columns = dict(zip(names, read_columns(names), strict=True))
             yield self._read(line, row, columns)
 
     def _read(
@@ -131,23 +152,6 @@ class Reader:
             if first != entry.line:
                 what = KEY_KINDS.get(kind, kind)
                 raise ValueError(f"the same {what} is already on line {first}")
-
-
-def _columns(row: Mapping[Any, Any]) -> dict[Any, str]:
-    """Each of the file's names with ours for it."""
-    columns = {
-        name: str(name).removeprefix("\ufeff").strip().lower() for name in row if name is not None
-    }
-    unknown = [str(name) for name, column in columns.items() if column not in COLUMNS]
-    if unknown:
-        raise BadColumns(
-            f"unknown column {', '.join(map(repr, unknown))}; known are {', '.join(COLUMNS)}"
-        )
-    if "username" not in columns.values():
-        raise BadColumns("there is no column username")
-    if len(set(columns.values())) < len(columns):
-        raise BadColumns("the same column is there twice")
-    return columns
 
 
 def _check_length(row: Mapping[Any, Any]) -> None:

@@ -14,5 +14,5 @@ A request moves through it in the order of the specification:
 
 ``model`` holds the values that the rooms pass to each other, ``errors`` the refusals, ``form``
 the one reader of ``application/x-www-form-urlencoded``. Nothing here imports anything else of
-Worksgate.
+Worksgate. What LINE WORKS documents, and what is our choice, stands in ``docs/protocol.md``.
 """

@@ -1,8 +1,8 @@
 """The eleven steps of a sign-in, as the templates draw them.
 
 The numbering is that of the figure "OAuth 2.0 based SSO" in the developer pages of LINE WORKS.
-Of steps 3 to 5 LINE WORKS sees nothing, and so neither do we: they are drawn as done once the
-browser has come back with a code.
+Steps 3 and 4 LINE WORKS cannot see, and so neither can we: whoever still has a session with the
+customer's side is not asked for a password. They are drawn as unseen once the browser is back.
 """
 
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ class State(StrEnum):
     """How far a step has come."""
 
     DONE = "done"
+    UNSEEN = "unseen"
     FAILED = "failed"
     WAITING = "waiting"
     NOT_REACHED = "not-reached"
@@ -66,10 +67,6 @@ class Step:
     @property
     def is_box(self) -> bool:
         return self.source is self.target
-
-    @property
-    def between_servers(self) -> bool:
-        return 7 <= self.number <= 10
 
     @property
     def is_answer(self) -> bool:
@@ -120,7 +117,19 @@ def _states(login: Login) -> dict[int, State]:
     else:
         reached, rest = failed - 1, State.NOT_REACHED
     states = {n: State.DONE if n <= reached else rest for n in range(1, 12)}
+    if login.is_over:
+        states |= _unseen(login)
     return states if failed is None else states | {failed: State.FAILED}
+
+
+def _unseen(login: Login) -> dict[int, State]:
+    """Return what the customer's side did meanwhile, as far as its answer tells."""
+    states = {3: State.UNSEEN, 4: State.UNSEEN}
+    if login.refusal is Refusal.DENIED:
+        states[5] = State.NOT_REACHED
+    elif login.refusal is Refusal.BAD_CALLBACK:
+        states[5] = State.UNSEEN
+    return states
 
 
 def _reached(login: Login) -> int:

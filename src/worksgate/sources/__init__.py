@@ -8,8 +8,9 @@ own function is another (``function``); LDAP and OpenID providers stand behind t
 password.
 """
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class SourceUnavailable(Exception):
@@ -25,8 +26,9 @@ class Person:
     """Somebody who may sign in.
 
     ``subject_id`` is stable, never given to another person, and begins with the source's name
-    and a colon. ``external_key`` and ``works_account`` obey the rules of ``oauth.user_info``.
-    ``revision`` changes with the password, where the source can tell.
+    and a colon; a function may leave the beginning out. ``external_key`` and ``works_account``
+    obey the rules of ``oauth.user_info``. ``revision`` changes with the password, where the
+    source can tell.
     """
 
     subject_id: str
@@ -35,6 +37,11 @@ class Person:
     external_key: str | None = None
     works_account: str | None = None
     revision: str | None = None
+
+
+Answer = Person | Mapping[str, Any] | None
+Authenticate = Callable[[str, str], Answer | Awaitable[Answer]]
+"""A company's own function: it is given a username and a password, and says whose they are."""
 
 
 class Source(Protocol):

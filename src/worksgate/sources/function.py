@@ -12,22 +12,18 @@ the same for unknown names (R-77) is up to the function; the throttle stands bef
 """
 
 import asyncio
-import contextvars
 import inspect
-import threading
-from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from worksgate.bounded_pool import BoundedPool, PoolFull
 from worksgate.credentials import normalise_password
 from worksgate.oauth.user_info import check_external_key, check_works_account
-from worksgate.sources import Person, PersonDisabled, SourceUnavailable
+from worksgate.sources import Authenticate, Person, PersonDisabled, SourceUnavailable
 from worksgate.throttle import account_key
-
-Answer = Person | Mapping[str, Any] | None
-Authenticate = Callable[[str, str], Answer | Awaitable[Answer]]
 
 _FIELDS = frozenset(("id", "username", "name", "external_key", "works_account"))
 
@@ -54,9 +50,7 @@ class FunctionSource:
         self.name = name
         self._authenticate = authenticate
         self._timeout = timeout
-        self._room = threads + waiting
-        self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"authenticate-{name}")
+        self._pool = BoundedPool(threads, waiting, name=f"authenticate-{name}")
 
     async def authenticate(self, username: str, password: str) -> Person | None:
         """Return the person whom the function recognises, or None.
@@ -83,7 +77,7 @@ class FunctionSource:
 
     def close(self) -> None:
         """Take no more calls; a call that runs is not waited for."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.close(wait=False)
 
     async def _ask(self, username: str, password: str) -> Any:
         function = self._authenticate
@@ -94,22 +88,10 @@ class FunctionSource:
         return await answer if inspect.isawaitable(answer) else answer
 
     async def _in_thread(self, function: Authenticate, username: str, password: str) -> Any:
-        with self._lock:
-            if self._room <= 0:
-                raise SourceUnavailable(f"{self.name} has too many calls waiting")
-            self._room -= 1
-        context = contextvars.copy_context()
         try:
-            future = self._pool.submit(context.run, function, username, password)
-        except BaseException:
-            self._leave()
-            raise
-        future.add_done_callback(lambda _: self._leave())
-        return await asyncio.wrap_future(future)
-
-    def _leave(self) -> None:
-        with self._lock:
-            self._room += 1
+            return await self._pool.run(partial(function, username, password))
+        except PoolFull:
+            raise SourceUnavailable(f"{self.name} has too many calls waiting") from None
 
     def _person(self, answer: Any) -> Person | None:
         if answer is None:

@@ -136,7 +136,11 @@ class Store(Protocol):
         ...
 
     async def revoke(self, grant_id: str) -> int:
-        """Remove what a grant holds, but remember used codes; the number removed."""
+        """Remove what a grant holds, but remember used codes; the number removed.
+
+        ``redeem`` does this to a replay in its own step. Nobody else calls it yet: it is there
+        for whoever ends one sign-in and not the person's others.
+        """
         ...
 
     async def forget(self, subject_id: str) -> int:
@@ -175,6 +179,6 @@ REPLAY_MEMORY = 600.0
 """Seconds that a used artifact is remembered beyond its expiry: clock skew, with room (R-37)."""
 
 
-def all_of(artifacts: Sequence[Artifact | None]) -> tuple[Artifact, ...]:
+def all_of(artifacts: Sequence[A | None]) -> tuple[A, ...]:
     """The artifacts that there are."""
     return tuple(artifact for artifact in artifacts if artifact is not None)

@@ -31,8 +31,9 @@ from worksgate.store import StoreUnavailable
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-PATIENCE = 2.3
-"""Seconds that a request waits at most: LINE WORKS is to be answered within 2.5 (R-52)."""
+PATIENCE = 1.8
+"""Seconds that a request waits at most before its commit begins: LINE WORKS is to be answered
+within 2.5 (R-52), and a commit that has begun cannot be taken back (F-06)."""
 
 MAX_BATCH = 500
 """Requests to a commit, so that the loop is not kept for long."""

@@ -75,14 +75,11 @@ class MemoryStore:
         if artifact.expires_at <= now:
             return Redemption(Outcome.EXPIRED, artifact)
         self._used.add((kind.kind, key))
-        await self.save(
-            *all_of(
-                (
-                    successors.access_token(artifact, now),
-                    successors.refresh_token(artifact, now),
-                )
-            )
+        bought = (
+            successors.access_token(artifact, now),
+            successors.refresh_token(artifact, now),
         )
+        await self.save(*all_of(bought))
         return Redemption(Outcome.REDEEMED, artifact)
 
     async def revoke(self, grant_id: str) -> int:

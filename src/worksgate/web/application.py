@@ -7,11 +7,11 @@ each is a setting.
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
 
 import structlog
 from starlette.requests import Request
@@ -37,6 +37,8 @@ Installation = Callable[[], AbstractAsyncContextManager[IdentityProvider]]
 Handler = Callable[[Request], Awaitable[Response]]
 
 ONE_YEAR = 31_536_000
+READY_FOR = 1.0
+"""Seconds that an answer of the store to GET /readyz is good for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class Application:
         self._open = open_installation
         self._headers = security_headers(settings)
         self._lock = asyncio.Lock()
+        self._asked_at = float("-inf")
+        self._is_ready = False
         self._running: _Running | None = None
         self._installation: AbstractAsyncContextManager[IdentityProvider] | None = None
 
@@ -178,13 +182,9 @@ class Application:
 
     async def _respond(self, running: _Running, path: str, request: Request) -> Response | None:
         try:
-            async with asyncio.timeout(self._settings.answer_deadline):
-                return await self._dispatch(running, path, request)
+            return await self._dispatch(running, path, request)
         except Disconnected:
             return None
-        except TimeoutError:
-            log.warning("answer.late", path=path)
-            return running.pages.notice(request, Notice.UNAVAILABLE, 503)
         except Exception as error:
             report("request.crashed", error, path=path)
             return running.pages.notice(request, Notice.CRASHED, 500)
@@ -218,14 +218,23 @@ class Application:
         return JSONResponse({"status": "ok"})
 
     async def _ready(self, _: Request) -> Response:
-        try:
-            running = self._running
-            if running is not None:
-                await running.provider.ping()
-                return JSONResponse({"status": "ok"})
-        except (StoreUnavailable, DirectoryUnavailable, TimeoutError):
-            pass
+        """Ask the store at most once a second, however often we are asked."""
+        now = time.monotonic()
+        if now - self._asked_at >= READY_FOR:
+            self._asked_at, self._is_ready = now, await self._answers()
+        if self._is_ready:
+            return JSONResponse({"status": "ok"})
         return JSONResponse({"status": "unavailable"}, 503, {"Retry-After": "1"})
+
+    async def _answers(self) -> bool:
+        running = self._running
+        try:
+            async with asyncio.timeout(self._settings.answer_deadline):
+                if running is not None:
+                    await running.provider.ping()
+        except (StoreUnavailable, DirectoryUnavailable, TimeoutError):
+            return False
+        return running is not None
 
     async def _description(self, _: Request) -> Response:
         return JSONResponse(describe_api(self._settings))
@@ -260,12 +269,3 @@ def security_headers(settings: Settings) -> Headers:
 async def _icon(_: Request) -> Response:
     icon = files("worksgate.web") / "static" / "icon.svg"
     return Response(icon.read_bytes(), media_type="image/svg+xml")
-
-
-def with_trusted_proxies(application: Any, proxies: tuple[str, ...]) -> ASGIApp:
-    """Believe X-Forwarded-For and -Proto from these networks, and from nobody else (R-96)."""
-    if not proxies:
-        return application  # type: ignore[no-any-return]  # an Application is an ASGI application
-    from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-
-    return ProxyHeadersMiddleware(application, list(proxies))  # type: ignore[return-value]  # uvicorn has types of its own

@@ -11,7 +11,6 @@ Secure cookies also work on plain http where the host is loopback: browsers coun
 import re
 from collections.abc import Mapping, Sequence
 
-from starlette.requests import cookie_parser
 from starlette.responses import Response
 from starlette.types import Scope
 
@@ -20,6 +19,8 @@ from worksgate.credentials import new_secret
 BROWSER = "__Host-wg_browser"
 SESSION = "__Host-wg_session"
 DEVICE = "__Host-wg_device"
+
+_OURS = {name.encode(): name for name in (BROWSER, SESSION, DEVICE)}
 
 DEVICE_LIFETIME = 180 * 86_400
 DEVICES_KEPT = 3
@@ -30,16 +31,21 @@ _DEVICE = re.compile(r"([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{20,64})")
 
 
 def read(scope: Scope) -> Mapping[str, str]:
-    """The cookies of a request; names that came twice count as not sent."""
+    """Our cookies of a request; one that came twice counts as not sent.
+
+    Names are compared byte for byte: a name that only becomes ours when it is stripped or decoded
+    may have been set by a neighbouring host, which the prefix exists to prevent.
+    """
     cookies: dict[str, str] = {}
     repeated: set[str] = set()
-    for name, value in scope["headers"]:
-        if name == b"cookie":
-            for pair in value.decode("latin-1").split(";"):
-                for key, text in cookie_parser(pair).items():
-                    repeated |= {key} & cookies.keys()
-                    cookies[key] = text
-    return {key: text for key, text in cookies.items() if key not in repeated}
+    for header, value in scope["headers"]:
+        if header == b"cookie":
+            for pair in value.split(b";"):
+                name, _, text = pair.strip(b" \t").partition(b"=")
+                if (ours := _OURS.get(name)) is not None:
+                    repeated |= {ours} & cookies.keys()
+                    cookies[ours] = text.decode("latin-1")
+    return {name: text for name, text in cookies.items() if name not in repeated}
 
 
 def secret_of(cookies: Mapping[str, str], name: str) -> str | None:

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
-import structlog
 from starlette.types import Receive, Scope, Send
 
 from worksgate.oauth.errors import (
@@ -22,17 +21,17 @@ from worksgate.oauth.errors import (
 from worksgate.oauth.model import ErrorStatus, ErrorStyle
 from worksgate.provider import IdentityProvider
 from worksgate.web.body import BodyTimeout, Disconnected, read_form
-from worksgate.web.crashes import report
-
-log = structlog.get_logger("worksgate.web")
+from worksgate.web.crashes import Seldom, report
 
 Headers = list[tuple[bytes, bytes]]
+
+_JSON = json.JSONEncoder(separators=(",", ":"))
 
 RETRY_AFTER = b"1"
 """Seconds after which a 503 is worth another try."""
 
 
-class NotFound(InvalidRequest):
+class UnknownPath(InvalidRequest):
     status = 404
 
 
@@ -66,6 +65,8 @@ class BackChannel:
         self._provider = provider
         self._deadline = provider.settings.answer_deadline
         self._https_only = provider.settings.is_https
+        self._unavailable = Seldom("request.unavailable")
+        self._insecure = Seldom("request.insecure")
         self._headers: Headers = [
             (b"content-type", b"application/json; charset=utf-8"),
             *headers,
@@ -81,7 +82,7 @@ class BackChannel:
 
     async def not_found(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A path below one of the two: wrong, but LINE WORKS still expects JSON."""
-        await self._refuse(NotFound("there is nothing at this path"), "", send)
+        await self._refuse(UnknownPath("there is nothing at this path"), scope, send)
 
     async def _serve(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
         form: dict[str, str] = {}
@@ -92,13 +93,12 @@ class BackChannel:
         except Disconnected:
             return
         except OAuthError as error:
-            await self._refuse(error, form.get("client_id", ""), send)
+            await self._refuse(error, scope, send, form.get("client_id", ""))
         except TimeoutError:
-            log.warning("answer.late", path=scope["path"])
-            await self._refuse(TemporarilyUnavailable("no answer in time"), "", send)
+            await self._refuse(TemporarilyUnavailable("no answer in time"), scope, send)
         except Exception as error:
             report("request.crashed", error, path=scope["path"])
-            await self._refuse(ServerError("unexpected"), "", send)
+            await self._refuse(ServerError("unexpected"), scope, send)
         else:
             await self._send(200, answer.as_json(), send)
 
@@ -109,7 +109,9 @@ class BackChannel:
             raise InsecureRequest("the call came over http; is trusted_proxies set?")
         return await read_form(scope, receive)
 
-    async def _refuse(self, error: OAuthError, client_id: str, send: Send) -> None:
+    async def _refuse(
+        self, error: OAuthError, scope: Scope, send: Send, client_id: str = ""
+    ) -> None:
         style, status = await self._error_form(error, client_id)
         headers: Headers = []
         if isinstance(error, TemporarilyUnavailable):
@@ -119,9 +121,15 @@ class BackChannel:
         elif isinstance(error, RequestTooLarge | BodyTimeout):
             # What was not read would be taken for the next request.
             headers.append((b"connection", b"close"))
-        if isinstance(error, InsecureRequest):
-            log.warning("request.insecure", detail=error.detail)
+        self._tell_administrator(error, scope["path"])
         await self._send(error_status(error, status), error_body(error, style), send, headers)
+
+    def _tell_administrator(self, error: OAuthError, path: str) -> None:
+        """Log what is not the caller's fault."""
+        if isinstance(error, InsecureRequest):
+            self._insecure.tell(path, error.detail)
+        elif isinstance(error, TemporarilyUnavailable) and not isinstance(error, ServerError):
+            self._unavailable.tell(path, error.detail)
 
     async def _error_form(
         self, error: OAuthError, client_id: str
@@ -136,7 +144,7 @@ class BackChannel:
     async def _send(
         self, status: int, body: Mapping[str, Any], send: Send, headers: Headers | None = None
     ) -> None:
-        content = json.dumps(body, separators=(",", ":")).encode()
+        content = _JSON.encode(body).encode()
         await send(
             {
                 "type": "http.response.start",

@@ -4,6 +4,7 @@ The handlers read the request, call the provider and choose a page; they decide 
 takes a Starlette request and returns a response.
 """
 
+import asyncio
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -24,6 +25,7 @@ from worksgate.sign_in import (
     Authorized,
     Browser,
     NoUserKey,
+    PasswordNeeded,
     SignedIn,
     WrongPassword,
 )
@@ -32,6 +34,7 @@ from worksgate.store import StoreUnavailable
 from worksgate.throttle import TooManyAttempts
 from worksgate.web import cookies
 from worksgate.web.body import read_form
+from worksgate.web.crashes import Seldom
 from worksgate.web.endpoints import peer_of
 from worksgate.web.pages import (
     LANGUAGES,
@@ -46,6 +49,12 @@ from worksgate.web.pages import (
 )
 
 OUTAGES = (StoreUnavailable, DirectoryUnavailable, SourceUnavailable, TimeoutError)
+
+_PURPOSES = ("sec-purpose", "purpose", "x-purpose", "x-moz")
+"""Headers by which browsers, old ones too, say that nobody is looking yet."""
+
+MAX_SWITCHED_QUERY = 2_048
+"""Bytes of a query that is repeated in the links of the language switcher."""
 
 _PROBLEMS: Mapping[type[Exception], tuple[Problem, int]] = {
     WrongPassword: (Problem.WRONG_PASSWORD, 403),
@@ -67,6 +76,8 @@ class LoginPages:
         self._provider = provider
         self._pages = pages
         self._settings = provider.settings
+        self._deadline = provider.settings.answer_deadline
+        self._unavailable = Seldom("request.unavailable")
         public = urlsplit(self._settings.public_url)
         self._origin = f"{public.scheme}://{public.netloc}"
         self._login_path = public.path.rstrip("/") + self._settings.web_login_path
@@ -75,15 +86,13 @@ class LoginPages:
         """``GET /login``: an authorization request."""
         view = _View(request)
         try:
-            outcome = await self._provider.authorize(view.query, view.browser)
+            async with asyncio.timeout(self._deadline):
+                outcome = await self._provider.authorize(view.query, view.browser)
         except (AuthorizationError, NoUserKey, *OUTAGES) as error:
             return await self._refuse(view, error, None)
-        if isinstance(outcome, Authorized):
-            return _redirect(outcome.location)
         if isinstance(outcome, AccountChoiceNeeded):
             return self._account_choice(view, outcome.transaction, outcome.person)
-        username = outcome.transaction.works_id or ""
-        return self._login_form(view, outcome.transaction, username=username)
+        return self._go_on(view, outcome)
 
     async def submit(self, request: Request) -> Response:
         """``POST /login``: the login form, or the answer to the question which account."""
@@ -97,9 +106,10 @@ class LoginPages:
         if view.has_no_cookie:
             return self._notice(view, Notice.COOKIES_OFF, 400)
         try:
-            transaction = await self._provider.read_transaction(
-                form.get("txn", ""), form.get("csrf", ""), view.browser
-            )
+            async with asyncio.timeout(self._deadline):
+                transaction = await self._provider.read_transaction(
+                    form.get("txn", ""), form.get("csrf", ""), view.browser
+                )
         except (ForgedTransaction, ExpiredTransaction, AuthorizationError, *OUTAGES) as error:
             return await self._refuse(view, error, None)
         return await self._proceed(view, transaction, form)
@@ -110,9 +120,10 @@ class LoginPages:
         if not view.is_navigation:
             return self._notice(view, Notice.BAD_REQUEST, 403)
         try:
-            location = await self._provider.log_out(view.query, view.browser)
-        except OUTAGES:
-            return self._notice(view, Notice.UNAVAILABLE, 503)
+            async with asyncio.timeout(self._deadline):
+                location = await self._provider.log_out(view.query, view.browser)
+        except OUTAGES as error:
+            return await self._refuse(view, error, None)
         response = _redirect(location) if location else self._notice(view, Notice.SIGNED_OUT, 200)
         cookies.end_session(response)
         return response
@@ -126,21 +137,32 @@ class LoginPages:
     async def _proceed(
         self, view: "_View", transaction: LoginTransaction, form: Mapping[str, str]
     ) -> Response:
-        choice = form.get("choice")
         try:
-            if "cancel" in form and (location := await self._provider.denial(transaction)):
-                return _redirect(location)
-            if choice == "continue":
-                return _redirect(
-                    (await self._provider.continue_as(transaction, view.browser)).location
-                )
-            if choice == "other" or "cancel" in form:
-                return self._login_form(view, transaction, username=transaction.works_id or "")
-            return await self._log_in(view, transaction, form)
+            async with asyncio.timeout(self._deadline):
+                return await self._step(view, transaction, form)
         except (AuthorizationError, NoUserKey, AlreadySignedIn) as error:
             return await self._refuse(view, error, transaction)
         except tuple(_PROBLEMS) as error:
             return self._try_again(view, transaction, form.get("username", ""), error)
+
+    async def _step(
+        self, view: "_View", transaction: LoginTransaction, form: Mapping[str, str]
+    ) -> Response:
+        choice = form.get("choice")
+        if "cancel" in form and (location := await self._provider.denial(transaction)):
+            return _redirect(location)
+        if choice == "continue":
+            return self._go_on(view, await self._provider.continue_as(transaction, view.browser))
+        if choice == "other" or "cancel" in form:
+            return self._go_on(view, PasswordNeeded(transaction))
+        return await self._log_in(view, transaction, form)
+
+    def _go_on(self, view: "_View", outcome: Authorized | PasswordNeeded) -> Response:
+        """To LINE WORKS with the code, or to a fresh login form."""
+        if isinstance(outcome, Authorized):
+            return _redirect(outcome.location)
+        transaction = outcome.transaction
+        return self._login_form(view, transaction, username=transaction.works_id or "")
 
     async def _log_in(
         self, view: "_View", transaction: LoginTransaction, form: Mapping[str, str]
@@ -159,6 +181,8 @@ class LoginPages:
         problem, status = next(
             answer for kind, answer in _PROBLEMS.items() if isinstance(error, kind)
         )
+        if isinstance(error, OUTAGES):
+            self._tell_administrator(view, error)
         seconds = error.retry_after if isinstance(error, TooManyAttempts) else None
         return self._login_form(
             view,
@@ -197,7 +221,12 @@ class LoginPages:
             case NoUserKey():
                 return self._notice(view, Notice.NO_USER_KEY, 403, transaction)
             case _:
+                self._tell_administrator(view, error)
                 return self._notice(view, Notice.UNAVAILABLE, 503, transaction)
+
+    def _tell_administrator(self, view: "_View", outage: Exception) -> None:
+        detail = str(outage) or "no answer in time"
+        self._unavailable.tell(view.path, detail)
 
     async def _start_over_url(self, client_id: str) -> str | None:
         """The deep link of LINE WORKS that begins a login, where the domain is known."""
@@ -318,6 +347,7 @@ class _View:
     def __init__(self, request: Request) -> None:
         self._request = request
         self._headers = request.headers
+        self.path: str = request.scope["path"]
         self.query = request.scope["query_string"].decode("latin-1")
         asked = dict(parse_qsl(self.query, errors="replace")).get("lang")
         self.language = choose_language(asked, self._headers.get("accept-language", ""))
@@ -334,9 +364,9 @@ class _View:
     @property
     def is_navigation(self) -> bool:
         """Whether a person is going there, as far as the browser tells (R-17, R-68)."""
-        purposes = self._headers.get("sec-purpose", ""), self._headers.get("purpose", "")
+        purposes = [self._headers.get(name, "") for name in _PURPOSES]
         return (
-            not any("prefetch" in purpose for purpose in purposes)
+            not any("prefetch" in purpose or "preview" in purpose for purpose in purposes)
             and self._headers.get("sec-fetch-mode", "navigate") == "navigate"
             and self._headers.get("sec-fetch-dest", "document") == "document"
         )
@@ -352,8 +382,10 @@ class _View:
 
     @property
     def languages(self) -> list[tuple[str, str]]:
-        """The language switcher of a page that a GET led to; a POST cannot be repeated."""
-        if self._request.method != "GET":
+        """The language switcher of a page that a GET led to; neither can a POST be repeated nor
+        should what came in bulk go out threefold.
+        """
+        if self._request.method != "GET" or len(self.query) > MAX_SWITCHED_QUERY:
             return []
         kept = [part for part in self.query.split("&") if part and not part.startswith("lang=")]
         return [(code, "?" + "&".join([*kept, f"lang={code}"])) for code in LANGUAGES]

@@ -9,6 +9,9 @@ from worksgate.settings import Settings
 
 Schema = Mapping[str, Any]
 
+API_VERSION = "1"
+"""Of the protocol; which Worksgate this is, is nobody's business out there (R-50)."""
+
 _TOKEN_ERRORS: Mapping[int, tuple[type[errors.OAuthError], ...]] = {
     400: (errors.InvalidRequest, errors.UnsupportedGrantType, errors.InvalidAuthorization),
     401: (errors.UnauthorizedClient,),
@@ -29,13 +32,11 @@ _USER_INFO_ERRORS: Mapping[int, tuple[type[errors.OAuthError], ...]] = {
 
 def describe_api(settings: Settings) -> Mapping[str, Any]:
     """The document, as a JSON object."""
-    from worksgate import __version__
-
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Worksgate",
-            "version": __version__,
+            "version": API_VERSION,
             "summary": "The calls of LINE WORKS to the customer's single sign-on system.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },

@@ -86,7 +86,7 @@ PROBLEMS: Final[Mapping[Problem, ProblemWording]] = {
         to_do=text("Check both and try again."),
     ),
     Problem.DISABLED: ProblemWording(
-        happened=text("Your account has been deactivated, so you cannot sign in."),
+        happened=text("Your account has been disabled, so you cannot sign in."),
         to_do=text("Please contact your administrator."),
     ),
     Problem.THROTTLED: ProblemWording(
@@ -111,11 +111,11 @@ NOTICES: Final[Mapping[Notice, NoticeWording]] = {
     Notice.UNKNOWN_CLIENT: NoticeWording(
         title=text("This sign-in link is not known here"),
         happened=text(
-            "The service that sent you to this page is not registered, or has been switched off."
+            "The service that sent you to this page is not registered, or has been disabled."
         ),
         to_do=text("You cannot fix this yourself. Please tell your administrator."),
         for_administrator=text(
-            "The client_id of the request belongs to no active client. Compare the client ID in "
+            "The client_id of the request belongs to no enabled client. Compare the client ID in "
             "the Developer Console with the output of “worksgate client list”."
         ),
         tone=Tone.BAD,

@@ -5,7 +5,8 @@ once, and costs one small query where there is nothing to do: Alembic is then no
 
 A revision only expands (new tables, columns, indexes) what the release before it still uses, so
 that old and new processes can run side by side; what is no longer used is removed one release
-later. There is no way down: the way back is the older program on the newer schema, or a backup.
+later. There is no way down: the way back is a backup, for an older program refuses to start on a
+schema that it does not know.
 """
 
 import asyncio
@@ -46,17 +47,6 @@ async def migrate(database_url: str) -> str:
                 raise
             await asyncio.sleep(pause)
     return await _migrate(database_url)
-
-
-async def revision(database_url: str) -> str | None:
-    """The present revision of a database, or None where it has no tables yet."""
-    engines = open_engines(database_url)
-    try:
-        with outages():
-            async with engines.read.connect() as connection:
-                return await connection.run_sync(_revision)
-    finally:
-        await engines.close()
 
 
 async def _migrate(database_url: str) -> str:

@@ -1,0 +1,38 @@
+"""The address of a peer: what counts as one, and what lies in a network."""
+
+import ipaddress
+from collections.abc import Sequence
+from functools import lru_cache
+
+IPV6_PREFIX = 64
+"""Bits: whoever has one IPv6 address has all those of its network."""
+
+
+def network_of(address: str) -> str:
+    """The text by which a peer is counted; what is no address is counted as it is."""
+    peer = _parsed(address)
+    if isinstance(peer, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((peer, IPV6_PREFIX), strict=False))
+    return address if peer is None else str(peer)
+
+
+def is_within(address: str, networks: Sequence[str]) -> bool:
+    """Whether an address lies in one of these networks (CIDR)."""
+    peer = _parsed(address)
+    return peer is not None and any(peer in _network(network) for network in networks)
+
+
+def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address, an IPv4 one also where it came wrapped in IPv6."""
+    try:
+        peer = ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    if isinstance(peer, ipaddress.IPv6Address) and peer.ipv4_mapped:
+        return peer.ipv4_mapped
+    return peer
+
+
+@lru_cache(maxsize=256)
+def _network(network: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    return ipaddress.ip_network(network)
