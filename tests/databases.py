@@ -9,7 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from worksgate.audit import AuditEvent
 from worksgate.directory.database import Directory
 from worksgate.directory.migrations import migrate
 
@@ -24,16 +23,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-class ReadingList:
-    """Keeps the audit records that somebody announces."""
-
-    def __init__(self) -> None:
-        self.events: list[AuditEvent] = []
-
-    def __call__(self, event: AuditEvent) -> None:
-        self.events.append(event)
 
 
 def url_of(file: Path) -> str:

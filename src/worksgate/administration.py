@@ -31,7 +31,7 @@ from worksgate.directory.import_file import ImportReport, ImportRow, Reader
 from worksgate.directory.importing import (
     Importer,
     ImportOptions,
-    difference,
+    changes_between,
     must_sign_in_again,
 )
 from worksgate.directory.occupancy import KEY_KINDS
@@ -84,8 +84,7 @@ class Administration:
     """Clients, people and the audit log of one installation.
 
     Every call may raise DirectoryUnavailable; those that end sessions, Unfinished. ``actor`` is
-    who does it, for the audit log. ``announce`` is called with the audit record of every change
-    after its commit.
+    who does it, for the audit log.
     """
 
     def __init__(
@@ -97,7 +96,6 @@ class Administration:
         *,
         actor: str = "cli",
         clock: Callable[[], float] = time.time,
-        announce: Callable[[AuditEvent], None] | None = None,
     ) -> None:
         self._settings = settings
         self._directory = directory
@@ -105,7 +103,6 @@ class Administration:
         self._hashing = hashing
         self._actor = actor
         self._clock = clock
-        self._announce = announce
 
     # Clients
 
@@ -153,7 +150,6 @@ class Administration:
         async with self._directory.changing() as transaction:
             await transaction.add_client(client)
             await transaction.record(event)
-        self._tell(event)
         return NewClient(client, secret, self.urls(client.client_id))
 
     async def clients(self) -> tuple[Client, ...]:
@@ -212,7 +208,6 @@ class Administration:
             event = self._client_event(client, "removed")
             await transaction.remove_client(client)
             await transaction.record(event)
-        self._tell(event)
         return client
 
     # People
@@ -254,7 +249,6 @@ class Administration:
             await _check_free(transaction, account, reuse_retired_keys=reuse_retired_keys)
             await transaction.add_accounts([account])
             await transaction.record(event)
-        self._tell(event)
         return NewUser(account, generated)
 
     def users(self) -> AsyncIterator[Account]:
@@ -316,7 +310,6 @@ class Administration:
             event = self._user_event(account, "removed")
             await transaction.remove_account(account, self._clock())
             await transaction.record(event)
-        self._tell(event)
         await self._forget(account)
         return account
 
@@ -329,7 +322,6 @@ class Administration:
             account = _found(await transaction.account(username), "person", username)
             event = self._user_event(account, "signed out")
             await transaction.record(event)
-        self._tell(event)
         return await self._forget(account)
 
     async def import_users(
@@ -360,7 +352,6 @@ class Administration:
             imported = await importer.run(batch)
             report += imported.rows
             if not dry_run:
-                self._tell(*imported.events)
                 for account in imported.must_sign_in:
                     await self._forget(account)
             if progress is not None:
@@ -401,22 +392,31 @@ class Administration:
     ) -> list[AuditEvent]:
         """The newest audit records that fit, at most ``limit``, the oldest of them first.
 
-        ``client`` is a name or an id, ``since`` and ``until`` are seconds since the epoch.
+        ``client`` is a name or an id, ``since`` and ``until`` are seconds since the epoch. Raises
+        NotFound for a client that neither the clients nor the records know, or Refused.
         """
         account = await self._directory.account_by_username(username) if username else None
-        known = await self._directory.client(client) if client else None
+        client_id = await self._recorded_client_id(client) if client else None
         with _refusals():
             wanted = AuditFilter(
                 login_id=login_id,
                 username=account.username if account else username,
                 subject_id=account.person.subject_id if account else None,
-                client_id=known.client_id if known else client,
+                client_id=client_id,
                 event=None if event is None else _read_event(event),
                 since=since,
                 until=until,
                 limit=max(0, limit),
             )
         return await self._directory.audit(wanted)
+
+    async def _recorded_client_id(self, name_or_id: str) -> str:
+        known = await self._directory.client(name_or_id)
+        if known is not None:
+            return known.client_id
+        if await self._directory.audit(AuditFilter(client_id=name_or_id, limit=1)):
+            return name_or_id
+        raise NotFound(f"there is no client {name_or_id!r}; a removed one is found by its ID")
 
     # What the above share
 
@@ -432,7 +432,6 @@ class Administration:
             event = self._client_event(after, detail)
             await transaction.change_client(after)
             await transaction.record(event)
-        self._tell(event)
         return after
 
     async def _change_user(
@@ -442,7 +441,6 @@ class Administration:
         *,
         reuse_retired_keys: bool = False,
     ) -> Account:
-        events: list[AuditEvent] = []
         async with self._directory.changing() as transaction:
             before = _found(await transaction.account(username), "person", username)
             with _refusals():
@@ -450,9 +448,7 @@ class Administration:
             if after != before:
                 await _check_free(transaction, after, reuse_retired_keys=reuse_retired_keys)
                 await transaction.change_account(before, after, self._clock())
-                events.append(self._user_event(after, f"set {difference(before, after)}"))
-                await transaction.record(*events)
-        self._tell(*events)
+                await transaction.record(self._user_event(after, changes_between(before, after)))
         if must_sign_in_again(before, after):
             await self._forget(after)
         return after
@@ -489,11 +485,6 @@ class Administration:
 
     def _event(self, event: Event, detail: str, **about: str) -> AuditEvent:
         return AuditEvent(event=event, at=self._clock(), actor=self._actor, detail=detail, **about)
-
-    def _tell(self, *events: AuditEvent) -> None:
-        if self._announce is not None:
-            for event in events:
-                self._announce(event)
 
 
 @contextmanager

@@ -33,6 +33,9 @@ from worksgate.web.application import Application
 
 Clock = Callable[[], float]
 
+FUNCTION_TIMEOUT = 2.0
+"""Seconds that a company's own function may take: the page is due in 2.5."""
+
 
 def create_app(
     settings: Settings | None = None,
@@ -77,7 +80,7 @@ async def open_installation(
         stack.callback(log.flush)
         directory, store = await _open_databases(settings, stack)
         if authenticate is not None:
-            function = FunctionSource("function", authenticate)
+            function = FunctionSource("function", authenticate, timeout=FUNCTION_TIMEOUT)
             stack.callback(function.close)
             sources = {function.name: function}
         elif sources is None:

@@ -67,7 +67,8 @@ class ClientRegistry:
 
         Raises UnauthorizedClient, and what ``load`` raises.
         """
-        client = (await self.snapshot()).get(client_id)
+        is_fresh = self._monotonic() < self._good_until
+        client = (self._clients if is_fresh else await self.snapshot()).get(client_id)
         digests = _NO_SECRETS if client is None else _valid_digests(client, now)
         if not matches_any(secret, digests) or client is None:
             if self._wrong_secrets.exceeded(f"{client_id[:64]} {network_of(peer)}", now):
@@ -105,8 +106,5 @@ def check_admitted(client: Client, address: str) -> None:
 
 
 def _valid_digests(client: Client, now: float) -> tuple[str, ...]:
-    return tuple(
-        secret.digest
-        for secret in client.secrets
-        if secret.expires_at is None or now < secret.expires_at
-    )
+    secrets = client.secrets
+    return tuple([each.digest for each in secrets if not each.expires_at or now < each.expires_at])

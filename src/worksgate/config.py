@@ -10,7 +10,6 @@ could be a secret.
 """
 
 import json
-import math
 import re
 import sys
 import tomllib
@@ -21,11 +20,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from worksgate.setting_values import CHECKS, LOOPBACK_HOSTS, contradictions
+from worksgate.setting_values import CHECKS, LOOPBACK_HOSTS, contradictions, seconds_of
 from worksgate.settings import Settings
 
 FILE_NAME = "worksgate.toml"
 PREFIX = "WORKSGATE_"
+SYSTEM_FILE = Path("/etc/worksgate") / FILE_NAME
+"""Read where nothing else is named and ``FILE_NAME`` is not in the working folder."""
 CONFIG_VARIABLE = "WORKSGATE_CONFIG"
 """Names the file, where ``--config`` does not."""
 
@@ -65,9 +66,10 @@ _FIELDS: Mapping[str, Field[Any]] = {each.name: each for each in fields(Settings
 _KINDS = {
     str: "text",
     int: "a whole number",
-    float: "a number",
+    float: "a time",
     tuple[str, ...]: "a list of texts",
 }
+_NO_SECTIONS = "there are no sections; write the settings at the top level"
 _SERVICE_LINK = re.compile(r"WORKSGATE_(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP))")
 _SERVICE_LINKS_HINT = (
     'Kubernetes sets this for a service named "worksgate"; '
@@ -124,12 +126,12 @@ def load(
 ) -> Settings:
     """The settings of an installation, checked.
 
-    ``file`` is what ``--config`` says; without it ``WORKSGATE_CONFIG`` or ``./worksgate.toml``
-    is read, if there. ``overrides`` are options of the command line by the setting's name; None
-    stands for an option that was not given. Raises ConfigurationError.
+    ``file`` is what ``--config`` says; ``file_to_read`` says what is read without it. ``overrides``
+    are options of the command line by the setting's name; None stands for an option that was not
+    given. Raises ConfigurationError.
     """
     reading = _Reading()
-    _read_file(_file_to_read(file, environ), reading)
+    _read_file(file_to_read(file, environ), reading)
     _read_environment(environ, reading)
     _read_overrides(overrides, reading)
     return _settings(reading)
@@ -177,12 +179,26 @@ def _defaults(reading: _Reading) -> dict[str, Any]:
 # Where values come from
 
 
-def _file_to_read(file: Path | None, environ: Mapping[str, str]) -> Path | None:
+def file_to_read(file: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """The file that ``--config`` or ``WORKSGATE_CONFIG`` names, there or not.
+
+    Else ``./worksgate.toml`` or ``/etc/worksgate/worksgate.toml``, if there; None without either.
+    """
     if file is not None:
         return file
     if named := environ.get(CONFIG_VARIABLE):
         return Path(named)
-    return Path(FILE_NAME) if Path(FILE_NAME).exists() else None
+    return next(filter(_may_be_there, (Path(FILE_NAME), SYSTEM_FILE)), None)
+
+
+def _may_be_there(file: Path) -> bool:
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:  # a file that may not be seen is told of, not passed over for the defaults
+        pass
+    return True
 
 
 def _read_file(file: Path | None, reading: _Reading) -> None:
@@ -239,18 +255,18 @@ def _text_of(file: Path) -> str:
         raise ValueError("there is no such file") from None
     except UnicodeDecodeError:
         raise ValueError("the file is not UTF-8 text") from None
+    except PermissionError:
+        raise ValueError("the file may not be read by this user; run this as another") from None
     except OSError as error:
         raise ValueError(f"the file cannot be read: {error.strerror}") from None
 
 
 def _unknown_key(key: str, value: object) -> str:
-    shown = key
     if isinstance(value, dict):
-        shown = f"[{key}]"
-    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
-        shown = f"[[{key}]]"
-    what = "setting" if shown == key else "section"
-    return f"{shown}: there is no such {what}{_near_miss(key.replace('-', '_'), _FIELDS)}"
+        return f"[{key}]: {_NO_SECTIONS}"
+    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        return f"[[{key}]]: {_NO_SECTIONS}"
+    return f"{key}: there is no such setting{_near_miss(key.replace('-', '_'), _FIELDS)}"
 
 
 def _unknown_variable(variable: str) -> str:
@@ -272,13 +288,13 @@ def _near_miss(name: str, known: Iterable[str]) -> str:
 def _typed(name: str, value: object) -> Any:
     """A value of the file or the command line, if it has the setting's type."""
     kind = _FIELDS[name].type
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    if kind is float:
+        return seconds_of(value)
     if kind == tuple[str, ...] and isinstance(value, list | tuple):
         if all(isinstance(item, str) for item in value):
             return tuple(value)
     elif isinstance(kind, type) and type(value) is kind:
-        return _finite(value)
+        return value
     raise ValueError(f"must be {_KINDS[kind]}")  # type: ignore[index]
 
 
@@ -291,18 +307,14 @@ def _parsed(name: str, text: str) -> Any:
         return tuple(re.split(r"[,\s]+", text.strip(", \t\r\n"))) if text.strip(", \t\r\n") else ()
     if name.endswith("port") and text.startswith("tcp://"):
         raise ValueError(_SERVICE_LINKS_HINT)
-    if kind in (int, float):
+    if kind is float:
+        return seconds_of(text)
+    if kind is int:
         try:
-            return _finite(kind(text))
+            return int(text)
         except ValueError:
             pass
     raise ValueError(f"must be {_KINDS[kind]}")  # type: ignore[index]
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("must be a number")
-    return value
 
 
 # The settings on paper

@@ -8,17 +8,19 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from types import FrameType
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from worksgate import log
 from worksgate.administration import Administration, NewClient, NotFound
 from worksgate.bootstrap import create_app, open_administration
 from worksgate.config import checked
 from worksgate.conformance.line_works import Credentials, Endpoints
+from worksgate.listening import listen
 from worksgate.oauth.model import SessionKeyCheck
 from worksgate.server import server_config
 from worksgate.settings import Settings
@@ -82,7 +84,7 @@ GUESTS = (
 def run(settings: Settings, *, simulator_port: int) -> None:
     """Run both until Ctrl-C. ``settings`` say the port and where the database is.
 
-    Raises ConfigurationError.
+    Raises ConfigurationError or CannotListen.
     """
     simulator = f"http://127.0.0.1:{simulator_port}"
     settings = checked(
@@ -95,10 +97,18 @@ def run(settings: Settings, *, simulator_port: int) -> None:
             start_over_url=f"{simulator}/?domain={{domain}}&service={{service}}",
         )
     )
+    sockets = (
+        listen(settings.host, settings.port, option=_by("--port 9080")),
+        listen(settings.host, simulator_port, option=_by("--simulator-port 9090")),
+    )
     log.configure(settings)
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_run(settings, simulator, simulator_port))
+        asyncio.run(_run(settings, simulator, sockets))
     log.close()
+
+
+def _by(option: str) -> str:
+    return f'{option} (make run ARGS="{option}")'
 
 
 async def prepare(settings: Settings, simulator_url: str) -> SimulatorSettings:
@@ -133,16 +143,27 @@ async def prepare(settings: Settings, simulator_url: str) -> SimulatorSettings:
     )
 
 
-async def _run(settings: Settings, simulator_url: str, simulator_port: int) -> None:
+async def _run(
+    settings: Settings, simulator_url: str, sockets: tuple[socket.socket, socket.socket]
+) -> None:
     simulator = await prepare(settings, simulator_url)
+    factories: tuple[Callable[[], ASGIApp], ...] = (
+        lambda: create_app(settings),
+        lambda: create_simulator(simulator),
+    )
     servers = [
-        _Server(server_config(lambda: create_app(settings), settings.host, settings.port)),
-        _Server(server_config(lambda: create_simulator(simulator), settings.host, simulator_port)),
+        _Server(server_config(factory, *listening.getsockname()))
+        for factory, listening in zip(factories, sockets, strict=True)
     ]
     with _stopping(servers):
         announcing = asyncio.create_task(_announce(servers, simulator_url))
         try:
-            await asyncio.gather(*(server.serve() for server in servers))
+            await asyncio.gather(
+                *(
+                    server.serve([listening])
+                    for server, listening in zip(servers, sockets, strict=True)
+                )
+            )
         finally:
             announcing.cancel()
 

@@ -14,6 +14,7 @@ import logging
 import os
 import re
 import select
+import stat
 import threading
 import time
 from collections import deque
@@ -38,6 +39,7 @@ SECRET_NAMES = frozenset(
 
 _OUR_LOGGERS = ("worksgate", "uvicorn", "uvicorn.error", "uvicorn.asgi")
 _PIPE_BUF = 4_096  # a write of so many bytes is not torn by another process (POSIX)
+_LARGE_WRITE = 65_536
 _GATHER = 0.005
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
@@ -132,6 +134,8 @@ class LineWriter:
     def __init__(self, descriptor: int, capacity: int = QUEUE_LINES) -> None:
         self.lost = 0
         self._descriptor = descriptor
+        # What is not a file must be written in pieces that another process cannot tear.
+        self._most = _LARGE_WRITE if stat.S_ISREG(os.fstat(descriptor).st_mode) else _PIPE_BUF
         self._capacity = capacity
         self._waiting: deque[bytes] = deque()
         self._changed = threading.Condition()
@@ -184,7 +188,7 @@ class LineWriter:
         with self._changed:
             lines = [self._waiting.popleft()]
             size = len(lines[0])
-            while self._waiting and size + len(self._waiting[0]) <= _PIPE_BUF:
+            while self._waiting and size + len(self._waiting[0]) <= self._most:
                 size += len(self._waiting[0])
                 lines.append(self._waiting.popleft())
             return lines
@@ -252,12 +256,11 @@ class _Lines:
 
     def event_line(self, at: float, name: str, values: Mapping[str, str | None]) -> str:
         """The line of an INFO event whose values are texts."""
-        first = {"time": _stamp(at), "level": "info", "event": name}
         if self._as_text:
+            first = {"time": _stamp(at), "level": "info", "event": name}
             return _as_text({**first, **values}, colours=self._colours)
-        pairs = [f'"{key}":{_QUOTED(text)}' for key, text in first.items()]
-        pairs += [f'"{key}":{_QUOTED(text)}' for key, text in values.items() if text is not None]
-        return escape("{" + ",".join(pairs) + "}")
+        pairs = [f',"{key}":{_QUOTED(text)}' for key, text in values.items() if text is not None]
+        return escape(f'{{"time":"{_stamp(at)}","level":"info","event":"{name}"{"".join(pairs)}}}')
 
 
 class _Handler(logging.Handler):

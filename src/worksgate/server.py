@@ -13,9 +13,11 @@ import resource
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+import structlog
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -23,6 +25,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
 from worksgate import log
+from worksgate.listening import check_certificate, listen, url_of
 from worksgate.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,6 +40,8 @@ MAX_BODY_ON_THE_WIRE = 256 * 1024
 UNREAD_TIMEOUT = 1.0
 """Seconds in which a caller can see an answer that came before the end of its request."""
 
+_log = structlog.get_logger(__name__)
+
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-length: 0\r\nconnection: close\r\n\r\n"
@@ -50,7 +55,13 @@ def serve(
     tls_cert: Path | None = None,
     tls_key: Path | None = None,
 ) -> None:
-    """Run the server until it is told to stop (SIGTERM, SIGINT)."""
+    """Run the server until it is told to stop (SIGTERM, SIGINT).
+
+    Raises CannotListen, or OSError for a certificate that cannot be read.
+    """
+    if tls_cert is not None and tls_key is not None:
+        check_certificate(tls_cert, tls_key)
+    listening = listen(settings.host, settings.port)
     config = server_config(
         ApplicationFactory(settings),
         settings.host,
@@ -61,7 +72,14 @@ def serve(
     )
     log.configure(settings)
     _allow_many_connections()
-    listening = config.bind_socket()
+    _log.info(
+        "server.starting",
+        version=version("worksgate"),
+        address=url_of(listening, https=tls_cert is not None),
+        public_url=settings.public_url,
+        database=settings.database_url.partition(":")[0],
+        workers=workers,
+    )
     if workers == 1:
         uvicorn.Server(config).run([listening])
     else:

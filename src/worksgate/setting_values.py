@@ -4,10 +4,11 @@ A check returns the value, perhaps in a tidier form, or raises ValueError with t
 sentence that begins with the setting's name. It never repeats a value that could be a secret.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
-from ipaddress import IPv6Address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -18,7 +19,26 @@ from worksgate.settings import Settings
 RESERVED_PATHS = ("/healthz", "/readyz", "/metrics", "/openapi.json")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
 _USUAL_PORTS = {"http": ":80", "https": ":443"}
+
+
+def seconds_of(value: object) -> float:
+    """Seconds: a number, or a text such as ``90``, ``1.5``, ``90s``, ``15m``, ``12h`` or ``7d``."""
+    if isinstance(value, str):
+        found = re.fullmatch(r"(\d{1,9})([smhd])", value)
+        value = int(found[1]) * _UNITS[found[2]] if found else _number(value)
+    if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]
+        raise ValueError("must be a number of seconds or a time such as 90s, 15m, 12h or 7d")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _public_url(value: str) -> str:
@@ -207,7 +227,7 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "session_idle_limit": _at_least(60),
     "session_absolute_limit": _at_least(60),
     "login_free_failures": _between(1, 100),  # R-78: never more than 100 in a row
-    "login_longest_delay": _at_least(1),
+    "login_longest_delay": _at_least(60),
     "login_failures_per_address": _at_least(1),
     "hashing_threads": _between(0, 256),
     "hashing_queue": _at_least(1),
@@ -234,3 +254,18 @@ def contradictions(settings: Settings) -> Iterator[tuple[str, str]]:
         taken[path] = f"the same as {name}"
     if settings.session_idle_limit > settings.session_absolute_limit:
         yield "session_idle_limit", "must not be more than session_absolute_limit"
+    if not settings.is_https and not _is_this_machine(settings.host):
+        yield (
+            "host",
+            (
+                "must be 127.0.0.1 or ::1 while public_url is plain http, or passwords would cross "
+                "the network for all to read; give public_url its https:// address"
+            ),
+        )
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host in LOOPBACK_HOSTS

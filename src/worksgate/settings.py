@@ -56,7 +56,7 @@ class Settings:
     logout_path: str = option("/logout", "Path of the Logout URL.")
     answer_deadline: float = option(
         2.5,
-        "After so many seconds a call of LINE WORKS is answered 503; LINE WORKS itself waits 3.",
+        "After so many seconds a call of LINE WORKS, or a page, is answered 503; it waits 3.",
     )
     session_idle_limit: float = option(
         12 * 3600.0, "Seconds without a sign-in after which a browser's session ends."

@@ -130,7 +130,10 @@ class Throttle:
         """The password was right: nothing of this person's counts any longer."""
         from_network = Attempt(attempt.account, attempt.address)
         await self._store.reset(
-            attempt.strangers_counter, *attempt.counters, *from_network.counters
+            attempt.strangers_counter,
+            attempt.known_counter,
+            *attempt.counters,
+            *from_network.counters,
         )
         await self._store.bump(attempt.known_counter, KNOWN_FOR, now)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.databases import NOW, Clock, ReadingList
+from tests.databases import NOW, Clock
 
 from worksgate.administration import Administration
 from worksgate.credentials import PasswordHashing
@@ -37,7 +37,6 @@ class Office:
     store: FailingStore
     file: Path
     clock: Clock = field(default_factory=Clock)
-    announced: ReadingList = field(default_factory=ReadingList)
 
     async def sign_in(self, account: Account) -> None:
         """Give a person a session and an access token."""
@@ -51,7 +50,7 @@ class Office:
 
 
 def office(directory: Directory, file: Path, hashing: PasswordHashing) -> Office:
-    store, clock, announced = FailingStore(), Clock(), ReadingList()
+    store, clock = FailingStore(), Clock()
     administration = Administration(
         Settings(public_url="https://sso.example.com/gate/", company_name="Example Corp"),
         directory,
@@ -59,9 +58,8 @@ def office(directory: Directory, file: Path, hashing: PasswordHashing) -> Office
         hashing,
         actor="tester",
         clock=clock,
-        announce=announced,
     )
-    return Office(administration, directory, store, file, clock, announced)
+    return Office(administration, directory, store, file, clock)
 
 
 def _session(account: Account) -> Session:

@@ -251,4 +251,3 @@ async def test_r105_every_change_of_a_client_is_recorded(at_work: Office) -> Non
     assert {(event.event, event.actor, event.at) for event in events} == {
         (Event.CLIENT_CHANGED, "tester", NOW)
     }
-    assert at_work.announced.events == events

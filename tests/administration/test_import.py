@@ -191,7 +191,6 @@ async def test_two_thousand_people_are_imported_in_a_few_transactions(at_work: O
         for number in range(2_000)
     ]
     lines[1_500] = "PERSON7,,,,,"
-    at_work.announced.events.clear()
     report = await at_work.administration.import_users(
         _rows(*lines), dry_run=False, progress=done.append
     )
@@ -204,7 +203,54 @@ async def test_two_thousand_people_are_imported_in_a_few_transactions(at_work: O
         (1_999, 1_999)
     ]
     assert query(at_work.file, "SELECT count(*) FROM audit") == [(1_999,)]
-    assert len(at_work.announced.events) == 1_999
+
+
+async def test_an_import_can_disable_people_and_let_them_in_again(at_work: Office) -> None:
+    jiro = (await at_work.administration.add_user("jiro")).account
+    await at_work.sign_in(jiro)
+    header = "username,name,enabled"
+    rows = _rows("hanako,,no", "jiro,Jiro,off", "saburo,,", "goro,,perhaps", header=header)
+    report = await at_work.administration.import_users(rows, dry_run=False, update=True)
+    (refused,) = report.refused
+    assert refused.reason == "enabled must be yes or no"
+    assert not (await at_work.administration.user("hanako")).enabled
+    assert (await at_work.administration.user("saburo")).enabled
+    assert await at_work.holds_nothing(jiro)
+    again = _rows("jiro,,yes", "hanako,,", header=header)
+    await at_work.administration.import_users(again, dry_run=False, update=True)
+    assert (await at_work.administration.user("jiro")).enabled
+    assert not (await at_work.administration.user("hanako")).enabled
+    events = await at_work.administration.audit(event="user.changed")
+    assert [(event.username, event.detail) for event in events][1:] == [
+        ("hanako", "imported; disabled"),
+        ("jiro", "set name; disabled"),
+        ("saburo", "imported"),
+        ("jiro", "enabled"),
+    ]
+
+
+async def test_the_report_tells_what_somebody_lacks_to_sign_in(at_work: Office) -> None:
+    await at_work.administration.add_user("rokuro", password=PASSWORD, external_key="E6")
+    rows = _rows(
+        f"hanako,,E1,,{PASSWORD},",
+        f"jiro,,,jiro@example.com,{PASSWORD},",
+        f"saburo,,,,{PASSWORD},",
+        "shiro,,E4,,,",
+        "goro,,,,,",
+        "rokuro,Rokuro,,,,",
+        "shichiro,,a/b,,,",
+    )
+    for dry_run in (True, False):
+        report = await at_work.administration.import_users(rows, dry_run=dry_run, update=True)
+        assert [row.lacks for row in report.rows] == [
+            (),
+            (),
+            ("user key",),
+            ("password",),
+            ("password", "user key"),
+            (),
+            (),
+        ]
 
 
 async def test_r105_each_imported_person_is_recorded(at_work: Office) -> None:

@@ -6,7 +6,7 @@ import pytest
 from tests.administration.installation import Office
 from tests.databases import NOW
 
-from worksgate.administration import Administration, Refused
+from worksgate.administration import Administration, NotFound, Refused
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials import PasswordHashing
 from worksgate.oauth.model import SpentTransaction
@@ -102,6 +102,36 @@ async def test_a_person_is_found_under_a_former_name(at_work: Office) -> None:
     ]
 
 
+async def test_a_name_that_nobody_has_finds_nothing_but_what_was_recorded_under_it(
+    at_work: Office,
+) -> None:
+    attempt = AuditEvent(event=Event.LOGIN_FAILED, at=NOW, username="hanako")
+    others = [
+        AuditEvent(event=Event.LOGIN_REQUESTED, at=NOW, login_id="l1"),
+        AuditEvent(event=Event.LOGIN_FAILED, at=NOW, username="jiro"),
+        AuditEvent(event=Event.CODE_REDEEMED, at=NOW, subject_id="directory:jiro"),
+    ]
+    await at_work.directory.record([attempt, *others])
+    assert await at_work.administration.audit(username="nobody") == []
+    assert await at_work.administration.audit(username="hanako") == [attempt]
+
+
+async def test_all_of_a_person_is_found_after_they_are_removed(at_work: Office) -> None:
+    account = (await at_work.administration.add_user("Hanako")).account
+    await at_work.administration.add_user("jiro")
+    redeemed = AuditEvent(
+        event=Event.CODE_REDEEMED, at=NOW, subject_id=account.person.subject_id, login_id="l1"
+    )
+    await at_work.directory.record([redeemed])
+    await at_work.administration.remove_user("hanako")
+    found = await at_work.administration.audit(username="Hanako")
+    assert [(event.event, event.detail) for event in found] == [
+        (Event.USER_CHANGED, "added"),
+        (Event.CODE_REDEEMED, None),
+        (Event.USER_CHANGED, "removed"),
+    ]
+
+
 async def test_records_of_a_client_are_found_by_name_and_after_its_end_by_id(
     at_work: Office,
 ) -> None:
@@ -109,7 +139,8 @@ async def test_records_of_a_client_are_found_by_name_and_after_its_end_by_id(
     await at_work.administration.add_client("Beta")
     assert len(await at_work.administration.audit(client="acme")) == 1
     await at_work.administration.remove_client("Acme")
-    assert await at_work.administration.audit(client="acme") == []
+    with pytest.raises(NotFound, match="there is no client 'acme'"):
+        await at_work.administration.audit(client="acme")
     assert len(await at_work.administration.audit(client=made.client.client_id)) == 2
 
 

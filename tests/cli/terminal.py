@@ -39,6 +39,7 @@ class Terminal:
 
     folder: Path
     environ: dict[str, str] = field(default_factory=dict)
+    has_database_url: bool = True
 
     def run(self, *arguments: str, stdin: bytes = b"") -> Result:
         """Run a command in this process; nothing is replaced but the standard streams."""
@@ -90,7 +91,9 @@ class Terminal:
         )
         return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 
-    def at_a_terminal(self, *arguments: str, answers: Mapping[str, str]) -> tuple[int, str]:
+    def at_a_terminal(
+        self, *arguments: str, answers: Mapping[str, str], columns: int = 100
+    ) -> tuple[int, str]:
         """Run a command on a pseudo-terminal and answer its questions; its code and the screen."""
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
@@ -98,7 +101,7 @@ class Terminal:
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            env={**self._environ(), "TERM": "xterm", "COLUMNS": "100"},
+            env={**self._environ(), "TERM": "xterm", "COLUMNS": str(columns)},
             cwd=self.folder,
             start_new_session=True,
         )
@@ -113,7 +116,8 @@ class Terminal:
     def _environ(self) -> dict[str, str]:
         database = f"sqlite:///{self.folder}/worksgate.db"
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        return {**kept, "WORKSGATE_DATABASE_URL": database, "LC_ALL": "C.UTF-8", **self.environ}
+        named = {"WORKSGATE_DATABASE_URL": database} if self.has_database_url else {}
+        return {**kept, **named, "LC_ALL": "C.UTF-8", **self.environ}
 
 
 def _exit_code() -> int:
@@ -143,6 +147,11 @@ def _converse(terminal: int, answers: dict[str, str]) -> str:
             break
         for question in [each for each in answers if each in screen]:
             time.sleep(0.05)  # getpass empties what was typed before it asks
-            os.write(terminal, f"{answers.pop(question)}\n".encode())
+            os.write(terminal, _typed(answers.pop(question)))
     assert not answers, f"never asked: {list(answers)}; the screen: {screen}"
     return screen.replace("\r\n", "\n")
+
+
+def _typed(answer: str) -> bytes:
+    """What the keyboard sends: Ctrl-D stands alone."""
+    return b"\x04" if answer == "\x04" else f"{answer}\n".encode()

@@ -98,6 +98,19 @@ def test_add_takes_all_options_at_once(terminal: Terminal) -> None:
         assert made[field] == _expected(given, value)
 
 
+def test_times_may_be_written_with_their_unit(terminal: Terminal) -> None:
+    times = ("--expires-in-web", "8h", "--access-token-lifetime", "2d", "--code-lifetime", "5m")
+    made = terminal.json("client", "add", "acme", *times)
+    assert (made["expires_in_web"], made["access_token_lifetime"]) == (28_800, 172_800)
+    assert made["code_lifetime"] == 300
+
+
+def test_script_that_removes_must_say_yes(terminal: Terminal) -> None:
+    terminal.ok("client", "add", "acme")
+    assert "say --yes" in terminal.refused("client", "remove", "acme")
+    assert len(terminal.json("client", "list")) == 1
+
+
 def test_empty_value_takes_a_setting_away(terminal: Terminal) -> None:
     given = ("--domain", "a.example", "--access-token-lifetime", "60")
     lists = ("--allowed-address", "192.0.2.1", "--logout-redirect-uri", "https://a.example/out")
@@ -165,7 +178,7 @@ def test_disable_enable_and_remove(terminal: Terminal) -> None:
     assert terminal.json("client", "show", "acme")["enabled"] is False
     terminal.ok("client", "enable", "acme")
     assert terminal.json("client", "show", "acme")["enabled"] is True
-    terminal.ok("client", "remove", "acme")
+    terminal.ok("client", "remove", "acme", "--yes")
     assert terminal.refused("client", "show", "acme") == "there is no client 'acme'"
 
 
@@ -174,12 +187,14 @@ def test_a_client_is_called_by_its_name_however_it_was_asked_for(terminal: Termi
     for spelling in ("ACME", client_id):
         assert terminal.ok("client", "disable", spelling).out == "The client Acme is disabled.\n"
         assert terminal.ok("client", "enable", spelling).out == "The client Acme is enabled.\n"
-    assert terminal.ok("client", "remove", client_id).out == "The client Acme has been removed.\n"
+    removed = terminal.ok("client", "remove", client_id, "--yes")
+    assert removed.out == "The client Acme has been removed.\n"
 
 
 def test_unknown_client_is_refused_by_every_command(terminal: Terminal) -> None:
-    for command in ("show", "rotate-secret", "disable", "enable", "remove"):
+    for command in ("show", "rotate-secret", "disable", "enable"):
         assert terminal.refused("client", command, "nobody") == "there is no client 'nobody'"
+    assert "no client 'nobody'" in terminal.refused("client", "remove", "nobody", "--yes")
     assert "no client" in terminal.refused("client", "set", "nobody", "--refresh-tokens")
 
 
@@ -194,5 +209,7 @@ def test_wrong_usage_is_said_to_be_so(terminal: Terminal) -> None:
     assert "No such option" in terminal.misused("client", "add", "acme", "--secret", "mine")
     assert "90s, 15m" in terminal.misused("client", "rotate-secret", "acme", "--overlap", "soon")
     assert "line_works" in terminal.misused("client", "add", "acme", "--profile", "other")
-    assert "seconds" in terminal.misused("client", "set", "a", "--access-token-lifetime", "x")
+    for option in ("--access-token-lifetime", "--expires-in-web", "--code-lifetime"):
+        for text in ("x", "1.5", "-1"):
+            assert "90s, 15m, 12h or 7d" in terminal.misused("client", "set", "a", option, text)
     assert "NAME" in terminal.misused("client", "add")

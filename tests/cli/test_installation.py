@@ -1,7 +1,13 @@
 """``init``, ``migrate``, ``purge``, ``audit``, ``serve`` and ``demo``."""
 
+import os
+import socket
+import sqlite3
 import stat
+import subprocess
+from contextlib import closing
 from pathlib import Path
+from pwd import getpwuid
 
 import pytest
 from tests.cli.terminal import Terminal
@@ -40,7 +46,8 @@ def test_init_never_replaces_a_file_by_itself(terminal: Terminal, tmp_path: Path
         (("--public-url", "http://sso.example.com"), PASSWORD, "worksgate.toml: public_url: must"),
         ((), b"short\n", "the password is not accepted"),
         (("--database-url", "redis://x"), PASSWORD, "must be sqlite"),
-        (("--config", "nowhere/wg.toml"), PASSWORD, "No such file or directory"),
+        (("--config", "nowhere/wg.toml"), PASSWORD, "nowhere/wg.toml: No such file or directory"),
+        (("--administrator", " admin"), PASSWORD, "a username must not begin or end with a blank"),
     ],
 )
 def test_init_that_is_refused_leaves_no_file(
@@ -49,8 +56,7 @@ def test_init_that_is_refused_leaves_no_file(
     if "--database-url" in arguments:
         terminal.environ["WORKSGATE_DATABASE_URL"] = "redis://x"  # it would win over the file
     assert problem in terminal.refused(*INIT, *arguments, stdin=stdin)
-    assert not list(tmp_path.glob("*.toml*"))
-    assert not list(tmp_path.glob(".*"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_init_keeps_a_file_with_a_database_address_private(
@@ -81,6 +87,42 @@ def test_migrate_tells_the_revision(terminal: Terminal, tmp_path: Path) -> None:
     assert (tmp_path / "worksgate.db").exists()
 
 
+FORGETFUL = (
+    ("client", "list"),
+    ("client", "add", "acme"),
+    ("user", "list"),
+    ("user", "add", "aoi@x"),
+    ("user", "import", "people.csv", "--dry-run"),
+    ("audit",),
+    ("purge",),
+)
+
+
+@pytest.mark.parametrize("command", FORGETFUL, ids=" ".join)
+def test_forgotten_settings_make_no_second_installation(
+    terminal: Terminal, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    terminal.has_database_url = False
+    told = terminal.refused(*command)
+    assert told.startswith(f"there is no database at {tmp_path}/worksgate.db")
+    for hint in ("worksgate.toml", "/etc/worksgate/worksgate.toml", "--config FILE", "init"):
+        assert hint in told
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_config_may_stand_before_the_command(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.has_database_url = False
+    for name in ("first", "second"):
+        text = f'database_url = "sqlite:///{tmp_path}/{name}.db"\n'
+        (tmp_path / f"{name}.toml").write_text(text)
+        terminal.ok("--config", f"{name}.toml", "migrate")
+        terminal.ok("--config", f"{name}.toml", "client", "add", name)
+    listed = terminal.json("--config", "second.toml", "client", "list")
+    assert [client["name"] for client in listed] == ["second"]
+    both = ("--config", "second.toml", "client", "list", "--config", "first.toml")
+    assert [client["name"] for client in terminal.json(*both)] == ["first"]
+
+
 def test_purge_tells_how_much(terminal: Terminal) -> None:
     assert terminal.json("purge") == {"removed": 0}
     assert terminal.ok("purge").out == "Removed 0 expired rows.\n"
@@ -96,7 +138,11 @@ def test_r105_every_change_is_in_the_audit_log(terminal: Terminal) -> None:
         "user.changed",
         "user.changed",
     ]
-    assert {event["actor"] for event in events} == {"cli"}
+    assert {event["actor"] for event in events} == {f"cli:{getpwuid(os.getuid()).pw_name}"}
+    terminal.environ["SUDO_USER"] = "kim"
+    terminal.ok("user", "enable", "aoi@x")
+    last = terminal.json("audit")[-1]
+    assert (last["actor"], last["detail"]) == ("cli:kim", "enabled")
     assert events[0]["at"].endswith("Z")
 
 
@@ -116,6 +162,8 @@ def test_audit_narrows_by_what_is_asked(terminal: Terminal) -> None:
     assert terminal.json("audit", "--since", "2000-01-31T09:00", "--until", "2000-02-01") == []
     assert terminal.json("audit", "--login-id", "none") == []
     assert terminal.run("audit", "--login-id", "none").err == "No record fits.\n"
+    assert terminal.json("audit", "--user", "nobody@x") == []
+    assert "there is no client 'acm'" in terminal.refused("audit", "--client", "acm")
     table = terminal.ok("audit", "--user", "aoi@x").out.splitlines()
     assert table[0].split("\t")[:3] == ["time", "event", "user"]
     assert "login.failed" in terminal.misused("audit", "--event", "login.faild")
@@ -156,6 +204,88 @@ def test_serve_checks_its_options_before_it_starts(terminal: Terminal) -> None:
     assert terminal.refused("serve", "--port", "70000").startswith("--port: must be between")
     terminal.environ["WORKSGATE_STORE_URL"] = "memory:"
     assert "one process only" in terminal.refused("serve", "--workers", "2")
+
+
+def test_port_that_is_taken_is_one_line_that_names_the_option(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        taken = f"port {port} on 127.0.0.1 is taken; choose another with "
+        assert terminal.refused("serve", "--port", port) == f"{taken}--port"
+        folder = ("--folder", str(tmp_path))
+        assert terminal.refused("demo", "--port", port, *folder).startswith(f"{taken}--port 9080")
+        told = terminal.refused("demo", "--port", free_port(), "--simulator-port", port, *folder)
+        assert told == (f'{taken}--simulator-port 9090 (make run ARGS="--simulator-port 9090")')
+        assert not (tmp_path / "demo.db").exists()
+
+
+def test_address_of_another_machine_is_one_line(terminal: Terminal) -> None:
+    terminal.environ["WORKSGATE_PUBLIC_URL"] = "https://sso.example.com"
+    told = terminal.refused("serve", "--host", "203.0.113.1")
+    assert told.startswith("203.0.113.1 is no address of this machine to listen on: ")
+
+
+def test_serve_tells_what_is_wrong_with_its_certificate(terminal: Terminal, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        make_certificate(tmp_path / f"{name}.pem", tmp_path / f"{name}.key")
+    locked = (
+        "openssl",
+        "ec",
+        "-aes256",
+        "-passout",
+        "pass:x",
+        "-in",
+        "a.key",
+        "-out",
+        "locked.key",
+    )
+    subprocess.run(locked, cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    (tmp_path / "letter.pem").write_text("Dear friend")
+    for cert, key, problem in (
+        ("letter.pem", "a.key", "letter.pem is no PEM certificate"),
+        ("a.pem", "letter.pem", "letter.pem is no PEM private key without a passphrase"),
+        ("a.pem", "locked.key", "locked.key is no PEM private key without a passphrase"),
+        ("a.pem", "b.key", "b.key is not the key of a.pem"),
+    ):
+        assert terminal.refused("serve", "--tls-cert", cert, "--tls-key", key) == problem
+
+
+def test_start_that_fails_ends_with_one(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.ok("migrate")
+    (tmp_path / "worksgate.db").unlink()
+    (tmp_path / "worksgate.db").mkdir()
+    assert terminal.refused("serve", "--port", free_port())
+    (tmp_path / "worksgate.db").rmdir()
+    with closing(sqlite3.connect(tmp_path / "worksgate.db")) as database:
+        database.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        database.execute("INSERT INTO alembic_version VALUES ('9999')")
+        database.commit()
+    assert "does not know" in terminal.refused("serve", "--port", free_port())
+    (tmp_path / "worksgate.db").unlink()
+    terminal.ok("migrate")
+    with closing(sqlite3.connect(tmp_path / "worksgate.db")) as database:
+        database.execute("DROP TABLE keys")
+        database.commit()
+    result = terminal.process("serve", "--port", free_port())
+    assert (result.code, result.err) == (1, "")
+    assert "start.failed" in result.out
+
+
+def free_port() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return str(free.getsockname()[1])
+
+
+def make_certificate(cert: Path, key: Path) -> None:
+    subject = ("-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-keyout", key, "-out", cert)
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+    subprocess.run(
+        ("openssl", "req", "-x509", *curve, *subject), check=True, capture_output=True, timeout=60
+    )
 
 
 def test_demo_needs_two_ports(terminal: Terminal) -> None:

@@ -1,16 +1,23 @@
 """The command line as a process of its own: at a terminal, in a pipe, and how lightly it starts."""
 
+import asyncio
 import json
+import re
 import signal
 import socket
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from tests.cli.terminal import WORKSGATE, Terminal
+from tests.databases import directory_in
+
+from worksgate.audit import AuditEvent, Event
 
 SECRET = "correct horse battery"
+END_OF_INPUT = "\x04"
 HEAVY = ("sqlalchemy", "alembic", "uvicorn", "starlette", "rich", "structlog", "argon2", "jinja2")
 
 
@@ -53,11 +60,28 @@ def test_password_is_asked_for_twice_and_never_shown(terminal: Terminal) -> None
     assert "Password  " not in screen
 
 
-def test_two_passwords_that_differ_change_nothing(terminal: Terminal) -> None:
-    answers = {"have one made): ": SECRET, "The same again: ": SECRET + "!"}
+def test_password_is_asked_for_again_until_it_is_one(terminal: Terminal) -> None:
+    again = "New password (15 characters or more; leave it empty to have one made): "
+    answers = {
+        again: "short",
+        f"several words do well.\r\n{again}": SECRET,
+        "The same again: ": f"{SECRET}!",
+        f"The two passwords are not the same.\r\n{again}": "",
+    }
     code, screen = terminal.at_a_terminal("user", "add", "aoi@x", answers=answers)
-    assert code == 1
-    assert "the two passwords are not the same" in screen
+    assert code == 0
+    assert "Password  " in screen
+    assert terminal.json("user", "show", "aoi@x")["lacks"] == ["user key"]
+
+
+def test_terminal_that_ends_instead_of_an_answer_changes_nothing(terminal: Terminal) -> None:
+    for command, question in (
+        (("user", "add", "aoi@x"), "have one made): "),
+        (("init", "--config", "other.toml"), "reach this server [http://127.0.0.1:8080]: "),
+    ):
+        code, screen = terminal.at_a_terminal(*command, answers={question: END_OF_INPUT})
+        assert code == 1
+        assert "there was no answer; nothing has been changed" in screen
     assert terminal.json("user", "list") == []
 
 
@@ -76,7 +100,9 @@ def test_removal_is_asked_for_at_a_terminal(
 
 def test_init_asks_for_what_it_was_not_told(terminal: Terminal, tmp_path: Path) -> None:
     answers = {
-        "reach this server [http://127.0.0.1:8080]: ": "https://sso.example.com",
+        "reach this server [http://127.0.0.1:8080]: ": "http://sso.example.com",
+        "Must begin with https://; plain http is for this machine alone.\r\nThe address under which "
+        "people will reach this server [http://127.0.0.1:8080]: ": "https://sso.example.com",
         "first administrator [administrator]: ": "",
         "have one made): ": "",
     }
@@ -97,6 +123,51 @@ def test_import_and_table_at_a_terminal_are_drawn(terminal: Terminal, tmp_path: 
     assert code == 0
     assert "─" in screen
     assert "田中 葵" in screen
+    assert "password, user key" in screen
+    for empty in ("External key", "LINE WORKS account", "Administrator", "Last sign-in"):
+        assert empty not in screen
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_audit_log_at_a_terminal_breaks_no_time_event_or_id(
+    terminal: Terminal, columns: int
+) -> None:
+    made = terminal.json("client", "add", "acme")
+    terminal.ok("user", "add", "a-long-name.of-somebody@subsidiary.example.com")
+    record(terminal.folder / "worksgate.db", LOGIN)
+    code, screen = terminal.at_a_terminal("audit", answers={}, columns=columns)
+    assert code == 0
+    lines = screen.splitlines()
+    assert all(len(line) <= columns for line in lines)
+    assert lines[0].endswith(", UTC")
+    beginnings = [line.split()[:2] for line in lines if re.match(r"\d\d:\d\d:\d\d  ", line)]
+    assert [event for _, event in beginnings] == [
+        "client.changed",
+        "user.changed",
+        "session_key.refused",
+    ]
+    assert f"login id {LOGIN.login_id}" in screen
+    assert f"client {made['client_id']}" in screen
+    assert "address" not in lines[1]
+
+
+def record(database: Path, event: AuditEvent) -> None:
+    async def recording() -> None:
+        async with directory_in(database) as directory:
+            await directory.record([event])
+
+    asyncio.run(recording())
+
+
+LOGIN = AuditEvent(
+    event=Event.SESSION_KEY_REFUSED,
+    at=4_000_000_000.0,
+    login_id="BJ79vTQ37I5R_HWECFuKAx",
+    client_id="Qm3b8WcXz1TnR5vYk2LpJd",
+    username="aoi.tanaka@example.com",
+    address="2001:db8:1234:5678:9abc:def0:1234:5678",
+    detail="LINE WORKS did not confirm the session key of the app",
+)
 
 
 def test_reader_that_has_seen_enough_is_no_error(terminal: Terminal) -> None:
@@ -141,6 +212,11 @@ def test_serve_ends_in_order_and_its_last_line_is_written(
     )
     assert server.stdout is not None
     try:
+        first = json.loads(server.stdout.readline())
+        assert first["event"] == "server.starting"
+        assert first["version"] == version("worksgate")
+        assert first["address"] == first["public_url"] == f"http://127.0.0.1:{port}"
+        assert (first["database"], first["workers"]) == ("sqlite", 1)
         while "startup complete" not in (line := server.stdout.readline()):
             assert line, server.stderr and server.stderr.read()
         server.send_signal(number)

@@ -80,8 +80,10 @@ def test_set_changes_what_is_given_and_empty_takes_away(terminal: Terminal) -> N
 
 def test_r56_retired_key_needs_a_long_word(terminal: Terminal) -> None:
     terminal.ok("user", "add", "aoi@x", "--external-key", "E-1")
-    terminal.ok("user", "remove", "aoi@x")
-    terminal.refused("user", "add", "minjun@x", "--external-key", "E-1")
+    assert "say --yes" in terminal.refused("user", "remove", "aoi@x")
+    terminal.ok("user", "remove", "aoi@x", "--yes")
+    told = terminal.refused("user", "add", "minjun@x", "--external-key", "E-1")
+    assert told.endswith("; --reuse-retired-keys gives it nevertheless")
     made = terminal.json("user", "add", "minjun@x", "--external-key", "E-1", "--reuse-retired-keys")
     assert made["external_key"] == "E-1"
 
@@ -111,12 +113,14 @@ def test_a_person_is_called_as_they_are_written_however_they_were_asked_for(
         "remove": "Aoi@x has been removed.",
     }
     for command, sentence in told.items():
-        assert terminal.ok("user", command, "AOI@X").out == f"{sentence}\n"
+        sure = ("--yes",) if command == "remove" else ()
+        assert terminal.ok("user", command, "AOI@X", *sure).out == f"{sentence}\n"
 
 
 def test_unknown_person_is_refused_by_every_command(terminal: Terminal) -> None:
-    for command in ("show", "disable", "enable", "remove", "sign-out", "set-password"):
+    for command in ("show", "disable", "enable", "sign-out", "set-password"):
         assert terminal.refused("user", command, "nobody") == "there is no person 'nobody'"
+    assert "no person 'nobody'" in terminal.refused("user", "remove", "nobody", "--yes")
 
 
 def test_import_reports_row_by_row(terminal: Terminal, tmp_path: Path) -> None:
@@ -142,7 +146,67 @@ def test_import_for_people_names_what_was_refused(terminal: Terminal, tmp_path: 
     lines = result.out.splitlines()
     assert lines[0].split("\t") == ["line", "username", "refused because"]
     assert lines[1].startswith("2\taoi@x\tan external key must not hold")
-    assert lines[-1] == "1 added, 0 updated, 0 unchanged, 1 refused."
+    assert lines[-2:] == [
+        "1 added, 0 updated, 0 unchanged, 1 refused.",
+        "1 person cannot sign in yet: 1 without a password.",
+    ]
+
+
+def test_who_cannot_sign_in_yet_is_told_by_import_list_and_show(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    (tmp_path / "people.csv").write_text("username,external_key\naoi@x,E-1\nkim@x,\n", "utf-8")
+    summary = terminal.ok("user", "import", "people.csv").out.splitlines()[-1]
+    assert summary == ("2 people cannot sign in yet: 2 without a password, 1 without a user key.")
+    lines = [line.split("\t") for line in terminal.ok("user", "list").out.splitlines()]
+    place = lines[0].index("lacks")
+    assert [line[place] for line in lines[1:]] == ["password", "password, user key"]
+    assert [each["lacks"] for each in terminal.json("user", "list")] == [
+        ["password"],
+        ["password", "user key"],
+    ]
+    assert "  Lacks               password\n" in terminal.ok("user", "show", "aoi@x").out
+    terminal.ok("user", "set-password", "aoi@x")
+    assert terminal.json("user", "show", "aoi@x")["lacks"] == []
+
+
+def test_import_makes_passwords_for_those_who_have_none(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.ok("user", "add", "old@x", "--password-stdin", stdin=PASSWORD)
+    people = "username,name,password\n AOI@x ,Aoi,\nkim@x,,paper lantern by the river\n"
+    refused = "bad@x,\x07,\nold@x,Old,\n"
+    (tmp_path / "people.csv").write_text(people + refused, "utf-8")
+    options = ("--update", "--generate-passwords", "passwords.csv")
+    dry = terminal.run("user", "import", "people.csv", *options, "--dry-run", "--json")
+    assert not (tmp_path / "passwords.csv").exists()
+    result = terminal.run("user", "import", "people.csv", *options, "--json")
+    assert result.json["rows"] == dry.json["rows"]
+    assert [row["outcome"] for row in result.json["rows"]] == [
+        "added",
+        "added",
+        "refused",
+        "updated",
+    ]
+    assert result.err == "Wrote 1 password to passwords.csv.\n"
+    file = tmp_path / "passwords.csv"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    ((name, password),) = list(csv.reader(io.StringIO(file.read_text("utf-8"))))[1:]
+    assert name == "AOI@x"
+    assert password not in result.out
+    assert terminal.json("user", "show", "aoi@x")["lacks"] == ["user key"]
+    rows = f"username,password\nAOI@x,{password}\nold@x,{PASSWORD.decode()}"
+    (tmp_path / "same.csv").write_text(rows, "utf-8")
+    same = terminal.json("user", "import", "same.csv", "--update")
+    assert same["totals"]["unchanged"] == 2
+
+
+def test_file_of_passwords_is_never_replaced(terminal: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("username\naoi@x\n", "utf-8")
+    (tmp_path / "passwords.csv").write_text("precious", "utf-8")
+    options = ("--generate-passwords", "passwords.csv")
+    told = terminal.refused("user", "import", "people.csv", *options)
+    assert told == "passwords.csv exists"
+    assert (tmp_path / "passwords.csv").read_text("utf-8") == "precious"
+    assert terminal.json("user", "list") == []
 
 
 def test_dry_run_reports_the_same_and_changes_nothing(terminal: Terminal, tmp_path: Path) -> None:
@@ -229,6 +293,19 @@ def test_export_comes_back_the_same(terminal: Terminal, tmp_path: Path) -> None:
     assert report["totals"]["unchanged"] == len(keys)
 
 
+def test_who_is_disabled_is_so_after_an_export_and_an_import(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    for name in ("aoi@x", "kim@x"):
+        terminal.ok("user", "add", name)
+    terminal.ok("user", "disable", "kim@x")
+    (tmp_path / "people.csv").write_text(terminal.ok("user", "export").out, "utf-8")
+    terminal.environ["WORKSGATE_DATABASE_URL"] = f"sqlite:///{tmp_path}/other.db"
+    terminal.ok("migrate")
+    terminal.ok("user", "import", "people.csv")
+    assert [each["enabled"] for each in terminal.json("user", "list")] == [True, False]
+
+
 def test_export_to_a_file_is_private_and_replaces_nothing(
     terminal: Terminal, tmp_path: Path
 ) -> None:
@@ -247,3 +324,5 @@ def test_export_to_a_file_is_private_and_replaces_nothing(
     assert terminal.run("user", "export", "people.csv", "--force").code == 0
     assert b"kim@x" in file.read_bytes()
     assert not list(tmp_path.glob("tmp*"))
+    told = terminal.refused("user", "export", "nowhere/people.csv")
+    assert told == "nowhere/people.csv: No such file or directory"

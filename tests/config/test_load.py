@@ -14,6 +14,7 @@ from worksgate.settings import Settings
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(config, "SYSTEM_FILE", tmp_path / "etc" / "worksgate.toml")
 
 
 def problems(
@@ -53,6 +54,24 @@ def test_config_option_wins_over_variable_over_working_folder() -> None:
     assert load(Path("given.toml"), environ, {}).port == 3
 
 
+def test_file_of_the_system_is_read_where_none_is_named_and_none_is_here() -> None:
+    config.SYSTEM_FILE.parent.mkdir()
+    config.SYSTEM_FILE.write_text("port = 4\n")
+    Path("named.toml").write_text("port = 2\n")
+    assert load(None, {}, {}).port == 4
+    assert load(None, {"WORKSGATE_CONFIG": "named.toml"}, {}).port == 2
+    Path("worksgate.toml").write_text("port = 1\n")
+    assert load(None, {}, {}).port == 1
+
+
+def test_file_that_cannot_be_looked_for_is_a_problem_and_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "SYSTEM_FILE", tmp_path / ("x" * 300))
+    with pytest.raises(ConfigurationError, match="the file cannot be read: File name too long"):
+        load(None, {}, {})
+
+
 def test_named_file_that_is_missing_is_a_problem() -> None:
     with pytest.raises(ConfigurationError, match=r"^gone\.toml: there is no such file$"):
         load(Path("gone.toml"), {}, {})
@@ -74,6 +93,7 @@ def test_every_type_is_read_from_the_file() -> None:
     [
         ("WORKSGATE_PORT", "9000", "port", 9000),
         ("WORKSGATE_ANSWER_DEADLINE", "1.5", "answer_deadline", 1.5),
+        ("WORKSGATE_SESSION_IDLE_LIMIT", "8h", "session_idle_limit", 28_800.0),
         ("WORKSGATE_TRUSTED_PROXIES", "10.0.0.0/8, ::1", "trusted_proxies", None),
         ("WORKSGATE_TRUSTED_PROXIES", "", "trusted_proxies", ()),
         ("WORKSGATE_COMPANY_NAME", "", "company_name", ""),
@@ -116,8 +136,8 @@ def test_all_problems_are_told_at_once_each_with_its_place() -> None:
         "--answer-deadline: must be more than 0 and less than 3, for LINE WORKS waits 3 seconds",
         "WORKSGATE_HOSTT: there is no such setting; did you mean WORKSGATE_HOST?",
         "WORKSGATE_LOG_LEVEL: must be debug, info, warning or error",
-        "worksgate.toml: [[source]]: there is no such section",
-        "worksgate.toml: [smtp]: there is no such section",
+        "worksgate.toml: [[source]]: there are no sections; write the settings at the top level",
+        "worksgate.toml: [smtp]: there are no sections; write the settings at the top level",
         "worksgate.toml: port: must be a whole number",
         "worksgate.toml: prot: there is no such setting; did you mean port?",
     ]
@@ -152,6 +172,25 @@ def test_value_of_another_type_is_refused(line: str) -> None:
     assert len(problems(line)) == 1
 
 
+def test_times_may_be_written_with_their_unit() -> None:
+    settings = from_file(
+        'session_idle_limit = "90m"\naudit_retention = "30d"\npurge_interval = 5\n'
+    )
+    assert settings.session_idle_limit == 5_400.0
+    assert settings.audit_retention == 30 * 86_400.0
+    assert settings.purge_interval == 5.0
+
+
+@pytest.mark.parametrize("text", ["", "soon", "8 h", "h", "1.5h", "8w", "inf", "nan", "true"])
+def test_time_that_is_none_is_refused(text: str) -> None:
+    sentence = "must be a number of seconds or a time such as 90s, 15m, 12h or 7d"
+    environ = {"WORKSGATE_SESSION_IDLE_LIMIT": text}
+    assert problems(environ=environ) == (f"WORKSGATE_SESSION_IDLE_LIMIT: {sentence}",)
+    assert problems(f'session_idle_limit = "{text}"') == (
+        f"worksgate.toml: session_idle_limit: {sentence}",
+    )
+
+
 @pytest.mark.parametrize("text", ["", "x", "1.5", "inf", "１２x"])
 def test_variable_that_is_no_whole_number_is_refused(text: str) -> None:
     assert problems(environ={"WORKSGATE_PORT": text}) == ("WORKSGATE_PORT: must be a whole number",)
@@ -177,7 +216,6 @@ def test_service_links_of_kubernetes_are_explained() -> None:
 def test_public_url_follows_the_port_unless_it_is_set() -> None:
     assert load(None, {"WORKSGATE_PORT": "9000"}, {}).public_url == "http://127.0.0.1:9000"
     assert load(None, {}, {"host": "::1", "port": 9000}).public_url == "http://[::1]:9000"
-    assert load(None, {}, {"host": "0.0.0.0"}).public_url == "http://127.0.0.1:8080"
     settings = load(None, {"WORKSGATE_PUBLIC_URL": "https://a.example"}, {"port": 9000})
     assert settings.public_url == "https://a.example"
 

@@ -22,9 +22,9 @@ GOOD = [
     ("public_url", "http://localhost:8080"),
     ("public_url", "http://[::1]:8080"),
     ("store_url", "memory:"),
-    ("host", "0.0.0.0"),
-    ("host", "::"),
     ("host", "localhost"),
+    ("host", "127.9.9.9"),
+    ("host", "::1"),
     ("port", 1),
     ("port", 65_535),
     ("support_url", "https://help.example.com/?topic=sso"),
@@ -105,6 +105,7 @@ BAD = [
     ("login_free_failures", 0),
     ("login_free_failures", 101),
     ("login_longest_delay", 0.0),
+    ("login_longest_delay", 59.0),
     ("login_failures_per_address", 0),
     ("hashing_threads", -1),
     ("hashing_queue", 0),
@@ -149,6 +150,16 @@ def test_value_is_refused_with_one_sentence(name: str, value: object) -> None:
 )
 def test_r97_public_url_is_kept_as_a_browser_spells_it(given: str, kept: str) -> None:
     assert load(None, {}, {"public_url": given}).public_url == kept
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "sso.example.com"])
+def test_r94_plain_http_is_not_offered_to_the_network(host: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(None, {}, {"host": host})
+    (problem,) = caught.value.problems
+    assert problem.startswith("--host: must be 127.0.0.1 or ::1 while public_url is plain http")
+    behind_a_proxy = {"host": host, "public_url": "https://sso.example.com"}
+    assert load(None, {}, behind_a_proxy).host == host
 
 
 def test_paths_must_differ_and_the_later_one_is_blamed() -> None:

@@ -217,7 +217,7 @@ def test_columns_may_be_in_any_case_and_order_and_after_a_byte_order_mark() -> N
             "Password": " p ",
         }
     )
-    assert entry == Entry(2, "hanako", "Hanako", "E1", None, None, " p ")
+    assert entry == Entry(2, "hanako", "Hanako", "E1", None, None, None, " p ")
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_administrator_is_read_from_common_words(cell: str, read: bool | None) -
 
 def test_a_short_row_says_nothing_about_the_rest() -> None:
     (entry,) = _read({"username": "h", "name": None, "password": None})
-    assert entry == Entry(2, "h", None, None, None, None, None)
+    assert entry == Entry(2, "h", None, None, None, None, None, None)
 
 
 def test_duplicates_within_a_file_are_refused_with_the_line_of_the_first() -> None:

@@ -395,7 +395,7 @@ async def test_all_run_at_once_but_those_that_need_a_sign_in(
 ) -> None:
     page = await browser.post("/misbehave")
     assert page.text.count("As expected") == len(misbehaviour.SCENARIOS) - 1
-    assert "Runs 13 of 14." in page.text
+    assert "runs 13 of 14." in page.text
     assert "Not as expected" not in page.text
 
 

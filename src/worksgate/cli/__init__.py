@@ -11,11 +11,12 @@ carries nothing of the command line but click, which uvicorn brings along anyway
 
 import os
 import sys
+from pathlib import Path
 
 import click
 
 from worksgate.cli import audit, client, database, demo, init, serve, user
-from worksgate.cli.options import CommandGroup
+from worksgate.cli.options import CommandGroup, remember_config
 from worksgate.cli.refusals import sentences
 
 
@@ -39,6 +40,14 @@ def _print_version(context: click.Context, _parameter: click.Parameter, asked: b
     expose_value=False,
     callback=_print_version,
     help="Print the version.",
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    expose_value=False,
+    callback=remember_config,
+    help="The settings file; it can be given after the command as well.",
 )
 def app() -> None:
     """Worksgate: the customer's side of LINE WORKS single sign-on."""

@@ -1,11 +1,20 @@
 """Questions to the person at the terminal. A script is never asked anything."""
 
 import sys
+from collections.abc import Callable
 
+from worksgate.cli.printing import note
 from worksgate.cli.refusals import Refusal
+from worksgate.directory import Account
+from worksgate.settings import Settings
+
+Check = Callable[[str], object]
+"""Raises ValueError, with a sentence, for an answer that will not do."""
 
 MAX_INPUT = 16_384
 """Bytes that are read from standard input in search of a password."""
+
+_NO_ANSWER = "there was no answer; nothing has been changed"
 
 
 def is_person_there() -> bool:
@@ -14,37 +23,80 @@ def is_person_there() -> bool:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Go on only if the person says yes; a script goes on. Raises Refusal."""
-    if yes or not is_person_there():
+    """Go on only if the person says yes, or has said so by ``--yes``. Raises Refusal."""
+    if yes:
         return
+    if not is_person_there():
+        raise Refusal(f"{question} There is nobody to ask: say --yes if this is meant")
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise Refusal("nothing has been changed")
 
 
-def ask(question: str, default: str = "") -> str:
-    """The answer to a question, or the default."""
-    sys.stderr.write(f"{question} [{default}]: " if default else f"{question}: ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip() or default
-
-
-def new_password(*, from_stdin: bool) -> str | None:
-    """A new password: from standard input, or asked for twice; None to have one made.
+def ask(question: str, default: str, check: Check) -> str:
+    """The answer to a question, or the default; asked again until it passes the check.
 
     Raises Refusal.
     """
-    if from_stdin:
-        return _password_from_stdin()
-    if not is_person_there():
-        return None
+    while True:
+        sys.stderr.write(f"{question} [{default}]: ")
+        sys.stderr.flush()
+        line = sys.stdin.readline()
+        if not line:
+            raise Refusal(_NO_ANSWER)
+        answer = line.strip() or default
+        if _passes(check, answer):
+            return answer
+
+
+def new_password(account: Account, settings: Settings, *, from_stdin: bool) -> str | None:
+    """A new password for somebody: from standard input, or asked for twice; None to have one made.
+
+    At a terminal it is asked for again until it is one that they may have. Raises Refusal.
+    """
+    from worksgate.directory.account_rules import check_password
+
+    def check(password: str) -> object:
+        return check_password(password, account, settings.company_name)
+
+    if not from_stdin:
+        return _password_of_a_person(check) if is_person_there() else None
+    password = _password_from_stdin()
+    try:
+        check(password)
+    except ValueError as problem:
+        raise Refusal(str(problem)) from None
+    return password
+
+
+def _password_of_a_person(check: Check) -> str | None:
     from getpass import getpass
 
-    password = getpass("New password (leave it empty to have one made): ", sys.stderr)
-    if password and getpass("The same again: ", sys.stderr) != password:
-        raise Refusal("the two passwords are not the same; nothing has been changed")
-    return password or None
+    from worksgate.credentials import MIN_PASSWORD_LENGTH
+
+    length = f"{MIN_PASSWORD_LENGTH} characters or more"
+    question = f"New password ({length}; leave it empty to have one made): "
+    try:
+        while password := getpass(question, sys.stderr):
+            if not _passes(check, password):
+                continue
+            if getpass("The same again: ", sys.stderr) == password:
+                return password
+            note("The two passwords are not the same.")
+    except EOFError:
+        raise Refusal(_NO_ANSWER) from None
+    return None
+
+
+def _passes(check: Check, answer: str) -> bool:
+    try:
+        check(answer)
+    except ValueError as problem:
+        text = str(problem)
+        note(f"{text[:1].upper()}{text[1:]}.")
+        return False
+    return True
 
 
 def _password_from_stdin() -> str:

@@ -1,13 +1,26 @@
 """``worksgate audit``."""
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.cli.options import Moment, config_option, json_option
-from worksgate.cli.printing import as_document, iso, note, print_json, print_table
-from worksgate.cli.running import administer, read_settings
+from worksgate.cli.printing import (
+    as_document,
+    iso,
+    note,
+    print_json,
+    print_line,
+    print_packed,
+    print_table,
+)
+from worksgate.cli.running import administer, read_installation
+
+COLUMNS = ("Time", "Event", "User", "Client", "Address", "By", "Login ID", "Detail")
+EVENT_WIDTH = max(map(len, Event))
 
 
 @click.command("audit")
@@ -51,7 +64,7 @@ def audit(
     The latest records that fit, the oldest of them first.
     """
     events = administer(
-        read_settings(config),
+        read_installation(config),
         lambda administration: administration.audit(
             login_id=login_id,
             username=user,
@@ -65,12 +78,25 @@ def audit(
     if as_json:
         print_json([as_document(each) for each in events])
     elif events:
-        print_table(
-            ("Time", "Event", "User", "Client", "Address", "By", "Login ID", "Detail"),
-            map(_row, events),
-        )
+        _print(events)
     else:
         note("No record fits.")
+
+
+def _print(events: Sequence[AuditEvent]) -> None:
+    """Each record on lines of its own at a terminal, for its IDs are long; in a pipe, a table."""
+    if not sys.stdout.isatty():
+        print_table(COLUMNS, map(_row, events))
+        return
+    day = ""
+    for event in events:
+        date, _, time = (iso(event.at) or "").removesuffix("Z").partition("T")
+        if date != day:
+            print_line(f"{date}, UTC")
+            day = date
+        _, _, *cells = zip(COLUMNS, _row(event), strict=True)
+        facts = [f"{column.lower()} {value}" for column, value in cells if value]
+        print_packed(f"{time}  {event.event:<{EVENT_WIDTH}}", facts)
 
 
 def _row(event: AuditEvent) -> tuple[str | None, ...]:

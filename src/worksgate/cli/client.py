@@ -18,7 +18,7 @@ from worksgate.cli.printing import (
     print_line,
     print_table,
 )
-from worksgate.cli.running import administer, read_settings
+from worksgate.cli.running import administer, read_installation
 from worksgate.oauth.model import Client
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def add(*, name: str, config: Path | None, as_json: bool, **values: Any) -> None
     """
     changes = read_changes(values)
     made = administer(
-        read_settings(config), lambda administration: administration.add_client(name, **changes)
+        read_installation(config), lambda administration: administration.add_client(name, **changes)
     )
     if as_json:
         print_json(_with_secret(made))
@@ -68,7 +68,7 @@ def add(*, name: str, config: Path | None, as_json: bool, **values: Any) -> None
 @json_option
 def list_clients(*, config: Path | None, as_json: bool) -> None:
     """List the clients."""
-    clients = administer(read_settings(config), lambda administration: administration.clients())
+    clients = administer(read_installation(config), lambda administration: administration.clients())
     if as_json:
         print_json([_document(client) for client in clients])
     elif clients:
@@ -92,7 +92,7 @@ def show(*, name: str, config: Path | None, as_json: bool) -> None:
         client = await administration.client(name)
         return client, administration.urls(client.client_id)
 
-    client, urls = administer(read_settings(config), work)
+    client, urls = administer(read_installation(config), work)
     if as_json:
         print_json({**_document(client), "urls": dict(urls)})
         return
@@ -121,7 +121,7 @@ def change(
     if not changes:
         raise click.UsageError("say what to change; the options are in --help")
     client = administer(
-        read_settings(config),
+        read_installation(config),
         lambda administration: administration.change_client(name, **changes),
     )
     if as_json:
@@ -148,7 +148,7 @@ def rotate_secret(*, name: str, overlap: float, config: Path | None, as_json: bo
     The old one stays good for a while; at most two are.
     """
     made = administer(
-        read_settings(config),
+        read_installation(config),
         lambda administration: administration.rotate_secret(name, overlap=overlap),
     )
     if as_json:
@@ -170,7 +170,7 @@ def disable(*, name: str, config: Path | None) -> None:
     What was issued to it is kept, and counts again, until it expires, once it is enabled.
     """
     client = administer(
-        read_settings(config), lambda administration: administration.disable_client(name)
+        read_installation(config), lambda administration: administration.disable_client(name)
     )
     print_line(f"The client {client.name} is disabled.")
 
@@ -181,7 +181,7 @@ def disable(*, name: str, config: Path | None) -> None:
 def enable(*, name: str, config: Path | None) -> None:
     """Let a disabled client in again."""
     client = administer(
-        read_settings(config), lambda administration: administration.enable_client(name)
+        read_installation(config), lambda administration: administration.enable_client(name)
     )
     print_line(f"The client {client.name} is enabled.")
 
@@ -192,7 +192,7 @@ def enable(*, name: str, config: Path | None) -> None:
 @yes_option
 def remove(*, name: str, config: Path | None, yes: bool) -> None:
     """Remove a client for good. Its people can no longer sign in to LINE WORKS."""
-    settings = read_settings(config)
+    settings = read_installation(config)
     confirm(f"Remove the client {name}?", yes=yes)
     client = administer(settings, lambda administration: administration.remove_client(name))
     print_line(f"The client {client.name} has been removed.")

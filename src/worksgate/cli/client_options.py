@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_args
 
 import click
 
+from worksgate.cli.options import Duration, DurationOrNothing
 from worksgate.oauth.model import Client
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -102,7 +103,7 @@ def client_options(command: F) -> F:
 def read_changes(values: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that were given. Raises UsageError."""
     return {
-        option.field: _read(option, values[option.field])
+        option.field: _read(values[option.field])
         for option in OPTIONS
         if values[option.field] not in (None, ())
     }
@@ -116,24 +117,23 @@ def _declared(option: ClientOption) -> Callable[[F], F]:
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         words = click.Choice([str(word) for word in kind])
         return click.option(option.name, option.field, type=words, help=option.sentence)
-    seconds = kind is int or _is_optional(kind, int)
+    if kind is int or _is_optional(kind, int):
+        time = Duration() if kind is int else DurationOrNothing()
+        return click.option(option.name, option.field, type=time, help=option.sentence)
     return click.option(
         option.name,
         option.field,
-        type=int if kind is int else str,
         multiple=kind == tuple[str, ...],
-        metavar="SECONDS" if seconds else option.metavar,
+        metavar=option.metavar,
         help=option.sentence,
     )
 
 
-def _read(option: ClientOption, value: Any) -> Any:
+def _read(value: Any) -> Any:
     """The field's value; an empty text stands for nothing."""
     if isinstance(value, tuple):
         return tuple(filter(None, value))
-    if _is_optional(_TYPES[option.field], int) and value:
-        if not value.isascii() or not value.isdigit():
-            raise click.UsageError(f"{option.name} takes a number of seconds, or '' for none")
+    if isinstance(value, float):
         return int(value)
     return None if value == "" else value
 

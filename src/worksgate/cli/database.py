@@ -7,7 +7,7 @@ import click
 
 from worksgate.cli.options import config_option, json_option
 from worksgate.cli.printing import print_json, print_line, progress_bar
-from worksgate.cli.running import administer, read_settings, run
+from worksgate.cli.running import administer, read_installation, read_settings, run
 
 if TYPE_CHECKING:
     from worksgate.administration import Administration
@@ -44,7 +44,7 @@ def purge(*, config: Path | None, as_json: bool) -> None:
         with progress_bar("Removing what has expired", None) as progress:
             return await administration.purge(progress)
 
-    removed = administer(read_settings(config), work)
+    removed = administer(read_installation(config), work)
     if as_json:
         print_json({"removed": removed})
     else:

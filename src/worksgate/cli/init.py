@@ -8,19 +8,16 @@ import click
 
 from worksgate import config as configuration
 from worksgate.cli.asking import ask, is_person_there, new_password
-from worksgate.cli.options import force_option, password_option
+from worksgate.cli.options import force_option, init_config_option, password_option
 from worksgate.cli.printing import note, print_facts, print_line
-from worksgate.cli.refusals import Refusal
+from worksgate.cli.refusals import Refusal, naming
 from worksgate.cli.running import administer, read_settings
+from worksgate.directory import Account
+from worksgate.setting_values import CHECKS
 
 
 @click.command("init")
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The settings file to write.  [default: $WORKSGATE_CONFIG, or ./worksgate.toml]",
-)
+@init_config_option
 @click.option(
     "--public-url", metavar="URL", help="Where people and LINE WORKS will reach this server."
 )
@@ -47,13 +44,14 @@ def init(
     if file.exists() and not force:
         raise Refusal(f"{file} exists; --force replaces it")
     chosen = _ask_for_what_is_missing(public_url)
-    username = administrator or _ask_for_administrator()
+    username = _administrator(administrator)
     given = {"public_url": chosen, "database_url": database_url}
     values = {name: value for name, value in given.items() if value is not None}
     draft = _write_draft(file, values)
     try:
         settings = read_settings(draft)
-        password = new_password(from_stdin=password_stdin)
+        account = Account(id="", username=username)
+        password = new_password(account, settings, from_stdin=password_stdin)
         made = administer(
             settings,
             lambda administration: administration.add_user(
@@ -77,21 +75,33 @@ def _ask_for_what_is_missing(public_url: str | None) -> str | None:
     """The public address; None where the environment or the default is to decide."""
     if public_url is not None or "WORKSGATE_PUBLIC_URL" in os.environ or not is_person_there():
         return public_url
-    return ask("The address under which people will reach this server", "http://127.0.0.1:8080")
+    default = "http://127.0.0.1:8080"
+    check = CHECKS["public_url"]
+    return ask("The address under which people will reach this server", default, check)
 
 
-def _ask_for_administrator() -> str:
-    if not is_person_there():
+def _administrator(username: str | None) -> str:
+    from worksgate.directory.account_rules import check_username
+
+    if username is None and not is_person_there():
         raise click.UsageError("say --administrator USERNAME; there is nobody to ask")
-    return ask("Username of the first administrator", "administrator")
+    if username is None:
+        return ask("Username of the first administrator", "administrator", check_username)
+    try:
+        return check_username(username)
+    except ValueError as problem:
+        raise Refusal(str(problem)) from None
 
 
 def _write_draft(file: Path, values: dict[str, str]) -> Path:
     """The file under another name beside it: it takes its place when all else has worked."""
     mode = 0o600 if "database_url" in values else 0o644
-    with NamedTemporaryFile(
-        "w", encoding="utf-8", dir=file.parent, prefix=f".{file.name}.", delete=False
-    ) as draft:
+    with (
+        naming(file),
+        NamedTemporaryFile(
+            "w", encoding="utf-8", dir=file.parent, prefix=f".{file.name}.", delete=False
+        ) as draft,
+    ):
         draft.write(configuration.template(values))
     path = Path(draft.name)
     path.chmod(mode & ~_umask())

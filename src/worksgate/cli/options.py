@@ -6,14 +6,43 @@ from pathlib import Path
 
 import click
 
+from worksgate.setting_values import seconds_of
+
+
+def remember_config(context: click.Context, _parameter: click.Parameter, file: Path | None) -> None:
+    """Keep what ``--config`` said before the command: an alias of the shell can hold it there."""
+    context.obj = file
+
+
+def _remembered(
+    context: click.Context, _parameter: click.Parameter, file: Path | None
+) -> Path | None:
+    remembered: Path | None = context.obj
+    return file or remembered
+
+
 config_option = click.option(
     "--config",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The settings file.  [default: $WORKSGATE_CONFIG, or ./worksgate.toml if there]",
+    callback=_remembered,
+    help="The settings file.  [default: $WORKSGATE_CONFIG, ./worksgate.toml or "
+    "/etc/worksgate/worksgate.toml]",
+)
+init_config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    callback=_remembered,
+    help="The settings file to write.  [default: $WORKSGATE_CONFIG, or ./worksgate.toml]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask whether this is meant.")
+yes_option = click.option(
+    "--yes",
+    "-y",
+    is_flag=True,
+    help="Do not ask whether this is meant; needed where there is no terminal.",
+)
 force_option = click.option("--force", is_flag=True, help="Replace the file if it exists.")
 password_option = click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input."
@@ -33,18 +62,31 @@ class CommandGroup(click.Group):
 
 
 class Duration(click.ParamType[float]):
-    """Seconds: ``90``, ``90s``, ``15m``, ``12h`` or ``7d``."""
+    """Whole seconds: ``90``, ``90s``, ``15m``, ``12h`` or ``7d``."""
 
     name = "TIME"
-    units = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}  # noqa: RUF012
 
     def convert(
         self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        found = re.fullmatch(r"(\d{1,9})([smhd]?)", str(value))
-        if not found:
+        try:
+            seconds = seconds_of(value)
+        except ValueError:
+            seconds = -1.0
+        if seconds < 0 or not seconds.is_integer():
             self.fail(f"{value!r} is not a time such as 90s, 15m, 12h or 7d", param, ctx)
-        return float(int(found[1]) * self.units[found[2]])
+        return seconds
+
+
+class DurationOrNothing(click.ParamType[float | str]):
+    """Whole seconds as ``Duration`` reads them; an empty text stays one."""
+
+    name = "TIME"
+
+    def convert(
+        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | str:
+        return value and Duration().convert(value, param, ctx)
 
 
 class Moment(click.ParamType[float]):

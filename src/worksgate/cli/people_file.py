@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from worksgate.cli.refusals import Refusal
+from worksgate.cli.refusals import Refusal, naming
 from worksgate.directory import Account
 from worksgate.directory.import_file import COLUMNS, BadColumns, read_columns
 
@@ -41,16 +41,17 @@ def read_people(file: Path) -> list[dict[str | None, str]]:
 
 def write_people(accounts: Iterable[Account]) -> Iterator[str]:
     """The lines of a file that an import can read. Passwords are not among it."""
-    yield _line(EXPORTED)
+    yield csv_line(EXPORTED)
     for account in accounts:
-        yield _line([_cell(getattr(account, column)) for column in EXPORTED])
+        yield csv_line([_cell(getattr(account, column)) for column in EXPORTED])
 
 
 def save_privately(file: Path, lines: Iterable[str]) -> None:
     """Write a file whole or not at all, readable by its owner alone."""
-    with NamedTemporaryFile(
-        "w", encoding="utf-8", newline="", dir=file.parent, delete=False
-    ) as new:
+    with (
+        naming(file),
+        NamedTemporaryFile("w", encoding="utf-8", newline="", dir=file.parent, delete=False) as new,
+    ):
         try:
             new.writelines(lines)
             new.flush()
@@ -91,7 +92,8 @@ def _row(columns: Sequence[str], cells: Sequence[str]) -> dict[str | None, str]:
     return row
 
 
-def _line(cells: Iterable[str]) -> str:
+def csv_line(cells: Iterable[str]) -> str:
+    """Some cells as a line of a CSV file."""
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerow(cells)
     return out.getvalue()

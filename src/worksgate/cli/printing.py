@@ -5,8 +5,9 @@ administrator's cursor. Secrets and addresses are never wrapped or cut.
 """
 
 import json
+import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -38,24 +39,47 @@ def print_facts(facts: Mapping[str, str]) -> None:
         print_line(f"  {name:<{width}}  {value}".rstrip())
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a table: drawn on a terminal; in a pipe, lines with tabs between the cells."""
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, whole: Collection[str] = ()
+) -> None:
+    """Write a table: drawn on a terminal; in a pipe, lines with tabs between the cells.
+
+    A terminal gets no column in which nothing stands, and those of ``whole`` unbroken.
+    """
     cells = [[_cell(value) for value in row] for row in rows]
     if not sys.stdout.isatty():
         for line in [[column.lower() for column in columns], *cells]:
             sys.stdout.write("\t".join(line) + "\n")
         return
+    used = [number for number in range(len(columns)) if any(line[number] for line in cells)]
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for number in used:
+        table.add_column(columns[number], overflow="fold", no_wrap=columns[number] in whole)
     for line in cells:
-        table.add_row(*map(Text, line))
+        table.add_row(*(Text(line[number] or "-") for number in used))
     Console(highlight=False).print(table)
+
+
+def print_packed(beginning: str, items: Iterable[str]) -> None:
+    """Write items beside each other, as many to a line as the terminal is wide; none is broken.
+
+    Further lines are indented.
+    """
+    from rich.cells import cell_len
+
+    width = shutil.get_terminal_size().columns
+    line = escape(beginning)
+    for item in map(escape, items):
+        if cell_len(line) + 2 + cell_len(item) > width:
+            print_line(line)
+            line = " " * 8
+        line += f"  {item}"
+    print_line(line)
 
 
 @contextmanager
@@ -101,7 +125,7 @@ def _plain(name: str, value: Any) -> Any:
 
 def _cell(value: object) -> str:
     if value is None:
-        return "-" if sys.stdout.isatty() else ""
+        return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return escape(str(value))

@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from worksgate.config import ConfigurationError
@@ -12,6 +13,16 @@ class Refusal(Exception):
     """A command refuses; the text is one sentence for the person at the terminal."""
 
 
+@contextmanager
+def naming(file: Path) -> Iterator[None]:
+    """Errors of a temporary file name the file that was asked for."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(file)
+        raise
+
+
 def sentences(error: Exception) -> Iterator[str]:
     """One line for each thing that is wrong. No trace, and nothing that could be a secret."""
     if isinstance(error, ConfigurationError):
@@ -20,7 +31,8 @@ def sentences(error: Exception) -> Iterator[str]:
         yield escape(" ".join(str(error).split()))
     elif isinstance(error, OSError):
         name = f"{error.filename}: " if error.filename else ""
-        yield escape(f"{name}{error.strerror or type(error).__name__}")
+        hint = _owner(Path(str(error.filename))) if isinstance(error, PermissionError) else ""
+        yield escape(f"{name}{error.strerror or type(error).__name__}{hint}")
     else:
         yield _of_the_unexpected(error)
 
@@ -31,6 +43,7 @@ def _is_told_by_its_text(error: Exception) -> bool:
     from worksgate.credentials import HashingBusy, WeakPassword
     from worksgate.directory import Conflict, DirectoryUnavailable
     from worksgate.directory.migrations import SchemaTooNew
+    from worksgate.listening import CannotListen
     from worksgate.store import StoreUnavailable
 
     return isinstance(
@@ -43,8 +56,17 @@ def _is_told_by_its_text(error: Exception) -> bool:
         | HashingBusy
         | DirectoryUnavailable
         | SchemaTooNew
+        | CannotListen
         | StoreUnavailable,
     )
+
+
+def _owner(path: Path) -> str:
+    """To whom a file belongs that may not be used, or the folder that keeps it from sight."""
+    for place in (path, *path.absolute().parents):
+        with suppress(OSError, KeyError):
+            return f" (it belongs to {place.owner()}; run this as that user)"
+    return ""
 
 
 def _of_the_unexpected(error: Exception) -> str:

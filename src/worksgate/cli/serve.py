@@ -1,7 +1,7 @@
 """``worksgate serve``."""
 
 import signal
-from contextlib import suppress
+import sys
 from pathlib import Path
 from types import FrameType
 
@@ -9,7 +9,7 @@ import click
 
 from worksgate.cli.options import config_option
 from worksgate.cli.refusals import Refusal
-from worksgate.cli.running import read_settings
+from worksgate.cli.running import check_access, read_settings, run
 
 
 @click.command("serve")
@@ -48,15 +48,20 @@ def serve(
     settings = read_settings(config, host=host, port=port)
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key belong together")
-    for file in filter(None, (tls_cert, tls_key)):
-        file.open("rb").close()  # better now than in every worker
     if workers > 1 and settings.store_url == "memory:":
         raise Refusal("store_url memory: serves one process only; use --workers 1")
+    check_access(settings)
     from worksgate import server
+    from worksgate.directory.migrations import migrate
 
+    run(migrate(settings.database_url))  # what is wrong with it is told now, and in one line
     signal.signal(signal.SIGTERM, _leave)
-    with suppress(KeyboardInterrupt):
+    try:
         server.serve(settings, workers=workers, tls_cert=tls_cert, tls_key=tls_key)
+    except KeyboardInterrupt:
+        pass
+    except SystemExit as ended:  # uvicorn has its own code for a start that failed
+        sys.exit(ended.code and 1)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:

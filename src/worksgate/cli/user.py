@@ -1,6 +1,8 @@
 """``worksgate user``: people in the built-in directory."""
 
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +28,7 @@ from worksgate.cli.printing import (
     print_table,
     progress_bar,
 )
-from worksgate.cli.running import administer, read_settings
+from worksgate.cli.running import administer, read_installation
 from worksgate.directory import Account
 
 if TYPE_CHECKING:
@@ -37,6 +39,17 @@ name_option = click.option("--name", metavar="NAME", help="How they are called."
 external_key_option = click.option(
     "--external-key", metavar="KEY", help="The External Key that LINE WORKS knows them by."
 )
+PEOPLE_COLUMNS = (
+    "Username",
+    "Name",
+    "External key",
+    "LINE WORKS account",
+    "Enabled",
+    "Lacks",
+    "Administrator",
+    "Last sign-in",
+)
+
 works_account_option = click.option(
     "--works-account", metavar="ACCOUNT", help="Their LINE WORKS account."
 )
@@ -77,8 +90,9 @@ def add(
 
     The password is asked for; where nobody can be asked, one is made and shown this once.
     """
-    settings = read_settings(config)
-    password = new_password(from_stdin=password_stdin)
+    settings = read_installation(config)
+    account = Account(id="", username=username, name=name or "")
+    password = new_password(account, settings, from_stdin=password_stdin)
     made = administer(
         settings,
         lambda administration: administration.add_user(
@@ -98,6 +112,13 @@ def add(
 @click.argument("file", metavar="FILE.csv", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Change nothing; report what would happen.")
 @click.option("--update", is_flag=True, help="Change people who are already there.")
+@click.option(
+    "--generate-passwords",
+    "passwords",
+    type=click.Path(path_type=Path),
+    metavar="PASSWORDS.csv",
+    help="Make a password for everybody who would be without one, and write them to this file.",
+)
 @reuse_option
 @config_option
 @json_option
@@ -106,6 +127,7 @@ def import_users(
     file: Path,
     dry_run: bool,
     update: bool,
+    passwords: Path | None,
     reuse_retired_keys: bool,
     config: Path | None,
     as_json: bool,
@@ -113,12 +135,19 @@ def import_users(
     """Add people from a CSV file, and report row by row.
 
     The first line names the columns: username, and any of name, external_key, works_account,
-    password, administrator. Exit code 1 if a row was refused; the others are imported.
+    password, administrator, enabled. Exit code 1 if a row was refused; the others are imported.
     """
+    from worksgate.cli.first_passwords import give_passwords, passwords_in_use, save_passwords
     from worksgate.cli.people_file import read_people
 
-    settings = read_settings(config)
+    settings = read_installation(config)
     rows = read_people(file)
+    made: dict[int, str] = {}
+    if passwords is not None:
+        _check_is_free(passwords)
+        made = give_passwords(rows, administer(settings, _all_users))
+        if not dry_run:  # now: whatever happens, nobody has a password that is written nowhere
+            save_passwords(passwords, rows, made)
 
     async def work(administration: "Administration") -> "ImportReport":
         with progress_bar("Importing", len(rows)) as progress:
@@ -131,6 +160,10 @@ def import_users(
             )
 
     report = administer(settings, work)
+    if passwords is not None and not dry_run:
+        made = passwords_in_use(made, report)
+        save_passwords(passwords, rows, made)
+        note(f"Wrote {_count(len(made), 'password', 'passwords')} to {passwords}.")
     _print_report(report, as_json=as_json)
     if report.refused:
         sys.exit(1)
@@ -146,11 +179,10 @@ def export(*, file: Path | None, force: bool, config: Path | None) -> None:
     Without a file it goes to standard output; a file is readable by you alone.
     """
     from worksgate.cli.people_file import save_privately, write_people
-    from worksgate.cli.refusals import Refusal
 
-    settings = read_settings(config)
-    if file is not None and file.exists() and not force:
-        raise Refusal(f"{file} exists; --force replaces it")
+    settings = read_installation(config)
+    if file is not None and not force:
+        _check_is_free(file, "; --force replaces it")
     accounts = administer(settings, _all_users)
     if file is not None:
         save_privately(file, write_people(accounts))
@@ -165,34 +197,12 @@ def export(*, file: Path | None, force: bool, config: Path | None) -> None:
 @config_option
 @json_option
 def list_users(*, config: Path | None, as_json: bool) -> None:
-    """List the people."""
-    accounts = administer(read_settings(config), _all_users)
+    """List the people, and what somebody lacks to sign in."""
+    accounts = administer(read_installation(config), _all_users)
     if as_json:
         print_json([_document(account) for account in accounts])
     elif accounts:
-        print_table(
-            (
-                "Username",
-                "Name",
-                "External key",
-                "LINE WORKS account",
-                "Enabled",
-                "Administrator",
-                "Last sign-in",
-            ),
-            (
-                (
-                    each.username,
-                    each.name,
-                    each.external_key,
-                    each.works_account,
-                    each.enabled,
-                    each.administrator,
-                    iso(each.last_login_at),
-                )
-                for each in accounts
-            ),
-        )
+        print_table(PEOPLE_COLUMNS, map(_row, accounts), whole=("Username", "Last sign-in"))
     else:
         note("There is nobody yet. Add somebody: worksgate user add USERNAME")
 
@@ -204,7 +214,7 @@ def list_users(*, config: Path | None, as_json: bool) -> None:
 def show(*, username: str, config: Path | None, as_json: bool) -> None:
     """Show a person."""
     account = administer(
-        read_settings(config), lambda administration: administration.user(username)
+        read_installation(config), lambda administration: administration.user(username)
     )
     _print_account(account, as_json=as_json)
 
@@ -238,7 +248,7 @@ def change(
     if not changes:
         raise click.UsageError("say what to change; the options are in --help")
     account = administer(
-        read_settings(config),
+        read_installation(config),
         lambda administration: administration.change_user(
             username, reuse_retired_keys=reuse_retired_keys, **changes
         ),
@@ -258,8 +268,9 @@ def set_password(
 
     It is asked for; where nobody can be asked, one is made and shown this once.
     """
-    settings = read_settings(config)
-    password = new_password(from_stdin=password_stdin)
+    settings = read_installation(config)
+    account = Account(id="", username=username)
+    password = new_password(account, settings, from_stdin=password_stdin)
     made = administer(
         settings, lambda administration: administration.set_password(username, password)
     )
@@ -272,7 +283,7 @@ def set_password(
 def disable(*, username: str, config: Path | None) -> None:
     """Keep a person from signing in, and void what they hold."""
     account = administer(
-        read_settings(config), lambda administration: administration.disable_user(username)
+        read_installation(config), lambda administration: administration.disable_user(username)
     )
     print_line(f"{account.username} is disabled.")
 
@@ -283,7 +294,7 @@ def disable(*, username: str, config: Path | None) -> None:
 def enable(*, username: str, config: Path | None) -> None:
     """Let a disabled person sign in again."""
     account = administer(
-        read_settings(config), lambda administration: administration.enable_user(username)
+        read_installation(config), lambda administration: administration.enable_user(username)
     )
     print_line(f"{account.username} is enabled.")
 
@@ -293,8 +304,11 @@ def enable(*, username: str, config: Path | None) -> None:
 @config_option
 @yes_option
 def remove(*, username: str, config: Path | None, yes: bool) -> None:
-    """Remove a person for good. Their user keys are never given to anybody else."""
-    settings = read_settings(config)
+    """Remove a person for good.
+
+    Their user keys are retired: nobody else gets them without --reuse-retired-keys.
+    """
+    settings = read_installation(config)
     confirm(f"Remove {username}?", yes=yes)
     account = administer(settings, lambda administration: administration.remove_user(username))
     print_line(f"{account.username} has been removed.")
@@ -310,7 +324,7 @@ def sign_out(*, username: str, config: Path | None) -> None:
         account = await administration.user(username)
         return account.username, await administration.sign_out(account.username)
 
-    found, ended = administer(read_settings(config), work)
+    found, ended = administer(read_installation(config), work)
     what = _count(ended, "session, code or token", "sessions, codes and tokens")
     print_line(f"{found} is signed out: {what} ended.")
 
@@ -319,8 +333,36 @@ async def _all_users(administration: "Administration") -> list[Account]:
     return [account async for account in administration.users()]
 
 
+def _check_is_free(file: Path, hint: str = "") -> None:
+    from worksgate.cli.refusals import Refusal
+
+    if file.exists():
+        raise Refusal(f"{file} exists{hint}")
+
+
+def _row(account: Account) -> tuple[object, ...]:
+    return (
+        account.username,
+        account.name or None,
+        account.external_key,
+        account.works_account,
+        account.enabled,
+        _lacks(account),
+        account.administrator or None,
+        iso(account.last_login_at),
+    )
+
+
+def _lacks(account: Account) -> str | None:
+    from worksgate.directory.account_rules import lacking
+
+    return ", ".join(lacking(account)) or None
+
+
 def _document(account: Account) -> dict[str, Any]:
-    return as_document(account, hidden=("password_hash",))
+    from worksgate.directory.account_rules import lacking
+
+    return {**as_document(account, hidden=("password_hash",)), "lacks": list(lacking(account))}
 
 
 def _print_new(made: "NewUser", done: str, *, as_json: bool) -> None:
@@ -347,6 +389,7 @@ def _print_account(account: Account, *, as_json: bool) -> None:
         "Administrator": "yes" if account.administrator else "no",
         "Added": iso(account.created_at),
         "Password set": iso(account.password_changed_at),
+        "Lacks": _lacks(account),
         "Last sign-in": iso(account.last_login_at),
         "ID": account.id,
     }
@@ -367,6 +410,14 @@ def _print_report(report: "ImportReport", *, as_json: bool) -> None:
         print_line()
     would = "Would have been: " if report.dry_run else ""
     print_line(would + ", ".join(f"{count} {outcome}" for outcome, count in totals.items()) + ".")
+    _print_lacks([row.lacks for row in report.rows if row.lacks])
+
+
+def _print_lacks(lacks: Sequence[Sequence[str]]) -> None:
+    if lacks:
+        counted = Counter(thing for things in lacks for thing in things)
+        told = ", ".join(f"{count} without a {thing}" for thing, count in counted.items())
+        print_line(f"{_count(len(lacks), 'person', 'people')} cannot sign in yet: {told}.")
 
 
 def _count(number: int, one: str, many: str) -> str:

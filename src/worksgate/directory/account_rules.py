@@ -35,6 +35,15 @@ def check_username(username: str) -> str:
     return username
 
 
+def lacking(account: Account) -> tuple[str, ...]:
+    """What a person does not have yet and needs to sign in, in words for the administrator."""
+    needs = {
+        "password": account.password_hash,
+        "user key": account.external_key or account.works_account,
+    }
+    return tuple(name for name, value in needs.items() if value is None)
+
+
 def check_display_name(name: str) -> str:
     if len(name) > MAX_NAME or not name.isprintable():
         raise ValueError(f"a name has at most {MAX_NAME} characters, none of them a control one")

@@ -12,10 +12,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from functools import wraps
+from itertools import chain
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
-from sqlalchemy import delete, insert, select, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import bindparam, delete, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from worksgate.audit import AuditEvent
 from worksgate.directory import Account, queries, schema
@@ -31,6 +32,7 @@ SIGNING_KEY = "signing"
 SIGNING_KEY_BYTES = 32
 
 _PAGE = 500
+_EVENTS_AT_ONCE = 100
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -55,6 +57,8 @@ class Directory:
 
     def __init__(self, engines: Engines) -> None:
         self._engines = engines
+        self._insert_one = _insert_events(engines.write, 1)
+        self._insert_many = _insert_events(engines.write, _EVENTS_AT_ONCE)
         self._unfinished: set[asyncio.Task[Any]] = set()
 
     @classmethod
@@ -135,8 +139,24 @@ class Directory:
         """Keep audit records, all or none."""
         if not events:
             return
+        rows = [tuple(event_values(event).values()) for event in events]
         async with self._writing() as connection:
-            await connection.execute(insert(schema.audit), list(map(event_values, events)))
+            await self._insert_events(connection, rows)
+
+    async def _insert_events(
+        self, connection: AsyncConnection, rows: Sequence[tuple[object, ...]]
+    ) -> None:
+        """Insert audit records, the only rows that come in thousands, many to a statement.
+
+        On SQLite a statement gives up the interpreter lock and has to win it back from a busy
+        event loop: at each single row that would cost more than the row.
+        """
+        whole = len(rows) - len(rows) % _EVENTS_AT_ONCE
+        for start in range(0, whole, _EVENTS_AT_ONCE):
+            together = chain.from_iterable(rows[start : start + _EVENTS_AT_ONCE])
+            await connection.exec_driver_sql(self._insert_many, tuple(together))
+        if whole < len(rows):
+            await connection.exec_driver_sql(self._insert_one, list(rows[whole:]))
 
     @finished
     async def audit(self, wanted: AuditFilter) -> list[AuditEvent]:
@@ -202,6 +222,15 @@ class Directory:
             await connection.execute(_INSERT_KEY, {"name": name, "value": fresh, "at": time.time()})
             found: bytes = (await connection.execute(query)).scalar_one()
         return found
+
+
+def _insert_events(engine: AsyncEngine, count: int) -> str:
+    """The driver's text for inserting ``count`` audit records, columns as in ``event_values``."""
+    columns = [column.name for column in schema.audit.c if column.name != "id"]
+    rows: list[dict[str, object]] = [
+        {name: bindparam(f"{name}_{row}") for name in columns} for row in range(count)
+    ]
+    return str(insert(schema.audit).values(rows).compile(dialect=engine.dialect))
 
 
 _INSERT_KEY = text(

@@ -1,8 +1,8 @@
 """Reading people from the rows of a CSV file; nothing here touches the database.
 
 Columns: ``username`` (needed), ``name``, ``external_key``, ``works_account``, ``password``,
-``administrator``; their names may be in any spelling (``External Key``). An empty cell says
-nothing: a new account goes without, an existing one keeps what it has.
+``administrator``, ``enabled``; their names may be in any spelling (``External Key``). An empty cell
+says nothing: a new account goes without, and is enabled; an existing one keeps what it has.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +16,15 @@ from worksgate.directory.account_rules import check_account
 from worksgate.directory.occupancy import KEY_KINDS
 from worksgate.throttle import account_key
 
-COLUMNS = ("username", "name", "external_key", "works_account", "password", "administrator")
+COLUMNS = (
+    "username",
+    "name",
+    "external_key",
+    "works_account",
+    "password",
+    "administrator",
+    "enabled",
+)
 
 FIRST_LINE = 2
 """The line of the first row; the names of the columns are before it."""
@@ -40,12 +48,17 @@ class ImportOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ImportRow:
-    """One row of the report; ``reason`` says why a row was refused."""
+    """One row of the report.
+
+    ``reason`` says why a row was refused, ``lacks`` what the person does not have yet and needs to
+    sign in.
+    """
 
     line: int
     username: str
     outcome: ImportOutcome
     reason: str | None = None
+    lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +88,15 @@ class Entry:
     external_key: str | None
     works_account: str | None
     administrator: bool | None
+    enabled: bool | None
     password: str | None = field(repr=False)
 
     def onto(self, account: Account) -> Account:
-        """The account with what the file says about it, names and keys only."""
+        """The account with what the file says about it, all but the password."""
         said: dict[str, Any] = {
             name: value
-            for name in ("username", "name", "external_key", "works_account", "administrator")
+            for name in COLUMNS
+            if name != "password"
             if (value := getattr(self, name)) is not None
         }
         return replace(account, **said)
@@ -167,12 +182,14 @@ def _entry(line: int, username: str, cells: Mapping[str, str]) -> Entry:
         name=cells.get("name", "").strip() or None,
         external_key=cells.get("external_key", "").strip() or None,
         works_account=cells.get("works_account", "").strip() or None,
-        administrator=_read_switch(cells.get("administrator", "").strip().lower()),
+        administrator=_read_switch("administrator", cells),
+        enabled=_read_switch("enabled", cells),
         password=cells.get("password") or None,  # blanks may belong to it
     )
 
 
-def _read_switch(text: str) -> bool | None:
+def _read_switch(column: str, cells: Mapping[str, str]) -> bool | None:
+    text = cells.get(column, "").strip().lower()
     if text and text not in _YES | _NO:
-        raise ValueError("administrator must be yes or no")
+        raise ValueError(f"{column} must be yes or no")
     return text in _YES if text else None

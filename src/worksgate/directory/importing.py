@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from worksgate.audit import AuditEvent
 from worksgate.credentials import HashingBusy, PasswordHashing, new_id
 from worksgate.directory import Account, Conflict
-from worksgate.directory.account_rules import check_password
+from worksgate.directory.account_rules import check_password, lacking
 from worksgate.directory.database import Directory
 from worksgate.directory.import_file import Entry, ImportOutcome, ImportRow, Unreadable
 from worksgate.directory.occupancy import Occupancy, keys_of
@@ -136,7 +136,7 @@ class Importer:
             changed_at = self._clock()
             after = replace(after, password_hash=password.hash, password_changed_at=changed_at)
         if after == before:
-            return _Step(_row(entry, ImportOutcome.UNCHANGED))
+            return _Step(_row(entry, ImportOutcome.UNCHANGED, after))
         try:
             occupancy.check(after, reuse_retired_keys=self._options.reuse_retired_keys)
         except Conflict as conflict:
@@ -145,7 +145,7 @@ class Importer:
             occupancy.release(before)
         occupancy.take(after)
         outcome = ImportOutcome.ADDED if before is None else ImportOutcome.UPDATED
-        return _Step(_row(entry, outcome), before, after)
+        return _Step(_row(entry, outcome, after), before, after)
 
     async def _prepare(
         self, entries: Sequence[Entry], occupancy: Occupancy
@@ -207,13 +207,16 @@ def must_sign_in_again(before: Account, after: Account) -> bool:
     )
 
 
-def difference(before: Account, after: Account) -> str:
-    """The names of what differs, for the audit log; never the values."""
-    watched = ("username", "name", "external_key", "works_account", "administrator", "enabled")
+def changes_between(before: Account, after: Account) -> str:
+    """What was done to an account, for the audit log: names of fields, never their values."""
+    watched = ("username", "name", "external_key", "works_account", "administrator")
     names = [name for name in watched if getattr(before, name) != getattr(after, name)]
     if before.password_hash != after.password_hash:
         names.append("password")
-    return ", ".join(names)
+    done = [f"set {', '.join(names)}"] if names else []
+    if before.enabled != after.enabled:
+        done.append("enabled" if after.enabled else "disabled")
+    return "; ".join(done)
 
 
 def _outcome(steps: Sequence[_Step], describe: Describe) -> Imported:
@@ -221,7 +224,7 @@ def _outcome(steps: Sequence[_Step], describe: Describe) -> Imported:
     return Imported(
         rows=tuple(step.row for step in steps),
         events=tuple(
-            describe(after, "imported" if before is None else f"set {difference(before, after)}")
+            describe(after, _import_of(after) if before is None else changes_between(before, after))
             for before, after in changed
         ),
         must_sign_in=tuple(
@@ -232,8 +235,12 @@ def _outcome(steps: Sequence[_Step], describe: Describe) -> Imported:
     )
 
 
-def _row(entry: Entry, outcome: ImportOutcome) -> ImportRow:
-    return ImportRow(entry.line, entry.username, outcome)
+def _import_of(account: Account) -> str:
+    return "imported" if account.enabled else "imported; disabled"
+
+
+def _row(entry: Entry, outcome: ImportOutcome, account: Account) -> ImportRow:
+    return ImportRow(entry.line, entry.username, outcome, lacks=lacking(account))
 
 
 def _refused(entry: Entry | Unreadable, reason: str) -> _Step:

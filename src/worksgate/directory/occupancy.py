@@ -62,7 +62,7 @@ class Occupancy:
         if former != account.id and not reuse_retired_keys:
             raise Conflict(
                 f"the {KEY_KINDS[kind]} {value} belonged to another person before and would give "
-                "their LINE WORKS account away"
+                "their LINE WORKS account away; --reuse-retired-keys gives it nevertheless"
             )
 
 

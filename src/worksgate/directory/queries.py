@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import RowMapping, Select, or_, select
+from sqlalchemy import ColumnElement, RowMapping, Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent, Event
@@ -57,7 +57,9 @@ async def accounts_after(
 class AuditFilter:
     """Which audit records are wanted; None means all. Times are seconds since the epoch.
 
-    ``subject_id`` widens ``username``: what a person did under a former name is found too.
+    ``subject_id`` widens ``username``: what a person did under a former name is found too. Without
+    it the person is no longer there, if they ever were: theirs is what was recorded of those who
+    had the name.
     """
 
     login_id: str | None = None
@@ -85,8 +87,7 @@ def _narrowed(query: Select[tuple[object]], wanted: AuditFilter) -> Select[tuple
     if wanted.client_id is not None:
         query = query.where(columns.client_id == encoded(wanted.client_id))
     if wanted.username is not None:
-        by_name = columns.username == encoded(wanted.username)
-        query = query.where(or_(by_name, columns.subject_id == wanted.subject_id))
+        query = query.where(_about_person(encoded(wanted.username), wanted.subject_id))
     if wanted.event is not None:
         query = query.where(columns.event == wanted.event.value)
     if wanted.since is not None:
@@ -94,6 +95,17 @@ def _narrowed(query: Select[tuple[object]], wanted: AuditFilter) -> Select[tuple
     if wanted.until is not None:
         query = query.where(columns.at < wanted.until)
     return query
+
+
+def _about_person(username: str | None, subject_id: str | None) -> ColumnElement[bool]:
+    columns, others = schema.audit.c, schema.audit.alias().c
+    by_name = columns.username == username
+    if subject_id is not None:
+        return or_(by_name, columns.subject_id == subject_id)
+    subjects = select(others.subject_id).where(
+        others.username == username, others.subject_id.is_not(None)
+    )
+    return or_(by_name, columns.subject_id.in_(subjects))
 
 
 async def _account(connection: AsyncConnection, query: Select[tuple[object]]) -> Account | None:

@@ -78,9 +78,9 @@ def event_from(row: RowMapping) -> AuditEvent:
 
 def event_values(event: AuditEvent) -> dict[str, Any]:
     """The columns of an audit record; no text in it can pass for another record (R-105)."""
-    return {
-        "event": event.event.value,
+    return {  # in the order of the table's columns
         "at": event.at,
+        "event": event.event.value,
         "login_id": encoded(event.login_id),
         "client_id": encoded(event.client_id),
         "subject_id": encoded(event.subject_id),

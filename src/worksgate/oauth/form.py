@@ -38,8 +38,36 @@ def parse_form(body: bytes) -> dict[str, str]:
     Raises InvalidRequest when it is no form, is not UTF-8, repeats a parameter (RFC 6749 §3.2),
     or exceeds a limit.
     """
+    pairs = _plain_pairs(body) if b"%" not in body and b"+" not in body else _pairs(body)
+    if len(pairs) > MAX_FIELDS:
+        raise InvalidRequest("the body has too many fields")
+    form = dict(pairs)
+    if len(form) != len(pairs):
+        raise InvalidRequest("a parameter is sent twice")
+    for name, value in pairs:
+        if len(value) > MAX_VALUE or len(name) > MAX_VALUE:
+            raise InvalidRequest("a parameter is too long")
+    return form
+
+
+def _plain_pairs(body: bytes) -> list[tuple[str, str]]:
+    """What ``_pairs`` would return for a body without escapes, such as LINE WORKS sends.
+
+    Reading such a body is a tenth of a user info call.
+    """
     try:
-        pairs = parse_qsl(
+        parts = body.decode("ascii").split("&") if body else []
+    except UnicodeDecodeError:
+        raise InvalidRequest("the body is not a form in UTF-8") from None
+    pairs = [part.partition("=") for part in parts]
+    if not all(equals for _, equals, _ in pairs):
+        raise InvalidRequest("the body is not a form")
+    return [(name, value) for name, _, value in pairs]
+
+
+def _pairs(body: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(
             body.decode("ascii"),
             keep_blank_values=True,
             strict_parsing=bool(body),
@@ -49,13 +77,6 @@ def parse_form(body: bytes) -> dict[str, str]:
         )
     except ValueError:
         raise InvalidRequest("the body is not a form in UTF-8, or has too many fields") from None
-    form = dict(pairs)
-    if len(form) != len(pairs):
-        raise InvalidRequest("a parameter is sent twice")
-    for name, value in pairs:
-        if len(value) > MAX_VALUE or len(name) > MAX_VALUE:
-            raise InvalidRequest("a parameter is too long")
-    return form
 
 
 def require(form: dict[str, str], name: str) -> str:

@@ -63,7 +63,7 @@ class Application:
     def __init__(self, settings: Settings, open_installation: Installation) -> None:
         self._settings = settings
         self._open = open_installation
-        self._headers = security_headers(settings)
+        self._headers = page_headers(settings)
         self._lock = asyncio.Lock()
         self._asked_at = float("-inf")
         self._is_ready = False
@@ -141,7 +141,7 @@ class Application:
 
     def _assemble(self, provider: IdentityProvider) -> _Running:
         settings = self._settings
-        back_channel = BackChannel(provider, self._headers)
+        back_channel = BackChannel(provider, call_headers(settings))
         pages = LoginPages(provider, Pages(settings))
         login = {"GET": pages.show, "POST": pages.submit}
         return _Running(
@@ -249,20 +249,28 @@ def path_of(scope: Scope) -> str:
     return path or "/"
 
 
-def security_headers(settings: Settings) -> Headers:
-    """What every answer carries (R-10 to R-12, R-94)."""
+def call_headers(settings: Settings) -> Headers:
+    """What every answer carries, and all that an answer to a call needs (R-11, R-12, R-94)."""
+    headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+    if settings.is_https:
+        headers["strict-transport-security"] = f"max-age={ONE_YEAR}"
+    return _encoded(headers)
+
+
+def page_headers(settings: Settings) -> Headers:
+    """What a page carries besides its Content-Security-Policy (R-09, R-10)."""
     headers = {
-        "cache-control": "no-store",
         "pragma": "no-cache",
         "referrer-policy": "no-referrer",
-        "x-content-type-options": "nosniff",
         "x-frame-options": "DENY",
         "cross-origin-opener-policy": "same-origin",
         "cross-origin-resource-policy": "same-origin",
         "permissions-policy": "camera=(), geolocation=(), microphone=()",
     }
-    if settings.is_https:
-        headers["strict-transport-security"] = f"max-age={ONE_YEAR}"
+    return [*call_headers(settings), *_encoded(headers)]
+
+
+def _encoded(headers: Mapping[str, str]) -> Headers:
     return [(name.encode(), value.encode()) for name, value in headers.items()]
 
 

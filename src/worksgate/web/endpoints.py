@@ -5,11 +5,11 @@ when the path, the method or the body is wrong, and comes within ``answer_deadli
 """
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
+import msgspec
 from starlette.types import Receive, Scope, Send
 
 from worksgate.oauth.errors import (
@@ -22,10 +22,9 @@ from worksgate.oauth.model import ErrorStatus, ErrorStyle
 from worksgate.provider import IdentityProvider
 from worksgate.web.body import BodyTimeout, Disconnected, read_form
 from worksgate.web.crashes import Seldom, report
+from worksgate.web.deadline import within
 
 Headers = list[tuple[bytes, bytes]]
-
-_JSON = json.JSONEncoder(separators=(",", ":"))
 
 RETRY_AFTER = b"1"
 """Seconds after which a 503 is worth another try."""
@@ -55,7 +54,7 @@ class Answer(Protocol):
     def as_json(self) -> Mapping[str, Any]: ...
 
 
-Call = Callable[[dict[str, str], str], Awaitable[Answer]]
+Call = Callable[[dict[str, str], str], Coroutine[Any, Any, Answer]]
 
 
 class BackChannel:
@@ -88,8 +87,7 @@ class BackChannel:
         form: dict[str, str] = {}
         try:
             form = await self._read(scope, receive)
-            async with asyncio.timeout(self._deadline):
-                answer = await call(form, peer_of(scope))
+            answer = await within(self._deadline, call(form, peer_of(scope)))
         except Disconnected:
             return
         except OAuthError as error:
@@ -144,7 +142,7 @@ class BackChannel:
     async def _send(
         self, status: int, body: Mapping[str, Any], send: Send, headers: Headers | None = None
     ) -> None:
-        content = _JSON.encode(body).encode()
+        content = msgspec.json.encode(body)
         await send(
             {
                 "type": "http.response.start",

@@ -1,0 +1,45 @@
+"""First passwords for people who are imported without one, and the file that hands them over."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from worksgate.cli.people_file import csv_line, save_privately
+from worksgate.directory import Account
+from worksgate.directory.account_rules import generated_password
+from worksgate.directory.import_file import ImportOutcome, ImportReport
+from worksgate.throttle import account_key
+
+Rows = Sequence[dict[str | None, str]]
+
+
+def give_passwords(rows: Rows, accounts: Iterable[Account]) -> dict[int, str]:
+    """Write a new password into each row whose person has none and would get none.
+
+    Returns the passwords by the number of the row.
+    """
+    settled = {account_key(each.username) for each in accounts if each.password_hash is not None}
+    made: dict[int, str] = {}
+    for number, row in enumerate(rows):
+        name = account_key(row["username"].strip())
+        if not row.setdefault("password", "") and name not in settled:
+            made[number] = row["password"] = generated_password()
+    return made
+
+
+def save_passwords(file: Path, rows: Rows, passwords: dict[int, str]) -> None:
+    """Write usernames and passwords as CSV, readable by its owner alone."""
+    lines = [
+        csv_line((rows[number]["username"].strip(), password))
+        for number, password in passwords.items()
+    ]
+    save_privately(file, [csv_line(("username", "password")), *lines])
+
+
+def passwords_in_use(passwords: dict[int, str], report: ImportReport) -> dict[int, str]:
+    """Those of the rows that were added or updated."""
+    changed = (ImportOutcome.ADDED, ImportOutcome.UPDATED)
+    return {
+        number: password
+        for number, password in passwords.items()
+        if report.rows[number].outcome in changed
+    }
