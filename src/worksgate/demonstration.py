@@ -97,13 +97,16 @@ def run(settings: Settings, *, simulator_port: int) -> None:
             start_over_url=f"{simulator}/?domain={{domain}}&service={{service}}",
         )
     )
-    sockets = (
-        listen(settings.host, settings.port, option=_by("--port 9080")),
-        listen(settings.host, simulator_port, option=_by("--simulator-port 9090")),
-    )
-    log.configure(settings)
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_run(settings, simulator, sockets))
+    with contextlib.ExitStack() as stack:
+        sockets = (
+            stack.enter_context(listen(settings.host, settings.port, option=_by("--port 9080"))),
+            stack.enter_context(
+                listen(settings.host, simulator_port, option=_by("--simulator-port 9090"))
+            ),
+        )
+        log.configure(settings)
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(_run(settings, simulator, sockets))
     log.close()
 
 

@@ -16,6 +16,7 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Termin
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(log, "_lines", None)  # other tests log as if no command had been run
     yield Terminal(tmp_path)
     log.close()
     structlog.reset_defaults()

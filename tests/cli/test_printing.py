@@ -1,6 +1,8 @@
 """What goes to the terminal cannot steer it; what goes wrong is told in one safe line."""
 
+import errno
 import json
+from pathlib import Path
 
 import pytest
 
@@ -42,3 +44,10 @@ def test_r106_text_of_an_unexpected_error_is_not_repeated() -> None:
 def test_refusal_of_several_lines_becomes_one() -> None:
     (line,) = sentences(Refusal("first\nsecond\x1b"))
     assert line == "first second\\u001b"
+
+
+def test_file_that_may_not_be_used_is_told_with_its_owner(tmp_path: Path) -> None:
+    file = tmp_path / "closed" / "worksgate.db"
+    (line,) = sentences(PermissionError(errno.EACCES, "Permission denied", str(file)))
+    whose = f"it belongs to {tmp_path.owner()}; run this as that user"
+    assert line == f"{file}: Permission denied ({whose})"

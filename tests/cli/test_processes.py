@@ -101,8 +101,10 @@ def test_removal_is_asked_for_at_a_terminal(
 def test_init_asks_for_what_it_was_not_told(terminal: Terminal, tmp_path: Path) -> None:
     answers = {
         "reach this server [http://127.0.0.1:8080]: ": "http://sso.example.com",
-        "Must begin with https://; plain http is for this machine alone.\r\nThe address under which "
-        "people will reach this server [http://127.0.0.1:8080]: ": "https://sso.example.com",
+        "Must begin with https://; plain http is for this machine alone.\r\n"
+        "The address under which people will reach this server [http://127.0.0.1:8080]: ": (
+            "https://sso.example.com"
+        ),
         "first administrator [administrator]: ": "",
         "have one made): ": "",
     }
