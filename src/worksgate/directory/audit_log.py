@@ -25,7 +25,7 @@ LOGGER = "worksgate.audit"
 CAPACITY = 20_000
 """Events that are kept while the database does not answer."""
 
-_BATCH = 500
+_BATCH = 5_000
 _LONGEST_PAUSE = 5.0
 _LAST_CHANCE = 10.0
 

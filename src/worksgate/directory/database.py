@@ -32,7 +32,7 @@ SIGNING_KEY = "signing"
 SIGNING_KEY_BYTES = 32
 
 _PAGE = 500
-_EVENTS_AT_ONCE = 100
+_EVENTS_AT_ONCE = 500
 
 P = ParamSpec("P")
 T = TypeVar("T")
