@@ -37,7 +37,8 @@ class Event(StrEnum):
 class AuditEvent:
     """One fact. ``at`` is in seconds since the epoch, ``address`` the peer's, as we trust it.
 
-    ``actor`` is who did it where that is not the subject: an administrator, or ``cli``.
+    ``actor`` is who did it where that is not the subject: an administrator, or
+    ``cli:`` and the Unix name of who ran a command.
     ``detail`` is a short text of ours; what came from outside is encoded by the writer.
     """
 

@@ -119,9 +119,9 @@ async def test_query_strings_are_in_no_output_of_the_portal(portal: Portal) -> N
 
 def test_readme_names_the_command_that_these_tests_run() -> None:
     readme = (EXAMPLES / "README.md").read_text("utf-8")
-    command = re.search(r"^uvicorn .*$", readme, re.MULTILINE)
+    command = re.search(r"^\.venv/bin/(uvicorn .*)$", readme, re.MULTILINE)
     assert command is not None
-    assert command[0].split() == _command("starlette_app", 8080)[2:]
+    assert command[1].split() == _command("starlette_app", 8080)[2:]
 
 
 async def _registered(settings: Settings) -> NewClient:
