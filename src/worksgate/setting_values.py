@@ -31,7 +31,7 @@ def seconds_of(value: object) -> float:
         value = int(found[1]) * _UNITS[found[2]] if found else _number(value)
     if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]
         raise ValueError("must be a number of seconds or a time such as 90s, 15m, 12h or 7d")
-    return float(value)  # type: ignore[arg-type]
+    return float(value)  # type: ignore[arg-type]  # a number by now
 
 
 def _number(text: str) -> float | None:

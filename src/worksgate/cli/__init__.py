@@ -20,7 +20,7 @@ from worksgate.cli.options import CommandGroup, remember_config
 from worksgate.cli.refusals import sentences
 
 
-def _print_version(context: click.Context, _parameter: click.Parameter, asked: bool) -> None:  # noqa: FBT001
+def _print_version(context: click.Context, _parameter: click.Parameter, asked: bool) -> None:  # noqa: FBT001  # click calls it
     if asked:
         from importlib.metadata import version
 

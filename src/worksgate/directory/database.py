@@ -95,7 +95,7 @@ class Directory:
             return await queries.find_account(connection, username)
 
     @finished
-    async def account_by_id(self, id: str) -> Account | None:  # noqa: A002
+    async def account_by_id(self, id: str) -> Account | None:  # noqa: A002  # the name of the field
         async with self._reading() as connection:
             return await queries.find_account_by_id(connection, id)
 
