@@ -17,11 +17,18 @@ NAMES = {
     "bare": "bare ASGI handler",
     "node": "node-oidc-provider\n(memory, no ID token)",
     "node_openid": "node-oidc-provider\n(memory, ID token)",
-    "django": "django-oauth-toolkit",
+    "django": "django-oauth-toolkit\n(as it comes)",
+    "django_in_clear": "django-oauth-toolkit\n(secret in clear)",
 }
 TITLES = {"token": "code → token", "userinfo": "user info"}
 BUDGETS = {
-    "token": {"bare": 0.7, "node": 2.0, "node_openid": 2.0, "django": 40.0},
+    "token": {
+        "bare": 0.7,
+        "node": 2.0,
+        "node_openid": 2.0,
+        "django": 40.0,
+        "django_in_clear": 40.0,
+    },
     "userinfo": {"bare": 0.7},
 }
 

@@ -15,7 +15,7 @@ import provision
 from load import Failed, Template
 from process import Server, _clean_environment, free_port, worksgate
 
-from worksgate.credentials import digest, new_id, new_secret
+from worksgate.credentials import digest, new_ordered_id, new_secret
 from worksgate.oauth.model import AccessToken, Artifact, AuthorizationCode, LoginKind
 from worksgate.store import sqlite_rows
 
@@ -167,12 +167,12 @@ class Worksgate:
     def _code(self, position: int, value: str) -> AuthorizationCode:
         return AuthorizationCode(
             key=digest(value),
-            grant_id=new_id(),
+            grant_id=new_ordered_id(),
             subject_id=f"subject-{position % PEOPLE:06}-------",
             client_id=self.client_id,
             expires_at=time.time() + HOUR,
             user_id=f"E-{position % PEOPLE:06}",
-            login_id=new_id(),
+            login_id=new_ordered_id(),
             login_kind=LoginKind.WEB,
             lifetime=DAY,
             expires_in=DAY,
@@ -181,12 +181,12 @@ class Worksgate:
     def _token(self, position: int, value: str) -> AccessToken:
         return AccessToken(
             key=digest(value),
-            grant_id=new_id(),
+            grant_id=new_ordered_id(),
             subject_id=f"subject-{position % PEOPLE:06}-------",
             client_id=self.client_id,
             expires_at=time.time() + DAY,
             user_id=f"E-{position % PEOPLE:06}",
-            login_id=new_id(),
+            login_id=new_ordered_id(),
             login_kind=LoginKind.WEB,
         )
 
@@ -265,9 +265,13 @@ class NodeOpenId(Node):
 
 
 class Django(_WithoutAudit):
-    """django-oauth-toolkit under gunicorn, on SQLite that is as durable as ours."""
+    """django-oauth-toolkit under gunicorn, on SQLite that is as durable as ours.
+
+    It hashes the client's secret as it does passwords, and checks it so in every call.
+    """
 
     name = "django"
+    secret = "hashed"
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True)
@@ -276,7 +280,7 @@ class Django(_WithoutAudit):
         self._port = free_port()
         self._environment = {"BENCHMARK_DATABASE": str(folder / "django.db")}
         self._before = 0
-        self._command("prepare")
+        self._command("prepare", self.secret)
 
     def start(self, core: int | None) -> None:
         command: list[str | Path] = [
@@ -335,6 +339,13 @@ class Django(_WithoutAudit):
         )
         if done.returncode:
             raise Failed(f"the Django peer: {done.stderr.strip()[-300:]}")
+
+
+class DjangoInClear(Django):
+    """The same with its secret kept in clear, which is faster than it comes."""
+
+    name = "django_in_clear"
+    secret = "in_clear"
 
 
 def _standard_token_call(path: str, values: Sequence[str]) -> Template:

@@ -11,7 +11,7 @@ from typing import Any
 
 import load
 import machine
-from contestants import Bare, Contestant, Django, Node, NodeOpenId, Worksgate
+from contestants import Bare, Contestant, Django, DjangoInClear, Node, NodeOpenId, Worksgate
 from load import Result
 from machine import Cores
 from process import Server, worksgate
@@ -19,8 +19,9 @@ from storm import login_call, prepare_people
 
 from worksgate.credentials import ARGON2
 
-TOKENS = 5_000
-"""Access tokens that the user info calls ask for in turns."""
+TOKENS = 50_000
+"""Access tokens that the user info calls ask for in turns: about as many as one round has calls,
+since LINE WORKS asks for each once, soon after it was issued."""
 SPARE = 1.6
 """So many times more codes are issued than the last round used."""
 
@@ -147,15 +148,16 @@ def _calls_of_peers(plan: Plan, courses: dict[str, Course]) -> None:
     from provision import Missing
 
     others: list[Contestant] = []
-    for make in (Node, NodeOpenId, Django):
+    for make in (Node, NodeOpenId, Django, DjangoInClear):
         try:
             others.append(make(plan.folder / make.name))
         except Missing as problem:
             plan.say(f"left out: {problem}")
     with running(others, plan.cores.server):
         for name, course in courses.items():
-            # Its user info is the same as without ID tokens.
-            taking_part = [one for one in others if name == "token" or one.name != "node_openid"]
+            # User info is the same without ID tokens, and with a client secret that is not asked.
+            only_tokens = ("node_openid", "django")
+            taking_part = [one for one in others if name == "token" or one.name not in only_tokens]
             course.run(taking_part, min(plan.rounds, 3))
 
 

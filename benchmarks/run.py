@@ -107,7 +107,7 @@ def versions(results: dict[str, Any]) -> dict[str, str]:
     """Of what took part."""
     calls = results.get("calls", {})
     peers = calls.get("token") or calls.get("userinfo") or {}
-    found = machine.versions(provision.django_peer() if "django" in peers else None)
+    found = machine.versions(provision.django_peer() if "django_in_clear" in peers else None)
     if "node" in peers:
         package = provision.node_peer() / "node_modules" / "oidc-provider" / "package.json"
         found["oidc-provider"] = json.loads(package.read_text())["version"]

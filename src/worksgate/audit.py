@@ -5,9 +5,10 @@ event never holds a secret (R-106): no password, code, token, secret, cookie or 
 field to be put into.
 """
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
+
+import msgspec
 
 
 class Event(StrEnum):
@@ -33,9 +34,9 @@ class Event(StrEnum):
     SYSTEM = "system"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditEvent:
-    """One fact. ``at`` is in seconds since the epoch, ``address`` the peer's, as we trust it.
+class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One fact; a struct, since each call of LINE WORKS makes one and a dataclass is six times as
+    slow to make. ``at`` is in seconds since the epoch, ``address`` the peer's, as we trust it.
 
     ``actor`` is who did it where that is not the subject: an administrator, or
     ``cli:`` and the Unix name of who ran a command.
@@ -50,7 +51,7 @@ class AuditEvent:
     username: str | None = None
     address: str | None = None
     actor: str | None = None
-    detail: str | None = field(default=None)
+    detail: str | None = None
 
 
 class AuditLog(Protocol):

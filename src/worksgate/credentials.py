@@ -11,6 +11,7 @@ import hmac
 import os
 import secrets
 import threading
+import time
 import unicodedata
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -57,6 +58,15 @@ def new_secret() -> str:
 def new_id() -> str:
     """A new identifier that is no secret: 22 characters of base64url."""
     return secrets.token_urlsafe(16)
+
+
+def new_ordered_id() -> str:
+    """A new identifier that is no secret: the time in milliseconds, then 80 random bits.
+
+    For what has an index of its own and a new row at every login: rows of the same moment stand
+    together there, so a commit writes a few pages of the index instead of one for each row.
+    """
+    return f"{time.time_ns() // 1_000_000:011x}{secrets.token_urlsafe(10)}"
 
 
 def digest(secret: str) -> str:

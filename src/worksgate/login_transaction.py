@@ -12,7 +12,7 @@ from typing import Self
 
 from itsdangerous import BadData, Signer, URLSafeSerializer
 
-from worksgate.credentials import digest, new_id
+from worksgate.credentials import digest, new_id, new_ordered_id
 from worksgate.oauth.authorization import TRANSACTION_LIFETIME, AuthorizationRequest
 from worksgate.oauth.model import AuthorizationCode, Client, LoginKind, SpentTransaction
 
@@ -66,7 +66,7 @@ class LoginTransaction:
         """A new transaction for a checked authorization request of a client."""
         return cls(
             id=new_id(),
-            login_id=new_id(),
+            login_id=new_ordered_id(),
             client_id=request.client_id,
             redirect_uri=request.redirect_uri,
             login_kind=request.login_kind,
@@ -78,8 +78,13 @@ class LoginTransaction:
         )
 
     @property
+    def lifetime(self) -> float:
+        """Seconds from the beginning to the end."""
+        return TRANSACTION_LIFETIME
+
+    @property
     def expires_at(self) -> float:
-        return self.began_at + TRANSACTION_LIFETIME
+        return self.began_at + self.lifetime
 
     def spent(self) -> SpentTransaction:
         """What remembers that this transaction has issued its code."""
@@ -98,7 +103,7 @@ class LoginTransaction:
         """The one code of this transaction, with the client's lifetimes as they are now."""
         return AuthorizationCode(
             key=key,
-            grant_id=new_id(),
+            grant_id=new_ordered_id(),
             subject_id=subject_id,
             client_id=client.client_id,
             expires_at=now + client.code_lifetime,

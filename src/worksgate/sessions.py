@@ -7,7 +7,7 @@ use whether its person may still sign in (R-30).
 
 from collections.abc import Mapping
 
-from worksgate.credentials import digest, new_id
+from worksgate.credentials import digest, new_ordered_id
 from worksgate.oauth.model import Session
 from worksgate.settings import Settings
 from worksgate.sources import Person, Source
@@ -30,7 +30,7 @@ class Sessions:
         """A new session, not kept yet."""
         return Session(
             key=digest(secret),
-            grant_id=new_id(),
+            grant_id=new_ordered_id(),
             subject_id=person.subject_id,
             client_id="",
             expires_at=now + min(self._idle, self._absolute),
@@ -40,6 +40,8 @@ class Sessions:
             external_key=person.external_key,
             works_account=person.works_account,
             authenticated_at=now,
+            email=person.email,
+            person_groups="\n".join(person.groups),
         )
 
     async def find(self, secret: str | None, now: float) -> tuple[Session, Person] | None:
@@ -81,4 +83,6 @@ def _last_seen(session: Session) -> Person:
         name=session.name,
         external_key=session.external_key,
         works_account=session.works_account,
+        email=session.email,
+        groups=tuple(filter(None, session.person_groups.split("\n"))),
     )

@@ -1,8 +1,7 @@
 """Purging what has expired, and reading the audit log."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from tests.administration.installation import Office
 from tests.databases import NOW
 

@@ -73,6 +73,11 @@ CHANGES = [
     ("refresh_tokens", ("--refresh-tokens",), True),
     ("refresh_token_lifetime", ("--refresh-token-lifetime", "65"), 65),
     ("allowed_addresses", ("--allowed-address", "192.0.2.0/24"), None),
+    ("sources", ("--source", "directory", "--source", "company"), None),
+    ("second_factor", ("--second-factor", "required"), "required"),
+    ("rules", ("--rule", "deny network=192.0.2.0/24"), None),
+    ("imap_login", ("--imap-login",), True),
+    ("imap_passwords", ("--imap-passwords", "all"), "all"),
 ]
 
 

@@ -5,10 +5,10 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 from tests.databases import NOW, query, url_of
 
@@ -90,7 +90,7 @@ async def test_events_are_durable_soon_after_without_being_asked_for(
     writer = AuditWriter(directory, interval=0.01)
     writer.record(FAILED)
     async with asyncio.timeout(10):
-        while query(file, "SELECT count(*) FROM audit") != [(1,)]:  # noqa: ASYNC110
+        while query(file, "SELECT count(*) FROM audit") != [(1,)]:  # noqa: ASYNC110  # no event
             await asyncio.sleep(0.01)
     await writer.close()
 

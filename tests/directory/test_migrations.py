@@ -88,7 +88,7 @@ async def test_a_database_of_a_newer_release_is_refused(file: Path) -> None:
 async def test_a_failed_migration_leaves_nothing_behind(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worksgate.store.schema.CREATE_STATEMENTS", ("CREATE NONSENSE",))
+    monkeypatch.setattr("worksgate.store.schema.FIRST_STATEMENTS", ("CREATE NONSENSE",))
     with pytest.raises(DirectoryUnavailable, match="syntax error"):
         await migrate(url_of(file))
     assert query(file, "SELECT name FROM sqlite_master") == []

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -24,9 +23,9 @@ from tests.store.artifacts import (
 from tests.store.stores import database_in, open_sqlite
 
 from worksgate.oauth.model import ARTIFACT_KINDS, AccessToken, AuthorizationCode, Redeemable
-from worksgate.store import Outcome, Redemption, Store, StoreUnavailable
+from worksgate.store import Outcome, Redemption, Store, StoreUnavailable, sqlite_rows
 from worksgate.store.group_commit import PATIENCE
-from worksgate.store.schema import CREATE_STATEMENTS, TABLES
+from worksgate.store.schema import TABLES
 from worksgate.store.sqlite import Spare, SqliteStore, clean
 
 
@@ -71,11 +70,11 @@ def failing_disk() -> Iterator[None]:
 
 def test_r41_every_kind_has_a_table_with_its_fields_as_columns() -> None:
     with closing(sqlite3.connect(":memory:")) as connection:
-        for statement in CREATE_STATEMENTS * 2:
-            connection.execute(statement)
+        sqlite_rows.create(connection)
+        sqlite_rows.create(connection)
         for name, kind in ARTIFACT_KINDS.items():
             rows = connection.execute(f"PRAGMA table_info({TABLES[name]})")
-            expected = [field.name for field in fields(kind)]
+            expected = list(kind.__struct_fields__)
             if issubclass(kind, Redeemable):
                 expected.append("used")
             assert [row[1] for row in rows] == expected

@@ -69,8 +69,7 @@ OPTIONS = (
     ClientOption("expires_in_app", "How long people stay signed in in the apps."),
     ClientOption(
         "expires_in_imap",
-        "Kept for the IMAP/CalDAV login, which is not served yet: how long mail clients stay "
-        "signed in.",
+        "How long mail and calendar clients stay signed in.",
     ),
     ClientOption(
         "announce_expires_in", "Whether LINE WORKS is told these times; else its own hold."
@@ -88,6 +87,24 @@ OPTIONS = (
         "--allowed-address",
         "NETWORK",
     ),
+    ClientOption(
+        "sources",
+        "An identity source whose people may sign in. Can be given several times; '' for all.",
+        "--source",
+        "NAME",
+    ),
+    ClientOption(
+        "second_factor", "Whether a password needs a second factor, where no rule says more."
+    ),
+    ClientOption(
+        "rules",
+        "A rule such as 'deny kind=app network=192.0.2.0/24'. Can be given several times; the "
+        "first that fits counts, the whole list is set; '' for none.",
+        "--rule",
+        "RULE",
+    ),
+    ClientOption("imap_login", "Whether mail and calendar clients can sign in by password."),
+    ClientOption("imap_passwords", "Which passwords they may use."),
 )
 
 _TYPES: Mapping[str, Any] = {each.name: each.type for each in fields(Client)}

@@ -9,7 +9,7 @@ import shutil
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -101,11 +101,9 @@ def progress_bar(doing: str, total: int | None) -> Iterator[Callable[[int], None
 
 def as_document(value: Any, hidden: Iterable[str] = ()) -> dict[str, Any]:
     """The fields of a frozen value, ready for JSON: times in ISO 8601, enumerations as text."""
-    return {
-        each.name: _plain(each.name, getattr(value, each.name))
-        for each in fields(value)
-        if each.name not in set(hidden)
-    }
+    is_struct = not is_dataclass(value)
+    names = value.__struct_fields__ if is_struct else [each.name for each in fields(value)]
+    return {name: _plain(name, getattr(value, name)) for name in names if name not in set(hidden)}
 
 
 def iso(seconds: float | None) -> str | None:

@@ -41,6 +41,9 @@ class Account:
     password_changed_at: float | None = None
     created_at: float = 0.0
     last_login_at: float | None = None
+    email: str | None = None
+    groups: tuple[str, ...] = ()
+    must_change_password: bool = False
 
     @property
     def person(self) -> Person:
@@ -52,4 +55,7 @@ class Account:
             external_key=self.external_key,
             works_account=self.works_account,
             revision=str(self.password_changed_at),
+            email=self.email,
+            groups=self.groups,
+            must_change_password=self.must_change_password,
         )

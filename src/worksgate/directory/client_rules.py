@@ -48,6 +48,7 @@ _SWITCHES = frozenset(
         "redirect_denials",
         "announce_expires_in",
         "refresh_tokens",
+        "imap_login",
     )
 )
 _LIFETIMES = frozenset(

@@ -22,6 +22,7 @@ from worksgate.audit import AuditEvent
 from worksgate.directory import Account, queries, schema
 from worksgate.directory.engine import Engines, open_engines, outages
 from worksgate.directory.occupancy import Occupancy, occupancy
+from worksgate.directory.people import People
 from worksgate.directory.queries import AuditFilter
 from worksgate.directory.rows import event_values
 from worksgate.directory.transaction import Transaction
@@ -60,6 +61,7 @@ class Directory:
         self._insert_one = _insert_events(engines.write, 1)
         self._insert_many = _insert_events(engines.write, _EVENTS_AT_ONCE)
         self._unfinished: set[asyncio.Task[Any]] = set()
+        self.people = People(self)
 
     @classmethod
     def open(cls, database_url: str) -> Self:
@@ -77,13 +79,13 @@ class Directory:
     @finished
     async def clients(self) -> tuple[Client, ...]:
         """All clients by name, with their secrets, also those that have expired."""
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             return await queries.all_clients(connection)
 
     @finished
     async def client(self, name_or_id: str) -> Client | None:
         """The client with this id or, failing that, with this name in any spelling."""
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             return await queries.find_client(connection, name_or_id)
 
     @finished
@@ -91,12 +93,12 @@ class Directory:
         """The account with this name in any spelling (R-78)."""
         if not username.isprintable():
             return None  # no account has such a name, and not every database could look for it
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             return await queries.find_account(connection, username)
 
     @finished
     async def account_by_id(self, id: str) -> Account | None:  # noqa: A002  # the name of the field
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             return await queries.find_account_by_id(connection, id)
 
     async def accounts(self) -> AsyncIterator[Account]:
@@ -110,7 +112,7 @@ class Directory:
     @finished
     async def occupancy(self, accounts: Sequence[Account]) -> Occupancy:
         """Who holds the names and user keys of these accounts, as of now."""
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             return await occupancy(connection, accounts)
 
     async def signing_key(self) -> bytes:
@@ -130,7 +132,7 @@ class Directory:
         if password_hash is not None:
             values["password_hash"] = password_hash
         unchanged = (table.c.id == account.id, table.c.password_hash == account.password_hash)
-        async with self._writing() as connection:
+        async with self.writing() as connection:
             result = await connection.execute(update(table).where(*unchanged).values(values))
             return result.rowcount == 1
 
@@ -140,7 +142,7 @@ class Directory:
         if not events:
             return
         rows = [tuple(event_values(event).values()) for event in events]
-        async with self._writing() as connection:
+        async with self.writing() as connection:
             await self._insert_events(connection, rows)
 
     async def _insert_events(
@@ -161,7 +163,7 @@ class Directory:
     @finished
     async def audit(self, wanted: AuditFilter) -> list[AuditEvent]:
         """The newest audit records that are wanted, the oldest of them first."""
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             return await queries.find_events(connection, wanted)
 
     @finished
@@ -169,14 +171,14 @@ class Directory:
         """Remove at most ``limit`` of the oldest records from before a time; the number removed."""
         table = schema.audit
         old = select(table.c.id).where(table.c.at < before).order_by(table.c.at).limit(limit)
-        async with self._writing() as connection:
+        async with self.writing() as connection:
             return (await connection.execute(delete(table).where(table.c.id.in_(old)))).rowcount
 
     @finished
     async def purge_secrets(self, now: float) -> int:
         """Remove client secrets that have expired; the number removed."""
         table = schema.client_secrets
-        async with self._writing() as connection:
+        async with self.writing() as connection:
             return (
                 await connection.execute(delete(table).where(table.c.expires_at <= now))
             ).rowcount
@@ -187,30 +189,32 @@ class Directory:
 
         Raises DirectoryUnavailable, or Conflict where somebody was faster.
         """
-        async with self._writing() as connection:
+        async with self.writing() as connection:
             yield Transaction(connection)
 
     @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for one question."""
         with outages():
             async with self._engines.read.connect() as connection:
                 yield connection
 
     @asynccontextmanager
-    async def _writing(self) -> AsyncIterator[AsyncConnection]:
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that commits at the end of the block."""
         with outages():
             async with self._engines.write.begin() as connection:
                 yield connection
 
     @finished
     async def _page_after(self, username_key: str) -> list[Account]:
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             return await queries.accounts_after(connection, username_key, _PAGE)
 
     @finished
     async def _key(self, name: str) -> bytes | None:
         query = select(schema.keys.c.value).where(schema.keys.c.name == name)
-        async with self._reading() as connection:
+        async with self.reading() as connection:
             return await connection.scalar(query)
 
     @finished
@@ -218,7 +222,7 @@ class Directory:
         """Make a key unless another process has: whoever comes second gets the first one's."""
         fresh = secrets.token_bytes(SIGNING_KEY_BYTES)
         query = select(schema.keys.c.value).where(schema.keys.c.name == name)
-        async with self._writing() as connection:
+        async with self.writing() as connection:
             await connection.execute(_INSERT_KEY, {"name": name, "value": fresh, "at": time.time()})
             found: bytes = (await connection.execute(query)).scalar_one()
         return found

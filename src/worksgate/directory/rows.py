@@ -14,7 +14,9 @@ from worksgate.oauth.model import (
     ClientSecret,
     ErrorStatus,
     ErrorStyle,
+    ImapPasswords,
     Profile,
+    SecondFactor,
     SessionKeyCheck,
     UserKey,
 )
@@ -26,26 +28,35 @@ ENUMS: Mapping[str, type[StrEnum]] = {
     "session_key_check": SessionKeyCheck,
     "error_style": ErrorStyle,
     "error_status": ErrorStatus,
+    "second_factor": SecondFactor,
+    "imap_passwords": ImapPasswords,
 }
 """The fields of a client that are one of a few words."""
 
-LISTS = frozenset(("redirect_uris", "logout_redirect_uris", "allowed_addresses"))
+LISTS = frozenset(
+    ("redirect_uris", "logout_redirect_uris", "allowed_addresses", "sources", "rules")
+)
 """The fields of a client that hold several texts."""
 
 _ACCOUNT_FIELDS = tuple(field.name for field in fields(Account))
 _CLIENT_FIELDS = tuple(field.name for field in fields(Client) if field.name != "secrets")
-_EVENT_FIELDS = tuple(field.name for field in fields(AuditEvent))
+_EVENT_FIELDS = AuditEvent.__struct_fields__
 _LONGEST = 255
 _LONGEST_DETAIL = 1_000
 
 
 def account_from(row: RowMapping) -> Account:
-    return Account(**{name: row[name] for name in _ACCOUNT_FIELDS})
+    values = {name: row[name] for name in _ACCOUNT_FIELDS}
+    return Account(**{**values, "groups": tuple(row["groups"])})
 
 
 def account_values(account: Account) -> dict[str, Any]:
     values = {name: getattr(account, name) for name in _ACCOUNT_FIELDS}
-    return {**values, "username_key": account_key(account.username)}
+    return {
+        **values,
+        "groups": list(account.groups),
+        "username_key": account_key(account.username),
+    }
 
 
 def client_from(row: RowMapping, secrets: Iterable[RowMapping]) -> Client:

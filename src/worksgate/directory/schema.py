@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 metadata = MetaData(
@@ -44,6 +45,71 @@ accounts = Table(
     Column("password_changed_at", Double),
     Column("created_at", Double, nullable=False),
     Column("last_login_at", Double),
+    Column("email", Text),
+    Column("groups", JSON, nullable=False, server_default="[]"),
+    Column("must_change_password", Boolean, nullable=False, server_default=false()),
+    Index(None, "email"),
+)
+
+people = Table(
+    "people",
+    metadata,
+    Column("subject_id", String(512), primary_key=True),
+    Column("source", String(64), nullable=False),
+    Column("username", Text, nullable=False),
+    Column("username_key", Text, nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("external_key", Text),
+    Column("works_account", Text, index=True),
+    Column("email", Text),
+    Column("groups", JSON, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("first_login_at", Double, nullable=False),
+    Column("last_login_at", Double, nullable=False),
+)
+
+totp_secrets = Table(
+    "totp_secrets",
+    metadata,
+    Column("subject_id", String(512), primary_key=True),
+    Column("secret", LargeBinary, nullable=False),
+    Column("last_step", BigInteger, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("last_used_at", Double),
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("subject_id", String(512), nullable=False, index=True),
+    Column("created_at", Double, nullable=False),
+)
+
+passkeys = Table(
+    "passkeys",
+    metadata,
+    Column("id", String(1400), primary_key=True),
+    Column("subject_id", String(512), nullable=False, index=True),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("sign_count", BigInteger, nullable=False),
+    Column("backed_up", Boolean, nullable=False),
+    Column("aaguid", String(36), nullable=False),
+    Column("transports", JSON, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("last_used_at", Double),
+)
+
+app_passwords = Table(
+    "app_passwords",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("subject_id", String(512), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("last_used_at", Double),
 )
 
 retired_keys = Table(
@@ -82,6 +148,11 @@ clients = Table(
     Column("refresh_tokens", Boolean, nullable=False),
     Column("refresh_token_lifetime", Integer, nullable=False),
     Column("allowed_addresses", JSON, nullable=False),
+    Column("sources", JSON, nullable=False, server_default="[]"),
+    Column("second_factor", String(32), nullable=False, server_default="allowed"),
+    Column("rules", JSON, nullable=False, server_default="[]"),
+    Column("imap_login", Boolean, nullable=False, server_default=false()),
+    Column("imap_passwords", String(32), nullable=False, server_default="app_passwords"),
 )
 
 client_secrets = Table(

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
+import msgspec
+
 
 class LoginKind(StrEnum):
     """Where the person signs in from; LINE WORKS gives each its own session length."""
@@ -56,6 +58,21 @@ class SessionKeyCheck(StrEnum):
     FAIL_CLOSED = "fail_closed"
 
 
+class SecondFactor(StrEnum):
+    """Whether a password alone is enough: never more, more from those who have it, or always."""
+
+    OFF = "off"
+    ALLOWED = "allowed"
+    REQUIRED = "required"
+
+
+class ImapPasswords(StrEnum):
+    """Which passwords open the IMAP/CalDAV login, if it is on at all."""
+
+    APP_PASSWORDS = "app_passwords"
+    ALL = "all"
+
+
 HOUR = 3_600
 DAY = 24 * HOUR
 
@@ -81,6 +98,8 @@ class Client:
 
     Lifetimes are seconds. ``redirect_uris`` holds full addresses and origins; ``redirect_uri``
     says how they match. ``allowed_addresses`` are networks in CIDR notation; empty allows all.
+    ``sources`` are names of identity sources; empty means all there are. ``rules`` are lines that
+    ``access_rules`` reads; ``second_factor`` holds where none of them says more.
     """
 
     client_id: str
@@ -107,6 +126,11 @@ class Client:
     refresh_tokens: bool = False
     refresh_token_lifetime: int = 30 * DAY
     allowed_addresses: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    second_factor: SecondFactor = SecondFactor.ALLOWED
+    rules: tuple[str, ...] = ()
+    imap_login: bool = False
+    imap_passwords: ImapPasswords = ImapPasswords.APP_PASSWORDS
 
     def expires_in(self, login_kind: LoginKind) -> int:
         """Seconds that LINE WORKS may keep the person signed in."""
@@ -124,25 +148,31 @@ class Client:
         return min(announced, self.access_token_lifetime or announced)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Artifact:
+class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     """What every short-lived artifact has; ``key`` is the SHA-256 digest (hex) of its secret.
 
     ``grant_id`` ties together all that one login bought, ``subject_id`` all that one person
     holds. ``expires_at`` is in seconds since the epoch.
+
+    Artifacts are structs, since each call of LINE WORKS makes one and a dataclass is nine times
+    as slow to make.
     """
 
     kind: ClassVar[str]
 
-    key: str = field(repr=False)
+    key: str
     grant_id: str
     subject_id: str
     client_id: str
     expires_at: float
 
+    def __repr__(self) -> str:
+        """Without the key: it is what a secret is kept as."""
+        shown = [f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__[1:]]
+        return f"{type(self).__name__}({', '.join(shown)})"
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Redeemable(Artifact):
+
+class Redeemable(Artifact, frozen=True, kw_only=True):
     """An artifact that buys an access token, once.
 
     ``user_id`` is the user key for LINE WORKS; ``lifetime`` the seconds that the bought access
@@ -157,22 +187,19 @@ class Redeemable(Artifact):
     expires_in: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuthorizationCode(Redeemable):
+class AuthorizationCode(Redeemable, frozen=True, kw_only=True):
     """The one-time code that travels through the browser (RFC 6749 §4.1.2)."""
 
     kind = "code"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefreshToken(Redeemable):
+class RefreshToken(Redeemable, frozen=True, kw_only=True):
     """Buys the next access token; replaced at every use (RFC 6749 §6)."""
 
     kind = "refresh_token"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessToken(Artifact):
+class AccessToken(Artifact, frozen=True, kw_only=True):
     """Says to the User Info Return API for whom it was issued."""
 
     kind = "access_token"
@@ -182,12 +209,13 @@ class AccessToken(Artifact):
     login_kind: LoginKind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session(Artifact):
+class Session(Artifact, frozen=True, kw_only=True):
     """A browser that has signed in here; its ``client_id`` is empty, any client may use it.
 
     ``authenticated_at`` starts the absolute limit; the idle one moves ``expires_at`` at each use.
-    The names are those of the person at the sign-in, for sources that cannot be asked again.
+    The names are those of the person at the sign-in, for sources that cannot be asked again;
+    ``person_groups`` is a line for each group. ``second_factor_at`` is when a second factor was
+    given, if one was.
     """
 
     kind = "session"
@@ -198,16 +226,34 @@ class Session(Artifact):
     external_key: str | None
     works_account: str | None
     authenticated_at: float
+    email: str | None = None
+    person_groups: str = ""
+    second_factor_at: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpentTransaction(Artifact):
+class SpentTransaction(Artifact, frozen=True, kw_only=True):
     """Remembers that a login transaction has issued its code, until it would have died."""
 
     kind = "spent_transaction"
 
 
+class Interim(Artifact, frozen=True, kw_only=True):
+    """Something to be kept until the same person's next request, or the one after.
+
+    ``purpose`` says what it is for, so that no secret is good for anything else; ``data`` is text
+    of whoever keeps it, and may be secret.
+    """
+
+    kind = "interim"
+
+    purpose: str
+    data: str
+
+    def __repr__(self) -> str:
+        return f"Interim(purpose={self.purpose!r}, subject_id={self.subject_id!r})"
+
+
 ARTIFACT_KINDS: Mapping[str, type[Artifact]] = {
     kind.kind: kind
-    for kind in (AuthorizationCode, RefreshToken, AccessToken, Session, SpentTransaction)
+    for kind in (AuthorizationCode, RefreshToken, AccessToken, Session, SpentTransaction, Interim)
 }

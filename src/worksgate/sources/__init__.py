@@ -1,15 +1,17 @@
 """Identity sources: who can say who a person is.
 
-A source owns one way to check a name and a password, and says whom they belong to. It does not
-know sessions, codes or pages. The built-in directory is one source (``directory``); a company's
-own function is another (``function``); LDAP and OpenID providers stand behind the same contract.
+A source owns one way to find out who somebody is, and says it as a ``Person``. It does not know
+sessions, codes or pages. Some take a name and a password (``Source``): the built-in directory
+(``directory``), a company's own function (``function``), LDAP and Active Directory (``ldap``).
+Others send the browser to another provider and read what it comes back with (``RedirectSource``):
+OpenID Connect (``oidc``).
 
 "Not mine or wrong" is None. An outage is an exception: a directory that is down is not a wrong
 password.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 
@@ -21,6 +23,14 @@ class PersonDisabled(Exception):
     """The password is right, but the person may not sign in."""
 
 
+class PasswordExpired(PersonDisabled):
+    """The password is right but must be changed, and not here: in the company's directory."""
+
+
+class RefusedUpstream(Exception):
+    """The other provider said no, or what it said cannot be believed; the text is for the log."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
     """Somebody who may sign in.
@@ -28,7 +38,9 @@ class Person:
     ``subject_id`` is stable, never given to another person, and begins with the source's name
     and a colon; a function may leave the beginning out. ``external_key`` and ``works_account``
     obey the rules of ``oauth.user_info``. ``revision`` changes with the password, where the
-    source can tell.
+    source can tell. ``email`` is only there where the source vouches that it is the person's;
+    nobody is ever recognised by it. ``groups`` are names, as the source spells them.
+    ``must_change_password`` says that the password was only lent, and can be changed here (R-85).
     """
 
     subject_id: str
@@ -37,6 +49,9 @@ class Person:
     external_key: str | None = None
     works_account: str | None = None
     revision: str | None = None
+    email: str | None = None
+    groups: tuple[str, ...] = ()
+    must_change_password: bool = False
 
 
 Answer = Person | Mapping[str, Any] | None
@@ -67,4 +82,53 @@ class Source(Protocol):
         without a password returns it. Somebody whose password is no longer the one of
         ``last_seen.revision``, if that is known, is gone too. Raises SourceUnavailable.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """Where to send the browser, and what must be kept here until it comes back.
+
+    ``state`` is the value that comes back in the query. ``kept`` is text of the source's own,
+    secret until then.
+    """
+
+    url: str = field(repr=False)
+    state: str = field(repr=False)
+    kept: str = field(repr=False)
+
+
+class RedirectSource(Protocol):
+    """The contract of a source that asks another provider.
+
+    The caller binds ``state`` to the browser and takes each ``kept`` once only (R-91).
+    """
+
+    @property
+    def name(self) -> str:
+        """Unique among the sources of an installation."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """What the button on the login page calls it."""
+        ...
+
+    async def begin(self, return_url: str, login_hint: str | None = None) -> Departure:
+        """Begin a sign-in that comes back to ``return_url``. Raises SourceUnavailable."""
+        ...
+
+    async def finish(self, return_url: str, kept: str, query: Mapping[str, str]) -> Person:
+        """Say who came back with ``query``; ``return_url`` is as it was for ``begin``.
+
+        Raises RefusedUpstream, PersonDisabled or SourceUnavailable.
+        """
+        ...
+
+    async def find(self, subject_id: str, last_seen: Person) -> Person | None:
+        """As for ``Source``: ``last_seen`` where the person is this source's, else None."""
+        ...
+
+    async def logout_url(self, return_url: str) -> str | None:
+        """Where the person is signed out upstream too, or None where that is not wanted."""
         ...

@@ -5,7 +5,9 @@ steps. No verb awaits anything, so on one event loop each is atomic by nature.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import structs
 
 from worksgate.oauth.model import Artifact
 from worksgate.store import (
@@ -58,7 +60,7 @@ class MemoryStore:
         found = await self.find(kind, key)
         if found is None:
             return False
-        self._artifacts[kind.kind, key] = replace(found, expires_at=expires_at)
+        self._artifacts[kind.kind, key] = structs.replace(found, expires_at=expires_at)
         return True
 
     async def redeem(

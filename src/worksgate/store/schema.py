@@ -1,8 +1,9 @@
 """The tables of the SQL stores: one for each kind of artifact (R-41), and the counters.
 
-``CREATE_STATEMENTS`` is plain SQL that SQLite and PostgreSQL both accept. The first migration of
-the directory executes it, so a database has one history; what changes later is a migration of its
-own and never an edit here.
+``FIRST_STATEMENTS`` is plain SQL that SQLite and PostgreSQL both accept. The first migration of
+the directory executes it, so a database has one history; what changed later is in
+``ADDED_STATEMENTS`` and ``ADDED_COLUMNS``, by the migration that executes it, and never an edit of
+what was there.
 
 An access token is written once for every sign-in at a random place of its key, so what is
 chosen here keeps that write small: short secondary indexes (a WITHOUT ROWID table would repeat
@@ -15,6 +16,7 @@ from worksgate.oauth.model import (
     AccessToken,
     Artifact,
     AuthorizationCode,
+    Interim,
     RefreshToken,
     Session,
     SpentTransaction,
@@ -26,6 +28,7 @@ TABLES: Mapping[str, str] = {
     AccessToken.kind: "access_tokens",
     Session.kind: "sessions",
     SpentTransaction.kind: "spent_transactions",
+    Interim.kind: "interims",
 }
 """The table of each kind of artifact; its columns are the fields of the artifact."""
 
@@ -56,6 +59,10 @@ _SESSION = f"""{_ARTIFACT},
     works_account TEXT,
     authenticated_at DOUBLE PRECISION NOT NULL"""
 
+_INTERIM = f"""{_ARTIFACT},
+    purpose TEXT NOT NULL,
+    data TEXT NOT NULL"""
+
 _COUNTER = """
     name TEXT NOT NULL PRIMARY KEY,
     value INTEGER NOT NULL,
@@ -80,7 +87,7 @@ def _artifacts(kind: type[Artifact], columns: str, *expiry: str) -> tuple[str, .
     )
 
 
-CREATE_STATEMENTS: tuple[str, ...] = (
+FIRST_STATEMENTS: tuple[str, ...] = (
     # Used ones are kept longer: each lot is found without reading the other.
     *_artifacts(AuthorizationCode, _REDEEMABLE, "used", "expires_at"),
     *_artifacts(RefreshToken, _REDEEMABLE, "used", "expires_at"),
@@ -90,3 +97,23 @@ CREATE_STATEMENTS: tuple[str, ...] = (
     _table(COUNTERS, _COUNTER),
     _index(COUNTERS, "expiry", "expires_at"),
 )
+
+ADDED_STATEMENTS: Mapping[str, tuple[str, ...]] = {
+    "0002": _artifacts(Interim, _INTERIM, "expires_at"),
+}
+"""What a migration creates, by its revision."""
+
+ADDED_COLUMNS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
+    "0002": (
+        ("sessions", "email", "TEXT"),
+        ("sessions", "person_groups", "TEXT NOT NULL DEFAULT ''"),
+        ("sessions", "second_factor_at", "DOUBLE PRECISION"),
+    ),
+}
+"""Table, column and definition of what a migration adds, by its revision."""
+
+CREATE_STATEMENTS: tuple[str, ...] = (
+    *FIRST_STATEMENTS,
+    *(statement for added in ADDED_STATEMENTS.values() for statement in added),
+)
+"""All tables and indexes; a new database has the ``ADDED_COLUMNS`` to come."""

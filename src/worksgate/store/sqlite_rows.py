@@ -10,7 +10,8 @@ No statement uses RETURNING: enterprise Linux still ships SQLite 3.34, which lac
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -23,7 +24,7 @@ from worksgate.oauth.model import (
     RefreshToken,
 )
 from worksgate.store import REPLAY_MEMORY, A, Outcome, R, Redemption, Successors
-from worksgate.store.schema import COUNTERS, CREATE_STATEMENTS, TABLES
+from worksgate.store.schema import ADDED_COLUMNS, COUNTERS, CREATE_STATEMENTS, TABLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class _Sql:
 
 def _sql_of(kind: type[Artifact]) -> _Sql:
     table = TABLES[kind.kind]
-    columns = tuple(field.name for field in fields(kind))
+    columns = kind.__struct_fields__
     names = ", ".join(columns)
     insert = f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' for _ in columns)})"
     changes = ", ".join(f"{name} = excluded.{name}" for name in columns if name != "key")
@@ -91,6 +92,10 @@ _LOGIN_KINDS: Mapping[str, LoginKind] = {kind.value: kind for kind in LoginKind}
 def create(db: sqlite3.Connection) -> None:
     for statement in CREATE_STATEMENTS:
         db.execute(statement)
+    for table, column, definition in chain.from_iterable(ADDED_COLUMNS.values()):
+        present = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
+        if column not in present:
+            db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {definition}")
 
 
 def save(db: sqlite3.Connection, artifacts: Sequence[Artifact]) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, inspect, text
 from worksgate.directory import DirectoryUnavailable
 from worksgate.directory.engine import driver_url, open_engines, outages
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision; a test compares it with the files in ``versions``."""
 
 FOLDER = Path(__file__).parent

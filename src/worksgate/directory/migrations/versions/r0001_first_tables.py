@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from worksgate.store.schema import CREATE_STATEMENTS
+from worksgate.store.schema import FIRST_STATEMENTS
 
 revision = "0001"
 down_revision = None
@@ -16,7 +16,7 @@ def upgrade() -> None:
     _clients()
     _keys()
     _audit()
-    for statement in CREATE_STATEMENTS:
+    for statement in FIRST_STATEMENTS:
         op.get_bind().exec_driver_sql(statement)
 
 

@@ -1,0 +1,102 @@
+"""People of a source that is not ours, remembered at each sign-in and perhaps disabled here.
+
+Wraps one source. Whoever the source vouches for is kept in the directory by issuer and subject,
+with the time of the sign-in; an administrator can disable them here although the source lets them
+in.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from worksgate.directory import DirectoryUnavailable
+from worksgate.directory.people import RememberedPerson
+from worksgate.sources import (
+    Departure,
+    Person,
+    PersonDisabled,
+    RedirectSource,
+    Source,
+    SourceUnavailable,
+)
+
+
+class Memory(Protocol):
+    """Where people are remembered: the directory."""
+
+    async def remember(self, source: str, person: Person, now: float) -> bool: ...
+
+    async def find(self, subject_id: str) -> RememberedPerson | None: ...
+
+
+class _Remembering:
+    def __init__(self, name: str, people: Memory, clock: Callable[[], float]) -> None:
+        self.name = name
+        self._people = people
+        self._clock = clock
+
+    async def _admit(self, person: Person) -> Person:
+        try:
+            enabled = await self._people.remember(self.name, person, self._clock())
+        except DirectoryUnavailable as error:
+            raise SourceUnavailable(str(error)) from error
+        if not enabled:
+            raise PersonDisabled
+        return person
+
+    async def _is_disabled(self, subject_id: str) -> bool:
+        try:
+            remembered = await self._people.find(subject_id)
+        except DirectoryUnavailable as error:
+            raise SourceUnavailable(str(error)) from error
+        return remembered is not None and not remembered.enabled
+
+
+class RememberedSource(_Remembering):
+    """A ``Source`` whose people are remembered."""
+
+    def __init__(
+        self, source: Source, people: Memory, clock: Callable[[], float] = time.time
+    ) -> None:
+        super().__init__(source.name, people, clock)
+        self._source = source
+
+    async def authenticate(self, username: str, password: str) -> Person | None:
+        """As the source says; raises PersonDisabled also for whoever is disabled here."""
+        person = await self._source.authenticate(username, password)
+        return None if person is None else await self._admit(person)
+
+    async def find(self, subject_id: str, last_seen: Person) -> Person | None:
+        """As the source says, None also for whoever is disabled here. Raises SourceUnavailable."""
+        if await self._is_disabled(subject_id):
+            return None
+        return await self._source.find(subject_id, last_seen)
+
+
+class RememberedRedirect(_Remembering):
+    """A ``RedirectSource`` whose people are remembered."""
+
+    def __init__(
+        self, source: RedirectSource, people: Memory, clock: Callable[[], float] = time.time
+    ) -> None:
+        super().__init__(source.name, people, clock)
+        self._source = source
+
+    @property
+    def label(self) -> str:
+        return self._source.label
+
+    async def begin(self, return_url: str, login_hint: str | None = None) -> Departure:
+        return await self._source.begin(return_url, login_hint)
+
+    async def finish(self, return_url: str, kept: str, query: Mapping[str, str]) -> Person:
+        """As the source says; raises PersonDisabled also for whoever is disabled here."""
+        return await self._admit(await self._source.finish(return_url, kept, query))
+
+    async def find(self, subject_id: str, last_seen: Person) -> Person | None:
+        if await self._is_disabled(subject_id):
+            return None
+        return await self._source.find(subject_id, last_seen)
+
+    async def logout_url(self, return_url: str) -> str | None:
+        return await self._source.logout_url(return_url)
