@@ -1,6 +1,7 @@
 # Each target is one line, and sets up what it needs first (tools/setup). PYTHON=… chooses an interpreter.
 SETUP := PYTHON="$(PYTHON)" tools/setup
 BIN := .venv/bin
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
 .PHONY: help run test check bench docs sbom
 .DEFAULT_GOAL := help

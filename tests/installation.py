@@ -127,6 +127,26 @@ class Browser:
         assert response.status_code == 303, response.text
         return code_of(response)
 
+    async def account(self, page: str = "", **parameters: str) -> httpx2.Response:
+        """A page of the person's own account, or the login form in its place."""
+        return await self.http.get(f"{self.path}/account{page}", params=parameters)
+
+    async def sign_in_to_account(
+        self, username: str = USERNAME, password: str = PASSWORD, *, page: str = ""
+    ) -> httpx2.Response:
+        """Sign in where the account page should be; the page itself."""
+        login = LoginPage.of(await self.account(page))
+        response = await self.submit(login, username=username, password=password)
+        assert response.status_code == 303, response.text
+        return await self.http.get(response.headers["location"])
+
+    async def post_to_account(
+        self, page: str, fields: Mapping[str, str] | None = None, /, **headers: str
+    ) -> httpx2.Response:
+        """Post one of the account's forms, with the token that its overview has."""
+        form = {"csrf": csrf_of(await self.account()), **(fields or {})}
+        return await self.http.post(f"{self.path}/account{page}", data=form, headers=headers)
+
     def cookie(self, name: str) -> str:
         value = self.http.cookies[name]
         assert value is not None
@@ -337,6 +357,11 @@ def code_of(response: httpx2.Response) -> str:
     """The code in the Location of a redirect."""
     query = urlsplit(response.headers["location"]).query
     return parse_qs(query)["code"][0]
+
+
+def csrf_of(response: httpx2.Response) -> str:
+    """The anti-forgery token of a page's forms."""
+    return html.unescape(_attribute(response.text, r'name="csrf"[^>]*value="([^"]*)"'))
 
 
 def assert_refused(response: httpx2.Response, error: type[OAuthError]) -> None:

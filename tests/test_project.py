@@ -175,6 +175,22 @@ def test_no_file_holds_a_path_of_some_machine_or_a_private_key() -> None:
     assert not found
 
 
+def test_every_mark_that_silences_a_checker_has_its_reason_beside_it() -> None:
+    mark = re.compile(r"#\s*(?:type:\s*ignore|noqa|ruff:|mypy:|pragma:)", re.IGNORECASE)
+    reasoned = re.compile(
+        r"(?:# (?:type: ignore\[[a-z, -]+\]|(?:ruff: )?noqa: [A-Z]+\d+(?:, [A-Z]+\d+)*)  )+"
+        r"# (?!noqa|type:)\w"
+    )
+    bare = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in files()
+        if path.suffix == ".py"
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if mark.search(line) and not reasoned.search(line)
+    ]
+    assert not bare
+
+
 def test_no_database_log_or_key_file_is_in_the_repository() -> None:
     unwanted = re.compile(r"\.(sqlite3?|log|pem|key|pyc)(-\w+)?$|(^|/)\.env$")
     assert {"*.db", "worksgate.toml", ".venv/"} <= set(read(".gitignore").splitlines())

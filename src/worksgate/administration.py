@@ -35,18 +35,26 @@ from worksgate.directory.importing import (
     must_sign_in_again,
 )
 from worksgate.directory.occupancy import KEY_KINDS
+from worksgate.directory.people import RememberedPerson
 from worksgate.directory.queries import AuditFilter
 from worksgate.directory.transaction import Transaction
 from worksgate.oauth.model import Client, ClientSecret, Profile, UserKey
+from worksgate.password_reset import ResetLinks
 from worksgate.purging import remove_expired
 from worksgate.settings import Settings
+from worksgate.sources import Person
 from worksgate.store import Store, StoreUnavailable
 
 IMPORT_BATCH = 200
 """Rows to one transaction: the server's own writes get their turn in between."""
 
 _LONGEST_OVERLAP = 365 * 86_400.0
-_ACCOUNT_FIELDS = frozenset(("username", "name", "external_key", "works_account", "administrator"))
+_ACCOUNT_FIELDS = frozenset(
+    ("username", "name", "external_key", "works_account", "email", "groups", "administrator")
+)
+
+BUILT_IN = "directory"
+"""What the built-in directory is called among the sources."""
 
 T = TypeVar("T")
 
@@ -107,7 +115,7 @@ class Administration:
     # Clients
 
     def urls(self, client_id: str) -> dict[str, str]:
-        """The addresses for the Developer Console; at ``imap_login`` nothing answers yet."""
+        """The addresses for the Developer Console; ``imap_login`` needs the client to have it on."""
         settings, base = self._settings, self._settings.public_url.rstrip("/")
         return {
             "web_login": base + settings.web_login_path,
@@ -220,11 +228,15 @@ class Administration:
         name: str = "",
         external_key: str | None = None,
         works_account: str | None = None,
+        email: str | None = None,
+        groups: Iterable[str] = (),
         administrator: bool = False,
+        temporary: bool = False,
         reuse_retired_keys: bool = False,
     ) -> NewUser:
         """Add a person; without a password one is generated.
 
+        A ``temporary`` password must be changed at the first sign-in, and soon (R-85).
         ``reuse_retired_keys`` gives them a user key that was somebody else's before, and with it
         that person's place in LINE WORKS. Raises Refused or Conflict.
         """
@@ -236,9 +248,12 @@ class Administration:
             name=name,
             external_key=external_key or None,
             works_account=works_account or None,
+            email=email or None,
+            groups=tuple(groups),
             administrator=administrator,
             created_at=now,
             password_changed_at=now,
+            must_change_password=temporary,
         )
         with _refusals():
             check_account(account)
@@ -262,7 +277,7 @@ class Administration:
     async def change_user(
         self, username: str, /, *, reuse_retired_keys: bool = False, **changes: Any
     ) -> Account:
-        """Change username, name, external_key, works_account or administrator.
+        """Change username, name, external_key, works_account, email, groups or administrator.
 
         A user key that is given up is retired. Raises NotFound, Refused or Conflict.
         """
@@ -277,10 +292,12 @@ class Administration:
             reuse_retired_keys=reuse_retired_keys,
         )
 
-    async def set_password(self, username: str, password: str | None = None) -> NewUser:
+    async def set_password(
+        self, username: str, password: str | None = None, *, temporary: bool = False
+    ) -> NewUser:
         """Give a person a new password, generated if none is given; all their sessions end.
 
-        Raises NotFound or Refused.
+        A ``temporary`` one must be changed at the next sign-in (R-85). Raises NotFound or Refused.
         """
         generated = generated_password() if password is None else None
         account = await self.user(username)
@@ -288,7 +305,12 @@ class Administration:
         now = self._clock()
         changed = await self._change_user(
             username,
-            lambda account: replace(account, password_hash=hashed, password_changed_at=now),
+            lambda account: replace(
+                account,
+                password_hash=hashed,
+                password_changed_at=now,
+                must_change_password=temporary,
+            ),
         )
         return NewUser(changed, generated)
 
@@ -324,6 +346,61 @@ class Administration:
             await transaction.record(event)
         return await self._forget(account)
 
+    async def issue_reset_link(self, username: str, *, lifetime: float | None = None) -> str:
+        """An address by which a person chooses a new password, once and soon; nobody else knows it.
+
+        ``lifetime`` is in seconds; without it, ``reset_link_lifetime``. Raises NotFound or
+        Refused.
+        """
+        if self._settings.store_url == "memory:":
+            raise Refused("with store_url = memory: the server would not know the link")
+        account = await self.user(username)
+        links = ResetLinks(self._settings, self._directory, self._store)
+        with _refusals():
+            return await links.issue(
+                account, actor=self._actor, now=self._clock(), lifetime=lifetime
+            )
+
+    async def reset_factors(self, username: str, source: str | None = None) -> bool:
+        """Remove all second factors of a person, and end what they hold; False: there were none.
+
+        Raises NotFound, or Refused where several people have this name.
+        """
+        person = await self._person(username, source)
+        event = self._person_event(person, Event.FACTOR_REMOVED, "all second factors")
+        removed = await self._directory.factors.remove_all(
+            person.subject_id, event, app_passwords=False
+        )
+        await self._forget_person(person)
+        return removed
+
+    # People of other sources, remembered from their last sign-in
+
+    async def people(self, source: str | None = None) -> list[RememberedPerson]:
+        """Those who have signed in by another source, or by this one; at most ten thousand."""
+        everybody = await self._directory.people.listed()
+        return [each for each in everybody if source in (None, each.source)]
+
+    async def set_person_enabled(self, name: str, source: str, *, enabled: bool) -> Person:
+        """Let a person of another source in no more, or again, whatever the source says.
+
+        ``name`` is their username, works account, external key or subject. Raises NotFound, or
+        Refused where several have it.
+        """
+        person = await self._person(name, source)
+        what = "enabled" if enabled else "disabled"
+        event = self._person_event(person, Event.USER_CHANGED, what)
+        await self._directory.people.set_enabled(person.subject_id, enabled, event)
+        if not enabled:
+            await self._forget_person(person)
+        return person
+
+    async def sign_out_person(self, name: str, source: str) -> int:
+        """As ``sign_out``, for a person of another source."""
+        person = await self._person(name, source)
+        await self._directory.record([self._person_event(person, Event.USER_CHANGED, "signed out")])
+        return await self._forget_person(person)
+
     async def import_users(
         self,
         rows: Iterable[Mapping[Any, Any]],
@@ -331,19 +408,22 @@ class Administration:
         dry_run: bool,
         update: bool = False,
         reuse_retired_keys: bool = False,
+        temporary: bool = False,
         progress: Callable[[int], None] | None = None,
     ) -> ImportReport:
         """Add people, and with ``update`` change those who are there; the report is row by row.
 
         ``rows`` are a CSV file's, as ``csv.DictReader`` reads them (``directory.import_file`` names
-        the columns). A row that is refused stops no other. ``progress`` is told after each batch
-        how many rows are done. Raises Refused where the columns are wrong; nothing has happened
-        then. After any other exception the batches before it are kept: import the file again.
+        the columns). A row that is refused stops no other. ``temporary`` is for the passwords of
+        the file, not for hashes. ``progress`` is told after each batch how many rows are done.
+        Raises Refused where the columns are wrong; nothing has happened then. After any other
+        exception the batches before it are kept: import the file again.
         """
         options = ImportOptions(
             dry_run=dry_run,
             update=update,
             reuse_retired_keys=reuse_retired_keys,
+            temporary=temporary,
             company=self._settings.company_name,
         )
         importer = Importer(self._directory, self._hashing, options, self._user_event, self._clock)
@@ -410,6 +490,10 @@ class Administration:
             )
         return await self._directory.audit(wanted)
 
+    async def usernames(self, subject_ids: Iterable[str]) -> dict[str, str]:
+        """Today's usernames of these subjects; those who are not known are left out."""
+        return await self._directory.usernames(set(subject_ids))
+
     async def _recorded_client_id(self, name_or_id: str) -> str:
         known = await self._directory.client(name_or_id)
         if known is not None:
@@ -452,6 +536,37 @@ class Administration:
         if must_sign_in_again(before, after):
             await self._forget(after)
         return after
+
+    async def _person(self, name: str, source: str | None) -> Person:
+        """A person of the built-in directory, or of the source that is named."""
+        if source in (None, BUILT_IN):
+            return (await self.user(name)).person
+        found = [each for each in await self._directory.people.named(name) if each.source == source]
+        if len(found) > 1:
+            subjects = ", ".join(each.person.subject_id for each in found)
+            raise Refused(f"several people have this name; give one of {subjects}")
+        if not found:
+            raise NotFound(f"nobody called {name} has signed in by {source}")
+        return found[0].person
+
+    def _person_event(self, person: Person, event: Event, detail: str) -> AuditEvent:
+        return AuditEvent(
+            event=event,
+            at=self._clock(),
+            actor=self._actor,
+            subject_id=person.subject_id,
+            username=person.username,
+            detail=detail,
+        )
+
+    async def _forget_person(self, person: Person) -> int:
+        try:
+            return await self._store.forget(person.subject_id)
+        except StoreUnavailable as error:
+            raise Unfinished(
+                f"the change is kept, but the sessions of {person.username} could not be ended; "
+                f"run the same command again to end them: {error}"
+            ) from error
 
     async def _hashed(self, password: str, account: Account) -> str:
         with _refusals():
@@ -516,7 +631,11 @@ def _read_account_field(name: str, value: Any) -> Any:
         if not isinstance(value, bool):
             raise Refused("administrator is either on or off")
         return value
-    if name in KEY_KINDS and not value:
+    if name == "groups":
+        if isinstance(value, str) or not all(isinstance(group, str) for group in value):
+            raise Refused("groups must be a list of names")
+        return tuple(value)
+    if (name in KEY_KINDS or name == "email") and not value:
         return None
     if not isinstance(value, str):
         raise Refused(f"{name} must be text")

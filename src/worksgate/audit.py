@@ -32,6 +32,19 @@ class Event(StrEnum):
     CLIENT_CHANGED = "client.changed"
     USER_CHANGED = "user.changed"
     SYSTEM = "system"
+    IMAP_SUCCEEDED = "imap.succeeded"
+    IMAP_FAILED = "imap.failed"
+    IMAP_REFUSED = "imap.refused"
+    FACTOR_ADDED = "factor.added"
+    FACTOR_REMOVED = "factor.removed"
+    FACTOR_USED = "factor.used"
+    FACTOR_FAILED = "factor.failed"
+    RECOVERY_CODES_RENEWED = "recovery_codes.renewed"
+    APP_PASSWORD_ADDED = "app_password.added"
+    APP_PASSWORD_REMOVED = "app_password.removed"
+    PASSWORD_RESET_REQUESTED = "password_reset.requested"
+    PASSWORD_CHANGED = "password.changed"
+    RESET_LINK_ISSUED = "reset_link.issued"
 
 
 class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):

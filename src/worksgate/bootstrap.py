@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 from worksgate import log
 from worksgate.administration import Administration
@@ -19,17 +20,46 @@ from worksgate.credentials import PasswordHashing
 from worksgate.directory.audit_log import AuditWriter
 from worksgate.directory.database import Directory
 from worksgate.directory.migrations import migrate
+from worksgate.directory.own_history import OwnHistory
+from worksgate.factors import FACTOR_POLICY
+from worksgate.factors.app_passwords import AppPasswords
+from worksgate.factors.book import Factors
+from worksgate.factors.passkeys import RelyingParty
+from worksgate.imap_login import PURPOSE as IMAP
+from worksgate.imap_login import ImapLogin, imap_policy
 from worksgate.login_transaction import TransactionSigner
+from worksgate.password_check import PasswordCheck
+from worksgate.password_reset import PasswordReset
 from worksgate.provider import IdentityProvider
 from worksgate.purging import purge_forever
+from worksgate.records import Records
+from worksgate.self_service import MailNotices, SelfService
 from worksgate.session_keys import SessionKeys
 from worksgate.settings import Settings
-from worksgate.sources import Authenticate, Source
+from worksgate.source_settings import (
+    DirectorySettings,
+    LdapSettings,
+    OidcSettings,
+    PythonSettings,
+    SourceSettings,
+)
+from worksgate.sources import Authenticate, RedirectSource, Source
 from worksgate.sources.directory import DirectorySource
-from worksgate.sources.function import FunctionSource
+from worksgate.sources.function import FunctionSource, imported
+from worksgate.sources.remembered import (
+    RememberedPeople,
+    RememberedRedirect,
+    RememberedSource,
+)
+from worksgate.sources_in_use import PasswordChanger, SourcesInUse
 from worksgate.store import Store
 from worksgate.throttle import Throttle, ThrottlePolicy
-from worksgate.web.application import Application
+from worksgate.web.application import Application, Opened
+
+if TYPE_CHECKING:
+    from worksgate.mail import Mailer
+    from worksgate.sources.oidc import OidcSource
+    from worksgate.web.mails import Mails
 
 Clock = Callable[[], float]
 
@@ -73,7 +103,7 @@ async def open_installation(
     authenticate: Authenticate | None = None,
     sources: Mapping[str, Source] | None = None,
     clock: Clock = time.time,
-) -> AsyncIterator[IdentityProvider]:
+) -> AsyncIterator[Opened]:
     """Everything that serves requests, opened in order and closed in the reverse one."""
     async with AsyncExitStack() as stack:
         # A worker ends by a signal as soon as all is closed: what it had to say must be out.
@@ -83,22 +113,47 @@ async def open_installation(
             function = FunctionSource("function", authenticate, timeout=FUNCTION_TIMEOUT)
             stack.callback(function.close)
             sources = {function.name: function}
-        elif sources is None:
-            hashing = _open_hashing(settings, stack)
-            sources = {"directory": DirectorySource(directory, hashing, clock=clock)}
+        hashing = _open_hashing(settings, stack) if _is_built_in(settings, sources) else None
+        in_use = (
+            _open_sources(settings, directory, hashing, stack, clock)
+            if sources is None
+            else SourcesInUse(sources, people=RememberedPeople(directory.people))
+        )
         audit = AuditWriter(directory, clock)
         stack.push_async_callback(audit.close)
         session_keys = SessionKeys(settings.session_key_check_url, store)
         stack.push_async_callback(session_keys.close)
+        party = RelyingParty.of(settings.public_url, settings.company_name or "Worksgate")
+        factors = Factors(directory.factors, audit, party)
+        stack.callback(factors.close)
+        clients = ClientRegistry(directory.clients)
+        policy = throttle_policy(settings)
+        throttle = Throttle(store, policy)
+        signing_key = await directory.signing_key()
+        signer = TransactionSigner(signing_key)
+        app_passwords = AppPasswords(directory.app_passwords)
         provider = IdentityProvider(
             settings,
-            clients=ClientRegistry(directory.clients),
+            clients=clients,
             store=store,
-            sources=sources,
-            throttle=Throttle(store, throttle_policy(settings)),
+            sources=in_use,
+            throttle=throttle,
+            factors=factors,
+            factor_throttle=Throttle(store, FACTOR_POLICY, "factor"),
             audit=audit,
-            signer=TransactionSigner(await directory.signing_key()),
+            signer=signer,
             session_keys=session_keys,
+            mail_clients=ImapLogin(
+                clients=clients,
+                store=store,
+                sources=in_use,
+                app_passwords=app_passwords,
+                second_factors=factors,
+                throttle=Throttle(store, imap_policy(policy), IMAP),
+                audit=audit,
+                deadline=settings.answer_deadline,
+                clock=clock,
+            ),
             clock=clock,
         )
         if settings.purge_interval:
@@ -110,7 +165,39 @@ async def open_installation(
                 audit_retention=settings.audit_retention,
             )
             stack.push_async_callback(_stop, asyncio.create_task(purging))
-        yield provider
+        mailer, mails = _open_mail(settings, stack)
+        reset = None
+        if hashing is not None:
+            reset = PasswordReset(
+                settings,
+                directory,
+                store,
+                hashing,
+                audit,
+                mail=mailer,
+                texts=mails,
+            )
+            stack.push_async_callback(reset.close)
+        self_service = SelfService(
+            settings,
+            store=store,
+            sources=in_use,
+            passwords=PasswordCheck(in_use, factors, throttle, signer, Records(audit)),
+            factors=factors,
+            app_passwords=app_passwords,
+            clients=clients,
+            history=OwnHistory(directory),
+            audit=audit,
+            notices=MailNotices(mailer, mails) if mailer and mails else None,
+            clock=clock,
+        )
+        yield Opened(
+            provider=provider,
+            self_service=self_service,
+            password_reset=reset,
+            form_key=signing_key,
+            clock=clock,
+        )
 
 
 @asynccontextmanager
@@ -131,6 +218,102 @@ def throttle_policy(settings: Settings) -> ThrottlePolicy:
         longest_delay=settings.login_longest_delay,
         per_address=settings.login_failures_per_address,
     )
+
+
+def _is_built_in(settings: Settings, sources: Mapping[str, Source] | None) -> bool:
+    """Whether people of the built-in directory can sign in."""
+    return sources is None and any(
+        isinstance(each, DirectorySettings) for each in settings.all_sources
+    )
+
+
+def _open_mail(
+    settings: Settings, stack: AsyncExitStack
+) -> "tuple[Mailer, Mails] | tuple[None, None]":
+    """Who sends mail and who writes it, where mail can be sent; nothing is imported otherwise."""
+    if not settings.smtp_url:
+        return None, None
+    from worksgate.mail import Mailer
+    from worksgate.web.mails import Mails
+
+    mailer = Mailer(settings.smtp_url, settings.mail_from, name=settings.company_name)
+    stack.push_async_callback(mailer.close)
+    return mailer, Mails(settings)
+
+
+def _open_sources(
+    settings: Settings,
+    directory: Directory,
+    hashing: PasswordHashing | None,
+    stack: AsyncExitStack,
+    clock: Clock,
+) -> SourcesInUse:
+    """The sources that the settings name; nothing is imported that none of them needs."""
+    passwords: dict[str, Source] = {}
+    redirects: dict[str, RedirectSource] = {}
+    changer: PasswordChanger | None = None
+    for each in settings.all_sources:
+        if isinstance(each, DirectorySettings):
+            if hashing is None:
+                raise ValueError("the built-in directory needs a way to check passwords")
+            built_in = _built_in(settings, directory, hashing, clock)
+            passwords[each.name] = changer = built_in
+        elif isinstance(each, OidcSettings):
+            elsewhere = open_redirect_source(each, stack, clock)
+            redirects[each.name] = RememberedRedirect(elsewhere, directory.people, clock)
+        else:
+            source = open_password_source(each, stack, clock)
+            passwords[each.name] = RememberedSource(source, directory.people, clock)
+    domains = {each.name: each.domains for each in settings.all_sources}
+    people = RememberedPeople(directory.people)
+    return SourcesInUse(passwords, redirects, domains, people, changer)
+
+
+def _built_in(
+    settings: Settings, directory: Directory, hashing: PasswordHashing, clock: Clock
+) -> DirectorySource:
+    return DirectorySource(
+        directory,
+        hashing,
+        company=settings.company_name,
+        temporary_lifetime=settings.temporary_password_lifetime,
+        clock=clock,
+    )
+
+
+def open_password_source(
+    settings: SourceSettings, stack: AsyncExitStack, clock: Clock = time.time
+) -> Source:
+    """A source that takes passwords, closed with the stack. Raises ValueError."""
+    if isinstance(settings, LdapSettings):
+        from worksgate.sources.ldap import LdapSource
+
+        ldap = LdapSource(settings, clock=clock)
+        stack.callback(ldap.close)
+        return ldap
+    if isinstance(settings, PythonSettings):
+        authenticate, find = imported(settings.function)
+        function = FunctionSource(
+            settings.name,
+            authenticate,
+            find=find,
+            threads=settings.threads,
+            timeout=settings.timeout,
+        )
+        stack.callback(function.close)
+        return function
+    raise ValueError(f"{settings.name} takes no passwords")
+
+
+def open_redirect_source(
+    settings: OidcSettings, stack: AsyncExitStack, clock: Clock = time.time
+) -> "OidcSource":
+    """A source that asks another provider, closed with the stack. Raises ValueError."""
+    from worksgate.sources.oidc import OidcSource
+
+    source = OidcSource(settings.name, settings, now=clock)
+    stack.push_async_callback(source.close)
+    return source
 
 
 def _by_name(sources: Sequence[Source]) -> Mapping[str, Source]:

@@ -20,8 +20,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from worksgate.setting_values import CHECKS, LOOPBACK_HOSTS, contradictions, seconds_of
+from worksgate.setting_types import parsed, secret_of, text_of, type_name, typed
+from worksgate.setting_values import CHECKS, LOOPBACK_HOSTS, contradictions
 from worksgate.settings import Settings
+from worksgate.source_settings import SOURCE_TYPES, SourceSettings
+from worksgate.source_tables import VARIABLE_PREFIX as SOURCE_PREFIX
+from worksgate.source_tables import problems_of, read_sources
 
 FILE_NAME = "worksgate.toml"
 PREFIX = "WORKSGATE_"
@@ -50,6 +54,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "session_key_check_url",
     ),
     "Signing in": (
+        "built_in_directory",
         "session_idle_limit",
         "session_absolute_limit",
         "login_free_failures",
@@ -57,19 +62,25 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "login_failures_per_address",
         "hashing_threads",
         "hashing_queue",
+        "passkeys",
+        "remember_device_lifetime",
     ),
+    "People's own accounts": (
+        "account_path",
+        "fresh_login_lifetime",
+        "temporary_password_lifetime",
+        "password_reset",
+        "reset_link_lifetime",
+    ),
+    "Mail": ("smtp_url", "mail_from"),
     "Operation": ("log_format", "log_level"),
 }
 """The settings in the order in which a reader meets them."""
 
-_FIELDS: Mapping[str, Field[Any]] = {each.name: each for each in fields(Settings)}
-_KINDS = {
-    str: "text",
-    int: "a whole number",
-    float: "a time",
-    tuple[str, ...]: "a list of texts",
+_FIELDS: Mapping[str, Field[Any]] = {
+    each.name: each for each in fields(Settings) if each.name != "sources"
 }
-_NO_SECTIONS = "there are no sections; write the settings at the top level"
+_NO_SECTIONS = "there are no sections but [[source]]; write the settings at the top level"
 _SERVICE_LINK = re.compile(r"WORKSGATE_(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP))")
 _SERVICE_LINKS_HINT = (
     'Kubernetes sets this for a service named "worksgate"; '
@@ -99,6 +110,7 @@ class _Reading:
     """What has been read so far; a later value replaces an earlier one."""
 
     given: dict[str, _Given] = field(default_factory=dict)
+    sources: tuple[SourceSettings, ...] = ()
     problems: list[str] = field(default_factory=list)
 
     def give(self, name: str, origin: str, read: Callable[[], Any]) -> None:
@@ -131,7 +143,7 @@ def load(
     given. Raises ConfigurationError.
     """
     reading = _Reading()
-    _read_file(file_to_read(file, environ), reading)
+    _read_file(file_to_read(file, environ), environ, reading)
     _read_environment(environ, reading)
     _read_overrides(overrides, reading)
     return _settings(reading)
@@ -144,7 +156,9 @@ def checked(settings: Settings) -> Settings:
     """
     reading = _Reading()
     for name in _FIELDS:
-        reading.give(name, name, partial(_typed, name, getattr(settings, name)))
+        reading.give(name, name, partial(typed, _FIELDS[name].type, getattr(settings, name)))
+    reading.sources = settings.sources
+    reading.problems += (f"sources: {problem}" for problem in problems_of(settings.sources))
     return _settings(reading)
 
 
@@ -154,7 +168,7 @@ def _settings(reading: _Reading) -> Settings:
         name: reading.check(name, reading.given[name].value if name in reading.given else default)
         for name, default in _defaults(reading).items()
     }
-    settings = Settings(**values)
+    settings = Settings(**values, sources=reading.sources)
     if not reading.problems:
         for name, problem in contradictions(settings):
             reading.blame(name, problem)
@@ -201,18 +215,18 @@ def _may_be_there(file: Path) -> bool:
     return True
 
 
-def _read_file(file: Path | None, reading: _Reading) -> None:
-    if file is None:
-        return
+def _read_file(file: Path | None, environ: Mapping[str, str], reading: _Reading) -> None:
     try:
-        table = tomllib.loads(_text_of(file))
+        table = {} if file is None else tomllib.loads(text_of(file))
     except ValueError as problem:  # also what is not TOML or not UTF-8
         reading.problems.append(f"{file}: {problem}")
         return
+    reading.sources, problems = read_sources(table.pop("source", []), str(file), environ)
+    reading.problems += problems
     for key, value in table.items():
         origin = f"{file}: {key}"
         if key in _FIELDS:
-            reading.give(key, origin, partial(_typed, key, value))
+            reading.give(key, origin, partial(typed, _FIELDS[key].type, value))
         else:
             reading.problems.append(f"{file}: {_unknown_key(key, value)}")
 
@@ -221,9 +235,11 @@ def _read_environment(environ: Mapping[str, str], reading: _Reading) -> None:
     for variable in sorted(environ):
         if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE:
             continue
+        if variable.startswith(SOURCE_PREFIX):  # read with the tables
+            continue
         name = variable.removeprefix(PREFIX).lower()
         if name in _FIELDS:
-            reading.give(name, variable, partial(_parsed, name, environ[variable]))
+            reading.give(name, variable, partial(_from_variable, name, environ[variable]))
         elif (name := name.removesuffix("_file")) in _FIELDS and variable.endswith("_FILE"):
             _read_secret_file(name, variable, environ, reading)
         else:
@@ -238,27 +254,20 @@ def _read_secret_file(
         reading.problems.append(f"{variable}: {other} is set as well; keep one of them")
         return
     file = Path(environ[variable])
-    reading.give(name, variable, lambda: _parsed(name, _text_of(file).removesuffix("\n")))
+    reading.give(name, variable, lambda: _from_variable(name, secret_of(file)))
+
+
+def _from_variable(name: str, text: str) -> Any:
+    if name == "port" and text.startswith("tcp://"):
+        raise ValueError(_SERVICE_LINKS_HINT)
+    return parsed(_FIELDS[name].type, text)
 
 
 def _read_overrides(overrides: Mapping[str, object], reading: _Reading) -> None:
     for name, value in overrides.items():
         if value is not None:
             option = "--" + name.replace("_", "-")
-            reading.give(name, option, partial(_typed, name, value))
-
-
-def _text_of(file: Path) -> str:
-    try:
-        return file.read_text("utf-8")
-    except FileNotFoundError:
-        raise ValueError("there is no such file") from None
-    except UnicodeDecodeError:
-        raise ValueError("the file is not UTF-8 text") from None
-    except PermissionError:
-        raise ValueError("the file may not be read by this user; run this as another") from None
-    except OSError as error:
-        raise ValueError(f"the file cannot be read: {error.strerror}") from None
+            reading.give(name, option, partial(typed, _FIELDS[name].type, value))
 
 
 def _unknown_key(key: str, value: object) -> str:
@@ -282,47 +291,19 @@ def _near_miss(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-# Types
-
-
-def _typed(name: str, value: object) -> Any:
-    """A value of the file or the command line, if it has the setting's type."""
-    kind = _FIELDS[name].type
-    if kind is float:
-        return seconds_of(value)
-    if kind == tuple[str, ...] and isinstance(value, list | tuple):
-        if all(isinstance(item, str) for item in value):
-            return tuple(value)
-    elif isinstance(kind, type) and type(value) is kind:
-        return value
-    raise ValueError(f"must be {_KINDS[kind]}")  # type: ignore[index]
-
-
-def _parsed(name: str, text: str) -> Any:
-    """A value of the environment, which is always text."""
-    kind = _FIELDS[name].type
-    if kind is str:
-        return text
-    if kind == tuple[str, ...]:
-        return tuple(re.split(r"[,\s]+", text.strip(", \t\r\n"))) if text.strip(", \t\r\n") else ()
-    if name.endswith("port") and text.startswith("tcp://"):
-        raise ValueError(_SERVICE_LINKS_HINT)
-    if kind is float:
-        return seconds_of(text)
-    if kind is int:
-        try:
-            return int(text)
-        except ValueError:
-            pass
-    raise ValueError(f"must be {_KINDS[kind]}")  # type: ignore[index]
-
-
 # The settings on paper
 
 
 def reference() -> str:
     """All settings as Markdown tables, in groups: what ``docs/settings.md`` holds."""
-    return "\n".join(_section(title, names) for title, names in _groups())
+    groups = [
+        _section(f"### {title}", [_FIELDS[name] for name in names]) for title, names in _groups()
+    ]
+    sources = [
+        _section(f'### `[[source]]` with `type = "{name}"`\n\n{kind.about}', fields(kind))
+        for name, kind in SOURCE_TYPES.items()
+    ]
+    return "\n".join(groups + sources)
 
 
 def template(values: Mapping[str, Any]) -> str:
@@ -337,7 +318,15 @@ def template(values: Mapping[str, Any]) -> str:
             mark = "" if name in values else "# "
             value = _toml(values.get(name, _FIELDS[name].default))
             lines += ["", f"# {_FIELDS[name].metadata['doc']}", f"{mark}{name} = {value}"]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_example_sources()]) + "\n"
+
+
+def _example_sources() -> Iterator[str]:
+    """A table for each type of source, commented, with what it needs at least."""
+    yield from ("", "# === Identity sources: these tables stay at the end of the file ===")
+    for name, kind in SOURCE_TYPES.items():
+        yield from ("", f"# {kind.about}", "#", "# [[source]]", f'#   type = "{name}"')
+        yield from (f"#   {key} = {_toml(value)}" for key, value in kind.example.items())
 
 
 def rewrite_reference(page: Path) -> None:
@@ -354,18 +343,17 @@ def _groups() -> Iterator[tuple[str, tuple[str, ...]]]:
         yield "Others", others
 
 
-def _section(title: str, names: Iterable[str]) -> str:
+def _section(head: str, members: Iterable[Field[Any]]) -> str:
     rows = [
-        f"| `{name}` | {_KINDS[each.type]} | {_shown(each.default)} | {_cell(each)} |\n"  # type: ignore[index]
-        for name in names
-        for each in [_FIELDS[name]]
+        f"| `{each.name}` | {type_name(each.type)} | {_shown(each.default)} | {_cell(each)} |\n"
+        for each in members
     ]
-    head = "| Setting | Type | Default | What it does |\n|---|---|---|---|\n"
-    return f"### {title}\n\n{head}{''.join(rows)}"
+    line = "| Setting | Type | Default | What it does |\n|---|---|---|---|\n"
+    return f"{head}\n\n{line}{''.join(rows)}"
 
 
 def _shown(default: object) -> str:
-    return "(empty)" if default in ("", ()) else f"`{_toml(default)}`"
+    return "(empty)" if default in ("", (), None) else f"`{_toml(default)}`"
 
 
 def _cell(each: Field[Any]) -> str:
@@ -373,7 +361,7 @@ def _cell(each: Field[Any]) -> str:
 
 
 def _toml(value: object) -> str:
-    if isinstance(value, tuple):
+    if isinstance(value, list | tuple):
         return f"[{', '.join(map(_toml, value))}]"
     if isinstance(value, float) and value == int(value):
         return str(int(value))

@@ -8,12 +8,14 @@ remembers those that have.
 
 import hmac
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from typing import Self
 
 from itsdangerous import BadData, Signer, URLSafeSerializer
 
 from worksgate.credentials import digest, new_id, new_ordered_id
 from worksgate.oauth.authorization import TRANSACTION_LIFETIME, AuthorizationRequest
+from worksgate.oauth.issuing import authorization_code
 from worksgate.oauth.model import AuthorizationCode, Client, LoginKind, SpentTransaction
 
 CLOCK_SKEW = 90.0
@@ -77,6 +79,26 @@ class LoginTransaction:
             began_at=now,
         )
 
+    @classmethod
+    def begin_for_account(cls, account_url: str, browser_secret: str, now: float) -> Self:
+        """A new transaction that leads to a person's own account, and buys no code."""
+        return cls(
+            id=new_id(),
+            login_id=new_ordered_id(),
+            client_id="",
+            redirect_uri=account_url,
+            login_kind=LoginKind.WEB,
+            works_id=None,
+            session_key=None,
+            may_cancel=False,
+            browser=digest(browser_secret),
+            began_at=now,
+        )
+
+    @property
+    def is_for_account(self) -> bool:
+        return not self.client_id
+
     @property
     def lifetime(self) -> float:
         """Seconds from the beginning to the end."""
@@ -101,17 +123,15 @@ class LoginTransaction:
         self, key: str, client: Client, subject_id: str, user_id: str, now: float
     ) -> AuthorizationCode:
         """The one code of this transaction, with the client's lifetimes as they are now."""
-        return AuthorizationCode(
+        return authorization_code(
+            client,
             key=key,
             grant_id=new_ordered_id(),
             subject_id=subject_id,
-            client_id=client.client_id,
-            expires_at=now + client.code_lifetime,
             user_id=user_id,
             login_id=self.login_id,
             login_kind=self.login_kind,
-            lifetime=client.token_lifetime(self.login_kind),
-            expires_in=client.expires_in(self.login_kind) if client.announce_expires_in else None,
+            now=now,
         )
 
 
@@ -122,6 +142,7 @@ class TransactionSigner:
         self._serializer: URLSafeSerializer = URLSafeSerializer(key, salt="worksgate.login")
         self._anti_forgery = Signer(key, salt="worksgate.anti-forgery")
         self._device = Signer(key, salt="worksgate.device")
+        self._passkey = Signer(key, salt="worksgate.passkey", digest_method=sha256)
 
     def sign(self, transaction: LoginTransaction) -> str:
         """The text for the form field ``txn``."""
@@ -136,21 +157,23 @@ class TransactionSigner:
         self, text: str, anti_forgery_token: str, browser_secret: str, now: float
     ) -> LoginTransaction:
         """The transaction of a posted form. Raises ForgedTransaction or ExpiredTransaction."""
-        try:
-            transaction = _from_fields(self._serializer.loads(text))
-        except (BadData, TypeError, ValueError):
-            raise ForgedTransaction("the transaction was not signed here") from None
-        is_live = transaction.began_at - CLOCK_SKEW <= now < transaction.expires_at
-        if not hmac.compare_digest(transaction.browser, digest(browser_secret)):
-            raise ForgedTransaction(
-                "the transaction belongs to another browser", transaction if is_live else None
-            )
+        transaction = self._of_this_browser(text, browser_secret, now)
         expected = self.anti_forgery_token(transaction, browser_secret)
         if not hmac.compare_digest(
             expected.encode(), anti_forgery_token.encode("utf-8", "surrogatepass")
         ):
             raise ForgedTransaction("the anti-forgery token does not belong to the transaction")
-        if not is_live:
+        if not _is_live(transaction, now):
+            raise ExpiredTransaction(transaction)
+        return transaction
+
+    def read_kept(self, text: str, browser_secret: str, now: float) -> LoginTransaction:
+        """The transaction of a browser that comes back from elsewhere; it was kept here.
+
+        Raises ForgedTransaction or ExpiredTransaction.
+        """
+        transaction = self._of_this_browser(text, browser_secret, now)
+        if not _is_live(transaction, now):
             raise ExpiredTransaction(transaction)
         return transaction
 
@@ -162,6 +185,26 @@ class TransactionSigner:
         """Whether ``sign_device`` made this signature."""
         expected = self.sign_device(account, device_id)
         return hmac.compare_digest(expected.encode(), signature.encode("utf-8", "surrogatepass"))
+
+    def passkey_challenge(self, transaction: LoginTransaction) -> str:
+        """What a passkey signs to begin this login, and no other: 43 characters of base64url."""
+        return self._passkey.get_signature(transaction.id.encode()).decode()
+
+    def _of_this_browser(self, text: str, browser_secret: str, now: float) -> LoginTransaction:
+        try:
+            transaction = _from_fields(self._serializer.loads(text))
+        except (BadData, TypeError, ValueError):
+            raise ForgedTransaction("the transaction was not signed here") from None
+        if not hmac.compare_digest(transaction.browser, digest(browser_secret)):
+            raise ForgedTransaction(
+                "the transaction belongs to another browser",
+                transaction if _is_live(transaction, now) else None,
+            )
+        return transaction
+
+
+def _is_live(transaction: LoginTransaction, now: float) -> bool:
+    return transaction.began_at - CLOCK_SKEW <= now < transaction.expires_at
 
 
 def _from_fields(fields: dict[str, object]) -> LoginTransaction:

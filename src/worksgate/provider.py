@@ -2,6 +2,10 @@
 
     authorize      a browser arrives from LINE WORKS: is a session enough, or must they sign in?
     log_in         they typed a name and a password
+    depart, land   another provider says who they are
+    use_passkey    a passkey does
+    prove          they showed a second factor; enrol: they set one up first
+    change_password  the password was only lent to them
     continue_as    they are signed in already and said that this is who they mean to be
     exchange_code  LINE WORKS posts the code and gets an access token
     user_info      LINE WORKS posts the access token and learns who it is
@@ -13,12 +17,16 @@ they meet. Nothing in this file knows HTTP.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from worksgate.audit import AuditLog, Event
 from worksgate.clients import ClientRegistry, check_admitted
 from worksgate.credentials import digest, new_secret
 from worksgate.directory import DirectoryUnavailable
+from worksgate.factors.book import Factors
+from worksgate.imap_login import ImapLogin
+from worksgate.login_steps import LoginProgress, LoginSteps, Step
 from worksgate.login_transaction import LoginTransaction, TransactionSigner
 from worksgate.oauth.authorization import AuthorizationRequest
 from worksgate.oauth.errors import (
@@ -28,6 +36,8 @@ from worksgate.oauth.errors import (
     TemporarilyUnavailable,
     UnknownClient,
 )
+from worksgate.oauth.imap_login import ImapLoginResponse
+from worksgate.oauth.issuing import user_key
 from worksgate.oauth.logout import parse_logout
 from worksgate.oauth.model import (
     AccessToken,
@@ -35,7 +45,6 @@ from worksgate.oauth.model import (
     RefreshToken,
     Session,
     SpentTransaction,
-    UserKey,
 )
 from worksgate.oauth.redirect_uri import check_redirect_uri, with_code, with_denial
 from worksgate.oauth.token import TokenRequest, TokenResponse, check_grant
@@ -50,16 +59,27 @@ from worksgate.sign_in import (
     AlreadySignedIn,
     Authorized,
     Browser,
+    LoginDenied,
     NoUserKey,
     PasswordNeeded,
+    Proof,
+    RecoveryCodesIssued,
+    RefusedHere,
+    SentElsewhere,
     SignedIn,
+    WaysIn,
     is_meant,
 )
-from worksgate.sources import Person, PersonDisabled, Source
-from worksgate.store import Outcome, Store, StoreUnavailable, Successors
+from worksgate.sources import Person, PersonDisabled, RefusedUpstream, SourceUnavailable
+from worksgate.sources_in_use import SourcesInUse
+from worksgate.store import Outcome as Redeemed
+from worksgate.store import Store, StoreUnavailable, Successors
 from worksgate.throttle import Throttle
+from worksgate.upstream_logins import UpstreamLogins
 
 Form = dict[str, str]
+Outcome = Authorized | PasswordNeeded | AccountChoiceNeeded | SentElsewhere | Step
+"""What a browser gets next: to LINE WORKS with a code, to another provider, or a page."""
 
 _OUTAGES = (StoreUnavailable, DirectoryUnavailable)
 
@@ -78,11 +98,14 @@ class IdentityProvider:
         *,
         clients: ClientRegistry,
         store: Store,
-        sources: Mapping[str, Source],
+        sources: SourcesInUse,
         throttle: Throttle,
+        factors: Factors,
+        factor_throttle: Throttle,
         audit: AuditLog,
         signer: TransactionSigner,
         session_keys: SessionKeys,
+        mail_clients: ImapLogin,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings = settings
@@ -94,14 +117,19 @@ class IdentityProvider:
         self._clock = clock
         self._sessions = Sessions(settings, store, sources)
         self._records = Records(audit)
-        self._passwords = PasswordCheck(sources, throttle, signer, self._records)
+        self._sources = sources
+        self._factors = factors
+        self._mail_clients = mail_clients
+        self._passwords = PasswordCheck(sources, factors, throttle, signer, self._records)
+        self._upstream = UpstreamLogins(settings, store, signer)
+        self._steps = LoginSteps(
+            settings, store, factors, factor_throttle, self._passwords.known_device
+        )
         self._loopback = settings.is_loopback
 
     # The browser's way: steps 2 to 6
 
-    async def authorize(
-        self, query: str, browser: Browser
-    ) -> Authorized | PasswordNeeded | AccountChoiceNeeded:
+    async def authorize(self, query: str, browser: Browser) -> Outcome:
         """Answer an authorization request with a code, or with what must happen first.
 
         Raises AuthorizationError (a page, never a redirect), NoUserKey, or an outage.
@@ -124,42 +152,143 @@ class IdentityProvider:
         if not is_meant(transaction.works_id, person):
             return AccountChoiceNeeded(transaction, person)
         try:
-            return await self._issue(transaction, session.source, person, browser, now)
+            return await self._go_on(transaction, _of_session(session, person), browser, now)
         except PersonDisabled:  # this very moment; the session has ended with it
             return PasswordNeeded(LoginTransaction.begin(request, client, browser.secret, now))
 
-    async def continue_as(
-        self, transaction: LoginTransaction, browser: Browser
-    ) -> Authorized | PasswordNeeded:
-        """Issue the code for the person of the live session, who was asked and said yes.
+    async def continue_as(self, transaction: LoginTransaction, browser: Browser) -> Outcome:
+        """Go on as the person of the live session, who was asked and said yes.
 
-        Raises AlreadySignedIn, NoUserKey, PersonDisabled, UnknownClient, or an outage.
+        Raises AlreadySignedIn, NoUserKey, PersonDisabled, LoginDenied, UnknownClient, or an
+        outage.
         """
         now = self._clock()
         found = await self._sessions.find(browser.session, now)
         if found is None:  # it has ended meanwhile
             return PasswordNeeded(transaction)
         session, person = found
-        return await self._issue(transaction, session.source, person, browser, now)
+        return await self._go_on(transaction, _of_session(session, person), browser, now)
 
     async def log_in(
         self, transaction: LoginTransaction, username: str, password: str, browser: Browser
-    ) -> SignedIn:
-        """Check a name and a password; a right one gets a code and a session.
+    ) -> Outcome:
+        """Check a name and a password; a right one gets a code and a session, or the next step.
 
         Raises WrongPassword, PersonDisabled, TooManyAttempts, HashingBusy, AlreadySignedIn,
-        NoUserKey, or an outage.
+        NoUserKey, LoginDenied, or an outage.
         """
         now = self._clock()
-        if await self._store.find(SpentTransaction, digest(transaction.id)) is not None:
-            raise AlreadySignedIn
-        source, person = await self._passwords.check(transaction, username, password, browser, now)
-        secret = new_secret()
-        session = self._sessions.opened(secret, source, person, self._clock())
-        authorized = await self._issue(transaction, source, person, browser, now, session)
-        await self._sessions.end(browser.session)
-        self._records.login(Event.LOGIN_SUCCEEDED, now, transaction, browser, person)
-        return SignedIn(authorized.location, secret, self._passwords.new_device(username))
+        await self._check_unspent(transaction)
+        client = await self._client_of(transaction)
+        if elsewhere := self._sources.elsewhere(client, username):
+            return await self._upstream.depart(transaction, elsewhere, username)
+        source, person = await self._passwords.check(
+            transaction, client, username, password, browser, now
+        )
+        progress = LoginProgress(source=source, person=person)
+        device = self._passwords.new_device(username)
+        return await self._go_on(transaction, progress, browser, now, device=device)
+
+    async def depart(
+        self, transaction: LoginTransaction, source: str, browser: Browser
+    ) -> SentElsewhere:
+        """Send the browser to another provider of this client's.
+
+        Raises UnknownSource, AlreadySignedIn, UnknownClient, or an outage.
+        """
+        await self._check_unspent(transaction)
+        elsewhere = self._sources.redirect(await self._client_of(transaction), source)
+        return await self._upstream.depart(transaction, elsewhere, transaction.works_id)
+
+    async def land(self, source: str, query: Mapping[str, str], browser: Browser) -> Outcome:
+        """Go on with who comes back from another provider.
+
+        Raises ForgedTransaction, ExpiredTransaction, RefusedHere (they may try another way), and
+        what ``log_in`` does.
+        """
+        now = self._clock()
+        login = await self._upstream.returned(source, query, browser, now)
+        transaction = login.transaction
+        await self._check_unspent(transaction)
+        elsewhere = self._sources.redirect(await self._client_of(transaction), source)
+        try:
+            person = await self._upstream.finish(login, elsewhere, query)
+        except (PersonDisabled, RefusedUpstream) as refusal:
+            detail = f"{source}: {str(refusal) or 'the person is disabled'}"
+            self._records.login(Event.LOGIN_FAILED, now, transaction, browser, detail=detail)
+            raise RefusedHere(transaction, refusal) from refusal
+        except SourceUnavailable as outage:
+            raise RefusedHere(transaction, outage) from outage
+        progress = LoginProgress(source=source, person=person)
+        return await self._go_on(transaction, progress, browser, self._clock())
+
+    async def use_passkey(
+        self, transaction: LoginTransaction, assertion: str, browser: Browser
+    ) -> Outcome:
+        """Sign in by a passkey alone, which stands for the password and for a second factor.
+
+        Raises WrongPassword, TooManyAttempts, and what ``log_in`` does.
+        """
+        now = self._clock()
+        await self._check_unspent(transaction)
+        client = await self._client_of(transaction)
+        source, person = await self._passwords.check_passkey(
+            transaction, client, assertion, browser, now
+        )
+        progress = LoginProgress(source=source, person=person, second_factor_at=now)
+        return await self._go_on(transaction, progress, browser, now)
+
+    async def prove(
+        self,
+        transaction: LoginTransaction,
+        proof: Proof,
+        browser: Browser,
+        *,
+        remember: bool = False,
+    ) -> Outcome:
+        """Go on with a second factor; ``remember`` spares this browser the next one.
+
+        Raises WrongFactor, TooManyWrongFactors, LoginLost, and what ``log_in`` does.
+        """
+        now = self._clock()
+        await self._check_unspent(transaction)
+        progress = await self._steps.resume(transaction, now)
+        progress = await self._steps.answer(transaction, progress, proof, browser, now)
+        return await self._go_on(transaction, progress, browser, now, remember=remember)
+
+    async def enrol(
+        self, transaction: LoginTransaction, proof: Proof, browser: Browser
+    ) -> RecoveryCodesIssued:
+        """Set up a first factor, which counts as given. Raises as ``prove`` does."""
+        now = self._clock()
+        await self._check_unspent(transaction)
+        progress = await self._steps.resume(transaction, now)
+        codes = await self._steps.enrol(transaction, progress, proof, browser, now)
+        return RecoveryCodesIssued(transaction, codes)
+
+    async def change_password(
+        self, transaction: LoginTransaction, new_password: str, browser: Browser
+    ) -> Outcome:
+        """Replace a password that was only lent.
+
+        Raises WeakPassword, LoginLost, and what ``log_in`` does.
+        """
+        now = self._clock()
+        await self._check_unspent(transaction)
+        progress = await self._steps.resume(transaction, now)
+        person = await self._sources.change_password(progress.source, progress.person, new_password)
+        if person is None:
+            raise PersonDisabled
+        await self._store.forget(person.subject_id)  # whoever else was signed in by the old one
+        done = replace(progress, person=person, password_changed=True)
+        return await self._go_on(transaction, done, browser, now)
+
+    async def resume(self, transaction: LoginTransaction, browser: Browser) -> Outcome:
+        """Go on where the login stands. Raises LoginLost, and what ``log_in`` does."""
+        now = self._clock()
+        await self._check_unspent(transaction)
+        progress = await self._steps.resume(transaction, now)
+        return await self._go_on(transaction, progress, browser, now)
 
     async def read_transaction(
         self, text: str, anti_forgery_token: str, browser: Browser
@@ -171,13 +300,39 @@ class IdentityProvider:
         now = self._clock()
         transaction = self.signer.read(text, anti_forgery_token, browser.secret, now)
         client = await self._client_of(transaction)
-        check_redirect_uri(
-            transaction.redirect_uri,
-            client.redirect_uris,
-            require_state=client.require_state,
-            loopback=self._loopback,
-        )
+        if not transaction.is_for_account:
+            check_redirect_uri(
+                transaction.redirect_uri,
+                client.redirect_uris,
+                require_state=client.require_state,
+                loopback=self._loopback,
+            )
         return transaction
+
+    @property
+    def landing_names(self) -> Sequence[str]:
+        """The names of the other providers, which send browsers back."""
+        return tuple(self._sources.redirects)
+
+    async def ways_in(self, transaction: LoginTransaction) -> WaysIn:
+        """How the people of a transaction's client can say who they are.
+
+        Raises UnknownClient, or an outage.
+        """
+        client = await self._client_of(transaction)
+        buttons = [(each.name, each.label) for each in self._sources.buttons(client)]
+        options = None
+        if self.settings.passkeys and self._factors.passkeys_usable:
+            challenge = self.signer.passkey_challenge(transaction).encode()
+            options = await self._factors.passkey_options(
+                None, challenge, require_user_verification=True
+            )
+        return WaysIn(self._sources.takes_passwords(client), buttons, options)
+
+    def begin_for_account(self, browser: Browser) -> LoginTransaction:
+        """A login that leads to the person's own account."""
+        url = self.settings.public_url.rstrip("/") + self.settings.account_path
+        return LoginTransaction.begin_for_account(url, browser.secret, self._clock())
 
     async def denial(self, transaction: LoginTransaction) -> str | None:
         """Where a person who gives up is sent, or None where the client does not want to know."""
@@ -241,6 +396,12 @@ class IdentityProvider:
         self._records.artifact(Event.USER_INFO_RETURNED, now, token, address)
         return UserInfoResponse(token.user_id)
 
+    async def imap_login(
+        self, client_id: str | None, query: bytes, address: str
+    ) -> ImapLoginResponse:
+        """Let a mail client in. Raises OAuthError."""
+        return await self._mail_clients.log_in(client_id, query, address)
+
     async def ping(self) -> None:
         """Return if the store and the directory answer. Raises an outage."""
         await self._store.ping()
@@ -268,14 +429,52 @@ class IdentityProvider:
             self._records.refused(Event.CODE_REFUSED, now, unknown, client.client_id, address)
             raise
         artifact = redemption.artifact
-        if redemption.outcome is Outcome.REPLAYED and artifact is not None:
+        if redemption.outcome is Redeemed.REPLAYED and artifact is not None:
             self._records.artifact(Event.CODE_REPLAYED, now, artifact, address)
-        if redemption.outcome is not Outcome.REDEEMED or artifact is None:
+        if redemption.outcome is not Redeemed.REDEEMED or artifact is None:
             raise InvalidAuthorization(f"the {request.kind.kind} is {redemption.outcome}")
         refreshed = request.kind is RefreshToken
         event = Event.TOKEN_REFRESHED if refreshed else Event.CODE_REDEEMED
         self._records.artifact(event, now, artifact, address)
         return TokenResponse(access_token, artifact.expires_in, refresh_token)
+
+    async def _go_on(
+        self,
+        transaction: LoginTransaction,
+        progress: LoginProgress,
+        browser: Browser,
+        now: float,
+        *,
+        device: tuple[str, str] | None = None,
+        remember: bool = False,
+    ) -> Outcome:
+        """Complete a login, or say what is missing."""
+        client, person = await self._client_of(transaction), progress.person
+        try:
+            step = await self._steps.next(client, transaction, progress, browser, now)
+        except LoginDenied as denied:
+            self._records.login(
+                Event.LOGIN_REFUSED, now, transaction, browser, person, detail=f"rule: {denied}"
+            )
+            raise
+        if step is not None:
+            return step
+        if progress.from_session:
+            return await self._issue(transaction, progress.source, person, browser, now)
+        secret = new_secret()
+        session = self._sessions.opened(
+            secret, progress.source, person, self._clock(), progress.second_factor_at
+        )
+        authorized = await self._issue(transaction, progress.source, person, browser, now, session)
+        await self._steps.end(transaction)
+        await self._sessions.end(browser.session)
+        self._records.login(Event.LOGIN_SUCCEEDED, now, transaction, browser, person)
+        trusted = await self._steps.trust(person, now) if remember else None
+        return SignedIn(authorized.location, secret, device, trusted)
+
+    async def _check_unspent(self, transaction: LoginTransaction) -> None:
+        if await self._store.find(SpentTransaction, digest(transaction.id)) is not None:
+            raise AlreadySignedIn
 
     async def _issue(
         self,
@@ -287,6 +486,8 @@ class IdentityProvider:
         session: Session | None = None,
     ) -> Authorized:
         """Issue the one code of a transaction, and keep what goes with it."""
+        if transaction.is_for_account:
+            return await self._open_account(transaction, source, person, session)
         client = await self._client_of(transaction)
         user_id = _user_key(client, person)
         if user_id is None:
@@ -311,14 +512,40 @@ class IdentityProvider:
         self._records.login(Event.CODE_ISSUED, issued_at, transaction, browser, person)
         return Authorized(with_code(transaction.redirect_uri, code))
 
+    async def _open_account(
+        self, transaction: LoginTransaction, source: str, person: Person, session: Session | None
+    ) -> Authorized:
+        """Let a person in to their own account: a session, and no code."""
+        if not await self._store.add(transaction.spent()):
+            raise AlreadySignedIn
+        if session is not None:
+            await self._store.save(session)
+        if await self._sessions.person(source, person) is None:
+            await self._store.forget(person.subject_id)
+            raise PersonDisabled
+        return Authorized(transaction.redirect_uri)
+
     async def _client_of(self, transaction: LoginTransaction) -> Client:
+        if transaction.is_for_account:
+            return _ACCOUNT
         client = (await self.clients.snapshot()).get(transaction.client_id)
         if client is None or not client.enabled:
             raise UnknownClient("the client was removed or disabled meanwhile")
         return client
 
 
+_ACCOUNT = Client(client_id="", name="account")
+"""Stands for the client where people look after their own account."""
+
+
+def _of_session(session: Session, person: Person) -> LoginProgress:
+    return LoginProgress(
+        source=session.source,
+        person=person,
+        second_factor_at=session.second_factor_at,
+        from_session=True,
+    )
+
+
 def _user_key(client: Client, person: Person) -> str | None:
-    if client.user_key is UserKey.EXTERNAL_KEY:
-        return person.external_key
-    return person.works_account
+    return user_key(client, person.external_key, person.works_account)

@@ -157,6 +157,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     """
 
     _timer: asyncio.TimerHandle | None = None
+    _leaving: asyncio.TimerHandle | None = None
     _header_bytes = 0
     _body_bytes = 0
     _in_headers = True
@@ -203,13 +204,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._in_message = False
+        if self._leaving is not None:  # the rest has come after all
+            self._leaving.cancel()
+            self._leaving = None
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
         unread = self._in_message and not self._in_headers and self.cycle.response_complete
         if unread and not self.transport.is_closing():
-            self.loop.call_later(UNREAD_TIMEOUT, self.transport.close)
+            self._leaving = self.loop.call_later(UNREAD_TIMEOUT, self.transport.close)
 
     def _size_of_headers(self) -> int:
         """What came with them in one read may be a body."""

@@ -5,12 +5,11 @@ has a new secret at each sign-in (R-28), an idle and an absolute limit (R-29), a
 use whether its person may still sign in (R-30).
 """
 
-from collections.abc import Mapping
-
 from worksgate.credentials import digest, new_ordered_id
 from worksgate.oauth.model import Session
 from worksgate.settings import Settings
-from worksgate.sources import Person, Source
+from worksgate.sources import Person
+from worksgate.sources_in_use import SourcesInUse
 from worksgate.store import Store
 
 TOUCH_AFTER = 60.0
@@ -18,15 +17,22 @@ TOUCH_AFTER = 60.0
 
 
 class Sessions:
-    """Opens, finds and ends sessions; ``sources`` are by name."""
+    """Opens, finds and ends sessions."""
 
-    def __init__(self, settings: Settings, store: Store, sources: Mapping[str, Source]) -> None:
+    def __init__(self, settings: Settings, store: Store, sources: SourcesInUse) -> None:
         self._idle = settings.session_idle_limit
         self._absolute = settings.session_absolute_limit
         self._store = store
         self._sources = sources
 
-    def opened(self, secret: str, source: str, person: Person, now: float) -> Session:
+    def opened(
+        self,
+        secret: str,
+        source: str,
+        person: Person,
+        now: float,
+        second_factor_at: float | None = None,
+    ) -> Session:
         """A new session, not kept yet."""
         return Session(
             key=digest(secret),
@@ -42,6 +48,7 @@ class Sessions:
             authenticated_at=now,
             email=person.email,
             person_groups="\n".join(person.groups),
+            second_factor_at=second_factor_at,
         )
 
     async def find(self, secret: str | None, now: float) -> tuple[Session, Person] | None:
@@ -67,8 +74,7 @@ class Sessions:
 
     async def person(self, source_name: str, last_seen: Person) -> Person | None:
         """The person as they are now, or None where they may not sign in any more."""
-        source = self._sources.get(source_name)
-        return await source.find(last_seen.subject_id, last_seen) if source else None
+        return await self._sources.find(source_name, last_seen)
 
     async def _touch(self, session: Session, now: float) -> None:
         expires_at = min(now + self._idle, session.authenticated_at + self._absolute)

@@ -4,7 +4,6 @@ A check returns the value, perhaps in a tidier form, or raises ValueError with t
 sentence that begins with the setting's name. It never repeats a value that could be a secret.
 """
 
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
@@ -19,26 +18,7 @@ from worksgate.settings import Settings
 RESERVED_PATHS = ("/healthz", "/readyz", "/metrics", "/openapi.json")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
-_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-
 _USUAL_PORTS = {"http": ":80", "https": ":443"}
-
-
-def seconds_of(value: object) -> float:
-    """Seconds: a number, or a text such as ``90``, ``1.5``, ``90s``, ``15m``, ``12h`` or ``7d``."""
-    if isinstance(value, str):
-        found = re.fullmatch(r"(\d{1,9})([smhd])", value)
-        value = int(found[1]) * _UNITS[found[2]] if found else _number(value)
-    if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]
-        raise ValueError("must be a number of seconds or a time such as 90s, 15m, 12h or 7d")
-    return float(value)  # type: ignore[arg-type]  # a number by now
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 def _public_url(value: str) -> str:
@@ -193,6 +173,22 @@ def _at_least(least: float) -> Callable[[Any], Any]:
     return check
 
 
+def _smtp_url(value: str) -> str:
+    if value:
+        from worksgate.mail import SmtpServer  # asyncio and ssl, for those who send mail
+
+        SmtpServer.parse(value)
+    return value
+
+
+def _mail_from(value: str) -> str:
+    if value:
+        from worksgate.mail import check_address
+
+        check_address(value)
+    return value
+
+
 def _one_of(*choices: str) -> Callable[[Any], Any]:
     def check(value: str) -> str:
         if value not in choices:
@@ -223,6 +219,7 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "user_info_path": _path,
     "imap_login_path": _path,
     "logout_path": _path,
+    "account_path": _path,
     "answer_deadline": _answer_deadline,
     "session_idle_limit": _at_least(60),
     "session_absolute_limit": _at_least(60),
@@ -231,6 +228,15 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "login_failures_per_address": _at_least(1),
     "hashing_threads": _between(0, 256),
     "hashing_queue": _at_least(1),
+    "fresh_login_lifetime": _between(60, 86_400),
+    "remember_device_lifetime": _between(0, 400 * 86_400),  # browsers keep no cookie for longer
+    "passkeys": bool,
+    "temporary_password_lifetime": _between(600, 90 * 86_400),
+    "smtp_url": _smtp_url,
+    "mail_from": _mail_from,
+    "password_reset": bool,
+    "reset_link_lifetime": _between(60, 86_400),
+    "built_in_directory": bool,
     "session_key_check_url": _url_to_append_to,
     "start_over_url": _start_over_url,
     "service_url": _fixed_url,
@@ -251,9 +257,20 @@ def contradictions(settings: Settings) -> Iterator[tuple[str, str]]:
             yield name, f"is {taken[path]}"
         elif path.startswith(settings.imap_login_path + "/"):
             yield name, "lies under imap_login_path, where the client's ID follows"
+        elif path.startswith(settings.account_path + "/"):
+            yield name, "lies under account_path, which has pages there"
         taken[path] = f"the same as {name}"
     if settings.session_idle_limit > settings.session_absolute_limit:
         yield "session_idle_limit", "must not be more than session_absolute_limit"
+    if settings.smtp_url and not settings.mail_from:
+        yield "mail_from", "must be given with smtp_url"
+    if not settings.all_sources:
+        yield (
+            "built_in_directory",
+            "must not be false without a [[source]], or nobody could sign in",
+        )
+    if not settings.built_in_directory and "directory" in {each.name for each in settings.sources}:
+        yield "built_in_directory", "must not be false with a [[source]] of the type directory"
     if not settings.is_https and not _is_this_machine(settings.host):
         yield (
             "host",

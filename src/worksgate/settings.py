@@ -5,13 +5,12 @@ is checked against this file. What belongs to one LINE WORKS tenant is not here 
 (``oauth.model.Client``). Times are seconds, sizes are bytes.
 """
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
+from worksgate.setting_field import option
+from worksgate.source_settings import DirectorySettings, SourceSettings
 
-def option(default: Any, sentence: str) -> Any:
-    """A field of ``Settings``, with the sentence that documents it."""
-    return field(default=default, metadata={"doc": sentence})
+_DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,18 +50,22 @@ class Settings:
     access_token_path: str = option("/accessToken", "Path of the Access Token Return API.")
     user_info_path: str = option("/userInfo", "Path of the User Info Return API.")
     imap_login_path: str = option(
-        "/apiLogin", "Path of the IMAP/CalDAV Login API, which this version does not serve yet."
+        "/apiLogin",
+        "Path of the IMAP/CalDAV Login API; the client's ID follows. A new client has it off.",
     )
     logout_path: str = option("/logout", "Path of the Logout URL.")
     answer_deadline: float = option(
         2.5,
         "After so many seconds a call of LINE WORKS, or a page, is answered 503; it waits 3.",
     )
+    account_path: str = option(
+        "/account", "Path of the pages on which people look after their own account."
+    )
     session_idle_limit: float = option(
-        12 * 3600.0, "Seconds without a sign-in after which a browser's session ends."
+        12 * 3_600.0, "Seconds without a sign-in after which a browser's session ends."
     )
     session_absolute_limit: float = option(
-        7 * 86400.0, "Seconds after which a browser's session ends however much it is used."
+        7 * _DAY, "Seconds after which a browser's session ends however much it is used."
     )
     login_free_failures: int = option(
         10, "Failed sign-ins of one account that cost nothing; each further one doubles the delay."
@@ -80,6 +83,37 @@ class Settings:
         64,
         "Sign-ins that may wait for a hashing thread; beyond that people are asked to try again.",
     )
+    fresh_login_lifetime: float = option(
+        600.0,
+        "Seconds after a sign-in in which a person may change their password or their second "
+        "factors; later they sign in once more.",
+    )
+    remember_device_lifetime: float = option(
+        30 * _DAY,
+        "Seconds for which a browser need not give the second factor again, where the person asks "
+        "for that; 0 to ask every time.",
+    )
+    passkeys: bool = option(True, "Whether people can sign in with passkeys.")
+    temporary_password_lifetime: float = option(
+        7 * _DAY,
+        "Seconds for which a password that an administrator has set can be used to choose one's "
+        "own.",
+    )
+    smtp_url: str = option(
+        "",
+        "The mail server: smtp://user:password@host:587 (always with STARTTLS, except on this "
+        "machine) or smtps://user:password@host; empty to send no mail.",
+        secret=True,
+    )
+    mail_from: str = option("", "The address that mails come from, such as sso@example.com.")
+    password_reset: bool = option(
+        True,
+        "Whether people can have a link sent by which they choose a new password, where "
+        "smtp_url is set.",
+    )
+    reset_link_lifetime: float = option(
+        1_800.0, "Seconds for which such a link, or one that an administrator has made, is good."
+    )
     session_key_check_url: str = option(
         "https://auth.worksmobile.com/login/check/",
         "Where a client with session_key_check asks whether an app's sessionKey is real.",
@@ -92,7 +126,7 @@ class Settings:
         "https://talk.worksmobile.com/", "The LINE WORKS page that the deep link leads to."
     )
     audit_retention: float = option(
-        400 * 86400.0, "Seconds that audit records are kept; 0 keeps them for ever."
+        400 * _DAY, "Seconds that audit records are kept; 0 keeps them for ever."
     )
     purge_interval: float = option(
         30.0,
@@ -104,6 +138,30 @@ class Settings:
     log_level: str = option(
         "info", "The least serious level that is logged: debug, info, warning or error."
     )
+
+    built_in_directory: bool = option(
+        True,
+        "Whether people of the built-in directory can sign in beside those of [[source]].",
+    )
+    sources: tuple[SourceSettings, ...] = option(
+        (), "The company's own identity sources, one to a [[source]] table."
+    )
+
+    @property
+    def all_sources(self) -> tuple[SourceSettings, ...]:
+        """The identity sources in the order in which they are asked.
+
+        The built-in directory is the first, unless a table gives it another place or it is off.
+        """
+        is_listed = any(isinstance(each, DirectorySettings) for each in self.sources)
+        if is_listed or not self.built_in_directory:
+            return self.sources
+        return (DirectorySettings(), *self.sources)
+
+    @property
+    def can_reset_passwords(self) -> bool:
+        """Whether a person who has forgotten their password can help themselves by e-mail."""
+        return self.password_reset and bool(self.smtp_url)
 
     @property
     def is_loopback(self) -> bool:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from worksgate.factors import Enrolled
+from worksgate.factors.totp import NewTotp
 from worksgate.login_transaction import LoginTransaction
 from worksgate.sources import Person
 from worksgate.throttle import account_key
@@ -13,13 +15,15 @@ class Browser:
     """Who is at the other end: the address as we trust it, and the secrets in its cookies.
 
     ``may_receive_code`` is False for anything but a top-level navigation (R-17). ``devices`` are
-    pairs of id and signature from earlier sign-ins.
+    pairs of id and signature from earlier sign-ins; ``trusted`` are secrets of who is not asked
+    for a second factor here.
     """
 
     address: str
     secret: str = field(repr=False)
     session: str | None = field(default=None, repr=False)
     devices: Sequence[tuple[str, str]] = field(default=(), repr=False)
+    trusted: Sequence[str] = field(default=(), repr=False)
     may_receive_code: bool = True
 
 
@@ -32,10 +36,15 @@ class Authorized:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn(Authorized):
-    """As Authorized, and the browser has a new session; ``device`` is a pair for its cookie."""
+    """As Authorized, and the browser has a new session.
+
+    ``device`` is a pair for its cookie, where a password was typed; ``trusted`` a secret for the
+    one that spares it the second factor.
+    """
 
     session: str = field(repr=False)
-    device: tuple[str, str] = field(repr=False)
+    device: tuple[str, str] | None = field(default=None, repr=False)
+    trusted: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,96 @@ class AccountChoiceNeeded:
 
     transaction: LoginTransaction
     person: Person
+
+
+@dataclass(frozen=True, slots=True)
+class WaysIn:
+    """What the login page offers: a password, other providers (name, label), a passkey."""
+
+    passwords: bool = True
+    buttons: Sequence[tuple[str, str]] = ()
+    passkey_options: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NewPasswordNeeded:
+    """The password was only lent: the person chooses their own first (R-85)."""
+
+    transaction: LoginTransaction
+    person: Person
+
+
+@dataclass(frozen=True, slots=True)
+class SecondFactorNeeded:
+    """Ask for one of the factors that the person has; ``passkey_options`` is JSON for WebAuthn."""
+
+    transaction: LoginTransaction
+    person: Person
+    enrolled: Enrolled
+    passkey_options: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentNeeded:
+    """The person has no second factor, and needs one: offer to set one up."""
+
+    transaction: LoginTransaction
+    person: Person
+    totp: NewTotp = field(repr=False)
+    passkey_options: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryCodesIssued:
+    """A factor was set up: show the codes, once, and go on when the person has kept them."""
+
+    transaction: LoginTransaction
+    codes: Sequence[str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SentElsewhere:
+    """Send the browser to another provider."""
+
+    location: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What a person shows as a second factor: one of the three."""
+
+    code: str = field(default="", repr=False)
+    recovery_code: str = field(default="", repr=False)
+    passkey: str = field(default="", repr=False)
+
+
+class LoginDenied(Exception):
+    """A rule of the client says no; the text is the rule."""
+
+
+class RefusedHere(Exception):
+    """Who came back from another provider is not let in: ``why``, and the login that goes on."""
+
+    def __init__(self, transaction: LoginTransaction, why: Exception) -> None:
+        super().__init__(type(why).__name__)
+        self.transaction = transaction
+        self.why = why
+
+
+class LoginLost(Exception):
+    """Nothing is known of this login any more: it must begin again with the password."""
+
+
+class WrongFactor(Exception):
+    """The second factor is wrong; ``left`` more tries."""
+
+    def __init__(self, left: int) -> None:
+        super().__init__(f"{left} tries are left")
+        self.left = left
+
+
+class TooManyWrongFactors(Exception):
+    """The second factor was wrong too often: this login is over."""
 
 
 class WrongPassword(Exception):

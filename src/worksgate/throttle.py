@@ -103,12 +103,36 @@ def account_key(username: str) -> str:
     return unicodedata.normalize("NFKC", folded)  # folding takes some composed letters apart
 
 
-class Throttle:
-    """Counts attempts in the store, so that all processes count together."""
+class _Counters:
+    """The counters of one purpose."""
 
-    def __init__(self, store: Store, policy: ThrottlePolicy) -> None:
+    def __init__(self, store: Store, purpose: str) -> None:
         self._store = store
+        self._prefix = f"{purpose} " if purpose else ""
+
+    async def bump(self, counter: str, window: float, now: float) -> int:
+        return await self._store.bump(self._prefix + counter, window, now)
+
+    async def count(self, counter: str, now: float) -> int:
+        return await self._store.count(self._prefix + counter, now)
+
+    async def reset(self, *counters: str) -> None:
+        await self._store.reset(*(self._prefix + counter for counter in counters))
+
+
+class Throttle:
+    """Counts attempts in the store, so that all processes count together.
+
+    What is counted for one ``purpose`` slows no other.
+    """
+
+    def __init__(self, store: Store, policy: ThrottlePolicy, purpose: str = "") -> None:
+        self._store = _Counters(store, purpose)
         self._policy = policy
+
+    @property
+    def policy(self) -> ThrottlePolicy:
+        return self._policy
 
     async def admit(self, attempt: Attempt, now: float) -> None:
         """Let an attempt through to the hash, and count it. Raises TooManyAttempts."""

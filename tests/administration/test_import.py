@@ -2,7 +2,9 @@
 
 import csv
 import io
+from base64 import b64encode
 from collections.abc import Mapping
+from hashlib import sha1
 from typing import Any
 
 import pytest
@@ -262,3 +264,116 @@ async def test_r105_each_imported_person_is_recorded(at_work: Office) -> None:
         (Event.USER_CHANGED, "hanako", "imported"),
         (Event.USER_CHANGED, "jiro", "set external_key, password"),
     ]
+
+
+# e-mail, groups, and hashes that other software made
+
+SALT = b"salt"
+HASH = "{SSHA}" + b64encode(sha1(PASSWORD.encode() + SALT).digest() + SALT).decode()
+OTHER_HASH = "{SSHA}" + b64encode(sha1(b"another" + SALT).digest() + SALT).decode()
+MORE = "username,email,groups,password,password_hash"
+
+
+async def test_an_import_reads_addresses_and_groups(at_work: Office) -> None:
+    rows = _rows(
+        "hanako,hanako@example.com,sales; 東京 ;;admins,,",
+        "jiro,no address,,,",
+        'saburo,"a@b.example\nBcc: x@y.example",,,',
+        "shiro,,sales;sales,,",
+        "goro,,,,",
+        header=MORE,
+    )
+    report = await at_work.administration.import_users(rows, dry_run=False)
+    assert [(row.username, row.reason) for row in report.refused] == [
+        ("jiro", "an e-mail address looks like name@example.com"),
+        ("saburo", "an e-mail address looks like name@example.com"),
+        ("shiro", "a group is named twice"),
+    ]
+    hanako = await at_work.administration.user("hanako")
+    assert (hanako.email, hanako.groups) == ("hanako@example.com", ("sales", "東京", "admins"))
+    goro = await at_work.administration.user("goro")
+    assert (goro.email, goro.groups) == (None, ())
+    again = _rows("hanako,,,,", "goro,goro@example.com,sales,,", header=MORE)
+    report = await at_work.administration.import_users(again, dry_run=False, update=True)
+    assert [row.outcome.value for row in report.rows] == ["unchanged", "updated"]
+    events = await at_work.administration.audit(event="user.changed")
+    assert events[-1].detail == "set email, groups"
+
+
+async def test_who_is_imported_with_a_hash_needs_no_new_password(
+    at_work: Office, hashing: PasswordHashing
+) -> None:
+    rows = _rows(f"hanako,,,,{HASH}", header=MORE)
+    report = await at_work.administration.import_users(rows, dry_run=False, temporary=True)
+    assert [row.lacks for row in report.rows] == [("user key",)]
+    account = await at_work.administration.user("hanako")
+    assert account.password_hash == HASH
+    assert not account.must_change_password, "it is their own"
+    assert await hashing.verify(PASSWORD, account.password_hash)
+
+
+@pytest.mark.parametrize(
+    ("password", "encoded", "reason"),
+    [
+        ("", "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "of a kind that protects nobody"),
+        ("", "hunter2", "of no kind that is known here"),
+        ("", "$2b$31$abcdefghijklmnopqrstuuzGUpBgT73MsgFZRi0p9H2UYpGY/vyKS", "too long to check"),
+        (PASSWORD, HASH, "either a password or a password_hash"),
+    ],
+)
+async def test_a_hash_that_cannot_be_taken_is_a_refused_row(
+    at_work: Office, password: str, encoded: str, reason: str
+) -> None:
+    rows = _rows(f"hanako,,,{password},{encoded}", f"jiro,,,,{HASH}", header=MORE)
+    report = await at_work.administration.import_users(rows, dry_run=False)
+    (refused,) = report.refused
+    assert reason in (refused.reason or "")
+    assert encoded not in repr(report)
+    assert query(at_work.file, "SELECT username FROM accounts") == [("jiro",)]
+
+
+async def test_importing_hashes_again_changes_nothing(at_work: Office) -> None:
+    argon2 = "$argon2id$v=19$m=64,t=1,p=2$b3h6V1RzWklQY01JOU1UUTlobFZLag"
+    argon2 += "$bVyka/En6G13B2qD/QzrDEc0xLS4LAxtNRbc0/X0d0I"
+    rows = _rows(f"hanako,,,,{HASH}", f'jiro,,,,"{argon2}"', header=MORE)
+    await at_work.administration.import_users(rows, dry_run=False)
+    accounts = [await at_work.administration.user(name) for name in ("hanako", "jiro")]
+    for account in accounts:
+        await at_work.sign_in(account)
+    report = await at_work.administration.import_users(rows, dry_run=False, update=True)
+    assert [row.outcome.value for row in report.rows] == ["unchanged", "unchanged"]
+    assert [await at_work.administration.user(each.username) for each in accounts] == accounts
+    assert not await at_work.holds_nothing(accounts[0])
+
+
+async def test_an_imported_hash_never_replaces_a_password_of_this_server(at_work: Office) -> None:
+    """Whoever has signed in since the first import keeps the password that they have now."""
+    made = await at_work.administration.add_user("hanako", password=PASSWORD)
+    rows = _rows(f"hanako,hanako@example.com,,,{OTHER_HASH}", header=MORE)
+    report = await at_work.administration.import_users(rows, dry_run=False, update=True)
+    assert [row.outcome.value for row in report.rows] == ["updated"]
+    account = await at_work.administration.user("hanako")
+    assert account.email == "hanako@example.com"
+    assert account.password_hash == made.account.password_hash
+    assert account.password_changed_at == made.account.password_changed_at
+
+
+async def test_a_newer_hash_replaces_an_imported_one(at_work: Office) -> None:
+    for encoded in (HASH, OTHER_HASH):
+        rows = _rows(f"hanako,,,,{encoded}", header=MORE)
+        await at_work.administration.import_users(rows, dry_run=False, update=True)
+        assert (await at_work.administration.user("hanako")).password_hash == encoded
+    events = await at_work.administration.audit(event="user.changed")
+    assert [event.detail for event in events] == ["imported", "set password"]
+
+
+async def test_r85_passwords_of_a_file_can_be_temporary(
+    at_work: Office,
+) -> None:
+    rows = _rows(f"hanako,,,{PASSWORD},", "jiro,,,,", header=MORE)
+    await at_work.administration.import_users(rows, dry_run=False, temporary=True)
+    assert (await at_work.administration.user("hanako")).must_change_password
+    assert not (await at_work.administration.user("jiro")).must_change_password
+    same = await at_work.administration.import_users(rows, dry_run=False, update=True)
+    assert [row.outcome.value for row in same.rows] == ["unchanged", "unchanged"]
+    assert (await at_work.administration.user("hanako")).must_change_password

@@ -85,6 +85,8 @@ async def test_r70_r71_r73_any_long_password_does_and_all_of_it_counts(
         ({"external_key": "a/b"}, "must not hold"),
         ({"works_account": "Hanako@example.com"}, "lower case"),
         ({"name": "a\nb"}, "control"),
+        ({"email": "a@b.example\nBcc: c@d.example"}, "looks like name@example.com"),
+        ({"groups": ["a;b"]}, "must not hold ;"),
     ],
 )
 async def test_what_line_works_would_not_accept_is_refused(
@@ -167,6 +169,37 @@ async def test_a_person_can_be_renamed_and_given_other_keys(at_work: Office) -> 
         await at_work.administration.user("hanako")
 
 
+async def test_a_person_has_an_address_and_groups(at_work: Office) -> None:
+    account = await _hanako(at_work, email="hanako@example.com", groups=["sales", "東京"])
+    assert (account.email, account.groups) == ("hanako@example.com", ("sales", "東京"))
+    assert await at_work.administration.user("hanako") == account
+    changed = await at_work.administration.change_user("hanako", groups=["sales"], email="")
+    assert (changed.email, changed.groups) == (None, ("sales",))
+    assert await at_work.administration.user("hanako") == changed
+    (_, event) = await at_work.administration.audit(event="user.changed")
+    assert event.detail == "set email, groups"
+    with pytest.raises(Refused, match="a list of names"):
+        await at_work.administration.change_user("hanako", groups="sales")
+
+
+async def test_r85_what_an_administrator_sets_can_be_temporary(at_work: Office) -> None:
+    assert not (await _hanako(at_work)).must_change_password
+    made = await at_work.administration.set_password("hanako", temporary=True)
+    assert made.account.must_change_password
+    assert (await at_work.administration.user("hanako")).person.must_change_password
+    made = await at_work.administration.set_password("hanako")
+    assert not made.account.must_change_password
+    lent = await at_work.administration.add_user("jiro", temporary=True)
+    assert lent.account.must_change_password
+    events = await at_work.administration.audit(event="user.changed")
+    assert [event.detail for event in events] == [
+        "added",
+        "set temporary password",
+        "set password",
+        "added",
+    ]
+
+
 async def test_an_administrator_is_one_by_a_flag(at_work: Office) -> None:
     assert (await _hanako(at_work, administrator=True)).administrator
     await at_work.administration.change_user("hanako", administrator=False)
@@ -180,7 +213,7 @@ async def test_r56_the_keys_of_a_removed_person_are_given_to_nobody(at_work: Off
     await at_work.administration.remove_user("hanako")
     for key in ({"external_key": "E1"}, {"works_account": "hanako@example.com"}):
         with pytest.raises(Conflict, match="belonged to another person before"):
-            await at_work.administration.add_user("hanako", **key)  # type: ignore[arg-type]
+            await at_work.administration.add_user("hanako", **key)  # type: ignore[arg-type]  # texts
     await at_work.administration.add_user("hanako", external_key="E2")
     with pytest.raises(Conflict, match="belonged to another person before"):
         await at_work.administration.change_user("hanako", external_key="E1")

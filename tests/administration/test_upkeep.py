@@ -10,6 +10,7 @@ from worksgate.audit import AuditEvent, Event
 from worksgate.credentials import PasswordHashing
 from worksgate.oauth.model import SpentTransaction
 from worksgate.settings import Settings
+from worksgate.sources import Person
 
 DAY = 86_400.0
 
@@ -129,6 +130,48 @@ async def test_all_of_a_person_is_found_after_they_are_removed(at_work: Office) 
         (Event.CODE_REDEEMED, None),
         (Event.USER_CHANGED, "removed"),
     ]
+
+
+async def test_a_person_is_found_with_what_names_nobody_in_their_sign_ins(at_work: Office) -> None:
+    account = (await at_work.administration.add_user("hanako")).account
+    subject_id = account.person.subject_id
+    theirs = [
+        AuditEvent(event=Event.LOGIN_REQUESTED, at=NOW + 1, login_id="l1", address="192.0.2.1"),
+        AuditEvent(event=Event.LOGIN_FAILED, at=NOW + 1, login_id="l1", username="hanako"),
+        AuditEvent(event=Event.LOGIN_REQUESTED, at=NOW + 1, login_id="l2"),
+        AuditEvent(event=Event.CODE_REDEEMED, at=NOW + 1, login_id="l2", subject_id=subject_id),
+    ]
+    others = [
+        AuditEvent(event=Event.LOGIN_FAILED, at=NOW + 1, login_id="l1", username="jiro"),
+        AuditEvent(event=Event.CODE_ISSUED, at=NOW + 1, login_id="l2", subject_id="directory:j"),
+        AuditEvent(event=Event.LOGIN_REQUESTED, at=NOW + 1, login_id="l3"),
+        AuditEvent(event=Event.LOGIN_REFUSED, at=NOW + 1),
+    ]
+    await at_work.directory.record(
+        [each for pair in zip(theirs, others, strict=True) for each in pair]
+    )
+    administration = at_work.administration
+    assert await administration.audit(username="hanako", since=NOW + 1) == theirs
+    requested = await administration.audit(username="hanako", event=Event.LOGIN_REQUESTED)
+    assert requested == theirs[::2]
+    await administration.remove_user("hanako")
+    assert await administration.audit(username="hanako", since=NOW + 1, until=NOW + 2) == theirs
+
+
+async def test_usernames_are_those_of_today(at_work: Office) -> None:
+    administration = at_work.administration
+    accounts = [(await administration.add_user(f"h{number}")).account for number in range(3)]
+    subjects = [account.person.subject_id for account in accounts]
+    await administration.change_user("h0", username="hanako")
+    await administration.remove_user("h1")
+    other = Person(subject_id="ldap:jiro", username="jiro", name="", external_key="E9")
+    await at_work.directory.people.remember("ldap", other, NOW)
+    strangers = [f"directory:{number}" for number in range(1_200)]
+    assert await administration.usernames([*subjects, "ldap:jiro", "ldap:", *strangers]) == {
+        subjects[0]: "hanako",
+        subjects[2]: "h2",
+        "ldap:jiro": "jiro",
+    }
 
 
 async def test_records_of_a_client_are_found_by_name_and_after_its_end_by_id(

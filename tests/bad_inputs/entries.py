@@ -96,7 +96,6 @@ class NotYet:
 
 
 NOT_YET = (
-    NotYet("the IMAP/CalDAV login is not built yet", lambda entry: entry.endpoint == "imap"),
     NotYet(
         "there is no second factor yet, so no form that asks for one",
         lambda entry: entry.setup == "otp_form",

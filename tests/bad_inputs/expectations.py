@@ -154,6 +154,13 @@ def _user_is(situation: Situation, answer: Answer, user_id: str) -> None:
     assert situation.site.user_info(situation.client, token).json() == {"user_id": user_id}
 
 
+def _code(situation: Situation, answer: Answer, wanted: Wanted) -> None:
+    body = answer.json()
+    assert body.keys() == {"code"}, body
+    token = situation.site.access_token(situation.client, body["code"])
+    assert situation.site.user_info(situation.client, token).json() == {"user_id": EXTERNAL_KEY}
+
+
 def _one_of(situation: Situation, answer: Answer, choices: list[dict[str, Any]]) -> None:
     assert any(matches(situation, answer, choice) for choice in choices), (
         f"{answer.status}: {answer.text[:300]}"
@@ -191,6 +198,7 @@ EACH: Mapping[str, Callable[[Situation, Answer, Any], None]] = {
     "adds_only": _adds_only,
     "redirect_state_unchanged": _redirect_state_unchanged,
     "user_is": _user_is,
+    "code": _code,
     "one_of": _one_of,
 }
 
@@ -201,6 +209,14 @@ EACH: Mapping[str, Callable[[Situation, Answer, Any], None]] = {
 def _no_code(outcome: Outcome, wanted: Wanted) -> None:
     assert not any(code_in(answer) for answer in outcome.answers)
     assert outcome.situation.site.codes() == outcome.codes
+
+
+def _no_directory_match_beyond_one(outcome: Outcome, wanted: Wanted) -> None:
+    """Nobody was found whose name it is not: the records of it name no subject."""
+    _no_code(outcome, wanted)
+    found = outcome.situation.site.records("imap.", since=outcome.began)
+    assert found, "nothing was recorded"
+    assert {record.subject_id for record in found} == {None}
 
 
 def _codes_max(outcome: Outcome, most: int) -> None:
@@ -310,18 +326,23 @@ def _max_median_delta_ms(outcome: Outcome, most: float) -> None:
 
 
 def _password_checks_max(outcome: Outcome, most: int) -> None:
-    """A wrong password is answered 403 when it was checked, 429 when it was not."""
-    checked = [answer for answer in outcome.answers if answer.status in (303, 403)]
+    """A wrong password is answered 403, or 401, when it was checked, 429 when it was not."""
+    checked = [answer for answer in outcome.answers if answer.status in (303, 401, 403)]
     assert len(checked) <= most
 
 
-def _no_ldap_bind(_: Outcome, wanted: object) -> None:
-    """False says that one may happen; what True forbids nobody here could notice."""
-    assert wanted is False
+def _no_ldap_bind(outcome: Outcome, wanted: object) -> None:
+    """False says that one may happen."""
+    if wanted is not False:
+        site = outcome.situation.site
+        assert outcome.situation.node is site.with_ldap, "nobody here would notice"
+        assert site.company.binds == []
 
 
 TOGETHER: Mapping[str, Callable[[Outcome, Any], None]] = {
     "no_code": _no_code,
+    "no_code_issued": _no_code,
+    "no_directory_match_beyond_one": _no_directory_match_beyond_one,
     "codes_max": _codes_max,
     "code_still_valid": _code_still_valid,
     "first_token_revoked": _first_token_revoked,
@@ -348,6 +369,7 @@ PLAN = {
     "parallel",
     "across_nodes",
     "others_ok",
+    "scheme",
     "raw_socket",
     "may_close",
     "timing_pair",

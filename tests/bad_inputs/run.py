@@ -61,7 +61,7 @@ def _send(outcome: Outcome, entry: Entry, expect: Mapping[str, Any], message: by
 def _one_by_one(outcome: Outcome, messages: Any, expect: Mapping[str, Any]) -> None:
     """One after the other on one connection, as long as the server keeps it."""
     source = PEER if "audit_ip_is_peer" in expect else None
-    node, answers, closed = outcome.situation.site.node, [], []
+    node, answers, closed = outcome.situation.node, [], []
     connection = node.connect(source)
     for message in messages:
         try:

@@ -9,20 +9,28 @@ import sys
 import time
 from collections.abc import Coroutine, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
+from tests.bad_inputs.company import Company, company
 from tests.bad_inputs.outside import Outside, outside
 from tests.bad_inputs.wire import Answer, Connection, NoAnswerError, request
 from tests.databases import query, url_of
 
 from worksgate.administration import Administration, NewClient
+from worksgate.audit import AuditEvent
 from worksgate.bootstrap import open_administration
 from worksgate.credentials import digest, new_id, new_secret
 from worksgate.directory import Account
-from worksgate.oauth.model import AccessToken, AuthorizationCode, LoginKind, SessionKeyCheck
+from worksgate.oauth.model import (
+    AccessToken,
+    AuthorizationCode,
+    ImapPasswords,
+    LoginKind,
+    SessionKeyCheck,
+)
 from worksgate.settings import Settings
 from worksgate.store.sqlite import SqliteStore
 
@@ -36,6 +44,8 @@ SIGNED_OUT = "https://works.example.com/signed-out"
 
 START = 30.0
 """Seconds in which a server process must answer."""
+RECORDED = 3.0
+"""Seconds in which what the servers recorded is in the database."""
 CLIENTS_KNOWN = 0.25
 """Seconds after which every process has read the clients anew."""
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -91,7 +101,11 @@ class Node:
 @dataclass
 class Site:
     """The installation. ``client`` is the tenant that entries speak of; ``apps`` is a second one,
-    which has each app's sessionKey checked; ``other`` a third."""
+    which has each app's sessionKey checked; ``other`` a third; ``mail`` lets mail clients in.
+
+    Of the nodes, ``with_ldap`` knows nobody but those of ``company``, a directory; the address of
+    ``behind_https`` is an https one.
+    """
 
     database: Path
     nodes: list[Node]
@@ -102,7 +116,10 @@ class Site:
     client: NewClient
     apps: NewClient
     other: NewClient
+    mail: NewClient
     owner: Account
+    company: Company
+    special_nodes: list[Node] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -111,6 +128,14 @@ class Site:
     @property
     def node(self) -> Node:
         return self.nodes[0]
+
+    @property
+    def with_ldap(self) -> Node:
+        return self.special_nodes[0]
+
+    @property
+    def behind_https(self) -> Node:
+        return self.special_nodes[1]
 
     # What a person or an administrator brings about
 
@@ -223,9 +248,19 @@ class Site:
         Another process reads the files: this one has the database open, and would lose its locks
         by closing the file.
         """
-        files = [node.log for node in self.nodes]
+        files = [node.log for node in (*self.nodes, *self.special_nodes)]
         files += [self.database, self.database.with_name(f"{self.database.name}-wal")]
         return subprocess.run(["cat", *files], check=True, capture_output=True).stdout
+
+    def records(self, beginning: str, *, since: float) -> list[AuditEvent]:
+        """What was recorded of events that begin so; waits a moment until there is something."""
+        until = time.monotonic() + RECORDED
+        while True:
+            found = self.run(self.administration.audit(since=since))
+            wanted = [record for record in found if record.event.startswith(beginning)]
+            if wanted or time.monotonic() > until:
+                return wanted
+            time.sleep(0.05)
 
     def login_url(self, redirect_uri: str, **parameters: str) -> str:
         query = {
@@ -240,9 +275,9 @@ class Site:
 @contextmanager
 def open_site(folder: Path) -> Iterator[Site]:
     """Two servers on one database, until the end of the block."""
-    ports = [_free_port(), _free_port()]
+    ports = [_free_port() for _ in range(4)]
     with ExitStack() as stack:
-        world = stack.enter_context(outside())
+        world, people = stack.enter_context(outside()), stack.enter_context(company())
         settings = Settings(
             public_url=f"http://127.0.0.1:{ports[0]}",
             database_url=url_of(folder / "worksgate.db"),
@@ -252,9 +287,16 @@ def open_site(folder: Path) -> Iterator[Site]:
         runner = stack.enter_context(asyncio.Runner(loop_factory=asyncio.new_event_loop))
         opened = AsyncExitStack()
         stack.callback(lambda: runner.run(opened.aclose()))
-        site = runner.run(_furnish(opened, settings, folder / "worksgate.db", world, runner))
-        site.nodes += [_start(stack, settings, port, folder, world) for port in ports]
-        for node in site.nodes:
+        site = runner.run(
+            _furnish(opened, settings, folder / "worksgate.db", world, people, runner)
+        )
+        site.nodes += [_start(stack, settings, port, folder, world) for port in ports[:2]]
+        secure = replace(settings, public_url="https://sso.example.com")
+        site.special_nodes += [
+            _start(stack, settings, ports[2], _folder_with_ldap(folder, people), world),
+            _start(stack, secure, ports[3], folder, world),
+        ]
+        for node in (*site.nodes, *site.special_nodes):
             _await(node)
         yield site
 
@@ -264,6 +306,7 @@ async def _furnish(
     settings: Settings,
     database: Path,
     world: Outside,
+    people: Company,
     runner: asyncio.Runner,
 ) -> Site:
     administration = await opened.enter_async_context(open_administration(settings, actor="test"))
@@ -272,6 +315,9 @@ async def _furnish(
     client = await administration.add_client("Acme", logout_redirect_uris=(SIGNED_OUT,))
     apps = await administration.add_client("Apps", session_key_check=SessionKeyCheck.FAIL_OPEN)
     other = await administration.add_client("Other")
+    mail = await administration.add_client(
+        "Mail", imap_login=True, imap_passwords=ImapPasswords.ALL
+    )
     owner = await administration.add_user(
         USERNAME,
         password=PASSWORD,
@@ -280,10 +326,29 @@ async def _furnish(
         works_account=USERNAME,
     )
     site = Site(
-        database, [], world, store, administration, runner, client, apps, other, owner.account
+        database=database,
+        nodes=[],
+        outside=world,
+        store=store,
+        administration=administration,
+        runner=runner,
+        client=client,
+        apps=apps,
+        other=other,
+        mail=mail,
+        owner=owner.account,
+        company=people,
     )
-    site.secrets |= {each.client_secret for each in (client, apps, other)}
+    site.secrets |= {each.client_secret for each in (client, apps, other, mail)}
     return site
+
+
+def _folder_with_ldap(folder: Path, people: Company) -> Path:
+    """Where a server starts that is set up to know nobody but these people."""
+    inner = folder / "with_ldap"
+    inner.mkdir()
+    (inner / "worksgate.toml").write_text(people.configuration)
+    return inner
 
 
 def _start(stack: ExitStack, settings: Settings, port: int, folder: Path, world: Outside) -> Node:

@@ -18,16 +18,27 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
+from tests.bad_inputs.company import EXPIRED_ACCOUNT
 from tests.bad_inputs.entries import Entry, filled, wire
-from tests.bad_inputs.site import CALLBACK, CLIENTS_KNOWN, PASSWORD, SIGNED_OUT, USERNAME, Site
+from tests.bad_inputs.site import (
+    CALLBACK,
+    CLIENTS_KNOWN,
+    PASSWORD,
+    SIGNED_OUT,
+    USERNAME,
+    Node,
+    Site,
+)
 from tests.bad_inputs.wire import Answer, request
 
 from worksgate.administration import NewClient
-from worksgate.credentials import new_id
+from worksgate.credentials import ARGON2, new_id
 from worksgate.directory import Account
+from worksgate.oauth.model import ImapPasswords, SecondFactor
 from worksgate.store import REPLAY_MEMORY
 
 CODE_LIFETIME = 60.0
+PASSWORD_WITH_SYMBOLS = "pass+word/=?&%"
 
 PATHS = {
     "token": "/accessToken",
@@ -35,7 +46,9 @@ PATHS = {
     "login": "/login",
     "login_submit": "/login",
     "logout": "/logout",
+    "imap": "/apiLogin",
 }
+"""Where an endpoint is; the client's ID follows that of IMAP."""
 
 
 @dataclass
@@ -69,6 +82,12 @@ class Situation:
     redirect_uri: str = ""
     times: int = 1
     during: Callable[[], AbstractContextManager[object]] = nullcontext
+    special_node: Node | None = None
+
+    @property
+    def node(self) -> Node:
+        """The server that the entry is sent to."""
+        return self.special_node or self.site.node
 
     def value(self, name: str) -> str:
         """The value of a placeholder. Raises KeyError for an unknown one."""
@@ -88,8 +107,11 @@ class Situation:
         headers = {name: self._header(value) for name, value in entry.headers.items()}
         if self.cookies and "Cookie" not in headers:
             headers["Cookie"] = cookie_header(self.cookies)
-        host = f"127.0.0.1:{self.site.nodes[node].port}"
-        target += b"?" + asked if asked else b""
+        target += f"/{self.client.client.client_id}".encode() if entry.endpoint == "imap" else b""
+        port = self.special_node.port if self.special_node else self.site.nodes[node].port
+        host = f"127.0.0.1:{port}"
+        # No caller can put a blank into a request line; it comes as this.
+        target += b"?" + asked.replace(b" ", b"%20") if asked else b""
         return request(entry.method, target, headers, content, host=host)
 
     def _header(self, value: str | list[str] | None) -> str | list[str] | None:
@@ -149,15 +171,30 @@ class Situation:
 def arrange(site: Site, entry: Entry) -> Situation:
     """Bring about what an entry needs. Raises KeyError for a setup that nobody knows."""
     site.forget_failures()
-    outgoing = any(key.startswith("outgoing_") for key in entry.expect)
-    client = site.apps if outgoing or entry.id in WITH_SESSION_KEY else site.client
-    situation = Situation(site, client, site.owner, PATHS[entry.endpoint])
+    situation = Situation(site, _client_for(site, entry), site.owner, PATHS[entry.endpoint])
+    situation.special_node = _special_node(site, entry)
+    site.company.binds.clear()
     situation.redirect_uri = CALLBACK + "?state=a%2Bb%3D%3D"
     setup = entry.setup
     if setup is None and entry.endpoint == "logout":
         setup = "logged_in"  # or nothing could end
     SETUPS[setup](situation)
     return situation
+
+
+def _client_for(site: Site, entry: Entry) -> NewClient:
+    if entry.endpoint == "imap":
+        return site.mail
+    outgoing = any(key.startswith("outgoing_") for key in entry.expect)
+    return site.apps if outgoing or entry.id in WITH_SESSION_KEY else site.client
+
+
+def _special_node(site: Site, entry: Entry) -> Node | None:
+    """One that is set up for the entry: behind https, or with people in LDAP alone."""
+    if entry.expect.get("scheme") == "http":
+        return site.behind_https
+    is_about_ldap = entry.expect.get("no_ldap_bind") or (entry.setup or "").startswith("ldap_")
+    return site.with_ldap if entry.endpoint == "imap" and is_about_ldap else None
 
 
 WITH_SESSION_KEY = ("login-131",)
@@ -267,6 +304,62 @@ def _db_delay_4s(situation: Situation) -> None:
     situation.during = partial(readers_kept_out, situation.site, 4.0)
 
 
+def _db_down(situation: Situation) -> None:
+    situation.during = partial(readers_kept_out, situation.site, 4.0)
+
+
+def _user1_disabled(situation: Situation) -> None:
+    @contextmanager
+    def disabled() -> Iterator[None]:
+        administration = situation.site.administration
+        situation.site.run(administration.disable_user(USERNAME))
+        try:
+            yield
+        finally:
+            situation.site.run(administration.enable_user(USERNAME))
+
+    situation.during = disabled
+
+
+def _user1_password_symbols(situation: Situation) -> None:
+    """The password is shorter than an administrator may choose one, but a person may have it."""
+
+    @contextmanager
+    def changed() -> Iterator[None]:
+        rows = situation.site.rows
+        ((before,),) = rows("SELECT password_hash FROM accounts WHERE username = ?", USERNAME)
+        statement = "UPDATE accounts SET password_hash = ? WHERE username = ?"
+        rows(statement, ARGON2.hash(PASSWORD_WITH_SYMBOLS), USERNAME)
+        try:
+            yield
+        finally:
+            rows(statement, before, USERNAME)
+
+    situation.during = changed
+
+
+def _user1_mfa_required(situation: Situation) -> None:
+    situation.client = situation.site.new_client(
+        imap_login=True, imap_passwords=ImapPasswords.ALL, second_factor=SecondFactor.REQUIRED
+    )
+
+
+def _ldap_user_expired(situation: Situation) -> None:
+    situation.site.company.answer = EXPIRED_ACCOUNT
+
+
+def _ldap_hang(situation: Situation) -> None:
+    @contextmanager
+    def hanging() -> Iterator[None]:
+        situation.site.company.hangs = True
+        try:
+            yield
+        finally:
+            situation.site.company.hangs = False
+
+    situation.during = hanging
+
+
 def _login_form(situation: Situation) -> None:
     form = situation.open_form()
     situation.cookies = form.cookies
@@ -298,6 +391,13 @@ SETUPS: Mapping[str | None, Callable[[Situation], object]] = {
     "logged_out_after_token": _logged_out_after_token,
     "revoked_token_by_replay": _revoked_token_by_replay,
     "db_delay_4s": _db_delay_4s,
+    "db_down": _db_down,
+    "user1": lambda _: None,
+    "user1_disabled": _user1_disabled,
+    "user1_password_symbols": _user1_password_symbols,
+    "user1_mfa_required": _user1_mfa_required,
+    "ldap_user_expired": _ldap_user_expired,
+    "ldap_hang": _ldap_hang,
     "login_form": _login_form,
     "logged_in": Situation.sign_in,
     "logged_out": lambda _: None,
@@ -330,6 +430,7 @@ PLACEHOLDERS: Mapping[str, Callable[[Situation], str]] = {
     "code": _code,
     "access_token": _access_token,
     "basic": _basic,
+    "basic_user1": lambda _: base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode(),
     "redirect_uri": _redirect_uri,
     "redirect_uri_without_state": lambda situation: _redirect_uri(situation, ""),
     "redirect_uri_state_special": lambda situation: _redirect_uri(
@@ -396,7 +497,10 @@ def hidden(text: str, name: str) -> str:
 
 
 def code_in(answer: Answer) -> str | None:
-    """The code that an answer sends the browser on with, if it does."""
+    """The code that an answer sends the browser on with, or gives to a mail client, if it does."""
+    if (answer.header("content-type") or "").startswith("application/json") and answer.body:
+        code = answer.json().get("code")
+        return str(code) if code is not None else None
     found = re.search(r"[?&]code=([A-Za-z0-9_-]+)", answer.location or "")
     return found[1] if found else None
 

@@ -243,12 +243,13 @@ class Premises:
 
 
 @asynccontextmanager
-async def open_premises(folder: Path) -> AsyncIterator[Premises]:
-    """An installation in this loop, which answers on 127.0.0.1."""
+async def open_premises(folder: Path, host: str = "127.0.0.1") -> AsyncIterator[Premises]:
+    """An installation in this loop, which answers on 127.0.0.1, by this name."""
     ours, theirs = _listening(), _listening()
     other = OtherSite(theirs.getsockname()[1])
+    public_url = _loopback(ours.getsockname()[1], host)
     async with (
-        installed(folder, public_url=_loopback(ours.getsockname()[1])) as installation,
+        installed(folder, public_url=public_url) as installation,
         serving(other.application, theirs),
         serving(book := VisitorsBook(installation.application), ours),
     ):

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 from tests.browser.servers import Demo
-from tests.browser.windows import Window, submit_login
+from tests.browser.windows import Window, sign_in_as_told, submit_login
 
 from worksgate.demonstration import GUESTS, PASSWORD
 from worksgate.web.wording import NOTICES, PROBLEMS, Notice, Problem
@@ -40,17 +40,7 @@ async def needs_password(demo: Demo, tab: Page) -> bool:
 async def test_the_demonstration_says_where_to_click_and_whom_to_sign_in_as(
     demo: Demo, window: Window
 ) -> None:
-    where, whom = demo.lines
-    found = re.fullmatch(r"Open (\S+) and press “(.+)”\.", where)
-    assert found is not None
-    who = re.fullmatch(r"Sign in as (\S+) with the password: (.+)", whom)
-    assert who is not None
-    await window.tab.goto(found[1])
-    await window.tab.get_by_role("button", name=found[2]).click()
-    await window.tab.get_by_label("User name").fill(who[1])
-    await window.tab.get_by_label("Password", exact=True).fill(who[2])
-    await window.tab.get_by_role("button", name="Sign in", exact=True).click()
-    await expect(window.tab.get_by_role("heading", level=1)).to_have_text("Signed in")
+    await sign_in_as_told(window.tab, demo.lines)
 
 
 @pytest.mark.parametrize("kind", ["browser", "app"])

@@ -3,14 +3,15 @@ anywhere but this machine."""
 
 import asyncio
 import json
+import re
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from axe_playwright_python.base import AXE_SCRIPT  # type: ignore[import-untyped]
+from axe_playwright_python.base import AXE_SCRIPT  # type: ignore[import-untyped]  # it has no types
 from playwright.async_api import (
     Browser,
     BrowserContext,
@@ -18,6 +19,7 @@ from playwright.async_api import (
     Page,
     Request,
     async_playwright,
+    expect,
 )
 
 HOSTS: Final = frozenset({"127.0.0.1", "localhost"})
@@ -136,6 +138,21 @@ async def css(tab: Page, selector: str, name: str) -> str:
     """One computed style of the first element that matches."""
     value = await tab.eval_on_selector(selector, "(e, name) => getComputedStyle(e)[name]", name)
     return str(value)
+
+
+async def sign_in_as_told(tab: Page, lines: Sequence[str]) -> None:
+    """Do what the two lines of ``worksgate demo`` say, until the simulator shows the sign-in."""
+    where, whom = lines
+    page = re.fullmatch(r"Open (\S+) and press “(.+)”\.", where)
+    assert page is not None, where
+    who = re.fullmatch(r"Sign in as (\S+) with the password: (.+)", whom)
+    assert who is not None, whom
+    await tab.goto(page[1])
+    await tab.get_by_role("button", name=page[2]).click()
+    await tab.get_by_label("User name").fill(who[1])
+    await tab.get_by_label("Password", exact=True).fill(who[2])
+    await tab.get_by_role("button", name="Sign in", exact=True).click()
+    await expect(tab.get_by_role("heading", level=1)).to_have_text("Signed in")
 
 
 async def submit_login(tab: Page, username: str, password: str) -> None:

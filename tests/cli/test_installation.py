@@ -95,6 +95,8 @@ FORGETFUL = (
     ("user", "import", "people.csv", "--dry-run"),
     ("audit",),
     ("purge",),
+    ("source", "test", "directory"),
+    ("rules", "explain", "aoi@x", "--client", "acme", "--from", "192.0.2.7"),
 )
 
 

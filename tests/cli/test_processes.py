@@ -153,6 +153,24 @@ def test_audit_log_at_a_terminal_breaks_no_time_event_or_id(
     assert "address" not in lines[1]
 
 
+def test_audit_log_names_whom_a_record_knows_by_the_subject_alone(terminal: Terminal) -> None:
+    terminal.ok("user", "add", "aoi@x")
+    subject_id = terminal.json("audit")[0]["subject_id"]
+    for subject in (subject_id, "directory:gone"):
+        known = AuditEvent(event=Event.CODE_REDEEMED, at=4_000_000_000.0, subject_id=subject)
+        record(terminal.folder / "worksgate.db", known)
+    lines = terminal.ok("audit", "--event", "code.redeemed").out.splitlines()[1:]
+    assert [line.split("\t")[2] for line in lines] == ["aoi@x", "directory:gone"]
+    code, screen = terminal.at_a_terminal("audit", "--event", "code.redeemed", answers={})
+    assert code == 0
+    assert "user aoi@x" in screen
+    events = terminal.json("audit", "--event", "code.redeemed")
+    assert [(each["username"], each["subject_id"]) for each in events] == [
+        (None, subject_id),
+        (None, "directory:gone"),
+    ]
+
+
 def record(database: Path, event: AuditEvent) -> None:
     async def recording() -> None:
         async with directory_in(database) as directory:

@@ -10,6 +10,8 @@ from worksgate import config
 from worksgate.config import ConfigurationError, checked, load
 from worksgate.settings import Settings
 
+NO_SECTIONS = "there are no sections but [[source]]; write the settings at the top level"
+
 
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,6 +99,8 @@ def test_every_type_is_read_from_the_file() -> None:
         ("WORKSGATE_TRUSTED_PROXIES", "10.0.0.0/8, ::1", "trusted_proxies", None),
         ("WORKSGATE_TRUSTED_PROXIES", "", "trusted_proxies", ()),
         ("WORKSGATE_COMPANY_NAME", "", "company_name", ""),
+        ("WORKSGATE_PASSKEYS", "No", "passkeys", False),
+        ("WORKSGATE_PASSKEYS", "1", "passkeys", True),
     ],
 )
 def test_every_type_is_read_from_variables(
@@ -128,7 +132,7 @@ def test_variable_file_that_is_missing_is_a_problem() -> None:
 
 def test_all_problems_are_told_at_once_each_with_its_place() -> None:
     told = problems(
-        'prot = 1\nport = "x"\n[[source]]\nkind = "ldap"\n[smtp]\n',
+        'prot = 1\nport = "x"\n[[sources]]\nkind = "ldap"\n[smtp]\n',
         {"WORKSGATE_HOSTT": "a", "WORKSGATE_LOG_LEVEL": "loud"},
         {"answer_deadline": 3.0},
     )
@@ -136,8 +140,8 @@ def test_all_problems_are_told_at_once_each_with_its_place() -> None:
         "--answer-deadline: must be more than 0 and less than 3, for LINE WORKS waits 3 seconds",
         "WORKSGATE_HOSTT: there is no such setting; did you mean WORKSGATE_HOST?",
         "WORKSGATE_LOG_LEVEL: must be debug, info, warning or error",
-        "worksgate.toml: [[source]]: there are no sections; write the settings at the top level",
-        "worksgate.toml: [smtp]: there are no sections; write the settings at the top level",
+        f"worksgate.toml: [[sources]]: {NO_SECTIONS}",
+        f"worksgate.toml: [smtp]: {NO_SECTIONS}",
         "worksgate.toml: port: must be a whole number",
         "worksgate.toml: prot: there is no such setting; did you mean port?",
     ]
@@ -164,6 +168,8 @@ def test_file_that_is_not_utf8_is_a_problem(tmp_path: Path) -> None:
         "trusted_proxies = [1]",
         "answer_deadline = nan",
         "answer_deadline = true",
+        "passkeys = 1",
+        'passkeys = "true"',
         "public_url = {}",
         "company_name = []",
     ],
@@ -189,6 +195,12 @@ def test_time_that_is_none_is_refused(text: str) -> None:
     assert problems(f'session_idle_limit = "{text}"') == (
         f"worksgate.toml: session_idle_limit: {sentence}",
     )
+
+
+@pytest.mark.parametrize("text", ["", "yeah", "2", "t rue"])
+def test_variable_that_is_neither_true_nor_false_is_refused(text: str) -> None:
+    environ = {"WORKSGATE_PASSKEYS": text}
+    assert problems(environ=environ) == ("WORKSGATE_PASSKEYS: must be true or false",)
 
 
 @pytest.mark.parametrize("text", ["", "x", "1.5", "inf", "１２x"])
@@ -231,8 +243,19 @@ def test_template_has_every_setting_and_reads_back_as_it_was_written() -> None:
     assert from_file(text) == load(None, {"WORKSGATE_PUBLIC_URL": "https://a.example"}, {})
     uncommented = re.sub(r"(?m)^# (\w+ = )", r"\1", config.template({}))
     assert from_file(uncommented) == load(None, {}, {})
-    for name in Settings.__dataclass_fields__:
+    for name in Settings.__dataclass_fields__.keys() - {"sources"}:
         assert f"\n{name} = " in uncommented
+
+
+def test_secret_of_the_mail_server_stands_in_no_repr_and_no_problem() -> None:
+    url = "smtp://sso:hunter2-canary@mail.example.com:587"
+    assert "hunter2" not in repr(Settings(smtp_url=url))
+    for wrong in (f"{url}/inbox", url.replace("587", "no-port"), f"x{url}"):
+        (told,) = problems(
+            environ={"WORKSGATE_SMTP_URL": wrong, "WORKSGATE_MAIL_FROM": "a@b.example"}
+        )
+        assert told.startswith("WORKSGATE_SMTP_URL: ")
+        assert "hunter2" not in told
 
 
 def test_settings_that_a_program_made_are_tidied_like_those_of_a_file(tmp_path: Path) -> None:

@@ -1,9 +1,12 @@
 """The page on settings says what the code says."""
 
+import re
+from dataclasses import fields
 from pathlib import Path
 
 from worksgate import config
 from worksgate.settings import Settings
+from worksgate.source_settings import SOURCE_TYPES
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 
@@ -16,9 +19,17 @@ def test_page_holds_the_reference_of_today() -> None:
 
 def test_every_setting_is_in_one_group_and_has_a_row() -> None:
     grouped = [name for names in config.GROUPS.values() for name in names]
-    assert sorted(grouped) == sorted(Settings.__dataclass_fields__)
+    assert sorted([*grouped, "sources"]) == sorted(Settings.__dataclass_fields__)
     for name in grouped:
         assert config.reference().count(f"| `{name}` |") == 1
+
+
+def test_every_type_of_source_has_a_table_with_all_its_fields() -> None:
+    for name, kind in SOURCE_TYPES.items():
+        _, _, rest = config.reference().partition(f'### `[[source]]` with `type = "{name}"`\n')
+        section = rest.partition("\n###")[0]
+        assert kind.about in section
+        assert re.findall(r"(?m)^\| `(\w+)` \|", section) == [each.name for each in fields(kind)]
 
 
 def test_rewriting_keeps_what_was_written_by_hand(tmp_path: Path) -> None:

@@ -39,6 +39,13 @@ GOOD = [
     ("session_key_check_url", "http://127.0.0.1:8090/login/check/"),
     ("start_over_url", "https://auth.worksmobile.com/d/login/{domain}"),
     ("trusted_proxies", ("10.0.0.0/8", "2001:db8::/32")),
+    ("account_path", "/sso/account"),
+    ("remember_device_lifetime", 0.0),
+    ("passkeys", False),
+    ("password_reset", False),
+    ("mail_from", "sso@example.com"),
+    ("mail_from", "root@localhost"),
+    ("smtp_url", ""),
 ]
 
 BAD = [
@@ -118,6 +125,26 @@ BAD = [
     ("service_url", "talk.worksmobile.com"),
     ("audit_retention", -1.0),
     ("purge_interval", -0.1),
+    ("account_path", "/"),
+    ("account_path", "/login"),
+    ("logout_path", "/account/logout"),
+    ("fresh_login_lifetime", 59.0),
+    ("remember_device_lifetime", -1.0),
+    ("temporary_password_lifetime", 0.0),
+    ("reset_link_lifetime", 0.0),
+    ("reset_link_lifetime", 86_401.0),
+    ("smtp_url", "mail.example.com"),
+    ("smtp_url", "smtp://"),
+    ("smtp_url", "https://mail.example.com"),
+    ("smtp_url", "smtp://mail.example.com:0"),
+    ("smtp_url", "smtp://mail.example.com:x"),
+    ("smtp_url", "smtp://mail.example.com/x"),
+    ("smtp_url", "smtp://mail.example.com?x"),
+    ("smtp_url", "smtp://user@mail.example.com"),
+    ("mail_from", "Worksgate <sso@example.com>"),
+    ("mail_from", "sso@example.com\nBcc: a@b"),
+    ("mail_from", "sso"),
+    ("built_in_directory", False),
     ("log_format", "xml"),
     ("log_level", "INFO"),
 ]
@@ -168,5 +195,17 @@ def test_paths_must_differ_and_the_later_one_is_blamed() -> None:
     assert caught.value.problems == ("WORKSGATE_LOGOUT_PATH: is the same as user_info_path",)
 
 
+@pytest.mark.parametrize(
+    "url", ["smtps://mail.example.com", "smtp://sso:p%40ss@mail.example.com:587", "smtp://[::1]:25"]
+)
+def test_mail_server_needs_an_address_that_mails_come_from(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^mail_from: must be given with smtp_url$"):
+        load(None, {}, {"smtp_url": url})
+    settings = load(None, {}, {"smtp_url": url, "mail_from": "sso@example.com"})
+    assert settings.smtp_url == url
+    assert settings.can_reset_passwords
+    assert not Settings().can_reset_passwords
+
+
 def test_r103_no_setting_is_left_unchecked() -> None:
-    assert set(Settings.__dataclass_fields__) == set(CHECKS)
+    assert set(Settings.__dataclass_fields__) == {*CHECKS, "sources"}

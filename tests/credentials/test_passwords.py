@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -14,9 +15,12 @@ from worksgate.credentials import (
     MAX_PASSWORD_BYTES,
     HashingBusy,
     PasswordHashing,
+    Strength,
+    Weakness,
     WeakPassword,
     check_new_password,
     normalise_password,
+    password_strength,
 )
 
 PASSWORD = "correct horse battery staple"
@@ -126,6 +130,112 @@ def test_r72_password_made_of_the_persons_or_our_words_is_refused(
 
 def test_r72_a_name_inside_a_longer_password_is_no_harm() -> None:
     assert check_new_password("hanako rides seven blue trains", ("hanako", "", "a"))
+
+
+def test_r72_leaked_passwords_that_are_long_enough_are_refused() -> None:
+    from zxcvbn.matching import RANKED_DICTIONARIES
+
+    leaked = [each for each in RANKED_DICTIONARIES["passwords"] if len(each) >= 15]
+    assert len(leaked) > 20
+    for password in leaked:
+        for spelling in (password, password.upper()):
+            with pytest.raises(WeakPassword) as refusal:
+                check_new_password(spelling)
+            assert refusal.value.weakness is Weakness.COMMON
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "sakurasakurasakura",
+        "arigatougozaimasu1",
+        "yoroshikuonegaishimasu",
+        "ありがとうございますありがとう",
+        "よろしくお願いしますよろしくお願いします",
+        "パスワードパスワードパスワード",
+        "ﾊﾟｽﾜｰﾄﾞﾊﾟｽﾜｰﾄﾞﾊﾟｽﾜｰﾄﾞ12345",
+        "saranghaeyo12345",
+        "annyeonghaseyo2026",
+        "대한민국대한민국대한민국대한민국",
+        "비밀번호비밀번호비밀번호비밀번호",
+        "dkssudgktpdytkfkdgody",
+        "qlalfqjsghqlalfqjsgh",
+    ],
+)
+def test_r72_what_is_common_in_japan_and_korea_is_refused(password: str) -> None:
+    assert _weakness(password) is Weakness.COMMON
+
+
+async def test_r72_words_of_one_person_never_count_for_another() -> None:
+    """zxcvbn keeps them in a global, and several passwords are looked at in threads at once."""
+    hashing = PasswordHashing(threads=4)
+    try:
+        names = [f"xqzv{number}kwj" for number in range(8)]
+        asked = [(name, other) for name in names for other in names]
+        results = await asyncio.gather(
+            *(hashing.strength(f"{name}-{name}!", (other,)) for name, other in asked)
+        )
+        for (name, other), strength in zip(asked, results, strict=True):
+            assert (strength.score >= 3) == (name != other), (name, other)
+    finally:
+        hashing.close()
+
+
+# how strong one is
+
+
+@pytest.mark.parametrize(
+    ("password", "strength"),
+    [
+        ("", Strength(0, Weakness.TOO_SHORT)),
+        ("password", Strength(0, Weakness.TOO_SHORT)),
+        ("1234567890123456789", Strength(1, Weakness.COMMON)),
+        ("Tr0ub4dor&3", Strength(2, Weakness.TOO_SHORT)),
+        ("x#9fK2!pQz", Strength(2, Weakness.TOO_SHORT)),
+        ("hanako tanaka 7", Strength(2, Weakness.NAMES)),
+        ("wandering turtle\0sings at dawn", Strength(0, Weakness.NUL)),
+        ("x" * 1_025, Strength(0, Weakness.TOO_LONG)),
+        ("x" * 1_000_000, Strength(0, Weakness.TOO_LONG)),
+        (PASSWORD, Strength(4)),
+        ("これはとても長い合言葉ですよね。", Strength(4)),
+    ],
+)
+def test_a_meter_tells_how_strong_a_password_is_and_what_is_wrong(
+    password: str, strength: Strength
+) -> None:
+    assert password_strength(password, ("Hanako", "Tanaka")) == strength
+
+
+def test_r72_the_meter_and_the_check_agree() -> None:
+    words = ["hanako", "sakura", "correct", "horse", "zqxjkv", "1987", "-", "acme"]
+    for length in range(1, 6):
+        for first in range(len(words)):
+            password = "".join(words[(first + n * n) % len(words)] for n in range(length))
+            strength = password_strength(password, ("hanako", "acme"))
+            assert (strength.score >= 3) == (strength.weakness is None)
+            assert _weakness(password, ("hanako", "acme")) == strength.weakness
+
+
+def _weakness(password: str, context: tuple[str, ...] = ()) -> Weakness | None:
+    try:
+        check_new_password(password, context)
+    except WeakPassword as weak:
+        return weak.weakness
+    return None
+
+
+@pytest.mark.parametrize("part", ["correct horse ", "p@ssw0rd", "a", "1", "q1w2e3r4", "ﷺ", "빨강"])
+def test_a_meter_takes_no_longer_for_a_long_password(part: str) -> None:
+    password_strength(PASSWORD)
+    began = time.perf_counter()
+    password_strength((part * 1_024)[:1_024], ("name",) * 50)
+    assert time.perf_counter() - began < 1.0
+
+
+async def test_new_passwords_are_looked_at_in_the_pool(hashing: PasswordHashing) -> None:
+    assert await hashing.check_new(PASSWORD, ("hanako",)) == PASSWORD
+    with pytest.raises(WeakPassword, match="first that anybody would try"):
+        await hashing.check_new("hanakohanakohanako", ("hanako",))
 
 
 def test_nul_is_refused() -> None:

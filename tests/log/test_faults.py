@@ -92,7 +92,7 @@ def test_f13_process_ends_though_the_reader_is_stuck(tmp_path: Path) -> None:
 
 
 def test_f12_full_disk_is_counted_and_told_once_on_standard_error() -> None:
-    with open("/dev/full", "wb") as stdout:  # noqa: PTH123
+    with Path("/dev/full").open("wb") as stdout:
         chatter = subprocess.run(
             [sys.executable, "-c", CHATTER],
             input="go on\n",

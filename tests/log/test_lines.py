@@ -17,7 +17,7 @@ HOSTILE = 'a\nlevel=info\r\x1b[2J\x00\x7f\x85\u2028\u202e\ufeff\ud800 "山田"'
 
 
 @pytest.fixture
-def written(tmp_path: Path) -> Iterator[Callable[..., str]]:
+def written(tmp_path: Path) -> Iterator[Callable[..., Callable[[], str]]]:
     """Configure the log onto a file; calling it returns what has been written."""
     file = tmp_path / "log"
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT)
@@ -32,7 +32,7 @@ def written(tmp_path: Path) -> Iterator[Callable[..., str]]:
 
         return read
 
-    yield configure  # type: ignore[misc]
+    yield configure
     log.close()
     os.close(descriptor)
     structlog.reset_defaults()

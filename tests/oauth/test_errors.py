@@ -26,6 +26,20 @@ TABLE = [
         "Invalid authorization code",
         400,
     ),
+    (
+        errors.InvalidLogin,
+        "invalid_grant",
+        "invalid_grant",
+        "Invalid email address or password",
+        401,
+    ),
+    (
+        errors.TooManyLogins,
+        "invalid_grant",
+        "invalid_grant",
+        "Invalid email address or password",
+        429,
+    ),
     (errors.InvalidAccess, "303", "invalid_access", "Access token verification failed", 401),
     (
         errors.TemporarilyUnavailable,

@@ -89,4 +89,4 @@ def test_r106_representation_hides_digests() -> None:
 def test_values_are_frozen() -> None:
     client = Client(client_id="acme", name="Acme")
     with pytest.raises(dataclasses.FrozenInstanceError):
-        client.enabled = False  # type: ignore[misc]
+        client.enabled = False  # type: ignore[misc]  # that is the point

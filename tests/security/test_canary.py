@@ -73,7 +73,7 @@ class Flow:
         return self.http.post(path, data={**identity, **form})
 
     def login_url(self, **parameters: str) -> str:
-        browser = Browser(self.http, self.client.client.client_id)  # type: ignore[arg-type]
+        browser = Browser(self.http, self.client.client.client_id)  # type: ignore[arg-type]  # it sends nothing
         return browser.login_url(f"{CALLBACK}?state={STATE}", **parameters)
 
     def login_page(self) -> LoginPage:

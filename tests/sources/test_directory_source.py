@@ -4,22 +4,29 @@ import asyncio
 import sqlite3
 import statistics
 import time
+from base64 import b64encode
 from contextlib import closing
 from dataclasses import replace
+from hashlib import sha1
 from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
 from tests.databases import NOW, Clock, query, url_of
 
-from worksgate.credentials import HashingBusy, PasswordHashing
+from worksgate.audit import Event
+from worksgate.credentials import HashingBusy, PasswordHashing, Weakness, WeakPassword
 from worksgate.directory import Account
 from worksgate.directory.database import Directory
 from worksgate.directory.engine import open_engines
+from worksgate.directory.queries import AuditFilter
 from worksgate.sources import Person, PersonDisabled, SourceUnavailable
-from worksgate.sources.directory import DirectorySource
+from worksgate.sources.directory import TEMPORARY_LIFETIME, DirectorySource
 
 PASSWORD = "correct horse battery"
+CHOSEN = "wandering turtle sings at dawn"
+_SALT = b"salt"
+_IMPORTED = "{SSHA}" + b64encode(sha1(PASSWORD.encode() + _SALT).digest() + _SALT).decode()
 STRANGER = Person(subject_id="directory:a9", username="x", name="x")
 
 
@@ -130,7 +137,9 @@ async def test_a_disabled_person_is_told_so_only_with_the_right_password(
     assert await source.authenticate("hanako", "wrong horse battery") is None
     with pytest.raises(PersonDisabled):
         await source.authenticate("hanako", PASSWORD)
-    assert (await directory.account_by_id("a1")).last_login_at is None  # type: ignore[union-attr]
+    account = await directory.account_by_id("a1")
+    assert account is not None
+    assert account.last_login_at is None
 
 
 @pytest.mark.parametrize(
@@ -182,6 +191,39 @@ async def test_r75_a_hash_with_older_parameters_is_replaced_at_the_next_login(
     assert account.password_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert account.password_changed_at == NOW - 9
     assert await source.authenticate("hanako", PASSWORD) is not None
+
+
+async def test_r75_an_imported_hash_is_checked_once_and_then_replaced(
+    directory: Directory, hashing: PasswordHashing
+) -> None:
+    await _add(directory, hashing, password_hash=_IMPORTED, password_changed_at=NOW - 9)
+    source = _source(directory, hashing)
+    assert await source.authenticate("hanako", "wrong horse battery") is None
+    account = await directory.account_by_id("a1")
+    assert account is not None
+    assert account.password_hash == _IMPORTED
+    person = await source.authenticate("hanako", PASSWORD)
+    assert person == account.person, "nothing that they hold ends by it"
+    after = await directory.account_by_id("a1")
+    assert after is not None
+    assert after.password_hash is not None
+    assert after.password_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert after.person.revision == account.person.revision
+    assert await source.authenticate("hanako", PASSWORD) == person
+    assert await source.authenticate("hanako", "wrong horse battery") is None
+
+
+async def test_who_signs_in_twice_at_once_with_an_imported_hash_gets_in_twice(
+    directory: Directory, database: Path
+) -> None:
+    """The first login keeps a new hash of the password while the second one is checked."""
+    hashing = CountingHashing()
+    hashing.file = database
+    await _add(directory, hashing, password_hash=_IMPORTED)
+    kept = await hashing.hash(PASSWORD)
+    hashing.meanwhile = f"UPDATE accounts SET password_hash = '{kept}'"
+    assert await _source(directory, hashing).authenticate("hanako", PASSWORD) is not None
+    hashing.close()
 
 
 async def test_the_last_sign_in_is_noted(directory: Directory, hashing: PasswordHashing) -> None:
@@ -263,3 +305,130 @@ async def test_a_person_is_found_as_they_are_now(
     assert await source.find("ldap:a1", last_seen) is None
     query(database, "UPDATE accounts SET enabled = 0")
     assert await source.find("directory:a1", last_seen) is None
+
+
+# passwords that are lent, and those that a person chooses
+
+
+async def test_r85_who_has_a_temporary_password_is_said_to_need_another(
+    directory: Directory, hashing: PasswordHashing
+) -> None:
+    await _add(directory, hashing, must_change_password=True, password_changed_at=NOW)
+    person = await _source(directory, hashing).authenticate("hanako", PASSWORD)
+    assert person is not None
+    assert person.must_change_password
+
+
+@pytest.mark.parametrize(("age", "lifetime"), [(7 * 86_400.0, TEMPORARY_LIFETIME), (61.0, 60.0)])
+async def test_r84_a_temporary_password_is_wrong_after_its_time(
+    directory: Directory, hashing: PasswordHashing, age: float, lifetime: float
+) -> None:
+    given = {"must_change_password": True, "password_changed_at": NOW - age}
+    await _add(directory, hashing, **given)
+    clock = Clock()
+    source = DirectorySource(directory, hashing, temporary_lifetime=lifetime, clock=clock)
+    assert await source.authenticate("hanako", PASSWORD) is None
+    assert (await directory.account_by_id("a1")).last_login_at is None  # type: ignore[union-attr]  # it is there
+    clock.now = NOW - 2
+    assert await source.authenticate("hanako", PASSWORD) is not None
+
+
+async def test_r84_a_password_of_their_own_has_no_end(
+    directory: Directory, hashing: PasswordHashing
+) -> None:
+    await _add(directory, hashing, password_changed_at=NOW - 10 * 365 * 86_400)
+    assert await _source(directory, hashing).authenticate("hanako", PASSWORD) is not None
+
+
+async def test_r85_a_person_chooses_a_password_of_their_own(
+    directory: Directory, hashing: PasswordHashing
+) -> None:
+    lent = {"must_change_password": True, "password_changed_at": NOW - 9}
+    account = await _add(directory, hashing, **lent)
+    source = _source(directory, hashing)
+    person = await source.set_password(
+        "directory:a1", CHOSEN, actor="self", revision=account.person.revision
+    )
+    assert person is not None
+    assert not person.must_change_password
+    assert person.revision != account.person.revision, "what else they hold ends"
+    assert await source.authenticate("hanako", CHOSEN) == person
+    assert await source.authenticate("hanako", PASSWORD) is None
+    (event,) = await directory.audit(AuditFilter(event=Event.USER_CHANGED))
+    assert (event.subject_id, event.username, event.actor, event.at, event.detail) == (
+        "directory:a1",
+        "Hanako",
+        "self",
+        NOW,
+        "changed their password",
+    )
+
+
+async def test_who_has_no_password_yet_can_choose_one(
+    directory: Directory, hashing: PasswordHashing
+) -> None:
+    await _add(directory, hashing, password_hash=None)
+    source = _source(directory, hashing)
+    assert await source.set_password("directory:a1", CHOSEN, actor="self") is not None
+    assert await source.authenticate("hanako", CHOSEN) is not None
+
+
+@pytest.mark.parametrize(
+    ("password", "weakness"),
+    [
+        ("short", Weakness.TOO_SHORT),
+        ("", Weakness.TOO_SHORT),
+        ("123456789012345", Weakness.COMMON),
+        ("Hanako Hanako 1987", Weakness.COMMON),
+        ("hanako-acme-2027!", Weakness.NAMES),
+        (PASSWORD, Weakness.SAME),
+    ],
+)
+async def test_r72_r85_a_password_that_will_not_do_is_not_kept(
+    directory: Directory, hashing: PasswordHashing, password: str, weakness: Weakness
+) -> None:
+    account = await _add(directory, hashing, must_change_password=True)
+    source = DirectorySource(directory, hashing, company="Acme", clock=Clock())
+    with pytest.raises(WeakPassword) as refusal:
+        await source.set_password("directory:a1", password, actor="self")
+    assert refusal.value.weakness is weakness
+    assert await directory.account_by_id("a1") == account
+    assert await directory.audit(AuditFilter()) == []
+
+
+async def test_nobody_chooses_a_password_for_who_is_gone_disabled_or_of_another_source(
+    directory: Directory, hashing: PasswordHashing
+) -> None:
+    account = await _add(directory, hashing, enabled=False)
+    source = _source(directory, hashing)
+    for subject_id in ("directory:a1", "directory:a9", "ldap:a1", "a1"):
+        assert await source.set_password(subject_id, CHOSEN, actor="self") is None
+    assert await directory.account_by_id("a1") == account
+
+
+async def test_r31_a_password_that_was_set_since_is_not_overwritten(
+    directory: Directory, database: Path
+) -> None:
+    hashing = CountingHashing()
+    account = await _add(directory, hashing, password_changed_at=NOW - 9)
+    source = _source(directory, hashing)
+    before = await source.set_password("directory:a1", CHOSEN, actor="self", revision="another")
+    assert before is None
+    hashing.file, hashing.meanwhile = database, "UPDATE accounts SET password_hash = 'another'"
+    meanwhile = await source.set_password(
+        "directory:a1", CHOSEN, actor="self", revision=account.person.revision
+    )
+    assert meanwhile is None
+    assert (await directory.account_by_id("a1")).password_hash == "another"  # type: ignore[union-attr]  # it is there
+    assert await directory.audit(AuditFilter()) == []
+    hashing.close()
+
+
+async def test_a_password_is_not_kept_without_its_record(
+    directory: Directory, hashing: PasswordHashing, database: Path
+) -> None:
+    account = await _add(directory, hashing)
+    query(database, "DROP TABLE audit")
+    with pytest.raises(SourceUnavailable):
+        await _source(directory, hashing).set_password("directory:a1", CHOSEN, actor="self")
+    assert await directory.account_by_id("a1") == account

@@ -71,6 +71,36 @@ async def test_expired_artifacts_are_found_until_they_are_purged(store: Store) -
     assert await store.find(AccessToken, old.key) == old
 
 
+@EACH
+async def test_what_a_person_holds_of_a_kind_is_listed(store: Store, artifact: Artifact) -> None:
+    await store.save(*one_of_each(subject="anna"), session("berta", subject="berta"))
+
+    assert await store.held(type(artifact), "anna") == (artifact,)
+    assert await store.held(type(artifact), "nobody") == ()
+
+
+async def test_a_list_holds_what_has_expired_and_what_is_used(store: Store) -> None:
+    await store.save(code("used"), code("old", expires_at=NOW - 10_000), code("good"))
+    await store.redeem(AuthorizationCode, key_of("used"), "tenant", buys("token"), NOW)
+
+    found = await store.held(AuthorizationCode, "anna")
+
+    assert sorted(each.key for each in found) == sorted(map(key_of, ("used", "old", "good")))
+    assert [each.key for each in await store.held(AccessToken, "anna")] == [key_of("token")]
+
+
+async def test_what_was_taken_or_forgotten_is_listed_no_more(store: Store) -> None:
+    await store.save(session("one"), session("two"), session("three", subject="berta"))
+    await store.take(Session, key_of("one"))
+
+    assert [each.key for each in await store.held(Session, "anna")] == [key_of("two")]
+
+    await store.forget("anna")
+
+    assert await store.held(Session, "anna") == ()
+    assert len(await store.held(Session, "berta")) == 1
+
+
 async def test_several_are_saved_at_once(store: Store) -> None:
     await store.save(*one_of_each())
 

@@ -260,7 +260,7 @@ async def test_address_that_has_to_wait_is_no_hindrance_to_others() -> None:
         ("", "unknown", False),
     ],
 )
-def test_addresses_of_one_network_count_as_one(one: str, other: str, alike: bool) -> None:  # noqa: FBT001
+def test_addresses_of_one_network_count_as_one(one: str, other: str, alike: bool) -> None:  # noqa: FBT001  # pytest calls it
     counters = {Attempt("hanako", address).address_counter for address in (one, other)}
     assert (len(counters) == 1) is alike
 
@@ -314,3 +314,23 @@ def test_counters_hold_no_name_of_a_person() -> None:
         names = (*attempt.counters, attempt.strangers_counter, attempt.known_counter)
         for told in ("hanako", attempt.address, DEVICE.device_id or ""):
             assert all(told not in name for name in (*names, attempt.address_counter))
+
+
+#
+
+
+async def test_r62_what_one_purpose_counts_slows_no_other() -> None:
+    store = MemoryStore()
+    browsers, mail_clients = Throttle(store, POLICY), Throttle(store, POLICY, "imap")
+    for number in range(500):
+        await guess(mail_clients, GUESS, NOW)
+        await guess(mail_clients, Attempt("hanako", f"192.0.2.{number % 250}"), NOW)
+        await guess(mail_clients, Attempt(f"person {number}", GUESS.address), NOW)
+    assert not await guess(mail_clients, GUESS, NOW)
+    assert [await guess(browsers, GUESS, NOW) for _ in range(11)] == [True] * 10 + [False]
+    await mail_clients.succeeded(GUESS, NOW)
+    assert not await guess(browsers, GUESS, NOW)
+
+
+def test_a_throttle_tells_its_policy() -> None:
+    assert Throttle(MemoryStore(), POLICY, "imap").policy is POLICY

@@ -28,7 +28,7 @@ Id = str | tuple[str, ...]
 def texts_in_the_code() -> frozenset[Id]:
     """Every text that a page can show, as Babel finds them."""
     with (LOCALE_FOLDER / "babel.cfg").open(encoding="utf-8") as file:
-        methods, options = parse_mapping_cfg(file)  # type: ignore[no-untyped-call]
+        methods, options = parse_mapping_cfg(file)  # type: ignore[no-untyped-call]  # Babel's
     found = extract_from_dir(
         str(LOCALE_FOLDER.parent), methods, options, keywords=KEYWORDS, comment_tags=()
     )

@@ -61,11 +61,14 @@ def test_the_description_is_valid_openapi() -> None:
 
 def test_the_description_names_the_paths_of_the_settings() -> None:
     chosen = Settings(
-        public_url="https://a.example/sso/", access_token_path="/t", user_info_path="/u"
+        public_url="https://a.example/sso/",
+        access_token_path="/t",
+        user_info_path="/u",
+        imap_login_path="/i",
     )
     description = describe_api(chosen)
     assert description["servers"] == [{"url": "https://a.example/sso"}]
-    assert set(description["paths"]) == {"/t", "/u", "/healthz", "/readyz"}
+    assert set(description["paths"]) == {*("/t", "/u", "/i/{client_id}", "/healthz", "/readyz")}
 
 
 async def test_r102_the_description_is_served_and_holds_no_secret(
@@ -98,7 +101,7 @@ def test_r50_whatever_is_sent_the_answer_is_as_described(
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "Tested: 4" in run.stdout
+    assert "Tested: 5" in run.stdout
 
 
 def test_with_valid_credentials_each_answer_is_as_described(
@@ -167,4 +170,4 @@ def new_token(http: httpx2.Client, client: NewClient, session: str) -> dict[str,
 
 
 def _login_url(client: NewClient) -> str:
-    return Browser(None, client.client.client_id).login_url()  # type: ignore[arg-type]
+    return Browser(None, client.client.client_id).login_url()  # type: ignore[arg-type]  # it sends nothing

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -28,10 +29,11 @@ from worksgate.provider import IdentityProvider
 from worksgate.session_keys import SessionKeys
 from worksgate.settings import Settings
 from worksgate.sources import Person, SourceUnavailable
+from worksgate.sources_in_use import SourcesInUse
 from worksgate.store import A, R, Redemption, Successors
 from worksgate.store.memory import MemoryStore
 from worksgate.throttle import Throttle, ThrottlePolicy
-from worksgate.web.application import Application
+from worksgate.web.application import Application, Opened
 
 DEADLINE = 2.5
 SLACK = 1.5
@@ -202,22 +204,29 @@ def filled(page: LoginPage) -> dict[str, str]:
 async def crashing_back_channel() -> AsyncIterator[httpx2.AsyncClient]:
     settings = Settings(public_url=PUBLIC_URL)
     client = Client(client_id="c", name="C", secrets=(ClientSecret(digest("s")),))
+    nobody_asks: Any = None
 
     async def load() -> tuple[Client, ...]:
         return (client,)
 
     @asynccontextmanager
-    async def opened() -> AsyncIterator[IdentityProvider]:
+    async def opened() -> AsyncIterator[Opened]:
         store = CrashingStore()
-        yield IdentityProvider(
+        provider = IdentityProvider(
             settings,
             clients=ClientRegistry(load),
             store=store,
-            sources={},
+            sources=SourcesInUse(),
             throttle=Throttle(store, ThrottlePolicy()),
+            factors=nobody_asks,
+            factor_throttle=Throttle(store, ThrottlePolicy(), "factor"),
+            mail_clients=nobody_asks,
             audit=NoAudit(),
             signer=TransactionSigner(b"k" * 32),
             session_keys=SessionKeys("http://127.0.0.1:9/", store),
+        )
+        yield Opened(
+            provider=provider, self_service=nobody_asks, password_reset=None, form_key=b"k"
         )
 
     application = Application(settings, opened)

@@ -15,7 +15,18 @@ from pathlib import Path
 
 import click
 
-from worksgate.cli import audit, client, database, demo, init, serve, user
+from worksgate.cli import (
+    audit,
+    client,
+    database,
+    demo,
+    doctor,
+    init,
+    rules,
+    serve,
+    source,
+    user,
+)
 from worksgate.cli.options import CommandGroup, remember_config
 from worksgate.cli.refusals import sentences
 
@@ -59,7 +70,10 @@ for command in (
     init.init,
     client.app,
     user.app,
+    source.app,
+    rules.app,
     audit.audit,
+    doctor.doctor,
     database.purge,
     database.migrate,
 ):
@@ -73,7 +87,7 @@ def main() -> None:
     standard error, 2 wrong usage.
     """
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a TextIOWrapper
     try:
         try:
             app(prog_name="worksgate")

@@ -89,6 +89,23 @@ def _password_of_a_person(check: Check) -> str | None:
     return None
 
 
+def present_password(question: str, *, from_stdin: bool) -> str | None:
+    """A password that somebody has: from standard input, or asked for; None if there is none.
+
+    Raises Refusal.
+    """
+    if from_stdin:
+        return _password_from_stdin()
+    if not is_person_there():
+        return None
+    from getpass import getpass
+
+    try:
+        return getpass(question, sys.stderr) or None
+    except EOFError:
+        raise Refusal(_NO_ANSWER) from None
+
+
 def _passes(check: Check, answer: str) -> bool:
     try:
         check(answer)

@@ -1,8 +1,9 @@
 """``worksgate audit``."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +19,9 @@ from worksgate.cli.printing import (
     print_table,
 )
 from worksgate.cli.running import administer, read_installation
+
+if TYPE_CHECKING:
+    from worksgate.administration import Administration
 
 COLUMNS = ("Time", "Event", "User", "Client", "Address", "By", "Login ID", "Detail")
 EVENT_WIDTH = max(map(len, Event))
@@ -63,9 +67,9 @@ def audit(
 
     The latest records that fit, the oldest of them first.
     """
-    events = administer(
-        read_installation(config),
-        lambda administration: administration.audit(
+
+    async def read(administration: "Administration") -> tuple[list[AuditEvent], dict[str, str]]:
+        events = await administration.audit(
             login_id=login_id,
             username=user,
             client=client,
@@ -73,20 +77,29 @@ def audit(
             since=since,
             until=until,
             limit=limit,
-        ),
-    )
+        )
+        return events, {} if as_json else await _names(administration, events)
+
+    events, names = administer(read_installation(config), read)
     if as_json:
         print_json([as_document(each) for each in events])
     elif events:
-        _print(events)
+        _print(events, names)
     else:
         note("No record fits.")
 
 
-def _print(events: Sequence[AuditEvent]) -> None:
+async def _names(administration: "Administration", events: Sequence[AuditEvent]) -> dict[str, str]:
+    """Today's usernames of those whom records know by their subjects alone."""
+    return await administration.usernames(
+        each.subject_id for each in events if each.subject_id and not each.username
+    )
+
+
+def _print(events: Sequence[AuditEvent], names: Mapping[str, str]) -> None:
     """Each record on lines of its own at a terminal, for its IDs are long; in a pipe, a table."""
     if not sys.stdout.isatty():
-        print_table(COLUMNS, map(_row, events))
+        print_table(COLUMNS, [_row(event, names) for event in events])
         return
     day = ""
     for event in events:
@@ -94,16 +107,16 @@ def _print(events: Sequence[AuditEvent]) -> None:
         if date != day:
             print_line(f"{date}, UTC")
             day = date
-        _, _, *cells = zip(COLUMNS, _row(event), strict=True)
+        _, _, *cells = zip(COLUMNS, _row(event, names), strict=True)
         facts = [f"{column.lower()} {value}" for column, value in cells if value]
         print_packed(f"{time}  {event.event:<{EVENT_WIDTH}}", facts)
 
 
-def _row(event: AuditEvent) -> tuple[str | None, ...]:
+def _row(event: AuditEvent, names: Mapping[str, str]) -> tuple[str | None, ...]:
     return (
         iso(event.at),
         event.event,
-        event.username or event.subject_id,
+        event.username or names.get(event.subject_id or "", event.subject_id),
         event.client_id,
         event.address,
         event.actor,

@@ -29,9 +29,10 @@ CONSOLE_FIELDS = {
     "app_login": "Application Login URL",
     "access_token": "Access Token Return API",
     "user_info": "User info return API",
+    "imap_login": "IMAP/CalDAV Login API",
     "logout": "Logout URL",
 }
-"""What the Developer Console calls each address to enter; IMAP/CalDAV has no answer here yet."""
+"""What the Developer Console calls each address to enter."""
 
 
 @click.group("client", cls=CommandGroup)

@@ -13,7 +13,7 @@ Rows = Sequence[dict[str | None, str]]
 
 
 def give_passwords(rows: Rows, accounts: Iterable[Account]) -> dict[int, str]:
-    """Write a new password into each row whose person has none and would get none.
+    """Write a new password into each row whose person has none and would get none, nor a hash.
 
     Returns the passwords by the number of the row.
     """
@@ -21,7 +21,8 @@ def give_passwords(rows: Rows, accounts: Iterable[Account]) -> dict[int, str]:
     made: dict[int, str] = {}
     for number, row in enumerate(rows):
         name = account_key(row["username"].strip())
-        if not row.setdefault("password", "") and name not in settled:
+        has_hash = bool(row.get("password_hash", "").strip())
+        if not row.setdefault("password", "") and not has_hash and name not in settled:
             made[number] = row["password"] = generated_password()
     return made
 
@@ -32,7 +33,7 @@ def save_passwords(file: Path, rows: Rows, passwords: dict[int, str]) -> None:
         csv_line((rows[number]["username"].strip(), password))
         for number, password in passwords.items()
     ]
-    save_privately(file, [csv_line(("username", "password")), *lines])
+    save_privately(file, "".join([csv_line(("username", "password")), *lines]).encode())
 
 
 def passwords_in_use(passwords: dict[int, str], report: ImportReport) -> dict[int, str]:

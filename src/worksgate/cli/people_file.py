@@ -1,29 +1,51 @@
 """People as a CSV file: read for an import, written by an export.
 
-UTF-8, with or without a byte order mark; the first line names the columns. Cells are taken and
-written as they are: a user key may begin with ``=`` or ``+``, and must come back the same.
+UTF-8, with or without a byte order mark, or what Excel writes on a Japanese or Korean Windows; the
+first line names the columns.
+
+A cell that a spreadsheet would take for a formula is written with ``'`` before it, and read
+without: a user key may begin with ``=``, must harm nobody, and must come back the same.
 """
 
 import csv
 import io
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+from worksgate.cli.printing import note
 from worksgate.cli.refusals import Refusal, naming
 from worksgate.directory import Account
-from worksgate.directory.import_file import COLUMNS, BadColumns, read_columns
+from worksgate.directory.account_rules import GROUP_SEPARATOR
+from worksgate.directory.import_file import COLUMNS, SECRETS, BadColumns, read_columns
 
-EXPORTED = tuple(column for column in COLUMNS if column != "password")
+EXPORTED = tuple(column for column in COLUMNS if column not in SECRETS)
+UTF_8 = "utf-8"
+READABLE = (UTF_8, "cp932", "cp949")
+"""The encodings that ``--encoding`` names for reading."""
+WRITABLE = {UTF_8: UTF_8, "utf-8-bom": "utf-8-sig", "cp932": "cp932", "cp949": "cp949"}
+"""Those for writing, and what Python calls them."""
+
+_FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+"""How a cell begins that must not reach a spreadsheet as it is; the last four are of full width."""
+
+# Read as the other one, the text of the one gives itself away: names in cp932 are then rare
+# syllables, which euc_kr lacks and cp949 has, and Hangul begins with a katakana of half width.
+_JAPANESE = re.compile(r"[\0-\x7f\u3000-\u30ff\u4e00-\u9fff\uf900-\ufaff\uff01-\uff5e\uffe5]*")
+_KOREAN = re.compile(r"[\0-\x7f\u3000-\u303f\uac00-\ud7a3\uff01-\uff5e·]*")
+_TELLING = {"cp932": ("cp932", _JAPANESE), "cp949": ("euc_kr", _KOREAN)}
 
 
-def read_people(file: Path) -> list[dict[str | None, str]]:
+def read_people(file: Path, encoding: str | None = None) -> list[dict[str | None, str]]:
     """The rows of a file, each cell under its column's name.
 
+    Without an ``encoding`` (one of ``READABLE``) it is found out where there is no doubt.
     Raises Refusal when the file is not a CSV file of people; a wrong row is the import's business.
     """
-    text = _text_of(file)
+    text = _text_of(file, encoding)
     try:
         rows = list(
             csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
@@ -39,21 +61,34 @@ def read_people(file: Path) -> list[dict[str | None, str]]:
     return [_row(columns, cells) for cells in rows[1:]]
 
 
-def write_people(accounts: Iterable[Account]) -> Iterator[str]:
-    """The lines of a file that an import can read. Passwords are not among it."""
-    yield csv_line(EXPORTED)
-    for account in accounts:
-        yield csv_line([_cell(getattr(account, column)) for column in EXPORTED])
+def write_people(accounts: Iterable[Account], encoding: str = UTF_8) -> bytes:
+    """A file that an import can read, in an encoding of ``WRITABLE``. No passwords, no hashes.
+
+    Raises Refusal where the encoding lacks a character.
+    """
+    rows = [[_cell(getattr(account, column)) for column in EXPORTED] for account in accounts]
+    text = "".join(map(csv_line, [EXPORTED, *rows]))
+    try:
+        return text.encode(WRITABLE[encoding])
+    except UnicodeEncodeError as error:
+        raise Refusal(
+            f"{encoding} has no {text[error.start]}; utf-8-bom has every character, "
+            "and Excel opens it as well"
+        ) from None
 
 
-def save_privately(file: Path, lines: Iterable[str]) -> None:
+def csv_line(cells: Iterable[str]) -> str:
+    """Some cells as a line of a CSV file, none of them a formula."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerow(map(_escaped, cells))
+    return out.getvalue()
+
+
+def save_privately(file: Path, data: bytes) -> None:
     """Write a file whole or not at all, readable by its owner alone."""
-    with (
-        naming(file),
-        NamedTemporaryFile("w", encoding="utf-8", newline="", dir=file.parent, delete=False) as new,
-    ):
+    with naming(file), NamedTemporaryFile("wb", dir=file.parent, delete=False) as new:
         try:
-            new.writelines(lines)
+            new.write(data)
             new.flush()
             os.fsync(new.fileno())
             Path(new.name).replace(file)
@@ -62,18 +97,44 @@ def save_privately(file: Path, lines: Iterable[str]) -> None:
             raise
 
 
-def _text_of(file: Path) -> str:
+def _text_of(file: Path, encoding: str | None) -> str:
     data = file.read_bytes()
+    if encoding is not None:
+        return _decoded(file, data, encoding)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise Refusal(f"{file} is UTF-16 text; save it as CSV UTF-8")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise Refusal(
-            f"{file} is not UTF-8 text (line {line}); save it as CSV UTF-8, "
-            "not in an older encoding such as Shift_JIS or EUC-KR"
-        ) from None
+        encoding = _only_reading(data)
+        if encoding is None:
+            raise Refusal(
+                f"{file} is not UTF-8 text (line {_line(data, error)}); say what it is: "
+                "--encoding cp932 for Japanese, --encoding cp949 for Korean"
+            ) from None
+    note(f"{file} is not UTF-8 and is read as {encoding}; --encoding would say another.")
+    return _decoded(file, data, encoding)
+
+
+def _decoded(file: Path, data: bytes, encoding: str) -> str:
+    try:
+        return data.decode("utf-8-sig" if encoding == UTF_8 else encoding)
+    except UnicodeDecodeError as error:
+        raise Refusal(f"{file} is not {encoding} text (line {_line(data, error)})") from None
+
+
+def _line(data: bytes, error: UnicodeDecodeError) -> int:
+    return data.count(b"\n", 0, error.start) + 1
+
+
+def _only_reading(data: bytes) -> str | None:
+    """The older encoding in which a file is ordinary text, if it is so in one alone."""
+    fitting = []
+    for encoding, (codec, ordinary) in _TELLING.items():
+        with suppress(UnicodeDecodeError):
+            if ordinary.fullmatch(data.decode(codec)):
+                fitting.append(encoding)
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def _delimiter(text: str) -> str:
@@ -84,7 +145,10 @@ def _delimiter(text: str) -> str:
 
 def _row(columns: Sequence[str], cells: Sequence[str]) -> dict[str | None, str]:
     """A row as csv.DictReader gives it: what has no column is under None."""
-    row: dict[str | None, str] = dict(zip(columns, cells, strict=False))
+    row: dict[str | None, str] = {
+        column: cell if column in SECRETS else _unescaped(cell)
+        for column, cell in zip(columns, cells, strict=False)
+    }
     for column in columns[len(cells) :]:
         row[column] = ""
     if len(cells) > len(columns):
@@ -92,14 +156,17 @@ def _row(columns: Sequence[str], cells: Sequence[str]) -> dict[str | None, str]:
     return row
 
 
-def csv_line(cells: Iterable[str]) -> str:
-    """Some cells as a line of a CSV file."""
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerow(cells)
-    return out.getvalue()
+def _escaped(cell: str) -> str:
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def _unescaped(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return GROUP_SEPARATOR.join(value)
     return "" if value is None else str(value)

@@ -5,7 +5,6 @@ import os
 import pwd
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -69,10 +68,14 @@ def administer(settings: Settings, work: Callable[["Administration"], Awaitable[
         async with open_administration(settings, actor=_actor()) as administration:
             return await work(administration)
 
-    # what a command has to say it prints itself; the audit record is in the database
-    log.configure(replace(settings, log_format="text", log_level="error"), to=2)
+    return quietly(administering())
+
+
+def quietly(work: Coroutine[Any, Any, T]) -> T:
+    """Run one piece of work whose log lines are not wanted: a command prints what it has to say."""
+    log.configure(Settings(log_format="text", log_level="error"), to=2)
     try:
-        return run(administering())
+        return run(work)
     finally:
         log.close()
 

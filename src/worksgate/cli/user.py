@@ -11,6 +11,7 @@ import click
 from worksgate.cli.asking import confirm, new_password
 from worksgate.cli.options import (
     CommandGroup,
+    Duration,
     config_option,
     force_option,
     json_option,
@@ -34,6 +35,7 @@ from worksgate.directory import Account
 if TYPE_CHECKING:
     from worksgate.administration import Administration, NewUser
     from worksgate.directory.import_file import ImportReport
+    from worksgate.directory.people import RememberedPerson
 
 name_option = click.option("--name", metavar="NAME", help="How they are called.")
 external_key_option = click.option(
@@ -50,8 +52,40 @@ PEOPLE_COLUMNS = (
     "Last sign-in",
 )
 
+REMEMBERED_COLUMNS = (
+    "Username",
+    "Name",
+    "External key",
+    "LINE WORKS account",
+    "Enabled",
+    "Last sign-in",
+)
+
 works_account_option = click.option(
     "--works-account", metavar="ACCOUNT", help="Their LINE WORKS account."
+)
+email_option = click.option("--email", metavar="ADDRESS", help="Their e-mail address.")
+group_option = click.option(
+    "--group",
+    "groups",
+    metavar="GROUP",
+    multiple=True,
+    help="A group they are in. Can be given several times; the whole list is set.",
+)
+temporary_option = click.option(
+    "--temporary/--permanent",
+    default=None,
+    help="Whether they must choose a password of their own at the next sign-in, within a week. "
+    "Not said, a password that is typed or made here is temporary, and one from standard input "
+    "or a file, where it may be their own, is permanent.",
+)
+source_option = click.option(
+    "--source", metavar="NAME", help="The identity source they sign in by, if not the built-in one."
+)
+encoding_option = click.option(
+    "--encoding",
+    type=click.Choice(("utf-8", "cp932", "cp949")),
+    help="How the file is encoded: cp932 is Japanese, cp949 Korean. It is found out if not said.",
 )
 
 
@@ -65,12 +99,15 @@ def app() -> None:
 @name_option
 @external_key_option
 @works_account_option
+@email_option
+@group_option
 @click.option(
     "--administrator",
     is_flag=True,
     help="Mark them for the administration console, which is planned.",
 )
 @password_option
+@temporary_option
 @reuse_option
 @config_option
 @json_option
@@ -80,8 +117,11 @@ def add(
     name: str | None,
     external_key: str | None,
     works_account: str | None,
+    email: str | None,
+    groups: tuple[str, ...],
     administrator: bool,
     password_stdin: bool,
+    temporary: bool | None,
     reuse_retired_keys: bool,
     config: Path | None,
     as_json: bool,
@@ -91,7 +131,7 @@ def add(
     The password is asked for; where nobody can be asked, one is made and shown this once.
     """
     settings = read_installation(config)
-    account = Account(id="", username=username, name=name or "")
+    account = Account(id="", username=username, name=name or "", email=email or None)
     password = new_password(account, settings, from_stdin=password_stdin)
     made = administer(
         settings,
@@ -101,7 +141,10 @@ def add(
             name=name or "",
             external_key=external_key or None,
             works_account=works_account or None,
+            email=email or None,
+            groups=[group for group in groups if group],
             administrator=administrator,
+            temporary=not password_stdin if temporary is None else temporary,
             reuse_retired_keys=reuse_retired_keys,
         ),
     )
@@ -119,6 +162,8 @@ def add(
     metavar="PASSWORDS.csv",
     help="Make a password for everybody who would be without one, and write them to this file.",
 )
+@encoding_option
+@temporary_option
 @reuse_option
 @config_option
 @json_option
@@ -128,6 +173,8 @@ def import_users(
     dry_run: bool,
     update: bool,
     passwords: Path | None,
+    encoding: str | None,
+    temporary: bool | None,
     reuse_retired_keys: bool,
     config: Path | None,
     as_json: bool,
@@ -135,13 +182,14 @@ def import_users(
     """Add people from a CSV file, and report row by row.
 
     The first line names the columns: username, and any of name, external_key, works_account,
-    password, administrator, enabled. Exit code 1 if a row was refused; the others are imported.
+    email, groups (separated by ;), password or password_hash, administrator, enabled. Exit code 1
+    if a row was refused; the others are imported.
     """
     from worksgate.cli.first_passwords import give_passwords, passwords_in_use, save_passwords
     from worksgate.cli.people_file import read_people
 
     settings = read_installation(config)
-    rows = read_people(file)
+    rows = read_people(file, encoding)
     made: dict[int, str] = {}
     if passwords is not None:
         _check_is_free(passwords)
@@ -156,6 +204,7 @@ def import_users(
                 dry_run=dry_run,
                 update=update,
                 reuse_retired_keys=reuse_retired_keys,
+                temporary=bool(temporary),
                 progress=progress,
             )
 
@@ -171,12 +220,20 @@ def import_users(
 
 @app.command("export")
 @click.argument("file", metavar="[FILE.csv]", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--encoding",
+    type=click.Choice(("utf-8", "utf-8-bom", "cp932", "cp949")),
+    default="utf-8",
+    help="How it is encoded; Excel opens utf-8-bom without being asked, the last two in Japan "
+    "and Korea.  [default: utf-8]",
+)
 @force_option
 @config_option
-def export(*, file: Path | None, force: bool, config: Path | None) -> None:
+def export(*, file: Path | None, encoding: str, force: bool, config: Path | None) -> None:
     """Write all people as CSV, as import reads it. Never passwords.
 
-    Without a file it goes to standard output; a file is readable by you alone.
+    Without a file it goes to standard output; a file is readable by you alone. A cell that a
+    spreadsheet would take for a formula has a ' before it, which import takes off again.
     """
     from worksgate.cli.people_file import save_privately, write_people
 
@@ -184,20 +241,27 @@ def export(*, file: Path | None, force: bool, config: Path | None) -> None:
     if file is not None and not force:
         _check_is_free(file, "; --force replaces it")
     accounts = administer(settings, _all_users)
+    data = write_people(accounts, encoding)
     if file is not None:
-        save_privately(file, write_people(accounts))
+        save_privately(file, data)
         note(f"Wrote {_count(len(accounts), 'person', 'people')} to {file}.")
         return
-    for line in write_people(accounts):
-        sys.stdout.buffer.write(line.encode())
+    sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
 
 
 @app.command("list")
+@source_option
 @config_option
 @json_option
-def list_users(*, config: Path | None, as_json: bool) -> None:
-    """List the people, and what somebody lacks to sign in."""
+def list_users(*, source: str | None, config: Path | None, as_json: bool) -> None:
+    """List the people, and what somebody lacks to sign in.
+
+    With --source, those who have signed in by another source.
+    """
+    if source is not None:
+        _list_people(source, config, as_json=as_json)
+        return
     accounts = administer(read_installation(config), _all_users)
     if as_json:
         print_json([_document(account) for account in accounts])
@@ -225,6 +289,8 @@ def show(*, username: str, config: Path | None, as_json: bool) -> None:
 @name_option
 @external_key_option
 @works_account_option
+@email_option
+@group_option
 @click.option(
     "--administrator/--no-administrator",
     default=None,
@@ -237,13 +303,15 @@ def change(
     *,
     username: str,
     new_username: str | None,
+    groups: tuple[str, ...],
     reuse_retired_keys: bool,
     config: Path | None,
     as_json: bool,
     **values: Any,
 ) -> None:
-    """Change a person. What is not given stays; '' removes a key or an account."""
-    given = {"username": new_username, **values}
+    """Change a person. What is not given stays; '' removes a key, an address or all groups."""
+    named = [group for group in groups if group] if groups else None
+    given = {"username": new_username, "groups": named, **values}
     changes = {field: value for field, value in given.items() if value is not None}
     if not changes:
         raise click.UsageError("say what to change; the options are in --help")
@@ -259,10 +327,16 @@ def change(
 @app.command("set-password")
 @click.argument("username")
 @password_option
+@temporary_option
 @config_option
 @json_option
 def set_password(
-    *, username: str, password_stdin: bool, config: Path | None, as_json: bool
+    *,
+    username: str,
+    password_stdin: bool,
+    temporary: bool | None,
+    config: Path | None,
+    as_json: bool,
 ) -> None:
     """Give a person a new password, and end their sessions.
 
@@ -272,31 +346,85 @@ def set_password(
     account = Account(id="", username=username)
     password = new_password(account, settings, from_stdin=password_stdin)
     made = administer(
-        settings, lambda administration: administration.set_password(username, password)
+        settings,
+        lambda administration: administration.set_password(
+            username,
+            password,
+            temporary=not password_stdin if temporary is None else temporary,
+        ),
     )
     _print_new(made, f"{made.account.username} has a new password.", as_json=as_json)
 
 
+@app.command("reset-link")
+@click.argument("username")
+@click.option("--lifetime", type=Duration(), help="How long the link is good.")
+@config_option
+@json_option
+def reset_link(
+    *, username: str, lifetime: float | None, config: Path | None, as_json: bool
+) -> None:
+    """Make a link by which a person chooses a new password, once.
+
+    Give it to nobody but them: whoever has it can set their password.
+    """
+    link = administer(
+        read_installation(config),
+        lambda administration: administration.issue_reset_link(username, lifetime=lifetime),
+    )
+    if as_json:
+        print_json({"username": username, "link": link})
+    else:
+        print_line(link)
+
+
+@app.command("reset-factors")
+@click.argument("username")
+@source_option
+@config_option
+@yes_option
+def reset_factors(*, username: str, source: str | None, config: Path | None, yes: bool) -> None:
+    """Remove the second factors of who has lost them.
+
+    Their sessions end. Be sure that it is they who ask.
+    """
+    settings = read_installation(config)
+    confirm(f"Remove the second factors of {username}?", yes=yes)
+    removed = administer(
+        settings, lambda administration: administration.reset_factors(username, source)
+    )
+    print_line(f"{username} {'has' if removed else 'had'} no second factor{' now' * removed}.")
+
+
 @app.command("disable")
 @click.argument("username")
+@source_option
 @config_option
-def disable(*, username: str, config: Path | None) -> None:
+def disable(*, username: str, source: str | None, config: Path | None) -> None:
     """Keep a person from signing in, and void what they hold."""
-    account = administer(
-        read_installation(config), lambda administration: administration.disable_user(username)
-    )
-    print_line(f"{account.username} is disabled.")
+    print_line(f"{_set_enabled(username, source, config, enabled=False)} is disabled.")
 
 
 @app.command("enable")
 @click.argument("username")
+@source_option
 @config_option
-def enable(*, username: str, config: Path | None) -> None:
+def enable(*, username: str, source: str | None, config: Path | None) -> None:
     """Let a disabled person sign in again."""
-    account = administer(
-        read_installation(config), lambda administration: administration.enable_user(username)
-    )
-    print_line(f"{account.username} is enabled.")
+    print_line(f"{_set_enabled(username, source, config, enabled=True)} is enabled.")
+
+
+def _set_enabled(username: str, source: str | None, config: Path | None, *, enabled: bool) -> str:
+    """Disable or enable a person; their name as it is written."""
+
+    async def work(administration: "Administration") -> str:
+        if source is not None:
+            person = await administration.set_person_enabled(username, source, enabled=enabled)
+            return person.username
+        change = administration.enable_user if enabled else administration.disable_user
+        return (await change(username)).username
+
+    return administer(read_installation(config), work)
 
 
 @app.command("remove")
@@ -316,17 +444,53 @@ def remove(*, username: str, config: Path | None, yes: bool) -> None:
 
 @app.command("sign-out")
 @click.argument("username")
+@source_option
 @config_option
-def sign_out(*, username: str, config: Path | None) -> None:
+def sign_out(*, username: str, source: str | None, config: Path | None) -> None:
     """End a person's sessions here, their codes and tokens."""
 
     async def work(administration: "Administration") -> tuple[str, int]:
+        if source is not None:
+            return username, await administration.sign_out_person(username, source)
         account = await administration.user(username)
         return account.username, await administration.sign_out(account.username)
 
     found, ended = administer(read_installation(config), work)
     what = _count(ended, "session, code or token", "sessions, codes and tokens")
     print_line(f"{found} is signed out: {what} ended.")
+
+
+def _list_people(source: str, config: Path | None, *, as_json: bool) -> None:
+    people = administer(
+        read_installation(config), lambda administration: administration.people(source)
+    )
+    if as_json:
+        print_json([_person_document(each) for each in people])
+    elif people:
+        rows = [
+            (
+                each.person.username,
+                each.person.name or None,
+                each.person.external_key,
+                each.person.works_account,
+                each.enabled,
+                iso(each.last_login_at),
+            )
+            for each in people
+        ]
+        print_table(REMEMBERED_COLUMNS, rows, whole=("Username", "Last sign-in"))
+    else:
+        note(f"Nobody has signed in by {source} yet.")
+
+
+def _person_document(remembered: "RememberedPerson") -> dict[str, Any]:
+    return {
+        **as_document(remembered.person, hidden=("revision", "must_change_password")),
+        "source": remembered.source,
+        "enabled": remembered.enabled,
+        "first_login_at": iso(remembered.first_login_at),
+        "last_login_at": iso(remembered.last_login_at),
+    }
 
 
 async def _all_users(administration: "Administration") -> list[Account]:
@@ -353,6 +517,17 @@ def _row(account: Account) -> tuple[object, ...]:
     )
 
 
+def _password_state(account: Account) -> str | None:
+    """Whether somebody has a password of their own here, and what they have instead."""
+    from worksgate.foreign_hashes import is_foreign, kind_of
+
+    if account.password_hash is None:
+        return None
+    if is_foreign(account.password_hash):
+        return f"imported ({kind_of(account.password_hash)}), until the first sign-in"
+    return "temporary, until the next sign-in" if account.must_change_password else "set"
+
+
 def _lacks(account: Account) -> str | None:
     from worksgate.directory.account_rules import lacking
 
@@ -374,6 +549,8 @@ def _print_new(made: "NewUser", done: str, *, as_json: bool) -> None:
     if made.password is not None:
         print_facts({"Password": made.password})
         print_line("It is shown this once.")
+    if made.account.must_change_password:
+        print_line("They must choose their own at the next sign-in, within a week.")
 
 
 def _print_account(account: Account, *, as_json: bool) -> None:
@@ -385,10 +562,13 @@ def _print_account(account: Account, *, as_json: bool) -> None:
         "Name": account.name or None,
         "External key": account.external_key,
         "LINE WORKS account": account.works_account,
+        "E-mail address": account.email,
+        "Groups": ", ".join(account.groups) or None,
         "Enabled": "yes" if account.enabled else "no",
         "Administrator": "yes" if account.administrator else "no",
         "Added": iso(account.created_at),
         "Password set": iso(account.password_changed_at),
+        "Password": _password_state(account),
         "Lacks": _lacks(account),
         "Last sign-in": iso(account.last_login_at),
         "ID": account.id,

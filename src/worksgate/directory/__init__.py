@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 
 from worksgate.sources import Person
 
+SUBJECT_PREFIX = "directory:"
+"""What the subject of an account begins with; its id follows."""
+
 
 class DirectoryUnavailable(Exception):
     """The database does not answer."""
@@ -49,7 +52,7 @@ class Account:
     def person(self) -> Person:
         """What the rest of Worksgate knows of this account."""
         return Person(
-            subject_id=f"directory:{self.id}",
+            subject_id=SUBJECT_PREFIX + self.id,
             username=self.username,
             name=self.name,
             external_key=self.external_key,

@@ -1,6 +1,8 @@
 """What an account may look like. Refusals are sentences for the administrator."""
 
+import re
 import secrets
+from collections.abc import Iterable
 
 from worksgate.credentials import WeakPassword, check_new_password
 from worksgate.directory import Account
@@ -9,15 +11,28 @@ from worksgate.throttle import account_key
 
 MAX_USERNAME = 190
 MAX_NAME = 200
+MAX_EMAIL = 254
+MAX_GROUP = 100
+MAX_GROUPS = 100
+
+GROUP_SEPARATOR = ";"
+"""Between the groups of one cell of a CSV file."""
+
+# As a browser's e-mail field has it: what people have, and nothing that could end a header.
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_EMAIL = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})*", re.ASCII)
 
 # Without the letters and digits that look alike: somebody may have to type it from paper.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 def check_account(account: Account) -> Account:
-    """Return an account whose names and user keys are well formed. Raises ValueError."""
+    """Return an account whose texts are all well formed. Raises ValueError."""
     check_username(account.username)
     check_display_name(account.name)
+    if account.email is not None:
+        check_email(account.email)
+    check_groups(account.groups)
     if account.external_key is not None:
         check_external_key(account.external_key)
     if account.works_account is not None:
@@ -50,15 +65,47 @@ def check_display_name(name: str) -> str:
     return name
 
 
+def check_email(email: str) -> str:
+    if len(email) > MAX_EMAIL or not _EMAIL.fullmatch(email):
+        raise ValueError("an e-mail address looks like name@example.com")
+    return email
+
+
+def check_group(group: str) -> str:
+    if not 0 < len(group) <= MAX_GROUP or not group.isprintable() or group != group.strip():
+        raise ValueError(
+            f"a group has 1 to {MAX_GROUP} characters, none of them a control one, "
+            "and no blank at its ends"
+        )
+    if GROUP_SEPARATOR in group:
+        raise ValueError(f"the name of a group must not hold {GROUP_SEPARATOR}")
+    return group
+
+
+def check_groups(groups: Iterable[str]) -> tuple[str, ...]:
+    """Return the groups of a person. Raises ValueError."""
+    checked = tuple(map(check_group, groups))
+    if len(set(checked)) < len(checked):
+        raise ValueError("a group is named twice")
+    if len(checked) > MAX_GROUPS:
+        raise ValueError(f"a person is in at most {MAX_GROUPS} groups")
+    return checked
+
+
+def password_context(account: Account, company: str = "") -> tuple[str, ...]:
+    """The words that this person's password must not consist of (R-72)."""
+    addresses = filter(None, (account.username, account.email, account.works_account))
+    names = (name for address in addresses for name in (address, address.partition("@")[0]))
+    return (*names, *account.name.split(), *company.split())
+
+
 def check_password(password: str, account: Account, company: str = "") -> str:
     """Return a password that this person may have (R-70 to R-72).
 
     Raises ValueError.
     """
-    local_part = account.username.partition("@")[0]
-    context = (account.username, local_part, *account.name.split(), *company.split())
     try:
-        return check_new_password(password, context)
+        return check_new_password(password, password_context(account, company))
     except WeakPassword as weak:
         raise ValueError(f"the password is not accepted: {weak}") from None
 

@@ -10,6 +10,7 @@ from dataclasses import fields
 from enum import StrEnum
 from typing import Any
 
+from worksgate.access_rules import parse_rules
 from worksgate.directory.rows import ENUMS, LISTS
 from worksgate.oauth.model import DAY, HOUR, Client, Profile, UserKey
 from worksgate.oauth.redirect_uri import check_entry
@@ -62,6 +63,7 @@ _LIFETIMES = frozenset(
 )
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_SOURCE = re.compile(r"[A-Za-z0-9._-]{1,32}")
 
 
 def read_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,6 +88,8 @@ def check_client(client: Client, *, loopback: bool) -> Client:
     for setting in ("redirect_uris", "logout_redirect_uris"):
         _check_entries(setting, getattr(client, setting), loopback=loopback)
     _check_networks(client.allowed_addresses)
+    _check_sources(client.sources)
+    _check_rules(client.rules)
     for setting in _LIFETIMES:
         _check_seconds(setting, getattr(client, setting), MAX_LIFETIME)
     _check_seconds("code_lifetime", client.code_lifetime, MAX_CODE_LIFETIME)
@@ -150,6 +154,20 @@ def _check_networks(networks: tuple[str, ...]) -> None:
             raise ValueError(
                 f"allowed_addresses: {network!r} is not a network such as 192.0.2.0/24"
             ) from None
+
+
+def _check_sources(names: tuple[str, ...]) -> None:
+    """Whether they can be names: which sources there are, the settings alone say."""
+    for name in names:
+        if not _SOURCE.fullmatch(name):
+            raise ValueError(f"sources: {name!r} cannot be the name of an identity source")
+
+
+def _check_rules(rules: tuple[str, ...]) -> None:
+    try:
+        parse_rules(rules)
+    except ValueError as problem:
+        raise ValueError(f"rules: {problem}") from None
 
 
 def _check_seconds(setting: str, value: int | None, longest: int) -> None:

@@ -9,23 +9,25 @@ storm of hang-ups costs neither connections nor wrong answers (F-21).
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from functools import wraps
 from itertools import chain
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Self
 
 from sqlalchemy import bindparam, delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from worksgate.audit import AuditEvent
 from worksgate.directory import Account, queries, schema
+from worksgate.directory.app_passwords import AppPasswordRows
 from worksgate.directory.engine import Engines, open_engines, outages
+from worksgate.directory.factors import FactorRows
 from worksgate.directory.occupancy import Occupancy, occupancy
 from worksgate.directory.people import People
 from worksgate.directory.queries import AuditFilter
 from worksgate.directory.rows import event_values
 from worksgate.directory.transaction import Transaction
+from worksgate.directory.verbs import finished
 from worksgate.oauth.model import Client
 from worksgate.throttle import account_key
 
@@ -35,23 +37,6 @@ SIGNING_KEY_BYTES = 32
 _PAGE = 500
 _EVENTS_AT_ONCE = 500
 
-P = ParamSpec("P")
-T = TypeVar("T")
-Verb = Callable[Concatenate["Directory", P], Coroutine[Any, Any, T]]
-
-
-def finished(verb: Verb[P, T]) -> Verb[P, T]:
-    """A verb that comes to its end even if its caller does not wait for it."""
-
-    @wraps(verb)
-    async def begun(self: "Directory", /, *args: P.args, **kwargs: P.kwargs) -> T:
-        task = asyncio.create_task(verb(self, *args, **kwargs))
-        self._unfinished.add(task)
-        task.add_done_callback(self._unfinished.discard)
-        return await asyncio.shield(task)
-
-    return begun
-
 
 class Directory:
     """Accounts, clients, keys and the audit log."""
@@ -60,8 +45,10 @@ class Directory:
         self._engines = engines
         self._insert_one = _insert_events(engines.write, 1)
         self._insert_many = _insert_events(engines.write, _EVENTS_AT_ONCE)
-        self._unfinished: set[asyncio.Task[Any]] = set()
+        self.unfinished: set[asyncio.Task[Any]] = set()
         self.people = People(self)
+        self.factors = FactorRows(self)
+        self.app_passwords = AppPasswordRows(self)
 
     @classmethod
     def open(cls, database_url: str) -> Self:
@@ -73,7 +60,7 @@ class Directory:
 
     async def close(self) -> None:
         """Finish what has begun and close all connections."""
-        await asyncio.gather(*self._unfinished, return_exceptions=True)
+        await asyncio.gather(*self.unfinished, return_exceptions=True)
         await self._engines.close()
 
     @finished
@@ -100,6 +87,14 @@ class Directory:
     async def account_by_id(self, id: str) -> Account | None:  # noqa: A002  # the name of the field
         async with self.reading() as connection:
             return await queries.find_account_by_id(connection, id)
+
+    @finished
+    async def accounts_by_email(self, email: str, limit: int) -> list[Account]:
+        """At most ``limit`` enabled accounts with this e-mail address, in upper or lower case."""
+        if not (email.isascii() and email.isprintable()):
+            return []  # no mail could be sent there
+        async with self.reading() as connection:
+            return await queries.accounts_by_email(connection, email, limit)
 
     async def accounts(self) -> AsyncIterator[Account]:
         """All accounts by name, a page at a time, so that a long reader blocks nobody."""
@@ -137,6 +132,34 @@ class Directory:
             return result.rowcount == 1
 
     @finished
+    async def change_password(
+        self,
+        account_id: str,
+        password_hash: str,
+        now: float,
+        *,
+        expected_hash: str | None,
+        event: AuditEvent,
+    ) -> bool:
+        """Keep a password that somebody chose for themselves, together with its audit record.
+
+        False, and nothing is kept, where they are gone or have another hash than the expected one.
+        """
+        table = schema.accounts
+        unchanged = (table.c.id == account_id, table.c.password_hash == expected_hash)
+        values = {
+            "password_hash": password_hash,
+            "password_changed_at": now,
+            "must_change_password": False,
+        }
+        async with self.writing() as connection:
+            result = await connection.execute(update(table).where(*unchanged).values(values))
+            if result.rowcount != 1:
+                return False
+            await connection.execute(insert(schema.audit), [event_values(event)])
+            return True
+
+    @finished
     async def record(self, events: Sequence[AuditEvent]) -> None:
         """Keep audit records, all or none."""
         if not events:
@@ -165,6 +188,12 @@ class Directory:
         """The newest audit records that are wanted, the oldest of them first."""
         async with self.reading() as connection:
             return await queries.find_events(connection, wanted)
+
+    @finished
+    async def usernames(self, subject_ids: Collection[str]) -> dict[str, str]:
+        """Today's usernames of those who are known, by their subjects."""
+        async with self.reading() as connection:
+            return await queries.find_usernames(connection, subject_ids)
 
     @finished
     async def purge_audit(self, before: float, limit: int = 1_000) -> int:

@@ -1,6 +1,7 @@
 """Reading people from the rows of a CSV file; nothing here touches the database.
 
-Columns: ``username`` (needed), ``name``, ``external_key``, ``works_account``, ``password``,
+Columns: ``username`` (needed), ``name``, ``external_key``, ``works_account``, ``email``, ``groups``
+(separated by ``;``), ``password`` or ``password_hash`` (``foreign_hashes`` names the kinds),
 ``administrator``, ``enabled``; their names may be in any spelling (``External Key``). An empty cell
 says nothing: a new account goes without, and is enabled; an existing one keeps what it has.
 """
@@ -12,8 +13,9 @@ from enum import StrEnum
 from typing import Any
 
 from worksgate.directory import Account
-from worksgate.directory.account_rules import check_account
+from worksgate.directory.account_rules import GROUP_SEPARATOR, check_account
 from worksgate.directory.occupancy import KEY_KINDS
+from worksgate.foreign_hashes import check_importable
 from worksgate.throttle import account_key
 
 COLUMNS = (
@@ -21,10 +23,15 @@ COLUMNS = (
     "name",
     "external_key",
     "works_account",
+    "email",
+    "groups",
     "password",
+    "password_hash",
     "administrator",
     "enabled",
 )
+SECRETS = frozenset(("password", "password_hash"))
+"""The columns that are read and never written."""
 
 FIRST_LINE = 2
 """The line of the first row; the names of the columns are before it."""
@@ -84,19 +91,22 @@ class Entry:
 
     line: int
     username: str
-    name: str | None
-    external_key: str | None
-    works_account: str | None
-    administrator: bool | None
-    enabled: bool | None
-    password: str | None = field(repr=False)
+    name: str | None = None
+    external_key: str | None = None
+    works_account: str | None = None
+    email: str | None = None
+    groups: tuple[str, ...] | None = None
+    administrator: bool | None = None
+    enabled: bool | None = None
+    password: str | None = field(default=None, repr=False)
+    password_hash: str | None = field(default=None, repr=False)
 
     def onto(self, account: Account) -> Account:
-        """The account with what the file says about it, all but the password."""
+        """The account with what the file says about it, all but the password and its hash."""
         said: dict[str, Any] = {
             name: value
             for name in COLUMNS
-            if name != "password"
+            if name not in SECRETS
             if (value := getattr(self, name)) is not None
         }
         return replace(account, **said)
@@ -182,10 +192,25 @@ def _entry(line: int, username: str, cells: Mapping[str, str]) -> Entry:
         name=cells.get("name", "").strip() or None,
         external_key=cells.get("external_key", "").strip() or None,
         works_account=cells.get("works_account", "").strip() or None,
+        email=cells.get("email", "").strip() or None,
+        groups=_read_groups(cells),
         administrator=_read_switch("administrator", cells),
         enabled=_read_switch("enabled", cells),
         password=cells.get("password") or None,  # blanks may belong to it
+        password_hash=_read_hash(cells),
     )
+
+
+def _read_groups(cells: Mapping[str, str]) -> tuple[str, ...] | None:
+    groups = map(str.strip, cells.get("groups", "").split(GROUP_SEPARATOR))
+    return tuple(filter(None, groups)) or None
+
+
+def _read_hash(cells: Mapping[str, str]) -> str | None:
+    encoded = cells.get("password_hash", "").strip()
+    if encoded and cells.get("password"):
+        raise ValueError("a row has either a password or a password_hash")
+    return check_importable(encoded) if encoded else None
 
 
 def _read_switch(column: str, cells: Mapping[str, str]) -> bool | None:

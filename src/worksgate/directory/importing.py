@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from worksgate import foreign_hashes
 from worksgate.audit import AuditEvent
 from worksgate.credentials import HashingBusy, PasswordHashing, new_id
 from worksgate.directory import Account, Conflict
@@ -15,17 +16,22 @@ from worksgate.directory.transaction import Transaction
 
 HASHES_AT_ONCE = 8
 _TRIES = 3
+_WATCHED = ("username", "name", "external_key", "works_account", "email", "groups", "administrator")
 
 Describe = Callable[[Account, str], AuditEvent]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportOptions:
-    """How an import treats what it finds."""
+    """How an import treats what it finds.
+
+    ``temporary`` passwords must be changed at the first sign-in; an imported hash never is one.
+    """
 
     dry_run: bool
     update: bool = False
     reuse_retired_keys: bool = False
+    temporary: bool = False
     company: str = ""
 
 
@@ -131,10 +137,7 @@ class Importer:
             return _refused(entry, password.refusal)
         if before is not None and not self._options.update:
             return _refused(entry, f"there is already a person called {before.username}")
-        after = entry.onto(before or self._candidate(entry))
-        if password.hash is not None:
-            changed_at = self._clock()
-            after = replace(after, password_hash=password.hash, password_changed_at=changed_at)
+        after = self._with_password(entry.onto(before or self._candidate(entry)), entry, password)
         if after == before:
             return _Step(_row(entry, ImportOutcome.UNCHANGED, after))
         try:
@@ -146,6 +149,24 @@ class Importer:
         occupancy.take(after)
         outcome = ImportOutcome.ADDED if before is None else ImportOutcome.UPDATED
         return _Step(_row(entry, outcome, after), before, after)
+
+    def _with_password(self, account: Account, entry: Entry, password: _Password) -> Account:
+        """The account with the password of its row, or with the hash it was imported with.
+
+        A hash is for who has no password of this server yet: whoever has signed in, or been given
+        a new one, keeps that, also if the same file is imported again.
+        """
+        new, temporary = password.hash, self._options.temporary
+        if entry.password_hash is not None and _awaits_import(account):
+            new, temporary = entry.password_hash, False
+        if new is None or new == account.password_hash:
+            return account
+        return replace(
+            account,
+            password_hash=new,
+            password_changed_at=self._clock(),
+            must_change_password=temporary,
+        )
 
     async def _prepare(
         self, entries: Sequence[Entry], occupancy: Occupancy
@@ -209,14 +230,18 @@ def must_sign_in_again(before: Account, after: Account) -> bool:
 
 def changes_between(before: Account, after: Account) -> str:
     """What was done to an account, for the audit log: names of fields, never their values."""
-    watched = ("username", "name", "external_key", "works_account", "administrator")
-    names = [name for name in watched if getattr(before, name) != getattr(after, name)]
+    names = [name for name in _WATCHED if getattr(before, name) != getattr(after, name)]
     if before.password_hash != after.password_hash:
-        names.append("password")
+        names.append("temporary password" if after.must_change_password else "password")
     done = [f"set {', '.join(names)}"] if names else []
     if before.enabled != after.enabled:
         done.append("enabled" if after.enabled else "disabled")
     return "; ".join(done)
+
+
+def _awaits_import(account: Account) -> bool:
+    encoded = account.password_hash
+    return encoded is None or foreign_hashes.is_foreign(encoded)
 
 
 def _outcome(steps: Sequence[_Step], describe: Describe) -> Imported:

@@ -7,17 +7,16 @@ says.
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import RowMapping, Select, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent
 from worksgate.directory import schema
 from worksgate.directory.rows import event_values
+from worksgate.directory.verbs import Connections, finished
 from worksgate.sources import Person
 from worksgate.throttle import account_key
 
@@ -35,27 +34,26 @@ class RememberedPerson:
     last_login_at: float
 
 
-class Connections(Protocol):
-    """Where connections come from: the directory."""
-
-    def reading(self) -> AbstractAsyncContextManager[AsyncConnection]: ...
-
-    def writing(self) -> AbstractAsyncContextManager[AsyncConnection]: ...
-
-
 class People:
     """The remembered people; every verb may raise DirectoryUnavailable."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
+    @property
+    def unfinished(self) -> set[asyncio.Task[Any]]:
+        return self._connections.unfinished
+
+    @finished
     async def remember(self, source: str, person: Person, now: float) -> bool:
         """Keep what a source has just said of a person; whether they may sign in here."""
-        return await asyncio.shield(self._remember(source, person, now))
+        return await self._remember(source, person, now)
 
+    @finished
     async def find(self, subject_id: str) -> RememberedPerson | None:
         return await self._one(select(_TABLE).where(_TABLE.c.subject_id == subject_id))
 
+    @finished
     async def named(self, name: str) -> list[RememberedPerson]:
         """All whose username, works account, external key or subject this is, in any spelling."""
         columns = _TABLE.c
@@ -67,10 +65,12 @@ class People:
         )
         return await self._all(select(_TABLE).where(matches).order_by(columns.subject_id))
 
+    @finished
     async def listed(self) -> list[RememberedPerson]:
         """All, by name; at most ten thousand."""
         return await self._all(select(_TABLE).order_by(_TABLE.c.username_key).limit(_MAX_LISTED))
 
+    @finished
     async def set_enabled(self, subject_id: str, enabled: bool, event: AuditEvent) -> bool:  # noqa: FBT001  # the value that is set
         """Disable or enable a person, together with its audit record; False where nobody is."""
         async with self._connections.writing() as connection:

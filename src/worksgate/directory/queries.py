@@ -1,16 +1,18 @@
 """What is asked of the database, inside a transaction that somebody else began."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, RowMapping, Select, or_, select
+from sqlalchemy import ColumnElement, FromClause, RowMapping, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.directory import Account, schema
+from worksgate.directory import SUBJECT_PREFIX, Account, schema
 from worksgate.directory.rows import account_from, client_from, encoded, event_from
 from worksgate.oauth.model import Client
 from worksgate.throttle import account_key
+
+_IDS_AT_ONCE = 500
 
 
 async def all_clients(connection: AsyncConnection) -> tuple[Client, ...]:
@@ -43,6 +45,14 @@ async def find_account_by_id(connection: AsyncConnection, account_id: str) -> Ac
     return await _account(connection, select(schema.accounts).where(condition))
 
 
+async def accounts_by_email(connection: AsyncConnection, email: str, limit: int) -> list[Account]:
+    """At most ``limit`` enabled accounts with this e-mail address, in upper or lower case."""
+    table = schema.accounts
+    query = select(table).where(func.lower(table.c.email) == email.lower(), table.c.enabled)
+    rows = await connection.execute(query.order_by(table.c.username_key).limit(limit))
+    return [account_from(row) for row in rows.mappings()]
+
+
 async def accounts_after(
     connection: AsyncConnection, username_key: str, limit: int
 ) -> list[Account]:
@@ -59,7 +69,8 @@ class AuditFilter:
 
     ``subject_id`` widens ``username``: what a person did under a former name is found too. Without
     it the person is no longer there, if they ever were: theirs is what was recorded of those who
-    had the name.
+    had the name. Of the sign-ins in which they are named, what names nobody is theirs as well,
+    such as the request that a sign-in began with.
     """
 
     login_id: str | None = None
@@ -80,6 +91,25 @@ async def find_events(connection: AsyncConnection, wanted: AuditFilter) -> list[
     return [event_from(row) for row in rows.mappings()][::-1]
 
 
+async def find_usernames(
+    connection: AsyncConnection, subject_ids: Collection[str]
+) -> dict[str, str]:
+    """Today's usernames of those who are known, by their subjects."""
+    accounts, people, ids = schema.accounts.c, schema.people.c, sorted(subject_ids)
+    found: dict[str, str] = {}
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        some = ids[start : start + _IDS_AT_ONCE]
+        account_ids = [each.removeprefix(SUBJECT_PREFIX) for each in some]
+        for beginning, id_column, username, wanted in (
+            (SUBJECT_PREFIX, accounts.id, accounts.username, account_ids),
+            ("", people.subject_id, people.username, some),
+        ):
+            query = select(id_column, username).where(id_column.in_(wanted))
+            for key, name in await connection.execute(query):
+                found[beginning + key] = name
+    return found
+
+
 def _narrowed(query: Select[tuple[object]], wanted: AuditFilter) -> Select[tuple[object]]:
     columns = schema.audit.c
     if wanted.login_id is not None:
@@ -98,10 +128,25 @@ def _narrowed(query: Select[tuple[object]], wanted: AuditFilter) -> Select[tuple
 
 
 def _about_person(username: str | None, subject_id: str | None) -> ColumnElement[bool]:
-    columns, others = schema.audit.c, schema.audit.alias().c
+    columns, others = schema.audit.c, schema.audit.alias()
+    logins = select(others.c.login_id).where(
+        _names_person(others, username, subject_id), others.c.login_id.is_not(None)
+    )
+    names_nobody = and_(columns.username.is_(None), columns.subject_id.is_(None))
+    return or_(
+        _names_person(schema.audit, username, subject_id),
+        and_(names_nobody, columns.login_id.in_(logins)),
+    )
+
+
+def _names_person(
+    records: FromClause, username: str | None, subject_id: str | None
+) -> ColumnElement[bool]:
+    columns = records.c
     by_name = columns.username == username
     if subject_id is not None:
         return or_(by_name, columns.subject_id == subject_id)
+    others = schema.audit.alias().c
     subjects = select(others.subject_id).where(
         others.username == username, others.subject_id.is_not(None)
     )

@@ -10,6 +10,8 @@
         TooManyWrongSecrets    301  the same, far too often
       InvalidAuthorization     302  the code is unknown, expired, used or another client's
       InvalidAccess            303  the access token is unknown, expired, revoked or foreign
+      InvalidLogin                  a mail client may not come in; never why
+        TooManyLogins               the same, too often
       TemporarilyUnavailable   503  overload, or the store does not answer
 
     AuthorizationError              a page of ours; never a redirect
@@ -82,6 +84,19 @@ class InvalidAuthorization(OAuthError):
     message = "invalid_authorization"
     description = "Invalid authorization code"
     status = 400
+
+
+class InvalidLogin(OAuthError):
+    """LINE WORKS has no number for it; this is the word of RFC 6749."""
+
+    number = "invalid_grant"
+    message = "invalid_grant"
+    description = "Invalid email address or password"
+    status = 401
+
+
+class TooManyLogins(InvalidLogin):
+    status = 429
 
 
 class InvalidAccess(OAuthError):

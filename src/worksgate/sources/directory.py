@@ -6,10 +6,15 @@ from collections.abc import Callable
 
 import structlog
 
-from worksgate.credentials import HashingBusy, PasswordHashing
+from worksgate.audit import AuditEvent, Event
+from worksgate.credentials import HashingBusy, PasswordHashing, Weakness, WeakPassword
 from worksgate.directory import Account, DirectoryUnavailable
+from worksgate.directory.account_rules import password_context
 from worksgate.directory.database import Directory
 from worksgate.sources import Person, PersonDisabled, SourceUnavailable
+
+TEMPORARY_LIFETIME = 7 * 86_400.0
+"""Seconds that a password from an administrator is good (R-84)."""
 
 _PREFIX = "directory:"
 _NOTE_TIMEOUT = 1.0
@@ -18,7 +23,11 @@ _log = structlog.get_logger("worksgate.sources.directory")
 
 
 class DirectorySource:
-    """Checks passwords against the accounts of the database."""
+    """Checks passwords against the accounts of the database.
+
+    ``temporary_lifetime`` is how many seconds a password is good that must be changed; the words of
+    ``company`` are on the block list for new ones.
+    """
 
     name = "directory"
 
@@ -27,10 +36,14 @@ class DirectorySource:
         directory: Directory,
         hashing: PasswordHashing,
         *,
+        company: str = "",
+        temporary_lifetime: float = TEMPORARY_LIFETIME,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._directory = directory
         self._hashing = hashing
+        self._company = company
+        self._temporary_lifetime = temporary_lifetime
         self._clock = clock
 
     async def authenticate(self, username: str, password: str) -> Person | None:
@@ -46,6 +59,31 @@ class DirectorySource:
             return None
         return await self._admit(account, password)
 
+    async def set_password(
+        self,
+        subject_id: str,
+        new_password: str,
+        *,
+        actor: str | None = None,
+        revision: str | None = None,
+    ) -> Person | None:
+        """Keep the password that a person chose, and return them as they are now.
+
+        They have proved who they are before; ``revision`` is that of the person who did, ``actor``
+        whoever does it in their stead. None where they are gone or disabled, or somebody else has
+        changed the password since: nothing is kept then. Their sessions are the caller's to end.
+        Raises WeakPassword, SourceUnavailable or HashingBusy.
+        """
+        if not subject_id.startswith(_PREFIX):
+            return None
+        account = await self._asked_by_id(subject_id.removeprefix(_PREFIX))
+        if account is None or not account.enabled:
+            return None
+        if revision not in (None, account.person.revision):
+            return None
+        encoded = await self._chosen(account, new_password)
+        return await self._keep_password(account, encoded, actor)
+
     async def find(self, subject_id: str, last_seen: Person) -> Person | None:
         """Return a person as they are now, or None. Raises SourceUnavailable."""
         if not subject_id.startswith(_PREFIX):
@@ -59,12 +97,53 @@ class DirectorySource:
     async def _admit(self, verified: Account, password: str) -> Person | None:
         """The person as they are after the hashing, in which an administrator may have acted."""
         account = await self._asked_by_id(verified.id)
-        if account is None or account.password_hash != verified.password_hash:
+        if account is None or not await self._is_still_right(account, verified, password):
             return None
         if not account.enabled:
             raise PersonDisabled
+        if self._has_expired(account):
+            _log.warning("directory.temporary_password_expired", account_id=account.id)
+            return None
         await self._note_login(account, password)
         return account.person
+
+    async def _is_still_right(self, account: Account, verified: Account, password: str) -> bool:
+        """Whether the password holds; another login may have kept a stronger hash of it since."""
+        if account.password_hash == verified.password_hash:
+            return True
+        return await self._hashing.verify(password, account.password_hash)
+
+    def _has_expired(self, account: Account) -> bool:
+        given = account.password_changed_at or account.created_at
+        return account.must_change_password and given + self._temporary_lifetime <= self._clock()
+
+    async def _chosen(self, account: Account, password: str) -> str:
+        """The hash of a password that this person may have, and does not have now (R-85)."""
+        await self._hashing.check_new(password, password_context(account, self._company))
+        if await self._hashing.verify(password, account.password_hash):
+            raise WeakPassword(Weakness.SAME)
+        return await self._hashing.hash(password)
+
+    async def _keep_password(
+        self, account: Account, encoded: str, actor: str | None
+    ) -> Person | None:
+        now = self._clock()
+        event = AuditEvent(
+            event=Event.USER_CHANGED,
+            at=now,
+            actor=actor,
+            subject_id=account.person.subject_id,
+            username=account.username,
+            detail="changed their password",
+        )
+        try:
+            kept = await self._directory.change_password(
+                account.id, encoded, now, expected_hash=account.password_hash, event=event
+            )
+        except DirectoryUnavailable as error:
+            raise SourceUnavailable(str(error)) from error
+        changed = await self._asked_by_id(account.id) if kept else None
+        return None if changed is None else changed.person
 
     async def _note_login(self, account: Account, password: str) -> None:
         """Keep the time, and a stronger hash if there is one; a login does not fail by this."""

@@ -9,6 +9,9 @@ The function gets a username and a password and returns who that is, or None:
 It may be a coroutine function too, or return a ``Person``. Anything unexpected (an exception, an
 answer of another shape) counts as an outage: nobody is signed in by mistake (R-108). That it costs
 the same for unknown names (R-77) is up to the function; the throttle stands before it.
+
+A class may have ``find(id)`` beside ``authenticate``: it is asked at each use of a session whether
+the person is still there.
 """
 
 import asyncio
@@ -16,6 +19,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +29,10 @@ from worksgate.oauth.user_info import check_external_key, check_works_account
 from worksgate.sources import Authenticate, Person, PersonDisabled, SourceUnavailable
 from worksgate.throttle import account_key
 
-_FIELDS = frozenset(("id", "username", "name", "external_key", "works_account"))
+_FIELDS = frozenset(("id", "username", "name", "external_key", "works_account", "email", "groups"))
+
+
+Find = Callable[[str], Any]
 
 
 class FunctionSource:
@@ -33,7 +40,8 @@ class FunctionSource:
 
     ``name`` begins every subject id: it must not change once people have signed in. At most
     ``threads`` calls of a plain function run at once and ``waiting`` more wait; beyond that, and
-    after ``timeout`` seconds, the source is unavailable.
+    after ``timeout`` seconds, the source is unavailable. ``find`` is a function too, which gets an
+    id and returns what ``authenticate`` would.
     """
 
     def __init__(
@@ -41,6 +49,7 @@ class FunctionSource:
         name: str,
         authenticate: Authenticate,
         *,
+        find: Find | None = None,
         threads: int = 8,
         waiting: int = 64,
         timeout: float = 10.0,
@@ -49,6 +58,7 @@ class FunctionSource:
             raise ValueError("a source needs a name without a colon")
         self.name = name
         self._authenticate = authenticate
+        self._find = find
         self._timeout = timeout
         self._pool = BoundedPool(threads, waiting, name=f"authenticate-{name}")
 
@@ -59,9 +69,32 @@ class FunctionSource:
         """
         if not _is_worth_asking(username, password):
             return None
+        return self._person(await self._answer(self._authenticate, username, password))
+
+    async def find(self, subject_id: str, last_seen: Person) -> Person | None:
+        """The person as ``find`` says; without one, as they were at the sign-in.
+
+        Raises SourceUnavailable as ``authenticate`` does.
+        """
+        prefix = f"{self.name}:"
+        if not subject_id.startswith(prefix):
+            return None
+        if self._find is None:
+            return last_seen
+        try:
+            person = self._person(await self._answer(self._find, subject_id.removeprefix(prefix)))
+        except PersonDisabled:
+            return None
+        return person if person is not None and person.subject_id == subject_id else None
+
+    def close(self) -> None:
+        """Take no more calls; a call that runs is not waited for."""
+        self._pool.close(wait=False)
+
+    async def _answer(self, function: Callable[..., Any], *values: str) -> Any:
         try:
             async with asyncio.timeout(self._timeout):
-                answer = await self._ask(username, password)
+                return await self._ask(function, *values)
         except (PersonDisabled, SourceUnavailable):
             raise
         except TimeoutError as error:
@@ -69,27 +102,17 @@ class FunctionSource:
         except Exception as error:
             # The text of a foreign exception may quote the password: only its place is told.
             raise SourceUnavailable(f"{self.name} failed: {_place(error)}") from None
-        return self._person(answer)
 
-    async def find(self, subject_id: str, last_seen: Person) -> Person | None:
-        """Return the person as they were at the sign-in: the function cannot be asked again."""
-        return last_seen if subject_id.startswith(f"{self.name}:") else None
-
-    def close(self) -> None:
-        """Take no more calls; a call that runs is not waited for."""
-        self._pool.close(wait=False)
-
-    async def _ask(self, username: str, password: str) -> Any:
-        function = self._authenticate
+    async def _ask(self, function: Callable[..., Any], *values: str) -> Any:
         if _is_async(function):
-            answer: Any = function(username, password)
+            answer: Any = function(*values)
         else:
-            answer = await self._in_thread(function, username, password)
+            answer = await self._in_thread(function, *values)
         return await answer if inspect.isawaitable(answer) else answer
 
-    async def _in_thread(self, function: Authenticate, username: str, password: str) -> Any:
+    async def _in_thread(self, function: Callable[..., Any], *values: str) -> Any:
         try:
-            return await self._pool.run(partial(function, username, password))
+            return await self._pool.run(partial(function, *values))
         except PoolFull:
             raise SourceUnavailable(f"{self.name} has too many calls waiting") from None
 
@@ -135,6 +158,8 @@ def _read(answer: Any, source: str) -> Person:
         name=_text(answer, "name") or username,
         external_key=_text(answer, "external_key"),
         works_account=_text(answer, "works_account"),
+        email=_text(answer, "email"),
+        groups=_texts(answer, "groups"),
     )
 
 
@@ -145,6 +170,31 @@ def _text(answer: Mapping[str, Any], name: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise TypeError(f"{name} is not text")
     return value or None
+
+
+def _texts(answer: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    values = answer.get(name) or ()
+    if isinstance(values, str) or not all(isinstance(value, str) for value in values):
+        raise TypeError(f"{name} is not a list of texts")
+    return tuple(values)
+
+
+def imported(place: str) -> tuple[Authenticate, Find | None]:
+    """The function at ``package.module:name``, or the two of an object of the class there.
+
+    Raises ValueError with a sentence for the administrator.
+    """
+    module_name, _, name = place.partition(":")
+    try:
+        found: Any = getattr(import_module(module_name), name)
+        if inspect.isclass(found):
+            made: Any = found()
+            return made.authenticate, getattr(made, "find", None)
+    except Exception as error:  # whatever a company's own module does when it is imported
+        raise ValueError(f"{place} cannot be used: {_place(error)}") from None
+    if not callable(found):
+        raise ValueError(f"{place} is no function and no class")  # noqa: TRY004  # a wrong setting
+    return found, None
 
 
 def _is_worth_asking(username: str, password: str) -> bool:

@@ -100,3 +100,18 @@ class RememberedRedirect(_Remembering):
 
     async def logout_url(self, return_url: str) -> str | None:
         return await self._source.logout_url(return_url)
+
+
+class RememberedPeople:
+    """What is remembered of people, for who has nothing but their subject."""
+
+    def __init__(self, people: Memory) -> None:
+        self._people = people
+
+    async def last_seen(self, subject_id: str) -> Person | None:
+        """The person as their source said last, or None. Raises SourceUnavailable."""
+        try:
+            remembered = await self._people.find(subject_id)
+        except DirectoryUnavailable as error:
+            raise SourceUnavailable(str(error)) from error
+        return remembered.person if remembered is not None else None

@@ -113,6 +113,10 @@ class Store(Protocol):
         """Return an artifact, expired or not, or None."""
         ...
 
+    async def held(self, kind: type[A], subject_id: str) -> tuple[A, ...]:
+        """Return all of one kind that a person holds, expired or used or not, in any order."""
+        ...
+
     async def take(self, kind: type[A], key: str) -> A | None:
         """Remove an artifact and return it, or return None.
 

@@ -50,6 +50,13 @@ class MemoryStore:
         found = self._artifacts.get((kind.kind, key))
         return found if isinstance(found, kind) else None
 
+    async def held(self, kind: type[A], subject_id: str) -> tuple[A, ...]:
+        return tuple(
+            artifact
+            for artifact in self._artifacts.values()
+            if isinstance(artifact, kind) and artifact.subject_id == subject_id
+        )
+
     async def take(self, kind: type[A], key: str) -> A | None:
         found = await self.find(kind, key)
         if found is not None:

@@ -100,6 +100,9 @@ class SqliteStore:
     async def find(self, kind: type[A], key: str) -> A | None:
         return await self._read(sqlite_rows.find, kind, key)
 
+    async def held(self, kind: type[A], subject_id: str) -> tuple[A, ...]:
+        return await self._read(sqlite_rows.held, kind, subject_id)
+
     async def take(self, kind: type[A], key: str) -> A | None:
         return await self._commit.run(sqlite_rows.take, kind, key)
 

@@ -1,7 +1,7 @@
 """The verbs of the store as SQL: what each does on a connection with the write lock.
 
 Each function is one request of a batch: it takes the connection first, neither begins nor
-commits, and whatever it raises undoes all that it did. ``find`` and ``count`` only read.
+commits, and whatever it raises undoes all that it did. ``find``, ``held`` and ``count`` only read.
 
 No statement uses RETURNING: enterprise Linux still ships SQLite 3.34, which lacks it.
 """
@@ -34,6 +34,7 @@ class _Sql:
     columns: tuple[str, ...]
     values: Callable[[Artifact], tuple[Any, ...]]
     find: str
+    held: str
     save: str
     add: str
     take: str
@@ -57,6 +58,7 @@ def _sql_of(kind: type[Artifact]) -> _Sql:
             *("login_kind.value" if name == "login_kind" else name for name in columns)
         ),
         find=f"SELECT {names} FROM {table} WHERE key = ?",
+        held=f"SELECT {names} FROM {table} WHERE subject_id = ?",
         # What is replaced stays used: a used code never becomes good again (I-4).
         save=f"{insert} ON CONFLICT (key) DO UPDATE SET {changes}",
         add=f"{insert} ON CONFLICT (key) DO NOTHING",
@@ -113,6 +115,11 @@ def find(db: sqlite3.Connection, kind: type[A], key: str) -> A | None:
     sql = _SQL[kind]
     row = db.execute(sql.find, (key,)).fetchone()
     return None if row is None else _artifact(kind, sql.columns, row)
+
+
+def held(db: sqlite3.Connection, kind: type[A], subject_id: str) -> tuple[A, ...]:
+    sql = _SQL[kind]
+    return tuple(_artifact(kind, sql.columns, row) for row in db.execute(sql.held, (subject_id,)))
 
 
 def take(db: sqlite3.Connection, kind: type[A], key: str) -> A | None:

@@ -10,7 +10,8 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from importlib.resources import files
 
 import structlog
@@ -21,24 +22,49 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from worksgate.directory import DirectoryUnavailable
 from worksgate.oauth.errors import TemporarilyUnavailable
 from worksgate.oauth.model import ErrorStyle
+from worksgate.password_reset import PasswordReset
 from worksgate.provider import IdentityProvider
+from worksgate.self_service import SelfService
 from worksgate.settings import Settings
 from worksgate.store import StoreUnavailable
+from worksgate.upstream_logins import LANDING_PATH
+from worksgate.web.account import AccountHandlers
+from worksgate.web.account_desk import AccountDesk
+from worksgate.web.anti_forgery import AntiForgery
 from worksgate.web.body import Disconnected
 from worksgate.web.crashes import report
 from worksgate.web.endpoints import RETRY_AFTER, BackChannel, Headers, error_body
 from worksgate.web.login import LoginPages
+from worksgate.web.mail_clients import MailClients
 from worksgate.web.openapi import describe_api
 from worksgate.web.pages import Notice, Pages
+from worksgate.web.password_reset import FORGOT_PATH, PasswordResetHandlers
 
 log = structlog.get_logger("worksgate.web")
 
-Installation = Callable[[], AbstractAsyncContextManager[IdentityProvider]]
 Handler = Callable[[Request], Awaitable[Response]]
 
 ONE_YEAR = 31_536_000
 READY_FOR = 1.0
 """Seconds that an answer of the store to GET /readyz is good for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """What an installation serves once it is open: logins, and people's own accounts.
+
+    ``form_key`` signs the forms of the account pages. Without a built-in directory there are no
+    passwords to be reset.
+    """
+
+    provider: IdentityProvider
+    self_service: SelfService
+    password_reset: PasswordReset | None
+    form_key: bytes = field(repr=False)
+    clock: Callable[[], float] = time.time
+
+
+Installation = Callable[[], AbstractAsyncContextManager[Opened]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +74,7 @@ class _Running:
     provider: IdentityProvider
     pages: LoginPages
     back_channel: BackChannel
+    mail_clients: MailClients
     plain: Mapping[str, ASGIApp]
     json_prefixes: tuple[str, ...]
     handlers: Mapping[str, Mapping[str, Handler]]
@@ -56,7 +83,7 @@ class _Running:
 class Application:
     """Worksgate as an ASGI application.
 
-    ``open_installation`` opens the stores and gives the provider; it is called once, when the
+    ``open_installation`` opens the stores and gives what is served; it is called once, when the
     application starts.
     """
 
@@ -68,7 +95,7 @@ class Application:
         self._asked_at = float("-inf")
         self._is_ready = False
         self._running: _Running | None = None
-        self._installation: AbstractAsyncContextManager[IdentityProvider] | None = None
+        self._installation: AbstractAsyncContextManager[Opened] | None = None
 
     @property
     def provider(self) -> IdentityProvider | None:
@@ -80,9 +107,9 @@ class Application:
         async with self._lock:
             if self._running is None:
                 installation = self._open()
-                provider = await installation.__aenter__()
+                opened = await installation.__aenter__()
                 self._installation = installation
-                self._running = self._assemble(provider)
+                self._running = self._assemble(opened)
 
     async def close(self) -> None:
         """Finish what has been accepted and let go of everything."""
@@ -139,10 +166,16 @@ class Application:
         await self.close()
         await send({"type": "lifespan.shutdown.complete"})
 
-    def _assemble(self, provider: IdentityProvider) -> _Running:
-        settings = self._settings
+    def _assemble(self, opened: Opened) -> _Running:
+        settings, provider = self._settings, opened.provider
         back_channel = BackChannel(provider, call_headers(settings))
-        pages = LoginPages(provider, Pages(settings))
+        desk = AccountDesk(settings, AntiForgery(opened.form_key))
+        can_reset = opened.password_reset is not None and settings.can_reset_passwords
+        pages = LoginPages(
+            provider,
+            Pages(settings),
+            reset_path=desk.path(FORGOT_PATH) if can_reset else None,
+        )
         login = {"GET": pages.show, "POST": pages.submit}
         return _Running(
             provider=provider,
@@ -153,10 +186,16 @@ class Application:
             },
             json_prefixes=(f"{settings.access_token_path}/", f"{settings.user_info_path}/"),
             back_channel=back_channel,
+            mail_clients=MailClients(provider, call_headers(settings)),
             handlers={
                 settings.web_login_path: login,
                 f"{settings.web_login_path}/": login,
+                **{
+                    f"{settings.web_login_path}{LANDING_PATH}{name}": {"GET": pages.land}
+                    for name in provider.landing_names
+                },
                 settings.logout_path: {"GET": pages.log_out},
+                **self._account_handlers(opened, pages, desk),
                 "/healthz": {"GET": self._alive},
                 "/readyz": {"GET": self._ready},
                 "/openapi.json": {"GET": self._description},
@@ -164,13 +203,26 @@ class Application:
             },
         )
 
+    def _account_handlers(
+        self, opened: Opened, pages: LoginPages, desk: AccountDesk
+    ) -> Mapping[str, Mapping[str, Handler]]:
+        settings = self._settings
+        account = AccountHandlers(opened.self_service, pages, desk, settings.answer_deadline)
+        routes = {"/": account.routes[""], **account.routes}
+        if opened.password_reset is not None:
+            reset = PasswordResetHandlers(
+                settings, opened.password_reset, pages, desk, opened.clock
+            )
+            routes |= reset.routes
+        return {settings.account_path + path: methods for path, methods in routes.items()}
+
     # One request
 
     async def _serve(self, running: _Running, scope: Scope, receive: Receive, send: Send) -> None:
         path = path_of(scope)
         plain = running.plain.get(path)
-        if plain is None and path.startswith(running.json_prefixes):
-            plain = running.back_channel.not_found
+        if plain is None:
+            plain = self._below(running, path)
         if plain is not None:
             await plain(scope, receive, send)
             return
@@ -179,6 +231,15 @@ class Application:
             for name, value in self._headers:
                 response.raw_headers.append((name, value))
             await response(scope, receive, send)
+
+    def _below(self, running: _Running, path: str) -> ASGIApp | None:
+        """What serves a path below that of a call, where LINE WORKS expects JSON too."""
+        if path.startswith(running.json_prefixes):
+            return running.back_channel.not_found
+        login = self._settings.imap_login_path
+        if path == login or path.startswith(f"{login}/"):
+            return partial(running.mail_clients.log_in, path)
+        return None
 
     async def _respond(self, running: _Running, path: str, request: Request) -> Response | None:
         try:

@@ -4,6 +4,7 @@
     session   stands for a session in the store; dies with the browser
     device    ids of earlier sign-ins, each signed for one account: an outsider's failed logins
               don't slow down whoever has one (R-79)
+    trusted   secrets of who is not asked for a second factor in this browser
 
 Secure cookies also work on plain http where the host is loopback: browsers count it as safe.
 """
@@ -19,8 +20,9 @@ from worksgate.credentials import new_secret
 BROWSER = "__Host-wg_browser"
 SESSION = "__Host-wg_session"
 DEVICE = "__Host-wg_device"
+TRUSTED = "__Host-wg_trusted"
 
-_OURS = {name.encode(): name for name in (BROWSER, SESSION, DEVICE)}
+_OURS = {name.encode(): name for name in (BROWSER, SESSION, DEVICE, TRUSTED)}
 
 DEVICE_LIFETIME = 180 * 86_400
 DEVICES_KEPT = 3
@@ -66,6 +68,12 @@ def devices_of(cookies: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple((match[1], match[2]) for match in found if match)
 
 
+def trusted_of(cookies: Mapping[str, str]) -> tuple[str, ...]:
+    """The secrets of those who are not asked for a second factor here, newest first."""
+    parts = cookies.get(TRUSTED, "").split("~")[:DEVICES_KEPT]
+    return tuple(part for part in parts if _SECRET.fullmatch(part))
+
+
 def set_secret(response: Response, name: str, secret: str) -> None:
     """Set a cookie that lives as long as the browser stays open."""
     response.set_cookie(name, secret, path="/", secure=True, httponly=True, samesite="lax")
@@ -77,6 +85,19 @@ def set_devices(response: Response, devices: Sequence[tuple[str, str]]) -> None:
     response.set_cookie(
         DEVICE,
         value,
+        max_age=DEVICE_LIFETIME,
+        path="/",
+        secure=True,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def set_trusted(response: Response, secrets: Sequence[str]) -> None:
+    """Set the cookie that spares these people the second factor, newest first."""
+    response.set_cookie(
+        TRUSTED,
+        "~".join(secrets[:DEVICES_KEPT]),
         max_age=DEVICE_LIFETIME,
         path="/",
         secure=True,

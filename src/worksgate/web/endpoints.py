@@ -1,6 +1,6 @@
 """The calls of LINE WORKS: read the form, hand it over, write the answer as JSON.
 
-These two paths decide how fast people get in, so they are plain ASGI. Every answer is JSON, also
+Two of the paths decide how fast people get in, so they are plain ASGI. Every answer is JSON, also
 when the path, the method or the body is wrong, and comes within ``answer_deadline`` (R-52).
 """
 
@@ -57,8 +57,13 @@ class Answer(Protocol):
 Call = Callable[[dict[str, str], str], Coroutine[Any, Any, Answer]]
 
 
-class BackChannel:
-    """Serves the two back-channel calls, each as ``await …(scope, receive, send)``."""
+class JsonCalls:
+    """How calls of LINE WORKS are refused; each is served as ``await …(scope, receive, send)``.
+
+    ``method`` is the one that they are made with.
+    """
+
+    method = "POST"
 
     def __init__(self, provider: IdentityProvider, headers: Headers) -> None:
         self._provider = provider
@@ -71,55 +76,37 @@ class BackChannel:
             *headers,
         ]
 
-    async def token(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """``POST /accessToken``."""
-        await self._serve(self._provider.exchange_code, scope, receive, send)
-
-    async def user_info(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """``POST /userInfo``."""
-        await self._serve(self._provider.user_info, scope, receive, send)
-
     async def not_found(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A path below one of the two: wrong, but LINE WORKS still expects JSON."""
-        await self._refuse(UnknownPath("there is nothing at this path"), scope, send)
+        """A path below one of theirs: wrong, but LINE WORKS still expects JSON."""
+        await self._refuse(UnknownPath("there is nothing at this path"), scope["path"], send)
 
-    async def _serve(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
-        form: dict[str, str] = {}
-        try:
-            form = await self._read(scope, receive)
-            answer = await within(self._deadline, call(form, peer_of(scope)))
-        except Disconnected:
-            return
-        except OAuthError as error:
-            await self._refuse(error, scope, send, form.get("client_id", ""))
-        except TimeoutError:
-            await self._refuse(TemporarilyUnavailable("no answer in time"), scope, send)
-        except Exception as error:
-            report("request.crashed", error, path=scope["path"])
-            await self._refuse(ServerError("unexpected"), scope, send)
-        else:
-            await self._send(200, answer.as_json(), send)
-
-    async def _read(self, scope: Scope, receive: Receive) -> dict[str, str]:
-        if scope["method"] != "POST":
-            raise MethodNotAllowed("only POST is served here")
+    def _check_way(self, scope: Scope) -> None:
+        """Raises MethodNotAllowed, or InsecureRequest: never a redirect."""
+        if scope["method"] != self.method:
+            raise MethodNotAllowed(f"only {self.method} is served here")
         if self._https_only and scope["scheme"] != "https":
             raise InsecureRequest("the call came over http; is trusted_proxies set?")
-        return await read_form(scope, receive)
 
-    async def _refuse(
-        self, error: OAuthError, scope: Scope, send: Send, client_id: str = ""
-    ) -> None:
+    async def _fail(self, error: Exception, path: str, send: Send, client_id: str = "") -> None:
+        """Refuse a call that an exception has ended; what nobody foresaw is reported."""
+        if isinstance(error, TimeoutError):
+            error = TemporarilyUnavailable("no answer in time")
+        elif not isinstance(error, OAuthError):
+            report("request.crashed", error, path=path)
+            error = ServerError("unexpected")
+        await self._refuse(error, path, send, client_id)
+
+    async def _refuse(self, error: OAuthError, path: str, send: Send, client_id: str = "") -> None:
         style, status = await self._error_form(error, client_id)
         headers: Headers = []
         if isinstance(error, TemporarilyUnavailable):
             headers.append((b"retry-after", RETRY_AFTER))
         elif isinstance(error, MethodNotAllowed):
-            headers.append((b"allow", b"POST"))
+            headers.append((b"allow", self.method.encode()))
         elif isinstance(error, RequestTooLarge | BodyTimeout):
             # What was not read would be taken for the next request.
             headers.append((b"connection", b"close"))
-        self._tell_administrator(error, scope["path"])
+        self._tell_administrator(error, path)
         await self._send(error_status(error, status), error_body(error, style), send, headers)
 
     def _tell_administrator(self, error: OAuthError, path: str) -> None:
@@ -155,6 +142,34 @@ class BackChannel:
             }
         )
         await send({"type": "http.response.body", "body": content})
+
+
+class BackChannel(JsonCalls):
+    """Serves the two back-channel calls."""
+
+    async def token(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """``POST /accessToken``."""
+        await self._serve(self._provider.exchange_code, scope, receive, send)
+
+    async def user_info(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """``POST /userInfo``."""
+        await self._serve(self._provider.user_info, scope, receive, send)
+
+    async def _serve(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
+        form: dict[str, str] = {}
+        try:
+            form = await self._read(scope, receive)
+            answer = await within(self._deadline, call(form, peer_of(scope)))
+        except Disconnected:
+            return
+        except Exception as error:
+            await self._fail(error, scope["path"], send, form.get("client_id", ""))
+        else:
+            await self._send(200, answer.as_json(), send)
+
+    async def _read(self, scope: Scope, receive: Receive) -> dict[str, str]:
+        self._check_way(scope)
+        return await read_form(scope, receive)
 
 
 def error_body(error: OAuthError, style: ErrorStyle) -> Mapping[str, str]:

@@ -6,58 +6,93 @@ takes a Starlette request and returns a response.
 
 import asyncio
 from collections.abc import Mapping
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from worksgate.credentials import HashingBusy
+from worksgate.credentials import HashingBusy, WeakPassword
 from worksgate.directory import DirectoryUnavailable
 from worksgate.login_transaction import ExpiredTransaction, ForgedTransaction, LoginTransaction
 from worksgate.oauth.errors import AuthorizationError, BadRedirectUri, OAuthError, UnknownClient
 from worksgate.oauth.model import LoginKind
 from worksgate.oauth.redirect_uri import origin_of
-from worksgate.provider import IdentityProvider
+from worksgate.provider import IdentityProvider, Outcome
 from worksgate.session_keys import SessionKeyRefused
 from worksgate.sign_in import (
     AccountChoiceNeeded,
     AlreadySignedIn,
     Authorized,
     Browser,
+    EnrolmentNeeded,
+    LoginDenied,
+    LoginLost,
+    NewPasswordNeeded,
     NoUserKey,
     PasswordNeeded,
+    Proof,
+    RecoveryCodesIssued,
+    RefusedHere,
+    SecondFactorNeeded,
+    SentElsewhere,
     SignedIn,
+    TooManyWrongFactors,
+    WrongFactor,
     WrongPassword,
 )
-from worksgate.sources import Person, PersonDisabled, SourceUnavailable
+from worksgate.sources import (
+    PasswordExpired,
+    Person,
+    PersonDisabled,
+    RefusedUpstream,
+    SourceUnavailable,
+)
+from worksgate.sources_in_use import UnknownSource
 from worksgate.store import StoreUnavailable
 from worksgate.throttle import TooManyAttempts
+from worksgate.upstream_logins import LANDING_PATH
 from worksgate.web import cookies
 from worksgate.web.body import read_form
 from worksgate.web.crashes import Seldom
-from worksgate.web.endpoints import peer_of
 from worksgate.web.pages import (
     LANGUAGES,
     AccountChoice,
+    EnrolmentForm,
     LoginForm,
+    NewPasswordForm,
     Notice,
     NoticePage,
     Page,
     Pages,
     Problem,
-    choose_language,
+    RecoveryCodesForm,
+    SecondFactorForm,
+    StepForm,
 )
+from worksgate.web.view import View, content_security_policy, redirect
+from worksgate.web.wording import WEAKNESSES
 
 OUTAGES = (StoreUnavailable, DirectoryUnavailable, SourceUnavailable, TimeoutError)
 
-_PURPOSES = ("sec-purpose", "purpose", "x-purpose", "x-moz")
-"""Headers by which browsers, old ones too, say that nobody is looking yet."""
-
-MAX_SWITCHED_QUERY = 2_048
-"""Bytes of a query that is repeated in the links of the language switcher."""
+_REFUSALS = (
+    AuthorizationError,
+    NoUserKey,
+    AlreadySignedIn,
+    LoginDenied,
+    UnknownSource,
+    ForgedTransaction,
+    ExpiredTransaction,
+)
+"""What ends a login, or this form of it: a page without a form."""
 
 _PROBLEMS: Mapping[type[Exception], tuple[Problem, int]] = {
     WrongPassword: (Problem.WRONG_PASSWORD, 403),
+    PasswordExpired: (Problem.PASSWORD_EXPIRED, 403),
+    RefusedUpstream: (Problem.REFUSED_ELSEWHERE, 403),
+    TooManyWrongFactors: (Problem.TOO_MANY_WRONG_FACTORS, 403),
+    LoginLost: (Problem.LOGIN_LOST, 409),
     PersonDisabled: (Problem.DISABLED, 403),
     TooManyAttempts: (Problem.THROTTLED, 429),
     HashingBusy: (Problem.BUSY, 503),
@@ -70,10 +105,16 @@ _PROBLEMS: Mapping[type[Exception], tuple[Problem, int]] = {
 
 
 class LoginPages:
-    """Serves the login and logout addresses."""
+    """Serves the login and logout addresses, and where other providers send browsers back to.
 
-    def __init__(self, provider: IdentityProvider, pages: Pages) -> None:
+    ``reset_path`` is where people go who have forgotten their password, if they can do so here.
+    """
+
+    def __init__(
+        self, provider: IdentityProvider, pages: Pages, *, reset_path: str | None = None
+    ) -> None:
         self._provider = provider
+        self._reset_path = reset_path
         self._pages = pages
         self._settings = provider.settings
         self._deadline = provider.settings.answer_deadline
@@ -84,19 +125,30 @@ class LoginPages:
 
     async def show(self, request: Request) -> Response:
         """``GET /login``: an authorization request."""
-        view = _View(request)
+        view = View(request)
         try:
             async with asyncio.timeout(self._deadline):
                 outcome = await self._provider.authorize(view.query, view.browser)
-        except (AuthorizationError, NoUserKey, *OUTAGES) as error:
+        except (*_REFUSALS, *OUTAGES) as error:
             return await self._refuse(view, error, None)
-        if isinstance(outcome, AccountChoiceNeeded):
-            return self._account_choice(view, outcome.transaction, outcome.person)
-        return self._go_on(view, outcome)
+        return await self._go_on(view, outcome)
+
+    async def land(self, request: Request) -> Response:
+        """``GET /login/callback/{source}``: back from another provider."""
+        view = View(request)
+        source = view.path.rpartition(LANDING_PATH)[2]
+        try:
+            async with asyncio.timeout(self._deadline):
+                outcome = await self._provider.land(source, view.parameters, view.browser)
+        except RefusedHere as refused:
+            return await self._back_to_the_form(view, refused)
+        except (*_REFUSALS, *OUTAGES) as error:
+            return await self._refuse(view, error, None)
+        return await self._go_on(view, outcome)
 
     async def submit(self, request: Request) -> Response:
         """``POST /login``: the login form, or the answer to the question which account."""
-        view = _View(request)
+        view = View(request)
         try:
             form = await read_form(request.scope, request.receive)
         except OAuthError as error:
@@ -116,7 +168,7 @@ class LoginPages:
 
     async def log_out(self, request: Request) -> Response:
         """``GET /logout``."""
-        view = _View(request)
+        view = View(request)
         if not view.is_navigation:
             return self._notice(view, Notice.BAD_REQUEST, 403)
         try:
@@ -124,59 +176,130 @@ class LoginPages:
                 location = await self._provider.log_out(view.query, view.browser)
         except OUTAGES as error:
             return await self._refuse(view, error, None)
-        response = _redirect(location) if location else self._notice(view, Notice.SIGNED_OUT, 200)
+        response = redirect(location) if location else self._notice(view, Notice.SIGNED_OUT, 200)
         cookies.end_session(response)
         return response
 
+    async def ask_to_sign_in(self, request: Request, address: str) -> Response:
+        """The login form in the place of an account page; it leads to ``address``, one of them."""
+        view = View(request)
+        transaction = replace(self._provider.begin_for_account(view.browser), redirect_uri=address)
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await self._login_form(view, transaction)
+        except OUTAGES as error:
+            return await self._refuse(view, error, transaction)
+
     def notice(self, request: Request, notice: Notice, status: int) -> Response:
         """A page of ours that says what went wrong."""
-        return self._notice(_View(request), notice, status)
+        return self._notice(View(request), notice, status)
 
     # The steps of a posted form
 
     async def _proceed(
-        self, view: "_View", transaction: LoginTransaction, form: Mapping[str, str]
+        self, view: View, transaction: LoginTransaction, form: Mapping[str, str]
     ) -> Response:
         try:
             async with asyncio.timeout(self._deadline):
                 return await self._step(view, transaction, form)
-        except (AuthorizationError, NoUserKey, AlreadySignedIn) as error:
+        except _REFUSALS as error:
             return await self._refuse(view, error, transaction)
+        except (WrongFactor, WeakPassword) as error:
+            return await self._same_step(view, transaction, error)
         except tuple(_PROBLEMS) as error:
-            return self._try_again(view, transaction, form.get("username", ""), error)
+            return await self._try_again(view, transaction, form.get("username", ""), error)
 
     async def _step(
-        self, view: "_View", transaction: LoginTransaction, form: Mapping[str, str]
+        self, view: View, transaction: LoginTransaction, form: Mapping[str, str]
     ) -> Response:
-        choice = form.get("choice")
-        if "cancel" in form and (location := await self._provider.denial(transaction)):
-            return _redirect(location)
-        if choice == "continue":
-            return self._go_on(view, await self._provider.continue_as(transaction, view.browser))
-        if choice == "other" or "cancel" in form:
-            return self._go_on(view, PasswordNeeded(transaction))
+        provider, browser = self._provider, view.browser
+        if "cancel" in form and (location := await provider.denial(transaction)):
+            return redirect(location)
+        if form.get("choice") == "continue":
+            return await self._go_on(view, await provider.continue_as(transaction, browser))
+        if form.get("choice") == "other" or "cancel" in form:
+            return await self._go_on(view, PasswordNeeded(transaction))
+        if "step" in form:
+            return await self._go_on(view, await self._later_step(view, transaction, form))
+        if source := form.get("source"):
+            return await self._go_on(view, await provider.depart(transaction, source, browser))
+        if assertion := form.get("passkey"):
+            return await self._go_on(
+                view, await provider.use_passkey(transaction, assertion, browser)
+            )
         return await self._log_in(view, transaction, form)
 
-    def _go_on(self, view: "_View", outcome: Authorized | PasswordNeeded) -> Response:
-        """To LINE WORKS with the code, or to a fresh login form."""
-        if isinstance(outcome, Authorized):
-            return _redirect(outcome.location)
-        transaction = outcome.transaction
-        return self._login_form(view, transaction, username=transaction.works_id or "")
+    async def _later_step(
+        self, view: View, transaction: LoginTransaction, form: Mapping[str, str]
+    ) -> Outcome | RecoveryCodesIssued:
+        """A step after the password. Raises what the provider's step does."""
+        provider, browser = self._provider, view.browser
+        proof = Proof(
+            code=form.get("code", "").strip(),
+            recovery_code=form.get("recovery", "").strip(),
+            passkey=form.get("passkey", ""),
+        )
+        match form["step"]:
+            case "prove":
+                remember = "remember" in form
+                return await provider.prove(transaction, proof, browser, remember=remember)
+            case "enrol":
+                return await provider.enrol(transaction, proof, browser)
+            case "password":
+                password = form.get("new_password", "")
+                return await provider.change_password(transaction, password, browser)
+            case _:
+                return await provider.resume(transaction, browser)
+
+    async def _go_on(self, view: View, outcome: Outcome | RecoveryCodesIssued) -> Response:
+        """To LINE WORKS with the code, to another provider, or to the page that comes next."""
+        match outcome:
+            case SignedIn():
+                return _signed_in(outcome, view.browser)
+            case Authorized(location=location) | SentElsewhere(location=location):
+                return redirect(location)
+            case AccountChoiceNeeded(transaction, person):
+                return self._account_choice(view, transaction, person)
+            case PasswordNeeded(transaction):
+                hint = transaction.works_id or ""
+                return await self._login_form(view, transaction, username=hint)
+            case _:
+                return self._step_page(view, outcome)
+
+    async def _same_step(
+        self, view: View, transaction: LoginTransaction, error: WrongFactor | WeakPassword
+    ) -> Response:
+        """The page that a wrong answer came from, with what was wrong."""
+        try:
+            outcome = await self._provider.resume(transaction, view.browser)
+        except _REFUSALS as refusal:
+            return await self._refuse(view, refusal, transaction)
+        except tuple(_PROBLEMS) as other:
+            return await self._try_again(view, transaction, "", other)
+        if isinstance(outcome, NewPasswordNeeded | SecondFactorNeeded | EnrolmentNeeded):
+            problem, advice = Problem.WRONG_FACTOR, ""
+            if isinstance(error, WeakPassword):
+                problem, advice = Problem.WEAK_PASSWORD, WEAKNESSES[error.weakness]
+            return self._step_page(view, outcome, problem=problem, advice=advice, status=403)
+        return await self._go_on(view, outcome)
 
     async def _log_in(
-        self, view: "_View", transaction: LoginTransaction, form: Mapping[str, str]
+        self, view: View, transaction: LoginTransaction, form: Mapping[str, str]
     ) -> Response:
         username, password = form.get("username", "").strip(), form.get("password", "")
         if not username or not password:
-            return self._login_form(
+            return await self._login_form(
                 view, transaction, username=username, problem=Problem.EMPTY, status=400
             )
-        signed_in = await self._provider.log_in(transaction, username, password, view.browser)
-        return _signed_in(signed_in, view.browser)
+        outcome = await self._provider.log_in(transaction, username, password, view.browser)
+        return await self._go_on(view, outcome)
 
-    def _try_again(
-        self, view: "_View", transaction: LoginTransaction, username: str, error: Exception
+    async def _back_to_the_form(self, view: View, refused: RefusedHere) -> Response:
+        """The login form again, for who came back from another provider without success."""
+        return await self._try_again(view, refused.transaction, "", refused.why)
+
+    async def _try_again(
+        self, view: View, transaction: LoginTransaction, username: str, error: Exception
     ) -> Response:
         problem, status = next(
             answer for kind, answer in _PROBLEMS.items() if isinstance(error, kind)
@@ -184,7 +307,7 @@ class LoginPages:
         if isinstance(error, OUTAGES):
             self._tell_administrator(view, error)
         seconds = error.retry_after if isinstance(error, TooManyAttempts) else None
-        return self._login_form(
+        return await self._login_form(
             view,
             transaction,
             username=username,
@@ -194,7 +317,7 @@ class LoginPages:
         )
 
     async def _refuse(
-        self, view: "_View", error: Exception, transaction: LoginTransaction | None
+        self, view: View, error: Exception, transaction: LoginTransaction | None
     ) -> Response:
         """The page for a login that cannot go on in this form."""
         match error:
@@ -220,11 +343,15 @@ class LoginPages:
                 )
             case NoUserKey():
                 return self._notice(view, Notice.NO_USER_KEY, 403, transaction)
+            case LoginDenied():
+                return self._notice(view, Notice.DENIED, 403, transaction)
+            case UnknownSource():
+                return self._notice(view, Notice.BAD_REQUEST, 400, transaction)
             case _:
                 self._tell_administrator(view, error)
                 return self._notice(view, Notice.UNAVAILABLE, 503, transaction)
 
-    def _tell_administrator(self, view: "_View", outage: Exception) -> None:
+    def _tell_administrator(self, view: View, outage: Exception) -> None:
         detail = str(outage) or "no answer in time"
         self._unavailable.tell(view.path, detail)
 
@@ -240,6 +367,8 @@ class LoginPages:
         self, transaction: LoginTransaction, language: str, *, hint: bool = True
     ) -> str:
         """Our login page for the same request of LINE WORKS, from the beginning."""
+        if transaction.is_for_account:
+            return f"{transaction.redirect_uri.partition('?')[0]}?lang={language}"
         parameters = {
             "response_type": "code",
             "client_id": transaction.client_id,
@@ -254,9 +383,9 @@ class LoginPages:
 
     # Pages
 
-    def _login_form(
+    async def _login_form(
         self,
-        view: "_View",
+        view: View,
         transaction: LoginTransaction,
         *,
         username: str = "",
@@ -265,6 +394,7 @@ class LoginPages:
         retry_after: int | None = None,
     ) -> Response:
         prefilled = problem is None and bool(username)
+        ways = await self._provider.ways_in(transaction)
         form = LoginForm(
             action=self._action(view.language),
             txn=self._provider.signer.sign(transaction),
@@ -275,6 +405,10 @@ class LoginPages:
             problem=problem,
             retry_after=retry_after,
             cancel=transaction.may_cancel,
+            passwords=ways.passwords,
+            buttons=ways.buttons,
+            passkey_options=ways.passkey_options,
+            reset_url=f"{self._reset_path}?lang={view.language}" if self._reset_path else None,
         )
         languages = self._languages(transaction)
         page = self._pages.login(form, view.language, languages)
@@ -283,8 +417,29 @@ class LoginPages:
             response.headers["Retry-After"] = str(retry_after)
         return response
 
+    def _step_page(
+        self,
+        view: View,
+        outcome: NewPasswordNeeded | SecondFactorNeeded | EnrolmentNeeded | RecoveryCodesIssued,
+        *,
+        problem: Problem | None = None,
+        advice: str = "",
+        status: int = 200,
+    ) -> Response:
+        transaction = outcome.transaction
+        common: dict[str, Any] = {
+            "action": self._action(view.language),
+            "txn": self._provider.signer.sign(transaction),
+            "csrf": self._anti_forgery_token(view, transaction),
+            "restart_url": self._restart_url(transaction, view.language, hint=False),
+            "problem": problem,
+            "advice": advice,
+        }
+        page = self._pages.step(step_form(outcome, common), view.language)
+        return self._respond(view, page, status, transaction)
+
     def _account_choice(
-        self, view: "_View", transaction: LoginTransaction, person: Person
+        self, view: View, transaction: LoginTransaction, person: Person
     ) -> Response:
         choice = AccountChoice(
             action=self._action(view.language),
@@ -298,7 +453,7 @@ class LoginPages:
 
     def _notice(
         self,
-        view: "_View",
+        view: View,
         notice: Notice,
         status: int,
         transaction: LoginTransaction | None = None,
@@ -321,14 +476,14 @@ class LoginPages:
     def _action(self, language: str) -> str:
         return f"{self._login_path}?lang={language}"
 
-    def _anti_forgery_token(self, view: "_View", transaction: LoginTransaction) -> str:
+    def _anti_forgery_token(self, view: View, transaction: LoginTransaction) -> str:
         return self._provider.signer.anti_forgery_token(transaction, view.browser.secret)
 
     def _languages(self, transaction: LoginTransaction) -> list[tuple[str, str]]:
         return [(code, self._restart_url(transaction, code)) for code in LANGUAGES]
 
     def _respond(
-        self, view: "_View", page: Page, status: int, transaction: LoginTransaction | None
+        self, view: View, page: Page, status: int, transaction: LoginTransaction | None
     ) -> Response:
         response = HTMLResponse(page.html, status)
         targets = ["'self'"]
@@ -336,84 +491,43 @@ class LoginPages:
             # Chrome applies form-action to the redirect that follows the form, too.
             targets.append(origin_of(transaction.redirect_uri))
             cookies.set_secret(response, cookies.BROWSER, view.browser.secret)
-        response.headers["Content-Security-Policy"] = _content_security_policy(page, targets)
+        response.headers["Content-Security-Policy"] = content_security_policy(page, targets)
         response.headers["Content-Language"] = view.language
         return response
 
 
-class _View:
-    """One request of a browser, as far as the pages need it."""
-
-    def __init__(self, request: Request) -> None:
-        self._request = request
-        self._headers = request.headers
-        self.path: str = request.scope["path"]
-        self.query = request.scope["query_string"].decode("latin-1")
-        asked = dict(parse_qsl(self.query, errors="replace")).get("lang")
-        self.language = choose_language(asked, self._headers.get("accept-language", ""))
-        kept = cookies.read(request.scope)
-        self.has_no_cookie = cookies.secret_of(kept, cookies.BROWSER) is None
-        self.browser = Browser(
-            address=peer_of(request.scope),
-            secret=cookies.browser_secret(kept),
-            session=cookies.secret_of(kept, cookies.SESSION),
-            devices=cookies.devices_of(kept),
-            may_receive_code=self.is_navigation,
-        )
-
-    @property
-    def is_navigation(self) -> bool:
-        """Whether a person is going there, as far as the browser tells (R-17, R-68)."""
-        purposes = [self._headers.get(name, "") for name in _PURPOSES]
-        return (
-            not any("prefetch" in purpose or "preview" in purpose for purpose in purposes)
-            and self._headers.get("sec-fetch-mode", "navigate") == "navigate"
-            and self._headers.get("sec-fetch-dest", "document") == "document"
-        )
-
-    def comes_from(self, origin: str) -> bool:
-        """Whether a form was posted from a page of ours, as far as the browser tells (R-21).
-
-        ``no-referrer`` makes browsers say "null" here; then Sec-Fetch-Site must do, and where
-        that is not sent either, the Lax cookie and the anti-forgery token stand alone.
-        """
-        site = self._headers.get("sec-fetch-site", "same-origin")
-        return site == "same-origin" and self._headers.get("origin", origin) in (origin, "null")
-
-    @property
-    def languages(self) -> list[tuple[str, str]]:
-        """The language switcher of a page that a GET led to; neither can a POST be repeated nor
-        should what came in bulk go out threefold.
-        """
-        if self._request.method != "GET" or len(self.query) > MAX_SWITCHED_QUERY:
-            return []
-        kept = [part for part in self.query.split("&") if part and not part.startswith("lang=")]
-        return [(code, "?" + "&".join([*kept, f"lang={code}"])) for code in LANGUAGES]
-
-
-def _redirect(location: str) -> Response:
-    """See Other, with the address byte for byte as it is (R-07, R-08)."""
-    response = Response(status_code=303)
-    response.headers["Location"] = location
-    return response
-
-
 def _signed_in(signed_in: SignedIn, browser: Browser) -> Response:
-    response = _redirect(signed_in.location)
+    response = redirect(signed_in.location)
     cookies.set_secret(response, cookies.SESSION, signed_in.session)
-    cookies.set_devices(response, (signed_in.device, *browser.devices))
+    if signed_in.device is not None:
+        cookies.set_devices(response, (signed_in.device, *browser.devices))
+    if signed_in.trusted is not None:
+        cookies.set_trusted(response, (signed_in.trusted, *browser.trusted))
     return response
 
 
-def _content_security_policy(page: Page, form_targets: list[str]) -> str:
-    return "; ".join(
-        (
-            "default-src 'none'",
-            page.style_and_script_csp,
-            "img-src 'self' data:",
-            f"form-action {' '.join(form_targets)}",
-            "frame-ancestors 'none'",
-            "object-src 'none'",
-            "base-uri 'none'",
-        )
-    )
+def step_form(
+    outcome: NewPasswordNeeded | SecondFactorNeeded | EnrolmentNeeded | RecoveryCodesIssued,
+    common: Mapping[str, Any],
+) -> StepForm:
+    """The form of a step; ``common`` is what all of them have."""
+    match outcome:
+        case SecondFactorNeeded(person=person, enrolled=enrolled):
+            return SecondFactorForm(
+                **common,
+                person=person.name or person.username,
+                totp=enrolled.totp,
+                recovery=enrolled.recovery_codes_left > 0,
+                passkey_options=outcome.passkey_options,
+            )
+        case EnrolmentNeeded(totp=totp):
+            return EnrolmentForm(
+                **common,
+                qr_svg=totp.svg,
+                totp_key=totp.shown,
+                passkey_options=outcome.passkey_options,
+            )
+        case RecoveryCodesIssued(codes=codes):
+            return RecoveryCodesForm(**common, codes=codes)
+        case NewPasswordNeeded(person=person):
+            return NewPasswordForm(**common, username=person.username)

@@ -5,6 +5,7 @@ from typing import Any
 
 from worksgate.oauth import errors
 from worksgate.oauth.form import MAX_VALUE, MEDIA_TYPE
+from worksgate.oauth.imap_login import MAX_EMAIL, MAX_PASSWORD
 from worksgate.settings import Settings
 
 Schema = Mapping[str, Any]
@@ -28,6 +29,15 @@ _USER_INFO_ERRORS: Mapping[int, tuple[type[errors.OAuthError], ...]] = {
     400: (errors.InvalidRequest,),
     401: (errors.UnauthorizedClient, errors.InvalidAccess),
 }
+_IMAP_LOGIN_LIMITS = {"email": MAX_EMAIL, "password": MAX_PASSWORD}
+_IMAP_LOGIN_ERRORS: Mapping[int, tuple[type[errors.OAuthError], ...]] = {
+    400: (errors.InvalidRequest,),
+    401: (errors.InvalidLogin,),
+    404: (errors.InvalidRequest,),
+    405: (errors.InvalidRequest,),
+    429: (errors.TooManyLogins,),
+    503: (errors.TemporarilyUnavailable,),
+}
 
 
 def describe_api(settings: Settings) -> Mapping[str, Any]:
@@ -44,6 +54,7 @@ def describe_api(settings: Settings) -> Mapping[str, Any]:
         "paths": {
             settings.access_token_path: {"post": _access_token()},
             settings.user_info_path: {"post": _user_info()},
+            f"{settings.imap_login_path}/{{client_id}}": {"get": _imap_login()},
             "/healthz": {"get": _health("Whether the process is alive.", 200)},
             "/readyz": {"get": _health("Whether the store answers.", 200, 503)},
         },
@@ -104,6 +115,50 @@ def _user_info() -> Schema:
                 },
             ),
             **_refusals(_USER_INFO_ERRORS),
+        },
+    }
+
+
+def _imap_login() -> Schema:
+    return {
+        "operationId": "imapLogin",
+        "summary": "IMAP/CalDAV Login API: what a mail client was given becomes a code.",
+        "parameters": [
+            {
+                "name": "client_id",
+                "in": "path",
+                "required": True,
+                "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+            },
+            *(_base64_parameter(name, limit) for name, limit in _IMAP_LOGIN_LIMITS.items()),
+        ],
+        "responses": {
+            "200": _json(
+                "The code, which buys an access token as any other.",
+                {
+                    "type": "object",
+                    "required": ["code"],
+                    "properties": {"code": {"type": "string", "minLength": 1}},
+                    "additionalProperties": False,
+                },
+            ),
+            **_refusals(_IMAP_LOGIN_ERRORS),
+        },
+    }
+
+
+def _base64_parameter(name: str, limit: int) -> Schema:
+    """A text in UTF-8, then in Base64: four characters for each three bytes."""
+    return {
+        "name": name,
+        "in": "query",
+        "required": True,
+        "schema": {
+            "type": "string",
+            "contentEncoding": "base64",
+            "pattern": "^[A-Za-z0-9+/]+={0,2}$",
+            "minLength": 4,
+            "maxLength": 4 * -(-limit // 3),
         },
     }
 

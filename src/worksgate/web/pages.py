@@ -10,7 +10,7 @@ import math
 import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -37,12 +37,17 @@ from worksgate.web.wording import (
 __all__ = [
     "LANGUAGES",
     "AccountChoice",
+    "EnrolmentForm",
     "LoginForm",
+    "NewPasswordForm",
     "Notice",
     "NoticePage",
     "Page",
     "Pages",
     "Problem",
+    "RecoveryCodesForm",
+    "SecondFactorForm",
+    "StepForm",
     "choose_language",
 ]
 
@@ -57,7 +62,9 @@ class LoginForm:
 
     ``prefilled`` says that the user name came with the link and not from the person, who then gets
     a link to ``clear_url`` to start with an empty field. ``retry_after`` (seconds) belongs to
-    ``Problem.THROTTLED``. ``cancel`` adds a button that sends ``cancel=1``.
+    ``Problem.THROTTLED``. ``cancel`` adds a button that sends ``cancel=1``. ``buttons`` are pairs
+    of name and label of other providers, which send ``source``; ``passkey_options`` (JSON) let a
+    passkey stand for the password, sent as ``passkey``. ``reset_url`` is for a forgotten password.
     """
 
     action: str
@@ -69,6 +76,61 @@ class LoginForm:
     problem: Problem | None = None
     retry_after: int | None = None
     cancel: bool = False
+    passwords: bool = True
+    buttons: Sequence[tuple[str, str]] = ()
+    passkey_options: str | None = None
+    reset_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepForm:
+    """What every form of a login under way has; ``problem`` is why it is shown again.
+
+    ``advice`` takes the place of what the problem says should be done.
+    """
+
+    action: str
+    txn: str
+    csrf: str
+    restart_url: str
+    problem: Problem | None = None
+    advice: str = ""
+    retry_after: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondFactorForm(StepForm):
+    """The question for a second factor; sends ``code``, ``recovery`` or ``passkey``."""
+
+    person: str
+    totp: bool
+    recovery: bool
+    passkey_options: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolmentForm(StepForm):
+    """The offer to set up a first factor; sends ``code`` or ``passkey``."""
+
+    qr_svg: str = field(repr=False)
+    totp_key: str = field(repr=False)
+    passkey_options: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryCodesForm(StepForm):
+    """The new recovery codes, shown once."""
+
+    codes: Sequence[str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPasswordForm(StepForm):
+    """The choice of a password; sends ``new_password``. ``reset`` says that a link led here."""
+
+    username: str
+    step: str = "password"
+    reset: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,11 +190,34 @@ class Pages:
             "login.html",
             language,
             languages,
+            passkeys=form.passkey_options is not None,
             form=form,
             problem=_problem(form),
             to_do=_to_do(form, translations(language)),
             wrong_fields=_wrong_fields(form),
             focus=_focus(form),
+        )
+
+    def step(
+        self, form: StepForm, language: str, languages: Sequence[tuple[str, str]] = ()
+    ) -> Page:
+        """Return the page of a login under way."""
+        spoken = translations(language)
+        problem = PROBLEMS[form.problem] if form.problem else None
+        if form.problem is Problem.THROTTLED:
+            to_do = _wait(form.retry_after or 1, spoken)
+        else:
+            advice = form.advice or (problem.to_do if problem else "")
+            to_do = spoken.gettext(advice) if advice else ""
+        return self._page(
+            _STEPS[type(form)],
+            language,
+            languages,
+            passkeys=True,
+            form=form,
+            problem=problem,
+            happened=spoken.gettext(problem.happened) if problem else "",
+            to_do=to_do,
         )
 
     def choose_account(
@@ -163,14 +248,27 @@ class Pages:
         languages: Sequence[tuple[str, str]],
         *,
         script: bool = True,
+        passkeys: bool = False,
         **shown: Any,
     ) -> Page:
+        scripts = [
+            *([_script("comfort")] if script else ()),
+            *([_script("passkey")] if passkeys else ()),
+        ]
         html = (
             _environment(language)
             .get_template(template)
-            .render(self._shown, language=language, languages=languages, script=script, **shown)
+            .render(self._shown, language=language, languages=languages, scripts=scripts, **shown)
         )
-        return Page(html, _policy(script=script), language)
+        return Page(html, _policy(tuple(scripts)), language)
+
+
+_STEPS: Final[Mapping[type[StepForm], str]] = {
+    SecondFactorForm: "second_factor.html",
+    EnrolmentForm: "enrol.html",
+    RecoveryCodesForm: "recovery_codes.html",
+    NewPasswordForm: "new_password.html",
+}
 
 
 def _problem(form: LoginForm) -> ProblemWording | None:
@@ -215,9 +313,18 @@ def _wrong_fields(form: LoginForm) -> tuple[str, ...]:
 
 def _focus(form: LoginForm) -> str:
     """Return where the person goes on: the problem if reading is all they can do now."""
-    if form.problem in (Problem.DISABLED, Problem.THROTTLED, Problem.BUSY, Problem.UNAVAILABLE):
+    if form.problem in _TO_BE_READ:
         return "problem"
     return "password" if form.username else "username"
+
+
+_TO_BE_READ: Final = frozenset(
+    {
+        *(Problem.DISABLED, Problem.THROTTLED, Problem.BUSY, Problem.UNAVAILABLE),
+        *(Problem.PASSWORD_EXPIRED, Problem.REFUSED_ELSEWHERE),
+    }
+)
+"""Problems about which the person can do nothing in the form."""
 
 
 def _link(address: str | None, *beginnings: str) -> str | None:
@@ -240,10 +347,10 @@ def _environment(language: str) -> jinja2.Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
-    environment.install_gettext_callables(  # type: ignore[attr-defined]
+    environment.install_gettext_callables(  # type: ignore[attr-defined]  # comes with i18n
         spoken.gettext, spoken.ngettext, newstyle=True
     )
-    environment.globals.update(page_style=_style(), page_script=_script())
+    environment.globals.update(page_style=_style())
     return environment
 
 
@@ -256,15 +363,15 @@ def _style() -> str:
 
 
 @cache
-def _script() -> str:
-    js = (_HERE / "static" / "comfort.js").read_text("utf-8")
+def _script(name: str) -> str:
+    js = (_HERE / "static" / f"{name}.js").read_text("utf-8")
     return re.sub(r"^\s*(//.*\n)?", "", js, flags=re.MULTILINE).strip()
 
 
 @cache
-def _policy(*, script: bool) -> str:
+def _policy(scripts: tuple[str, ...]) -> str:
     return f"style-src {_digest(_style())}; script-src " + (
-        _digest(_script()) if script else "'none'"
+        " ".join(map(_digest, scripts)) or "'none'"
     )
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum, auto
 from typing import Final
 
+from worksgate.credentials import Weakness
+
 
 class Problem(StrEnum):
     """Why the sign-in form is shown again."""
@@ -20,6 +22,13 @@ class Problem(StrEnum):
     THROTTLED = auto()
     BUSY = auto()
     UNAVAILABLE = auto()
+    PASSWORD_EXPIRED = auto()
+    REFUSED_ELSEWHERE = auto()
+    PASSKEY_REFUSED = auto()
+    WRONG_FACTOR = auto()
+    TOO_MANY_WRONG_FACTORS = auto()
+    LOGIN_LOST = auto()
+    WEAK_PASSWORD = auto()
 
 
 class Notice(StrEnum):
@@ -34,6 +43,7 @@ class Notice(StrEnum):
     FORGED = auto()
     NO_USER_KEY = auto()
     SESSION_KEY_REFUSED = auto()
+    DENIED = auto()
     UNAVAILABLE = auto()
     NOT_FOUND = auto()
     SIGNED_OUT = auto()
@@ -105,7 +115,47 @@ PROBLEMS: Final[Mapping[Problem, ProblemWording]] = {
         to_do=text("Please try again in a minute. If it still fails, contact your administrator."),
         tone=Tone.WARN,
     ),
+    Problem.PASSWORD_EXPIRED: ProblemWording(
+        happened=text("Your password has expired or must be changed."),
+        to_do=text("Change it where you change your company password, then sign in here."),
+        tone=Tone.WARN,
+    ),
+    Problem.REFUSED_ELSEWHERE: ProblemWording(
+        happened=text("The sign-in with the other service was not completed."),
+        to_do=text("Please try again. If it still fails, tell your administrator."),
+        tone=Tone.WARN,
+    ),
+    Problem.PASSKEY_REFUSED: ProblemWording(
+        happened=text("This passkey is not known here."),
+        to_do=text("Sign in with your password."),
+    ),
+    Problem.WRONG_FACTOR: ProblemWording(
+        happened=text("The code is not correct."),
+        to_do=text("Use the newest code that the app shows. Each code works once."),
+    ),
+    Problem.TOO_MANY_WRONG_FACTORS: ProblemWording(
+        happened=text("The code was wrong too often, so this sign-in has ended."),
+        to_do=text("Sign in again with your password."),
+    ),
+    Problem.LOGIN_LOST: ProblemWording(
+        happened=text("This sign-in cannot go on from here."),
+        to_do=text("Please sign in again."),
+        tone=Tone.INFO,
+    ),
+    Problem.WEAK_PASSWORD: ProblemWording(
+        happened=text("This password cannot be used."),
+    ),
 }
+
+WEAKNESSES: Final[Mapping[Weakness, str]] = {
+    Weakness.TOO_SHORT: text("Use at least 15 characters. Several words do well."),
+    Weakness.TOO_LONG: text("It is too long. Use at most 1024 characters."),
+    Weakness.NUL: text("It holds a character that no keyboard has. Type it by hand."),
+    Weakness.COMMON: text("It is one of the first that anybody would try. Choose another."),
+    Weakness.NAMES: text("It is made of names that belong to you or to your company."),
+    Weakness.SAME: text("It is the password that you have now. Choose another."),
+}
+"""What to do about a password that is not accepted."""
 
 NOTICES: Final[Mapping[Notice, NoticeWording]] = {
     Notice.UNKNOWN_CLIENT: NoticeWording(
@@ -206,6 +256,19 @@ NOTICES: Final[Mapping[Notice, NoticeWording]] = {
         for_administrator=text(
             "The sessionKey was refused, or its check was not answered. The client's setting "
             "session_key_check says what a missing answer means."
+        ),
+    ),
+    Notice.DENIED: NoticeWording(
+        title=text("You cannot sign in from here"),
+        happened=text(
+            "Your company does not allow this sign-in at this time, from this place or in this way."
+        ),
+        to_do=text(
+            "Try again from your company's network or with another app. If you think that this is "
+            "wrong, contact your administrator."
+        ),
+        for_administrator=text(
+            "A rule of the client refused this sign-in. “worksgate rules explain” says which."
         ),
     ),
     Notice.UNAVAILABLE: NoticeWording(

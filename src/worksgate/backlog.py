@@ -1,0 +1,77 @@
+"""Work that nobody waits for: so many pieces at once, and so many that wait for their turn.
+
+What a page begins here must not change the time of its answer, and what nobody waits for must not
+pile up without end. A piece that fails is logged by the kind of its failure alone, as its text may
+hold what no log may hold (R-106).
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextvars import Context
+
+import structlog
+
+Work = Callable[[], Awaitable[None]]
+
+_log = structlog.get_logger("worksgate.backlog")
+
+
+class Backlog:
+    """Does what it is given in the background; all calls belong to one event loop.
+
+    ``name`` is how the log calls it.
+    """
+
+    def __init__(self, name: str, *, at_once: int, waiting: int) -> None:
+        self._name = name
+        self._at_once = at_once
+        self._room = waiting
+        self._waiting: deque[Work] = deque()
+        self._workers: set[asyncio.Task[None]] = set()
+        self._is_closed = False
+        self._told = False
+
+    def add(self, work: Work) -> bool:
+        """Take a piece of work; False where there is no room for it, or all has been closed."""
+        if self._is_closed or len(self._waiting) >= self._room:
+            self._tell_that_it_is_full()
+            return False
+        self._told = False
+        self._waiting.append(work)
+        if len(self._workers) < self._at_once:
+            # Each piece is on its own: the request that brought one must not name the next ones.
+            worker = asyncio.get_running_loop().create_task(self._run(), context=Context())
+            self._workers.add(worker)
+            worker.add_done_callback(self._workers.discard)
+        return True
+
+    async def close(self, within: float = 5.0) -> None:
+        """Take nothing more and finish for at most ``within`` seconds; the rest is dropped."""
+        self._is_closed = True
+        workers = set(self._workers)
+        if not workers:
+            return
+        _, late = await asyncio.wait(workers, timeout=within)
+        if late:
+            _log.warning(
+                "backlog.dropped", backlog=self._name, count=len(self._waiting) + len(late)
+            )
+        self._waiting.clear()
+        for worker in late:
+            worker.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while self._waiting:
+            work = self._waiting.popleft()
+            try:
+                await work()
+            except Exception as error:  # its text may hold a secret
+                _log.error("backlog.failed", backlog=self._name, kind=type(error).__name__)
+
+    def _tell_that_it_is_full(self) -> None:
+        """Once, until there is room again: what fills a backlog must not fill the log too."""
+        if not self._told and not self._is_closed:
+            self._told = True
+            _log.warning("backlog.full", backlog=self._name, waiting=len(self._waiting))

@@ -1,0 +1,47 @@
+"""``worksgate doctor``."""
+
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from worksgate import config as configuration
+from worksgate.cli.options import config_option, json_option
+from worksgate.cli.running import quietly, read_settings
+
+if TYPE_CHECKING:
+    from worksgate.doctor import Finding
+
+
+@click.command("doctor")
+@config_option
+@json_option
+def doctor(*, config: Path | None, as_json: bool) -> None:
+    """Examine this installation, and say what to do.
+
+    Settings, database, disk, clock, clients, sources and mail server. Nothing is changed. The exit
+    code is 1 if anything does not work.
+    """
+    from worksgate.cli.findings import has_failed, print_findings_as_json, told
+
+    findings = quietly(told(_findings(config), silent=as_json))
+    if as_json:
+        print_findings_as_json(findings)
+    sys.exit(int(has_failed(findings)))
+
+
+async def _findings(file: Path | None) -> AsyncIterator["Finding"]:
+    from worksgate.doctor import fail
+    from worksgate.doctor.examination import examine
+
+    try:
+        settings = read_settings(file)
+    except configuration.ConfigurationError as error:
+        for problem in error.problems:
+            yield fail("settings", problem, "see docs/settings.md; nothing runs before it is right")
+        return
+    async for finding in examine(settings, configuration.file_to_read(file, os.environ)):
+        yield finding

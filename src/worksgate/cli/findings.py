@@ -1,0 +1,34 @@
+"""How the findings of an examination are printed."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from worksgate.cli.printing import as_document, print_json, print_line
+from worksgate.doctor import Finding, Verdict
+
+
+async def told(findings: AsyncIterator[Finding], *, silent: bool) -> list[Finding]:
+    """All findings; each is printed as soon as it is there, unless ``silent``."""
+    heard = []
+    async for finding in findings:
+        heard.append(finding)
+        if not silent:
+            print_finding(finding)
+    return heard
+
+
+def print_finding(finding: Finding) -> None:
+    """Write a finding on a line, and what to do about it on the next."""
+    print_line(f"{finding.verdict:<4}  {finding.part}: {finding.text}")
+    if finding.advice:
+        print_line(f"      what to do: {finding.advice}")
+
+
+def print_findings_as_json(findings: Sequence[Finding]) -> None:
+    """Write all findings, and whether none of them is bad, as one document."""
+    documents = [as_document(finding) for finding in findings]
+    print_json({"ok": not has_failed(findings), "findings": documents})
+
+
+def has_failed(findings: Sequence[Finding]) -> bool:
+    """Whether anything does not work."""
+    return any(finding.verdict is Verdict.FAIL for finding in findings)

@@ -1,0 +1,150 @@
+"""``worksgate rules``: what the rules of a client say of a sign-in."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from worksgate.access_rules import (
+    Action,
+    Decision,
+    Explanation,
+    Situation,
+    decide,
+    explain,
+    parse_rules,
+)
+from worksgate.cli.options import CommandGroup, Moment, config_option, json_option
+from worksgate.cli.printing import as_document, print_json, print_line
+from worksgate.cli.refusals import Refusal
+from worksgate.cli.running import administer, read_installation
+from worksgate.oauth.model import Client, LoginKind
+
+if TYPE_CHECKING:
+    from worksgate.administration import Administration
+
+_OUTCOMES = {
+    Action.ALLOW: "signs in without a second factor",
+    Action.ASK: "signs in, by a second factor too if they have one",
+    Action.REQUIRE: "signs in by a second factor; without one they set one up first",
+    Action.DENY: "is refused",
+}
+
+
+@click.group("rules", cls=CommandGroup)
+def app() -> None:
+    """Rules: who may sign in from where and when, and by a second factor or not.
+
+    They are set by worksgate client set --rule.
+    """
+
+
+@app.command("explain")
+@click.argument("username")
+@click.option("--client", required=True, metavar="CLIENT", help="The client: its name or its ID.")
+@click.option(
+    "--from",
+    "address",
+    required=True,
+    metavar="ADDRESS",
+    help="The address that the person comes from; '' for one that is not known.",
+)
+@click.option(
+    "--kind",
+    type=click.Choice([str(kind) for kind in LoginKind]),
+    default=str(LoginKind.WEB),
+    show_default=True,
+    help="Where the person signs in.",
+)
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    metavar="GROUP",
+    help="A group that the person is in, instead of those of the built-in directory. Can be given "
+    "several times.",
+)
+@click.option(
+    "--source",
+    default="directory",
+    show_default=True,
+    metavar="NAME",
+    help="The identity source that the person comes from.",
+)
+@click.option("--at", type=Moment(), help="When (2026-01-31T09:00, in UTC), instead of now.")
+@config_option
+@json_option
+def explain_rules(
+    *,
+    username: str,
+    client: str,
+    address: str,
+    kind: str,
+    groups: tuple[str, ...],
+    source: str,
+    at: float | None,
+    config: Path | None,
+    as_json: bool,
+) -> None:
+    """Say what a client's rules make of a sign-in, and why.
+
+    Nobody is signed in. The person's groups are those of the built-in directory; of anybody else,
+    they are told by --group.
+    """
+    found, known = administer(
+        read_installation(config),
+        lambda administration: _look_up(administration, client, username, source),
+    )
+    situation = Situation(
+        kind=LoginKind(kind),
+        address=address,
+        groups=groups or known,
+        source=source,
+        at=time.time() if at is None else at,
+    )
+    try:
+        rules = parse_rules(found.rules)
+        decision = decide(rules, found.second_factor, situation)
+        told = explain(rules, situation)
+    except (ValueError, OverflowError) as problem:
+        raise Refusal(f"the rules of {found.name} cannot be told: {problem}") from None
+    if as_json:
+        print_json(_document(found, situation, decision, told))
+    else:
+        _print(username, found, decision, told)
+
+
+async def _look_up(
+    administration: "Administration", client: str, username: str, source: str
+) -> tuple[Client, tuple[str, ...]]:
+    """The client, and the person's groups as far as they are known here. Raises NotFound."""
+    found = await administration.client(client)
+    if source != "directory":
+        return found, ()
+    return found, (await administration.user(username)).groups
+
+
+def _print(username: str, client: Client, decision: Decision, told: Sequence[Explanation]) -> None:
+    for number, each in enumerate(told, 1):
+        print_line(f"{number:>2}  {'fits' if each.fits else 'does not fit':<12}  {each.rule}")
+        print_line(f"    {'; '.join(each.reasons)}")
+    why = f"by the rule {decision.rule}" if decision.rule else "; ".join(decision.reasons)
+    print_line(f"{client.name}: {username} {_OUTCOMES[decision.action]} ({why})")
+
+
+def _document(
+    client: Client, situation: Situation, decision: Decision, told: Sequence[Explanation]
+) -> dict[str, Any]:
+    return {
+        "client_id": client.client_id,
+        "situation": as_document(situation),
+        "action": str(decision.action),
+        "rule": None if decision.rule is None else str(decision.rule),
+        "reasons": list(decision.reasons),
+        "rules": [
+            {"rule": str(each.rule), "fits": each.fits, "reasons": list(each.reasons)}
+            for each in told
+        ],
+    }

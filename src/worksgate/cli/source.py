@@ -1,0 +1,88 @@
+"""``worksgate source``: the identity sources of the settings."""
+
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+from worksgate.cli.asking import present_password
+from worksgate.cli.options import CommandGroup, config_option, json_option, password_option
+from worksgate.cli.printing import as_document, print_json, print_table
+from worksgate.cli.refusals import Refusal
+from worksgate.cli.running import quietly, read_installation, read_settings
+from worksgate.source_settings import DirectorySettings, OidcSettings, SourceSettings
+
+
+@click.group("source", cls=CommandGroup)
+def app() -> None:
+    """Identity sources: where people's passwords are, or who else signs them in.
+
+    They are tables of the settings file.
+    """
+
+
+@app.command("list")
+@config_option
+@json_option
+def list_sources(*, config: Path | None, as_json: bool) -> None:
+    """List the sources, in the order in which they are asked."""
+    sources = read_settings(config).all_sources
+    if as_json:
+        print_json([_document(each) for each in sources])
+        return
+    rows = [(each.name, each.type, ", ".join(each.domains)) for each in sources]
+    print_table(("Name", "Type", "Domains"), rows)
+
+
+@app.command("test")
+@click.argument("name")
+@click.argument("username", required=False)
+@password_option
+@config_option
+@json_option
+def test(
+    *,
+    name: str,
+    username: str | None,
+    password_stdin: bool,
+    config: Path | None,
+    as_json: bool,
+) -> None:
+    """Ask a source whether it works, and about a person.
+
+    With a USERNAME the source is asked about that person; with their password too, it says what a
+    sign-in would see. The exit code is 1 if anything does not work.
+    """
+    from worksgate.cli.findings import has_failed, print_findings_as_json, told
+    from worksgate.doctor.source_check import CannotBeAsked, Question, examine_source, source_of
+
+    if password_stdin and username is None:
+        raise click.UsageError("--password-stdin needs a USERNAME")
+    settings = read_installation(config)
+    try:
+        source = source_of(settings, name)
+        password = _password(source, username, from_stdin=password_stdin)
+        examination = examine_source(settings, source, Question(username, password))
+        findings = quietly(told(examination, silent=as_json))
+    except CannotBeAsked as error:
+        raise Refusal(str(error)) from None
+    if as_json:
+        print_findings_as_json(findings)
+    sys.exit(int(has_failed(findings)))
+
+
+def _password(source: SourceSettings, username: str | None, *, from_stdin: bool) -> str | None:
+    """The person's password, if the source could be asked with it and somebody gives it."""
+    if username is None:
+        return None
+    if isinstance(source, DirectorySettings | OidcSettings) and not from_stdin:
+        return None
+    question = "Their password (leave it empty to look them up only): "
+    return present_password(question, from_stdin=from_stdin)
+
+
+def _document(source: SourceSettings) -> dict[str, Any]:
+    secrets = [each.name for each in fields(source) if not each.repr]
+    return {"type": source.type, **as_document(source, secrets)}

@@ -1,0 +1,107 @@
+"""App passwords: made here for one mail program, kept as digests, and good for nothing else."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import RowMapping, Select, delete, func, insert, or_, select, update
+
+from worksgate.audit import AuditEvent
+from worksgate.directory import SUBJECT_PREFIX, schema
+from worksgate.directory.rows import event_values
+from worksgate.directory.verbs import Connections, finished
+
+_TABLE = schema.app_passwords
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppPassword:
+    """One app password as it is kept; ``name`` is the person's word for where it is used."""
+
+    id: str
+    subject_id: str
+    name: str
+    created_at: float
+    last_used_at: float | None = None
+    digest: str = field(repr=False)
+
+
+class AppPasswordRows:
+    """The app passwords of everybody; every verb may raise DirectoryUnavailable."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    @property
+    def unfinished(self) -> set[asyncio.Task[Any]]:
+        return self._connections.unfinished
+
+    @finished
+    async def of(self, subject_id: str) -> tuple[AppPassword, ...]:
+        """A person's app passwords, the oldest first."""
+        query = select(_TABLE).where(_TABLE.c.subject_id == subject_id)
+        return await self._all(query.order_by(_TABLE.c.created_at, _TABLE.c.id))
+
+    @finished
+    async def find(self, digest: str) -> AppPassword | None:
+        found = await self._all(select(_TABLE).where(_TABLE.c.digest == digest))
+        return found[0] if found else None
+
+    @finished
+    async def names_of(self, subject_id: str) -> frozenset[str]:
+        """What this person may call themselves: username, works account, e-mail address."""
+        if subject_id.startswith(SUBJECT_PREFIX):
+            columns: Any = schema.accounts.c
+            own = columns.id == subject_id.removeprefix(SUBJECT_PREFIX)
+        else:
+            columns = schema.people.c
+            own = columns.subject_id == subject_id
+        query = select(columns.username, columns.works_account, columns.email).where(own)
+        async with self._connections.reading() as connection:
+            rows = (await connection.execute(query)).all()
+        return frozenset(name for row in rows for name in row if name)
+
+    @finished
+    async def add(self, app_password: AppPassword, limit: int, event: AuditEvent) -> bool:
+        """Keep an app password and its audit record; False where the person has ``limit``."""
+        count = select(func.count()).where(_TABLE.c.subject_id == app_password.subject_id)
+        async with self._connections.writing() as connection:
+            if (await connection.scalar(count) or 0) >= limit:
+                return False
+            await connection.execute(insert(_TABLE).values(_values(app_password)))
+            await connection.execute(insert(schema.audit).values(event_values(event)))
+        return True
+
+    @finished
+    async def remove(self, subject_id: str, app_password_id: str, event: AuditEvent) -> bool:
+        """Delete an app password of this person; False where they have none with this id."""
+        statement = delete(_TABLE).where(
+            _TABLE.c.id == app_password_id, _TABLE.c.subject_id == subject_id
+        )
+        async with self._connections.writing() as connection:
+            removed = (await connection.execute(statement)).rowcount == 1
+            if removed:
+                await connection.execute(insert(schema.audit).values(event_values(event)))
+        return removed
+
+    @finished
+    async def note_use(self, app_password: AppPassword, now: float) -> None:
+        """Keep the time of a use; it never goes back."""
+        columns = _TABLE.c
+        earlier = or_(columns.last_used_at.is_(None), columns.last_used_at < now)
+        statement = update(_TABLE).where(columns.id == app_password.id, earlier)
+        async with self._connections.writing() as connection:
+            await connection.execute(statement.values(last_used_at=now))
+
+    async def _all(self, query: Select[Any]) -> tuple[AppPassword, ...]:
+        async with self._connections.reading() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        return tuple(map(_app_password, rows))
+
+
+def _app_password(row: RowMapping) -> AppPassword:
+    return AppPassword(**row)
+
+
+def _values(app_password: AppPassword) -> dict[str, Any]:
+    return {column.name: getattr(app_password, column.name) for column in _TABLE.c}

@@ -1,0 +1,256 @@
+"""Second factors as they are kept: TOTP secrets, passkeys, and digests of recovery codes.
+
+What may happen once happens in one statement here: a TOTP step only ever grows, a recovery code
+is deleted, a passkey's counter only ever grows; of two who come with the same, one changes a row.
+Every change commits together with its audit record (I-5).
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from worksgate.audit import AuditEvent
+from worksgate.directory import schema
+from worksgate.directory.rows import event_values
+from worksgate.directory.verbs import Connections, finished
+
+_TOTP, _CODES, _PASSKEYS = schema.totp_secrets, schema.recovery_codes, schema.passkeys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TotpSecret:
+    """A person's TOTP secret; no code of ``last_step`` (of 30 s each) or before counts any more."""
+
+    subject_id: str
+    secret: bytes = field(repr=False)
+    last_step: int
+    created_at: float
+    last_used_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passkey:
+    """A passkey; ``id`` is the credential's in base64url, ``public_key`` is in COSE.
+
+    ``aaguid`` names the make of the authenticator, as it said itself. ``backed_up`` says that it
+    is kept by more than one device.
+    """
+
+    id: str
+    subject_id: str
+    public_key: bytes = field(repr=False)
+    sign_count: int
+    backed_up: bool
+    aaguid: str
+    transports: tuple[str, ...]
+    name: str
+    created_at: float
+    last_used_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolled:
+    """What a person has beside their password."""
+
+    totp: bool = False
+    passkeys: tuple[Passkey, ...] = ()
+    recovery_codes_left: int = 0
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a second factor; recovery codes alone are none."""
+        return self.totp or bool(self.passkeys)
+
+
+class FactorRows:
+    """The second factors of everybody; every verb may raise DirectoryUnavailable."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    @property
+    def unfinished(self) -> set[asyncio.Task[Any]]:
+        return self._connections.unfinished
+
+    @finished
+    async def enrolled(self, subject_id: str) -> Enrolled:
+        """What this person has, as of one moment."""
+        async with self._connections.reading() as connection:
+            return Enrolled(
+                totp=await _count(connection, _TOTP.c.subject_id == subject_id) > 0,
+                passkeys=await _passkeys(connection, _PASSKEYS.c.subject_id == subject_id),
+                recovery_codes_left=await _count(connection, _CODES.c.subject_id == subject_id),
+            )
+
+    # TOTP
+
+    @finished
+    async def totp(self, subject_id: str) -> TotpSecret | None:
+        query = select(_TOTP).where(_TOTP.c.subject_id == subject_id)
+        async with self._connections.reading() as connection:
+            row = (await connection.execute(query)).mappings().first()
+        return None if row is None else TotpSecret(**row)
+
+    @finished
+    async def keep_totp(self, totp: TotpSecret, event: AuditEvent) -> None:
+        """Keep a secret in the place of the one that the person may have had."""
+        values = {column.name: getattr(totp, column.name) for column in _TOTP.c}
+        async with self._connections.writing() as connection:
+            await connection.execute(delete(_TOTP).where(_TOTP.c.subject_id == totp.subject_id))
+            await connection.execute(insert(_TOTP).values(values))
+            await _record(connection, event)
+
+    @finished
+    async def use_totp(self, totp: TotpSecret, step: int, now: float, event: AuditEvent) -> bool:
+        """Use up a step of the secret that was read; False where it or a later one is used."""
+        columns = _TOTP.c
+        statement = update(_TOTP).where(
+            columns.subject_id == totp.subject_id,
+            columns.secret == totp.secret,
+            columns.last_step < step,
+        )
+        async with self._connections.writing() as connection:
+            changed = await connection.execute(statement.values(last_step=step, last_used_at=now))
+            if changed.rowcount == 1:
+                await _record(connection, event)
+            return changed.rowcount == 1
+
+    @finished
+    async def remove_totp(self, subject_id: str, event: AuditEvent) -> bool:
+        """Delete the secret, and the recovery codes if no factor is left."""
+        return await self._remove(subject_id, delete(_TOTP), _TOTP.c.subject_id, event)
+
+    # Passkeys
+
+    @finished
+    async def passkey(self, passkey_id: str) -> Passkey | None:
+        async with self._connections.reading() as connection:
+            found = await _passkeys(connection, _PASSKEYS.c.id == passkey_id)
+        return found[0] if found else None
+
+    @finished
+    async def add_passkey(self, passkey: Passkey, limit: int, event: AuditEvent) -> bool:
+        """Keep a passkey; False where the person has ``limit``.
+
+        Raises Conflict where there is one with this id already, whosever it is.
+        """
+        values = {column.name: getattr(passkey, column.name) for column in _PASSKEYS.c}
+        values["transports"] = list(passkey.transports)
+        async with self._connections.writing() as connection:
+            owned = _PASSKEYS.c.subject_id == passkey.subject_id
+            if await _count(connection, owned) >= limit:
+                return False
+            await connection.execute(insert(_PASSKEYS).values(values))
+            await _record(connection, event)
+        return True
+
+    @finished
+    async def use_passkey(
+        self, passkey: Passkey, sign_count: int, now: float, event: AuditEvent, *, backed_up: bool
+    ) -> bool:
+        """Keep a use of a passkey; False where it is gone or its counter is not below this one.
+
+        Passkeys that several devices keep do not count: theirs is always 0.
+        """
+        columns = _PASSKEYS.c
+        grows = columns.sign_count < sign_count if sign_count else columns.sign_count == 0
+        statement = update(_PASSKEYS).where(
+            columns.id == passkey.id, columns.subject_id == passkey.subject_id, grows
+        )
+        values = {"sign_count": sign_count, "last_used_at": now, "backed_up": backed_up}
+        async with self._connections.writing() as connection:
+            changed = await connection.execute(statement.values(values))
+            if changed.rowcount == 1:
+                await _record(connection, event)
+            return changed.rowcount == 1
+
+    @finished
+    async def remove_passkey(self, subject_id: str, passkey_id: str, event: AuditEvent) -> bool:
+        """Delete a passkey of this person, and the recovery codes if no factor is left."""
+        statement = delete(_PASSKEYS).where(_PASSKEYS.c.id == passkey_id)
+        return await self._remove(subject_id, statement, _PASSKEYS.c.subject_id, event)
+
+    # Recovery codes
+
+    @finished
+    async def recovery_digests(self, subject_id: str) -> tuple[str, ...]:
+        query = select(_CODES.c.digest).where(_CODES.c.subject_id == subject_id)
+        async with self._connections.reading() as connection:
+            return tuple(await connection.scalars(query))
+
+    @finished
+    async def replace_recovery_codes(
+        self, subject_id: str, digests: Sequence[str], now: float, event: AuditEvent
+    ) -> None:
+        """Keep these codes and no others."""
+        rows = [{"digest": each, "subject_id": subject_id, "created_at": now} for each in digests]
+        async with self._connections.writing() as connection:
+            await connection.execute(delete(_CODES).where(_CODES.c.subject_id == subject_id))
+            await connection.execute(insert(_CODES), rows)
+            await _record(connection, event)
+
+    @finished
+    async def use_recovery_code(self, subject_id: str, digest: str, event: AuditEvent) -> bool:
+        """Use up a code; False where this person has none with this digest (any more)."""
+        owned = and_(_CODES.c.digest == digest, _CODES.c.subject_id == subject_id)
+        async with self._connections.writing() as connection:
+            used = (await connection.execute(delete(_CODES).where(owned))).rowcount == 1
+            if used:
+                await _record(connection, event)
+        return used
+
+    # All of them
+
+    @finished
+    async def remove_all(self, subject_id: str, event: AuditEvent, *, app_passwords: bool) -> bool:
+        """Delete all second factors of a person; False, unrecorded, where there was nothing."""
+        tables = [_TOTP, _PASSKEYS, _CODES]
+        if app_passwords:
+            tables.append(schema.app_passwords)
+        removed = 0
+        async with self._connections.writing() as connection:
+            for table in tables:
+                owned = delete(table).where(table.c.subject_id == subject_id)
+                removed += (await connection.execute(owned)).rowcount
+            if removed:
+                await _record(connection, event)
+        return removed > 0
+
+    async def _remove(
+        self, subject_id: str, statement: Any, owner: ColumnElement[str], event: AuditEvent
+    ) -> bool:
+        async with self._connections.writing() as connection:
+            removed = await connection.execute(statement.where(owner == subject_id))
+            if removed.rowcount == 0:
+                return False
+            await _drop_idle_codes(connection, subject_id)
+            await _record(connection, event)
+        return True
+
+
+async def _drop_idle_codes(connection: AsyncConnection, subject_id: str) -> None:
+    """Recovery codes stand in for a factor: without one they are only something to steal."""
+    factors = await _count(connection, _TOTP.c.subject_id == subject_id)
+    factors += await _count(connection, _PASSKEYS.c.subject_id == subject_id)
+    if factors == 0:
+        await connection.execute(delete(_CODES).where(_CODES.c.subject_id == subject_id))
+
+
+async def _passkeys(
+    connection: AsyncConnection, condition: ColumnElement[bool]
+) -> tuple[Passkey, ...]:
+    query = select(_PASSKEYS).where(condition).order_by(_PASSKEYS.c.created_at, _PASSKEYS.c.id)
+    rows = (await connection.execute(query)).mappings().all()
+    return tuple(Passkey(**{**row, "transports": tuple(row["transports"])}) for row in rows)
+
+
+async def _count(connection: AsyncConnection, condition: ColumnElement[bool]) -> int:
+    return await connection.scalar(select(func.count()).where(condition)) or 0
+
+
+async def _record(connection: AsyncConnection, event: AuditEvent) -> None:
+    await connection.execute(insert(schema.audit).values(event_values(event)))

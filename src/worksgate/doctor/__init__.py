@@ -1,0 +1,47 @@
+"""What is wrong with an installation, and what to do about it.
+
+An examination changes nothing: no database is made, none is brought up to date, nobody is signed
+in. It yields findings as it comes to them, so that somebody who waits sees something; a check that
+breaks is a finding, too. The text of a finding holds no secret.
+
+    settings_check   addresses, proxies, and who can read the secrets of the settings file
+    machine_check    the folder of the database, the disk, the clock
+    database_check   the database, its keys, and what the clients in it need
+    source_check     one identity source: can it be reached, and what does it say of somebody
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """How bad it is."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at: which part, what is the case, and what to do if it is bad."""
+
+    part: str
+    verdict: Verdict
+    text: str
+    advice: str = ""
+
+
+def ok(part: str, text: str) -> Finding:
+    """All is well."""
+    return Finding(part, Verdict.OK, text)
+
+
+def warn(part: str, text: str, advice: str) -> Finding:
+    """It works, but not as it should, or not for long."""
+    return Finding(part, Verdict.WARN, text, advice)
+
+
+def fail(part: str, text: str, advice: str) -> Finding:
+    """It does not work."""
+    return Finding(part, Verdict.FAIL, text, advice)

@@ -1,0 +1,125 @@
+"""Whether the database answers, is of this version, and holds what a sign-in needs."""
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+
+from sqlalchemy import Connection, inspect, text
+
+from worksgate.access_rules import parse_rules
+from worksgate.directory import DirectoryUnavailable
+from worksgate.directory.engine import Engines, open_engines, outages
+from worksgate.directory.migrations import HEAD
+from worksgate.doctor import Finding, Verdict, fail, ok, warn
+from worksgate.oauth.model import Client
+from worksgate.settings import Settings
+
+DATABASE, KEYS, CLIENTS = "database", "keys", "clients"
+
+PATIENCE = 2.0
+"""Seconds that a lock is waited for."""
+
+
+async def examine_database(settings: Settings) -> AsyncIterator[Finding]:
+    """The database, which is there. It is read, and locked for a moment, but not written to."""
+    engines = open_engines(settings.database_url, busy_timeout=PATIENCE)
+    try:
+        with outages():
+            async with engines.read.connect() as connection:
+                revision = await connection.run_sync(_revision)
+            yield _of_revision(revision)
+            yield await _of_writing(engines)
+            if revision == HEAD:
+                async with engines.read.connect() as connection:
+                    yield await connection.run_sync(_of_keys)
+    except DirectoryUnavailable as error:
+        yield fail(DATABASE, str(error), "see that the file is whole and that this user may use it")
+    finally:
+        await engines.close()
+
+
+def is_usable(findings: Iterable[Finding]) -> bool:
+    """Whether the database, by what was found, can be used by this version as it is."""
+    found = list(findings)
+    return _of_revision(HEAD) in found and all(each.verdict is not Verdict.FAIL for each in found)
+
+
+def examine_clients(clients: Iterable[Client], settings: Settings) -> Iterator[Finding]:
+    """Whether each client has sources that there are, and rules that can be read."""
+    known = {each.name for each in settings.all_sources}
+    enabled = [client for client in clients if client.enabled]
+    if not enabled:
+        yield warn(CLIENTS, "there is no client that is enabled", "worksgate client add NAME")
+    for client in enabled:
+        yield from _of_client(client, known)
+
+
+def _of_client(client: Client, known: set[str]) -> Iterator[Finding]:
+    unknown = [name for name in client.sources if name not in known]
+    problems = list(_problems_of_rules(client))
+    if unknown:
+        verdict = warn if known.intersection(client.sources) else fail
+        yield verdict(
+            CLIENTS,
+            f"{client.name} takes people of {', '.join(unknown)}, which the settings do not have",
+            f"add a [[source]], or say worksgate client set {client.name} --source NAME",
+        )
+    for problem in problems:
+        yield fail(
+            CLIENTS,
+            f"nobody can sign in to {client.name}, for a rule cannot be read: {problem}",
+            f"worksgate client set {client.name} --rule RULE",
+        )
+    if not unknown and not problems:
+        yield ok(CLIENTS, f"{client.name} can be used")
+
+
+def _problems_of_rules(client: Client) -> Iterator[str]:
+    try:
+        parse_rules(client.rules)
+    except ValueError as problem:
+        yield str(problem)
+
+
+def _of_revision(revision: str | None) -> Finding:
+    if revision == HEAD:
+        return ok(DATABASE, f"it answers, and is at revision {HEAD}")
+    if revision is None or revision < HEAD:
+        was = "is empty" if revision is None else f"is at revision {revision}"
+        return warn(
+            DATABASE,
+            f"it {was}; this version needs {HEAD}",
+            "worksgate migrate; the server does so itself at its start",
+        )
+    return fail(
+        DATABASE,
+        f"it is at revision {revision}, which this version does not know",
+        "install the version of Worksgate that has made it, or a newer one",
+    )
+
+
+async def _of_writing(engines: Engines) -> Finding:
+    """Take the lock of a writer and give it back: a transaction begins with it."""
+    try:
+        with outages():
+            async with engines.write.connect() as connection:
+                await connection.execute(text("SELECT 1"))
+                await connection.rollback()
+    except DirectoryUnavailable as error:
+        return fail(
+            DATABASE,
+            f"it cannot be written to: {error}",
+            "see who else holds it, and that this user may write to it",
+        )
+    return ok(DATABASE, "it can be written to")
+
+
+def _of_keys(connection: Connection) -> Finding:
+    if connection.scalar(text("SELECT count(*) FROM keys")):
+        return ok(KEYS, "the key that signs cookies and forms is there")
+    return ok(KEYS, "the key that signs cookies and forms will be made at the first start")
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return None if found is None else str(found)

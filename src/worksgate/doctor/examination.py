@@ -1,0 +1,72 @@
+"""The whole examination, in the order in which things depend on each other."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+from worksgate.doctor import Finding, fail, ok, warn
+from worksgate.doctor.database_check import (
+    DATABASE,
+    examine_clients,
+    examine_database,
+    is_usable,
+)
+from worksgate.doctor.machine_check import examine_machine
+from worksgate.doctor.settings_check import examine_settings
+from worksgate.doctor.source_check import examine_source
+from worksgate.settings import Settings
+from worksgate.source_settings import DirectorySettings
+
+MAIL = "mail"
+
+
+async def examine(settings: Settings, file: Path | None) -> AsyncIterator[Finding]:
+    """All that can be found out from here; ``file`` is where the settings come from, if any."""
+    for finding in examine_settings(settings, file):
+        yield finding
+    database = Path(settings.database_url.removeprefix("sqlite:///"))
+    for finding in examine_machine(database):
+        yield finding
+    found = list(_missing(database)) or [each async for each in examine_database(settings)]
+    for finding in found:
+        yield finding
+    if is_usable(found):
+        async for finding in _examine_contents(settings):
+            yield finding
+    for source in settings.all_sources:
+        if not isinstance(source, DirectorySettings):  # it is in the database
+            async for finding in examine_source(settings, source):
+                yield finding
+    if settings.smtp_url:
+        yield await _examine_mail(settings)
+
+
+def _missing(database: Path) -> Iterator[Finding]:
+    if not database.exists():
+        yield fail(
+            DATABASE,
+            f"there is none at {database}",
+            "worksgate migrate makes one; if there should be one, see database_url",
+        )
+
+
+async def _examine_contents(settings: Settings) -> AsyncIterator[Finding]:
+    """What the clients in a database of this version need."""
+    from worksgate.bootstrap import open_administration
+
+    async with open_administration(settings) as administration:
+        clients = await administration.clients()
+    for finding in examine_clients(clients, settings):
+        yield finding
+
+
+async def _examine_mail(settings: Settings) -> Finding:
+    from worksgate.mail import Mailer, MailUnavailable
+
+    mailer = Mailer(settings.smtp_url, settings.mail_from)
+    try:
+        await mailer.ping()
+    except MailUnavailable as error:
+        return warn(MAIL, str(error), "see smtp_url, and whether the mail server is up")
+    finally:
+        await mailer.close(0)
+    return ok(MAIL, "the mail server can be reached")

@@ -1,0 +1,75 @@
+"""Whether the settings fit the place where they are used."""
+
+import stat
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+from worksgate.doctor import Finding, ok, warn
+from worksgate.settings import Settings
+from worksgate.source_settings import SOURCE_TYPES, SourceSettings
+
+PART = "settings"
+
+_RECORDS: tuple[type[Settings] | type[SourceSettings], ...] = (Settings, *SOURCE_TYPES.values())
+_SECRETS = {each.name for record in _RECORDS for each in fields(record) if not each.repr}
+
+
+def examine_settings(settings: Settings, file: Path | None) -> Iterator[Finding]:
+    """The settings, which are known to be valid; ``file`` is where they come from, if any."""
+    yield ok(PART, f"they are valid{f' ({file})' if file else '; there is no settings file'}")
+    if file is not None:
+        yield from _examine_file(file)
+    yield from _examine_addresses(settings)
+
+
+def _examine_file(file: Path) -> Iterator[Finding]:
+    """A secret in a file that everybody on the machine can read is none."""
+    if _has_secret(tomllib.loads(file.read_text("utf-8"))) and _is_open(file):
+        yield warn(
+            PART,
+            f"{file} holds a secret, and every user of this machine can read it",
+            f"chmod 640 {file}, or hand the secret over as a file of its own",
+        )
+
+
+def _has_secret(table: Mapping[str, Any]) -> bool:
+    return any(_SECRETS & each.keys() for each in (table, *table.get("source", ())))
+
+
+def _is_open(file: Path) -> bool:
+    return bool(file.stat().st_mode & stat.S_IROTH)
+
+
+def _examine_addresses(settings: Settings) -> Iterator[Finding]:
+    if not settings.is_https:
+        yield warn(
+            PART,
+            f"public_url is {settings.public_url}: only this machine can use it",
+            "that is right for trying things out; for people, give public_url an https:// address",
+        )
+        return
+    yield ok(PART, f"people and LINE WORKS come to {settings.public_url}")
+    if not settings.trusted_proxies:
+        yield warn(
+            PART,
+            "trusted_proxies is empty: behind a reverse proxy, everybody would have its address",
+            "name the proxy in trusted_proxies; without a proxy, serve with --tls-cert",
+        )
+    wide = [each for each in settings.trusted_proxies if _is_wide(each)]
+    if wide:
+        yield warn(
+            PART,
+            f"trusted_proxies holds {', '.join(wide)}: whoever is in there can pretend to have any "
+            "address",
+            "name the addresses of the proxies alone",
+        )
+
+
+def _is_wide(network: str) -> bool:
+    """Whether more addresses are believed than a company has proxies or containers."""
+    parsed = ip_network(network)
+    return parsed.is_global and parsed.prefixlen < parsed.max_prefixlen - 8

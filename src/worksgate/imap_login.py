@@ -1,0 +1,345 @@
+"""Whether a mail client may come in: by an app password or, where that is allowed, the person's.
+
+LINE WORKS asks for a mail client that we never see, so nothing but the name and the password
+speaks for the person, and the answer to everything that is wrong is one and the same. Mail clients
+try old passwords again and again: what fails is counted apart from the login page, which nobody
+can be kept from by it (R-62). Nothing in this file knows HTTP.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import NoReturn, Protocol
+
+from worksgate.access_rules import Action, Situation, decide_by_texts
+from worksgate.audit import AuditEvent, AuditLog, Event
+from worksgate.clients import ClientRegistry, check_admitted
+from worksgate.credentials import HashingBusy, digest, new_ordered_id, new_secret
+from worksgate.directory import DirectoryUnavailable
+from worksgate.oauth.errors import (
+    AccessDenied,
+    InvalidLogin,
+    InvalidRequest,
+    TemporarilyUnavailable,
+    TooManyLogins,
+)
+from worksgate.oauth.imap_login import ImapLoginRequest, ImapLoginResponse
+from worksgate.oauth.issuing import authorization_code, user_key
+from worksgate.oauth.model import Client, ImapPasswords, LoginKind
+from worksgate.peers import network_of
+from worksgate.sources import PasswordExpired, Person, PersonDisabled, Source, SourceUnavailable
+from worksgate.sources_in_use import SourcesInUse
+from worksgate.store import Store, StoreUnavailable
+from worksgate.tally import Tally
+from worksgate.throttle import Attempt, Throttle, ThrottlePolicy, TooManyAttempts
+
+PURPOSE = "imap"
+"""Of the throttle's counters."""
+PEOPLE_PER_ADDRESS = 10
+"""LINE WORKS calls for all people from a few addresses: so many times what one may fail."""
+
+REFUSALS_A_MINUTE = 60
+"""Records from one network of requests that were refused before anybody proved anything."""
+FAILURES_A_MINUTE = 600
+"""Records from one network of wrong passwords."""
+
+RESERVE = 0.5
+"""Seconds of the deadline that are kept for everything but the sources."""
+WITHDRAWAL = 0.2
+"""Seconds that may be spent on the throttle after the deadline."""
+
+_OUTAGES = (StoreUnavailable, DirectoryUnavailable, SourceUnavailable, HashingBusy)
+
+
+class AppPasswords(Protocol):
+    """The passwords that people have made for their mail clients."""
+
+    async def verify(self, username: str, password: str, now: float) -> str | None:
+        """The subject whose app password this is, or None; ``username`` must be theirs."""
+        ...
+
+
+class SecondFactors(Protocol):
+    """Who gives more than a password when they sign in."""
+
+    async def has_second_factor(self, subject_id: str) -> bool: ...
+
+
+def imap_policy(policy: ThrottlePolicy) -> ThrottlePolicy:
+    """How failures of mail clients slow the next one, where ``policy`` is that of browsers."""
+    return replace(policy, per_address=policy.per_address * PEOPLE_PER_ADDRESS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Login:
+    """One request that is well formed, of a client that may make it."""
+
+    id: str
+    client: Client
+    request: ImapLoginRequest
+    address: str
+    now: float
+
+    @property
+    def attempt(self) -> Attempt:
+        return Attempt(self.request.email, self.address)
+
+
+@dataclass(frozen=True, slots=True)
+class _Proven:
+    """Whose password it is."""
+
+    source: str
+    person: Person
+    by_app_password: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Trail:
+    """What is recorded of it; what strangers bring about is bounded per network and minute."""
+
+    audit: AuditLog
+    refusals: Tally = field(default_factory=lambda: Tally(REFUSALS_A_MINUTE))
+    failures: Tally = field(default_factory=lambda: Tally(FAILURES_A_MINUTE))
+
+    def stranger_refused(self, now: float, address: str, detail: str) -> None:
+        if not self.refusals.exceeded(network_of(address), now):
+            event = Event.IMAP_REFUSED
+            self.audit.record(AuditEvent(event=event, at=now, address=address, detail=detail))
+
+    def throttled(self, login: _Login) -> None:
+        if not self.refusals.exceeded(network_of(login.address), login.now):
+            self.write(Event.IMAP_REFUSED, login, None, "too many failures before")
+
+    def failed(self, login: _Login) -> None:
+        if not self.failures.exceeded(network_of(login.address), login.now):
+            self.write(Event.IMAP_FAILED, login, None, "wrong name or password")
+
+    def write(
+        self, event: Event, login: _Login, person: Person | None, detail: str | None = None
+    ) -> None:
+        self.audit.record(
+            AuditEvent(
+                event=event,
+                at=login.now,
+                login_id=login.id,
+                client_id=login.client.client_id,
+                subject_id=person.subject_id if person else None,
+                username=person.username if person else login.request.email,
+                address=login.address,
+                detail=detail,
+            )
+        )
+
+
+class ImapLogin:
+    """Turns a name and a password into a code.
+
+    ``throttle`` counts for ``PURPOSE``; ``deadline`` is when the answer is due, in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        clients: ClientRegistry,
+        store: Store,
+        sources: SourcesInUse,
+        app_passwords: AppPasswords,
+        second_factors: SecondFactors,
+        throttle: Throttle,
+        audit: AuditLog,
+        deadline: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._clients = clients
+        self._store = store
+        self._sources = sources
+        self._app_passwords = app_passwords
+        self._second_factors = second_factors
+        self._throttle = throttle
+        self._trail = _Trail(audit)
+        self._patience = max(deadline - RESERVE, deadline / 2)
+        self._clock = clock
+
+    async def log_in(self, client_id: str | None, query: bytes, address: str) -> ImapLoginResponse:
+        """Answer the call of LINE WORKS; without a ``client_id`` it is the only client's.
+
+        Raises OAuthError: InvalidRequest, InvalidLogin for all that must look alike,
+        TooManyLogins, or TemporarilyUnavailable.
+        """
+        now = self._clock()
+        try:
+            request = ImapLoginRequest.parse(query)
+            client = await self._admitted(client_id, address)
+            return await self._log_in(_Login(new_ordered_id(), client, request, address, now))
+        except InvalidRequest as error:
+            self._trail.stranger_refused(now, address, error.detail)
+            raise
+        except _OUTAGES as outage:
+            raise TemporarilyUnavailable(str(outage)) from outage
+
+    async def _admitted(self, client_id: str | None, address: str) -> Client:
+        """The client, if mail clients of its people may ask from there. Raises InvalidLogin."""
+        try:
+            client = _open_one(await self._clients.snapshot(), client_id)
+            check_admitted(client, address)
+        except (AccessDenied, InvalidLogin) as error:
+            self._trail.stranger_refused(self._clock(), address, error.detail)
+            raise InvalidLogin(error.detail) from None
+        return client
+
+    async def _log_in(self, login: _Login) -> ImapLoginResponse:
+        """What is right but not allowed counts as wrong, or the count would tell (R-62)."""
+        try:
+            await self._throttle.admit(login.attempt, login.now)
+        except TooManyAttempts:
+            self._trail.throttled(login)
+            raise TooManyLogins("too many failures before") from None
+        try:
+            proven = await self._verified(login)
+            user_id = await self._checked(login, proven)
+        except InvalidLogin:
+            await self._throttle.failed(login.attempt, login.now)
+            raise
+        except (*_OUTAGES, asyncio.CancelledError):
+            await self._withdraw(login)
+            raise
+        await self._throttle.succeeded(login.attempt, login.now)
+        return await self._issue(login, proven, user_id)
+
+    # Whose password it is
+
+    async def _verified(self, login: _Login) -> _Proven:
+        found = await self._by_app_password(login)
+        if found is None and login.client.imap_passwords is ImapPasswords.ALL:
+            found = await self._by_password(login)
+        if found is None:
+            self._trail.failed(login)
+            raise InvalidLogin("wrong name or password")
+        return found
+
+    async def _by_app_password(self, login: _Login) -> _Proven | None:
+        request = login.request
+        subject_id = await self._app_passwords.verify(request.email, request.password, login.now)
+        if subject_id is None:
+            return None
+        found = await self._sources.by_subject(subject_id)
+        if found is None:
+            self._refuse(login, "the person is gone or disabled")
+        return _Proven(*found, by_app_password=True)
+
+    async def _by_password(self, login: _Login) -> _Proven | None:
+        """Ask one source after the other; one that is out or hangs keeps none from its turn."""
+        asked = self._sources.for_password(login.client, login.request.email)
+        outage: SourceUnavailable | None = None
+        for source in asked:
+            try:
+                person = await self._ask(source, login, self._patience / len(asked))
+            except SourceUnavailable as error:
+                outage = error
+                continue
+            if person is not None:
+                return _Proven(source.name, person, by_app_password=False)
+        if outage is not None:
+            raise outage
+        return None
+
+    async def _ask(self, source: Source, login: _Login, patience: float) -> Person | None:
+        request = login.request
+        try:
+            async with asyncio.timeout(patience):
+                return await source.authenticate(request.email, request.password)
+        except TimeoutError:
+            raise SourceUnavailable(f"{source.name} did not answer in time") from None
+        except PasswordExpired:
+            self._refuse(login, "the password has expired")
+        except PersonDisabled:
+            self._refuse(login, "the person is disabled")
+
+    # Whether it is enough
+
+    async def _checked(self, login: _Login, proven: _Proven) -> str:
+        """The user key of somebody who may come in. Raises InvalidLogin."""
+        person, client = proven.person, login.client
+        if client.sources and proven.source not in client.sources:
+            self._refuse(login, "the client does not allow the person's source", person)
+        if person.must_change_password:
+            self._refuse(login, "the password must be changed first", person)
+        await self._check_rules(login, proven)
+        user_id = _user_key(client, person)
+        if user_id is None:
+            self._refuse(login, "no user key", person)
+        return user_id
+
+    async def _check_rules(self, login: _Login, proven: _Proven) -> None:
+        """An app password stands for both factors; nothing else does (R-63)."""
+        person, client = proven.person, login.client
+        situation = Situation(
+            kind=LoginKind.IMAP,
+            address=login.address,
+            groups=person.groups,
+            source=proven.source,
+            at=login.now,
+        )
+        action = decide_by_texts(client.rules, client.second_factor, situation).action
+        if action is Action.DENY:
+            self._refuse(login, "a rule denies it", person)
+        if proven.by_app_password:
+            return
+        if action is Action.REQUIRE:
+            self._refuse(login, "a second factor is required: an app password is needed", person)
+        if await self._second_factors.has_second_factor(person.subject_id):
+            self._refuse(login, "the person has a second factor: an app password is needed", person)
+
+    # What comes of it
+
+    async def _issue(self, login: _Login, proven: _Proven, user_id: str) -> ImapLoginResponse:
+        client, person, code = login.client, proven.person, new_secret()
+        issued = authorization_code(
+            client,
+            key=digest(code),
+            grant_id=new_ordered_id(),
+            subject_id=person.subject_id,
+            user_id=user_id,
+            login_id=login.id,
+            login_kind=LoginKind.IMAP,
+            now=self._clock(),
+        )
+        await self._store.save(issued)
+        # Who was disabled, or given another user key, a moment ago may have been searched for
+        # before this was saved.
+        present = await self._sources.find(proven.source, person)
+        if present is None or _user_key(client, present) != user_id:
+            await self._store.forget(person.subject_id)
+            self._refuse(login, "the person was disabled at this moment", person)
+        way = "by app password" if proven.by_app_password else "by password"
+        self._trail.write(Event.IMAP_SUCCEEDED, login, person, way)
+        self._trail.write(Event.CODE_ISSUED, login, person)
+        return ImapLoginResponse(code)
+
+    def _refuse(self, login: _Login, detail: str, person: Person | None = None) -> NoReturn:
+        """The password was right, and yet."""
+        self._trail.write(Event.IMAP_REFUSED, login, person, detail)
+        raise InvalidLogin(detail)
+
+    async def _withdraw(self, login: _Login) -> None:
+        """It is not known whether the password was right; the answer may be due already."""
+        with suppress(StoreUnavailable, TimeoutError):
+            async with asyncio.timeout(WITHDRAWAL):
+                await self._throttle.withdrawn(login.attempt)
+
+
+def _open_one(clients: Mapping[str, Client], client_id: str | None) -> Client:
+    """The client with this ID, or the only one, that lets mail clients in."""
+    found = [client for client in clients.values() if client.enabled and client.imap_login]
+    if client_id is not None:
+        found = [client for client in found if client.client_id == client_id]
+    if len(found) != 1:
+        raise InvalidLogin("the client is unknown, disabled, or has imap_login off")
+    return found[0]
+
+
+def _user_key(client: Client, person: Person) -> str | None:
+    return user_key(client, person.external_key, person.works_account)

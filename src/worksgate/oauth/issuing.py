@@ -1,0 +1,34 @@
+"""What a sign-in ends with: the person's user key, and the one code that stands for it."""
+
+from worksgate.oauth.model import AuthorizationCode, Client, LoginKind, UserKey
+
+
+def user_key(client: Client, external_key: str | None, works_account: str | None) -> str | None:
+    """The key of the kind that the client is set to, or None where the person has none."""
+    return external_key if client.user_key is UserKey.EXTERNAL_KEY else works_account
+
+
+def authorization_code(
+    client: Client,
+    *,
+    key: str,
+    grant_id: str,
+    subject_id: str,
+    user_id: str,
+    login_id: str,
+    login_kind: LoginKind,
+    now: float,
+) -> AuthorizationCode:
+    """A new code with the client's lifetimes as they are now; ``key`` is its secret's digest."""
+    return AuthorizationCode(
+        key=key,
+        grant_id=grant_id,
+        subject_id=subject_id,
+        client_id=client.client_id,
+        expires_at=now + client.code_lifetime,
+        user_id=user_id,
+        login_id=login_id,
+        login_kind=login_kind,
+        lifetime=client.token_lifetime(login_kind),
+        expires_in=client.expires_in(login_kind) if client.announce_expires_in else None,
+    )

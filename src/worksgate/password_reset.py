@@ -1,0 +1,424 @@
+"""Password reset: a one-time link, sent by e-mail or made by an administrator.
+
+A person asks by name or e-mail address (``PasswordReset.request``) and is told the same, as fast,
+whether there is such an account or not (R-79): whoever it concerns is looked up afterwards, and
+mail goes out later still. The link holds 256 random bits, of which the store keeps the digest. It
+belongs to one account, lives for half an hour, works once (R-84), and dies when the password or the
+e-mail address is changed. To look at it does not use it up: mail scanners open links too.
+
+Who has the link chooses the password and is not signed in by that: a second factor is asked for at
+the next login as ever. All that the person held ends (R-30).
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Final, Protocol
+from urllib.parse import urlencode
+
+import msgspec
+import structlog
+
+from worksgate.audit import AuditEvent, AuditLog, Event
+from worksgate.backlog import Backlog
+from worksgate.credentials import PasswordHashing, digest, new_ordered_id, new_secret
+from worksgate.directory import Account, Conflict, DirectoryUnavailable
+from worksgate.directory.account_rules import check_password
+from worksgate.directory.audit_log import log_events
+from worksgate.directory.transaction import Transaction
+from worksgate.directory.verbs import finished
+from worksgate.mail import MailMessage
+from worksgate.oauth.model import Interim
+from worksgate.peers import network_of
+from worksgate.settings import Settings
+from worksgate.sources import Person
+from worksgate.store import Store, StoreUnavailable
+
+RESET_PATH: Final = "/reset"
+"""Where a link leads, under ``account_path``."""
+TOKEN_PARAMETER: Final = "token"
+"""What carries the secret; why in the query stands in docs/decisions/0014-reset-links.md."""
+
+PURPOSE: Final = "password_reset"
+WINDOW: Final = 3_600.0
+PER_ACCOUNT: Final = 3
+"""Links that are sent to one account within ``WINDOW`` seconds."""
+PER_NETWORK: Final = 20
+"""Requests from one network within ``WINDOW`` seconds that anything is done about."""
+MOST_ACCOUNTS: Final = 3
+"""Accounts that one request reaches, where they share an e-mail address."""
+
+_AT_ONCE: Final = 2
+_WAITING: Final = 200
+_LONGEST_NAME: Final = 254
+
+_log = structlog.get_logger("worksgate.password_reset")
+
+
+class LinkNotValid(Exception):
+    """The link is unknown, used up, too old, or was made for a password that has changed."""
+
+
+class Accounts(Protocol):
+    """What is needed of the directory."""
+
+    async def account_by_username(self, username: str) -> Account | None: ...
+
+    async def account_by_id(self, id: str) -> Account | None: ...  # noqa: A002  # as there
+
+    async def accounts_by_email(self, email: str, limit: int) -> Sequence[Account]: ...
+
+    def changing(self) -> AbstractAsyncContextManager[Transaction]: ...
+
+    async def record(self, events: Sequence[AuditEvent]) -> None: ...
+
+
+class Postbox(Protocol):
+    """Where messages are put; ``queue`` returns at once, False where there is no room."""
+
+    def queue(self, message: MailMessage) -> bool: ...
+
+
+class MailTexts(Protocol):
+    """Who writes the messages; None for a person that no mail can be sent to."""
+
+    def reset_link(
+        self, person: Person, link: str, lifetime: float, language: str
+    ) -> MailMessage | None: ...
+
+    def password_changed(self, person: Person, language: str) -> MailMessage | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ResetTicket:
+    """A link that is good, and whose password it can change; ``expires_at`` as everywhere."""
+
+    person: Person
+    expires_at: float
+
+
+class _Bound(msgspec.Struct, frozen=True, kw_only=True):
+    """What a link was made for; it is no good for an account that is no longer like this."""
+
+    account_id: str
+    revision: str | None
+    email: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """A good link, as it is kept, and the account as it is now."""
+
+    kept: Interim
+    account: Account
+
+
+class ResetLinks:
+    """Makes links and finds what they stand for."""
+
+    def __init__(self, settings: Settings, accounts: Accounts, store: Store) -> None:
+        self._base = settings.public_url.rstrip("/") + settings.account_path + RESET_PATH
+        self._lifetime = settings.reset_link_lifetime
+        self._accounts = accounts
+        self._store = store
+
+    async def issue(
+        self, account: Account, *, actor: str, now: float, lifetime: float | None = None
+    ) -> str:
+        """A link that an administrator hands to the person, good for so many seconds.
+
+        There is none without its audit record. Raises ValueError where the person is disabled,
+        DirectoryUnavailable or StoreUnavailable.
+        """
+        if not account.enabled:
+            raise ValueError(f"{account.username} is disabled; a link would not work")
+        person = account.person
+        event = AuditEvent(
+            event=Event.RESET_LINK_ISSUED,
+            at=now,
+            subject_id=person.subject_id,
+            username=person.username,
+            actor=actor,
+        )
+        await self._accounts.record([event])
+        return await self.make(account, now, lifetime)
+
+    async def make(
+        self, account: Account, now: float, lifetime: float | None = None, *, mailed: bool = False
+    ) -> str:
+        """A new link; one that is ``mailed`` dies when the account's e-mail address changes.
+
+        Raises StoreUnavailable.
+        """
+        secret = new_secret()
+        bound = _Bound(
+            account_id=account.id,
+            revision=account.person.revision,
+            email=account.email if mailed else None,
+        )
+        await self._store.save(
+            Interim(
+                key=digest(secret),
+                grant_id=new_ordered_id(),
+                subject_id=account.person.subject_id,
+                client_id="",
+                expires_at=now + (self._lifetime if lifetime is None else lifetime),
+                purpose=PURPOSE,
+                data=msgspec.json.encode(bound).decode(),
+            )
+        )
+        return f"{self._base}?{urlencode({TOKEN_PARAMETER: secret})}"
+
+    async def find(self, secret: str, now: float) -> _Link:
+        """What a link stands for; it stays as it is.
+
+        Raises LinkNotValid, DirectoryUnavailable or StoreUnavailable.
+        """
+        kept = await self._store.find(Interim, digest(secret))
+        if kept is None or kept.purpose != PURPOSE or kept.expires_at <= now:
+            raise LinkNotValid
+        bound = msgspec.json.decode(kept.data, type=_Bound)
+        account = await self._accounts.account_by_id(bound.account_id)
+        if account is None or not account.enabled or not _is_as_bound(account, bound):
+            raise LinkNotValid
+        return _Link(kept, account)
+
+    async def use_up(self, link: _Link) -> None:
+        """Make a link worthless; of several callers exactly one returns.
+
+        The others get LinkNotValid. Raises StoreUnavailable.
+        """
+        if await self._store.take(Interim, link.kept.key) is None:
+            raise LinkNotValid
+
+    async def give_back(self, link: _Link) -> None:
+        """Keep a link again whose use came to nothing. Raises StoreUnavailable."""
+        await self._store.save(link.kept)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """Somebody typed this, in this language, from this address."""
+
+    typed: str = field(repr=False)
+    language: str
+    address: str
+    at: float
+
+
+class PasswordReset:
+    """Sends links to those who ask, and changes the password of who comes with one.
+
+    ``mail`` and ``texts`` are None where no mail can be sent: links are the administrator's then.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        accounts: Accounts,
+        store: Store,
+        hashing: PasswordHashing,
+        audit: AuditLog,
+        *,
+        mail: Postbox | None = None,
+        texts: MailTexts | None = None,
+    ) -> None:
+        self._settings = settings
+        self._accounts = accounts
+        self._store = store
+        self._hashing = hashing
+        self._audit = audit
+        self._mail = mail
+        self._texts = texts
+        self.links = ResetLinks(settings, accounts, store)
+        self.unfinished: set[asyncio.Task[Any]] = set()
+        self._backlog = Backlog("password_reset", at_once=_AT_ONCE, waiting=_WAITING)
+
+    async def request(self, typed: str, language: str, address: str, now: float) -> None:
+        """Have links sent to whoever goes by this name or e-mail address.
+
+        Returns before anybody is looked up, and says nothing of what will be found. More than
+        ``PER_NETWORK`` requests an hour are passed over. Raises StoreUnavailable.
+        """
+        network = digest(network_of(address))[:32]
+        requests = await self._store.bump(f"reset network {network}", WINDOW, now)
+        if requests <= PER_NETWORK and self._mail is not None:
+            self._backlog.add(partial(self._answer, _Request(typed, language, address, now)))
+
+    async def open(self, secret: str, now: float) -> ResetTicket | None:
+        """Whose password a link can change, or None; it stays good.
+
+        Raises DirectoryUnavailable or StoreUnavailable.
+        """
+        try:
+            link = await self.links.find(secret, now)
+        except LinkNotValid:
+            return None
+        return ResetTicket(link.account.person, link.kept.expires_at)
+
+    async def finish(
+        self,
+        secret: str,
+        new_password: str,
+        now: float,
+        *,
+        language: str = "en",
+        address: str | None = None,
+    ) -> Person:
+        """Change the password that a link is for, end all that the person holds, and return them.
+
+        Raises ValueError where the password is not accepted, with a sentence for the person, and
+        HashingBusy, DirectoryUnavailable or StoreUnavailable: the link is still good then. Raises
+        LinkNotValid where it is not, and for all but one of those who use it at the same time.
+        """
+        link = await self.links.find(secret, now)
+        company = self._settings.company_name
+        # In a thread: to estimate a long password takes longer than LINE WORKS should wait.
+        await asyncio.to_thread(check_password, new_password, link.account, company)
+        hashed = await self._hashing.hash(new_password)
+        person = await self._use(link, hashed, now, address)
+        self._tell(person, language)
+        return person
+
+    async def close(self, within: float = 5.0) -> None:
+        """Finish what has begun and answer who waits, for at most ``within`` seconds."""
+        await asyncio.gather(*self.unfinished, return_exceptions=True)
+        await self._backlog.close(within)
+
+    # What becomes of a request
+
+    async def _answer(self, request: _Request) -> None:
+        try:
+            accounts = await self._reachable(request.typed)
+            for account in accounts:
+                await self._send_link(account, request)
+        except (DirectoryUnavailable, StoreUnavailable) as error:
+            _log.warning("password_reset.not_sent", reason=str(error))
+            return
+        if not accounts:
+            self._record_request(request, None, "nobody who can get mail goes by this name")
+
+    async def _reachable(self, typed: str) -> list[Account]:
+        """The accounts that are meant, as far as their people can get mail and sign in."""
+        name = typed.strip()
+        if not name or len(name) > _LONGEST_NAME:
+            return []
+        by_name = await self._accounts.account_by_username(name)
+        by_email = await self._accounts.accounts_by_email(name, MOST_ACCOUNTS)
+        found = {account.id: account for account in (by_name, *by_email) if account is not None}
+        reachable = [each for each in found.values() if each.enabled and each.email]
+        return reachable[:MOST_ACCOUNTS]
+
+    async def _send_link(self, account: Account, request: _Request) -> None:
+        links = await self._store.bump(f"reset account {account.id}", WINDOW, request.at)
+        if links > PER_ACCOUNT:
+            detail = "no link was sent: there were enough within the hour"
+        elif await self._queue_link(account, request):
+            detail = "a link was sent"
+        else:
+            detail = "no link was sent: the address is no good, or too many mails are waiting"
+        self._record_request(request, account, detail)
+
+    async def _queue_link(self, account: Account, request: _Request) -> bool:
+        if self._mail is None or self._texts is None:
+            return False
+        link = await self.links.make(account, request.at, mailed=True)
+        lifetime = self._settings.reset_link_lifetime
+        message = self._texts.reset_link(account.person, link, lifetime, request.language)
+        return message is not None and self._mail.queue(message)
+
+    def _record_request(self, request: _Request, account: Account | None, detail: str) -> None:
+        self._audit.record(
+            AuditEvent(
+                event=Event.PASSWORD_RESET_REQUESTED,
+                at=request.at,
+                subject_id=account.person.subject_id if account else None,
+                username=account.username if account else request.typed,
+                address=request.address,
+                detail=detail,
+            )
+        )
+
+    # What becomes of a link
+
+    @finished  # a browser that hangs up in the middle must not leave a used link and no change
+    async def _use(self, link: _Link, hashed: str, now: float, address: str | None) -> Person:
+        await self.links.use_up(link)
+        try:
+            # Before the change, as a session that outlived it would be a way in for a thief.
+            await self._store.forget(link.account.person.subject_id)
+            person = await self._change(link.account, hashed, now, address)
+        except (DirectoryUnavailable, StoreUnavailable):
+            await self._give_back(link)
+            raise
+        await self._forget_again(person)
+        return person
+
+    async def _change(self, seen: Account, hashed: str, now: float, address: str | None) -> Person:
+        """Keep the new password together with its audit record, unless somebody was faster."""
+        try:
+            async with self._accounts.changing() as transaction:
+                before = await transaction.account(seen.username)
+                if before is None or not before.enabled or not _is_same(before, seen):
+                    raise LinkNotValid
+                after = replace(
+                    before,
+                    password_hash=hashed,
+                    password_changed_at=now,
+                    must_change_password=False,
+                )
+                await transaction.change_account(before, after, now)
+                event = _changed(after.person, now, address)
+                await transaction.record(event)
+        except Conflict as conflict:
+            raise DirectoryUnavailable(str(conflict)) from conflict
+        log_events([event])
+        return after.person
+
+    async def _give_back(self, link: _Link) -> None:
+        try:
+            await self.links.give_back(link)
+        except StoreUnavailable as error:
+            _log.warning("password_reset.link_lost", reason=str(error))
+
+    async def _forget_again(self, person: Person) -> None:
+        """End what was begun with the old password while it was being changed."""
+        try:
+            await self._store.forget(person.subject_id)
+        except StoreUnavailable as error:
+            _log.error(
+                "password_reset.not_forgotten", subject_id=person.subject_id, reason=str(error)
+            )
+
+    def _tell(self, person: Person, language: str) -> None:
+        if self._mail is not None and self._texts is not None:
+            message = self._texts.password_changed(person, language)
+            if message is not None:
+                self._mail.queue(message)
+
+
+def _is_as_bound(account: Account, bound: _Bound) -> bool:
+    is_same_address = bound.email is None or bound.email == account.email
+    return is_same_address and account.person.revision == bound.revision
+
+
+def _is_same(account: Account, seen: Account) -> bool:
+    """Whether the password is still the one that it was; a stronger hash of it counts as new."""
+    return (account.id, account.password_hash, account.password_changed_at) == (
+        seen.id,
+        seen.password_hash,
+        seen.password_changed_at,
+    )
+
+
+def _changed(person: Person, now: float, address: str | None) -> AuditEvent:
+    return AuditEvent(
+        event=Event.PASSWORD_CHANGED,
+        at=now,
+        subject_id=person.subject_id,
+        username=person.username,
+        address=address,
+        detail="chosen by a reset link",
+    )

@@ -1,0 +1,499 @@
+"""What people see and change of their own account.
+
+    visitor              who is there, by the session of the browser
+    overview             all that is shown to them
+    change_password      a new password for the present one
+    begin_…, confirm_totp, add_passkey, remove_…, renew_recovery_codes    second factors
+    add_app_password, remove_app_password
+    end_session, end_all_sessions
+
+Each verb concerns the visitor's own account: what is named by an id is looked for among what is
+theirs. Whatever changes a password, a factor or an app password needs a fresh full login (R-83),
+and is told to the person by mail where mail can be sent. Nothing in this file knows HTTP.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from msgspec import structs
+
+from worksgate.audit import AuditEvent, AuditLog, Event
+from worksgate.clients import ClientRegistry
+from worksgate.credentials import digest, new_ordered_id, new_secret
+from worksgate.factors import (
+    AppPassword,
+    AppPasswords,
+    Enrolled,
+    Factors,
+    Holder,
+    NewAppPassword,
+    NewTotp,
+)
+from worksgate.login_transaction import LoginTransaction
+from worksgate.mail import MailMessage
+from worksgate.oauth.model import Client, Interim, Session
+from worksgate.password_check import PasswordCheck
+from worksgate.sessions import Sessions
+from worksgate.settings import Settings
+from worksgate.sign_in import Browser, WrongPassword
+from worksgate.sources import Person, PersonDisabled
+from worksgate.sources_in_use import SourcesInUse
+from worksgate.store import Store
+
+ENROLMENT_LIFETIME: Final = 600.0
+"""Seconds in which a factor must be set up once its page was opened."""
+SHOWN_EVENTS: Final = 50
+
+_TOTP: Final = "account_totp"
+_PASSKEY: Final = "account_passkey"
+
+
+class NotSignedIn(Exception):
+    """There is no live session: who this is has to be found out first."""
+
+
+class LoginTooOld(Exception):
+    """The sign-in lies too far back, or was not a full one, for what is wanted (R-83)."""
+
+
+class WrongCode(Exception):
+    """The code is not that of the app that is being set up."""
+
+
+class EnrolmentLost(Exception):
+    """Nothing is known of this setting up (any more): it must begin again."""
+
+
+class NotOffered(Exception):
+    """This installation, or this person's source, does not have that."""
+
+
+class History(Protocol):
+    """Where the audit records of one person are read."""
+
+    async def of(
+        self, subject_id: str, username: str, now: float, limit: int = SHOWN_EVENTS
+    ) -> list[AuditEvent]:
+        """The newest first. Raises DirectoryUnavailable."""
+        ...
+
+
+class Postbox(Protocol):
+    """Where messages are put; ``queue`` returns at once, False where there is no room."""
+
+    def queue(self, message: MailMessage) -> bool: ...
+
+
+class MailTexts(Protocol):
+    """Who writes the messages; None for a person that no mail can be sent to."""
+
+    def password_changed(self, person: Person, language: str) -> MailMessage | None: ...
+
+    def second_factor_added(self, person: Person, language: str) -> MailMessage | None: ...
+
+    def second_factor_removed(self, person: Person, language: str) -> MailMessage | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class MailNotices:
+    """How people are told of what has changed; without it they are not."""
+
+    mail: Postbox
+    texts: MailTexts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visitor:
+    """The person of a live session, at one moment; ``language`` is that of mails to them."""
+
+    session: Session
+    person: Person
+    browser: Browser
+    language: str
+    at: float
+
+    @property
+    def holder(self) -> Holder:
+        """As whom they hold their factors."""
+        return Holder(
+            subject_id=self.person.subject_id,
+            username=self.person.username,
+            address=self.browser.address,
+        )
+
+    def event(self, event: Event, detail: str) -> AuditEvent:
+        """An audit record of what they did."""
+        return self.holder.event(event, self.at, detail)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSession:
+    """Somewhere that the person is signed in; times are seconds since the epoch.
+
+    ``id`` names it and opens nothing.
+    """
+
+    id: str
+    since: float
+    ends_at: float
+    second_factor: bool
+    is_this: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """A line of the person's own history; ``client`` is the name of a client, if one is known."""
+
+    event: Event
+    at: float
+    address: str | None
+    client: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """All that is shown to a person of their account.
+
+    ``app_passwords`` is None where no client takes them.
+    """
+
+    person: Person
+    enrolled: Enrolled
+    app_passwords: tuple[AppPassword, ...] | None
+    sessions: Sequence[OpenSession]
+    history: Sequence[Deed]
+    can_change_password: bool
+    passkeys_usable: bool
+    is_fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FactorAdded:
+    """A factor was set up. ``session`` is the new secret of the session, if it has one.
+
+    ``codes`` are the person's recovery codes, where they had none before.
+    """
+
+    session: str | None = field(repr=False)
+    codes: Sequence[str] = field(repr=False)
+
+
+class SelfService:
+    """Everything that people can do with their own account.
+
+    Verbs that change something raise LoginTooOld where the login is not a fresh one. An outage is
+    StoreUnavailable, DirectoryUnavailable or SourceUnavailable, and HashingBusy.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        store: Store,
+        sources: SourcesInUse,
+        passwords: PasswordCheck,
+        factors: Factors,
+        app_passwords: AppPasswords,
+        clients: ClientRegistry,
+        history: History,
+        audit: AuditLog,
+        notices: MailNotices | None = None,
+        clock: Callable[[], float],
+    ) -> None:
+        self._fresh_for = settings.fresh_login_lifetime
+        self._url = settings.public_url.rstrip("/") + settings.account_path
+        self._store = store
+        self._sessions = Sessions(settings, store, sources)
+        self._sources = sources
+        self._passwords = passwords
+        self._factors = factors
+        self._app_passwords = app_passwords
+        self._clients = clients
+        self._history = history
+        self._audit = audit
+        self._notices = notices
+        self._clock = clock
+
+    # Who is there, and what they see
+
+    async def visitor(self, browser: Browser, language: str) -> Visitor:
+        """The person of the browser's session. Raises NotSignedIn."""
+        now = self._clock()
+        found = await self._sessions.find(browser.session, now)
+        if found is None:
+            raise NotSignedIn
+        session, person = found
+        return Visitor(session=session, person=person, browser=browser, language=language, at=now)
+
+    async def overview(self, visitor: Visitor) -> Overview:
+        """All that is shown to a person of their account."""
+        person = visitor.person
+        enrolled = await self._factors.of(person.subject_id)
+        has_app_passwords = await self.offers_app_passwords()
+        return Overview(
+            person=person,
+            enrolled=enrolled,
+            app_passwords=(
+                await self._app_passwords.of(person.subject_id) if has_app_passwords else None
+            ),
+            sessions=await self._open_sessions(visitor),
+            history=await self._deeds(visitor),
+            can_change_password=self.can_change_password(visitor),
+            passkeys_usable=self._factors.passkeys_usable,
+            is_fresh=self._is_fresh(visitor, enrolled),
+        )
+
+    async def check_fresh(self, visitor: Visitor) -> Enrolled:
+        """What the person has, if they may change it now. Raises LoginTooOld."""
+        enrolled = await self._factors.of(visitor.person.subject_id)
+        if not self._is_fresh(visitor, enrolled):
+            raise LoginTooOld
+        return enrolled
+
+    def can_change_password(self, visitor: Visitor) -> bool:
+        """Whether the person's password is kept here."""
+        return self._sources.can_change_password(visitor.session.source)
+
+    async def offers_app_passwords(self) -> bool:
+        """Whether there is a client whose people's mail programs may sign in."""
+        clients = (await self._clients.snapshot()).values()
+        return any(client.enabled and client.imap_login for client in clients)
+
+    # The password
+
+    async def change_password(self, visitor: Visitor, current: str, new: str) -> str:
+        """Change the password, end all other sessions, and return the new secret of this one.
+
+        The present password is checked, and counted, like that of a login. Raises WrongPassword,
+        WeakPassword, TooManyAttempts, PersonDisabled, NotOffered or LoginTooOld.
+        """
+        if not self.can_change_password(visitor):
+            raise NotOffered
+        await self.check_fresh(visitor)
+        person = await self._proved_again(visitor, current)
+        changed = await self._sources.change_password(visitor.session.source, person, new)
+        if changed is None:
+            raise PersonDisabled
+        self._audit.record(visitor.event(Event.PASSWORD_CHANGED, "changed at the account page"))
+        await self._store.forget(changed.subject_id)
+        secret = new_secret()
+        await self._store.save(_renewed(visitor.session, secret))
+        self._tell(lambda texts: texts.password_changed(changed, visitor.language))
+        return secret
+
+    async def _proved_again(self, visitor: Visitor, password: str) -> Person:
+        """The visitor, whose password this is."""
+        source = visitor.session.source
+        only_there = Client(client_id="", name="account", sources=(source,))
+        login = LoginTransaction.begin_for_account(self._url, visitor.browser.secret, visitor.at)
+        _, person = await self._passwords.check(
+            login, only_there, visitor.person.username, password, visitor.browser, visitor.at
+        )
+        if person.subject_id != visitor.person.subject_id:  # the name is another's meanwhile
+            raise WrongPassword
+        return person
+
+    # Second factors
+
+    async def begin_totp(self, visitor: Visitor) -> NewTotp:
+        """A secret for an authenticator app: the same until it is confirmed or too old."""
+        await self.check_fresh(visitor)
+        kept = await self._kept(visitor, _TOTP)
+        if kept is not None:
+            return await self._factors.begin_totp(visitor.person.username, kept.data)
+        totp = await self._factors.begin_totp(visitor.person.username)
+        await self._keep(visitor, _TOTP, totp.secret)
+        return totp
+
+    async def confirm_totp(self, visitor: Visitor, code: str) -> FactorAdded:
+        """Turn the authenticator app on by its first code; it replaces the one from before.
+
+        Raises WrongCode, EnrolmentLost or LoginTooOld.
+        """
+        enrolled = await self.check_fresh(visitor)
+        kept = await self._kept(visitor, _TOTP)
+        if kept is None:
+            raise EnrolmentLost
+        if not await self._factors.confirm_totp(visitor.holder, kept.data, code, visitor.at):
+            raise WrongCode
+        await self._store.take(Interim, kept.key)
+        return await self._added(visitor, enrolled)
+
+    async def remove_totp(self, visitor: Visitor) -> bool:
+        """Turn the authenticator app off; False where there is none. Raises LoginTooOld."""
+        await self.check_fresh(visitor)
+        return self._removed(
+            visitor, removed=await self._factors.remove_totp(visitor.holder, visitor.at)
+        )
+
+    async def begin_passkey(self, visitor: Visitor) -> str:
+        """What the browser needs to make a passkey (JSON), with a challenge for one answer.
+
+        Raises NotOffered or LoginTooOld.
+        """
+        if not self._factors.passkeys_usable:
+            raise NotOffered
+        await self.check_fresh(visitor)
+        challenge = new_secret()
+        await self._keep(visitor, _PASSKEY, challenge)
+        # A passkey that says whose it is can stand for the password, too.
+        return await self._factors.passkey_registration_options(
+            visitor.person, challenge.encode(), require_discoverable=True
+        )
+
+    async def add_passkey(self, visitor: Visitor, answer: str, name: str) -> FactorAdded:
+        """Keep the passkey that the browser made.
+
+        Raises FactorRefused, EnrolmentLost or LoginTooOld.
+        """
+        enrolled = await self.check_fresh(visitor)
+        kept = await self._store.take(Interim, _interim_key(visitor, _PASSKEY))
+        if kept is None or kept.expires_at <= visitor.at:
+            raise EnrolmentLost
+        await self._factors.add_passkey(
+            visitor.holder, answer, kept.data.encode(), name, visitor.at
+        )
+        return await self._added(visitor, enrolled)
+
+    async def remove_passkey(self, visitor: Visitor, passkey_id: str) -> bool:
+        """Remove one of the person's passkeys; False where they have none with this id."""
+        await self.check_fresh(visitor)
+        removed = await self._factors.remove_passkey(visitor.holder, passkey_id, visitor.at)
+        return self._removed(visitor, removed=removed)
+
+    async def renew_recovery_codes(self, visitor: Visitor) -> Sequence[str]:
+        """New recovery codes in the place of those from before.
+
+        Raises NotOffered for somebody without a second factor, or LoginTooOld.
+        """
+        if not (await self.check_fresh(visitor)).any:
+            raise NotOffered
+        return await self._factors.renew_recovery_codes(visitor.holder, visitor.at)
+
+    async def _added(self, visitor: Visitor, before: Enrolled) -> FactorAdded:
+        """What follows from a new factor, which counts as given by whoever has just set it up."""
+        codes: Sequence[str] = ()
+        if not before.recovery_codes_left:
+            codes = await self._factors.renew_recovery_codes(visitor.holder, visitor.at)
+        self._tell(lambda texts: texts.second_factor_added(visitor.person, visitor.language))
+        known = visitor.session.second_factor_at is not None
+        return FactorAdded(None if known else await self._raise(visitor), codes)
+
+    def _removed(self, visitor: Visitor, *, removed: bool) -> bool:
+        if removed:
+            self._tell(lambda texts: texts.second_factor_removed(visitor.person, visitor.language))
+        return removed
+
+    async def _raise(self, visitor: Visitor) -> str:
+        """Note in the session that a second factor was given; it gets a new secret (R-28)."""
+        secret = new_secret()
+        renewed = structs.replace(_renewed(visitor.session, secret), second_factor_at=visitor.at)
+        await self._store.save(renewed)
+        if await self._store.take(Session, visitor.session.key) is None:
+            # It was ended at this moment, and must not live on under another name.
+            await self._store.take(Session, renewed.key)
+            raise NotSignedIn
+        return secret
+
+    # App passwords
+
+    async def add_app_password(self, visitor: Visitor, name: str) -> NewAppPassword:
+        """Make an app password. Raises NotOffered, factors.TooMany or LoginTooOld."""
+        if not await self.offers_app_passwords():
+            raise NotOffered
+        await self.check_fresh(visitor)
+        return await self._app_passwords.add(visitor.holder, name, visitor.at)
+
+    async def remove_app_password(self, visitor: Visitor, app_password_id: str) -> bool:
+        """Remove one of the person's; False where they have none with this id."""
+        await self.check_fresh(visitor)
+        return await self._app_passwords.remove(visitor.holder, app_password_id, visitor.at)
+
+    # Sessions: to end one needs no fresh login, for whoever does it may be in a hurry
+
+    async def end_session(self, visitor: Visitor, session_id: str) -> bool:
+        """End one of the person's sessions; False where they have none with this id."""
+        for session in await self._store.held(Session, visitor.person.subject_id):
+            if session.grant_id == session_id:
+                ended = await self._store.take(Session, session.key) is not None
+                if ended:
+                    self._audit.record(visitor.event(Event.LOGOUT, "one of their sessions"))
+                return ended
+        return False
+
+    async def end_all_sessions(self, visitor: Visitor) -> None:
+        """End all that the person holds: sessions, tokens, trusted browsers."""
+        ended = await self._store.forget(visitor.person.subject_id)
+        self._audit.record(visitor.event(Event.LOGOUT, f"everywhere: {ended} things have ended"))
+
+    # How it is done
+
+    def _is_fresh(self, visitor: Visitor, enrolled: Enrolled) -> bool:
+        """Whether the login was a full one (a second factor too, if there is one), and lately."""
+        session = visitor.session
+        is_full = session.second_factor_at is not None or not enrolled.any
+        return is_full and visitor.at < session.authenticated_at + self._fresh_for
+
+    async def _open_sessions(self, visitor: Visitor) -> list[OpenSession]:
+        held = await self._store.held(Session, visitor.person.subject_id)
+        live = [each for each in held if each.authenticated_at <= visitor.at < each.expires_at]
+        shown = [
+            OpenSession(
+                id=session.grant_id,
+                since=session.authenticated_at,
+                ends_at=session.expires_at,
+                second_factor=session.second_factor_at is not None,
+                is_this=session.key == visitor.session.key,
+            )
+            for session in live
+        ]
+        return sorted(shown, key=lambda session: (not session.is_this, -session.since))
+
+    async def _deeds(self, visitor: Visitor) -> list[Deed]:
+        person = visitor.person
+        events = await self._history.of(
+            person.subject_id, person.username, visitor.at, SHOWN_EVENTS
+        )
+        clients = await self._clients.snapshot()
+        return [
+            Deed(
+                event=event.event,
+                at=event.at,
+                address=event.address,
+                client=client.name if (client := clients.get(event.client_id or "")) else None,
+            )
+            for event in events
+        ]
+
+    async def _keep(self, visitor: Visitor, purpose: str, data: str) -> None:
+        """Keep something of this session's until its next request."""
+        await self._store.save(
+            Interim(
+                key=_interim_key(visitor, purpose),
+                grant_id=visitor.session.grant_id,
+                subject_id=visitor.person.subject_id,
+                client_id="",
+                expires_at=visitor.at + ENROLMENT_LIFETIME,
+                purpose=purpose,
+                data=data,
+            )
+        )
+
+    async def _kept(self, visitor: Visitor, purpose: str) -> Interim | None:
+        found = await self._store.find(Interim, _interim_key(visitor, purpose))
+        return found if found is not None and found.expires_at > visitor.at else None
+
+    def _tell(self, write: Callable[[MailTexts], MailMessage | None]) -> None:
+        """Send a notice, where the person can be told."""
+        if self._notices is not None and (message := write(self._notices.texts)) is not None:
+            self._notices.mail.queue(message)
+
+
+def _renewed(session: Session, secret: str) -> Session:
+    """The same session under another secret and another name."""
+    return structs.replace(session, key=digest(secret), grant_id=new_ordered_id())
+
+
+def _interim_key(visitor: Visitor, purpose: str) -> str:
+    return digest(f"{purpose} {visitor.session.key}")

@@ -1,0 +1,112 @@
+"""How what stands in a file or in the environment becomes a value of a setting's type.
+
+Every function raises ValueError with the end of a sentence that begins with the setting's name.
+It never repeats a value, which could be a secret.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_NAMES: Mapping[object, str] = {
+    str: "text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a time",
+    tuple[str, ...]: "a list of texts",
+}
+_WORDS: Mapping[str, bool] = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
+
+
+def type_name(kind: Any) -> str:
+    """What a reader calls a type: ``a whole number``."""
+    return _one_of(kind) if _is_words(kind) else _NAMES[kind]
+
+
+def typed(kind: Any, value: object) -> Any:
+    """A value of the file or the command line, if it is of the type."""
+    if kind is float:
+        return seconds_of(value)
+    if _is_words(kind) and isinstance(value, str):
+        return _word(kind, value)
+    if kind == tuple[str, ...] and isinstance(value, list | tuple):
+        if all(isinstance(item, str) for item in value):
+            return tuple(value)
+    elif isinstance(kind, type) and type(value) is kind:
+        return value
+    raise ValueError(f"must be {type_name(kind)}")
+
+
+def parsed(kind: Any, text: str) -> Any:
+    """A value of the environment, which is always text."""
+    if kind is str:
+        return text
+    if kind == tuple[str, ...]:
+        return tuple(re.split(r"[,\s]+", text.strip(", \t\r\n"))) if text.strip(", \t\r\n") else ()
+    if kind is float:
+        return seconds_of(text)
+    if _is_words(kind):
+        return _word(kind, text)
+    try:
+        return int(text) if kind is int else _WORDS[text.lower()]
+    except (KeyError, ValueError):
+        raise ValueError(f"must be {type_name(kind)}") from None
+
+
+def seconds_of(value: object) -> float:
+    """Seconds: a number, or a text such as ``90``, ``1.5``, ``90s``, ``15m``, ``12h`` or ``7d``."""
+    if isinstance(value, str):
+        found = re.fullmatch(r"(\d{1,9})([smhd])", value)
+        value = int(found[1]) * _UNITS[found[2]] if found else _number(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError("must be a number of seconds or a time such as 90s, 15m, 12h or 7d")
+    return float(value)
+
+
+def text_of(file: Path) -> str:
+    """What a file holds, as text in UTF-8."""
+    try:
+        return file.read_text("utf-8")
+    except FileNotFoundError:
+        raise ValueError("there is no such file") from None
+    except UnicodeDecodeError:
+        raise ValueError("the file is not UTF-8 text") from None
+    except PermissionError:
+        raise ValueError("the file may not be read by this user; run this as another") from None
+    except OSError as error:
+        raise ValueError(f"the file cannot be read: {error.strerror}") from None
+
+
+def secret_of(file: Path) -> str:
+    """A secret that is handed over as a file; one newline at its end is not part of it."""
+    return text_of(file).removesuffix("\n")
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _is_words(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, StrEnum)
+
+
+def _word(kind: type[StrEnum], text: str) -> StrEnum:
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(f"must be {_one_of(kind)}") from None
+
+
+def _one_of(kind: type[StrEnum]) -> str:
+    *first, last = map(str, kind)
+    return f"{', '.join(first)} or {last}" if first else last

@@ -1,0 +1,134 @@
+"""Whether an ID token is the provider's, for us, for this sign-in, and of now (R-91).
+
+https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from authlib.oidc.core import CodeIDToken  # type: ignore[import-untyped]  # it has no types
+from joserfc import jwt
+from joserfc.errors import (
+    BadSignatureError,
+    InvalidKeyIdError,
+    JoseError,
+    UnsupportedAlgorithmError,
+)
+from joserfc.jwk import JWKRegistry, Key, KeySet
+from joserfc.jws import JWSRegistry, extract_compact
+
+ALGORITHMS = frozenset(("RS256", "PS256", "ES256", "EdDSA"))
+"""What a token may be signed with; never HMAC, never none."""
+
+_MIN_RSA_MODULUS = 342  # characters of base64url: 2,048 bits
+
+
+class BadToken(Exception):
+    """The token cannot be believed; the text is for the log."""
+
+
+class UnknownKey(BadToken):
+    """The token is signed with a key that is not among those we have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What a token must say. ``skew`` is in seconds; ``acr_values`` may be empty."""
+
+    issuer: str
+    client_id: str
+    nonce: str
+    access_token: str | None
+    acr_values: tuple[str, ...]
+    skew: float
+
+
+def read_keys(document: Mapping[str, Any]) -> KeySet:
+    """The public signing keys of a JWKS; what else is there is passed over.
+
+    Raises ValueError where none is left.
+    """
+    listed = document.get("keys")
+    entries = listed if isinstance(listed, list) else []
+    keys = [key for entry in entries if (key := _import(entry)) is not None]
+    if not keys:
+        raise ValueError("there is no key that signs")
+    return KeySet(keys)
+
+
+def read_token(token: str, keys: KeySet, expected: Expected, now: float) -> Mapping[str, Any]:
+    """The claims of an ID token that can be believed.
+
+    ``now`` is in seconds since the epoch. Raises BadToken, or UnknownKey before anything else.
+    """
+    try:
+        verified = _verified(token, keys)
+        _check(verified, expected, now)
+    except JoseError as error:
+        raise BadToken(f"{error.error} {error.description}".strip()) from None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise BadToken(f"it cannot be read: {type(error).__name__}") from None
+    return verified.claims
+
+
+def _verified(token: str, keys: KeySet) -> jwt.Token:
+    """The token with a good signature; what its header says of keys does not count."""
+    try:
+        return jwt.decode(token, keys, registry=_Algorithms(strict_check_header=False))
+    except InvalidKeyIdError:
+        raise UnknownKey("its key is not known") from None
+    except BadSignatureError:
+        if "kid" in extract_compact(token.encode()).headers():
+            raise
+        # It does not say which key it means: the one that there is may have been replaced.
+        raise UnknownKey("its signature is by none of the known keys") from None
+
+
+def _check(token: jwt.Token, expected: Expected, now: float) -> None:
+    """Also exp, iat and nonce, which ``CodeIDToken`` asks for by itself."""
+    claims = CodeIDToken(
+        token.claims,
+        token.header,
+        options={
+            "iss": {"essential": True, "value": expected.issuer},
+            "sub": {"essential": True},
+            "aud": {"essential": True, "value": expected.client_id},
+        },
+        params={
+            "client_id": expected.client_id,
+            "nonce": expected.nonce,
+            "access_token": expected.access_token,
+        },
+    )
+    claims.validate(now=int(now), leeway=expected.skew)
+    if expected.acr_values and claims.get("acr") not in expected.acr_values:
+        raise BadToken("it names none of acr_values")
+
+
+class _Algorithms(JWSRegistry):
+    """Knows ``ALGORITHMS`` and no others, whatever a token or a key says."""
+
+    def get_alg(self, name: str) -> Any:
+        if name not in ALGORITHMS:
+            raise UnsupportedAlgorithmError("the algorithm is not allowed")
+        return self.algorithms[name]
+
+
+def _import(entry: Any) -> Key | None:
+    if not _is_for_signatures(entry):
+        return None
+    try:
+        return JWKRegistry.import_key(entry)
+    except (JoseError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _is_for_signatures(entry: object) -> bool:
+    """Whether a JWK is a public key that may sign; a shared secret never is (CVE-2024-37568)."""
+    if not isinstance(entry, dict) or entry.get("use", "sig") != "sig" or "d" in entry:
+        return False
+    kind, modulus = entry.get("kty"), entry.get("n")
+    if kind == "RSA":
+        return isinstance(modulus, str) and len(modulus) >= _MIN_RSA_MODULUS
+    return kind in ("EC", "OKP")

@@ -1,0 +1,226 @@
+"""LDAP and Active Directory as an identity source.
+
+A sign-in is a bind as the person; what else is known about them is read from their entry. ldap3
+waits while it talks, so it runs in threads of this source's own, never more than ``pool_size``.
+Each call ends within ``timeout``, whatever the servers do; who is down for longer is left alone
+for a while (``circuit``), so that nobody waits for them.
+
+The settings stand in one ``[[source]]`` table and are read once, at the start. Servers and the
+password of the service account belong together there: nothing can be pointed at another server
+while the program runs and be sent a password that is kept (R-89).
+"""
+
+import asyncio
+import ssl
+import time
+import unicodedata
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from worksgate.bounded_pool import BoundedPool, PoolFull
+from worksgate.credentials import normalise_password
+from worksgate.source_settings.common import common_problems
+from worksgate.source_settings.ldap import LdapSettings
+from worksgate.sources import Person, SourceUnavailable
+from worksgate.sources.circuit import Circuit
+from worksgate.throttle import account_key
+
+if TYPE_CHECKING:
+    from worksgate.sources.ldap_connection import Budget
+    from worksgate.sources.ldap_lookup import LdapLookup
+
+__all__ = ["LdapSettings", "LdapSource"]
+
+R = TypeVar("R")
+_MAX_USERNAME = 256
+_MAX_REMEMBERED = 4096
+_EXAMINATION_TIME = 10.0
+"""Seconds that each server has when an administrator looks what works."""
+
+
+class LdapSource:
+    """Checks passwords against a directory. Raises ValueError for settings that cannot work.
+
+    ``clock`` tells the time of day, for accounts that expire, and ``monotonic`` measures.
+    """
+
+    def __init__(
+        self,
+        settings: LdapSettings,
+        *,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if problems := [*common_problems(settings), *settings.problems()]:
+            raise ValueError("; ".join(problems))
+        self.name = settings.name
+        self.domains = settings.domains
+        self._settings = settings
+        self._lookup = _lookup(settings, clock)
+        self._pool = BoundedPool(
+            settings.pool_size, settings.pool_waiting, name=f"ldap-{settings.name}"
+        )
+        self._circuit = Circuit(
+            settings.name,
+            failures=settings.circuit_failures,
+            seconds=settings.circuit_seconds,
+            clock=monotonic,
+        )
+        self._found = _Found(settings.found_lifetime, monotonic)
+
+    async def authenticate(self, username: str, password: str) -> Person | None:
+        """Return the person whose password this is, or None.
+
+        An unknown name costs as many binds as a known one (R-77). Raises PersonDisabled or
+        PasswordExpired, only after the password was right, or SourceUnavailable.
+        """
+        name = _tidy(username)
+        if not _is_worth_asking(name, password):
+            return None
+        person = await self._ask(partial(self._lookup.sign_in, name, password))
+        if person is not None:
+            self._found.put(person.subject_id, person)
+        return person
+
+    async def find(self, subject_id: str, last_seen: Person) -> Person | None:
+        """Return a person as they are now, or None where they are gone or disabled.
+
+        As they were at most ``found_lifetime`` ago; without a service account, as they were at
+        the sign-in. Raises SourceUnavailable.
+        """
+        prefix = f"{self.name}:"
+        if not subject_id.startswith(prefix):
+            return None
+        if not self._settings.bind_dn:
+            return last_seen
+        known = self._found.get(subject_id)
+        if known is None:
+            question = partial(self._lookup.find, subject_id.removeprefix(prefix))
+            known = self._found.put(subject_id, await self._ask(question))
+        person = known.person
+        if person is None or _has_another_password(person, last_seen):
+            return None
+        return person
+
+    async def test(self, username: str | None = None) -> list[tuple[bool, str]]:
+        """Say what works, and what a person looks like from here, for an administrator.
+
+        Each finding is whether something works and a sentence that says what. Nobody signs in,
+        and neither the circuit nor the time limit of sign-ins counts.
+        """
+        name = None if username is None else _tidy(username)
+        try:
+            return await self._pool.run(partial(self._lookup.examine, name, _EXAMINATION_TIME))
+        except PoolFull:
+            return [(False, "too many calls are waiting")]
+
+    def close(self) -> None:
+        """Take no more calls; a call that runs is not waited for, and ends by its time limit."""
+        self._pool.close(wait=False)
+        self._lookup.close()
+
+    async def _ask(self, question: Callable[["Budget"], R]) -> R:
+        try:
+            with self._circuit.attempt():
+                return await self._in_time(question)
+        except PoolFull:
+            raise SourceUnavailable(f"{self.name} has too many calls waiting") from None
+
+    async def _in_time(self, question: Callable[["Budget"], R]) -> R:
+        """Ask in a thread. The thread ends in time by itself, and if not, the answer still does."""
+        from worksgate.sources.ldap_connection import Budget, Down
+
+        budget = Budget(self._settings.timeout)  # the wait for a thread is part of it
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                return await self._pool.run(lambda: question(budget))
+        except TimeoutError:
+            raise SourceUnavailable(f"{self.name} did not answer in time") from None
+        except Down as error:
+            raise SourceUnavailable(f"{self.name}: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a lookup has said, None for somebody who is gone."""
+
+    person: Person | None
+    until: float
+
+
+class _Found:
+    """The last answers, for a session asks again with every request."""
+
+    def __init__(self, lifetime: float, clock: Callable[[], float]) -> None:
+        self._lifetime = lifetime
+        self._clock = clock
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+
+    def get(self, subject_id: str) -> _Known | None:
+        """The last answer, if it is young enough."""
+        known = self._known.get(subject_id)
+        return known if known is not None and self._clock() < known.until else None
+
+    def put(self, subject_id: str, person: Person | None) -> _Known:
+        known = _Known(person, self._clock() + self._lifetime)
+        self._known[subject_id] = known
+        self._known.move_to_end(subject_id)
+        if len(self._known) > _MAX_REMEMBERED:
+            self._known.popitem(last=False)
+        return known
+
+
+def _lookup(settings: LdapSettings, clock: Callable[[], float]) -> "LdapLookup":
+    """What talks to the servers. Raises ValueError where nothing can be verified by ca_file."""
+    with warnings.catch_warnings():
+        # ldap3 uses names that pyasn1 has renamed; both versions are pinned.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from worksgate.sources.ldap_connection import Terms
+        from worksgate.sources.ldap_lookup import LdapLookup
+
+    terms = Terms(
+        tls=_tls(settings),
+        start_tls=settings.start_tls,
+        connect_timeout=settings.connect_timeout,
+        answer_limit=settings.answer_limit,
+    )
+    return LdapLookup(settings, terms, clock)
+
+
+def _tls(settings: LdapSettings) -> ssl.SSLContext:
+    """Certificates are verified, and the names in them: there is no other setting (R-88)."""
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file or None)
+    except OSError as error:
+        raise ValueError(f"ca_file: cannot be used: {error}") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _tidy(username: str) -> str:
+    """One form of each character, and no blanks around, as people type them in Japan."""
+    return unicodedata.normalize("NFKC", username).strip()
+
+
+def _is_worth_asking(username: str, password: str) -> bool:
+    """Whether a directory may be asked at all.
+
+    A bind with an empty password succeeds as anonymous on many servers, and some read no further
+    than the first NUL (R-61).
+    """
+    if not account_key(username) or len(username) > _MAX_USERNAME or not username.isprintable():
+        return False
+    try:
+        normalise_password(password)
+    except ValueError:
+        return False
+    return "\0" not in password
+
+
+def _has_another_password(person: Person, last_seen: Person) -> bool:
+    revisions = (person.revision, last_seen.revision)
+    return None not in revisions and person.revision != last_seen.revision

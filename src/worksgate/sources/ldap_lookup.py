@@ -1,0 +1,193 @@
+"""Sign-ins and lookups on the servers of one directory, in the thread of the caller.
+
+Every sign-in ends in a bind as the person, on the entry that the rest of the answer is read from
+(R-87): with a service account the entry is looked up first; without one the person binds under a
+name, looks up their own entry, and binds again as exactly that entry.
+"""
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from worksgate.source_settings.ldap import LdapSettings, Server
+from worksgate.sources import PasswordExpired, Person, PersonDisabled
+from worksgate.sources.ldap_connection import Budget, Entry, LdapConnection, Terms, TooMany
+from worksgate.sources.ldap_examination import Examination, Finding
+from worksgate.sources.ldap_groups import groups_of, is_in_required_group
+from worksgate.sources.ldap_people import (
+    Verdict,
+    answers_to,
+    attributes_of,
+    bare_username,
+    bind_name,
+    id_condition,
+    id_of,
+    person_of,
+    user_condition,
+    verdict_of_bind,
+    verdict_of_entry,
+)
+from worksgate.sources.ldap_servers import Servers, ServiceAccount
+
+_log = structlog.get_logger("worksgate.sources.ldap")
+
+
+class LdapLookup:
+    """What can be asked of a directory. Safe to use from several threads.
+
+    Everything raises Down when no server has answered within its budget.
+    """
+
+    def __init__(
+        self, settings: LdapSettings, terms: Terms, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._settings = settings
+        self._terms = terms
+        self._clock = clock
+        self._servers = Servers(settings)
+        self._service = ServiceAccount(settings, terms)
+        self._attributes = attributes_of(settings)
+
+    def sign_in(self, username: str, password: str, budget: Budget) -> Person | None:
+        """Return the person whose password this is, or None.
+
+        Raises PersonDisabled, after the password was right, or Down.
+        """
+        direct = bool(self._settings.direct_bind)
+        way = self._sign_in_directly if direct else self._sign_in_by_search
+        return self._servers.try_each(
+            budget, lambda server, part: way(server, part, username, password)
+        )
+
+    def find(self, subject: str, budget: Budget) -> Person | None:
+        """Return the person with this id as they are now, or None. Needs a service account.
+
+        A lock does not count: it comes from guesses of others, and would end sessions (R-79).
+        """
+        condition = id_condition(self._settings, subject)
+        if condition is None:
+            return None
+        return self._servers.try_each(
+            budget,
+            lambda server, part: self._service.work(
+                server, part, lambda service: self._found(service, condition)
+            ),
+        )
+
+    def examine(self, username: str | None, seconds: float) -> list[Finding]:
+        """Say of every server what works; each has so many seconds. Raises nothing."""
+        examination = Examination(
+            self._settings, self._terms, self._service, self._entry, self._clock()
+        )
+        return list(examination.findings(username, seconds))
+
+    def close(self) -> None:
+        self._service.close()
+
+    def _sign_in_by_search(
+        self, server: Server, budget: Budget, username: str, password: str
+    ) -> Person | None:
+        entry = self._service.work(server, budget, lambda service: self._entry(service, username))
+        verdict = self._verdict(server, budget, entry.dn if entry else self._decoy, password)
+        if entry is None or verdict is Verdict.WRONG:
+            return None
+        _refuse(verdict)
+        return self._service.work(
+            server, budget, lambda service: self._admitted(service, entry, username)
+        )
+
+    def _sign_in_directly(
+        self, server: Server, budget: Budget, username: str, password: str
+    ) -> Person | None:
+        own = LdapConnection.open(server, self._terms, budget)
+        try:
+            verdict = self._bound(own, bind_name(self._settings, username), password)
+            entry = self._entry(own, username) if verdict is Verdict.WELCOME else None
+            if entry is None:
+                _refuse(verdict)
+                return None
+            try:
+                person: Person | PersonDisabled = self._admitted(own, entry, username)
+            except PersonDisabled as refusal:
+                person = refusal
+            # Whom the name and whom the filter means may be two people: only this bind decides.
+            verdict = self._bound(own, entry.dn, password)
+        finally:
+            own.close()
+        if verdict is Verdict.WRONG:
+            return None
+        _refuse(verdict)
+        if isinstance(person, PersonDisabled):
+            raise person
+        return person
+
+    @property
+    def _decoy(self) -> str:
+        """For unknown people a password is checked too, in vain (R-77)."""
+        return self._settings.decoy_dn or f"cn=nobody,{self._settings.base_dn}"
+
+    def _verdict(self, server: Server, budget: Budget, dn: str, password: str) -> Verdict:
+        own = LdapConnection.open(server, self._terms, budget)
+        try:
+            return self._bound(own, dn, password)
+        finally:
+            own.close()
+
+    def _bound(self, own: LdapConnection, name: str, password: str) -> Verdict:
+        return verdict_of_bind(own.bind(name, password), self._settings)
+
+    def _entry(self, connection: LdapConnection, username: str) -> Entry | None:
+        """The one entry of a username. Two are nobody: it is never guessed (R-86)."""
+        settings = self._settings
+        bare, bound = bare_username(settings, username), username
+        if settings.direct_bind:
+            bound = bind_name(settings, username)
+        condition = user_condition(settings, bare, bound)
+        entry = self._single(connection, condition)
+        if entry is not None and not answers_to(entry, settings, (bare, bound)):
+            _log.warning("ldap.username_differs", source=settings.name)
+            return None
+        return entry
+
+    def _single(self, connection: LdapConnection, condition: str) -> Entry | None:
+        try:
+            found = connection.search(self._settings.base_dn, condition, self._attributes, limit=1)
+        except TooMany:
+            _log.warning("ldap.ambiguous", source=self._settings.name)
+            return None
+        return found[0] if found else None
+
+    def _found(self, service: LdapConnection, condition: str) -> Person | None:
+        entry = self._single(service, condition)
+        if entry is None:
+            return None
+        try:
+            return self._admitted(service, entry, "", locked_too=True)
+        except PersonDisabled:
+            return None
+
+    def _admitted(
+        self, connection: LdapConnection, entry: Entry, typed: str, *, locked_too: bool = False
+    ) -> Person:
+        """The person of an entry. Raises PersonDisabled for whoever may not sign in (R-87)."""
+        settings = self._settings
+        verdict = verdict_of_entry(entry, settings, self._clock())
+        if not (locked_too and verdict is Verdict.LOCKED):
+            _refuse(verdict)
+        groups = groups_of(connection, entry, settings)
+        if not is_in_required_group(connection, entry, groups, settings):
+            raise PersonDisabled
+        subject = id_of(entry, settings)
+        if subject is None:
+            _log.error("ldap.no_id", source=settings.name, attribute=settings.id_attribute_used)
+            raise PersonDisabled
+        return person_of(entry, subject, groups, settings, typed)
+
+
+def _refuse(verdict: Verdict) -> None:
+    """Raise for whoever may not sign in although the password is right."""
+    if verdict is Verdict.MUST_CHANGE:
+        raise PasswordExpired
+    if verdict in (Verdict.DISABLED, Verdict.LOCKED):
+        raise PersonDisabled

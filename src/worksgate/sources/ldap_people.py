@@ -1,0 +1,314 @@
+"""What an entry of a directory says about a person: who they are, and whether they may sign in.
+
+https://learn.microsoft.com/en-us/windows/win32/adschema/a-useraccountcontrol
+"""
+
+import enum
+import re
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+
+import structlog
+from ldap3.core.exceptions import LDAPInvalidDnError  # type: ignore[import-untyped]  # ldap3 has no types
+from ldap3.utils.conv import escape_filter_chars  # type: ignore[import-untyped]  # ldap3 has no types
+from ldap3.utils.dn import escape_rdn, parse_dn  # type: ignore[import-untyped]  # ldap3 has no types
+
+from worksgate.oauth.user_info import check_external_key, check_works_account
+from worksgate.source_settings.ldap import GroupNames, LdapSettings
+from worksgate.sources import Person
+from worksgate.sources.ldap_connection import BindAnswer, Entry
+from worksgate.throttle import account_key
+
+MATCHING_RULE_IN_CHAIN = "1.2.840.113556.1.4.1941"
+"""Active Directory's rule that follows groups within groups."""
+
+_DISABLED, _LOCKED, _NEVER_EXPIRES, _EXPIRED = 0x2, 0x10, 0x10000, 0x800000
+_COMPUTED = "msDS-User-Account-Control-Computed"
+_ACTIVE_DIRECTORY_ATTRIBUTES = (
+    "userAccountControl",
+    _COMPUTED,
+    "accountExpires",
+    "lockoutTime",
+    "pwdLastSet",
+)
+_OTHER_ATTRIBUTES = ("nsAccountLock", "pwdAccountLockedTime", "pwdReset", "pwdChangedTime")
+_LOCKED_BY_AN_ADMINISTRATOR = "000001010000Z"
+_NO_TIME = frozenset((0, 0x7FFFFFFFFFFFFFFF))
+_FILETIME_EPOCH = 11_644_473_600
+"""Seconds from 1601, where Windows begins to count, to 1970."""
+
+_SUB_CODE = re.compile(r"\bdata ([0-9a-f]{3,4})\b", re.IGNORECASE)
+_POLICY_PASSWORD_EXPIRED, _POLICY_CHANGE_AFTER_RESET = 0, 2
+_ASSERTION = re.compile(r"\(\s*([\w.-]+)\s*=\s*\{(?:username|bind_name)\}\s*\)")
+_ESCAPE = re.compile(r"((?:\\[0-9a-fA-F]{2})+)|\\(.)")
+
+_log = structlog.get_logger("worksgate.sources.ldap")
+
+
+class Verdict(enum.Enum):
+    """What a bind, or an entry, says about a person."""
+
+    WELCOME = enum.auto()
+    WRONG = enum.auto()
+    DISABLED = enum.auto()
+    LOCKED = enum.auto()
+    MUST_CHANGE = enum.auto()
+
+
+_SUB_CODES = {
+    "530": Verdict.DISABLED,  # not at this time of day
+    "531": Verdict.DISABLED,  # not from this computer
+    "532": Verdict.MUST_CHANGE,  # the password has expired
+    "533": Verdict.DISABLED,
+    "701": Verdict.DISABLED,  # the account has expired
+    "773": Verdict.MUST_CHANGE,
+}
+"""What Active Directory adds to a refusal, and only after the password was right. The others, such
+as 525 (no such user), 52e (wrong password) and 775 (locked), say nothing about the password."""
+
+
+def verdict_of_bind(answer: BindAnswer, settings: LdapSettings) -> Verdict:
+    """Whether the password is right, and what the server added to it."""
+    if answer.policy_error in (_POLICY_PASSWORD_EXPIRED, _POLICY_CHANGE_AFTER_RESET):
+        return Verdict.MUST_CHANGE  # told only after the password was right
+    if answer.accepted:
+        return Verdict.WELCOME
+    sub_code = _SUB_CODE.search(answer.message) if settings.active_directory else None
+    return _SUB_CODES.get(sub_code[1].lower(), Verdict.WRONG) if sub_code else Verdict.WRONG
+
+
+def verdict_of_entry(entry: Entry, settings: LdapSettings, now: float) -> Verdict:
+    """Whether the account may be used (R-87), as its attributes say."""
+    if settings.active_directory:
+        return _verdict_of_active_directory(entry, now)
+    locked_at = entry.text("pwdAccountLockedTime")
+    if (entry.text("nsAccountLock") or "").lower() == "true":
+        return Verdict.DISABLED
+    if locked_at == _LOCKED_BY_AN_ADMINISTRATOR:
+        return Verdict.DISABLED
+    if (entry.text("pwdReset") or "").upper() == "TRUE":
+        return Verdict.MUST_CHANGE
+    return Verdict.WELCOME  # another lock is for a time, and the bind has said whether it is over
+
+
+def _verdict_of_active_directory(entry: Entry, now: float) -> Verdict:
+    control = _number(entry, "userAccountControl") or 0
+    computed = _number(entry, _COMPUTED)
+    expires = _number(entry, "accountExpires") or 0
+    if control & _DISABLED or (expires not in _NO_TIME and _unix_time(expires) <= now):
+        return Verdict.DISABLED
+    # lockoutTime stays when the time of the lock is over: only the computed flags know.
+    if computed & _LOCKED if computed is not None else _number(entry, "lockoutTime"):
+        return Verdict.LOCKED
+    must_change = _number(entry, "pwdLastSet") == 0 and not control & _NEVER_EXPIRES
+    if must_change or (computed or 0) & _EXPIRED:
+        return Verdict.MUST_CHANGE
+    return Verdict.WELCOME
+
+
+def attributes_of(settings: LdapSettings) -> tuple[str, ...]:
+    """What is asked of an entry, and nothing else."""
+    states = _ACTIVE_DIRECTORY_ATTRIBUTES if settings.active_directory else _OTHER_ATTRIBUTES
+    mapped = (
+        settings.id_attribute_used,
+        settings.username_attribute_used,
+        *settings.name_attributes,
+        settings.external_key_attribute,
+        settings.works_account_attribute,
+        settings.email_attribute,
+        settings.groups_attribute,
+        *_compared_attributes(settings.user_filter_used),
+    )
+    return tuple(dict.fromkeys(each for each in (*mapped, *states) if each))
+
+
+def id_of(entry: Entry, settings: LdapSettings) -> str | None:
+    """The entry's id as text that stays, or None where there is none."""
+    attribute = settings.id_attribute_used
+    value = entry.raw(attribute)
+    if not value:
+        return None
+    if _is_guid(attribute):
+        return str(uuid.UUID(bytes_le=value)) if len(value) == 16 else None
+    return entry.text(attribute)
+
+
+def person_of(
+    entry: Entry, subject: str, groups: Iterable[str], settings: LdapSettings, typed: str
+) -> Person:
+    """The person of an entry; ``typed`` is their username where the entry has none."""
+    username = entry.text(settings.username_attribute_used) or typed
+    names = (entry.text(attribute) for attribute in settings.name_attributes)
+    account = _mapped(entry, settings.works_account_attribute)
+    return Person(
+        subject_id=f"{settings.name}:{subject}",
+        username=username,
+        name=next((name for name in names if name), username),
+        external_key=_usable(
+            settings,
+            settings.external_key_attribute,
+            _mapped(entry, settings.external_key_attribute),
+            check_external_key,
+        ),
+        works_account=_usable(
+            settings,
+            settings.works_account_attribute,
+            account and account.lower(),  # LINE WORKS knows no upper case here, directories do
+            check_works_account,
+        ),
+        revision=entry.text("pwdLastSet" if settings.active_directory else "pwdChangedTime"),
+        email=_mapped(entry, settings.email_attribute),
+        groups=tuple(_group_names(groups, settings)),
+    )
+
+
+def answers_to(entry: Entry, settings: LdapSettings, typed: Sequence[str]) -> bool:
+    """Whether one of the values that the filter compares is what was typed.
+
+    Some directories find more than that, such as another accent. Those spellings would escape
+    the throttle, which counts by name (R-78).
+    """
+    attributes = _compared_attributes(settings.user_filter_used)
+    keys = {account_key(each) for each in typed}
+    values = (value for attribute in attributes for value in entry.texts(attribute))
+    return not attributes or any(account_key(value) in keys for value in values)
+
+
+def user_condition(settings: LdapSettings, username: str, bind_name: str) -> str:
+    """The filter for a name that somebody has typed, escaped (R-86)."""
+    return _filled(
+        settings.user_filter_used,
+        username=escape_filter_chars(username),
+        bind_name=escape_filter_chars(bind_name),
+    )
+
+
+def id_condition(settings: LdapSettings, subject: str) -> str | None:
+    """The filter for an id, together with what else ``user_filter`` demands; None for no id."""
+    attribute = settings.id_attribute_used
+    if not _is_guid(attribute):
+        value = escape_filter_chars(subject)
+    else:
+        try:
+            value = "".join(f"\\{octet:02x}" for octet in uuid.UUID(subject).bytes_le)
+        except ValueError:
+            return None
+    others = _filled(settings.user_filter_used, username="*", bind_name="*")
+    return f"(&{others}({attribute}={value}))"
+
+
+def group_condition(settings: LdapSettings, members: Iterable[str]) -> str:
+    """The filter for the groups that hold one of these entries."""
+    each = (_filled(settings.group_filter, dn=escape_filter_chars(dn)) for dn in members)
+    return f"(|{''.join(each)})"
+
+
+def chain_condition(settings: LdapSettings) -> str:
+    """Active Directory's filter for whoever is in a required group, however deep."""
+    return "(|{})".format(
+        "".join(
+            f"(memberOf:{MATCHING_RULE_IN_CHAIN}:={escape_filter_chars(group)})"
+            for group in settings.required_groups
+        )
+    )
+
+
+def bind_name(settings: LdapSettings, username: str) -> str:
+    """The name for a direct bind; a DN is escaped by RFC 4514 (R-86).
+
+    Of a username that is typed with the domain of the template, the domain is taken once.
+    """
+    template = settings.direct_bind
+    name = bare_username(settings, username)
+    return _filled(template, username=escape_rdn(name) if "=" in template else name)
+
+
+def bare_username(settings: LdapSettings, username: str) -> str:
+    """A username without the end that ``direct_bind`` gives to all of them."""
+    begin, _, end = settings.direct_bind.partition("{username}")
+    if begin or not end.startswith("@") or not username.lower().endswith(end.lower()):
+        return username
+    return username[: -len(end)] or username
+
+
+def dn_key(dn: str) -> tuple[tuple[str, str], ...]:
+    """What two spellings of one DN have in common."""
+    try:
+        parts = parse_dn(dn, strip=True)
+    except (LDAPInvalidDnError, IndexError):
+        return (("", dn.casefold()),)
+    return tuple((kind.lower(), account_key(_unescaped(value))) for kind, value, _ in parts)
+
+
+def _group_names(dns: Iterable[str], settings: LdapSettings) -> Iterable[str]:
+    if settings.group_names is GroupNames.DN:
+        return dns
+    return dict.fromkeys(filter(None, map(_first_value, dns)))
+
+
+def _first_value(dn: str) -> str | None:
+    """What the first part of a DN is called."""
+    try:
+        return _unescaped(parse_dn(dn)[0][1])
+    except (LDAPInvalidDnError, IndexError):
+        return None
+
+
+def _unescaped(value: str) -> str:
+    """The value of a part of a DN without its escapes (RFC 4514)."""
+
+    def plain(match: re.Match[str]) -> str:
+        if match[1] is None:
+            return match[2]
+        return bytes.fromhex(match[1].replace("\\", "")).decode(errors="replace")
+
+    return _ESCAPE.sub(plain, value)
+
+
+def _usable(
+    settings: LdapSettings, attribute: str, value: str | None, check: Callable[[str], str]
+) -> str | None:
+    """The value if LINE WORKS accepts it; the log says which attribute holds another."""
+    if value is None:
+        return None
+    try:
+        return check(value)
+    except ValueError as error:
+        _log.warning(
+            "ldap.unusable_key", source=settings.name, attribute=attribute, detail=str(error)
+        )
+        return None
+
+
+def _mapped(entry: Entry, attribute: str) -> str | None:
+    return entry.text(attribute) or None if attribute else None
+
+
+def _compared_attributes(user_filter: str) -> list[str]:
+    """The attributes that a filter compares with the name; none where it does so another way."""
+    found = _ASSERTION.findall(user_filter)
+    places = user_filter.count("{username}") + user_filter.count("{bind_name}")
+    return found if len(found) == places else []
+
+
+def _filled(template: str, **values: str) -> str:
+    """The template with its values, all at once: a value may look like another's place."""
+    places = "|".join(values)
+    return re.sub(rf"\{{({places})\}}", lambda match: values[match[1]], template)
+
+
+def _number(entry: Entry, attribute: str) -> int | None:
+    text = entry.text(attribute)
+    try:
+        return None if text is None else int(text)
+    except ValueError:
+        return None
+
+
+def _unix_time(filetime: int) -> float:
+    """Seconds since 1970 of what Windows counts in 100 ns since 1601."""
+    return filetime / 10_000_000 - _FILETIME_EPOCH
+
+
+def _is_guid(attribute: str) -> bool:
+    return attribute.lower() == "objectguid"

@@ -1,0 +1,114 @@
+"""The identity sources of one installation: which of them a client's people may use, and how.
+
+A client may narrow the sources down. A typed name with a domain that some of them own goes to
+those alone; a source that owns none is asked for every name.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from worksgate.oauth.model import Client
+from worksgate.sources import Person, RedirectSource, Source
+
+
+class UnknownSource(Exception):
+    """There is no such source, or the client does not use it."""
+
+
+class PeopleNotes(Protocol):
+    """Who has signed in by which source, as far as it is remembered."""
+
+    async def last_seen(self, subject_id: str) -> Person | None:
+        """What is remembered of a person of another source. May raise SourceUnavailable."""
+        ...
+
+
+class PasswordChanger(Protocol):
+    """Where people have passwords that can be changed here: the built-in directory."""
+
+    async def set_password(
+        self, subject_id: str, new_password: str, *, revision: str | None = None
+    ) -> Person | None:
+        """Give a person a new password, and return them as they are then.
+
+        None where they are gone or disabled, or their password is not that of ``revision`` any
+        more. Raises WeakPassword, HashingBusy or SourceUnavailable.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SourcesInUse:
+    """Sources by name, in the order in which they are asked; ``domains`` are lower-case."""
+
+    passwords: Mapping[str, Source] = field(default_factory=dict)
+    redirects: Mapping[str, RedirectSource] = field(default_factory=dict)
+    domains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    people: PeopleNotes | None = None
+    changer: PasswordChanger | None = None
+
+    def for_password(self, client: Client, username: str) -> Sequence[Source]:
+        """The sources that may know this name's password, in their order."""
+        allowed = [each for name, each in self.passwords.items() if _is_allowed(client, name)]
+        owners = [each for each in allowed if self._owns(each.name, username)]
+        return owners or [each for each in allowed if not self.domains.get(each.name)]
+
+    def takes_passwords(self, client: Client) -> bool:
+        return any(_is_allowed(client, name) for name in self.passwords)
+
+    def buttons(self, client: Client) -> Sequence[RedirectSource]:
+        """The other providers that this client's people can choose."""
+        return [each for name, each in self.redirects.items() if _is_allowed(client, name)]
+
+    def redirect(self, client: Client, name: str) -> RedirectSource:
+        """The other provider of this name. Raises UnknownSource."""
+        if name not in self.redirects or not _is_allowed(client, name):
+            raise UnknownSource(name)
+        return self.redirects[name]
+
+    def elsewhere(self, client: Client, username: str) -> RedirectSource | None:
+        """The other provider that owns the domain of a typed name, if one does."""
+        owners = [each for each in self.buttons(client) if self._owns(each.name, username)]
+        return owners[0] if owners else None
+
+    async def find(self, source_name: str, last_seen: Person) -> Person | None:
+        """A person as they are now, or None where they may not sign in any more.
+
+        Raises SourceUnavailable.
+        """
+        source = self.passwords.get(source_name) or self.redirects.get(source_name)
+        return await source.find(last_seen.subject_id, last_seen) if source else None
+
+    async def by_subject(self, subject_id: str) -> tuple[str, Person] | None:
+        """The name of a person's source, and the person as they are now. As ``find``."""
+        name, _, _ = subject_id.partition(":")
+        remembered = await self.people.last_seen(subject_id) if self.people else None
+        last_seen = remembered or Person(subject_id=subject_id, username="", name="")
+        person = await self.find(name, last_seen)
+        # Who is only known by an identifier is known by no source.
+        return (name, person) if person is not None and person.username else None
+
+    def can_change_password(self, source_name: str) -> bool:
+        return self.changer is not None and source_name == "directory"
+
+    async def change_password(
+        self, source_name: str, person: Person, new_password: str
+    ) -> Person | None:
+        """Give a person a new password, who wants it. As ``PasswordChanger.set_password``.
+
+        Raises UnknownSource where it cannot be changed here.
+        """
+        if self.changer is None or not self.can_change_password(source_name):
+            raise UnknownSource(source_name)
+        return await self.changer.set_password(
+            person.subject_id, new_password, revision=person.revision
+        )
+
+    def _owns(self, name: str, username: str) -> bool:
+        _, at, domain = username.strip().rpartition("@")
+        return bool(at) and domain.lower() in self.domains.get(name, ())
+
+
+def _is_allowed(client: Client, name: str) -> bool:
+    return not client.sources or name in client.sources

@@ -1,0 +1,101 @@
+"""Logins that another provider takes part in, between the way out and the way back.
+
+What must be kept meanwhile is an ``Interim`` of the store under the digest of the ``state``: taken
+once only, bound to the browser that left (R-91), and good for as long as its transaction.
+"""
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from worksgate.credentials import digest
+from worksgate.login_transaction import ForgedTransaction, LoginTransaction, TransactionSigner
+from worksgate.oauth.model import Interim
+from worksgate.settings import Settings
+from worksgate.sign_in import Browser, SentElsewhere
+from worksgate.sources import Person, RedirectSource
+from worksgate.store import Store
+
+LANDING_PATH = "/callback/"
+"""Below the login address; the name of the source follows."""
+
+_PURPOSE = "upstream_login"
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    source: str
+    transaction: str = field(repr=False)
+    kept: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamLogin:
+    """Somebody is back: the login they began, and what their source had kept."""
+
+    transaction: LoginTransaction
+    kept: str = field(repr=False)
+
+
+class UpstreamLogins:
+    """Sends browsers to other providers and takes them back."""
+
+    def __init__(self, settings: Settings, store: Store, signer: TransactionSigner) -> None:
+        self._login_url = settings.public_url.rstrip("/") + settings.web_login_path
+        self._store = store
+        self._signer = signer
+
+    def return_url(self, source: str) -> str:
+        """The address to register with the provider: it brings the browser back."""
+        return f"{self._login_url}{LANDING_PATH}{source}"
+
+    async def depart(
+        self,
+        transaction: LoginTransaction,
+        source: RedirectSource,
+        login_hint: str | None,
+    ) -> SentElsewhere:
+        """Where to send the browser. Raises SourceUnavailable, or an outage."""
+        departure = await source.begin(self.return_url(source.name), login_hint)
+        kept = _Kept(source.name, self._signer.sign(transaction), departure.kept)
+        await self._store.save(
+            Interim(
+                key=_key_of(departure.state),
+                grant_id=transaction.id,
+                subject_id="",
+                client_id=transaction.client_id,
+                expires_at=transaction.expires_at,
+                purpose=_PURPOSE,
+                data=msgspec.json.encode(kept).decode(),
+            )
+        )
+        return SentElsewhere(departure.url)
+
+    async def returned(
+        self, source: str, query: Mapping[str, str], browser: Browser, now: float
+    ) -> UpstreamLogin:
+        """The login of a browser that is back; it can come back once.
+
+        Raises ForgedTransaction, ExpiredTransaction, or an outage.
+        """
+        found = await self._store.take(Interim, _key_of(query.get("state", "")))
+        if found is None or found.purpose != _PURPOSE:
+            raise ForgedTransaction("the state is unknown or was used before")
+        kept = msgspec.json.decode(found.data, type=_Kept)
+        # Our own signature: what is checked is the browser, and the time.
+        transaction = self._signer.read_kept(kept.transaction, browser.secret, now)
+        if not hmac.compare_digest(kept.source.encode(), source.encode("utf-8", "replace")):
+            raise ForgedTransaction("the state is another source's", transaction)
+        return UpstreamLogin(transaction, kept.kept)
+
+    async def finish(
+        self, login: UpstreamLogin, source: RedirectSource, query: Mapping[str, str]
+    ) -> Person:
+        """Who it is. Raises what ``RedirectSource.finish`` does."""
+        return await source.finish(self.return_url(source.name), login.kept, query)
+
+
+def _key_of(state: str) -> str:
+    return digest(f"{_PURPOSE} {state}")

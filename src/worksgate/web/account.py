@@ -1,0 +1,332 @@
+"""The pages on which people look after their own account, below ``account_path``.
+
+As in ``login``, the handlers read the request, call ``SelfService`` and choose a page; they decide
+nothing. What changes something is a POST with an anti-forgery token of the session, and ends in a
+redirect to the overview; only a secret that is shown once stands in the answer itself. Who has no
+session, or no fresh one, finds the login form in the place of the page that they wanted.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from worksgate.credentials import HashingBusy, WeakPassword
+from worksgate.factors import FactorRefused, KnownPasskey, TooMany
+from worksgate.self_service import (
+    EnrolmentLost,
+    FactorAdded,
+    LoginTooOld,
+    NotOffered,
+    NotSignedIn,
+    SelfService,
+    Visitor,
+    WrongCode,
+)
+from worksgate.sign_in import WrongPassword
+from worksgate.sources import PersonDisabled
+from worksgate.throttle import TooManyAttempts
+from worksgate.web import cookies
+from worksgate.web.account_desk import AccountDesk, FormRefused
+from worksgate.web.account_pages import Setting
+from worksgate.web.account_wording import (
+    DONE,
+    FORM_TOO_OLD,
+    PASSKEY_KNOWN,
+    PASSKEY_REFUSED,
+    PASSWORD_MISSING,
+    THROTTLED,
+    TOO_MANY,
+    WEAK_PASSWORD,
+    WRONG_CODE,
+    WRONG_CURRENT_PASSWORD,
+    Done,
+    Said,
+)
+from worksgate.web.crashes import Seldom
+from worksgate.web.login import OUTAGES, LoginPages
+from worksgate.web.view import View, redirect
+from worksgate.web.wording import WEAKNESSES, Notice
+
+Form = Mapping[str, str]
+Handler = Callable[[Request], Awaitable[Response]]
+Show = Callable[["Visit"], Awaitable[Response]]
+
+PASSWORD: Final = "/password"
+AUTHENTICATOR: Final = "/authenticator"
+PASSKEYS: Final = "/passkeys"
+RECOVERY_CODES: Final = "/recovery-codes"
+APP_PASSWORDS: Final = "/app-passwords"
+SESSIONS: Final = "/sessions"
+REMOVE: Final = "/remove"
+
+
+class Visit:
+    """One request of somebody who is signed in; ``form`` is empty unless it was posted."""
+
+    def __init__(self, desk: AccountDesk, view: View, visitor: Visitor, form: Form) -> None:
+        self.view = view
+        self.visitor = visitor
+        self.form = form
+        self.links = desk.links(view)
+
+    def setting(self, desk: AccountDesk, secret: str | None = None) -> Setting:
+        """What the page needs; ``secret`` is that of the session, where it is a new one."""
+        return desk.setting(self.view, secret or self.view.browser.session or "")
+
+
+class AccountHandlers:
+    """Serves the account pages; ``routes`` says which there are."""
+
+    def __init__(
+        self, service: SelfService, login: LoginPages, desk: AccountDesk, deadline: float
+    ) -> None:
+        self._service = service
+        self._login = login
+        self._desk = desk
+        self._deadline = deadline
+        self._unavailable = Seldom("request.unavailable")
+
+    @property
+    def routes(self) -> Mapping[str, Mapping[str, Handler]]:
+        """Handlers by the path below ``account_path``, and by method."""
+        return {
+            "": {"GET": self._get("", self._overview)},
+            PASSWORD: self._task(PASSWORD, self._ask_password, self._change_password),
+            AUTHENTICATOR: self._task(AUTHENTICATOR, self._ask_totp, self._confirm_totp),
+            AUTHENTICATOR + REMOVE: self._deed(self._remove_totp),
+            PASSKEYS: self._task(PASSKEYS, self._ask_passkey, self._add_passkey),
+            PASSKEYS + REMOVE: self._deed(self._remove_passkey),
+            RECOVERY_CODES: self._task(RECOVERY_CODES, self._ask_codes, self._renew_codes),
+            APP_PASSWORDS: self._task(
+                APP_PASSWORDS, self._ask_app_password, self._add_app_password
+            ),
+            APP_PASSWORDS + REMOVE: self._deed(self._remove_app_password),
+            f"{SESSIONS}/end": self._deed(self._end_session),
+            f"{SESSIONS}/end-all": self._deed(self._end_all_sessions),
+        }
+
+    # The overview
+
+    async def _overview(self, visit: Visit) -> Response:
+        overview = await self._service.overview(visit.visitor)
+        done = visit.view.parameters.get("done", "")
+        said = DONE[Done(done)] if done in set(Done) else None
+        page = self._desk.pages.overview(
+            visit.setting(self._desk), overview, said, logout_url=self._desk.logout_url
+        )
+        return self._desk.answer(visit.view, page)
+
+    # The password
+
+    async def _ask_password(self, visit: Visit) -> Response:
+        if not self._service.can_change_password(visit.visitor):
+            raise NotOffered
+        await self._service.check_fresh(visit.visitor)
+        return self._password_form(visit)
+
+    async def _change_password(self, visit: Visit) -> Response:
+        current = visit.form.get("current_password", "")
+        new = visit.form.get("new_password", "")
+        if not current or not new:
+            return self._password_form(visit, PASSWORD_MISSING, 400)
+        try:
+            secret = await self._service.change_password(visit.visitor, current, new)
+        except WrongPassword:
+            return self._password_form(visit, WRONG_CURRENT_PASSWORD, 403)
+        except WeakPassword as weak:
+            advice = WEAKNESSES[weak.weakness]
+            return self._password_form(visit, WEAK_PASSWORD, 403, advice=advice)
+        except TooManyAttempts as error:
+            seconds = max(1, round(error.retry_after))
+            response = self._password_form(visit, THROTTLED, 429, retry_after=seconds)
+            response.headers["Retry-After"] = str(seconds)
+            return response
+        return self._done(visit, Done.PASSWORD, secret)
+
+    def _password_form(
+        self,
+        visit: Visit,
+        problem: Said | None = None,
+        status: int = 200,
+        *,
+        advice: str = "",
+        retry_after: int | None = None,
+    ) -> Response:
+        page = self._desk.pages.change_password(
+            visit.setting(self._desk),
+            visit.visitor.person.username,
+            problem,
+            advice=advice,
+            retry_after=retry_after,
+        )
+        return self._desk.answer(visit.view, page, status)
+
+    # Second factors
+
+    async def _ask_totp(self, visit: Visit) -> Response:
+        return await self._totp_form(visit)
+
+    async def _confirm_totp(self, visit: Visit) -> Response:
+        try:
+            added = await self._service.confirm_totp(visit.visitor, visit.form.get("code", ""))
+        except WrongCode:
+            return await self._totp_form(visit, WRONG_CODE, 403)
+        return self._factor_added(visit, added, Done.APP_ON)
+
+    async def _totp_form(
+        self, visit: Visit, problem: Said | None = None, status: int = 200
+    ) -> Response:
+        totp = await self._service.begin_totp(visit.visitor)
+        page = self._desk.pages.authenticator(visit.setting(self._desk), totp, problem)
+        return self._desk.answer(visit.view, page, status)
+
+    async def _remove_totp(self, visit: Visit) -> Response:
+        removed = await self._service.remove_totp(visit.visitor)
+        return self._done(visit, Done.APP_OFF if removed else Done.GONE)
+
+    async def _ask_passkey(self, visit: Visit) -> Response:
+        return await self._passkey_form(visit)
+
+    async def _add_passkey(self, visit: Visit) -> Response:
+        answer, name = visit.form.get("passkey", ""), visit.form.get("name", "")
+        try:
+            added = await self._service.add_passkey(visit.visitor, answer, name)
+        except KnownPasskey:
+            return await self._passkey_form(visit, PASSKEY_KNOWN, 409)
+        except TooMany:
+            return await self._passkey_form(visit, TOO_MANY, 409)
+        except FactorRefused:
+            return await self._passkey_form(visit, PASSKEY_REFUSED, 403)
+        return self._factor_added(visit, added, Done.PASSKEY_ADDED)
+
+    async def _passkey_form(
+        self, visit: Visit, problem: Said | None = None, status: int = 200
+    ) -> Response:
+        options = await self._service.begin_passkey(visit.visitor)
+        page = self._desk.pages.passkey(visit.setting(self._desk), options, problem)
+        return self._desk.answer(visit.view, page, status)
+
+    async def _remove_passkey(self, visit: Visit) -> Response:
+        passkey_id = visit.form.get("passkey", "")
+        removed = await self._service.remove_passkey(visit.visitor, passkey_id)
+        return self._done(visit, Done.PASSKEY_REMOVED if removed else Done.GONE)
+
+    async def _ask_codes(self, visit: Visit) -> Response:
+        if not (await self._service.check_fresh(visit.visitor)).any:
+            raise NotOffered
+        page = self._desk.pages.ask_recovery_codes(visit.setting(self._desk))
+        return self._desk.answer(visit.view, page)
+
+    async def _renew_codes(self, visit: Visit) -> Response:
+        codes = await self._service.renew_recovery_codes(visit.visitor)
+        page = self._desk.pages.recovery_codes(visit.setting(self._desk), codes, visit.links())
+        return self._desk.answer(visit.view, page)
+
+    def _factor_added(self, visit: Visit, added: FactorAdded, done: Done) -> Response:
+        """The recovery codes where they are new, else the overview."""
+        if not added.codes:
+            return self._done(visit, done, added.session)
+        page = self._desk.pages.recovery_codes(
+            visit.setting(self._desk, added.session), added.codes, visit.links(done=done)
+        )
+        response = self._desk.answer(visit.view, page)
+        if added.session is not None:
+            cookies.set_secret(response, cookies.SESSION, added.session)
+        return response
+
+    # App passwords
+
+    async def _ask_app_password(self, visit: Visit) -> Response:
+        if not await self._service.offers_app_passwords():
+            raise NotOffered
+        await self._service.check_fresh(visit.visitor)
+        return self._app_password_form(visit)
+
+    async def _add_app_password(self, visit: Visit) -> Response:
+        try:
+            made = await self._service.add_app_password(visit.visitor, visit.form.get("name", ""))
+        except TooMany:
+            return self._app_password_form(visit, TOO_MANY, 409)
+        person, setting = visit.visitor.person, visit.setting(self._desk)
+        page = self._desk.pages.new_app_password(
+            setting,
+            person.works_account or person.username,
+            made.app_password.name,
+            made.password,
+        )
+        return self._desk.answer(visit.view, page)
+
+    def _app_password_form(
+        self, visit: Visit, problem: Said | None = None, status: int = 200
+    ) -> Response:
+        page = self._desk.pages.app_password(visit.setting(self._desk), problem)
+        return self._desk.answer(visit.view, page, status)
+
+    async def _remove_app_password(self, visit: Visit) -> Response:
+        app_password_id = visit.form.get("app_password", "")
+        removed = await self._service.remove_app_password(visit.visitor, app_password_id)
+        return self._done(visit, Done.APP_PASSWORD_REMOVED if removed else Done.GONE)
+
+    # Sessions
+
+    async def _end_session(self, visit: Visit) -> Response:
+        ended = await self._service.end_session(visit.visitor, visit.form.get("session", ""))
+        return self._done(visit, Done.SESSION_ENDED if ended else Done.GONE)
+
+    async def _end_all_sessions(self, visit: Visit) -> Response:
+        await self._service.end_all_sessions(visit.visitor)
+        response = redirect(self._desk.logout_url)  # which says that they are signed out
+        cookies.end_session(response)
+        return response
+
+    # What surrounds every page
+
+    def _get(self, page: str, show: Show) -> Handler:
+        return partial(self._serve, page, show)
+
+    def _task(self, page: str, ask: Show, do: Show) -> Mapping[str, Handler]:
+        return {"GET": self._get(page, ask), "POST": self._get(page, do)}
+
+    def _deed(self, do: Show) -> Mapping[str, Handler]:
+        """What has no page of its own: who must sign in first comes back to the overview."""
+        return {"POST": self._get("", do)}
+
+    async def _serve(self, page: str, show: Show, request: Request) -> Response:
+        view = View(request)
+        try:
+            form = await self._read(request, view)
+            async with asyncio.timeout(self._deadline):
+                visitor = await self._service.visitor(view.browser, view.language)
+                return await show(Visit(self._desk, view, visitor, form))
+        except FormRefused as refused:
+            return self._refused(view, refused)
+        except (NotSignedIn, LoginTooOld, PersonDisabled):
+            return await self._login.ask_to_sign_in(request, self._desk.address(view, page))
+        except EnrolmentLost:
+            return redirect(self._desk.links(view)(done=Done.LOST))
+        except NotOffered:
+            return self._login.notice(request, Notice.NOT_FOUND, 404)
+        except (*OUTAGES, HashingBusy) as outage:
+            self._unavailable.tell(view.path, str(outage) or "no answer in time")
+            return self._login.notice(request, Notice.UNAVAILABLE, 503)
+
+    async def _read(self, request: Request, view: View) -> Form:
+        if request.method != "POST":
+            return {}
+        return await self._desk.read(request, view, view.browser.session)
+
+    def _refused(self, view: View, refused: FormRefused) -> Response:
+        setting = self._desk.setting(view, view.browser.secret)
+        page = self._desk.pages.message(setting, FORM_TOO_OLD, self._desk.links(view)())
+        return self._desk.answer(view, page, refused.status)
+
+    def _done(self, visit: Visit, done: Done, session: str | None = None) -> Response:
+        """Back to the overview, which says what was done."""
+        response = redirect(visit.links(done=done))
+        if session is not None:
+            cookies.set_secret(response, cookies.SESSION, session)
+        return response

@@ -1,0 +1,224 @@
+"""The account pages as HTML.
+
+The overview is a page of a site; the tasks that it leads to look like the steps of a login.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from worksgate.factors import NewTotp
+from worksgate.self_service import Overview
+from worksgate.web.account_wording import DEEDS, WORRYING, Message, Said
+from worksgate.web.catalogues import LANGUAGES, translations
+from worksgate.web.pages import (
+    Page,
+    Pages,
+    _digest,
+    _environment,
+    _script,
+    _style,
+    _wait,
+)
+
+DEEDS_SHOWN: Final = 8
+"""Lines of the history that are shown at once; the others wait behind a word."""
+
+_COMFORT: Final = ("comfort", "account")
+_WITH_PASSKEY: Final = ("comfort", "account", "passkey")
+_CSS: Final = Path(__file__).parent / "static" / "account.css"
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """The addresses of the account pages, in the language that was asked for, if one was."""
+
+    base: str
+    asked_language: str | None = None
+
+    def __call__(self, page: str = "", **query: str) -> str:
+        """The address of a page below the overview."""
+        parameters = {**query, **({"lang": self.asked_language} if self.asked_language else {})}
+        return f"{self.base}{page}{'?' if parameters else ''}{urlencode(parameters)}"
+
+    def languages(self, page: str = "") -> list[tuple[str, str]]:
+        """The addresses of a page in each language."""
+        return [(code, f"{self.base}{page}?lang={code}") for code in LANGUAGES]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What every account page needs: language, addresses, and the anti-forgery token."""
+
+    language: str
+    links: Links
+    csrf: str = field(repr=False)
+
+
+class AccountPages(Pages):
+    """Makes the account pages of one installation."""
+
+    def overview(
+        self, setting: Setting, overview: Overview, said: Said | None, *, logout_url: str
+    ) -> Page:
+        """Everything that a person has here."""
+        recent, older = overview.history[:DEEDS_SHOWN], overview.history[DEEDS_SHOWN:]
+        return self._shown_in(
+            setting,
+            "account/overview.html",
+            page="",
+            overview=overview,
+            person=overview.person,
+            deeds=DEEDS,
+            worrying=WORRYING,
+            recent=recent,
+            older=older,
+            when=_when,
+            problem=said,
+            site=True,
+            logout_url=logout_url,
+        )
+
+    def change_password(
+        self,
+        setting: Setting,
+        username: str,
+        problem: Said | None = None,
+        *,
+        advice: str = "",
+        retry_after: int | None = None,
+    ) -> Page:
+        """The form for a new password; sends ``current_password`` and ``new_password``.
+
+        ``advice``, or the seconds to wait, take the place of what the problem says should be done.
+        """
+        spoken = translations(setting.language)
+        to_do = spoken.gettext(advice) if advice else ""
+        if retry_after is not None:
+            to_do = _wait(retry_after, spoken)
+        return self._shown_in(
+            setting,
+            "account/password.html",
+            page="/password",
+            problem=problem,
+            to_do=to_do,
+            username=username,
+        )
+
+    def authenticator(self, setting: Setting, totp: NewTotp, problem: Said | None = None) -> Page:
+        """The QR code of an authenticator app that is being set up; sends ``code``."""
+        return self._shown_in(
+            setting, "account/authenticator.html", page="/authenticator", problem=problem, totp=totp
+        )
+
+    def passkey(self, setting: Setting, options: str, problem: Said | None = None) -> Page:
+        """The form that makes a passkey; sends ``name`` and ``passkey``."""
+        return self._shown_in(
+            setting,
+            "account/passkey.html",
+            page="/passkeys",
+            scripts=_WITH_PASSKEY,
+            problem=problem,
+            options=options,
+        )
+
+    def ask_recovery_codes(self, setting: Setting) -> Page:
+        """Whether new recovery codes are wanted: the old ones end with it."""
+        return self._shown_in(setting, "account/ask_recovery_codes.html", page="/recovery-codes")
+
+    def recovery_codes(self, setting: Setting, codes: Sequence[str], back: str) -> Page:
+        """New recovery codes, shown once."""
+        return self._shown_in(setting, "account/recovery_codes.html", codes=codes, back=back)
+
+    def app_password(self, setting: Setting, problem: Said | None = None) -> Page:
+        """The form for a new app password; sends ``name``."""
+        return self._shown_in(
+            setting, "account/app_password.html", page="/app-passwords", problem=problem
+        )
+
+    def new_app_password(self, setting: Setting, username: str, name: str, password: str) -> Page:
+        """A new app password, shown once."""
+        return self._shown_in(
+            setting,
+            "account/new_app_password.html",
+            username=username,
+            name=name,
+            password=password,
+        )
+
+    def forgot(self, setting: Setting) -> Page:
+        """The form of who has forgotten the password; sends ``username``."""
+        return self._shown_in(setting, "account/forgot.html", page="/forgot")
+
+    def message(self, setting: Setting, message: Message, url: str | None, **values: str) -> Page:
+        """A page that says what happened; its button leads to ``url``."""
+        return self._shown_in(
+            setting, "account/message.html", message=message, leads_to=url, values=values
+        )
+
+    def _shown_in(
+        self,
+        setting: Setting,
+        template: str,
+        *,
+        page: str | None = None,
+        scripts: tuple[str, ...] = _COMFORT,
+        problem: Said | None = None,
+        to_do: str = "",
+        site: bool = False,
+        **shown: Any,
+    ) -> Page:
+        spoken = translations(setting.language)
+        texts = tuple(map(_script, scripts))
+        # A page that answers a POST has no address of its own to be shown again in a language.
+        is_answer = page is None or (problem is not None and not site)
+        languages = [] if page is None or is_answer else setting.links.languages(page)
+        html = (
+            _environment(setting.language)
+            .get_template(template)
+            .render(
+                self._shown,
+                language=setting.language,
+                languages=languages,
+                scripts=texts,
+                account_style=account_style(),
+                url=setting.links,
+                csrf=setting.csrf,
+                problem=problem,
+                happened=spoken.gettext(problem.happened) if problem else "",
+                to_do=to_do or (spoken.gettext(problem.to_do) if problem and problem.to_do else ""),
+                **shown,
+            )
+        )
+        return Page(html, _policy(texts, site=site), setting.language)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time as it stands in a page; a script shows it by the reader's own clock."""
+
+    machine: str
+    reader: str
+
+
+def _when(seconds: float) -> Moment:
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return Moment(f"{moment:%Y-%m-%dT%H:%M:%SZ}", f"{moment:%Y-%m-%d %H:%M} UTC")
+
+
+@cache
+def account_style() -> str:
+    """What the overview needs beside the one stylesheet."""
+    return _CSS.read_text("utf-8").strip()
+
+
+@cache
+def _policy(scripts: tuple[str, ...], *, site: bool) -> str:
+    styles = (_style(), account_style()) if site else (_style(),)
+    return (
+        f"style-src {' '.join(map(_digest, styles))}; script-src {' '.join(map(_digest, scripts))}"
+    )

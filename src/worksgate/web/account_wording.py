@@ -1,0 +1,168 @@
+"""What the account pages say: what was done, what went wrong, and what each line of history means.
+
+The English text is the key of its translation, as in ``wording``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from worksgate.audit import Event
+from worksgate.web.wording import Tone, text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What stands above a form or on a page by itself: what happened, and what to do next."""
+
+    happened: str
+    to_do: str = ""
+    tone: Tone = Tone.BAD
+
+
+class Done(StrEnum):
+    """What a redirect leads to, as a code in the address: never a text."""
+
+    PASSWORD = "password"
+    APP_ON = "app-on"
+    APP_OFF = "app-off"
+    PASSKEY_ADDED = "passkey-added"
+    PASSKEY_REMOVED = "passkey-removed"
+    APP_PASSWORD_REMOVED = "app-password-removed"
+    SESSION_ENDED = "session-ended"
+    GONE = "gone"
+    LOST = "lost"
+
+
+DONE: Final[Mapping[Done, Said]] = {
+    Done.PASSWORD: Said(
+        happened=text("Your password was changed."),
+        to_do=text("Everywhere else you have been signed out."),
+        tone=Tone.GOOD,
+    ),
+    Done.APP_ON: Said(happened=text("The authenticator app is turned on."), tone=Tone.GOOD),
+    Done.APP_OFF: Said(
+        happened=text("The authenticator app is turned off."),
+        to_do=text("You can remove the account from the app now."),
+        tone=Tone.GOOD,
+    ),
+    Done.PASSKEY_ADDED: Said(happened=text("The passkey was added."), tone=Tone.GOOD),
+    Done.PASSKEY_REMOVED: Said(
+        happened=text("The passkey was removed."),
+        to_do=text("Delete it on the device, too: it does not work here any more."),
+        tone=Tone.GOOD,
+    ),
+    Done.APP_PASSWORD_REMOVED: Said(
+        happened=text("The app password was removed."),
+        to_do=text("The program that used it cannot sign in any more."),
+        tone=Tone.GOOD,
+    ),
+    Done.SESSION_ENDED: Said(happened=text("That sign-in was ended."), tone=Tone.GOOD),
+    Done.GONE: Said(
+        happened=text("It was already gone."),
+        to_do=text("This page shows how things are now."),
+        tone=Tone.INFO,
+    ),
+    Done.LOST: Said(
+        happened=text("That took too long, so nothing was changed."),
+        to_do=text("Please begin again."),
+        tone=Tone.WARN,
+    ),
+}
+
+WRONG_CURRENT_PASSWORD: Final = Said(
+    happened=text("The present password is not correct."), to_do=text("Please try again.")
+)
+WEAK_PASSWORD: Final = Said(happened=text("This password cannot be used."))
+THROTTLED: Final = Said(
+    happened=text("There were too many failed attempts to sign in."), tone=Tone.WARN
+)
+PASSWORD_MISSING: Final = Said(happened=text("Please enter both passwords."))
+PASSWORD_RULES: Final = text(
+    "At least 15 characters. Four or five words that do not belong together are easy to remember "
+    "and hard to guess."
+)
+WRONG_CODE: Final = Said(
+    happened=text("The code is not correct."),
+    to_do=text("Use the newest code that the app shows, and check the clock of the device."),
+)
+PASSKEY_REFUSED: Final = Said(
+    happened=text("The passkey was not added."),
+    to_do=text("Please try again, or use an authenticator app."),
+)
+PASSKEY_KNOWN: Final = Said(
+    happened=text("This passkey is there already."), to_do=text("There is nothing to do.")
+)
+TOO_MANY: Final = Said(
+    happened=text("There are as many as there can be."),
+    to_do=text("Remove one that you do not use any more."),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A page without a form; ``label`` is that of its button."""
+
+    title: str
+    happened: str
+    to_do: str
+    label: str
+    tone: Tone = Tone.WARN
+
+
+FORM_TOO_OLD: Final = Message(
+    title=text("Nothing was changed"),
+    happened=text("The form that arrived does not belong to this sign-in, or is from before it."),
+    to_do=text("Open your account again, and repeat what you wanted to do there."),
+    label=text("Open your account"),
+)
+MAIL_IS_COMING: Final = Message(
+    title=text("Look into your mailbox"),
+    happened=text(
+        "If there is an account with this name or address, a mail with a link is on its way. The "
+        "link works for %(minutes)s minutes."
+    ),
+    to_do=text(
+        "If nothing comes, look among the unwanted mail. Not every account has an address: your "
+        "administrator can help, too."
+    ),
+    label=text("Back to signing in"),
+    tone=Tone.INFO,
+)
+LINK_NOT_VALID: Final = Message(
+    title=text("This link does not work any more"),
+    happened=text("It was used already, is too old, or a newer one has taken its place."),
+    to_do=text("Ask for a new one, or ask your administrator."),
+    label=text("Ask for a new link"),
+)
+PASSWORD_IS_NEW: Final = Message(
+    title=text("Your password was changed"),
+    happened=text("You have been signed out everywhere, so that nobody uses the old one."),
+    to_do=text("Sign in with the new password from now on."),
+    label=text("Sign in"),
+    tone=Tone.GOOD,
+)
+
+DEEDS: Final[Mapping[Event, str]] = {
+    Event.LOGIN_SUCCEEDED: text("Signed in"),
+    Event.LOGIN_FAILED: text("Somebody tried to sign in, without success"),
+    Event.LOGIN_REFUSED: text("A sign-in was refused by your company's rules"),
+    Event.LOGOUT: text("Signed out"),
+    Event.IMAP_SUCCEEDED: text("A mail program signed in"),
+    Event.IMAP_FAILED: text("A mail program tried to sign in, without success"),
+    Event.FACTOR_ADDED: text("A second step was added"),
+    Event.FACTOR_REMOVED: text("A second step was removed"),
+    Event.FACTOR_FAILED: text("A wrong code or passkey was used"),
+    Event.RECOVERY_CODES_RENEWED: text("New recovery codes were made"),
+    Event.APP_PASSWORD_ADDED: text("An app password was made"),
+    Event.APP_PASSWORD_REMOVED: text("An app password was removed"),
+    Event.PASSWORD_CHANGED: text("The password was changed"),
+    Event.RESET_LINK_ISSUED: text("An administrator made a link for a new password"),
+}
+"""What people read in the history of their account."""
+
+WORRYING: Final = frozenset(
+    {Event.LOGIN_FAILED, Event.LOGIN_REFUSED, Event.IMAP_FAILED, Event.FACTOR_FAILED}
+)
+"""What somebody else may have tried."""

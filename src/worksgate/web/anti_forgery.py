@@ -1,0 +1,22 @@
+"""Anti-forgery tokens of forms that belong to no login transaction (R-21)."""
+
+import hmac
+from hashlib import sha256
+
+from itsdangerous import Signer
+
+
+class AntiForgery:
+    """Makes tokens that are right in one browser, or in one session: the one with the secret."""
+
+    def __init__(self, key: bytes) -> None:
+        self._signer = Signer(key, salt="worksgate.account", digest_method=sha256)
+
+    def token(self, secret: str) -> str:
+        """The text for the form field ``csrf``."""
+        return self._signer.get_signature(secret.encode()).decode()
+
+    def is_right(self, token: str, secret: str) -> bool:
+        """Whether a posted token was made for this secret."""
+        expected = self.token(secret).encode()
+        return hmac.compare_digest(expected, token.encode("utf-8", "surrogatepass"))

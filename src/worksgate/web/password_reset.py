@@ -1,0 +1,163 @@
+"""The pages for who has forgotten the password: ask for a link, and choose a new one behind it.
+
+To ask is answered in the same way whoever was asked for (R-79). The secret of a link stands in the
+query of the address and in the body of the form, and nowhere else; see
+docs/decisions/0014-reset-links.md.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from worksgate.credentials import HashingBusy, WeakPassword
+from worksgate.password_reset import RESET_PATH, TOKEN_PARAMETER, LinkNotValid, PasswordReset
+from worksgate.settings import Settings
+from worksgate.web.account import Handler
+from worksgate.web.account_desk import AccountDesk, FormRefused
+from worksgate.web.account_wording import (
+    FORM_TOO_OLD,
+    LINK_NOT_VALID,
+    MAIL_IS_COMING,
+    PASSWORD_IS_NEW,
+    PASSWORD_RULES,
+    Message,
+)
+from worksgate.web.crashes import Seldom
+from worksgate.web.login import OUTAGES, LoginPages
+from worksgate.web.pages import NewPasswordForm, Problem
+from worksgate.web.view import View
+from worksgate.web.wording import WEAKNESSES, Notice
+
+FORGOT_PATH: Final = "/forgot"
+"""Where a link is asked for, below ``account_path``."""
+
+
+class PasswordResetHandlers:
+    """Serves both pages; the first only where mail can be sent."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        reset: PasswordReset,
+        login: LoginPages,
+        desk: AccountDesk,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._reset = reset
+        self._login = login
+        self._desk = desk
+        self._clock = clock
+        self._deadline = settings.answer_deadline
+        self._unavailable = Seldom("request.unavailable")
+
+    @property
+    def routes(self) -> Mapping[str, Mapping[str, Handler]]:
+        """Handlers by the path below ``account_path``, and by method."""
+        behind_a_link: Mapping[str, Mapping[str, Handler]] = {
+            RESET_PATH: {"GET": self._open, "POST": self._finish}
+        }
+        if not self._settings.can_reset_passwords:
+            return behind_a_link
+        return {**behind_a_link, FORGOT_PATH: {"GET": self._ask, "POST": self._request}}
+
+    async def _ask(self, request: Request) -> Response:
+        view = View(request)
+        page = self._desk.pages.forgot(self._desk.setting(view, view.browser.secret))
+        return self._desk.answer(view, page, bind_browser=True)
+
+    async def _request(self, request: Request) -> Response:
+        view = View(request)
+        try:
+            form = await self._desk.read(request, view, view.browser.secret)
+            async with asyncio.timeout(self._deadline):
+                await self._reset.request(
+                    form.get("username", ""), view.language, view.browser.address, self._clock()
+                )
+        except FormRefused as refused:
+            return self._say(view, FORM_TOO_OLD, refused.status, FORGOT_PATH)
+        except OUTAGES as outage:
+            return self._out_of_order(request, view, outage)
+        minutes = math.floor(self._settings.reset_link_lifetime / 60)
+        return self._say(view, MAIL_IS_COMING, 200, "", minutes=str(minutes))
+
+    async def _open(self, request: Request) -> Response:
+        """``GET /account/reset?token=…``: nothing changes, whoever looks."""
+        view = View(request)
+        secret = view.parameters.get(TOKEN_PARAMETER, "")
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await self._form(view, secret)
+        except OUTAGES as outage:
+            return self._out_of_order(request, view, outage)
+
+    async def _finish(self, request: Request) -> Response:
+        view = View(request)
+        try:
+            form = await self._desk.read(request, view, view.browser.secret)
+            async with asyncio.timeout(self._deadline):
+                return await self._change(view, form)
+        except FormRefused as refused:
+            return self._say(view, FORM_TOO_OLD, refused.status, "")
+        except (*OUTAGES, HashingBusy) as outage:
+            return self._out_of_order(request, view, outage)
+
+    async def _change(self, view: View, form: Mapping[str, str]) -> Response:
+        secret, password = form.get("txn", ""), form.get("new_password", "")
+        try:
+            await self._reset.finish(
+                secret,
+                password,
+                self._clock(),
+                language=view.language,
+                address=view.browser.address,
+            )
+        except LinkNotValid:
+            return self._not_valid(view)
+        except ValueError as error:
+            weakness = error.weakness if isinstance(error, WeakPassword) else None
+            advice = PASSWORD_RULES if weakness is None else WEAKNESSES[weakness]
+            return await self._form(view, secret, advice=advice)
+        return self._say(view, PASSWORD_IS_NEW, 200, "")
+
+    async def _form(self, view: View, secret: str, *, advice: str = "") -> Response:
+        """The form behind a good link; ``advice`` is why it is shown again."""
+        ticket = await self._reset.open(secret, self._clock())
+        if ticket is None:
+            return self._not_valid(view)
+        setting = self._desk.setting(view, view.browser.secret)
+        form = NewPasswordForm(
+            action=setting.links(RESET_PATH),
+            txn=secret,
+            csrf=setting.csrf,
+            restart_url=setting.links(FORGOT_PATH),
+            problem=Problem.WEAK_PASSWORD if advice else None,
+            advice=advice,
+            username=ticket.person.username,
+            step="reset",
+            reset=True,
+        )
+        page = self._desk.pages.step(form, view.language)
+        return self._desk.answer(view, page, 403 if advice else 200, bind_browser=True)
+
+    def _not_valid(self, view: View) -> Response:
+        can_ask = self._settings.can_reset_passwords
+        return self._say(view, LINK_NOT_VALID, 410, FORGOT_PATH if can_ask else None)
+
+    def _say(
+        self, view: View, message: Message, status: int, page: str | None, **values: str
+    ) -> Response:
+        """A message, with a button that leads to an account page."""
+        setting = self._desk.setting(view, view.browser.secret)
+        url = None if page is None else setting.links(page)
+        shown = self._desk.pages.message(setting, message, url, **values)
+        return self._desk.answer(view, shown, status)
+
+    def _out_of_order(self, request: Request, view: View, outage: Exception) -> Response:
+        self._unavailable.tell(view.path, str(outage) or "no answer in time")
+        return self._login.notice(request, Notice.UNAVAILABLE, 503)

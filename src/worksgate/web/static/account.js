@@ -1,0 +1,22 @@
+// Comfort for the account pages, which work without it: times by the reader's own clock, and how
+// far a new password is from being long enough.
+(() => {
+  "use strict";
+  const clock = new Intl.DateTimeFormat(document.documentElement.lang, {
+    dateStyle: "medium",
+    timeStyle: "short",
+  });
+  for (const time of document.querySelectorAll("time[datetime]")) {
+    time.title = time.textContent;
+    time.textContent = clock.format(new Date(time.dateTime));
+  }
+
+  for (const count of document.querySelectorAll("[data-counts]")) {
+    const input = document.getElementById(count.dataset.counts);
+    input.addEventListener("input", () => {
+      const length = [...input.value].length;
+      const enough = length >= Number(count.dataset.enough);
+      count.textContent = enough ? `${length} ✓` : `${length} / ${count.dataset.enough}`;
+    });
+  }
+})();

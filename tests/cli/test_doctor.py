@@ -1,0 +1,184 @@
+"""``worksgate doctor``: what is wrong, and what to do."""
+
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from tests.cli.terminal import Terminal
+
+from worksgate.directory.migrations import HEAD
+
+
+@pytest.fixture
+def installation(terminal: Terminal) -> Terminal:
+    terminal.environ["WORKSGATE_PUBLIC_URL"] = "https://sso.example.com"
+    terminal.environ["WORKSGATE_TRUSTED_PROXIES"] = "10.0.0.0/8"
+    terminal.ok("migrate")
+    terminal.ok("client", "add", "acme")
+    return terminal
+
+
+def findings(terminal: Terminal, code: int = 0) -> Mapping[str, list[str]]:
+    """What was found: for each verdict the parts and texts."""
+    result = terminal.run("doctor", "--json")
+    assert (result.code, result.err) == (code, ""), result
+    assert result.json["ok"] is (code == 0)
+    told: dict[str, list[str]] = {"ok": [], "warn": [], "fail": []}
+    for each in result.json["findings"]:
+        assert bool(each["advice"]) is (each["verdict"] != "ok")
+        told[each["verdict"]].append(f"{each['part']}: {each['text']}")
+    return told
+
+
+def test_healthy_installation_has_nothing_but_good_findings(installation: Terminal) -> None:
+    told = findings(installation)
+    assert (told["warn"], told["fail"]) == ([], [])
+    parts = {each.partition(":")[0] for each in told["ok"]}
+    assert parts == {"settings", "disk", "clock", "database", "keys", "clients"}
+    assert f"database: it answers, and is at revision {HEAD}" in told["ok"]
+
+
+def test_findings_are_lines_with_what_to_do_below(installation: Terminal) -> None:
+    installation.environ["WORKSGATE_TRUSTED_PROXIES"] = ""
+    lines = installation.ok("doctor").out.splitlines()
+    (number,) = [number for number, line in enumerate(lines) if line.startswith("warn")]
+    assert lines[number].startswith("warn  settings: trusted_proxies is empty")
+    assert lines[number + 1].startswith("      what to do: name the proxy in trusted_proxies")
+
+
+def test_every_problem_of_the_settings_is_a_finding(installation: Terminal) -> None:
+    installation.environ["WORKSGATE_PORT"] = "0"
+    installation.environ["WORKSGATE_LOG_LEVEL"] = "loud"
+    told = findings(installation, code=1)
+    assert len(told["fail"]) == 2
+    assert told["fail"][0].startswith("settings: WORKSGATE_PORT: must be between")
+
+
+def test_database_that_is_not_there_is_told_and_not_made(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    told = findings(terminal, code=1)
+    assert told["fail"] == [f"database: there is none at {tmp_path}/worksgate.db"]
+    assert "settings: public_url is http://127.0.0.1:8080: only this machine" in told["warn"][0]
+    assert list(tmp_path.iterdir()) == []
+
+
+def change(tmp_path: Path, statement: str) -> None:
+    with closing(sqlite3.connect(tmp_path / "worksgate.db")) as database:
+        database.execute(statement)
+        database.commit()
+
+
+def test_database_of_an_older_version_is_left_as_it_is(
+    installation: Terminal, tmp_path: Path
+) -> None:
+    change(tmp_path, "UPDATE alembic_version SET version_num = '0001'")
+    assert (
+        f"database: it is at revision 0001; this version needs {HEAD}"
+        in (findings(installation)["warn"])
+    )
+    with closing(sqlite3.connect(tmp_path / "worksgate.db")) as database:
+        assert database.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
+
+
+def test_database_of_a_newer_version_is_a_failure(installation: Terminal, tmp_path: Path) -> None:
+    change(tmp_path, "UPDATE alembic_version SET version_num = '9999'")
+    (told,) = findings(installation, code=1)["fail"]
+    assert told == "database: it is at revision 9999, which this version does not know"
+
+
+def test_database_that_somebody_else_holds_is_a_failure(
+    installation: Terminal, tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "worksgate.db")) as database:
+        database.execute("BEGIN IMMEDIATE")
+        (told,) = findings(installation, code=1)["fail"]
+    assert told.startswith("database: it cannot be written to: ")
+
+
+def test_file_that_is_no_database_is_a_failure(terminal: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "worksgate.db").write_bytes(b"not a database\n" * 100)
+    told = findings(terminal, code=1)["fail"]
+    assert len(told) == 1
+    assert told[0].startswith("database: the database does not answer")
+
+
+def test_database_that_others_can_read_is_told(installation: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "worksgate.db").chmod(0o644)
+    (told,) = findings(installation)["warn"]
+    assert told.startswith("disk: other users of this machine can read or write")
+
+
+@pytest.mark.parametrize(("free", "verdict", "code"), [(1e9, "warn", 0), (1e7, "fail", 1)])
+def test_disk_that_is_nearly_full_is_told(
+    installation: Terminal, monkeypatch: pytest.MonkeyPatch, free: float, verdict: str, code: int
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=int(free)))
+    (told,) = findings(installation, code)[verdict]
+    assert told.startswith("disk: ")
+
+
+def test_clock_that_went_back_is_told(installation: Terminal, tmp_path: Path) -> None:
+    later = time.time() + 3_600
+    os.utime(tmp_path / "worksgate.db", (later, later))
+    (told,) = findings(installation, code=1)["fail"]
+    assert "seconds from now: the clock went back" in told
+
+
+def test_secret_in_a_settings_file_that_all_can_read_is_told(
+    installation: Terminal, tmp_path: Path
+) -> None:
+    file = tmp_path / "worksgate.toml"
+    file.write_text('smtp_url = "smtp://127.0.0.1:9"\nmail_from = "a@b.example"\n')
+    file.chmod(0o644)
+    told = findings(installation)["warn"]
+    assert told[0].startswith("settings: worksgate.toml holds a secret, and every user")
+    file.chmod(0o640)
+    assert not any("secret" in each for each in findings(installation)["warn"])
+
+
+def test_mail_server_that_is_down_is_told(installation: Terminal) -> None:
+    installation.environ["WORKSGATE_SMTP_URL"] = "smtp://127.0.0.1:9"
+    installation.environ["WORKSGATE_MAIL_FROM"] = "sso@example.com"
+    (told,) = findings(installation)["warn"]
+    assert told.startswith("mail: ")
+
+
+def test_proxy_network_that_holds_half_the_internet_is_told(installation: Terminal) -> None:
+    installation.environ["WORKSGATE_TRUSTED_PROXIES"] = "8.0.0.0/6"
+    (told,) = findings(installation)["warn"]
+    assert told.startswith("settings: trusted_proxies holds 8.0.0.0/6")
+
+
+def test_source_that_is_down_is_told(installation: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "worksgate.toml").write_text(
+        '[[source]]\ntype = "python"\nname = "company"\nfunction = "no_such_company:ask"\n'
+    )
+    (told,) = findings(installation, code=1)["fail"]
+    assert told.startswith("source company: no_such_company:ask cannot be used")
+
+
+def test_client_that_needs_what_is_not_there_is_told(
+    installation: Terminal, tmp_path: Path
+) -> None:
+    installation.ok("client", "set", "acme", "--source", "company", "--source", "directory")
+    (told,) = findings(installation)["warn"]
+    assert told.startswith("clients: acme takes people of company, which the settings do not have")
+    installation.ok("client", "set", "acme", "--source", "company")
+    (told,) = findings(installation, code=1)["fail"]
+    assert told.startswith("clients: acme takes people of company")
+    installation.ok("client", "set", "acme", "--source", "")
+    change(tmp_path, "UPDATE clients SET rules = '[\"dney\"]'")
+    (told,) = findings(installation, code=1)["fail"]
+    assert "nobody can sign in to acme, for a rule cannot be read: rule 1: 'dney'" in told
+
+
+def test_installation_without_a_client_that_is_enabled_is_told(installation: Terminal) -> None:
+    installation.ok("client", "disable", "acme")
+    assert findings(installation)["warn"] == ["clients: there is no client that is enabled"]

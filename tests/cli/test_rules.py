@@ -1,0 +1,115 @@
+"""``worksgate rules explain``, and the rules that ``worksgate client`` takes."""
+
+import pytest
+from tests.cli.terminal import Terminal
+
+RULES = (
+    "deny kind=app group=contractors",
+    "allow network=192.0.2.0/24 days=mon-fri",
+    "second_factor source!=directory",
+)
+FRIDAY, SATURDAY = "2026-01-30T09:00", "2026-01-31T09:00"
+
+
+@pytest.fixture
+def acme(terminal: Terminal) -> Terminal:
+    options = [word for rule in RULES for word in ("--rule", rule)]
+    terminal.ok("client", "add", "acme", *options)
+    return terminal
+
+
+@pytest.fixture
+def staff(acme: Terminal) -> Terminal:
+    acme.ok("user", "add", "aoi@x.example", "--group", "staff", "--json")
+    return acme
+
+
+def explained(terminal: Terminal, *arguments: str) -> str:
+    command = ("rules", "explain", "aoi@x.example", "--client", "acme", *arguments)
+    return terminal.ok(*command).out
+
+
+def test_rules_are_explained_one_to_a_line_and_then_what_comes_of_them(staff: Terminal) -> None:
+    assert explained(staff, "--from", "192.0.2.7", "--at", FRIDAY) == (
+        " 1  does not fit  deny kind=app group=contractors\n"
+        "    the kind (web) is not app; the person (groups: staff) is not in contractors\n"
+        " 2  fits          allow network=192.0.2.0/24 days=mon-fri timezone=UTC\n"
+        "    the address (192.0.2.7) is in 192.0.2.0/24; the day (fri, UTC) is in mon-fri\n"
+        " 3  does not fit  second_factor source!=directory\n"
+        "    the source (directory) is directory\n"
+        "acme: aoi@x.example signs in without a second factor (by the rule allow "
+        "network=192.0.2.0/24 days=mon-fri timezone=UTC)\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "outcome"),
+    [
+        (("--from", "192.0.2.7", "--at", SATURDAY), "signs in, by a second factor too if they"),
+        (("--from", "198.51.100.1", "--at", FRIDAY), "signs in, by a second factor too if they"),
+        (("--from", "", "--at", FRIDAY), "(no rule fits, and the client's second_factor is allow"),
+        (
+            ("--from", "198.51.100.1", "--source", "company"),
+            "signs in by a second factor; without one they set one up first",
+        ),
+        (
+            ("--from", "192.0.2.7", "--kind", "app", "--group", "x", "--group", "Contractors"),
+            "is refused (by the rule deny kind=app group=contractors)",
+        ),
+    ],
+)
+def test_outcome_follows_address_kind_groups_source_and_time(
+    staff: Terminal, arguments: tuple[str, ...], outcome: str
+) -> None:
+    assert outcome in explained(staff, *arguments).splitlines()[-1]
+
+
+def test_explanation_is_told_as_json(staff: Terminal) -> None:
+    told = staff.json(
+        *("rules", "explain", "AOI@x.example", "--client", "acme"),
+        *("--from", "192.0.2.7", "--at", FRIDAY),
+    )
+    assert (told["action"], told["rule"]) == (
+        "allow",
+        "allow network=192.0.2.0/24 days=mon-fri timezone=UTC",
+    )
+    assert told["situation"] == {
+        "kind": "web",
+        "address": "192.0.2.7",
+        "groups": ["staff"],
+        "source": "directory",
+        "at": "2026-01-30T09:00:00Z",
+    }
+    assert [each["fits"] for each in told["rules"]] == [False, True, False]
+
+
+def test_person_or_client_that_nobody_knows_is_refused(staff: Terminal) -> None:
+    command = ("rules", "explain", "nobody", "--client", "acme", "--from", "192.0.2.7")
+    assert "no person 'nobody'" in staff.refused(*command)
+    assert staff.ok(*command, "--source", "company").out
+    command = ("rules", "explain", "aoi@x.example", "--client", "beta", "--from", "192.0.2.7")
+    assert "no client 'beta'" in staff.refused(*command)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--rule", "allow", "--rule", "dney"), "rules: rule 2: 'dney' is no action: begin with"),
+        (("--rule", "deny networc=10.0.0.0/8"), "did you mean network?"),
+        (("--rule", "deny days=mon timezone=Mars"), "there is no time zone of that name"),
+        (("--source", "a:b"), "sources: 'a:b' cannot be the name of an identity source"),
+    ],
+)
+def test_rule_that_cannot_be_read_is_refused_when_it_is_set(
+    acme: Terminal, arguments: tuple[str, ...], problem: str
+) -> None:
+    assert problem in acme.refused("client", "set", "acme", *arguments)
+    assert acme.json("client", "show", "acme")["rules"] == list(RULES)
+
+
+def test_client_has_at_most_fifty_rules(acme: Terminal) -> None:
+    words = [word for number in range(51) for word in ("--rule", f"deny group=g{number}")]
+    assert "at most 50" in acme.refused("client", "set", "acme", *words)
+    acme.ok("client", "set", "acme", *words[:100])
+    acme.ok("client", "set", "acme", "--rule", "")
+    assert acme.json("client", "show", "acme")["rules"] == []

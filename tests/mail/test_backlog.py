@@ -1,0 +1,97 @@
+"""Work in the background: bounded, in order, and silent about what it was."""
+
+import asyncio
+from contextvars import ContextVar
+from functools import partial
+
+import pytest
+
+from worksgate.backlog import Backlog
+
+name: ContextVar[str] = ContextVar("name", default="")
+
+
+async def test_so_many_at_once_and_all_in_their_turn() -> None:
+    backlog = Backlog("test", at_once=2, waiting=10)
+    running, most, done = 0, 0, []
+
+    async def work(number: int) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+        done.append(number)
+
+    assert all(backlog.add(partial(work, number)) for number in range(10))
+    await backlog.close()
+    assert sorted(done) == list(range(10))
+    assert most == 2
+
+
+async def test_full_backlog_takes_nothing_and_says_so_once(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    backlog = Backlog("test", at_once=1, waiting=3)
+    gate = asyncio.Event()
+
+    async def work() -> None:
+        await gate.wait()
+
+    assert [backlog.add(work) for _ in range(9)] == [True] * 3 + [False] * 6
+    assert capfd.readouterr().out.count("backlog.full") == 1
+    gate.set()
+    await backlog.close()
+    assert not backlog.add(work)
+
+
+async def test_r106_failure_is_told_by_its_kind_and_stops_nothing(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    backlog = Backlog("test", at_once=1, waiting=3)
+    done = []
+
+    async def failing() -> None:
+        raise RuntimeError("canary")
+
+    async def work() -> None:
+        done.append(True)
+
+    backlog.add(failing)
+    backlog.add(work)
+    await backlog.close()
+    logged = capfd.readouterr().out
+    assert done == [True]
+    assert "RuntimeError" in logged
+    assert "canary" not in logged
+
+
+async def test_end_does_not_wait_for_what_never_ends(capfd: pytest.CaptureFixture[str]) -> None:
+    backlog = Backlog("test", at_once=1, waiting=3)
+    ended = []
+
+    async def endless() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+
+    backlog.add(endless)
+    backlog.add(endless)
+    await asyncio.wait_for(backlog.close(0.05), 2)
+    assert ended == [True]
+    assert "backlog.dropped" in capfd.readouterr().out
+
+
+async def test_work_does_not_see_what_belongs_to_the_request() -> None:
+    backlog = Backlog("test", at_once=1, waiting=3)
+    seen = []
+
+    async def work() -> None:
+        seen.append(name.get())
+
+    token = name.set("request")
+    backlog.add(work)
+    name.reset(token)
+    await backlog.close()
+    assert seen == [""]

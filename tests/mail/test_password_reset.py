@@ -1,0 +1,476 @@
+"""A reset tells nobody who exists, works once, for one password, and ends what was before."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.databases import NOW
+from tests.mail.resetting import (
+    ADDRESS,
+    NEW_PASSWORD,
+    OLD_PASSWORD,
+    SETTINGS,
+    Resetting,
+    resetting,
+    secret_of,
+)
+from tests.mail_server import MailServer, silent_server
+
+from worksgate.audit import AuditEvent, Event
+from worksgate.credentials import HashingBusy, PasswordHashing, digest
+from worksgate.directory import Account, DirectoryUnavailable
+from worksgate.directory.database import Directory
+from worksgate.directory.transaction import Transaction
+from worksgate.oauth.model import Interim, Session
+from worksgate.password_reset import LinkNotValid, PasswordReset
+from worksgate.sources import Person
+from worksgate.store import StoreUnavailable
+from worksgate.store.memory import MemoryStore
+
+NOBODY = ("nobody", "nobody@example.com", "nomail", "gone", "gone@example.com", "", " ", "a" * 999)
+STRANGE = ("\0", "aoi\nBcc: eve@example.com", "' OR 1=1 --", "%", "ａｏｉ＠example.com", "\ud800")
+
+
+@dataclass
+class Otherwise:
+    """A directory, for one that does something in another way."""
+
+    directory: Directory
+
+    async def account_by_username(self, username: str) -> Account | None:
+        return await self.directory.account_by_username(username)
+
+    async def account_by_id(self, id: str) -> Account | None:  # noqa: A002  # as in the directory
+        return await self.directory.account_by_id(id)
+
+    async def accounts_by_email(self, email: str, limit: int) -> Sequence[Account]:
+        return await self.directory.accounts_by_email(email, limit)
+
+    async def record(self, events: Sequence[AuditEvent]) -> None:
+        await self.directory.record(events)
+
+    def changing(self) -> AbstractAsyncContextManager[Transaction]:
+        return self.directory.changing()
+
+
+class Silent(Otherwise):
+    """Looks people up for ever."""
+
+    async def account_by_username(self, username: str) -> Account | None:
+        await asyncio.Event().wait()
+        return None
+
+
+class Failing(Otherwise):
+    """Keeps nothing."""
+
+    async def record(self, events: Sequence[AuditEvent]) -> None:
+        raise DirectoryUnavailable("down")
+
+    @asynccontextmanager
+    async def changing(self) -> AsyncIterator[Transaction]:
+        raise DirectoryUnavailable("down")
+        yield
+
+
+@dataclass
+class Overtaken(Otherwise):
+    """An administrator is always a moment faster."""
+
+    reset: Resetting
+
+    @asynccontextmanager
+    async def changing(self) -> AsyncIterator[Transaction]:
+        await self.reset.change("aoi", password_hash="$argon2id$other", password_changed_at=NOW)
+        async with self.directory.changing() as transaction:
+            yield transaction
+
+
+class Unforgetting(MemoryStore):
+    """Ends nothing."""
+
+    async def forget(self, subject_id: str) -> int:
+        raise StoreUnavailable("down")
+
+
+# Who is told what
+
+
+async def test_link_in_the_mail_changes_the_password(reset: Resetting, server: MailServer) -> None:
+    await reset.ask("AOI ")
+    (mail,) = await server.wait_for(1)
+    assert mail.recipients == ("aoi@example.com",)
+    assert mail.link.startswith("https://sso.example.com/w/account/reset?token=")
+    secret = secret_of(mail.link)
+    ticket = await reset.reset.open(secret, reset.clock())
+    assert ticket is not None
+    assert (ticket.person.username, ticket.expires_at) == ("aoi", NOW + 1_800)
+    person = await reset.finish(secret)
+    assert person.username == "aoi"
+    assert not person.must_change_password
+    assert await reset.sign_in("aoi", NEW_PASSWORD) == person
+    assert await reset.sign_in("aoi", OLD_PASSWORD) is None
+
+
+async def test_r79_asking_tells_nothing_and_mail_goes_to_who_is_meant_alone(
+    reset: Resetting, server: MailServer
+) -> None:
+    for number, typed in enumerate(("aoi", "aoi@example.com", *NOBODY, *STRANGE)):
+        await reset.ask(typed, address=f"2001:db8:{number}::1")
+    await reset.answered()
+    assert {mail.recipients for mail in server.received} == {("aoi@example.com",)}
+    assert len(server.received) == 2
+
+
+async def test_r79_answer_does_not_wait_for_the_look_at_who_is_meant(reset: Resetting) -> None:
+    """So its time cannot tell what the look finds."""
+    asked = reset.on(accounts=Silent(reset.directory))
+    began = time.monotonic()
+    for number in range(30):
+        await asked.request("aoi", "en", f"2001:db8:{number}::1", NOW)
+    assert time.monotonic() - began < 5
+    await asked.close(0.05)
+
+
+async def test_r79_answer_does_not_wait_for_a_mail_server_that_says_nothing(
+    database: Path, hashing: PasswordHashing
+) -> None:
+    with silent_server() as url:
+        async with resetting(database, hashing, url) as reset:
+            began = time.monotonic()
+            await reset.ask("aoi")
+            await reset.reset.close()
+            assert time.monotonic() - began < 3
+            assert len(await reset.events(Event.PASSWORD_RESET_REQUESTED)) == 1
+
+
+async def test_shared_address_gets_a_mail_for_each_account(
+    reset: Resetting, server: MailServer
+) -> None:
+    await reset.ask("SHARED@example.com")
+    mails = await server.wait_for(2)
+    assert {mail.recipients for mail in mails} == {("shared@example.com",), ("Shared@Example.com",)}
+    tickets = [await reset.reset.open(secret_of(mail.link), NOW) for mail in mails]
+    assert {ticket.person.username for ticket in tickets if ticket} == {"min", "jun"}
+    names = {"shared@example.com": "min", "Shared@Example.com": "jun"}
+    assert all(f"account {names[mail.recipients[0]]}." in mail.text for mail in mails)
+
+
+async def test_address_of_many_accounts_gets_three_mails(
+    reset: Resetting, server: MailServer
+) -> None:
+    async with reset.directory.changing() as transaction:
+        await transaction.add_accounts(
+            [
+                Account(id=f"many{number}", username=f"many{number}", email="many@example.com")
+                for number in range(5)
+            ]
+        )
+    await reset.ask("many@example.com")
+    await reset.answered()
+    assert len(server.received) == 3
+
+
+async def test_requests_are_recorded_with_what_became_of_them(reset: Resetting) -> None:
+    await reset.ask("aoi")
+    await reset.ask("nobody")
+    await reset.answered()
+    events = await reset.events(Event.PASSWORD_RESET_REQUESTED)
+    found = {(event.username, event.subject_id, event.address, event.detail) for event in events}
+    assert found == {
+        ("aoi", "directory:1", ADDRESS, "a link was sent"),
+        ("nobody", None, ADDRESS, "nobody who can get mail goes by this name"),
+    }
+
+
+# How often
+
+
+async def test_account_gets_three_links_an_hour_from_wherever_they_are_asked_for(
+    reset: Resetting, server: MailServer
+) -> None:
+    for number in range(6):
+        await reset.ask("aoi@example.com", address=f"2001:db8:{number}::1")
+    for mail in await server.wait_for(3):
+        assert await reset.reset.open(secret_of(mail.link), NOW), "nobody is locked out by others"
+    reset.clock.now += 3_601
+    await reset.ask("aoi")
+    assert len(await server.wait_for(4)) == 4
+    await reset.answered()
+    assert len(server.received) == 4
+    details = [event.detail for event in await reset.events(Event.PASSWORD_RESET_REQUESTED)]
+    assert details.count("no link was sent: there were enough within the hour") == 3
+
+
+async def test_network_is_passed_over_after_twenty_requests_an_hour(
+    reset: Resetting, server: MailServer
+) -> None:
+    for number in range(25):
+        await reset.ask(f"nobody{number}", address=f"2001:db8::{number}")
+    await reset.ask("aoi", address="2001:db8::ffff")
+    await reset.ask("min", address=ADDRESS)
+    await reset.answered()
+    assert [mail.recipients for mail in server.received] == [("shared@example.com",)]
+    assert len(await reset.events(Event.PASSWORD_RESET_REQUESTED)) == 21
+
+
+# Once, in time, for this password
+
+
+async def test_r84_link_works_once_however_many_use_it_at_the_same_time(reset: Resetting) -> None:
+    secret = await reset.secret()
+    passwords = [f"purple elephant orbit {number}" for number in range(8)]
+    results = await asyncio.gather(
+        *(reset.finish(secret, password) for password in passwords), return_exceptions=True
+    )
+    winners = [index for index, each in enumerate(results) if isinstance(each, Person)]
+    assert len(winners) == 1
+    assert sum(isinstance(each, LinkNotValid) for each in results) == 7
+    assert await reset.sign_in("aoi", passwords[winners[0]])
+    assert len(await reset.events(Event.PASSWORD_CHANGED)) == 1
+
+
+async def test_r84_link_is_good_for_thirty_minutes(reset: Resetting) -> None:
+    secret = await reset.secret()
+    reset.clock.now = NOW + 1_799.9
+    assert await reset.reset.open(secret, reset.clock())
+    reset.clock.now = NOW + 1_800
+    assert await reset.reset.open(secret, reset.clock()) is None
+    with pytest.raises(LinkNotValid):
+        await reset.finish(secret)
+
+
+async def test_looking_at_a_link_does_not_use_it_up(reset: Resetting) -> None:
+    secret = await reset.secret()
+    for _ in range(5):
+        assert await reset.reset.open(secret, NOW)
+    assert await reset.finish(secret)
+    assert await reset.reset.open(secret, NOW) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"password_hash": "$argon2id$other", "password_changed_at": NOW},
+        {"enabled": False},
+        {"email": "new@example.com"},
+    ],
+)
+async def test_link_dies_with_what_it_was_sent_for(
+    reset: Resetting, server: MailServer, change: dict[str, object]
+) -> None:
+    await reset.ask("aoi")
+    secret = secret_of((await server.wait_for(1))[0].link)
+    await reset.change("aoi", **change)
+    assert await reset.reset.open(secret, NOW) is None
+    with pytest.raises(LinkNotValid):
+        await reset.finish(secret)
+
+
+async def test_password_that_changes_while_the_new_one_is_hashed_stays(reset: Resetting) -> None:
+    secret = await reset.secret()
+    with pytest.raises(LinkNotValid):
+        await reset.on(accounts=Overtaken(reset.directory, reset)).finish(secret, NEW_PASSWORD, NOW)
+    assert (await reset.account("aoi")).password_hash == "$argon2id$other"
+    assert await reset.events(Event.PASSWORD_CHANGED) == []
+
+
+async def test_r84_all_other_links_die_with_the_one_that_was_used(reset: Resetting) -> None:
+    first, second = await reset.secret(), await reset.secret()
+    await reset.finish(first)
+    with pytest.raises(LinkNotValid):
+        await reset.finish(second)
+
+
+async def test_r84_link_is_for_its_own_account(reset: Resetting) -> None:
+    await reset.finish(await reset.secret("aoi"))
+    assert await reset.sign_in("min", OLD_PASSWORD)
+    assert await reset.sign_in("min", NEW_PASSWORD) is None
+
+
+@pytest.mark.parametrize("secret", ["", "x", "\ud800", "a" * 5_000])
+async def test_made_up_secret_is_no_link(reset: Resetting, secret: str) -> None:
+    assert await reset.reset.open(secret, NOW) is None
+    with pytest.raises(LinkNotValid):
+        await reset.finish(secret)
+
+
+async def test_secret_that_was_made_for_something_else_is_no_link(reset: Resetting) -> None:
+    secret = await reset.secret()
+    kept = await reset.store.take(Interim, digest(secret))
+    assert kept is not None
+    other = Interim(
+        key=digest("other"),
+        grant_id="g",
+        subject_id=kept.subject_id,
+        client_id="",
+        expires_at=kept.expires_at,
+        purpose="enrolment",
+        data=kept.data,
+    )
+    await reset.store.save(other)
+    assert await reset.reset.open("other", NOW) is None
+    with pytest.raises(LinkNotValid):
+        await reset.finish("other")
+    assert await reset.store.find(Interim, digest("other"))
+
+
+# What a reset ends, and what it does not
+
+
+async def test_r30_all_that_the_person_held_ends(reset: Resetting) -> None:
+    theirs, others = await reset.open_session("aoi"), await reset.open_session("min")
+    await reset.finish(await reset.secret())
+    assert await reset.store.find(Session, theirs) is None
+    assert await reset.store.find(Session, others) is not None
+
+
+async def test_r85_password_of_ones_own_choice_is_no_temporary_one(reset: Resetting) -> None:
+    assert (await reset.account("aoi")).must_change_password
+    await reset.finish(await reset.secret())
+    assert not (await reset.account("aoi")).must_change_password
+
+
+@pytest.mark.parametrize("password", ["short", "aoi aoi aoi aoi aoi", "passwordpassword", ""])
+async def test_password_that_is_not_accepted_keeps_the_link(
+    reset: Resetting, password: str
+) -> None:
+    session, secret = await reset.open_session("aoi"), await reset.secret()
+    with pytest.raises(ValueError, match=r"."):
+        await reset.finish(secret, password)
+    assert await reset.store.find(Session, session)
+    assert await reset.finish(secret)
+
+
+async def test_outage_keeps_the_link_and_the_password(reset: Resetting) -> None:
+    secret = await reset.secret()
+    with pytest.raises(DirectoryUnavailable):
+        await reset.on(accounts=Failing(reset.directory)).finish(secret, NEW_PASSWORD, NOW)
+    assert await reset.sign_in("aoi", OLD_PASSWORD)
+    assert await reset.finish(secret)
+
+
+async def test_r30_password_stays_where_what_is_held_cannot_be_ended(reset: Resetting) -> None:
+    changing = reset.on(store=Unforgetting())
+    link = await changing.links.issue(await reset.account("aoi"), actor="test", now=NOW)
+    with pytest.raises(StoreUnavailable):
+        await changing.finish(secret_of(link), NEW_PASSWORD, NOW)
+    assert await reset.sign_in("aoi", OLD_PASSWORD)
+    assert await changing.open(secret_of(link), NOW)
+
+
+async def test_full_hashing_pool_keeps_the_link(reset: Resetting) -> None:
+    secret = await reset.secret()
+    busy = PasswordHashing(threads=1, waiting=1)
+    try:
+        crowd = [asyncio.create_task(busy.hash("x" * 20)) for _ in range(2)]
+        await asyncio.sleep(0)
+        finishing = reset.on(hashing=busy).finish(secret, NEW_PASSWORD, NOW)
+        with pytest.raises(HashingBusy):
+            await finishing
+        await asyncio.gather(*crowd)
+        assert await reset.finish(secret)
+    finally:
+        busy.close()
+
+
+async def test_browser_that_hangs_up_leaves_a_whole_change(reset: Resetting) -> None:
+    secret = await reset.secret()
+    finishing = asyncio.create_task(reset.finish(secret))
+    while not reset.reset.unfinished:  # noqa: ASYNC110  # nothing announces this moment
+        await asyncio.sleep(0)
+    finishing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await finishing
+    await reset.reset.close()
+    assert await reset.sign_in("aoi", NEW_PASSWORD)
+
+
+async def test_person_is_told_by_mail_that_the_password_has_changed(
+    reset: Resetting, server: MailServer
+) -> None:
+    await reset.finish(await reset.secret())
+    (mail,) = await server.wait_for(1)
+    assert mail.recipients == ("aoi@example.com",)
+    assert "was changed" in mail.message["Subject"]
+    assert "://" not in mail.text + mail.html.partition("<body")[2]
+
+
+# The administrator's link
+
+
+async def test_r105_link_of_an_administrator_is_recorded_with_who_made_it(
+    reset: Resetting,
+) -> None:
+    await reset.finish(await reset.secret("nomail"))
+    issued, changed = await reset.events(Event.RESET_LINK_ISSUED, Event.PASSWORD_CHANGED)
+    assert (issued.username, issued.actor, issued.subject_id) == ("nomail", "test", "directory:4")
+    assert (changed.username, changed.address) == ("nomail", ADDRESS)
+
+
+async def test_link_of_an_administrator_lives_as_long_as_they_say(reset: Resetting) -> None:
+    account = await reset.account("aoi")
+    link = await reset.reset.links.issue(account, actor="test", now=NOW, lifetime=86_400)
+    assert await reset.reset.open(secret_of(link), NOW + 86_399)
+    assert await reset.reset.open(secret_of(link), NOW + 86_400) is None
+
+
+async def test_link_of_an_administrator_outlives_a_corrected_address(reset: Resetting) -> None:
+    secret = await reset.secret()
+    await reset.change("aoi", email="new@example.com")
+    assert await reset.finish(secret)
+
+
+async def test_disabled_person_gets_no_link(reset: Resetting) -> None:
+    with pytest.raises(ValueError, match="disabled"):
+        await reset.secret("gone")
+
+
+async def test_r105_there_is_no_link_without_its_record(reset: Resetting) -> None:
+    reset_links = reset.on(accounts=Failing(reset.directory)).links
+    with pytest.raises(DirectoryUnavailable):
+        await reset_links.issue(await reset.account("aoi"), actor="test", now=NOW)
+    assert await reset.store.forget("directory:1") == 0
+
+
+async def test_without_a_mail_server_the_administrator_still_can(reset: Resetting) -> None:
+    offline = PasswordReset(SETTINGS, reset.directory, reset.store, reset.hashing, reset.audit)
+    await offline.request("aoi", "en", ADDRESS, NOW)
+    await offline.close()
+    assert await reset.events(Event.PASSWORD_RESET_REQUESTED) == []
+    link = await offline.links.issue(await reset.account("aoi"), actor="test", now=NOW)
+    assert await offline.finish(secret_of(link), NEW_PASSWORD, NOW)
+
+
+# Secrets
+
+
+async def test_r106_link_address_and_passwords_are_in_no_log_and_no_file(
+    reset: Resetting, server: MailServer, database: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    await reset.ask("aoi")
+    secret = secret_of((await server.wait_for(1))[0].link)
+    server.refused.add("shared@example.com")
+    await reset.ask("min")
+    with pytest.raises(ValueError, match=r"."):
+        await reset.finish(secret, "canary weak")
+    await reset.finish(secret, "canary of a strong password")
+    with pytest.raises(LinkNotValid):
+        await reset.finish(secret, "canary of another password")
+    await reset.answered()
+    await reset.audit.close()
+    logged = "".join(capfd.readouterr())
+    for name in ("password_reset.requested", "password.changed", "mail.not_sent"):
+        assert name in logged
+    for address in ("aoi@example.com", "shared@example.com"):
+        assert address not in logged
+        assert all(address not in repr(event) for event in await reset.events(*Event))
+    kept = b"".join(each.read_bytes() for each in database.parent.iterdir())  # a test
+    assert b"password.changed" in kept
+    for canary in (secret, "canary weak", "canary of"):
+        assert canary not in logged
+        assert canary.encode() not in kept

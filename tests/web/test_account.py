@@ -1,0 +1,721 @@
+"""The account pages over HTTP: who gets in, what they see, and what they can change."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx2
+import pyotp
+import pytest
+from tests.factors.authenticator import Authenticator
+from tests.installation import (
+    BROWSER_COOKIE,
+    PASSWORD,
+    SESSION_COOKIE,
+    USERNAME,
+    Browser,
+    Installation,
+    LoginPage,
+    assert_page,
+    csrf_of,
+    installed,
+)
+from tests.mail_server import mail_server
+
+from worksgate.audit import Event
+
+NEW_PASSWORD = "seven green ladders sing"
+OTHER = "berta@example.com"
+OTHER_PASSWORD = "a fjord of nine blue herons"
+HOSTILE = '<script>alert("x")</script>'
+
+TASKS = ("/password", "/authenticator", "/passkeys", "/recovery-codes", "/app-passwords")
+POSTS = (
+    "/password",
+    "/authenticator",
+    "/authenticator/remove",
+    "/passkeys",
+    "/passkeys/remove",
+    "/recovery-codes",
+    "/app-passwords",
+    "/app-passwords/remove",
+    "/sessions/end",
+    "/sessions/end-all",
+)
+
+
+async def signed_in(installation: Installation, *, address: str = "203.0.113.7") -> Browser:
+    browser = installation.browser(address=address)
+    response = await browser.sign_in_to_account()
+    assert title(response) == "Your account"
+    return browser
+
+
+def title(response: httpx2.Response) -> str:
+    found = re.search(r"<h1>(.*?)</h1>", response.text)
+    assert found is not None, response.text
+    return found[1]
+
+
+def is_login(response: httpx2.Response) -> bool:
+    return response.status_code == 200 and 'name="txn"' in response.text
+
+
+async def followed(browser: Browser, response: httpx2.Response) -> str:
+    """The page that a redirect leads to."""
+    assert response.status_code == 303, response.text
+    return (await browser.http.get(response.headers["location"])).text
+
+
+def values(text: str, name: str) -> list[str]:
+    """The values of all fields of this name."""
+    return re.findall(rf'name="{name}" value="([^"]*)"', text)
+
+
+async def set_up_app(installation: Installation, browser: Browser) -> pyotp.TOTP:
+    app = app_of(await browser.account("/authenticator"))
+    response = await browser.post_to_account(
+        "/authenticator", {"code": app.at(int(installation.clock()))}
+    )
+    assert response.status_code in (200, 303), response.text
+    return app
+
+
+def app_of(response: httpx2.Response) -> pyotp.TOTP:
+    key = re.search(r'class="code" translate="no">([A-Z2-7 ]+)<', response.text)
+    assert key is not None, response.text
+    return pyotp.TOTP(key[1].replace(" ", ""))
+
+
+async def add_passkey(
+    browser: Browser, authenticator: Authenticator, name: str = ""
+) -> httpx2.Response:
+    options = options_of(await browser.account("/passkeys"))
+    answer = {"passkey": authenticator.create(options), "name": name}
+    return await browser.post_to_account("/passkeys", answer)
+
+
+def options_of(response: httpx2.Response) -> str:
+    import html
+
+    found = re.search(r'data-options="([^"]*)"', response.text)
+    assert found is not None, response.text
+    return html.unescape(found[1])
+
+
+# Who gets in
+
+
+async def test_who_is_not_signed_in_finds_the_login_form_and_then_the_account(
+    anywhere: Installation,
+) -> None:
+    browser = anywhere.browser()
+    login = await browser.account()
+    assert is_login(login)
+    response = await browser.submit(LoginPage.of(login), username=USERNAME, password=PASSWORD)
+    assert response.headers["location"] == f"{anywhere.settings.public_url}/account"
+    page = await browser.http.get(response.headers["location"])
+    assert title(page) == "Your account"
+    assert USERNAME in page.text
+
+
+@pytest.mark.parametrize("page", TASKS)
+async def test_a_login_leads_to_the_page_that_was_asked_for(
+    installation: Installation, page: str
+) -> None:
+    await installation.change_client(imap_login=True)
+    browser = installation.browser()
+    login = LoginPage.of(await browser.account(page, lang="ja"))
+    response = await browser.submit(login, username=USERNAME, password=PASSWORD)
+    assert response.headers["location"] == (
+        f"{installation.settings.public_url}/account{page}?lang=ja"
+    )
+
+
+async def test_a_session_of_line_works_opens_the_account(installation: Installation) -> None:
+    browser = installation.browser()
+    await browser.code()
+    assert title(await browser.account()) == "Your account"
+
+
+async def test_the_overview_has_an_address_with_a_slash_too(installation: Installation) -> None:
+    browser = await signed_in(installation)
+    assert title(await browser.account("/")) == "Your account"
+
+
+async def test_r09_r10_account_pages_are_kept_nowhere_and_run_nothing_but_ours(
+    installation: Installation,
+) -> None:
+    browser = await signed_in(installation)
+    for page in ("", "/password", "/authenticator", "/passkeys"):
+        response = await browser.account(page)
+        assert_page(response, 200)
+        policy = response.headers["content-security-policy"]
+        for directive in (
+            "default-src 'none'",
+            "frame-ancestors 'none'",
+            "object-src 'none'",
+            "base-uri 'none'",
+            "form-action 'self'",
+        ):
+            assert directive in policy
+        assert "unsafe" not in policy
+        assert response.headers["cache-control"] == "no-store"
+        assert response.headers["referrer-policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("language", ["ja", "ko"])
+async def test_the_language_that_was_chosen_stays(
+    installation: Installation, language: str
+) -> None:
+    browser = await signed_in(installation)
+    overview = await browser.account(lang=language)
+    assert overview.headers["content-language"] == language
+    assert f'href="/account/password?lang={language}"' in overview.text
+    response = await browser.http.post(
+        f"/account/sessions/end?lang={language}",
+        data={"csrf": csrf_of(overview), "session": "unknown"},
+    )
+    assert response.headers["location"] == f"/account?done=gone&lang={language}"
+
+
+# Forms that are not ours
+
+
+@pytest.mark.parametrize("page", POSTS)
+async def test_r21_a_form_without_its_token_changes_nothing(
+    installation: Installation, page: str
+) -> None:
+    browser, other = await signed_in(installation), await signed_in(installation)
+    for token in ("", "x", csrf_of(await other.account())):
+        response = await browser.http.post(f"/account{page}", data={"csrf": token})
+        assert_page(response, 403)
+        assert title(response) == "Nothing was changed"
+    assert title(await browser.account()) == "Your account"
+
+
+@pytest.mark.parametrize("page", POSTS)
+@pytest.mark.parametrize(
+    "headers",
+    [{"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}],
+    ids=["origin", "fetch-site"],
+)
+async def test_r21_a_form_of_another_site_changes_nothing(
+    installation: Installation, page: str, headers: Mapping[str, str]
+) -> None:
+    browser = await signed_in(installation)
+    response = await browser.post_to_account(page, **headers)
+    assert_page(response, 403)
+    assert title(await browser.account()) == "Your account"
+
+
+async def test_a_token_ends_with_its_session(installation: Installation) -> None:
+    browser = await signed_in(installation)
+    token = csrf_of(await browser.account())
+    await browser.http.get("/logout")
+    await browser.sign_in_to_account()
+    response = await browser.http.post("/account/sessions/end-all", data={"csrf": token})
+    assert response.status_code == 403
+
+
+async def test_a_form_that_comes_without_a_session_is_refused(installation: Installation) -> None:
+    browser = await signed_in(installation)
+    token = csrf_of(await browser.account())
+    browser.http.cookies.delete(SESSION_COOKIE)
+    response = await browser.http.post("/account/sessions/end-all", data={"csrf": token})
+    assert_page(response, 403)
+
+
+@pytest.mark.parametrize("page", [p for p in POSTS if p.endswith(("remove", "end", "end-all"))])
+async def test_what_has_no_page_of_its_own_cannot_be_got(
+    installation: Installation, page: str
+) -> None:
+    browser = await signed_in(installation)
+    response = await browser.account(page)
+    assert_page(response, 405)
+    assert response.headers["allow"] == "POST"
+
+
+# A fresh login
+
+
+@pytest.mark.parametrize("page", TASKS)
+async def test_r83_a_page_that_changes_something_asks_for_a_fresh_login(
+    installation: Installation, page: str
+) -> None:
+    await installation.change_client(imap_login=True)
+    browser = await signed_in(installation)
+    if page == "/recovery-codes":
+        await set_up_app(installation, browser)
+    assert not is_login(await browser.account(page))
+    installation.clock.advance(599)
+    assert not is_login(await browser.account(page))
+    installation.clock.advance(2)
+    assert is_login(await browser.account(page))
+    assert "sign in once more" in (await browser.account()).text
+
+
+async def test_r83_no_form_changes_anything_without_a_fresh_login(
+    installation: Installation,
+) -> None:
+    await installation.change_client(imap_login=True)
+    browser = await signed_in(installation)
+    app = await set_up_app(installation, browser)
+    await add_passkey(browser, Authenticator())
+    await browser.post_to_account("/app-passwords", {"name": "mail"})
+    text = (await browser.account()).text
+    (passkey,), (app_password,) = values(text, "passkey"), values(text, "app_password")
+    before = state(installation)
+    installation.clock.advance(601)
+    for page, fields in (
+        ("/password", {"current_password": PASSWORD, "new_password": NEW_PASSWORD}),
+        ("/authenticator", {"code": app.now()}),
+        ("/authenticator/remove", {}),
+        ("/passkeys", {"passkey": "{}"}),
+        ("/passkeys/remove", {"passkey": passkey}),
+        ("/recovery-codes", {}),
+        ("/app-passwords", {"name": "another"}),
+        ("/app-passwords/remove", {"app_password": app_password}),
+    ):
+        assert is_login(await browser.post_to_account(page, fields)), page
+    assert state(installation) == before
+
+
+def state(installation: Installation) -> list[object]:
+    """All that a fresh login is needed for."""
+    return [
+        installation.rows(f"SELECT * FROM {table}")  # names of ours
+        for table in ("accounts", "totp_secrets", "passkeys", "recovery_codes", "app_passwords")
+    ]
+
+
+async def test_r83_a_login_without_the_second_factor_is_no_full_one(
+    installation: Installation,
+) -> None:
+    """Somebody who has only the password cannot turn the second factor off by it."""
+    await installation.change_client(second_factor="off")
+    browser = installation.browser()
+    await set_up_app(installation, await signed_in(installation))
+    await browser.code()
+    assert title(await browser.account()) == "Your account"
+    assert is_login(await browser.account("/authenticator"))
+    assert is_login(await browser.post_to_account("/authenticator/remove"))
+
+
+async def test_r83_a_fresh_login_with_the_second_factor_leads_to_the_page(
+    installation: Installation,
+) -> None:
+    app = await set_up_app(installation, await signed_in(installation))
+    installation.clock.advance(60)
+    browser = installation.browser()
+    login = LoginPage.of(await browser.account("/authenticator"))
+    step = await browser.submit(login, username=USERNAME, password=PASSWORD)
+    assert title(step) == "Confirm that it is you"
+    code = app.at(int(installation.clock()))
+    response = await browser.submit(LoginPage.of(step), step="prove", code=code)
+    assert response.headers["location"].endswith("/account/authenticator")
+    page = await browser.http.get(response.headers["location"])
+    assert title(page) == "Set up an authenticator app"
+
+
+# The password
+
+
+async def change(browser: Browser, current: str, new: str) -> httpx2.Response:
+    fields = {"current_password": current, "new_password": new}
+    return await browser.post_to_account("/password", fields)
+
+
+async def test_a_changed_password_ends_all_other_sessions_and_renews_this_one(
+    installation: Installation,
+) -> None:
+    browser, other = await signed_in(installation), await signed_in(installation)
+    before = browser.cookie(SESSION_COOKIE)
+    token = await installation.access_token()
+    response = await change(browser, PASSWORD, NEW_PASSWORD)
+    assert "Your password was changed." in await followed(browser, response)
+    assert browser.cookie(SESSION_COOKIE) != before
+    assert is_login(await other.account())
+    assert (await installation.user_info(token)).status_code != 200
+    thief = installation.browser()
+    thief.set_cookie(SESSION_COOKIE, before)
+    assert is_login(await thief.account())
+    assert (await installation.browser().sign_in()).status_code == 403
+    assert await installation.browser().code(password=NEW_PASSWORD)
+    (event,) = await installation.audit(event=Event.PASSWORD_CHANGED)
+    assert (event.username, event.address) == (USERNAME, "203.0.113.7")
+
+
+async def test_a_wrong_present_password_changes_nothing(installation: Installation) -> None:
+    browser = await signed_in(installation)
+    response = await change(browser, "something else entirely", NEW_PASSWORD)
+    assert_page(response, 403)
+    assert "The present password is not correct." in response.text
+    (event,) = await installation.audit(event=Event.LOGIN_FAILED)
+    assert event.username == USERNAME
+    assert await installation.browser().code()
+
+
+async def test_r78_the_present_password_cannot_be_guessed_without_end(
+    installation: Installation,
+) -> None:
+    installation.clock.stop()
+    browser = await signed_in(installation)
+    answers = [(await change(browser, "wrong", NEW_PASSWORD)).status_code for _ in range(11)]
+    response = await change(browser, PASSWORD, NEW_PASSWORD)
+    assert (answers[0], response.status_code) == (403, 429)
+    assert int(response.headers["retry-after"]) >= 1
+    assert "Please wait" in response.text
+
+
+@pytest.mark.parametrize(
+    ("password", "advice"),
+    [
+        ("short", "Use at least 15 characters."),
+        ("password password password", "one of the first that anybody would try"),
+        (PASSWORD, "the password that you have now"),
+    ],
+)
+async def test_r70_r72_a_weak_new_password_is_refused_with_advice(
+    installation: Installation, password: str, advice: str
+) -> None:
+    browser = await signed_in(installation)
+    response = await change(browser, PASSWORD, password)
+    assert_page(response, 403)
+    assert advice in response.text
+    assert not re.search(r'type="password"[^>]*value=', response.text)
+
+
+@pytest.mark.parametrize("fields", [{}, {"current_password": PASSWORD}, {"new_password": "x"}])
+async def test_both_passwords_are_needed(
+    installation: Installation, fields: Mapping[str, str]
+) -> None:
+    browser = await signed_in(installation)
+    response = await browser.post_to_account("/password", fields)
+    assert_page(response, 400)
+    assert "Please enter both passwords." in response.text
+
+
+# The authenticator app
+
+
+async def test_an_app_is_set_up_and_asked_for_at_the_next_login(
+    installation: Installation,
+) -> None:
+    browser = await signed_in(installation)
+    before = browser.cookie(SESSION_COOKIE)
+    page = await browser.account("/authenticator")
+    app = app_of(page)
+    assert app_of(await browser.account("/authenticator")).secret == app.secret
+    code = app.at(int(installation.clock()))
+    response = await browser.post_to_account("/authenticator", {"code": code})
+    assert title(response) == "Keep your recovery codes"
+    assert len(re.findall(r"<li><code>([^<]+)</code>", response.text)) == 10
+    assert browser.cookie(SESSION_COOKIE) != before
+    overview = (await browser.account()).text
+    assert "10 left" in overview
+    assert "with a second step" in overview
+    assert app.secret not in overview
+    login = LoginPage.of(await installation.browser().account())
+    assert login.response.status_code == 200
+    newcomer = installation.browser()
+    step = await newcomer.submit(
+        LoginPage.of(await newcomer.account()), username=USERNAME, password=PASSWORD
+    )
+    assert title(step) == "Confirm that it is you"
+
+
+async def test_a_wrong_first_code_turns_nothing_on(installation: Installation) -> None:
+    browser = await signed_in(installation)
+    app = app_of(await browser.account("/authenticator"))
+    response = await browser.post_to_account("/authenticator", {"code": "000000"})
+    assert_page(response, 403)
+    assert "The code is not correct." in response.text
+    assert app_of(response).secret == app.secret
+    assert installation.rows("SELECT * FROM totp_secrets") == []
+
+
+async def test_a_secret_that_was_never_shown_in_this_session_cannot_be_confirmed(
+    installation: Installation,
+) -> None:
+    browser, other = await signed_in(installation), await signed_in(installation)
+    app = app_of(await other.account("/authenticator"))
+    code = app.at(int(installation.clock()))
+    response = await browser.post_to_account("/authenticator", {"code": code})
+    assert "That took too long" in await followed(browser, response)
+    assert installation.rows("SELECT * FROM totp_secrets") == []
+
+
+async def test_an_app_is_turned_off(installation: Installation) -> None:
+    browser = await signed_in(installation)
+    await set_up_app(installation, browser)
+    response = await browser.post_to_account("/authenticator/remove")
+    assert "The authenticator app is turned off." in await followed(browser, response)
+    assert installation.rows("SELECT * FROM totp_secrets") == []
+    again = await browser.post_to_account("/authenticator/remove")
+    assert "It was already gone." in await followed(browser, again)
+    assert await installation.browser().code()
+
+
+async def test_recovery_codes_are_renewed(installation: Installation) -> None:
+    browser = await signed_in(installation)
+    assert_page(await browser.account("/recovery-codes"), 404)
+    await set_up_app(installation, browser)
+    before = installation.rows("SELECT * FROM recovery_codes")
+    assert title(await browser.account("/recovery-codes")) == "Make new recovery codes?"
+    response = await browser.post_to_account("/recovery-codes")
+    assert title(response) == "Keep your recovery codes"
+    after = installation.rows("SELECT * FROM recovery_codes")
+    assert len(after) == 10
+    assert not set(before) & set(after)
+
+
+# Passkeys
+
+
+async def test_a_passkey_is_added_and_removed(installation: Installation) -> None:
+    browser, authenticator = await signed_in(installation), Authenticator()
+    response = await add_passkey(browser, authenticator, "my phone")
+    assert title(response) == "Keep your recovery codes"
+    overview = (await browser.account()).text
+    assert "<h3>my phone</h3>" in overview
+    assert values(overview, "passkey") == [authenticator.id]
+    response = await browser.post_to_account("/passkeys/remove", {"passkey": authenticator.id})
+    assert "The passkey was removed." in await followed(browser, response)
+    assert installation.rows("SELECT * FROM passkeys") == []
+
+
+async def test_r82_a_challenge_is_good_for_one_answer(installation: Installation) -> None:
+    browser = await signed_in(installation)
+    options = options_of(await browser.account("/passkeys"))
+    for number, answer in enumerate(Authenticator().create(options) for _ in range(2)):
+        response = await browser.post_to_account("/passkeys", {"passkey": answer})
+        if number:
+            assert "done=lost" in response.headers["location"]
+    assert len(installation.rows("SELECT * FROM passkeys")) == 1
+
+
+async def test_r82_a_challenge_belongs_to_its_session_and_dies(
+    installation: Installation,
+) -> None:
+    browser, other = await signed_in(installation), await signed_in(installation)
+    options = options_of(await other.account("/passkeys"))
+    options_of(await browser.account("/passkeys"))
+    answer = {"passkey": Authenticator().create(options)}
+    assert_page(await browser.post_to_account("/passkeys", answer), 403)
+    assert installation.rows("SELECT * FROM passkeys") == []
+
+
+@pytest.mark.parametrize("answer", ["", "{}", "x" * 2_000])
+async def test_r108_what_is_no_passkey_is_refused(installation: Installation, answer: str) -> None:
+    browser = await signed_in(installation)
+    await browser.account("/passkeys")
+    response = await browser.post_to_account("/passkeys", {"passkey": answer})
+    assert_page(response, 403)
+    assert "The passkey was not added." in response.text
+    assert installation.rows("SELECT * FROM passkeys") == []
+
+
+async def test_where_browsers_know_no_passkeys_none_are_offered(tmp_path: Path) -> None:
+    async with installed(tmp_path, public_url="https://192.0.2.1") as installation:
+        browser = await signed_in(installation)
+        assert "passkey" not in (await browser.account()).text.lower()
+        assert_page(await browser.account("/passkeys"), 404)
+
+
+# App passwords
+
+
+async def test_app_passwords_are_offered_where_a_client_takes_them(
+    installation: Installation,
+) -> None:
+    browser = await signed_in(installation)
+    assert "App passwords" not in (await browser.account()).text
+    assert_page(await browser.account("/app-passwords"), 404)
+    assert_page(await browser.post_to_account("/app-passwords", {"name": "x"}), 404)
+    await installation.change_client(imap_login=True)
+    assert "App passwords" in (await browser.account()).text
+    response = await browser.post_to_account("/app-passwords", {"name": "mail at home"})
+    password = re.search(r'id="app-password">([a-z0-9-]+)<', response.text)
+    assert password is not None
+    overview = (await browser.account()).text
+    assert "mail at home" in overview
+    assert password[1] not in overview
+    (app_password,) = values(overview, "app_password")
+    response = await browser.post_to_account(
+        "/app-passwords/remove", {"app_password": app_password}
+    )
+    assert "The app password was removed." in await followed(browser, response)
+    assert installation.rows("SELECT * FROM app_passwords") == []
+
+
+# Sessions
+
+
+async def test_another_session_can_be_ended_and_this_one_goes_on(
+    installation: Installation,
+) -> None:
+    browser, other = await signed_in(installation), await signed_in(installation)
+    text = (await browser.account()).text
+    (session,) = values(text, "session")
+    response = await browser.post_to_account("/sessions/end", {"session": session})
+    assert "That sign-in was ended." in await followed(browser, response)
+    assert is_login(await other.account())
+    again = await browser.post_to_account("/sessions/end", {"session": session})
+    assert "It was already gone." in await followed(browser, again)
+
+
+async def test_r27_the_name_of_a_session_opens_nothing(installation: Installation) -> None:
+    browser, _ = await signed_in(installation), await signed_in(installation)
+    text = (await browser.account()).text
+    (session,) = values(text, "session")
+    ((key,), *_) = installation.rows("SELECT key FROM sessions")
+    assert str(key) not in text
+    thief = installation.browser()
+    thief.set_cookie(SESSION_COOKIE, session.ljust(43, "A"))
+    assert is_login(await thief.account())
+
+
+async def test_r30_signing_out_everywhere_ends_this_session_too(
+    installation: Installation,
+) -> None:
+    browser, other = await signed_in(installation), await signed_in(installation)
+    token = await installation.access_token()
+    response = await browser.post_to_account("/sessions/end-all")
+    assert "You are signed out" in await followed(browser, response)
+    for each in (browser, other):
+        assert is_login(await each.account())
+        assert not await each.is_signed_in()
+    assert (await installation.user_info(token)).status_code != 200
+    (event,) = await installation.audit(event=Event.LOGOUT)
+    assert event.username == USERNAME
+
+
+async def test_signing_out_everywhere_needs_no_fresh_login(installation: Installation) -> None:
+    browser = await signed_in(installation)
+    installation.clock.advance(3_600)
+    response = await browser.post_to_account("/sessions/end-all")
+    assert response.headers["location"] == "/logout"
+
+
+# Other people's
+
+
+@pytest.fixture
+async def others(installation: Installation) -> Browser:
+    """Somebody else, with one of everything."""
+    await installation.change_client(imap_login=True)
+    await installation.administration.add_user(
+        OTHER, password=OTHER_PASSWORD, name=HOSTILE, external_key="berta"
+    )
+    browser = installation.browser()
+    await browser.sign_in_to_account(OTHER, OTHER_PASSWORD)
+    await add_passkey(browser, Authenticator(), HOSTILE)
+    await browser.post_to_account("/app-passwords", {"name": HOSTILE})
+    second = installation.browser()
+    login = LoginPage.of(await second.account())
+    await second.submit(login, username=OTHER, password=OTHER_PASSWORD)
+    return browser
+
+
+async def test_r101_what_is_another_persons_cannot_be_touched(
+    installation: Installation, others: Browser
+) -> None:
+    text = (await others.account()).text
+    browser = await signed_in(installation)
+    before = state(installation)
+    sessions = installation.rows("SELECT grant_id FROM sessions WHERE username = ?", OTHER)
+    assert sessions
+    for page, name in (("/passkeys/remove", "passkey"), ("/app-passwords/remove", "app_password")):
+        (theirs,) = values(text, name)
+        response = await browser.post_to_account(page, {name: theirs})
+        assert "It was already gone." in await followed(browser, response)
+    for (session,) in sessions:
+        response = await browser.post_to_account("/sessions/end", {"session": str(session)})
+        assert "It was already gone." in await followed(browser, response)
+    await browser.post_to_account("/sessions/end-all")
+    assert state(installation) == before
+    assert title(await others.account()) == "Your account"
+
+
+async def test_names_are_shown_as_text(others: Browser) -> None:
+    text = (await others.account()).text
+    assert HOSTILE not in text
+    assert text.count("&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt;") >= 3
+
+
+async def test_the_history_is_the_persons_own(installation: Installation, others: Browser) -> None:
+    await installation.browser(address="198.51.100.9").sign_in(USERNAME, "a wrong password")
+    browser = await signed_in(installation)
+    await installation.provider.audit.flush()
+    mine, theirs = (await browser.account()).text, (await others.account()).text
+    assert "Somebody tried to sign in, without success" in mine
+    assert "198.51.100.9" in mine
+    assert "Acme" not in theirs
+    assert "198.51.100.9" not in theirs
+    assert "A second step was added" in theirs
+    assert "A second step was added" not in mine
+
+
+async def test_a_long_history_waits_behind_a_word(installation: Installation) -> None:
+    browser = await signed_in(installation)
+    for _ in range(9):
+        await installation.browser().code()
+    await installation.provider.audit.flush()
+    text = (await browser.account()).text
+    assert text.count("Signed in<") == 10
+    assert "Show what was before" in text
+    assert "· Acme" in text
+
+
+async def test_somebody_who_is_disabled_is_out_at_once(installation: Installation) -> None:
+    browser = await signed_in(installation)
+    await installation.administration.disable_user(USERNAME)
+    assert is_login(await browser.account())
+
+
+# What surrounds it
+
+
+async def test_an_unknown_code_in_the_address_says_nothing(installation: Installation) -> None:
+    browser = await signed_in(installation)
+    response = await browser.account(done=HOSTILE)
+    assert_page(response, 200)
+    assert "alert(" not in response.text
+    assert 'role="status"' not in response.text
+
+
+async def test_an_outage_is_told_and_ends_no_session(installation: Installation) -> None:
+    browser = await signed_in(installation)
+    with installation.locked():
+        response = await browser.post_to_account("/sessions/end-all")
+    assert_page(response, 503)
+    assert response.headers["retry-after"]
+    assert title(await browser.account()) == "Your account"
+
+
+async def test_people_are_told_by_mail_of_what_has_changed(tmp_path: Path) -> None:
+    with mail_server() as server:
+        async with installed(
+            tmp_path, smtp_url=server.url, mail_from="sso@example.com"
+        ) as installation:
+            await installation.administration.change_user(USERNAME, email="user1@example.com")
+            browser = await signed_in(installation)
+            await set_up_app(installation, browser)
+            await browser.post_to_account("/authenticator/remove")
+            await change(browser, PASSWORD, NEW_PASSWORD)
+            mails = await server.wait_for(3)
+    subjects = sorted(str(mail.message["subject"]) for mail in mails)
+    assert subjects == [
+        "A second factor for LINE WORKS was added",
+        "A second factor for LINE WORKS was removed",
+        "Your password for LINE WORKS was changed",
+    ]
+    assert {mail.recipients for mail in mails} == {("user1@example.com",)}
+
+
+async def test_without_an_account_page_cookie_nothing_is_remembered(
+    installation: Installation,
+) -> None:
+    browser = await signed_in(installation)
+    assert set(browser.http.cookies) == {BROWSER_COOKIE, SESSION_COOKIE, "__Host-wg_device"}

@@ -1,0 +1,263 @@
+"""What comes after the password: a second factor, a password of one's own, a rule that says no."""
+
+import re
+from pathlib import Path
+
+import httpx2
+import pyotp
+import pytest
+from tests.installation import (
+    PASSWORD,
+    USERNAME,
+    Browser,
+    Installation,
+    LoginPage,
+    code_of,
+    installed,
+)
+
+from worksgate.audit import Event
+
+NEW_PASSWORD = "seven green ladders sing"
+
+
+def step_of(response: httpx2.Response, title: str) -> LoginPage:
+    """The page of a step, which has this title."""
+    assert f"<h1>{title}</h1>" in response.text, response.text
+    return LoginPage.of(response)
+
+
+async def begin(installation: Installation) -> tuple[Browser, httpx2.Response]:
+    browser = installation.browser()
+    return browser, await browser.sign_in()
+
+
+async def enrolled(installation: Installation) -> tuple[pyotp.TOTP, list[str]]:
+    """Set up an authenticator app midway through a login; the app, and the recovery codes."""
+    await installation.change_client(second_factor="required")
+    browser, response = await begin(installation)
+    page = step_of(response, "Set up a second step")
+    key = re.search(r'class="code" translate="no">([A-Z2-7 ]+)<', response.text)
+    assert key is not None
+    app = pyotp.TOTP(key[1].replace(" ", ""))
+    response = await browser.submit(page, step="enrol", code=app.at(int(installation.clock())))
+    page = step_of(response, "Keep your recovery codes")
+    codes = re.findall(r"<li><code>([^<]+)</code>", response.text)
+    response = await browser.submit(page, step="resume")
+    assert response.status_code == 303, response.text
+    assert (await installation.exchange(code_of(response))).status_code == 200
+    installation.clock.advance(60)
+    return app, codes
+
+
+async def test_a_required_factor_is_set_up_midway_and_the_login_goes_on(
+    installation: Installation,
+) -> None:
+    _, codes = await enrolled(installation)
+    assert len(codes) == 10
+    added = await installation.audit(event=Event.FACTOR_ADDED)
+    assert [event.username for event in added] == [USERNAME]
+
+
+async def test_the_second_login_asks_for_a_code(installation: Installation) -> None:
+    app, _ = await enrolled(installation)
+    browser, response = await begin(installation)
+    page = step_of(response, "Confirm that it is you")
+    assert "__Host-wg_session" not in browser.http.cookies
+    response = await browser.submit(page, step="prove", code=app.at(int(installation.clock())))
+    assert code_of(response)
+    assert await browser.is_signed_in()
+
+
+async def test_r80_a_code_is_accepted_once(installation: Installation) -> None:
+    app, _ = await enrolled(installation)
+    code = app.at(int(installation.clock()))
+    for expected in (303, 403):
+        browser, response = await begin(installation)
+        page = step_of(response, "Confirm that it is you")
+        response = await browser.submit(page, step="prove", code=code)
+        assert response.status_code == expected
+    assert "The code is not correct." in response.text
+
+
+async def test_r80_five_wrong_codes_end_the_login(installation: Installation) -> None:
+    app, _ = await enrolled(installation)
+    browser, response = await begin(installation)
+    page = step_of(response, "Confirm that it is you")
+    for _ in range(4):
+        response = await browser.submit(page, step="prove", code="000000")
+        page = step_of(response, "Confirm that it is you")
+        installation.clock.advance(10)
+    response = await browser.submit(page, step="prove", code="000000")
+    assert response.status_code == 403
+    assert "this sign-in has ended" in response.text
+    right = app.at(int(installation.clock()))
+    response = await browser.submit(page, step="prove", code=right)
+    assert response.status_code == 409
+    assert not await browser.is_signed_in()
+
+
+async def test_r81_a_recovery_code_works_once(installation: Installation) -> None:
+    _, codes = await enrolled(installation)
+    for expected in (303, 403):
+        browser, response = await begin(installation)
+        page = step_of(response, "Confirm that it is you")
+        response = await browser.submit(page, step="prove", recovery=codes[0])
+        assert response.status_code == expected
+
+
+async def test_a_device_that_is_remembered_is_not_asked_again(installation: Installation) -> None:
+    app, _ = await enrolled(installation)
+    browser, response = await begin(installation)
+    page = step_of(response, "Confirm that it is you")
+    code = app.at(int(installation.clock()))
+    response = await browser.submit(page, step="prove", code=code, remember="1")
+    assert response.status_code == 303
+    await browser.http.get("/logout")
+    assert (await browser.sign_in()).status_code == 303
+    _, elsewhere = await begin(installation)
+    step_of(elsewhere, "Confirm that it is you")
+    installation.clock.advance(31 * 86_400)
+    await browser.http.get("/logout")
+    step_of(await browser.sign_in(), "Confirm that it is you")
+
+
+async def test_a_remembered_device_is_forgotten_when_the_person_is_signed_out(
+    installation: Installation,
+) -> None:
+    app, _ = await enrolled(installation)
+    browser, response = await begin(installation)
+    page = step_of(response, "Confirm that it is you")
+    code = app.at(int(installation.clock()))
+    await browser.submit(page, step="prove", code=code, remember="1")
+    await installation.administration.sign_out(USERNAME)
+    step_of(await browser.sign_in(), "Confirm that it is you")
+
+
+async def test_a_client_without_second_factors_asks_nobody(installation: Installation) -> None:
+    await enrolled(installation)
+    await installation.change_client(second_factor="off")
+    _, response = await begin(installation)
+    assert response.status_code == 303
+
+
+async def test_a_session_without_a_second_factor_is_not_enough_where_one_is_needed(
+    installation: Installation,
+) -> None:
+    await enrolled(installation)
+    await installation.change_client(second_factor="off")
+    browser, _ = await begin(installation)
+    assert await browser.is_signed_in()
+    await installation.change_client(second_factor="required")
+    step_of(await browser.arrive(), "Confirm that it is you")
+
+
+async def test_a_rule_that_denies_keeps_a_right_password_out(installation: Installation) -> None:
+    await installation.change_client(rules=["deny network=203.0.113.0/24"])
+    browser, response = await begin(installation)
+    assert response.status_code == 403
+    assert "You cannot sign in from here" in response.text
+    assert not await browser.is_signed_in()
+    (refused,) = await installation.audit(event=Event.LOGIN_REFUSED)
+    assert "203.0.113.0/24" in (refused.detail or "")
+    elsewhere = installation.browser(address="198.51.100.7")
+    assert (await elsewhere.sign_in()).status_code == 303
+
+
+async def test_a_rule_can_spare_an_office_the_second_factor(installation: Installation) -> None:
+    await enrolled(installation)
+    await installation.change_client(rules=["allow network=198.51.100.0/24"])
+    office = installation.browser(address="198.51.100.7")
+    assert (await office.sign_in()).status_code == 303
+    _, response = await begin(installation)
+    step_of(response, "Confirm that it is you")
+
+
+async def test_r85_a_temporary_password_is_changed_first(installation: Installation) -> None:
+    given = await installation.administration.set_password(USERNAME, temporary=True)
+    assert given.password is not None
+    browser = installation.browser()
+    page = step_of(await browser.sign_in(password=given.password), "Choose your own password")
+    weak = await browser.submit(page, step="password", new_password="password1234567")
+    assert weak.status_code == 403
+    page = step_of(weak, "Choose your own password")
+    same = await browser.submit(page, step="password", new_password=given.password)
+    page = step_of(same, "Choose your own password")
+    response = await browser.submit(page, step="password", new_password=NEW_PASSWORD)
+    assert (await installation.exchange(code_of(response))).status_code == 200
+    again = installation.browser()
+    assert (await again.sign_in(password=given.password)).status_code == 403
+    assert (await again.sign_in(password=NEW_PASSWORD)).status_code == 303
+
+
+async def test_r19_a_step_belongs_to_the_browser_that_gave_the_password(
+    installation: Installation,
+) -> None:
+    app, _ = await enrolled(installation)
+    _, response = await begin(installation)
+    page = step_of(response, "Confirm that it is you")
+    thief = installation.browser()
+    await thief.arrive()
+    code = app.at(int(installation.clock()))
+    response = await thief.submit(page, step="prove", code=code)
+    assert response.status_code == 403
+    assert not await thief.is_signed_in()
+
+
+async def test_r30_a_login_under_way_ends_when_the_person_is_disabled(
+    installation: Installation,
+) -> None:
+    app, _ = await enrolled(installation)
+    browser, response = await begin(installation)
+    page = step_of(response, "Confirm that it is you")
+    await installation.administration.disable_user(USERNAME)
+    code = app.at(int(installation.clock()))
+    response = await browser.submit(page, step="prove", code=code)
+    assert response.status_code == 409
+    await installation.administration.enable_user(USERNAME)
+    response = await browser.submit(page, step="prove", code=code)
+    assert response.status_code == 409
+
+
+@pytest.mark.parametrize("step", ["prove", "enrol", "password", "resume", "nonsense"])
+async def test_a_step_without_a_password_before_leads_nowhere(
+    installation: Installation, step: str
+) -> None:
+    browser = installation.browser()
+    page = await browser.login_page()
+    fields = {"code": "000000", "new_password": NEW_PASSWORD}
+    response = await browser.submit(page, step=step, **fields)
+    assert response.status_code == 409
+    assert "Please sign in again" in response.text
+    assert not await browser.is_signed_in()
+
+
+async def test_a_second_enrolment_cannot_replace_a_factor_that_is_there(
+    installation: Installation,
+) -> None:
+    """Who has the password alone must not set up a factor of their own beside the person's."""
+    await installation.change_client(second_factor="required")
+    thief, response = await begin(installation)
+    page = step_of(response, "Set up a second step")
+    key = re.search(r'class="code" translate="no">([A-Z2-7 ]+)<', response.text)
+    assert key is not None
+    app = pyotp.TOTP(key[1].replace(" ", ""))
+    await enrolled(installation)
+    code = app.at(int(installation.clock()))
+    response = await thief.submit(page, step="enrol", code=code)
+    assert response.status_code == 409
+    assert not await thief.is_signed_in()
+
+
+async def test_a_login_survives_a_restart_between_its_steps(tmp_path: Path) -> None:
+    async with installed(tmp_path) as installation:
+        app, _ = await enrolled(installation)
+        browser, response = await begin(installation)
+        page = step_of(response, "Confirm that it is you")
+        async with installation.another_node() as node:
+            other = node.browser()
+            other.http.cookies = browser.http.cookies
+            code = app.at(int(installation.clock()))
+            response = await other.submit(page, step="prove", code=code)
+            assert response.status_code == 303
+        assert PASSWORD not in response.text
