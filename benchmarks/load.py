@@ -60,7 +60,10 @@ class Template:
 
 @dataclass(frozen=True)
 class Result:
-    """What a load met. Latencies are milliseconds; all of the ``answers`` were good ones."""
+    """What a load met. Latencies are milliseconds.
+
+    All of the ``answers`` were good ones but for the ``refused``, where those were allowed.
+    """
 
     answers: int
     seconds: float
@@ -69,6 +72,7 @@ class Result:
     p99: float
     longest: float
     ran_out: bool
+    refused: int = 0
 
     @property
     def rate(self) -> float:
@@ -125,15 +129,18 @@ class Load:
     process: "subprocess.Popen[str]"
     folder: "tempfile.TemporaryDirectory[str]"
 
-    def result(self) -> Result:
-        """Wait for its end. Raises Failed where one answer was missing or not a good one."""
+    def result(self, *, may_refuse: bool = False) -> Result:
+        """Wait for its end. Raises Failed where one answer was missing or not a good one.
+
+        With ``may_refuse`` an answer may also be a refusal.
+        """
         output, _ = self.process.communicate()
         self.folder.cleanup()
         lines = output.strip().splitlines()
         if self.process.returncode or not lines or not lines[-1].startswith("{"):
             raise Failed(f"wrk failed: {output.strip()[-300:]}")
         found = json.loads(lines[-1])
-        if found["refused"] or found["broken"]:
+        if found["broken"] or (found["refused"] and not may_refuse):
             raise Failed(f"{found['refused']} answers were refusals, {found['broken']} broke off")
         if not found["answers"]:
             raise Failed("nothing was answered")
@@ -145,4 +152,5 @@ class Load:
             p99=found["p99"] / 1000,
             longest=found["max"] / 1000,
             ran_out=bool(found["exhausted"]),
+            refused=found["refused"],
         )

@@ -192,7 +192,8 @@ def storm(plan: Plan) -> dict[str, Any]:
     for _ in range(min(plan.rounds, 3)):
         alone = hashing_alone(threads, min(plan.seconds, 4.0))
         with running([installation], None):
-            found.append({"alone": round(alone, 1)} | _storm(plan, installation, alone, threads))
+            storm = _storm(plan, installation, alone, threads)
+            found.append({"alone": round(alone, 1)} | storm | _flood(plan, installation))
         plan.say(
             f"storm     {found[-1]['logins']:.1f} logins/s of {alone:.1f}, "
             f"token p99 {found[-1]['token_p99_ms']:.1f} ms"
@@ -235,6 +236,44 @@ def _storm(plan: Plan, installation: Worksgate, alone: float, threads: int) -> d
     }
 
 
+def _flood(plan: Plan, installation: Worksgate) -> dict[str, float]:
+    """More logins than can be checked, ``LOGINS_IN_FLOOD`` a second: most are told to wait."""
+    seconds = max(plan.seconds, 4.0)
+    connections = LOGINS_IN_FLOOD + LOGINS_IN_FLOOD // 4  # a checked one takes longer to answer
+    template, forms = login_call(installation, int(connections * (seconds + 3)))
+    codes = installation.codes(int(TOKENS_IN_STORM * seconds * 1.5))
+    logins = load.start(
+        installation.port,
+        template,
+        forms,
+        seconds=seconds,
+        connections=connections,
+        core=None,
+        once=True,
+        pause=1_000,
+    )
+    tokens = load.start(
+        installation.port,
+        installation.token_call(codes),
+        codes,
+        seconds=seconds,
+        connections=TOKENS_IN_STORM // 20,
+        core=None,
+        once=True,
+        pause=50,
+    )
+    bought, tried = tokens.result(), logins.result(may_refuse=True)
+    return {
+        "flood_logins": round(tried.answers / tried.seconds, 1),
+        "flood_refused": tried.refused,
+        "flood_token_p50_ms": bought.p50,
+        "flood_token_p99_ms": bought.p99,
+        "flood_token_max_ms": bought.longest,
+    }
+
+
+LOGINS_IN_FLOOD = 200
+"""Logins a second that are thrown at the process, far more than the hashing threads can check."""
 TOKENS_IN_STORM = 200
 """Token calls a second during the storm, by connections that rest 50 ms after each."""
 

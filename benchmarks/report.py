@@ -80,7 +80,9 @@ _NOTES = """\
 - Codes and tokens are issued beforehand, each contestant's in its own storage.
 - **The storm** posts login forms on all cores, with as many hashing threads as there are by
   default, while 200 token calls a second go on; both loads come from the same cores. *argon2id
-  alone* is the same number of threads with nothing else to do, measured just before.
+  alone* is the same number of threads with nothing else to do, measured just before. Then far
+  more logins than can be checked are thrown at the same process, with the same token calls:
+  most are told within milliseconds that too many people are signing in.
 """
 
 
@@ -137,6 +139,12 @@ def _storm(rounds: Sequence[Any]) -> list[Line]:
             share >= 0.8,
         ),
         Line("storm of logins: token p99", f"{latency:.0f} ms", "≤ 100 ms", latency <= 100),
+        Line(
+            f"{median(rounds, 'flood_logins'):.0f} logins a second thrown at it: token p99",
+            f"{median(rounds, 'flood_token_p99_ms'):.0f} ms",
+            "≤ 100 ms",
+            median(rounds, "flood_token_p99_ms") <= 100,
+        ),
     ]
 
 

@@ -191,6 +191,7 @@ async def open_installation(
             notices=MailNotices(mailer, mails) if mailer and mails else None,
             clock=clock,
         )
+        stack.push_async_callback(self_service.close)
         yield Opened(
             provider=provider,
             self_service=self_service,

@@ -189,6 +189,14 @@ class IdentityProvider:
         device = self._passwords.new_device(username)
         return await self._go_on(transaction, progress, browser, now, device=device)
 
+    async def leads_elsewhere(self, transaction: LoginTransaction, username: str) -> bool:
+        """Whether another provider is asked for this name, so that no password is needed here.
+
+        Raises UnknownClient, or an outage.
+        """
+        client = await self._client_of(transaction)
+        return self._sources.elsewhere(client, username) is not None
+
     async def depart(
         self, transaction: LoginTransaction, source: str, browser: Browser
     ) -> SentElsewhere:
@@ -345,13 +353,22 @@ class IdentityProvider:
         return client.domain if client else None
 
     async def log_out(self, query: str, browser: Browser) -> str | None:
-        """End the browser's session; return where it wants to go, if it may (R-66 to R-69)."""
+        """End the browser's session; return where it wants to go, if it may (R-66 to R-69).
+
+        Who has signed in by another provider that is to be signed out of goes there first.
+        """
+        now = self._clock()
         session = await self._sessions.end(browser.session)
-        if session is not None:
-            self._records.logout(self._clock(), session, browser)
         clients = (await self.clients.snapshot()).values()
         enabled = (client for client in clients if client.enabled)
-        return parse_logout(query, enabled, loopback=self._loopback)
+        wanted = parse_logout(query, enabled, loopback=self._loopback)
+        if session is None:
+            return wanted or await self._upstream.wanted_after_logout(browser, now)
+        self._records.logout(now, session, browser)
+        source = self._sources.redirects.get(session.source)
+        if source is None:
+            return wanted
+        return await self._upstream.log_out(source, wanted, browser, now) or wanted
 
     # The back channel: steps 7 to 10
 

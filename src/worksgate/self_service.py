@@ -12,15 +12,17 @@ theirs. Whatever changes a password, a factor or an app password needs a fresh f
 and is told to the person by mail where mail can be sent. Nothing in this file knows HTTP.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from msgspec import structs
 
 from worksgate.audit import AuditEvent, AuditLog, Event
 from worksgate.clients import ClientRegistry
 from worksgate.credentials import digest, new_ordered_id, new_secret
+from worksgate.directory.verbs import finished
 from worksgate.factors import (
     AppPassword,
     AppPasswords,
@@ -214,6 +216,11 @@ class SelfService:
         self._audit = audit
         self._notices = notices
         self._clock = clock
+        self.unfinished: set[asyncio.Task[Any]] = set()
+
+    async def close(self) -> None:
+        """Finish what has begun."""
+        await asyncio.gather(*self.unfinished, return_exceptions=True)
 
     # Who is there, and what they see
 
@@ -272,11 +279,14 @@ class SelfService:
             raise NotOffered
         await self.check_fresh(visitor)
         person = await self._proved_again(visitor, current)
+        return await self._replace_password(visitor, person, new)
+
+    @finished  # nobody who has the old password may stay, though the browser has hung up
+    async def _replace_password(self, visitor: Visitor, person: Person, new: str) -> str:
         changed = await self._sources.change_password(visitor.session.source, person, new)
         if changed is None:
             raise PersonDisabled
         self._audit.record(visitor.event(Event.PASSWORD_CHANGED, "changed at the account page"))
-        await self._store.forget(changed.subject_id)
         secret = new_secret()
         await self._store.save(_renewed(visitor.session, secret))
         self._tell(lambda texts: texts.password_changed(changed, visitor.language))

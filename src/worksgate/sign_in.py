@@ -109,9 +109,10 @@ class RecoveryCodesIssued:
 
 @dataclass(frozen=True, slots=True)
 class SentElsewhere:
-    """Send the browser to another provider."""
+    """Send the browser to another provider, which is called ``label``."""
 
     location: str = field(repr=False)
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,11 @@ from worksgate.store import Store
 LANDING_PATH = "/callback/"
 """Below the login address; the name of the source follows."""
 
+LOGOUT_LIFETIME = 600.0
+"""Seconds that a browser may be away to sign out elsewhere."""
+
 _PURPOSE = "upstream_login"
+_AFTER_LOGOUT = "after_logout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,9 @@ class UpstreamLogins:
     """Sends browsers to other providers and takes them back."""
 
     def __init__(self, settings: Settings, store: Store, signer: TransactionSigner) -> None:
-        self._login_url = settings.public_url.rstrip("/") + settings.web_login_path
+        public_url = settings.public_url.rstrip("/")
+        self._login_url = public_url + settings.web_login_path
+        self._logout_url = public_url + settings.logout_path
         self._store = store
         self._signer = signer
 
@@ -71,7 +77,7 @@ class UpstreamLogins:
                 data=msgspec.json.encode(kept).decode(),
             )
         )
-        return SentElsewhere(departure.url)
+        return SentElsewhere(departure.url, source.label)
 
     async def returned(
         self, source: str, query: Mapping[str, str], browser: Browser, now: float
@@ -95,6 +101,38 @@ class UpstreamLogins:
     ) -> Person:
         """Who it is. Raises what ``RedirectSource.finish`` does."""
         return await source.finish(self.return_url(source.name), login.kept, query)
+
+    async def log_out(
+        self, source: RedirectSource, wanted: str | None, browser: Browser, now: float
+    ) -> str | None:
+        """Where the browser signs out of a provider too, or None where that is not to be.
+
+        It comes back to our logout address; where it wanted to go is kept until then.
+        """
+        url = await source.logout_url(self._logout_url)
+        if url is not None and wanted is not None:
+            await self._store.save(
+                Interim(
+                    key=_key_after_logout(browser),
+                    grant_id="",
+                    subject_id="",
+                    client_id="",
+                    expires_at=now + LOGOUT_LIFETIME,
+                    purpose=_AFTER_LOGOUT,
+                    data=wanted,
+                )
+            )
+        return url
+
+    async def wanted_after_logout(self, browser: Browser, now: float) -> str | None:
+        """Where a browser that is back from signing out elsewhere wanted to go, if anywhere."""
+        kept = await self._store.take(Interim, _key_after_logout(browser))
+        is_good = kept is not None and kept.purpose == _AFTER_LOGOUT and now < kept.expires_at
+        return kept.data if kept is not None and is_good else None
+
+
+def _key_after_logout(browser: Browser) -> str:
+    return digest(f"{_AFTER_LOGOUT} {browser.secret}")
 
 
 def _key_of(state: str) -> str:

@@ -87,25 +87,4 @@ def filled(text: str, value: Callable[[str], str]) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda found: value(found[1]), text)
 
 
-@dataclass(frozen=True)
-class NotYet:
-    """A kind of entries that cannot be run, and why."""
-
-    reason: str
-    applies: Callable[[Entry], bool]
-
-
-NOT_YET = (
-    NotYet(
-        "there is no second factor yet, so no form that asks for one",
-        lambda entry: entry.setup == "otp_form",
-    ),
-)
-
-
-def reasons_not_to_run(entry: Entry) -> list[str]:
-    return [kind.reason for kind in NOT_YET if kind.applies(entry)]
-
-
 ENTRIES = load()
-RUN = [entry for entry in ENTRIES if not reasons_not_to_run(entry)]

@@ -5,6 +5,7 @@ Placeholders are made when they are first needed; a setup makes those that it is
 
 import base64
 import html
+import os
 import random
 import re
 import subprocess
@@ -18,6 +19,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
+import pyotp
 from tests.bad_inputs.company import EXPIRED_ACCOUNT
 from tests.bad_inputs.entries import Entry, filled, wire
 from tests.bad_inputs.site import (
@@ -366,6 +368,29 @@ def _login_form(situation: Situation) -> None:
     situation.values |= {"txn": form.txn, "csrf": form.csrf}
 
 
+def _otp_form(situation: Situation) -> None:
+    """Somebody has given their password, and is asked for the code of an app."""
+    situation.person = situation.site.new_person()
+    secret, step = os.urandom(20), int(time.time()) // 30
+    situation.site.rows(
+        "INSERT INTO totp_secrets (subject_id, secret, last_step, created_at) VALUES (?, ?, ?, ?)",
+        situation.person.person.subject_id,
+        secret,
+        step - 1,
+        time.time(),
+    )
+    app = pyotp.TOTP(base64.b32encode(secret).decode())
+    first = situation.open_form()
+    form = Form.of(situation.submit(first, situation.person.username))
+    situation.cookies = first.cookies
+    situation.values |= {
+        "txn": form.txn,
+        "csrf": form.csrf,
+        "otp": app.at(step * 30),
+        "otp_used": app.at((step - 1) * 30),
+    }
+
+
 def _path_trailing_slash(situation: Situation) -> None:
     situation.path += "/"
 
@@ -399,6 +424,7 @@ SETUPS: Mapping[str | None, Callable[[Situation], object]] = {
     "ldap_user_expired": _ldap_user_expired,
     "ldap_hang": _ldap_hang,
     "login_form": _login_form,
+    "otp_form": _otp_form,
     "logged_in": Situation.sign_in,
     "logged_out": lambda _: None,
     "path_trailing_slash": _path_trailing_slash,

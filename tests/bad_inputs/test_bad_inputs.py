@@ -1,7 +1,6 @@
 """Requests that nobody honest sends, and some odd ones that are right: each gets what it must.
 
-What an entry means is in ``entries.py``; what is not run yet, and why, in its ``NOT_YET``. The
-tests after the entries show that the checks can fail.
+What an entry means is in ``entries.py``. The tests after the entries show that the checks can fail.
 """
 
 from collections.abc import Mapping
@@ -11,11 +10,8 @@ from typing import Any
 import pytest
 from tests.bad_inputs.entries import (
     ENTRIES,
-    NOT_YET,
-    RUN,
     Entry,
     filled,
-    reasons_not_to_run,
     wire,
 )
 from tests.bad_inputs.expectations import EACH, PLAN, TOGETHER, matches
@@ -33,7 +29,7 @@ def _is_slow(entry: Entry) -> bool:
     return "timing_pair" in entry.expect
 
 
-IN_ORDER = sorted(RUN, key=_is_slow)  # measurements last: nothing else is under way then
+IN_ORDER = sorted(ENTRIES, key=_is_slow)  # measurements last: nothing else is under way then
 BY_ID = {entry.id: entry for entry in ENTRIES}
 
 
@@ -77,24 +73,13 @@ def test_r106_a_secret_in_the_field_of_the_client_id_is_not_recorded(site: Site)
     assert not any(secret.encode() in site.written() for secret in secrets)
 
 
-def test_every_entry_is_run_or_listed_with_a_reason() -> None:
-    assert len(BY_ID) == len(ENTRIES) == 396
-    listed = {entry.id for entry in ENTRIES if reasons_not_to_run(entry)}
-    run_ids = {entry.id for entry in IN_ORDER}
-    assert run_ids | listed == BY_ID.keys()
-    assert not run_ids & listed
-    assert len(run_ids) == 388
-
-
-def test_no_reason_is_out_of_date() -> None:
-    for kind in NOT_YET:
-        assert kind.reason
-        assert any(kind.applies(entry) for entry in ENTRIES)
+def test_every_entry_is_run() -> None:
+    assert len(BY_ID) == len(IN_ORDER) == 396
 
 
 def test_every_key_that_occurs_is_understood() -> None:
     known = EACH.keys() | TOGETHER.keys() | PLAN
-    for entry in RUN:
+    for entry in ENTRIES:
         assert entry.expect.keys() <= known, entry.id
         assert entry.setup in SETUPS
         assert entry.endpoint in PATHS

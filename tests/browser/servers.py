@@ -5,7 +5,7 @@ import asyncio
 import contextlib
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from tests.installation import Installation, installed
 
 from worksgate.demonstration import PASSWORD
 from worksgate.server import server_config
+from worksgate.source_settings import SourceSettings
 
 START_TIME = 30.0
 """Seconds that the demonstration has to come up on a busy machine."""
@@ -52,7 +53,7 @@ async def running_demo(folder: Path) -> AsyncIterator[Demo]:
         try:
             async with asyncio.timeout(START_TIME):
                 lines = [(await process.stdout.readline()).decode().rstrip() for _ in range(2)]
-            yield Demo(_loopback(port), _loopback(simulator_port), tuple(lines))
+            yield Demo(_loopback(port, "localhost"), _loopback(simulator_port), tuple(lines))
         finally:
             process.terminate()
             rest, _ = await process.communicate()
@@ -213,6 +214,9 @@ class VisitorsBook:
         return [visit for visit in self.visits if (visit.method, visit.path) == (method, path)]
 
 
+SourcesOf = Callable[[str], tuple[SourceSettings, ...]]
+
+
 @dataclass
 class Premises:
     """An installation on a real port, and the other site that plays LINE WORKS for it."""
@@ -243,13 +247,18 @@ class Premises:
 
 
 @asynccontextmanager
-async def open_premises(folder: Path, host: str = "127.0.0.1") -> AsyncIterator[Premises]:
-    """An installation in this loop, which answers on 127.0.0.1, by this name."""
+async def open_premises(
+    folder: Path, host: str = "127.0.0.1", sources: SourcesOf = lambda _: ()
+) -> AsyncIterator[Premises]:
+    """An installation in this loop, which answers on 127.0.0.1, by this name.
+
+    ``sources`` gives its identity sources, of its public address.
+    """
     ours, theirs = _listening(), _listening()
     other = OtherSite(theirs.getsockname()[1])
-    public_url = _loopback(ours.getsockname()[1], host)
+    url = _loopback(ours.getsockname()[1], host)
     async with (
-        installed(folder, public_url=public_url) as installation,
+        installed(folder, public_url=url, sources=sources(url)) as installation,
         serving(other.application, theirs),
         serving(book := VisitorsBook(installation.application), ours),
     ):

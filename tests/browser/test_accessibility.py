@@ -15,7 +15,7 @@ from worksgate.demonstration import GUESTS, PASSWORD
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-AOI, MINJUN, _ = GUESTS
+AOI, MINJUN, *_ = GUESTS
 WIDTHS = (360, 1440)
 NARROWEST = 320
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")

@@ -12,7 +12,7 @@ from worksgate.web.wording import NOTICES, PROBLEMS, Notice, Problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-AOI, MINJUN, TAYLOR = GUESTS
+AOI, MINJUN, TAYLOR, HANA = GUESTS
 STEPS = 11
 TIMED_STEPS = (6, 7, 8, 9, 10)
 """Steps with a limit: the person has 30 minutes, a connection 1 s, an answer 3 s."""
@@ -113,7 +113,7 @@ async def test_each_misbehaviour_that_needs_nobody_is_answered_as_the_contract_s
     tab = window.tab
     await tab.goto(f"{demo.simulator}/misbehave")
     scenarios = await tab.locator(".scenario").count()
-    assert scenarios == 14
+    assert scenarios == 18
     await tab.get_by_role("button", name="Run them all").click()
     await expect(tab.locator(".result.good")).to_have_count(scenarios - 1)
     await expect(tab.locator(".result.bad")).to_have_count(0)

@@ -1,6 +1,7 @@
 """A small SSO system that answers as the contract has it, and can be told not to."""
 
 import asyncio
+import base64
 import secrets
 import socket
 import threading
@@ -24,6 +25,8 @@ from worksgate.simulator.misbehaviour import MESSAGES
 CLIENT = Credentials("demo-client", "demo-client-secret-that-nobody-may-see")
 DISABLED = Credentials("disabled-client", "disabled-client-secret-that-nobody-may-see")
 PASSWORD = "a password that only the home page shows"
+MAILBOX = "hana+mail@acme.example"
+MAIL_PARAMETERS = ("email", "password")
 
 
 @dataclass
@@ -36,6 +39,8 @@ class FakeSso:
     token_body: bytes | None = None
     user_info_delay: float = 0
     user_info_body: bytes | None = None
+    mail_delay: float = 0
+    mail_answer: tuple[int, bytes] | None = None
     denies: bool = False
     check_url: str | None = None
     codes: dict[str, str | None] = field(default_factory=dict)
@@ -51,13 +56,19 @@ class FakeSso:
                 Route("/accessToken", self.access_token, methods=["POST"]),
                 Route("/userInfo", self.user_info, methods=["POST"]),
                 Route("/logout", self.logout),
+                Route("/apiLogin/{client_id}", self.mail_login, methods=["GET"]),
             ]
         )
 
     def endpoints(self) -> Endpoints:
         o = self.origin
         return Endpoints(
-            f"{o}/login", f"{o}/login", f"{o}/accessToken", f"{o}/userInfo", f"{o}/logout"
+            f"{o}/login",
+            f"{o}/login",
+            f"{o}/accessToken",
+            f"{o}/userInfo",
+            f"{o}/logout",
+            f"{o}/apiLogin/{CLIENT.client_id}",
         )
 
     def secrets(self) -> list[str]:
@@ -127,6 +138,24 @@ class FakeSso:
         if values["access_token"] not in self.tokens:
             return error("303", 401)
         return JSONResponse({"user_id": self.login_as})
+
+    async def mail_login(self, request: Request) -> Response:
+        """A + belongs to Base64 here, and is no blank."""
+        query = dict(parse_qsl(request.url.query.replace("+", "%2B")))
+        self.seen.append(("mail", query))
+        await asyncio.sleep(self.mail_delay)
+        if self.mail_answer is not None:
+            return Response(self.mail_answer[1], self.mail_answer[0], media_type="application/json")
+        try:
+            given = [base64.b64decode(query[name], validate=True) for name in MAIL_PARAMETERS]
+        except (KeyError, ValueError):
+            return error("201", 400)
+        right = [MAILBOX.encode(), PASSWORD.encode()]
+        if request.path_params["client_id"] != CLIENT.client_id or given != right:
+            return JSONResponse({"error": "invalid_grant", "error_description": "No"}, 401)
+        code = secrets.token_urlsafe(32)
+        self.codes[code] = None
+        return JSONResponse({"code": code})
 
     async def logout(self, request: Request) -> Response:
         self.seen.append(("logout", dict(request.query_params)))

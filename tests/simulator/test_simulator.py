@@ -4,111 +4,23 @@ import html
 import json
 import logging
 import re
-import time
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
-from tests.simulator.fake_sso import CLIENT, DISABLED, PASSWORD, FakeSso, served
+from tests.simulator.fake_sso import CLIENT, DISABLED, PASSWORD
+from tests.simulator.worlds import LIMITS, World, settings_for, sign_in, states_in, text_of
 
-from worksgate.conformance.exchange import TimeLimits
 from worksgate.conformance.line_works import LOGIN_LIFETIME, LineWorks
 from worksgate.simulator import (
-    DemoPerson,
     SimulatorSettings,
     create_simulator,
     diagram,
     misbehaviour,
 )
 from worksgate.simulator import sign_in as sign_in_steps
-
-
-class Clock:
-    """Real time, plus whatever a test adds."""
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.monotonic() + self.ahead
-
-
-@dataclass
-class World:
-    sso: FakeSso
-    clock: Clock
-    origin: str
-    settings: SimulatorSettings
-
-
-LIMITS = TimeLimits(connect=1.0, answer=0.3)
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[World]:
-    sso, clock = FakeSso(), Clock()
-    made: list[SimulatorSettings] = []
-
-    def fake(origin: str) -> Starlette:
-        sso.origin = origin
-        return sso.application()
-
-    def simulator(origin: str) -> Starlette:
-        made.append(settings_for(origin, sso))
-        return create_simulator(made[0], clock=clock)
-
-    with served(fake), served(simulator) as origin:
-        sso.check_url = f"{origin}/login/check/"
-        yield World(sso, clock, origin, made[0])
-
-
-def settings_for(origin: str, sso: FakeSso) -> SimulatorSettings:
-    hana = DemoPerson("hana", PASSWORD, name="Hana", works_account="hana@acme", note="A note")
-    return SimulatorSettings(
-        public_url=origin,
-        endpoints=sso.endpoints(),
-        credentials=CLIENT,
-        people=(hana,),
-        disabled_client=DISABLED,
-        limits=LIMITS,
-    )
-
-
-@pytest.fixture
-def world(running: World) -> World:
-    """The same two servers with every knob back where it was."""
-    fresh = FakeSso(origin=running.sso.origin, check_url=running.sso.check_url)
-    for name in FakeSso.__dataclass_fields__:
-        setattr(running.sso, name, getattr(fresh, name))
-    running.clock.ahead = 0
-    return running
-
-
-@pytest.fixture
-async def browser(world: World) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(
-        base_url=world.origin, follow_redirects=True, trust_env=False
-    ) as http:
-        yield http
-
-
-async def sign_in(browser: httpx2.AsyncClient, **form: str) -> httpx2.Response:
-    return await browser.post("/sign-in", data={"kind": "browser"} | form)
-
-
-def text_of(page: httpx2.Response) -> str:
-    """The words of a page, without its tags."""
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page.text)).split())
-
-
-def states_in(page: httpx2.Response) -> list[str]:
-    """How far each of the eleven steps has come."""
-    return re.findall(r'class="step is-(\S+)', page.text)
-
 
 # The flow
 
@@ -395,7 +307,7 @@ async def test_all_run_at_once_but_those_that_need_a_sign_in(
 ) -> None:
     page = await browser.post("/misbehave")
     assert page.text.count("As expected") == len(misbehaviour.SCENARIOS) - 1
-    assert "runs 13 of 14." in page.text
+    assert "runs 17 of 18." in page.text
     assert "Not as expected" not in page.text
 
 

@@ -8,7 +8,9 @@ import pytest
 
 import worksgate.simulator
 from worksgate.conformance.exchange import Failure
-from worksgate.simulator import misbehaviour
+from worksgate.simulator import diagram, misbehaviour
+from worksgate.simulator.mail_app import MailRefusal
+from worksgate.simulator.settings import Tries
 from worksgate.simulator.sign_in import Kind, Refusal
 from worksgate.simulator.texts import LANGUAGES, Texts, catalogue, choose_language
 from worksgate.web.catalogues import translations
@@ -38,7 +40,7 @@ def test_catalogue_has_the_same_values_in_each_text(language: str) -> None:
 def test_catalogue_is_translated(language: str) -> None:
     """Names of APIs and parameters stay as the Developer Console has them."""
     same = {key for key, text in catalogue(language).items() if text == ENGLISH[key]}
-    assert same == {"place.token", "place.user_info", "fact.works_id"}
+    assert same == {"place.token", "place.user_info", "place.mail", "fact.works_id"}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -72,8 +74,12 @@ def test_every_text_that_code_names_is_there() -> None:
     named += [f"place.{place}" for place in misbehaviour.Place]
     for key in misbehaviour.SCENARIOS:
         named += [f"scenario.{key}.name", f"scenario.{key}.about"]
-    for number in range(1, 12):
-        named += [f"step.{number}.name", f"step.{number}.about"]
+    named += [f"mail_refusal.{refusal}" for refusal in MailRefusal]
+    named += [f"tries.{tries}" for tries in Tries]
+    steps = [f"step.{number}" for number in range(1, diagram.LAST_STEP + 1)]
+    steps += [f"mail_step.{number}" for number in (1, 2, 3, diagram.LAST_MAIL_STEP)]
+    for step in steps:
+        named += [f"{step}.name", f"{step}.about"]
     assert set(named) <= ENGLISH.keys()
 
 
@@ -81,7 +87,7 @@ def test_no_text_is_left_over() -> None:
     """What no template and no code names, not even by its beginning, is dead."""
     sources = [*(HERE / "templates").glob("*.html"), *HERE.glob("*.py")]
     source = "".join(path.read_text(encoding="utf-8") for path in sources)
-    beginnings = set(re.findall(r"""["']([a-z_]+\.)["'] ~""", source))
+    beginnings = set(re.findall(r"""["']([a-z_]+\.)(?:["'] ~|\{number)""", source))
     left = [
         key
         for key in ENGLISH

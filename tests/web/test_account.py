@@ -1,5 +1,7 @@
 """The account pages over HTTP: who gets in, what they see, and what they can change."""
 
+import asyncio
+import html
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -75,7 +77,7 @@ def values(text: str, name: str) -> list[str]:
 async def set_up_app(installation: Installation, browser: Browser) -> pyotp.TOTP:
     app = app_of(await browser.account("/authenticator"))
     response = await browser.post_to_account(
-        "/authenticator", {"code": app.at(int(installation.clock()))}
+        "/authenticator", {"otp": app.at(int(installation.clock()))}
     )
     assert response.status_code in (200, 303), response.text
     return app
@@ -96,8 +98,6 @@ async def add_passkey(
 
 
 def options_of(response: httpx2.Response) -> str:
-    import html
-
     found = re.search(r'data-options="([^"]*)"', response.text)
     assert found is not None, response.text
     return html.unescape(found[1])
@@ -269,7 +269,7 @@ async def test_r83_no_form_changes_anything_without_a_fresh_login(
     installation.clock.advance(601)
     for page, fields in (
         ("/password", {"current_password": PASSWORD, "new_password": NEW_PASSWORD}),
-        ("/authenticator", {"code": app.now()}),
+        ("/authenticator", {"otp": app.now()}),
         ("/authenticator/remove", {}),
         ("/passkeys", {"passkey": "{}"}),
         ("/passkeys/remove", {"passkey": passkey}),
@@ -312,7 +312,7 @@ async def test_r83_a_fresh_login_with_the_second_factor_leads_to_the_page(
     step = await browser.submit(login, username=USERNAME, password=PASSWORD)
     assert title(step) == "Confirm that it is you"
     code = app.at(int(installation.clock()))
-    response = await browser.submit(LoginPage.of(step), step="prove", code=code)
+    response = await browser.submit(LoginPage.of(step), step="prove", otp=code)
     assert response.headers["location"].endswith("/account/authenticator")
     page = await browser.http.get(response.headers["location"])
     assert title(page) == "Set up an authenticator app"
@@ -408,7 +408,7 @@ async def test_an_app_is_set_up_and_asked_for_at_the_next_login(
     app = app_of(page)
     assert app_of(await browser.account("/authenticator")).secret == app.secret
     code = app.at(int(installation.clock()))
-    response = await browser.post_to_account("/authenticator", {"code": code})
+    response = await browser.post_to_account("/authenticator", {"otp": code})
     assert title(response) == "Keep your recovery codes"
     assert len(re.findall(r"<li><code>([^<]+)</code>", response.text)) == 10
     assert browser.cookie(SESSION_COOKIE) != before
@@ -428,7 +428,7 @@ async def test_an_app_is_set_up_and_asked_for_at_the_next_login(
 async def test_a_wrong_first_code_turns_nothing_on(installation: Installation) -> None:
     browser = await signed_in(installation)
     app = app_of(await browser.account("/authenticator"))
-    response = await browser.post_to_account("/authenticator", {"code": "000000"})
+    response = await browser.post_to_account("/authenticator", {"otp": "000000"})
     assert_page(response, 403)
     assert "The code is not correct." in response.text
     assert app_of(response).secret == app.secret
@@ -441,7 +441,7 @@ async def test_a_secret_that_was_never_shown_in_this_session_cannot_be_confirmed
     browser, other = await signed_in(installation), await signed_in(installation)
     app = app_of(await other.account("/authenticator"))
     code = app.at(int(installation.clock()))
-    response = await browser.post_to_account("/authenticator", {"code": code})
+    response = await browser.post_to_account("/authenticator", {"otp": code})
     assert "That took too long" in await followed(browser, response)
     assert installation.rows("SELECT * FROM totp_secrets") == []
 
@@ -714,8 +714,31 @@ async def test_people_are_told_by_mail_of_what_has_changed(tmp_path: Path) -> No
     assert {mail.recipients for mail in mails} == {("user1@example.com",)}
 
 
-async def test_without_an_account_page_cookie_nothing_is_remembered(
+async def test_r22_the_account_pages_set_no_cookie_of_their_own(
     installation: Installation,
 ) -> None:
     browser = await signed_in(installation)
     assert set(browser.http.cookies) == {BROWSER_COOKIE, SESSION_COOKIE, "__Host-wg_device"}
+
+
+async def test_a_password_change_is_finished_though_nobody_waits_for_it(
+    installation: Installation,
+) -> None:
+    """The database is slow at the wrong moment: the answer is late, the old sessions end."""
+    browser, other = await signed_in(installation), await signed_in(installation)
+    form = await browser.account("/password")
+    fields = {
+        "csrf": csrf_of(form),
+        "current_password": PASSWORD,
+        "new_password": NEW_PASSWORD,
+    }
+    request = asyncio.create_task(browser.http.post("/account/password", data=fields))
+    changed = "SELECT 1 FROM audit WHERE detail = 'changed their password'"
+    async with asyncio.timeout(5):
+        while not installation.rows(changed):  # noqa: ASYNC110  # it tells of no event
+            await asyncio.sleep(0)
+    request.cancel()
+    await asyncio.gather(request, return_exceptions=True)
+    async with asyncio.timeout(5):
+        while not is_login(await other.account()):  # noqa: ASYNC110  # it tells of no event
+            await asyncio.sleep(0.01)

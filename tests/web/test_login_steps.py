@@ -40,7 +40,7 @@ async def enrolled(installation: Installation) -> tuple[pyotp.TOTP, list[str]]:
     key = re.search(r'class="code" translate="no">([A-Z2-7 ]+)<', response.text)
     assert key is not None
     app = pyotp.TOTP(key[1].replace(" ", ""))
-    response = await browser.submit(page, step="enrol", code=app.at(int(installation.clock())))
+    response = await browser.submit(page, step="enrol", otp=app.at(int(installation.clock())))
     page = step_of(response, "Keep your recovery codes")
     codes = re.findall(r"<li><code>([^<]+)</code>", response.text)
     response = await browser.submit(page, step="resume")
@@ -64,7 +64,7 @@ async def test_the_second_login_asks_for_a_code(installation: Installation) -> N
     browser, response = await begin(installation)
     page = step_of(response, "Confirm that it is you")
     assert "__Host-wg_session" not in browser.http.cookies
-    response = await browser.submit(page, step="prove", code=app.at(int(installation.clock())))
+    response = await browser.submit(page, step="prove", otp=app.at(int(installation.clock())))
     assert code_of(response)
     assert await browser.is_signed_in()
 
@@ -75,7 +75,7 @@ async def test_r80_a_code_is_accepted_once(installation: Installation) -> None:
     for expected in (303, 403):
         browser, response = await begin(installation)
         page = step_of(response, "Confirm that it is you")
-        response = await browser.submit(page, step="prove", code=code)
+        response = await browser.submit(page, step="prove", otp=code)
         assert response.status_code == expected
     assert "The code is not correct." in response.text
 
@@ -85,14 +85,14 @@ async def test_r80_five_wrong_codes_end_the_login(installation: Installation) ->
     browser, response = await begin(installation)
     page = step_of(response, "Confirm that it is you")
     for _ in range(4):
-        response = await browser.submit(page, step="prove", code="000000")
+        response = await browser.submit(page, step="prove", otp="000000")
         page = step_of(response, "Confirm that it is you")
         installation.clock.advance(10)
-    response = await browser.submit(page, step="prove", code="000000")
+    response = await browser.submit(page, step="prove", otp="000000")
     assert response.status_code == 403
     assert "this sign-in has ended" in response.text
     right = app.at(int(installation.clock()))
-    response = await browser.submit(page, step="prove", code=right)
+    response = await browser.submit(page, step="prove", otp=right)
     assert response.status_code == 409
     assert not await browser.is_signed_in()
 
@@ -111,7 +111,7 @@ async def test_a_device_that_is_remembered_is_not_asked_again(installation: Inst
     browser, response = await begin(installation)
     page = step_of(response, "Confirm that it is you")
     code = app.at(int(installation.clock()))
-    response = await browser.submit(page, step="prove", code=code, remember="1")
+    response = await browser.submit(page, step="prove", otp=code, remember="1")
     assert response.status_code == 303
     await browser.http.get("/logout")
     assert (await browser.sign_in()).status_code == 303
@@ -129,7 +129,7 @@ async def test_a_remembered_device_is_forgotten_when_the_person_is_signed_out(
     browser, response = await begin(installation)
     page = step_of(response, "Confirm that it is you")
     code = app.at(int(installation.clock()))
-    await browser.submit(page, step="prove", code=code, remember="1")
+    await browser.submit(page, step="prove", otp=code, remember="1")
     await installation.administration.sign_out(USERNAME)
     step_of(await browser.sign_in(), "Confirm that it is you")
 
@@ -199,7 +199,7 @@ async def test_r19_a_step_belongs_to_the_browser_that_gave_the_password(
     thief = installation.browser()
     await thief.arrive()
     code = app.at(int(installation.clock()))
-    response = await thief.submit(page, step="prove", code=code)
+    response = await thief.submit(page, step="prove", otp=code)
     assert response.status_code == 403
     assert not await thief.is_signed_in()
 
@@ -212,10 +212,10 @@ async def test_r30_a_login_under_way_ends_when_the_person_is_disabled(
     page = step_of(response, "Confirm that it is you")
     await installation.administration.disable_user(USERNAME)
     code = app.at(int(installation.clock()))
-    response = await browser.submit(page, step="prove", code=code)
+    response = await browser.submit(page, step="prove", otp=code)
     assert response.status_code == 409
     await installation.administration.enable_user(USERNAME)
-    response = await browser.submit(page, step="prove", code=code)
+    response = await browser.submit(page, step="prove", otp=code)
     assert response.status_code == 409
 
 
@@ -225,7 +225,7 @@ async def test_a_step_without_a_password_before_leads_nowhere(
 ) -> None:
     browser = installation.browser()
     page = await browser.login_page()
-    fields = {"code": "000000", "new_password": NEW_PASSWORD}
+    fields = {"otp": "000000", "new_password": NEW_PASSWORD}
     response = await browser.submit(page, step=step, **fields)
     assert response.status_code == 409
     assert "Please sign in again" in response.text
@@ -244,7 +244,7 @@ async def test_a_second_enrolment_cannot_replace_a_factor_that_is_there(
     app = pyotp.TOTP(key[1].replace(" ", ""))
     await enrolled(installation)
     code = app.at(int(installation.clock()))
-    response = await thief.submit(page, step="enrol", code=code)
+    response = await thief.submit(page, step="enrol", otp=code)
     assert response.status_code == 409
     assert not await thief.is_signed_in()
 
@@ -258,6 +258,6 @@ async def test_a_login_survives_a_restart_between_its_steps(tmp_path: Path) -> N
             other = node.browser()
             other.http.cookies = browser.http.cookies
             code = app.at(int(installation.clock()))
-            response = await other.submit(page, step="prove", code=code)
+            response = await other.submit(page, step="prove", otp=code)
             assert response.status_code == 303
         assert PASSWORD not in response.text

@@ -22,7 +22,7 @@ import jinja2
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -34,10 +34,11 @@ from worksgate.conformance.line_works import (
     LineWorks,
     with_parameters,
 )
-from worksgate.simulator import diagram, misbehaviour
+from worksgate.simulator import diagram, mail_app, misbehaviour
 from worksgate.simulator.headers import SecurityHeaders
+from worksgate.simulator.mail_app import MailLogin
 from worksgate.simulator.memory import Clock, Memory
-from worksgate.simulator.settings import SimulatorSettings, origin_of
+from worksgate.simulator.settings import PresentCode, SimulatorSettings, origin_of
 from worksgate.simulator.sign_in import Kind, Login, begin, complete, read_callback
 from worksgate.simulator.texts import LANGUAGES, Texts, choose_language
 
@@ -46,6 +47,7 @@ _LARGEST_FORM: Final = 4096
 _LONGEST_SHOWN: Final = 1200
 _DAY: Final = 24 * 60 * 60
 _LONGEST_WORKS_ID: Final = 256
+_LONGEST_EMAIL: Final = 320
 _LONGEST_LIFE: Final = 2**31
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -77,6 +79,7 @@ class _Simulator:
         self.logins: Memory[Login] = Memory(clock, seconds=2 * LOGIN_LIFETIME)
         self.states: Memory[str] = Memory(clock, seconds=2 * LOGIN_LIFETIME)
         self.session_keys: Memory[str] = Memory(clock)
+        self.mail_logins: Memory[MailLogin] = Memory(clock)
         self.trials: Memory[misbehaviour.Trial] = Memory(clock)
         self.results: Memory[misbehaviour.Trial] = Memory(clock)
         self.sessions: Memory[Session] = Memory(clock, seconds=_DAY)
@@ -89,6 +92,10 @@ class _Simulator:
                 Route("/sign-in", self.sign_in, methods=["POST"]),
                 Route("/oauth/callback", self.callback),
                 Route("/logins/{id}", self.login),
+                Route("/mail", self.sign_in_mail_app, methods=["POST"]),
+                Route("/mail/{id}", self.mail_login),
+                Route("/codes", self.codes),
+                Route("/codes.json", self.codes_as_json),
                 Route("/sign-out", self.sign_out, methods=["POST"]),
                 Route("/signed-out", self.signed_out),
                 Route("/misbehave", self.misbehave),
@@ -122,6 +129,7 @@ class _Simulator:
             request,
             "home.html",
             session=self._session(request),
+            codes=self._codes(),
             sso_logout=with_parameters(self.settings.sso_logout_uri, [("redirect_uri", logout)]),
         )
 
@@ -207,6 +215,59 @@ class _Simulator:
             lasts=expires_in(login.token),
             session=self._session(request),
         )
+
+    # What else one can sign in with
+
+    async def sign_in_mail_app(self, request: Request) -> Response:
+        """Play a mail app: LINE WORKS passes the e-mail and the password on, and that is all."""
+        self._refuse_other_sites(request)
+        if not self.settings.takes_mail_apps:
+            raise HTTPException(404)
+        form = dict(await _form(request))
+        browser = self._browser(request) or secrets.token_urlsafe(24)
+        login = await mail_app.sign_in(
+            self.line_works,
+            form.get("email", "").strip()[:_LONGEST_EMAIL],
+            form.get("password", ""),
+            browser=browser,
+        )
+        self.mail_logins.keep(login.id, login)
+        response = self._redirect(f"/mail/{login.id}")
+        self._set_cookie(response, "browser", browser)
+        return response
+
+    async def mail_login(self, request: Request) -> Response:
+        login = self.mail_logins.find(request.path_params["id"])
+        if login is None or login.browser != self._browser(request):
+            return self._message(request, "forgotten", 404)
+        return self._page(
+            request,
+            "mail.html",
+            login=login,
+            parts=diagram.draw_mail(login),
+            failed_step=diagram.failed_mail_step(login),
+        )
+
+    async def codes(self, request: Request) -> Response:
+        """Show what people's authenticator apps show, to be kept open beside the sign-in page."""
+        codes = self._codes()
+        if not codes:
+            raise HTTPException(404)
+        people = [person for person in self.settings.people if person.username in codes]
+        return self._page(request, "codes.html", people=people, codes=codes)
+
+    async def codes_as_json(self, _: Request) -> Response:
+        """The same for the script of the pages, which asks again when a code is over."""
+        return JSONResponse(
+            {
+                username: {"digits": code.digits, "seconds_left": code.seconds_left}
+                for username, code in self._codes().items()
+            }
+        )
+
+    def _codes(self) -> dict[str, PresentCode]:
+        people = self.settings.people
+        return {person.username: person.code() for person in people if person.code is not None}
 
     # Signing out
 
@@ -417,7 +478,7 @@ def _environment() -> jinja2.Environment:
     pages.globals.update(decode_parameters=decode_parameters, meters_of=diagram.meters_of)
     pages.globals.update(messages=misbehaviour.MESSAGES, expires_in=expires_in)
     pages.filters.update(shown=_shown, shortened=_shortened, phrase=_phrase, path_of=_path_of)
-    pages.filters["by_place"] = misbehaviour.by_place
+    pages.filters.update(by_place=misbehaviour.by_place, grouped=_grouped)
     return pages
 
 
@@ -428,6 +489,11 @@ def _shown(body: bytes) -> str:
 
 def _shortened(text: str, longest: int = 240) -> str:
     return text if len(text) <= longest else f"{text[:longest]} …"
+
+
+def _grouped(digits: str) -> str:
+    """Return a code as apps show it: in two halves, if it has six digits."""
+    return f"{digits[:3]} {digits[3:]}" if len(digits) == 6 else digits
 
 
 def _phrase(status: int) -> str:

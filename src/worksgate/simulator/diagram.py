@@ -1,20 +1,27 @@
-"""The eleven steps of a sign-in, as the templates draw them.
+"""The steps of a sign-in, as the templates draw them: eleven by a browser, eight by a mail app.
 
 The numbering is that of the figure "OAuth 2.0 based SSO" in the developer pages of LINE WORKS.
 Steps 3 and 4 LINE WORKS cannot see, and so neither can we: whoever still has a session with the
 customer's side is not asked for a password. They are drawn as unseen once the browser is back.
+What a mail app goes through has no such figure, and numbers of our own.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import count
 
 from worksgate.conformance.exchange import Exchange, Failure, mask_url
 from worksgate.conformance.line_works import LOGIN_LIFETIME
+from worksgate.simulator.mail_app import MailLogin, MailRefusal
 from worksgate.simulator.sign_in import Login, Refusal
+
+LAST_STEP = 11
+LAST_MAIL_STEP = 8
 
 
 class Lane(StrEnum):
-    """Who takes part."""
+    """Who takes part. A mail app stands where otherwise the browser is."""
 
     BROWSER = "browser"
     LINE_WORKS = "lw"
@@ -50,11 +57,13 @@ class Meter:
 class Step:
     """One arrow of the diagram, or one box where source and target are the same.
 
-    `url` is an address that passed through the browser, masked; `request` and `answer` say
-    which half of `exchange` belongs to this step.
+    `key` is what its texts are called. `url` is an address that passed through the browser,
+    masked; `request` and `answer` say which half of `exchange` belongs to this step. `note` is
+    what it is all about, where nothing went over the wire.
     """
 
     number: int
+    key: str
     source: Lane
     target: Lane
     state: State
@@ -63,6 +72,7 @@ class Step:
     exchange: Exchange | None = None
     shows: str = ""
     meters: tuple[Meter, ...] = ()
+    note: str = ""
 
     @property
     def is_box(self) -> bool:
@@ -75,20 +85,38 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Steps that belong together. `name` is a key of the texts."""
+    """Steps that belong together. `name` is a key of the texts.
+
+    The person sees nothing of what is `hidden`: it goes from server to server.
+    """
 
     name: str
     steps: tuple[Step, ...]
+    hidden: bool = False
 
 
 def draw(login: Login) -> tuple[Part, ...]:
-    """Return the eleven steps of a login, in three parts."""
+    """Return the eleven steps of a login by a browser, in three parts."""
     states = _states(login)
-    steps = (*_browser_steps(login, states), *_server_steps(login, states), _last_step(states))
+    calls = (login.token, login.user_info)
     return (
-        Part("browser", steps[:6]),
-        Part("servers", steps[6:10]),
-        Part("session", steps[10:]),
+        Part("browser", _browser_steps(login, states)),
+        Part("servers", _server_steps(7, calls, states, _key_of), hidden=True),
+        Part("session", (_last_step(states, login.user_id),)),
+    )
+
+
+def draw_mail(login: MailLogin) -> tuple[Part, ...]:
+    """Return the eight steps of a login by a mail app, in three parts."""
+    lw, mail_app = Lane.LINE_WORKS, Lane.BROWSER
+    states = _states_of(failed_mail_step(login), LAST_MAIL_STEP, LAST_MAIL_STEP)
+    calls = (login.api, login.token, login.user_info)
+    first = Step(1, _mail_key_of(1), mail_app, lw, states[1], note=login.email)
+    last = Step(8, _mail_key_of(8), lw, mail_app, states[8], note=login.user_id or "")
+    return (
+        Part("mail_app", (first,)),
+        Part("mail_servers", _server_steps(2, calls, states, _mail_key_of), hidden=True),
+        Part("mailbox", (last,)),
     )
 
 
@@ -110,16 +138,42 @@ def failed_step(login: Login) -> int | None:
             return 6
 
 
+def failed_mail_step(login: MailLogin) -> int | None:
+    """Return the number of the step of a mail app's login that went wrong, or None."""
+    match login.refusal:
+        case None:
+            return None
+        case MailRefusal.TOKEN:
+            return 4 if _never_connected(login.token) else 5
+        case MailRefusal.USER_INFO:
+            return 6 if _never_connected(login.user_info) else 7
+        case _:
+            return 2 if _never_connected(login.api) else 3
+
+
+def _key_of(number: int) -> str:
+    return f"step.{number}"
+
+
+def _mail_key_of(number: int) -> str:
+    """Return how a mail app's step is called: what is done with the code is the same for all."""
+    return _key_of(number + 3) if 4 <= number <= 7 else f"mail_step.{number}"
+
+
 def _states(login: Login) -> dict[int, State]:
     failed = failed_step(login)
-    if failed is None:
-        reached, rest = _reached(login), State.WAITING
-    else:
-        reached, rest = failed - 1, State.NOT_REACHED
-    states = {n: State.DONE if n <= reached else rest for n in range(1, 12)}
+    states = _states_of(failed, _reached(login), LAST_STEP)
     if login.is_over:
         states |= _unseen(login)
     return states if failed is None else states | {failed: State.FAILED}
+
+
+def _states_of(failed: int | None, reached: int, last: int) -> dict[int, State]:
+    """Return the state of each step, by the one that failed or the last that was reached."""
+    if failed is None:
+        return {n: State.DONE if n <= reached else State.WAITING for n in range(1, last + 1)}
+    states = {n: State.DONE if n < failed else State.NOT_REACHED for n in range(1, last + 1)}
+    return states | {failed: State.FAILED}
 
 
 def _unseen(login: Login) -> dict[int, State]:
@@ -143,40 +197,42 @@ def _reached(login: Login) -> int:
 
 def _browser_steps(login: Login, states: dict[int, State]) -> tuple[Step, ...]:
     lw, browser, sso = Lane.LINE_WORKS, Lane.BROWSER, Lane.SSO
+    there, back = mask_url(login.url), login.callback_url
+    away = _away_meter(login)
     return (
-        Step(1, browser, lw, states[1]),
-        Step(2, lw, sso, states[2], via_browser=True, url=mask_url(login.url)),
-        Step(3, sso, browser, states[3]),
-        Step(4, browser, sso, states[4]),
-        Step(5, sso, sso, states[5]),
-        Step(
-            6,
-            sso,
-            lw,
-            states[6],
-            via_browser=True,
-            url=login.callback_url,
-            meters=_away_meter(login),
-        ),
+        Step(1, _key_of(1), browser, lw, states[1]),
+        Step(2, _key_of(2), lw, sso, states[2], via_browser=True, url=there),
+        Step(3, _key_of(3), sso, browser, states[3]),
+        Step(4, _key_of(4), browser, sso, states[4]),
+        Step(5, _key_of(5), sso, sso, states[5]),
+        Step(6, _key_of(6), sso, lw, states[6], via_browser=True, url=back, meters=away),
     )
 
 
-def _server_steps(login: Login, states: dict[int, State]) -> tuple[Step, ...]:
+def _server_steps(
+    first: int,
+    calls: Iterable[Exchange | None],
+    states: dict[int, State],
+    key_of: Callable[[int], str],
+) -> tuple[Step, ...]:
+    """Return two steps for each call, there and back, from the number `first` on."""
     lw, sso = Lane.LINE_WORKS, Lane.SSO
     steps: list[Step] = []
-    for number, call in ((7, login.token), (9, login.user_info)):
+    for number, call in zip(count(first, 2), calls, strict=False):
         connect = () if call is None else _connect_meter(call)
         answer = () if call is None else _answer_meter(call)
-        back = number + 1
+        there, back = (number, key_of(number)), (number + 1, key_of(number + 1))
+        ask, told = states[number], states[number + 1]
         steps += [
-            Step(number, lw, sso, states[number], exchange=call, shows="request", meters=connect),
-            Step(back, sso, lw, states[back], exchange=call, shows="answer", meters=answer),
+            Step(*there, lw, sso, ask, exchange=call, shows="request", meters=connect),
+            Step(*back, sso, lw, told, exchange=call, shows="answer", meters=answer),
         ]
     return tuple(steps)
 
 
-def _last_step(states: dict[int, State]) -> Step:
-    return Step(11, Lane.LINE_WORKS, Lane.LINE_WORKS, states[11])
+def _last_step(states: dict[int, State], user_id: str | None) -> Step:
+    lw = Lane.LINE_WORKS
+    return Step(LAST_STEP, _key_of(LAST_STEP), lw, lw, states[LAST_STEP], note=user_id or "")
 
 
 def _away_meter(login: Login) -> tuple[Meter, ...]:

@@ -16,6 +16,7 @@ class SecurityHeaders:
             "style-src": "'self'",
             "script-src": "'self'",
             "img-src": "'self'",
+            "connect-src": "'self'",
             # Chrome applies this to the redirects after a form, too.
             "form-action": " ".join(("'self'", *form_targets)),
             "frame-ancestors": "'none'",

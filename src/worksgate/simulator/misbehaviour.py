@@ -7,6 +7,7 @@ authorization code, for which a person has to sign in first. Running it returns 
 
 import json
 import secrets
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -18,6 +19,7 @@ from worksgate.conformance.line_works import (
     LineWorks,
     authorization_url,
     redirect_uri_with_state,
+    with_parameters,
 )
 from worksgate.simulator.settings import SimulatorSettings
 
@@ -32,6 +34,9 @@ MESSAGES: Final = {
     "303": "invalid_access",
 }
 """The code and the message of each error. A client may be set to answer with either."""
+
+WRONG_LOGIN: Final = "invalid_grant"
+"""What a mail app that may not come in gets: LINE WORKS has no number for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,7 @@ class Place(StrEnum):
     TOKEN = "token"
     USER_INFO = "user_info"
     LOGIN = "login"
+    MAIL = "mail"
 
 
 Run = Callable[[LineWorks, SimulatorSettings, str], Awaitable[list[Turn]]]
@@ -108,6 +114,11 @@ class Scenario:
     run: Run
     needs_code: bool = False
     needs_disabled_client: bool = False
+
+    @property
+    def chip(self) -> str:
+        """What stands for the error where there is little room: its number, or the HTTP status."""
+        return {"page": "4xx", WRONG_LOGIN: "401"}.get(self.code, self.code)
 
 
 async def run_scenario(
@@ -127,7 +138,12 @@ async def run_scenario(
 def available(settings: SimulatorSettings) -> tuple[Scenario, ...]:
     """Return the scenarios that these settings allow."""
     has_disabled = settings.disabled_client is not None
-    return tuple(s for s in SCENARIOS.values() if has_disabled or not s.needs_disabled_client)
+    return tuple(
+        scenario
+        for scenario in SCENARIOS.values()
+        if (has_disabled or not scenario.needs_disabled_client)
+        and (settings.takes_mail_apps or scenario.place is not Place.MAIL)
+    )
 
 
 def by_place(scenarios: Iterable[Scenario]) -> list[tuple[Place, list[Scenario]]]:
@@ -224,6 +240,42 @@ async def _token_missing(line_works: LineWorks, _: SimulatorSettings, __: str) -
     return [Turn("201", await line_works.user_info(""))]
 
 
+async def _mail_wrong_password(line_works: LineWorks, _: SimulatorSettings, __: str) -> list[Turn]:
+    return [Turn(WRONG_LOGIN, await line_works.imap_login(_nobody(), _made_up()))]
+
+
+async def _mail_unknown_client(line_works: LineWorks, _: SimulatorSettings, __: str) -> list[Turn]:
+    """The address ends with the client's ID; another one must look like a wrong password."""
+    own = f"/{line_works.credentials.client_id}"
+    path = f"{_mail_api(line_works).removesuffix(own)}/unknown-{secrets.token_hex(4)}"
+    query = [("email", _base64(_nobody())), ("password", _base64(_made_up()))]
+    return [Turn(WRONG_LOGIN, await line_works.send("GET", with_parameters(path, query)))]
+
+
+async def _mail_bad_base64(line_works: LineWorks, _: SimulatorSettings, __: str) -> list[Turn]:
+    query = [("email", "not Base64!"), ("password", "not Base64!")]
+    url = with_parameters(_mail_api(line_works), query)
+    return [Turn("201", await line_works.send("GET", url))]
+
+
+async def _mail_no_password(line_works: LineWorks, _: SimulatorSettings, __: str) -> list[Turn]:
+    url = with_parameters(_mail_api(line_works), [("email", _base64(_nobody()))])
+    return [Turn("201", await line_works.send("GET", url))]
+
+
+def _mail_api(line_works: LineWorks) -> str:
+    return line_works.endpoints.imap_login or ""
+
+
+def _base64(text: str) -> str:
+    return b64encode(text.encode()).decode()
+
+
+def _nobody() -> str:
+    """An address that belongs to nobody: no failure must count against a person."""
+    return f"nobody-{secrets.token_hex(4)}@example.com"
+
+
 async def _foreign_redirect_uri(
     line_works: LineWorks, settings: SimulatorSettings, _: str
 ) -> list[Turn]:
@@ -273,5 +325,9 @@ SCENARIOS: Final = {
         Scenario("unknown_token", Place.USER_INFO, "303", _unknown_token),
         Scenario("bad_redirect_uri", Place.LOGIN, "page", _foreign_redirect_uri),
         Scenario("unknown_client_at_login", Place.LOGIN, "page", _unknown_client_at_login),
+        Scenario("mail_wrong_password", Place.MAIL, WRONG_LOGIN, _mail_wrong_password),
+        Scenario("mail_unknown_client", Place.MAIL, WRONG_LOGIN, _mail_unknown_client),
+        Scenario("mail_bad_base64", Place.MAIL, "201", _mail_bad_base64),
+        Scenario("mail_no_password", Place.MAIL, "201", _mail_no_password),
     )
 }

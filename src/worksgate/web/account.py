@@ -172,7 +172,7 @@ class AccountHandlers:
 
     async def _confirm_totp(self, visit: Visit) -> Response:
         try:
-            added = await self._service.confirm_totp(visit.visitor, visit.form.get("code", ""))
+            added = await self._service.confirm_totp(visit.visitor, visit.form.get("otp", ""))
         except WrongCode:
             return await self._totp_form(visit, WRONG_CODE, 403)
         return self._factor_added(visit, added, Done.APP_ON)

@@ -110,7 +110,7 @@ class AccountPages(Pages):
         )
 
     def authenticator(self, setting: Setting, totp: NewTotp, problem: Said | None = None) -> Page:
-        """The QR code of an authenticator app that is being set up; sends ``code``."""
+        """The QR code of an authenticator app that is being set up; sends ``otp``."""
         return self._shown_in(
             setting, "account/authenticator.html", page="/authenticator", problem=problem, totp=totp
         )

@@ -219,7 +219,7 @@ class LoginPages:
             return await self._go_on(view, await provider.continue_as(transaction, browser))
         if form.get("choice") == "other" or "cancel" in form:
             return await self._go_on(view, PasswordNeeded(transaction))
-        if "step" in form:
+        if "step" in form or "otp" in form:
             return await self._go_on(view, await self._later_step(view, transaction, form))
         if source := form.get("source"):
             return await self._go_on(view, await provider.depart(transaction, source, browser))
@@ -235,11 +235,11 @@ class LoginPages:
         """A step after the password. Raises what the provider's step does."""
         provider, browser = self._provider, view.browser
         proof = Proof(
-            code=form.get("code", "").strip(),
+            code=form.get("otp", "").strip(),
             recovery_code=form.get("recovery", "").strip(),
             passkey=form.get("passkey", ""),
         )
-        match form["step"]:
+        match form.get("step", "prove"):
             case "prove":
                 remember = "remember" in form
                 return await provider.prove(transaction, proof, browser, remember=remember)
@@ -256,8 +256,10 @@ class LoginPages:
         match outcome:
             case SignedIn():
                 return _signed_in(outcome, view.browser)
-            case Authorized(location=location) | SentElsewhere(location=location):
+            case Authorized(location=location):
                 return redirect(location)
+            case SentElsewhere():
+                return self._send_on(view, outcome)
             case AccountChoiceNeeded(transaction, person):
                 return self._account_choice(view, transaction, person)
             case PasswordNeeded(transaction):
@@ -287,7 +289,8 @@ class LoginPages:
         self, view: View, transaction: LoginTransaction, form: Mapping[str, str]
     ) -> Response:
         username, password = form.get("username", "").strip(), form.get("password", "")
-        if not username or not password:
+        elsewhere = username and await self._provider.leads_elsewhere(transaction, username)
+        if not elsewhere and not (username and password):
             return await self._login_form(
                 view, transaction, username=username, problem=Problem.EMPTY, status=400
             )
@@ -415,6 +418,16 @@ class LoginPages:
         response = self._respond(view, page, status, transaction)
         if retry_after is not None:
             response.headers["Retry-After"] = str(retry_after)
+        return response
+
+    def _send_on(self, view: "View", sent: SentElsewhere) -> Response:
+        """To another provider: by a page, since Chrome lets no form lead there by a redirect.
+
+        ``form-action`` would have to name every host on the way, and providers send on to others.
+        """
+        page = self._pages.leave(sent.location, sent.label, view.language)
+        response = self._respond(view, page, 200, None)
+        cookies.set_secret(response, cookies.BROWSER, view.browser.secret)
         return response
 
     def _step_page(

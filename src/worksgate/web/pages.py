@@ -100,7 +100,7 @@ class StepForm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecondFactorForm(StepForm):
-    """The question for a second factor; sends ``code``, ``recovery`` or ``passkey``."""
+    """The question for a second factor; sends ``otp``, ``recovery`` or ``passkey``."""
 
     person: str
     totp: bool
@@ -110,7 +110,7 @@ class SecondFactorForm(StepForm):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolmentForm(StepForm):
-    """The offer to set up a first factor; sends ``code`` or ``passkey``."""
+    """The offer to set up a first factor; sends ``otp`` or ``passkey``."""
 
     qr_svg: str = field(repr=False)
     totp_key: str = field(repr=False)
@@ -218,6 +218,12 @@ class Pages:
             problem=problem,
             happened=spoken.gettext(problem.happened) if problem else "",
             to_do=to_do,
+        )
+
+    def leave(self, location: str, provider: str, language: str) -> Page:
+        """Return the page that leads on to another provider, by itself or by its button."""
+        return self._page(
+            "leave.html", language, (), script=False, location=location, provider=provider
         )
 
     def choose_account(

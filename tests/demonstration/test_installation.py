@@ -1,0 +1,102 @@
+"""What is set up for the demonstration, also where its folder is from an earlier time."""
+
+import time
+from pathlib import Path
+
+import httpx2
+import pytest
+from starlette.responses import PlainTextResponse
+
+from worksgate.administration import Administration
+from worksgate.bootstrap import open_administration
+from worksgate.demonstration import COLLEAGUES, GUESTS, PASSWORD
+from worksgate.demonstration.installation import (
+    CLIENT,
+    Addresses,
+    demonstrated,
+    partner_source,
+    prepare,
+    return_url,
+)
+from worksgate.demonstration.servers import Beside
+from worksgate.oauth.model import ImapPasswords
+from worksgate.settings import Settings
+from worksgate.simulator.settings import Tries
+
+ADDRESSES = Addresses(8080, 8090)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    given = Settings(port=ADDRESSES.port, database_url=f"sqlite:///{tmp_path / 'demo.db'}")
+    return demonstrated(given, ADDRESSES, partner_source(ADDRESSES.issuer))
+
+
+async def names(administration: Administration) -> list[str]:
+    return sorted([account.username async for account in administration.users()])
+
+
+async def test_a_folder_from_an_earlier_time_serves_again(settings: Settings) -> None:
+    first = await prepare(settings, ADDRESSES.simulator)
+    second = await prepare(settings, ADDRESSES.simulator)
+    assert first.credentials != second.credentials
+    async with open_administration(settings) as administration:
+        clients = [client.client_id for client in await administration.clients()]
+        assert second.credentials.client_id in clients
+        assert first.credentials.client_id not in clients
+        assert await names(administration) == sorted(guest.username for guest in GUESTS)
+
+
+async def test_the_client_lets_mail_apps_in_with_the_password(settings: Settings) -> None:
+    simulator = await prepare(settings, ADDRESSES.simulator)
+    async with open_administration(settings) as administration:
+        client = await administration.client(CLIENT)
+    assert (client.imap_login, client.imap_passwords) == (True, ImapPasswords.ALL)
+    expected = f"http://localhost:8080/apiLogin/{client.client_id}"
+    assert simulator.endpoints.imap_login == expected
+
+
+async def test_everybody_is_told_what_to_sign_in_with(settings: Settings) -> None:
+    people = (await prepare(settings, ADDRESSES.simulator)).people
+    tries = {person.username: person.tries for person in people}
+    assert tries[GUESTS[0].username] is Tries.PASSWORD
+    assert tries[COLLEAGUES[0].email] is Tries.ELSEWHERE
+    [coded] = [person for person in people if person.tries is Tries.PASSWORD_AND_CODE]
+    assert coded.code is not None
+    shown = coded.code()
+    assert shown.digits.isdigit()
+    assert len(shown.digits) == 6
+    assert 0 < shown.seconds_left <= 30 - int(time.time()) % 30 + 1
+
+
+async def test_no_secret_is_in_a_repr(settings: Settings) -> None:
+    simulator = await prepare(settings, ADDRESSES.simulator)
+    [partner] = settings.sources
+    coded = next(person.code for person in simulator.people if person.code is not None)
+    told = repr(simulator) + repr(settings)
+    secrets = (PASSWORD, simulator.credentials.client_secret, coded().digits)
+    assert [secret for secret in secrets if secret in told] == []
+    assert "client_secret" not in repr(partner)
+
+
+def test_passkeys_and_the_other_provider_have_their_addresses(settings: Settings) -> None:
+    assert settings.public_url == "http://localhost:8080"
+    assert settings.host == "127.0.0.1"
+    assert ADDRESSES.issuer == "http://127.0.0.1:8090/openid"
+    assert return_url(settings) == "http://localhost:8080/login/callback/partner"
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/openid/jwks", "other"),
+        ("/openid", "first"),
+        ("/openidx/jwks", "first"),
+        ("/", "first"),
+    ],
+)
+async def test_the_provider_has_its_own_path_alone(path: str, expected: str) -> None:
+    both = Beside(PlainTextResponse("first"), PlainTextResponse("other"), "/openid")
+    transport = httpx2.ASGITransport(app=both)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://sim.example") as http:
+        assert (await http.get(path)).text == expected
