@@ -287,6 +287,7 @@ class SelfService:
         if changed is None:
             raise PersonDisabled
         self._audit.record(visitor.event(Event.PASSWORD_CHANGED, "changed at the account page"))
+        await self._store.forget(changed.subject_id)
         secret = new_secret()
         await self._store.save(_renewed(visitor.session, secret))
         self._tell(lambda texts: texts.password_changed(changed, visitor.language))
@@ -358,7 +359,7 @@ class SelfService:
         Raises FactorRefused, EnrolmentLost or LoginTooOld.
         """
         enrolled = await self.check_fresh(visitor)
-        kept = await self._store.take(Interim, _interim_key(visitor, _PASSKEY))
+        kept = await self._store.find(Interim, _interim_key(visitor, _PASSKEY))
         if kept is None or kept.expires_at <= visitor.at:
             raise EnrolmentLost
         await self._factors.add_passkey(
