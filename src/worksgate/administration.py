@@ -115,7 +115,7 @@ class Administration:
     # Clients
 
     def urls(self, client_id: str) -> dict[str, str]:
-        """The addresses for the Developer Console; ``imap_login`` works where the client has it on."""
+        """The addresses for the Developer Console; ``imap_login`` is off until it is wanted."""
         settings, base = self._settings, self._settings.public_url.rstrip("/")
         return {
             "web_login": base + settings.web_login_path,

@@ -359,7 +359,7 @@ class SelfService:
         Raises FactorRefused, EnrolmentLost or LoginTooOld.
         """
         enrolled = await self.check_fresh(visitor)
-        kept = await self._store.find(Interim, _interim_key(visitor, _PASSKEY))
+        kept = await self._store.take(Interim, _interim_key(visitor, _PASSKEY))
         if kept is None or kept.expires_at <= visitor.at:
             raise EnrolmentLost
         await self._factors.add_passkey(

@@ -20,6 +20,7 @@ from tests.mail.resetting import (
 )
 from tests.mail_server import MailServer, silent_server
 
+from worksgate import log
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials import HashingBusy, PasswordHashing, digest
 from worksgate.directory import Account, DirectoryUnavailable
@@ -452,6 +453,7 @@ async def test_without_a_mail_server_the_administrator_still_can(reset: Resettin
 async def test_r106_link_address_and_passwords_are_in_no_log_and_no_file(
     reset: Resetting, server: MailServer, database: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    log.configure(SETTINGS)
     await reset.ask("aoi")
     secret = secret_of((await server.wait_for(1))[0].link)
     server.refused.add("shared@example.com")
@@ -463,6 +465,7 @@ async def test_r106_link_address_and_passwords_are_in_no_log_and_no_file(
         await reset.finish(secret, "canary of another password")
     await reset.answered()
     await reset.audit.close()
+    log.close()
     logged = "".join(capfd.readouterr())
     for name in ("password_reset.requested", "password.changed", "mail.not_sent"):
         assert name in logged

@@ -201,14 +201,20 @@ async def test_r91_token_without_a_claim_is_refused(fake: FakeProvider, claim: s
     [
         {"aud": ["worksgate"]},
         {"aud": ["worksgate", "another-client"], "azp": "worksgate"},
-        {"exp": int(time.time()) - 30},
     ],
-    ids=["aud-list", "aud-azp", "within-skew"],
+    ids=["aud-list", "aud-azp"],
 )
 async def test_r91_token_with_an_unusual_claim_is_believed(
     fake: FakeProvider, claims: dict[str, Any]
 ) -> None:
     fake.claims = claims
+    async with source_at(fake) as source:
+        assert await sign_in(fake, source)
+
+
+async def test_r91_token_that_has_just_expired_is_believed(fake: FakeProvider) -> None:
+    """The provider's clock may be a little ahead of ours."""
+    fake.claims = {"exp": int(time.time()) - 30}
     async with source_at(fake) as source:
         assert await sign_in(fake, source)
 
