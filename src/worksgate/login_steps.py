@@ -102,7 +102,8 @@ class LoginSteps:
             return None
         enrolled = await self._factors.of(person.subject_id)
         if enrolled.any:
-            if await self._is_trusted(person, browser, now):
+            trusts = not transaction.is_for_account  # a full login is wanted there
+            if trusts and await self._is_trusted(person, browser, now):
                 return None
             await self.keep(transaction, progress)
             return await self.question(transaction, progress, enrolled)

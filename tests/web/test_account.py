@@ -743,3 +743,22 @@ async def test_a_password_change_is_finished_though_nobody_waits_for_it(
     async with asyncio.timeout(5):
         while not is_login(await other.account()):  # noqa: ASYNC110  # it tells of no event
             await asyncio.sleep(0.01)
+
+
+async def test_r83_a_remembered_device_gives_the_second_factor_all_the_same(
+    installation: Installation,
+) -> None:
+    app = await set_up_app(installation, await signed_in(installation))
+    installation.clock.advance(60)
+    browser = installation.browser()
+    step = await browser.sign_in()
+    code = app.at(int(installation.clock()))
+    await browser.submit(LoginPage.of(step), step="prove", otp=code, remember="1")
+    installation.clock.advance(700)
+    login = LoginPage.of(await browser.account("/authenticator"))
+    step = await browser.submit(login, username=USERNAME, password=PASSWORD)
+    assert title(step) == "Confirm that it is you"
+    code = app.at(int(installation.clock()))
+    response = await browser.submit(LoginPage.of(step), step="prove", otp=code)
+    page = await browser.http.get(response.headers["location"])
+    assert title(page) == "Set up an authenticator app"

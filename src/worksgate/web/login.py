@@ -408,6 +408,7 @@ class LoginPages:
             problem=problem,
             retry_after=retry_after,
             cancel=transaction.may_cancel,
+            for_account=transaction.is_for_account,
             passwords=ways.passwords,
             buttons=ways.buttons,
             passkey_options=ways.passkey_options,

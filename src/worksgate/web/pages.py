@@ -65,6 +65,7 @@ class LoginForm:
     ``Problem.THROTTLED``. ``cancel`` adds a button that sends ``cancel=1``. ``buttons`` are pairs
     of name and label of other providers, which send ``source``; ``passkey_options`` (JSON) let a
     passkey stand for the password, sent as ``passkey``. ``reset_url`` is for a forgotten password.
+    ``for_account`` says that the person goes to their own account, not to the service.
     """
 
     action: str
@@ -80,6 +81,7 @@ class LoginForm:
     buttons: Sequence[tuple[str, str]] = ()
     passkey_options: str | None = None
     reset_url: str | None = None
+    for_account: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
