@@ -374,6 +374,30 @@ class Administration:
         await self._forget_person(person)
         return removed
 
+    async def release_key(self, value: str) -> int:
+        """Let a user key that somebody had go to whoever signs in, or is added, with it next.
+
+        How many had had it: removed people, and people of other sources, who lose it. With the key
+        goes their place in LINE WORKS. Raises Refused where somebody of the built-in directory has
+        it.
+        """
+        event = AuditEvent(
+            event=Event.USER_CHANGED,
+            at=self._clock(),
+            actor=self._actor,
+            detail=f"user key {value} released",
+        )
+        async with self._directory.changing() as transaction:
+            probe = [
+                Account(id="", username="", external_key=value),
+                Account(id="", username="", works_account=value),
+            ]
+            holders = (await transaction.occupancy(probe)).holders
+        if holders:
+            names = ", ".join(sorted({each.username for each in holders.values()}))
+            raise Refused(f"{names} has it; give it up there first, with worksgate user set")
+        return await self._directory.people.release_key(value, event)
+
     # People of other sources, remembered from their last sign-in
 
     async def people(self, source: str | None = None) -> list[RememberedPerson]:

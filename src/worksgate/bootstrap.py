@@ -79,8 +79,8 @@ def create_app(
     Run it by itself, or mount it under any path of a Starlette or FastAPI application;
     ``settings.public_url`` then ends with that path. Without ``settings``, worksgate.toml and the
     environment are read. ``authenticate(username, password)`` is a function of your own, plain or
-    async, that returns a ``Person`` or None; it takes the place of the built-in directory, as
-    ``sources`` do, which are asked in their order.
+    async, that returns a ``Person`` or None; it takes the place of the built-in directory and of
+    the ``[[source]]`` tables, as ``sources`` do, which are asked in their order.
     Raises ConfigurationError, or ValueError where both are given or two sources have one name.
     """
     settings = load(None, os.environ, {}) if settings is None else checked(settings)
@@ -117,7 +117,7 @@ async def open_installation(
         in_use = (
             _open_sources(settings, directory, hashing, stack, clock)
             if sources is None
-            else SourcesInUse(sources, people=RememberedPeople(directory.people))
+            else _in_use(sources, directory, clock)
         )
         audit = AuditWriter(directory, clock)
         stack.push_async_callback(audit.close)
@@ -266,7 +266,7 @@ def _open_sources(
             source = open_password_source(each, stack, clock)
             passwords[each.name] = RememberedSource(source, directory.people, clock)
     domains = {each.name: each.domains for each in settings.all_sources}
-    people = RememberedPeople(directory.people)
+    people = RememberedPeople(directory.people, clock)
     return SourcesInUse(passwords, redirects, domains, people, changer)
 
 
@@ -315,6 +315,13 @@ def open_redirect_source(
     source = OidcSource(settings.name, settings, now=clock)
     stack.push_async_callback(source.close)
     return source
+
+
+def _in_use(sources: Mapping[str, Source], directory: Directory, clock: Clock) -> SourcesInUse:
+    """A company's own sources, which are given as objects; their people are remembered too."""
+    people = directory.people
+    remembered = {name: RememberedSource(each, people, clock) for name, each in sources.items()}
+    return SourcesInUse(remembered, people=RememberedPeople(people, clock))
 
 
 def _by_name(sources: Sequence[Source]) -> Mapping[str, Source]:

@@ -191,7 +191,13 @@ class ImapLogin:
         return client
 
     async def _log_in(self, login: _Login) -> ImapLoginResponse:
-        """What is right but not allowed counts as wrong, or the count would tell (R-62)."""
+        """What is right but not allowed counts as wrong, or the count would tell (R-62).
+
+        An app password cannot be guessed, so it is looked at before the count: nobody keeps a mail
+        client out by wrong passwords (R-79).
+        """
+        if (proven := await self._by_app_password(login)) is not None:
+            return await self._issue(login, proven, await self._checked(login, proven))
         try:
             await self._throttle.admit(login.attempt, login.now)
         except TooManyAttempts:
@@ -212,8 +218,8 @@ class ImapLogin:
     # Whose password it is
 
     async def _verified(self, login: _Login) -> _Proven:
-        found = await self._by_app_password(login)
-        if found is None and login.client.imap_passwords is ImapPasswords.ALL:
+        found = None
+        if login.client.imap_passwords is ImapPasswords.ALL:
             found = await self._by_password(login)
         if found is None:
             self._trail.failed(login)

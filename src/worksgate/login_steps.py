@@ -19,7 +19,7 @@ from worksgate.credentials import digest, new_secret
 from worksgate.factors import MAX_FACTOR_FAILURES, Enrolled, FactorRefused, Holder, factor_account
 from worksgate.factors.book import Factors
 from worksgate.login_transaction import LoginTransaction
-from worksgate.oauth.model import Client, Interim
+from worksgate.oauth.model import Client, Interim, LoginKind, SessionKeyCheck
 from worksgate.settings import Settings
 from worksgate.sign_in import (
     Browser,
@@ -27,6 +27,7 @@ from worksgate.sign_in import (
     LoginDenied,
     LoginLost,
     NewPasswordNeeded,
+    PasswordNeeded,
     Proof,
     SecondFactorNeeded,
     TooManyWrongFactors,
@@ -39,7 +40,9 @@ from worksgate.throttle import Attempt, Throttle
 _PENDING = "pending_login"
 _TRUSTED = "trusted_device"
 
-Step = NewPasswordNeeded | SecondFactorNeeded | EnrolmentNeeded
+Step = NewPasswordNeeded | SecondFactorNeeded | EnrolmentNeeded | PasswordNeeded
+
+_BY_STRICTNESS = (Action.ALLOW, Action.ASK, Action.REQUIRE, Action.DENY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +50,8 @@ class LoginProgress:
     """How far a login has come; ``challenge`` is this login's own for passkeys (base64url).
 
     ``totp_secret`` is there while the person sets up an authenticator app. ``from_session`` says
-    that the person was known by a session, which goes on unless it learns of a second factor.
+    that the person was known by a session, ``authenticated_at`` since when: what it learns of a
+    second factor makes it no younger (R-29).
     """
 
     source: str
@@ -55,6 +59,8 @@ class LoginProgress:
     second_factor_at: float | None = None
     password_changed: bool = False
     from_session: bool = False
+    known_factor_at: float | None = None
+    authenticated_at: float | None = None
     challenge: str = field(default_factory=new_secret, repr=False)
     totp_secret: str | None = field(default=None, repr=False)
 
@@ -83,7 +89,7 @@ class LoginSteps:
 
     async def next(
         self,
-        client: Client,
+        rulers: Sequence[Client],
         transaction: LoginTransaction,
         progress: LoginProgress,
         browser: Browser,
@@ -91,25 +97,30 @@ class LoginSteps:
     ) -> Step | None:
         """What the person has to do next, or None; it is kept until they have.
 
-        Raises LoginDenied, or an outage.
+        ``rulers`` are the clients whose rules hold: the strictest of them counts. Raises
+        LoginDenied, or an outage.
         """
         person = progress.person
-        action = _action(client, transaction, progress, browser, now)
+        action = _strictest(rulers, transaction, progress, browser, now)
+        is_asked = progress.second_factor_at is None and action is not Action.ALLOW
+        enrolled = await self._factors.of(person.subject_id) if is_asked else Enrolled()
+        if enrolled.any and not await self._is_spared(transaction, person, browser, now):
+            await self.keep(transaction, progress)
+            return await self.question(transaction, progress, enrolled)
         if person.must_change_password and not progress.password_changed:
             await self.keep(transaction, progress)
             return NewPasswordNeeded(transaction, person)
-        if progress.second_factor_at is not None or action is Action.ALLOW:
-            return None
-        enrolled = await self._factors.of(person.subject_id)
-        if enrolled.any:
-            trusts = not transaction.is_for_account  # a full login is wanted there (R-83)
-            if trusts and await self._is_trusted(person, browser, now):
-                return None
-            await self.keep(transaction, progress)
-            return await self.question(transaction, progress, enrolled)
-        if action is Action.REQUIRE:
+        if is_asked and not enrolled.any and action is Action.REQUIRE:
+            if progress.from_session:  # what is set up now must be the person's: the password first
+                return PasswordNeeded(transaction)
             return await self.enrolment(transaction, progress)
         return None
+
+    async def _is_spared(
+        self, transaction: LoginTransaction, person: Person, browser: Browser, now: float
+    ) -> bool:
+        """Whether this browser is not asked; a full login is wanted for the account (R-83)."""
+        return not transaction.is_for_account and await self._is_trusted(person, browser, now)
 
     # Between two requests
 
@@ -175,7 +186,7 @@ class LoginSteps:
             raise await self._wrong(transaction, progress, left)
         await self._throttle.succeeded(attempt, now)
         # What was signed once is not taken twice.
-        return replace(progress, second_factor_at=now, from_session=False, challenge=new_secret())
+        return replace(progress, second_factor_at=now, challenge=new_secret())
 
     async def _is_right(
         self, holder: Holder, progress: LoginProgress, proof: Proof, now: float
@@ -250,7 +261,6 @@ class LoginSteps:
         done = replace(
             progress,
             second_factor_at=now,
-            from_session=False,
             totp_secret=None,
             challenge=new_secret(),
         )
@@ -301,25 +311,39 @@ class LoginSteps:
         return False
 
 
-def _action(
-    client: Client,
+def _strictest(
+    rulers: Sequence[Client],
     transaction: LoginTransaction,
     progress: LoginProgress,
     browser: Browser,
     now: float,
 ) -> Action:
-    """What the client's rules say. Raises LoginDenied."""
-    situation = Situation(
-        kind=transaction.login_kind,
-        address=browser.address,
-        groups=progress.person.groups,
-        source=progress.source,
-        at=now,
-    )
-    decision = decide_by_texts(client.rules, client.second_factor, situation)
+    """What the rules say. Raises LoginDenied."""
+    decisions = [
+        decide_by_texts(
+            client.rules,
+            client.second_factor,
+            Situation(
+                kind=kind,
+                address=browser.address,
+                groups=progress.person.groups,
+                source=progress.source,
+                at=now,
+            ),
+        )
+        for client in rulers
+        for kind in _possible_kinds(client, transaction.login_kind)
+    ]
+    decision = max(decisions, key=lambda each: _BY_STRICTNESS.index(each.action))
     if decision.action is Action.DENY:
         raise LoginDenied(str(decision.rule or "; ".join(decision.reasons)))
     return decision.action
+
+
+def _possible_kinds(client: Client, kind: LoginKind) -> Sequence[LoginKind]:
+    """Who says that they are the app may be a browser, unless LINE WORKS confirms it."""
+    confirmed = client.session_key_check is SessionKeyCheck.FAIL_CLOSED
+    return (kind,) if kind is not LoginKind.APP or confirmed else (kind, LoginKind.WEB)
 
 
 def _key_of(transaction: LoginTransaction) -> str:

@@ -11,7 +11,7 @@ from worksgate.factors.book import Factors
 from worksgate.login_transaction import LoginTransaction, TransactionSigner
 from worksgate.oauth.model import Client
 from worksgate.records import Records
-from worksgate.sign_in import Browser, WrongPassword
+from worksgate.sign_in import Browser, UnknownPasskey, WrongPassword
 from worksgate.sources import Person, PersonDisabled, SourceUnavailable
 from worksgate.sources_in_use import SourcesInUse
 from worksgate.throttle import Attempt, Throttle, TooManyAttempts, account_key
@@ -80,7 +80,7 @@ class PasswordCheck:
     ) -> tuple[str, Person]:
         """The name of the source and the person of a passkey that stands for the password.
 
-        Raises WrongPassword, TooManyAttempts, or an outage.
+        Raises UnknownPasskey, TooManyAttempts, or an outage.
         """
         attempt = Attempt(f"passkey {transaction.id}", browser.address)
         await self._throttle.admit(attempt, now)
@@ -97,11 +97,11 @@ class PasswordCheck:
             )
         except FactorRefused:
             await self._throttle.failed(attempt, now)
-            raise WrongPassword from None
+            raise UnknownPasskey from None
         found = await self._sources.by_subject(subject)
         if found is None or found[0] not in self._allowed(client):
             self._failed(now, transaction, browser, "", "passkey: nobody of this client's")
-            raise WrongPassword
+            raise UnknownPasskey
         await self._throttle.succeeded(attempt, now)
         return found
 

@@ -5,7 +5,7 @@
     depart, land   another provider says who they are
     use_passkey    a passkey does
     prove          they showed a second factor; enrol: they set one up first
-    change_password  the password was only lent to them
+    change_password  their password was temporary: they choose their own
     continue_as    they are signed in already and said that this is who they mean to be
     exchange_code  LINE WORKS posts the code and gets an access token
     user_info      LINE WORKS posts the access token and learns who it is
@@ -18,16 +18,17 @@ they meet. Nothing in this file knows HTTP.
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from worksgate.audit import AuditLog, Event
 from worksgate.clients import ClientRegistry, check_admitted
-from worksgate.credentials import digest, new_secret
+from worksgate.credentials import HashingBusy, digest, new_secret
 from worksgate.directory import DirectoryUnavailable
 from worksgate.factors.book import Factors
 from worksgate.imap_login import ImapLogin
 from worksgate.login_steps import LoginProgress, LoginSteps, Step
-from worksgate.login_transaction import LoginTransaction, TransactionSigner
+from worksgate.login_transaction import ForgedTransaction, LoginTransaction, TransactionSigner
 from worksgate.oauth.authorization import AuthorizationRequest
 from worksgate.oauth.errors import (
     AuthorizationError,
@@ -60,6 +61,8 @@ from worksgate.sign_in import (
     Authorized,
     Browser,
     LoginDenied,
+    LoginLost,
+    NewPasswordNeeded,
     NoUserKey,
     PasswordNeeded,
     Proof,
@@ -215,6 +218,8 @@ class IdentityProvider:
         what ``log_in`` does.
         """
         now = self._clock()
+        if not browser.may_receive_code:
+            raise ForgedTransaction("a provider sends people back, not pictures")
         login = await self._upstream.returned(source, query, browser, now)
         transaction = login.transaction
         await self._check_unspent(transaction)
@@ -277,16 +282,23 @@ class IdentityProvider:
     async def change_password(
         self, transaction: LoginTransaction, new_password: str, browser: Browser
     ) -> Outcome:
-        """Replace a password that was only lent.
+        """Replace a temporary password.
 
         Raises WeakPassword, LoginLost, and what ``log_in`` does.
         """
         now = self._clock()
         await self._check_unspent(transaction)
         progress = await self._steps.resume(transaction, now)
+        rulers = await self._rulers(await self._client_of(transaction), progress.source)
+        due = await self._steps.next(rulers, transaction, progress, browser, now)
+        if not isinstance(due, NewPasswordNeeded):
+            raise LoginLost  # nobody has asked for a new one
         person = await self._sources.change_password(progress.source, progress.person, new_password)
         if person is None:
             raise PersonDisabled
+        self._records.login(
+            Event.PASSWORD_CHANGED, now, transaction, browser, person, detail="was temporary"
+        )
         await self._store.forget(person.subject_id)  # whoever else was signed in by the old one
         done = replace(progress, person=person, password_changed=True)
         return await self._go_on(transaction, done, browser, now)
@@ -332,9 +344,10 @@ class IdentityProvider:
         options = None
         if self.settings.passkeys and self._factors.passkeys_usable:
             challenge = self.signer.passkey_challenge(transaction).encode()
-            options = await self._factors.passkey_options(
-                None, challenge, require_user_verification=True
-            )
+            with suppress(HashingBusy):  # then the password must do
+                options = await self._factors.passkey_options(
+                    None, challenge, require_user_verification=True
+                )
         return WaysIn(self._sources.takes_passwords(client), buttons, options)
 
     def begin_for_account(self, browser: Browser) -> LoginTransaction:
@@ -467,8 +480,11 @@ class IdentityProvider:
     ) -> Outcome:
         """Complete a login, or say what is missing."""
         client, person = await self._client_of(transaction), progress.person
+        if client.sources and progress.source not in client.sources:
+            return PasswordNeeded(transaction)  # their session is of a source that is not for it
         try:
-            step = await self._steps.next(client, transaction, progress, browser, now)
+            rulers = await self._rulers(client, progress.source)
+            step = await self._steps.next(rulers, transaction, progress, browser, now)
         except LoginDenied as denied:
             self._records.login(
                 Event.LOGIN_REFUSED, now, transaction, browser, person, detail=f"rule: {denied}"
@@ -476,11 +492,16 @@ class IdentityProvider:
             raise
         if step is not None:
             return step
-        if progress.from_session:
+        if progress.from_session and progress.second_factor_at == progress.known_factor_at:
             return await self._issue(transaction, progress.source, person, browser, now)
         secret = new_secret()
         session = self._sessions.opened(
-            secret, progress.source, person, self._clock(), progress.second_factor_at
+            secret,
+            progress.source,
+            person,
+            self._clock(),
+            second_factor_at=progress.second_factor_at,
+            authenticated_at=progress.authenticated_at,
         )
         authorized = await self._issue(transaction, progress.source, person, browser, now, session)
         await self._steps.end(transaction)
@@ -542,6 +563,18 @@ class IdentityProvider:
             raise PersonDisabled
         return Authorized(transaction.redirect_uri)
 
+    async def _rulers(self, client: Client, source: str) -> Sequence[Client]:
+        """The clients whose rules hold: of a person's own account, all that they may use."""
+        if client is not _ACCOUNT:
+            return (client,)
+        clients = (await self.clients.snapshot()).values()
+        theirs = [
+            each
+            for each in clients
+            if each.enabled and (not each.sources or source in each.sources)
+        ]
+        return theirs or (client,)
+
     async def _client_of(self, transaction: LoginTransaction) -> Client:
         if transaction.is_for_account:
             return _ACCOUNT
@@ -560,7 +593,9 @@ def _of_session(session: Session, person: Person) -> LoginProgress:
         source=session.source,
         person=person,
         second_factor_at=session.second_factor_at,
+        known_factor_at=session.second_factor_at,
         from_session=True,
+        authenticated_at=session.authenticated_at,
     )
 
 

@@ -289,7 +289,8 @@ class SelfService:
         self._audit.record(visitor.event(Event.PASSWORD_CHANGED, "changed at the account page"))
         await self._store.forget(changed.subject_id)
         secret = new_secret()
-        await self._store.save(_renewed(visitor.session, secret))
+        renewed = structs.replace(_renewed(visitor.session, secret), revision=changed.revision)
+        await self._store.save(renewed)
         self._tell(lambda texts: texts.password_changed(changed, visitor.language))
         return secret
 

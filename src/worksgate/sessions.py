@@ -31,24 +31,28 @@ class Sessions:
         source: str,
         person: Person,
         now: float,
+        *,
         second_factor_at: float | None = None,
+        authenticated_at: float | None = None,
     ) -> Session:
-        """A new session, not kept yet."""
+        """A new session, not kept yet; ``authenticated_at`` is that of the session it replaces."""
+        began = now if authenticated_at is None else authenticated_at
         return Session(
             key=digest(secret),
             grant_id=new_ordered_id(),
             subject_id=person.subject_id,
             client_id="",
-            expires_at=now + min(self._idle, self._absolute),
+            expires_at=min(now + self._idle, began + self._absolute),
             source=source,
             username=person.username,
             name=person.name,
             external_key=person.external_key,
             works_account=person.works_account,
-            authenticated_at=now,
+            authenticated_at=began,
             email=person.email,
             person_groups="\n".join(person.groups),
             second_factor_at=second_factor_at,
+            revision=person.revision,
         )
 
     async def find(self, secret: str | None, now: float) -> tuple[Session, Person] | None:
@@ -90,5 +94,6 @@ def _last_seen(session: Session) -> Person:
         external_key=session.external_key,
         works_account=session.works_account,
         email=session.email,
+        revision=session.revision,
         groups=tuple(filter(None, session.person_groups.split("\n"))),
     )

@@ -73,7 +73,7 @@ class WaysIn:
 
 @dataclass(frozen=True, slots=True)
 class NewPasswordNeeded:
-    """The password was only lent: the person chooses their own first (R-85)."""
+    """The password is temporary: the person chooses their own first (R-85)."""
 
     transaction: LoginTransaction
     person: Person
@@ -155,6 +155,10 @@ class TooManyWrongFactors(Exception):
 
 class WrongPassword(Exception):
     """The name is unknown or the password wrong; never which."""
+
+
+class UnknownPasskey(WrongPassword):
+    """The passkey is not known here, or what it signed is wrong."""
 
 
 class AlreadySignedIn(Exception):

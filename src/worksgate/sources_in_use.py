@@ -10,6 +10,7 @@ from typing import Protocol
 
 from worksgate.oauth.model import Client
 from worksgate.sources import Person, RedirectSource, Source
+from worksgate.throttle import account_key
 
 
 class UnknownSource(Exception):
@@ -49,7 +50,12 @@ class SourcesInUse:
     changer: PasswordChanger | None = None
 
     def for_password(self, client: Client, username: str) -> Sequence[Source]:
-        """The sources that may know this name's password, in their order."""
+        """The sources that may know this name's password, in their order.
+
+        None where another provider owns the name's domain: their password is for nobody else.
+        """
+        if self.elsewhere(client, username) is not None:
+            return ()
         allowed = [each for name, each in self.passwords.items() if _is_allowed(client, name)]
         owners = [each for each in allowed if self._owns(each.name, username)]
         return owners or [each for each in allowed if not self.domains.get(each.name)]
@@ -106,8 +112,8 @@ class SourcesInUse:
         )
 
     def _owns(self, name: str, username: str) -> bool:
-        _, at, domain = username.strip().rpartition("@")
-        return bool(at) and domain.lower() in self.domains.get(name, ())
+        _, at, domain = account_key(username).rpartition("@")
+        return bool(at) and domain in self.domains.get(name, ())
 
 
 def _is_allowed(client: Client, name: str) -> bool:

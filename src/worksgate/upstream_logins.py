@@ -64,7 +64,9 @@ class UpstreamLogins:
         login_hint: str | None,
     ) -> SentElsewhere:
         """Where to send the browser. Raises SourceUnavailable, or an outage."""
-        departure = await source.begin(self.return_url(source.name), login_hint)
+        departure = await source.begin(
+            self.return_url(source.name), login_hint, anew=transaction.is_for_account
+        )
         kept = _Kept(source.name, self._signer.sign(transaction), departure.kept)
         await self._store.save(
             Interim(
@@ -86,12 +88,16 @@ class UpstreamLogins:
 
         Raises ForgedTransaction, ExpiredTransaction, or an outage.
         """
-        found = await self._store.take(Interim, _key_of(query.get("state", "")))
+        key = _key_of(query.get("state", ""))
+        found = await self._store.find(Interim, key)
         if found is None or found.purpose != _PURPOSE:
             raise ForgedTransaction("the state is unknown or was used before")
         kept = msgspec.json.decode(found.data, type=_Kept)
-        # Our own signature: what is checked is the browser, and the time.
+        # Our own signature: what is checked is the browser, and the time. A stranger who has the
+        # state must not use it up.
         transaction = self._signer.read_kept(kept.transaction, browser.secret, now)
+        if await self._store.take(Interim, key) is None:
+            raise ForgedTransaction("the state was used at this very moment", transaction)
         if not hmac.compare_digest(kept.source.encode(), source.encode("utf-8", "replace")):
             raise ForgedTransaction("the state is another source's", transaction)
         return UpstreamLogin(transaction, kept.kept)

@@ -396,6 +396,22 @@ def reset_factors(*, username: str, source: str | None, config: Path | None, yes
     print_line(f"{username} {'has' if removed else 'had'} no second factor{' now' * removed}.")
 
 
+@app.command("release-key")
+@click.argument("key")
+@config_option
+@yes_option
+def release_key(*, key: str, config: Path | None, yes: bool) -> None:
+    """Free a user key that somebody had.
+
+    Whoever signs in or is added with it next gets their place in LINE WORKS: for people who move
+    from one identity source to another.
+    """
+    settings = read_installation(config)
+    confirm(f"Let somebody else have the user key {key}?", yes=yes)
+    count = administer(settings, lambda administration: administration.release_key(key))
+    print_line(f"{key} is free." if count else f"{key} was free already.")
+
+
 @app.command("disable")
 @click.argument("username")
 @source_option

@@ -7,10 +7,10 @@ a few kinds of records, of some months.
 import asyncio
 from typing import Any, Final
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, literal, or_, select
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.directory import schema
+from worksgate.directory import SUBJECT_PREFIX, schema
 from worksgate.directory.rows import encoded, event_from
 from worksgate.directory.verbs import Connections, finished
 
@@ -55,7 +55,11 @@ class OwnHistory:
         Of those that name nobody who is known, theirs are the ones in which their name was typed.
         """
         columns = schema.audit.c
-        typed = and_(columns.subject_id.is_(None), columns.username == encoded(username))
+        # A name is one person's in the built-in directory alone.
+        is_built_in = literal(subject_id.startswith(SUBJECT_PREFIX))
+        typed = and_(
+            columns.subject_id.is_(None), columns.username == encoded(username), is_built_in
+        )
         query = (
             select(schema.audit)
             .where(

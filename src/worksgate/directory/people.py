@@ -7,20 +7,25 @@ says.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, insert, or_, select, update
+import structlog
+from sqlalchemy import RowMapping, Select, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent
 from worksgate.directory import schema
+from worksgate.directory.occupancy import KEY_KINDS
 from worksgate.directory.rows import event_values
 from worksgate.directory.verbs import Connections, finished
 from worksgate.sources import Person
 from worksgate.throttle import account_key
 
 _MAX_LISTED = 10_000
+
+_log = structlog.get_logger("worksgate.directory.people")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +50,42 @@ class People:
         return self._connections.unfinished
 
     @finished
-    async def remember(self, source: str, person: Person, now: float) -> bool:
-        """Keep what a source has just said of a person; whether they may sign in here."""
-        return await self._remember(source, person, now)
+    async def remember(self, source: str, person: Person, now: float) -> Person | None:
+        """Keep what a source has just said of a person, and return them as they are let in.
+
+        A user key that belongs, or belonged, to somebody else is not theirs, whatever the source
+        says: with it they would be that person for LINE WORKS (R-56). None where they are disabled
+        here.
+        """
+        for _ in range(2):
+            async with self._connections.writing() as connection:
+                admitted = await _with_own_keys(connection, person)
+                values = {**_values(source, admitted), "last_login_at": now}
+                same = _TABLE.c.subject_id == person.subject_id
+                changed = await connection.execute(update(_TABLE).where(same).values(values))
+                if changed.rowcount == 1:
+                    enabled = await connection.scalar(select(_TABLE.c.enabled).where(same))
+                    return admitted if enabled else None
+            if await self._added({**values, "enabled": True, "first_login_at": now}):
+                return admitted
+        return None  # somebody removes the row as often as we write it
+
+    @finished
+    async def release_key(self, value: str, event: AuditEvent) -> int:
+        """Let a user key go to whoever signs in with it next; how many had or had had it.
+
+        Accounts of the built-in directory keep theirs.
+        """
+        retired = schema.retired_keys
+        async with self._connections.writing() as connection:
+            freed = await connection.execute(delete(retired).where(retired.c.value == value))
+            count = freed.rowcount
+            for name in KEY_KINDS:
+                held = update(_TABLE).where(_TABLE.c[name] == value).values({name: None})
+                count += (await connection.execute(held)).rowcount
+            if count:
+                await connection.execute(insert(schema.audit), [event_values(event)])
+        return count
 
     @finished
     async def find(self, subject_id: str) -> RememberedPerson | None:
@@ -80,19 +118,6 @@ class People:
                 await connection.execute(insert(schema.audit), [event_values(event)])
             return changed.rowcount == 1
 
-    async def _remember(self, source: str, person: Person, now: float) -> bool:
-        values = {**_values(source, person), "last_login_at": now}
-        for _ in range(2):
-            async with self._connections.writing() as connection:
-                same = _TABLE.c.subject_id == person.subject_id
-                changed = await connection.execute(update(_TABLE).where(same).values(values))
-                if changed.rowcount == 1:
-                    enabled = await connection.scalar(select(_TABLE.c.enabled).where(same))
-                    return bool(enabled)
-            if await self._added({**values, "enabled": True, "first_login_at": now}):
-                return True
-        return False  # somebody removes the row as often as we write it
-
     async def _added(self, values: dict[str, Any]) -> bool:
         try:
             async with self._connections.writing() as connection:
@@ -112,6 +137,32 @@ class People:
 
 
 _TABLE = schema.people
+
+
+async def _with_own_keys(connection: AsyncConnection, person: Person) -> Person:
+    """The person without the user keys that are somebody else's."""
+    for kind in KEY_KINDS:
+        value = getattr(person, kind)
+        if value is not None and await _is_anothers(connection, kind, value, person.subject_id):
+            _log.warning("person.key_taken", kind=kind, subject_id=person.subject_id)
+            without: dict[str, Any] = {kind: None}
+            person = replace(person, **without)
+    return person
+
+
+async def _is_anothers(connection: AsyncConnection, kind: str, value: str, subject_id: str) -> bool:
+    accounts, retired = schema.accounts, schema.retired_keys
+    questions = (
+        select(accounts.c.id).where(accounts.c[kind] == value),
+        select(retired.c.account_id).where(retired.c.kind == kind, retired.c.value == value),
+        select(_TABLE.c.subject_id).where(
+            _TABLE.c[kind] == value, _TABLE.c.subject_id != subject_id
+        ),
+    )
+    for question in questions:
+        if await connection.scalar(question.limit(1)) is not None:
+            return True
+    return False
 
 
 def _values(source: str, person: Person) -> dict[str, Any]:

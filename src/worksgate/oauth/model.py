@@ -215,7 +215,7 @@ class Session(Artifact, frozen=True, kw_only=True):
     ``authenticated_at`` starts the absolute limit; the idle one moves ``expires_at`` at each use.
     The names are those of the person at the sign-in, for sources that cannot be asked again;
     ``person_groups`` is a line for each group. ``second_factor_at`` is when a second factor was
-    given, if one was.
+    given, if one was; ``revision`` that of the password (R-31).
     """
 
     kind = "session"
@@ -229,6 +229,7 @@ class Session(Artifact, frozen=True, kw_only=True):
     email: str | None = None
     person_groups: str = ""
     second_factor_at: float | None = None
+    revision: str | None = None
 
 
 class SpentTransaction(Artifact, frozen=True, kw_only=True):

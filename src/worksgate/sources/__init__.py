@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 
 class SourceUnavailable(Exception):
-    """The source cannot say whether the password is right: it is down, slow or overloaded."""
+    """The source cannot say who this is: it is down, slow or overloaded."""
 
 
 class PersonDisabled(Exception):
@@ -40,7 +40,7 @@ class Person:
     obey the rules of ``oauth.user_info``. ``revision`` changes with the password, where the
     source can tell. ``email`` is only there where the source vouches that it is the person's;
     nobody is ever recognised by it. ``groups`` are names, as the source spells them.
-    ``must_change_password`` says that the password was only lent, and can be changed here (R-85).
+    ``must_change_password`` says that the password is temporary, and can be changed here (R-85).
     """
 
     subject_id: str
@@ -114,8 +114,13 @@ class RedirectSource(Protocol):
         """What the button on the login page calls it."""
         ...
 
-    async def begin(self, return_url: str, login_hint: str | None = None) -> Departure:
-        """Begin a sign-in that comes back to ``return_url``. Raises SourceUnavailable."""
+    async def begin(
+        self, return_url: str, login_hint: str | None = None, *, anew: bool = False
+    ) -> Departure:
+        """Begin a sign-in that comes back to ``return_url``. Raises SourceUnavailable.
+
+        ``anew`` asks that whoever is signed in there already must sign in again.
+        """
         ...
 
     async def finish(self, return_url: str, kept: str, query: Mapping[str, str]) -> Person:

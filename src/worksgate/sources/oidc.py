@@ -78,8 +78,13 @@ class OidcSource:
         """E-mail domains that lead here from the login page."""
         return self.settings.domains
 
-    async def begin(self, return_url: str, login_hint: str | None = None) -> Departure:
-        """Begin a sign-in that comes back to ``return_url``. Raises SourceUnavailable."""
+    async def begin(
+        self, return_url: str, login_hint: str | None = None, *, anew: bool = False
+    ) -> Departure:
+        """Begin a sign-in that comes back to ``return_url``. Raises SourceUnavailable.
+
+        ``anew`` sends ``prompt=login``.
+        """
         state = new_secret()
         kept = _Kept(
             source=self.name,
@@ -95,6 +100,7 @@ class OidcSource:
                 nonce=kept.nonce,
                 code_verifier=kept.code_verifier,
                 login_hint=_hint(login_hint),
+                anew=anew,
             )
         return Departure(url=url, state=state, kept=kept.as_text())
 

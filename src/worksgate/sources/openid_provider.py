@@ -119,6 +119,7 @@ class OpenIDProvider:
         nonce: str,
         code_verifier: str,
         login_hint: str | None,
+        anew: bool = False,
     ) -> str:
         """Where the browser is sent to sign in. Raises SourceUnavailable."""
         settings = self._settings
@@ -130,7 +131,7 @@ class OpenIDProvider:
             nonce=nonce,
             code_verifier=code_verifier,
             login_hint=login_hint,
-            prompt=settings.prompt or None,
+            prompt="login" if anew else settings.prompt or None,
             acr_values=" ".join(settings.acr_values) or None,
             **settings.parameters,
         )

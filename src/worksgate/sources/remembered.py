@@ -7,6 +7,7 @@ in.
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from worksgate.directory import DirectoryUnavailable
@@ -24,7 +25,7 @@ from worksgate.sources import (
 class Memory(Protocol):
     """Where people are remembered: the directory."""
 
-    async def remember(self, source: str, person: Person, now: float) -> bool: ...
+    async def remember(self, source: str, person: Person, now: float) -> Person | None: ...
 
     async def find(self, subject_id: str) -> RememberedPerson | None: ...
 
@@ -37,19 +38,31 @@ class _Remembering:
 
     async def _admit(self, person: Person) -> Person:
         try:
-            enabled = await self._people.remember(self.name, person, self._clock())
+            admitted = await self._people.remember(self.name, person, self._clock())
         except DirectoryUnavailable as error:
             raise SourceUnavailable(str(error)) from error
-        if not enabled:
+        if admitted is None:
             raise PersonDisabled
-        return person
+        return admitted
 
-    async def _is_disabled(self, subject_id: str) -> bool:
+    async def _still(self, subject_id: str, present: Person | None) -> Person | None:
+        """A person as their source has them now, with the user keys that are theirs here."""
+        if present is None:
+            return None
         try:
             remembered = await self._people.find(subject_id)
         except DirectoryUnavailable as error:
             raise SourceUnavailable(str(error)) from error
-        return remembered is not None and not remembered.enabled
+        if remembered is None:
+            return present
+        if not remembered.enabled:
+            return None
+        kept = remembered.person
+        return replace(
+            present,
+            external_key=present.external_key and kept.external_key,
+            works_account=present.works_account and kept.works_account,
+        )
 
 
 class RememberedSource(_Remembering):
@@ -68,9 +81,8 @@ class RememberedSource(_Remembering):
 
     async def find(self, subject_id: str, last_seen: Person) -> Person | None:
         """As the source says, None also for whoever is disabled here. Raises SourceUnavailable."""
-        if await self._is_disabled(subject_id):
-            return None
-        return await self._source.find(subject_id, last_seen)
+        present = await self._source.find(subject_id, last_seen)
+        return await self._still(subject_id, present)
 
 
 class RememberedRedirect(_Remembering):
@@ -86,32 +98,47 @@ class RememberedRedirect(_Remembering):
     def label(self) -> str:
         return self._source.label
 
-    async def begin(self, return_url: str, login_hint: str | None = None) -> Departure:
-        return await self._source.begin(return_url, login_hint)
+    async def begin(
+        self, return_url: str, login_hint: str | None = None, *, anew: bool = False
+    ) -> Departure:
+        return await self._source.begin(return_url, login_hint, anew=anew)
 
     async def finish(self, return_url: str, kept: str, query: Mapping[str, str]) -> Person:
         """As the source says; raises PersonDisabled also for whoever is disabled here."""
         return await self._admit(await self._source.finish(return_url, kept, query))
 
     async def find(self, subject_id: str, last_seen: Person) -> Person | None:
-        if await self._is_disabled(subject_id):
-            return None
-        return await self._source.find(subject_id, last_seen)
+        present = await self._source.find(subject_id, last_seen)
+        return await self._still(subject_id, present)
 
     async def logout_url(self, return_url: str) -> str | None:
         return await self._source.logout_url(return_url)
 
 
+BELIEVED_FOR = 40 * 86_400.0
+"""Seconds for which a source's word is taken for who comes by a passkey or an app password.
+
+Many sources cannot be asked again about a person who has left. LINE WORKS keeps apps signed in for
+30 days, so who still works there has signed in since.
+"""
+
+
 class RememberedPeople:
     """What is remembered of people, for who has nothing but their subject."""
 
-    def __init__(self, people: Memory) -> None:
+    def __init__(self, people: Memory, clock: Callable[[], float] = time.time) -> None:
         self._people = people
+        self._clock = clock
 
     async def last_seen(self, subject_id: str) -> Person | None:
-        """The person as their source said last, or None. Raises SourceUnavailable."""
+        """The person as their source said last, if not too long ago, or None.
+
+        Raises SourceUnavailable.
+        """
         try:
             remembered = await self._people.find(subject_id)
         except DirectoryUnavailable as error:
             raise SourceUnavailable(str(error)) from error
-        return remembered.person if remembered is not None else None
+        if remembered is None or remembered.last_login_at + BELIEVED_FOR <= self._clock():
+            return None
+        return remembered.person

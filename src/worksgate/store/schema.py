@@ -108,6 +108,7 @@ ADDED_COLUMNS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
         ("sessions", "email", "TEXT"),
         ("sessions", "person_groups", "TEXT NOT NULL DEFAULT ''"),
         ("sessions", "second_factor_at", "DOUBLE PRECISION"),
+        ("sessions", "revision", "TEXT"),
     ),
 }
 """Table, column and definition of what a migration adds, by its revision."""

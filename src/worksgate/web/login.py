@@ -39,6 +39,7 @@ from worksgate.sign_in import (
     SentElsewhere,
     SignedIn,
     TooManyWrongFactors,
+    UnknownPasskey,
     WrongFactor,
     WrongPassword,
 )
@@ -88,6 +89,7 @@ _REFUSALS = (
 """What ends a login, or this form of it: a page without a form."""
 
 _PROBLEMS: Mapping[type[Exception], tuple[Problem, int]] = {
+    UnknownPasskey: (Problem.PASSKEY_REFUSED, 403),
     WrongPassword: (Problem.WRONG_PASSWORD, 403),
     PasswordExpired: (Problem.PASSWORD_EXPIRED, 403),
     RefusedUpstream: (Problem.REFUSED_ELSEWHERE, 403),
@@ -102,6 +104,10 @@ _PROBLEMS: Mapping[type[Exception], tuple[Problem, int]] = {
     TimeoutError: (Problem.BUSY, 503),
 }
 """What is said above the form, and the status; the person can try again where they are."""
+
+
+FORM_DEADLINE = 0.4
+"""Seconds that the form may take to be shown again, after the deadline perhaps."""
 
 
 class LoginPages:
@@ -128,10 +134,11 @@ class LoginPages:
         view = View(request)
         try:
             async with asyncio.timeout(self._deadline):
-                outcome = await self._provider.authorize(view.query, view.browser)
+                return await self._go_on(
+                    view, await self._provider.authorize(view.query, view.browser)
+                )
         except (*_REFUSALS, *OUTAGES) as error:
             return await self._refuse(view, error, None)
-        return await self._go_on(view, outcome)
 
     async def land(self, request: Request) -> Response:
         """``GET /login/callback/{source}``: back from another provider."""
@@ -140,11 +147,11 @@ class LoginPages:
         try:
             async with asyncio.timeout(self._deadline):
                 outcome = await self._provider.land(source, view.parameters, view.browser)
+                return await self._go_on(view, outcome)
         except RefusedHere as refused:
-            return await self._back_to_the_form(view, refused)
+            return await self._try_again(view, refused.transaction, "", refused.why)
         except (*_REFUSALS, *OUTAGES) as error:
             return await self._refuse(view, error, None)
-        return await self._go_on(view, outcome)
 
     async def submit(self, request: Request) -> Response:
         """``POST /login``: the login form, or the answer to the question which account."""
@@ -297,10 +304,6 @@ class LoginPages:
         outcome = await self._provider.log_in(transaction, username, password, view.browser)
         return await self._go_on(view, outcome)
 
-    async def _back_to_the_form(self, view: View, refused: RefusedHere) -> Response:
-        """The login form again, for who came back from another provider without success."""
-        return await self._try_again(view, refused.transaction, "", refused.why)
-
     async def _try_again(
         self, view: View, transaction: LoginTransaction, username: str, error: Exception
     ) -> Response:
@@ -310,14 +313,18 @@ class LoginPages:
         if isinstance(error, OUTAGES):
             self._tell_administrator(view, error)
         seconds = error.retry_after if isinstance(error, TooManyAttempts) else None
-        return await self._login_form(
-            view,
-            transaction,
-            username=username,
-            problem=problem,
-            status=status,
-            retry_after=None if seconds is None else max(1, round(seconds)),
-        )
+        try:
+            async with asyncio.timeout(FORM_DEADLINE):
+                return await self._login_form(
+                    view,
+                    transaction,
+                    username=username,
+                    problem=problem,
+                    status=status,
+                    retry_after=None if seconds is None else max(1, round(seconds)),
+                )
+        except (*_REFUSALS, *OUTAGES) as worse:
+            return await self._refuse(view, worse, transaction)
 
     async def _refuse(
         self, view: View, error: Exception, transaction: LoginTransaction | None
