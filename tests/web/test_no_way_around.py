@@ -1,0 +1,222 @@
+"""Ways around a second factor, a rule, a source or a user key that somebody has tried."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.installation import (
+    CALLBACK,
+    EXTERNAL_KEY,
+    PASSWORD,
+    USERNAME,
+    Browser,
+    Installation,
+    LoginPage,
+    code_of,
+    installed,
+)
+from tests.web import company
+from tests.web.test_imap_login import ask
+from tests.web.test_login_steps import enrolled
+
+from worksgate.source_settings import PythonSettings
+
+NEW_PASSWORD = "seven green ladders sing"
+THEIR_PASSWORD = "own words of theirs"
+HOURS = 6 * 3_600
+
+
+@pytest.fixture
+async def two(tmp_path: Path) -> AsyncIterator[Installation]:
+    """An installation with a company's own people beside the built-in directory."""
+    company.PEOPLE.clear()
+    source = PythonSettings(name="corp", function="tests.web.company:authenticate")
+    async with installed(tmp_path, sources=(source,)) as installation:
+        yield installation
+
+
+def joins(name: str, **facts: str) -> None:
+    """Somebody is a person of the company's own from now on."""
+    company.PEOPLE[name] = {"username": name, "id": name, "password": THEIR_PASSWORD, **facts}
+
+
+async def at_another_client(
+    installation: Installation, browser: Browser, **settings: object
+) -> None:
+    """From now on the browser comes from another tenant of LINE WORKS."""
+    made = await installation.administration.add_client("Beta", redirect_uris=(CALLBACK,))
+    await installation.administration.change_client("Beta", **settings)
+    await installation.settle()
+    browser.client_id = made.client.client_id
+
+
+async def test_r20_r83_a_password_is_not_changed_where_nobody_has_asked_for_it(
+    installation: Installation,
+) -> None:
+    await enrolled(installation)
+    thief = installation.browser(address="198.51.100.66")
+    page = LoginPage.of(await thief.sign_in())
+    response = await thief.submit(page, step="password", new_password=NEW_PASSWORD)
+    assert response.status_code == 409
+    again = await installation.browser().sign_in()
+    assert "Confirm that it is you" in again.text
+
+
+async def test_r83_an_old_session_sets_up_no_factor(installation: Installation) -> None:
+    browser = installation.browser()
+    assert (await browser.sign_in()).status_code == 303
+    installation.clock.advance(HOURS)
+    await at_another_client(installation, browser, second_factor="required")
+    response = await browser.arrive()
+    assert 'name="password"' in response.text
+    assert "Set up a second step" not in response.text
+    page = LoginPage.of(response)
+    for step in ("enrol", "password", "resume"):
+        fields = {"otp": "000000", "new_password": NEW_PASSWORD}
+        assert (await browser.submit(page, step=step, **fields)).status_code == 409
+
+
+async def test_r29_r83_a_second_factor_makes_a_session_no_younger(
+    installation: Installation,
+) -> None:
+    app, _ = await enrolled(installation)
+    await installation.change_client(second_factor="off")
+    browser = installation.browser()
+    assert (await browser.sign_in()).status_code == 303
+    installation.clock.advance(HOURS)
+    await at_another_client(installation, browser, second_factor="required")
+    page = LoginPage.of(await browser.arrive())
+    code = app.at(int(installation.clock()))
+    assert (await browser.submit(page, step="prove", otp=code)).status_code == 303
+    assert 'name="password"' in (await browser.account("/authenticator")).text
+    assert (await browser.arrive()).status_code == 303
+    installation.clock.advance(7 * 86_400 - HOURS)
+    assert (await browser.arrive()).status_code == 200
+
+
+async def test_a_session_of_another_source_is_none_for_a_client(two: Installation) -> None:
+    browser = two.browser()
+    await browser.sign_in_to_account()
+    assert (await browser.arrive()).status_code == 303
+    await at_another_client(two, browser, sources=["corp"])
+    assert (await browser.arrive()).status_code == 200
+
+
+async def test_who_says_to_be_the_app_is_also_treated_as_a_browser(
+    installation: Installation,
+) -> None:
+    await enrolled(installation)
+    await installation.change_client(second_factor="off", rules=["second_factor kind=web"])
+    response = await installation.browser().sign_in(userAgent="LineWorks")
+    assert "Confirm that it is you" in response.text
+
+
+@pytest.mark.parametrize("state", ["enabled", "disabled", "removed"])
+async def test_r56_a_source_cannot_give_somebody_another_persons_key(
+    two: Installation, state: str
+) -> None:
+    joins("mallory", external_key=EXTERNAL_KEY)
+    if state == "disabled":
+        await two.administration.disable_user(USERNAME)
+    elif state == "removed":
+        await two.administration.remove_user(USERNAME)
+    response = await two.browser().sign_in("mallory", THEIR_PASSWORD)
+    assert response.status_code == 403
+    assert "Your account is not linked to" in response.text
+
+
+async def test_r56_a_key_moves_when_an_administrator_lets_it_go(two: Installation) -> None:
+    joins("hanako", external_key=EXTERNAL_KEY)
+    await two.administration.remove_user(USERNAME)
+    assert (await two.browser().sign_in("hanako", THEIR_PASSWORD)).status_code == 403
+    assert await two.administration.release_key(EXTERNAL_KEY) == 1
+    token = await two.access_token(await two.browser().code("hanako", THEIR_PASSWORD))
+    assert (await two.user_info(token)).json() == {"user_id": EXTERNAL_KEY}
+    joins("other", external_key=EXTERNAL_KEY)
+    assert (await two.browser().sign_in("other", THEIR_PASSWORD)).status_code == 403
+
+
+async def test_the_account_is_as_strict_as_the_strictest_client(
+    installation: Installation,
+) -> None:
+    await installation.change_client(rules=["deny kind=web,app network!=10.0.0.0/8"])
+    browser = installation.browser(address="198.51.100.66")
+    page = LoginPage.of(await browser.account())
+    response = await browser.submit(page, username=USERNAME, password=PASSWORD)
+    assert "You cannot sign in from here" in response.text
+
+
+async def test_r55_an_app_password_ends_with_who_has_left_long_ago(two: Installation) -> None:
+    joins("bob", external_key="bob")
+    await two.change_client(imap_login=True)
+    browser = two.browser()
+    await browser.sign_in_to_account("bob", THEIR_PASSWORD)
+    made = await browser.post_to_account("/app-passwords", {"name": "phone"})
+    found = re.search(r"([0-9a-z]{4}(?:-[0-9a-z]{4}){5})", made.text)
+    assert found is not None
+    assert (await ask(two, "bob", found[1])).status_code == 200
+    two.clock.advance(41 * 86_400)
+    assert (await ask(two, "bob", found[1])).status_code == 401
+
+
+async def test_r79_wrong_passwords_keep_no_mail_client_with_an_app_password_out(
+    installation: Installation,
+) -> None:
+    await installation.change_client(imap_login=True)
+    browser = installation.browser()
+    await browser.sign_in_to_account()
+    made = await browser.post_to_account("/app-passwords", {"name": "phone"})
+    found = re.search(r"([0-9a-z]{4}(?:-[0-9a-z]{4}){5})", made.text)
+    assert found is not None
+    for _ in range(40):
+        await ask(installation, password="wrong")
+    assert (await ask(installation, password="wrong")).status_code == 429
+    assert (await ask(installation, password=found[1])).status_code == 200
+
+
+async def test_another_sign_for_at_does_not_lead_around_the_provider(tmp_path: Path) -> None:
+    company.PEOPLE.clear()
+    owner = PythonSettings(
+        name="corp", function="tests.web.company:authenticate", domains=("example.com",)
+    )
+    async with installed(tmp_path, sources=(owner,)) as installation:
+        for name in (USERNAME, USERNAME.replace("@", "＠"), USERNAME.upper()):
+            assert (await installation.browser().sign_in(name)).status_code == 403
+
+
+async def test_r85_the_second_factor_comes_before_the_new_password(
+    installation: Installation,
+) -> None:
+    app, _ = await enrolled(installation)
+    given = await installation.administration.set_password(USERNAME, temporary=True)
+    assert given.password is not None
+    browser = installation.browser()
+    page = LoginPage.of(await browser.sign_in(password=given.password))
+    response = await browser.submit(page, step="password", new_password=NEW_PASSWORD)
+    assert response.status_code == 409
+    page = LoginPage.of(await browser.sign_in(password=given.password))
+    code = app.at(int(installation.clock()))
+    response = await browser.submit(page, step="prove", otp=code)
+    assert "Choose your own password" in response.text
+    page = LoginPage.of(response)
+    response = await browser.submit(page, step="password", new_password=NEW_PASSWORD)
+    assert code_of(response)
+
+
+async def test_r31_a_session_ends_with_the_password_that_began_it(
+    installation: Installation,
+) -> None:
+    browser = installation.browser()
+    assert (await browser.sign_in()).status_code == 303
+    installation.rows("UPDATE accounts SET password_changed_at = password_changed_at + 1")
+    assert not await browser.is_signed_in()
+
+
+async def test_r82_a_page_without_passkeys_comes_when_too_many_are_asked_for(
+    installation: Installation,
+) -> None:
+    browsers = [installation.browser() for _ in range(80)]
+    responses = await asyncio.gather(*(browser.arrive() for browser in browsers))
+    assert {response.status_code for response in responses} == {200}
