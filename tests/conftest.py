@@ -1,10 +1,16 @@
 """Fixtures for all rooms."""
 
-from collections.abc import AsyncIterator
+import logging
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from tests.installation import Installation, installed
+
+from worksgate import log
+from worksgate.settings import Settings
 
 
 @pytest.fixture
@@ -26,3 +32,26 @@ async def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
     """Both, one after the other."""
     async with installed(tmp_path, path=request.param) as installation:
         yield installation
+
+
+@pytest.fixture
+def logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
+    """What has been logged until it is called, whatever a test before has configured."""
+    file = tmp_path / "logged"
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT)
+    root_level = logging.getLogger().level
+    monkeypatch.setattr(log, "_lines", None)
+    log.configure(Settings(log_format="json"), to=descriptor)
+
+    def read() -> str:
+        assert log.flush()
+        return file.read_text("utf-8")
+
+    yield read
+    log.close()
+    os.close(descriptor)
+    structlog.reset_defaults()
+    logging.getLogger().setLevel(root_level)
+    for handler in list(logging.getLogger().handlers):
+        if isinstance(handler, log._Handler):
+            logging.getLogger().removeHandler(handler)

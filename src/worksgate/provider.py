@@ -482,6 +482,7 @@ class IdentityProvider:
         client, person = await self._client_of(transaction), progress.person
         if client.sources and progress.source not in client.sources:
             return PasswordNeeded(transaction)  # their session is of a source that is not for it
+        self._check_user_key(client, transaction, person, browser, now)
         try:
             rulers = await self._rulers(client, progress.source)
             step = await self._steps.next(rulers, transaction, progress, browser, now)
@@ -527,12 +528,7 @@ class IdentityProvider:
         if transaction.is_for_account:
             return await self._open_account(transaction, source, person, session)
         client = await self._client_of(transaction)
-        user_id = _user_key(client, person)
-        if user_id is None:
-            self._records.login(
-                Event.LOGIN_REFUSED, now, transaction, browser, person, detail="no user key"
-            )
-            raise NoUserKey
+        user_id = self._check_user_key(client, transaction, person, browser, now)
         if not await self._store.add(transaction.spent()):
             raise AlreadySignedIn
         code = new_secret()
@@ -549,6 +545,26 @@ class IdentityProvider:
             raise PersonDisabled
         self._records.login(Event.CODE_ISSUED, issued_at, transaction, browser, person)
         return Authorized(with_code(transaction.redirect_uri, code))
+
+    def _check_user_key(
+        self,
+        client: Client,
+        transaction: LoginTransaction,
+        person: Person,
+        browser: Browser,
+        now: float,
+    ) -> str:
+        """The key by which LINE WORKS knows the person; empty for their own account.
+
+        Raises NoUserKey, recorded: before anything else is asked of who cannot get in.
+        """
+        user_id = "" if client is _ACCOUNT else _user_key(client, person)
+        if user_id is None:
+            self._records.login(
+                Event.LOGIN_REFUSED, now, transaction, browser, person, detail="no user key"
+            )
+            raise NoUserKey
+        return user_id
 
     async def _open_account(
         self, transaction: LoginTransaction, source: str, person: Person, session: Session | None

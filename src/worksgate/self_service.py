@@ -464,6 +464,7 @@ class SelfService:
 
     async def _deeds(self, visitor: Visitor) -> list[Deed]:
         person = visitor.person
+        await self._audit.flush()  # or the sign-in that led here would be missing
         events = await self._history.of(
             person.subject_id, person.username, visitor.at, SHOWN_EVENTS
         )

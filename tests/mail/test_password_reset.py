@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,6 @@ from tests.mail.resetting import (
 )
 from tests.mail_server import MailServer, silent_server
 
-from worksgate import log
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials import HashingBusy, PasswordHashing, digest
 from worksgate.directory import Account, DirectoryUnavailable
@@ -451,9 +450,8 @@ async def test_without_a_mail_server_the_administrator_still_can(reset: Resettin
 
 
 async def test_r106_link_address_and_passwords_are_in_no_log_and_no_file(
-    reset: Resetting, server: MailServer, database: Path, capfd: pytest.CaptureFixture[str]
+    reset: Resetting, server: MailServer, database: Path, logged: Callable[[], str]
 ) -> None:
-    log.configure(SETTINGS)
     await reset.ask("aoi")
     secret = secret_of((await server.wait_for(1))[0].link)
     server.refused.add("shared@example.com")
@@ -465,15 +463,14 @@ async def test_r106_link_address_and_passwords_are_in_no_log_and_no_file(
         await reset.finish(secret, "canary of another password")
     await reset.answered()
     await reset.audit.close()
-    log.close()
-    logged = "".join(capfd.readouterr())
+    written = logged()
     for name in ("password_reset.requested", "password.changed", "mail.not_sent"):
-        assert name in logged
+        assert name in written
     for address in ("aoi@example.com", "shared@example.com"):
-        assert address not in logged
+        assert address not in written
         assert all(address not in repr(event) for event in await reset.events(*Event))
     kept = b"".join(each.read_bytes() for each in database.parent.iterdir())  # a test
     assert b"password.changed" in kept
     for canary in (secret, "canary weak", "canary of"):
-        assert canary not in logged
+        assert canary not in written
         assert canary.encode() not in kept

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -477,13 +477,13 @@ async def test_r52_with_the_store_locked_the_answer_comes_in_time(
 
 
 async def test_r50_r108_a_crash_is_a_refusal_in_json(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, logged: Callable[[], str]
 ) -> None:
     async with with_sources(tmp_path, [Crashing()]) as installation:
         response = await ask(installation)
     assert response.status_code == 500
     assert response.json() == UNAVAILABLE
-    written = "".join(capfd.readouterr())
+    written = logged()
     assert "request.crashed" in written
     assert PASSWORD not in written
     assert b64encode(PASSWORD.encode()).decode() not in written

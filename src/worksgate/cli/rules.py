@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,16 @@ _OUTCOMES = {
 }
 
 
+def _read_address(_context: click.Context, _parameter: click.Parameter, address: str) -> str:
+    """An IP address, or nothing. Raises BadParameter."""
+    try:
+        return str(ip_address(address)) if address else ""
+    except ValueError:
+        raise click.BadParameter(
+            f"{address!r} is no IP address; use '' for one that is not known"
+        ) from None
+
+
 @click.group("rules", cls=CommandGroup)
 def app() -> None:
     """Rules: who may sign in from where and when, and by a second factor or not.
@@ -48,6 +59,7 @@ def app() -> None:
     "--from",
     "address",
     required=True,
+    callback=_read_address,
     metavar="ADDRESS",
     help="The address that the person comes from; '' for one that is not known.",
 )

@@ -254,7 +254,7 @@ class AccountHandlers:
         person, setting = visit.visitor.person, visit.setting(self._desk)
         page = self._desk.pages.new_app_password(
             setting,
-            person.works_account or person.username,
+            person.works_account or "",
             made.app_password.name,
             made.password,
         )

@@ -196,6 +196,7 @@ class Application:
                 },
                 settings.logout_path: {"GET": pages.log_out},
                 **self._account_handlers(opened, pages, desk),
+                "/": {"GET": partial(_to, desk.path(""))},
                 "/healthz": {"GET": self._alive},
                 "/readyz": {"GET": self._ready},
                 "/openapi.json": {"GET": self._description},
@@ -333,6 +334,11 @@ def page_headers(settings: Settings) -> Headers:
 
 def _encoded(headers: Mapping[str, str]) -> Headers:
     return [(name.encode(), value.encode()) for name, value in headers.items()]
+
+
+async def _to(location: str, _: Request) -> Response:
+    """People who open the bare address find their own account."""
+    return RedirectResponse(location, 303)
 
 
 async def _icon(_: Request) -> Response:
