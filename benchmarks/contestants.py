@@ -272,6 +272,8 @@ class Django(_WithoutAudit):
 
     name = "django"
     secret = "hashed"
+    under_way = 32
+    """So many calls may be on their way when the load ends: each takes a good part of a second."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True)
@@ -315,7 +317,7 @@ class Django(_WithoutAudit):
 
     def check_tokens(self, answers: int) -> None:
         tokens = self._count() - self._before
-        if tokens != answers:
+        if not answers <= tokens <= answers + self.under_way:
             raise Failed(f"{answers} answers, but {tokens} tokens")
 
     def _issue(self, what: str, count: int) -> Sequence[str]:
@@ -346,6 +348,7 @@ class DjangoInClear(Django):
 
     name = "django_in_clear"
     secret = "in_clear"
+    under_way = 0
 
 
 def _standard_token_call(path: str, values: Sequence[str]) -> Template:

@@ -77,6 +77,8 @@ _NOTES = """\
   `synchronous=FULL`. It takes part twice: as it comes, with the client secret hashed like a
   password, and with the secret kept in clear, which its documentation allows and which favours
   it. It issues a refresh token with each token.
+- A contestant is measured only when the one before has done with all that was sent to it. A result
+  for which that did not hold is left out.
 - Codes and tokens are issued beforehand, each contestant's in its own storage.
 - **The storm** posts login forms on all cores, with as many hashing threads as there are by
   default, while 200 token calls a second go on; both loads come from the same cores. *argon2id
