@@ -1,8 +1,9 @@
 """What a login still needs once it is known who it is: a password of their own, a second factor.
 
-    next        what is missing, or None: then the code may be issued
-    answer      a second factor was shown
-    …_enrolment midway through a login a person sets up their first factor
+    next       what is missing, or None: then the code may be issued
+    answer     a second factor was shown
+    enrolment  midway through a login a person is to set up their first factor
+    enrol      they did
 
 A login under way is an ``Interim`` of the store under its transaction: it is the person's, so it
 ends with all that they hold, and it dies with the transaction. Nothing of it is in the form.
@@ -51,11 +52,13 @@ class LoginProgress:
 
     ``totp_secret`` is there while the person sets up an authenticator app. ``from_session`` says
     that the person was known by a session, ``authenticated_at`` since when: what it learns of a
-    second factor makes it no younger (R-29).
+    second factor makes it no younger (R-29). ``typed`` is the name that a password was typed for:
+    its browser is known at the end (R-79).
     """
 
     source: str
     person: Person
+    typed: str | None = None
     second_factor_at: float | None = None
     password_changed: bool = False
     from_session: bool = False

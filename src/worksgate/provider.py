@@ -5,10 +5,11 @@
     depart, land   another provider says who they are
     use_passkey    a passkey does
     prove          they showed a second factor; enrol: they set one up first
-    change_password  their password was temporary: they choose their own
+    change_password  their password was temporary: they choose their own; resume: on with it
     continue_as    they are signed in already and said that this is who they mean to be
     exchange_code  LINE WORKS posts the code and gets an access token
     user_info      LINE WORKS posts the access token and learns who it is
+    imap_login     LINE WORKS passes on what a mail client gave it
     log_out        a browser comes to have its session ended
 
 ``oauth`` says what the wire means, the store decides who wins, the sources say who people are; here
@@ -188,9 +189,8 @@ class IdentityProvider:
         source, person = await self._passwords.check(
             transaction, client, username, password, browser, now
         )
-        progress = LoginProgress(source=source, person=person)
-        device = self._passwords.new_device(username)
-        return await self._go_on(transaction, progress, browser, now, device=device)
+        progress = LoginProgress(source=source, person=person, typed=username)
+        return await self._go_on(transaction, progress, browser, now)
 
     async def leads_elsewhere(self, transaction: LoginTransaction, username: str) -> bool:
         """Whether another provider is asked for this name, so that no password is needed here.
@@ -200,9 +200,7 @@ class IdentityProvider:
         client = await self._client_of(transaction)
         return self._sources.elsewhere(client, username) is not None
 
-    async def depart(
-        self, transaction: LoginTransaction, source: str, browser: Browser
-    ) -> SentElsewhere:
+    async def depart(self, transaction: LoginTransaction, source: str) -> SentElsewhere:
         """Send the browser to another provider of this client's.
 
         Raises UnknownSource, AlreadySignedIn, UnknownClient, or an outage.
@@ -475,7 +473,6 @@ class IdentityProvider:
         browser: Browser,
         now: float,
         *,
-        device: tuple[str, str] | None = None,
         remember: bool = False,
     ) -> Outcome:
         """Complete a login, or say what is missing."""
@@ -509,6 +506,7 @@ class IdentityProvider:
         await self._sessions.end(browser.session)
         self._records.login(Event.LOGIN_SUCCEEDED, now, transaction, browser, person)
         trusted = await self._steps.trust(person, now) if remember else None
+        device = self._passwords.new_device(progress.typed) if progress.typed else None
         return SignedIn(authorized.location, secret, device, trusted)
 
     async def _check_unspent(self, transaction: LoginTransaction) -> None:

@@ -7,6 +7,7 @@ import httpx2
 import pyotp
 import pytest
 from tests.installation import (
+    DEVICE_COOKIE,
     PASSWORD,
     USERNAME,
     Browser,
@@ -67,6 +68,17 @@ async def test_the_second_login_asks_for_a_code(installation: Installation) -> N
     response = await browser.submit(page, step="prove", otp=app.at(int(installation.clock())))
     assert code_of(response)
     assert await browser.is_signed_in()
+
+
+async def test_r79_a_browser_is_known_although_it_gave_a_second_factor(
+    installation: Installation,
+) -> None:
+    app, _ = await enrolled(installation)
+    browser, response = await begin(installation)
+    assert DEVICE_COOKIE not in browser.http.cookies
+    page = step_of(response, "Confirm that it is you")
+    await browser.submit(page, step="prove", otp=app.at(int(installation.clock())))
+    assert DEVICE_COOKIE in browser.http.cookies
 
 
 async def test_r80_a_code_is_accepted_once(installation: Installation) -> None:

@@ -137,7 +137,7 @@ class LoginPages:
                 return await self._go_on(
                     view, await self._provider.authorize(view.query, view.browser)
                 )
-        except (*_REFUSALS, *OUTAGES) as error:
+        except (*_REFUSALS, *OUTAGES, HashingBusy) as error:
             return await self._refuse(view, error, None)
 
     async def land(self, request: Request) -> Response:
@@ -150,7 +150,7 @@ class LoginPages:
                 return await self._go_on(view, outcome)
         except RefusedHere as refused:
             return await self._try_again(view, refused.transaction, "", refused.why)
-        except (*_REFUSALS, *OUTAGES) as error:
+        except (*_REFUSALS, *OUTAGES, HashingBusy) as error:
             return await self._refuse(view, error, None)
 
     async def submit(self, request: Request) -> Response:
@@ -229,7 +229,7 @@ class LoginPages:
         if "step" in form or "otp" in form:
             return await self._go_on(view, await self._later_step(view, transaction, form))
         if source := form.get("source"):
-            return await self._go_on(view, await provider.depart(transaction, source, browser))
+            return await self._go_on(view, await provider.depart(transaction, source))
         if assertion := form.get("passkey"):
             return await self._go_on(
                 view, await provider.use_passkey(transaction, assertion, browser)
@@ -280,7 +280,8 @@ class LoginPages:
     ) -> Response:
         """The page that a wrong answer came from, with what was wrong."""
         try:
-            outcome = await self._provider.resume(transaction, view.browser)
+            async with asyncio.timeout(FORM_DEADLINE):
+                outcome = await self._provider.resume(transaction, view.browser)
         except _REFUSALS as refusal:
             return await self._refuse(view, refusal, transaction)
         except tuple(_PROBLEMS) as other:
