@@ -228,16 +228,7 @@ def _storm(plan: Plan, installation: Worksgate, alone: float, threads: int) -> d
         core=None,
         once=True,
     )
-    tokens = load.start(
-        installation.port,
-        installation.token_call(codes),
-        codes,
-        seconds=seconds,
-        connections=TOKENS_IN_STORM // 20,
-        core=None,
-        once=True,
-        pause=50,
-    )
+    tokens = _tokens_meanwhile(installation, codes, seconds)
     bought, signed_in = tokens.result(), logins.result()
     return {
         "logins": round(signed_in.rate, 1),
@@ -265,7 +256,20 @@ def _flood(plan: Plan, installation: Worksgate) -> dict[str, float]:
         once=True,
         pause=1_000,
     )
-    tokens = load.start(
+    tokens = _tokens_meanwhile(installation, codes, seconds)
+    bought, tried = tokens.result(), logins.result(may_refuse=True)
+    return {
+        "flood_logins": round(tried.answers / tried.seconds, 1),
+        "flood_refused": tried.refused,
+        "flood_token_p50_ms": bought.p50,
+        "flood_token_p99_ms": bought.p99,
+        "flood_token_max_ms": bought.longest,
+    }
+
+
+def _tokens_meanwhile(installation: Worksgate, codes: Sequence[str], seconds: float) -> load.Load:
+    """The calls of LINE WORKS while everybody signs in, ``TOKENS_IN_STORM`` a second."""
+    return load.start(
         installation.port,
         installation.token_call(codes),
         codes,
@@ -275,14 +279,6 @@ def _flood(plan: Plan, installation: Worksgate) -> dict[str, float]:
         once=True,
         pause=50,
     )
-    bought, tried = tokens.result(), logins.result(may_refuse=True)
-    return {
-        "flood_logins": round(tried.answers / tried.seconds, 1),
-        "flood_refused": tried.refused,
-        "flood_token_p50_ms": bought.p50,
-        "flood_token_p99_ms": bought.p99,
-        "flood_token_max_ms": bought.longest,
-    }
 
 
 LOGINS_IN_FLOOD = 200

@@ -42,6 +42,7 @@ from worksgate.oauth.model import Client, ClientSecret, Profile, UserKey
 from worksgate.password_reset import ResetLinks
 from worksgate.purging import remove_expired
 from worksgate.settings import Settings
+from worksgate.source_settings.common import BUILT_IN
 from worksgate.sources import Person
 from worksgate.store import Store, StoreUnavailable
 
@@ -52,9 +53,6 @@ _LONGEST_OVERLAP = 365 * 86_400.0
 _ACCOUNT_FIELDS = frozenset(
     ("username", "name", "external_key", "works_account", "email", "groups", "administrator")
 )
-
-BUILT_IN = "directory"
-"""What the built-in directory is called among the sources."""
 
 T = TypeVar("T")
 
@@ -332,7 +330,7 @@ class Administration:
             event = self._user_event(account, "removed")
             await transaction.remove_account(account, self._clock())
             await transaction.record(event)
-        await self._forget(account)
+        await self._forget(account.person)
         return account
 
     async def sign_out(self, username: str) -> int:
@@ -344,7 +342,7 @@ class Administration:
             account = _found(await transaction.account(username), "person", username)
             event = self._user_event(account, "signed out")
             await transaction.record(event)
-        return await self._forget(account)
+        return await self._forget(account.person)
 
     async def issue_reset_link(self, username: str, *, lifetime: float | None = None) -> str:
         """An address by which a person chooses a new password, once and soon; nobody else knows it.
@@ -371,7 +369,7 @@ class Administration:
         removed = await self._directory.factors.remove_all(
             person.subject_id, event, app_passwords=False
         )
-        await self._forget_person(person)
+        await self._forget(person)
         return removed
 
     async def release_key(self, value: str) -> int:
@@ -416,14 +414,14 @@ class Administration:
         event = self._person_event(person, Event.USER_CHANGED, what)
         await self._directory.people.set_enabled(person.subject_id, enabled, event)
         if not enabled:
-            await self._forget_person(person)
+            await self._forget(person)
         return person
 
     async def sign_out_person(self, name: str, source: str) -> int:
         """As ``sign_out``, for a person of another source."""
         person = await self._person(name, source)
         await self._directory.record([self._person_event(person, Event.USER_CHANGED, "signed out")])
-        return await self._forget_person(person)
+        return await self._forget(person)
 
     async def import_users(
         self,
@@ -457,7 +455,7 @@ class Administration:
             report += imported.rows
             if not dry_run:
                 for account in imported.must_sign_in:
-                    await self._forget(account)
+                    await self._forget(account.person)
             if progress is not None:
                 progress(len(report))
         return ImportReport(tuple(report), dry_run)
@@ -558,7 +556,7 @@ class Administration:
                 await transaction.change_account(before, after, self._clock())
                 await transaction.record(self._user_event(after, changes_between(before, after)))
         if must_sign_in_again(before, after):
-            await self._forget(after)
+            await self._forget(after.person)
         return after
 
     async def _person(self, name: str, source: str | None) -> Person:
@@ -574,16 +572,9 @@ class Administration:
         return found[0].person
 
     def _person_event(self, person: Person, event: Event, detail: str) -> AuditEvent:
-        return AuditEvent(
-            event=event,
-            at=self._clock(),
-            actor=self._actor,
-            subject_id=person.subject_id,
-            username=person.username,
-            detail=detail,
-        )
+        return self._event(event, detail, subject_id=person.subject_id, username=person.username)
 
-    async def _forget_person(self, person: Person) -> int:
+    async def _forget(self, person: Person) -> int:
         try:
             return await self._store.forget(person.subject_id)
         except StoreUnavailable as error:
@@ -597,15 +588,6 @@ class Administration:
             check_password(password, account, self._settings.company_name)
             return await self._hashing.hash(password)
 
-    async def _forget(self, account: Account) -> int:
-        try:
-            return await self._store.forget(account.person.subject_id)
-        except StoreUnavailable as error:
-            raise Unfinished(
-                f"the change is kept, but the sessions of {account.username} could not be ended; "
-                f"run the same command again to end them: {error}"
-            ) from error
-
     def _checked(self, client: Client) -> Client:
         return check_client(client, loopback=self._settings.is_loopback)
 
@@ -615,12 +597,7 @@ class Administration:
         )
 
     def _user_event(self, account: Account, detail: str) -> AuditEvent:
-        return self._event(
-            Event.USER_CHANGED,
-            detail,
-            subject_id=account.person.subject_id,
-            username=account.username,
-        )
+        return self._person_event(account.person, Event.USER_CHANGED, detail)
 
     def _event(self, event: Event, detail: str, **about: str) -> AuditEvent:
         return AuditEvent(event=event, at=self._clock(), actor=self._actor, detail=detail, **about)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import structlog
@@ -74,6 +74,12 @@ class MailMessage:
         check_address(self.to)
         if not self.subject.isprintable():
             raise ValueError("the subject of a mail must be one line of text")
+
+
+class Postbox(Protocol):
+    """Where messages are put; ``queue`` returns at once, False where there is no room."""
+
+    def queue(self, message: MailMessage) -> bool: ...
 
 
 class Encryption(StrEnum):

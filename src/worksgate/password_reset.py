@@ -29,7 +29,7 @@ from worksgate.directory.account_rules import check_password
 from worksgate.directory.audit_log import log_events
 from worksgate.directory.transaction import Transaction
 from worksgate.directory.verbs import finished
-from worksgate.mail import MailMessage
+from worksgate.mail import MailMessage, Postbox
 from worksgate.oauth.model import Interim
 from worksgate.peers import network_of
 from worksgate.settings import Settings
@@ -73,12 +73,6 @@ class Accounts(Protocol):
     def changing(self) -> AbstractAsyncContextManager[Transaction]: ...
 
     async def record(self, events: Sequence[AuditEvent]) -> None: ...
-
-
-class Postbox(Protocol):
-    """Where messages are put; ``queue`` returns at once, False where there is no room."""
-
-    def queue(self, message: MailMessage) -> bool: ...
 
 
 class MailTexts(Protocol):

@@ -33,7 +33,7 @@ from worksgate.factors import (
     NewTotp,
 )
 from worksgate.login_transaction import LoginTransaction
-from worksgate.mail import MailMessage
+from worksgate.mail import MailMessage, Postbox
 from worksgate.oauth.model import Client, Interim, Session
 from worksgate.password_check import PasswordCheck
 from worksgate.sessions import Sessions
@@ -79,12 +79,6 @@ class History(Protocol):
     ) -> list[AuditEvent]:
         """The newest first. Raises DirectoryUnavailable."""
         ...
-
-
-class Postbox(Protocol):
-    """Where messages are put; ``queue`` returns at once, False where there is no room."""
-
-    def queue(self, message: MailMessage) -> bool: ...
 
 
 class MailTexts(Protocol):

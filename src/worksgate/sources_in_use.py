@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from worksgate.oauth.model import Client
+from worksgate.source_settings.common import BUILT_IN
 from worksgate.sources import Person, RedirectSource, Source
 from worksgate.throttle import account_key
 
@@ -96,7 +97,7 @@ class SourcesInUse:
         return (name, person) if person is not None and person.username else None
 
     def can_change_password(self, source_name: str) -> bool:
-        return self.changer is not None and source_name == "directory"
+        return self.changer is not None and source_name == BUILT_IN
 
     async def change_password(
         self, source_name: str, person: Person, new_password: str

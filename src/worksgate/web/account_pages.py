@@ -18,11 +18,11 @@ from worksgate.web.catalogues import LANGUAGES, translations
 from worksgate.web.pages import (
     Page,
     Pages,
-    _digest,
-    _environment,
-    _script,
-    _style,
-    _wait,
+    inline_policy,
+    inline_script,
+    inline_style,
+    template_environment,
+    told_to_wait,
 )
 
 DEEDS_SHOWN: Final = 8
@@ -99,7 +99,7 @@ class AccountPages(Pages):
         spoken = translations(setting.language)
         to_do = spoken.gettext(advice) if advice else ""
         if retry_after is not None:
-            to_do = _wait(retry_after, spoken)
+            to_do = told_to_wait(retry_after, spoken)
         return self._shown_in(
             setting,
             "account/password.html",
@@ -173,12 +173,13 @@ class AccountPages(Pages):
         **shown: Any,
     ) -> Page:
         spoken = translations(setting.language)
-        texts = tuple(map(_script, scripts))
+        texts = tuple(map(inline_script, scripts))
+        styles = (inline_style(), account_style()) if site else (inline_style(),)
         # A page that answers a POST has no address of its own to be shown again in a language.
         is_answer = page is None or (problem is not None and not site)
         languages = [] if page is None or is_answer else setting.links.languages(page)
         html = (
-            _environment(setting.language)
+            template_environment(setting.language)
             .get_template(template)
             .render(
                 self._shown,
@@ -194,7 +195,7 @@ class AccountPages(Pages):
                 **shown,
             )
         )
-        return Page(html, _policy(texts, site=site), setting.language)
+        return Page(html, inline_policy(styles, texts), setting.language)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,11 +215,3 @@ def _when(seconds: float) -> Moment:
 def account_style() -> str:
     """What the overview needs beside the one stylesheet."""
     return _CSS.read_text("utf-8").strip()
-
-
-@cache
-def _policy(scripts: tuple[str, ...], *, site: bool) -> str:
-    styles = (_style(), account_style()) if site else (_style(),)
-    return (
-        f"style-src {' '.join(map(_digest, styles))}; script-src {' '.join(map(_digest, scripts))}"
-    )

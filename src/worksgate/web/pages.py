@@ -97,7 +97,6 @@ class StepForm:
     restart_url: str
     problem: Problem | None = None
     advice: str = ""
-    retry_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,11 +205,7 @@ class Pages:
         """Return the page of a login under way."""
         spoken = translations(language)
         problem = PROBLEMS[form.problem] if form.problem else None
-        if form.problem is Problem.THROTTLED:
-            to_do = _wait(form.retry_after or 1, spoken)
-        else:
-            advice = form.advice or (problem.to_do if problem else "")
-            to_do = spoken.gettext(advice) if advice else ""
+        advice = form.advice or (problem.to_do if problem else "")
         return self._page(
             _STEPS[type(form)],
             language,
@@ -219,7 +214,7 @@ class Pages:
             form=form,
             problem=problem,
             happened=spoken.gettext(problem.happened) if problem else "",
-            to_do=to_do,
+            to_do=spoken.gettext(advice) if advice else "",
         )
 
     def leave(self, location: str, provider: str, language: str) -> Page:
@@ -260,15 +255,15 @@ class Pages:
         **shown: Any,
     ) -> Page:
         scripts = [
-            *([_script("comfort")] if script else ()),
-            *([_script("passkey")] if passkeys else ()),
+            *([inline_script("comfort")] if script else ()),
+            *([inline_script("passkey")] if passkeys else ()),
         ]
         html = (
-            _environment(language)
+            template_environment(language)
             .get_template(template)
             .render(self._shown, language=language, languages=languages, scripts=scripts, **shown)
         )
-        return Page(html, _policy(tuple(scripts)), language)
+        return Page(html, inline_policy((inline_style(),), tuple(scripts)), language)
 
 
 _STEPS: Final[Mapping[type[StepForm], str]] = {
@@ -290,10 +285,10 @@ def _to_do(form: LoginForm, spoken: Translations) -> str:
     if form.problem is not Problem.THROTTLED:
         wording = _problem(form)
         return spoken.gettext(wording.to_do) if wording else ""
-    return _wait(form.retry_after or 1, spoken)
+    return told_to_wait(form.retry_after or 1, spoken)
 
 
-def _wait(seconds: int, spoken: Translations) -> str:
+def told_to_wait(seconds: int, spoken: Translations) -> str:
     """Tell how long to wait: short times in seconds, others in whole minutes, rounded up."""
     if seconds <= _LONGEST_WAIT_IN_SECONDS:
         wait = spoken.ngettext(
@@ -343,7 +338,7 @@ def _link(address: str | None, *beginnings: str) -> str | None:
 
 
 @cache
-def _environment(language: str) -> jinja2.Environment:
+def template_environment(language: str) -> jinja2.Environment:
     """One per language, since Jinja binds the translation when it compiles a template."""
     spoken = translations(language)
     environment = jinja2.Environment(
@@ -358,12 +353,12 @@ def _environment(language: str) -> jinja2.Environment:
     environment.install_gettext_callables(  # type: ignore[attr-defined]  # comes with i18n
         spoken.gettext, spoken.ngettext, newstyle=True
     )
-    environment.globals.update(page_style=_style())
+    environment.globals.update(page_style=inline_style())
     return environment
 
 
 @cache
-def _style() -> str:
+def inline_style() -> str:
     """The stylesheet without its comments and indentation: nobody reads those in a browser."""
     css = (_HERE / "static" / "worksgate.css").read_text("utf-8")
     css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
@@ -371,16 +366,16 @@ def _style() -> str:
 
 
 @cache
-def _script(name: str) -> str:
+def inline_script(name: str) -> str:
     js = (_HERE / "static" / f"{name}.js").read_text("utf-8")
     return re.sub(r"^\s*(//.*\n)?", "", js, flags=re.MULTILINE).strip()
 
 
 @cache
-def _policy(scripts: tuple[str, ...]) -> str:
-    return f"style-src {_digest(_style())}; script-src " + (
-        " ".join(map(_digest, scripts)) or "'none'"
-    )
+def inline_policy(styles: tuple[str, ...], scripts: tuple[str, ...]) -> str:
+    """The directives that let these run in a page, and nothing else."""
+    run = " ".join(map(_digest, scripts)) or "'none'"
+    return f"style-src {' '.join(map(_digest, styles))}; script-src {run}"
 
 
 def _digest(content: str) -> str:
