@@ -12,11 +12,10 @@ from typing import Any
 
 import structlog
 from sqlalchemy import RowMapping, Select, delete, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent
-from worksgate.directory import schema
+from worksgate.directory import Conflict, schema
 from worksgate.directory.occupancy import KEY_KINDS
 from worksgate.directory.rows import event_values
 from worksgate.directory.verbs import Connections, finished
@@ -57,18 +56,10 @@ class People:
         says: with it they would be that person for LINE WORKS (R-56). None where they are disabled
         here.
         """
-        for _ in range(2):
-            async with self._connections.writing() as connection:
-                admitted = await _with_own_keys(connection, person)
-                values = {**_values(source, admitted), "last_login_at": now}
-                same = _TABLE.c.subject_id == person.subject_id
-                changed = await connection.execute(update(_TABLE).where(same).values(values))
-                if changed.rowcount == 1:
-                    enabled = await connection.scalar(select(_TABLE.c.enabled).where(same))
-                    return admitted if enabled else None
-            if await self._added({**values, "enabled": True, "first_login_at": now}):
-                return admitted
-        return None  # somebody removes the row as often as we write it
+        try:
+            return await self._remember(source, person, now)
+        except Conflict:  # their other sign-in was faster, and they are known now
+            return await self._remember(source, person, now)
 
     @finished
     async def release_key(self, value: str, event: AuditEvent) -> int:
@@ -118,13 +109,20 @@ class People:
                 await connection.execute(insert(schema.audit), [event_values(event)])
             return changed.rowcount == 1
 
-    async def _added(self, values: dict[str, Any]) -> bool:
-        try:
-            async with self._connections.writing() as connection:
-                await connection.execute(insert(_TABLE).values(values))
-        except IntegrityError:  # their other sign-in was faster
-            return False
-        return True
+    async def _remember(self, source: str, person: Person, now: float) -> Person | None:
+        """``remember`` in one transaction: nobody takes the user key between look and write."""
+        async with self._connections.writing() as connection:
+            admitted = await _with_own_keys(connection, person)
+            values = {**_values(source, admitted), "last_login_at": now}
+            same = _TABLE.c.subject_id == person.subject_id
+            changed = await connection.execute(update(_TABLE).where(same).values(values))
+            if changed.rowcount == 1:
+                enabled = await connection.scalar(select(_TABLE.c.enabled).where(same))
+                return admitted if enabled else None
+            await connection.execute(
+                insert(_TABLE).values({**values, "enabled": True, "first_login_at": now})
+            )
+            return admitted
 
     async def _one(self, query: Select[Any]) -> RememberedPerson | None:
         found = await self._all(query)
