@@ -7,7 +7,8 @@
 --   cycle     the values are sent again from the first one
 --   SECONDS   when to stop sending; wrk's own duration must be longer, so that every answer is
 --             still counted: then there are as many answers as requests
---   PAUSE     milliseconds that a connection rests before each request; none by default
+--   PAUSE     milliseconds that a connection rests before each request, on average and at random,
+--             as people come; none by default
 --
 -- The request is put together from two strings because wrk.format() per request would make the
 -- load generator the slower side. The last line printed is one JSON object.
@@ -57,7 +58,7 @@ function init(args)
    limit = tonumber(args[4])
    local pause = tonumber(args[5])
    if pause then
-      delay = function() return pause end
+      delay = function() return math.random(0, 2 * pause) end
    end
 end
 

@@ -37,6 +37,7 @@ from worksgate.web.endpoints import RETRY_AFTER, BackChannel, Headers, error_bod
 from worksgate.web.login import LoginPages
 from worksgate.web.mail_clients import MailClients
 from worksgate.web.openapi import describe_api
+from worksgate.web.pace import Pace, TooManyPages
 from worksgate.web.pages import Notice, Pages
 from worksgate.web.password_reset import FORGOT_PATH, PasswordResetHandlers
 
@@ -45,6 +46,7 @@ log = structlog.get_logger("worksgate.web")
 Handler = Callable[[Request], Awaitable[Response]]
 
 ONE_YEAR = 31_536_000
+_HEALTH = ("/healthz", "/readyz")
 READY_FOR = 1.0
 """Seconds that an answer of the store to GET /readyz is good for."""
 
@@ -94,6 +96,7 @@ class Application:
         self._lock = asyncio.Lock()
         self._asked_at = float("-inf")
         self._is_ready = False
+        self._pace = Pace()
         self._running: _Running | None = None
         self._installation: AbstractAsyncContextManager[Opened] | None = None
 
@@ -262,11 +265,18 @@ class Application:
             return response
         if self._must_be_secure(path, request):
             return self._to_https(running, path, request)
+        if path not in _HEALTH:
+            try:
+                await self._pace.wait()
+            except TooManyPages:
+                response = running.pages.notice(request, Notice.UNAVAILABLE, 503)
+                response.headers["Retry-After"] = "2"
+                return response
         return await handler(request)
 
     def _must_be_secure(self, path: str, request: Request) -> bool:
-        is_health = path in ("/healthz", "/readyz")
-        return self._settings.is_https and request.scope["scheme"] != "https" and not is_health
+        is_https = request.scope["scheme"] == "https"
+        return self._settings.is_https and not is_https and path not in _HEALTH
 
     def _to_https(self, running: _Running, path: str, request: Request) -> Response:
         """Pages are redirected to https, forms are not: the password has been sent (R-95)."""
