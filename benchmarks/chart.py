@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+from report import BUDGETS
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
@@ -21,16 +22,6 @@ NAMES = {
     "django_in_clear": "django-oauth-toolkit\n(secret in clear)",
 }
 TITLES = {"token": "code → token", "userinfo": "user info"}
-BUDGETS = {
-    "token": {
-        "bare": 0.7,
-        "node": 2.0,
-        "node_openid": 2.0,
-        "django": 40.0,
-        "django_in_clear": 40.0,
-    },
-    "userinfo": {"bare": 0.7},
-}
 
 
 def draw(results: dict[str, Any], chart: Path) -> None:

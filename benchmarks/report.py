@@ -21,7 +21,6 @@ BUDGETS = {
         "bare": 0.7,
         "node_openid": 2.0,
         "django": 40.0,
-        "django_in_clear": 40.0,
     },
     "userinfo": {"bare": 0.7},
 }
