@@ -12,7 +12,7 @@ from worksgate.login_transaction import LoginTransaction, TransactionSigner
 from worksgate.oauth.model import Client
 from worksgate.records import Records
 from worksgate.sign_in import Browser, UnknownPasskey, WrongPassword
-from worksgate.sources import Person, PersonDisabled, SourceUnavailable
+from worksgate.sources import PasswordExpired, Person, PersonDisabled, SourceUnavailable
 from worksgate.sources_in_use import SourcesInUse
 from worksgate.throttle import Attempt, Throttle, TooManyAttempts, account_key
 
@@ -56,9 +56,11 @@ class PasswordCheck:
             raise
         try:
             found = await self._ask(client, username, password)
-        except PersonDisabled:
+        except PersonDisabled as refusal:
             await self._throttle.succeeded(attempt, now)
-            self._failed(now, transaction, browser, username, "the person is disabled")
+            expired = isinstance(refusal, PasswordExpired)
+            detail = "the password has expired" if expired else "the person is disabled"
+            self._failed(now, transaction, browser, username, detail)
             raise
         except (SourceUnavailable, HashingBusy, DirectoryUnavailable, asyncio.CancelledError):
             await self._throttle.withdrawn(attempt)

@@ -16,7 +16,7 @@ import time
 import unicodedata
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -71,6 +71,11 @@ class LdapSource:
             clock=monotonic,
         )
         self._found = _Found(settings.found_lifetime, monotonic)
+
+    @property
+    def circuits(self) -> Sequence[Circuit]:
+        """What leaves the directory alone while it is down."""
+        return (self._circuit,)
 
     async def authenticate(self, username: str, password: str) -> Person | None:
         """Return the person whose password this is, or None.
@@ -198,6 +203,10 @@ def _tls(settings: LdapSettings) -> ssl.SSLContext:
     except OSError as error:
         raise ValueError(f"ca_file: cannot be used: {error}") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # From 3.13 on, Python asks of certificates what those of many companies' own authorities lack,
+    # and those that Samba makes: an Authority Key Identifier. What is right must not depend on
+    # the version of Python. Chain, time and name are verified on all of them.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
 
 

@@ -28,6 +28,8 @@ _SIZE_LIMIT_EXCEEDED = 4
 _REFUSALS = frozenset((19, 32, 34, 48, 49, 50, 53))
 """constraintViolation, noSuchObject, invalidDNSyntax, inappropriateAuthentication,
 invalidCredentials, insufficientAccessRights and unwillingToPerform: a no to this bind."""
+_ENCRYPTION_REQUIRED = frozenset((8, 13))
+"""strongerAuthRequired, as Active Directory says it, and confidentialityRequired."""
 _PASSWORD_POLICY = "1.3.6.1.4.1.42.2.27.8.5.1"
 _POLICY_ERROR_TAG = 0x81
 
@@ -318,6 +320,8 @@ class _BoundedSocket:
 def _bind_answer(result: Mapping[str, Any]) -> BindAnswer:
     """Read a yes or a no. Raises Down for everything else."""
     code, error = int(result["result"]), _policy_error(result.get("controls") or {})
+    if code in _ENCRYPTION_REQUIRED:
+        raise Down("the server takes passwords only encrypted: use ldaps:// or start_tls")
     if code != SUCCESS and code not in _REFUSALS:
         raise Down(f"the bind failed: {result['description']}")
     return BindAnswer(code, str(result["message"]), error)

@@ -66,6 +66,18 @@ _SUB_CODES = {
 """What Active Directory adds to a refusal, and only after the password was right. The others, such
 as 525 (no such user), 52e (wrong password) and 775 (locked), say nothing about the password."""
 
+_REASONS = {
+    "52e": "wrong name or password",
+    "530": "not at this time of day",
+    "531": "not from this computer",
+    "532": "the password has expired",
+    "533": "the account is disabled",
+    "701": "the account has expired",
+    "773": "the password must be changed",
+    "775": "the account is locked",
+}
+"""The same in words, for an administrator."""
+
 
 def verdict_of_bind(answer: BindAnswer, settings: LdapSettings) -> Verdict:
     """Whether the password is right, and what the server added to it."""
@@ -73,8 +85,18 @@ def verdict_of_bind(answer: BindAnswer, settings: LdapSettings) -> Verdict:
         return Verdict.MUST_CHANGE  # told only after the password was right
     if answer.accepted:
         return Verdict.WELCOME
-    sub_code = _SUB_CODE.search(answer.message) if settings.active_directory else None
-    return _SUB_CODES.get(sub_code[1].lower(), Verdict.WRONG) if sub_code else Verdict.WRONG
+    return _SUB_CODES.get(_sub_code(answer, settings), Verdict.WRONG)
+
+
+def reason_of_refusal(answer: BindAnswer, settings: LdapSettings) -> str:
+    """Why a bind was refused, as far as the server says it, without the server's own words."""
+    return _REASONS.get(_sub_code(answer, settings), f"result {answer.code}")
+
+
+def _sub_code(answer: BindAnswer, settings: LdapSettings) -> str:
+    """Active Directory's code in a refusal, empty where there is none."""
+    found = _SUB_CODE.search(answer.message) if settings.active_directory else None
+    return found[1].lower() if found else ""
 
 
 def verdict_of_entry(entry: Entry, settings: LdapSettings, now: float) -> Verdict:

@@ -10,6 +10,7 @@ import structlog
 from worksgate.source_settings.ldap import LdapSettings, Server
 from worksgate.sources import PersonDisabled
 from worksgate.sources.ldap_connection import Budget, Down, LdapConnection, Terms
+from worksgate.sources.ldap_people import reason_of_refusal
 
 R = TypeVar("R")
 
@@ -94,7 +95,8 @@ class ServiceAccount:
         if answer.accepted:
             return connection
         connection.close()
-        raise ServiceRefused(f"the service account is refused (result {answer.code})")
+        reason = reason_of_refusal(answer, self._settings)
+        raise ServiceRefused(f"the service account is refused ({reason})")
 
     def close(self) -> None:
         self._kept.close()
