@@ -1,13 +1,21 @@
-"""Real SQLite databases for tests."""
+"""Real databases for tests: SQLite's are files, and so are PostgreSQL's to whoever asks.
+
+A path that ends with ``.postgres`` stands for a database on the server of the tests; ``url_of`` and
+``query`` know where it is.
+"""
 
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]  # asyncpg has no types
+from tests.postgres_server import url_for
 
 from worksgate.directory.database import Directory
 from worksgate.directory.migrations import migrate
@@ -25,14 +33,29 @@ class Clock:
         return self.now
 
 
+POSTGRES = ".postgres"
+
+
 def url_of(file: Path) -> str:
-    return f"sqlite:///{file}"
+    return url_for(file) if file.suffix == POSTGRES else f"sqlite:///{file}"
 
 
 def query(file: Path, sql: str, *parameters: object) -> list[Any]:
     """The rows of a statement on a connection of its own, committed."""
+    if file.suffix == POSTGRES:
+        assert not parameters, "no test needs them"
+        with ThreadPoolExecutor(1) as thread:  # whoever asks may be in an event loop
+            return thread.submit(asyncio.run, _postgres_rows(url_of(file), sql)).result()
     with closing(sqlite3.connect(file)) as connection, connection:
         return connection.execute(sql, parameters).fetchall()
+
+
+async def _postgres_rows(url: str, sql: str) -> list[Any]:
+    connection = await asyncpg.connect(url)
+    try:
+        return [tuple(row) for row in await connection.fetch(sql)]
+    finally:
+        await connection.close()
 
 
 @cache

@@ -1,4 +1,7 @@
-"""A process that tries to redeem codes 0 to N in an order of its own; it prints which it won."""
+"""A process that tries to redeem codes 0 to N in an order of its own; it prints which it won.
+
+``RACERS`` in it race each other as well, each in another order.
+"""
 
 import asyncio
 import json
@@ -6,17 +9,16 @@ import random
 import sys
 
 from tests.store.artifacts import NOW, buys, key_of, portions, together
+from tests.store.opening import open_at
 
 from worksgate.oauth.model import AuthorizationCode
-from worksgate.store import Outcome
-from worksgate.store.sqlite import SqliteStore
+from worksgate.store import Outcome, Store
+
+RACERS = 2
 
 
-async def redeem_all(database: str, codes: int, seed: int) -> list[int]:
+async def race(store: Store, codes: int, seed: int) -> list[int]:
     order = random.Random(seed).sample(range(codes), codes)
-    store = await SqliteStore.open(database, spare=0)
-    print("ready", flush=True)
-    sys.stdin.readline()
     won: list[int] = []
     for numbers in portions(order, 16):
         redemptions = await together(
@@ -30,8 +32,16 @@ async def redeem_all(database: str, codes: int, seed: int) -> list[int]:
             for number, redemption in zip(numbers, redemptions, strict=True)
             if redemption.outcome is Outcome.REDEEMED
         ]
-    await store.close()
     return won
+
+
+async def redeem_all(address: str, codes: int, seed: int) -> list[int]:
+    store = await open_at(address)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    won = await together(race(store, codes, seed * RACERS + number) for number in range(RACERS))
+    await store.close()
+    return [number for numbers in won for number in numbers]
 
 
 if __name__ == "__main__":

@@ -14,10 +14,10 @@ import sys
 from contextlib import suppress
 
 from tests.store.artifacts import NOW, buys, code, key_of
+from tests.store.opening import open_at
 
 from worksgate.oauth.model import AuthorizationCode
-from worksgate.store import Outcome, StoreUnavailable
-from worksgate.store.sqlite import SqliteStore
+from worksgate.store import Outcome, Store, StoreUnavailable
 
 CALLERS = 8
 SHARED = 10_000
@@ -27,7 +27,7 @@ SHARED = 10_000
 class Redeemer:
     """``CALLERS`` callers in one process, whose name is in all that they make."""
 
-    def __init__(self, store: SqliteStore, ledger: int, name: str) -> None:
+    def __init__(self, store: Store, ledger: int, name: str) -> None:
         self._store = store
         self._ledger = ledger
         self._name = name
@@ -59,8 +59,8 @@ class Redeemer:
         os.write(self._ledger, ("\t".join(words) + "\n").encode())
 
 
-async def redeem_for_ever(database: str, ledger: str, name: str) -> None:
-    store = await SqliteStore.open(database, spare=0)
+async def redeem_for_ever(address: str, ledger: str, name: str) -> None:
+    store = await open_at(address)
     file = os.open(ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     redeemer = Redeemer(store, file, name)
     await asyncio.gather(*(redeemer.call(caller) for caller in range(CALLERS)))

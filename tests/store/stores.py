@@ -3,9 +3,14 @@
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
+from tests.postgres_server import url_for
+from tests.valkey_server import address_for
+
 from worksgate.store import Store
 from worksgate.store.memory import MemoryStore
+from worksgate.store.postgres import PostgresStore
 from worksgate.store.sqlite import SqliteStore
+from worksgate.store.valkey import ValkeyStore
 
 
 async def open_memory(_folder: Path) -> Store:
@@ -17,6 +22,15 @@ async def open_sqlite(folder: Path) -> SqliteStore:
     return await SqliteStore.open(database_in(folder), create=True, spare=0)
 
 
+async def open_postgres(folder: Path) -> PostgresStore:
+    """A store in the database of this folder."""
+    return await PostgresStore.open(url_for(folder), connections=5)
+
+
+async def open_valkey(folder: Path) -> ValkeyStore:
+    return await ValkeyStore.open(address_for(folder))
+
+
 def database_in(folder: Path) -> Path:
     return folder / "store.db"
 
@@ -24,4 +38,12 @@ def database_in(folder: Path) -> Path:
 STORES: Mapping[str, Callable[[Path], Awaitable[Store]]] = {
     "memory": open_memory,
     "sqlite": open_sqlite,
+    "postgres": open_postgres,
+    "valkey": open_valkey,
 }
+
+ADDRESSES: Mapping[str, Callable[[Path], str]] = {
+    "sqlite": lambda folder: str(database_in(folder)),
+    "postgres": url_for,
+}
+"""The stores that processes share, and what ``open_at`` is given for a folder."""

@@ -1,15 +1,22 @@
-"""Connections to the database: one engine that reads, one that writes.
+"""Connections to the database: one engine that reads, one that writes, one that migrates.
 
-On SQLite the two differ. A writer says so when it begins (``BEGIN IMMEDIATE``) and waits for its
-turn; a reader sees a snapshot, never waits, and cannot write at all: a transaction that reads
-first and then wants to write would be refused half-way whenever another one wrote in between
-(F-14). One writing connection is all that SQLite can use, so those who wait queue in this process.
+On SQLite a writer says so when it begins (``BEGIN IMMEDIATE``) and waits for its turn; a reader
+sees a snapshot, never waits, and cannot write at all: a transaction that reads first and then
+wants to write would be refused half-way whenever another one wrote in between (F-14). One writing
+connection is all that SQLite can use, so those who wait queue in this process.
+
+On PostgreSQL the engines share a few connections. Readers see a snapshot and cannot write there
+either. Writers are SERIALIZABLE: what one has read is still true when it commits, or it is undone
+and told ``Outpaced``. A migration is neither, for it has to see what was committed while it waited
+for its lock.
 """
 
 import asyncio
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -21,39 +28,70 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from worksgate.directory import Conflict, DirectoryUnavailable
+from worksgate.directory.postgres_engine import (
+    NO_TABLES,
+    TAKEN,
+    is_postgres_error,
+    postgres_engines,
+    postgres_refusal,
+    postgres_url,
+)
+from worksgate.postgres_address import PostgresAddress, is_postgres
 
 BUSY_TIMEOUT = 5.0
 """Seconds that a writer waits for the others."""
+REPLY_TIMEOUT = 30.0
+"""Seconds that the directory waits for PostgreSQL; an import of thousands is one statement."""
 READERS = 4
+_ENDING = 1.0
+"""Seconds that the threads of closed connections get to end."""
 
-_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+_Threads = set[threading.Thread]
+"""Those of the connections of one database; the threads are aiosqlite's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """Where to read and where to write; on PostgreSQL they are the same."""
+    """Where to read, to write and to migrate; on PostgreSQL they share their connections."""
 
     read: AsyncEngine
     write: AsyncEngine
+    migrate: AsyncEngine
+    threads: "_Threads" = field(default_factory=set)
 
     async def close(self) -> None:
+        """Close all connections, and wait until the last thread has nothing more to say.
+
+        aiosqlite stops the thread of a connection without waiting for it. One that finds its
+        event loop closed writes a traceback to standard error.
+        """
         await self.read.dispose()
         await self.write.dispose()
+        until = time.monotonic() + _ENDING
+        for thread in self.threads:
+            while thread.is_alive() and time.monotonic() < until:  # noqa: ASYNC110  # no event tells it
+                await asyncio.sleep(0.002)
 
 
-def open_engines(database_url: str, *, busy_timeout: float = BUSY_TIMEOUT) -> Engines:
-    """Engines for a database; nothing is connected yet. ``busy_timeout`` is in seconds.
+def open_engines(
+    database_url: str, *, busy_timeout: float = BUSY_TIMEOUT, reply_timeout: float | None = None
+) -> Engines:
+    """Engines for a database; nothing is connected yet. The timeouts are in seconds.
+
+    ``reply_timeout`` is after how long PostgreSQL's silence is an outage: never, unless it is
+    given, for there are statements that take their time.
 
     Raises ValueError where the address is not one that Worksgate can use.
     """
+    if is_postgres(database_url):
+        address = PostgresAddress.parse(database_url)
+        return Engines(*postgres_engines(address, busy_timeout, reply_timeout))
     url = driver_url(database_url)
-    if url.get_backend_name() != "sqlite":
-        engine = create_async_engine(url, hide_parameters=True, pool_timeout=busy_timeout)
-        return Engines(engine, engine)
-    return Engines(
-        _sqlite_engine(url, READERS, "BEGIN", busy_timeout, "PRAGMA query_only = ON"),
-        _sqlite_engine(url, 1, "BEGIN IMMEDIATE", busy_timeout),
-    )
+    threads: _Threads = set()
+    connect = partial(_connect_sqlite, url.database or "", busy_timeout, threads)
+    reader = _sqlite_engine(url, READERS, "BEGIN", busy_timeout, connect, "PRAGMA query_only = ON")
+    writer = _sqlite_engine(url, 1, "BEGIN IMMEDIATE", busy_timeout, connect)
+    return Engines(reader, writer, writer, threads)
 
 
 def driver_url(database_url: str) -> URL:
@@ -61,33 +99,44 @@ def driver_url(database_url: str) -> URL:
 
     Raises ValueError; the text does not repeat the address, which may hold a password.
     """
+    if is_postgres(database_url):
+        return postgres_url(PostgresAddress.parse(database_url))
     try:
         url = make_url(database_url)
     except ArgumentError:
         raise ValueError("the database address is not an address") from None
-    driver = _DRIVERS.get(url.drivername)
-    if driver is None:
+    if url.drivername != "sqlite":
         raise ValueError("the database address must begin with sqlite:/// or postgresql://")
-    if driver == "sqlite+aiosqlite" and url.database in (None, "", ":memory:"):
+    if url.database in (None, "", ":memory:"):
         raise ValueError("the database address must name a file: sqlite:///worksgate.db")
-    return url.set(drivername=driver)
+    return url.set(drivername="sqlite+aiosqlite")
 
 
 @contextmanager
 def outages() -> Iterator[None]:
-    """Turn what the driver raises into Conflict or DirectoryUnavailable."""
+    """Turn what the driver raises into Conflict, Outpaced or DirectoryUnavailable."""
     try:
         yield
-    except IntegrityError as error:
-        if "unique" in str(error.orig).lower():
-            raise Conflict("the name or one of the keys has just been taken") from error
-        raise DirectoryUnavailable(_explain(error)) from error
     except (DBAPIError, PoolTimeout, OSError) as error:
-        raise DirectoryUnavailable(_explain(error)) from error
+        if is_postgres_error(error):
+            # From nothing: what PostgreSQL says may quote a row, and causes end up in logs.
+            raise postgres_refusal(error) from None
+        raise _refusal(error) from error
+
+
+def _refusal(error: Exception) -> Exception:
+    if isinstance(error, IntegrityError) and "unique" in str(error.orig).lower():
+        return Conflict(TAKEN)
+    return DirectoryUnavailable(_explain(error))
 
 
 def _sqlite_engine(
-    url: URL, connections: int, begin: str, busy_timeout: float, *pragmas: str
+    url: URL,
+    connections: int,
+    begin: str,
+    busy_timeout: float,
+    connect: Callable[[], Awaitable[aiosqlite.Connection]],
+    *pragmas: str,
 ) -> AsyncEngine:
     engine = create_async_engine(
         url,
@@ -96,7 +145,7 @@ def _sqlite_engine(
         pool_size=connections,
         max_overflow=0,
         pool_timeout=busy_timeout,
-        async_creator=partial(_connect_sqlite, url.database or "", busy_timeout),
+        async_creator=connect,
     )
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -112,9 +161,11 @@ def _sqlite_engine(
     return engine
 
 
-async def _connect_sqlite(file: str, busy_timeout: float) -> aiosqlite.Connection:
+async def _connect_sqlite(
+    file: str, busy_timeout: float, threads: _Threads
+) -> aiosqlite.Connection:
     """Open the file; a caller who hangs up meanwhile leaves no connection open behind (F-21)."""
-    opening = asyncio.ensure_future(_open_sqlite(file, busy_timeout))
+    opening = asyncio.ensure_future(_open_sqlite(file, busy_timeout, threads))
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:
@@ -122,9 +173,11 @@ async def _connect_sqlite(file: str, busy_timeout: float) -> aiosqlite.Connectio
         raise
 
 
-async def _open_sqlite(file: str, busy_timeout: float) -> aiosqlite.Connection:
+async def _open_sqlite(file: str, busy_timeout: float, threads: _Threads) -> aiosqlite.Connection:
     connection = aiosqlite.connect(file, timeout=busy_timeout)
     connection._thread.daemon = True  # as SQLAlchemy does: it must not keep the process alive
+    threads -= {thread for thread in threads if thread.ident and not thread.is_alive()}
+    threads.add(connection._thread)
     return await connection
 
 
@@ -152,6 +205,6 @@ def _execute(connection: Any, pragma: str) -> None:
 
 def _explain(error: BaseException) -> str:
     cause = getattr(error, "orig", None) or error
-    if "no such table" in str(cause) or "UndefinedTable" in type(cause).__name__:
-        return "the database has no tables yet: run worksgate migrate"
+    if "no such table" in str(cause):
+        return NO_TABLES
     return f"the database does not answer: {cause}"

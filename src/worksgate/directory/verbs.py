@@ -1,12 +1,22 @@
 """A verb of the database comes to its end, whoever waits for it or no longer does (F-21)."""
 
 import asyncio
+import random
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from worksgate.directory import DirectoryUnavailable
+
+ATTEMPTS = 20
+"""How often a verb is begun that others outpace; each time at least one of them has ended."""
+
+
+class Outpaced(DirectoryUnavailable):
+    """Others changed the same meanwhile, and what was to be done was undone (PostgreSQL)."""
 
 
 class Connections(Protocol):
@@ -38,9 +48,19 @@ def finished(verb: Verb[S, P, T]) -> Verb[S, P, T]:
 
     @wraps(verb)
     async def begun(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        task = asyncio.create_task(verb(self, *args, **kwargs))
+        task = asyncio.create_task(_insist(partial(verb, self, *args, **kwargs)))
         self.unfinished.add(task)
         task.add_done_callback(self.unfinished.discard)
         return await asyncio.shield(task)
 
     return begun
+
+
+async def _insist(begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Do one transaction, again where others have outpaced it."""
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return await begin()
+        except Outpaced:
+            await asyncio.sleep(random.uniform(0.0, 0.005 * attempt))  # noqa: S311  # only to come at different times
+    return await begin()

@@ -26,12 +26,13 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar, TypeVarTuple
 
+from worksgate.measures import CommitFigures
 from worksgate.store import StoreUnavailable
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-PATIENCE = 1.8
+PATIENCE = 2.1
 """Seconds that a request waits at most before its commit begins: LINE WORKS is to be answered
 within 2.5 (R-52), and a commit that has begun cannot be taken back (F-06)."""
 
@@ -69,6 +70,7 @@ class GroupCommit:
     """
 
     def __init__(self, connect: Callable[[], sqlite3.Connection], *, waiting: int) -> None:
+        self.figures = CommitFigures()
         self._connect = connect
         self._waiting = waiting
         self._loop = asyncio.get_running_loop()
@@ -83,6 +85,11 @@ class GroupCommit:
         self._thread = threading.Thread(target=self._serve, name="sqlite-commit", daemon=True)
         self._thread.start()
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a commit to begin."""
+        return len(self._queue)
+
     async def run(self, work: Callable[[sqlite3.Connection, *Ts], T], *args: *Ts) -> T:
         """Do some work in a transaction, and return its result once that is durable.
 
@@ -92,6 +99,7 @@ class GroupCommit:
         if self._closed:
             raise StoreUnavailable("the store is closed")
         if len(self._queue) >= self._waiting:
+            self.figures.unavailable += 1
             raise StoreUnavailable("too many requests are waiting")
         request = _Request(self._loop.create_future(), work, args)
         self._queue.append(request)
@@ -101,6 +109,7 @@ class GroupCommit:
             self._loop.call_soon(self._start)
         await request.future
         if request.error is not None:
+            self.figures.unavailable += isinstance(request.error, StoreUnavailable)
             raise request.error
         result: T = request.result
         return result
@@ -198,12 +207,15 @@ class GroupCommit:
             self._tell(self._run_batch)
 
     def _commit(self, requests: list[_Request]) -> None:
+        began = time.perf_counter()
         try:
             self._connection.execute("COMMIT")
         except Exception as error:
             # When the disk fails at a commit, what it holds shows only when it is read again.
             self._give_up(requests, error, outcome_unknown=not is_passing(error))
         else:
+            self.figures.seconds.observe(time.perf_counter() - began)
+            self.figures.batch_sizes.observe(len(requests))
             self._tell(partial(self._finish, requests))
 
     def _give_up(

@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar, TypeVarTuple
 
+from worksgate.measures import CommitFigures
 from worksgate.oauth.model import Artifact
 from worksgate.store import A, R, Redemption, StoreUnavailable, Successors, sqlite_rows
 from worksgate.store.group_commit import (
@@ -90,6 +91,15 @@ class SqliteStore:
             await store.close()
             raise
         return store
+
+    @property
+    def figures(self) -> CommitFigures:
+        return self._commit.figures
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a commit to begin."""
+        return self._commit.waiting
 
     async def save(self, *artifacts: Artifact) -> None:
         await self._commit.run(sqlite_rows.save, artifacts)

@@ -12,18 +12,17 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from operator import attrgetter
 from typing import Any
 
 from worksgate.oauth.model import (
     ARTIFACT_KINDS,
     AccessToken,
     Artifact,
-    LoginKind,
     Redeemable,
     RefreshToken,
 )
 from worksgate.store import REPLAY_MEMORY, A, Outcome, R, Redemption, Successors
+from worksgate.store.artifact_rows import artifact_from, values_of
 from worksgate.store.schema import ADDED_COLUMNS, COUNTERS, CREATE_STATEMENTS, TABLES
 
 
@@ -53,10 +52,7 @@ def _sql_of(kind: type[Artifact]) -> _Sql:
     unused = " AND +used = 0" if issubclass(kind, Redeemable) else ""
     return _Sql(
         columns=columns,
-        # The driver is several times faster with a str than with a subclass of it.
-        values=attrgetter(
-            *("login_kind.value" if name == "login_kind" else name for name in columns)
-        ),
+        values=values_of(kind),
         find=f"SELECT {names} FROM {table} WHERE key = ?",
         held=f"SELECT {names} FROM {table} WHERE subject_id = ?",
         # What is replaced stays used: a used code never becomes good again (I-4).
@@ -88,8 +84,6 @@ _REDEEMING: Mapping[type[Artifact], _Redeeming] = {
     if issubclass(kind, Redeemable)
 }
 
-_LOGIN_KINDS: Mapping[str, LoginKind] = {kind.value: kind for kind in LoginKind}
-
 
 def create(db: sqlite3.Connection) -> None:
     for statement in CREATE_STATEMENTS:
@@ -114,12 +108,14 @@ def add(db: sqlite3.Connection, artifact: Artifact) -> bool:
 def find(db: sqlite3.Connection, kind: type[A], key: str) -> A | None:
     sql = _SQL[kind]
     row = db.execute(sql.find, (key,)).fetchone()
-    return None if row is None else _artifact(kind, sql.columns, row)
+    return None if row is None else artifact_from(kind, sql.columns, row)
 
 
 def held(db: sqlite3.Connection, kind: type[A], subject_id: str) -> tuple[A, ...]:
     sql = _SQL[kind]
-    return tuple(_artifact(kind, sql.columns, row) for row in db.execute(sql.held, (subject_id,)))
+    return tuple(
+        artifact_from(kind, sql.columns, row) for row in db.execute(sql.held, (subject_id,))
+    )
 
 
 def take(db: sqlite3.Connection, kind: type[A], key: str) -> A | None:
@@ -145,7 +141,7 @@ def redeem(
     row = db.execute(redeeming.find, (key,)).fetchone()
     if row is None:
         return Redemption(Outcome.UNKNOWN)
-    artifact = _artifact(kind, _SQL[kind].columns, row)
+    artifact = artifact_from(kind, _SQL[kind].columns, row)
     if artifact.client_id != client_id:
         return Redemption(Outcome.FOREIGN, artifact)
     if row[-1]:
@@ -196,26 +192,6 @@ def purge(db: sqlite3.Connection, now: float, limit: int) -> int:
         if removed < limit:
             removed += db.execute(statement, (now - kept, limit - removed)).rowcount
     return removed
-
-
-def _artifact(kind: type[A], columns: tuple[str, ...], row: tuple[Any, ...]) -> A:
-    if kind is AccessToken:  # read at every user info call, and worth the words
-        key, grant, subject, client, expires, user, login, login_kind = row
-        token: Any = AccessToken(
-            key=key,
-            grant_id=grant,
-            subject_id=subject,
-            client_id=client,
-            expires_at=expires,
-            user_id=user,
-            login_id=login,
-            login_kind=_LOGIN_KINDS[login_kind],
-        )
-        return token  # type: ignore[no-any-return]  # A is AccessToken here
-    values = dict(zip(columns, row, strict=False))  # a redeemable's row ends with its use
-    if "login_kind" in values:
-        values["login_kind"] = _LOGIN_KINDS[values["login_kind"]]
-    return kind(**values)
 
 
 _SAVE_ACCESS_TOKEN = _SQL[AccessToken]

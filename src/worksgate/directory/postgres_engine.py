@@ -1,0 +1,129 @@
+"""Connections of the directory to PostgreSQL, and what is told of its errors."""
+
+import secrets
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from worksgate.directory import Conflict, DirectoryUnavailable
+from worksgate.directory.verbs import Outpaced
+from worksgate.postgres_address import PostgresAddress
+
+_DRIVER = "postgresql+asyncpg"
+
+POSTGRES_CONNECTIONS = 5
+"""Of each process, for the directory; see ``store.postgres`` for how many that makes."""
+
+CONNECT_TIMEOUT = 2.0
+
+NO_TABLES = "the database has no tables yet: run worksgate migrate"
+TAKEN = "the name or one of the keys has just been taken"
+
+_UNDONE = frozenset(("40001", "40P01"))
+_UNIQUE = "23505"
+_NO_TABLE = "42P01"
+_QUOTING = ("22", "23")
+"""Classes of errors whose messages quote values."""
+
+
+def postgres_engines(
+    address: PostgresAddress, busy_timeout: float, reply_timeout: float | None
+) -> tuple[AsyncEngine, AsyncEngine, AsyncEngine]:
+    """To read, to write and to migrate, over the same few connections.
+
+    ``busy_timeout`` is how many seconds a statement waits for others or for its end.
+    """
+    limit = f"{busy_timeout * 1_000:.0f}"
+    connect = partial(
+        _connect,
+        address,
+        {
+            "statement_timeout": limit,
+            "lock_timeout": limit,
+            "idle_in_transaction_session_timeout": f"{2 * busy_timeout * 1_000:.0f}",
+        },
+        reply_timeout,
+    )
+    engine = create_async_engine(
+        URL.create(_DRIVER),  # the address itself goes to asyncpg alone
+        # A parameter may be a password hash: no error message quotes one.
+        hide_parameters=True,
+        pool_size=POSTGRES_CONNECTIONS,
+        max_overflow=0,
+        pool_timeout=busy_timeout,
+        pool_pre_ping=True,
+        pool_use_lifo=True,
+        connect_args={"async_creator_fn": connect, **_for_pooler(address)},
+    )
+    return (
+        engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True),
+        engine.execution_options(isolation_level="SERIALIZABLE"),
+        engine.execution_options(isolation_level="READ COMMITTED"),
+    )
+
+
+def postgres_url(address: PostgresAddress) -> URL:
+    """The address as SQLAlchemy writes one, to look at its parts; several hosts are one word."""
+    parts = urlsplit(address.dsn)
+    hosts = parts.netloc.rpartition("@")[2]
+    alone = "," not in hosts
+    return URL.create(
+        _DRIVER,
+        username=None if parts.username is None else unquote(parts.username),
+        password=None if parts.password is None else unquote(parts.password),
+        host=parts.hostname if alone else hosts,
+        port=parts.port if alone else None,
+        database=unquote(parts.path.removeprefix("/")),
+        query=dict(parse_qsl(parts.query)),
+    )
+
+
+def is_postgres_error(error: Exception) -> bool:
+    """Whether an error came by asyncpg."""
+    return isinstance(error, DBAPIError) and hasattr(error.orig, "sqlstate")
+
+
+def postgres_refusal(error: Exception) -> Exception:
+    """What a caller gets for an error of PostgreSQL; no value is quoted in it."""
+    original: Any = getattr(error, "orig", None)
+    cause, code = original.__cause__ or original, original.sqlstate or ""
+    if code in _UNDONE:
+        return Outpaced("others are changing the same at this moment: try again")
+    if code == _UNIQUE:
+        return Conflict(TAKEN)
+    if code == _NO_TABLE:
+        return DirectoryUnavailable(NO_TABLES)
+    told = getattr(cause, "message", None)
+    if not told or code[:2] in _QUOTING:
+        told = f"{type(cause).__name__} {code}".rstrip()
+    return DirectoryUnavailable(f"the database does not answer: {told}")
+
+
+async def _connect(
+    address: PostgresAddress, settings: Mapping[str, str], reply_timeout: float | None
+) -> Any:
+    """A connection. What asyncpg raises here SQLAlchemy does not know; it becomes an OSError."""
+    import asyncpg  # type: ignore[import-untyped]  # asyncpg has no types
+
+    try:
+        return await address.connect(
+            settings, within=CONNECT_TIMEOUT, command_timeout=reply_timeout
+        )
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        told = getattr(error, "message", None) or str(error)
+        raise ConnectionError(told) from None
+
+
+def _for_pooler(address: PostgresAddress) -> dict[str, Any]:
+    if not address.pooled:
+        return {}
+    # Behind a pooler another client may have prepared a statement of the same name.
+    return {
+        "prepared_statement_cache_size": 0,
+        "prepared_statement_name_func": lambda: f"worksgate_{secrets.token_hex(16)}",
+    }

@@ -1,0 +1,130 @@
+"""The address of a PostgreSQL server, and the one way to connect to it.
+
+The address is written as libpq writes it, so it can be copied from what a hosting company shows::
+
+    postgresql://user:password@host:5432/database?sslmode=verify-full&sslrootcert=/etc/ca.pem
+
+``postgres://`` is the same. In the password every character but letters, digits and ``-._~`` is
+percent-encoded. Over a network use ``sslmode=verify-full``; where none is named it is ``prefer``.
+Several hosts may stand there with ``target_session_attrs=read-write``, as after a failover.
+
+``statement_cache_size=0`` is for a pooler that gives each transaction another connection
+(PgBouncer in transaction mode): no statement is kept prepared, and no setting is sent at the
+connect, since such a pooler refuses it. The time limits then have to be set on the role::
+
+    ALTER ROLE worksgate SET statement_timeout = '1s';
+    ALTER ROLE worksgate SET lock_timeout = '800ms';
+"""
+
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Self
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
+
+SCHEMES = ("postgresql", "postgres")
+
+STATEMENT_CACHE_SIZE = 200
+"""Statements that a connection keeps prepared; all that Worksgate has are fewer."""
+
+_OF_OTHERS = frozenset(
+    ("connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count")
+)
+"""What libpq reads and what is settled here: how long to wait, and when a silent peer is dead."""
+
+_KEEPALIVES = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 10_000}
+"""Seconds, seconds, a number, and milliseconds, where the operating system has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresAddress:
+    """Where a database is and how to sign in there; what it holds is not shown."""
+
+    dsn: str = field(repr=False)
+    statement_cache_size: int = STATEMENT_CACHE_SIZE
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read an address. Raises ValueError; the text does not repeat it."""
+        parts = _split(text)
+        options = _options(parts.query)
+        size = options.pop("statement_cache_size", str(STATEMENT_CACHE_SIZE))
+        if not (size.isascii() and size.isdigit()):
+            raise ValueError("statement_cache_size must be a number, 0 or more")
+        for name in _OF_OTHERS & set(options):
+            del options[name]
+        options.setdefault("application_name", "worksgate")
+        return cls(urlunsplit(parts._replace(query=urlencode(options))), int(size))
+
+    @property
+    def pooled(self) -> bool:
+        """Whether a pooler is between, which keeps nothing from one transaction to the next."""
+        return self.statement_cache_size == 0
+
+    async def connect(
+        self, settings: Mapping[str, str], *, within: float, command_timeout: float | None
+    ) -> Any:
+        """A new asyncpg connection with these settings of the server.
+
+        It is there ``within`` so many seconds, and waits ``command_timeout`` seconds for each
+        answer, or as long as the server takes. Raises what asyncpg raises, OSError or TimeoutError.
+        """
+        import asyncpg  # type: ignore[import-untyped]  # asyncpg has no types
+
+        connection = await asyncpg.connect(
+            self.dsn,
+            timeout=within,
+            command_timeout=command_timeout,
+            statement_cache_size=self.statement_cache_size,
+            max_cached_statement_lifetime=0,
+            server_settings={} if self.pooled else dict(settings),
+        )
+        _notice_silence(connection)
+        return connection
+
+
+def is_postgres(text: str) -> bool:
+    """Whether a database address is one of PostgreSQL."""
+    return text.partition("://")[0] in SCHEMES
+
+
+def _split(text: str) -> SplitResult:
+    if not is_postgres(text):
+        raise ValueError("the database address must begin with postgresql://")
+    try:
+        parts = urlsplit(text)
+        hosts = parts.netloc.rpartition("@")[2].split(",")
+    except ValueError:
+        raise ValueError("the database address is not an address") from None
+    if parts.fragment or parts.netloc.count("@") > 1:
+        raise ValueError("the password in the database address must be percent-encoded")
+    for host in hosts:
+        port = host.rpartition("]")[2].partition(":")[2]
+        if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
+            raise ValueError(
+                "the database address must name its port as host:port, "
+                "and its password must be percent-encoded"
+            )
+    if not parts.path.strip("/"):
+        raise ValueError("the database address must name a database: postgresql://host/worksgate")
+    return parts
+
+
+def _options(query: str) -> dict[str, str]:
+    try:
+        return dict(parse_qsl(query, strict_parsing=True)) if query else {}
+    except ValueError:
+        raise ValueError("the options of the database address must be name=value pairs") from None
+
+
+def _notice_silence(connection: Any) -> None:
+    """Let the kernel give a connection up when its other end has gone without a word."""
+    peer = connection._transport.get_extra_info("socket")  # there is no public way
+    if peer is None or peer.family == getattr(socket, "AF_UNIX", None):
+        return
+    with suppress(OSError), peer.dup() as ours:  # uvloop's socket sets no options, a copy does
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEPALIVES.items():
+            if hasattr(socket, name):
+                ours.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

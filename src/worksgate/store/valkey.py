@@ -1,0 +1,227 @@
+"""The store on a Valkey server (or Redis 6.2 and newer), which several machines can share.
+
+Each verb is one script (``valkey_scripts``), so each is atomic, and ``redeem`` is one round trip.
+All keys of an installation have one hash tag and so lie in one slot: a cluster accepts the
+scripts, and one node of it does all the work. That is no loss: a redemption keeps one core of
+Valkey for 33 µs, so it does some 28,000 a second, where a Worksgate process does a few thousand.
+
+**An older state that comes back brings no secret back** (I-4, F-10). A server that restarts from a
+snapshot, loses its last second to ``kill -9``, or was a lagging replica, does not know of the last
+codes that were used. So every artifact is marked with the run of the server that it was saved in,
+and counts in no other. A run is the ``run_id`` of the server's process together with its
+``master_replid``, which is a new one whenever a replica becomes a primary. Scripts read both
+themselves, in the step that decides, so it does not matter what a client saw when it connected or
+what stands between them; that costs a redemption 4 µs of its 33. After a restart or a fail-over,
+codes, tokens and sessions are gone and people sign in again. The price is that they also do so
+when a first replica is attached, and when the last one has been gone for ``repl-backlog-ttl`` (an
+hour), for the server's history then has a new name too. A process that continues from a saved
+image of its memory cannot be told from one that never stopped: do not restore such images.
+
+Two things outlast a run. Counters of the throttle do, for an older count is better than none. A
+spent transaction does, for it is no right but the memory that one was used up; where the server
+lost that memory too, the same browser could issue a second code within the transaction's 30
+minutes, and only with the person's password.
+
+Nothing has a TTL: what has expired is decided by the callers' clocks, as everywhere, and
+``purge`` removes it. The server's clock is asked only whether a caller still waits.
+
+A server that evicts keys when memory runs out would forget used codes, so it is refused. The user
+that signs in needs the keys ``{worksgate}*`` and the commands EVAL, EVALSHA, INFO and TIME, and
+those that the scripts call.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from types import NoneType
+from typing import Any, Self, get_args
+
+from msgspec import structs
+
+from worksgate.oauth.model import ARTIFACT_KINDS, Artifact, LoginKind
+from worksgate.store import (
+    REPLAY_MEMORY,
+    A,
+    Outcome,
+    R,
+    Redemption,
+    StoreUnavailable,
+    Successors,
+    all_of,
+    valkey_scripts,
+)
+from worksgate.store.valkey_connections import Address, Argument, Connections
+from worksgate.store.valkey_scripts import Script
+
+
+class ValkeyStore:
+    """A ``Store`` on a Valkey server. It belongs to the event loop that opened it.
+
+    Any number may be open on one server, in one process or in many.
+    """
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    @classmethod
+    async def open(cls, address: str, *, waiting: int = 2_000) -> Self:
+        """Open the store at an address (``Address.parse``), after a look at the server.
+
+        At most ``waiting`` calls wait for a connection, more are refused at once. Raises
+        StoreUnavailable, in a sentence that says what to do.
+        """
+        store = cls(Connections(Address.parse(address), waiting))
+        try:
+            await store._check_server()
+            await store.ping()
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    async def save(self, *artifacts: Artifact) -> None:
+        if artifacts:
+            await self._run(valkey_scripts.SAVE, *chain.from_iterable(map(_given, artifacts)))
+
+    async def add(self, artifact: Artifact) -> bool:
+        return bool(await self._run(valkey_scripts.ADD, *_given(artifact)))
+
+    async def find(self, kind: type[A], key: str) -> A | None:
+        return _artifact(kind, await self._run(valkey_scripts.FIND, _member(kind, key)))
+
+    async def held(self, kind: type[A], subject_id: str) -> tuple[A, ...]:
+        found = await self._run(valkey_scripts.HELD, kind.kind, subject_id)
+        return all_of([_artifact(kind, flat) for flat in found])
+
+    async def take(self, kind: type[A], key: str) -> A | None:
+        return _artifact(kind, await self._run(valkey_scripts.TAKE, _member(kind, key)))
+
+    async def extend(self, kind: type[A], key: str, expires_at: float) -> bool:
+        return bool(await self._run(valkey_scripts.EXTEND, _member(kind, key), repr(expires_at)))
+
+    async def redeem(
+        self, kind: type[R], key: str, client_id: str, successors: Successors, now: float
+    ) -> Redemption:
+        word, *found = await self._connections.run(
+            valkey_scripts.REDEEM,
+            _REPLAY_MEMORY,
+            _member(kind, key),
+            client_id,
+            repr(now),
+            successors.access_token_key,
+            successors.refresh_token_key or "",
+            successors.refresh_token_lifetime,
+        )
+        return Redemption(Outcome(word.decode()), _artifact(kind, found[0]) if found else None)
+
+    async def revoke(self, grant_id: str) -> int:
+        return int(await self._run(valkey_scripts.REVOKE, grant_id))
+
+    async def forget(self, subject_id: str) -> int:
+        return int(await self._run(valkey_scripts.FORGET, subject_id))
+
+    async def bump(self, counter: str, window: float, now: float) -> int:
+        return int(await self._run(valkey_scripts.BUMP, counter, repr(now), repr(now + window)))
+
+    async def count(self, counter: str, now: float) -> int:
+        return int(await self._run(valkey_scripts.COUNT, counter, repr(now)))
+
+    async def reset(self, *counters: str) -> None:
+        if counters:
+            await self._run(valkey_scripts.RESET, *counters)
+
+    async def purge(self, now: float, limit: int = 500) -> int:
+        return int(await self._run(valkey_scripts.PURGE, repr(now), limit))
+
+    async def ping(self) -> None:
+        await self._run(valkey_scripts.PING)
+
+    async def close(self) -> None:
+        await self._connections.close()
+
+    async def _run(self, script: Script, *arguments: Argument) -> Any:
+        """What a script says beside its word, or None."""
+        _, *more = await self._connections.run(script, _REPLAY_MEMORY, *arguments)
+        return more[0] if more else None
+
+    async def _check_server(self) -> None:
+        memory = _fields_of(await self._connections.command("INFO", "memory"))
+        policy = memory.get("maxmemory_policy")
+        if policy is None:
+            raise StoreUnavailable(
+                "Valkey does not tell its maxmemory_policy in INFO memory: let this user run INFO."
+            )
+        if policy != "noeviction":
+            raise StoreUnavailable(
+                f"Valkey would forget used codes, for its maxmemory-policy is {policy}: "
+                "set it to noeviction."
+            )
+        replication = _fields_of(await self._connections.command("INFO", "replication"))
+        if replication.get("role") != "master":
+            raise StoreUnavailable(
+                "This Valkey is a replica and cannot be written to: give the primary's address."
+            )
+
+
+_REPLAY_MEMORY = repr(REPLAY_MEMORY)
+
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    "expires_at": float,
+    "authenticated_at": float,
+    "second_factor_at": float,
+    "lifetime": int,
+    "expires_in": int,
+    "login_kind": {kind.value: kind for kind in LoginKind}.__getitem__,
+}
+"""How fields that are no text are read."""
+
+_FIELDS: Mapping[type[Artifact], Mapping[bytes, str]] = {
+    kind: {name.encode(): name for name in kind.__struct_fields__}
+    for kind in ARTIFACT_KINDS.values()
+}
+
+_NONE: Mapping[type[Artifact], Mapping[str, None]] = {
+    kind: {
+        each.name: None
+        for each in structs.fields(kind)
+        if each.required and NoneType in get_args(each.type)
+    }
+    for kind in ARTIFACT_KINDS.values()
+}
+"""Fields that have to be told and may be None: None is not kept."""
+
+
+def _member(kind: type[Artifact], key: str) -> str:
+    return f"{kind.kind}:{key}"
+
+
+def _given(artifact: Artifact) -> Iterator[Argument]:
+    """An artifact as scripts take it: its member, how many fields, and each with its value."""
+    fields = [
+        (name, value) for name, value in structs.asdict(artifact).items() if value is not None
+    ]
+    yield _member(type(artifact), artifact.key)
+    yield len(fields)
+    for name, value in fields:
+        yield name
+        # The shortest decimal that is read back as the same number.
+        yield repr(value) if isinstance(value, float) else value
+
+
+def _artifact(kind: type[A], flat: Sequence[bytes] | None) -> A | None:
+    """The artifact whose fields these are, names and values in turn."""
+    if not flat:
+        return None
+    names, values = _FIELDS[kind], iter(flat)
+    fields: dict[str, Any] = {**_NONE[kind]}
+    for name, value in zip(values, values, strict=True):
+        field = names.get(name)
+        if field is not None:
+            reader = _READERS.get(field)
+            fields[field] = value.decode() if reader is None else reader(value.decode())
+    return kind(**fields)
+
+
+def _fields_of(info: bytes) -> Mapping[str, str]:
+    """The lines of INFO as names and values."""
+    lines: Iterable[str] = info.decode(errors="replace").splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line)

@@ -1,0 +1,355 @@
+"""What the Valkey store does, as Lua: Valkey runs one script at a time, so each is one atomic step.
+
+``KEYS[1]`` is the hash tag of the installation, from which a script makes the names of all keys
+that it touches:
+
+    TAG:KIND:DIGEST    hash: the fields of an artifact; ``run``, and ``used`` where it is
+    TAG:grant:ID       set of KIND:DIGEST, all that one login bought
+    TAG:subject:ID     the same, all that one person holds
+    TAG:counter:NAME   hash: ``value``, ``expires_at``
+    TAG:expiry         sorted set of KIND:DIGEST and counter:NAME, by when they may be removed
+
+``ARGV[1]`` is when the caller will have given up, in seconds of the server's clock, and ``ARGV[2]``
+how long a used artifact is remembered. A script answers with the time of the server (seconds and
+microseconds), a word and, if there is more to say, one thing more.
+
+Every script reads and computes before it writes, for Valkey undoes nothing: what can fail has
+failed by then. Where memory has run out it refuses a script's first write.
+"""
+
+from dataclasses import dataclass, field
+from hashlib import sha1
+
+DONE = b"done"
+LATE = b"late"
+
+_BEGINNING = """
+local TAG = KEYS[1] .. ':'
+local REPLAY_MEMORY = tonumber(ARGV[2])
+local time = redis.call('TIME')
+
+local function answer(word, more)
+  return {time[1], time[2], word, more}
+end
+
+-- A caller that has been refused meanwhile must not find its code used.
+if time[1] + time[2] / 1000000 > tonumber(ARGV[1]) then
+  return answer('late')
+end
+
+-- In decimal, and all of it: as text a number would lose its last digits.
+local function decimal(number)
+  return string.format('%.17g', number)
+end
+"""
+
+_RUN = """
+local replication = redis.call('INFO', 'replication')
+local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+local history = string.match(replication, 'master_replid:(%x+)')
+if not string.find(replication, 'role:master', 1, true) then
+  return redis.error_reply('READONLY this is a replica')
+end
+if not run_id or not history then
+  return redis.error_reply('NORUN INFO tells no run_id and master_replid')
+end
+-- A restart changes both, a promotion the second.
+-- 80 bits of each: Valkey keeps a hash in little room while no value of it is over 64 bytes.
+local RUN = string.sub(run_id, 1, 20) .. string.sub(history, 1, 20)
+
+-- The fields of an artifact with a right of this run, as a flat list and by name; or nothing.
+local function present(member)
+  local flat = redis.call('HGETALL', TAG .. member)
+  local artifact = {}
+  for i = 1, #flat, 2 do
+    artifact[flat[i]] = flat[i + 1]
+  end
+  local lasting = string.sub(member, 1, 18) == 'spent_transaction:'
+  if artifact.run == RUN or (artifact.run and lasting) then
+    return flat, artifact
+  end
+end
+"""
+
+_KEEP = """
+-- What is replaced stays used, of whatever run it is.
+local function keep(member, artifact)
+  local key = TAG .. member
+  local old = redis.call('HMGET', key, 'grant_id', 'subject_id', 'used')
+  local removable_at = tonumber(artifact.expires_at)
+  if old[3] then
+    artifact.used = old[3]
+    removable_at = removable_at + REPLAY_MEMORY
+  end
+  artifact.run = RUN
+  local flat = {}
+  for name, value in pairs(artifact) do
+    flat[#flat + 1] = name
+    flat[#flat + 1] = value
+  end
+  if old[1] then
+    redis.call('SREM', TAG .. 'grant:' .. old[1], member)
+    redis.call('SREM', TAG .. 'subject:' .. old[2], member)
+    redis.call('DEL', key)
+  end
+  redis.call('HSET', key, unpack(flat))
+  redis.call('SADD', TAG .. 'grant:' .. artifact.grant_id, member)
+  redis.call('SADD', TAG .. 'subject:' .. artifact.subject_id, member)
+  redis.call('ZADD', TAG .. 'expiry', decimal(removable_at), member)
+end
+
+-- The artifact that begins at ARGV[i]: its member, the number of its fields, names and values.
+local function given(i)
+  local artifact = {}
+  local last = i + 1 + 2 * ARGV[i + 1]
+  for j = i + 2, last, 2 do
+    artifact[ARGV[j]] = ARGV[j + 1]
+  end
+  return ARGV[i], artifact, last + 1
+end
+"""
+
+_REMOVE = """
+local function remove(member)
+  local key = TAG .. member
+  local owners = redis.call('HMGET', key, 'grant_id', 'subject_id')
+  redis.call('DEL', key)
+  redis.call('ZREM', TAG .. 'expiry', member)
+  if owners[1] then
+    redis.call('SREM', TAG .. 'grant:' .. owners[1], member)
+    redis.call('SREM', TAG .. 'subject:' .. owners[2], member)
+  end
+end
+
+local function revoke(grant)
+  local removed = 0
+  for _, member in ipairs(redis.call('SMEMBERS', TAG .. 'grant:' .. grant)) do
+    if not redis.call('HGET', TAG .. member, 'used') then
+      remove(member)
+      removed = removed + 1
+    end
+  end
+  return removed
+end
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script and its SHA-1, by which a server that knows it runs it."""
+
+    text: str = field(repr=False)
+    sha: str
+    writes: bool
+
+
+def _script(*parts: str, writes: bool = True) -> Script:
+    text = "".join((_BEGINNING, *parts))
+    # Not for security: it is the name that Valkey gives to a script.
+    return Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest(), writes)
+
+
+SAVE = _script(
+    _RUN,
+    _KEEP,
+    """
+local i = 3
+while ARGV[i] do
+  local member, artifact
+  member, artifact, i = given(i)
+  keep(member, artifact)
+end
+return answer('done')
+""",
+)
+
+ADD = _script(
+    _RUN,
+    _KEEP,
+    """
+local member, artifact = given(3)
+-- What an earlier run left counts as well: that something was done once is not undone.
+if redis.call('EXISTS', TAG .. member) == 1 then
+  return answer('done', 0)
+end
+keep(member, artifact)
+return answer('done', 1)
+""",
+)
+
+FIND = _script(
+    _RUN,
+    """
+return answer('done', (present(ARGV[3])))
+""",
+    writes=False,
+)
+
+HELD = _script(
+    _RUN,
+    """
+local kind, found = ARGV[3] .. ':', {}
+for _, member in ipairs(redis.call('SMEMBERS', TAG .. 'subject:' .. ARGV[4])) do
+  if string.sub(member, 1, #kind) == kind then
+    found[#found + 1] = (present(member))
+  end
+end
+return answer('done', found)
+""",
+    writes=False,
+)
+
+TAKE = _script(
+    _RUN,
+    _REMOVE,
+    """
+local found = present(ARGV[3])
+if found then
+  remove(ARGV[3])
+end
+return answer('done', found)
+""",
+)
+
+EXTEND = _script(
+    _RUN,
+    """
+local found, artifact = present(ARGV[3])
+if not found then
+  return answer('done', 0)
+end
+local removable_at = tonumber(ARGV[4])
+if artifact.used then
+  removable_at = removable_at + REPLAY_MEMORY
+end
+redis.call('HSET', TAG .. ARGV[3], 'expires_at', ARGV[4])
+redis.call('ZADD', TAG .. 'expiry', decimal(removable_at), ARGV[3])
+return answer('done', 1)
+""",
+)
+
+REDEEM = _script(
+    _RUN,
+    _KEEP,
+    _REMOVE,
+    """
+local member, client, now = ARGV[3], ARGV[4], tonumber(ARGV[5])
+local access_token, refresh_token, refresh_token_lifetime = ARGV[6], ARGV[7], tonumber(ARGV[8])
+
+local found, artifact = present(member)
+if not found then
+  return answer('unknown')
+end
+if artifact.client_id ~= client then
+  return answer('foreign', found)
+end
+if artifact.used then
+  revoke(artifact.grant_id)
+  return answer('replayed', found)
+end
+local expires_at = tonumber(artifact.expires_at)
+if expires_at <= now then
+  return answer('expired', found)
+end
+
+-- What is bought is as ``Successors`` says.
+local function bought(key, lifetime)
+  return {
+    key = key,
+    grant_id = artifact.grant_id,
+    subject_id = artifact.subject_id,
+    client_id = artifact.client_id,
+    expires_at = decimal(now + lifetime),
+    user_id = artifact.user_id,
+    login_id = artifact.login_id,
+    login_kind = artifact.login_kind,
+  }
+end
+
+local token = bought(access_token, tonumber(artifact.lifetime))
+redis.call('HSET', TAG .. member, 'used', '1')
+redis.call('ZADD', TAG .. 'expiry', decimal(expires_at + REPLAY_MEMORY), member)
+keep('access_token:' .. access_token, token)
+if refresh_token ~= '' then
+  local refresh = bought(refresh_token, refresh_token_lifetime)
+  refresh.lifetime = artifact.lifetime
+  refresh.expires_in = artifact.expires_in
+  keep('refresh_token:' .. refresh_token, refresh)
+end
+return answer('redeemed', found)
+""",
+)
+
+REVOKE = _script(
+    _REMOVE,
+    """
+return answer('done', revoke(ARGV[3]))
+""",
+)
+
+FORGET = _script(
+    _REMOVE,
+    """
+local members = redis.call('SMEMBERS', TAG .. 'subject:' .. ARGV[3])
+for _, member in ipairs(members) do
+  remove(member)
+end
+return answer('done', #members)
+""",
+)
+
+BUMP = _script(
+    """
+local name, now, ends = 'counter:' .. ARGV[3], tonumber(ARGV[4]), ARGV[5]
+local expires_at = redis.call('HGET', TAG .. name, 'expires_at')
+if expires_at and tonumber(expires_at) > now then
+  return answer('done', redis.call('HINCRBY', TAG .. name, 'value', 1))
+end
+redis.call('HSET', TAG .. name, 'value', '1', 'expires_at', ends)
+redis.call('ZADD', TAG .. 'expiry', ends, name)
+return answer('done', 1)
+"""
+)
+
+COUNT = _script(
+    """
+local counter = redis.call('HMGET', TAG .. 'counter:' .. ARGV[3], 'value', 'expires_at')
+if counter[1] and tonumber(counter[2]) > tonumber(ARGV[4]) then
+  return answer('done', tonumber(counter[1]))
+end
+return answer('done', 0)
+""",
+    writes=False,
+)
+
+RESET = _script(
+    """
+for i = 3, #ARGV do
+  redis.call('DEL', TAG .. 'counter:' .. ARGV[i])
+  redis.call('ZREM', TAG .. 'expiry', 'counter:' .. ARGV[i])
+end
+return answer('done')
+"""
+)
+
+PURGE = _script(
+    _REMOVE,
+    """
+local limit = tonumber(ARGV[4])
+local old = redis.call(
+  'ZRANGEBYSCORE', TAG .. 'expiry', '-inf', ARGV[3], 'LIMIT', 0, limit
+)
+for _, member in ipairs(old) do
+  remove(member)
+end
+return answer('done', #old)
+""",
+)
+
+PING = _script(
+    _RUN,
+    """
+redis.call('SET', TAG .. 'ping', time[1])
+return answer('done')
+""",
+)

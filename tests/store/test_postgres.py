@@ -1,0 +1,698 @@
+"""What only the PostgreSQL store has: a server that may be away, slow or full, and a queue."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]  # asyncpg has no types
+import pytest
+from hypothesis import settings
+from structlog.testing import capture_logs
+from tests.postgres_server import PostgresServer, giving_back, running_postgres, shared_postgres
+from tests.postgres_server import url_for as database_for
+from tests.store.artifacts import NOW, access_token, buys, code, key_of, refresh_token, together
+from tests.store.stores import open_postgres
+from tests.store.test_model import Comparison
+
+from worksgate.oauth.model import ARTIFACT_KINDS, AccessToken, AuthorizationCode, RefreshToken
+from worksgate.store import Outcome, Redemption, Store, StoreUnavailable, Successors
+from worksgate.store.postgres import PostgresStore
+from worksgate.store.postgres_connections import REPLY_TIMEOUT, START_PATIENCE
+
+FAST = 0.3
+"""Seconds in which a request is refused while the server is away."""
+HEALED = 5.0
+"""Seconds after which everything is as before."""
+
+
+async def redeem(store: Store, name: str = "code", token: str = "token") -> Redemption:
+    return await store.redeem(AuthorizationCode, key_of(name), "tenant", buys(token), NOW)
+
+
+async def is_used(store: Store, name: str = "code") -> bool:
+    """Whether a code is used; an unused one is good, and then it is used up by the question."""
+    return (await redeem(store, name, "question")).outcome is not Outcome.REDEEMED
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return database_for(tmp_path)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[PostgresStore]:
+    store = await open_postgres(tmp_path)
+    yield store
+    await store.close()
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[PostgresServer]:
+    """A server that a test may kill."""
+    with running_postgres(max_connections="12") as server:
+        yield server
+
+
+@asynccontextmanager
+async def somebody(url: str) -> AsyncIterator[Any]:
+    """Another connection to the database."""
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def locked(url: str) -> AsyncIterator[None]:
+    """Somebody else works on all codes."""
+    async with somebody(url) as connection, connection.transaction():
+        await connection.execute("SELECT key FROM codes FOR UPDATE")
+        yield
+
+
+async def gone(store: Store) -> None:
+    """Wait until the last process of a killed server has noticed that it is an orphan."""
+    until = time.monotonic() + HEALED
+    with suppress(StoreUnavailable):
+        while time.monotonic() < until:
+            await store.ping()
+            await asyncio.sleep(0.01)
+        pytest.fail("the server is still there")
+
+
+async def healed(store: Store) -> float:
+    """Wait until the store answers; how many seconds that took."""
+    began = time.monotonic()
+    while True:
+        with suppress(StoreUnavailable):
+            await store.ping()
+            return time.monotonic() - began
+        assert time.monotonic() - began < HEALED, "it has not healed itself"
+        await asyncio.sleep(0.05)
+
+
+# The contract
+
+
+class PostgresComparison(Comparison):
+    """Every step is taken in the reference and on PostgreSQL."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner.run(self.sqlite.close())
+        self.sqlite: Store = self.runner.run(open_postgres(Path(self.folder.name)))
+
+    def both(self, verb: str, *arguments: Any) -> None:
+        for argument in arguments:
+            if isinstance(argument, Successors) and argument.refresh_token_key == arguments[1]:
+                return  # a token that replaces itself: nobody draws 256 bits twice
+        super().both(verb, *arguments)
+
+    def teardown(self) -> None:
+        with giving_back(Path(self.folder.name)):
+            super().teardown()
+
+
+TestPostgresComparison = PostgresComparison.TestCase
+TestPostgresComparison.settings = settings(max_examples=8, stateful_step_count=20, deadline=None)
+
+
+async def test_r41_every_kind_has_its_table_and_nothing_is_in_any(store: PostgresStore) -> None:
+    for kind in ARTIFACT_KINDS.values():
+        assert await store.held(kind, "anna") == ()
+
+
+async def test_what_the_database_cannot_keep_is_told_without_quoting_it(
+    store: PostgresStore,
+) -> None:
+    for hidden in ("hidden \0", "hidden \udc80"):
+        with pytest.raises(ValueError, match="cannot keep") as refusal:
+            await store.save(code(grant=hidden))
+        assert "hidden" not in str(refusal.value)
+    await store.ping()
+
+
+async def test_an_outage_quotes_no_value(store: PostgresStore, url: str) -> None:
+    async with somebody(url) as connection:
+        await connection.execute(
+            "ALTER TABLE codes ADD CONSTRAINT unlike_any CHECK (grant_id <> 'hidden') NOT VALID"
+        )
+        with pytest.raises(ValueError, match="cannot keep") as refusal:
+            await store.save(code(grant="hidden"))
+        await connection.execute("ALTER TABLE codes DROP CONSTRAINT unlike_any")
+    assert "hidden" not in str(refusal.value)
+    assert refusal.value.__suppress_context__ or refusal.value.__context__ is None
+
+
+# One statement
+
+
+async def test_r39_a_redemption_is_one_round_trip(url: str) -> None:
+    store = await PostgresStore.open(url, connections=1)
+    await store.save(code("first"), code("second"))
+    await redeem(store, "first", "first token")
+
+    with counted(store) as sent:
+        assert (await redeem(store, "second", "second token")).outcome is Outcome.REDEEMED
+        assert await store.find(AccessToken, key_of("second token")) is not None
+    await store.close()
+
+    assert sent == ["fetchrow", "fetchrow"]
+
+
+class _Counting:
+    """A connection that notes what it is asked to do."""
+
+    def __init__(self, connection: Any, sent: list[str]) -> None:
+        self._connection = connection
+        self._sent = sent
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("fetchrow", "fetch", "fetchval", "execute", "executemany", "transaction"):
+            self._sent.append(name)
+        return getattr(self._connection, name)
+
+
+@contextmanager
+def counted(store: PostgresStore) -> Iterator[list[str]]:
+    """What is sent over the one connection of a store."""
+    # There is no public way to listen at the connection.
+    (session,) = store._connections._sessions
+    connection, sent = session._connection, list[str]()
+    session._connection = _Counting(connection, sent)
+    yield sent
+    session._connection = connection
+
+
+async def test_r36_a_replay_waits_for_a_renewal_of_its_grant_and_revokes_that_too(
+    store: PostgresStore, url: str
+) -> None:
+    await store.save(code(grant="g"))
+    await store.redeem(AuthorizationCode, code().key, "tenant", buys("first", "first refresh"), NOW)
+    late = access_token("late", grant="g")
+    async with somebody(url) as connection:
+        renewal = connection.transaction()
+        await renewal.start()
+        await connection.execute("UPDATE refresh_tokens SET used = 1")
+        for name, table in (("late", "access_tokens"), ("late refresh", "refresh_tokens")):
+            more = ", 60, 60" if table == "refresh_tokens" else ""
+            columns = "key, grant_id, subject_id, client_id, expires_at, user_id, login_id, "
+            columns += "login_kind" + (", lifetime, expires_in" if more else "")
+            await connection.execute(
+                f"INSERT INTO {table} ({columns}) "
+                f"VALUES ($1, 'g', 'anna', 'tenant', $2, 'u', 'l', 'web'{more})",
+                *(key_of(name), late.expires_at),
+            )
+        replay = asyncio.create_task(redeem(store))
+        await asyncio.sleep(0.3)
+        assert not replay.done()
+        await renewal.commit()
+
+    assert (await replay).outcome is Outcome.REPLAYED
+    assert await store.find(AccessToken, key_of("late")) is None
+    again = await store.redeem(RefreshToken, key_of("late refresh"), "tenant", buys("x"), NOW)
+    assert again.outcome is Outcome.UNKNOWN
+
+
+async def test_a_stricter_isolation_of_the_server_changes_nothing(tmp_path: Path, url: str) -> None:
+    async with somebody(url) as connection:
+        await connection.execute(
+            "ALTER ROLE worksgate SET default_transaction_isolation = 'serializable'"
+        )
+    try:
+        store = await PostgresStore.open(url, connections=5)
+        for number in range(20):
+            await store.save(code(f"{number}"))
+            outcomes = [
+                each.outcome
+                for each in await together(
+                    redeem(store, f"{number}", f"{number}/{caller}") for caller in range(8)
+                )
+            ]
+            assert sorted(outcomes) == [*[Outcome.REDEEMED], *[Outcome.REPLAYED] * 7]
+        await store.close()
+    finally:
+        async with somebody(url) as connection:
+            await connection.execute("ALTER ROLE worksgate RESET ALL")
+
+
+async def test_purge_leaves_what_somebody_works_on_and_does_not_wait(
+    store: PostgresStore, url: str
+) -> None:
+    await store.save(code("one"), code("two"))
+    async with somebody(url) as connection, connection.transaction():
+        await connection.execute("SELECT 1 FROM codes WHERE key = $1 FOR UPDATE", key_of("one"))
+        assert await store.purge(NOW + 1_000) == 1
+    assert await store.purge(NOW + 1_000) == 1
+
+
+# Slow
+
+
+async def test_f06_a_long_lock_is_told_in_time_and_no_code_is_used(
+    store: PostgresStore, url: str
+) -> None:
+    await store.save(*(code(f"{number}") for number in range(8)))
+
+    async with locked(url):
+        began = time.monotonic()
+        tasks = [asyncio.create_task(redeem(store, f"{number}")) for number in range(8)]
+        await asyncio.sleep(0.1)
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert time.monotonic() - began < 2.5
+        assert [type(result) for result in results] == [StoreUnavailable] * 8
+        assert not any(result.outcome_unknown for result in results)  # type: ignore[union-attr]  # as just asserted
+        await asyncio.sleep(max(0.0, began + 3 - time.monotonic()))
+
+    await store.ping()
+    for number in range(8):
+        assert not await is_used(store, f"{number}")
+
+
+async def test_f06_a_statement_that_comes_late_does_nothing(url: str) -> None:
+    """As where the network has held it up: by the server's clock its time is over."""
+    store = await PostgresStore.open(url, connections=1)
+    await store.save(code())
+    (session,) = store._connections._sessions
+    compare, session.compare_clocks = session.compare_clocks, _nothing  # type: ignore[method-assign]  # the delay is played
+    session._offset -= START_PATIENCE + 0.1
+
+    with pytest.raises(StoreUnavailable, match="too slow") as refusal:
+        await redeem(store)
+
+    assert not refusal.value.outcome_unknown
+    session.compare_clocks = compare  # type: ignore[method-assign]  # see above
+    assert (await redeem(store)).outcome is Outcome.REDEEMED
+    await store.close()
+
+
+async def _nothing() -> None:
+    return None
+
+
+async def test_f17_a_server_whose_clock_is_set_is_noticed_and_the_code_redeemed(url: str) -> None:
+    store = await PostgresStore.open(url, connections=1)
+    await store.save(code())
+    (session,) = store._connections._sessions
+    session._offset -= 3_600  # since then its clock has been set an hour forward
+
+    assert (await redeem(store)).outcome is Outcome.REDEEMED
+    await store.close()
+
+
+async def test_f06_a_server_that_says_nothing_is_given_up_in_time(
+    tmp_path: Path, own_server: PostgresServer
+) -> None:
+    """Its reply may still come, so the outcome is unknown; nothing is sent again (F-03)."""
+    name = own_server.lend()
+    async with silent(own_server.port) as port:
+        store = await PostgresStore.open(
+            own_server.url_of(name).replace(str(own_server.port), str(port.number)), connections=2
+        )
+        await store.save(code("before"), access_token())
+        await store.save(code())
+        await redeem(store, "before")  # the statement is prepared now
+        port.is_silent = True
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable) as refusal:
+            await redeem(store)
+        assert REPLY_TIMEOUT - 0.1 <= time.monotonic() - began < 2.5
+        assert refusal.value.outcome_unknown
+        port.is_silent = False
+        await healed(store)
+        # It was done, though nobody heard: the retry is a replay (F-02).
+        assert (await redeem(store)).outcome is Outcome.REPLAYED
+        await store.close()
+    own_server.take_back(name)
+
+
+class _Port:
+    """A way to the server over which the answers can be held back."""
+
+    number = 0
+    is_silent = False
+
+
+@asynccontextmanager
+async def silent(server: int) -> AsyncIterator[_Port]:
+    port = _Port()
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def pass_on(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, back: bool
+    ) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65_536):
+                if not (back and port.is_silent):
+                    writer.write(data)
+                    await writer.drain()
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        there, back = await asyncio.open_connection("127.0.0.1", server)
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(
+                pass_on(reader, back, back=False), pass_on(there, writer, back=True)
+            )
+
+    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port.number = listener.sockets[0].getsockname()[1]
+    try:
+        yield port
+    finally:
+        listener.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+# Away
+
+
+async def test_f04_a_server_that_is_killed_is_told_at_once_and_heals(
+    own_server: PostgresServer,
+) -> None:
+    name = own_server.lend()
+    store = await PostgresStore.open(own_server.url_of(name), connections=5)
+    await store.save(*(code(f"{number}") for number in range(20)), access_token())
+    load = asyncio.create_task(_load(store))
+    await asyncio.sleep(0.2)
+
+    await asyncio.to_thread(own_server.kill)
+    load.cancel()
+    with suppress(asyncio.CancelledError):
+        await load
+    with capture_logs() as lines:
+        await gone(store)
+        for _ in range(3):
+            began = time.monotonic()
+            refused = await asyncio.gather(
+                *(redeem(store, f"{number}") for number in range(20)),
+                *(store.find(AccessToken, key_of(f"{number}")) for number in range(180)),
+                return_exceptions=True,
+            )
+            assert time.monotonic() - began < FAST
+            assert {type(each) for each in refused} == {StoreUnavailable}
+            assert not any(each.outcome_unknown for each in refused)  # type: ignore[union-attr]  # as just asserted
+            await asyncio.sleep(0.2)
+        await asyncio.to_thread(own_server.start)
+        assert await healed(store) < HEALED
+
+    told = [line["event"] for line in lines]
+    assert told == ["store.unreachable", "store.connected"] or told == ["store.connected"]
+    assert await store.find(AccessToken, access_token().key) == access_token()
+    for number in range(20):
+        assert not await is_used(store, f"{number}")
+    await store.close()
+    own_server.take_back(name)
+
+
+async def _load(store: PostgresStore) -> None:
+    while True:
+        with suppress(StoreUnavailable):
+            await together(store.find(AccessToken, key_of(f"{number}")) for number in range(20))
+        await asyncio.sleep(0)
+
+
+async def test_f04_a_server_that_was_away_for_a_while_is_there_for_the_first_who_asks(
+    own_server: PostgresServer,
+) -> None:
+    name = own_server.lend()
+    store = await PostgresStore.open(own_server.url_of(name), connections=5)
+    await asyncio.to_thread(own_server.kill)
+    await gone(store)
+    await asyncio.sleep(0.5)
+    await asyncio.to_thread(own_server.start)
+    await asyncio.sleep(2.0)  # nobody asks for anything meanwhile
+
+    await store.ping()
+    await store.close()
+    own_server.take_back(name)
+
+
+async def test_a_store_on_a_server_that_is_not_there_does_not_open() -> None:
+    with pytest.raises(StoreUnavailable, match="cannot be reached") as refusal:
+        await PostgresStore.open("postgresql://worksgate:s3cret@127.0.0.1:1/db")
+    assert "s3cret" not in str(refusal.value)
+
+
+async def test_a_database_without_tables_says_what_to_do(bare_database_url: str) -> None:
+    with pytest.raises(StoreUnavailable, match="worksgate migrate"):
+        await PostgresStore.open(bare_database_url)
+
+
+async def test_f15_a_server_that_confirms_what_is_not_on_its_disk_is_refused(url: str) -> None:
+    with pytest.raises(StoreUnavailable, match="synchronous_commit"):
+        await PostgresStore.open(f"{url}?synchronous_commit=off")
+
+
+async def test_f05_connections_that_were_cut_are_replaced_before_anything_is_sent(
+    store: PostgresStore, url: str
+) -> None:
+    await store.save(*(code(f"{number}") for number in range(40)))
+    await together(store.ping() for _ in range(10))
+
+    async with somebody(url) as connection:
+        cut = await connection.fetchval(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    assert cut > 1
+    await asyncio.sleep(0.1)
+
+    redeemed = await together(redeem(store, f"{number}", f"{number}") for number in range(40))
+    assert {each.outcome for each in redeemed} == {Outcome.REDEEMED}
+
+
+async def test_f05_a_connection_that_is_cut_in_the_middle_is_told_as_unknown_and_once(
+    store: PostgresStore, url: str
+) -> None:
+    await store.save(code())
+
+    async with locked(url), somebody(url) as connection:
+        task = asyncio.create_task(redeem(store))
+        await asyncio.sleep(0.2)
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        with pytest.raises(StoreUnavailable) as refusal:
+            await task
+        assert refusal.value.outcome_unknown
+
+    assert (await redeem(store)).outcome is Outcome.REDEEMED
+
+
+async def test_f05_a_read_that_is_cut_is_read_again(store: PostgresStore, url: str) -> None:
+    await store.save(access_token())
+    async with somebody(url) as connection, connection.transaction():
+        await connection.execute("LOCK TABLE access_tokens")
+        reading = asyncio.create_task(store.find(AccessToken, access_token().key))
+        await asyncio.sleep(0.2)
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        await asyncio.sleep(0.1)
+        assert not reading.done()
+    assert await reading == access_token()
+
+
+async def test_f07_when_all_connections_are_taken_it_is_told_at_once(
+    own_server: PostgresServer,
+) -> None:
+    name = own_server.lend()
+    url = own_server.url_of(name)
+    store = await PostgresStore.open(url, connections=3)
+    await store.save(code())
+    taken = [await asyncpg.connect(url) for _ in range(12 - 3 - 1)]
+
+    # Who is connected serves on, if not as fast.
+    assert (await redeem(store)).outcome is Outcome.REDEEMED
+    assert len(await together(store.count("c", NOW) for _ in range(50))) == 50
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailable, match=r"too many|remaining connection slots"):
+        await PostgresStore.open(url)
+    assert time.monotonic() - began < FAST
+    assert own_server.query("SELECT 1") == [("1",)], "administrators get in"
+
+    for connection in taken:
+        await connection.close()
+    await healed(store)
+    await store.close()
+    own_server.take_back(name)
+
+
+# The queue
+
+
+async def test_a_full_queue_refuses_at_once(url: str) -> None:
+    store = await PostgresStore.open(url, connections=1, waiting=3)
+    await store.save(code("busy"))
+    await store.save(*(code(f"{number}") for number in range(4)))
+
+    async with locked(url):
+        busy = asyncio.create_task(redeem(store, "busy"))
+        await asyncio.sleep(0.1)
+        accepted = [asyncio.create_task(store.count("c", NOW)) for _ in range(3)]
+        await asyncio.sleep(0.02)
+        assert store.waiting == 3
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable, match="too many"):
+            await redeem(store, "3")
+        assert time.monotonic() - began < 0.1
+
+    assert (await busy).outcome is Outcome.REDEEMED
+    assert [await task for task in accepted] == [0, 0, 0]
+    assert not await is_used(store, "3")
+    await store.close()
+
+
+async def test_who_waits_too_long_is_refused_and_nothing_is_done(url: str) -> None:
+    store = await PostgresStore.open(url, connections=1)
+    await store.save(*(code(f"{number}") for number in range(6)))
+
+    async with locked(url):
+        began = time.monotonic()
+        results = await asyncio.gather(
+            *(redeem(store, f"{number}") for number in range(6)), return_exceptions=True
+        )
+        assert time.monotonic() - began < 2.5
+
+    assert [type(result) for result in results] == [StoreUnavailable] * 6
+    for number in range(6):
+        assert not await is_used(store, f"{number}")
+    await store.close()
+
+
+async def test_closing_finishes_what_was_accepted_and_leaves_no_connection(
+    tmp_path: Path, url: str
+) -> None:
+    store = await open_postgres(tmp_path)
+    await store.save(*(code(f"{number}") for number in range(50)))
+    accepted = [asyncio.create_task(redeem(store, f"{number}")) for number in range(50)]
+    await asyncio.sleep(0)
+
+    await together([store.close(), store.close()])
+
+    assert {(await task).outcome for task in accepted} == {Outcome.REDEEMED}
+    for call in (store.ping(), store.find(AccessToken, "k"), store.purge(NOW)):
+        with pytest.raises(StoreUnavailable, match="closed"):
+            await call
+    assert await _connections_to(url) == 0
+
+
+async def _connections_to(url: str) -> int:
+    async with somebody(url) as connection:
+        count: int = await connection.fetchval(
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    return count
+
+
+# Cancelled callers
+
+
+async def test_f21_a_call_that_is_given_up_while_it_waits_leaves_nothing(url: str) -> None:
+    store = await PostgresStore.open(url, connections=1)
+    await store.save(code("busy"))
+    await store.save(code("given up"))
+
+    async with locked(url):
+        busy = asyncio.create_task(redeem(store, "busy"))
+        await asyncio.sleep(0.1)
+        given_up = asyncio.create_task(redeem(store, "given up", "nobody's"))
+        await asyncio.sleep(0.05)
+        given_up.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await given_up
+
+    assert (await busy).outcome is Outcome.REDEEMED
+    assert await store.find(AccessToken, key_of("nobody's")) is None
+    assert not await is_used(store, "given up")
+    await store.close()
+
+
+async def test_f21_a_storm_of_cancellations_mixes_nothing_up(
+    store: PostgresStore, url: str
+) -> None:
+    chance = random.Random(21)
+    numbers = range(5_000)
+    for start in range(0, len(numbers), 500):
+        some = numbers[start : start + 500]
+        await store.save(*(code(f"{number}", subject=f"person {number}") for number in some))
+
+    async def call(number: int) -> Redemption | StoreUnavailable | None:
+        try:
+            return await asyncio.wait_for(
+                redeem(store, f"{number}", f"token {number}"), chance.random() * 0.02
+            )
+        except TimeoutError:
+            return None
+        except StoreUnavailable as error:
+            return error
+
+    answers: list[Redemption | StoreUnavailable | None] = []
+    for start in range(0, len(numbers), 100):
+        answers += await together(call(number) for number in numbers[start : start + 100])
+    await healed(store)
+
+    assert sum(answer is None for answer in answers) > 100
+    assert sum(isinstance(answer, Redemption) for answer in answers) > 100
+    async with somebody(url) as connection:
+        used = {key for (key,) in await connection.fetch("SELECT key FROM codes WHERE used = 1")}
+        tokens = dict(await connection.fetch("SELECT key, subject_id FROM access_tokens"))
+        others = await connection.fetchval(
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    assert others <= 5
+    for number, answer in zip(numbers, answers, strict=True):
+        key = key_of(f"token {number}")
+        if isinstance(answer, Redemption):
+            assert answer.outcome is Outcome.REDEEMED
+            assert answer.artifact == code(f"{number}", subject=f"person {number}")
+            assert key in tokens
+        # Whatever its caller was told: used and bought, or neither (I-3), and never another's.
+        assert (key_of(f"{number}") in used) == (key in tokens)
+        assert tokens.get(key, f"person {number}") == f"person {number}"
+
+
+# A pooler
+
+
+async def test_no_statement_is_kept_where_a_pooler_is_between(tmp_path: Path, url: str) -> None:
+    store = await PostgresStore.open(f"{url}?statement_cache_size=0", connections=1)
+    await store.save(code(), refresh_token())
+    assert (await redeem(store)).outcome is Outcome.REDEEMED
+    (session,) = store._connections._sessions
+    kept = await session._connection.fetch(
+        "SELECT name FROM pg_prepared_statements WHERE name <> ''"
+    )
+    await store.close()
+    assert [name for (name,) in kept if "asyncpg_stmt" in name] == []
+
+
+async def test_r105_a_log_line_of_an_outage_holds_no_secret(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with capture_logs() as lines, pytest.raises(StoreUnavailable):
+        await PostgresStore.open("postgresql://worksgate:s3cret@127.0.0.1:1/db")
+    assert [line["event"] for line in lines] == ["store.unreachable"]
+    assert "s3cret" not in str(lines) + caplog.text
+
+
+def test_the_server_of_the_tests_is_a_real_one() -> None:
+    ((version,),) = shared_postgres().query("SHOW server_version_num")
+    assert int(version) >= 120_000
