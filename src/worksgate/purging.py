@@ -2,10 +2,18 @@
 
 Both go in small steps with a pause after each, in which requests have the database to themselves.
 That audit records were removed is itself a record of the audit log.
+
+Of all processes on all nodes one does it for the others, whoever has the lease. It is also how a
+running server can be told from one that is stopped (``moving``, ``backup``).
 """
 
 import asyncio
+import os
+import secrets
+import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 
 import structlog
@@ -13,6 +21,8 @@ import structlog
 from worksgate.audit import AuditEvent, Event
 from worksgate.directory import DirectoryUnavailable
 from worksgate.directory.database import Directory
+from worksgate.directory.leases import SECONDS, SERVER
+from worksgate.measures import PurgeFigures
 from worksgate.store import Store, StoreUnavailable
 
 STEP = 500
@@ -60,17 +70,67 @@ async def purge_forever(
     *,
     interval: float,
     audit_retention: float,
+    lease: float = SECONDS,
+    figures: PurgeFigures | None = None,
 ) -> None:
-    """Remove what has expired every ``interval`` seconds; an outage is waited out."""
-    while True:
-        await asyncio.sleep(interval)
-        try:
-            async for _ in remove_expired(
-                store, directory, clock(), audit_retention=audit_retention
-            ):
-                pass
-        except (StoreUnavailable, DirectoryUnavailable) as outage:
-            _log.warning("purge.postponed", detail=str(outage))
+    """Remove what has expired every ``interval`` seconds, where nobody else does; never returns.
+
+    Whoever has the lease keeps it until this is cancelled; if it is killed, somebody else has it
+    after ``lease`` seconds. An outage is waited out. ``figures`` are kept up to date; at first the
+    last round counts as finished now.
+    """
+    figures = figures or PurgeFigures()
+    figures.last_finished = clock()
+    turn = _Turn(directory, lease)
+    due = time.monotonic() + interval
+    try:
+        while True:
+            try:
+                if not await turn.take():
+                    figures.last_finished = clock()  # who has the lease tells if it is late
+                elif time.monotonic() >= due:
+                    async for removed in remove_expired(
+                        store, directory, clock(), audit_retention=audit_retention
+                    ):
+                        figures.removed += removed
+                        if not await turn.keep():
+                            break
+                    else:
+                        figures.last_finished = clock()
+                    due = time.monotonic() + interval
+            except (StoreUnavailable, DirectoryUnavailable) as outage:
+                figures.postponed += 1
+                _log.warning("purge.postponed", detail=str(outage))
+            await asyncio.sleep(min(interval, lease / 3))
+    finally:
+        await turn.give_back()
+
+
+class _Turn:
+    """This process's share in the lease. Its name tells an administrator who is at it."""
+
+    def __init__(self, directory: Directory, seconds: float) -> None:
+        self._leases = directory.leases
+        self._holder = f"{socket.gethostname()[:64]}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._seconds = seconds
+        self._taken = 0.0
+
+    async def take(self) -> bool:
+        """Take the lease, or renew it; False while another has it. Raises DirectoryUnavailable."""
+        self._taken = time.monotonic()
+        return await self._leases.take(SERVER, self._holder, self._seconds)
+
+    async def keep(self) -> bool:
+        """Renew it where that is due; False where it was lost. Raises DirectoryUnavailable."""
+        if time.monotonic() - self._taken < self._seconds / 3:
+            return True
+        return await self.take()
+
+    async def give_back(self) -> None:
+        """Let the next one have it at once; if that fails, it ends by itself."""
+        with suppress(DirectoryUnavailable, TimeoutError):
+            async with asyncio.timeout(1.0):
+                await self._leases.give_back(SERVER, self._holder)
 
 
 async def _in_steps(purge: Callable[[], Awaitable[int]]) -> AsyncIterator[int]:

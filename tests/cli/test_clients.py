@@ -110,6 +110,30 @@ def test_times_may_be_written_with_their_unit(terminal: Terminal) -> None:
     assert made["code_lifetime"] == 300
 
 
+def facts(out: str) -> dict[str, str]:
+    """The lines of names and values."""
+    lines = [re.split(r"\s{2,}", line.strip(), maxsplit=1) for line in out.splitlines()]
+    return {line[0]: line[1] for line in lines if len(line) == 2}
+
+
+def test_rules_have_a_line_each_and_times_their_unit(terminal: Terminal) -> None:
+    terminal.ok("client", "add", "acme", "--access-token-lifetime", "90")
+    rules = ("--rule", "deny network=192.0.2.0/24", "--rule", "second_factor kind=web")
+    changed = facts(terminal.ok("client", "set", "acme", *rules, "--code-lifetime", "2m").out)
+    assert changed == {
+        "code_lifetime": "120 s (2 minutes)",
+        "rule 1": "deny network=192.0.2.0/24",
+        "rule 2": "second_factor kind=web",
+    }
+    shown = facts(terminal.ok("client", "show", "acme").out)
+    assert changed.items() <= shown.items()
+    assert shown["expires_in_web"] == "86400 s (1 day)"
+    assert shown["expires_in_app"] == "2592000 s (30 days)"
+    assert shown["access_token_lifetime"] == "90 s"
+    terminal.ok("client", "set", "acme", "--rule", "")
+    assert facts(terminal.ok("client", "show", "acme").out)["rules"] == "-"
+
+
 def test_script_that_removes_must_say_yes(terminal: Terminal) -> None:
     terminal.ok("client", "add", "acme")
     assert "say --yes" in terminal.refused("client", "remove", "acme")

@@ -143,6 +143,32 @@ def test_secret_in_a_settings_file_that_all_can_read_is_told(
     assert not any("secret" in each for each in findings(installation)["warn"])
 
 
+def test_files_of_secrets_that_all_can_read_are_told(
+    installation: Terminal, tmp_path: Path
+) -> None:
+    password, mail = tmp_path / "ldap-password", tmp_path / "smtp-url"
+    password.write_text("hunter2-canary\n")
+    mail.write_text("smtp://127.0.0.1:9\n")
+    (tmp_path / "worksgate.toml").write_text(
+        '[[source]]\ntype = "ldap"\nname = "company"\nservers = ["ldaps://127.0.0.1:9"]\n'
+        'base_dn = "dc=example"\nbind_dn = "cn=x,dc=example"\n'
+        f'bind_password_file = "{password}"\n'
+    )
+    installation.environ |= {
+        "WORKSGATE_SMTP_URL_FILE": str(mail),
+        "WORKSGATE_MAIL_FROM": "sso@example.com",
+    }
+    for mode, told in ((0o644, 2), (0o640, 0)):
+        password.chmod(mode)
+        mail.chmod(mode)
+        warned = [each for each in findings(installation, code=1)["warn"] if "can read" in each]
+        assert len(warned) == told
+        assert all("hunter2" not in each for each in warned)
+        if told:
+            assert f"{mail}, the secret that WORKSGATE_SMTP_URL_FILE names" in warned[0]
+            assert f"{password}, the secret that bind_password_file of the source" in warned[1]
+
+
 def test_mail_server_that_is_down_is_told(installation: Terminal) -> None:
     installation.environ["WORKSGATE_SMTP_URL"] = "smtp://127.0.0.1:9"
     installation.environ["WORKSGATE_MAIL_FROM"] = "sso@example.com"

@@ -4,6 +4,8 @@ import asyncio
 import csv
 import io
 import stat
+import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -137,9 +139,16 @@ def test_r85_what_is_not_said_depends_on_where_the_password_comes_from(
 
 def test_a_reset_link_is_printed_once_and_alone(terminal: Terminal) -> None:
     terminal.ok("user", "add", "aoi@x")
-    link = terminal.ok("user", "reset-link", "aoi@x", "--lifetime", "1h").out.strip()
+    printed = terminal.run("user", "reset-link", "aoi@x", "--lifetime", "1h")
+    (link,) = printed.out.splitlines()
     assert link.startswith("http://127.0.0.1:8080/account/reset?token=")
-    assert link != terminal.json("user", "reset-link", "aoi@x")["link"]
+    made = terminal.json("user", "reset-link", "aoi@x")
+    assert link != made["link"]
+    until_then = printed.err.split()[-1].rstrip(".")
+    for until, lifetime in ((until_then, 3_600), (made["expires_at"], 1_800)):
+        left = datetime.fromisoformat(until).timestamp() - time.time()
+        assert lifetime - 60 < left <= lifetime
+    assert printed.err.startswith("It works once, until ")
     terminal.ok("user", "disable", "aoi@x")
     assert "disabled" in terminal.refused("user", "reset-link", "aoi@x")
 

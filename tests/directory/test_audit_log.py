@@ -20,6 +20,8 @@ from worksgate.directory.engine import open_engines
 from worksgate.directory.queries import AuditFilter
 from worksgate.directory.rows import encoded
 
+ONLY_SQLITE = pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
+
 FAILED = AuditEvent(
     event=Event.LOGIN_FAILED,
     at=NOW,
@@ -95,6 +97,7 @@ async def test_events_are_durable_soon_after_without_being_asked_for(
     await writer.close()
 
 
+@ONLY_SQLITE
 async def test_recording_does_not_wait_for_a_locked_database(file: Path, database: Path) -> None:
     directory = Directory(open_engines(url_of(database), busy_timeout=0.05))
     writer = AuditWriter(directory, interval=0.01)

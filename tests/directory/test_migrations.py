@@ -18,7 +18,7 @@ from tests.databases import query, url_of
 from worksgate.directory import DirectoryUnavailable, migrations
 from worksgate.directory.database import Directory
 from worksgate.directory.engine import open_engines
-from worksgate.directory.migrations import HEAD, SchemaTooNew, migrate
+from worksgate.directory.migrations import HEAD, SchemaTooNew, migrate, require_migrated
 from worksgate.directory.schema import metadata
 from worksgate.store.schema import COUNTERS, TABLES
 
@@ -27,6 +27,12 @@ import asyncio, sys
 from worksgate.directory.migrations import migrate
 print(asyncio.run(migrate(sys.argv[1])))
 """
+
+
+@pytest.fixture
+def kind() -> str:
+    """SQLite; ``tests/moving`` upgrades PostgreSQL."""
+    return "sqlite"
 
 
 async def test_a_new_database_gets_the_tables_of_directory_and_store(file: Path) -> None:
@@ -62,14 +68,21 @@ async def test_several_tasks_can_migrate_at_once(file: Path) -> None:
 
 async def test_the_migrated_tables_are_the_ones_that_the_code_expects(file: Path) -> None:
     await migrate(url_of(file))
-    assert await _differences(file) == []
+    assert await _differences(url_of(file)) == []
+
+
+async def test_the_tables_of_postgresql_are_the_expected_ones_whoever_migrates_at_once(
+    bare_database_url: str,
+) -> None:
+    assert await asyncio.gather(*(migrate(bare_database_url) for _ in range(4))) == [HEAD] * 4
+    assert await _differences(bare_database_url) == []
 
 
 async def test_a_difference_between_tables_and_code_would_be_found(file: Path) -> None:
     await migrate(url_of(file))
     query(file, "ALTER TABLE accounts ADD COLUMN surprise TEXT")
     query(file, "DROP INDEX ix_audit_login_id")
-    assert len(await _differences(file)) == 2
+    assert len(await _differences(url_of(file))) == 2
 
 
 def test_the_newest_revision_is_the_one_that_the_code_names() -> None:
@@ -128,16 +141,30 @@ def _mode(file: Path) -> int:
     return stat.S_IMODE(file.stat().st_mode)
 
 
-async def _differences(file: Path) -> list[Any]:
+async def _differences(url: str) -> list[Any]:
     def compare(connection: Connection) -> list[Any]:
         options = {"include_name": lambda name, kind, _: kind != "table" or name in metadata.tables}
         return list(
             compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
         )
 
-    engines = open_engines(url_of(file))
+    engines = open_engines(url)
     try:
         async with engines.read.connect() as connection:
             return await connection.run_sync(compare)
     finally:
         await engines.close()
+
+
+async def test_a_server_of_many_nodes_waits_to_be_migrated(bare_database_url: str) -> None:
+    with pytest.raises(DirectoryUnavailable, match="has no tables yet: run worksgate migrate"):
+        await require_migrated(bare_database_url)
+    await migrate(bare_database_url)
+    await require_migrated(bare_database_url)
+
+
+async def test_f27_a_server_refuses_a_database_that_is_too_new(file: Path) -> None:
+    await migrate(url_of(file))
+    query(file, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(SchemaTooNew, match="9999"):
+        await require_migrated(url_of(file))

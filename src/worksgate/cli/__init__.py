@@ -17,11 +17,13 @@ import click
 
 from worksgate.cli import (
     audit,
+    backup,
     client,
     database,
     demo,
     doctor,
     init,
+    move,
     rules,
     serve,
     source,
@@ -76,6 +78,9 @@ for command in (
     doctor.doctor,
     database.purge,
     database.migrate,
+    backup.backup,
+    backup.restore,
+    move.move,
 ):
     app.add_command(command)
 

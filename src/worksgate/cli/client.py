@@ -1,6 +1,6 @@
 """``worksgate client``: LINE WORKS tenants, as registered in their Developer Console."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from worksgate.cli.printing import (
     print_json,
     print_line,
     print_table,
+    seconds,
 )
 from worksgate.cli.running import administer, read_installation
 from worksgate.oauth.model import Client
@@ -102,8 +103,7 @@ def show(*, name: str, config: Path | None, as_json: bool) -> None:
     print_line()
     print_facts(_console_urls(urls))
     print_line()
-    shown = ("enabled", *(option.field for option in OPTIONS))
-    print_facts({field: _shown(getattr(client, field)) for field in shown})
+    _print_settings(client, ("enabled", *(option.field for option in OPTIONS)))
 
 
 @app.command("set")
@@ -129,7 +129,7 @@ def change(
         print_json(_document(client))
         return
     print_line(f"The client {client.name} has been changed.")
-    print_facts({field: _shown(getattr(client, field)) for field in changes})
+    _print_settings(client, changes)
 
 
 @app.command("rotate-secret")
@@ -236,9 +236,23 @@ def _about_secrets(client: Client) -> str:
     return "; ".join(about) or "none"
 
 
+def _print_settings(client: Client, names: Iterable[str]) -> None:
+    """Settings of a client by their names; rules have a line each, in the order of their turn."""
+    lines: dict[str, str] = {}
+    for name in names:
+        value = getattr(client, name)
+        if name == "rules" and value:
+            lines |= {f"rule {number}": rule for number, rule in enumerate(value, 1)}
+        else:
+            lines[name] = _shown(value)
+    print_facts(lines)
+
+
 def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple):
         return " ".join(map(str, value)) or "-"
+    if isinstance(value, int):  # every number among them is a time
+        return seconds(value)
     return "-" if value is None else str(value)

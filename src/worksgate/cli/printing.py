@@ -15,6 +15,8 @@ from typing import Any
 
 from worksgate.log import escape
 
+_SPANS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
+
 
 def print_json(document: object) -> None:
     """Write one JSON document and a newline to standard output."""
@@ -111,6 +113,15 @@ def iso(seconds: float | None) -> str | None:
     if seconds is None:
         return None
     return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def seconds(number: int) -> str:
+    """A span of time with its unit, and in a larger one where it is a whole number of those."""
+    for length, name in _SPANS:
+        count = number // length
+        if count and not number % length:
+            return f"{number} s ({count} {name}{'s' * (count > 1)})"
+    return f"{number} s"
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -40,10 +40,12 @@ def sentences(error: Exception) -> Iterator[str]:
 def _is_told_by_its_text(error: Exception) -> bool:
     """Whether another room wrote the text for us. Imported now: only an error needs them."""
     from worksgate.administration import NotFound, Refused, Unfinished
+    from worksgate.backup import BackupError
     from worksgate.credentials import HashingBusy, WeakPassword
     from worksgate.directory import Conflict, DirectoryUnavailable
     from worksgate.directory.migrations import SchemaTooNew
     from worksgate.listening import CannotListen
+    from worksgate.moving import MoveRefused
     from worksgate.store import StoreUnavailable
 
     return isinstance(
@@ -56,7 +58,9 @@ def _is_told_by_its_text(error: Exception) -> bool:
         | HashingBusy
         | DirectoryUnavailable
         | SchemaTooNew
+        | BackupError
         | CannotListen
+        | MoveRefused
         | StoreUnavailable,
     )
 

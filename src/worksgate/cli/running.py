@@ -3,7 +3,6 @@
 import errno
 import os
 import pwd
-import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -31,8 +30,8 @@ def read_installation(file: Path | None) -> Settings:
     Refusal.
     """
     settings = read_settings(file)
-    database = _database_of(settings)
-    if not database.exists() and not _is_named(file):
+    database = settings.database_file
+    if database is not None and not database.exists() and not _is_named(file):
         raise Refusal(
             f"there is no database at {database}; there is no {config.FILE_NAME} here and no "
             f"{config.SYSTEM_FILE}: name the settings with --config FILE, or make an installation "
@@ -40,10 +39,6 @@ def read_installation(file: Path | None) -> Settings:
         )
     check_access(settings)
     return settings
-
-
-def _database_of(settings: Settings) -> Path:
-    return Path(settings.database_url.removeprefix("sqlite:///"))
 
 
 def _is_named(file: Path | None) -> bool:
@@ -55,8 +50,8 @@ def _is_named(file: Path | None) -> bool:
 
 def check_access(settings: Settings) -> None:
     """Raise PermissionError where a database is there and this user may not use it."""
-    database = _database_of(settings)
-    if database.exists() and not os.access(database, os.R_OK | os.W_OK):
+    database = settings.database_file
+    if database is not None and database.exists() and not os.access(database, os.R_OK | os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(database))
 
 
@@ -65,7 +60,7 @@ def administer(settings: Settings, work: Callable[["Administration"], Awaitable[
     from worksgate.bootstrap import open_administration
 
     async def administering() -> T:
-        async with open_administration(settings, actor=_actor()) as administration:
+        async with open_administration(settings, actor=actor()) as administration:
             return await work(administration)
 
     return quietly(administering())
@@ -80,7 +75,7 @@ def quietly(work: Coroutine[Any, Any, T]) -> T:
         log.close()
 
 
-def _actor() -> str:
+def actor() -> str:
     """Who is at work, for the audit log: who called sudo, or else the user of this process."""
     if name := os.environ.get("SUDO_USER"):
         return f"cli:{name}"
@@ -94,25 +89,4 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     """Run one piece of asynchronous work in a loop of its own."""
     import asyncio
 
-    async def running() -> T:
-        try:
-            return await work
-        except BaseException:
-            await _connections_have_ended()
-            raise
-
-    return asyncio.run(running())
-
-
-async def _connections_have_ended() -> None:
-    """Wait a little for the threads of connections that could not be opened.
-
-    aiosqlite stops such a thread but does not wait for it; if the loop is closed before, the
-    thread writes a traceback to the administrator's terminal.
-    """
-    import asyncio
-
-    for _ in range(100):
-        if not any("_connection_worker" in thread.name for thread in threading.enumerate()):
-            return
-        await asyncio.sleep(0.01)
+    return asyncio.run(work)

@@ -44,7 +44,10 @@ def serve(
     tls_cert: Path | None,
     tls_key: Path | None,
 ) -> None:
-    """Run the server until it is told to stop (SIGTERM or Ctrl-C)."""
+    """Run the server until it is told to stop (SIGTERM or Ctrl-C).
+
+    SIGHUP makes it read its settings and its certificate again.
+    """
     settings = read_settings(config, host=host, port=port)
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key belong together")
@@ -52,12 +55,23 @@ def serve(
         raise Refusal("store_url memory: serves one process only; use --workers 1")
     check_access(settings)
     from worksgate import server
-    from worksgate.directory.migrations import migrate
+    from worksgate.directory.migrations import migrate, require_migrated
+    from worksgate.serving.reload import SettingsSource
 
-    run(migrate(settings.database_url))  # what is wrong with it is told now, and in one line
     signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nothing is there yet to be read again
+    # What is wrong with the database is told now, and in one line. One that several nodes share is
+    # migrated when its administrator says so.
+    prepare = migrate if settings.database_file is not None else require_migrated
+    run(prepare(settings.database_url))
     try:
-        server.serve(settings, workers=workers, tls_cert=tls_cert, tls_key=tls_key)
+        server.serve(
+            settings,
+            workers=workers,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
+            source=SettingsSource(config, {"host": host, "port": port}),
+        )
     except KeyboardInterrupt:
         pass
     except SystemExit as ended:  # uvicorn has its own code for a start that failed
@@ -65,5 +79,5 @@ def serve(
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
-    """uvicorn raises the signal once more when all is closed; the last log lines are due then."""
+    """Told to end before it serves."""
     raise SystemExit(0)

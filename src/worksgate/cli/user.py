@@ -1,6 +1,7 @@
 """``worksgate user``: people in the built-in directory."""
 
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -368,14 +369,18 @@ def reset_link(
 
     Give it to nobody but them: whoever has it can set their password.
     """
+    settings = read_installation(config)
+    # Before the link is made: never later than it really ends.
+    until = iso(time.time() + (settings.reset_link_lifetime if lifetime is None else lifetime))
     link = administer(
-        read_installation(config),
+        settings,
         lambda administration: administration.issue_reset_link(username, lifetime=lifetime),
     )
     if as_json:
-        print_json({"username": username, "link": link})
+        print_json({"username": username, "link": link, "expires_at": until})
     else:
         print_line(link)
+        note(f"It works once, until {until}.")
 
 
 @app.command("reset-factors")

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from worksgate.credentials import WeakPassword, check_new_password
 from worksgate.directory import Account
 from worksgate.oauth.user_info import check_external_key, check_works_account
+from worksgate.sources import Person
 from worksgate.throttle import account_key
 
 MAX_USERNAME = 190
@@ -92,7 +93,7 @@ def check_groups(groups: Iterable[str]) -> tuple[str, ...]:
     return checked
 
 
-def password_context(account: Account, company: str = "") -> tuple[str, ...]:
+def password_context(account: Account | Person, company: str = "") -> tuple[str, ...]:
     """The words that this person's password must not consist of (R-72)."""
     addresses = filter(None, (account.username, account.email, account.works_account))
     names = (name for address in addresses for name in (address, address.partition("@")[0]))

@@ -61,7 +61,8 @@ class _Losses:
 class AuditWriter:
     """An ``audit.AuditLog`` on the directory; ``interval`` is the seconds that events gather.
 
-    All calls belong to one event loop. ``dropped`` counts what was lost.
+    All calls belong to one event loop. ``dropped`` counts what was lost, ``recorded`` how often
+    each event has happened.
     """
 
     def __init__(
@@ -81,15 +82,22 @@ class AuditWriter:
         self._losses = _Losses()
         self._writing = asyncio.Lock()
         self._stopped = asyncio.Event()
+        self.recorded: dict[str, int] = dict.fromkeys(Event, 0)
         self._task: asyncio.Task[None] | None = None
 
     @property
     def dropped(self) -> int:
         return self._losses.dropped
 
+    @property
+    def waiting(self) -> int:
+        """How many events are not in the database yet."""
+        return len(self._waiting)
+
     def record(self, event: AuditEvent) -> None:
         """Keep an event for the log and the database; returns at once and never raises."""
         self._unlogged.append(event)
+        self.recorded[event.event] += 1
         if len(self._waiting) >= self._capacity:
             self._losses.dropped += 1
         else:

@@ -18,16 +18,17 @@ from sqlalchemy import bindparam, delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from worksgate.audit import AuditEvent
-from worksgate.directory import Account, queries, schema
+from worksgate.directory import Account, Conflict, queries, schema
 from worksgate.directory.app_passwords import AppPasswordRows
-from worksgate.directory.engine import Engines, open_engines, outages
+from worksgate.directory.engine import REPLY_TIMEOUT, Engines, open_engines, outages
 from worksgate.directory.factors import FactorRows
+from worksgate.directory.leases import Leases
 from worksgate.directory.occupancy import Occupancy, occupancy
 from worksgate.directory.people import People
 from worksgate.directory.queries import AuditFilter
 from worksgate.directory.rows import event_values
 from worksgate.directory.transaction import Transaction
-from worksgate.directory.verbs import finished
+from worksgate.directory.verbs import Outpaced, finished
 from worksgate.oauth.model import Client
 from worksgate.throttle import account_key
 
@@ -49,6 +50,7 @@ class Directory:
         self.people = People(self)
         self.factors = FactorRows(self)
         self.app_passwords = AppPasswordRows(self)
+        self.leases = Leases(self)
 
     @classmethod
     def open(cls, database_url: str) -> Self:
@@ -56,12 +58,16 @@ class Directory:
 
         Raises ValueError where the address is not one that Worksgate can use.
         """
-        return cls(open_engines(database_url))
+        return cls(open_engines(database_url, reply_timeout=REPLY_TIMEOUT))
 
     async def close(self) -> None:
         """Finish what has begun and close all connections."""
         await asyncio.gather(*self.unfinished, return_exceptions=True)
         await self._engines.close()
+
+    async def ping(self) -> None:
+        """Return if the database answers."""
+        await self._key(SIGNING_KEY)
 
     @finished
     async def clients(self) -> tuple[Client, ...]:
@@ -218,8 +224,12 @@ class Directory:
 
         Raises DirectoryUnavailable, or Conflict where somebody was faster.
         """
-        async with self.writing() as connection:
-            yield Transaction(connection)
+        try:
+            async with self.writing() as connection:
+                yield Transaction(connection)
+        except Outpaced as outpaced:
+            # What a verb does again, the caller of this one cannot be made to.
+            raise Conflict(str(outpaced)) from None
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:

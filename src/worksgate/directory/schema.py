@@ -178,6 +178,21 @@ keys = Table(
     Column("created_at", Double, nullable=False),
 )
 
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("holder", String(128), nullable=False),
+    Column("expires_at", Double, nullable=False),
+)
+
+compatibility = Table(
+    "compatibility",
+    metadata,
+    Column("revision", String(32), primary_key=True),
+    Column("oldest", String(32), nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,

@@ -10,6 +10,10 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+description = "The first tables: accounts, clients, keys, the audit log, codes, tokens, sessions."
+expands = True
+locks = "none"
+
 
 def upgrade() -> None:
     _accounts()
@@ -17,7 +21,7 @@ def upgrade() -> None:
     _keys()
     _audit()
     for statement in FIRST_STATEMENTS:
-        op.get_bind().exec_driver_sql(statement)
+        op.execute(statement)
 
 
 def _accounts() -> None:

@@ -10,6 +10,10 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+description = "People of other sources, second factors, app passwords, and what a client asks for."
+expands = True
+locks = "brief"
+
 
 def upgrade() -> None:
     _accounts()
@@ -17,9 +21,9 @@ def upgrade() -> None:
     _people()
     _factors()
     for statement in ADDED_STATEMENTS[revision]:
-        op.get_bind().exec_driver_sql(statement)
+        op.execute(statement)
     for table, column, definition in ADDED_COLUMNS[revision]:
-        op.get_bind().exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {column} {definition}")
+        op.execute(f"ALTER TABLE {table} ADD COLUMN {column} {definition}")
 
 
 def _accounts() -> None:

@@ -1,0 +1,122 @@
+"""``write_backup``: from the running system to one file."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sqlalchemy import func, insert, select, text
+
+from worksgate.audit import AuditEvent, Event
+from worksgate.backup import BackupError, Progress, postgres_dump, sqlite_copy
+from worksgate.backup.archive import Manifest, check_is_free, measured, pack
+from worksgate.directory.engine import driver_url, open_engines, outages
+from worksgate.directory.migrations import HEAD, revision_of
+from worksgate.directory.migrations.tables import LASTING
+from worksgate.directory.rows import event_values
+from worksgate.directory.schema import audit
+
+_COPIED = 50
+"""Hundredths of the work that copying is; the rest is packing."""
+
+
+async def write_backup(
+    database_url: str,
+    file: Path,
+    *,
+    passphrase: bytes | None,
+    replace: bool,
+    actor: str,
+    now: float,
+    progress: Progress,
+) -> Manifest:
+    """Write a backup of a database, also of one that is in use, and record that.
+
+    ``now`` is in seconds since the epoch. Raises BackupError, DirectoryUnavailable, ValueError for
+    an unusable address, or OSError. The database must be at this version's revision.
+    """
+    check_is_free(file, replace=replace)
+    with TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as folder:
+        copied = Path(folder) / "database"
+        kind = driver_url(database_url).get_backend_name()
+        copy = _copy_sqlite if kind == "sqlite" else _copy_postgresql
+        rows = await copy(database_url, copied, lambda done: progress(done * _COPIED // 100))
+        size, sha256 = measured(copied)
+        manifest = Manifest(
+            database=kind,
+            revision=HEAD,
+            version=version("worksgate"),
+            created_at=now,
+            rows=rows,
+            size=size,
+            sha256=sha256,
+        )
+        pack(
+            copied,
+            manifest,
+            file,
+            passphrase=passphrase,
+            replace=replace,
+            progress=lambda done: progress(_COPIED + done * (100 - _COPIED) // 100),
+        )
+    sealed = "encrypted" if passphrase is not None else "not encrypted"
+    await record(database_url, actor, now, f"a backup was written, {sealed}: {file.name}")
+    return manifest
+
+
+async def record(database_url: str, actor: str, now: float, detail: str) -> None:
+    """Keep a record of the audit log. Raises DirectoryUnavailable."""
+    event = AuditEvent(event=Event.SYSTEM, at=now, actor=actor, detail=detail)
+    engines = open_engines(database_url)
+    try:
+        with outages():
+            async with engines.write.begin() as connection:
+                await connection.execute(insert(audit), [event_values(event)])
+    finally:
+        await engines.close()
+
+
+async def _copy_sqlite(database_url: str, to: Path, progress: Progress) -> Mapping[str, int]:
+    source = sqlite_copy.file_of(database_url)
+    sqlite_copy.check_is_there(source)
+    _check_revision(sqlite_copy.revision(source))
+    sqlite_copy.copy(source, to, progress)
+    sqlite_copy.strip(to)
+    sqlite_copy.check(to)
+    return sqlite_copy.rows(to)
+
+
+async def _copy_postgresql(database_url: str, to: Path, progress: Progress) -> Mapping[str, int]:
+    async with _snapshot(database_url) as (snapshot, rows):
+        progress(10)
+        await postgres_dump.dump(database_url, to, snapshot)
+    return rows
+
+
+@asynccontextmanager
+async def _snapshot(database_url: str) -> AsyncIterator[tuple[str, Mapping[str, int]]]:
+    """A snapshot that others can use while the block lasts, and the rows that are in it."""
+    engines = open_engines(database_url)
+    try:
+        with outages():
+            async with engines.read.connect() as plain:
+                connection = await plain.execution_options(isolation_level="REPEATABLE READ")
+                _check_revision(await connection.run_sync(revision_of))
+                # The dump holds it open for as long as it takes.
+                await connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
+                rows = {
+                    each.name: await connection.scalar(select(func.count()).select_from(each)) or 0
+                    for each in LASTING
+                }
+                yield await connection.scalar(text("SELECT pg_export_snapshot()")) or "", rows
+    finally:
+        await engines.close()
+
+
+def _check_revision(found: str | None) -> None:
+    if found != HEAD:
+        raise BackupError(
+            f"the database is at revision {found}, this program at {HEAD}: take the backup with "
+            "the version of Worksgate that serves it"
+        )

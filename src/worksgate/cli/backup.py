@@ -1,0 +1,126 @@
+"""``worksgate backup`` and ``worksgate restore``."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from worksgate.cli.asking import MAX_INPUT
+from worksgate.cli.options import config_option, force_option, json_option
+from worksgate.cli.printing import iso, note, print_json, print_line, progress_bar
+from worksgate.cli.refusals import Refusal
+from worksgate.cli.running import actor, quietly, read_installation, read_settings
+
+passphrase_option = click.option(
+    "--passphrase-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A file whose first line is the passphrase that encrypts the backup.",
+)
+
+
+@click.command("backup")
+@click.argument("file", type=click.Path(path_type=Path))
+@passphrase_option
+@force_option
+@config_option
+@json_option
+def backup(
+    *,
+    file: Path,
+    passphrase_file: Path | None,
+    force: bool,
+    config: Path | None,
+    as_json: bool,
+) -> None:
+    """Write everything that lasts into one file.
+
+    The server goes on meanwhile. Codes, tokens and sessions are not in it.
+    """
+    settings = read_installation(config)
+    passphrase = _read_passphrase(passphrase_file)
+    from worksgate.backup.writing import write_backup
+
+    with progress_bar("Writing a backup", 100) as progress:
+        manifest = quietly(
+            write_backup(
+                settings.database_url,
+                file,
+                passphrase=passphrase,
+                replace=force,
+                actor=actor(),
+                now=time.time(),
+                progress=progress,
+            )
+        )
+    if as_json:
+        document = {"file": str(file), "encrypted": passphrase is not None}
+        print_json({**document, "revision": manifest.revision, "rows": dict(manifest.rows)})
+        return
+    print_line(f"Wrote {file}: {_counted(manifest.rows)}.")
+    if passphrase is None:
+        note("It holds password hashes and is not encrypted; --passphrase-file encrypts it.")
+
+
+@click.command("restore")
+@click.argument("file", type=click.Path(path_type=Path))
+@passphrase_option
+@click.option("--force", is_flag=True, help="Replace a database that is not empty.")
+@config_option
+@json_option
+def restore(
+    *,
+    file: Path,
+    passphrase_file: Path | None,
+    force: bool,
+    config: Path | None,
+    as_json: bool,
+) -> None:
+    """Put a backup in the place of the database.
+
+    Stop the server first. Everybody has to sign in again.
+    """
+    settings = read_settings(config)
+    passphrase = _read_passphrase(passphrase_file)
+    from worksgate.backup.restoring import restore_backup
+
+    with progress_bar("Restoring", 100) as progress:
+        manifest = quietly(
+            restore_backup(
+                settings.database_url,
+                file,
+                passphrase=passphrase,
+                force=force,
+                actor=actor(),
+                now=time.time(),
+                progress=progress,
+            )
+        )
+    made = iso(manifest.created_at)
+    if as_json:
+        print_json({"file": str(file), "created_at": made, "rows": dict(manifest.rows)})
+        return
+    print_line(f"Restored the backup of {made}: {_counted(manifest.rows)}.")
+    print_line("Codes, tokens and sessions are void; people sign in again.")
+
+
+def _read_passphrase(file: Path | None) -> bytes | None:
+    """The first line of a file. Raises Refusal, or OSError."""
+    if file is None:
+        return None
+    with file.open("rb") as opened:
+        passphrase = opened.read(MAX_INPUT).partition(b"\n")[0].removesuffix(b"\r")
+    if not passphrase:
+        raise Refusal(f"{file}: its first line is empty; it must be the passphrase")
+    return passphrase
+
+
+def _counted(rows: Mapping[str, int]) -> str:
+    words = {
+        "accounts": ("person", "people"),
+        "clients": ("client", "clients"),
+        "audit": ("audit record", "audit records"),
+    }
+    counts = ((rows.get(table, 0), *each) for table, each in words.items())
+    return ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in counts)
