@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import uvicorn
-
 from worksgate.bootstrap import create_app
 from worksgate.server import server_config, with_trusted_proxies
+from worksgate.serving.process import Server
+from worksgate.serving.tls import Certificate, CertificateFiles
 from worksgate.settings import Settings
 
 READ_TIMEOUT = 15.0
@@ -59,14 +59,16 @@ def served(
 ) -> Iterator[Served]:
     """Serve an installation until the end of the block."""
     host, port = listener.getsockname()[:2]
+    certificate = None
+    if tls_cert is not None and tls_key is not None:
+        certificate = Certificate(CertificateFiles(tls_cert, tls_key))
     config = server_config(
         lambda: with_trusted_proxies(create_app(settings), settings.trusted_proxies),
         host,
         port,
-        tls_cert=tls_cert,
-        tls_key=tls_key,
+        certificate=certificate,
     )
-    server = uvicorn.Server(config)
+    server = Server(config, settings)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     try:

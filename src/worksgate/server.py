@@ -2,50 +2,65 @@
 
 ``serve`` is what ``worksgate serve`` does. ``server_config`` is the one way in which we configure
 uvicorn. It writes no access log, since query strings hold secrets (R-106), says nothing about
-itself, and believes no forwarded header: the application does, if it is told whose. Connections
-that give us nothing to do are closed (F-22).
+itself, and believes no forwarded header: the application does, if it is told whose.
 
-The application itself is imported in the process that serves it, and by nobody else.
+How connections are accepted, bounded and drained, and how several processes work together, stands
+in ``serving``. The application itself is imported in the process that serves it, and by nobody
+else.
 """
 
-import asyncio
 import resource
+import tempfile
+import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
+from multiprocessing import get_context
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from socket import socket
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
 import structlog
-import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.supervisors import Multiprocess
 
 from worksgate import log
 from worksgate.listening import check_certificate, listen, url_of
+from worksgate.serving.admission import Admission, Limits
+from worksgate.serving.configuration import ServerConfig
+from worksgate.serving.in_use import ApplicationInUse, Version
+from worksgate.serving.line import Line, Reload
+from worksgate.serving.process import Server
+from worksgate.serving.protocol import BoundedHttpProtocol
+from worksgate.serving.reload import Reloading, SettingsSource
+from worksgate.serving.tls import Certificate, CertificateFiles, Expiry
+from worksgate.serving.workers import Supervisor
 from worksgate.settings import Settings
+from worksgate.watching.figures import ProcessFigures
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
 
-HEADER_TIMEOUT = 10.0
-"""Seconds in which the headers of a request must have come."""
-MAX_HEADERS = 64 * 1024
-"""Bytes of a request line and its headers."""
-MAX_BODY_ON_THE_WIRE = 256 * 1024
-"""Bytes of a request after its headers, chunks and all; the applications accept far less."""
-UNREAD_TIMEOUT = 1.0
-"""Seconds in which a caller can see an answer that came before the end of its request."""
+    from worksgate.watching.watch import Watch
 
 _log = structlog.get_logger(__name__)
 
-_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-length: 0\r\nconnection: close\r\n\r\n"
-)
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What every process that serves is made from; it travels to the workers."""
+
+    settings: Settings
+    source: SettingsSource | None = None
+    tls: CertificateFiles | None = None
+    operations: socket | None = None
+    """The operator's own port, where there is one."""
+    workers_folder: Path | None = None
+    """Where workers tell each other their numbers."""
 
 
 def serve(
@@ -54,36 +69,37 @@ def serve(
     workers: int = 1,
     tls_cert: Path | None = None,
     tls_key: Path | None = None,
+    source: SettingsSource | None = None,
 ) -> None:
     """Run the server until it is told to stop (SIGTERM, SIGINT).
 
+    At SIGHUP the certificate is read again, and the settings if ``source`` says where they are.
     Raises CannotListen, or OSError for a certificate that cannot be read.
     """
+    tls = None
     if tls_cert is not None and tls_key is not None:
         check_certificate(tls_cert, tls_key)
+        tls = CertificateFiles(tls_cert, tls_key)
     listening = listen(settings.host, settings.port)
-    config = server_config(
-        ApplicationFactory(settings),
-        settings.host,
-        settings.port,
-        workers=workers,
-        tls_cert=tls_cert,
-        tls_key=tls_key,
-    )
+    operations = None
+    if settings.admin_port:
+        operations = listen(settings.admin_host, settings.admin_port, option="admin_port")
     log.configure(settings)
     _allow_many_connections()
     _log.info(
         "server.starting",
         version=version("worksgate"),
-        address=url_of(listening, https=tls_cert is not None),
+        address=url_of(listening, https=tls is not None),
         public_url=settings.public_url,
         database=settings.database_url.partition(":")[0],
         workers=workers,
     )
+    plan = Plan(settings, source, tls, operations)
     if workers == 1:
-        uvicorn.Server(config).run([listening])
+        _serve_alone(plan, listening)
     else:
-        Multiprocess(config, [listening]).run()
+        with tempfile.TemporaryDirectory(prefix="worksgate-") as folder:
+            _supervise(replace(plan, workers_folder=Path(folder)), listening, workers)
     log.close()
 
 
@@ -94,17 +110,109 @@ def _allow_many_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-@dataclass(frozen=True, slots=True)
-class ApplicationFactory:
-    """Makes the application in the process that serves it; the settings travel there with it."""
+# One process
 
-    settings: Settings
 
-    def __call__(self) -> ASGIApp:
-        from worksgate.bootstrap import create_app
+def _serve_alone(plan: Plan, listening: socket) -> None:
+    _server(plan, expiry=_expiry(plan)).run([listening])
 
-        log.configure(self.settings)
-        return with_trusted_proxies(create_app(self.settings), self.settings.trusted_proxies)
+
+def _work(plan: Plan, listening: socket, line: Line) -> None:
+    """What a worker process does."""
+    log.configure(plan.settings)
+    try:
+        if plan.tls is not None and not plan.tls.are_usable():  # replaced since the first start
+            raise SystemExit(1)
+        _server(plan, line=line).run([listening])
+    finally:
+        log.close()
+
+
+def _server(plan: Plan, *, expiry: Expiry | None = None, line: Line | None = None) -> Server:
+    settings = plan.settings
+    certificate = Certificate(plan.tls) if plan.tls is not None else None
+    config = server_config(lambda: in_use, certificate=certificate)
+    version_of = partial(_version_of, watch=_watch(plan, config.admission))
+    in_use = ApplicationInUse(version_of(settings))
+    reloading = Reloading(
+        settings,
+        in_use,
+        version_of,
+        config.admission,
+        source=plan.source,
+        certificate=certificate,
+    )
+    return Server(config, settings, reloading=reloading, expiry=expiry, line=line)
+
+
+def _watch(plan: Plan, admission: Admission) -> "Watch | None":
+    """What tells the numbers of this process; nothing is imported where nobody can ask."""
+    if plan.operations is None and not plan.settings.metrics_public:
+        return None
+    from worksgate.serving.beside import OperationsServer
+    from worksgate.watching.watch import Watch
+
+    figures = ProcessFigures(
+        admission=admission, certificate_ends_at=plan.tls.ends_at if plan.tls else None
+    )
+    beside = OperationsServer(plan.operations, plan.settings) if plan.operations else None
+    return Watch(figures, folder=plan.workers_folder, listener=beside)
+
+
+def _version_of(settings: Settings, *, watch: "Watch | None" = None) -> Version:
+    from worksgate.bootstrap import create_app
+
+    application = create_app(settings, watch=watch)
+    return Version(application, with_trusted_proxies(application, settings.trusted_proxies))
+
+
+def _operations_config(application: ASGIApp) -> ServerConfig:
+    return server_config(lambda: application)
+
+
+# Several processes
+
+
+@dataclass(slots=True)
+class _Company:
+    """What the supervisor knows of the installation: from what it makes workers."""
+
+    plan: Plan
+    listening: socket
+    expiry: Expiry | None
+
+    def start(self, line: Line) -> SpawnProcess:
+        return get_context("spawn").Process(
+            target=_work, args=(self.plan, self.listening, line), daemon=True
+        )
+
+    def reload(self) -> Reload:
+        """Read what can be read again; workers that start later get it too."""
+        source, tls = self.plan.source, self.plan.tls
+        settings = source.read(self.plan.settings) if source is not None else None
+        if settings is not None:
+            self.plan = replace(self.plan, settings=settings)
+        if self.expiry is not None:
+            self.expiry.forget()
+        return Reload(settings, certificate=tls is not None and tls.are_usable())
+
+    def look(self) -> None:
+        if self.expiry is not None:
+            self.expiry.look(time.time())
+
+
+def _supervise(plan: Plan, listening: socket, workers: int) -> None:
+    with TemporaryDirectory(prefix="worksgate-") as folder:
+        plan = replace(plan, workers_folder=Path(folder))
+        company = _Company(plan, listening, _expiry(plan))
+        Supervisor(workers, company.start, company.reload, company.look).run(listening)
+
+
+def _expiry(plan: Plan) -> Expiry | None:
+    return None if plan.tls is None else Expiry(plan.tls)
+
+
+# How uvicorn is configured
 
 
 def with_trusted_proxies(application: ASGIApp, proxies: tuple[str, ...]) -> ASGIApp:
@@ -118,20 +226,18 @@ def with_trusted_proxies(application: ASGIApp, proxies: tuple[str, ...]) -> ASGI
 
 def server_config(
     factory: Callable[[], ASGIApp],
-    host: str,
-    port: int,
+    host: str = "127.0.0.1",
+    port: int = 0,
     *,
-    workers: int = 1,
-    tls_cert: Path | None = None,
-    tls_key: Path | None = None,
-) -> uvicorn.Config:
-    """The one way in which we configure a server. TLS is 1.2 or newer (R-94)."""
-    return uvicorn.Config(
+    certificate: Certificate | None = None,
+) -> ServerConfig:
+    """The one way in which we configure a server; one that is given its socket needs no host."""
+    return ServerConfig(
         factory,
+        Admission(Limits.of(Settings())),
         factory=True,
         host=host,
         port=port,
-        workers=workers,
         loop="uvloop",
         http=BoundedHttpProtocol,
         ws="none",
@@ -143,91 +249,5 @@ def server_config(
         backlog=4_096,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=5,
-        ssl_certfile=str(tls_cert) if tls_cert else None,
-        ssl_keyfile=str(tls_key) if tls_key else None,
+        ssl_context_factory=None if certificate is None else lambda *_: certificate.context,
     )
-
-
-class BoundedHttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, in which nobody holds a connection or memory without end.
-
-    The headers of a request are bounded in time and size, what follows them in size; trailers count
-    for nothing; a request that was answered before its end is not waited for; and no byte leaves a
-    connection without a timer.
-    """
-
-    _timer: asyncio.TimerHandle | None = None
-    _leaving: asyncio.TimerHandle | None = None
-    _header_bytes = 0
-    _body_bytes = 0
-    _in_headers = True
-    _in_message = False
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        super().connection_made(transport)
-        self._start_timer()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_timer()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        if self._in_headers:
-            self._header_bytes += len(data)
-        else:
-            self._body_bytes += len(data)
-        super().data_received(data)
-        if self.transport.is_closing():
-            return
-        if self._in_headers and self._header_bytes > MAX_HEADERS:
-            self.transport.write(_TOO_LARGE)
-            self.transport.close()
-        elif self._body_bytes > MAX_BODY_ON_THE_WIRE:
-            self.transport.abort()
-        elif self.cycle is None or self.cycle.response_complete:
-            self._start_timer()  # any byte has made uvicorn forget its own
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._in_headers = self._in_message = True
-        self._body_bytes = 0
-        self._start_timer()
-
-    def on_headers_complete(self) -> None:
-        if self._header_bytes > MAX_HEADERS and self._size_of_headers() > MAX_HEADERS:
-            raise ValueError("the headers are too large")  # the parser stops; uvicorn answers 400
-        self._in_headers = False
-        self._header_bytes = 0
-        self._stop_timer()
-        super().on_headers_complete()
-        self.headers = []  # trailers land there: in the scope they would pass for headers
-
-    def on_message_complete(self) -> None:
-        self._in_message = False
-        if self._leaving is not None:  # the rest has come after all
-            self._leaving.cancel()
-            self._leaving = None
-        super().on_message_complete()
-
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        unread = self._in_message and not self._in_headers and self.cycle.response_complete
-        if unread and not self.transport.is_closing():
-            self._leaving = self.loop.call_later(UNREAD_TIMEOUT, self.transport.close)
-
-    def _size_of_headers(self) -> int:
-        """What came with them in one read may be a body."""
-        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-
-    def _start_timer(self) -> None:
-        if self._timer is None:
-            self._timer = self.loop.call_later(HEADER_TIMEOUT, self._give_up)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _give_up(self) -> None:
-        self._timer = None
-        self.transport.close()

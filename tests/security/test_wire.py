@@ -14,7 +14,7 @@ from tests.databases import query
 from tests.installation import prepared
 from tests.served import Served, listening, read_all, served
 
-import worksgate.server
+import worksgate.serving.protocol
 import worksgate.web.body
 
 PATIENCE = 0.6
@@ -27,7 +27,7 @@ HIDDEN = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     patch = pytest.MonkeyPatch()
-    patch.setattr(worksgate.server, "HEADER_TIMEOUT", PATIENCE)
+    patch.setattr(worksgate.serving.protocol, "HEADER_TIMEOUT", PATIENCE)
     patch.setattr(worksgate.web.body, "BODY_TIMEOUT", PATIENCE)
     with listening() as listener, patch.context():
         url = "http://{}:{}".format(*listener.getsockname())
@@ -119,6 +119,7 @@ def test_r99_trace_is_refused(server: Served) -> None:
 
 def test_r51_f22_a_body_that_does_not_come_is_given_up(server: Served) -> None:
     for request in (
+        post("Content-Length: 100"),
         post("Content-Length: 100", body="client_id="),
         post(CHUNKED, body="5\r\nclien\r\n"),
     ):

@@ -3,10 +3,11 @@
 import asyncio
 from functools import lru_cache
 
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive, Scope
 
 from worksgate.oauth.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
 from worksgate.oauth.form import MAX_BODY, is_form, parse_form
+from worksgate.web.deadline import within
 
 BODY_TIMEOUT = 10.0
 """Seconds in which a whole body must have come."""
@@ -33,13 +34,21 @@ async def read_form(scope: Scope, receive: Receive) -> dict[str, str]:
     Raises InvalidRequest or one of its kinds, or Disconnected.
     """
     _check_headers(scope)
-    message = await receive()
+    try:
+        message = await within(BODY_TIMEOUT, _first(receive))
+    except TimeoutError:
+        raise BodyTimeout("the body did not come in time") from None
     if message.get("more_body") or message["type"] != "http.request":
         return parse_form(await _read_on(message.get("body", b""), receive, message["type"]))
     body = message.get("body", b"")
     if len(body) > MAX_BODY:
         raise RequestTooLarge("the body is too large")
     return parse_form(body)
+
+
+async def _first(receive: Receive) -> Message:
+    """What comes first; mostly it is there already, and then no timer is set."""
+    return await receive()
 
 
 def _check_headers(scope: Scope) -> None:

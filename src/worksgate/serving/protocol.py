@@ -1,0 +1,260 @@
+"""One connection: uvicorn's protocol, in which nobody holds a connection or memory without end.
+
+The headers of a request are bounded in time and size, what follows them too; trailers count for
+nothing; a request that was answered before its end is not waited for; an answer that nobody reads
+is given up; and no byte leaves a connection without a timer. A request for which the process has
+no room is refused before its body is read.
+
+At the end a connection is drained: what has come is answered, with ``Connection: close``, and a
+connection on which nothing comes for a moment is closed.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from worksgate.serving.admission import Place
+from worksgate.serving.configuration import ServerConfig
+from worksgate.web.crashes import Seldom
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
+    from uvicorn.server import ServerState
+
+HEADER_TIMEOUT = 10.0
+"""Seconds in which the headers of a request must have come."""
+BODY_TIMEOUT = 12.0
+"""Seconds in which the rest must have come; the applications give up after 10, with an answer."""
+WRITE_TIMEOUT = 10.0
+"""Seconds in which a caller must read what has been written to it."""
+MAX_HEADERS = 64 * 1024
+"""Bytes of a request line and its headers."""
+MAX_BODY_ON_THE_WIRE = 256 * 1024
+"""Bytes of a request after its headers, chunks and all; the applications accept far less."""
+UNREAD_TIMEOUT = 1.0
+"""Seconds in which a caller can see an answer that came before the end of its request."""
+QUIET = 1.0
+"""Seconds without a byte after which a connection that is drained is closed."""
+
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-length: 0\r\nconnection: close\r\n\r\n"
+)
+
+_refused = Seldom("request.refused")
+
+
+class BoundedHttpProtocol(HttpToolsProtocol):
+    """Serves one connection."""
+
+    place: Place | None = None
+    """The place of the connection, where it was given one."""
+    needs_place = False
+    """Whether a connection without one is closed."""
+
+    _timer: asyncio.TimerHandle | None = None
+    _leaving: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
+    _quiet: asyncio.TimerHandle | None = None
+    _header_bytes = 0
+    _body_bytes = 0
+    _in_headers = True
+    _in_message = False
+    _is_refused = False
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        server_state: "ServerState",
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._admission = config.admission
+
+    # The connection
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        if self.needs_place and not self._has_place():
+            transport.abort()
+            return
+        self._start_timer(HEADER_TIMEOUT)
+        if self._admission.is_draining:
+            self.drain()
+
+    def _has_place(self) -> bool:
+        if self.place is None:
+            self.place = self._admission.place_for(self.client[0] if self.client else "")
+        return self.place is not None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        for timer in (self._leaving, self._unread, self._quiet):
+            if timer is not None:
+                timer.cancel()
+        self._admission.reading.discard(self)
+        if self.place is not None:
+            self.place.leave()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._quiet is not None:
+            self._quiet.cancel()
+            self._quiet = None
+        if self._in_headers:
+            self._header_bytes += len(data)
+        else:
+            self._body_bytes += len(data)
+        super().data_received(data)
+        if self.transport.is_closing():
+            self._wait_for_reader()
+            return
+        if self._in_headers and self._header_bytes > MAX_HEADERS:
+            self.transport.write(_TOO_LARGE)
+            self._close()
+        elif self._body_bytes > MAX_BODY_ON_THE_WIRE:
+            self.transport.abort()
+        elif self._is_idle:
+            self._start_timer(HEADER_TIMEOUT)  # any byte has made uvicorn forget its own
+        elif self._in_message and not self._in_headers:
+            self._start_timer(BODY_TIMEOUT)
+        if self._admission.is_draining:
+            self._close_when_quiet()
+
+    # The request
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_headers = self._in_message = True
+        self._body_bytes = 0
+        self._start_timer(HEADER_TIMEOUT)
+
+    def on_headers_complete(self) -> None:
+        if self._header_bytes > MAX_HEADERS and self._size_of_headers() > MAX_HEADERS:
+            raise ValueError("the headers are too large")  # the parser stops; uvicorn answers 400
+        self._in_headers = False
+        self._header_bytes = 0
+        self._stop_timer()
+        if self._is_refused:  # what comes behind a refused request is not looked at
+            return
+        if self._is_idle and (refusal := self._refusal()):
+            self._refuse(refusal)
+            return
+        super().on_headers_complete()
+        self._admission.reading.add(self)
+        self.headers = []  # trailers land there: in the scope they would pass for headers
+
+    def on_body(self, body: bytes) -> None:
+        if not self._is_refused:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._in_message = False
+        self._stop_timer()
+        if self._leaving is not None:  # the rest has come after all
+            self._leaving.cancel()
+            self._leaving = None
+        self._admission.reading.discard(self)
+        if self._is_refused:
+            self._close()
+            return
+        super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: "ASGI3Application") -> None:
+        if self._admission.is_draining and not self.pipeline:
+            cycle.keep_alive = False
+        super()._start_asgi_task(cycle, app)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._wait_for_reader()
+            return
+        if self._in_message and not self._in_headers and self.cycle.response_complete:
+            self._admission.reading.discard(self)
+            self._leaving = self.loop.call_later(UNREAD_TIMEOUT, self._close)
+        if self._admission.is_draining:
+            self._close_when_quiet()
+
+    def timeout_keep_alive_handler(self) -> None:
+        self._close()
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether no request is being served."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def _size_of_headers(self) -> int:
+        """What came with them in one read may be a body."""
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+
+    # Refusing
+
+    def _refusal(self) -> bytes | None:
+        """The answer to a request for which there is no room, or None."""
+        refusals = self._admission.refusals
+        if refusals is None:
+            return None
+        is_call = refusals.is_call(self.url)
+        if self._admission.has_room(len(self.tasks), is_call=is_call):
+            return None
+        return refusals.call if is_call else refusals.page
+
+    def _refuse(self, answer: bytes) -> None:
+        """Write the answer; the connection is closed when the request has come, or soon."""
+        self._is_refused = True
+        self._admission.refused_requests += 1
+        path = self.url.partition(b"?")[0].decode("ascii", "replace")
+        _refused.tell(path, "more requests are in flight than can be answered in time")
+        self.transport.write(answer)
+        self._leaving = self.loop.call_later(UNREAD_TIMEOUT, self._close)
+
+    # Draining
+
+    def drain(self) -> None:
+        """Serve what has come and what comes in the next moment, then close."""
+        if not self._is_idle and not self.pipeline and not self.cycle.response_started:
+            self.cycle.keep_alive = False
+        self._close_when_quiet()
+
+    def _close_when_quiet(self) -> None:
+        if self._is_idle and not self._in_message and self._quiet is None:
+            self._quiet = self.loop.call_later(QUIET, self._close)
+
+    # Readers that do not read
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._wait_for_reader()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._unread is not None and not self.transport.is_closing():
+            self._unread.cancel()
+            self._unread = None
+
+    def _wait_for_reader(self) -> None:
+        """Give up a connection whose peer does not take what is written to it."""
+        if self._unread is None:
+            self._unread = self.loop.call_later(WRITE_TIMEOUT, self.transport.abort)
+
+    # Timers
+
+    def _start_timer(self, seconds: float) -> None:
+        if self._timer is None:
+            self._timer = self.loop.call_later(seconds, self._give_up)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _give_up(self) -> None:
+        self._timer = None
+        self._close()
+
+    def _close(self) -> None:
+        self.transport.close()
+        self._wait_for_reader()

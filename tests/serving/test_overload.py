@@ -1,0 +1,269 @@
+"""More than can be served, and those who hold what they do not use (F-22, F-23, F-29)."""
+
+import asyncio
+import json
+import resource
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.installation import prepared
+from tests.served import Served, listening, read_all, served, wait_until
+from tests.serving.load import ALIVE
+from tests.serving.processes import make_certificate
+
+from worksgate.server import server_config
+from worksgate.serving import accepting, protocol
+from worksgate.serving.process import Server
+from worksgate.serving.tls import Certificate, CertificateFiles
+from worksgate.settings import Settings
+
+PATIENCE = 0.6
+FORM = "Content-Type: application/x-www-form-urlencoded"
+PAGE = b"GET /login HTTP/1.1\r\nHost: x\r\n\r\n"
+CALL = f"POST /accessToken HTTP/1.1\r\nHost: x\r\n{FORM}\r\nContent-Length: 3\r\n\r\nx=1".encode()
+LAST = ALIVE + b"Connection: close\r\n\r\n"
+LARGE = b"x" * 1_000_000
+
+
+@dataclass
+class Slow:
+    """An application whose answers wait until they are let go."""
+
+    let_go: threading.Event = field(default_factory=threading.Event)
+    begun: int = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        while (await receive()).get("more_body"):
+            pass
+        self.begun += 1
+        if scope["path"] not in ("/healthz", "/large"):
+            await asyncio.to_thread(self.let_go.wait)
+        body = LARGE if scope["path"] == "/large" else b"ok"
+        length = [(b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": length})
+        await send({"type": "http.response.body", "body": body})
+
+
+@contextmanager
+def slow_server(
+    settings: Settings, certificate: Certificate | None = None
+) -> Iterator[tuple[Slow, Served]]:
+    """Our server with an application that is slow."""
+    application = Slow()
+    with listening() as listener:
+        server = Server(server_config(lambda: application, certificate=certificate), settings)
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+        wait_until(lambda: server.started)
+        try:
+            host, port = listener.getsockname()[:2]
+            yield application, Served(host, port, settings)
+        finally:
+            application.let_go.set()
+            server.should_exit = True
+            thread.join(15)
+            assert not thread.is_alive()
+
+
+def ask(server: Served, request: bytes, times: int = 1) -> tuple[bytes, float]:
+    """What is answered until the end of the connection, and after how many seconds at best."""
+    seconds = []
+    for _ in range(times):
+        began = time.monotonic()
+        answer = server.raw(request)
+        seconds.append(time.monotonic() - began)
+    return answer, min(seconds)
+
+
+def answers(server: Served) -> bool:
+    return server.raw(LAST).startswith(b"HTTP/1.1 200 ")
+
+
+def test_f23_what_is_too_much_is_refused_at_once_and_pages_first() -> None:
+    with slow_server(Settings(max_requests_in_flight=4)) as (application, server), ExitStack() as s:
+
+        def hold(request: bytes, number: int) -> list[socket.socket]:
+            before = application.begun
+            held = [s.enter_context(server.connect()) for _ in range(number)]
+            for connection in held:
+                connection.sendall(request)
+            wait_until(lambda: application.begun == before + number)
+            return held
+
+        held = hold(PAGE, 4)
+        page, seconds = ask(server, PAGE, 5)
+        assert page.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: " in page
+        assert b"text/html" in page
+        assert seconds < 0.3
+        held += hold(CALL, 4)
+        call, seconds = ask(server, CALL, 5)
+        assert call.startswith(b"HTTP/1.1 503 ")
+        assert json.loads(call.partition(b"\r\n\r\n")[2])["error"] == "server_error"
+        assert seconds < 0.3
+        assert application.begun == 8, "what is refused never reaches the application"
+        application.let_go.set()
+        for connection in held:
+            assert connection.recv(4_096).startswith(b"HTTP/1.1 200 ")
+        after = PAGE.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+        wait_until(lambda: ask(server, after)[0].startswith(b"HTTP/1.1 200 "), seconds=5)
+
+
+def test_f23_a_request_is_refused_before_its_body_is_read() -> None:
+    with (
+        slow_server(Settings(max_requests_in_flight=1)) as (application, server),
+        server.connect() as first,
+        server.connect() as large,
+        server.connect() as second,
+    ):
+        first.sendall(PAGE)
+        wait_until(lambda: application.begun == 1)
+        large.sendall(b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\nx=1")
+        assert large.recv(4_096).startswith(b"HTTP/1.1 503 ")
+        # What comes behind it on the same connection is not looked at.
+        second.sendall(PAGE + PAGE + LAST)
+        assert read_all(second).count(b"HTTP/1.1 ") == 1
+        assert application.begun == 1
+
+
+def test_f23_who_watches_is_answered_while_pages_are_refused() -> None:
+    with (
+        slow_server(Settings(max_requests_in_flight=1)) as (application, server),
+        server.connect() as first,
+    ):
+        first.sendall(PAGE)
+        wait_until(lambda: application.begun == 1)
+        assert answers(server)
+
+
+def test_f22_bodies_that_do_not_come_take_no_room() -> None:
+    with slow_server(Settings(max_requests_in_flight=1)) as (_, server), ExitStack() as stack:
+        for _ in range(20):
+            connection = stack.enter_context(server.connect())
+            connection.sendall(CALL[:-1])
+        time.sleep(0.2)
+        assert answers(server)
+
+
+def test_f29_connections_are_bounded_over_all_and_for_each_address() -> None:
+    for settings in (
+        Settings(max_connections=8),
+        Settings(max_connections_per_address=8),
+    ):
+        with slow_server(settings) as (_, server), ExitStack() as stack:
+            kept = [stack.enter_context(server.connect()) for _ in range(8)]
+            time.sleep(0.2)
+            began = time.monotonic()
+            for _ in range(3):
+                assert server.raw(b"") == b""
+            assert time.monotonic() - began < 1
+            kept[0].sendall(LAST)
+            assert read_all(kept[0]).startswith(b"HTTP/1.1 200 ")
+            kept[0].close()
+            wait_until(partial(answers, server), seconds=5)
+
+
+def test_f29_a_trusted_proxy_may_hold_as_many_as_it_needs() -> None:
+    settings = Settings(max_connections_per_address=2, trusted_proxies=("127.0.0.1/32",))
+    with slow_server(settings) as (_, server), ExitStack() as stack:
+        for _ in range(10):
+            connection = stack.enter_context(server.connect())
+            connection.sendall(ALIVE + b"\r\n")
+            assert connection.recv(4_096).startswith(b"HTTP/1.1 200 ")
+
+
+def test_f22_a_handshake_that_does_not_come_is_cut_and_gives_its_place_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accepting, "HANDSHAKE_TIMEOUT", PATIENCE)
+    make_certificate(tmp_path)
+    files = CertificateFiles(tmp_path / "cert.pem", tmp_path / "key.pem")
+    settings = Settings(max_connections_per_address=3)
+    with slow_server(settings, Certificate(files)) as (_, server):
+        began = time.monotonic()
+        with ExitStack() as stack:
+            silent = [stack.enter_context(server.connect()) for _ in range(3)]
+            time.sleep(0.1)
+            assert server.raw(b"") == b"", "they count although they have said nothing"
+            silent[0].sendall(b"\x16\x03\x01")
+            for connection in silent:
+                assert read_all(connection) == b""
+        assert time.monotonic() - began < PATIENCE + 3
+        trusting = ssl.create_default_context(cafile=str(files.certificate))
+
+        def is_served() -> bool:
+            plain = server.connect()
+            try:
+                connection = trusting.wrap_socket(plain, server_hostname="127.0.0.1")
+            except OSError:
+                plain.close()
+                return False
+            with connection:
+                connection.sendall(LAST)
+                return read_all(connection).startswith(b"HTTP/1.1 200 ")
+
+        wait_until(is_served, seconds=5)
+
+
+def is_cut(connection: socket.socket) -> bool:
+    """Whether what is sent there is refused."""
+    try:
+        connection.sendall(b"G")
+    except OSError:
+        return True
+    return False
+
+
+def test_f22_who_does_not_read_holds_neither_memory_nor_a_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(protocol, "WRITE_TIMEOUT", PATIENCE)
+    with slow_server(Settings()) as (application, server), ExitStack() as stack:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        deaf = [stack.enter_context(server.connect()) for _ in range(10)]
+        for connection in deaf:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            connection.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+        for connection in deaf:
+            wait_until(partial(is_cut, connection), seconds=PATIENCE + 5)
+        assert application.begun < 1_000, "most were never begun"
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        assert grown < 100_000, f"{grown} kB"
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """The real application."""
+    with listening() as listener:
+        url = "http://{}:{}".format(*listener.getsockname())
+        settings, _ = asyncio.run(prepared(tmp_path, public_url=url))
+        with served(listener, replace(settings, max_connections_per_address=0)) as running:
+            yield running
+
+
+def test_f22_two_hundred_slow_connections_do_not_hinder_the_others(server: Served) -> None:
+    with ExitStack() as stack:
+        slow = [stack.enter_context(server.connect()) for _ in range(200)]
+        seconds = []
+        for turn in range(10):
+            for connection in slow:
+                connection.sendall(CALL[turn : turn + 1])
+            answer, took = ask(server, CALL.replace(b"Host: x", b"Host: x\r\nConnection: close"))
+            assert answer.startswith(b"HTTP/1.1 400 ")
+            seconds.append(took)
+        assert sorted(seconds)[5] < 1.0

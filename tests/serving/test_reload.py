@@ -1,0 +1,161 @@
+"""Certificates and settings are read again while requests come in."""
+
+import os
+import signal
+import ssl
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx2
+import pytest
+from tests.serving.load import Load
+from tests.serving.processes import (
+    Running,
+    free_port,
+    make_certificate,
+    serving,
+    write_settings,
+)
+
+from worksgate.serving.tls import CertificateFiles, Expiry
+
+TLS = ("--tls-cert", "cert.pem", "--tls-key", "key.pem")
+DAY = 86_400.0
+
+
+def shown(running: Running) -> bytes:
+    """The certificate that somebody who connects now is shown."""
+    pem = ssl.get_server_certificate(("127.0.0.1", running.port), timeout=15)
+    return ssl.PEM_cert_to_DER_cert(pem)
+
+
+def on_disk(folder: Path) -> bytes:
+    return ssl.PEM_cert_to_DER_cert((folder / "cert.pem").read_text("ascii"))
+
+
+def unchecked() -> ssl.SSLContext:
+    """What anybody may show is good: these tests are about which one it is."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_f30_a_new_certificate_is_shown_and_no_connection_is_dropped(
+    tmp_path: Path, workers: int
+) -> None:
+    make_certificate(tmp_path)
+    with serving(tmp_path, *TLS, "--workers", str(workers), scheme="https") as running:
+        if workers > 1:
+            running.wait_for("worker.ready", workers)
+        assert shown(running) == on_disk(tmp_path)
+        with Load(running.port, unchecked()).in_background(2.0, rate=60) as load:
+            for number, key in enumerate(("rsa", "ec"), 1):
+                make_certificate(tmp_path, key=key)
+                running.signal(signal.SIGHUP)
+                running.wait_for("certificate.read", number * workers)
+                for _ in range(4):  # whichever worker answers
+                    assert shown(running) == on_disk(tmp_path)
+        assert load.result().failures == []
+        assert load.result().answered > 20
+
+
+def test_f30_a_broken_certificate_is_told_and_the_old_one_stays(tmp_path: Path) -> None:
+    make_certificate(tmp_path)
+    with serving(tmp_path, *TLS, scheme="https") as running:
+        before = shown(running)
+        other = tmp_path / "other"
+        other.mkdir()
+        make_certificate(other)
+        for number, (name, content) in enumerate(
+            (
+                ("cert.pem", (other / "cert.pem").read_bytes()),
+                ("key.pem", b"no key"),
+                ("cert.pem", b"-----BEGIN CERTIFICATE-----\n"),
+            ),
+            1,
+        ):
+            (tmp_path / name).write_bytes(content)
+            running.signal(signal.SIGHUP)
+            assert running.wait_for("certificate.unusable", number)["level"] == "error"
+            assert shown(running) == before
+        told = [each["detail"] for each in running.named("certificate.unusable")]
+        assert told == [
+            "key.pem is not the key of cert.pem",
+            "key.pem is no PEM private key without a passphrase",
+            "cert.pem is no PEM certificate",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("days", "event"),
+    [(20, "certificate.ends_soon"), (30, None)],
+)
+def test_f30_a_certificate_that_ends_soon_is_warned_of_once_a_day(
+    tmp_path: Path, logged: Callable[[], str], days: int, event: str | None
+) -> None:
+    make_certificate(tmp_path, days=days)
+    expiry = Expiry(CertificateFiles(tmp_path / "cert.pem", tmp_path / "key.pem"))
+    now = time.time()
+    for later in (0.0, 60.0, DAY - 1, DAY + 1):
+        expiry.look(now + later)
+    assert logged().count("certificate.") == (2 if event else 0)
+    if event:
+        assert event in logged()
+        expiry.look(now + 21 * DAY + 60)
+        assert "certificate.has_ended" in logged()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_f32_settings_are_read_again_or_kept_and_no_request_is_lost(
+    tmp_path: Path, workers: int
+) -> None:
+    operations = {"admin_port": free_port()}
+    with serving(
+        tmp_path,
+        *("--workers", str(workers)),
+        settings={"company_name": "First Ltd.", **operations},
+    ) as running:
+        if workers > 1:
+            running.wait_for("worker.ready", workers)
+        url = f"http://127.0.0.1:{running.port}"
+        same = {"public_url": url, "port": running.port, **operations}
+
+        def company() -> set[str]:
+            pages = [httpx2.get(f"{url}/account").text for _ in range(4)]
+            names = ("First Ltd.", "Second Ltd.", "Third Ltd.")
+            assert httpx2.get(f"http://127.0.0.1:{operations['admin_port']}/readyz").is_success
+            return {name for name in names for page in pages if name in page}
+
+        assert company() == {"First Ltd."}
+        with Load(running.port).in_background(2.0, rate=100) as load:
+            write_settings(tmp_path, **same, company_name="Second Ltd.")
+            running.signal(signal.SIGHUP)
+            read = running.wait_for("settings.read", workers)
+            assert read["changed"] == "company_name"
+            assert company() == {"Second Ltd."}
+
+            write_settings(tmp_path, **same, compny_name="x", answer_deadline=7)
+            running.signal(signal.SIGHUP)
+            running.wait_for("settings.kept", 2)
+            told = " ".join(each["detail"] for each in running.named("settings.kept"))
+            assert "compny_name: there is no such setting" in told
+            assert "answer_deadline: must be more than 0" in told
+            assert company() == {"Second Ltd."}
+
+            elsewhere = {"database_url": f"sqlite:///{tmp_path / 'other.db'}"}
+            write_settings(tmp_path, **same, **elsewhere, company_name="Third Ltd.")
+            running.signal(signal.SIGHUP)
+            running.wait_for("settings.read", 2 * workers)
+            (restart,) = running.named("settings.need_a_restart")
+            assert restart["setting"] == "database_url"
+            assert company() == {"Third Ltd."}
+        assert load.result().failures == []
+        assert not (tmp_path / "other.db").exists()
+        if workers > 1:  # one that starts later has the settings of now
+            for pid in running.workers():
+                os.kill(pid, signal.SIGTERM)
+            running.wait_for("worker.ended", workers)
+            assert company() == {"Third Ltd."}
