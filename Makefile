@@ -3,7 +3,7 @@ SETUP := PYTHON="$(PYTHON)" tools/setup
 BIN := .venv/bin
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help run test check bench docs sbom
+.PHONY: help run test check bench faults docs sbom
 .DEFAULT_GOAL := help
 
 help: ## List these targets
@@ -15,11 +15,14 @@ run: ## Start Worksgate and the LINE WORKS simulator, with demo people (ARGS="--
 test: ## Run all tests, browser included (ARGS="tests/oauth -k state")
 	@$(SETUP) dev servers browser && $(BIN)/python -m pytest $(ARGS)
 
-check: ## Lint, formatting, types, import rules
-	@$(SETUP) dev && tools/check
+check: ## Lint, formatting, types, import rules, the files of deploy/
+	@$(SETUP) dev servers && tools/check
 
 bench: ## Run the benchmarks and write benchmarks/RESULTS.md
 	@$(SETUP) dev && $(BIN)/python benchmarks/run.py $(ARGS)
+
+faults: ## Break things in every way, for half an hour, and write docs/reliability.md (ARGS="--short F-04")
+	@$(SETUP) dev servers && $(BIN)/python -m tests.faults $(ARGS)
 
 docs: ## Check that the pages are true: links, commands, the settings reference
 	@$(SETUP) dev && $(BIN)/python tools/links.py && $(BIN)/python -m pytest -q tests/docs/test_pages.py tests/config/test_reference.py

@@ -1,8 +1,9 @@
-"""Takes the pictures of the README, from a running demonstration: docs/images/login.png, flow.png.
+"""Takes all pictures of the documentation anew, into docs/images.
 
-    .venv/bin/python tools/screenshots.py
+    .venv/bin/python -m tools.screenshots
 
-It needs what ``make test`` sets up. Both are taken in a window of 1440 × 900, light, in English.
+It needs what ``make test`` sets up. Those of the README, login.png and flow.png, are of a running
+demonstration in a window of 1440 × 900, light, in English. ``ways_in_pictures`` takes the others.
 """
 
 import shutil
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import FloatRect, Page, sync_playwright
+from tools import ways_in_pictures
 
 from worksgate.demonstration import GUESTS, PASSWORD
 
@@ -54,16 +56,16 @@ def take(tab: Page, simulator: str) -> None:
     tab.click("button[value=browser]")
     tab.fill("#username", GUESTS[0].username)
     tab.fill("#password", PASSWORD)
-    save(tab, "login.png", around(tab, ".card", 960, 600))
+    save(tab, "login.png", around(tab, ".card", 960))
     tab.keyboard.press("Enter")
     tab.wait_for_selector("#steps")
     save(tab, "flow.png", around(tab, ".diagram"))
 
 
-def around(tab: Page, selector: str, width: float = 0, height: float = 0) -> FloatRect:
-    """A frame of this size in the middle of an element; without a size, a little more than it."""
+def around(tab: Page, selector: str, width: float = 0) -> FloatRect:
+    """A frame with some room above and below an element, and as wide as wanted."""
     box: FloatRect = tab.eval_on_selector(selector, "(found) => found.getBoundingClientRect()")
-    width, height = width or box["width"] + 2 * MARGIN, height or box["height"] + 2 * MARGIN
+    width, height = width or box["width"] + 2 * MARGIN, box["height"] + 2 * MARGIN
     return {
         "x": box["x"] + (box["width"] - width) / 2,
         "y": box["y"] + (box["height"] - height) / 2,
@@ -92,6 +94,7 @@ def main() -> None:
         )
         take(page, simulator)
         browser.close()
+    ways_in_pictures.take(IMAGES)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The real nginx and the real Caddy, run with exactly the texts of ``docs/install.md``.
+"""The real nginx, Caddy and HAProxy, run with exactly the files of ``deploy/``.
 
 Only what must differ on a test machine is replaced: ports, paths and the certificate.
 """
@@ -23,18 +23,11 @@ from starlette.routing import Route
 
 from worksgate.server import with_trusted_proxies
 
-INSTALL_PAGE = Path(__file__).parents[2] / "docs" / "install.md"
+DEPLOY = Path(__file__).parents[2] / "deploy"
 HOST = "sso.example.com"
 CALLER = "127.0.0.2"
 """The address that requests come from, so that it differs from the proxy's own."""
 START_TIME = 20.0
-
-
-def configuration(language: str) -> str:
-    """The one block of the page in this language."""
-    blocks = re.findall(rf"^```{language}\n(.*?)^```", INSTALL_PAGE.read_text("utf-8"), re.M | re.S)
-    (block,) = blocks
-    return str(block)
 
 
 @dataclass(frozen=True)
@@ -162,7 +155,7 @@ class Upstream:
 
 @contextmanager
 def nginx(folder: Path, ports: Ports, certificate: Certificate) -> Iterator[Proxy]:
-    site = configuration("nginx")
+    site = (DEPLOY / "nginx" / "worksgate.conf").read_text("utf-8")
     replacements = {
         r"^    listen \[::\].*\n": "",
         r"listen 443": f"listen 127.0.0.1:{ports.https}",
@@ -172,9 +165,7 @@ def nginx(folder: Path, ports: Ports, certificate: Certificate) -> Iterator[Prox
         r"/etc/letsencrypt/live/sso\.example\.com/privkey\.pem": str(certificate.key),
         r"/var/log/nginx": str(folder),
     }
-    for pattern, replacement in replacements.items():
-        site, count = re.subn(pattern, replacement, site, flags=re.MULTILINE)
-        assert count, f"the nginx configuration has no {pattern}"
+    site = _replaced(site, replacements)
     # Around the site everything is logged that nginx can log without a debugger.
     places = "\n".join(
         f"{name}_temp_path {folder / name};"
@@ -202,7 +193,7 @@ def nginx(folder: Path, ports: Ports, certificate: Certificate) -> Iterator[Prox
 
 @contextmanager
 def caddy(folder: Path, ports: Ports, certificate: Certificate) -> Iterator[Proxy]:
-    site = configuration("caddyfile")
+    site = (DEPLOY / "caddy" / "Caddyfile").read_text("utf-8")
     options = f"admin off\n\thttp_port {ports.http}\n\thttps_port {ports.https}\n"
     options += "\tskip_install_trust\n\tdefault_bind 127.0.0.1\n"
     replacements = {
@@ -211,9 +202,7 @@ def caddy(folder: Path, ports: Ports, certificate: Certificate) -> Iterator[Prox
         r"127\.0\.0\.1:8080": f"127.0.0.1:{ports.upstream}",
         r"/var/log/caddy": str(folder),
     }
-    for pattern, replacement in replacements.items():
-        site, count = re.subn(pattern, replacement, site, flags=re.MULTILINE)
-        assert count, f"the Caddy configuration has no {pattern}"
+    site = _replaced(site, replacements)
     config = folder / "Caddyfile"
     config.write_text(site, "utf-8")
     home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
@@ -223,14 +212,49 @@ def caddy(folder: Path, ports: Ports, certificate: Certificate) -> Iterator[Prox
 
 
 @contextmanager
-def _running(command: list[str], proxy: Proxy, environment: dict[str, str]) -> Iterator[Proxy]:
-    output = proxy.folder / "output.log"
-    with output.open("wb") as file:
+def haproxy(folder: Path, ports: Ports, certificate: Certificate) -> Iterator[Proxy]:
+    site = (DEPLOY / "haproxy" / "haproxy.cfg").read_text("utf-8")
+    bundle = folder / "certificates"
+    bundle.mkdir()
+    chain, key = certificate.chain.read_bytes(), certificate.key.read_bytes()
+    (bundle / "site.pem").write_bytes(chain + key)
+    replacements = {
+        r"/etc/haproxy/certs/": f"{bundle}/",
+        r"bind :443": f"bind 127.0.0.1:{ports.https}",
+        r"bind :80": f"bind 127.0.0.1:{ports.http}",
+        r"server one 10\.0\.0\.11:8080": f"server one 127.0.0.1:{ports.upstream}",
+        r"^    server two .*\n": "",
+        r"maxconn 20000": "maxconn 500",
+    }
+    config = folder / "haproxy.cfg"
+    config.write_text(_replaced(site, replacements), "utf-8")
+    command = ["haproxy", "-db", "-f", str(config)]
+    # It logs to standard output, which is where the others' log file is looked for.
+    with _running(command, Proxy(ports, folder), {}, output="worksgate.log") as proxy:
+        yield proxy
+
+
+def _replaced(text: str, replacements: dict[str, str]) -> str:
+    for pattern, replacement in replacements.items():
+        text, count = re.subn(pattern, replacement, text, flags=re.MULTILINE)
+        assert count, f"the configuration has no {pattern}"
+    return text
+
+
+@contextmanager
+def _running(
+    command: list[str],
+    proxy: Proxy,
+    environment: dict[str, str],
+    output: str = "output.log",
+) -> Iterator[Proxy]:
+    log = proxy.folder / output
+    with log.open("wb") as file:
         process = subprocess.Popen(
             command, stdout=file, stderr=subprocess.STDOUT, env={**os.environ, **environment}
         )
     try:
-        _wait_for(proxy, process, output)
+        _wait_for(proxy, process, log)
         yield proxy
     finally:
         process.terminate()

@@ -3,7 +3,6 @@
 import ast
 import re
 import shlex
-import sqlite3
 import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
@@ -15,7 +14,6 @@ import pytest
 from tools.links import broken_links, pages
 
 from worksgate.cli import app
-from worksgate.directory.migrations import migrate
 from worksgate.oauth.errors import OAuthError
 from worksgate.settings import Settings
 from worksgate.source_tables import read_sources
@@ -178,17 +176,3 @@ def _family(error: type[OAuthError]) -> Iterator[type[OAuthError]]:
     for kind in error.__subclasses__():
         yield kind
         yield from _family(kind)
-
-
-async def test_statements_for_backup_and_restore_fit_the_database(tmp_path: Path) -> None:
-    page = (ROOT / "docs" / "install.md").read_text("utf-8")
-    (deletions,) = re.findall(r'"(DELETE FROM [^"]*)"', page)
-    (backup,) = re.findall(r"\"(VACUUM INTO '[^']*')\"", page)
-    await migrate(f"sqlite:///{tmp_path / 'worksgate.db'}")
-    database = sqlite3.connect(tmp_path / "worksgate.db", isolation_level=None)
-    try:
-        database.executescript(deletions)
-        database.execute(re.sub(r"'.*'", f"'{tmp_path / 'copy.db'}'", backup))
-    finally:
-        database.close()
-    assert (tmp_path / "copy.db") in set(tmp_path.iterdir())  # noqa: ASYNC240  # nobody else waits

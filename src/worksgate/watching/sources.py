@@ -1,0 +1,129 @@
+"""Counts what the identity sources say at sign-ins, and how long they take.
+
+Each wraps one source and changes nothing of what it says.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from time import perf_counter
+
+from worksgate.credentials import HashingBusy
+from worksgate.measures import HasBreakers, SourceFigures, Verdict
+from worksgate.sources import (
+    Departure,
+    Person,
+    PersonDisabled,
+    RedirectSource,
+    RefusedUpstream,
+    Source,
+    SourceUnavailable,
+)
+
+Span = Callable[[str], AbstractContextManager[object]]
+"""Around something that is done for a request; the text is its name."""
+
+
+def no_span(_: str) -> AbstractContextManager[object]:
+    return nullcontext()
+
+
+class _Watched:
+    def __init__(self, source: Source | RedirectSource, span: Span) -> None:
+        self.figures = SourceFigures(source.name)
+        if isinstance(source, HasBreakers):
+            self.figures.breakers = lambda: source.circuits
+        self._span = span
+
+    @contextmanager
+    def _asked(self, verb: str) -> Iterator[None]:
+        """Around one question; an exception is a verdict too."""
+        began = perf_counter()
+        try:
+            with self._span(f"source.{verb}"):
+                yield
+        except PersonDisabled:
+            self._count(Verdict.DISABLED)
+            raise
+        except RefusedUpstream:
+            self._count(Verdict.REFUSED)
+            raise
+        except HashingBusy:
+            self._count(Verdict.BUSY)
+            raise
+        except SourceUnavailable:
+            self._count(Verdict.UNAVAILABLE)
+            raise
+        finally:
+            self.figures.seconds.observe(perf_counter() - began)
+
+    def _count(self, verdict: Verdict) -> None:
+        self.figures.verdicts[verdict] += 1
+
+
+class WatchedSource(_Watched):
+    """A ``Source`` whose answers are counted."""
+
+    def __init__(self, source: Source, span: Span = no_span) -> None:
+        super().__init__(source, span)
+        self.name = source.name
+        self._source = source
+
+    async def authenticate(self, username: str, password: str) -> Person | None:
+        with self._asked("authenticate"):
+            person = await self._source.authenticate(username, password)
+        self._count(Verdict.WRONG if person is None else Verdict.ACCEPTED)
+        return person
+
+    async def find(self, subject_id: str, last_seen: Person) -> Person | None:
+        with self._span("source.find"):
+            return await self._source.find(subject_id, last_seen)
+
+
+class WatchedRedirect(_Watched):
+    """A ``RedirectSource`` whose answers are counted."""
+
+    def __init__(self, source: RedirectSource, span: Span = no_span) -> None:
+        super().__init__(source, span)
+        self.name = source.name
+        self._source = source
+
+    @property
+    def label(self) -> str:
+        return self._source.label
+
+    async def begin(
+        self, return_url: str, login_hint: str | None = None, *, anew: bool = False
+    ) -> Departure:
+        with self._asked("begin"):
+            return await self._source.begin(return_url, login_hint, anew=anew)
+
+    async def finish(self, return_url: str, kept: str, query: Mapping[str, str]) -> Person:
+        with self._asked("finish"):
+            person = await self._source.finish(return_url, kept, query)
+        self._count(Verdict.ACCEPTED)
+        return person
+
+    async def find(self, subject_id: str, last_seen: Person) -> Person | None:
+        with self._span("source.find"):
+            return await self._source.find(subject_id, last_seen)
+
+    async def logout_url(self, return_url: str) -> str | None:
+        return await self._source.logout_url(return_url)
+
+
+class SourcesSeen:
+    """Watches the sources of an installation, each in a wrapping of its own."""
+
+    def __init__(self, span: Span = no_span) -> None:
+        self.figures: list[SourceFigures] = []
+        self._span = span
+
+    def source(self, source: Source) -> Source:
+        watched = WatchedSource(source, self._span)
+        self.figures.append(watched.figures)
+        return watched
+
+    def redirect(self, source: RedirectSource) -> RedirectSource:
+        watched = WatchedRedirect(source, self._span)
+        self.figures.append(watched.figures)
+        return watched

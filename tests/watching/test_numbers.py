@@ -1,0 +1,150 @@
+"""How numbers are kept, added up and told, without a server."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from tests.watching.site import Metrics
+
+from worksgate.credentials import HashingBusy
+from worksgate.measures import GONE, Distribution, HasBreakers, Meter, Traffic, Verdict
+from worksgate.source_settings.oidc import OidcSettings
+from worksgate.sources import Person, PersonDisabled, SourceUnavailable
+from worksgate.sources.circuit import Circuit
+from worksgate.sources.oidc import OidcSource
+from worksgate.watching.figures import Figures
+from worksgate.watching.sources import WatchedSource
+from worksgate.watching.watch import Watch
+
+HANA = Person(subject_id="own:hana", username="hana", name="Hana")
+
+
+async def nowhere(*_: object) -> None:
+    """Stands for an application that nobody asks."""
+
+
+@pytest.mark.parametrize(
+    ("value", "place"), [(0.0, 0), (1.0, 0), (1.0001, 1), (3.0, 1), (3.0001, 2), (99.0, 2)]
+)
+def test_a_value_counts_at_the_first_bound_that_it_does_not_exceed(
+    value: float, place: int
+) -> None:
+    spread = Distribution((1.0, 3.0))
+    spread.observe(value)
+    assert [number for number, count in enumerate(spread.counts) if count] == [place]
+    assert spread.total == value
+
+
+def test_a_meter_counts_what_is_under_way_and_what_has_gone() -> None:
+    meter = Meter("token", "server_error")
+    first, second = meter.begin(), meter.begin()
+    assert meter.running == 2
+    meter.end(first, 200)
+    meter.end(second, GONE)
+    assert meter.running == 0
+    assert meter.answers == {(200, ""): 1, (503, "server_error"): 0, (GONE, ""): 1}
+    assert sum(meter.seconds.counts) == 2
+
+
+class Own:
+    """A source of people that says what it is told to."""
+
+    name = "own"
+
+    def __init__(self, say: Callable[[], Person | None]) -> None:
+        self._say = say
+        self.circuits = (Circuit("own", failures=1, seconds=60),)
+
+    async def authenticate(self, username: str, password: str) -> Person | None:
+        with self.circuits[0].attempt():
+            return self._say()
+
+    async def find(self, subject_id: str, last_seen: Person) -> Person | None:
+        return last_seen
+
+
+def refusing(error: Exception) -> Callable[[], Person | None]:
+    def say() -> Person | None:
+        raise error
+
+    return say
+
+
+@pytest.mark.parametrize(
+    ("say", "verdict"),
+    [
+        (lambda: HANA, Verdict.ACCEPTED),
+        (lambda: None, Verdict.WRONG),
+        (refusing(PersonDisabled()), Verdict.DISABLED),
+        (refusing(HashingBusy()), Verdict.BUSY),
+        (refusing(SourceUnavailable("down")), Verdict.UNAVAILABLE),
+    ],
+)
+async def test_what_a_source_says_is_counted_once(
+    say: Callable[[], Person | None], verdict: Verdict
+) -> None:
+    watched = WatchedSource(Own(say))
+    with suppress(PersonDisabled, HashingBusy, SourceUnavailable):
+        assert await watched.authenticate("hana", "x") in (HANA, None)
+    figures = watched.figures
+    assert {name for name, count in figures.verdicts.items() if count} == {verdict}
+    assert sum(figures.verdicts.values()) == sum(figures.seconds.counts) == 1
+    assert figures.is_up is (verdict is not Verdict.UNAVAILABLE)
+
+
+async def test_a_provider_elsewhere_tells_whether_it_is_left_alone() -> None:
+    settings = OidcSettings(
+        name="idp",
+        issuer="https://idp.example.com",
+        client_id="c",
+        client_secret="s",
+        external_key_claim="sub",
+    )
+    source = OidcSource("idp", settings)
+    assert isinstance(source, HasBreakers)
+    assert source.circuits == ()
+    await source.close()
+
+
+async def test_what_an_application_has_counted_stays_when_another_takes_its_place() -> None:
+    watch, old, new = Watch(), Figures(), Figures()
+    await watch.attach(old, nowhere)
+    answered(old.traffic, 3)
+    await watch.attach(new, nowhere)
+    answered(new.traffic, 2)
+    old.traffic.token.begin()
+    assert await told(watch) == (5, 1)
+    await watch.detach(old)
+    assert await told(watch) == (5, 0)
+    await watch.detach(new)
+
+
+async def test_processes_of_one_folder_tell_the_same_whoever_is_asked(tmp_path: Path) -> None:
+    watches = {Watch(folder=tmp_path): Figures() for _ in range(3)}
+    for number, (watch, figures) in enumerate(watches.items(), 1):
+        await watch.attach(figures, nowhere)
+        answered(figures.traffic, number)
+        figures.traffic.token.begin()
+    await asyncio.gather(*(watch.page() for watch in watches))
+    for watch in watches:
+        assert await told(watch) == (6, 3)
+    first, _, last = watches
+    await first.detach(watches.pop(first))
+    assert await told(last) == (6, 2)  # what it measured at the moment has gone with it
+    for watch, figures in watches.items():
+        await watch.detach(figures)
+
+
+def answered(traffic: Traffic, count: int) -> None:
+    for _ in range(count):
+        traffic.token.end(traffic.token.begin(), 200)
+
+
+async def told(watch: Watch) -> tuple[float, float]:
+    """How many answers there were, and how many requests are under way."""
+    metrics = Metrics((await watch.page()).decode())
+    answers = metrics.value("worksgate_requests_total", endpoint="token")
+    assert metrics.value("worksgate_request_seconds_count", endpoint="token") == answers
+    return answers, metrics.value("worksgate_requests_running", endpoint="token")

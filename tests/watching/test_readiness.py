@@ -1,0 +1,128 @@
+"""Whether a server is ready, and what is said of it to whom."""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, suppress
+
+import pytest
+from tests.served import wait_until
+from tests.watching.site import Site, site
+
+from worksgate.measures import SourceFigures
+from worksgate.sources import SourceUnavailable
+from worksgate.sources.circuit import Circuit
+from worksgate.store import StoreUnavailable
+from worksgate.web.readiness import Check, Readiness
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with site(tmp_path_factory.mktemp("ready"), answer_deadline=1.0) as server:
+        yield server
+
+
+def test_operators_see_each_part_with_its_seconds(server: Site) -> None:
+    told = server.operations.get("/readyz").json()
+    assert told["status"] == "ok"
+    assert {"store", "directory", "clients", "sources"} == set(told["checks"])
+    for name in ("store", "directory", "clients"):
+        assert told["checks"][name]["status"] == "ok"
+        assert 0 <= told["checks"][name]["seconds"] < 1
+    assert told["checks"]["sources"] == {"directory": {"status": "ok", "failures": 0}}
+
+
+def test_r107_the_public_address_says_ok_and_no_more(server: Site) -> None:
+    assert server.http.get("/readyz").json() == {"status": "ok"}
+
+
+def test_a_locked_store_is_told_in_words_in_public_and_in_full_to_operators(server: Site) -> None:
+    file = server.folder / "worksgate.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        wait_until(lambda: server.http.get("/readyz").status_code == 503, seconds=10)
+        public = server.http.get("/readyz")
+        operators = server.operations.get("/readyz")
+        connection.execute("ROLLBACK")
+    assert public.status_code == operators.status_code == 503
+    assert public.headers["retry-after"] == "1"
+    assert public.json() == {
+        "status": "unavailable",
+        "checks": {
+            "store": {"status": "too slow"},
+            "directory": {"status": "ok"},
+            "clients": {"status": "ok"},
+        },
+    }
+    assert operators.json()["checks"]["store"]["reason"] == "no answer in 1 seconds"
+    wait_until(lambda: server.http.get("/readyz").status_code == 200, seconds=10)
+
+
+async def answers() -> None:
+    """A part that is there."""
+
+
+async def never_answers() -> None:
+    await asyncio.Event().wait()
+
+
+async def is_gone() -> None:
+    raise StoreUnavailable("SQLITE_IOERR at 10.1.2.3")
+
+
+async def crashes() -> None:
+    raise RuntimeError("the password is canary-5d1c")
+
+
+@pytest.mark.parametrize(
+    ("check", "word", "reason"),
+    [
+        (never_answers, "too slow", "no answer in 0.05 seconds"),
+        (is_gone, "unavailable", "SQLITE_IOERR at 10.1.2.3"),
+        (crashes, "failed", "RuntimeError"),
+    ],
+)
+async def test_each_part_that_fails_makes_it_unready(check: Check, word: str, reason: str) -> None:
+    report = await Readiness({"store": check, "directory": answers}, (), 0.05).report()
+    assert not report.is_ready
+    assert report.for_everybody() == {
+        "status": "unavailable",
+        "checks": {"store": {"status": word}, "directory": {"status": "ok"}},
+    }
+    full = report.for_operators()["checks"]["store"]
+    assert (full["status"], full["reason"]) == (word, reason)
+
+
+async def test_nothing_asked_yet_is_not_ready() -> None:
+    assert not (await Readiness({}, (), 1.0).report()).is_ready
+
+
+async def test_the_parts_are_asked_once_a_second_at_most() -> None:
+    asked = 0
+
+    async def count() -> None:
+        nonlocal asked
+        asked += 1
+
+    readiness = Readiness({"store": count}, (), 1.0)
+    for _ in range(50):
+        assert (await readiness.report()).is_ready
+    assert asked == 1
+
+
+async def test_a_source_that_is_down_is_told_and_makes_nobody_unready() -> None:
+    circuit = Circuit("ldap", failures=2, seconds=60)
+    figures = SourceFigures("ldap", breakers=lambda: (circuit,))
+    readiness = Readiness({"store": answers}, (figures,), 1.0)
+    assert (await readiness.report()).for_operators()["checks"]["sources"] == {
+        "ldap": {"status": "ok", "failures": 0}
+    }
+    for _ in range(2):
+        with suppress(SourceUnavailable), circuit.attempt():
+            raise SourceUnavailable("down")
+    report = await readiness.report()
+    assert report.is_ready
+    assert report.for_everybody() == {"status": "ok"}
+    assert report.for_operators()["checks"]["sources"] == {
+        "ldap": {"status": "down", "failures": 2}
+    }

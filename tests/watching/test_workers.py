@@ -1,0 +1,86 @@
+"""Many processes on one port: whoever is asked for metrics answers for all of them."""
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx2
+import pytest
+from tests.served import wait_until
+from tests.watching.site import Site, site
+
+REQUESTS = 60
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with site(tmp_path_factory.mktemp("workers"), "--workers", "2") as server:
+        wait_until(lambda: server.log.count("worker.ready") == 2)
+        yield server
+
+
+def refused_tokens(server: Site) -> float:
+    return server.metrics().value("worksgate_requests_total", endpoint="token", status="400")
+
+
+def make_requests(server: Site) -> None:
+    """Each on a connection of its own, so that both processes get some."""
+
+    def one(_: int) -> int:
+        with httpx2.Client(base_url=server.http.base_url, timeout=15, trust_env=False) as http:
+            return http.post("/accessToken", data={"a": "b"}).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(one, range(REQUESTS))) == {400}
+
+
+def test_numbers_of_all_processes_are_added_up(server: Site) -> None:
+    make_requests(server)
+    wait_until(lambda: refused_tokens(server) == REQUESTS)
+    told = server.metrics()
+    assert told.value("worksgate_request_seconds_count", endpoint="token") == REQUESTS
+    assert told.value("worksgate_workers") == 2
+    assert told.value("worksgate_hashing_threads") == 2
+    assert told.value("worksgate_build_info") == 1
+    assert told.value("worksgate_clients") == 1
+
+
+def test_counters_never_fall_whoever_answers(server: Site) -> None:
+    last = 0.0
+    for _ in range(25):
+        server.http.post("/accessToken", data={"a": "b"})
+        with httpx2.Client(base_url=server.operations.base_url, trust_env=False) as watcher:
+            text = watcher.get("/metrics").text
+        now = _first(text, 'worksgate_requests_total{code="201",endpoint="token",status="400"}')
+        assert now >= last
+        last = now
+    assert last >= REQUESTS
+
+
+def test_settings_that_are_read_again_cost_no_number(server: Site) -> None:
+    before = refused_tokens(server)
+    file = server.folder / "worksgate.toml"
+    file.write_text(file.read_text("utf-8") + 'company_name = "Another"\n', "utf-8")
+    server.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: server.log.count('"event":"settings.read"') == 2)
+    assert refused_tokens(server) >= before
+    make_requests(server)
+    wait_until(lambda: refused_tokens(server) >= before + REQUESTS)
+    assert server.metrics().value("worksgate_workers") == 2
+
+
+def test_a_process_that_is_killed_keeps_what_it_has_counted(server: Site) -> None:
+    wait_until(lambda: refused_tokens(server) >= 2 * REQUESTS)
+    before = refused_tokens(server)
+    victim = int(re.findall(r'"event":"worker.started","pid":(\d+)', server.log)[0])
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: server.log.count("worker.ready") == 3)
+    assert refused_tokens(server) >= before
+    wait_until(lambda: server.metrics().value("worksgate_workers") == 2)
+
+
+def _first(text: str, sample: str) -> float:
+    (line,) = [each for each in text.splitlines() if each.startswith(sample)]
+    return float(line.rpartition(" ")[2])

@@ -1,0 +1,124 @@
+"""Have each file of deploy/ judged by the tool that it is written for.
+
+A tool that is not installed is a failure where CI=true, and elsewhere a line that says so.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+DEPLOY = ROOT / "deploy"
+MOST_EXPOSURE = 20
+"""What `systemd-analyze security` may find, in tenths: 0 is nothing, 100 everything."""
+
+
+def main() -> int:
+    os.environ["PATH"] += f"{os.pathsep}/usr/sbin{os.pathsep}{Path(sys.executable).parent}"
+    return sum(
+        check()
+        for check in (_container, _kubernetes, _systemd, _nginx, _caddy, _haproxy, _prometheus)
+    )
+
+
+def _container() -> int:
+    return _run("hadolint", str(DEPLOY / "container" / "Containerfile"))
+
+
+def _kubernetes() -> int:
+    files = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+    kinds = [str(each) for each in files if each.name != "kustomization.yaml"]
+    return _run("kubernetes-validate", "--strict", "--quiet", *kinds)
+
+
+def _systemd() -> int:
+    unit = DEPLOY / "systemd" / "worksgate.service"
+    with _copy(unit, {r"^ExecStart=\S+": f"ExecStart={shutil.which('true')}"}) as copy:
+        return _run("systemd-analyze", "verify", "--man=no", str(copy)) + _run(
+            "systemd-analyze", "security", "--offline=true", f"--threshold={MOST_EXPOSURE}",
+            "--no-pager", str(copy),
+        )  # fmt: skip
+
+
+def _nginx() -> int:
+    site = DEPLOY / "nginx" / "worksgate.conf"
+    with _certificate() as (chain, key):
+        replaced = {
+            r"/etc/letsencrypt/\S+/fullchain.pem": str(chain),
+            r"/etc/letsencrypt/\S+/privkey.pem": str(key),
+            r"/var/log/nginx": str(chain.parent),
+        }
+        with _copy(site, replaced) as copy:
+            main_file = copy.with_name("nginx.conf")
+            main_file.write_text(
+                f"pid {chain.parent}/pid; events {{}} http {{ include {copy}; }}", "utf-8"
+            )
+            return _run("nginx", "-q", "-t", "-e", "stderr", "-c", str(main_file))
+
+
+def _caddy() -> int:
+    with _copy(DEPLOY / "caddy" / "Caddyfile", {r"/var/log/caddy": tempfile.gettempdir()}) as copy:
+        return _run("caddy", "validate", "--adapter", "caddyfile", "--config", str(copy))
+
+
+def _haproxy() -> int:
+    with _certificate() as (chain, key):
+        folder = chain.parent / "certs"
+        folder.mkdir()
+        (folder / "site.pem").write_bytes(chain.read_bytes() + key.read_bytes())
+        replaced = {r"/etc/haproxy/certs/": f"{folder}/"}
+        with _copy(DEPLOY / "haproxy" / "haproxy.cfg", replaced) as copy:
+            return _run("haproxy", "-c", "-q", "-f", str(copy))
+
+
+def _prometheus() -> int:
+    return _run("promtool", "check", "rules", *map(str, (DEPLOY / "prometheus").glob("alerts.yml")))
+
+
+def _run(*command: str) -> int:
+    """Whether a tool has something to say against a file: 0 or 1."""
+    if shutil.which(command[0]) is None:
+        if os.environ.get("CI") == "true":
+            print(f"{command[0]} is not installed", file=sys.stderr)
+            return 1
+        print(f"not checked, for there is no {command[0]} here: {command[-1]}", file=sys.stderr)
+        return 0
+    print("+", *command[:2], file=sys.stderr)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # ours
+    if done.returncode:
+        print(done.stdout, done.stderr, sep="", file=sys.stderr)
+    return int(done.returncode != 0)
+
+
+@contextmanager
+def _copy(file: Path, replaced: dict[str, str]) -> Iterator[Path]:
+    """A copy of a file in which what only a real server has is replaced."""
+    text = file.read_text("utf-8")
+    for pattern, replacement in replaced.items():
+        text, count = re.subn(pattern, replacement, text, flags=re.MULTILINE)
+        if not count:
+            raise SystemExit(f"{file} has no {pattern}")
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, file.name)
+        copy.write_text(text, "utf-8")
+        yield copy
+
+
+@contextmanager
+def _certificate() -> Iterator[tuple[Path, Path]]:
+    with tempfile.TemporaryDirectory() as folder:
+        chain, key = Path(folder, "chain.pem"), Path(folder, "key.pem")
+        what = "-x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=check"
+        command = ["openssl", "req", *what.split(), "-keyout", str(key), "-out", str(chain)]
+        subprocess.run(command, check=True, capture_output=True)  # noqa: S603  # ours
+        yield chain, key
+
+
+if __name__ == "__main__":
+    sys.exit(min(main(), 1))
