@@ -1,0 +1,84 @@
+"""Which faults are tried on which store, and how each store is set up for them."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.faults import any_store, postgres_faults, sqlite_faults, valkey_faults
+from tests.faults.trial import Finding, Scale
+from tests.faults.worlds import on_full_disk, on_postgresql, on_sqlite, on_valkey
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One fault on one store."""
+
+    name: str
+    """Such as f06_network_postgresql."""
+    world: Callable[[Path], AbstractAsyncContextManager[Any]]
+    run: Callable[[Any, Scale], Awaitable[Finding]]
+
+
+def _on(
+    store: str,
+    world: Callable[[Path], AbstractAsyncContextManager[Any]],
+    **faults: Callable[[Any, Scale], Awaitable[Finding]],
+) -> list[Scenario]:
+    """Scenarios by their names, which begin with that of the fault."""
+    return [Scenario(f"{name}_{store}", world, run) for name, run in faults.items()]
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    *_on(
+        "sqlite",
+        on_sqlite,
+        f01=any_store.worker_killed,
+        f06=sqlite_faults.locked,
+        f14=sqlite_faults.busy_storm,
+        f16=sqlite_faults.clock_jumps,
+        f21=any_store.cancel_storm,
+        f22=any_store.slow_senders,
+        f26=any_store.rolling_restart,
+    ),
+    *_on("sqlite", on_full_disk, f11=sqlite_faults.disk_full),
+    *_on(
+        "postgresql",
+        on_postgresql,
+        f01=any_store.worker_killed,
+        f03=postgres_faults.reply_lost,
+        f04=postgres_faults.server_killed,
+        f05=postgres_faults.backends_ended,
+        f06=postgres_faults.table_locked,
+        f06_network=postgres_faults.network_slow,
+        f06_stopped=postgres_faults.server_stopped,
+        f07=postgres_faults.connections_used_up,
+        f21=any_store.cancel_storm,
+        f26=any_store.rolling_restart,
+    ),
+    *_on(
+        "valkey",
+        on_valkey,
+        f03=valkey_faults.reply_lost,
+        f09_killed=valkey_faults.killed,
+        f09_suspended=valkey_faults.suspended,
+        f09_paused=valkey_faults.paused,
+        f09_full=valkey_faults.full,
+        f10=valkey_faults.older_snapshot,
+        f21=any_store.cancel_storm,
+    ),
+)
+
+
+async def try_one(scenario: Scenario, folder: Path, scale: Scale) -> Finding:
+    async with scenario.world(folder) as installation:
+        return await scenario.run(installation, scale)
+
+
+def named(names: list[str]) -> tuple[Scenario, ...]:
+    """Those with one of these names, faults or stores; all where none is given."""
+    wanted = {name.lower().replace("-", "") for name in names}
+    return tuple(
+        each for each in SCENARIOS if not wanted or wanted & {each.name, *each.name.split("_")}
+    )

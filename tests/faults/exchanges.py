@@ -1,0 +1,183 @@
+"""LINE WORKS as a load: codes are posted at a steady rate, and every answer is written down."""
+
+import asyncio
+import json
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+LIMIT = 3.0
+"""Seconds that LINE WORKS waits for an answer."""
+NO_ANSWER = 0
+"""In the place of a status: the connection ended, was refused, or nothing came in ``LIMIT``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A code that was planted, and the user key that it stands for: no other has the same."""
+
+    secret: str = field(repr=False)
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: a status or NO_ANSWER, the JSON, when it was asked, and after how long."""
+
+    status: int
+    body: dict[str, Any]
+    at: float
+    seconds: float
+
+    @property
+    def error(self) -> str:
+        return str(self.body.get("error", ""))
+
+
+@dataclass
+class Caller:
+    """Posts forms to one node, with connections that are kept, a few at a time."""
+
+    port: int
+    client_id: str
+    client_secret: str = field(repr=False)
+    connections: int = 64
+    _idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=list)
+    _slots: asyncio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._slots = asyncio.Semaphore(self.connections)
+
+    async def exchange(self, code: Code) -> Answer:
+        form = {"grant_type": "authorization_code", "code": code.secret}
+        return await self._post("/accessToken", form)
+
+    async def user_info(self, access_token: str) -> Answer:
+        return await self._post("/userInfo", {"access_token": access_token})
+
+    async def close(self) -> None:
+        while self._idle:
+            self._idle.pop()[1].transport.abort()
+
+    def exchange_request(self, code: Code) -> bytes:
+        """The bytes that post a code."""
+        form = {"grant_type": "authorization_code", "code": code.secret}
+        return self._request("/accessToken", form)
+
+    async def _post(self, path: str, form: dict[str, str]) -> Answer:
+        request = self._request(path, form)
+        async with self._slots:
+            at = time.monotonic()
+            status, found = await self._ask(request)
+            return Answer(status, found, at, time.monotonic() - at)
+
+    def _request(self, path: str, form: dict[str, str]) -> bytes:
+        body = urlencode(
+            {"client_id": self.client_id, "client_secret": self.client_secret, **form}
+        ).encode()
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            "Content-Type: application/x-www-form-urlencoded\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        ).encode()
+        return head + body
+
+    async def _ask(self, request: bytes) -> tuple[int, dict[str, Any]]:
+        """Never asks twice: what was sent may have been done."""
+        writer = None
+        try:
+            async with asyncio.timeout(LIMIT + 0.5):
+                reader, writer = await self._connection()
+                writer.write(request)
+                status, body, keep = await _read(reader)
+        except (OSError, asyncio.IncompleteReadError, TimeoutError, ValueError):
+            if writer is not None:
+                writer.transport.abort()
+            return NO_ANSWER, {}
+        if keep:
+            self._idle.append((reader, writer))
+        else:
+            writer.transport.abort()
+        return status, body
+
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        while self._idle:
+            reader, writer = self._idle.pop()
+            if not reader.at_eof() and not writer.is_closing():
+                return reader, writer
+            writer.transport.abort()
+        async with asyncio.timeout(1.0):  # the connect timeout of LINE WORKS
+            return await asyncio.open_connection("127.0.0.1", self.port)
+
+
+async def _read(reader: asyncio.StreamReader) -> tuple[int, dict[str, Any], bool]:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+    status = int(head.split(" ", 2)[1])
+    length = next(
+        (int(line[15:]) for line in head.split("\r\n") if line.startswith("content-length:")), 0
+    )
+    text = await reader.readexactly(length)
+    body = json.loads(text) if text.startswith(b"{") else {}
+    return status, body, "connection: close" not in head
+
+
+@dataclass
+class Exchanges:
+    """What each code was answered, in the order of the answers."""
+
+    answers: dict[Code, list[Answer]] = field(default_factory=lambda: defaultdict(list))
+
+    @property
+    def all(self) -> list[Answer]:
+        return [answer for answers in self.answers.values() for answer in answers]
+
+    async def post_each(
+        self, callers: Sequence[Caller], codes: Sequence[Code], rate: float
+    ) -> None:
+        """Post each code once, so many a second whatever the answers are (an open loop)."""
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            for number, code in enumerate(codes):
+                due = began + number / rate
+                if (pause := due - time.monotonic()) > 0:
+                    await asyncio.sleep(pause)
+                group.create_task(self.post(callers[number % len(callers)], code))
+
+    async def post(self, caller: Caller, code: Code) -> Answer:
+        answer = await caller.exchange(code)
+        self.answers[code].append(answer)
+        return answer
+
+    async def first_good(self, caller: Caller, codes: Sequence[Code], within: float) -> float:
+        """Seconds until an exchange succeeds again; ``within`` where none did."""
+        began = time.monotonic()
+        for code in codes:
+            if time.monotonic() - began > within:
+                break
+            if (await self.post(caller, code)).status == 200:
+                return time.monotonic() - began
+            await asyncio.sleep(0.1)
+        return within
+
+
+async def hang_up(caller: Caller, code: Code, after: float, exchanges: Exchanges) -> None:
+    """Post a code on a connection of its own and hang up after so many seconds."""
+    at = time.monotonic()
+    status = NO_ANSWER
+    body: dict[str, Any] = {}
+    writer = None
+    try:
+        async with asyncio.timeout(2.0):
+            reader, writer = await asyncio.open_connection("127.0.0.1", caller.port)
+            writer.write(caller.exchange_request(code))
+        async with asyncio.timeout(after):
+            status, body, _ = await _read(reader)
+    except (OSError, asyncio.IncompleteReadError, TimeoutError, ValueError):
+        pass
+    finally:
+        if writer is not None:
+            writer.transport.abort()
+    exchanges.answers[code].append(Answer(status, body, at, time.monotonic() - at))

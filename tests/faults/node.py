@@ -1,0 +1,130 @@
+"""``worksgate serve`` as a process of its own, with the databases that a scenario gives it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+READY = 20.0
+"""Seconds until a node must be ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """The client that LINE WORKS calls with."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
+@dataclass
+class Node:
+    """One node, or several workers behind one port."""
+
+    folder: Path
+    environment: Mapping[str, str]
+    workers: int = 1
+    port: int = 0
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def __post_init__(self) -> None:
+        self.port = self.port or free_port()
+
+    @property
+    def log(self) -> Path:
+        return self.folder / f"node-{self.port}.log"
+
+    def start(self, *, wait: bool = True) -> None:
+        command = [sys.executable, "-m", "worksgate", "serve"]
+        command += ["--port", str(self.port), "--workers", str(self.workers)]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command,
+                env=environment(self.environment),
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        if wait:
+            self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        assert self.process is not None
+        until = time.monotonic() + READY
+        while not self.is_ready():
+            assert self.process.poll() is None, self.log.read_text("utf-8")[-2_000:]
+            assert time.monotonic() < until, f"not ready:\n{self.log.read_text('utf-8')[-2_000:]}"
+            time.sleep(0.05)
+
+    def is_ready(self) -> bool:
+        try:
+            url = f"http://127.0.0.1:{self.port}/readyz"
+            with urllib.request.urlopen(url, timeout=3) as answer:
+                return bool(answer.status == 200)
+        except (OSError, urllib.error.HTTPError):
+            return False
+
+    def kill(self) -> None:
+        """``kill -9``, of all workers too."""
+        self._signal(signal.SIGKILL)
+
+    def stop(self) -> None:
+        self._signal(signal.SIGTERM)
+
+    def _signal(self, number: int) -> None:
+        process, self.process = self.process, None
+        if process is None:
+            return
+        if process.poll() is None:
+            if number == signal.SIGKILL:
+                os.killpg(process.pid, number)
+            else:
+                process.send_signal(number)
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(5)
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a process: those of this one, without its settings, and the given ones."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("WORKSGATE_")}
+    return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **settings}
+
+
+def command(settings: Mapping[str, str], folder: Path, *arguments: str) -> str:
+    """What a command of Worksgate prints. Raises CalledProcessError where it is refused."""
+    done = subprocess.run(
+        [sys.executable, "-m", "worksgate", *arguments],
+        env=environment(settings),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return done.stdout
+
+
+def register(settings: Mapping[str, str], folder: Path, name: str = "acme") -> Registered:
+    """Migrate the database and add a client."""
+    command(settings, folder, "migrate")
+    redirect = ("--redirect-uri", "https://auth.worksmobile.com/cb")
+    made = json.loads(command(settings, folder, "client", "add", name, *redirect, "--json"))
+    return Registered(made["client_id"], made["client_secret"])
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])

@@ -1,0 +1,183 @@
+"""Faults of the embedded store: its lock, its disk, the clock of its machine."""
+
+import asyncio
+import sqlite3
+import sys
+import time
+from contextlib import closing, suppress
+from pathlib import Path
+
+from tests.faults.exchanges import Exchanges
+from tests.faults.ledger import settle
+from tests.faults.trial import Finding, Installation, Scale, attempt, callers_of
+
+WRITERS = 8
+HELD = 2.0
+"""Seconds for which somebody else holds the write lock."""
+
+_WRITER = """
+import sqlite3, sys, time
+db = sqlite3.connect(sys.argv[1], timeout=10, isolation_level=None)
+until = time.monotonic() + float(sys.argv[2])
+number = 0
+while time.monotonic() < until:
+    db.execute("BEGIN IMMEDIATE")
+    db.execute("INSERT OR REPLACE INTO counters VALUES (?, 1, 1e300)", (f"storm {number % 50}",))
+    db.execute("COMMIT")
+    number += 1
+    time.sleep(0.002)
+"""
+
+
+async def locked(installation: Installation, scale: Scale) -> Finding:
+    """F-06: somebody holds the write lock for longer than LINE WORKS waits."""
+    await installation.start_node()
+    held = 4.0
+
+    async def hold() -> None:
+        with closing(_connect(installation)) as db:
+            db.execute("BEGIN IMMEDIATE")
+            await asyncio.sleep(held)
+            db.execute("ROLLBACK")
+
+    trial = await attempt(
+        installation, hold, seconds=max(scale.seconds, held + 2), rate=scale.rate / 2
+    )
+    return Finding(
+        "F-06",
+        installation.name,
+        f"another process holds the write lock for {held:.0f} s",
+        trial.figures(),
+        trial.broken(),
+    )
+
+
+async def busy_storm(installation: Installation, scale: Scale) -> Finding:
+    """F-14: eight other processes write all the time, and one holds the lock for two seconds."""
+    await installation.start_node()
+    seconds = max(scale.seconds, HELD + 2)
+
+    async def storm() -> None:
+        file = str(_file_of(installation))
+        arguments = [sys.executable, "-c", _WRITER, file, str(seconds - 1.5)]
+        writers = [await asyncio.create_subprocess_exec(*arguments) for _ in range(WRITERS)]
+        try:
+            await asyncio.sleep(0.3)
+            with closing(_connect(installation)) as db:
+                until = time.monotonic() + 5
+                while not _begins(db):
+                    assert time.monotonic() < until
+                    await asyncio.sleep(0.01)
+                await asyncio.sleep(HELD)
+                db.execute("ROLLBACK")
+            await asyncio.sleep(max(seconds - HELD - 2.5, 0))
+        finally:
+            for writer in writers:
+                with suppress(ProcessLookupError):  # it has ended
+                    writer.kill()
+                await writer.wait()
+
+    trial = await attempt(installation, storm, seconds=seconds, rate=scale.rate / 2)
+    broken = list(trial.broken())
+    return Finding(
+        "F-14",
+        installation.name,
+        f"{WRITERS} other processes write to the file all the time, and one holds the lock for "
+        f"{HELD:.0f} s",
+        trial.figures(),
+        tuple(broken),
+    )
+
+
+async def disk_full(installation: Installation, scale: Scale) -> Finding:
+    """F-11: the file system of the database has no room left; the folder is one of its own."""
+    await installation.start_node()
+    filler = installation.folder / "filler"
+
+    async def fill() -> None:
+        with filler.open("wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(b"\0" * 65_536)
+            except OSError:
+                pass
+        await asyncio.sleep(scale.seconds - 2)
+        filler.unlink()
+
+    trial = await attempt(installation, fill, seconds=scale.seconds, rate=scale.rate)
+    return Finding(
+        "F-11",
+        installation.name,
+        "the disk of the database is filled to the last byte, then freed",
+        trial.figures(),
+        trial.broken(),
+    )
+
+
+async def clock_jumps(installation: Installation, scale: Scale) -> Finding:
+    """F-16: the clock of the machine jumps an hour ahead, and an hour back."""
+    clock = installation.folder / "clock"
+    _set_clock(clock, "+0")
+    installation.settings = {
+        **installation.settings,
+        "LD_PRELOAD": _libfaketime(),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+    }
+    await installation.start_node()
+    number = int(scale.seconds * 10)
+    exchanges, broken, seen = Exchanges(), list[str](), list[str]()
+    async with callers_of(installation) as (caller,):
+        used = await installation.plant(number, lifetime=60)
+        await exchanges.post_each([caller], used, scale.rate)
+        for jump in ("+3600s", "-3600s", "+0"):
+            _set_clock(clock, jump)
+            await asyncio.sleep(0.5)
+            fresh = await installation.plant(number, lifetime=60)
+            tried, began = Exchanges(), time.monotonic()
+            await tried.post_each([caller], fresh, scale.rate)
+            good = sum(answer.status == 200 for answer in tried.all)
+            slowest = max(answer.seconds for answer in tried.all)
+            again = [await caller.exchange(code) for code in used[:50]]
+            revived = sum(answer.status == 200 for answer in again)
+            seen.append(f"at {jump}: {good} of {number} fresh codes good, {revived} used ones")
+            if revived:
+                broken.append(f"I-4: {revived} used codes were good again at {jump}")
+            if slowest > 1.0 or time.monotonic() - began > number / scale.rate + 5:
+                broken.append(f"I-6: an answer took {slowest:.1f} s at {jump}")
+            if jump != "+3600s" and good != number:
+                broken.append(f"I-8: only {good} of {number} fresh codes were good at {jump}")
+        account = await settle(exchanges, caller, used)
+    return Finding(
+        "F-16",
+        installation.name,
+        "the clock of the node jumps +1 h, to -1 h, and back",
+        "; ".join(seen),
+        (*account.judge(tokens_survive=False), *broken),
+    )
+
+
+def _libfaketime() -> str:
+    """The library of Debian's package ``libfaketime``."""
+    return str(next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")))
+
+
+def _set_clock(file: Path, offset: str) -> None:
+    file.write_text(f"{offset}\n", "utf-8")
+
+
+def _file_of(installation: Installation) -> Path:
+    return installation.folder / "worksgate.db"
+
+
+def _connect(installation: Installation) -> sqlite3.Connection:
+    return sqlite3.connect(_file_of(installation), isolation_level=None, timeout=0)
+
+
+def _begins(db: sqlite3.Connection) -> bool:
+    try:
+        db.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        return False
+    return True
