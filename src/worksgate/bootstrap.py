@@ -28,7 +28,9 @@ from worksgate.factors.passkeys import RelyingParty
 from worksgate.imap_login import PURPOSE as IMAP
 from worksgate.imap_login import ImapLogin, imap_policy
 from worksgate.login_transaction import TransactionSigner
+from worksgate.measures import GathersRequests, Meter, PurgeFigures, Traffic
 from worksgate.password_check import PasswordCheck
+from worksgate.password_meter import PasswordMeter
 from worksgate.password_reset import PasswordReset
 from worksgate.provider import IdentityProvider
 from worksgate.purging import purge_forever
@@ -54,7 +56,11 @@ from worksgate.sources.remembered import (
 from worksgate.sources_in_use import PasswordChanger, SourcesInUse
 from worksgate.store import Store
 from worksgate.throttle import Throttle, ThrottlePolicy
-from worksgate.web.application import Application, Opened
+from worksgate.watching.figures import Figures
+from worksgate.watching.sources import SourcesSeen, no_span
+from worksgate.watching.traced_store import TracedStore
+from worksgate.watching.tracing import open_tracing
+from worksgate.web.application import Application, Opened, Watcher
 
 if TYPE_CHECKING:
     from worksgate.mail import Mailer
@@ -73,6 +79,7 @@ def create_app(
     authenticate: Authenticate | None = None,
     sources: Sequence[Source] | None = None,
     clock: Clock = time.time,
+    watch: Watcher | None = None,
 ) -> Application:
     """Worksgate as an ASGI application.
 
@@ -80,7 +87,8 @@ def create_app(
     ``settings.public_url`` then ends with that path. Without ``settings``, worksgate.toml and the
     environment are read. ``authenticate(username, password)`` is a function of your own, plain or
     async, that returns a ``Person`` or None; it takes the place of the built-in directory and of
-    the ``[[source]]`` tables, as ``sources`` do, which are asked in their order.
+    the ``[[source]]`` tables, as ``sources`` do, which are asked in their order. ``watch``
+    tells the numbers of this application to who watches.
     Raises ConfigurationError, or ValueError where both are given or two sources have one name.
     """
     settings = load(None, os.environ, {}) if settings is None else checked(settings)
@@ -93,7 +101,7 @@ def create_app(
         sources=None if sources is None else _by_name(sources),
         clock=clock,
     )
-    return Application(settings, opening)
+    return Application(settings, opening, watch)
 
 
 @asynccontextmanager
@@ -109,18 +117,25 @@ async def open_installation(
         # A worker ends by a signal as soon as all is closed: what it had to say must be out.
         stack.callback(log.flush)
         directory, store = await _open_databases(settings, stack)
+        gathers = store if isinstance(store, GathersRequests) else None
+        tracing = open_tracing(os.environ)
+        if tracing is not None:
+            stack.push_async_callback(tracing.close)
+            store = TracedStore(store, tracing.span)
+        sources_seen = SourcesSeen(tracing.span if tracing is not None else no_span)
         if authenticate is not None:
             function = FunctionSource("function", authenticate, timeout=FUNCTION_TIMEOUT)
             stack.callback(function.close)
             sources = {function.name: function}
         hashing = _open_hashing(settings, stack) if _is_built_in(settings, sources) else None
         in_use = (
-            _open_sources(settings, directory, hashing, stack, clock)
+            _open_sources(settings, directory, hashing, stack, clock, sources_seen)
             if sources is None
-            else _in_use(sources, directory, clock)
+            else _in_use(sources, directory, clock, sources_seen)
         )
-        audit = AuditWriter(directory, clock)
-        stack.push_async_callback(audit.close)
+        writer = AuditWriter(directory, clock)
+        stack.push_async_callback(writer.close)
+        audit = tracing.audit(writer) if tracing is not None else writer
         session_keys = SessionKeys(settings.session_key_check_url, store)
         stack.push_async_callback(session_keys.close)
         party = RelyingParty.of(settings.public_url, settings.company_name or "Worksgate")
@@ -132,6 +147,18 @@ async def open_installation(
         signing_key = await directory.signing_key()
         signer = TransactionSigner(signing_key)
         app_passwords = AppPasswords(directory.app_passwords)
+        mail_clients = ImapLogin(
+            clients=clients,
+            store=store,
+            sources=in_use,
+            app_passwords=app_passwords,
+            second_factors=factors,
+            throttle=Throttle(store, imap_policy(policy), IMAP),
+            audit=audit,
+            deadline=settings.answer_deadline,
+            clock=clock,
+        )
+        stack.push_async_callback(mail_clients.close)
         provider = IdentityProvider(
             settings,
             clients=clients,
@@ -143,30 +170,23 @@ async def open_installation(
             audit=audit,
             signer=signer,
             session_keys=session_keys,
-            mail_clients=ImapLogin(
-                clients=clients,
-                store=store,
-                sources=in_use,
-                app_passwords=app_passwords,
-                second_factors=factors,
-                throttle=Throttle(store, imap_policy(policy), IMAP),
-                audit=audit,
-                deadline=settings.answer_deadline,
-                clock=clock,
-            ),
+            mail_clients=mail_clients,
             clock=clock,
         )
+        purge_figures = None
         if settings.purge_interval:
+            purge_figures = PurgeFigures()
             purging = purge_forever(
                 store,
                 directory,
                 clock,
                 interval=settings.purge_interval,
                 audit_retention=settings.audit_retention,
+                figures=purge_figures,
             )
             stack.push_async_callback(_stop, asyncio.create_task(purging))
         mailer, mails = _open_mail(settings, stack)
-        reset = None
+        reset = meter = None
         if hashing is not None:
             reset = PasswordReset(
                 settings,
@@ -178,6 +198,7 @@ async def open_installation(
                 texts=mails,
             )
             stack.push_async_callback(reset.close)
+            meter = PasswordMeter(hashing, settings.company_name)
         self_service = SelfService(
             settings,
             store=store,
@@ -196,8 +217,23 @@ async def open_installation(
             provider=provider,
             self_service=self_service,
             password_reset=reset,
+            password_meter=meter,
             form_key=signing_key,
             clock=clock,
+            checks={
+                "store": store.ping,
+                "directory": directory.ping,
+                "clients": clients.snapshot,
+            },
+            figures=Figures(
+                traffic=Traffic(tracing.meter if tracing is not None else Meter),
+                hashing=hashing.pool if hashing is not None else None,
+                store=gathers,
+                clients=clients,
+                purge=purge_figures,
+                audit=writer,
+                sources=sources_seen.figures,
+            ),
         )
 
 
@@ -248,6 +284,7 @@ def _open_sources(
     hashing: PasswordHashing | None,
     stack: AsyncExitStack,
     clock: Clock,
+    seen: SourcesSeen,
 ) -> SourcesInUse:
     """The sources that the settings name; nothing is imported that none of them needs."""
     passwords: dict[str, Source] = {}
@@ -258,12 +295,13 @@ def _open_sources(
             if hashing is None:
                 raise ValueError("the built-in directory needs a way to check passwords")
             built_in = _built_in(settings, directory, hashing, clock)
-            passwords[each.name] = changer = built_in
+            changer = built_in
+            passwords[each.name] = seen.source(built_in)
         elif isinstance(each, OidcSettings):
-            elsewhere = open_redirect_source(each, stack, clock)
+            elsewhere = seen.redirect(open_redirect_source(each, stack, clock))
             redirects[each.name] = RememberedRedirect(elsewhere, directory.people, clock)
         else:
-            source = open_password_source(each, stack, clock)
+            source = seen.source(open_password_source(each, stack, clock))
             passwords[each.name] = RememberedSource(source, directory.people, clock)
     domains = {each.name: each.domains for each in settings.all_sources}
     people = RememberedPeople(directory.people, clock)
@@ -317,10 +355,14 @@ def open_redirect_source(
     return source
 
 
-def _in_use(sources: Mapping[str, Source], directory: Directory, clock: Clock) -> SourcesInUse:
+def _in_use(
+    sources: Mapping[str, Source], directory: Directory, clock: Clock, seen: SourcesSeen
+) -> SourcesInUse:
     """A company's own sources, which are given as objects; their people are remembered too."""
     people = directory.people
-    remembered = {name: RememberedSource(each, people, clock) for name, each in sources.items()}
+    remembered = {
+        name: RememberedSource(seen.source(each), people, clock) for name, each in sources.items()
+    }
     return SourcesInUse(remembered, people=RememberedPeople(people, clock))
 
 
@@ -342,15 +384,24 @@ async def _open_databases(settings: Settings, stack: AsyncExitStack) -> tuple[Di
 
 
 async def _open_store(settings: Settings) -> Store:
+    """Where the short-lived artifacts are kept; only that is imported."""
     if settings.store_url == "memory:":
         from worksgate.store.memory import MemoryStore
 
         return MemoryStore()
-    from sqlalchemy import make_url
+    if settings.store_url:
+        from worksgate.store.valkey import ValkeyStore
 
+        return await ValkeyStore.open(settings.store_url)
+    if settings.database_file is None:
+        from worksgate.store.postgres import PostgresStore
+
+        return await PostgresStore.open(
+            settings.database_url, connections=settings.database_connections
+        )
     from worksgate.store.sqlite import SqliteStore
 
-    return await SqliteStore.open(make_url(settings.database_url).database or "")
+    return await SqliteStore.open(settings.database_file)
 
 
 def _open_hashing(settings: Settings, stack: AsyncExitStack) -> PasswordHashing:

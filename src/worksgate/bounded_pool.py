@@ -33,11 +33,27 @@ class BoundedPool:
         initializer: Callable[[], None] | None = None,
     ) -> None:
         self.threads = threads
+        self.places = waiting
+        self.refused = 0
         self._room = threads + waiting
         self._lock = threading.Lock()
         self._executor = ThreadPoolExecutor(
             threads, thread_name_prefix=name, initializer=initializer
         )
+
+    @property
+    def running(self) -> int:
+        """How many pieces of work run now."""
+        return min(self.threads, self._taken)
+
+    @property
+    def waiting(self) -> int:
+        """How many pieces of work wait for a thread now."""
+        return max(0, self._taken - self.threads)
+
+    @property
+    def _taken(self) -> int:
+        return self.threads + self.places - self._room
 
     async def run(self, work: Callable[[], T]) -> T:
         """Do the work in a thread, with the caller's context variables, and return its result.
@@ -61,6 +77,7 @@ class BoundedPool:
     def _enter(self) -> None:
         with self._lock:
             if self._room <= 0:
+                self.refused += 1
                 raise PoolFull
             self._room -= 1
 

@@ -44,8 +44,19 @@ class ClientRegistry:
         self._monotonic = monotonic
         self._clients: Mapping[str, Client] = {}
         self._good_until = float("-inf")
+        self._read_at: float | None = None
         self._loading: asyncio.Task[Mapping[str, Client]] | None = None
         self._wrong_secrets = Tally(WRONG_SECRETS_A_MINUTE)
+
+    @property
+    def count(self) -> int:
+        """How many clients there were when they were read last."""
+        return len(self._clients)
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the clients were read, or None. It grows while nobody calls."""
+        return None if self._read_at is None else self._monotonic() - self._read_at
 
     async def snapshot(self) -> Mapping[str, Client]:
         """All clients as they were at most ``max_age`` ago. Raises what ``load`` raises."""
@@ -94,6 +105,7 @@ class ClientRegistry:
         asked_at = self._monotonic()
         clients = {client.client_id: client for client in await self._load()}
         self._clients, self._good_until = clients, asked_at + self._max_age
+        self._read_at = asked_at
         return clients
 
 

@@ -36,7 +36,13 @@ CONFIG_VARIABLE = "WORKSGATE_CONFIG"
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Addresses": ("public_url", "host", "port", "trusted_proxies"),
-    "Data": ("database_url", "store_url", "purge_interval", "audit_retention"),
+    "Data": (
+        "database_url",
+        "database_connections",
+        "store_url",
+        "purge_interval",
+        "audit_retention",
+    ),
     "The sign-in page": (
         "product_name",
         "company_name",
@@ -73,7 +79,16 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "reset_link_lifetime",
     ),
     "Mail": ("smtp_url", "mail_from"),
-    "Operation": ("log_format", "log_level"),
+    "Operation": (
+        "max_requests_in_flight",
+        "max_connections",
+        "max_connections_per_address",
+        "log_format",
+        "log_level",
+        "admin_host",
+        "admin_port",
+        "metrics_public",
+    ),
 }
 """The settings in the order in which a reader meets them."""
 

@@ -167,6 +167,11 @@ class PasswordHashing:
         )
         self._decoy = ARGON2.hash(new_secret())
 
+    @property
+    def pool(self) -> BoundedPool:
+        """The threads, for whoever watches how busy they are."""
+        return self._pool
+
     async def hash(self, password: str) -> str:
         """The encoded argon2id hash of a password, parameters and salt inside."""
         data = normalise_password(password)

@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NoReturn, Protocol
 
 from worksgate.access_rules import Action, Situation, decide_by_texts
 from worksgate.audit import AuditEvent, AuditLog, Event
+from worksgate.backlog import Backlog
 from worksgate.clients import ClientRegistry, check_admitted
 from worksgate.credentials import HashingBusy, digest, new_ordered_id, new_secret
 from worksgate.directory import DirectoryUnavailable
@@ -44,11 +46,15 @@ REFUSALS_A_MINUTE = 60
 """Records from one network of requests that were refused before anybody proved anything."""
 FAILURES_A_MINUTE = 600
 """Records from one network of wrong passwords."""
+LOOKED_AT_A_MINUTE = 30
+"""Passwords from one network that are looked at afterwards, to tell the administrator more."""
 
 RESERVE = 0.5
 """Seconds of the deadline that are kept for everything but the sources."""
 WITHDRAWAL = 0.2
 """Seconds that may be spent on the throttle after the deadline."""
+
+_WAITING = 20
 
 _OUTAGES = (StoreUnavailable, DirectoryUnavailable, SourceUnavailable, HashingBusy)
 
@@ -161,7 +167,13 @@ class ImapLogin:
         self._throttle = throttle
         self._trail = _Trail(audit)
         self._patience = max(deadline - RESERVE, deadline / 2)
+        self._looked_at = Tally(LOOKED_AT_A_MINUTE)
+        self._backlog = Backlog("imap_login", at_once=1, waiting=_WAITING)
         self._clock = clock
+
+    async def close(self) -> None:
+        """Finish what has begun."""
+        await self._backlog.close()
 
     async def log_in(self, client_id: str | None, query: bytes, address: str) -> ImapLoginResponse:
         """Answer the call of LINE WORKS; without a ``client_id`` it is the only client's.
@@ -223,8 +235,29 @@ class ImapLogin:
             found = await self._by_password(login)
         if found is None:
             self._trail.failed(login)
+            self._look_afterwards(login)
             raise InvalidLogin("wrong name or password")
         return found
+
+    def _look_afterwards(self, login: _Login) -> None:
+        """Have it recorded if it was the person's own password, where only app passwords count.
+
+        That is what people try first, and what the administrator must know to help. The answer is
+        on its way by then: neither its text nor its time tells anything.
+        """
+        if login.client.imap_passwords is ImapPasswords.ALL:
+            return
+        if not self._looked_at.exceeded(network_of(login.address), login.now):
+            self._backlog.add(partial(self._record_own_password, login))
+
+    async def _record_own_password(self, login: _Login) -> None:
+        request = login.request
+        with suppress(*_OUTAGES):
+            if await self._sources.is_password_kept_here(
+                login.client, request.email, request.password
+            ):
+                detail = "their own password is right, but only app passwords are allowed"
+                self._trail.write(Event.IMAP_REFUSED, login, None, detail)
 
     async def _by_app_password(self, login: _Login) -> _Proven | None:
         request = login.request

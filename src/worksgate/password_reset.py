@@ -25,7 +25,7 @@ from worksgate.audit import AuditEvent, AuditLog, Event
 from worksgate.backlog import Backlog
 from worksgate.credentials import PasswordHashing, digest, new_ordered_id, new_secret
 from worksgate.directory import Account, Conflict, DirectoryUnavailable
-from worksgate.directory.account_rules import check_password
+from worksgate.directory.account_rules import password_context
 from worksgate.directory.audit_log import log_events
 from worksgate.directory.transaction import Transaction
 from worksgate.directory.verbs import finished
@@ -263,14 +263,13 @@ class PasswordReset:
     ) -> Person:
         """Change the password that a link is for, end all that the person holds, and return them.
 
-        Raises ValueError where the password is not accepted, with a sentence for the person, and
-        HashingBusy, DirectoryUnavailable or StoreUnavailable: the link is still good then. Raises
-        LinkNotValid where it is not, and for all but one of those who use it at the same time.
+        Raises WeakPassword where the password is not accepted, and HashingBusy,
+        DirectoryUnavailable or StoreUnavailable: the link is still good then. Raises LinkNotValid
+        where it is not, and for all but one of those who use it at the same time.
         """
         link = await self.links.find(secret, now)
-        company = self._settings.company_name
-        # In a thread: to estimate a long password takes longer than LINE WORKS should wait.
-        await asyncio.to_thread(check_password, new_password, link.account, company)
+        context = password_context(link.account, self._settings.company_name)
+        await self._hashing.check_new(new_password, context)
         hashed = await self._hashing.hash(new_password)
         person = await self._use(link, hashed, now, address)
         self._tell(person, language)

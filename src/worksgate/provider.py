@@ -301,6 +301,15 @@ class IdentityProvider:
         done = replace(progress, person=person, password_changed=True)
         return await self._go_on(transaction, done, browser, now)
 
+    async def choosing_password(self, transaction: LoginTransaction) -> Person | None:
+        """Who is to replace a temporary password in this login, or None; nothing goes on by it.
+
+        Raises LoginLost or an outage.
+        """
+        progress = await self._steps.resume(transaction, self._clock())
+        is_due = progress.person.must_change_password and not progress.password_changed
+        return progress.person if is_due else None
+
     async def resume(self, transaction: LoginTransaction, browser: Browser) -> Outcome:
         """Go on where the login stands. Raises LoginLost, and what ``log_in`` does."""
         now = self._clock()

@@ -32,6 +32,7 @@ from worksgate.factors import (
     NewAppPassword,
     NewTotp,
 )
+from worksgate.login_steps import forget_trusted_devices
 from worksgate.login_transaction import LoginTransaction
 from worksgate.mail import MailMessage, Postbox
 from worksgate.oauth.model import Client, Interim, Session
@@ -46,6 +47,8 @@ from worksgate.store import Store
 ENROLMENT_LIFETIME: Final = 600.0
 """Seconds in which a factor must be set up once its page was opened."""
 SHOWN_EVENTS: Final = 50
+LONGEST_SIGN_IN: Final = 5.0
+"""Seconds between the request of a sign-in and the session that it opens; the deadline is below."""
 
 _TOTP: Final = "account_totp"
 _PASSKEY: Final = "account_passkey"
@@ -127,7 +130,8 @@ class Visitor:
 class OpenSession:
     """Somewhere that the person is signed in; times are seconds since the epoch.
 
-    ``id`` names it and opens nothing.
+    ``id`` names it and opens nothing. ``address`` is where the sign-in came from, if the history
+    still tells.
     """
 
     id: str
@@ -135,6 +139,7 @@ class OpenSession:
     ends_at: float
     second_factor: bool
     is_this: bool
+    address: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +236,7 @@ class SelfService:
         """All that is shown to a person of their account."""
         person = visitor.person
         enrolled = await self._factors.of(person.subject_id)
+        history = await self._deeds(visitor)
         has_app_passwords = await self.offers_app_passwords()
         return Overview(
             person=person,
@@ -238,8 +244,8 @@ class SelfService:
             app_passwords=(
                 await self._app_passwords.of(person.subject_id) if has_app_passwords else None
             ),
-            sessions=await self._open_sessions(visitor),
-            history=await self._deeds(visitor),
+            sessions=await self._open_sessions(visitor, history),
+            history=history,
             can_change_password=self.can_change_password(visitor),
             passkeys_usable=self._factors.passkeys_usable,
             is_fresh=self._is_fresh(visitor, enrolled),
@@ -324,14 +330,15 @@ class SelfService:
         if not await self._factors.confirm_totp(visitor.holder, kept.data, code, visitor.at):
             raise WrongCode
         await self._store.take(Interim, kept.key)
+        if enrolled.totp:  # a browser that was spared the old app's code has not seen the new one
+            await forget_trusted_devices(self._store, visitor.person.subject_id)
         return await self._added(visitor, enrolled)
 
     async def remove_totp(self, visitor: Visitor) -> bool:
         """Turn the authenticator app off; False where there is none. Raises LoginTooOld."""
         await self.check_fresh(visitor)
-        return self._removed(
-            visitor, removed=await self._factors.remove_totp(visitor.holder, visitor.at)
-        )
+        removed = await self._factors.remove_totp(visitor.holder, visitor.at)
+        return await self._removed(visitor, removed=removed)
 
     async def begin_passkey(self, visitor: Visitor) -> str:
         """What the browser needs to make a passkey (JSON), with a challenge for one answer.
@@ -366,7 +373,7 @@ class SelfService:
         """Remove one of the person's passkeys; False where they have none with this id."""
         await self.check_fresh(visitor)
         removed = await self._factors.remove_passkey(visitor.holder, passkey_id, visitor.at)
-        return self._removed(visitor, removed=removed)
+        return await self._removed(visitor, removed=removed)
 
     async def renew_recovery_codes(self, visitor: Visitor) -> Sequence[str]:
         """New recovery codes in the place of those from before.
@@ -386,7 +393,11 @@ class SelfService:
         known = visitor.session.second_factor_at is not None
         return FactorAdded(None if known else await self._raise(visitor), codes)
 
-    def _removed(self, visitor: Visitor, *, removed: bool) -> bool:
+    async def _removed(self, visitor: Visitor, *, removed: bool) -> bool:
+        """What follows from a factor that is gone; after the last one nobody is spared anything."""
+        subject_id = visitor.person.subject_id
+        if removed and not (await self._factors.of(subject_id)).any:
+            await forget_trusted_devices(self._store, subject_id)
         if removed:
             self._tell(lambda texts: texts.second_factor_removed(visitor.person, visitor.language))
         return removed
@@ -441,7 +452,7 @@ class SelfService:
         is_full = session.second_factor_at is not None or not enrolled.any
         return is_full and visitor.at < session.authenticated_at + self._fresh_for
 
-    async def _open_sessions(self, visitor: Visitor) -> list[OpenSession]:
+    async def _open_sessions(self, visitor: Visitor, history: Sequence[Deed]) -> list[OpenSession]:
         held = await self._store.held(Session, visitor.person.subject_id)
         live = [each for each in held if each.authenticated_at <= visitor.at < each.expires_at]
         shown = [
@@ -451,6 +462,7 @@ class SelfService:
                 ends_at=session.expires_at,
                 second_factor=session.second_factor_at is not None,
                 is_this=session.key == visitor.session.key,
+                address=_address_of(session, history),
             )
             for session in live
         ]
@@ -495,6 +507,21 @@ class SelfService:
         """Send a notice, where the person can be told."""
         if self._notices is not None and (message := write(self._notices.texts)) is not None:
             self._notices.mail.queue(message)
+
+
+def _address_of(session: Session, history: Sequence[Deed]) -> str | None:
+    """Where a session began: where the one sign-in of that moment came from.
+
+    A session opens when its sign-in is answered, so a little later than that was recorded. Where
+    there were two sign-ins, nobody can tell which of them it was.
+    """
+    addresses = {
+        deed.address
+        for deed in history
+        if deed.event is Event.LOGIN_SUCCEEDED
+        and 0 <= session.authenticated_at - deed.at <= LONGEST_SIGN_IN
+    }
+    return addresses.pop() if len(addresses) == 1 else None
 
 
 def _renewed(session: Session, secret: str) -> Session:

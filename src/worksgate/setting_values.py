@@ -13,9 +13,11 @@ from string import Formatter
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from worksgate.postgres_address import PostgresAddress, is_postgres
 from worksgate.settings import Settings
 
 RESERVED_PATHS = ("/healthz", "/readyz", "/metrics", "/openapi.json")
+STORE_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "unix")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 _USUAL_PORTS = {"http": ":80", "https": ":443"}
@@ -52,9 +54,14 @@ def _split_url(value: str) -> SplitResult:
 
 
 def _database_url(value: str) -> str:
+    if is_postgres(value):
+        return _postgres_url(value)
     path = value.removeprefix("sqlite:///")
     if path == value or not path or path == ":memory:":
-        raise ValueError("must be sqlite:///relative.db or sqlite:////absolute/path.db")
+        raise ValueError(
+            "must be sqlite:///relative.db, sqlite:////absolute/path.db or "
+            "postgresql://user:password@host/name"
+        )
     if "?" in path or "\0" in path:
         raise ValueError("the path of the database must not hold ? or NUL")
     absolute = Path.cwd() / path
@@ -63,9 +70,20 @@ def _database_url(value: str) -> str:
     return f"sqlite:///{absolute}"
 
 
+def _postgres_url(value: str) -> str:
+    try:
+        PostgresAddress.parse(value)
+    except ValueError as problem:
+        raise ValueError(f"cannot be used: {problem}") from None
+    return value
+
+
 def _store_url(value: str) -> str:
-    if value not in ("", "memory:"):
-        raise ValueError("must be empty (the database) or memory:")
+    if value in ("", "memory:"):
+        return value
+    scheme, separator, rest = value.partition("://")
+    if not separator or scheme not in STORE_SCHEMES or not rest:
+        raise ValueError("must be empty (the database), redis://host, rediss://host or memory:")
     return value
 
 
@@ -228,6 +246,7 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "login_failures_per_address": _at_least(1),
     "hashing_threads": _between(0, 256),
     "hashing_queue": _at_least(1),
+    "database_connections": _between(1, 1_000),
     "fresh_login_lifetime": _between(60, 86_400),
     "remember_device_lifetime": _between(0, 400 * 86_400),  # browsers keep no cookie for longer
     "passkeys": bool,
@@ -242,8 +261,14 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "service_url": _fixed_url,
     "audit_retention": _at_least(0),
     "purge_interval": _at_least(0),
+    "max_requests_in_flight": _at_least(1),
+    "max_connections": _at_least(1),
+    "max_connections_per_address": _at_least(0),
     "log_format": _one_of("auto", "json", "text"),
     "log_level": _one_of("debug", "info", "warning", "error"),
+    "admin_host": _host_name,
+    "admin_port": _between(0, 65_535),
+    "metrics_public": bool,
 }
 
 
@@ -271,6 +296,8 @@ def contradictions(settings: Settings) -> Iterator[tuple[str, str]]:
         )
     if not settings.built_in_directory and "directory" in {each.name for each in settings.sources}:
         yield "built_in_directory", "must not be false with a [[source]] of the type directory"
+    if settings.admin_port and settings.admin_port == settings.port:
+        yield "admin_port", "must not be the same as port"
     if not settings.is_https and not _is_this_machine(settings.host):
         yield (
             "host",

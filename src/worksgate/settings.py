@@ -6,6 +6,7 @@ is checked against this file. What belongs to one LINE WORKS tenant is not here 
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from worksgate.setting_field import option
 from worksgate.source_settings import DirectorySettings, SourceSettings
@@ -23,13 +24,20 @@ class Settings:
     )
     database_url: str = option(
         "sqlite:///worksgate.db",
-        "Where clients, people and the audit log are kept: sqlite:///relative.db or "
-        "sqlite:////absolute/path.db.",
+        "Where clients, people and the audit log are kept: sqlite:///relative.db, "
+        "sqlite:////absolute/path.db or postgresql://user:password@host/name.",
+        secret=True,
+    )
+    database_connections: int = option(
+        10,
+        "Connections to a PostgreSQL that each process keeps for the calls of LINE WORKS; "
+        "it has up to 5 more for all else.",
     )
     store_url: str = option(
         "",
         "Where codes, tokens and sessions are kept: empty for the database, "
-        "memory: for this process alone.",
+        "redis://host or rediss://host for Valkey or Redis, memory: for this process alone.",
+        secret=True,
     )
     host: str = option("127.0.0.1", "The address to listen on.")
     port: int = option(8080, "The port to listen on.")
@@ -132,11 +140,33 @@ class Settings:
         30.0,
         "Seconds between two rounds of removing what has expired; 0 leaves it to worksgate purge.",
     )
+    max_requests_in_flight: int = option(
+        1_000,
+        "Requests that one process answers at once; pages beyond that are refused with 503, calls "
+        "of LINE WORKS beyond twice as many.",
+    )
+    max_connections: int = option(
+        10_000, "Connections that one process holds open; further ones are closed at once."
+    )
+    max_connections_per_address: int = option(
+        1_000,
+        "Of these, how many may come from one address (IPv6: /64); trusted_proxies are not "
+        "counted; 0 for no limit.",
+    )
     log_format: str = option(
         "auto", "How log lines look: json, text, or auto (text on a terminal)."
     )
     log_level: str = option(
         "info", "The least serious level that is logged: debug, info, warning or error."
+    )
+    admin_host: str = option(
+        "127.0.0.1", "The address on which metrics and the reasons of /readyz are served."
+    )
+    admin_port: int = option(
+        0, "The port on which they are served, such as 9090; 0 to serve them nowhere."
+    )
+    metrics_public: bool = option(
+        False, "Whether /metrics is served on the public address too, for all to read."
     )
 
     built_in_directory: bool = option(
@@ -146,6 +176,12 @@ class Settings:
     sources: tuple[SourceSettings, ...] = option(
         (), "The company's own identity sources, one to a [[source]] table."
     )
+
+    @property
+    def database_file(self) -> Path | None:
+        """The file of the database; None where a server keeps it."""
+        scheme, _, path = self.database_url.partition(":///")
+        return Path(path) if scheme == "sqlite" else None
 
     @property
     def all_sources(self) -> tuple[SourceSettings, ...]:

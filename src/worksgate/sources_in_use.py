@@ -29,6 +29,13 @@ class PeopleNotes(Protocol):
 class PasswordChanger(Protocol):
     """Where people have passwords that can be changed here: the built-in directory."""
 
+    async def is_password(self, username: str, password: str) -> bool:
+        """Whether it is this person's password; nobody signs in by it.
+
+        Raises HashingBusy or SourceUnavailable.
+        """
+        ...
+
     async def set_password(
         self, subject_id: str, new_password: str, *, revision: str | None = None
     ) -> Person | None:
@@ -95,6 +102,17 @@ class SourcesInUse:
         person = await self.find(name, last_seen)
         # Who is only known by an identifier is known by no source.
         return (name, person) if person is not None and person.username else None
+
+    async def is_password_kept_here(self, client: Client, username: str, password: str) -> bool:
+        """Whether it is somebody's password in the built-in directory; nobody signs in by it.
+
+        No other source is asked, as it may count that as a failure and lock the account. Raises
+        HashingBusy or SourceUnavailable.
+        """
+        asked = self.for_password(client, username)
+        if self.changer is None or BUILT_IN not in [each.name for each in asked]:
+            return False
+        return await self.changer.is_password(username, password)
 
     def can_change_password(self, source_name: str) -> bool:
         return self.changer is not None and source_name == BUILT_IN

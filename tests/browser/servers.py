@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -20,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tests.installation import Installation, installed
 
 from worksgate.demonstration import PASSWORD
-from worksgate.server import server_config
+from worksgate.server import server_config, with_trusted_proxies
 from worksgate.source_settings import SourceSettings
 
 START_TIME = 30.0
@@ -214,6 +215,11 @@ class VisitorsBook:
         return [visit for visit in self.visits if (visit.method, visit.path) == (method, path)]
 
 
+def _behind_proxies(installation: Installation) -> ASGIApp:
+    """The application as the server runs it, with the proxies that the settings trust."""
+    return with_trusted_proxies(installation.application, installation.settings.trusted_proxies)
+
+
 SourcesOf = Callable[[str], tuple[SourceSettings, ...]]
 
 
@@ -248,19 +254,23 @@ class Premises:
 
 @asynccontextmanager
 async def open_premises(
-    folder: Path, host: str = "127.0.0.1", sources: SourcesOf = lambda _: ()
+    folder: Path,
+    host: str = "127.0.0.1",
+    sources: SourcesOf = lambda _: (),
+    **settings: Any,
 ) -> AsyncIterator[Premises]:
     """An installation in this loop, which answers on 127.0.0.1, by this name.
 
-    ``sources`` gives its identity sources, of its public address.
+    ``sources`` gives its identity sources, of its public address; ``settings`` are more of its
+    settings.
     """
     ours, theirs = _listening(), _listening()
     other = OtherSite(theirs.getsockname()[1])
     url = _loopback(ours.getsockname()[1], host)
     async with (
-        installed(folder, public_url=url, sources=sources(url)) as installation,
+        installed(folder, public_url=url, sources=sources(url), **settings) as installation,
         serving(other.application, theirs),
-        serving(book := VisitorsBook(installation.application), ours),
+        serving(book := VisitorsBook(_behind_proxies(installation)), ours),
     ):
         await installation.change_client(
             redirect_uris=(other.callback,), logout_redirect_uris=(f"{other.url}/out",)

@@ -10,10 +10,14 @@ import pyotp
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
+from tests.browser.authenticators import virtual_authenticator
+from tests.browser.readers import Reader
 from tests.browser.servers import Premises, open_premises
-from tests.browser.test_ways_in import virtual_authenticator
 from tests.browser.windows import OpenWindow, Window, overflow, submit_login, violations
 from tests.installation import PASSWORD, USERNAME
+
+from worksgate.web.account_wording import LINK_NOT_VALID
+from worksgate.web.catalogues import LANGUAGES
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -24,6 +28,15 @@ SMALL_TARGETS = """() => [...document.querySelectorAll(
     "a:not(.skip), button, summary, input:not([type=hidden]):not(.visually-hidden)")]
     .filter((found) => found.checkVisibility() && found.getBoundingClientRect().height < 43.5)
     .map((found) => found.outerHTML)"""
+
+TITLES = {
+    "": "Your account",
+    "/password": "Change your password",
+    "/authenticator": "Set up an authenticator app",
+    "/passkeys": "Add a passkey",
+    "/app-passwords": "Make an app password",
+    "/reset?token=x": LINK_NOT_VALID.title,
+}
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -131,6 +144,20 @@ async def test_account_pages_meet_wcag_2_2_aa_and_fit_every_window(
     tab = await enter(house, window)
     await tab.goto(f"{house.url}/account{page}")
     await judged(tab)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_account_pages_speak_every_language_and_fit_a_phone(
+    house: Premises, open_window: OpenWindow, language: str
+) -> None:
+    reader = Reader(language)
+    size = {"width": WIDTHS[0], "height": 740}
+    tab = await enter(house, await open_window(locale=reader.locale, viewport=size))
+    for page, title in TITLES.items():
+        await tab.goto(f"{house.url}/account{page}")
+        await reader.sees(tab, title)
+        assert await overflow(tab) <= 0, page
+        assert await violations(tab) == [], page
 
 
 async def test_a_new_password_counts_its_characters(house: Premises, window: Window) -> None:

@@ -8,8 +8,9 @@ from urllib.parse import quote
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
+from tests.browser.provider_pages import log_in_there, overlook_the_provider
 from tests.browser.servers import Premises, open_premises
-from tests.browser.windows import OpenWindow, Window, overflow, submit_login, violations
+from tests.browser.windows import OpenWindow, Window, submit_login
 from tests.installation import PASSWORD, USERNAME, Installation
 from tests.openid_provider.real import CLIENT_ID, CLIENT_SECRET, real_provider
 from tests.slapd import PASSWORD as LDAP_PASSWORD
@@ -61,35 +62,11 @@ async def user_id(installation: Installation, code: str) -> str:
     return str((await installation.user_info(token)).json()["user_id"])
 
 
-async def log_in_there(tab: Page, login: str) -> None:
-    """Fill in the provider's form, and consent."""
-    await tab.fill("input[name=login]", login)
-    await tab.fill("input[name=password]", "any password is good")
-    await tab.click("button[type=submit]")
-    await tab.get_by_role("button", name="Continue").click()
-
-
-def overlook_the_provider(window: Window) -> None:
-    """Its pages ask for a font elsewhere and an icon of their own, in vain, and hint nothing."""
-    theirs = set(window.strays)
-    assert all("fonts.googleapis.com" in url for url in theirs)
-    window.requests[:] = [each for each in window.requests if each.url not in theirs]
-    theirs = {"ERR_NAME_NOT", "status of 404", "Input elements should have autocomplete"}
-    window.complaints[:] = [
-        each for each in window.complaints if not any(part in each for part in theirs)
-    ]
-
-
-@pytest.mark.parametrize("language", ["en-US", "ja-JP", "ko-KR"])
 async def test_r24_r91_a_person_of_another_provider_signs_in_by_its_button(
-    bridge: Premises, open_window: OpenWindow, language: str
+    bridge: Premises, window: Window
 ) -> None:
-    window = await open_window(locale=language)
     tab = window.tab
     await tab.goto(bridge.login_url())
-    assert await violations(tab) == []
-    await tab.set_viewport_size({"width": 360, "height": 740})
-    assert await overflow(tab) <= 0
     await tab.locator("button[name=source]").click()
     await tab.wait_for_selector("input[name=login]")
     assert "response_mode=form_post" not in tab.url

@@ -1,29 +1,24 @@
-"""The ways in beside the password, in a browser: an authenticator app, recovery codes, passkeys.
+"""Second factors in a browser, as far as it is not the same in every language: without a script,
+and where passkeys are known or not.
 
-The passkeys are those of Chromium's own virtual authenticator. They belong to a host name, so this
-installation is called ``localhost``.
+``test_every_way_in`` goes through all of them in every language. The passkeys are those of
+Chromium's own virtual authenticator. They belong to a host name, so this installation is called
+``localhost``.
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyotp
 import pytest
 import pytest_asyncio
-from playwright.async_api import CDPSession, Page, expect
+from playwright.async_api import Page, expect
+from tests.browser.authenticators import virtual_authenticator
 from tests.browser.servers import Premises, open_premises
-from tests.browser.windows import OpenWindow, Window, overflow, submit_login, violations
+from tests.browser.windows import OpenWindow, submit_login
 from tests.installation import PASSWORD, USERNAME
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-LANGUAGES = ("en-US", "ja-JP", "ko-KR")
-TITLES = {
-    "en-US": ("Set up a second step", "Keep your recovery codes", "Confirm that it is you"),
-    "ja-JP": ("2段階認証の設定", "回復コードの保管", "ご本人の確認"),
-    "ko-KR": ("2단계 인증 설정", "복구 코드 보관", "본인 확인"),
-}
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -38,59 +33,9 @@ async def heading(tab: Page, text: str) -> None:
     await expect(tab.get_by_role("heading", level=1)).to_have_text(text)
 
 
-async def judged(tab: Page) -> None:
-    """Nobody is shut out of this page, however narrow the window is."""
-    assert await violations(tab) == []
-    size = tab.viewport_size
-    await tab.set_viewport_size({"width": 360, "height": 740})
-    assert await overflow(tab) <= 0
-    if size:
-        await tab.set_viewport_size(size)
-
-
 async def give_password(premises: Premises, tab: Page) -> None:
     await tab.goto(premises.login_url())
     await submit_login(tab, USERNAME, PASSWORD)
-
-
-async def set_up_app(premises: Premises, tab: Page, titles: tuple[str, str, str]) -> pyotp.TOTP:
-    """Sign in and set up an authenticator app on the way; the app."""
-    await give_password(premises, tab)
-    await heading(tab, titles[0])
-    await judged(tab)
-    await tab.locator("details summary").first.click()
-    key = await tab.locator("details code").inner_text()
-    app = pyotp.TOTP(key.replace(" ", ""))
-    await tab.fill("#code", app.at(int(premises.installation.clock())))
-    await tab.locator("form:has(#code) [type=submit]").click()
-    await heading(tab, titles[1])
-    return app
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-async def test_an_authenticator_app_is_set_up_and_asked_for(
-    house: Premises, open_window: OpenWindow, language: str
-) -> None:
-    titles = TITLES[language]
-    tab = (await open_window(locale=language)).tab
-    app = await set_up_app(house, tab, titles)
-    await judged(tab)
-    await tab.locator("form [type=submit]").click()
-    await heading(tab, "Arrived")
-    house.installation.clock.advance(60)
-
-    again = (await open_window(locale=language)).tab
-    await give_password(house, again)
-    await heading(again, titles[2])
-    await judged(again)
-    await again.fill("#code", "000000")
-    await again.keyboard.press("Enter")
-    await expect(again.locator("#problem")).to_be_visible()
-    await judged(again)
-    await again.fill("#code", app.at(int(house.installation.clock())))
-    await again.keyboard.press("Enter")
-    await heading(again, "Arrived")
-    assert len(house.codes) == 2
 
 
 async def test_r81_a_recovery_code_opens_once_for_who_has_lost_the_phone(
@@ -116,39 +61,6 @@ async def set_up_app_without_script(premises: Premises, tab: Page) -> None:
     await tab.fill("#code", app.at(int(premises.installation.clock())))
     await tab.locator("form:has(#code) [type=submit]").click()
     await heading(tab, "Keep your recovery codes")
-
-
-@dataclass(frozen=True)
-class Authenticator:
-    """Chromium's own, which knows its person by the fingerprint."""
-
-    session: CDPSession
-    id: str
-
-    async def touched(self, *, yes: bool) -> None:
-        """Whether a finger is on it: then it answers whoever asks, also without a press."""
-        options = {"authenticatorId": self.id, "enabled": yes}
-        await self.session.send("WebAuthn.setAutomaticPresenceSimulation", options)
-
-
-async def virtual_authenticator(window: Window) -> Authenticator:
-    """Give a window an authenticator, with a finger on it."""
-    session = await window.context.new_cdp_session(window.tab)
-    await session.send("WebAuthn.enable")
-    added = await session.send(
-        "WebAuthn.addVirtualAuthenticator",
-        {
-            "options": {
-                "protocol": "ctap2",
-                "transport": "internal",
-                "hasResidentKey": True,
-                "hasUserVerification": True,
-                "isUserVerified": True,
-                "automaticPresenceSimulation": True,
-            }
-        },
-    )
-    return Authenticator(session, added["authenticatorId"])
 
 
 async def test_r82_a_passkey_is_made_asked_for_and_stands_for_the_password(

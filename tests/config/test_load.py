@@ -210,8 +210,8 @@ def test_variable_that_is_no_whole_number_is_refused(text: str) -> None:
 
 def test_secret_value_never_stands_in_a_problem() -> None:
     environ = {
-        "WORKSGATE_DATABASE_URL": "postgresql://worksgate:hunter2-canary@db/worksgate",
-        "WORKSGATE_STORE_URL": "redis://:hunter2-canary@cache/0",
+        "WORKSGATE_DATABASE_URL": "postgresql://worksgate:hunter2-canary@db",
+        "WORKSGATE_STORE_URL": "http://:hunter2-canary@cache/0",
     }
     told = problems('database_url = 5\nstore_url = ["hunter2-canary"]\n', environ)
     assert len(told) == 4

@@ -128,3 +128,14 @@ async def test_f21_a_code_is_used_up_although_its_caller_has_hung_up(desk: Desk)
 
 def _everything_in(database: Path) -> bytes:
     return database.read_bytes() + Path(f"{database}-wal").read_bytes()
+
+
+async def test_a_qr_code_does_not_wait_for_the_hashes_of_recovery_codes(desk: Desk) -> None:
+    await desk.factors.begin_totp("hanako")  # what it imports takes a while the first time
+    renewals = [
+        asyncio.create_task(desk.factors.renew_recovery_codes(HANAKO, NOW)) for _ in range(4)
+    ]
+    await asyncio.sleep(0)
+    await desk.factors.begin_totp("hanako")
+    assert not any(each.done() for each in renewals[1:])
+    await asyncio.gather(*renewals)

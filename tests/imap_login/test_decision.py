@@ -566,3 +566,73 @@ async def test_records_of_strangers_are_bounded() -> None:
     for number in range(FAILURES_A_MINUTE + 50):
         await here.refused(password=WRONG, email=f"person{number}@acme.example")
     assert len(here.audit.events) == FAILURES_A_MINUTE
+
+
+# Whose own password it was, where only app passwords count
+
+
+class Kept:
+    """Where passwords are kept: it looks at one when it is let."""
+
+    def __init__(self, *, right: bool = True, fails: type[Exception] | None = None) -> None:
+        self.right = right
+        self.fails = fails
+        self.let = asyncio.Event()
+        self.asked: list[str] = []
+
+    async def is_password(self, username: str, password: str) -> bool:
+        self.asked.append(username)
+        await self.let.wait()
+        if self.fails is not None:
+            raise self.fails
+        return self.right
+
+    async def set_password(
+        self, subject_id: str, new_password: str, *, revision: str | None = None
+    ) -> Person | None:
+        raise AssertionError
+
+
+APP_PASSWORDS_ONLY = replace(CLIENT, imap_passwords=ImapPasswords.APP_PASSWORDS)
+
+
+@pytest.mark.parametrize("right", [True, False])
+async def test_r62_r77_the_answer_does_not_wait_until_their_own_password_was_looked_at(
+    right: bool,  # noqa: FBT001  # a parameter of the test
+) -> None:
+    kept = Kept(right=right)
+    here = office(client=APP_PASSWORDS_ONLY, changer=kept)
+    assert await here.refused() == "wrong name or password"
+    assert here.people.asked == []
+    failed = (Event.IMAP_FAILED, "wrong name or password")
+    assert here.audit.details() == [failed]
+    kept.let.set()
+    await here.login.close()
+    assert kept.asked == [EMAIL]
+    detail = "their own password is right, but only app passwords are allowed"
+    assert here.audit.details() == [failed, *[(Event.IMAP_REFUSED, detail)] * right]
+
+
+async def test_r79_no_other_source_is_asked_afterwards() -> None:
+    kept = Kept()
+    here = office(People(HANA, name="ldap"), client=APP_PASSWORDS_ONLY, changer=kept)
+    await here.refused()
+    await here.login.close()
+    assert (kept.asked, here.people.asked) == ([], [])
+
+
+async def test_an_outage_afterwards_is_nobody_s_trouble() -> None:
+    kept = Kept(fails=HashingBusy)
+    here = office(client=APP_PASSWORDS_ONLY, changer=kept)
+    await here.refused()
+    kept.let.set()
+    await here.login.close()
+    assert [event for event, _ in here.audit.details()] == [Event.IMAP_FAILED]
+
+
+async def test_where_all_passwords_count_nothing_is_looked_at_again() -> None:
+    kept = Kept()
+    here = office(changer=kept)
+    await here.refused(password=WRONG)
+    await here.login.close()
+    assert kept.asked == []

@@ -243,6 +243,7 @@ async def test_what_has_no_page_of_its_own_cannot_be_got(
 async def test_r83_a_page_that_changes_something_asks_for_a_fresh_login(
     installation: Installation, page: str
 ) -> None:
+    installation.clock.stop()
     await installation.change_client(imap_login=True)
     browser = await signed_in(installation)
     if page == "/recovery-codes":
@@ -743,6 +744,78 @@ async def test_a_password_change_is_finished_though_nobody_waits_for_it(
     async with asyncio.timeout(5):
         while not is_login(await other.account()):  # noqa: ASYNC110  # it tells of no event
             await asyncio.sleep(0.01)
+
+
+def sessions_of(page: httpx2.Response) -> list[str]:
+    """The places where the person is signed in, each as the text of its line."""
+    section = page.text.partition('id="sessions"')[2].partition("</section>")[0]
+    lines = [re.sub(r"<[^>]*>|\s+", " ", each) for each in section.split("<li>")[1:-1]]
+    return [" ".join(each.split()) for each in lines]
+
+
+async def test_sessions_are_told_apart_by_the_place_that_they_came_from(
+    installation: Installation,
+) -> None:
+    await signed_in(installation, address="203.0.113.8")
+    installation.clock.advance(60)
+    await signed_in(installation, address="2001:db8::9")
+    installation.clock.advance(60)
+    browser = await signed_in(installation)
+    told = sessions_of(await browser.account())
+    assert [re.sub(r" \d{4}-[^·]*UTC", "", each).split(" · ")[:2] for each in told] == [
+        ["This browser Since", "from 203.0.113.7"],
+        ["Another browser Since", "from 2001:db8::9"],
+        ["Another browser Since", "from 203.0.113.8"],
+    ]
+
+
+async def test_two_sign_ins_of_one_moment_are_not_mixed_up(installation: Installation) -> None:
+    installation.clock.stop()
+    await signed_in(installation, address="203.0.113.8")
+    browser = await signed_in(installation)
+    assert not any("from" in each for each in sessions_of(await browser.account()))
+
+
+async def remembered(installation: Installation, app: pyotp.TOTP) -> Browser:
+    """A browser that is not asked for a second factor any more."""
+    browser = installation.browser()
+    step = LoginPage.of(await browser.sign_in())
+    code = app.at(int(installation.clock()))
+    await browser.submit(step, step="prove", otp=code, remember="1")
+    assert await is_spared(browser)
+    return browser
+
+
+async def is_spared(browser: Browser) -> bool:
+    await browser.http.get("/logout")
+    return (await browser.sign_in()).status_code == 303
+
+
+async def test_remembered_devices_end_when_the_app_is_replaced(
+    installation: Installation,
+) -> None:
+    browser = await signed_in(installation)
+    app = await set_up_app(installation, browser)
+    installation.clock.advance(60)
+    spared = await remembered(installation, app)
+    await set_up_app(installation, browser)
+    assert not await is_spared(spared)
+
+
+async def test_remembered_devices_end_with_the_last_factor_and_not_before(
+    installation: Installation,
+) -> None:
+    browser, authenticator = await signed_in(installation), Authenticator()
+    app = await set_up_app(installation, browser)
+    await add_passkey(browser, authenticator)
+    installation.clock.advance(60)
+    spared = await remembered(installation, app)
+    await browser.post_to_account("/authenticator/remove")
+    assert await is_spared(spared)
+    (passkey,) = values((await browser.account()).text, "passkey")
+    await browser.post_to_account("/passkeys/remove", {"passkey": passkey})
+    await set_up_app(installation, browser)
+    assert not await is_spared(spared)
 
 
 async def test_r83_a_remembered_device_gives_the_second_factor_all_the_same(

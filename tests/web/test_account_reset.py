@@ -182,10 +182,16 @@ async def test_an_unknown_link_is_told(installation: Installation, query: str) -
 
 async def test_r70_r72_a_weak_password_keeps_the_link_good(installation: Installation) -> None:
     link = await link_for(installation)
-    for weak in ("short", "", "password password password"):
+    for weak, why in (
+        ("short", "Use at least 15 characters."),
+        ("", "Use at least 15 characters."),
+        ("password password password", "one of the first that anybody would try"),
+        (f"{USERNAME} 1", "made of names that belong to you"),
+    ):
         response = await choose(installation.browser(), link, weak)
         assert_page(response, 403)
         assert "This password cannot be used." in response.text
+        assert why in response.text
     assert (await choose(installation.browser(), link, NEW_PASSWORD)).status_code == 200
 
 

@@ -8,6 +8,7 @@ breaks is a finding, too. The text of a finding holds no secret.
     machine_check    the folder of the database, the disk, the clock
     database_check   the database, its keys, and what the clients in it need
     source_check     one identity source: can it be reached, and what does it say of somebody
+    ldap_advice      what to do about each fault of an LDAP directory
 """
 
 from dataclasses import dataclass

@@ -1,5 +1,6 @@
 """Whether the database answers, is of this version, and holds what a sign-in needs."""
 
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 
 from sqlalchemy import Connection, inspect, text
@@ -12,10 +13,12 @@ from worksgate.doctor import Finding, Verdict, fail, ok, warn
 from worksgate.oauth.model import Client
 from worksgate.settings import Settings
 
-DATABASE, KEYS, CLIENTS = "database", "keys", "clients"
+DATABASE, KEYS, CLIENTS, CLOCK = "database", "keys", "clients", "clock"
 
 PATIENCE = 2.0
 """Seconds that a lock is waited for."""
+MOST_SKEW = 30.0
+"""Seconds that the clocks of this machine and of a database server may be apart."""
 
 
 async def examine_database(settings: Settings) -> AsyncIterator[Finding]:
@@ -27,11 +30,16 @@ async def examine_database(settings: Settings) -> AsyncIterator[Finding]:
                 revision = await connection.run_sync(_revision)
             yield _of_revision(revision)
             yield await _of_writing(engines)
+            if settings.database_file is None:
+                yield await _of_clock(engines)
             if revision == HEAD:
                 async with engines.read.connect() as connection:
                     yield await connection.run_sync(_of_keys)
     except DirectoryUnavailable as error:
-        yield fail(DATABASE, str(error), "see that the file is whole and that this user may use it")
+        advice = "see that the file is whole and that this user may use it"
+        if settings.database_file is None:
+            advice = "see that the server is up, that database_url is right, and what its log says"
+        yield fail(DATABASE, str(error), advice)
     finally:
         await engines.close()
 
@@ -110,6 +118,25 @@ async def _of_writing(engines: Engines) -> Finding:
             "see who else holds it, and that this user may write to it",
         )
     return ok(DATABASE, "it can be written to")
+
+
+async def _of_clock(engines: Engines) -> Finding:
+    """Codes end by the clock of the process, and some things by that of the database server."""
+    with outages():
+        async with engines.read.connect() as connection:
+            before = time.time()
+            theirs = float(
+                await connection.scalar(text("SELECT extract(epoch FROM clock_timestamp())")) or 0
+            )
+    skew = theirs - (before + time.time()) / 2
+    if abs(skew) > MOST_SKEW:
+        return warn(
+            CLOCK,
+            f"the clock of the database server and that of this machine are {abs(skew):.0f} "
+            "seconds apart",
+            "set both by NTP: codes and sessions end by the clock",
+        )
+    return ok(CLOCK, f"it is within {max(1, round(abs(skew)))} s of the database server's")
 
 
 def _of_keys(connection: Connection) -> Finding:

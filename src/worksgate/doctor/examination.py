@@ -23,9 +23,10 @@ async def examine(settings: Settings, file: Path | None) -> AsyncIterator[Findin
     """All that can be found out from here; ``file`` is where the settings come from, if any."""
     for finding in examine_settings(settings, file):
         yield finding
-    database = Path(settings.database_url.removeprefix("sqlite:///"))
-    for finding in examine_machine(database):
-        yield finding
+    database = settings.database_file
+    if database is not None:
+        for finding in examine_machine(database):
+            yield finding
     found = list(_missing(database)) or [each async for each in examine_database(settings)]
     for finding in found:
         yield finding
@@ -40,8 +41,8 @@ async def examine(settings: Settings, file: Path | None) -> AsyncIterator[Findin
         yield await _examine_mail(settings)
 
 
-def _missing(database: Path) -> Iterator[Finding]:
-    if not database.exists():
+def _missing(database: Path | None) -> Iterator[Finding]:
+    if database is not None and not database.exists():
         yield fail(
             DATABASE,
             f"there is none at {database}",

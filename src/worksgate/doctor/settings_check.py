@@ -1,5 +1,6 @@
 """Whether the settings fit the place where they are used."""
 
+import os
 import stat
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -8,6 +9,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+from worksgate.config import PREFIX
 from worksgate.doctor import Finding, ok, warn
 from worksgate.settings import Settings
 from worksgate.source_settings import SOURCE_TYPES, SourceSettings
@@ -21,19 +23,50 @@ _SECRETS = {each.name for record in _RECORDS for each in fields(record) if not e
 def examine_settings(settings: Settings, file: Path | None) -> Iterator[Finding]:
     """The settings, which are known to be valid; ``file`` is where they come from, if any."""
     yield ok(PART, f"they are valid{f' ({file})' if file else '; there is no settings file'}")
+    table = {} if file is None else tomllib.loads(file.read_text("utf-8"))
     if file is not None:
-        yield from _examine_file(file)
+        yield from _examine_file(file, table)
+    yield from _examine_secret_files(table, os.environ)
     yield from _examine_addresses(settings)
 
 
-def _examine_file(file: Path) -> Iterator[Finding]:
+def _examine_file(file: Path, table: Mapping[str, Any]) -> Iterator[Finding]:
     """A secret in a file that everybody on the machine can read is none."""
-    if _has_secret(tomllib.loads(file.read_text("utf-8"))) and _is_open(file):
+    if _has_secret(table) and _is_open(file):
         yield warn(
             PART,
             f"{file} holds a secret, and every user of this machine can read it",
             f"chmod 640 {file}, or hand the secret over as a file of its own",
         )
+
+
+def _examine_secret_files(
+    table: Mapping[str, Any], environ: Mapping[str, str]
+) -> Iterator[Finding]:
+    """The files by which secrets are handed over, named in the settings file or by variables."""
+    named = {
+        f"{key} of the source {source.get('name', source.get('type'))}": value
+        for source in table.get("source", ())
+        for key, value in source.items()
+        if key.removesuffix("_file") in _SECRETS and key.endswith("_file")
+    }
+    named |= {name: value for name, value in environ.items() if _names_secret_file(name)}
+    for name, file in sorted(named.items()):
+        if _is_open(Path(file)):
+            yield warn(
+                PART,
+                f"every user of this machine can read {file}, the secret that {name} names",
+                f"chmod 640 {file}, with the group of the server's user; in a container, mount it "
+                "with the mode 0400",
+            )
+
+
+def _names_secret_file(variable: str) -> bool:
+    """``WORKSGATE_SMTP_URL_FILE``, or ``WORKSGATE_SOURCE_<NAME>_BIND_PASSWORD_FILE``."""
+    if not (variable.startswith(PREFIX) and variable.endswith("_FILE")):
+        return False
+    name = variable.removeprefix(PREFIX).removesuffix("_FILE").lower()
+    return any(name == each or name.endswith(f"_{each}") for each in _SECRETS)
 
 
 def _has_secret(table: Mapping[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 from worksgate.doctor import Finding, fail, ok, warn
+from worksgate.doctor.ldap_advice import advice_on
 from worksgate.settings import Settings
 from worksgate.source_settings import (
     DirectorySettings,
@@ -106,7 +107,7 @@ async def _of_directory(settings: Settings, question: Question, part: str) -> Fi
 async def _of_passwords(source: Source, question: Question, part: str) -> list[Finding]:
     test: Test | None = getattr(source, "test", None)
     if test is not None:
-        findings = _told(part, await test(question.username))
+        findings = _told(part, await test(question.username), advice_on)
     elif question.username is not None and question.password is None:
         raise CannotBeAsked(f"{source.name} can only be asked with a password")
     else:
@@ -153,8 +154,15 @@ def _of_person(person: Person, part: str) -> Finding:
     return ok(part, text)
 
 
-def _told(part: str, findings: Iterable[tuple[bool, str]]) -> list[Finding]:
-    return [ok(part, text) if works else fail(part, text, _ADVICE) for works, text in findings]
+def _told(
+    part: str,
+    findings: Iterable[tuple[bool, str]],
+    advice_on: Callable[[str], str | None] = lambda _: None,
+) -> list[Finding]:
+    return [
+        ok(part, text) if works else fail(part, text, advice_on(text) or _ADVICE)
+        for works, text in findings
+    ]
 
 
 def _return_url(settings: Settings, name: str) -> str:

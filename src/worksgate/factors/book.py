@@ -44,12 +44,15 @@ class Factors:
         self._audit = audit
         self._party = party
         self._strangers = Tally(STRANGERS_A_MINUTE)
-        # One thread: slow hashes, drawings, signatures, and the imports that those need.
+        # A thread each: drawings, signatures, and the imports that those need; and slow hashes,
+        # ten of them for new recovery codes, for which no QR code should wait.
         self._pool = BoundedPool(1, _WAITING, name="second-factors")
+        self._hashing = BoundedPool(1, _WAITING, name="recovery-codes")
 
     def close(self) -> None:
-        """Stop the thread; what waits is dropped."""
+        """Stop the threads; what waits is dropped."""
         self._pool.close(wait=True)
+        self._hashing.close(wait=True)
 
     @property
     def passkeys_usable(self) -> bool:
@@ -118,7 +121,7 @@ class Factors:
     async def renew_recovery_codes(self, holder: Holder, now: float) -> tuple[str, ...]:
         """Ten new codes as they are shown, once; those from before are void."""
         codes = recovery.new_recovery_codes()
-        digests = await self._compute(partial(recovery.digests_of, codes))
+        digests = await _run(self._hashing, partial(recovery.digests_of, codes))
         event = holder.event(Event.RECOVERY_CODES_RENEWED, now, f"{len(codes)} codes")
         await self._rows.replace_recovery_codes(holder.subject_id, digests, now, event)
         log_events([event])
@@ -127,7 +130,7 @@ class Factors:
     async def check_recovery_code(self, holder: Holder, code: str, now: float) -> bool:
         """Whether this is one of the person's codes; it is used up (R-81)."""
         kept = await self._rows.recovery_digests(holder.subject_id)
-        possible = await self._compute(partial(recovery.possible_digests, code, kept))
+        possible = await _run(self._hashing, partial(recovery.possible_digests, code, kept))
         event = holder.event(Event.FACTOR_USED, now, f"recovery code, one of {len(kept)}")
         for digest in possible:
             if await self._rows.use_recovery_code(holder.subject_id, digest, event):
@@ -303,10 +306,14 @@ class Factors:
         self._audit.record(holder.event(Event.FACTOR_FAILED, now, detail))
 
     async def _compute(self, work: Callable[[], T]) -> T:
-        try:
-            return await self._pool.run(work)
-        except PoolFull:
-            raise HashingBusy("too many second factors are waiting to be checked") from None
+        return await _run(self._pool, work)
+
+
+async def _run(pool: BoundedPool, work: Callable[[], T]) -> T:
+    try:
+        return await pool.run(work)
+    except PoolFull:
+        raise HashingBusy("too many second factors are waiting to be checked") from None
 
 
 def _named(passkey: Passkey) -> str:

@@ -38,9 +38,15 @@ class Circuit:
         self._allowed = failures
         self._seconds = seconds
         self._clock = clock
-        self._failures = 0
+        self.failures = 0
+        """Outages in a row."""
         self._opened_at: float | None = None
         self._probing = False
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether calls go through; who was down is not up again before a call has shown it."""
+        return self._opened_at is None
 
     @property
     def is_open(self) -> bool:
@@ -75,8 +81,8 @@ class Circuit:
                 self._probing = False
 
     def _failed(self) -> None:
-        self._failures += 1
-        if self._failures < self._allowed:
+        self.failures += 1
+        if self.failures < self._allowed:
             return
         if self._opened_at is None:
             _log.warning("source.circuit_opened", source=self._name, seconds=self._seconds)
@@ -85,5 +91,5 @@ class Circuit:
     def _succeeded(self) -> None:
         if self._opened_at is not None:
             _log.info("source.circuit_closed", source=self._name)
-        self._failures = 0
+        self.failures = 0
         self._opened_at = None

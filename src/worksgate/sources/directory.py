@@ -59,6 +59,15 @@ class DirectorySource:
             return None
         return await self._admit(account, password)
 
+    async def is_password(self, username: str, password: str) -> bool:
+        """Whether it is this person's password; nobody signs in by it, and nothing is noted.
+
+        One hash is checked in any case. Raises SourceUnavailable or HashingBusy.
+        """
+        account = await self._asked_by_username(username)
+        encoded = account.password_hash if account is not None else None
+        return await self._hashing.verify(password, encoded)
+
     async def set_password(
         self,
         subject_id: str,

@@ -11,7 +11,7 @@ import hmac
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,6 +32,7 @@ from worksgate.sources import (
 )
 
 if TYPE_CHECKING:
+    from worksgate.sources.circuit import Circuit
     from worksgate.sources.openid_provider import Metadata, Said
 
 _CODE = re.compile(r"[\x21-\x7e]{1,8192}")
@@ -72,6 +73,11 @@ class OidcSource:
     def label(self) -> str:
         """What the button on the login page calls it."""
         return self.settings.label or self.name
+
+    @property
+    def circuits(self) -> "Sequence[Circuit]":
+        """What leaves the provider alone while it is down."""
+        return self._provider.circuits
 
     @property
     def domains(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ https://openid.net/specs/openid-connect-core-1_0.html#CodeFlowAuth
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
@@ -102,6 +102,11 @@ class OpenIDProvider:
         patience = limit * _SHARE_OF_A_RENEWAL
         self._metadata = Remembered(self._discover, METADATA_LIFETIME, patience, clock)
         self._keys = Remembered(self._fetch_keys, KEYS_LIFETIME, patience, clock)
+
+    @property
+    def circuits(self) -> Sequence[Circuit]:
+        """What leaves the provider alone while it is down, one for each kind of question."""
+        return tuple(self._circuits.values())
 
     async def metadata(self) -> Metadata:
         """What it says of itself. Raises SourceUnavailable."""

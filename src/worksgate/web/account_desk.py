@@ -55,16 +55,31 @@ class AccountDesk:
         return Setting(language=view.language, links=self.links(view), csrf=token)
 
     async def read(self, request: Request, view: View, secret: str | None) -> Mapping[str, str]:
-        """The form of a request that was posted from a page of ours. Raises FormRefused."""
+        """The form of a request that was posted from a page of ours, with its token.
+
+        Raises FormRefused.
+        """
+        form = await self.read_posted(request, view)
+        self.check_token(form, secret)
+        return form
+
+    async def read_posted(self, request: Request, view: View) -> Mapping[str, str]:
+        """The form of a request, if it is not from elsewhere; its token is still to be checked.
+
+        Raises FormRefused.
+        """
         try:
             form = await read_form(request.scope, request.receive)
         except OAuthError as error:
             raise FormRefused(error.status) from error
-        if secret is None or not view.comes_from(self._origin):
-            raise FormRefused(403)
-        if not self._anti_forgery.is_right(form.get("csrf", ""), secret):
+        if not view.comes_from(self._origin):
             raise FormRefused(403)
         return form
+
+    def check_token(self, form: Mapping[str, str], secret: str | None) -> None:
+        """Check that the token of a form was made for this secret. Raises FormRefused."""
+        if secret is None or not self._anti_forgery.is_right(form.get("csrf", ""), secret):
+            raise FormRefused(403)
 
     def answer(
         self, view: View, page: Page, status: int = 200, *, bind_browser: bool = False

@@ -29,7 +29,9 @@ DEEDS_SHOWN: Final = 8
 """Lines of the history that are shown at once; the others wait behind a word."""
 
 _COMFORT: Final = ("comfort", "account")
-_WITH_PASSKEY: Final = ("comfort", "account", "passkey")
+_WITH_PASSKEY: Final = (*_COMFORT, "passkey")
+_WITH_METER: Final = (*_COMFORT, "meter")
+_WITH_COPY: Final = (*_COMFORT, "copy")
 _CSS: Final = Path(__file__).parent / "static" / "account.css"
 
 
@@ -104,6 +106,7 @@ class AccountPages(Pages):
             setting,
             "account/password.html",
             page="/password",
+            scripts=_WITH_METER,
             problem=problem,
             to_do=to_do,
             username=username,
@@ -132,7 +135,9 @@ class AccountPages(Pages):
 
     def recovery_codes(self, setting: Setting, codes: Sequence[str], back: str) -> Page:
         """New recovery codes, shown once."""
-        return self._shown_in(setting, "account/recovery_codes.html", codes=codes, back=back)
+        return self._shown_in(
+            setting, "account/recovery_codes.html", scripts=_WITH_COPY, codes=codes, back=back
+        )
 
     def app_password(self, setting: Setting, problem: Said | None = None) -> Page:
         """The form for a new app password; sends ``name``."""
@@ -145,6 +150,7 @@ class AccountPages(Pages):
         return self._shown_in(
             setting,
             "account/new_app_password.html",
+            scripts=_WITH_COPY,
             username=username,
             name=name,
             password=password,

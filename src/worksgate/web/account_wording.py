@@ -79,10 +79,6 @@ THROTTLED: Final = Said(
     happened=text("There were too many failed attempts to sign in."), tone=Tone.WARN
 )
 PASSWORD_MISSING: Final = Said(happened=text("Please enter both passwords."))
-PASSWORD_RULES: Final = text(
-    "At least 15 characters. Four or five words that do not belong together are easy to remember "
-    "and hard to guess."
-)
 WRONG_CODE: Final = Said(
     happened=text("The code is not correct."),
     to_do=text("Use the newest code that the app shows, and check the clock of the device."),

@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.resources import files
+from typing import Protocol
 
 import structlog
 from starlette.requests import Request
@@ -20,14 +21,17 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from worksgate.directory import DirectoryUnavailable
+from worksgate.measures import GONE, Meter, Traffic
 from worksgate.oauth.errors import TemporarilyUnavailable
 from worksgate.oauth.model import ErrorStyle
+from worksgate.password_meter import PasswordMeter
 from worksgate.password_reset import PasswordReset
 from worksgate.provider import IdentityProvider
 from worksgate.self_service import SelfService
 from worksgate.settings import Settings
 from worksgate.store import StoreUnavailable
 from worksgate.upstream_logins import LANDING_PATH
+from worksgate.watching.figures import Figures
 from worksgate.web.account import AccountHandlers
 from worksgate.web.account_desk import AccountDesk
 from worksgate.web.anti_forgery import AntiForgery
@@ -37,18 +41,19 @@ from worksgate.web.endpoints import RETRY_AFTER, BackChannel, Headers, error_bod
 from worksgate.web.login import LoginPages
 from worksgate.web.mail_clients import MailClients
 from worksgate.web.openapi import describe_api
+from worksgate.web.operations import Operations
 from worksgate.web.pace import Pace, TooManyPages
 from worksgate.web.pages import Notice, Pages
 from worksgate.web.password_reset import FORGOT_PATH, PasswordResetHandlers
+from worksgate.web.readiness import Check, Readiness, Report
+from worksgate.web.strength import StrengthHandlers
 
 log = structlog.get_logger("worksgate.web")
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 ONE_YEAR = 31_536_000
-_HEALTH = ("/healthz", "/readyz")
-READY_FOR = 1.0
-"""Seconds that an answer of the store to GET /readyz is good for."""
+_HEALTH = ("/healthz", "/readyz", "/metrics")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +61,35 @@ class Opened:
     """What an installation serves once it is open: logins, and people's own accounts.
 
     ``form_key`` signs the forms of the account pages. Without a built-in directory there are no
-    passwords to be reset.
+    passwords to be reset. ``checks`` are the parts that must answer before we are ready,
+    ``figures`` the numbers of what is open.
     """
 
     provider: IdentityProvider
     self_service: SelfService
     password_reset: PasswordReset | None
+    password_meter: PasswordMeter | None = None
     form_key: bytes = field(repr=False)
     clock: Callable[[], float] = time.time
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    figures: Figures = field(default_factory=Figures)
+
+
+class Watcher(Protocol):
+    """Tells the numbers of applications to who watches."""
+
+    @property
+    def content_type(self) -> str: ...
+
+    async def attach(self, figures: Figures, operations: ASGIApp) -> None:
+        """Begin with an application; ``operations`` is what it serves to operators alone."""
+        ...
+
+    async def detach(self, figures: Figures) -> None: ...
+
+    async def page(self) -> bytes:
+        """All metrics, as text of ``content_type``."""
+        ...
 
 
 Installation = Callable[[], AbstractAsyncContextManager[Opened]]
@@ -80,22 +106,29 @@ class _Running:
     plain: Mapping[str, ASGIApp]
     json_prefixes: tuple[str, ...]
     handlers: Mapping[str, Mapping[str, Handler]]
+    meters: Mapping[str, Meter]
+    figures: Figures
+    readiness: Readiness
 
 
 class Application:
     """Worksgate as an ASGI application.
 
     ``open_installation`` opens the stores and gives what is served; it is called once, when the
-    application starts.
+    application starts. ``watch`` tells its numbers from then on.
     """
 
-    def __init__(self, settings: Settings, open_installation: Installation) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        open_installation: Installation,
+        watch: Watcher | None = None,
+    ) -> None:
         self._settings = settings
+        self._watch = watch
         self._open = open_installation
         self._headers = page_headers(settings)
         self._lock = asyncio.Lock()
-        self._asked_at = float("-inf")
-        self._is_ready = False
         self._pace = Pace()
         self._running: _Running | None = None
         self._installation: AbstractAsyncContextManager[Opened] | None = None
@@ -105,6 +138,13 @@ class Application:
         """What serves the requests, once the application has started."""
         return self._running.provider if self._running else None
 
+    @property
+    def operations(self) -> ASGIApp:
+        """For a port that only operators can reach: metrics, and readiness with all reasons."""
+        return Operations(
+            {"/metrics": self._metrics, "/healthz": self._alive, "/readyz": self._told_in_full}
+        )
+
     async def start(self) -> None:
         """Open what is needed; once is enough. Raises what opening raises."""
         async with self._lock:
@@ -113,11 +153,20 @@ class Application:
                 opened = await installation.__aenter__()
                 self._installation = installation
                 self._running = self._assemble(opened)
+                if self._watch is None and self._settings.metrics_public:
+                    from worksgate.watching.watch import Watch  # for whom it is wanted
+
+                    self._watch = Watch()
+                if self._watch is not None:
+                    await self._watch.attach(opened.figures, self.operations)
 
     async def close(self) -> None:
         """Finish what has been accepted and let go of everything."""
         async with self._lock:
-            installation, self._installation, self._running = self._installation, None, None
+            installation, self._installation = self._installation, None
+            running, self._running = self._running, None
+            if running is not None and self._watch is not None:
+                await self._watch.detach(running.figures)
             if installation is not None:
                 await installation.__aexit__(None, None, None)
 
@@ -171,7 +220,9 @@ class Application:
 
     def _assemble(self, opened: Opened) -> _Running:
         settings, provider = self._settings, opened.provider
-        back_channel = BackChannel(provider, call_headers(settings))
+        figures = opened.figures
+        traffic = figures.traffic
+        back_channel = BackChannel(provider, call_headers(settings), traffic)
         desk = AccountDesk(settings, AntiForgery(opened.form_key))
         can_reset = opened.password_reset is not None and settings.can_reset_passwords
         pages = LoginPages(
@@ -180,6 +231,23 @@ class Application:
             reset_path=desk.path(FORGOT_PATH) if can_reset else None,
         )
         login = {"GET": pages.show, "POST": pages.submit}
+        handlers: dict[str, Mapping[str, Handler]] = {
+            settings.web_login_path: login,
+            f"{settings.web_login_path}/": login,
+            **{
+                f"{settings.web_login_path}{LANDING_PATH}{name}": {"GET": pages.land}
+                for name in provider.landing_names
+            },
+            settings.logout_path: {"GET": pages.log_out},
+            **self._account_handlers(opened, pages, desk),
+            "/": {"GET": partial(_to, desk.path(""))},
+            "/healthz": {"GET": self._health},
+            "/readyz": {"GET": self._ready},
+            "/openapi.json": {"GET": self._description},
+            "/favicon.ico": {"GET": _icon},
+        }
+        if settings.metrics_public:
+            handlers["/metrics"] = {"GET": self._public_metrics}
         return _Running(
             provider=provider,
             pages=pages,
@@ -189,23 +257,23 @@ class Application:
             },
             json_prefixes=(f"{settings.access_token_path}/", f"{settings.user_info_path}/"),
             back_channel=back_channel,
-            mail_clients=MailClients(provider, call_headers(settings)),
-            handlers={
-                settings.web_login_path: login,
-                f"{settings.web_login_path}/": login,
-                **{
-                    f"{settings.web_login_path}{LANDING_PATH}{name}": {"GET": pages.land}
-                    for name in provider.landing_names
-                },
-                settings.logout_path: {"GET": pages.log_out},
-                **self._account_handlers(opened, pages, desk),
-                "/": {"GET": partial(_to, desk.path(""))},
-                "/healthz": {"GET": self._alive},
-                "/readyz": {"GET": self._ready},
-                "/openapi.json": {"GET": self._description},
-                "/favicon.ico": {"GET": _icon},
-            },
+            mail_clients=MailClients(provider, call_headers(settings), traffic),
+            handlers=handlers,
+            meters={path: self._meter(traffic, path) for path in handlers},
+            figures=figures,
+            readiness=Readiness(opened.checks, figures.sources, settings.answer_deadline),
         )
+
+    def _meter(self, traffic: Traffic, path: str) -> Meter:
+        """What counts the answers of a path of ours."""
+        settings = self._settings
+        if path == settings.logout_path:
+            return traffic.logout
+        if f"{path}/".startswith(f"{settings.web_login_path}/"):
+            return traffic.login
+        if f"{path}/".startswith(f"{settings.account_path}/"):
+            return traffic.account
+        return traffic.other
 
     def _account_handlers(
         self, opened: Opened, pages: LoginPages, desk: AccountDesk
@@ -218,7 +286,19 @@ class Application:
                 settings, opened.password_reset, pages, desk, opened.clock
             )
             routes |= reset.routes
-        return {settings.account_path + path: methods for path, methods in routes.items()}
+        handlers = {settings.account_path + path: methods for path, methods in routes.items()}
+        if opened.password_reset is not None and opened.password_meter is not None:
+            meters = StrengthHandlers(
+                settings,
+                opened.password_meter,
+                opened.provider,
+                opened.self_service,
+                opened.password_reset,
+                desk,
+                opened.clock,
+            )
+            handlers |= meters.routes
+        return handlers
 
     # One request
 
@@ -230,11 +310,17 @@ class Application:
         if plain is not None:
             await plain(scope, receive, send)
             return
-        response = await self._respond(running, path, Request(scope, receive))
-        if response is not None:
-            for name, value in self._headers:
-                response.raw_headers.append((name, value))
-            await response(scope, receive, send)
+        meter = running.meters.get(path, running.figures.traffic.other)
+        began, status = meter.begin(), GONE
+        try:
+            response = await self._respond(running, path, Request(scope, receive))
+            if response is not None:
+                for name, value in self._headers:
+                    response.raw_headers.append((name, value))
+                await response(scope, receive, send)
+                status = response.status_code
+        finally:
+            meter.end(began, status)
 
     def _below(self, running: _Running, path: str) -> ASGIApp | None:
         """What serves a path below that of a call, where LINE WORKS expects JSON too."""
@@ -286,30 +372,40 @@ class Application:
         public = self._settings.public_url.rstrip("/")
         return RedirectResponse(f"{public}{path}{'?' if query else ''}{query}", 301)
 
-    async def _alive(self, _: Request) -> Response:
+    async def _health(self, _: Request) -> Response:
+        return await self._alive()
+
+    async def _alive(self) -> Response:
         return JSONResponse({"status": "ok"})
 
     async def _ready(self, _: Request) -> Response:
-        """Ask the store at most once a second, however often we are asked."""
-        now = time.monotonic()
-        if now - self._asked_at >= READY_FOR:
-            self._asked_at, self._is_ready = now, await self._answers()
-        if self._is_ready:
-            return JSONResponse({"status": "ok"})
-        return JSONResponse({"status": "unavailable"}, 503, {"Retry-After": "1"})
+        report = await self._readiness()
+        return _as_response(report.for_everybody(), is_ready=report.is_ready)
 
-    async def _answers(self) -> bool:
-        running = self._running
-        try:
-            async with asyncio.timeout(self._settings.answer_deadline):
-                if running is not None:
-                    await running.provider.ping()
-        except (StoreUnavailable, DirectoryUnavailable, TimeoutError):
-            return False
-        return running is not None
+    async def _told_in_full(self) -> Response:
+        report = await self._readiness()
+        return _as_response(report.for_operators(), is_ready=report.is_ready)
+
+    async def _readiness(self) -> Report:
+        return await self._running.readiness.report() if self._running else Report()
+
+    async def _public_metrics(self, _: Request) -> Response:
+        return await self._metrics()
+
+    async def _metrics(self) -> Response:
+        if self._watch is None:
+            return Response("nobody counts here\n", 503)
+        content_type = {"Content-Type": self._watch.content_type}
+        return Response(await self._watch.page(), headers=content_type)
 
     async def _description(self, _: Request) -> Response:
         return JSONResponse(describe_api(self._settings))
+
+
+def _as_response(told: Mapping[str, object], *, is_ready: bool) -> Response:
+    if is_ready:
+        return JSONResponse(told)
+    return JSONResponse(told, 503, {"Retry-After": "1"})
 
 
 def path_of(scope: Scope) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from worksgate.measures import GONE, Meter, Traffic
 from worksgate.oauth.errors import (
     InvalidRequest,
     OAuthError,
@@ -25,6 +26,11 @@ from worksgate.web.crashes import Seldom, report
 from worksgate.web.deadline import within
 
 Headers = list[tuple[bytes, bytes]]
+Told = tuple[int, str]
+"""The HTTP status of an answer, and the number of the error in it, or an empty text."""
+
+ANSWERED: Told = (200, "")
+NOTHING: Told = (GONE, "")
 
 RETRY_AFTER = b"1"
 """Seconds after which a 503 is worth another try."""
@@ -65,8 +71,9 @@ class JsonCalls:
 
     method = "POST"
 
-    def __init__(self, provider: IdentityProvider, headers: Headers) -> None:
+    def __init__(self, provider: IdentityProvider, headers: Headers, traffic: Traffic) -> None:
         self._provider = provider
+        self._traffic = traffic
         self._deadline = provider.settings.answer_deadline
         self._https_only = provider.settings.is_https
         self._unavailable = Seldom("request.unavailable")
@@ -78,7 +85,13 @@ class JsonCalls:
 
     async def not_found(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A path below one of theirs: wrong, but LINE WORKS still expects JSON."""
-        await self._refuse(UnknownPath("there is nothing at this path"), scope["path"], send)
+        meter = self._traffic.other
+        began, told = meter.begin(), NOTHING
+        try:
+            error = UnknownPath("there is nothing at this path")
+            told = await self._refuse(error, scope["path"], send)
+        finally:
+            meter.end(began, *told)
 
     def _check_way(self, scope: Scope) -> None:
         """Raises MethodNotAllowed, or InsecureRequest: never a redirect."""
@@ -87,17 +100,17 @@ class JsonCalls:
         if self._https_only and scope["scheme"] != "https":
             raise InsecureRequest("the call came over http; is trusted_proxies set?")
 
-    async def _fail(self, error: Exception, path: str, send: Send, client_id: str = "") -> None:
+    async def _fail(self, error: Exception, path: str, send: Send, client_id: str = "") -> Told:
         """Refuse a call that an exception has ended; what nobody foresaw is reported."""
         if isinstance(error, TimeoutError):
             error = TemporarilyUnavailable("no answer in time")
         elif not isinstance(error, OAuthError):
             report("request.crashed", error, path=path)
             error = ServerError("unexpected")
-        await self._refuse(error, path, send, client_id)
+        return await self._refuse(error, path, send, client_id)
 
-    async def _refuse(self, error: OAuthError, path: str, send: Send, client_id: str = "") -> None:
-        style, status = await self._error_form(error, client_id)
+    async def _refuse(self, error: OAuthError, path: str, send: Send, client_id: str = "") -> Told:
+        style, policy = await self._error_form(error, client_id)
         headers: Headers = []
         if isinstance(error, TemporarilyUnavailable):
             headers.append((b"retry-after", RETRY_AFTER))
@@ -107,7 +120,9 @@ class JsonCalls:
             # What was not read would be taken for the next request.
             headers.append((b"connection", b"close"))
         self._tell_administrator(error, path)
-        await self._send(error_status(error, status), error_body(error, style), send, headers)
+        status = error_status(error, policy)
+        await self._send(status, error_body(error, style), send, headers)
+        return status, error.number
 
     def _tell_administrator(self, error: OAuthError, path: str) -> None:
         """Log what is not the caller's fault."""
@@ -149,23 +164,34 @@ class BackChannel(JsonCalls):
 
     async def token(self, scope: Scope, receive: Receive, send: Send) -> None:
         """``POST /accessToken``."""
-        await self._serve(self._provider.exchange_code, scope, receive, send)
+        await self._serve(self._provider.exchange_code, self._traffic.token, scope, receive, send)
 
     async def user_info(self, scope: Scope, receive: Receive, send: Send) -> None:
         """``POST /userInfo``."""
-        await self._serve(self._provider.user_info, scope, receive, send)
+        await self._serve(self._provider.user_info, self._traffic.user_info, scope, receive, send)
 
-    async def _serve(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(
+        self, call: Call, meter: Meter, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        began, told = meter.begin(), NOTHING
+        try:
+            told = await self._answer(call, scope, receive, send)
+        except Disconnected:
+            return
+        finally:
+            meter.end(began, *told)
+
+    async def _answer(self, call: Call, scope: Scope, receive: Receive, send: Send) -> Told:
         form: dict[str, str] = {}
         try:
             form = await self._read(scope, receive)
             answer = await within(self._deadline, call(form, peer_of(scope)))
         except Disconnected:
-            return
+            raise
         except Exception as error:
-            await self._fail(error, scope["path"], send, form.get("client_id", ""))
-        else:
-            await self._send(200, answer.as_json(), send)
+            return await self._fail(error, scope["path"], send, form.get("client_id", ""))
+        await self._send(200, answer.as_json(), send)
+        return ANSWERED
 
     async def _read(self, scope: Scope, receive: Receive) -> dict[str, str]:
         self._check_way(scope)

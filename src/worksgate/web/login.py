@@ -59,6 +59,7 @@ from worksgate.web.body import read_form
 from worksgate.web.crashes import Seldom
 from worksgate.web.pages import (
     LANGUAGES,
+    STRENGTH_PATH,
     AccountChoice,
     EnrolmentForm,
     LoginForm,
@@ -542,9 +543,11 @@ def step_form(
                 recovery=enrolled.recovery_codes_left > 0,
                 passkey_options=outcome.passkey_options,
             )
-        case EnrolmentNeeded(totp=totp):
+        case EnrolmentNeeded(person=person, totp=totp):
             return EnrolmentForm(
                 **common,
+                person=person.name or person.username,
+                totp_uri=totp.uri,
                 qr_svg=totp.svg,
                 totp_key=totp.shown,
                 passkey_options=outcome.passkey_options,
@@ -552,4 +555,9 @@ def step_form(
         case RecoveryCodesIssued(codes=codes):
             return RecoveryCodesForm(**common, codes=codes)
         case NewPasswordNeeded(person=person):
-            return NewPasswordForm(**common, username=person.username)
+            path, question_mark, query = common["action"].partition("?")
+            return NewPasswordForm(
+                **common,
+                username=person.username,
+                strength_url=f"{path}{STRENGTH_PATH}{question_mark}{query}",
+            )

@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 from worksgate.oauth.imap_login import ImapLoginResponse
 from worksgate.web.deadline import within
-from worksgate.web.endpoints import JsonCalls, UnknownPath, peer_of
+from worksgate.web.endpoints import ANSWERED, NOTHING, JsonCalls, UnknownPath, peer_of
 
 
 class MailClients(JsonCalls):
@@ -20,15 +20,19 @@ class MailClients(JsonCalls):
         """``GET /apiLogin/{client_id}``; ``path`` is below the point where we are mounted."""
         ours = self._provider.settings.imap_login_path
         below = path.removeprefix(ours)
+        began, told = self._traffic.imap.begin(), NOTHING
         try:
-            answer = await self._answer(below, scope)
+            answer = await self._decision(below, scope)
         except Exception as error:
             # What follows our path, if somebody put the address together wrongly, may be secret.
-            await self._fail(error, ours, send, below[1:])
+            told = await self._fail(error, ours, send, below[1:])
         else:
             await self._send(200, answer.as_json(), send)
+            told = ANSWERED
+        finally:
+            self._traffic.imap.end(began, *told)
 
-    async def _answer(self, below: str, scope: Scope) -> ImapLoginResponse:
+    async def _decision(self, below: str, scope: Scope) -> ImapLoginResponse:
         """HEAD and OPTIONS sign nobody in, and plain http is not led elsewhere (R-64)."""
         if below == "/" or "/" in below[1:]:
             raise UnknownPath("there is nothing at this path")

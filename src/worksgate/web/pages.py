@@ -36,6 +36,7 @@ from worksgate.web.wording import (
 
 __all__ = [
     "LANGUAGES",
+    "STRENGTH_PATH",
     "AccountChoice",
     "EnrolmentForm",
     "LoginForm",
@@ -50,6 +51,9 @@ __all__ = [
     "StepForm",
     "choose_language",
 ]
+
+STRENGTH_PATH: Final = "/strength"
+"""Where the meter of a new password asks, below the address of its form."""
 
 _HERE: Final = Path(__file__).parent
 _LONGEST_WAIT_IN_SECONDS: Final = 90
@@ -111,8 +115,13 @@ class SecondFactorForm(StepForm):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolmentForm(StepForm):
-    """The offer to set up a first factor; sends ``otp`` or ``passkey``."""
+    """The offer to set up a first factor; sends ``otp`` or ``passkey``.
 
+    ``totp_uri`` is what the QR code holds: a link, for an app on the same phone.
+    """
+
+    person: str
+    totp_uri: str = field(repr=False)
     qr_svg: str = field(repr=False)
     totp_key: str = field(repr=False)
     passkey_options: str | None = None
@@ -127,9 +136,13 @@ class RecoveryCodesForm(StepForm):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPasswordForm(StepForm):
-    """The choice of a password; sends ``new_password``. ``reset`` says that a link led here."""
+    """The choice of a password; sends ``new_password``. ``reset`` says that a link led here.
+
+    ``strength_url`` is where the meter asks.
+    """
 
     username: str
+    strength_url: str
     step: str = "password"
     reset: bool = False
 
@@ -191,7 +204,7 @@ class Pages:
             "login.html",
             language,
             languages,
-            passkeys=form.passkey_options is not None,
+            scripts=("comfort", "passkey") if form.passkey_options else ("comfort",),
             form=form,
             problem=_problem(form),
             to_do=_to_do(form, translations(language)),
@@ -204,13 +217,14 @@ class Pages:
     ) -> Page:
         """Return the page of a login under way."""
         spoken = translations(language)
+        template, scripts = _STEPS[type(form)]
         problem = PROBLEMS[form.problem] if form.problem else None
         advice = form.advice or (problem.to_do if problem else "")
         return self._page(
-            _STEPS[type(form)],
+            template,
             language,
             languages,
-            passkeys=True,
+            scripts=("comfort", *scripts),
             form=form,
             problem=problem,
             happened=spoken.gettext(problem.happened) if problem else "",
@@ -220,7 +234,7 @@ class Pages:
     def leave(self, location: str, provider: str, language: str) -> Page:
         """Return the page that leads on to another provider, by itself or by its button."""
         return self._page(
-            "leave.html", language, (), script=False, location=location, provider=provider
+            "leave.html", language, (), scripts=(), location=location, provider=provider
         )
 
     def choose_account(
@@ -237,7 +251,7 @@ class Pages:
             "notice.html",
             language,
             languages,
-            script=False,
+            scripts=(),
             notice=NOTICES[page.notice],
             continue_url=_link(page.continue_url, "https://", "http://", "/"),
             start_over_url=_link(page.start_over_url, "https://", "http://", "/"),
@@ -250,28 +264,25 @@ class Pages:
         language: str,
         languages: Sequence[tuple[str, str]],
         *,
-        script: bool = True,
-        passkeys: bool = False,
+        scripts: Sequence[str] = ("comfort",),
         **shown: Any,
     ) -> Page:
-        scripts = [
-            *([inline_script("comfort")] if script else ()),
-            *([inline_script("passkey")] if passkeys else ()),
-        ]
+        texts = tuple(map(inline_script, scripts))
         html = (
             template_environment(language)
             .get_template(template)
-            .render(self._shown, language=language, languages=languages, scripts=scripts, **shown)
+            .render(self._shown, language=language, languages=languages, scripts=texts, **shown)
         )
-        return Page(html, inline_policy((inline_style(),), tuple(scripts)), language)
+        return Page(html, inline_policy((inline_style(),), texts), language)
 
 
-_STEPS: Final[Mapping[type[StepForm], str]] = {
-    SecondFactorForm: "second_factor.html",
-    EnrolmentForm: "enrol.html",
-    RecoveryCodesForm: "recovery_codes.html",
-    NewPasswordForm: "new_password.html",
+_STEPS: Final[Mapping[type[StepForm], tuple[str, tuple[str, ...]]]] = {
+    SecondFactorForm: ("second_factor.html", ("passkey",)),
+    EnrolmentForm: ("enrol.html", ("passkey",)),
+    RecoveryCodesForm: ("recovery_codes.html", ("copy",)),
+    NewPasswordForm: ("new_password.html", ("meter",)),
 }
+"""The page of each step, and its scripts."""
 
 
 def _problem(form: LoginForm) -> ProblemWording | None:
@@ -373,9 +384,10 @@ def inline_script(name: str) -> str:
 
 @cache
 def inline_policy(styles: tuple[str, ...], scripts: tuple[str, ...]) -> str:
-    """The directives that let these run in a page, and nothing else."""
+    """The directives that let these run in a page, and nothing else; only the meter asks us."""
     run = " ".join(map(_digest, scripts)) or "'none'"
-    return f"style-src {' '.join(map(_digest, styles))}; script-src {run}"
+    asks = "; connect-src 'self'" if inline_script("meter") in scripts else ""
+    return f"style-src {' '.join(map(_digest, styles))}; script-src {run}{asks}"
 
 
 def _digest(content: str) -> str:

@@ -24,12 +24,11 @@ from worksgate.web.account_wording import (
     LINK_NOT_VALID,
     MAIL_IS_COMING,
     PASSWORD_IS_NEW,
-    PASSWORD_RULES,
     Message,
 )
 from worksgate.web.crashes import Seldom
 from worksgate.web.login import OUTAGES, LoginPages
-from worksgate.web.pages import NewPasswordForm, Problem
+from worksgate.web.pages import STRENGTH_PATH, NewPasswordForm, Problem
 from worksgate.web.view import View
 from worksgate.web.wording import WEAKNESSES, Notice
 
@@ -119,10 +118,8 @@ class PasswordResetHandlers:
             )
         except LinkNotValid:
             return self._not_valid(view)
-        except ValueError as error:
-            weakness = error.weakness if isinstance(error, WeakPassword) else None
-            advice = PASSWORD_RULES if weakness is None else WEAKNESSES[weakness]
-            return await self._form(view, secret, advice=advice)
+        except WeakPassword as weak:
+            return await self._form(view, secret, advice=WEAKNESSES[weak.weakness])
         return self._say(view, PASSWORD_IS_NEW, 200, "")
 
     async def _form(self, view: View, secret: str, *, advice: str = "") -> Response:
@@ -141,6 +138,7 @@ class PasswordResetHandlers:
             username=ticket.person.username,
             step="reset",
             reset=True,
+            strength_url=setting.links(RESET_PATH + STRENGTH_PATH),
         )
         page = self._desk.pages.step(form, view.language)
         return self._desk.answer(view, page, 403 if advice else 200, bind_browser=True)

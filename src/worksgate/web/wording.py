@@ -157,6 +157,15 @@ WEAKNESSES: Final[Mapping[Weakness, str]] = {
 }
 """What to do about a password that is not accepted."""
 
+GRADES: Final = (
+    text("Very weak"),
+    text("Weak"),
+    text("Not strong enough yet"),
+    text("Strong"),
+    text("Very strong"),
+)
+"""How well a new password would do, by ``Strength.score``; the last two are accepted."""
+
 NOTICES: Final[Mapping[Notice, NoticeWording]] = {
     Notice.UNKNOWN_CLIENT: NoticeWording(
         title=text("This sign-in link is not known here"),
