@@ -33,7 +33,7 @@ async def test_a_meter_follows_the_typing_in_words_and_steps(
     premises: Premises, window: Window
 ) -> None:
     tab = await behind_a_link(premises, window)
-    meter, said = tab.locator(".meter"), tab.locator(".meter [role=status]")
+    meter, said = tab.locator(".strength"), tab.locator(".strength [role=status]")
     await expect(meter).to_be_visible()
     top = await tab.locator("button[type=submit]").bounding_box()
     for password, score, advice in (
@@ -61,7 +61,7 @@ async def test_a_meter_asks_once_for_a_pause_and_only_us(
 ) -> None:
     tab = await behind_a_link(premises, window)
     await tab.locator("#new-password").press_sequentially(STRONG, delay=10)
-    await expect(tab.locator(".meter")).to_have_attribute("data-score", re.compile("[34]"))
+    await expect(tab.locator(".strength")).to_have_attribute("data-score", re.compile("[34]"))
     asked = window.sent("POST", "/account/reset/strength")
     assert len(asked) < len(STRONG) / 2
     assert {urlsplit(each.url).query for each in asked} == {"lang=en"}
@@ -76,7 +76,7 @@ async def test_the_meters_of_the_account_and_of_a_login_work_too(
     await tab.goto(f"{premises.url}/account/password")
     await submit_login(tab, USERNAME, PASSWORD)
     await tab.fill("#new-password", STRONG)
-    await expect(tab.locator(".meter")).to_have_attribute("data-score", re.compile("[34]"))
+    await expect(tab.locator(".strength")).to_have_attribute("data-score", re.compile("[34]"))
     await judged(tab)
     given = await premises.installation.administration.set_password(USERNAME, temporary=True)
     assert given.password is not None
@@ -84,7 +84,7 @@ async def test_the_meters_of_the_account_and_of_a_login_work_too(
     await tab.goto(premises.login_url())
     await submit_login(tab, USERNAME, given.password)
     await tab.fill("#new-password", "short")
-    await expect(tab.locator(".meter")).to_contain_text("Very weak")
+    await expect(tab.locator(".strength")).to_contain_text("Very weak")
     await judged(tab)
     await tab.get_by_role("link", name="Not you?").click()
     await expect(tab.locator("#password")).to_be_visible()
@@ -96,7 +96,7 @@ async def test_a_page_without_javascript_has_no_meter_and_gives_the_reason_after
 ) -> None:
     window = await open_window(locale="en-US", java_script_enabled=False)
     tab = await behind_a_link(premises, window)
-    await expect(tab.locator(".meter")).to_be_hidden()
+    await expect(tab.locator(".strength")).to_be_hidden()
     await tab.fill("#new-password", "password password password")
     await tab.get_by_role("button", name="Save and continue").click()
     await expect(tab.get_by_role("alert")).to_contain_text("one of the first that anybody")
@@ -107,11 +107,11 @@ async def test_a_meter_without_an_answer_is_empty_and_says_nothing(
 ) -> None:
     tab = await behind_a_link(premises, window)
     await tab.fill("#new-password", "short")
-    await expect(tab.locator(".meter")).to_have_attribute("data-score", "0")
+    await expect(tab.locator(".strength")).to_have_attribute("data-score", "0")
     await premises.installation.administration.disable_user(USERNAME)
     await tab.fill("#new-password", STRONG)
-    await expect(tab.locator(".meter")).to_have_attribute("data-score", "-1")
-    await expect(tab.locator(".meter [data-said=grade]")).to_have_text("")
+    await expect(tab.locator(".strength")).to_have_attribute("data-score", "-1")
+    await expect(tab.locator(".strength [data-said=grade]")).to_have_text("")
 
 
 async def test_recovery_codes_and_app_passwords_are_copied_by_a_button(

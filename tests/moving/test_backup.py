@@ -233,7 +233,11 @@ async def test_passphrase_that_is_wrong_missing_or_for_nothing_is_told(
     assert not (tmp_path / "target.db").exists()
 
 
-@pytest.mark.parametrize("data", [b"", b"hello", gzip.compress(b"hello"), b"\x1f\x8b\x00"])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"hello", gzip.compress(b"hello"), b"\x1f\x8b\x00"],
+    ids=["empty", "text", "text in gzip", "broken gzip"],
+)
 async def test_a_file_that_is_no_backup_is_told(target: str, file: Path, data: bytes) -> None:
     file.write_bytes(data)
     with pytest.raises(BackupError, match=r"^the (file is no backup|backup is damaged)"):
