@@ -2,8 +2,9 @@
 
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -11,6 +12,23 @@ from tests.installation import Installation, installed
 
 from worksgate import log
 from worksgate.settings import Settings
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """Hostile text in a report reaches the process that prints it, which takes UTF-8 alone."""
+    return _encodable((yield))
+
+
+def _encodable(data: Any) -> Any:
+    match data:
+        case str():
+            return data.encode("utf-8", "backslashreplace").decode("utf-8")
+        case dict():
+            return {_encodable(name): _encodable(value) for name, value in data.items()}
+        case list() | tuple():
+            return type(data)(map(_encodable, data))
+    return data
 
 
 @pytest.fixture

@@ -93,6 +93,19 @@ def test_database_of_a_newer_version_is_a_failure(installation: Terminal, tmp_pa
     assert told == "database: it is at revision 9999, which this version does not know"
 
 
+@pytest.mark.parametrize(("oldest", "is_served"), [(HEAD, True), ("9998", False)])
+def test_newer_database_is_well_where_it_says_that_this_version_can_use_it(
+    installation: Terminal, tmp_path: Path, oldest: str, *, is_served: bool
+) -> None:
+    change(tmp_path, "UPDATE alembic_version SET version_num = '9999'")
+    change(tmp_path, f"UPDATE compatibility SET revision = '9999', oldest = '{oldest}'")
+    told = findings(installation, code=0 if is_served else 1)
+    well = f"database: it answers, and is at the newer revision 9999, which serves {HEAD}"
+    assert (well in told["ok"]) is is_served
+    # What comes after is looked at, too.
+    assert any(each.startswith("clients: ") for each in told["ok"]) is is_served
+
+
 def test_database_that_somebody_else_holds_is_a_failure(
     installation: Terminal, tmp_path: Path
 ) -> None:

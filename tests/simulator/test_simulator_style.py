@@ -1,4 +1,4 @@
-"""The simulator's pages stand on two style sheets: Worksgate's own, and one for what only they have."""
+"""The simulator stands on two style sheets: Worksgate's, and one for what only it has."""
 
 import re
 from importlib.resources import files

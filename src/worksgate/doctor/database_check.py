@@ -3,12 +3,12 @@
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, text
 
 from worksgate.access_rules import parse_rules
 from worksgate.directory import DirectoryUnavailable
 from worksgate.directory.engine import Engines, open_engines, outages
-from worksgate.directory.migrations import HEAD
+from worksgate.directory.migrations import HEAD, is_newer_and_serves, revision_of
 from worksgate.doctor import Finding, Verdict, fail, ok, warn
 from worksgate.oauth.model import Client
 from worksgate.settings import Settings
@@ -27,12 +27,12 @@ async def examine_database(settings: Settings) -> AsyncIterator[Finding]:
     try:
         with outages():
             async with engines.read.connect() as connection:
-                revision = await connection.run_sync(_revision)
-            yield _of_revision(revision)
+                of_revision = await connection.run_sync(_of_revision)
+            yield of_revision
             yield await _of_writing(engines)
             if settings.database_file is None:
                 yield await _of_clock(engines)
-            if revision == HEAD:
+            if of_revision.verdict is Verdict.OK:
                 async with engines.read.connect() as connection:
                     yield await connection.run_sync(_of_keys)
     except DirectoryUnavailable as error:
@@ -47,7 +47,12 @@ async def examine_database(settings: Settings) -> AsyncIterator[Finding]:
 def is_usable(findings: Iterable[Finding]) -> bool:
     """Whether the database, by what was found, can be used by this version as it is."""
     found = list(findings)
-    return _of_revision(HEAD) in found and all(each.verdict is not Verdict.FAIL for each in found)
+    of_revision = next((each for each in found if each.part == DATABASE), None)
+    return (
+        of_revision is not None
+        and of_revision.verdict is Verdict.OK
+        and all(each.verdict is not Verdict.FAIL for each in found)
+    )
 
 
 def examine_clients(clients: Iterable[Client], settings: Settings) -> Iterator[Finding]:
@@ -87,19 +92,24 @@ def _problems_of_rules(client: Client) -> Iterator[str]:
         yield str(problem)
 
 
-def _of_revision(revision: str | None) -> Finding:
-    if revision == HEAD:
+def _of_revision(connection: Connection) -> Finding:
+    found = revision_of(connection)
+    if found == HEAD:
         return ok(DATABASE, f"it answers, and is at revision {HEAD}")
-    if revision is None or revision < HEAD:
-        was = "is empty" if revision is None else f"is at revision {revision}"
+    if is_newer_and_serves(connection):
+        return ok(
+            DATABASE, f"it answers, and is at the newer revision {found}, which serves {HEAD}"
+        )
+    if found is None or found < HEAD:
+        was = "is empty" if found is None else f"is at revision {found}"
+        sqlite = connection.dialect.name == "sqlite"
+        advice = "the server does so itself at its start" if sqlite else "the server waits for it"
         return warn(
-            DATABASE,
-            f"it {was}; this version needs {HEAD}",
-            "worksgate migrate; the server does so itself at its start",
+            DATABASE, f"it {was}; this version needs {HEAD}", f"worksgate migrate; {advice}"
         )
     return fail(
         DATABASE,
-        f"it is at revision {revision}, which this version does not know",
+        f"it is at revision {found}, which this version does not know",
         "install the version of Worksgate that has made it, or a newer one",
     )
 
@@ -143,10 +153,3 @@ def _of_keys(connection: Connection) -> Finding:
     if connection.scalar(text("SELECT count(*) FROM keys")):
         return ok(KEYS, "the key that signs cookies and forms is there")
     return ok(KEYS, "the key that signs cookies and forms will be made at the first start")
-
-
-def _revision(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
-        return None
-    found = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return None if found is None else str(found)
