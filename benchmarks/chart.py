@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-from report import BUDGETS
+from report import BUDGETS, POSTGRES_BUDGETS
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
@@ -16,16 +16,31 @@ OURS, OTHERS, BUDGET = "#1f6feb", "#8b949e", "#cf222e"
 NAMES = {
     "worksgate": "Worksgate",
     "bare": "bare ASGI handler",
+    "postgres": "Worksgate",
+    "bare_postgres": "bare ASGI handler",
     "node": "node-oidc-provider\n(memory, no ID token)",
     "node_openid": "node-oidc-provider\n(memory, ID token)",
     "django": "django-oauth-toolkit\n(as it comes)",
     "django_in_clear": "django-oauth-toolkit\n(secret in clear)",
 }
 TITLES = {"token": "code → token", "userinfo": "user info"}
+Panel = tuple[str, dict[str, Any], dict[str, float]]
+
+
+def panels_of(results: dict[str, Any]) -> list[Panel]:
+    """Title, rounds and budgets of each panel."""
+    calls = results.get("calls", {})
+    found: list[Panel] = [
+        (title, calls[name], BUDGETS[name]) for name, title in TITLES.items() if name in calls
+    ]
+    if "postgres" in results:
+        title = f"{TITLES['token']}, PostgreSQL"
+        found.append((title, results["postgres"]["token"], POSTGRES_BUDGETS["token"]))
+    return found
 
 
 def draw(results: dict[str, Any], chart: Path) -> None:
-    calls = [name for name in TITLES if name in results["calls"]]
+    found = panels_of(results)
     style = {
         "svg.hashsalt": "worksgate",
         "svg.fonttype": "none",
@@ -34,10 +49,15 @@ def draw(results: dict[str, Any], chart: Path) -> None:
     }
     with plt.rc_context(style):
         figure, panels = plt.subplots(
-            len(calls), 1, figsize=(7.6, 2.5 * len(calls)), squeeze=False, layout="constrained"
+            len(found),
+            1,
+            figsize=(7.6, 2.5 * len(found)),
+            height_ratios=[len(rounds) + 1 for _, rounds, _ in found],
+            squeeze=False,
+            layout="constrained",
         )
-        for panel, name in zip(panels.flat, calls, strict=True):
-            _panel(panel, TITLES[name], results["calls"][name], BUDGETS[name])
+        for panel, one in zip(panels.flat, found, strict=True):
+            _panel(panel, *one)
         panels.flat[-1].set_xlabel("answers per second, one server core")
         figure.savefig(chart, metadata={"Date": None, "Creator": None})
 
@@ -50,7 +70,7 @@ def _panel(panel: Any, title: str, found: dict[str, Any], budgets: dict[str, flo
     panel.barh(
         [NAMES[name] for name in names],
         [medians[name] for name in names],
-        color=[OURS if name == "worksgate" else OTHERS for name in names],
+        color=[OURS if name in ("worksgate", "postgres") else OTHERS for name in names],
         height=0.6,
     )
     for place, name in enumerate(names):

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import provision
 from load import Failed, Template
@@ -66,7 +66,8 @@ class Worksgate:
 
     name = "worksgate"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
+        """``settings`` are variables of the environment, beside those that are needed here."""
         folder.mkdir(parents=True)
         self.folder = folder
         self.port = free_port()
@@ -75,6 +76,7 @@ class Worksgate:
             "WORKSGATE_DATABASE_URL": f"sqlite:///{self.database}",
             "WORKSGATE_PUBLIC_URL": f"http://127.0.0.1:{self.port}",
             "WORKSGATE_PORT": str(self.port),
+            **settings,
         }
         added = self.command("client", "add", "Benchmark", "--redirect-uri", CALLBACK, "--json")
         client = json.loads(added)
@@ -127,11 +129,12 @@ class Worksgate:
         length = len(values[0])
         return Template.form("/userInfo", self._credentials(), "access_token", length)
 
-    def check_tokens(self, answers: int) -> None:
+    def check_tokens(self, answers: int, unheard: int = 0) -> None:
+        """As the contract says; of ``unheard`` calls it is not known what became of them."""
         used, tokens = (
             now - before for now, before in zip(self._count(), self._before, strict=True)
         )
-        if not used == tokens == answers:
+        if used != tokens or not answers <= used <= answers + unheard:
             raise Failed(f"{answers} answers, but {used} used codes and {tokens} tokens")
 
     def check_audit(self, call: str, answers: int) -> None:
@@ -143,6 +146,21 @@ class Worksgate:
         self._audited[event] = found
         if found != expected:
             raise Failed(f"{answers} answers, but {found - expected + answers} audit records")
+
+    def only_account(self) -> dict[str, Any]:
+        """The row of the one person there is, by column."""
+        with closing(sqlite3.connect(self.database)) as db:
+            rows = db.execute("SELECT * FROM accounts")
+            return dict(
+                zip((column[0] for column in rows.description), rows.fetchone(), strict=True)
+            )
+
+    def add_accounts(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Add people; nothing of that is measured."""
+        columns = ", ".join(rows[0])
+        marks = ", ".join(f":{name}" for name in rows[0])
+        with closing(sqlite3.connect(self.database)) as db, db:
+            db.executemany(f"INSERT INTO accounts ({columns}) VALUES ({marks})", rows)
 
     def _records(self, event: str) -> int:
         with closing(sqlite3.connect(self.database, timeout=30)) as db:

@@ -47,6 +47,22 @@ class Template:
         return cls(("\r\n".join(lines) + "\r\n\r\n" + start + "{value}").encode())
 
     @classmethod
+    def page(cls, path: str, headers: Mapping[str, str] = MappingProxyType({})) -> "Template":
+        """The request of a browser for a page; the value is the end of its path."""
+        lines = [
+            f"GET {path}{{value}} HTTP/1.1",
+            "Host: 127.0.0.1",
+            "Accept: text/html",
+            *(f"{name}: {value}" for name, value in headers.items()),
+        ]
+        return cls(("\r\n".join(lines) + "\r\n\r\n").encode())
+
+    def closing(self) -> "Template":
+        """The same request, after which its connection ends."""
+        line, rest = self.text.split(b"\r\n", 1)
+        return Template(line + b"\r\nConnection: close\r\n" + rest)
+
+    @classmethod
     def bearer(cls, path: str) -> "Template":
         """A request without a body, whose access token is the value."""
         lines = (

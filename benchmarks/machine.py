@@ -53,10 +53,10 @@ def versions(django_python: Path | None) -> dict[str, str]:
         "SQLite": sqlite3.sqlite_version,
         **{name: version(name) for name in ("worksgate", "uvicorn", "uvloop", "httptools")},
         "argon2-cffi": version("argon2-cffi"),
-        "wrk": _first_line("wrk", "--version").removeprefix("wrk ").split(" [")[0],
+        "wrk": first_line("wrk", "--version").removeprefix("wrk ").split(" [")[0],
     }
     if shutil.which("node"):
-        found["Node.js"] = _first_line("node", "--version").lstrip("v")
+        found["Node.js"] = first_line("node", "--version").lstrip("v")
     if django_python is not None:
         script = (
             "from importlib.metadata import version as v\n"
@@ -65,6 +65,13 @@ def versions(django_python: Path | None) -> dict[str, str]:
         lines = subprocess.run([django_python, "-c", script], capture_output=True, text=True)
         found |= dict(line.split() for line in lines.stdout.splitlines())
     return found
+
+
+def valkey_version() -> str:
+    """Of the server that stands for Valkey here."""
+    program = shutil.which("valkey-server") or "redis-server"
+    words = first_line(program, "--version").split()
+    return next(word.removeprefix("v=") for word in words if word.startswith("v="))
 
 
 def sync_rate(folder: Path, seconds: float = 1.0) -> float:
@@ -95,15 +102,33 @@ def memory_of(pid: int) -> float:
 def processor_seconds(pid: int) -> float:
     """The processor time that a process and its children have used so far."""
     seconds = 0.0
-    for one in _family(pid):
+    for one in family(pid):
         fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
         seconds += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     return seconds
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
+    """A process and all that come from it."""
     children = Path(f"/proc/{pid}/task/{pid}/children")
-    return [pid, *(each for child in children.read_text().split() for each in _family(int(child)))]
+    return [pid, *(each for child in children.read_text().split() for each in family(int(child)))]
+
+
+def first_thread_seconds(pid: int) -> float:
+    """The processor time of a process's first thread: in a server of ours, the event loop."""
+    return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]) / 1e9
+
+
+def network_counters(*names: str) -> dict[str, int]:
+    """What ``nstat -az`` tells of the TCP counters with these names (TcpExt…)."""
+    lines = [line.split() for line in Path("/proc/net/netstat").read_text().splitlines()]
+    found = {
+        f"TcpExt{name}": int(value)
+        for header, values in zip(lines[::2], lines[1::2], strict=True)
+        if header[0] == "TcpExt:"
+        for name, value in zip(header[1:], values[1:], strict=True)
+    }
+    return {name: found[name] for name in names}
 
 
 def _siblings(core: int) -> set[int]:
@@ -146,6 +171,6 @@ def _disk(folder: Path) -> str:
     return f"{found[0]} on a {kind}"
 
 
-def _first_line(*command: str) -> str:
+def first_line(*command: str) -> str:
     found = subprocess.run(command, capture_output=True, text=True)
     return (found.stdout or found.stderr).splitlines()[0].strip()

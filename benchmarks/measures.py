@@ -12,6 +12,8 @@ from typing import Any
 import load
 import machine
 from contestants import Bare, Contestant, Django, DjangoInClear, Node, NodeOpenId, Worksgate
+from databases import running_postgres, running_valkey
+from elsewhere import BareOnPostgres, WorksgateOnPostgres, WorksgateOnValkey
 from load import Result
 from machine import Cores
 from process import Server, worksgate
@@ -75,7 +77,7 @@ class Course:
                 facts = result.as_json() | {"processor_us": round(microseconds, 1)}
                 self.found.setdefault(contestant.name, []).append(facts)
                 self._plan.say(
-                    f"{self._call:9} round {number + 1}/{rounds}  {contestant.name:10} "
+                    f"{self._call:9} round {number + 1}/{rounds}  {contestant.name:13} "
                     f"{result.rate:8,.0f}/s  p99 {result.p99:.1f} ms  {microseconds:.0f} µs each"
                 )
 
@@ -127,11 +129,11 @@ class Course:
         # What was put off until after the answer, as the audit records are, was paid by now.
         contestant.check_audit(self._call, result.answers)
         used = machine.processor_seconds(server.process.pid) - before
-        _rest(server.process.pid)
+        rest(server.process.pid)
         return result, used / result.answers * 1e6
 
 
-def _rest(pid: int, longest: float = 30.0) -> None:
+def rest(pid: int, longest: float = 30.0) -> None:
     """Wait until a server has done with what was sent to it, so that it slows no other down."""
     until = time.monotonic() + longest
     before = machine.processor_seconds(pid)
@@ -155,6 +157,34 @@ def calls(plan: Plan, names: Sequence[str], *, peers: bool) -> dict[str, Any]:
     if peers:
         _calls_of_peers(plan, courses)
     return found | {name: course.found for name, course in courses.items()}
+
+
+def on_postgres(plan: Plan) -> dict[str, Any]:
+    """Tokens and user info of Worksgate on PostgreSQL and of the bare handler, in turns."""
+    with running_postgres(plan.folder / "postgres", plan.cores.load) as server:
+        return _in_turns(
+            plan,
+            [
+                WorksgateOnPostgres(plan.folder / "on_postgres", server),
+                BareOnPostgres(plan.folder / "bare_on_postgres", server),
+            ],
+        )
+
+
+def on_valkey(plan: Plan) -> dict[str, Any]:
+    """Tokens and user info with Valkey for what is short-lived, and on SQLite alone, in turns."""
+    with running_valkey(plan.folder / "valkey", plan.cores.load) as server:
+        on_sqlite = Worksgate(plan.folder / "beside_valkey")
+        on_sqlite.name = "sqlite"
+        return _in_turns(plan, [WorksgateOnValkey(plan.folder / "on_valkey", server), on_sqlite])
+
+
+def _in_turns(plan: Plan, contestants: Sequence[Contestant]) -> dict[str, Any]:
+    courses = {name: Course(plan, name) for name in ("token", "userinfo")}
+    with running(contestants, plan.cores.server):
+        for course in courses.values():
+            course.run(contestants, min(plan.rounds, 3))
+    return {name: course.found for name, course in courses.items()}
 
 
 def _calls_of_peers(plan: Plan, courses: dict[str, Course]) -> None:
@@ -321,3 +351,20 @@ def crowded(plan: Plan, tokens: int) -> dict[str, Any]:
         course.run(both, plan.rounds)
     size = full.database.stat().st_size / 2**30
     return {"tokens": tokens, "fill_seconds": round(seconds), "gib": round(size, 2), **course.found}
+
+
+def crowded_on_postgres(plan: Plan, tokens: int) -> dict[str, Any]:
+    """The same on PostgreSQL: two databases of one server, one of them full."""
+    from crowd_postgres import fill, size
+
+    with running_postgres(plan.folder / "postgres_crowd", plan.cores.load) as server:
+        empty = WorksgateOnPostgres(plan.folder / "empty_on_postgres", server)
+        full = WorksgateOnPostgres(plan.folder / "full_on_postgres", server)
+        empty.name, full.name = "empty", "full"
+        seconds = full.run(lambda db: fill(db, full.client_id, tokens, plan.say))
+        gib = full.run(size) / 2**30
+        course = Course(plan, "token")
+        both: list[Contestant] = [empty, full]
+        with running(both, plan.cores.server):
+            course.run(both, plan.rounds)
+    return {"tokens": tokens, "fill_seconds": round(seconds), "gib": round(gib, 2), **course.found}

@@ -1,4 +1,4 @@
-"""Sets up what the benchmarks need and the project does not: wrk, the peers, the chart library.
+"""Sets up what the benchmarks need and the project does not: load generators, peers, libraries.
 
 Everything goes into ``benchmarks/.peers`` and ``peers/node/node_modules``, is pinned with hashes,
 and is left alone when it is there already.
@@ -47,9 +47,24 @@ def django_peer() -> Path:
     return _environment("django", DJANGO / "requirements.txt")
 
 
-def chart_python() -> Path:
-    """The interpreter that has the chart library. Raises Missing."""
-    return _environment("chart", HERE.parent / "requirements" / "bench.txt")
+def drawing_python() -> Path:
+    """The interpreter that has the libraries for the chart and the simulation. Raises Missing."""
+    return _environment("drawing", HERE.parent / "requirements" / "bench.txt")
+
+
+def open_loop() -> Path:
+    """The load generator that waits for nobody, compiled from ``openloop.c``. Raises Missing."""
+    source, program = HERE / "openloop.c", PEERS / "openloop"
+    mark, wanted = program.with_suffix(".set-up"), _fingerprint(source)
+    if not (program.exists() and mark.exists() and mark.read_text() == wanted):
+        if not shutil.which("gcc"):
+            _apt("gcc", "the compiler gcc")
+        if not Path("/usr/include/openssl/ssl.h").exists():
+            _apt("libssl-dev", "OpenSSL's header")
+        command: list[str | Path] = ["gcc", "-O2", "-o", program, source, "-lssl", "-lcrypto"]
+        _run(command, "gcc cannot compile openloop.c")
+        mark.write_text(wanted)
+    return program
 
 
 def _environment(name: str, requirements: Path) -> Path:

@@ -1,7 +1,7 @@
 """The page that tells the results: the budgets first, then what they were measured on."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,10 @@ NAMES = {
     "django_in_clear": "django-oauth-toolkit, SQLite, client secret in clear",
     "empty": "Worksgate, empty store",
     "full": "Worksgate, full store",
+    "postgres": "Worksgate on PostgreSQL",
+    "bare_postgres": "bare ASGI handler, same statement",
+    "valkey": "Worksgate with Valkey",
+    "sqlite": "Worksgate on SQLite alone",
 }
 CALLS = {"token": "code → token", "userinfo": "user info"}
 BUDGETS = {
@@ -25,6 +29,14 @@ BUDGETS = {
     "userinfo": {"bare": 0.7},
 }
 """What the speed of Worksgate is to be, as a multiple of the other's (docs/decisions/0016)."""
+POSTGRES_BUDGETS = {"token": {"bare_postgres": 0.7}, "userinfo": {}}
+OVERLOADS = {
+    "token_tls": "token calls, TLS",
+    "page_tls": "sign-in pages, TLS",
+    "userinfo_tcp": "user info calls, no TLS",
+}
+COSTS = {"page": "sign-in page", "form": "form", "token": "token", "userinfo": "user info"}
+STORES = {"sqlite": "SQLite", "postgres": "PostgreSQL", "valkey": "Valkey, people on SQLite"}
 
 
 @dataclass(frozen=True)
@@ -58,8 +70,90 @@ def as_markdown(results: dict[str, Any], chart: str | None) -> str:
     for name, title in CALLS.items():
         if name in results.get("calls", {}):
             parts += [f"## {title}", "", *_calls(results["calls"][name]), ""]
+    parts += _elsewhere(results)
+    if "overload" in results:
+        parts += ["## More than can be served", "", *_overloads(results["overload"]), ""]
+    if "figures" in results:
+        parts += ["## What each request costs", "", *_costs(results["figures"]), ""]
     parts += ["## Measured on", "", *_facts(results["machine"] | results["versions"]), ""]
+    if "apart" in results:
+        parts += ["Measured apart from the rest:", "", *_facts(results["apart"]), ""]
     return "\n".join([*parts, _NOTES])
+
+
+def _elsewhere(results: dict[str, Any]) -> list[str]:
+    """Calls where codes and tokens are not in an empty file of SQLite."""
+    parts = []
+    for part, where in (("postgres", "on PostgreSQL"), ("valkey", "with Valkey")):
+        for name, title in CALLS.items():
+            if part in results:
+                parts += [f"## {title}, {where}", "", *_calls(results[part][name]), ""]
+    for part, where in (("long", "on SQLite"), ("long_postgres", "on PostgreSQL")):
+        if part in results:
+            found = results[part]
+            parts += [
+                f"## code → token with {found['tokens']:,} live tokens, {where}",
+                "",
+                f"They were made in {found['fill_seconds']:,} s and take {found['gib']:.1f} GiB.",
+                "",
+                *_calls({name: found[name] for name in ("empty", "full")}),
+                "",
+            ]
+    return parts
+
+
+def _overloads(found: dict[str, Any]) -> list[str]:
+    columns: dict[str, Callable[[dict[str, Any]], str]] = {
+        "capacity a second": lambda one: f"{one['capacity']:,.0f}",
+        "offered a second": lambda one: f"{one['offered_rate']:,.0f} ({_times(one)})",
+        "useful a second": lambda one: f"{one['useful'] / one['seconds']:,.0f}",
+        "answered": lambda one: _share(one, "good"),
+        "p50 / p99 ms": lambda one: f"{one['good_p50_ms']:,.0f} / {one['good_p99_ms']:,.0f}",
+        "503": lambda one: _share(one, "refused"),
+        "503 p50 / longest ms": lambda one: (
+            f"{one['refused_p50_ms']:,.0f} / {one['refused_max_ms']:,.0f}"
+        ),
+        "after 3 s": lambda one: _share(one, "late"),
+        "closed": lambda one: _share(one, "broken"),
+        "no answer in 4 s": lambda one: _share(one, "unanswered"),
+        "ListenOverflows / Drops": lambda one: (
+            f"{one['TcpExtListenOverflows']:,} / {one['TcpExtListenDrops']:,}"
+        ),
+        "capacity afterwards": lambda one: f"{one['capacity_afterwards']:,.0f}",
+    }
+    names = [name for name in OVERLOADS if name in found]
+    rows = [(what, *(of(found[name]) for name in names)) for what, of in columns.items()]
+    return _table(("", *(OVERLOADS[name] for name in names)), rows)
+
+
+def _times(one: dict[str, Any]) -> str:
+    return f"{one['offered_rate'] / one['capacity']:.1f} ×"
+
+
+def _share(one: dict[str, Any], name: str) -> str:
+    return f"{one[name] / one['offered']:.1%}"
+
+
+def _costs(found: dict[str, Any]) -> list[str]:
+    rows = [
+        (
+            STORES[store],
+            title,
+            f"{found[store][kind]['server_us']:,.0f}",
+            f"{found[store][kind]['loop_us']:,.0f}",
+            f"{found[store][kind]['database_us']:,.0f}" if store != "sqlite" else "",
+        )
+        for store in STORES
+        if store in found
+        for kind, title in COSTS.items()
+    ]
+    hashing = (
+        f"Processor time in microseconds. One argon2id hash takes {found['hash_ms']:.1f} ms; "
+        f"{found['hashing_threads']} threads with nothing else to do make "
+        f"{found['hashes_per_second']:.0f} a second. It is part of what the server spends on a "
+        "form, and not of what its event loop does."
+    )
+    return [hashing, "", *_table(("", "request", "server", "event loop", "database"), rows)]
 
 
 _NOTES = """\
@@ -69,6 +163,12 @@ _NOTES = """\
   database, a JSON line for each event in a file.
 - **The bare ASGI handler** (`bare.py`) has the same server, tables, statements and group commit,
   and nothing else: no checks beyond the secret and the code, no audit, no log.
+- **On PostgreSQL** both have everything in one, with `fsync` and `synchronous_commit` on, ten
+  connections each for codes and tokens, and no checkpoint within a round. The bare handler
+  (`bare_postgres.py`) sends the same statement through the same driver. PostgreSQL shares its core
+  with the load, so these are not the most that two full cores could do.
+- **With Valkey** codes and tokens are in a Valkey in memory, on the core of the load; people and
+  audit records are in SQLite.
 - **node-oidc-provider** keeps everything in memory. It takes part twice: as plain OAuth, and as
   OpenID Connect, where it signs an ID token for each access token. The budget is held against the
   latter ([why](../docs/decisions/0016-what-the-budgets-are-held-against.md)).
@@ -85,6 +185,13 @@ _NOTES = """\
   more logins than can be checked are thrown at the same process, at random moments and whether or
   not others have been answered, with the same token calls: most are told within milliseconds that
   too many people are signing in.
+- **More than can be served**: first the capacity, by 128 callers in turns; then ten times as many
+  a second by callers that wait for nobody (`openloop.c`), each on a connection of its own from one
+  of 250 addresses, and with TLS agreed on anew. *Useful* is an answer within the 3 s that LINE
+  WORKS waits, as long as the load lasts. Where one core cannot make ten times as many, or has no
+  files left for connections, the table says what it did offer.
+- **What each request costs** is the processor time of the server, of its first thread alone, and
+  of all processes of the database, kept busy and after a warm-up.
 """
 
 
@@ -92,10 +199,19 @@ def lines(results: dict[str, Any]) -> list[Line]:
     """The budgets that this run can judge."""
     calls = results.get("calls", {})
     found = [line for call in CALLS for line in _ratios(calls.get(call, {}), call)]
-    if "long" in results:
-        long = results["long"]
-        what = f"code → token with {long['tokens']:,} live tokens ÷ with none"
-        found.append(_ratio(what, long["full"], long["empty"], 0.8))
+    for part, where in (("long", "SQLite"), ("long_postgres", "PostgreSQL")):
+        if part in results:
+            long = results[part]
+            what = f"code → token with {long['tokens']:,} live tokens ÷ with none, {where}"
+            found.append(_ratio(what, long["full"], long["empty"], 0.8))
+    for part, other in (("postgres", "bare_postgres"), ("valkey", "sqlite")):
+        for name in CALLS if part in results else ():
+            rounds = results[part][name]
+            budget = POSTGRES_BUDGETS[name].get(other)
+            what = f"{CALLS[name]}: {NAMES[part]} ÷ {NAMES[other]}"
+            found.append(_ratio(what, rounds[part], rounds[other], budget))
+    for name, one in results.get("overload", {}).items():
+        found += _overload(f"{OVERLOADS[name]}, {_times(one)} what can be served", one)
     if "storm" in results:
         found += _storm(results["storm"]["rounds"])
     if "start" in results:
@@ -127,6 +243,26 @@ def _ratio(what: str, ours: Sequence[Any], theirs: Sequence[Any], budget: float 
     if budget is None:
         return Line(what, shown, "", None)
     return Line(what, shown, f"≥ {budget:g}", ratio >= budget)
+
+
+def _overload(what: str, one: dict[str, Any]) -> list[Line]:
+    useful, p99 = one["useful_share"], one["good_p99_ms"]
+    in_time = (one["good"] + one["refused"] - one["late"]) / one["offered"]
+    drops = one["TcpExtListenDrops"]
+    return [
+        Line(f"{what}: useful ÷ capacity", f"{useful:.2f}", "≥ 0.9", useful >= 0.9),
+        Line(f"{what}: p99 of the answered", f"{p99:,.0f} ms", "≤ 1,000 ms", p99 <= 1_000),
+        _slowest_refusal(what, one),
+        Line(f"{what}: answered or 503 within 3 s", f"{in_time:.1%}", "100 %", in_time == 1),
+        Line(f"{what}: dropped connections", f"{drops:,}", "0", not drops),
+    ]
+
+
+def _slowest_refusal(what: str, one: dict[str, Any]) -> Line:
+    slowest = one["refused_max_ms"]
+    if not one["refused"]:
+        return Line(f"{what}: slowest 503", "there was none", "≤ 300 ms", None)
+    return Line(f"{what}: slowest 503", f"{slowest:,.0f} ms", "≤ 300 ms", slowest <= 300)
 
 
 def _storm(rounds: Sequence[Any]) -> list[Line]:

@@ -1,7 +1,9 @@
 """Runs the benchmarks and writes RESULTS.md, results.json and results.svg: ``make bench``.
 
 Installs what it needs (see ``provision``), measures in turns on one core with the load on another,
-and checks after each round that the database holds what was answered.
+and checks after each round that the database holds what was answered. A part that is measured by
+itself with ``--keep`` takes its place among the results that are there; ``capacity`` reckons with
+those and measures nothing (see ``capacity.py``).
 """
 
 import argparse
@@ -14,19 +16,25 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import figures
 import machine
 import measures
+import overload
 import provision
 import report
+from databases import _program
 from load import Failed
 
 HERE = Path(__file__).parent
-MEASURES = ("token", "userinfo", "start", "storm")
+MEASURES = ("token", "userinfo", "start", "storm", "postgres", "valkey", "overload", "figures")
+LONG = ("long", "long_postgres")
+CAPACITY = "capacity"
 
 
 def main() -> int:
@@ -36,6 +44,9 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=provision.PEERS))
     began = time.monotonic()
     try:
+        if options.only == {CAPACITY}:
+            reckon(options.output)
+            return 0
         provision.require_wrk()
         results = measure(options, folder)
     except (provision.Missing, Failed) as problem:
@@ -44,7 +55,11 @@ def main() -> int:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     results["minutes"] = round((time.monotonic() - began) / 60, 1)
+    if options.keep:
+        results = among(kept(options.output), results)
     write(results, options.output)
+    if CAPACITY in options.only:
+        reckon(options.output)
     print((options.output / "RESULTS.md").read_text("utf-8"))
     return 0
 
@@ -53,21 +68,24 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short round; tells nothing")
     parser.add_argument("--long", action="store_true", help="also with 10 million live tokens")
-    parser.add_argument("--only", help=f"some of {','.join(MEASURES)},long")
-    parser.add_argument("--rounds", type=int, help="rounds of each measurement (5)")
-    parser.add_argument("--seconds", type=float, help="seconds of each round (6)")
+    parser.add_argument("--only", help=f"some of {','.join((*MEASURES, *LONG, CAPACITY))}")
+    parser.add_argument("--keep", action="store_true", help="keep the results of the other parts")
+    parser.add_argument("--rounds", type=int, help="rounds of each measurement (3)")
+    parser.add_argument("--seconds", type=float, help="seconds of each round (4)")
+    parser.add_argument("--overload-seconds", type=float, help="seconds of each overload (10)")
     parser.add_argument("--connections", type=int, default=32, help="that are kept open (32)")
     parser.add_argument("--tokens", type=int, default=10_000_000, help="how many --long has")
     parser.add_argument("--without-peers", action="store_true", help="only Worksgate and bare")
     parser.add_argument("--output", type=Path, help="the folder for the results")
     options = parser.parse_args(arguments)
-    options.rounds = options.rounds or (1 if options.quick else 5)
-    options.seconds = options.seconds or (2.0 if options.quick else 6.0)
+    options.rounds = options.rounds or (1 if options.quick else 3)
+    options.seconds = options.seconds or (2.0 if options.quick else 4.0)
+    options.overload_seconds = options.overload_seconds or (3.0 if options.quick else 10.0)
     # What is measured in passing must not take the place of what was measured with care.
     options.output = options.output or (provision.PEERS / "quick" if options.quick else HERE)
     options.only = set((options.only or ",".join(MEASURES)).split(","))
-    options.only |= {"long"} if options.long else set()
-    if unknown := options.only - {*MEASURES, "long"}:
+    options.only |= set(LONG) if options.long else set()
+    if unknown := options.only - {*MEASURES, *LONG, CAPACITY}:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     return options
 
@@ -93,10 +111,26 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         results["start"] = measures.start(plan, 2 if options.quick else 5)
     if "storm" in options.only:
         results["storm"] = measures.storm(plan)
-    if "long" in options.only:
-        results["long"] = measures.crowded(plan, options.tokens)
+    for name, measured in others(plan, options).items():
+        if name in options.only:
+            try:
+                results[name] = measured()
+            except provision.Missing as problem:
+                say(f"{name} is left out: {problem}")
     results["versions"] = versions(results)
     return results
+
+
+def others(plan: measures.Plan, options: argparse.Namespace) -> dict[str, Callable[[], Any]]:
+    """The parts that need something which may not be here."""
+    return {
+        "postgres": lambda: measures.on_postgres(plan),
+        "valkey": lambda: measures.on_valkey(plan),
+        "overload": lambda: overload.overload(plan, options.overload_seconds),
+        "figures": lambda: figures.figures(plan),
+        "long": lambda: measures.crowded(plan, options.tokens),
+        "long_postgres": lambda: measures.crowded_on_postgres(plan, options.tokens),
+    }
 
 
 def arguments_of_make() -> list[str]:
@@ -108,6 +142,10 @@ def versions(results: dict[str, Any]) -> dict[str, str]:
     calls = results.get("calls", {})
     peers = calls.get("token") or calls.get("userinfo") or {}
     found = machine.versions(provision.django_peer() if "django_in_clear" in peers else None)
+    if "postgres" in results or "long_postgres" in results:
+        found["PostgreSQL"] = machine.first_line(_program("postgres"), "--version").split()[2]
+    if "valkey" in results:
+        found["Valkey"] = machine.valkey_version()
     if "node" in peers:
         package = provision.node_peer() / "node_modules" / "oidc-provider" / "package.json"
         found["oidc-provider"] = json.loads(package.read_text())["version"]
@@ -120,7 +158,7 @@ def write(results: dict[str, Any], folder: Path) -> None:
     raw.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
     chart = folder / "results.svg"
     chart.unlink(missing_ok=True)
-    if "calls" in results:
+    if results.keys() & {"calls", "postgres"}:
         draw(raw, chart)
     text = report.as_markdown(results, chart.name if chart.exists() else None)
     (folder / "RESULTS.md").write_text(text, "utf-8")
@@ -128,13 +166,54 @@ def write(results: dict[str, Any], folder: Path) -> None:
 
 def draw(raw: Path, chart: Path) -> None:
     try:
-        python = provision.chart_python()
+        python = provision.drawing_python()
     except provision.Missing as problem:
         say(f"no chart: {problem}")
         return
     # matplotlib keeps a list of fonts somewhere in the home folder otherwise.
-    environment = {**os.environ, "MPLCONFIGDIR": str(provision.PEERS / "chart" / "fonts")}
+    environment = {**os.environ, "MPLCONFIGDIR": str(provision.PEERS / "drawing" / "fonts")}
     subprocess.run([python, HERE / "chart.py", raw, chart], check=True, env=environment)
+
+
+def kept(folder: Path) -> dict[str, Any]:
+    """The results that are there already, if any."""
+    raw = folder / "results.json"
+    results: dict[str, Any] = json.loads(raw.read_text("utf-8")) if raw.exists() else {}
+    return results
+
+
+def among(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """The new parts in the place of the old ones, and when and how they were measured."""
+    if not old:
+        return new
+    measured = {name: value for name, value in new.items() if name not in _ABOUT}
+    if "calls" in measured:
+        measured["calls"] = old.get("calls", {}) | measured["calls"]
+    apart = dict.fromkeys(measured, f"{new['date']}, `{new['command']}`")
+    return {
+        **old,
+        **measured,
+        "versions": old["versions"] | new["versions"],
+        "apart": old.get("apart", {}) | apart,
+    }
+
+
+_ABOUT = (
+    *("date", "command", "rounds", "seconds", "connections", "quick", "machine", "versions"),
+    "minutes",
+)
+"""What the results say beside the parts that were measured."""
+
+
+def reckon(folder: Path) -> None:
+    """Write what follows from the results into docs/capacity.md."""
+    try:
+        python = provision.drawing_python()
+    except provision.Missing as problem:
+        say(f"no capacity: {problem}")
+        return
+    page = provision.HERE.parent / "docs" / "capacity.md"
+    subprocess.run([python, HERE / "capacity.py", folder / "results.json", page], check=True)
 
 
 def say(text: str) -> None:

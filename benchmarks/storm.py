@@ -2,8 +2,6 @@
 
 import http.client
 import re
-import sqlite3
-from contextlib import closing
 from urllib.parse import quote, urlencode
 
 from contestants import CALLBACK, Worksgate
@@ -20,14 +18,12 @@ def prepare_people(installation: Worksgate) -> None:
     first = "user000@example.com"
     command = ("user", "add", first, "--external-key", "E-000", "--password-stdin")
     installation.command(*command, text=PASSWORD + "\n")
-    with closing(sqlite3.connect(installation.database)) as db, db:
-        columns = [row[1] for row in db.execute("PRAGMA table_info(accounts)")]
-        (row,) = db.execute("SELECT * FROM accounts").fetchall()
-        for number in range(1, STORM_PEOPLE):
-            values = [_changed(value, f"{number:03}") for value in row]
-            values[columns.index("id")] = f"{row[columns.index('id')][:-3]}{number:03}"
-            marks = ", ".join("?" for _ in columns)
-            db.execute(f"INSERT INTO accounts VALUES ({marks})", values)
+    first_row = installation.only_account()
+    rows = [
+        {name: _changed(name, value, f"{number:03}") for name, value in first_row.items()}
+        for number in range(1, STORM_PEOPLE)
+    ]
+    installation.add_accounts(rows)
 
 
 def login_call(installation: Worksgate, count: int) -> tuple[Template, list[str]]:
@@ -60,6 +56,8 @@ def login_call(installation: Worksgate, count: int) -> tuple[Template, list[str]
     return Template.form("/login?lang=en", fields, "username", length, headers), values
 
 
-def _changed(value: object, number: str) -> object:
-    """A text of the first account with its number replaced."""
-    return value.replace("000", number, 1) if isinstance(value, str) and "$" not in value else value
+def _changed(name: str, value: object, number: str) -> object:
+    """A text of the first account with its number replaced; the hash stays as it is."""
+    if not isinstance(value, str) or "$" in value:
+        return value
+    return value[:-3] + number if name == "id" else value.replace("000", number, 1)

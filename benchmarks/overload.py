@@ -1,0 +1,162 @@
+"""Ten times as many requests as can be served, by callers that wait for nobody (F-23)."""
+
+import secrets
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import machine
+from contestants import CALLBACK, Worksgate
+from load import Failed, Template
+from measures import TOKENS, Plan, rest
+from openloop import Offer, closed_loop, open_loop
+from process import Server, worksgate
+
+TIMES = 10
+CONNECTIONS = 128
+"""Under way at once while the capacity is measured: enough to keep the server busy."""
+DROPS = ("TcpExtListenOverflows", "TcpExtListenDrops")
+"""What the system counts where it forgets a connection, which its caller tries again in 1 s."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of request, and whether its connections speak TLS."""
+
+    name: str
+    call: str
+    tls: bool
+
+
+KINDS = (
+    Kind("token_tls", "token", tls=True),
+    Kind("page_tls", "page", tls=True),
+    Kind("userinfo_tcp", "userinfo", tls=False),
+)
+
+
+def overload(plan: Plan, seconds: float) -> dict[str, Any]:
+    """Each kind of request at ``TIMES`` its capacity for so many seconds, on one core."""
+    return {kind.name: _overload(plan, kind, seconds) for kind in KINDS}
+
+
+def _overload(plan: Plan, kind: Kind, seconds: float) -> dict[str, Any]:
+    installation = Worksgate(plan.folder / f"overload_{kind.name}")
+    server = _serve(installation, plan.cores.server, tls=kind.tls)
+    try:
+        capacity = _capacity(plan, installation, kind)
+        rest(server.process.pid)
+        template, values = _requests(installation, kind, int(TIMES * capacity * seconds) + 1_000)
+        before = machine.network_counters(*DROPS)
+        offer = open_loop(
+            installation.port,
+            template,
+            values,
+            rate=TIMES * capacity,
+            seconds=seconds,
+            core=plan.cores.load,
+            once=kind.call == "token",
+            tls=kind.tls,
+        )
+        after = machine.network_counters(*DROPS)
+        rest(server.process.pid)
+        _check(installation, kind, offer)
+        recovered = _capacity(plan, installation, kind)
+    finally:
+        server.stop()
+    found = {
+        "capacity": round(capacity, 1),
+        "wanted_rate": round(TIMES * capacity, 1),
+        "offered_rate": round(offer.offered / offer.seconds, 1),
+        "useful_share": round(offer.useful_rate / capacity, 3),
+        "generator_load": round(offer.generator_seconds / offer.seconds, 2),
+        "capacity_afterwards": round(recovered, 1),
+        **{name: after[name] - before[name] for name in DROPS},
+        **asdict(offer),
+    }
+    plan.say(
+        f"overload  {kind.name:13} {found['offered_rate']:,.0f}/s offered, capacity "
+        f"{capacity:,.0f}/s: useful {found['useful_share']:.2f}, p99 {offer.good_p99_ms:.0f} ms"
+    )
+    return found
+
+
+def _serve(installation: Worksgate, core: int | None, *, tls: bool) -> Server:
+    command = worksgate("serve")
+    if tls:
+        certificate, key = _certificate(installation.folder)
+        command += ["--tls-cert", str(certificate), "--tls-key", str(key)]
+        installation.environment["WORKSGATE_PUBLIC_URL"] = f"https://127.0.0.1:{installation.port}"
+    installation.server = Server(
+        command,
+        installation.port,
+        installation.folder,
+        core=core,
+        environment=installation.environment,
+    )
+    installation.server.wait()
+    time.sleep(0.5)  # the port is open a moment before the first request is answered
+    return installation.server
+
+
+def _certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate of its own, as is usual today: an elliptic curve."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    command: list[str | Path] = ["openssl", "req", "-x509", "-nodes", "-days", "2"]
+    command += ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-subj", "/CN=127.0.0.1"]
+    done = subprocess.run(
+        [*command, "-keyout", key, "-out", certificate], capture_output=True, text=True
+    )
+    if done.returncode:
+        raise Failed(f"openssl: {done.stderr.strip()[-300:]}")
+    return certificate, key
+
+
+def _capacity(plan: Plan, installation: Worksgate, kind: Kind) -> float:
+    """Good answers a second, each on a connection of its own."""
+    template, values = _requests(installation, kind, int(5_000 * plan.seconds))
+    offer = closed_loop(
+        installation.port,
+        template,
+        values,
+        seconds=plan.seconds,
+        connections=CONNECTIONS,
+        core=plan.cores.load,
+        once=kind.call == "token",
+        tls=kind.tls,
+    )
+    if offer.refused or offer.odd or offer.broken or offer.unanswered or not offer.good:
+        raise Failed(f"the capacity cannot be measured: {offer}")
+    _check(installation, kind, offer)
+    return offer.useful_rate
+
+
+def _requests(installation: Worksgate, kind: Kind, count: int) -> tuple[Template, Sequence[str]]:
+    if kind.call == "token":
+        codes = installation.codes(count)
+        return installation.token_call(codes), codes
+    if kind.call == "userinfo":
+        tokens = installation.tokens(TOKENS)
+        return installation.user_info_call(tokens), tokens
+    query = {
+        "response_type": "code",
+        "client_id": installation.client_id,
+        "redirect_uri": f"{CALLBACK}?state=",
+    }
+    return Template.page(f"/login?{urlencode(query)}"), [
+        secrets.token_hex(8) for _ in range(TOKENS)
+    ]
+
+
+def _check(installation: Worksgate, kind: Kind, offer: Offer) -> None:
+    """Raise Failed unless the database holds what was answered, and nothing by halves.
+
+    A token of which the caller did not hear, for it had given up, is one more.
+    """
+    if kind.call == "token":
+        unheard = offer.offered - offer.good
+        installation.check_tokens(offer.good, unheard)
