@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tools.links import anchors, broken_links, pages
+from tools.links import anchors, broken_links, broken_names, pages
 
 PAGE = """# Worksgate & co.
 
@@ -57,6 +57,15 @@ def test_link_that_leads_nowhere_is_found(root: Path, link: str) -> None:
     (root.parent / "outside.md").touch()
     page.write_text(f"{PAGE}\n\n{link}\n", "utf-8")
     assert len(list(broken_links(page, root))) == 1
+
+
+def test_pages_that_other_files_name_from_the_root_are_followed(root: Path) -> None:
+    file = root / "deploy" / "site.conf"
+    file.parent.mkdir()
+    file.write_text("# docs/other.md, docs/other.md#the-log-rule; docs/none.md.\n", "utf-8")
+    assert list(broken_names(file, root)) == ["docs/none.md"]
+    file.write_text("# docs/other.md#none\n", "utf-8")
+    assert list(broken_names(file, root)) == ["docs/other.md#none"]
 
 
 def test_headings_are_named_as_on_github(root: Path) -> None:

@@ -1,7 +1,9 @@
 """Checks that every relative link and image of the pages leads somewhere.
 
 It reads all Markdown files of the project, follows links to files and to headings, and prints each
-that is broken; the exit code is 1 if there is one. Links to other sites are not asked for.
+that is broken; the exit code is 1 if there is one. Links to other sites are not asked for. The
+files of deploy/ name pages from the root of the project, such as docs/install.md#backups; those
+are followed too.
 """
 
 import re
@@ -20,6 +22,7 @@ _LINK = re.compile(
 )
 _HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*#*$", re.MULTILINE)
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:|//")
+_NAMED_PAGE = re.compile(r"\bdocs/[\w/-]+\.md(?:#[\w-]+)?")
 
 
 def pages(root: Path) -> Iterator[Path]:
@@ -48,13 +51,24 @@ def broken_links(page: Path, root: Path) -> Iterator[str]:
     text = _CODE.sub("", _FENCE.sub("", page.read_text("utf-8")))
     for found in _LINK.findall(text):
         link = next(filter(None, found))
-        if _ELSEWHERE.match(link):
-            continue
-        name, _, anchor = link.partition("#")
-        target = (page.parent / unquote(name)).resolve() if name else page
-        inside = target.is_relative_to(root) and target.exists()
-        if not inside or (anchor and target.suffix == ".md" and anchor not in anchors(target)):
+        if not _ELSEWHERE.match(link) and not _leads_somewhere(link, page, page.parent, root):
             yield link
+
+
+def broken_names(file: Path, root: Path) -> Iterator[str]:
+    """The pages that a file of another kind names from the root, and that are not there."""
+    for link in _NAMED_PAGE.findall(file.read_text("utf-8")):
+        if not _leads_somewhere(link, file, root, root):
+            yield link
+
+
+def _leads_somewhere(link: str, file: Path, base: Path, root: Path) -> bool:
+    """Whether what a file names, as seen from ``base``, is a file or a heading within ``root``."""
+    name, _, anchor = link.partition("#")
+    target = (base / unquote(name)).resolve() if name else file
+    if not (target.is_relative_to(root) and target.exists()):
+        return False
+    return not anchor or target.suffix != ".md" or anchor in anchors(target)
 
 
 def main() -> int:
@@ -62,6 +76,12 @@ def main() -> int:
         f"{page.relative_to(ROOT)}: {link}"
         for page in pages(ROOT)
         for link in broken_links(page, ROOT)
+    ]
+    broken += [
+        f"{file.relative_to(ROOT)}: {link}"
+        for file in sorted((ROOT / "deploy").rglob("*"))
+        if file.is_file()
+        for link in broken_names(file, ROOT)
     ]
     for line in broken:
         print(line, file=sys.stderr)

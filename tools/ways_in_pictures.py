@@ -169,7 +169,7 @@ async def factors(studio: Studio, look: Look) -> Mapping[str, bytes]:
     await submit_login(tab, username, PASSWORD)
     await tab.wait_for_selector(".qr")
     shots["set-up"] = await shot(tab)
-    key = await tab.locator("details code").text_content()
+    key = await tab.locator("details .code").text_content()
     await tab.fill("#code", studio.code(str(key)))
     await tab.locator("form:has(#code) [type=submit]").click()
     await tab.wait_for_selector(".codes")
@@ -269,7 +269,7 @@ async def account(studio: Studio, look: Look) -> Mapping[str, bytes]:
 
 async def _add_factors(studio: Studio, look: Look, tab: Page, url: str) -> None:
     """Turn on the app whose picture is shown, and make a passkey."""
-    key = await tab.locator("details code").text_content()
+    key = await tab.locator("details .code").text_content()
     await tab.fill("#code", studio.code(str(key)))
     await tab.locator("form:has(#code) [type=submit]").click()
     await tab.wait_for_selector(".codes")

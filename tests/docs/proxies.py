@@ -6,19 +6,20 @@ Only what must differ on a test machine is replaced: ports, paths and the certif
 import os
 import re
 import socket
+import ssl
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from worksgate.server import with_trusted_proxies
@@ -93,6 +94,27 @@ class Proxy:
             connection.sendall(data)
             return connection.recv(4_096)
 
+    @contextmanager
+    def held(
+        self, number: int, unfinished: bytes, *, https: bool = True
+    ) -> Iterator[list[socket.socket]]:
+        """Connections from 127.0.0.1, on each of which a request was begun: those let in."""
+        port = self.ports.https if https else self.ports.http
+        tls = ssl.create_default_context()
+        tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+        with ExitStack() as opened:
+            connections = []
+            for _ in range(number):
+                with suppress(OSError):
+                    connection = socket.create_connection(("127.0.0.1", port), 2)
+                    opened.callback(connection.close)
+                    if https:
+                        connection = tls.wrap_socket(connection, server_hostname=HOST)
+                        opened.callback(connection.close)
+                    connection.sendall(unfinished)
+                    connections.append(connection)
+            yield connections
+
     def files_with(self, text: str) -> list[Path]:
         """All files that hold a text, logs or not, once all that was sent has been logged."""
         self._wait_for_logs()
@@ -111,11 +133,21 @@ class Proxy:
 
 
 class Upstream:
-    """Stands for Worksgate: tells what arrived, and answers with a redirect that holds a code."""
+    """Stands for Worksgate: tells what arrived, and answers with a redirect that holds a code.
 
-    def __init__(self, answer_code: str) -> None:
+    ``begun`` counts the requests whose head has come, but not the questions whether it is ready.
+    """
+
+    def __init__(self, answer_code: str, *, is_ready: bool = True) -> None:
         self._code = answer_code
-        app = Starlette(routes=[Route("/{path:path}", self._answer, methods=["GET", "POST"])])
+        self._is_ready = is_ready
+        self.begun = 0
+        app = Starlette(
+            routes=[
+                Route("/readyz", self._readiness),
+                Route("/{path:path}", self._answer, methods=["GET", "POST"]),
+            ]
+        )
         trusting = with_trusted_proxies(app, ("127.0.0.1/32",))
         config = uvicorn.Config(
             trusting,
@@ -139,8 +171,15 @@ class Upstream:
         self._thread.join(START_TIME)
         self._socket.close()
 
-    async def _answer(self, request: Request) -> JSONResponse:
-        body = await request.body()
+    async def _readiness(self, request: Request) -> Response:
+        return Response(status_code=200 if self._is_ready else 503)
+
+    async def _answer(self, request: Request) -> Response:
+        self.begun += 1
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return Response(status_code=400)
         assert request.client is not None
         arrived = {
             "caller": request.client.host,
@@ -177,7 +216,7 @@ def nginx(folder: Path, ports: Ports, certificate: Certificate) -> Iterator[Prox
         worker_processes 1;
         pid {folder}/nginx.pid;
         error_log {folder}/error.log info;
-        events {{ worker_connections 64; }}
+        events {{ worker_connections 512; }}
         http {{
             access_log {folder}/access.log combined;
             {places}
@@ -222,9 +261,9 @@ def haproxy(folder: Path, ports: Ports, certificate: Certificate) -> Iterator[Pr
         r"/etc/haproxy/certs/": f"{bundle}/",
         r"bind :443": f"bind 127.0.0.1:{ports.https}",
         r"bind :80": f"bind 127.0.0.1:{ports.http}",
-        r"server one 10\.0\.0\.11:8080": f"server one 127.0.0.1:{ports.upstream}",
-        r"^    server two .*\n": "",
-        r"maxconn 20000": "maxconn 500",
+        r"10\.0\.0\.11:8080": f"127.0.0.1:{ports.upstream}",
+        r"^    server two.*\n": "",
+        r"maxconn 20000": "maxconn 3000",
     }
     config = folder / "haproxy.cfg"
     config.write_text(_replaced(site, replacements), "utf-8")

@@ -1,11 +1,13 @@
 """What ``docs/install.md`` promises of nginx, Caddy and HAProxy: the log rule, and who calls.
 
 A request carries a mark wherever LINE WORKS puts something that no log may hold; then every file
-that the web server has written is searched for it.
+that the web server has written is searched for it. One address that holds all the connections it
+can get keeps no other out, and LINE WORKS is told of an outage in JSON.
 """
 
-import os
-import shutil
+import resource
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 from tests.docs.proxies import (
     CALLER,
     HOST,
+    START_TIME,
     Certificate,
     Ports,
     Proxy,
@@ -25,12 +28,21 @@ from tests.docs.proxies import (
     make_certificate,
     nginx,
 )
+from tests.machine import require
+
+from worksgate.oauth.errors import TemporarilyUnavailable
+from worksgate.oauth.model import ErrorStyle
+from worksgate.web.endpoints import RETRY_AFTER, error_body
 
 MARK = "canary7f3a"
 QUERY = (
     f"redirect_uri=https%3A%2F%2Fauth.worksmobile.com%2Fcb%3Fstate%3D{MARK}"
     f"&worksId={MARK}&password={MARK}"
 )
+CALL = f"POST /accessToken HTTP/1.1\r\nHost: {HOST}\r\n".encode()
+SLOW_BODY = CALL + b"Content-Length: 300\r\n\r\nx"
+OPEN_FILES = 4_096
+"""More than the connections of any test, at both of their ends."""
 
 
 class Start(Protocol):
@@ -45,10 +57,16 @@ class Start(Protocol):
 
 def needs(start: Start) -> Start:
     """The same. Its tests are left out where it is not installed; on CI they fail there."""
-    name = start.__name__
-    if shutil.which(name) is None and "CI" not in os.environ:
-        pytest.skip(f"{name} is not installed on this machine; CI installs it, and skips nothing")
+    require(start.__name__)
     return start
+
+
+@pytest.fixture(scope="module", autouse=True)
+def many_open_files() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(OPEN_FILES, hard)), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.fixture(scope="module")
@@ -162,3 +180,142 @@ def test_password_is_never_written_to_a_temporary_file(proxy: Proxy) -> None:
     answer = proxy.request("POST", "/login", body=b"password=" + b"x" * 60_000)
     assert answer.json()["body_size"] == 60_009
     assert bodies.stat().st_mtime_ns == before
+
+
+def assert_another_is_served(proxy: Proxy) -> None:
+    """Who calls from another address is answered within a second: the best of three tries."""
+    seconds = []
+    for _ in range(3):
+        began = time.monotonic()
+        answer = proxy.request("POST", "/accessToken", body=b"a=b")
+        seconds.append(time.monotonic() - began)
+        assert answer.status_code == 200
+        assert answer.json()["caller"] == CALLER
+    assert min(seconds) < 1, seconds
+
+
+@pytest.mark.parametrize(
+    ("proxy", "number"),
+    [(nginx, 600), (caddy, 600), (haproxy, 1_100)],
+    ids=["nginx", "caddy", "haproxy"],
+    indirect=["proxy"],
+)
+def test_f22_slow_bodies_from_one_address_keep_no_other_out(proxy: Proxy, number: int) -> None:
+    with proxy.held(number, SLOW_BODY):
+        assert_another_is_served(proxy)
+
+
+@pytest.mark.parametrize("proxy", [nginx], ids=["nginx"], indirect=True)
+@pytest.mark.parametrize(
+    ("scheme", "unfinished"),
+    [
+        ("https", CALL + b"Content-Length: 300000\r\n\r\nx"),
+        ("http", SLOW_BODY),
+        ("http", SLOW_BODY.replace(b"POST", b"GET")),
+    ],
+    ids=["too large", "plain http", "redirected"],
+)
+def test_f29_who_sends_on_after_an_answer_of_nginx_itself_keeps_no_other_out(
+    proxy: Proxy, scheme: str, unfinished: bytes
+) -> None:
+    with proxy.held(600, unfinished, https=scheme == "https"):
+        time.sleep(0.5)
+        assert_another_is_served(proxy)
+
+
+@pytest.mark.parametrize("proxy", [haproxy], ids=["haproxy"], indirect=True)
+def test_f29_one_address_gets_a_thousand_connections_of_haproxy_and_no_more(proxy: Proxy) -> None:
+    with proxy.held(1_100, CALL, https=False) as let_in:
+        assert_another_is_served(proxy)
+        assert 900 < sum(map(_is_open, let_in)) <= 1_000  # those of a test before may be closing
+
+
+def _is_open(connection: socket.socket) -> bool:
+    connection.setblocking(False)
+    try:
+        return bool(connection.recv(1))
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("proxy", [nginx, haproxy], ids=["nginx", "haproxy"], indirect=True)
+@pytest.mark.parametrize(
+    "unfinished",
+    [
+        SLOW_BODY,
+        CALL + b"X: %b\r\nContent-Length: 16384\r\n\r\n" % (b"x" * 7_700) + b"x" * 16_383,
+        CALL + b"X: %b\r\n" % (b"x" * 7_900) * 3 + b"Content-Length: 9000\r\n\r\n" + b"x" * 8_000,
+        CALL + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 16_000,
+    ],
+    ids=["nearly nothing", "nearly all", "long head", "chunks"],
+)
+def test_f22_a_body_is_passed_on_when_it_is_whole(
+    proxy: Proxy, upstream: Upstream, unfinished: bytes
+) -> None:
+    before = upstream.begun
+    with proxy.held(1, unfinished):
+        time.sleep(0.3)
+        assert_another_is_served(proxy)
+        assert upstream.begun == before + 3
+
+
+@pytest.mark.parametrize("proxy", [haproxy], ids=["haproxy"], indirect=True)
+def test_f23_what_only_begins_like_a_call_is_limited_like_a_page(proxy: Proxy) -> None:
+    page, call = (
+        f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
+        for path in ("/apiLoginx", "/apiLogin/acme")
+    )
+    with proxy.held(1, page * 310) as (connection,):
+        answers = b""
+        while b" 429 " not in answers:
+            answers += connection.recv(65_536)
+            assert answers.count(b"HTTP/1.1 200") <= 300
+    with proxy.held(1, call) as (connection,):
+        assert b" 200 " in connection.recv(4_096)
+
+
+@pytest.fixture
+def unready_haproxy(tmp_path: Path, certificate: Certificate) -> Iterator[Proxy]:
+    """A HAProxy that has taken out its only node, which lives but is not ready."""
+    start = needs(haproxy)
+    https, http = free_ports(2)
+    node = Upstream(answer_code=MARK, is_ready=False)
+    node.start()
+    try:
+        with start(tmp_path, Ports(https, http, node.port), certificate) as proxy:
+            log = tmp_path / "worksgate.log"
+            until = time.monotonic() + START_TIME
+            for backend in ("calls", "mail_clients", "pages"):
+                while f"{backend}/one is DOWN" not in log.read_text("utf-8"):
+                    assert time.monotonic() < until, log.read_text("utf-8")
+                    time.sleep(0.1)
+            yield proxy
+    finally:
+        node.stop()
+
+
+def test_f04_while_no_node_is_ready_haproxy_lets_the_nodes_answer(unready_haproxy: Proxy) -> None:
+    answers = [
+        unready_haproxy.request("POST", "/accessToken", body=b"a=b"),
+        unready_haproxy.get("/apiLogin/acme?password=x"),
+        unready_haproxy.get("/login"),
+    ]
+    assert [answer.json()["caller"] for answer in answers] == [CALLER] * 3
+
+
+@pytest.mark.parametrize("lonely_proxy", [haproxy], ids=["haproxy"], indirect=True)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/accessToken"), ("POST", "/userInfo"), ("GET", "/apiLogin/acme?password=x")],
+)
+def test_f04_while_no_node_can_be_reached_haproxy_answers_calls_as_a_node_would(
+    lonely_proxy: Proxy, method: str, path: str
+) -> None:
+    answer = lonely_proxy.request(method, path, body=b"a=b" if method == "POST" else b"")
+    assert answer.status_code == 503
+    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["retry-after"] == RETRY_AFTER.decode()
+    assert answer.json() == error_body(TemporarilyUnavailable(), ErrorStyle.CODE)
