@@ -21,7 +21,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tests.installation import Installation, installed
 
 from worksgate.demonstration import PASSWORD
-from worksgate.server import server_config, with_trusted_proxies
+from worksgate.server import with_trusted_proxies
+from worksgate.serving.uvicorn_config import server_config
+from worksgate.settings import Settings
 from worksgate.source_settings import SourceSettings
 
 START_TIME = 30.0
@@ -99,7 +101,7 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def serving(application: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
     """Serve an application in this loop, as ``worksgate serve`` would."""
-    server = _Server(server_config(lambda: application, *listener.getsockname()))
+    server = _Server(server_config(lambda: application, Settings()))
     running = asyncio.create_task(server.serve([listener]))
     while not server.started:
         assert not running.done()

@@ -56,7 +56,7 @@ async def test_r81_a_recovery_code_opens_once_for_who_has_lost_the_phone(
 async def set_up_app_without_script(premises: Premises, tab: Page) -> None:
     await give_password(premises, tab)
     await tab.locator("details summary").first.click()
-    key = await tab.locator("details code").inner_text()
+    key = await tab.locator("details .code").inner_text()
     app = pyotp.TOTP(key.replace(" ", ""))
     await tab.fill("#code", app.at(int(premises.installation.clock())))
     await tab.locator("form:has(#code) [type=submit]").click()

@@ -152,12 +152,12 @@ async def test_worksgate_believes_it(
     )
     source = OidcSource("partner", settings)
     try:
-        assert all(good for good, _ in await source.test(RETURN_URL))
-        departure = await source.begin(RETURN_URL)
-        answer = answer_in(await choose(http, departure.url, EMMA.name))
-        assert answer["state"] == departure.state
+        assert all(each.works for each in await source.test(RETURN_URL))
+        redirect = await source.begin(RETURN_URL)
+        answer = answer_in(await choose(http, redirect.url, EMMA.name))
+        assert answer["state"] == redirect.state
         assert answer["iss"] == partner.issuer
-        person = await source.finish(RETURN_URL, departure.kept, answer)
+        person = await source.finish(RETURN_URL, redirect.kept, answer)
     finally:
         await source.close()
     assert (person.username, person.name) == (EMMA.email, EMMA.name)

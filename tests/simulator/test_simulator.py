@@ -309,6 +309,17 @@ async def test_all_run_at_once_but_those_that_need_a_sign_in(
     assert page.text.count("As expected") == len(misbehaviour.SCENARIOS) - 1
     assert "runs 17 of 18." in page.text
     assert "Not as expected" not in page.text
+    assert "17 of 17 as expected" in text_of(page)
+
+
+async def test_the_summary_names_what_was_not_as_expected(
+    world: World, browser: httpx2.AsyncClient
+) -> None:
+    await browser.post("/misbehave/unknown_token")
+    world.sso.token_body = b'{"error": "201", "error_description": "always this one"}'
+    await browser.post("/misbehave/unknown_code")
+    words = text_of(await browser.get("/misbehave"))
+    assert "1 of 2 as expected Not as expected: A made-up code" in words
 
 
 async def test_unknown_misbehaviour_is_not_found(browser: httpx2.AsyncClient) -> None:
@@ -325,7 +336,7 @@ async def test_sign_out_at_line_works_goes_to_the_logout_url(
     page = await browser.post("/sign-out")
     assert world.sso.seen[-1] == ("logout", {"redirect_uri": f"{world.origin}/signed-out"})
     assert page.url.path == "/signed-out"
-    assert "has no session at LINE WORKS any more" in page.text
+    assert "has no session at LINE WORKS any more" in text_of(page)
     assert "key-of-hana" not in (await browser.get("/")).text
 
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
+from worksgate.account_values import Visitor
 from worksgate.administration import Administration, NewClient, NotFound
 from worksgate.bootstrap import open_administration, open_installation
 from worksgate.config import checked
@@ -26,13 +27,13 @@ from worksgate.demonstration.people import (
 )
 from worksgate.factors.totp import INTERVAL
 from worksgate.oauth.model import ImapPasswords, Session, SessionKeyCheck
-from worksgate.self_service import SelfService, Visitor
+from worksgate.self_service import SelfService
 from worksgate.settings import Settings
 from worksgate.sign_in import Browser
 from worksgate.simulator import DemoPerson, PresentCode, SimulatorSettings
 from worksgate.source_settings import OidcSettings
 from worksgate.sources import Person
-from worksgate.upstream_logins import LANDING_PATH
+from worksgate.upstream_logins import CALLBACK_PATH
 
 CLIENT = "Demo"
 DISABLED_CLIENT = "Demo, disabled"
@@ -86,7 +87,7 @@ def demonstrated(settings: Settings, addresses: Addresses, partner: OidcSettings
 
 def return_url(settings: Settings) -> str:
     """The address that the other company's provider sends browsers back to."""
-    return f"{settings.public_url}{settings.web_login_path}{LANDING_PATH}{SOURCE}"
+    return f"{settings.public_url}{settings.web_login_path}{CALLBACK_PATH}{SOURCE}"
 
 
 def partner_source(issuer: str) -> OidcSettings:

@@ -24,7 +24,7 @@ from worksgate.demonstration.installation import (
 from worksgate.demonstration.openid_provider import Registration, create_openid_provider
 from worksgate.demonstration.people import COLLEAGUES, GUESTS, PASSWORD
 from worksgate.listening import listen
-from worksgate.server import server_config
+from worksgate.serving.uvicorn_config import server_config
 from worksgate.settings import Settings
 from worksgate.simulator import create_simulator
 from worksgate.source_settings import OidcSettings
@@ -73,10 +73,7 @@ async def _run(
         lambda: create_app(settings),
         lambda: Beside(simulator, provider, urlsplit(partner.issuer).path),
     )
-    servers = [
-        _Server(server_config(factory, *listening.getsockname()))
-        for factory, listening in zip(factories, sockets, strict=True)
-    ]
+    servers = [_Server(server_config(factory, settings)) for factory in factories]
     with _stopping(servers):
         announcing = asyncio.create_task(_announce(servers, simulator_url))
         try:

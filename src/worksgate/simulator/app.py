@@ -19,6 +19,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import jinja2
+from markupsafe import Markup
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -49,6 +50,8 @@ _DAY: Final = 24 * 60 * 60
 _LONGEST_WORKS_ID: Final = 256
 _LONGEST_EMAIL: Final = 320
 _LONGEST_LIFE: Final = 2**31
+_NO_BREAK_SPACE: Final = "\N{NO-BREAK SPACE}"  # a name reads badly when a line ends inside it
+_BREAKS: Final = re.compile(r"(?<=[@/])(?!/|$)")
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -444,7 +447,11 @@ class _Simulator:
         settings = self.settings
         route = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         html = self.pages.get_template(template).render(
-            t=Texts(language, product=settings.product, sso=settings.sso_name),
+            t=Texts(
+                language,
+                product=settings.product.replace(" ", _NO_BREAK_SPACE),
+                sso=settings.sso_name,
+            ),
             language=language,
             languages=LANGUAGES,
             settings=settings,
@@ -478,7 +485,7 @@ def _environment() -> jinja2.Environment:
     pages.globals.update(decode_parameters=decode_parameters, meters_of=diagram.meters_of)
     pages.globals.update(messages=misbehaviour.MESSAGES, expires_in=expires_in)
     pages.filters.update(shown=_shown, shortened=_shortened, phrase=_phrase, path_of=_path_of)
-    pages.filters.update(by_place=misbehaviour.by_place, grouped=_grouped)
+    pages.filters.update(by_place=misbehaviour.by_place, grouped=_grouped, breakable=_breakable)
     return pages
 
 
@@ -494,6 +501,11 @@ def _shortened(text: str, longest: int = 240) -> str:
 def _grouped(digits: str) -> str:
     """Return a code as apps show it: in two halves, if it has six digits."""
     return f"{digits[:3]} {digits[3:]}" if len(digits) == 6 else digits
+
+
+def _breakable(text: str) -> Markup:
+    """Return an address that may end a line behind each @ and each part of its path."""
+    return Markup("<wbr>").join(_BREAKS.split(text))  # which escapes the parts
 
 
 def _phrase(status: int) -> str:

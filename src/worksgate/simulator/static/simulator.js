@@ -1,12 +1,16 @@
 // Comfort only: buttons that copy a demo name or password, codes that follow the clock, and links
 // that open the step they lead to. Every page is whole without it.
+const said = document.getElementById("said");
 for (const button of document.querySelectorAll("[data-copy]")) {
-  const label = button.textContent;
   button.hidden = !navigator.clipboard;
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(button.dataset.copy);
-    button.textContent = button.dataset.done;
-    setTimeout(() => { button.textContent = label; }, 1600);
+    button.classList.add("is-done");
+    said.textContent = button.dataset.done;
+    setTimeout(() => {
+      button.classList.remove("is-done");
+      said.textContent = "";
+    }, 1600);
   });
 }
 
