@@ -21,7 +21,8 @@ from urllib.parse import parse_qsl
 import uvicorn
 
 from worksgate.oauth.model import AccessToken, AuthorizationCode
-from worksgate.server import server_config
+from worksgate.serving.uvicorn_config import server_config
+from worksgate.settings import Settings
 from worksgate.store import sqlite, sqlite_rows
 from worksgate.store.group_commit import GroupCommit
 
@@ -129,7 +130,7 @@ async def answer(send: Any, content: dict[str, Any], status: int = 200) -> None:
 
 def main(database: str, port: str, client_id: str, secret_digest: str) -> None:
     application = Bare(Path(database).absolute(), client_id, secret_digest)
-    uvicorn.Server(server_config(lambda: application, "127.0.0.1", int(port))).run()
+    uvicorn.Server(server_config(lambda: application, Settings(port=int(port)))).run()
 
 
 if __name__ == "__main__":

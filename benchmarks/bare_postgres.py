@@ -16,7 +16,8 @@ import uvicorn
 from bare import Bare, answer, digest
 
 from worksgate.oauth.model import AccessToken, AuthorizationCode
-from worksgate.server import server_config
+from worksgate.serving.uvicorn_config import server_config
+from worksgate.settings import Settings
 from worksgate.store import postgres_rows
 
 USE_CODE = postgres_rows._REDEEMING[AuthorizationCode].use
@@ -74,7 +75,7 @@ async def _leave_as_it_is(_: Any) -> None:
 
 def main(database_url: str, port: str, client_id: str, secret_digest: str) -> None:
     application = BareOnPostgres(database_url, client_id, secret_digest)
-    uvicorn.Server(server_config(lambda: application, "127.0.0.1", int(port))).run()
+    uvicorn.Server(server_config(lambda: application, Settings(port=int(port)))).run()
 
 
 if __name__ == "__main__":

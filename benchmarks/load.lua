@@ -8,7 +8,8 @@
 --   SECONDS   when to stop sending; wrk's own duration must be longer, so that every answer is
 --             still counted: then there are as many answers as requests
 --   PAUSE     milliseconds that a connection rests before each request, on average and at random,
---             as people come; none by default
+--             as people come; none by default. Connections that all rest for exactly one second
+--             come in the same instant, again and again, and that instant is what is measured
 --
 -- The request is put together from two strings because wrk.format() per request would make the
 -- load generator the slower side. The last line printed is one JSON object.

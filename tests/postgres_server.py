@@ -23,6 +23,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from tests.machine import require
 
 from worksgate.directory.migrations import migrate
 
@@ -110,6 +111,9 @@ class PostgresServer:
         assert self._process is not None
         return self._process.pid
 
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def kill(self) -> None:
         """``kill -9``: nothing is said to anybody, and nothing more is written."""
         self._end(signal.SIGKILL)
@@ -158,9 +162,12 @@ class PostgresServer:
 
 
 @contextmanager
-def running_postgres(**settings: str) -> Iterator[PostgresServer]:
-    """A server with these settings. ``fsync`` is off: no test cuts the power of this machine."""
-    folder = Path(tempfile.mkdtemp(prefix="worksgate-postgres-"))  # a short path, for its socket
+def running_postgres(*, inside: Path | None = None, **settings: str) -> Iterator[PostgresServer]:
+    """A server with these settings, in a new folder ``inside`` another.
+
+    ``fsync`` is off: no test cuts the power of this machine.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="worksgate-postgres-", dir=inside))  # short: a socket
     server = PostgresServer(folder, _free_port(), {"fsync": "off", **settings})
     try:
         server.create()
@@ -237,7 +244,7 @@ def _free_port() -> int:
 def _program(name: str) -> str:
     """A program of the newest PostgreSQL that is installed."""
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=_version)
-    return str(found[-1]) if found else (shutil.which(name) or name)
+    return str(found[-1]) if found else require(name)
 
 
 def _version(program: Path) -> float:

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from worksgate.bootstrap import create_app
-from worksgate.server import server_config, with_trusted_proxies
+from worksgate.server import with_trusted_proxies
 from worksgate.serving.process import Server
 from worksgate.serving.tls import Certificate, CertificateFiles
+from worksgate.serving.uvicorn_config import server_config
 from worksgate.settings import Settings
+from worksgate.web.refusals import Refusals
 
 READ_TIMEOUT = 15.0
 
@@ -64,11 +66,11 @@ def served(
         certificate = Certificate(CertificateFiles(tls_cert, tls_key))
     config = server_config(
         lambda: with_trusted_proxies(create_app(settings), settings.trusted_proxies),
-        host,
-        port,
+        settings,
+        refusals_of=Refusals.of,
         certificate=certificate,
     )
-    server = Server(config, settings)
+    server = Server(config)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     try:

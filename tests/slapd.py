@@ -20,6 +20,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from tests.machine import require
 
 from worksgate.source_settings.ldap import LdapSettings
 
@@ -37,7 +38,6 @@ SERVICE_PASSWORD = "service password 1"
 PASSWORD = "正しい馬 battery"
 _ROOT = f"cn=root,{BASE}"
 _ROOT_PASSWORD = "root password"
-_PROGRAM = Path("/usr/sbin/slapd")
 _START_TIME = 20.0
 
 _CONFIGURATION = """
@@ -285,7 +285,7 @@ def running_slapd(
         )
     )
     # Ubuntu's AppArmor lets the program at its own place read nothing in a temporary folder.
-    shutil.copy(_PROGRAM, folder / "slapd")
+    shutil.copy(require("slapd"), folder / "slapd")
     port, tls_port = free_port(), free_port()
     url, tls_url = f"ldap://127.0.0.1:{port}", f"ldaps://127.0.0.1:{tls_port}"
     server = Slapd(url, tls_url, authority.file, folder, [])

@@ -71,6 +71,8 @@ def test_import_rule_is_kept(contract_id: str, graph: grimp.ImportGraph) -> None
         ("directory", "web.login", "directory.database"),
         ("directory", "provider", "directory.database"),
         ("cli", "cli", "web.application"),
+        ("serving", "serving.protocol", "web.crashes"),
+        ("serving", "serving.operations_server", "bootstrap"),
         ("circles", "store", "throttle"),
         ("circles", "oauth.model", "conformance.line_works"),
     ],

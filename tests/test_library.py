@@ -59,6 +59,8 @@ def test_the_name_alone_loads_no_framework() -> None:
 
 
 def test_one_s_own_function_and_sources_together_are_refused() -> None:
+    with pytest.raises(TypeError, match="authenticate must be a function"):
+        create_app(SETTINGS, authenticate=5)  # type: ignore[arg-type]  # that is the point
     with pytest.raises(ValueError, match="give authenticate or sources, not both"):
         create_app(SETTINGS, authenticate=nobody, sources=[Staff("staff")])
 

@@ -6,7 +6,6 @@ Where there is no ``valkey-server``, a ``redis-server`` will do.
 import atexit
 import hashlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import redis
+from tests.machine import require
 
 _START_TIME = 10.0
 
@@ -44,8 +44,7 @@ class ValkeyServer:
     def start(self) -> None:
         """Start it, and wait until it answers, with whatever it has on its disk."""
         self.folder.mkdir(exist_ok=True)
-        program = shutil.which("valkey-server") or shutil.which("redis-server")
-        assert program is not None, "install valkey-server"
+        program = require("valkey-server", "redis-server")
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [program, *self._arguments()], stdout=log, stderr=subprocess.STDOUT

@@ -5,15 +5,18 @@ open_administration   what the command line works with
 """
 
 import asyncio
+import hmac
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 from worksgate import log
 from worksgate.administration import Administration
+from worksgate.audit import AuditLog
 from worksgate.clients import ClientRegistry
 from worksgate.config import checked, load
 from worksgate.credentials import PasswordHashing
@@ -28,12 +31,12 @@ from worksgate.factors.passkeys import RelyingParty
 from worksgate.imap_login import PURPOSE as IMAP
 from worksgate.imap_login import ImapLogin, imap_policy
 from worksgate.login_transaction import TransactionSigner
-from worksgate.measures import GathersRequests, Meter, PurgeFigures, Traffic
+from worksgate.measures import HasCommits, PurgeFigures, Traffic
 from worksgate.password_check import PasswordCheck
 from worksgate.password_meter import PasswordMeter
 from worksgate.password_reset import PasswordReset
 from worksgate.provider import IdentityProvider
-from worksgate.purging import purge_forever
+from worksgate.purging import hold_lease, purge_forever
 from worksgate.records import Records
 from worksgate.self_service import MailNotices, SelfService
 from worksgate.session_keys import SessionKeys
@@ -57,10 +60,11 @@ from worksgate.sources_in_use import PasswordChanger, SourcesInUse
 from worksgate.store import Store
 from worksgate.throttle import Throttle, ThrottlePolicy
 from worksgate.watching.figures import Figures
-from worksgate.watching.sources import SourcesSeen, no_span
+from worksgate.watching.sources import SourcesSeen
 from worksgate.watching.traced_store import TracedStore
-from worksgate.watching.tracing import open_tracing
-from worksgate.web.application import Application, Opened, Watcher
+from worksgate.watching.tracing import Tracing, open_tracing
+from worksgate.web.application import Application, Watcher
+from worksgate.web.installation import Installation
 
 if TYPE_CHECKING:
     from worksgate.mail import Mailer
@@ -88,10 +92,13 @@ def create_app(
     environment are read. ``authenticate(username, password)`` is a function of your own, plain or
     async, that returns a ``Person`` or None; it takes the place of the built-in directory and of
     the ``[[source]]`` tables, as ``sources`` do, which are asked in their order. ``watch``
-    tells the numbers of this application to who watches.
-    Raises ConfigurationError, or ValueError where both are given or two sources have one name.
+    reports the metrics of this application.
+    Raises ConfigurationError, ValueError where both are given or two sources have one name, or
+    TypeError where ``authenticate`` is no function.
     """
     settings = load(None, os.environ, {}) if settings is None else checked(settings)
+    if authenticate is not None and not callable(authenticate):
+        raise TypeError("authenticate must be a function of a username and a password")
     if authenticate is not None and sources is not None:
         raise ValueError("give authenticate or sources, not both")
     opening = partial(
@@ -111,130 +118,219 @@ async def open_installation(
     authenticate: Authenticate | None = None,
     sources: Mapping[str, Source] | None = None,
     clock: Clock = time.time,
-) -> AsyncIterator[Opened]:
+) -> AsyncIterator[Installation]:
     """Everything that serves requests, opened in order and closed in the reverse one."""
     async with AsyncExitStack() as stack:
         # A worker ends by a signal as soon as all is closed: what it had to say must be out.
         stack.callback(log.flush)
-        directory, store = await _open_databases(settings, stack)
-        gathers = store if isinstance(store, GathersRequests) else None
-        tracing = open_tracing(os.environ)
-        if tracing is not None:
-            stack.push_async_callback(tracing.close)
-            store = TracedStore(store, tracing.span)
-        sources_seen = SourcesSeen(tracing.span if tracing is not None else no_span)
+        directory = await _open_directory(settings, stack)
+        store = await _open_own_store(settings, directory, stack)
+        watching = _open_watching(stack)
+        base = _Base(settings, directory, watching.traced(store), clock)
         if authenticate is not None:
-            function = FunctionSource("function", authenticate, timeout=FUNCTION_TIMEOUT)
-            stack.callback(function.close)
-            sources = {function.name: function}
-        hashing = _open_hashing(settings, stack) if _is_built_in(settings, sources) else None
-        in_use = (
-            _open_sources(settings, directory, hashing, stack, clock, sources_seen)
-            if sources is None
-            else _in_use(sources, directory, clock, sources_seen)
-        )
-        writer = AuditWriter(directory, clock)
-        stack.push_async_callback(writer.close)
-        audit = tracing.audit(writer) if tracing is not None else writer
-        session_keys = SessionKeys(settings.session_key_check_url, store)
-        stack.push_async_callback(session_keys.close)
-        party = RelyingParty.of(settings.public_url, settings.company_name or "Worksgate")
-        factors = Factors(directory.factors, audit, party)
-        stack.callback(factors.close)
-        clients = ClientRegistry(directory.clients)
-        policy = throttle_policy(settings)
-        throttle = Throttle(store, policy)
-        signing_key = await directory.signing_key()
-        signer = TransactionSigner(signing_key)
-        app_passwords = AppPasswords(directory.app_passwords)
-        mail_clients = ImapLogin(
-            clients=clients,
-            store=store,
-            sources=in_use,
-            app_passwords=app_passwords,
-            second_factors=factors,
-            throttle=Throttle(store, imap_policy(policy), IMAP),
-            audit=audit,
-            deadline=settings.answer_deadline,
-            clock=clock,
-        )
-        stack.push_async_callback(mail_clients.close)
-        provider = IdentityProvider(
-            settings,
-            clients=clients,
-            store=store,
-            sources=in_use,
-            throttle=throttle,
-            factors=factors,
-            factor_throttle=Throttle(store, FACTOR_POLICY, "factor"),
-            audit=audit,
-            signer=signer,
-            session_keys=session_keys,
-            mail_clients=mail_clients,
-            clock=clock,
-        )
-        purge_figures = None
-        if settings.purge_interval:
-            purge_figures = PurgeFigures()
-            purging = purge_forever(
-                store,
-                directory,
-                clock,
-                interval=settings.purge_interval,
-                audit_retention=settings.audit_retention,
-                figures=purge_figures,
-            )
-            stack.push_async_callback(_stop, asyncio.create_task(purging))
-        mailer, mails = _open_mail(settings, stack)
-        reset = meter = None
-        if hashing is not None:
-            reset = PasswordReset(
-                settings,
-                directory,
-                store,
-                hashing,
-                audit,
-                mail=mailer,
-                texts=mails,
-            )
-            stack.push_async_callback(reset.close)
-            meter = PasswordMeter(hashing, settings.company_name)
-        self_service = SelfService(
-            settings,
-            store=store,
-            sources=in_use,
-            passwords=PasswordCheck(in_use, factors, throttle, signer, Records(audit)),
-            factors=factors,
-            app_passwords=app_passwords,
-            clients=clients,
-            history=OwnHistory(directory),
-            audit=audit,
-            notices=MailNotices(mailer, mails) if mailer and mails else None,
-            clock=clock,
-        )
-        stack.push_async_callback(self_service.close)
-        yield Opened(
+            sources = _function_of(authenticate, stack)
+        identity = await _open_identity(base, sources, watching, stack)
+        provider = _open_provider(base, identity, stack)
+        purge = _start_purging(base, stack)
+        reset, self_service = _open_accounts(base, identity, stack)
+        hashing = identity.hashing
+        yield Installation(
             provider=provider,
             self_service=self_service,
             password_reset=reset,
-            password_meter=meter,
-            form_key=signing_key,
+            password_meter=PasswordMeter(hashing, settings.company_name) if hashing else None,
+            form_key=identity.signing_key,
             clock=clock,
             checks={
-                "store": store.ping,
+                "store": base.store.ping,
                 "directory": directory.ping,
-                "clients": clients.snapshot,
+                "clients": identity.clients.snapshot,
             },
             figures=Figures(
-                traffic=Traffic(tracing.meter if tracing is not None else Meter),
-                hashing=hashing.pool if hashing is not None else None,
-                store=gathers,
-                clients=clients,
-                purge=purge_figures,
-                audit=writer,
-                sources=sources_seen.figures,
+                traffic=watching.traffic,
+                hashing=hashing.pool if hashing else None,
+                store=base.store,
+                commits=store.commits if isinstance(store, HasCommits) else None,
+                clients=identity.clients,
+                purge=purge,
+                audit=identity.audit_writer,
+                sources=watching.sources.figures,
             ),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """What everything else stands on."""
+
+    settings: Settings
+    directory: Directory
+    store: Store
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class _Watching:
+    """What counts, and what writes traces where that is wanted."""
+
+    tracing: Tracing | None
+    sources: SourcesSeen
+    traffic: Traffic
+
+    def traced(self, store: Store) -> Store:
+        return TracedStore(store, self.tracing.span) if self.tracing is not None else store
+
+    def traced_audit(self, audit: AuditLog) -> AuditLog:
+        return self.tracing.audit(audit) if self.tracing is not None else audit
+
+
+def _open_watching(stack: AsyncExitStack) -> _Watching:
+    tracing = open_tracing(os.environ)
+    if tracing is None:
+        return _Watching(None, SourcesSeen(), Traffic())
+    stack.push_async_callback(tracing.close)
+    return _Watching(tracing, SourcesSeen(tracing.span), Traffic(tracing.meter))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Identity:
+    """What tells who somebody is, and whether they may try. ``hashing`` is for passwords here."""
+
+    hashing: PasswordHashing | None
+    sources: SourcesInUse
+    audit_writer: AuditWriter
+    audit: AuditLog
+    factors: Factors
+    app_passwords: AppPasswords
+    clients: ClientRegistry
+    throttle: Throttle
+    signing_key: bytes = field(repr=False)
+    signer: TransactionSigner
+
+
+async def _open_identity(
+    base: _Base, sources: Mapping[str, Source] | None, watching: _Watching, stack: AsyncExitStack
+) -> _Identity:
+    """Sources (those given, or those of the settings), second factors and the throttle."""
+    settings, directory, clock = base.settings, base.directory, base.clock
+    hashing = _open_hashing(settings, stack) if _is_built_in(settings, sources) else None
+    in_use = (
+        _open_sources(settings, directory, hashing, stack, clock, watching.sources)
+        if sources is None
+        else _in_use(sources, directory, clock, watching.sources)
+    )
+    writer = AuditWriter(directory, clock)
+    stack.push_async_callback(writer.close)
+    audit = watching.traced_audit(writer)
+    party = RelyingParty.of(settings.public_url, settings.company_name or "Worksgate")
+    factors = Factors(directory.factors, audit, party)
+    stack.callback(factors.close)
+    signing_key = await directory.signing_key()
+    return _Identity(
+        hashing=hashing,
+        sources=in_use,
+        audit_writer=writer,
+        audit=audit,
+        factors=factors,
+        app_passwords=AppPasswords(directory.app_passwords),
+        clients=ClientRegistry(directory.clients),
+        throttle=Throttle(base.store, throttle_policy(settings)),
+        signing_key=signing_key,
+        signer=TransactionSigner(signing_key),
+    )
+
+
+def _open_provider(base: _Base, identity: _Identity, stack: AsyncExitStack) -> IdentityProvider:
+    """What LINE WORKS and the sign-in page ask."""
+    settings, store = base.settings, base.store
+    session_keys = SessionKeys(settings.session_key_check_url, store)
+    stack.push_async_callback(session_keys.close)
+    mail_clients = ImapLogin(
+        clients=identity.clients,
+        store=store,
+        sources=identity.sources,
+        app_passwords=identity.app_passwords,
+        second_factors=identity.factors,
+        throttle=Throttle(store, imap_policy(throttle_policy(settings)), IMAP),
+        audit=identity.audit,
+        deadline=settings.answer_deadline,
+        clock=base.clock,
+    )
+    stack.push_async_callback(mail_clients.close)
+    return IdentityProvider(
+        settings,
+        clients=identity.clients,
+        store=store,
+        sources=identity.sources,
+        throttle=identity.throttle,
+        factors=identity.factors,
+        factor_throttle=Throttle(store, FACTOR_POLICY, "factor"),
+        audit=identity.audit,
+        signer=identity.signer,
+        session_keys=session_keys,
+        mail_clients=mail_clients,
+        clock=base.clock,
+    )
+
+
+def _start_purging(base: _Base, stack: AsyncExitStack) -> PurgeFigures | None:
+    """Remove what expires, as long as all is open, where the settings want it.
+
+    Where they do not, a server on PostgreSQL shows by a lease of its own that it runs.
+    """
+    settings = base.settings
+    if not settings.purge_interval:
+        if settings.database_file is None:  # a file that is open tells by itself that it is in use
+            stack.push_async_callback(_stop, asyncio.create_task(hold_lease(base.directory)))
+        return None
+    figures = PurgeFigures()
+    purging = purge_forever(
+        base.store,
+        base.directory,
+        base.clock,
+        interval=settings.purge_interval,
+        audit_retention=settings.audit_retention,
+        figures=figures,
+    )
+    stack.push_async_callback(_stop, asyncio.create_task(purging))
+    return figures
+
+
+def _open_accounts(
+    base: _Base, identity: _Identity, stack: AsyncExitStack
+) -> tuple[PasswordReset | None, SelfService]:
+    """What people do about their own accounts; only a password that is kept here can be reset."""
+    settings, audit = base.settings, identity.audit
+    mailer, mails = _open_mail(settings, stack)
+    reset = None
+    if identity.hashing is not None:
+        reset = PasswordReset(
+            settings,
+            base.directory,
+            base.store,
+            identity.hashing,
+            audit,
+            mail=mailer,
+            texts=mails,
+        )
+        stack.push_async_callback(reset.close)
+    self_service = SelfService(
+        settings,
+        store=base.store,
+        sources=identity.sources,
+        passwords=PasswordCheck(
+            identity.sources, identity.factors, identity.throttle, identity.signer, Records(audit)
+        ),
+        factors=identity.factors,
+        app_passwords=identity.app_passwords,
+        clients=identity.clients,
+        history=OwnHistory(base.directory),
+        audit=audit,
+        notices=MailNotices(mailer, mails) if mailer and mails else None,
+        clock=base.clock,
+    )
+    stack.push_async_callback(self_service.close)
+    return reset, self_service
 
 
 @asynccontextmanager
@@ -243,8 +339,9 @@ async def open_administration(
 ) -> AsyncIterator[Administration]:
     """What an administrator can do, on this installation's databases."""
     async with AsyncExitStack() as stack:
-        directory, store = await _open_databases(settings, stack)
+        directory = await _open_directory(settings, stack)
         hashing = _open_hashing(settings, stack)
+        store = _StoreOnDemand(settings, directory, stack)
         yield Administration(settings, directory, store, hashing, actor=actor, clock=clock)
 
 
@@ -255,6 +352,13 @@ def throttle_policy(settings: Settings) -> ThrottlePolicy:
         longest_delay=settings.login_longest_delay,
         per_address=settings.login_failures_per_address,
     )
+
+
+def _function_of(authenticate: Authenticate, stack: AsyncExitStack) -> Mapping[str, Source]:
+    """A company's own function, as the one source."""
+    function = FunctionSource("function", authenticate, timeout=FUNCTION_TIMEOUT)
+    stack.callback(function.close)
+    return {function.name: function}
 
 
 def _is_built_in(settings: Settings, sources: Mapping[str, Source] | None) -> bool:
@@ -298,8 +402,8 @@ def _open_sources(
             changer = built_in
             passwords[each.name] = seen.source(built_in)
         elif isinstance(each, OidcSettings):
-            elsewhere = seen.redirect(open_redirect_source(each, stack, clock))
-            redirects[each.name] = RememberedRedirect(elsewhere, directory.people, clock)
+            upstream = seen.redirect(open_redirect_source(each, stack, clock))
+            redirects[each.name] = RememberedRedirect(upstream, directory.people, clock)
         else:
             source = seen.source(open_password_source(each, stack, clock))
             passwords[each.name] = RememberedSource(source, directory.people, clock)
@@ -373,18 +477,57 @@ def _by_name(sources: Sequence[Source]) -> Mapping[str, Source]:
     return found
 
 
-async def _open_databases(settings: Settings, stack: AsyncExitStack) -> tuple[Directory, Store]:
+async def _open_directory(settings: Settings, stack: AsyncExitStack) -> Directory:
     if settings.database_url.startswith("sqlite:"):
         await migrate(settings.database_url)
     directory = Directory.open(settings.database_url)
     stack.push_async_callback(directory.close)
-    store = await _open_store(settings)
+    return directory
+
+
+async def _open_own_store(settings: Settings, directory: Directory, stack: AsyncExitStack) -> Store:
+    """The store of this installation."""
+    outside = settings.store_url not in ("", "memory:")
+    generation = _generation(await directory.signing_key()) if outside else ""
+    store = await open_store(settings, generation)
     stack.push_async_callback(store.close)
-    return directory, store
+    return store
 
 
-async def _open_store(settings: Settings) -> Store:
-    """Where the short-lived artifacts are kept; only that is imported."""
+class _StoreOnDemand:
+    """Opens the store at the first call: most of what an administrator does needs none.
+
+    So somebody can be disabled while a store outside the database is away.
+    """
+
+    def __init__(self, settings: Settings, directory: Directory, stack: AsyncExitStack) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._stack = stack
+        self._lock = asyncio.Lock()
+        self._store: Store | None = None
+
+    async def __call__(self) -> Store:
+        async with self._lock:
+            if self._store is None:
+                self._store = await _open_own_store(self._settings, self._directory, self._stack)
+            return self._store
+
+
+def _generation(signing_key: bytes) -> str:
+    """What a store outside the database marks its artifacts with.
+
+    A restored database makes a new key: what such a store held before does not count then (F-31).
+    """
+    return hmac.digest(signing_key, b"generation of the store", "sha256").hex()[:16]
+
+
+async def open_store(settings: Settings, generation: str = "") -> Store:
+    """Where the short-lived artifacts are kept; only that is imported.
+
+    A store outside the database takes what another ``generation`` saved for void. Raises
+    StoreUnavailable where it cannot be used as it is, in a sentence that says why.
+    """
     if settings.store_url == "memory:":
         from worksgate.store.memory import MemoryStore
 
@@ -392,7 +535,7 @@ async def _open_store(settings: Settings) -> Store:
     if settings.store_url:
         from worksgate.store.valkey import ValkeyStore
 
-        return await ValkeyStore.open(settings.store_url)
+        return await ValkeyStore.open(settings.store_url, generation=generation)
     if settings.database_file is None:
         from worksgate.store.postgres import PostgresStore
 

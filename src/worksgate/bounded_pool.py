@@ -6,9 +6,10 @@ time must be refused at once, so that the caller can say so.
 
 import asyncio
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -21,7 +22,8 @@ class PoolFull(Exception):
 class BoundedPool:
     """At most ``threads`` pieces of work run at once, and at most ``waiting`` more wait.
 
-    ``initializer`` is called in each new thread. Calls may come from any event loop.
+    ``initializer`` is called in each new thread. Calls may come from any event loop, those that
+    name turns from one.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class BoundedPool:
         self.refused = 0
         self._room = threads + waiting
         self._lock = threading.Lock()
+        self._turns: dict[str, Future[None]] = {}
         self._executor = ThreadPoolExecutor(
             threads, thread_name_prefix=name, initializer=initializer
         )
@@ -55,12 +58,25 @@ class BoundedPool:
     def _taken(self) -> int:
         return self.threads + self.places - self._room
 
-    async def run(self, work: Callable[[], T]) -> T:
+    async def run(self, work: Callable[[], T], turns: Collection[str] = ()) -> T:
         """Do the work in a thread, with the caller's context variables, and return its result.
 
         Raises PoolFull at once, or what the work raises. A caller that gives up leaves work that
-        has begun to its end, and it keeps its place until then.
+        has begun to its end, and it keeps its place until then, and its turns. Of all work that
+        names a turn one piece has a place; the others wait outside until that turn is free.
         """
+        while taken := [turn for name in turns if (turn := self._turns.get(name))]:
+            await asyncio.wait([asyncio.wrap_future(turn) for turn in taken])
+        future = self._begin(work)
+        if turns:
+            self._take(turns, future)
+        return await asyncio.wrap_future(future)
+
+    def close(self) -> None:
+        """Take no more work and drop what waits; what runs is not waited for."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _begin(self, work: Callable[[], T]) -> Future[T]:
         self._enter()
         try:
             future = self._executor.submit(copy_context().run, work)
@@ -68,11 +84,17 @@ class BoundedPool:
             self._leave()
             raise
         future.add_done_callback(lambda _: self._leave())
-        return await asyncio.wrap_future(future)
+        return future
 
-    def close(self, *, wait: bool) -> None:
-        """Take no more work and drop what waits; ``wait`` for what runs."""
-        self._executor.shutdown(wait=wait, cancel_futures=True)
+    def _take(self, turns: Collection[str], future: Future[T]) -> None:
+        turn: Future[None] = Future()
+        self._turns.update(dict.fromkeys(turns, turn))
+        future.add_done_callback(partial(self._pass_on, turns, turn))
+
+    def _pass_on(self, turns: Collection[str], turn: Future[None], _: object) -> None:
+        for name in turns:
+            del self._turns[name]
+        turn.set_result(None)
 
     def _enter(self) -> None:
         with self._lock:

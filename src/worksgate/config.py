@@ -21,7 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from worksgate.setting_types import parsed, secret_of, text_of, type_name, typed
-from worksgate.setting_values import CHECKS, LOOPBACK_HOSTS, contradictions
+from worksgate.setting_values import (
+    CHECKS,
+    LOOPBACK_HOSTS,
+    contradictions,
+    database_url_from,
+)
 from worksgate.settings import Settings
 from worksgate.source_settings import SOURCE_TYPES, SourceSettings
 from worksgate.source_tables import VARIABLE_PREFIX as SOURCE_PREFIX
@@ -234,16 +239,29 @@ def _read_file(file: Path | None, environ: Mapping[str, str], reading: _Reading)
     try:
         table = {} if file is None else tomllib.loads(text_of(file))
     except ValueError as problem:  # also what is not TOML or not UTF-8
-        reading.problems.append(f"{file}: {problem}")
+        reading.problems.append(f"{file}: {problem}{_hint_at_quotes(str(problem))}")
         return
     reading.sources, problems = read_sources(table.pop("source", []), str(file), environ)
     reading.problems += problems
+    folder = Path() if file is None else file.parent.resolve()
     for key, value in table.items():
         origin = f"{file}: {key}"
         if key in _FIELDS:
-            reading.give(key, origin, partial(typed, _FIELDS[key].type, value))
+            reading.give(key, origin, partial(_from_file, folder, key, value))
         else:
             reading.problems.append(f"{file}: {_unknown_key(key, value)}")
+
+
+def _hint_at_quotes(problem: str) -> str:
+    """What to look for where a text had not ended when its line, or the file, did."""
+    beginnings = ("Illegal character '\\n'", "Unterminated string", "Expected \"'\"")
+    return "; is a closing quotation mark missing?" if problem.startswith(beginnings) else ""
+
+
+def _from_file(folder: Path, name: str, value: object) -> Any:
+    """A value of a file in this folder: it means the same database wherever a command runs."""
+    known = typed(_FIELDS[name].type, value)
+    return database_url_from(folder, known) if name == "database_url" else known
 
 
 def _read_environment(environ: Mapping[str, str], reading: _Reading) -> None:

@@ -1,9 +1,10 @@
-"""Secrets: how new ones are made, what is kept of them, and how a password is checked.
+"""Secrets: how new ones are made, what is kept of them, and how a password is hashed.
 
 Codes, tokens and client secrets are 256 bits from the system's generator, so a plain SHA-256 of
 them is all that needs keeping (R-33, R-46). Passwords are chosen by people, so they are kept as
 argon2id, in threads of their own, fewer than the cores, at a lower priority: however many people
-sign in at once, the answers to LINE WORKS go first (F-24).
+sign in at once, the answers to LINE WORKS go first (F-24). New passwords are estimated in a thread
+beside them, so whoever chooses one never takes a thread from those who sign in.
 """
 
 import hashlib
@@ -14,8 +15,6 @@ import threading
 import time
 import unicodedata
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import TypeVar
 
 from argon2 import PasswordHasher
@@ -23,86 +22,23 @@ from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatc
 
 from worksgate import foreign_hashes
 from worksgate.bounded_pool import BoundedPool, PoolFull
+from worksgate.password_policy import Strength, check_new_password, password_strength
 
 T = TypeVar("T")
 
 SECRET_BYTES = 32
 MAX_PASSWORD_BYTES = 4_096
 """A longer password is refused before it is hashed (R-76)."""
-MIN_PASSWORD_LENGTH = 15
-"""Code points, where the password stands alone (R-70)."""
-MAX_PASSWORD_LENGTH = 1_024
-
-_OUR_WORDS = ("worksgate", "lineworks", "naverworks", "password")
-_COMMON_ABROAD = (
-    *("sakura", "arigatou", "gozaimasu", "daisuki", "aishiteru", "konnichiwa", "ohayou"),
-    *("yoroshiku", "onegaishimasu", "himitsu", "anzen", "nippon", "pasuwaado"),
-    *("パスワード", "ありがとう", "ございます", "だいすき", "大好き", "愛してる", "よろしく"),
-    *("お願いします", "おねがいします", "こんにちは", "ひみつ", "いろはにほへと", "あいうえお"),
-    *("arigatougozaimasu", "ありがとうございます", "よろしくお願いします"),
-    *("saranghae", "saranghaeyo", "annyeong", "annyeonghaseyo", "daehanminguk", "bimilbeonho"),
-    *("비밀번호", "사랑해", "사랑해요", "안녕하세요", "대한민국", "가나다라마바사"),
-    # The same on a keyboard that was not switched to Hangul.
-    *("qlalfqjsgh", "tkfkdgo", "tkfkdgody", "dkssudgktpdy", "eogksalsrnr", "rkskekfkakqktk"),
-)
-"""First words of Japanese and Korean passwords, which the lists of zxcvbn lack (R-72)."""
-_MIN_GUESSES = 10**8
-"""What zxcvbn calls safely unguessable for a slow hash; any four common words are far above it."""
-_STRENGTHS = (10**3, 10**6, _MIN_GUESSES, 10**12)
-"""Guesses below which a password is worth 0, 1, 2 or 3 of 4."""
-_ESTIMATED_LENGTH = 72
-"""Characters that zxcvbn looks at; its work grows with the square."""
-_ESTIMATING = threading.Lock()
-"""zxcvbn keeps the words of the person in a global: one password at a time."""
-
 ARGON2 = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 """OWASP's line for argon2id: 19 MiB, two passes, one lane (R-75)."""
 
 _NICENESS = 10
+_ALL_METERS = "meters"
+"""A turn among the estimates; whoever chooses a password has one by their subject id."""
 
 
 class HashingBusy(Exception):
     """More people are signing in than can be checked in time; try again in a moment."""
-
-
-class Weakness(StrEnum):
-    """Why a new password is not accepted."""
-
-    TOO_SHORT = "too_short"
-    TOO_LONG = "too_long"
-    NUL = "nul"
-    COMMON = "common"
-    NAMES = "names"
-    SAME = "same"
-
-
-class WeakPassword(ValueError):
-    """A new password that would not protect anybody; the text is for the person who chose it."""
-
-    def __init__(self, weakness: Weakness) -> None:
-        super().__init__(_SENTENCES[weakness])
-        self.weakness = weakness
-
-
-_SENTENCES = {
-    Weakness.TOO_SHORT: f"use at least {MIN_PASSWORD_LENGTH} characters; several words do well",
-    Weakness.TOO_LONG: f"use at most {MAX_PASSWORD_LENGTH} characters",
-    Weakness.NUL: "a password cannot hold the NUL character",
-    Weakness.COMMON: "this password is one of the first that anybody would try",
-    Weakness.NAMES: "a password must be more than names that belong to you or this site",
-    Weakness.SAME: "this is the password that you have; choose another",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Strength:
-    """How well a new password would do: 0 to 4, of which 3 and 4 are accepted.
-
-    ``weakness`` is why it is not accepted, or None.
-    """
-
-    score: int
-    weakness: Weakness | None = None
 
 
 def new_secret() -> str:
@@ -155,7 +91,9 @@ class PasswordHashing:
     """Passwords in a bounded pool: never more than ``threads`` at once, nor ``waiting`` queued.
 
     A call beyond that raises HashingBusy at once. New hashes are argon2id; those that people were
-    imported with are checked too (``foreign_hashes``).
+    imported with are checked too (``foreign_hashes``). New passwords are estimated one at a time
+    in a pool of their own, with as many waiting: ``whose`` is the subject, of whom one at most is
+    in it.
     """
 
     def __init__(self, threads: int | None = None, waiting: int = 64) -> None:
@@ -165,11 +103,14 @@ class PasswordHashing:
             name="password-hashing",
             initializer=_yield_to_others,
         )
+        self._estimates = BoundedPool(
+            1, waiting, name="password-estimates", initializer=_yield_to_others
+        )
         self._decoy = ARGON2.hash(new_secret())
 
     @property
     def pool(self) -> BoundedPool:
-        """The threads, for whoever watches how busy they are."""
+        """The threads that hash, for whoever watches how busy they are."""
         return self._pool
 
     async def hash(self, password: str) -> str:
@@ -195,19 +136,22 @@ class PasswordHashing:
         """Whether a hash was made elsewhere, or with other parameters than today's."""
         return foreign_hashes.is_foreign(encoded) or ARGON2.check_needs_rehash(encoded)
 
-    async def check_new(self, password: str, context: Iterable[str] = ()) -> str:
+    async def check_new(self, password: str, context: Iterable[str] = (), *, whose: str) -> str:
         """``check_new_password`` in a thread. Raises WeakPassword."""
         words = tuple(context)
-        return await self._run(lambda: check_new_password(password, words))
+        return await self._estimate(lambda: check_new_password(password, words), {whose})
 
-    async def strength(self, password: str, context: Iterable[str] = ()) -> Strength:
-        """``password_strength`` in a thread."""
+    async def strength(self, password: str, context: Iterable[str] = (), *, whose: str) -> Strength:
+        """``password_strength`` in a thread, in which a form waits for one meter at most."""
         words = tuple(context)
-        return await self._run(lambda: password_strength(password, words))
+        return await self._estimate(
+            lambda: password_strength(password, words), {whose, _ALL_METERS}
+        )
 
     def close(self) -> None:
-        """Stop the threads; what waits is dropped."""
-        self._pool.close(wait=True)
+        """Stop the threads; what waits is dropped, and what runs is not waited for."""
+        self._pool.close()
+        self._estimates.close()
 
     def _verify_foreign(self, encoded: str, password: str, data: bytes) -> bool:
         """Who is right gets a hash of ours next; who is wrong waits as long (R-77)."""
@@ -222,76 +166,11 @@ class PasswordHashing:
         except PoolFull:
             raise HashingBusy("too many passwords are waiting to be checked") from None
 
-
-def check_new_password(password: str, context: Iterable[str] = ()) -> str:
-    """Return a password that somebody may choose (R-70 to R-72).
-
-    ``context`` are words that it must not consist of: the person's names, the company's.
-    Raises WeakPassword with a sentence for the person. No rules of composition.
-    """
-    weakness = _misfit(password) or _assessed(password, context)[1]
-    if weakness is not None:
-        raise WeakPassword(weakness)
-    return password
-
-
-def password_strength(password: str, context: Iterable[str] = ()) -> Strength:
-    """How well a password would do, for a meter: 3 and 4 are what ``check_new_password`` accepts.
-
-    Takes some 20 ms, however long the password is.
-    """
-    misfit = _misfit(password)
-    if not password or misfit in (Weakness.TOO_LONG, Weakness.NUL):
-        return Strength(0, misfit)
-    guesses, weakness = _assessed(password, context)
-    score = sum(guesses >= enough for enough in _STRENGTHS)
-    weakness = misfit or weakness
-    return Strength(score if weakness is None else min(score, 2), weakness)
-
-
-def _misfit(password: str) -> Weakness | None:
-    """What is wrong with a password before anybody guesses at it."""
-    if len(password) > MAX_PASSWORD_LENGTH:
-        return Weakness.TOO_LONG
-    text = unicodedata.normalize("NFKC", password)
-    if min(len(text), len(password)) < MIN_PASSWORD_LENGTH:  # NFKC makes 18 of some single ones
-        return Weakness.TOO_SHORT
-    if len(text) > MAX_PASSWORD_LENGTH:
-        return Weakness.TOO_LONG
-    return Weakness.NUL if "\0" in text else None
-
-
-def _assessed(password: str, context: Iterable[str]) -> tuple[int, Weakness | None]:
-    """How many guesses it takes, and whether it is on the block list (R-72).
-
-    That is what is common (30,000 leaked passwords, names and words come with zxcvbn), a walk over
-    the keyboard, a repetition, or made of the words of this person and place.
-    """
-    text = unicodedata.normalize("NFKC", password).casefold()
-    words = sorted({*map(_squeezed, context), *_OUR_WORDS}, key=len)
-    guesses = _guesses(text[:_ESTIMATED_LENGTH], words)
-    if guesses < _MIN_GUESSES:
-        return guesses, Weakness.COMMON
-    return guesses, Weakness.NAMES if _is_made_of(text, words) else None
-
-
-def _guesses(text: str, words: list[str]) -> int:
-    from zxcvbn import zxcvbn  # 8 MiB that only a new password needs
-
-    with _ESTIMATING:
-        return int(zxcvbn(text, user_inputs=[*words, *_COMMON_ABROAD])["guesses"])
-
-
-def _is_made_of(text: str, words: list[str]) -> bool:
-    rest = squeezed = _squeezed(text)
-    for word in reversed(words):  # the longest first: a shorter one may be a part of it
-        if len(word) >= 3:
-            rest = rest.replace(word, "")
-    return len(rest) < 8 and rest != squeezed
-
-
-def _squeezed(text: str) -> str:
-    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).casefold()))
+    async def _estimate(self, work: Callable[[], T], turns: set[str]) -> T:
+        try:
+            return await self._estimates.run(work, turns)
+        except PoolFull:
+            raise HashingBusy("too many new passwords are waiting to be looked at") from None
 
 
 def _verify(encoded: str, data: bytes) -> bool:

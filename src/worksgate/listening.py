@@ -1,16 +1,48 @@
 """What a server needs before it can start: a port of this machine, and a certificate with its key.
 
-Both are tried first, so that what is wrong is told in one sentence and nothing has begun.
+Both are tried first, so that what is wrong is told in one sentence and nothing has begun. The port
+may be one on which systemd listens for us: it stays open while one server follows another.
 """
 
 import errno
+import os
 import socket
 import ssl
+from collections.abc import MutableMapping
 from pathlib import Path
+
+_FIRST_PASSED = 3
+"""The file descriptor of the first socket that systemd passes, ``SD_LISTEN_FDS_START``."""
 
 
 class CannotListen(Exception):
     """The port or the certificate cannot be used; one sentence."""
+
+
+def passed_by_systemd(environment: MutableMapping[str, str] = os.environ) -> socket.socket | None:
+    """The socket on which systemd listens for this process, or None where there is none.
+
+    The variables that tell of it are removed, for it is not passed to the processes that we start.
+    Raises CannotListen unless it is one TCP socket that listens.
+    https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html
+    """
+    told = [environment.pop(f"LISTEN_{name}", "") for name in ("PID", "FDS", "FDNAMES")]
+    pid, number, _ = told
+    if pid != str(os.getpid()):
+        return None
+    if number != "1":
+        raise CannotListen(f"systemd has passed {number or 0} sockets; there must be one")
+    try:
+        listening = socket.socket(fileno=_FIRST_PASSED)
+        is_tcp = listening.family in (socket.AF_INET, socket.AF_INET6)
+        listens = listening.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    except OSError as error:
+        raise CannotListen(f"what systemd has passed is no socket: {error.strerror}") from None
+    if not (is_tcp and listens):
+        listening.close()
+        raise CannotListen("the socket of systemd must be ListenStream= with a port, and Accept=no")
+    listening.set_inheritable(False)
+    return listening
 
 
 def listen(host: str, port: int, *, option: str = "--port") -> socket.socket:

@@ -37,7 +37,7 @@ SECRET_NAMES = frozenset(
 )
 """Names that no event has; a value under one of them is not written."""
 
-_OUR_LOGGERS = ("worksgate", "uvicorn", "uvicorn.error", "uvicorn.asgi")
+_UVICORN_LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.asgi")
 _PIPE_BUF = 4_096  # a write of so many bytes is not torn by another process (POSIX)
 _LARGE_WRITE = 65_536
 _GATHER = 0.005
@@ -54,7 +54,8 @@ def configure(settings: Settings, *, to: int = 1) -> None:
     """Send all logging of this process to a file descriptor, as the settings say.
 
     Can be called again; every worker process calls it for itself. Other libraries are heard from
-    WARNING up only: below, some print the parameters of what they do.
+    WARNING up only: below, some print the parameters of what they do, and uvicorn says once more
+    what events of ours say.
     """
     import structlog
 
@@ -304,12 +305,14 @@ def _take_over_standard_logging(handler: _Handler, level: int) -> None:
     for other in [each for each in root.handlers if isinstance(each, _Handler)]:
         root.removeHandler(other)
     root.addHandler(handler)
-    root.setLevel(max(level, logging.WARNING))
-    for name in _OUR_LOGGERS:
+    of_others = max(level, logging.WARNING)
+    root.setLevel(of_others)
+    # uvicorn's need a level of their own: without one its protocol puts trace lines together.
+    for name, own in {"worksgate": level, **dict.fromkeys(_UVICORN_LOGGERS, of_others)}.items():
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-        logger.setLevel(level)
+        logger.setLevel(own)
     access = logging.getLogger("uvicorn.access")
     access.handlers.clear()
     access.propagate = False  # uvicorn then doesn't even put the lines together

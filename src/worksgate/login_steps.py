@@ -1,9 +1,8 @@
 """What a login still needs once it is known who it is: a password of their own, a second factor.
 
-    next       what is missing, or None: then the code may be issued
-    answer     a second factor was shown
-    enrolment  midway through a login a person is to set up their first factor
-    enrol      they did
+    next                  what is missing, or None: then the code may be issued
+    verify_second_factor  a second factor was shown
+    enrol                 a first factor was set up, midway through the login
 
 A login under way is an ``Interim`` of the store under its transaction: it is the person's, so it
 ends with all that they hold, and it dies with the transaction. Nothing of it is in the form.
@@ -11,11 +10,12 @@ ends with all that they hold, and it dies with the transaction. Nothing of it is
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import msgspec
 
 from worksgate.access_rules import Action, Situation, decide_by_texts
+from worksgate.clients import ClientRegistry
 from worksgate.credentials import digest, new_secret
 from worksgate.factors import MAX_FACTOR_FAILURES, Enrolled, FactorRefused, Holder, factor_account
 from worksgate.factors.book import Factors
@@ -25,8 +25,10 @@ from worksgate.settings import Settings
 from worksgate.sign_in import (
     Browser,
     EnrolmentNeeded,
+    LoginAttempt,
     LoginDenied,
     LoginLost,
+    LoginProgress,
     NewPasswordNeeded,
     PasswordNeeded,
     Proof,
@@ -46,38 +48,13 @@ Step = NewPasswordNeeded | SecondFactorNeeded | EnrolmentNeeded | PasswordNeeded
 _BY_STRICTNESS = (Action.ALLOW, Action.ASK, Action.REQUIRE, Action.DENY)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoginProgress:
-    """How far a login has come; ``challenge`` is this login's own for passkeys (base64url).
-
-    ``totp_secret`` is there while the person sets up an authenticator app. ``from_session`` says
-    that the person was known by a session, ``authenticated_at`` since when: what it learns of a
-    second factor makes it no younger (R-29). ``typed`` is the name that a password was typed for:
-    its browser is known at the end (R-79).
-    """
-
-    source: str
-    person: Person
-    typed: str | None = None
-    second_factor_at: float | None = None
-    password_changed: bool = False
-    from_session: bool = False
-    known_factor_at: float | None = None
-    authenticated_at: float | None = None
-    challenge: str = field(default_factory=new_secret, repr=False)
-    totp_secret: str | None = field(default=None, repr=False)
-
-    @property
-    def challenge_bytes(self) -> bytes:
-        return self.challenge.encode()
-
-
 class LoginSteps:
     """Decides what comes next, and keeps logins between two requests."""
 
     def __init__(
         self,
         settings: Settings,
+        clients: ClientRegistry,
         store: Store,
         factors: Factors,
         throttle: Throttle,
@@ -85,49 +62,52 @@ class LoginSteps:
     ) -> None:
         self._remembered_for = settings.remember_device_lifetime
         self._passkeys = settings.passkeys
+        self._clients = clients
         self._store = store
         self._factors = factors
         self._throttle = throttle
         self._known_device = known_device
 
-    async def next(
-        self,
-        rulers: Sequence[Client],
-        transaction: LoginTransaction,
-        progress: LoginProgress,
-        browser: Browser,
-        now: float,
-    ) -> Step | None:
+    async def next(self, client: Client, attempt: LoginAttempt) -> Step | None:
         """What the person has to do next, or None; it is kept until they have.
 
-        ``rulers`` are the clients whose rules hold: the strictest of them counts. Raises
-        LoginDenied, or an outage.
+        Raises LoginDenied, or an outage.
         """
-        person = progress.person
-        action = _strictest(rulers, transaction, progress, browser, now)
+        transaction, progress = attempt.transaction, attempt.progress
+        action = _strictest(await self._rulers(client, attempt), attempt)
         is_asked = progress.second_factor_at is None and action is not Action.ALLOW
-        enrolled = await self._factors.of(person.subject_id) if is_asked else Enrolled()
-        if enrolled.any and not await self._is_spared(transaction, person, browser, now):
-            await self.keep(transaction, progress)
-            return await self.question(transaction, progress, enrolled)
-        if person.must_change_password and not progress.password_changed:
-            await self.keep(transaction, progress)
-            return NewPasswordNeeded(transaction, person)
+        enrolled = await self._factors.of(attempt.person.subject_id) if is_asked else Enrolled()
+        if enrolled.any and not await self._is_spared(attempt):
+            await self._keep(transaction, progress)
+            return await self._question(attempt, enrolled)
+        if progress.needs_new_password:
+            await self._keep(transaction, progress)
+            return NewPasswordNeeded(transaction, attempt.person)
         if is_asked and not enrolled.any and action is Action.REQUIRE:
             if progress.from_session:  # what is set up now must be the person's: the password first
                 return PasswordNeeded(transaction)
-            return await self.enrolment(transaction, progress)
+            return await self._enrolment(attempt)
         return None
 
-    async def _is_spared(
-        self, transaction: LoginTransaction, person: Person, browser: Browser, now: float
-    ) -> bool:
+    async def _rulers(self, client: Client, attempt: LoginAttempt) -> Sequence[Client]:
+        """The clients whose rules hold: of a person's own account, all that they may use."""
+        if not attempt.transaction.is_for_account:
+            return (client,)
+        clients = (await self._clients.snapshot()).values()
+        theirs = [
+            each
+            for each in clients
+            if each.enabled and (not each.sources or attempt.progress.source in each.sources)
+        ]
+        return theirs or (client,)
+
+    async def _is_spared(self, attempt: LoginAttempt) -> bool:
         """Whether this browser is not asked; a full login is wanted for the account (R-83)."""
-        return not transaction.is_for_account and await self._is_trusted(person, browser, now)
+        return not attempt.transaction.is_for_account and await self._is_trusted(attempt)
 
     # Between two requests
 
-    async def keep(self, transaction: LoginTransaction, progress: LoginProgress) -> None:
+    async def _keep(self, transaction: LoginTransaction, progress: LoginProgress) -> None:
         """Keep how far a login has come."""
         await self._store.save(
             Interim(
@@ -154,42 +134,32 @@ class LoginSteps:
 
     # The second factor
 
-    async def question(
-        self, transaction: LoginTransaction, progress: LoginProgress, enrolled: Enrolled
-    ) -> SecondFactorNeeded:
-        """The question for a second factor."""
+    async def _question(self, attempt: LoginAttempt, enrolled: Enrolled) -> SecondFactorNeeded:
         options = None
         if enrolled.passkeys:
             options = await self._factors.passkey_options(
-                progress.person.subject_id,
-                progress.challenge_bytes,
+                attempt.person.subject_id,
+                attempt.progress.challenge_bytes,
                 require_user_verification=False,
             )
-        return SecondFactorNeeded(transaction, progress.person, enrolled, options)
+        return SecondFactorNeeded(attempt.transaction, attempt.person, enrolled, options)
 
-    async def answer(
-        self,
-        transaction: LoginTransaction,
-        progress: LoginProgress,
-        proof: Proof,
-        browser: Browser,
-        now: float,
-    ) -> LoginProgress:
-        """The login with its second factor given.
+    async def verify_second_factor(self, attempt: LoginAttempt, proof: Proof) -> LoginProgress:
+        """How far the login is with its second factor given.
 
         Raises WrongFactor, TooManyWrongFactors (the login is over), TooManyAttempts, or an outage.
         """
-        holder = _holder(transaction, progress.person, browser)
-        known = self._known_device(progress.person.username, browser)
-        attempt = Attempt(factor_account(holder.subject_id), browser.address, known)
-        await self._throttle.admit(attempt, now)
-        left = await self._tries_left(transaction, now)
-        if left < 0 or not await self._is_right(holder, progress, proof, now):
-            await self._throttle.failed(attempt, now)
-            raise await self._wrong(transaction, progress, left)
-        await self._throttle.succeeded(attempt, now)
+        holder, browser, now = _holder(attempt), attempt.browser, attempt.now
+        known = self._known_device(attempt.person.username, browser)
+        throttled = Attempt(factor_account(holder.subject_id), browser.address, known)
+        await self._throttle.admit(throttled, now)
+        left = await self._tries_left(attempt)
+        if left < 0 or not await self._is_right(holder, attempt.progress, proof, now):
+            await self._throttle.failed(throttled, now)
+            raise await self._wrong(attempt, proof, left)
+        await self._throttle.succeeded(throttled, now)
         # What was signed once is not taken twice.
-        return replace(progress, second_factor_at=now, challenge=new_secret())
+        return replace(attempt.progress, second_factor_at=now, challenge=new_secret())
 
     async def _is_right(
         self, holder: Holder, progress: LoginProgress, proof: Proof, now: float
@@ -210,31 +180,31 @@ class LoginSteps:
             return await self._factors.check_recovery_code(holder, proof.recovery_code, now)
         return await self._factors.check_totp(holder, proof.code, now)
 
-    async def _tries_left(self, transaction: LoginTransaction, now: float) -> int:
+    async def _tries_left(self, attempt: LoginAttempt) -> int:
         """Count one more try; how many are left after it, -1 where it is one too many."""
+        transaction = attempt.transaction
         counter = f"factor {digest(transaction.id)[:32]}"
-        tries = await self._store.bump(counter, transaction.lifetime, now)
+        tries = await self._store.bump(counter, transaction.lifetime, attempt.now)
         return max(-1, MAX_FACTOR_FAILURES - tries)
 
     async def _wrong(
-        self, transaction: LoginTransaction, progress: LoginProgress, left: int
+        self, attempt: LoginAttempt, proof: Proof, left: int
     ) -> WrongFactor | TooManyWrongFactors:
         """What a wrong answer leads to: another try, with a new challenge, or the end."""
+        transaction = attempt.transaction
         if left > 0:
-            await self.keep(transaction, replace(progress, challenge=new_secret()))
-            return WrongFactor(left)
+            await self._keep(transaction, replace(attempt.progress, challenge=new_secret()))
+            return WrongFactor(proof.kind, left)
         await self.end(transaction)
         return TooManyWrongFactors()
 
     # Setting one up midway
 
-    async def enrolment(
-        self, transaction: LoginTransaction, progress: LoginProgress
-    ) -> EnrolmentNeeded:
+    async def _enrolment(self, attempt: LoginAttempt) -> EnrolmentNeeded:
         """The offer to set up a first factor; its secret is kept with the login."""
-        person = progress.person
+        transaction, progress, person = attempt.transaction, attempt.progress, attempt.person
         totp = await self._factors.begin_totp(person.username, progress.totp_secret)
-        await self.keep(transaction, replace(progress, totp_secret=totp.secret))
+        await self._keep(transaction, replace(progress, totp_secret=totp.secret))
         options = None
         if self._passkeys and self._factors.passkeys_usable:
             options = await self._factors.passkey_registration_options(
@@ -242,24 +212,17 @@ class LoginSteps:
             )
         return EnrolmentNeeded(transaction, person, totp, options)
 
-    async def enrol(
-        self,
-        transaction: LoginTransaction,
-        progress: LoginProgress,
-        proof: Proof,
-        browser: Browser,
-        now: float,
-    ) -> Sequence[str]:
+    async def enrol(self, attempt: LoginAttempt, proof: Proof) -> Sequence[str]:
         """Set up a factor, which then counts as given; the person's new recovery codes.
 
         Raises WrongFactor, TooManyWrongFactors, LoginLost where no setting up had begun, or an
         outage.
         """
-        holder = _holder(transaction, progress.person, browser)
+        holder, progress, now = _holder(attempt), attempt.progress, attempt.now
         if progress.totp_secret is None or (await self._factors.of(holder.subject_id)).any:
             raise LoginLost  # somebody else has set one up meanwhile: it is asked for
         if not await self._is_set_up(holder, progress, progress.totp_secret, proof, now):
-            raise await self._wrong(transaction, progress, await self._tries_left(transaction, now))
+            raise await self._wrong(attempt, proof, await self._tries_left(attempt))
         codes = await self._factors.renew_recovery_codes(holder, now)
         done = replace(
             progress,
@@ -267,7 +230,7 @@ class LoginSteps:
             totp_secret=None,
             challenge=new_secret(),
         )
-        await self.keep(transaction, done)
+        await self._keep(attempt.transaction, done)
         return codes
 
     async def _is_set_up(
@@ -285,30 +248,26 @@ class LoginSteps:
 
     # Devices that are not asked again
 
-    async def trust(self, person: Person, now: float) -> str:
-        """A secret for the cookie of a browser that is not to be asked for a second factor."""
-        secret = new_secret()
-        await self._store.save(
-            Interim(
-                key=digest(secret),
-                grant_id=secrets.token_hex(16),
-                subject_id=person.subject_id,
-                client_id="",
-                expires_at=now + self._remembered_for,
-                purpose=_TRUSTED,
-                data="",
-            )
+    def trusted_device(self, secret: str, person: Person, now: float) -> Interim:
+        """What spares a browser with this secret in its cookie the second factor, once kept."""
+        return Interim(
+            key=digest(secret),
+            grant_id=secrets.token_hex(16),
+            subject_id=person.subject_id,
+            client_id="",
+            expires_at=now + self._remembered_for,
+            purpose=_TRUSTED,
+            data="",
         )
-        return secret
 
-    async def _is_trusted(self, person: Person, browser: Browser, now: float) -> bool:
-        for secret in browser.trusted:
+    async def _is_trusted(self, attempt: LoginAttempt) -> bool:
+        for secret in attempt.browser.trusted:
             found = await self._store.find(Interim, digest(secret))
             if (
                 found is not None
                 and found.purpose == _TRUSTED
-                and found.subject_id == person.subject_id
-                and found.expires_at > now
+                and found.subject_id == attempt.person.subject_id
+                and found.expires_at > attempt.now
             ):
                 return True
         return False
@@ -324,13 +283,7 @@ async def forget_trusted_devices(store: Store, subject_id: str) -> int:
     return sum([await store.take(Interim, each.key) is not None for each in trusted])
 
 
-def _strictest(
-    rulers: Sequence[Client],
-    transaction: LoginTransaction,
-    progress: LoginProgress,
-    browser: Browser,
-    now: float,
-) -> Action:
+def _strictest(rulers: Sequence[Client], attempt: LoginAttempt) -> Action:
     """What the rules say. Raises LoginDenied."""
     decisions = [
         decide_by_texts(
@@ -338,14 +291,14 @@ def _strictest(
             client.second_factor,
             Situation(
                 kind=kind,
-                address=browser.address,
-                groups=progress.person.groups,
-                source=progress.source,
-                at=now,
+                address=attempt.browser.address,
+                groups=attempt.person.groups,
+                source=attempt.progress.source,
+                at=attempt.now,
             ),
         )
         for client in rulers
-        for kind in _possible_kinds(client, transaction.login_kind)
+        for kind in _possible_kinds(client, attempt.transaction.login_kind)
     ]
     decision = max(decisions, key=lambda each: _BY_STRICTNESS.index(each.action))
     if decision.action is Action.DENY:
@@ -363,11 +316,11 @@ def _key_of(transaction: LoginTransaction) -> str:
     return digest(f"{_PENDING} {transaction.id}")
 
 
-def _holder(transaction: LoginTransaction, person: Person, browser: Browser) -> Holder:
+def _holder(attempt: LoginAttempt) -> Holder:
     return Holder(
-        subject_id=person.subject_id,
-        username=person.username,
-        address=browser.address,
-        login_id=transaction.login_id,
-        client_id=transaction.client_id or None,
+        subject_id=attempt.person.subject_id,
+        username=attempt.person.username,
+        address=attempt.browser.address,
+        login_id=attempt.transaction.login_id,
+        client_id=attempt.transaction.client_id or None,
     )

@@ -91,26 +91,34 @@ class Traffic:
         )
 
 
+class StoreFigures(Protocol):
+    """What every store tells of itself."""
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for their turn: a commit to begin, or a free connection."""
+        ...
+
+    @property
+    def unavailable(self) -> int:
+        """How many requests have failed with StoreUnavailable."""
+        ...
+
+
 @dataclass(slots=True)
 class CommitFigures:
     """What a writer has done that puts many requests into one commit."""
 
     batch_sizes: Distribution = field(default_factory=lambda: Distribution(BATCH_SIZES))
     seconds: Distribution = field(default_factory=lambda: Distribution(COMMIT_SECONDS))
-    unavailable: int = 0
 
 
 @runtime_checkable
-class GathersRequests(Protocol):
-    """A store whose requests wait for a commit."""
+class HasCommits(Protocol):
+    """A store that puts many requests into one commit."""
 
     @property
-    def figures(self) -> CommitFigures: ...
-
-    @property
-    def waiting(self) -> int:
-        """How many requests wait for a commit to begin."""
-        ...
+    def commits(self) -> CommitFigures: ...
 
 
 @dataclass(slots=True)
@@ -122,7 +130,7 @@ class PurgeFigures:
     postponed: int = 0
 
 
-class Verdict(StrEnum):
+class SourceOutcome(StrEnum):
     """What a source said when it was asked who somebody is."""
 
     ACCEPTED = "accepted"
@@ -163,7 +171,9 @@ class SourceFigures:
 
     name: str
     breakers: Callable[[], Sequence[Breaker]] = _no_breakers
-    verdicts: dict[Verdict, int] = field(default_factory=lambda: dict.fromkeys(Verdict, 0))
+    outcomes: dict[SourceOutcome, int] = field(
+        default_factory=lambda: dict.fromkeys(SourceOutcome, 0)
+    )
     seconds: Distribution = field(default_factory=lambda: Distribution(ANSWER_SECONDS))
 
     @property

@@ -16,7 +16,7 @@ are spent login transactions: a memory only forbids, and a code that is replayed
 still ends what it bought.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -28,10 +28,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.backup import BackupError, Progress, sqlite_copy
-from worksgate.directory import Conflict
+from worksgate.directory import Conflict, DatabaseInUse, sqlite_file
 from worksgate.directory.engine import driver_url, open_engines, outages
-from worksgate.directory.leases import SERVER, holder_of
+from worksgate.directory.leases import check_stopped, server_on
 from worksgate.directory.migrations import HEAD, migrate, revision_of
 from worksgate.directory.migrations.tables import (
     ARTIFACTS,
@@ -92,12 +91,18 @@ class _Content:
 
 
 async def move(
-    source_url: str, target_url: str, *, actor: str, now: float, progress: Progress
+    source_url: str,
+    target_url: str,
+    *,
+    actor: str,
+    now: float,
+    progress: Callable[[int], None],
 ) -> Mapping[str, int]:
     """Copy an installation from one database to an empty one; how many rows of each table.
 
-    ``now`` is in seconds since the epoch. Raises MoveRefused, DirectoryUnavailable, or ValueError
-    for an unusable address; the target then has no rows.
+    ``now`` is in seconds since the epoch; ``progress`` is told how many hundredths are done.
+    Raises MoveRefused, DatabaseInUse, DirectoryUnavailable, or ValueError for an unusable address;
+    the target then has no rows.
     """
     if driver_url(source_url).render_as_string() == driver_url(target_url).render_as_string():
         raise MoveRefused("the two databases are one and the same")
@@ -108,11 +113,11 @@ async def move(
         async with _target(target_url) as target:
             await _check_target(target)
             total = sum([await _count(source, part) for part in _parts()])
-            meter = _Meter(total * 2, progress)
+            reporter = _ProgressReporter(total * 2, progress)
             moved: dict[str, int] = {}
             for part in _parts():
-                content = await _copy(source, target, part, meter)
-                if content != await _content(target, part, meter):
+                content = await _copy(source, target, part, reporter)
+                if content != await _content(target, part, reporter):
                     raise MoveRefused(f"{part.name} is not in the target what it is in the source")
                 moved[part.name] = content.rows
             await _keep_numbering(source, target)
@@ -123,10 +128,10 @@ async def move(
     return moved
 
 
-class _Meter:
-    """Tells how much of the work is done."""
+class _ProgressReporter:
+    """Tells how much of the work is done; ``total`` is in rows."""
 
-    def __init__(self, total: int, progress: Progress) -> None:
+    def __init__(self, total: int, progress: Callable[[int], None]) -> None:
         self._total, self._progress, self._done = max(total, 1), progress, 0
 
     def add(self, rows: int) -> None:
@@ -174,18 +179,15 @@ async def _without_limits(connection: AsyncConnection) -> None:
 
 
 def _check_is_alone(url: str) -> None:
-    """Where a SQLite file is open in a server, SQLite knows. Raises MoveRefused."""
+    """Where a server has a SQLite file open, SQLite knows. Raises MoveRefused or DatabaseInUse."""
     address = driver_url(url)
     if address.get_backend_name() != "sqlite":
         return
     file = Path(address.database or "")
     if not file.exists():
         raise MoveRefused(f"there is no database at {file}")
-    try:
-        with sqlite_copy.alone(file):
-            pass
-    except BackupError as error:
-        raise MoveRefused(str(error)) from None
+    with sqlite_file.alone(file):
+        pass
 
 
 async def _check_source(source: AsyncConnection) -> None:
@@ -195,11 +197,7 @@ async def _check_source(source: AsyncConnection) -> None:
             f"the source is at revision {found}, this program at {HEAD}: run worksgate migrate on "
             "it first"
         )
-    if holder := await holder_of(source, SERVER):
-        raise MoveRefused(
-            f"the server is running ({holder}): stop it first; one that was killed is forgotten "
-            "after 30 seconds"
-        )
+    await check_stopped(source)
 
 
 async def _check_is_still_stopped(source_url: str) -> None:
@@ -212,8 +210,8 @@ async def _check_target(target: AsyncConnection) -> None:
     for table in (*LASTING, keys, *ARTIFACTS.values(), COUNTER_TABLE):
         if (await target.execute(select(table.c[0]).limit(1))).first() is not None:
             raise MoveRefused(f"the target is not empty: there are {table.name} in it")
-    if holder := await holder_of(target, SERVER):
-        raise MoveRefused(f"a server runs on the target ({holder}): stop it first")
+    if holder := await server_on(target):
+        raise DatabaseInUse(f"a server runs on the target ({holder}): stop it first")
 
 
 async def _count(source: AsyncConnection, part: _Part) -> int:
@@ -221,7 +219,7 @@ async def _count(source: AsyncConnection, part: _Part) -> int:
 
 
 async def _copy(
-    source: AsyncConnection, target: AsyncConnection, part: _Part, meter: _Meter
+    source: AsyncConnection, target: AsyncConnection, part: _Part, reporter: _ProgressReporter
 ) -> _Content:
     content, names = _Content(), [column.name for column in part.table.c]
     async for rows in _pages(source, part):
@@ -229,7 +227,7 @@ async def _copy(
         with _telling(part):
             await target.execute(insert(part.table), values)  # type: ignore[arg-type]  # a table, as all parts are
         content = content.with_rows(rows)
-        meter.add(len(rows))
+        reporter.add(len(rows))
     return content
 
 
@@ -246,11 +244,13 @@ def _telling(part: _Part) -> Iterator[None]:
         ) from None
 
 
-async def _content(connection: AsyncConnection, part: _Part, meter: _Meter) -> _Content:
+async def _content(
+    connection: AsyncConnection, part: _Part, reporter: _ProgressReporter
+) -> _Content:
     content = _Content()
     async for rows in _pages(connection, part):
         content = content.with_rows(rows)
-        meter.add(len(rows))
+        reporter.add(len(rows))
     return content
 
 

@@ -1,16 +1,16 @@
 """How strong a new password would be, asked while somebody is still typing it.
 
-To estimate a password is work, some 20 ms of it, and whoever types asks again at each pause. So a
-meter has a bound for each person and takes one place among those who wait for the hashing, however
-many people type: it never keeps a sign-in from its turn. Beyond that there is no answer, and the
-verdict comes with the form. What is asked for must be a person who may choose a password now; the
-password is neither kept nor logged, nor compared with the one that they have.
+To estimate a password is work, and whoever types asks again at each pause. So a meter has a bound
+for each person, and all of them together take one place among the estimates, which have a thread of
+their own: no meter keeps a sign-in from its turn, nor a form for longer than one estimate. Beyond
+that there is no answer, and the verdict comes with the form. What is asked for must be a person who
+may choose a password now; the password is neither kept nor logged, nor compared with the one that
+they have.
 """
 
-import asyncio
-
-from worksgate.credentials import HashingBusy, PasswordHashing, Strength
+from worksgate.credentials import HashingBusy, PasswordHashing
 from worksgate.directory.account_rules import password_context
+from worksgate.password_policy import Strength
 from worksgate.sources import Person
 from worksgate.tally import Tally
 
@@ -18,6 +18,8 @@ ANSWERS_A_MINUTE = 120
 """For one person: a pause every half second."""
 WAITING = 8
 """Questions that wait for their turn, of all people."""
+WAITING_OF_ONE = 2
+"""Of one person: what they typed last, and the question before it, which nobody stops."""
 
 
 class PasswordMeter:
@@ -27,19 +29,22 @@ class PasswordMeter:
         self._hashing = hashing
         self._company = company
         self._asked = Tally(ANSWERS_A_MINUTE)
-        self._turn = asyncio.Lock()
-        self._waiting = 0
+        self._waiting: list[str] = []
 
     async def strength(self, person: Person, password: str, now: float) -> Strength | None:
         """How well it would do as this person's password, or None: nobody can say just now."""
-        if self._asked.exceeded(person.subject_id, now) or self._waiting >= WAITING:
+        whose = person.subject_id
+        if self._asked.exceeded(whose, now) or self._is_full(whose):
             return None
-        self._waiting += 1
+        self._waiting.append(whose)
         try:
-            async with self._turn:
-                context = password_context(person, self._company)
-                return await self._hashing.strength(password, context)
+            context = password_context(person, self._company)
+            return await self._hashing.strength(password, context, whose=whose)
         except HashingBusy:
             return None
         finally:
-            self._waiting -= 1
+            self._waiting.remove(whose)
+
+    def _is_full(self, whose: str) -> bool:
+        waiting = self._waiting
+        return len(waiting) >= WAITING or waiting.count(whose) >= WAITING_OF_ONE

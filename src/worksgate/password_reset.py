@@ -269,7 +269,7 @@ class PasswordReset:
         """
         link = await self.links.find(secret, now)
         context = password_context(link.account, self._settings.company_name)
-        await self._hashing.check_new(new_password, context)
+        await self._hashing.check_new(new_password, context, whose=link.account.person.subject_id)
         hashed = await self._hashing.hash(new_password)
         person = await self._use(link, hashed, now, address)
         self._tell(person, language)

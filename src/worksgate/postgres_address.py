@@ -67,7 +67,7 @@ class PostgresAddress:
     ) -> Any:
         """A new asyncpg connection with these settings of the server.
 
-        It is there ``within`` so many seconds, and waits ``command_timeout`` seconds for each
+        Connecting takes at most ``within`` seconds. It waits ``command_timeout`` seconds for each
         answer, or as long as the server takes. Raises what asyncpg raises, OSError or TimeoutError.
         """
         import asyncpg  # type: ignore[import-untyped]  # asyncpg has no types

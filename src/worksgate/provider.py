@@ -1,56 +1,47 @@
 """The product on one page: what happens when LINE WORKS, or a person's browser, calls.
 
-    authorize      a browser arrives from LINE WORKS: is a session enough, or must they sign in?
-    log_in         they typed a name and a password
-    depart, land   another provider says who they are
-    use_passkey    a passkey does
-    prove          they showed a second factor; enrol: they set one up first
-    change_password  their password was temporary: they choose their own; resume: on with it
-    continue_as    they are signed in already and said that this is who they mean to be
-    exchange_code  LINE WORKS posts the code and gets an access token
-    user_info      LINE WORKS posts the access token and learns who it is
-    imap_login     LINE WORKS passes on what a mail client gave it
-    log_out        a browser comes to have its session ended
+    authorize             a browser arrives from LINE WORKS: is a session enough, or must they
+                          sign in?
+    log_in                they typed a name and a password
+    use_passkey           a passkey says who they are
+    begin_upstream_login  another provider does; finish_upstream_login: they are back from it
+    verify_second_factor  they showed a second factor; enrol: they set one up first
+    change_password       their password was temporary: they choose their own; resume: on with it
+    continue_as           they are signed in already and said that this is who they mean to be
+    log_out               a browser comes to have its session ended
 
-``oauth`` says what the wire means, the store decides who wins, the sources say who people are; here
-they meet. Nothing in this file knows HTTP.
+    exchange_code         LINE WORKS posts the code and gets an access token
+    user_info             LINE WORKS posts the access token and learns who it is
+    imap_login            LINE WORKS passes on what a mail client gave it
+
+A browser's way is here, as far as the point where it is known who somebody is; then all go on in
+``login_completion``. The calls of LINE WORKS are in ``line_works_calls`` and ``imap_login``.
+``oauth`` says what the wire means, the store decides who wins, the sources say who people are.
+Nothing in this file knows HTTP.
 """
 
-import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from worksgate.audit import AuditLog, Event
-from worksgate.clients import ClientRegistry, check_admitted
-from worksgate.credentials import HashingBusy, digest, new_secret
-from worksgate.directory import DirectoryUnavailable
+from worksgate.clients import ClientRegistry
+from worksgate.credentials import HashingBusy
 from worksgate.factors.book import Factors
 from worksgate.imap_login import ImapLogin
-from worksgate.login_steps import LoginProgress, LoginSteps, Step
+from worksgate.line_works_calls import Form, LineWorksCalls
+from worksgate.login_completion import LoginCompletion
+from worksgate.login_steps import LoginSteps
 from worksgate.login_transaction import ForgedTransaction, LoginTransaction, TransactionSigner
 from worksgate.oauth.authorization import AuthorizationRequest
-from worksgate.oauth.errors import (
-    AuthorizationError,
-    InvalidAuthorization,
-    OAuthError,
-    TemporarilyUnavailable,
-    UnknownClient,
-)
+from worksgate.oauth.errors import AuthorizationError
 from worksgate.oauth.imap_login import ImapLoginResponse
-from worksgate.oauth.issuing import user_key
 from worksgate.oauth.logout import parse_logout
-from worksgate.oauth.model import (
-    AccessToken,
-    Client,
-    RefreshToken,
-    Session,
-    SpentTransaction,
-)
-from worksgate.oauth.redirect_uri import check_redirect_uri, with_code, with_denial
-from worksgate.oauth.token import TokenRequest, TokenResponse, check_grant
-from worksgate.oauth.user_info import UserInfoRequest, UserInfoResponse, check_access_token
+from worksgate.oauth.redirect_uri import with_denial
+from worksgate.oauth.token import TokenResponse
+from worksgate.oauth.user_info import UserInfoResponse
 from worksgate.password_check import PasswordCheck
 from worksgate.records import Records
 from worksgate.session_keys import SessionKeys
@@ -58,34 +49,26 @@ from worksgate.sessions import Sessions
 from worksgate.settings import Settings
 from worksgate.sign_in import (
     AccountChoiceNeeded,
-    AlreadySignedIn,
-    Authorized,
     Browser,
-    LoginDenied,
+    LoginAttempt,
     LoginLost,
+    LoginProgress,
     NewPasswordNeeded,
-    NoUserKey,
+    NextStep,
     PasswordNeeded,
     Proof,
     RecoveryCodesIssued,
-    RefusedHere,
-    SentElsewhere,
-    SignedIn,
+    RedirectedUpstream,
+    UpstreamLoginFailed,
     WaysIn,
     is_meant,
 )
 from worksgate.sources import Person, PersonDisabled, RefusedUpstream, SourceUnavailable
 from worksgate.sources_in_use import SourcesInUse
-from worksgate.store import Outcome as Redeemed
-from worksgate.store import Store, StoreUnavailable, Successors
+from worksgate.store import Store
 from worksgate.throttle import Throttle
+from worksgate.transaction_check import TransactionCheck
 from worksgate.upstream_logins import UpstreamLogins
-
-Form = dict[str, str]
-Outcome = Authorized | PasswordNeeded | AccountChoiceNeeded | SentElsewhere | Step
-"""What a browser gets next: to LINE WORKS with a code, to another provider, or a page."""
-
-_OUTAGES = (StoreUnavailable, DirectoryUnavailable)
 
 
 class IdentityProvider:
@@ -123,17 +106,28 @@ class IdentityProvider:
         self._records = Records(audit)
         self._sources = sources
         self._factors = factors
-        self._mail_clients = mail_clients
+        self._transactions = TransactionCheck(settings, clients, store, signer)
         self._passwords = PasswordCheck(sources, factors, throttle, signer, self._records)
         self._upstream = UpstreamLogins(settings, store, signer)
         self._steps = LoginSteps(
-            settings, store, factors, factor_throttle, self._passwords.known_device
+            settings, clients, store, factors, factor_throttle, self._passwords.known_device
+        )
+        self._completion = LoginCompletion(
+            store,
+            self._sessions,
+            self._transactions,
+            self._steps,
+            self._passwords,
+            self._records,
+            clock,
         )
         self._loopback = settings.is_loopback
+        self._line_works = LineWorksCalls(clients, store, self._records, clock)
+        self._mail_clients = mail_clients
 
-    # The browser's way: steps 2 to 6
+    # A browser arrives: step 2
 
-    async def authorize(self, query: str, browser: Browser) -> Outcome:
+    async def authorize(self, query: str, browser: Browser) -> NextStep:
         """Answer an authorization request with a code, or with what must happen first.
 
         Raises AuthorizationError (a page, never a redirect), NoUserKey, or an outage.
@@ -156,11 +150,13 @@ class IdentityProvider:
         if not is_meant(transaction.works_id, person):
             return AccountChoiceNeeded(transaction, person)
         try:
-            return await self._go_on(transaction, _of_session(session, person), browser, now)
+            progress = LoginProgress.of_session(session, person)
+            attempt = LoginAttempt(transaction, progress, browser, now)
+            return await self._completion.complete_or_ask(attempt)
         except PersonDisabled:  # this very moment; the session has ended with it
             return PasswordNeeded(LoginTransaction.begin(request, client, browser.secret, now))
 
-    async def continue_as(self, transaction: LoginTransaction, browser: Browser) -> Outcome:
+    async def continue_as(self, transaction: LoginTransaction, browser: Browser) -> NextStep:
         """Go on as the person of the live session, who was asked and said yes.
 
         Raises AlreadySignedIn, NoUserKey, PersonDisabled, LoginDenied, UnknownClient, or an
@@ -171,135 +167,152 @@ class IdentityProvider:
         if found is None:  # it has ended meanwhile
             return PasswordNeeded(transaction)
         session, person = found
-        return await self._go_on(transaction, _of_session(session, person), browser, now)
+        progress = LoginProgress.of_session(session, person)
+        attempt = LoginAttempt(transaction, progress, browser, now)
+        return await self._completion.complete_or_ask(attempt)
+
+    # They say who they are: steps 3 to 6
 
     async def log_in(
         self, transaction: LoginTransaction, username: str, password: str, browser: Browser
-    ) -> Outcome:
+    ) -> NextStep:
         """Check a name and a password; a right one gets a code and a session, or the next step.
 
         Raises WrongPassword, PersonDisabled, TooManyAttempts, HashingBusy, AlreadySignedIn,
         NoUserKey, LoginDenied, or an outage.
         """
         now = self._clock()
-        await self._check_unspent(transaction)
-        client = await self._client_of(transaction)
-        if elsewhere := self._sources.elsewhere(client, username):
-            return await self._upstream.depart(transaction, elsewhere, username)
+        await self._transactions.check_unspent(transaction)
+        client = await self._transactions.client_of(transaction)
+        if upstream := self._sources.upstream_of(client, username):
+            return await self._upstream.begin(transaction, upstream, username)
         source, person = await self._passwords.check(
             transaction, client, username, password, browser, now
         )
         progress = LoginProgress(source=source, person=person, typed=username)
-        return await self._go_on(transaction, progress, browser, now)
+        attempt = LoginAttempt(transaction, progress, browser, now)
+        return await self._completion.complete_or_ask(attempt)
 
-    async def leads_elsewhere(self, transaction: LoginTransaction, username: str) -> bool:
+    async def is_upstream(self, transaction: LoginTransaction, username: str) -> bool:
         """Whether another provider is asked for this name, so that no password is needed here.
 
         Raises UnknownClient, or an outage.
         """
-        client = await self._client_of(transaction)
-        return self._sources.elsewhere(client, username) is not None
+        client = await self._transactions.client_of(transaction)
+        return self._sources.upstream_of(client, username) is not None
 
-    async def depart(self, transaction: LoginTransaction, source: str) -> SentElsewhere:
+    async def begin_upstream_login(
+        self, transaction: LoginTransaction, source: str
+    ) -> RedirectedUpstream:
         """Send the browser to another provider of this client's.
 
         Raises UnknownSource, AlreadySignedIn, UnknownClient, or an outage.
         """
-        await self._check_unspent(transaction)
-        elsewhere = self._sources.redirect(await self._client_of(transaction), source)
-        return await self._upstream.depart(transaction, elsewhere, transaction.works_id)
+        await self._transactions.check_unspent(transaction)
+        upstream = self._sources.redirect(await self._transactions.client_of(transaction), source)
+        return await self._upstream.begin(transaction, upstream, transaction.works_id)
 
-    async def land(self, source: str, query: Mapping[str, str], browser: Browser) -> Outcome:
+    async def finish_upstream_login(
+        self, source: str, query: Mapping[str, str], browser: Browser
+    ) -> NextStep:
         """Go on with who comes back from another provider.
 
-        Raises ForgedTransaction, ExpiredTransaction, RefusedHere (they may try another way), and
-        what ``log_in`` does.
+        Raises ForgedTransaction, ExpiredTransaction, UpstreamLoginFailed (they may try another
+        way), and what ``log_in`` does.
         """
         now = self._clock()
         if not browser.may_receive_code:
             raise ForgedTransaction("a provider sends people back, not pictures")
-        login = await self._upstream.returned(source, query, browser, now)
+        login = await self._upstream.take(source, query, browser, now)
         transaction = login.transaction
-        await self._check_unspent(transaction)
-        elsewhere = self._sources.redirect(await self._client_of(transaction), source)
+        await self._transactions.check_unspent(transaction)
+        upstream = self._sources.redirect(await self._transactions.client_of(transaction), source)
         try:
-            person = await self._upstream.finish(login, elsewhere, query)
+            person = await self._upstream.finish(login, upstream, query)
         except (PersonDisabled, RefusedUpstream) as refusal:
             detail = f"{source}: {str(refusal) or 'the person is disabled'}"
             self._records.login(Event.LOGIN_FAILED, now, transaction, browser, detail=detail)
-            raise RefusedHere(transaction, refusal) from refusal
+            raise UpstreamLoginFailed(transaction, refusal) from refusal
         except SourceUnavailable as outage:
-            raise RefusedHere(transaction, outage) from outage
+            raise UpstreamLoginFailed(transaction, outage) from outage
         progress = LoginProgress(source=source, person=person)
-        return await self._go_on(transaction, progress, browser, self._clock())
+        attempt = LoginAttempt(transaction, progress, browser, self._clock())
+        try:
+            return await self._completion.complete_or_ask(attempt)
+        except PersonDisabled as refusal:  # this very moment
+            raise UpstreamLoginFailed(transaction, refusal) from refusal
 
     async def use_passkey(
         self, transaction: LoginTransaction, assertion: str, browser: Browser
-    ) -> Outcome:
+    ) -> NextStep:
         """Sign in by a passkey alone, which stands for the password and for a second factor.
 
         Raises WrongPassword, TooManyAttempts, and what ``log_in`` does.
         """
         now = self._clock()
-        await self._check_unspent(transaction)
-        client = await self._client_of(transaction)
+        await self._transactions.check_unspent(transaction)
+        client = await self._transactions.client_of(transaction)
         source, person = await self._passwords.check_passkey(
             transaction, client, assertion, browser, now
         )
         progress = LoginProgress(source=source, person=person, second_factor_at=now)
-        return await self._go_on(transaction, progress, browser, now)
+        attempt = LoginAttempt(transaction, progress, browser, now)
+        return await self._completion.complete_or_ask(attempt)
 
-    async def prove(
+    # What a login still needs once it is known whose it is
+
+    async def verify_second_factor(
         self,
         transaction: LoginTransaction,
         proof: Proof,
         browser: Browser,
         *,
         remember: bool = False,
-    ) -> Outcome:
+    ) -> NextStep:
         """Go on with a second factor; ``remember`` spares this browser the next one.
 
         Raises WrongFactor, TooManyWrongFactors, LoginLost, and what ``log_in`` does.
         """
-        now = self._clock()
-        await self._check_unspent(transaction)
-        progress = await self._steps.resume(transaction, now)
-        progress = await self._steps.answer(transaction, progress, proof, browser, now)
-        return await self._go_on(transaction, progress, browser, now, remember=remember)
+        attempt = await self._resumed(transaction, browser)
+        progress = await self._steps.verify_second_factor(attempt, proof)
+        return await self._completion.complete_or_ask(
+            attempt.advanced_to(progress), remember=remember
+        )
 
     async def enrol(
         self, transaction: LoginTransaction, proof: Proof, browser: Browser
     ) -> RecoveryCodesIssued:
-        """Set up a first factor, which counts as given. Raises as ``prove`` does."""
-        now = self._clock()
-        await self._check_unspent(transaction)
-        progress = await self._steps.resume(transaction, now)
-        codes = await self._steps.enrol(transaction, progress, proof, browser, now)
-        return RecoveryCodesIssued(transaction, codes)
+        """Set up a first factor, which counts as given. Raises as ``verify_second_factor``."""
+        attempt = await self._resumed(transaction, browser)
+        return RecoveryCodesIssued(transaction, await self._steps.enrol(attempt, proof))
 
     async def change_password(
         self, transaction: LoginTransaction, new_password: str, browser: Browser
-    ) -> Outcome:
+    ) -> NextStep:
         """Replace a temporary password.
 
         Raises WeakPassword, LoginLost, and what ``log_in`` does.
         """
-        now = self._clock()
-        await self._check_unspent(transaction)
-        progress = await self._steps.resume(transaction, now)
-        rulers = await self._rulers(await self._client_of(transaction), progress.source)
-        due = await self._steps.next(rulers, transaction, progress, browser, now)
+        attempt = await self._resumed(transaction, browser)
+        progress = attempt.progress
+        client = await self._transactions.client_of(transaction)
+        due = await self._steps.next(client, attempt)
         if not isinstance(due, NewPasswordNeeded):
             raise LoginLost  # nobody has asked for a new one
         person = await self._sources.change_password(progress.source, progress.person, new_password)
         if person is None:
             raise PersonDisabled
         self._records.login(
-            Event.PASSWORD_CHANGED, now, transaction, browser, person, detail="was temporary"
+            Event.PASSWORD_CHANGED,
+            attempt.now,
+            transaction,
+            browser,
+            person,
+            detail="was temporary",
         )
         await self._store.forget(person.subject_id)  # whoever else was signed in by the old one
         done = replace(progress, person=person, password_changed=True)
-        return await self._go_on(transaction, done, browser, now)
+        return await self._completion.complete_or_ask(attempt.advanced_to(done))
 
     async def choosing_password(self, transaction: LoginTransaction) -> Person | None:
         """Who is to replace a temporary password in this login, or None; nothing goes on by it.
@@ -307,15 +320,19 @@ class IdentityProvider:
         Raises LoginLost or an outage.
         """
         progress = await self._steps.resume(transaction, self._clock())
-        is_due = progress.person.must_change_password and not progress.password_changed
-        return progress.person if is_due else None
+        return progress.person if progress.needs_new_password else None
 
-    async def resume(self, transaction: LoginTransaction, browser: Browser) -> Outcome:
+    async def resume(self, transaction: LoginTransaction, browser: Browser) -> NextStep:
         """Go on where the login stands. Raises LoginLost, and what ``log_in`` does."""
+        return await self._completion.complete_or_ask(await self._resumed(transaction, browser))
+
+    async def _resumed(self, transaction: LoginTransaction, browser: Browser) -> LoginAttempt:
+        """Raises AlreadySignedIn, LoginLost, or an outage."""
         now = self._clock()
-        await self._check_unspent(transaction)
-        progress = await self._steps.resume(transaction, now)
-        return await self._go_on(transaction, progress, browser, now)
+        await self._transactions.check_unspent(transaction)
+        return LoginAttempt(transaction, await self._steps.resume(transaction, now), browser, now)
+
+    # What the pages ask
 
     async def read_transaction(
         self, text: str, anti_forgery_token: str, browser: Browser
@@ -324,20 +341,10 @@ class IdentityProvider:
 
         Raises ForgedTransaction, ExpiredTransaction, AuthorizationError, or an outage.
         """
-        now = self._clock()
-        transaction = self.signer.read(text, anti_forgery_token, browser.secret, now)
-        client = await self._client_of(transaction)
-        if not transaction.is_for_account:
-            check_redirect_uri(
-                transaction.redirect_uri,
-                client.redirect_uris,
-                require_state=client.require_state,
-                loopback=self._loopback,
-            )
-        return transaction
+        return await self._transactions.read(text, anti_forgery_token, browser, self._clock())
 
     @property
-    def landing_names(self) -> Sequence[str]:
+    def callback_names(self) -> Sequence[str]:
         """The names of the other providers, which send browsers back."""
         return tuple(self._sources.redirects)
 
@@ -346,7 +353,7 @@ class IdentityProvider:
 
         Raises UnknownClient, or an outage.
         """
-        client = await self._client_of(transaction)
+        client = await self._transactions.client_of(transaction)
         buttons = [(each.name, each.label) for each in self._sources.buttons(client)]
         options = None
         if self.settings.passkeys and self._factors.passkeys_usable:
@@ -364,13 +371,15 @@ class IdentityProvider:
 
     async def denial(self, transaction: LoginTransaction) -> str | None:
         """Where a person who gives up is sent, or None where the client does not want to know."""
-        client = await self._client_of(transaction)
+        client = await self._transactions.client_of(transaction)
         return with_denial(transaction.redirect_uri) if client.redirect_denials else None
 
     async def domain_of(self, client_id: str) -> str | None:
         """The client's LINE WORKS domain, if it is known: a login can start again there."""
         client = (await self.clients.snapshot()).get(client_id)
         return client.domain if client else None
+
+    # A browser leaves
 
     async def log_out(self, query: str, browser: Browser) -> str | None:
         """End the browser's session; return where it wants to go, if it may (R-66 to R-69).
@@ -390,237 +399,24 @@ class IdentityProvider:
             return wanted
         return await self._upstream.log_out(source, wanted, browser, now) or wanted
 
-    # The back channel: steps 7 to 10
+    # LINE WORKS calls: steps 7 to 10, and mail clients. What it waits for is handed on as it is,
+    # without a coroutine around it.
 
-    async def exchange_code(self, form: Form, address: str) -> TokenResponse:
-        """Verify a code, consume it and create its access token, in one step of the store.
+    def exchange_code(self, form: Form, address: str) -> Coroutine[Any, Any, TokenResponse]:
+        """Verify a code, consume it and create its access token. Raises OAuthError."""
+        return self._line_works.exchange_code(form, address)
 
-        Raises OAuthError; the checks come in the order of the contract.
-        """
-        now = self._clock()
-        try:
-            request = TokenRequest.parse(form)
-            client = await self.clients.authenticate(
-                request.client_id, request.client_secret, address, now
-            )
-            secret = check_grant(request, client)
-            check_admitted(client, address)
-            return await self._redeem(request, secret, client, address, now)
-        except OAuthError as error:
-            client_id = form.get("client_id", "")
-            self._records.refused(Event.CODE_REFUSED, now, error, client_id, address)
-            raise
-        except _OUTAGES as outage:
-            raise TemporarilyUnavailable(str(outage)) from outage
-
-    async def user_info(self, form: Form, address: str) -> UserInfoResponse:
+    def user_info(self, form: Form, address: str) -> Coroutine[Any, Any, UserInfoResponse]:
         """Say whose access token this is. Raises OAuthError."""
-        now = self._clock()
-        try:
-            request = UserInfoRequest.parse(form)
-            client = await self.clients.authenticate(
-                request.client_id, request.client_secret, address, now
-            )
-            check_admitted(client, address)
-            found = await self._store.find(AccessToken, digest(request.access_token))
-            token = check_access_token(found, client, now)
-        except OAuthError as error:
-            client_id = form.get("client_id", "")
-            self._records.refused(Event.USER_INFO_REFUSED, now, error, client_id, address)
-            raise
-        except _OUTAGES as outage:
-            raise TemporarilyUnavailable(str(outage)) from outage
-        self._records.artifact(Event.USER_INFO_RETURNED, now, token, address)
-        return UserInfoResponse(token.user_id)
+        return self._line_works.user_info(form, address)
 
-    async def imap_login(
+    def imap_login(
         self, client_id: str | None, query: bytes, address: str
-    ) -> ImapLoginResponse:
+    ) -> Coroutine[Any, Any, ImapLoginResponse]:
         """Let a mail client in. Raises OAuthError."""
-        return await self._mail_clients.log_in(client_id, query, address)
+        return self._mail_clients.log_in(client_id, query, address)
 
     async def ping(self) -> None:
         """Return if the store and the directory answer. Raises an outage."""
         await self._store.ping()
         await self.clients.snapshot()
-
-    # How it is done
-
-    async def _redeem(
-        self, request: TokenRequest, secret: str, client: Client, address: str, now: float
-    ) -> TokenResponse:
-        access_token = new_secret()
-        refresh_token = new_secret() if client.refresh_tokens else None
-        successors = Successors(
-            digest(access_token),
-            digest(refresh_token) if refresh_token else None,
-            client.refresh_token_lifetime,
-        )
-        try:
-            redemption = await self._store.redeem(
-                request.kind, digest(secret), client.client_id, successors, now
-            )
-        except asyncio.CancelledError:
-            # The deadline: a commit that hangs in the disk cannot be taken back (F-06).
-            unknown = TemporarilyUnavailable("no answer in time; whether it was used is not known")
-            self._records.refused(Event.CODE_REFUSED, now, unknown, client.client_id, address)
-            raise
-        artifact = redemption.artifact
-        if redemption.outcome is Redeemed.REPLAYED and artifact is not None:
-            self._records.artifact(Event.CODE_REPLAYED, now, artifact, address)
-        if redemption.outcome is not Redeemed.REDEEMED or artifact is None:
-            raise InvalidAuthorization(f"the {request.kind.kind} is {redemption.outcome}")
-        refreshed = request.kind is RefreshToken
-        event = Event.TOKEN_REFRESHED if refreshed else Event.CODE_REDEEMED
-        self._records.artifact(event, now, artifact, address)
-        return TokenResponse(access_token, artifact.expires_in, refresh_token)
-
-    async def _go_on(
-        self,
-        transaction: LoginTransaction,
-        progress: LoginProgress,
-        browser: Browser,
-        now: float,
-        *,
-        remember: bool = False,
-    ) -> Outcome:
-        """Complete a login, or say what is missing."""
-        client, person = await self._client_of(transaction), progress.person
-        if client.sources and progress.source not in client.sources:
-            return PasswordNeeded(transaction)  # their session is of a source that is not for it
-        self._check_user_key(client, transaction, person, browser, now)
-        try:
-            rulers = await self._rulers(client, progress.source)
-            step = await self._steps.next(rulers, transaction, progress, browser, now)
-        except LoginDenied as denied:
-            self._records.login(
-                Event.LOGIN_REFUSED, now, transaction, browser, person, detail=f"rule: {denied}"
-            )
-            raise
-        if step is not None:
-            return step
-        if progress.from_session and progress.second_factor_at == progress.known_factor_at:
-            return await self._issue(transaction, progress.source, person, browser, now)
-        secret = new_secret()
-        session = self._sessions.opened(
-            secret,
-            progress.source,
-            person,
-            self._clock(),
-            second_factor_at=progress.second_factor_at,
-            authenticated_at=progress.authenticated_at,
-        )
-        authorized = await self._issue(transaction, progress.source, person, browser, now, session)
-        await self._steps.end(transaction)
-        await self._sessions.end(browser.session)
-        self._records.login(Event.LOGIN_SUCCEEDED, now, transaction, browser, person)
-        trusted = await self._steps.trust(person, now) if remember else None
-        device = self._passwords.new_device(progress.typed) if progress.typed else None
-        return SignedIn(authorized.location, secret, device, trusted)
-
-    async def _check_unspent(self, transaction: LoginTransaction) -> None:
-        if await self._store.find(SpentTransaction, digest(transaction.id)) is not None:
-            raise AlreadySignedIn
-
-    async def _issue(
-        self,
-        transaction: LoginTransaction,
-        source: str,
-        person: Person,
-        browser: Browser,
-        now: float,
-        session: Session | None = None,
-    ) -> Authorized:
-        """Issue the one code of a transaction, and keep what goes with it."""
-        if transaction.is_for_account:
-            return await self._open_account(transaction, source, person, session)
-        client = await self._client_of(transaction)
-        user_id = self._check_user_key(client, transaction, person, browser, now)
-        if not await self._store.add(transaction.spent()):
-            raise AlreadySignedIn
-        code = new_secret()
-        issued_at = self._clock()
-        issued = transaction.authorization_code(
-            digest(code), client, person.subject_id, user_id, issued_at
-        )
-        await self._store.save(issued, *([session] if session else ()))
-        # Who was disabled, or given another user key, a moment ago may have been searched for
-        # before this was saved.
-        present = await self._sessions.person(source, person)
-        if present is None or _user_key(client, present) != user_id:
-            await self._store.forget(person.subject_id)
-            raise PersonDisabled
-        self._records.login(Event.CODE_ISSUED, issued_at, transaction, browser, person)
-        return Authorized(with_code(transaction.redirect_uri, code))
-
-    def _check_user_key(
-        self,
-        client: Client,
-        transaction: LoginTransaction,
-        person: Person,
-        browser: Browser,
-        now: float,
-    ) -> str:
-        """The key by which LINE WORKS knows the person; empty for their own account.
-
-        Raises NoUserKey, recorded: before anything else is asked of who cannot get in.
-        """
-        user_id = "" if client is _ACCOUNT else _user_key(client, person)
-        if user_id is None:
-            self._records.login(
-                Event.LOGIN_REFUSED, now, transaction, browser, person, detail="no user key"
-            )
-            raise NoUserKey
-        return user_id
-
-    async def _open_account(
-        self, transaction: LoginTransaction, source: str, person: Person, session: Session | None
-    ) -> Authorized:
-        """Let a person in to their own account: a session, and no code."""
-        if not await self._store.add(transaction.spent()):
-            raise AlreadySignedIn
-        if session is not None:
-            await self._store.save(session)
-        if await self._sessions.person(source, person) is None:
-            await self._store.forget(person.subject_id)
-            raise PersonDisabled
-        return Authorized(transaction.redirect_uri)
-
-    async def _rulers(self, client: Client, source: str) -> Sequence[Client]:
-        """The clients whose rules hold: of a person's own account, all that they may use."""
-        if client is not _ACCOUNT:
-            return (client,)
-        clients = (await self.clients.snapshot()).values()
-        theirs = [
-            each
-            for each in clients
-            if each.enabled and (not each.sources or source in each.sources)
-        ]
-        return theirs or (client,)
-
-    async def _client_of(self, transaction: LoginTransaction) -> Client:
-        if transaction.is_for_account:
-            return _ACCOUNT
-        client = (await self.clients.snapshot()).get(transaction.client_id)
-        if client is None or not client.enabled:
-            raise UnknownClient("the client was removed or disabled meanwhile")
-        return client
-
-
-_ACCOUNT = Client(client_id="", name="account")
-"""Stands for the client where people look after their own account."""
-
-
-def _of_session(session: Session, person: Person) -> LoginProgress:
-    return LoginProgress(
-        source=session.source,
-        person=person,
-        second_factor_at=session.second_factor_at,
-        known_factor_at=session.second_factor_at,
-        from_session=True,
-        authenticated_at=session.authenticated_at,
-    )
-
-
-def _user_key(client: Client, person: Person) -> str | None:
-    return user_key(client, person.external_key, person.works_account)

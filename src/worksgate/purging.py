@@ -4,7 +4,8 @@ Both go in small steps with a pause after each, in which requests have the datab
 That audit records were removed is itself a record of the audit log.
 
 Of all processes on all nodes one does it for the others, whoever has the lease. It is also how a
-running server can be told from one that is stopped (``moving``, ``backup``).
+running server can be told from one that is stopped (``moving``, ``backup``); one that removes
+nothing holds another lease for that.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ import structlog
 from worksgate.audit import AuditEvent, Event
 from worksgate.directory import DirectoryUnavailable
 from worksgate.directory.database import Directory
-from worksgate.directory.leases import SECONDS, SERVER
+from worksgate.directory.leases import PURGING, SECONDS, SERVING
 from worksgate.measures import PurgeFigures
 from worksgate.store import Store, StoreUnavailable
 
@@ -81,7 +82,7 @@ async def purge_forever(
     """
     figures = figures or PurgeFigures()
     figures.last_finished = clock()
-    turn = _Turn(directory, lease)
+    turn = _Turn(directory, lease, PURGING)
     due = time.monotonic() + interval
     try:
         while True:
@@ -106,11 +107,23 @@ async def purge_forever(
         await turn.give_back()
 
 
-class _Turn:
-    """This process's share in the lease. Its name tells an administrator who is at it."""
+async def hold_lease(directory: Directory, *, lease: float = SECONDS) -> None:
+    """Show that a server runs, where it removes nothing; never returns. An outage is waited out."""
+    turn = _Turn(directory, lease, SERVING)
+    try:
+        while True:
+            with suppress(DirectoryUnavailable):
+                await turn.take()
+            await asyncio.sleep(lease / 3)
+    finally:
+        await turn.give_back()
 
-    def __init__(self, directory: Directory, seconds: float) -> None:
-        self._leases = directory.leases
+
+class _Turn:
+    """This process's share in a lease. Its name tells an administrator who is at it."""
+
+    def __init__(self, directory: Directory, seconds: float, name: str) -> None:
+        self._leases, self._name = directory.leases, name
         self._holder = f"{socket.gethostname()[:64]}:{os.getpid()}:{secrets.token_hex(4)}"
         self._seconds = seconds
         self._taken = 0.0
@@ -118,7 +131,7 @@ class _Turn:
     async def take(self) -> bool:
         """Take the lease, or renew it; False while another has it. Raises DirectoryUnavailable."""
         self._taken = time.monotonic()
-        return await self._leases.take(SERVER, self._holder, self._seconds)
+        return await self._leases.take(self._name, self._holder, self._seconds)
 
     async def keep(self) -> bool:
         """Renew it where that is due; False where it was lost. Raises DirectoryUnavailable."""
@@ -130,7 +143,7 @@ class _Turn:
         """Let the next one have it at once; if that fails, it ends by itself."""
         with suppress(DirectoryUnavailable, TimeoutError):
             async with asyncio.timeout(1.0):
-                await self._leases.give_back(SERVER, self._holder)
+                await self._leases.give_back(self._name, self._holder)
 
 
 async def _in_steps(purge: Callable[[], Awaitable[int]]) -> AsyncIterator[int]:

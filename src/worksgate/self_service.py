@@ -13,22 +13,32 @@ and is told to the person by mail where mail can be sent. Nothing in this file k
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from msgspec import structs
 
+from worksgate.account_values import (
+    AccountEvent,
+    EnrolmentLost,
+    FactorAdded,
+    LoginTooOld,
+    NotOffered,
+    NotSignedIn,
+    OpenSession,
+    Overview,
+    Visitor,
+    WrongCode,
+)
 from worksgate.audit import AuditEvent, AuditLog, Event
 from worksgate.clients import ClientRegistry
 from worksgate.credentials import digest, new_ordered_id, new_secret
 from worksgate.directory.verbs import finished
 from worksgate.factors import (
-    AppPassword,
     AppPasswords,
     Enrolled,
     Factors,
-    Holder,
     NewAppPassword,
     NewTotp,
 )
@@ -52,26 +62,6 @@ LONGEST_SIGN_IN: Final = 5.0
 
 _TOTP: Final = "account_totp"
 _PASSKEY: Final = "account_passkey"
-
-
-class NotSignedIn(Exception):
-    """There is no live session: who this is has to be found out first."""
-
-
-class LoginTooOld(Exception):
-    """The sign-in lies too far back, or was not a full one, for what is wanted (R-83)."""
-
-
-class WrongCode(Exception):
-    """The code is not that of the app that is being set up."""
-
-
-class EnrolmentLost(Exception):
-    """Nothing is known of this setting up (any more): it must begin again."""
-
-
-class NotOffered(Exception):
-    """This installation, or this person's source, does not have that."""
 
 
 class History(Protocol):
@@ -100,84 +90,6 @@ class MailNotices:
 
     mail: Postbox
     texts: MailTexts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Visitor:
-    """The person of a live session, at one moment; ``language`` is that of mails to them."""
-
-    session: Session
-    person: Person
-    browser: Browser
-    language: str
-    at: float
-
-    @property
-    def holder(self) -> Holder:
-        """As whom they hold their factors."""
-        return Holder(
-            subject_id=self.person.subject_id,
-            username=self.person.username,
-            address=self.browser.address,
-        )
-
-    def event(self, event: Event, detail: str) -> AuditEvent:
-        """An audit record of what they did."""
-        return self.holder.event(event, self.at, detail)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenSession:
-    """Somewhere that the person is signed in; times are seconds since the epoch.
-
-    ``id`` names it and opens nothing. ``address`` is where the sign-in came from, if the history
-    still tells.
-    """
-
-    id: str
-    since: float
-    ends_at: float
-    second_factor: bool
-    is_this: bool
-    address: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deed:
-    """A line of the person's own history; ``client`` is the name of a client, if one is known."""
-
-    event: Event
-    at: float
-    address: str | None
-    client: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overview:
-    """All that is shown to a person of their account.
-
-    ``app_passwords`` is None where no client takes them.
-    """
-
-    person: Person
-    enrolled: Enrolled
-    app_passwords: tuple[AppPassword, ...] | None
-    sessions: Sequence[OpenSession]
-    history: Sequence[Deed]
-    can_change_password: bool
-    passkeys_usable: bool
-    is_fresh: bool
-
-
-@dataclass(frozen=True, slots=True)
-class FactorAdded:
-    """A factor was set up. ``session`` is the new secret of the session, if it has one.
-
-    ``codes`` are the person's recovery codes, where they had none before.
-    """
-
-    session: str | None = field(repr=False)
-    codes: Sequence[str] = field(repr=False)
 
 
 class SelfService:
@@ -236,7 +148,7 @@ class SelfService:
         """All that is shown to a person of their account."""
         person = visitor.person
         enrolled = await self._factors.of(person.subject_id)
-        history = await self._deeds(visitor)
+        history = await self._account_events(visitor)
         has_app_passwords = await self.offers_app_passwords()
         return Overview(
             person=person,
@@ -247,6 +159,7 @@ class SelfService:
             sessions=await self._open_sessions(visitor, history),
             history=history,
             can_change_password=self.can_change_password(visitor),
+            provider=self._sources.label_of(visitor.session.source),
             passkeys_usable=self._factors.passkeys_usable,
             is_fresh=self._is_fresh(visitor, enrolled),
         )
@@ -376,7 +289,7 @@ class SelfService:
         return await self._removed(visitor, removed=removed)
 
     async def renew_recovery_codes(self, visitor: Visitor) -> Sequence[str]:
-        """New recovery codes in the place of those from before.
+        """New recovery codes instead of those from before.
 
         Raises NotOffered for somebody without a second factor, or LoginTooOld.
         """
@@ -452,7 +365,9 @@ class SelfService:
         is_full = session.second_factor_at is not None or not enrolled.any
         return is_full and visitor.at < session.authenticated_at + self._fresh_for
 
-    async def _open_sessions(self, visitor: Visitor, history: Sequence[Deed]) -> list[OpenSession]:
+    async def _open_sessions(
+        self, visitor: Visitor, history: Sequence[AccountEvent]
+    ) -> list[OpenSession]:
         held = await self._store.held(Session, visitor.person.subject_id)
         live = [each for each in held if each.authenticated_at <= visitor.at < each.expires_at]
         shown = [
@@ -462,13 +377,14 @@ class SelfService:
                 ends_at=session.expires_at,
                 second_factor=session.second_factor_at is not None,
                 is_this=session.key == visitor.session.key,
-                address=_address_of(session, history),
+                address=_only(sign_in.address for sign_in in _sign_ins_of(session, history)),
+                browser=_only(sign_in.browser for sign_in in _sign_ins_of(session, history)),
             )
             for session in live
         ]
         return sorted(shown, key=lambda session: (not session.is_this, -session.since))
 
-    async def _deeds(self, visitor: Visitor) -> list[Deed]:
+    async def _account_events(self, visitor: Visitor) -> list[AccountEvent]:
         person = visitor.person
         await self._audit.flush()  # or the sign-in that led here would be missing
         events = await self._history.of(
@@ -476,11 +392,13 @@ class SelfService:
         )
         clients = await self._clients.snapshot()
         return [
-            Deed(
+            AccountEvent(
                 event=event.event,
                 at=event.at,
                 address=event.address,
                 client=client.name if (client := clients.get(event.client_id or "")) else None,
+                browser=event.detail if event.event is Event.LOGIN_SUCCEEDED else None,
+                by_administrator=event.actor is not None,
             )
             for event in events
         ]
@@ -509,19 +427,23 @@ class SelfService:
             self._notices.mail.queue(message)
 
 
-def _address_of(session: Session, history: Sequence[Deed]) -> str | None:
-    """Where a session began: where the one sign-in of that moment came from.
+def _sign_ins_of(session: Session, history: Sequence[AccountEvent]) -> list[AccountEvent]:
+    """The sign-ins of the moment at which a session began.
 
-    A session opens when its sign-in is answered, so a little later than that was recorded. Where
-    there were two sign-ins, nobody can tell which of them it was.
+    A session opens when its sign-in is answered, so a little later than that was recorded.
     """
-    addresses = {
-        deed.address
-        for deed in history
-        if deed.event is Event.LOGIN_SUCCEEDED
-        and 0 <= session.authenticated_at - deed.at <= LONGEST_SIGN_IN
-    }
-    return addresses.pop() if len(addresses) == 1 else None
+    return [
+        each
+        for each in history
+        if each.event is Event.LOGIN_SUCCEEDED
+        and 0 <= session.authenticated_at - each.at <= LONGEST_SIGN_IN
+    ]
+
+
+def _only(values: Iterable[str | None]) -> str | None:
+    """What all agree on: where there were two sign-ins, nobody can tell which of them it was."""
+    found = set(values)
+    return found.pop() if len(found) == 1 else None
 
 
 def _renewed(session: Session, secret: str) -> Session:

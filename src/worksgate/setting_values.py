@@ -15,11 +15,12 @@ from urllib.parse import SplitResult, urlsplit
 
 from worksgate.postgres_address import PostgresAddress, is_postgres
 from worksgate.settings import Settings
+from worksgate.valkey_address import ValkeyAddress, is_valkey
 
 RESERVED_PATHS = ("/healthz", "/readyz", "/metrics", "/openapi.json")
-STORE_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "unix")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
+_SQLITE = "sqlite:///"
 _USUAL_PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -53,10 +54,16 @@ def _split_url(value: str) -> SplitResult:
     return parts
 
 
+def database_url_from(folder: Path, value: str) -> str:
+    """An address whose relative path, if it has one, begins at this folder. Checks nothing."""
+    path = value.removeprefix(_SQLITE)
+    return value if path in (value, "", ":memory:") else f"{_SQLITE}{folder / path}"
+
+
 def _database_url(value: str) -> str:
     if is_postgres(value):
         return _postgres_url(value)
-    path = value.removeprefix("sqlite:///")
+    path = value.removeprefix(_SQLITE)
     if path == value or not path or path == ":memory:":
         raise ValueError(
             "must be sqlite:///relative.db, sqlite:////absolute/path.db or "
@@ -66,8 +73,8 @@ def _database_url(value: str) -> str:
         raise ValueError("the path of the database must not hold ? or NUL")
     absolute = Path.cwd() / path
     if not absolute.parent.is_dir():
-        raise ValueError("the folder of the database does not exist")
-    return f"sqlite:///{absolute}"
+        raise ValueError(f"the folder of the database, {absolute.parent}, does not exist")
+    return f"{_SQLITE}{absolute}"
 
 
 def _postgres_url(value: str) -> str:
@@ -81,9 +88,12 @@ def _postgres_url(value: str) -> str:
 def _store_url(value: str) -> str:
     if value in ("", "memory:"):
         return value
-    scheme, separator, rest = value.partition("://")
-    if not separator or scheme not in STORE_SCHEMES or not rest:
+    if not is_valkey(value):
         raise ValueError("must be empty (the database), redis://host, rediss://host or memory:")
+    try:
+        ValkeyAddress.parse(value)
+    except ValueError as problem:
+        raise ValueError(f"cannot be used: {problem}") from None
     return value
 
 

@@ -24,8 +24,9 @@ class Settings:
     )
     database_url: str = option(
         "sqlite:///worksgate.db",
-        "Where clients, people and the audit log are kept: sqlite:///relative.db, "
-        "sqlite:////absolute/path.db or postgresql://user:password@host/name.",
+        "Where clients, people and the audit log are kept: sqlite:////absolute/path.db, "
+        "sqlite:///relative.db (from the folder of the settings file, or from the working folder "
+        "where it stands in none) or postgresql://user:password@host/name.",
         secret=True,
     )
     database_connections: int = option(
@@ -56,7 +57,7 @@ class Settings:
         "/login", "Path of the Web Login URL and the Application Login URL."
     )
     access_token_path: str = option("/accessToken", "Path of the Access Token Return API.")
-    user_info_path: str = option("/userInfo", "Path of the User Info Return API.")
+    user_info_path: str = option("/userInfo", "Path of the User info return API.")
     imap_login_path: str = option(
         "/apiLogin",
         "Path of the IMAP/CalDAV Login API; the client's ID follows. A new client has it off.",
@@ -64,7 +65,7 @@ class Settings:
     logout_path: str = option("/logout", "Path of the Logout URL.")
     answer_deadline: float = option(
         2.5,
-        "After so many seconds a call of LINE WORKS, or a page, is answered 503; it waits 3.",
+        "Seconds after which a call of LINE WORKS, or a page, is answered 503; LINE WORKS waits 3.",
     )
     account_path: str = option(
         "/account", "Path of the pages on which people look after their own account."

@@ -1,11 +1,15 @@
-"""The values of a sign-in: who is there, what comes of it, and why it may be refused."""
+"""The values of a sign-in: who is there, how far they are, what comes next, why it is refused."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import StrEnum, auto
+from typing import Self
 
+from worksgate.credentials import new_secret
 from worksgate.factors import Enrolled
 from worksgate.factors.totp import NewTotp
 from worksgate.login_transaction import LoginTransaction
+from worksgate.oauth.model import Session
 from worksgate.sources import Person
 from worksgate.throttle import account_key
 
@@ -16,7 +20,7 @@ class Browser:
 
     ``may_receive_code`` is False for anything but a top-level navigation (R-17). ``devices`` are
     pairs of id and signature from earlier sign-ins; ``trusted`` are secrets of who is not asked
-    for a second factor here.
+    for a second factor here. ``name`` is what people call it, such as "Chrome on Windows".
     """
 
     address: str
@@ -24,7 +28,69 @@ class Browser:
     session: str | None = field(default=None, repr=False)
     devices: Sequence[tuple[str, str]] = field(default=(), repr=False)
     trusted: Sequence[str] = field(default=(), repr=False)
+    name: str = ""
     may_receive_code: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginProgress:
+    """How far a login has come; ``challenge`` is this login's own for passkeys (base64url).
+
+    ``totp_secret`` is there while the person sets up an authenticator app. ``from_session`` says
+    that the person was known by a session, ``authenticated_at`` since when: what it learns of a
+    second factor makes it no younger (R-29). ``typed`` is the name that a password was typed for:
+    its browser is known at the end (R-79). Times are in seconds since the epoch.
+    """
+
+    source: str
+    person: Person
+    typed: str | None = None
+    second_factor_at: float | None = None
+    password_changed: bool = False
+    from_session: bool = False
+    known_factor_at: float | None = None
+    authenticated_at: float | None = None
+    challenge: str = field(default_factory=new_secret, repr=False)
+    totp_secret: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def of_session(cls, session: Session, person: Person) -> Self:
+        """The login of somebody who is signed in already; ``person`` is as they are now."""
+        return cls(
+            source=session.source,
+            person=person,
+            second_factor_at=session.second_factor_at,
+            known_factor_at=session.second_factor_at,
+            from_session=True,
+            authenticated_at=session.authenticated_at,
+        )
+
+    @property
+    def challenge_bytes(self) -> bytes:
+        return self.challenge.encode()
+
+    @property
+    def needs_new_password(self) -> bool:
+        """Whether the password is temporary and has not been replaced yet."""
+        return self.person.must_change_password and not self.password_changed
+
+
+@dataclass(frozen=True, slots=True)
+class LoginAttempt:
+    """A login as one request finds it; ``now`` is in seconds since the epoch."""
+
+    transaction: LoginTransaction
+    progress: LoginProgress
+    browser: Browser
+    now: float
+
+    @property
+    def person(self) -> Person:
+        return self.progress.person
+
+    def advanced_to(self, progress: LoginProgress) -> Self:
+        """The same attempt, which has come further."""
+        return replace(self, progress=progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +174,32 @@ class RecoveryCodesIssued:
 
 
 @dataclass(frozen=True, slots=True)
-class SentElsewhere:
+class RedirectedUpstream:
     """Send the browser to another provider, which is called ``label``."""
 
     location: str = field(repr=False)
     label: str = ""
+
+
+NextStep = (
+    Authorized
+    | RedirectedUpstream
+    | PasswordNeeded
+    | AccountChoiceNeeded
+    | NewPasswordNeeded
+    | SecondFactorNeeded
+    | EnrolmentNeeded
+    | RecoveryCodesIssued
+)
+"""What a browser gets next: to LINE WORKS with a code, to another provider, or a page."""
+
+
+class ProofKind(StrEnum):
+    """What is shown as a second factor."""
+
+    CODE = auto()
+    RECOVERY_CODE = auto()
+    PASSKEY = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,13 +210,19 @@ class Proof:
     recovery_code: str = field(default="", repr=False)
     passkey: str = field(default="", repr=False)
 
+    @property
+    def kind(self) -> ProofKind:
+        if self.passkey:
+            return ProofKind.PASSKEY
+        return ProofKind.RECOVERY_CODE if self.recovery_code else ProofKind.CODE
+
 
 class LoginDenied(Exception):
     """A rule of the client says no; the text is the rule."""
 
 
-class RefusedHere(Exception):
-    """Who came back from another provider is not let in: ``why``, and the login that goes on."""
+class UpstreamLoginFailed(Exception):
+    """A login at another provider came to nothing: ``why``, and the login that can go on here."""
 
     def __init__(self, transaction: LoginTransaction, why: Exception) -> None:
         super().__init__(type(why).__name__)
@@ -142,10 +235,11 @@ class LoginLost(Exception):
 
 
 class WrongFactor(Exception):
-    """The second factor is wrong; ``left`` more tries."""
+    """The second factor that was ``given`` is wrong; ``left`` more tries."""
 
-    def __init__(self, left: int) -> None:
+    def __init__(self, given: ProofKind, left: int) -> None:
         super().__init__(f"{left} tries are left")
+        self.given = given
         self.left = left
 
 

@@ -62,7 +62,7 @@ class SourcesInUse:
 
         None where another provider owns the name's domain: their password is for nobody else.
         """
-        if self.elsewhere(client, username) is not None:
+        if self.upstream_of(client, username) is not None:
             return ()
         allowed = [each for name, each in self.passwords.items() if _is_allowed(client, name)]
         owners = [each for each in allowed if self._owns(each.name, username)]
@@ -81,7 +81,7 @@ class SourcesInUse:
             raise UnknownSource(name)
         return self.redirects[name]
 
-    def elsewhere(self, client: Client, username: str) -> RedirectSource | None:
+    def upstream_of(self, client: Client, username: str) -> RedirectSource | None:
         """The other provider that owns the domain of a typed name, if one does."""
         owners = [each for each in self.buttons(client) if self._owns(each.name, username)]
         return owners[0] if owners else None
@@ -113,6 +113,11 @@ class SourcesInUse:
         if self.changer is None or BUILT_IN not in [each.name for each in asked]:
             return False
         return await self.changer.is_password(username, password)
+
+    def label_of(self, source_name: str) -> str | None:
+        """What the other provider of this name is called; None for a source of passwords."""
+        provider = self.redirects.get(source_name)
+        return provider.label if provider is not None else None
 
     def can_change_password(self, source_name: str) -> bool:
         return self.changer is not None and source_name == BUILT_IN

@@ -1,4 +1,4 @@
-"""Logins that another provider takes part in, between the way out and the way back.
+"""Upstream logins: another provider says who somebody is, between the way out and the way back.
 
 What must be kept meanwhile is an ``Interim`` of the store under the digest of the ``state``: taken
 once only, bound to the browser that left (R-91), and good for as long as its transaction.
@@ -14,15 +14,15 @@ from worksgate.credentials import digest
 from worksgate.login_transaction import ForgedTransaction, LoginTransaction, TransactionSigner
 from worksgate.oauth.model import Interim
 from worksgate.settings import Settings
-from worksgate.sign_in import Browser, SentElsewhere
+from worksgate.sign_in import Browser, RedirectedUpstream
 from worksgate.sources import Person, RedirectSource
 from worksgate.store import Store
 
-LANDING_PATH = "/callback/"
+CALLBACK_PATH = "/callback/"
 """Below the login address; the name of the source follows."""
 
 LOGOUT_LIFETIME = 600.0
-"""Seconds that a browser may be away to sign out elsewhere."""
+"""Seconds that a browser may be away to sign out upstream."""
 
 _PURPOSE = "upstream_login"
 _AFTER_LOGOUT = "after_logout"
@@ -37,7 +37,7 @@ class _Kept:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamLogin:
-    """Somebody is back: the login they began, and what their source had kept."""
+    """The login of a browser that is back, and what the source had kept for it."""
 
     transaction: LoginTransaction
     kept: str = field(repr=False)
@@ -55,22 +55,22 @@ class UpstreamLogins:
 
     def return_url(self, source: str) -> str:
         """The address to register with the provider: it brings the browser back."""
-        return f"{self._login_url}{LANDING_PATH}{source}"
+        return f"{self._login_url}{CALLBACK_PATH}{source}"
 
-    async def depart(
+    async def begin(
         self,
         transaction: LoginTransaction,
         source: RedirectSource,
         login_hint: str | None,
-    ) -> SentElsewhere:
+    ) -> RedirectedUpstream:
         """Where to send the browser. Raises SourceUnavailable, or an outage."""
-        departure = await source.begin(
+        redirect = await source.begin(
             self.return_url(source.name), login_hint, anew=transaction.is_for_account
         )
-        kept = _Kept(source.name, self._signer.sign(transaction), departure.kept)
+        kept = _Kept(source.name, self._signer.sign(transaction), redirect.kept)
         await self._store.save(
             Interim(
-                key=_key_of(departure.state),
+                key=_key_of(redirect.state),
                 grant_id=transaction.id,
                 subject_id="",
                 client_id=transaction.client_id,
@@ -79,9 +79,9 @@ class UpstreamLogins:
                 data=msgspec.json.encode(kept).decode(),
             )
         )
-        return SentElsewhere(departure.url, source.label)
+        return RedirectedUpstream(redirect.url, source.label)
 
-    async def returned(
+    async def take(
         self, source: str, query: Mapping[str, str], browser: Browser, now: float
     ) -> UpstreamLogin:
         """The login of a browser that is back; it can come back once.
@@ -131,7 +131,7 @@ class UpstreamLogins:
         return url
 
     async def wanted_after_logout(self, browser: Browser, now: float) -> str | None:
-        """Where a browser that is back from signing out elsewhere wanted to go, if anywhere."""
+        """Where a browser that is back from signing out upstream wanted to go, if anywhere."""
         kept = await self._store.take(Interim, _key_after_logout(browser))
         is_good = kept is not None and kept.purpose == _AFTER_LOGOUT and now < kept.expires_at
         return kept.data if kept is not None and is_good else None

@@ -1,5 +1,6 @@
 """An administration on a real database, and what a person may hold in its store."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from worksgate.directory import Account
 from worksgate.directory.database import Directory
 from worksgate.oauth.model import AccessToken, LoginKind, Session
 from worksgate.settings import Settings
-from worksgate.store import StoreUnavailable
+from worksgate.store import Store, StoreUnavailable
 from worksgate.store.memory import MemoryStore
 
 PASSWORD = "correct horse battery"
@@ -49,12 +50,21 @@ class Office:
         return session is None
 
 
+def opened(store: Store) -> Callable[[], Awaitable[Store]]:
+    """What gives an administration a store that is open already."""
+
+    async def give() -> Store:
+        return store
+
+    return give
+
+
 def office(directory: Directory, file: Path, hashing: PasswordHashing) -> Office:
     store, clock = FailingStore(), Clock()
     administration = Administration(
         Settings(public_url="https://sso.example.com/gate/", company_name="Example Corp"),
         directory,
-        store,
+        opened(store),
         hashing,
         actor="tester",
         clock=clock,

@@ -93,7 +93,14 @@ async def test_people_who_are_there_are_refused_unless_an_update_is_asked_for(
     account = (await at_work.administration.add_user("Hanako", name="Hanako")).account
     rows = _rows("hanako,Other,,,,")
     report = await at_work.administration.import_users(rows, dry_run=False)
-    assert _told(report) == [(2, "hanako", "refused", "there is already a person called Hanako")]
+    assert _told(report) == [
+        (
+            2,
+            "hanako",
+            "refused",
+            "there is already a person called Hanako; --update changes them",
+        )
+    ]
     assert await at_work.administration.user("hanako") == account
 
 

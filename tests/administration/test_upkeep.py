@@ -2,7 +2,7 @@
 
 import pytest
 from msgspec.structs import replace
-from tests.administration.installation import Office
+from tests.administration.installation import Office, opened
 from tests.databases import NOW
 
 from worksgate.administration import Administration, NotFound, Refused
@@ -61,7 +61,7 @@ async def test_audit_records_are_kept_for_ever_if_that_is_set(
 ) -> None:
     await at_work.directory.record([AuditEvent(event=Event.LOGOUT, at=0.0)])
     settings = Settings(audit_retention=0)
-    administration = Administration(settings, at_work.directory, at_work.store, hashing)
+    administration = Administration(settings, at_work.directory, opened(at_work.store), hashing)
     assert await administration.purge() == 0
     assert len(await administration.audit()) == 1
 

@@ -1,18 +1,51 @@
-"""A terminal in an empty folder, for every test of the command line."""
+"""A terminal in a folder of its own, for every test of the command line."""
 
+import asyncio
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import structlog
 from tests.cli.terminal import Terminal
+from tests.databases import url_of
 
 from worksgate import log
+from worksgate.directory.migrations import migrate
 
 
 @pytest.fixture
 def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+    """In a folder with a database of this version, in which nothing is."""
+    with _opened(tmp_path, monkeypatch) as opened:
+        database = tmp_path / "worksgate.db"
+        database.touch(0o600)
+        database.write_bytes(_empty_database())
+        yield opened
+
+
+@pytest.fixture
+def terminal_without_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Terminal]:
+    """In an empty folder."""
+    with _opened(tmp_path, monkeypatch) as opened:
+        yield opened
+
+
+@cache
+def _empty_database() -> bytes:
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "worksgate.db"
+        asyncio.run(migrate(url_of(file)))
+        return file.read_bytes()
+
+
+@contextmanager
+def _opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     monkeypatch.chdir(tmp_path)

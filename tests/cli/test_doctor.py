@@ -4,15 +4,19 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from tests.cli.terminal import Terminal
+from tests.postgres_server import giving_back, url_for
+from tests.valkey_server import ValkeyServer, running_valkey
 
 from worksgate.directory.migrations import HEAD
+
+SECRET = "hunter2-canary"
 
 
 @pytest.fixture
@@ -25,14 +29,14 @@ def installation(terminal: Terminal) -> Terminal:
 
 
 def findings(terminal: Terminal, code: int = 0) -> Mapping[str, list[str]]:
-    """What was found: for each verdict the parts and texts."""
+    """What was found: for each severity the parts and texts."""
     result = terminal.run("doctor", "--json")
     assert (result.code, result.err) == (code, ""), result
     assert result.json["ok"] is (code == 0)
     told: dict[str, list[str]] = {"ok": [], "warn": [], "fail": []}
     for each in result.json["findings"]:
-        assert bool(each["advice"]) is (each["verdict"] != "ok")
-        told[each["verdict"]].append(f"{each['part']}: {each['text']}")
+        assert bool(each["advice"]) is (each["severity"] != "ok")
+        told[each["severity"]].append(f"{each['part']}: {each['text']}")
     return told
 
 
@@ -61,12 +65,22 @@ def test_every_problem_of_the_settings_is_a_finding(installation: Terminal) -> N
 
 
 def test_database_that_is_not_there_is_told_and_not_made(
-    terminal: Terminal, tmp_path: Path
+    terminal_without_database: Terminal, tmp_path: Path
 ) -> None:
-    told = findings(terminal, code=1)
+    told = findings(terminal_without_database, code=1)
     assert told["fail"] == [f"database: there is none at {tmp_path}/worksgate.db"]
     assert "settings: public_url is http://127.0.0.1:8080: only this machine" in told["warn"][0]
     assert list(tmp_path.iterdir()) == []
+    assert "worksgate migrate makes one" in terminal_without_database.run("doctor").out
+
+
+def test_where_there_is_no_installation_it_is_said_how_to_make_one(
+    terminal_without_database: Terminal,
+) -> None:
+    terminal_without_database.has_database_url = False
+    assert (
+        "or make an installation with worksgate init" in terminal_without_database.run("doctor").out
+    )
 
 
 def change(tmp_path: Path, statement: str) -> None:
@@ -119,7 +133,7 @@ def test_file_that_is_no_database_is_a_failure(terminal: Terminal, tmp_path: Pat
     (tmp_path / "worksgate.db").write_bytes(b"not a database\n" * 100)
     told = findings(terminal, code=1)["fail"]
     assert len(told) == 1
-    assert told[0].startswith("database: the database does not answer")
+    assert told[0].startswith(f"database: the database does not answer: {tmp_path}/worksgate.db: ")
 
 
 def test_database_that_others_can_read_is_told(installation: Terminal, tmp_path: Path) -> None:
@@ -128,12 +142,12 @@ def test_database_that_others_can_read_is_told(installation: Terminal, tmp_path:
     assert told.startswith("disk: other users of this machine can read or write")
 
 
-@pytest.mark.parametrize(("free", "verdict", "code"), [(1e9, "warn", 0), (1e7, "fail", 1)])
+@pytest.mark.parametrize(("free", "severity", "code"), [(1e9, "warn", 0), (1e7, "fail", 1)])
 def test_disk_that_is_nearly_full_is_told(
-    installation: Terminal, monkeypatch: pytest.MonkeyPatch, free: float, verdict: str, code: int
+    installation: Terminal, monkeypatch: pytest.MonkeyPatch, free: float, severity: str, code: int
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=int(free)))
-    (told,) = findings(installation, code)[verdict]
+    (told,) = findings(installation, code)[severity]
     assert told.startswith("disk: ")
 
 
@@ -148,11 +162,17 @@ def test_secret_in_a_settings_file_that_all_can_read_is_told(
     installation: Terminal, tmp_path: Path
 ) -> None:
     file = tmp_path / "worksgate.toml"
-    file.write_text('smtp_url = "smtp://127.0.0.1:9"\nmail_from = "a@b.example"\n')
+    mail = 'mail_from = "a@b.example"\n'
+    file.write_text(f'smtp_url = "smtp://sso:canary@127.0.0.1:9"\n{mail}')
     file.chmod(0o644)
     told = findings(installation)["warn"]
     assert told[0].startswith("settings: worksgate.toml holds a secret, and every user")
     file.chmod(0o640)
+    assert not any("secret" in each for each in findings(installation)["warn"])
+    file.write_text(
+        f'database_url = "sqlite:///worksgate.db"\nsmtp_url = "smtp://127.0.0.1:9"\n{mail}'
+    )
+    file.chmod(0o644)
     assert not any("secret" in each for each in findings(installation)["warn"])
 
 
@@ -221,3 +241,92 @@ def test_client_that_needs_what_is_not_there_is_told(
 def test_installation_without_a_client_that_is_enabled_is_told(installation: Terminal) -> None:
     installation.ok("client", "disable", "acme")
     assert findings(installation)["warn"] == ["clients: there is no client that is enabled"]
+    assert "worksgate client enable acme" in installation.run("doctor").out
+    installation.ok("client", "remove", "acme", "--yes")
+    assert "worksgate client add NAME" in installation.run("doctor").out
+
+
+# The store
+
+
+@pytest.fixture
+def valkey(installation: Terminal, tmp_path: Path) -> Iterator[ValkeyServer]:
+    """A server of its own that the installation uses."""
+    with running_valkey(tmp_path / "valkey") as server:
+        installation.environ["WORKSGATE_STORE_URL"] = server.address
+        yield server
+
+
+def test_store_that_answers_is_told(installation: Terminal, valkey: ValkeyServer) -> None:
+    told = findings(installation)
+    assert (told["warn"], told["fail"]) == ([], [])
+    assert "store: it answers, and takes what must not be lost" in told["ok"]
+
+
+def test_store_that_would_forget_used_codes_is_a_failure(
+    installation: Terminal, valkey: ValkeyServer
+) -> None:
+    valkey.config("maxmemory-policy", "allkeys-lru")
+    (told,) = findings(installation, code=1)["fail"]
+    assert told.startswith("store: Valkey would forget used codes")
+
+
+def test_store_that_is_a_replica_is_a_failure(installation: Terminal, valkey: ValkeyServer) -> None:
+    valkey.command("REPLICAOF", "127.0.0.1", 1)
+    (told,) = findings(installation, code=1)["fail"]
+    assert told.startswith("store: This Valkey is a replica")
+
+
+def test_store_that_takes_another_password_is_a_failure_that_tells_none(
+    installation: Terminal, valkey: ValkeyServer
+) -> None:
+    valkey.config("requirepass", "another")
+    installation.environ["WORKSGATE_STORE_URL"] = f"redis://:{SECRET}@127.0.0.1:{valkey.port}"
+    (told,) = findings(installation, code=1)["fail"]
+    assert told == f"store: the password in store_url is wrong (127.0.0.1:{valkey.port})"
+    assert SECRET not in installation.run("doctor").out
+
+
+def test_store_that_is_down_is_a_failure_and_what_needs_none_is_examined(
+    installation: Terminal, valkey: ValkeyServer
+) -> None:
+    valkey.kill()
+    told = findings(installation, code=1)
+    (failed,) = told["fail"]
+    assert failed.startswith(f"store: Valkey cannot be reached: 127.0.0.1:{valkey.port}: ")
+    assert f"database: it answers, and is at revision {HEAD}" in told["ok"]
+    assert "clients: acme can be used" in told["ok"]
+
+
+def test_store_in_memory_is_told(installation: Terminal) -> None:
+    installation.environ["WORKSGATE_STORE_URL"] = "memory:"
+    (told,) = findings(installation)["warn"]
+    assert told.startswith("store: codes, tokens and sessions are in the memory of one process")
+
+
+def test_store_on_postgresql_that_confirms_too_early_is_a_failure(
+    installation: Terminal, database: str
+) -> None:
+    installation.environ["WORKSGATE_DATABASE_URL"] = database
+    installation.ok("client", "add", "acme")
+    assert "store: it answers, and takes what must not be lost" in findings(installation)["ok"]
+    installation.environ["WORKSGATE_DATABASE_URL"] = f"{database}?synchronous_commit=off"
+    (told,) = findings(installation, code=1)["fail"]
+    assert told.startswith("store: PostgreSQL confirms what is not on its disk")
+
+
+def test_programs_for_backups_of_postgresql_that_are_missing_are_told(
+    installation: Terminal, database: str, tmp_path: Path
+) -> None:
+    installation.environ["WORKSGATE_DATABASE_URL"] = database
+    installation.ok("client", "add", "acme")
+    assert "backups: pg_dump and pg_restore are there" in findings(installation)["ok"]
+    installation.environ["PATH"] = str(tmp_path)
+    told = findings(installation)["warn"]
+    assert "backups: backups can be neither written nor restored here: there is no pg_dump" in told
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[str]:
+    with giving_back(tmp_path):
+        yield url_for(tmp_path)

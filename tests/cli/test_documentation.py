@@ -23,6 +23,7 @@ def commands(group: click.Group, prefix: str) -> Iterator[tuple[str, click.Comma
 
 
 COMMANDS = dict(commands(app, "worksgate"))
+GROUPS = [command for command in app.commands.values() if isinstance(command, click.Group)]
 
 
 def sections() -> dict[str, str]:
@@ -58,6 +59,11 @@ def test_no_section_and_no_option_is_of_the_past() -> None:
     assert headings == {*COMMANDS, *groups}
     known = set().union(*map(options, COMMANDS.values())) | {"--help", "--version"}
     assert set(re.findall(r"--[a-z][a-z-]+", PAGE.read_text("utf-8"))) <= known
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: str(group.name))
+def test_what_a_group_is_for_is_told_whole(group: click.Group) -> None:
+    assert not group.get_short_help_str(60).endswith("...")
 
 
 @pytest.mark.parametrize("path", COMMANDS)

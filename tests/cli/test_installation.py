@@ -1,9 +1,8 @@
-"""``init``, ``migrate``, ``purge``, ``audit``, ``serve`` and ``demo``."""
+"""``migrate``, ``purge``, ``audit``, ``serve`` and ``demo``."""
 
 import os
 import socket
 import sqlite3
-import stat
 import subprocess
 from contextlib import closing
 from pathlib import Path
@@ -12,78 +11,13 @@ from pwd import getpwuid
 import pytest
 from tests.cli.terminal import Terminal
 
-from worksgate import config
 
-PASSWORD = b"correct horse battery\n"
-INIT = ("init", "--administrator", "admin", "--password-stdin")
-
-
-def test_init_makes_settings_database_and_administrator(terminal: Terminal, tmp_path: Path) -> None:
-    terminal.environ.clear()
-    result = terminal.run(*INIT, "--public-url", "https://sso.example.com", stdin=PASSWORD)
-    assert result.code == 0
-    assert result.out == "Wrote worksgate.toml, and made admin an administrator.\n"
-    text = (tmp_path / "worksgate.toml").read_text()
-    assert '\npublic_url = "https://sso.example.com"\n' in text
-    assert "\n# port = 8080\n" in text
-    assert terminal.json("user", "show", "admin")["administrator"] is True
-    assert terminal.json("client", "add", "a")["urls"]["logout"] == "https://sso.example.com/logout"
-    assert [path.name for path in tmp_path.glob("*.toml*")] == ["worksgate.toml"]
-
-
-def test_init_never_replaces_a_file_by_itself(terminal: Terminal, tmp_path: Path) -> None:
-    (tmp_path / "worksgate.toml").write_text("port = 1\n")
-    told = terminal.refused(*INIT, stdin=PASSWORD)
-    assert told == "worksgate.toml exists; --force replaces it"
-    assert (tmp_path / "worksgate.toml").read_text() == "port = 1\n"
-    assert terminal.run(*INIT, "--force", stdin=PASSWORD).code == 0
-    assert "# port = 8080" in (tmp_path / "worksgate.toml").read_text()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "stdin", "problem"),
-    [
-        (("--public-url", "http://sso.example.com"), PASSWORD, "worksgate.toml: public_url: must"),
-        ((), b"short\n", "the password is not accepted"),
-        (("--database-url", "redis://x"), PASSWORD, "must be sqlite"),
-        (("--config", "nowhere/wg.toml"), PASSWORD, "nowhere/wg.toml: No such file or directory"),
-        (("--administrator", " admin"), PASSWORD, "a username must not begin or end with a blank"),
-    ],
-)
-def test_init_that_is_refused_leaves_no_file(
-    terminal: Terminal, tmp_path: Path, arguments: tuple[str, ...], stdin: bytes, problem: str
-) -> None:
-    if "--database-url" in arguments:
-        terminal.environ["WORKSGATE_DATABASE_URL"] = "redis://x"  # it would win over the file
-    assert problem in terminal.refused(*INIT, *arguments, stdin=stdin)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_init_keeps_a_file_with_a_database_address_private(
-    terminal: Terminal, tmp_path: Path
-) -> None:
-    database = f"sqlite:///{tmp_path}/worksgate.db"
-    file = tmp_path / "wg.toml"
-    options = ("--config", "wg.toml", "--database-url", database)
-    assert terminal.run(*INIT, *options, stdin=PASSWORD).code == 0
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert config.load(file, {}, {}).database_url == database
-
-
-def test_r103_init_by_a_script_must_name_the_administrator(terminal: Terminal) -> None:
-    assert "--administrator" in terminal.misused("init")
-
-
-def test_init_without_a_password_makes_one(terminal: Terminal) -> None:
-    result = terminal.run("init", "--administrator", "admin")
-    assert result.code == 0
-    assert "  Password  " in result.out
-
-
-def test_migrate_tells_the_revision(terminal: Terminal, tmp_path: Path) -> None:
-    revision = terminal.json("migrate")["revision"]
+def test_migrate_tells_the_revision(terminal_without_database: Terminal, tmp_path: Path) -> None:
+    revision = terminal_without_database.json("migrate")["revision"]
     assert revision
-    assert terminal.ok("migrate").out == f"The database is at revision {revision}.\n"
+    assert (
+        terminal_without_database.ok("migrate").out == f"The database is at revision {revision}.\n"
+    )
     assert (tmp_path / "worksgate.db").exists()
 
 
@@ -102,14 +36,33 @@ FORGETFUL = (
 
 @pytest.mark.parametrize("command", FORGETFUL, ids=" ".join)
 def test_forgotten_settings_make_no_second_installation(
-    terminal: Terminal, tmp_path: Path, command: tuple[str, ...]
+    terminal_without_database: Terminal, tmp_path: Path, command: tuple[str, ...]
 ) -> None:
-    terminal.has_database_url = False
-    told = terminal.refused(*command)
+    terminal_without_database.has_database_url = False
+    told = terminal_without_database.refused(*command)
     assert told.startswith(f"there is no database at {tmp_path}/worksgate.db")
     for hint in ("worksgate.toml", "/etc/worksgate/worksgate.toml", "--config FILE", "init"):
         assert hint in told
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", FORGETFUL, ids=" ".join)
+def test_settings_that_name_no_database_make_no_second_installation(
+    terminal_without_database: Terminal, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    told = terminal_without_database.refused(*command)
+    assert told == (
+        f"there is no database at {tmp_path}/worksgate.db; WORKSGATE_DATABASE_URL says so; "
+        "worksgate migrate makes one there"
+    )
+    terminal_without_database.has_database_url = False
+    (tmp_path / "wg.toml").write_text('database_url = "sqlite:///mistyped.db"\n')
+    told = terminal_without_database.refused(*command, "--config", "wg.toml")
+    assert told == (
+        f"there is no database at {tmp_path}/mistyped.db; see database_url in wg.toml; "
+        "worksgate migrate makes one there"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["wg.toml"]
 
 
 def test_config_may_stand_before_the_command(terminal: Terminal, tmp_path: Path) -> None:
@@ -168,7 +121,9 @@ def test_audit_narrows_by_what_is_asked(terminal: Terminal) -> None:
     assert "there is no client 'acm'" in terminal.refused("audit", "--client", "acm")
     table = terminal.ok("audit", "--user", "aoi@x").out.splitlines()
     assert table[0].split("\t")[:3] == ["time", "event", "user"]
-    assert "login.failed" in terminal.misused("audit", "--event", "login.faild")
+    misspelt = terminal.misused("audit", "--event", "login.faild")
+    assert "there is no event 'login.faild'; did you mean login.failed?\n" in misspelt
+    assert "\n  code.issued\n" in terminal.misused("audit", "--event", "nonsense")
     assert "neither a time" in terminal.misused("audit", "--since", "yesterday")
 
 
@@ -186,9 +141,11 @@ def test_all_problems_of_the_settings_are_told_a_line_each(
         ]
 
 
-def test_database_that_cannot_be_opened_is_one_line(terminal: Terminal, tmp_path: Path) -> None:
+def test_database_that_cannot_be_opened_is_one_line(
+    terminal_without_database: Terminal, tmp_path: Path
+) -> None:
     (tmp_path / "worksgate.db").mkdir()
-    assert terminal.refused("client", "list")
+    assert terminal_without_database.refused("client", "list")
 
 
 def test_file_that_is_no_database_is_one_line(terminal: Terminal, tmp_path: Path) -> None:
@@ -266,6 +223,12 @@ def test_start_that_fails_ends_with_one(terminal: Terminal, tmp_path: Path) -> N
         database.execute("INSERT INTO alembic_version VALUES ('9999')")
         database.commit()
     assert "does not know" in terminal.refused("serve", "--port", free_port())
+    nobody = free_port()
+    terminal.environ["WORKSGATE_STORE_URL"] = f"redis://:canary@127.0.0.1:{nobody}"
+    (tmp_path / "worksgate.db").unlink()
+    told = terminal.refused("serve", "--port", free_port())
+    assert told == f"Valkey cannot be reached: 127.0.0.1:{nobody}: Connection refused"
+    del terminal.environ["WORKSGATE_STORE_URL"]
     (tmp_path / "worksgate.db").unlink()
     terminal.ok("migrate")
     with closing(sqlite3.connect(tmp_path / "worksgate.db")) as database:
@@ -273,7 +236,8 @@ def test_start_that_fails_ends_with_one(terminal: Terminal, tmp_path: Path) -> N
         database.commit()
     result = terminal.process("serve", "--port", free_port())
     assert (result.code, result.err) == (1, "")
-    assert "start.failed" in result.out
+    (line,) = [line for line in result.out.splitlines() if "start.failed" in line]
+    assert "reason" in line, line
 
 
 def free_port() -> str:

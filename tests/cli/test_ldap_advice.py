@@ -7,7 +7,8 @@ import pytest
 from tests.cli.terminal import Terminal
 from tests.slapd import BASE, SERVICE, SERVICE_PASSWORD, Authority, Slapd, free_port, running_slapd
 
-from worksgate.doctor.ldap_advice import advice_on
+from worksgate.doctor.ldap_advice import _BY_FAULT, advice_on
+from worksgate.sources import SourceFault, SourceFinding
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +45,14 @@ def write(terminal: Terminal, slapd: Slapd, authority: Authority, **changes: str
     (terminal.folder / "worksgate.toml").write_text(table + "\n")
 
 
+def failure(text: str, fault: SourceFault | None = None) -> SourceFinding:
+    return SourceFinding(works=False, text=text, fault=fault)
+
+
 def advice(terminal: Terminal, *who: str) -> list[str]:
     """What is to be done about what does not work."""
     result = terminal.run("source", "test", "company", *who, "--json")
-    failed = [each for each in result.json["findings"] if each["verdict"] == "fail"]
+    failed = [each for each in result.json["findings"] if each["severity"] == "fail"]
     assert (result.code, result.err) == (1, ""), result
     return [each["advice"] for each in failed]
 
@@ -105,17 +110,21 @@ def test_a_certificate_for_another_name_is_told(
     [
         "socket ssl wrapping error: _ssl.c:989: The handshake operation timed out",
         "error receiving data: timed out",
-        "no answer in time",
     ],
 )
 def test_a_server_that_says_nothing_may_be_behind_a_firewall(fault: str) -> None:
-    told = advice_on(f"ldaps://ldap.example.com:636: {fault}")
+    told = advice_on(failure(f"ldaps://ldap.example.com:636: {fault}"))
     assert told is not None
     assert told.startswith("a firewall may drop what is sent there")
 
 
+@pytest.mark.parametrize("fault", SourceFault)
+def test_what_the_source_finds_itself_is_known_whatever_its_words(fault: SourceFault) -> None:
+    assert advice_on(failure("Connection refused, in other words", fault)) in _BY_FAULT.values()
+
+
 def test_a_fault_that_nobody_knows_has_no_advice_of_its_own() -> None:
-    assert advice_on("too many calls are waiting") is None
+    assert advice_on(failure("too many calls are waiting")) is None
 
 
 def test_a_person_who_is_not_there_and_one_without_a_key_are_told(

@@ -206,11 +206,11 @@ def test_reader_that_has_seen_enough_is_no_error(terminal: Terminal) -> None:
 
 
 def test_database_that_cannot_be_opened_leaves_no_traceback(
-    terminal: Terminal, tmp_path: Path
+    terminal_without_database: Terminal, tmp_path: Path
 ) -> None:
     (tmp_path / "worksgate.db").mkdir()
     for command in (("client", "list"), ("migrate",)):
-        result = terminal.process(*command)
+        result = terminal_without_database.process(*command)
         assert (result.code, result.out) == (1, "")
         assert len(result.err.splitlines()) == 1
 
@@ -237,11 +237,12 @@ def test_serve_ends_in_order_and_its_last_line_is_written(
         assert first["version"] == version("worksgate")
         assert first["address"] == first["public_url"] == f"http://127.0.0.1:{port}"
         assert (first["database"], first["workers"]) == ("sqlite", 1)
-        while "startup complete" not in (line := server.stdout.readline()):
+        assert (first["store"], first["operations"]) == ("database", None)
+        while "server.ready" not in (line := server.stdout.readline()):
             assert line, server.stderr and server.stderr.read()
         server.send_signal(number)
         out, err = server.communicate(timeout=30)
     finally:
         server.kill()
     assert (server.returncode, err) == (0, "")
-    assert json.loads(out.splitlines()[-1])["event"].startswith("Finished server process")
+    assert [json.loads(line)["event"] for line in out.splitlines()] == ["server.draining"]

@@ -105,8 +105,8 @@ def test_findings_are_told_as_json(company: Terminal) -> None:
     result = company.run("source", "test", "company", "x", "--password-stdin", "--json", stdin=b"y")
     assert result.code == 1
     assert result.json["ok"] is False
-    verdicts = [each["verdict"] for each in result.json["findings"]]
-    assert verdicts == ["ok", "fail"]
+    severities = [each["severity"] for each in result.json["findings"]]
+    assert severities == ["ok", "fail"]
     assert result.json["findings"][1]["advice"]
 
 
@@ -125,7 +125,7 @@ def test_person_of_the_built_in_directory_is_looked_up(company: Terminal) -> Non
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("gone",), "there is no source 'gone'; there are directory, company"),
+        (("gone",), "there is no source 'gone'; the sources are: directory, company"),
         (("company", "aoi"), "company can only be asked with a password"),
         (("directory", "aoi", "--password-stdin"), "is tried on the sign-in page"),
     ],

@@ -12,7 +12,12 @@ import pytest
 from tests.cli.terminal import Terminal
 from tests.databases import directory_in
 
+from worksgate.audit import AuditEvent, Event
+from worksgate.directory.app_passwords import AppPassword
+from worksgate.directory.factors import TotpSecret
+from worksgate.oauth.model import Session
 from worksgate.sources import Person
+from worksgate.store.sqlite import SqliteStore
 
 PASSWORD = b"correct horse battery\n"
 
@@ -67,9 +72,73 @@ def test_r102_password_hashes_are_never_printed(terminal: Terminal) -> None:
 def test_show_finds_any_spelling(terminal: Terminal) -> None:
     made = terminal.json("user", "add", "Aoi@X")
     del made["password"]
-    assert terminal.json("user", "show", "aoi@x") == made
-    assert terminal.json("user", "list") == [made]
+    assert made.items() <= terminal.json("user", "show", "aoi@x").items()
+    assert terminal.json("user", "list") == [{**made, "second_factor": False}]
     assert terminal.ok("user", "show", "ＡＯＩ@x").out.startswith("Aoi@X\n")
+
+
+def test_show_and_list_tell_what_somebody_signs_in_with(terminal: Terminal, tmp_path: Path) -> None:
+    made = terminal.json("user", "add", "aoi@x")
+    terminal.ok("user", "add", "minjun@x")
+    text = terminal.ok("user", "show", "aoi@x").out
+    assert "  Second factors      -\n  Recovery codes      0\n" in text
+    assert "  Password changed    2" in text
+    subject_id = f"directory:{made['id']}"
+    asyncio.run(_furnish(tmp_path / "worksgate.db", subject_id))
+    text = terminal.ok("user", "show", "aoi@x").out
+    assert "  Second factors      authenticator app\n" in text
+    assert "  Recovery codes      2\n  App passwords       1\n  Sessions            1\n" in text
+    shown = terminal.json("user", "show", "aoi@x")
+    assert (shown["authenticator_app"], shown["passkeys"], shown["recovery_codes"]) == (True, 0, 2)
+    assert (shown["app_passwords"], shown["sessions"]) == (1, 1)
+    assert [each["second_factor"] for each in terminal.json("user", "list")] == [True, False]
+    terminal.environ["WORKSGATE_STORE_URL"] = "redis://127.0.0.1:1"
+    assert "not known: the store does not answer" in terminal.ok("user", "show", "aoi@x").out
+    assert terminal.json("user", "show", "aoi@x")["sessions"] is None
+
+
+async def _furnish(file: Path, subject_id: str) -> None:
+    """An authenticator app, two recovery codes, an app password and a session for somebody."""
+    now = time.time()
+    event = AuditEvent(event=Event.FACTOR_ADDED, at=now)
+    async with directory_in(file) as directory:
+        totp = TotpSecret(subject_id=subject_id, secret=b"s" * 20, last_step=0, created_at=now)
+        await directory.factors.keep_totp(totp, event)
+        await directory.factors.replace_recovery_codes(subject_id, ("one", "two"), now, event)
+        app_password = AppPassword(
+            id="1", subject_id=subject_id, name="Mail", created_at=now, digest="three"
+        )
+        await directory.app_passwords.add(app_password, 20, event)
+    store = await SqliteStore.open(file)
+    for name, began in (("open", now - 60), ("over", now - 7_200)):
+        await store.save(
+            Session(
+                key=name,
+                grant_id=name,
+                subject_id=subject_id,
+                client_id="",
+                expires_at=began + 3_600,
+                source="directory",
+                username="aoi@x",
+                name="",
+                external_key=None,
+                works_account=None,
+                authenticated_at=began,
+            )
+        )
+    await store.close()
+
+
+def test_where_the_store_is_away_what_does_not_need_it_is_done(terminal: Terminal) -> None:
+    terminal.ok("user", "add", "aoi@x")
+    terminal.environ["WORKSGATE_STORE_URL"] = "redis://127.0.0.1:1"
+    for command in (("user", "list"), ("client", "list"), ("audit",)):
+        assert terminal.run(*command).code == 0
+    told = terminal.refused("user", "disable", "aoi@x")
+    assert told.startswith("the change is kept, but the sessions of aoi@x could not be ended")
+    assert terminal.json("user", "list")[0]["enabled"] is False
+    terminal.ok("user", "enable", "aoi@x")
+    assert terminal.json("user", "list")[0]["enabled"] is True
 
 
 def test_set_changes_what_is_given_and_empty_takes_away(terminal: Terminal) -> None:
@@ -399,6 +468,8 @@ def test_export_to_a_file_is_private_and_replaces_nothing(
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     before = file.read_bytes()
     terminal.ok("user", "add", "kim@x")
+    assert terminal.ok("user", "export", "-").out == terminal.ok("user", "export").out
+    assert not (tmp_path / "-").exists()
     assert terminal.refused("user", "export", "people.csv") == (
         "people.csv exists; --force replaces it"
     )

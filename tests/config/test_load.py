@@ -35,6 +35,12 @@ def from_file(text: str) -> Settings:
     return load(None, {}, {})
 
 
+@pytest.mark.parametrize("text", ['host = "::1\nport = 1\n', 'host = "::1', "host = '::1\n"])
+def test_missing_quotation_mark_is_looked_for(text: str) -> None:
+    (problem,) = problems(text)
+    assert problem.endswith("; is a closing quotation mark missing?"), problem
+
+
 def test_without_anything_the_defaults_hold(tmp_path: Path) -> None:
     settings = load(None, {}, {})
     assert settings == Settings(database_url=f"sqlite:///{tmp_path}/worksgate.db")
@@ -236,6 +242,28 @@ def test_relative_database_begins_at_the_working_folder(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     settings = load(None, {"WORKSGATE_DATABASE_URL": "sqlite:///data/wg.db"}, {})
     assert settings.database_url == f"sqlite:///{tmp_path}/data/wg.db"
+
+
+def test_relative_database_of_a_file_begins_at_the_folder_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("etc/data", "elsewhere"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "etc" / "wg.toml").write_text('database_url = "sqlite:///data/wg.db"\n')
+    expected = f"sqlite:///{tmp_path}/etc/data/wg.db"
+    assert load(Path("etc/wg.toml"), {}, {}).database_url == expected
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert load(Path("../etc/wg.toml"), {}, {}).database_url == expected
+    assert load(None, {"WORKSGATE_CONFIG": "../etc/wg.toml"}, {}).database_url == expected
+    environ = {"WORKSGATE_DATABASE_URL": "sqlite:///wg.db"}
+    settings = load(Path("../etc/wg.toml"), environ, {})
+    assert settings.database_url == f"sqlite:///{tmp_path}/elsewhere/wg.db"
+
+
+@pytest.mark.parametrize("url", ["sqlite:///", "sqlite:///:memory:", "sqlite://wg.db", "wg.db"])
+def test_database_of_a_file_without_a_path_is_refused(url: str) -> None:
+    (told,) = problems(f'database_url = "{url}"\n')
+    assert told.startswith("worksgate.toml: database_url: must be sqlite:///relative.db")
 
 
 def test_template_has_every_setting_and_reads_back_as_it_was_written() -> None:

@@ -17,7 +17,7 @@ from tests.postgres_server import shared_postgres
 from worksgate.audit import AuditEvent, Event
 from worksgate.directory import Account, Conflict, DirectoryUnavailable
 from worksgate.directory.database import Directory
-from worksgate.directory.engine import open_engines
+from worksgate.directory.engine import open_engines, outages
 from worksgate.directory.queries import AuditFilter
 from worksgate.oauth.model import Client, ClientSecret, ErrorStyle, Profile, UserKey
 
@@ -393,3 +393,20 @@ async def test_a_locked_row_on_postgresql_is_an_outage_not_a_hang(database_url: 
     await engines.close()
     assert await impatient.record_login(HANAKO, NOW)
     await impatient.close()
+
+
+async def test_a_long_statement_on_postgresql_has_a_limit_of_its_own(database_url: str) -> None:
+    engines = open_engines(database_url, busy_timeout=0.1, reply_timeout=0.6)
+    async with engines.read.connect() as connection:
+        await connection.exec_driver_sql("SELECT pg_sleep(0.3)")  # longer than locks are waited for
+    with pytest.raises(DirectoryUnavailable, match="statement timeout"), outages():
+        async with engines.read.connect() as connection:
+            await connection.exec_driver_sql("SELECT pg_sleep(5)")
+    await engines.close()
+
+
+async def test_without_a_limit_a_statement_on_postgresql_takes_its_time(database_url: str) -> None:
+    engines = open_engines(database_url, busy_timeout=0.1)
+    async with engines.migrate.connect() as connection:
+        await connection.exec_driver_sql("SELECT pg_sleep(0.3)")
+    await engines.close()

@@ -9,7 +9,7 @@ from sqlalchemy import event
 from tests.databases import query, url_of
 
 from worksgate.directory.engine import open_engines
-from worksgate.directory.migrations import HEAD, SchemaTooNew, _upgrade, migrate, plan
+from worksgate.directory.migrations import HEAD, SchemaTooNew, migrate, plan, upgrade
 from worksgate.directory.migrations.plan import Locks, Step, known_revisions
 
 DIALECTS = ("sqlite", "postgresql")
@@ -88,7 +88,7 @@ async def test_the_statements_of_a_plan_are_the_ones_that_are_run(
     try:
         if present is not None:
             async with engines.write.begin() as connection:
-                assert await connection.run_sync(_upgrade, present) == present
+                assert await connection.run_sync(upgrade, present) == present
         found = await plan.plan(url)
         assert (found.revision, found.newest) == (present, HEAD)
         assert found.is_up_to_date is (present == HEAD)
@@ -98,7 +98,7 @@ async def test_the_statements_of_a_plan_are_the_ones_that_are_run(
             run.append(" ".join(arguments[2].split()))
 
         async with engines.write.begin() as connection:
-            await connection.run_sync(_upgrade)
+            await connection.run_sync(upgrade)
     finally:
         await engines.close()
     written = ("CREATE", "ALTER", "DROP", "DELETE", "INSERT INTO compatibility")

@@ -12,7 +12,7 @@ from tests.databases import NOW, directory_in, query, url_of
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.directory.database import Directory
-from worksgate.directory.leases import SERVER
+from worksgate.directory.leases import PURGING
 from worksgate.oauth.model import SpentTransaction
 from worksgate.purging import purge_forever
 from worksgate.store.memory import MemoryStore
@@ -127,7 +127,7 @@ async def test_one_node_purges_and_the_other_goes_on_when_it_is_stopped(database
         await ended(first)  # gives the lease back: the other need not wait for its end
         await until(lambda: stores[1].rounds > 2)
         await ended(second, *fillings)
-        assert await one.leases.holder(SERVER) is None
+        assert await one.leases.holder(PURGING) is None
 
 
 PURGES = """
@@ -154,7 +154,7 @@ async def test_another_node_goes_on_when_the_first_is_killed(database: Path) -> 
     async with directory_in(database) as directory:
         try:
             await until(lambda: query(database, "SELECT holder FROM leases"))
-            holder = await directory.leases.holder(SERVER) or ""
+            holder = await directory.leases.holder(PURGING) or ""
             assert f":{process.pid}:" in holder
             task = purging(directory, store, lease=1.5)
             await asyncio.sleep(2.0)  # longer than a lease: it is renewed

@@ -31,7 +31,7 @@ print(asyncio.run(migrate(sys.argv[1])))
 
 @pytest.fixture
 def kind() -> str:
-    """SQLite; ``tests/moving`` upgrades PostgreSQL."""
+    """SQLite; ``tests/upgrade`` upgrades PostgreSQL."""
     return "sqlite"
 
 

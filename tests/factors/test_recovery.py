@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import threading
 from pathlib import Path
 
 import pyotp
@@ -139,3 +140,20 @@ async def test_a_qr_code_does_not_wait_for_the_hashes_of_recovery_codes(desk: De
     await desk.factors.begin_totp("hanako")
     assert not any(each.done() for each in renewals[1:])
     await asyncio.gather(*renewals)
+
+
+async def test_closing_never_holds_up_the_event_loop(desk: Desk) -> None:
+    begun, closed = threading.Barrier(3), threading.Event()
+
+    def work() -> bool:
+        begun.wait(20)
+        return closed.wait(3)
+
+    working = [
+        asyncio.ensure_future(pool.run(work))
+        for pool in (desk.factors._pool, desk.factors._hashing)
+    ]
+    await asyncio.to_thread(begun.wait, 20)
+    desk.factors.close()
+    closed.set()
+    assert await asyncio.gather(*working) == [True, True]

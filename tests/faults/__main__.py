@@ -9,11 +9,13 @@ import platform
 import sys
 import tempfile
 import time
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.faults.catalogue import named, try_one
-from tests.faults.trial import LONG, SHORT, Finding
+import pytest
+from tests.faults.catalogue import Scenario, named, try_one
+from tests.faults.trial import LONG, SHORT, Finding, Scale
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 _BEGIN, _END = "<!-- findings: begin -->\n", "<!-- findings: end -->\n"
@@ -22,15 +24,17 @@ _BEGIN, _END = "<!-- findings: begin -->\n", "<!-- findings: end -->\n"
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("faults", nargs="*", help="only these: F-04, or f04_postgresql")
-    parser.add_argument("--short", action="store_true", help="seconds in the place of minutes")
+    parser.add_argument("--short", action="store_true", help="seconds instead of minutes")
     options = parser.parse_args()
+    try:
+        scenarios = named(options.faults)
+    except ValueError as error:
+        parser.error(str(error))
     began = time.monotonic()
     findings = []
-    for scenario in named(options.faults):
+    for scenario in scenarios:
         print(f"{scenario.name} …", file=sys.stderr, flush=True)
-        with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-            scale = SHORT if options.short else LONG
-            finding = asyncio.run(try_one(scenario, Path(folder), scale))
+        finding = _tried(scenario, SHORT if options.short else LONG)
         print(
             f"  {finding.injected}\n  {finding.seen}\n  {finding.verdict}",
             file=sys.stderr,
@@ -40,6 +44,17 @@ def main() -> int:
     if not options.short and not options.faults:
         _write(findings, (time.monotonic() - began) / 60)
     return int(any(finding.broken for finding in findings))
+
+
+def _tried(scenario: Scenario, scale: Scale) -> Finding:
+    """What was found. One that breaks off is told too: half an hour of others is not lost."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="faults-") as folder:
+            return asyncio.run(try_one(scenario, Path(folder), scale))
+    except (Exception, pytest.skip.Exception, pytest.fail.Exception) as error:
+        traceback.print_exc()
+        reason = str(error).partition("\n")[0]
+        return Finding(scenario.fault, scenario.store, "", "", (f"not tried: {reason}",))
 
 
 def _write(findings: list[Finding], minutes: float) -> None:

@@ -10,15 +10,23 @@ from pathlib import Path
 
 from tests.faults.exchanges import Code, Exchanges, hang_up
 from tests.faults.ledger import settle
-from tests.faults.trial import HEALED_WITHIN, Finding, Installation, Scale, attempt, callers_of
+from tests.faults.trial import (
+    HEALED_WITHIN,
+    Finding,
+    Installation,
+    Scale,
+    attempt,
+    callers_of,
+    unless,
+)
 
 KILL_EVERY = 1.0
 """Seconds; to start a worker takes more than half a second of one core."""
 HANG_UP_WITHIN = 0.020
 RESTART_EVERY = 0.4
 SLOW_SENDERS = 2_000
-SLOW_LIMIT = 12.0
-"""Seconds after which a slow sender must be gone: 10 s, and a second or two of a busy machine."""
+SLOW_LIMIT = 15.0
+"""Seconds after which a slow sender must be gone: 10 s, and what a busy machine adds."""
 
 
 async def worker_killed(installation: Installation, scale: Scale) -> Finding:
@@ -26,33 +34,31 @@ async def worker_killed(installation: Installation, scale: Scale) -> Finding:
     node = await installation.start_node(workers=3)
     assert node.process is not None
     supervisor = node.process.pid
-    kills = 0
+    killed: list[float] = []
 
     async def kill() -> None:
-        nonlocal kills
         chance = random.Random(1)
-        for _ in range(int((scale.seconds - 2.0) / KILL_EVERY)):
+        for _ in range(max(int((scale.seconds - 2.0) / KILL_EVERY), 2)):
             if workers := children_of(supervisor):
+                killed.append(time.monotonic())
                 os.kill(chance.choice(workers), signal.SIGKILL)
-                kills += 1
             await asyncio.sleep(KILL_EVERY)
 
-    trial = await attempt(installation, kill, seconds=scale.seconds, rate=scale.rate)
-    # Who was not answered was in flight at a process that died, and there are few of them.
-    allowed = min(trial.account.unanswered, kills * 10)
+    trial = await attempt(installation, kill, seconds=scale.seconds + 1, rate=scale.rate)
+    in_flight = sum(map(trial.exchanges.in_flight, killed))
     return Finding(
         "F-01",
         installation.name,
-        f"kill -9 of one of 3 workers every {KILL_EVERY} s, {kills} times, "
+        f"kill -9 of one of 3 workers every {KILL_EVERY} s, {len(killed)} times, "
         f"at {scale.rate:.0f} exchanges/s",
         trial.figures(),
-        trial.broken(in_flight=allowed),
+        (*trial.broken(in_flight=in_flight), *unless(len(killed), "killed")),
     )
 
 
 async def cancel_storm(installation: Installation, scale: Scale) -> Finding:
     """F-21: callers hang up after 0 to 20 ms, each with a code of its own."""
-    node = await installation.start_node()
+    await installation.start_node()
     codes = await installation.plant(scale.storm)
     chance = random.Random(21)
     exchanges = Exchanges()
@@ -70,7 +76,6 @@ async def cancel_storm(installation: Installation, scale: Scale) -> Finding:
         healed = await healing.first_good(caller, await installation.plant(20), 10.0)
         sample = [code for code in codes if code in exchanges.answers][: scale.storm // 2]
         account = await settle(exchanges, caller, sample)
-    assert node.process is not None
     broken = account.judge(in_flight=len(sample))
     if healed > HEALED_WITHIN:
         broken.append(f"I-8: no good answer for {healed:.1f} s after the storm")
@@ -109,7 +114,7 @@ async def rolling_restart(installation: Installation, scale: Scale) -> Finding:
 
     async def restart() -> None:
         nonlocal restarts
-        until = time.monotonic() + scale.seconds - 2.0
+        until = time.monotonic() + scale.seconds - 1.0
         while time.monotonic() < until:
             if workers := children_of(supervisor):
                 os.kill(workers[0], signal.SIGTERM)
@@ -118,7 +123,7 @@ async def rolling_restart(installation: Installation, scale: Scale) -> Finding:
 
     trial = await attempt(installation, restart, seconds=scale.seconds, rate=2 * scale.rate)
     failed = trial.account.unanswered + trial.account.unavailable + trial.account.refused
-    broken = list(trial.broken())
+    broken = [*trial.broken(), *unless(restarts, "restarted")]
     if failed:
         broken.append(f"{failed} exchanges failed")
     return Finding(
@@ -145,9 +150,9 @@ async def slow_senders(installation: Installation, scale: Scale) -> Finding:
         await during.post_each([caller], codes[half:], scale.rate)
         lives = await asyncio.gather(*senders)
         account = await settle(during, caller, codes[half:])
-    usual, then = _p99(before), _p99(during)
+    usual, then = p99(before), p99(during)
     broken = account.judge()
-    if then > max(2 * usual, 0.05):
+    if scale.is_long and then > max(2 * usual, 0.05):
         broken.append(f"p99 was {then * 1000:.0f} ms, and {usual * 1000:.0f} ms before")
     if max(lives) > SLOW_LIMIT:
         broken.append(f"a slow sender was suffered for {max(lives):.1f} s")
@@ -186,6 +191,7 @@ async def _send_slowly(port: int, place: int) -> float:
     return time.monotonic() - began
 
 
-def _p99(exchanges: Exchanges) -> float:
+def p99(exchanges: Exchanges) -> float:
+    """Seconds within which 99 of 100 answers came."""
     seconds = sorted(answer.seconds for answer in exchanges.all)
     return seconds[int(len(seconds) * 0.99)]

@@ -5,14 +5,16 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
 LIMIT = 3.0
 """Seconds that LINE WORKS waits for an answer."""
+CONNECT_LIMIT = 1.0
+"""Seconds that LINE WORKS waits for a connection."""
 NO_ANSWER = 0
-"""In the place of a status: the connection ended, was refused, or nothing came in ``LIMIT``."""
+"""Instead of a status: the connection ended, was refused, or nothing came in ``LIMIT``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,30 @@ class Answer:
     seconds: float
 
     @property
-    def error(self) -> str:
-        return str(self.body.get("error", ""))
+    def ended(self) -> float:
+        return self.at + self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a server sent; ``head`` is the status line and the headers, as they came."""
+
+    status: int
+    head: str = field(repr=False)
+    body: bytes = field(repr=False)
+
+    def header(self, name: str) -> str:
+        """The first header of this name, or an empty text."""
+        found = (line.partition(":") for line in self.head.split("\r\n")[1:])
+        return next((value.strip() for key, _, value in found if key.lower() == name), "")
+
+    @property
+    def stays_open(self) -> bool:
+        return self.header("connection").lower() != "close"
+
+    def json(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.body) if self.body.startswith(b"{") else {}
+        return found
 
 
 @dataclass
@@ -44,7 +68,8 @@ class Caller:
     port: int
     client_id: str
     client_secret: str = field(repr=False)
-    connections: int = 64
+    connections: int = 256
+    under_way: int = 0
     _idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=list)
     _slots: asyncio.Semaphore = field(init=False)
 
@@ -59,8 +84,9 @@ class Caller:
         return await self._post("/userInfo", {"access_token": access_token})
 
     async def close(self) -> None:
-        while self._idle:
-            self._idle.pop()[1].transport.abort()
+        for _, writer in self._idle:
+            writer.transport.abort()
+        self._idle.clear()
 
     def exchange_request(self, code: Code) -> bytes:
         """The bytes that post a code."""
@@ -69,10 +95,14 @@ class Caller:
 
     async def _post(self, path: str, form: dict[str, str]) -> Answer:
         request = self._request(path, form)
-        async with self._slots:
-            at = time.monotonic()
-            status, found = await self._ask(request)
-            return Answer(status, found, at, time.monotonic() - at)
+        self.under_way += 1
+        try:
+            async with self._slots:
+                at = time.monotonic()
+                status, found = await self._ask(request)
+                return Answer(status, found, at, time.monotonic() - at)
+        finally:
+            self.under_way -= 1
 
     def _request(self, path: str, form: dict[str, str]) -> bytes:
         body = urlencode(
@@ -92,16 +122,16 @@ class Caller:
             async with asyncio.timeout(LIMIT + 0.5):
                 reader, writer = await self._connection()
                 writer.write(request)
-                status, body, keep = await _read(reader)
-        except (OSError, asyncio.IncompleteReadError, TimeoutError, ValueError):
+                response = await read_response(reader)
+        except BROKEN:
             if writer is not None:
                 writer.transport.abort()
             return NO_ANSWER, {}
-        if keep:
+        if response.stays_open:
             self._idle.append((reader, writer))
         else:
             writer.transport.abort()
-        return status, body
+        return response.status, response.json()
 
     async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         while self._idle:
@@ -109,19 +139,36 @@ class Caller:
             if not reader.at_eof() and not writer.is_closing():
                 return reader, writer
             writer.transport.abort()
-        async with asyncio.timeout(1.0):  # the connect timeout of LINE WORKS
-            return await asyncio.open_connection("127.0.0.1", self.port)
+        return await connect(self.port)
 
 
-async def _read(reader: asyncio.StreamReader) -> tuple[int, dict[str, Any], bool]:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-    status = int(head.split(" ", 2)[1])
-    length = next(
-        (int(line[15:]) for line in head.split("\r\n") if line.startswith("content-length:")), 0
-    )
-    text = await reader.readexactly(length)
-    body = json.loads(text) if text.startswith(b"{") else {}
-    return status, body, "connection: close" not in head
+async def connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to a port of 127.0.0.1. Raises OSError, or TimeoutError after CONNECT_LIMIT."""
+    opening = asyncio.ensure_future(asyncio.open_connection("127.0.0.1", port))
+    try:
+        async with asyncio.timeout(CONNECT_LIMIT):
+            return await asyncio.shield(opening)
+    except (TimeoutError, asyncio.CancelledError):
+        # A connection that opens just then would be nobody's, and stay open.
+        opening.add_done_callback(_abort)
+        raise
+
+
+def _abort(opening: "asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]]") -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result()[1].transport.abort()
+
+
+BROKEN = (OSError, asyncio.IncompleteReadError, TimeoutError, ValueError)
+"""What a connection fails with that ends, or brings something else than an answer."""
+
+
+async def read_response(reader: asyncio.StreamReader) -> Response:
+    """Raises one of ``BROKEN``."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    response = Response(int(head.split(" ", 2)[1]), head, b"")
+    body = await reader.readexactly(int(response.header("content-length") or 0))
+    return replace(response, body=body)
 
 
 @dataclass
@@ -134,10 +181,21 @@ class Exchanges:
     def all(self) -> list[Answer]:
         return [answer for answers in self.answers.values() for answer in answers]
 
+    def count(self, status: int) -> int:
+        """How many answers had this status."""
+        return sum(answer.status == status for answer in self.all)
+
+    def in_flight(self, at: float, within: float = 0.1) -> int:
+        """How many were under way at a moment, give or take so many seconds."""
+        return sum(each.at - within <= at <= each.ended + within for each in self.all)
+
     async def post_each(
         self, callers: Sequence[Caller], codes: Sequence[Code], rate: float
     ) -> None:
-        """Post each code once, so many a second whatever the answers are (an open loop)."""
+        """Post each code once, so many a second whatever the answers are (an open loop).
+
+        ``callers`` take turns, and may change meanwhile.
+        """
         began = time.monotonic()
         async with asyncio.TaskGroup() as group:
             for number, code in enumerate(codes):
@@ -171,11 +229,12 @@ async def hang_up(caller: Caller, code: Code, after: float, exchanges: Exchanges
     writer = None
     try:
         async with asyncio.timeout(2.0):
-            reader, writer = await asyncio.open_connection("127.0.0.1", caller.port)
+            reader, writer = await connect(caller.port)
             writer.write(caller.exchange_request(code))
         async with asyncio.timeout(after):
-            status, body, _ = await _read(reader)
-    except (OSError, asyncio.IncompleteReadError, TimeoutError, ValueError):
+            response = await read_response(reader)
+            status, body = response.status, response.json()
+    except BROKEN:
         pass
     finally:
         if writer is not None:

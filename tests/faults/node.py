@@ -1,6 +1,5 @@
 """``worksgate serve`` as a process of its own, with the databases that a scenario gives it."""
 
-import json
 import os
 import signal
 import socket
@@ -12,6 +11,9 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from worksgate.bootstrap import open_administration
+from worksgate.settings import Settings
 
 READY = 20.0
 """Seconds until a node must be ready."""
@@ -32,6 +34,8 @@ class Node:
     folder: Path
     environment: Mapping[str, str]
     workers: int = 1
+    prefix: tuple[str, ...] = ()
+    """What stands before the command, such as ``taskset``; it must become the command itself."""
     port: int = 0
     process: "subprocess.Popen[bytes] | None" = None
 
@@ -43,7 +47,7 @@ class Node:
         return self.folder / f"node-{self.port}.log"
 
     def start(self, *, wait: bool = True) -> None:
-        command = [sys.executable, "-m", "worksgate", "serve"]
+        command = [*self.prefix, sys.executable, "-m", "worksgate", "serve"]
         command += ["--port", str(self.port), "--workers", str(self.workers)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -103,25 +107,28 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def command(settings: Mapping[str, str], folder: Path, *arguments: str) -> str:
-    """What a command of Worksgate prints. Raises CalledProcessError where it is refused."""
+    """What a command of Worksgate prints. Raises RuntimeError where it is refused."""
     done = subprocess.run(
         [sys.executable, "-m", "worksgate", *arguments],
         env=environment(settings),
         cwd=folder,
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
         timeout=60,
     )
+    if done.returncode:
+        raise RuntimeError(f"worksgate {' '.join(arguments[:2])}: {done.stderr.strip()}")
     return done.stdout
 
 
-def register(settings: Mapping[str, str], folder: Path, name: str = "acme") -> Registered:
-    """Migrate the database and add a client."""
-    command(settings, folder, "migrate")
-    redirect = ("--redirect-uri", "https://auth.worksmobile.com/cb")
-    made = json.loads(command(settings, folder, "client", "add", name, *redirect, "--json"))
-    return Registered(made["client_id"], made["client_secret"])
+async def register(settings: Mapping[str, str]) -> Registered:
+    """Migrate the database that these variables name, and add the client ``acme``."""
+    chosen = Settings(database_url=settings["WORKSGATE_DATABASE_URL"])
+    async with open_administration(chosen, actor="test") as administration:
+        redirect_uris = ("https://auth.worksmobile.com/cb",)
+        made = await administration.add_client("acme", redirect_uris=redirect_uris)
+    return Registered(made.client.client_id, made.client_secret)
 
 
 def free_port() -> int:

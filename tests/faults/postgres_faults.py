@@ -8,12 +8,10 @@ from contextlib import AsyncExitStack, suppress
 import asyncpg  # type: ignore[import-untyped]  # asyncpg has no types
 from tests.faults.any_store import children_of
 from tests.faults.proxy import NONE, Fault
-from tests.faults.trial import Finding, Scale, attempt
+from tests.faults.trial import ON_THEIR_WAY, Finding, Scale, attempt, unless
 from tests.faults.worlds import PostgresInstallation
 from tests.postgres_server import PostgresServer
 
-AWAY = 5.0
-"""Seconds for which the server is gone."""
 FAST_REFUSAL = 0.3
 """Seconds within which a 503 comes while the server is gone (F-04)."""
 
@@ -27,7 +25,7 @@ async def reply_lost(installation: PostgresInstallation, scale: Scale) -> Findin
     async def cut() -> None:
         # The name of every statement that is kept prepared, so also that of the redemption.
         proxy.set(Fault(after=b"__asyncpg_stmt_", every=20))
-        await asyncio.sleep(scale.seconds - 2)
+        await asyncio.sleep(scale.seconds - 1)
         proxy.set(NONE)
 
     trial = await attempt(installation, cut, seconds=scale.seconds, rate=scale.rate)
@@ -38,31 +36,32 @@ async def reply_lost(installation: PostgresInstallation, scale: Scale) -> Findin
         f"the connection is cut after a statement has reached the server, {cuts} times",
         trial.figures(),
         # With a 503 whose outcome nobody can know, a code may be used: never more than were cut.
-        (*trial.broken(unknown=cuts), *([] if cuts else ["nothing was cut"])),
+        (*trial.broken(unknown=cuts), *unless(cuts, "cut")),
     )
 
 
 async def server_killed(installation: PostgresInstallation, scale: Scale) -> Finding:
-    """F-04: ``kill -9`` of the server, which comes back after five seconds."""
+    """F-04: ``kill -9`` of the server, which comes back after a while."""
     await installation.start_node()
     server = installation.server
 
     async def kill() -> None:
         await asyncio.to_thread(server.kill)
-        await asyncio.sleep(AWAY)
+        await asyncio.sleep(scale.outage)
         await asyncio.to_thread(server.start)
 
-    seconds = max(scale.seconds, AWAY + 4)
+    seconds = max(scale.seconds, scale.outage + 2)
     trial = await attempt(installation, kill, seconds=seconds, rate=scale.rate)
     account = trial.account
-    # Those that were under way when it died may have been committed: nobody can know.
-    broken = list(trial.broken(unknown=20))
+    broken = list(trial.broken(unknown=ON_THEIR_WAY))
+    if scale.is_long and account.median_shed > FAST_REFUSAL:
+        broken.append(f"503 after {account.median_shed:.1f} s while the server was gone")
     return Finding(
         "F-04",
         installation.name,
-        f"kill -9 of the server, started again after {AWAY:.0f} s",
+        f"kill -9 of the server, started again after {scale.outage:.0f} s",
         f"{trial.figures()}; half of the 503 within {account.median_shed * 1000:.0f} ms",
-        (*broken, *_too_slow(account.median_shed)),
+        tuple(broken),
     )
 
 
@@ -73,7 +72,7 @@ async def backends_ended(installation: PostgresInstallation, scale: Scale) -> Fi
 
     async def end() -> None:
         nonlocal ended
-        for _ in range(int((scale.seconds - 2) / 0.3)):
+        for _ in range(int((scale.seconds - 1) / 0.3)):
             rows = await asyncio.to_thread(
                 installation.server.query,
                 _END_OURS,
@@ -87,7 +86,7 @@ async def backends_ended(installation: PostgresInstallation, scale: Scale) -> Fi
         installation.name,
         f"{ended} connections ended by the server",
         trial.figures(),
-        trial.broken(unknown=min(trial.account.unavailable, ended)),
+        (*trial.broken(unknown=ended), *unless(ended, "ended")),
     )
 
 
@@ -97,25 +96,26 @@ async def network_slow(installation: PostgresInstallation, scale: Scale) -> Find
 
     async def delay() -> None:
         installation.proxy.set(Fault(delay=4.0))
-        await asyncio.sleep(4.0)
+        await asyncio.sleep(scale.outage)
         installation.proxy.set(NONE)
         await asyncio.sleep(5.0)  # what is still on its way arrives
 
-    trial = await attempt(installation, delay, seconds=max(scale.seconds, 10), rate=scale.rate / 2)
+    seconds = max(scale.seconds, scale.outage + 6)
+    trial = await attempt(installation, delay, seconds=seconds, rate=scale.rate / 2)
     return Finding(
         "F-06",
         installation.name,
         "each piece is held back for 4 s on its way, in both directions",
         trial.figures(),
         # A reply that comes too late leaves an outcome unknown; a statement that does is void.
-        trial.broken(unknown=20),
+        trial.broken(unknown=ON_THEIR_WAY),
     )
 
 
 async def table_locked(installation: PostgresInstallation, scale: Scale) -> Finding:
     """F-06: somebody holds the table of codes for longer than LINE WORKS waits."""
     await installation.start_node()
-    held = 5.0
+    held = scale.outage
 
     async def lock() -> None:
         connection = await asyncpg.connect(installation.direct)
@@ -141,7 +141,7 @@ async def table_locked(installation: PostgresInstallation, scale: Scale) -> Find
 async def server_stopped(installation: PostgresInstallation, scale: Scale) -> Finding:
     """F-06: all processes of the server are stopped for a while, and go on."""
     await installation.start_node()
-    stopped = 5.0
+    stopped = scale.outage
 
     async def stop() -> None:
         processes = await asyncio.to_thread(_processes_of, installation.server.pid)
@@ -152,14 +152,46 @@ async def server_stopped(installation: PostgresInstallation, scale: Scale) -> Fi
             os.kill(pid, signal.SIGCONT)
 
     trial = await attempt(
-        installation, stop, seconds=max(scale.seconds, stopped + 3), rate=scale.rate / 2
+        installation, stop, seconds=max(scale.seconds, stopped + 2), rate=scale.rate / 2
     )
     return Finding(
         "F-06",
         installation.name,
         f"SIGSTOP to all processes of the server for {stopped:.0f} s",
         trial.figures(),
-        trial.broken(unknown=20),
+        trial.broken(unknown=ON_THEIR_WAY),
+    )
+
+
+async def disk_full(installation: PostgresInstallation, scale: Scale) -> Finding:
+    """F-08: the file system of the server has no room left; it is one of its own."""
+    await installation.start_node()
+    filler = installation.disk / "filler"
+    restarts = 0
+
+    async def fill() -> None:
+        nonlocal restarts
+        with filler.open("wb", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(b"\0" * 65_536)
+        await asyncio.sleep(scale.seconds - 1)
+        filler.unlink()
+        # Where it could not write ahead it has ended; whatever looks after it starts it again.
+        if not await asyncio.to_thread(installation.server.is_running):
+            restarts += 1
+            await asyncio.to_thread(installation.server.start)
+
+    trial = await attempt(installation, fill, seconds=scale.seconds + 1, rate=scale.rate)
+    told = "the server had ended and was started again" if restarts else "the server went on"
+    return Finding(
+        "F-08",
+        installation.name,
+        "the disk of the server is filled to the last byte, then freed",
+        f"{trial.figures()}; {told}",
+        (
+            *trial.broken(unknown=ON_THEIR_WAY),
+            *unless(trial.account.unavailable, "refused: the disk was not full"),
+        ),
     )
 
 
@@ -178,7 +210,7 @@ async def connections_used_up(installation: PostgresInstallation, scale: Scale) 
                         )
                         stack.push_async_callback(connection.close)
                 await asyncio.to_thread(server.query, _END_OURS)
-            await asyncio.sleep(scale.seconds - 2)
+            await asyncio.sleep(scale.seconds - 1)
 
     trial = await attempt(installation, hoard, seconds=scale.seconds, rate=scale.rate)
     return Finding(
@@ -186,7 +218,7 @@ async def connections_used_up(installation: PostgresInstallation, scale: Scale) 
         installation.name,
         "others take all connections of the server, those of the node are ended",
         trial.figures(),
-        trial.broken(unknown=20),
+        trial.broken(unknown=ON_THEIR_WAY),
     )
 
 
@@ -197,12 +229,6 @@ _END_OURS = f"SELECT pg_terminate_backend(pid) {_OURS}"
 def _ours(server: PostgresServer) -> bool:
     """Whether the node has a connection left; the superuser has some of its own to ask with."""
     return server.query(f"SELECT count(*) {_OURS}") != [("0",)]
-
-
-def _too_slow(seconds: float) -> list[str]:
-    if seconds <= FAST_REFUSAL:
-        return []
-    return [f"503 after {seconds:.1f} s while the server was gone"]
 
 
 def _processes_of(pid: int) -> list[int]:

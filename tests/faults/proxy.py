@@ -48,7 +48,6 @@ class FaultProxy:
     fault: Fault = NONE
     cuts: int = 0
     """Connections that were cut on purpose."""
-    accepted: int = 0
     matches: int = 0
     """Pieces that held the bytes of ``Fault.after``."""
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -68,9 +67,19 @@ class FaultProxy:
         for writer in tuple(self._open):
             self._cut(writer)
 
-    @property
-    def connections(self) -> int:
-        return len(self._open) // 2
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve a connection from now on, on a task that ``close`` ends."""
+        self._open.add(writer)
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Reset all connections, those too that have just come."""
+        self.cut_all()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _cut(self, writer: asyncio.StreamWriter) -> None:
         self.cuts += 1
@@ -82,27 +91,28 @@ class FaultProxy:
         writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.accepted += 1
-        if self.fault.reset:
-            self._cut(writer)
-            return
-        await self._while_hanging()
+        ends = {writer}
         try:
-            up_reader, up_writer = await asyncio.open_connection(
-                self.upstream_host, self.upstream_port
-            )
-        except OSError:
-            self._cut(writer)
-            return
-        self._open |= {writer, up_writer}
-        try:
+            if self.fault.reset:
+                self._cut(writer)
+                return
+            await self._while_hanging()
+            try:
+                up_reader, up_writer = await asyncio.open_connection(
+                    self.upstream_host, self.upstream_port
+                )
+            except OSError:
+                self._cut(writer)
+                return
+            ends.add(up_writer)
+            self._open.add(up_writer)
             await asyncio.gather(
                 self._pump(reader, up_writer, writer, is_answer=False),
                 self._pump(up_reader, writer, up_writer, is_answer=True),
             )
         finally:
-            self._open -= {writer, up_writer}
-            for each in (writer, up_writer):
+            self._open -= ends
+            for each in ends:
                 each.transport.abort()
 
     async def _pump(
@@ -147,12 +157,10 @@ class FaultProxy:
 async def fault_proxy(host: str, port: int) -> AsyncIterator[FaultProxy]:
     """A proxy to ``host:port`` on a free port of 127.0.0.1."""
     proxy = FaultProxy(host, port)
-    server = await asyncio.start_server(proxy._serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy
     finally:
         server.close()
-        proxy.set(NONE)
-        proxy.cut_all()
-        await asyncio.sleep(0)
+        await proxy.close()

@@ -4,10 +4,8 @@ import asyncio
 
 from tests.faults.exchanges import Exchanges
 from tests.faults.proxy import NONE, Fault
-from tests.faults.trial import Finding, Scale, Trial, attempt, callers_of
+from tests.faults.trial import ON_THEIR_WAY, Finding, Scale, Trial, attempt, callers_of, unless
 from tests.faults.worlds import ValkeyInstallation
-
-AWAY = 5.0
 
 
 async def killed(installation: ValkeyInstallation, scale: Scale) -> Finding:
@@ -16,13 +14,18 @@ async def killed(installation: ValkeyInstallation, scale: Scale) -> Finding:
 
     async def kill() -> None:
         installation.server.kill()
-        await asyncio.sleep(AWAY)
+        await asyncio.sleep(scale.outage)
         await asyncio.to_thread(installation.server.start)
 
-    trial = await attempt(installation, kill, seconds=max(scale.seconds, AWAY + 3), rate=scale.rate)
-    injected = f"kill -9, started again after {AWAY:.0f} s, empty: what it held is void"
-    # A code that was not used is gone with it, and is refused: that is what failing closed means.
-    broken = trial.broken(unknown=trial.account.unavailable, tokens_survive=False)
+    seconds = max(scale.seconds, scale.outage + 2)
+    trial = await attempt(installation, kill, seconds=seconds, rate=scale.rate)
+    injected = f"kill -9, started again after {scale.outage:.0f} s, empty: what it held is void"
+    # All that was in memory is gone with the process, tokens too. A code that was not used is
+    # refused then, for good: that is what failing closed means.
+    account = trial.account
+    broken = trial.broken(
+        unknown=account.unavailable, refused=account.refused, tokens_survive=False
+    )
     return Finding("F-09", installation.name, injected, trial.figures(), broken)
 
 
@@ -32,12 +35,12 @@ async def suspended(installation: ValkeyInstallation, scale: Scale) -> Finding:
 
     async def suspend() -> None:
         installation.server.suspend()
-        await asyncio.sleep(AWAY)
+        await asyncio.sleep(scale.outage)
         installation.server.resume()
 
-    seconds = max(scale.seconds, AWAY + 3)
+    seconds = max(scale.seconds, scale.outage + 2)
     trial = await attempt(installation, suspend, seconds=seconds, rate=scale.rate)
-    return _finding(installation, f"SIGSTOP for {AWAY:.0f} s", trial)
+    return _finding(installation, f"SIGSTOP for {scale.outage:.0f} s", trial)
 
 
 async def paused(installation: ValkeyInstallation, scale: Scale) -> Finding:
@@ -46,13 +49,13 @@ async def paused(installation: ValkeyInstallation, scale: Scale) -> Finding:
 
     async def pause() -> None:
         await asyncio.to_thread(
-            installation.server.command, "CLIENT", "PAUSE", int(AWAY * 1000), "ALL"
+            installation.server.command, "CLIENT", "PAUSE", int(scale.outage * 1000), "ALL"
         )
-        await asyncio.sleep(AWAY)
+        await asyncio.sleep(scale.outage)
 
-    seconds = max(scale.seconds, AWAY + 3)
+    seconds = max(scale.seconds, scale.outage + 2)
     trial = await attempt(installation, pause, seconds=seconds, rate=scale.rate)
-    return _finding(installation, f"CLIENT PAUSE for {AWAY:.0f} s", trial)
+    return _finding(installation, f"CLIENT PAUSE for {scale.outage:.0f} s", trial)
 
 
 async def full(installation: ValkeyInstallation, scale: Scale) -> Finding:
@@ -61,7 +64,7 @@ async def full(installation: ValkeyInstallation, scale: Scale) -> Finding:
 
     async def fill() -> None:
         await asyncio.to_thread(installation.server.config, "maxmemory", "1mb")
-        await asyncio.sleep(scale.seconds - 2)
+        await asyncio.sleep(scale.seconds - 1)
         await asyncio.to_thread(installation.server.config, "maxmemory", "0")
 
     trial = await attempt(installation, fill, seconds=scale.seconds, rate=scale.rate)
@@ -76,14 +79,14 @@ async def reply_lost(installation: ValkeyInstallation, scale: Scale) -> Finding:
 
     async def cut() -> None:
         proxy.set(Fault(after=b"EVALSHA", every=20))
-        await asyncio.sleep(scale.seconds - 2)
+        await asyncio.sleep(scale.seconds - 1)
         proxy.set(NONE)
 
     trial = await attempt(installation, cut, seconds=scale.seconds, rate=scale.rate)
     cuts = (proxy.cuts - before) // 2
     injected = f"the connection is cut after a script has reached the server, {cuts} times"
-    broken = [*trial.broken(unknown=cuts), *([] if cuts else ["nothing was cut"])]
-    return Finding("F-03", installation.name, injected, trial.figures(), tuple(broken))
+    broken = (*trial.broken(unknown=cuts), *unless(cuts, "cut"))
+    return Finding("F-03", installation.name, injected, trial.figures(), broken)
 
 
 async def older_snapshot(installation: ValkeyInstallation, scale: Scale) -> Finding:
@@ -118,7 +121,5 @@ async def older_snapshot(installation: ValkeyInstallation, scale: Scale) -> Find
 
 
 def _finding(installation: ValkeyInstallation, injected: str, trial: Trial) -> Finding:
-    # Those under way when the fault came may have been done: nobody can know. All that was in
-    # memory is gone when the server is, tokens too.
-    broken = trial.broken(unknown=20, tokens_survive=False)
+    broken = trial.broken(unknown=ON_THEIR_WAY)
     return Finding("F-09", installation.name, injected, trial.figures(), broken)

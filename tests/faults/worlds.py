@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.faults.proxy import NONE, FaultProxy, fault_proxy
 from tests.faults.trial import Installation
+from tests.machine import leave_out, require
 from tests.postgres_server import PostgresServer, running_postgres
 from tests.valkey_server import ValkeyServer, running_valkey
 
@@ -28,7 +30,7 @@ async def on_sqlite(folder: Path) -> AsyncIterator[Installation]:
     installation = Installation(
         "SQLite", folder, settings, partial(_opened, SqliteStore.open, str(file))
     )
-    await asyncio.to_thread(installation.set_up)
+    await installation.set_up()
     try:
         yield installation
     finally:
@@ -45,10 +47,12 @@ async def on_full_disk(folder: Path) -> AsyncIterator[Installation]:
 
 @contextmanager
 def _file_system(folder: Path, size: str) -> Iterator[None]:
-    """Needs root, or a container that may mount."""
-    prefix = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    """Needs root, or sudo without a password; a container may lack the right to mount."""
+    prefix = [] if os.geteuid() == 0 else [require("sudo"), "-n"]
     mount = [*prefix, "mount", "-t", "tmpfs", "-o", f"size={size},mode=0777", "none", str(folder)]
-    subprocess.run(mount, check=True)
+    done = subprocess.run(mount, capture_output=True, text=True)
+    if done.returncode:
+        leave_out(f"mounting is not allowed ({done.stderr.strip()})")
     try:
         yield
     finally:
@@ -59,22 +63,54 @@ def _file_system(folder: Path, size: str) -> Iterator[None]:
 async def on_postgresql(folder: Path) -> AsyncIterator["PostgresInstallation"]:
     """A server of its own, with a proxy between it and the nodes."""
     with running_postgres(fsync="on") as server:
-        direct = server.url_of(server.lend())
-        async with fault_proxy("127.0.0.1", server.port) as proxy:
-            settings = {
-                "WORKSGATE_DATABASE_URL": direct.replace(f":{server.port}/", f":{proxy.port}/"),
-                "WORKSGATE_LOG_LEVEL": "warning",
-            }
-            installation = PostgresInstallation(
-                "PostgreSQL", folder, settings, partial(_opened, PostgresStore.open, direct)
-            )
-            installation.server, installation.proxy, installation.direct = server, proxy, direct
-            await asyncio.to_thread(installation.set_up)
-            try:
-                yield installation
-            finally:
-                proxy.set(NONE)
-                await asyncio.to_thread(installation.stop)
+        async with _behind_proxy(server, folder) as installation:
+            yield installation
+
+
+@asynccontextmanager
+async def on_full_server_disk(folder: Path) -> AsyncIterator["PostgresInstallation"]:
+    """The same, with a server on a small file system, which can be filled."""
+    # What it writes ahead stays small: the first 16 MiB of it are there from the beginning.
+    small = {"min_wal_size": "32MB", "max_wal_size": "64MB"}
+    with (
+        _open_folder() as disk,
+        _file_system(disk, "256m"),
+        running_postgres(inside=disk, fsync="on", **small) as server,
+    ):
+        async with _behind_proxy(server, folder) as installation:
+            installation.disk = disk
+            yield installation
+
+
+@contextmanager
+def _open_folder() -> Iterator[Path]:
+    """A temporary folder that everybody can enter: the server is not root."""
+    with TemporaryDirectory(prefix="faults-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@asynccontextmanager
+async def _behind_proxy(
+    server: PostgresServer, folder: Path
+) -> AsyncIterator["PostgresInstallation"]:
+    """Nodes on a database of this server, which they reach by a proxy."""
+    direct = server.url_of(server.lend())
+    async with fault_proxy("127.0.0.1", server.port) as proxy:
+        settings = {
+            "WORKSGATE_DATABASE_URL": direct.replace(f":{server.port}/", f":{proxy.port}/"),
+            "WORKSGATE_LOG_LEVEL": "warning",
+        }
+        installation = PostgresInstallation(
+            "PostgreSQL", folder, settings, partial(_opened, PostgresStore.open, direct)
+        )
+        installation.server, installation.proxy, installation.direct = server, proxy, direct
+        await installation.set_up()
+        try:
+            yield installation
+        finally:
+            proxy.set(NONE)
+            await asyncio.to_thread(installation.stop)
 
 
 @asynccontextmanager
@@ -91,7 +127,7 @@ async def on_valkey(folder: Path) -> AsyncIterator["ValkeyInstallation"]:
                 "Valkey", folder, settings, partial(_opened, ValkeyStore.open, server.address)
             )
             installation.server, installation.proxy = server, proxy
-            await asyncio.to_thread(installation.set_up)
+            await installation.set_up()
             try:
                 yield installation
             finally:
@@ -99,22 +135,24 @@ async def on_valkey(folder: Path) -> AsyncIterator["ValkeyInstallation"]:
                 await asyncio.to_thread(installation.stop)
 
 
-class PostgresInstallation(Installation):
-    """On ``server``; all that the nodes say to it goes through ``proxy``.
+class Networked(Installation):
+    """All that the nodes say to their store goes through ``proxy``."""
 
-    ``direct`` is the address past it.
-    """
+    proxy: FaultProxy
+
+
+class PostgresInstallation(Networked):
+    """On ``server``; ``direct`` is the address past the proxy, ``disk`` its small file system."""
 
     server: PostgresServer
-    proxy: FaultProxy
     direct: str
+    disk: Path
 
 
-class ValkeyInstallation(Installation):
-    """On ``server``; all that the nodes say to it goes through ``proxy``."""
+class ValkeyInstallation(Networked):
+    """On ``server``."""
 
     server: ValkeyServer
-    proxy: FaultProxy
 
 
 @asynccontextmanager

@@ -77,7 +77,7 @@ def test_r105_a_value_cannot_pretend_to_be_two(written: Any) -> None:
 def test_r105_every_line_has_time_in_utc_level_and_event(written: Any) -> None:
     read = written()
     structlog.get_logger().warning("purge.postponed", detail="locked")
-    logging.getLogger("uvicorn.error").info("started")
+    logging.getLogger("uvicorn.error").warning("started")
     for line in read().splitlines():
         event = json.loads(line)
         assert list(event)[:3] == ["time", "level", "event"]
@@ -104,6 +104,14 @@ def test_r106_other_libraries_are_not_heard_below_warning(written: Any) -> None:
     assert "canary" not in text
     assert "a connection was lost" in text
     assert "seen" in text
+
+
+def test_uvicorn_says_nothing_of_its_start_and_end(written: Any) -> None:
+    read = written(log_level="debug")
+    logging.getLogger("uvicorn.error").info("Waiting for application startup.")
+    logging.getLogger("uvicorn.error").error("Application startup failed. Exiting.")
+    assert "startup failed" in (text := read())
+    assert "Waiting" not in text
 
 
 def test_r106_access_log_of_uvicorn_is_off(written: Any) -> None:

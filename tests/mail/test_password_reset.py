@@ -1,6 +1,7 @@
 """A reset tells nobody who exists, works once, for one password, and ends what was before."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -366,15 +367,18 @@ async def test_r30_password_stays_where_what_is_held_cannot_be_ended(reset: Rese
 async def test_full_hashing_pool_keeps_the_link(reset: Resetting) -> None:
     secret = await reset.secret()
     busy = PasswordHashing(threads=1, waiting=1)
+    refused = threading.Event()
     try:
-        crowd = [asyncio.create_task(busy.hash("x" * 20)) for _ in range(2)]
+        crowd = [asyncio.create_task(busy.pool.run(refused.wait)) for _ in range(2)]
         await asyncio.sleep(0)
         finishing = reset.on(hashing=busy).finish(secret, NEW_PASSWORD, NOW)
         with pytest.raises(HashingBusy):
             await finishing
+        refused.set()
         await asyncio.gather(*crowd)
         assert await reset.finish(secret)
     finally:
+        refused.set()
         busy.close()
 
 

@@ -1,77 +1,17 @@
-"""``worksgate backup``, ``restore``, ``move`` and ``migrate --check`` as somebody types them."""
+"""``worksgate move`` as somebody types it."""
 
-import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.cli.conftest import terminal
 from tests.cli.terminal import Terminal
-from tests.databases import query, url_of
+from tests.databases import url_of
+from tests.postgres_server import running_postgres
 
-from worksgate.directory.migrations import HEAD
 from worksgate.directory.migrations.tables import INTERIMS
 
 __all__ = ["terminal"]
-
-PASSPHRASE = "several words do well"
-
-
-@pytest.fixture
-def passphrase(tmp_path: Path) -> Path:
-    file = tmp_path / "passphrase"
-    file.write_text(f"{PASSPHRASE}\nthe second line does not count\n")
-    return file
-
-
-def test_backup_and_restore_as_an_administrator_does_it(
-    terminal: Terminal, passphrase: Path, tmp_path: Path
-) -> None:
-    terminal.ok("client", "add", "acme")
-    written = terminal.ok("backup", "b", "--passphrase-file", str(passphrase))
-    assert written.out == "Wrote b: 0 people, 1 client, 1 audit record.\n"
-    assert b" 18\n" in (tmp_path / "b").read_bytes()[:100]
-    terminal.ok("client", "remove", "acme", "--yes")
-    refused = terminal.refused("restore", "b", "--passphrase-file", str(passphrase))
-    assert refused == "the database is not empty; --force puts the backup in its place"
-    restored = terminal.json("restore", "b", "--passphrase-file", str(passphrase), "--force")
-    assert restored["rows"]["clients"] == 1
-    assert [each["name"] for each in terminal.json("client", "list")] == ["acme"]
-    last = terminal.json("audit")[-1]
-    assert last["actor"].startswith("cli:")
-    assert last["detail"].startswith("restored from a backup of 20")
-    assert PASSPHRASE not in written.out + written.err
-
-
-def test_a_backup_that_is_not_encrypted_is_said_to_be(terminal: Terminal) -> None:
-    terminal.ok("client", "add", "acme")
-    written = terminal.run("backup", "b", "--json")
-    assert written.code == 0
-    assert written.json["encrypted"] is False
-    assert written.json["rows"]["clients"] == 1
-    assert written.json["revision"] == HEAD
-    assert terminal.refused("backup", "b") == "b exists; --force replaces it"
-    assert "not encrypted" in terminal.run("backup", "b", "--force").err
-    last = terminal.json("audit")[-1]
-    assert last["detail"] == "a backup was written, not encrypted: b"
-
-
-def test_mistakes_are_told_in_one_line(terminal: Terminal, tmp_path: Path) -> None:
-    terminal.ok("client", "add", "acme")
-    assert terminal.refused("restore", "none", "--force") == "none: No such file or directory"
-    (tmp_path / "empty").write_text("\n")
-    told = terminal.refused("backup", "b", "--passphrase-file", "empty")
-    assert told == "empty: its first line is empty; it must be the passphrase"
-    assert terminal.refused("backup", "nowhere/b").endswith("No such file or directory")
-    refused = terminal.refused("move", "mysql://host/a", "b")
-    assert refused.startswith("the database address must begin with sqlite:/// or postgresql://")
-
-
-def test_progress_is_drawn_at_a_terminal(terminal: Terminal) -> None:
-    terminal.ok("client", "add", "acme")
-    code, screen = terminal.at_a_terminal("backup", "b", answers={})
-    assert code == 0
-    assert "Writing a backup" in screen
 
 
 def test_move_as_an_administrator_does_it(terminal: Terminal, tmp_path: Path) -> None:
@@ -87,6 +27,11 @@ def test_move_as_an_administrator_does_it(terminal: Terminal, tmp_path: Path) ->
     assert INTERIMS not in again["rows"]
 
 
+def test_a_database_of_another_kind_is_refused_in_one_line(terminal: Terminal) -> None:
+    refused = terminal.refused("move", "mysql://host/a", "b")
+    assert refused.startswith("the database address must begin with sqlite:/// or postgresql://")
+
+
 def test_a_password_on_the_command_line_is_warned_of_and_not_repeated(terminal: Terminal) -> None:
     url = "postgresql://worksgate:hunter22@127.0.0.1:1/worksgate"
     result = terminal.run("move", "sqlite:////nowhere/a.db", url)
@@ -95,30 +40,39 @@ def test_a_password_on_the_command_line_is_warned_of_and_not_repeated(terminal: 
     assert "hunter22" not in result.out + result.err
 
 
-def test_check_says_what_is_missing_and_changes_nothing(terminal: Terminal, tmp_path: Path) -> None:
-    fresh = terminal.run("migrate", "--check", "--json")
-    assert fresh.code == 3
-    assert fresh.json["revision"] is None
-    assert [step["revision"] for step in fresh.json["steps"]] == ["0001", "0002", "0003"]
-    assert not (tmp_path / "worksgate.db").exists()
-    terminal.ok("migrate")
-    assert terminal.ok("migrate", "--check").out == (
-        f"The database is at revision {HEAD}; there is nothing to do.\n"
+@pytest.fixture
+def asking() -> Iterator[str]:
+    """The address, without a password, of a database on a server that asks for one."""
+    with running_postgres() as server:
+        server.query("ALTER ROLE worksgate PASSWORD 'hunter22'")
+        name = server.lend(migrated=False)
+        ((file,),) = server.query("SHOW hba_file")
+        Path(file).write_text("host all all 127.0.0.1/32 scram-sha-256\n")
+        server.stop()
+        server.start()
+        yield server.url_of(name)
+
+
+def test_where_a_password_for_postgresql_comes_from_is_told(
+    terminal: Terminal, tmp_path: Path, asking: str
+) -> None:
+    source = url_of(tmp_path / "worksgate.db")
+    file = tmp_path / "pgpass"
+    terminal.environ |= {"PGPASSFILE": str(file), "HOME": str(tmp_path)}
+    refused = terminal.refused("move", source, asking)
+    assert "password" in refused
+    assert refused.endswith(
+        "; no password was given: name a file with a line HOST:PORT:DATABASE:ROLE:PASSWORD by "
+        "PGPASSFILE"
     )
-    assert terminal.json("migrate", "--check")["up_to_date"] is True
-    query(tmp_path / "worksgate.db", "DROP TABLE leases")
-    query(tmp_path / "worksgate.db", "DROP TABLE compatibility")
-    query(tmp_path / "worksgate.db", "UPDATE alembic_version SET version_num = '0002'")
-    found = terminal.run("migrate", "--check")
-    assert (found.code, found.err) == (3, "")
-    assert "The database is at revision 0002; this version needs 0003." in found.out
-    assert "servers of the version before can go on" in found.out
-    assert "CREATE TABLE IF NOT EXISTS leases" in found.out
-    with closing(sqlite3.connect(tmp_path / "worksgate.db")) as db:
-        assert db.execute("SELECT version_num FROM alembic_version").fetchone() == ("0002",)
-
-
-def test_check_refuses_a_database_that_is_newer(terminal: Terminal, tmp_path: Path) -> None:
-    terminal.ok("migrate")
-    query(tmp_path / "worksgate.db", "UPDATE alembic_version SET version_num = '9999'")
-    assert "revision 9999" in terminal.refused("migrate", "--check")
+    file.write_text("*:*:*:worksgate:wrong\n")
+    file.chmod(0o644)
+    refused = terminal.refused("move", source, asking)
+    assert refused == f"{file} is not used, for others can read it: chmod 600 {file}"
+    file.chmod(0o600)
+    refused = terminal.refused("move", source, asking)
+    assert refused.endswith(
+        f"; see the line for this database in {file}, HOST:PORT:DATABASE:ROLE:PASSWORD"
+    )
+    file.write_text("*:*:*:worksgate:hunter22\n")
+    assert "All is in" in terminal.ok("move", source, asking).out

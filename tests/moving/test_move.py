@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.databases import NOW, query, url_of
-from tests.moving.company import (
+from tests.furnished import (
     GOOD_CODE,
     GOOD_REFRESH,
     SESSION,
@@ -20,14 +20,14 @@ from tests.moving.company import (
 from tests.store.artifacts import buys, key_of
 
 from worksgate import moving
-from worksgate.directory import DirectoryUnavailable
+from worksgate.directory import DatabaseInUse, DirectoryUnavailable
 from worksgate.directory.database import Directory
-from worksgate.directory.leases import SERVER
+from worksgate.directory.leases import PURGING
 from worksgate.directory.migrations import migrate
 from worksgate.directory.migrations.tables import ALL
 from worksgate.moving import MoveRefused, move
 from worksgate.oauth.model import AccessToken, AuthorizationCode, RefreshToken, Session
-from worksgate.store import Outcome
+from worksgate.store import RedemptionOutcome
 from worksgate.store.sqlite import SqliteStore
 
 LEFT_BEHIND = ("interims", "leases")
@@ -73,13 +73,13 @@ async def test_nobody_is_signed_out_and_nothing_is_good_in_two_places(
         assert await store.count("failures", NOW) == 1
         for kind, name in ((AuthorizationCode, GOOD_CODE), (RefreshToken, GOOD_REFRESH)):
             told = await store.redeem(kind, key_of(name), "tenant", buys(f"b {name}"), NOW)
-            assert told.outcome is Outcome.UNKNOWN
+            assert told.outcome is RedemptionOutcome.UNKNOWN
         bought = key_of(f"bought with {USED_CODE}")
         assert await store.find(AccessToken, bought) is not None
         told = await store.redeem(
             AuthorizationCode, key_of(USED_CODE), "tenant", buys("again"), NOW
         )
-        assert told.outcome is Outcome.REPLAYED
+        assert told.outcome is RedemptionOutcome.REPLAYED
         assert await store.find(AccessToken, bought) is None
     finally:
         await store.close()
@@ -118,16 +118,16 @@ async def test_target_that_holds_something_is_refused(
 async def test_it_is_refused_while_a_server_runs(source: str, target: str, place: str) -> None:
     await migrate(target)
     directory = Directory.open(source if place == "source" else target)
-    await directory.leases.take(SERVER, "node:1:aa", 30.0)
+    await directory.leases.take(PURGING, "node:1:aa", 30.0)
     await directory.close()
-    with pytest.raises(MoveRefused, match=r"node:1:aa\): stop it first"):
+    with pytest.raises(DatabaseInUse, match=r"node:1:aa\): stop it first"):
         await moved(source, target)
     assert (await content(target, ("accounts",)))["accounts"] == []
 
 
 async def test_a_server_that_was_killed_is_forgotten(source: str, target: str) -> None:
     directory = Directory.open(source)
-    await directory.leases.take(SERVER, "node:1:aa", 0.0)
+    await directory.leases.take(PURGING, "node:1:aa", 0.0)
     await directory.close()
     assert (await moved(source, target))["accounts"]
 
@@ -137,7 +137,7 @@ async def test_it_is_refused_while_the_source_is_open_elsewhere(
 ) -> None:
     store = await SqliteStore.open(tmp_path / "source.db", spare=0)
     try:
-        with pytest.raises(MoveRefused, match=r"source.db is in use: stop the server"):
+        with pytest.raises(DatabaseInUse, match=r"source.db is in use: stop the server"):
             await moved(source, target)
     finally:
         await store.close()
@@ -151,12 +151,12 @@ async def test_a_server_that_was_started_meanwhile_stops_it(
 
     async def start_server(*connections: object) -> None:
         directory = Directory.open(source)
-        await directory.leases.take(SERVER, "node:1:aa", 30.0)
+        await directory.leases.take(PURGING, "node:1:aa", 30.0)
         await directory.close()
         await keep_numbering(*connections)  # type: ignore[arg-type]  # the two it was given
 
     monkeypatch.setattr(moving, "_keep_numbering", start_server)
-    with pytest.raises(MoveRefused, match="the server is running"):
+    with pytest.raises(DatabaseInUse, match="the server is running"):
         await moved(source, target)
     assert not any((await content(target, ("accounts", "keys", "sessions"))).values())
 

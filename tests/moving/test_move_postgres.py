@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 from tests.databases import NOW, query, url_of
-from tests.moving.company import content
+from tests.furnished import content
 from tests.moving.test_move import PARTLY, WHOLE, moved
 from tests.postgres_server import bare_database_url, database_url
 
 from worksgate.audit import AuditEvent, Event
+from worksgate.directory import DatabaseInUse
 from worksgate.directory.database import Directory
-from worksgate.directory.leases import SERVER
+from worksgate.directory.leases import PURGING
 from worksgate.directory.queries import AuditFilter
 from worksgate.moving import MoveRefused
 
@@ -97,8 +98,8 @@ async def test_it_is_refused_while_a_server_runs_on_postgresql(
 ) -> None:
     directory = Directory.open(other_postgres)
     try:
-        await directory.leases.take(SERVER, "node:1:aa", 30.0)
-        with pytest.raises(MoveRefused, match="the server is running"):
+        await directory.leases.take(PURGING, "node:1:aa", 30.0)
+        with pytest.raises(DatabaseInUse, match="the server is running"):
             await moved(other_postgres, target)
     finally:
         await directory.close()

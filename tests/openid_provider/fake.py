@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, KeySet, OKPKey, RSAKey
 
-from worksgate.sources import Departure
+from worksgate.sources import AuthorizationRedirect
 
 CLIENT_ID = "worksgate"
 CLIENT_SECRET = "the-secret-of-worksgate"
@@ -73,9 +73,9 @@ class FakeProvider:
         """How often somebody asked for a path."""
         return sum(asked.path == path for asked in self.asked)
 
-    def come_back(self, departure: Departure, **more: str) -> dict[str, str]:
+    def come_back(self, redirect: AuthorizationRedirect, **more: str) -> dict[str, str]:
         """The person signs in; the query that the browser comes back with."""
-        self.begun = dict(parse_qsl(urlsplit(departure.url).query))
+        self.begun = dict(parse_qsl(urlsplit(redirect.url).query))
         return {"code": CODE, "state": self.begun["state"], **more}
 
     def all_claims(self) -> dict[str, Any]:

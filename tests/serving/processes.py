@@ -86,22 +86,55 @@ class Running:
                 self.others.append(line)
 
 
+PASS_AS_SYSTEMD_DOES = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid()), "LISTEN_FDNAMES": "x.socket"}
+os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
+"""
+
+
 @contextmanager
 def serving(
-    folder: Path, *options: str, scheme: str = "http", settings: Mapping[str, object] | None = None
+    folder: Path,
+    *options: str,
+    scheme: str = "http",
+    settings: Mapping[str, object] | None = None,
+    names_file: bool = True,
 ) -> Iterator[Running]:
     """Run a server with the usual installation until the end of the block."""
     port = free_port()
     url = f"{scheme}://127.0.0.1:{port}"
     asyncio.run(prepared(folder, public_url=url))
     write_settings(folder, public_url=url, port=port, **(settings or {}))
+    with started(folder, port, *options, names_file=names_file) as running:
+        yield running
+
+
+@contextmanager
+def started(
+    folder: Path,
+    port: int,
+    *options: str,
+    passed: socket.socket | None = None,
+    names_file: bool = True,
+) -> Iterator[Running]:
+    """Run a server in a folder that is prepared until the end of the block.
+
+    ``passed`` is a socket that it gets as systemd would give it. Unless it ``names_file``, it
+    finds its settings in the working folder.
+    """
+    named = ("--config", "worksgate.toml") if names_file else ()
+    systemd = [] if passed is None else ["-c", PASS_AS_SYSTEMD_DOES, str(passed.fileno())]
+    serve = ["-m", "worksgate", "serve", *named, *options]
     process = subprocess.Popen(
-        [sys.executable, "-m", "worksgate", "serve", "--config", "worksgate.toml", *options],
+        [sys.executable, *systemd, *serve],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         cwd=folder,
         env={**os.environ, "PYTHONPATH": ""},
+        pass_fds=() if passed is None else (passed.fileno(),),
     )
     running = Running(process, port, folder)
     reader = threading.Thread(target=running.read, daemon=True)

@@ -2,12 +2,9 @@
 
 from dataclasses import replace
 
-from worksgate.serving.admission import BEAT, Admission, Limits
-from worksgate.serving.refusals import Refusals
-from worksgate.settings import Settings
-from worksgate.web.catalogues import translations
-from worksgate.web.pages import Notice
-from worksgate.web.wording import NOTICES
+import pytest
+
+from worksgate.serving.admission import TICK, Admission, Limits
 
 LIMITS = Limits(connections=4, connections_per_address=2, pages=3, trusted=("10.0.0.0/8",))
 
@@ -59,31 +56,20 @@ def test_f23_pages_are_refused_first_and_slow_bodies_take_no_room() -> None:
 def test_f33_pages_are_refused_while_the_loop_is_behind_but_not_for_one_hiccup() -> None:
     admission = Admission(LIMITS)
     now = 100.0
-    admission.beat(now)
+    admission.tick(now)
     taken = []
     for late in (0.0, 0.7, 0.0, 0.7, 0.8, 0.9, 0.0):
-        now += BEAT + late
-        admission.beat(now)
+        now += TICK + late
+        admission.tick(now)
         taken.append(admission.has_room(0, is_call=False))
         assert admission.has_room(0, is_call=True)
     assert taken == [True, True, True, True, False, False, True]
 
 
-def test_calls_are_known_by_their_paths() -> None:
-    refusals = Refusals.of(Settings())
-    for url in (b"/accessToken", b"/userInfo?x=1", b"/apiLogin/c?password=x", b"/readyz"):
-        assert refusals.is_call(url)
-    for url in (b"/login?client_id=x", b"/accessTokens", b"/account", b"/"):
-        assert not refusals.is_call(url)
-
-
-def test_a_refusal_speaks_every_language_and_has_the_headers_of_a_page() -> None:
-    refusals = Refusals.of(Settings(public_url="https://sso.example.com"))
-    head, _, body = refusals.page.partition(b"\r\n\r\n")
-    for language in ("en", "ja", "ko"):
-        title = translations(language).gettext(NOTICES[Notice.UNAVAILABLE].title)
-        assert f'<section lang="{language}"><h1>{title}</h1>' in body.decode()
-    for header in (b"retry-after: ", b"x-frame-options: DENY", b"content-security-policy: "):
-        assert header in head
-    assert f"content-length: {len(body)}".encode() in head
-    assert b"strict-transport-security" in refusals.call
+def test_every_tick_tells_how_late_the_loop_is() -> None:
+    admission = Admission(LIMITS)
+    for now in (100.0, 100.1, 100.22, 101.32):
+        admission.tick(now)
+    assert sum(admission.lag.counts) == 3
+    assert admission.lag.total == pytest.approx(1.02)
+    assert admission.lag.counts[-1] == 0, "a second late is within the last bound"

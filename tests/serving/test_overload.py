@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import resource
 import socket
 import ssl
@@ -20,11 +21,12 @@ from tests.served import Served, listening, read_all, served, wait_until
 from tests.serving.load import ALIVE
 from tests.serving.processes import make_certificate
 
-from worksgate.server import server_config
-from worksgate.serving import accepting, protocol
+from worksgate.serving import acceptor, protocol
 from worksgate.serving.process import Server
 from worksgate.serving.tls import Certificate, CertificateFiles
+from worksgate.serving.uvicorn_config import server_config
 from worksgate.settings import Settings
+from worksgate.web.refusals import Refusals
 
 PATIENCE = 0.6
 FORM = "Content-Type: application/x-www-form-urlencoded"
@@ -66,7 +68,10 @@ def slow_server(
     """Our server with an application that is slow."""
     application = Slow()
     with listening() as listener:
-        server = Server(server_config(lambda: application, certificate=certificate), settings)
+        config = server_config(
+            lambda: application, settings, refusals_of=Refusals.of, certificate=certificate
+        )
+        server = Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         wait_until(lambda: server.started)
@@ -160,6 +165,38 @@ def test_f22_bodies_that_do_not_come_take_no_room() -> None:
         assert answers(server)
 
 
+def test_f23_a_request_with_the_head_of_another_behind_it_takes_its_room() -> None:
+    settings = Settings(max_requests_in_flight=5, max_connections_per_address=0)
+    with slow_server(settings) as (application, server), ExitStack() as stack:
+        refused = 0
+        for _ in range(15):
+            connection = stack.enter_context(server.connect())
+            begun = application.begun
+            connection.sendall(PAGE + CALL[:-3])
+            if begun < 5:
+                wait_until(lambda before=begun: application.begun == before + 1)
+            else:
+                refused += connection.recv(4_096).startswith(b"HTTP/1.1 503 ")
+        assert (application.begun, refused) == (5, 10)
+
+
+def test_f23_a_page_behind_a_call_does_not_take_the_room_of_calls() -> None:
+    with slow_server(Settings(max_requests_in_flight=1)) as (application, server), ExitStack() as s:
+        first = s.enter_context(server.connect())
+        first.sendall(PAGE)
+        wait_until(lambda: application.begun == 1)
+        second = s.enter_context(server.connect())
+        second.sendall(ALIVE + b"\r\n" + PAGE + PAGE)
+        assert re.findall(rb"HTTP/1\.1 (\d+) ", read_all(second)) == [b"200", b"503"]
+        assert application.begun == 2, "the page, and what watches"
+
+
+def test_f23_pipelined_requests_are_answered_where_there_is_room() -> None:
+    with slow_server(Settings(max_requests_in_flight=1)) as (application, server):
+        application.let_go.set()
+        assert server.raw(PAGE + CALL + PAGE + LAST).count(b"HTTP/1.1 200 ") == 4
+
+
 def test_f29_connections_are_bounded_over_all_and_for_each_address() -> None:
     for settings in (
         Settings(max_connections=8),
@@ -190,7 +227,7 @@ def test_f29_a_trusted_proxy_may_hold_as_many_as_it_needs() -> None:
 def test_f22_a_handshake_that_does_not_come_is_cut_and_gives_its_place_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(accepting, "HANDSHAKE_TIMEOUT", PATIENCE)
+    monkeypatch.setattr(acceptor, "HANDSHAKE_TIMEOUT", PATIENCE)
     make_certificate(tmp_path)
     files = CertificateFiles(tmp_path / "cert.pem", tmp_path / "key.pem")
     settings = Settings(max_connections_per_address=3)

@@ -1,6 +1,7 @@
 """Certificates and settings are read again while requests come in."""
 
 import os
+import re
 import signal
 import ssl
 import time
@@ -18,6 +19,7 @@ from tests.serving.processes import (
     write_settings,
 )
 
+from worksgate.serving.reload import NEED_A_RESTART
 from worksgate.serving.tls import CertificateFiles, Expiry
 
 TLS = ("--tls-cert", "cert.pem", "--tls-key", "key.pem")
@@ -159,3 +161,36 @@ def test_f32_settings_are_read_again_or_kept_and_no_request_is_lost(
                 os.kill(pid, signal.SIGTERM)
             running.wait_for("worker.ended", workers)
             assert company() == {"Third Ltd."}
+
+
+def test_f32_settings_file_that_was_found_and_is_gone_changes_nothing(tmp_path: Path) -> None:
+    settings = {"company_name": "First Ltd."}
+    with serving(tmp_path, settings=settings, names_file=False) as running:
+        running.settings_file.unlink()
+        running.signal(signal.SIGHUP)
+        told = running.wait_for("settings.kept")["detail"]
+        assert told == "worksgate.toml: there is no such file"
+        assert "First Ltd." in httpx2.get(f"http://127.0.0.1:{running.port}/account").text
+        assert not running.named("settings.read")
+
+
+def test_f32_settings_that_no_worker_can_take_on_are_given_to_none(tmp_path: Path) -> None:
+    with serving(tmp_path, "--workers", "2", settings={"company_name": "First Ltd."}) as running:
+        running.wait_for("worker.ready", 2)
+        text = running.settings_file.read_text("utf-8").replace("First", "Second")
+        source = '[[source]]\ntype = "python"\nname = "own"\nfunction = "not_there:authenticate"\n'
+        running.settings_file.write_text(text + source, "utf-8")
+        running.signal(signal.SIGHUP)
+        assert "cannot start" in running.wait_for("settings.kept")["detail"]
+        os.kill(running.workers()[0], signal.SIGKILL)
+        running.wait_for("worker.ready", 3)
+        assert len(running.named("worker.died")) == 1
+        assert len(running.named("settings.kept")) == 1, "the second was not asked"
+        pages = {httpx2.get(f"http://127.0.0.1:{running.port}/account").text for _ in range(8)}
+        assert all("First Ltd." in page for page in pages)
+
+
+def test_settings_that_need_a_restart_are_those_that_the_page_names() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "install.md").read_text("utf-8")
+    (sentence,) = re.findall(r"^- (`[^;]*)\bneed a\s+restart;", page, re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", sentence)) == sorted(NEED_A_RESTART)

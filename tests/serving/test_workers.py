@@ -7,7 +7,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from itertools import pairwise
 from multiprocessing import get_context
 from multiprocessing.context import SpawnProcess
@@ -15,12 +17,14 @@ from pathlib import Path
 
 import pytest
 from tests.served import read_all, wait_until
+from tests.serving import scripted_worker
 from tests.serving.load import ALIVE, Load
 from tests.serving.processes import is_alive, is_listening, serving
 from uvicorn.config import STARTUP_FAILURE
 
-from worksgate.serving.line import Line, Reload
+from worksgate.serving.supervisor_pipe import Reload, SupervisorPipe
 from worksgate.serving.workers import Supervisor
+from worksgate.settings import Settings
 
 
 @pytest.fixture(params=[(), ("--workers", "2")], ids=["one process", "two workers"])
@@ -118,16 +122,37 @@ def test_f01_workers_are_killed_and_replaced_and_end_with_their_supervisor(tmp_p
         assert not is_listening(running.port)
 
 
+@dataclass
+class Scripted:
+    """Makes workers that do what stands here, one after the other, and the last for ever."""
+
+    targets: list[tuple[Callable[..., None], tuple[object, ...]]]
+    takes_pipe: bool = True
+    begun: list[float] = field(default_factory=list)
+    adopted: list[str] = field(default_factory=list)
+    """The names of the settings that all are to have."""
+
+    def start(self, pipe: SupervisorPipe) -> SpawnProcess:
+        target, arguments = self.targets[min(len(self.begun), len(self.targets) - 1)]
+        self.begun.append(time.monotonic())
+        given = (pipe, *arguments) if self.takes_pipe else arguments
+        return get_context("spawn").Process(target=target, args=given)
+
+    def reload(self) -> Reload:
+        return Reload(Settings(company_name="New"), certificate=False)
+
+    def adopt(self, settings: Settings) -> None:
+        self.adopted.append(settings.company_name)
+
+    def look(self) -> None:
+        """Nothing is to be looked at."""
+
+
 @contextmanager
 def supervised(code: int, seconds: float) -> Iterator[tuple[Supervisor, list[float]]]:
     """A supervisor whose workers end at once, told to end after a while; when it started them."""
-    begun: list[float] = []
-
-    def start(_: Line) -> SpawnProcess:
-        begun.append(time.monotonic())
-        return get_context("spawn").Process(target=os._exit, args=(code,))
-
-    supervisor = Supervisor(1, start, lambda: Reload(None, certificate=False), lambda: None)
+    factory = Scripted([(os._exit, (code,))], takes_pipe=False)
+    supervisor, begun = Supervisor(1, factory), factory.begun
     ending = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGTERM))
     ending.start()
     try:
@@ -158,3 +183,79 @@ def test_server_whose_first_worker_cannot_start_ends(logged: Callable[[], str]) 
         supervisor.run(listening)
     assert len(begun) == 1
     assert "worker.died" in logged()
+
+
+def scripted(asked: Path, *answers: scripted_worker.Answer) -> Scripted:
+    """Workers a, b and so on; the file has the name of each that is asked to reload."""
+    asked.touch()
+    named = zip("abc", answers, strict=False)
+    return Scripted([(scripted_worker.work, (name, answer, asked)) for name, answer in named])
+
+
+def supervise(factory: Scripted, direct: Callable[[], None]) -> None:
+    """Run a supervisor of two workers until ``direct``, in a thread, returns."""
+
+    def direct_to_the_end() -> None:
+        try:
+            direct()
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with ThreadPoolExecutor(1) as pool, socket.socket() as listening:
+        directing = pool.submit(direct_to_the_end)
+        Supervisor(2, factory).run(listening)
+        directing.result()
+
+
+def test_f32_settings_that_come_before_the_first_worker_are_tried_too(
+    tmp_path: Path, logged: Callable[[], str]
+) -> None:
+    asked = tmp_path / "asked"
+    factory = scripted(asked, "cannot", "cannot")
+
+    def direct() -> None:
+        wait_until(lambda: factory.begun)
+        os.kill(os.getpid(), signal.SIGHUP)
+        wait_until(lambda: logged().count('"worker.ready"') == 2 and asked.read_text())
+
+    supervise(factory, direct)
+    assert factory.adopted == []
+    assert len(factory.begun) == 2
+
+
+@pytest.mark.parametrize(
+    ("answers", "asked", "adopted", "told"),
+    [
+        (("can", "can"), "abab", ["New", "New"], []),
+        (("can", "cannot", "can"), "abac", ["New", "New"], ["worker.ended"]),
+        (("cannot", "can"), "aa", [], []),
+        (("dies", "can", "can"), "abc", ["New"], ["worker.died", "settings.kept"]),
+    ],
+    ids=["all can", "the second cannot", "the first cannot", "the first dies of them"],
+)
+def test_f32_the_first_worker_decides_whether_settings_are_everybodys(
+    answers: tuple[scripted_worker.Answer, ...],
+    asked: str,
+    adopted: list[str],
+    told: list[str],
+    tmp_path: Path,
+    logged: Callable[[], str],
+) -> None:
+    file = tmp_path / "asked"
+    factory = scripted(file, *answers)
+    expected = {name: asked.count(name) for name in asked}
+
+    def there(event: str) -> int:
+        return logged().count(f'"{event}"')
+
+    def direct() -> None:
+        wait_until(lambda: there("worker.ready") == 2)
+        os.kill(os.getpid(), signal.SIGHUP)
+        wait_until(lambda: file.read_text() and there("worker.ready") == len(answers))
+        wait_until(lambda: all(there(event) for event in told))
+        os.kill(os.getpid(), signal.SIGHUP)  # followed when the first round is over
+        wait_until(lambda: len(file.read_text()) == len(asked))
+
+    supervise(factory, direct)
+    assert {name: file.read_text().count(name) for name in expected} == expected
+    assert factory.adopted == adopted

@@ -48,6 +48,6 @@ async def source_at(
 
 async def sign_in(provider: FakeProvider, source: OidcSource, **query: str) -> Person:
     """From the button to the person."""
-    departure = await source.begin(RETURN_URL)
-    answer = provider.come_back(departure, **query)
-    return await source.finish(RETURN_URL, departure.kept, answer)
+    redirect = await source.begin(RETURN_URL)
+    answer = provider.come_back(redirect, **query)
+    return await source.finish(RETURN_URL, redirect.kept, answer)

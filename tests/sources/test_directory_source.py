@@ -15,11 +15,12 @@ from argon2 import PasswordHasher
 from tests.databases import NOW, Clock, query, url_of
 
 from worksgate.audit import Event
-from worksgate.credentials import HashingBusy, PasswordHashing, Weakness, WeakPassword
+from worksgate.credentials import HashingBusy, PasswordHashing
 from worksgate.directory import Account
 from worksgate.directory.database import Directory
 from worksgate.directory.engine import open_engines
 from worksgate.directory.queries import AuditFilter
+from worksgate.password_policy import Weakness, WeakPassword
 from worksgate.sources import Person, PersonDisabled, SourceUnavailable
 from worksgate.sources.directory import TEMPORARY_LIFETIME, DirectorySource
 

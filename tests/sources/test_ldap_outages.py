@@ -2,10 +2,11 @@
 
 import asyncio
 import random
+import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,10 @@ from tests.databases import Clock
 from tests.fake_ldap import Behaviour, Busy, Conversation, Listener, full_backlog, listening
 from tests.slapd import PASSWORD, Authority, free_port, running_slapd
 
-from worksgate.source_settings.ldap import LdapSettings
-from worksgate.sources import SourceUnavailable
+from worksgate.source_settings.ldap import LdapSettings, Server
+from worksgate.sources import SourceFault, SourceUnavailable
 from worksgate.sources.ldap import LdapSource
+from worksgate.sources.ldap_connection import Budget, Down, LdapConnection, Terms
 
 IN_TIME = 2.4
 """Seconds: the time limit of a sign-in, 2.0, and what a busy test machine adds; a page is answered
@@ -234,3 +236,15 @@ async def test_a_caller_who_gives_up_says_nothing_about_the_directory() -> None:
             assert not source._circuit.is_open
             await outage(source)
             assert source._circuit.is_open
+
+
+@pytest.mark.parametrize("behaviour", [fake_ldap.silent, fake_ldap.one_byte_a_second])
+def test_slowness_is_known_by_its_name_whatever_its_words(behaviour: Behaviour) -> None:
+    terms = Terms(
+        tls=ssl.create_default_context(), start_tls=False, connect_timeout=5.0, answer_limit=1_000
+    )
+    with listening(behaviour) as listener:
+        connection = LdapConnection.open(Server.parse(listener.url), terms, Budget(0.2))
+        with closing(connection), pytest.raises(Down) as down:
+            connection.bind("cn=somebody", "password")
+    assert down.value.fault is SourceFault.SILENT

@@ -26,7 +26,13 @@ from tests.slapd import (
     running_slapd,
 )
 
-from worksgate.sources import PasswordExpired, Person, PersonDisabled, SourceUnavailable
+from worksgate.sources import (
+    PasswordExpired,
+    Person,
+    PersonDisabled,
+    SourceFault,
+    SourceUnavailable,
+)
 from worksgate.sources.ldap import LdapSource
 
 _numbers = count(1)
@@ -510,9 +516,9 @@ async def test_r88_the_system_s_authorities_are_the_default(company: Slapd) -> N
     with source_of(company, ca_file="") as source:
         with pytest.raises(SourceUnavailable):
             await source.authenticate("hanako", PASSWORD)
-        ((works, sentence),) = await source.test()
-    assert not works
-    assert "certificate verify failed" in sentence
+        (finding,) = await source.test()
+    assert not finding.works
+    assert "certificate verify failed" in finding.text
 
 
 async def test_r88_a_certificate_for_another_name_is_refused(
@@ -532,8 +538,9 @@ async def test_r88_a_certificate_for_another_name_is_refused(
 def test_r88_passwords_do_not_travel_as_plain_text_unless_somebody_says_so(
     company: Slapd,
 ) -> None:
-    with pytest.raises(ValueError, match="must be ldaps://, or ldap:// together with start_tls"):
+    with pytest.raises(ValueError, match="must be ldaps://, or ldap:// together") as refused:
         LdapSource(company.settings(servers=(company.url,)))
+    assert "only allow_unencrypted_ldap_on_this_network = true permits" in str(refused.value)
 
 
 def test_r88_old_versions_of_tls_are_not_spoken(company: Slapd) -> None:
@@ -579,7 +586,8 @@ async def test_a_wrong_password_of_the_service_account_is_an_outage(company: Sla
         findings = await source.test()
     # The other server is not asked: a second failure would bring the account nearer to its lock.
     assert len([each for each in logs if each["event"] == "ldap.server_down"]) == 1
-    assert [works for works, _ in findings] == [True, False, True, False]
+    assert [each.works for each in findings] == [True, False, True, False]
+    assert [each.fault for each in findings[1::2]] == [SourceFault.SERVICE_REFUSED] * 2
 
 
 # For administrators
@@ -589,11 +597,12 @@ async def test_a_test_says_what_works(company: Slapd) -> None:
     with source_of(company, required_groups=(f"cn=staff,{GROUPS}",)) as source:
         findings = await source.test("hanako")
         assert await source.test() == findings[:3]
-        assert (await source.test("nobody"))[3:] == [
-            (False, "not exactly one entry matches (uid={username})")
-        ]
+        (nobody,) = (await source.test("nobody"))[3:]
     uuid = company.entry_uuid(f"uid=hanako,{PEOPLE}")
-    assert findings == [
+    assert nobody.text == "no entry matches (uid=nobody)"
+    assert nobody.fault is SourceFault.PERSON_NOT_FOUND
+    assert findings[4].fault is SourceFault.PERSON_NOT_IN_GROUP
+    assert [(each.works, each.text) for each in findings] == [
         (True, f"{company.tls_url} answers, encrypted, the certificate is right"),
         (True, f"the service account binds as {SERVICE}"),
         (True, f"{BASE} is there"),
@@ -612,10 +621,11 @@ async def test_a_test_says_what_does_not_work(company: Slapd) -> None:
     gone = f"ldaps://127.0.0.1:{free_port()}"
     with source_of(company, servers=(gone, company.tls_url), base_dn="dc=nowhere") as source:
         findings = await source.test("hanako")
-    assert [works for works, _ in findings] == [False, True, True, False, False]
-    assert gone in findings[0][1]
-    assert "refused" in findings[0][1]
-    assert findings[3][1] == "dc=nowhere: the search failed: noSuchObject"
+    assert [each.works for each in findings] == [False, True, True, False, False]
+    assert gone in findings[0].text
+    assert "refused" in findings[0].text
+    assert findings[3].text == "dc=nowhere: the search failed: noSuchObject"
+    assert findings[3].fault is SourceFault.BASE_NOT_FOUND
 
 
 async def test_no_secret_is_shown(company: Slapd) -> None:

@@ -43,10 +43,10 @@ async def source_at(provider: RealProvider, **options: Any) -> AsyncIterator[Oid
 
 
 async def sign_in(provider: RealProvider, source: OidcSource, login: str = "hanako") -> Person:
-    departure = await source.begin(RETURN_URL)
-    answer = provider.visit(departure.url).log_in(login).answer()
-    assert answer["state"] == departure.state
-    return await source.finish(RETURN_URL, departure.kept, answer)
+    redirect = await source.begin(RETURN_URL)
+    answer = provider.visit(redirect.url).log_in(login).answer()
+    assert answer["state"] == redirect.state
+    return await source.finish(RETURN_URL, redirect.kept, answer)
 
 
 async def test_person_who_signed_in_at_the_provider_is_that_person(provider: RealProvider) -> None:
@@ -92,35 +92,35 @@ async def test_r92_same_address_is_not_the_same_person(provider: RealProvider) -
 
 async def test_login_hint_reaches_the_login_form(provider: RealProvider) -> None:
     async with source_at(provider) as source:
-        departure = await source.begin(RETURN_URL, "hanako@company.example")
-    with provider.visit(departure.url) as visit:
+        redirect = await source.begin(RETURN_URL, "hanako@company.example")
+    with provider.visit(redirect.url) as visit:
         assert 'value="hanako@company.example"' in visit.page
 
 
 async def test_person_who_cancels_is_refused(provider: RealProvider) -> None:
     async with source_at(provider) as source:
-        departure = await source.begin(RETURN_URL)
-        answer = provider.visit(departure.url).cancel().answer()
+        redirect = await source.begin(RETURN_URL)
+        answer = provider.visit(redirect.url).cancel().answer()
         with pytest.raises(RefusedUpstream, match="access_denied"):
-            await source.finish(RETURN_URL, departure.kept, answer)
+            await source.finish(RETURN_URL, redirect.kept, answer)
 
 
 async def test_r91_provider_checks_the_code_verifier(provider: RealProvider) -> None:
     async with source_at(provider) as source:
-        departure = await source.begin(RETURN_URL)
-        answer = provider.visit(departure.url).log_in("hanako").answer()
-        kept = {**json.loads(departure.kept), "code_verifier": "x" * 43}
+        redirect = await source.begin(RETURN_URL)
+        answer = provider.visit(redirect.url).log_in("hanako").answer()
+        kept = {**json.loads(redirect.kept), "code_verifier": "x" * 43}
         with pytest.raises(RefusedUpstream, match="invalid_grant"):
             await source.finish(RETURN_URL, json.dumps(kept), answer)
 
 
 async def test_r91_code_is_good_once(provider: RealProvider) -> None:
     async with source_at(provider) as source:
-        departure = await source.begin(RETURN_URL)
-        answer = provider.visit(departure.url).log_in("hanako").answer()
-        await source.finish(RETURN_URL, departure.kept, answer)
+        redirect = await source.begin(RETURN_URL)
+        answer = provider.visit(redirect.url).log_in("hanako").answer()
+        await source.finish(RETURN_URL, redirect.kept, answer)
         with pytest.raises(RefusedUpstream, match="invalid_grant") as refusal:
-            await source.finish(RETURN_URL, departure.kept, answer)
+            await source.finish(RETURN_URL, redirect.kept, answer)
     assert answer["code"] not in str(refusal.value)
 
 
@@ -133,8 +133,8 @@ async def test_wrong_client_secret_is_an_outage_and_not_told(provider: RealProvi
 
 async def test_person_is_signed_out_upstream_and_comes_back(provider: RealProvider) -> None:
     async with source_at(provider, logout=True) as source:
-        departure = await source.begin(RETURN_URL)
-        visit = provider.visit(departure.url).log_in("hanako")
+        redirect = await source.begin(RETURN_URL)
+        visit = provider.visit(redirect.url).log_in("hanako")
         url = await source.logout_url(SIGNED_OUT_URL)
         assert url
         visit.left_for = None
@@ -150,19 +150,20 @@ async def test_person_stays_signed_in_upstream_without_the_option(provider: Real
 
 async def test_test_tells_what_there_is_and_what_to_register(provider: RealProvider) -> None:
     async with source_at(provider, logout=True) as source:
-        sentences = await source.test(RETURN_URL)
-    assert all(good for good, _ in sentences), sentences
-    text = "\n".join(sentence for _, sentence in sentences)
+        findings = await source.test(RETURN_URL)
+    assert all(each.works for each in findings), findings
+    text = "\n".join(each.text for each in findings)
     for part in (provider.issuer, "3 signing keys", "S256", "client_secret_basic", RETURN_URL):
         assert part in text
 
 
 async def test_test_tells_that_nothing_is_there() -> None:
     async with source_at(RealProvider("http://127.0.0.1:9")) as source:
-        (registration, (good, sentence)) = await source.test(RETURN_URL)
-    assert registration == (True, f"register this redirect URI at the provider: {RETURN_URL}")
-    assert not good
-    assert "http://127.0.0.1:9/.well-known/openid-configuration" in sentence
+        (registration, down) = await source.test(RETURN_URL)
+    assert registration.works
+    assert registration.text == f"register this redirect URI at the provider: {RETURN_URL}"
+    assert not down.works
+    assert "http://127.0.0.1:9/.well-known/openid-configuration" in down.text
 
 
 async def test_source_finds_its_own_people_as_they_were(provider: RealProvider) -> None:

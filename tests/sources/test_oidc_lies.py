@@ -58,10 +58,10 @@ async def test_good_token_is_believed(fake: FakeProvider) -> None:
 
 async def test_r91_state_nonce_and_verifier_are_new_each_time(fake: FakeProvider) -> None:
     async with source_at(fake) as source:
-        departures = [await source.begin(RETURN_URL) for _ in range(20)]
-    kept = [json.loads(departure.kept) for departure in departures]
+        redirects = [await source.begin(RETURN_URL) for _ in range(20)]
+    kept = [json.loads(redirect.kept) for redirect in redirects]
     for values in (
-        {departure.state for departure in departures},
+        {redirect.state for redirect in redirects},
         {each["nonce"] for each in kept},
         {each["code_verifier"] for each in kept},
     ):
@@ -71,10 +71,10 @@ async def test_r91_state_nonce_and_verifier_are_new_each_time(fake: FakeProvider
 
 async def test_r91_state_itself_is_not_kept_and_nothing_is_shown(fake: FakeProvider) -> None:
     async with source_at(fake) as source:
-        departure = await source.begin(RETURN_URL)
-    assert departure.state not in departure.kept
-    shown = repr(departure) + repr(source.settings)
-    for secret in (departure.state, departure.kept, source.settings.client_secret):
+        redirect = await source.begin(RETURN_URL)
+    assert redirect.state not in redirect.kept
+    shown = repr(redirect) + repr(source.settings)
+    for secret in (redirect.state, redirect.kept, source.settings.client_secret):
         assert secret not in shown
 
 
@@ -105,9 +105,9 @@ async def test_r91_sign_in_without_what_was_kept_is_refused(fake: FakeProvider, 
 async def test_r91_what_one_source_kept_is_nothing_to_another(fake: FakeProvider) -> None:
     other = OidcSource("other", settings_for(fake.issuer, name="other"))
     async with source_at(fake) as source:
-        departure = await other.begin(RETURN_URL)
+        redirect = await other.begin(RETURN_URL)
         with pytest.raises(RefusedUpstream, match="another provider"):
-            await source.finish(RETURN_URL, departure.kept, fake.come_back(departure))
+            await source.finish(RETURN_URL, redirect.kept, fake.come_back(redirect))
     await other.close()
 
 
@@ -182,15 +182,15 @@ async def test_r91_token_with_a_wrong_claim_is_refused(
     fake: FakeProvider, claims: dict[str, Any]
 ) -> None:
     async with source_at(fake) as source:
-        departure = await source.begin(RETURN_URL)
-        answer = fake.come_back(departure)
+        redirect = await source.begin(RETURN_URL)
+        answer = fake.come_back(redirect)
         # Not when the tests are collected: that may be a quarter of an hour ago.
         text = json.dumps(claims).replace("ISSUER", fake.issuer)
         text = text.replace('"120 s ago"', str(int(time.time()) - 120))
         text = text.replace('"600 s ahead"', str(int(time.time()) + 600))
         fake.claims = json.loads(text.replace("NONCE", fake.begun["nonce"]))
         with pytest.raises(RefusedUpstream, match="the ID token"):
-            await source.finish(RETURN_URL, departure.kept, answer)
+            await source.finish(RETURN_URL, redirect.kept, answer)
 
 
 @pytest.mark.parametrize("claim", ["iss", "aud", "exp", "iat", "nonce", "sub"])

@@ -74,12 +74,12 @@ async def test_f19_slow_answers_end_in_time_together(fake: FakeProvider) -> None
         return answer
 
     async with source_at(fake, **QUICK) as source:
-        departure = await source.begin(RETURN_URL)
+        redirect = await source.begin(RETURN_URL)
         for path in (TOKEN, JWKS):
             fake.instead[path] = slowly(path)
-        answer = fake.come_back(departure)
+        answer = fake.come_back(redirect)
         took = await is_unavailable(
-            lambda: source.finish(RETURN_URL, departure.kept, answer), "too long"
+            lambda: source.finish(RETURN_URL, redirect.kept, answer), "too long"
         )
     assert 0.4 < took < 0.8
 
@@ -262,11 +262,11 @@ async def test_no_cookie_of_one_person_goes_with_another(fake: FakeProvider) -> 
 
 async def test_refusal_quotes_no_secret_although_the_provider_does(fake: FakeProvider) -> None:
     async with source_at(fake) as source:
-        departure = await source.begin(RETURN_URL)
-        answer = fake.come_back(departure)
+        redirect = await source.begin(RETURN_URL)
+        answer = fake.come_back(redirect)
         fake.begun["code_challenge"] = "another"
         with pytest.raises(Exception, match="invalid_grant") as refusal:
-            await source.finish(RETURN_URL, departure.kept, answer)
+            await source.finish(RETURN_URL, redirect.kept, answer)
     assert "authorization_code" in str(refusal.value)
     for secret in (answer["code"], "code_verifier': '", source.settings.client_secret):
         assert secret not in str(refusal.value).replace("code_verifier': '…", "")

@@ -12,7 +12,7 @@ from tests.store.artifacts import NOW, buys, key_of, portions, together
 from tests.store.opening import open_at
 
 from worksgate.oauth.model import AuthorizationCode
-from worksgate.store import Outcome, Store
+from worksgate.store import RedemptionOutcome, Store
 
 RACERS = 2
 
@@ -30,7 +30,7 @@ async def race(store: Store, codes: int, seed: int) -> list[int]:
         won += [
             number
             for number, redemption in zip(numbers, redemptions, strict=True)
-            if redemption.outcome is Outcome.REDEEMED
+            if redemption.outcome is RedemptionOutcome.REDEEMED
         ]
     return won
 

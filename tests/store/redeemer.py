@@ -17,7 +17,7 @@ from tests.store.artifacts import NOW, buys, code, key_of
 from tests.store.opening import open_at
 
 from worksgate.oauth.model import AuthorizationCode
-from worksgate.store import Outcome, Store, StoreUnavailable
+from worksgate.store import RedemptionOutcome, Store, StoreUnavailable
 
 CALLERS = 8
 SHARED = 10_000
@@ -52,7 +52,7 @@ class Redeemer:
         redemption = await self._store.redeem(
             AuthorizationCode, key_of(name), "tenant", buys(token), NOW
         )
-        if redemption.outcome is Outcome.REDEEMED:
+        if redemption.outcome is RedemptionOutcome.REDEEMED:
             self._write(letter, name, token)
 
     def _write(self, *words: str) -> None:

@@ -45,5 +45,6 @@ STORES: Mapping[str, Callable[[Path], Awaitable[Store]]] = {
 ADDRESSES: Mapping[str, Callable[[Path], str]] = {
     "sqlite": lambda folder: str(database_in(folder)),
     "postgres": url_for,
+    "valkey": address_for,
 }
 """The stores that processes share, and what ``open_at`` is given for a folder."""

@@ -22,7 +22,7 @@ from worksgate.oauth.model import (
     RefreshToken,
     Session,
 )
-from worksgate.store import REPLAY_MEMORY, Outcome, Redemption, Store
+from worksgate.store import REPLAY_MEMORY, Redemption, RedemptionOutcome, Store
 
 EACH = pytest.mark.parametrize("artifact", one_of_each(), ids=lambda artifact: artifact.kind)
 
@@ -130,7 +130,7 @@ async def test_i4_a_used_code_that_is_saved_again_stays_used(store: Store) -> No
 
     again = await store.redeem(AuthorizationCode, code().key, "tenant", buys("second"), NOW)
 
-    assert again.outcome is Outcome.REPLAYED
+    assert again.outcome is RedemptionOutcome.REPLAYED
 
 
 @EACH
@@ -188,7 +188,7 @@ async def test_r39_a_code_buys_an_access_token(store: Store) -> None:
         AuthorizationCode, code().key, "tenant", buys("token"), NOW + 1.5
     )
 
-    assert redemption == Redemption(Outcome.REDEEMED, code())
+    assert redemption == Redemption(RedemptionOutcome.REDEEMED, code())
     assert await store.find(AccessToken, key_of("token")) == AccessToken(
         key=key_of("token"),
         grant_id=code().grant_id,
@@ -218,7 +218,7 @@ async def test_an_unknown_code_buys_nothing(store: Store) -> None:
         AuthorizationCode, key_of("nothing"), "tenant", buys("token"), NOW
     )
 
-    assert redemption == Redemption(Outcome.UNKNOWN)
+    assert redemption == Redemption(RedemptionOutcome.UNKNOWN)
     assert await store.find(AccessToken, key_of("token")) is None
 
 
@@ -229,7 +229,7 @@ async def test_r41_an_access_token_buys_nothing(store: Store) -> None:
         AuthorizationCode, access_token().key, "tenant", buys("token"), NOW
     )
 
-    assert redemption.outcome is Outcome.UNKNOWN
+    assert redemption.outcome is RedemptionOutcome.UNKNOWN
 
 
 async def test_r35_anothers_code_stays_good_for_its_owner(store: Store) -> None:
@@ -238,9 +238,9 @@ async def test_r35_anothers_code_stays_good_for_its_owner(store: Store) -> None:
     foreign = await store.redeem(AuthorizationCode, code().key, "other", buys("stolen"), NOW)
     owners = await store.redeem(AuthorizationCode, code().key, "tenant", buys("token"), NOW)
 
-    assert foreign == Redemption(Outcome.FOREIGN, code())
+    assert foreign == Redemption(RedemptionOutcome.FOREIGN, code())
     assert await store.find(AccessToken, key_of("stolen")) is None
-    assert owners.outcome is Outcome.REDEEMED
+    assert owners.outcome is RedemptionOutcome.REDEEMED
 
 
 async def test_r36_anothers_used_code_revokes_nothing(store: Store) -> None:
@@ -249,26 +249,28 @@ async def test_r36_anothers_used_code_revokes_nothing(store: Store) -> None:
 
     foreign = await store.redeem(AuthorizationCode, code().key, "other", buys("stolen"), NOW)
 
-    assert foreign.outcome is Outcome.FOREIGN
+    assert foreign.outcome is RedemptionOutcome.FOREIGN
     assert await store.find(AccessToken, key_of("token")) is not None
 
 
 @pytest.mark.parametrize(
     ("now", "outcome"),
     [
-        (NOW + 59.999, Outcome.REDEEMED),
-        (NOW + 60.0, Outcome.EXPIRED),
-        (NOW + 9_999.0, Outcome.EXPIRED),
+        (NOW + 59.999, RedemptionOutcome.REDEEMED),
+        (NOW + 60.0, RedemptionOutcome.EXPIRED),
+        (NOW + 9_999.0, RedemptionOutcome.EXPIRED),
     ],
 )
-async def test_a_code_is_good_until_it_expires(store: Store, now: float, outcome: Outcome) -> None:
+async def test_a_code_is_good_until_it_expires(
+    store: Store, now: float, outcome: RedemptionOutcome
+) -> None:
     await store.save(code())
 
     redemption = await store.redeem(AuthorizationCode, code().key, "tenant", buys("token"), now)
 
     assert redemption == Redemption(outcome, code())
     bought = await store.find(AccessToken, key_of("token"))
-    assert (bought is not None) == (outcome is Outcome.REDEEMED)
+    assert (bought is not None) == (outcome is RedemptionOutcome.REDEEMED)
 
 
 async def test_r36_second_use_revokes_the_token(store: Store) -> None:
@@ -278,7 +280,7 @@ async def test_r36_second_use_revokes_the_token(store: Store) -> None:
 
     replay = await store.redeem(AuthorizationCode, code().key, "tenant", buys("second"), NOW)
 
-    assert replay == Redemption(Outcome.REPLAYED, code())
+    assert replay == Redemption(RedemptionOutcome.REPLAYED, code())
     assert await store.find(AccessToken, key_of("token")) is None
     assert await store.find(RefreshToken, key_of("refresh")) is None
     assert await store.find(AccessToken, key_of("second")) is None
@@ -294,7 +296,7 @@ async def test_r37_replay_is_seen_again_and_again_and_after_the_expiry(store: St
         replay = await store.redeem(
             AuthorizationCode, code().key, "tenant", buys("again"), NOW + later
         )
-        assert replay.outcome is Outcome.REPLAYED
+        assert replay.outcome is RedemptionOutcome.REPLAYED
 
 
 async def test_a_refresh_token_is_replaced_at_every_use(store: Store) -> None:
@@ -304,7 +306,7 @@ async def test_a_refresh_token_is_replaced_at_every_use(store: Store) -> None:
         redemption = await store.redeem(
             RefreshToken, key_of(used), "tenant", buys(f"token of {used}", new), NOW
         )
-        assert redemption.outcome is Outcome.REDEEMED
+        assert redemption.outcome is RedemptionOutcome.REDEEMED
 
     assert await store.find(AccessToken, key_of("token of first")) is not None
     assert await store.find(AccessToken, key_of("token of second")) is not None
@@ -317,37 +319,36 @@ async def test_reuse_of_a_refresh_token_revokes_all_that_came_of_it(store: Store
 
     replay = await store.redeem(RefreshToken, key_of("first"), "tenant", buys("c", "x"), NOW)
 
-    assert replay.outcome is Outcome.REPLAYED
+    assert replay.outcome is RedemptionOutcome.REPLAYED
     for token in "abc":
         assert await store.find(AccessToken, key_of(token)) is None
     third = await store.redeem(RefreshToken, key_of("third"), "tenant", buys("d"), NOW)
-    assert third.outcome is Outcome.UNKNOWN
+    assert third.outcome is RedemptionOutcome.UNKNOWN
     second = await store.redeem(RefreshToken, key_of("second"), "tenant", buys("e"), NOW)
-    assert second.outcome is Outcome.REPLAYED
+    assert second.outcome is RedemptionOutcome.REPLAYED
 
 
 # Revoking and forgetting
 
 
-async def test_a_grant_is_revoked_with_all_that_it_holds(store: Store) -> None:
+async def test_r36_r37_a_replay_revokes_the_grant_and_remembers_its_used_codes(
+    store: Store,
+) -> None:
     bystander = access_token("bystander", grant="other")
-    await store.save(*one_of_each(grant="g"), bystander)
-
-    assert await store.revoke("g") == 5
-    assert await store.revoke("g") == 0
-    for artifact in one_of_each():
-        assert await store.find(type(artifact), artifact.key) is None
-    assert await store.find(AccessToken, bystander.key) == bystander
-
-
-async def test_r37_revoking_remembers_a_used_code(store: Store) -> None:
-    await store.save(code())
-    await store.redeem(AuthorizationCode, code().key, "tenant", buys("token"), NOW)
-
-    assert await store.revoke(code().grant_id) == 1
+    held = [artifact for artifact in one_of_each(grant="g") if artifact != code(grant="g")]
+    await store.save(code(grant="g"), code("used too", grant="g"), *held, bystander)
+    for used in (code().key, key_of("used too")):
+        await store.redeem(AuthorizationCode, used, "tenant", buys(used), NOW)
 
     replay = await store.redeem(AuthorizationCode, code().key, "tenant", buys("again"), NOW)
-    assert replay.outcome is Outcome.REPLAYED
+
+    assert replay.outcome is RedemptionOutcome.REPLAYED
+    for artifact in held:
+        assert await store.find(type(artifact), artifact.key) is None
+    assert await store.find(AccessToken, bystander.key) == bystander
+    for used in (code().key, key_of("used too")):
+        again = await store.redeem(AuthorizationCode, used, "tenant", buys("again"), NOW)
+        assert again.outcome is RedemptionOutcome.REPLAYED, "used codes are remembered (R-37)"
 
 
 async def test_r30_a_person_is_forgotten_with_all_that_they_hold(store: Store) -> None:
@@ -362,7 +363,7 @@ async def test_r30_a_person_is_forgotten_with_all_that_they_hold(store: Store) -
         redemption = await store.redeem(
             AuthorizationCode, key_of(name), "tenant", buys("again"), NOW
         )
-        assert redemption.outcome is Outcome.UNKNOWN
+        assert redemption.outcome is RedemptionOutcome.UNKNOWN
     assert await store.find(Session, key_of("berta")) is not None
 
 

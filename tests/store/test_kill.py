@@ -24,7 +24,7 @@ from tests.store.redeemer import CALLERS, SHARED
 from tests.store.stores import ADDRESSES, STORES, database_in
 
 from worksgate.oauth.model import AuthorizationCode
-from worksgate.store import Outcome
+from worksgate.store import RedemptionOutcome
 
 LONG = os.environ.get("WORKSGATE_LONG_TESTS") == "1"
 KILLS = {"sqlite": 100 if LONG else 14, "postgres": 100 if LONG else 8}
@@ -89,9 +89,10 @@ _READERS: Mapping[str, Callable[[Path, str], list[Any]]] = {
     "sqlite": _sqlite_rows,
     "postgres": _postgres_rows,
 }
+"""How to look into each store that keeps on a disk what it has acknowledged."""
 
 
-@pytest.fixture(scope="module", params=ADDRESSES)
+@pytest.fixture(scope="module", params=_READERS)
 def shared(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
@@ -207,7 +208,7 @@ async def test_i3_a_code_that_is_not_used_is_still_good(ledger: Ledger, folder: 
 
     outcomes = await _redeem_again(ledger, folder, unused[-SAMPLE:])
 
-    assert set(outcomes) == {Outcome.REDEEMED}
+    assert set(outcomes) == {RedemptionOutcome.REDEEMED}
 
 
 async def test_i4_a_used_code_never_becomes_good_again(ledger: Ledger, folder: Path) -> None:
@@ -215,10 +216,10 @@ async def test_i4_a_used_code_never_becomes_good_again(ledger: Ledger, folder: P
 
     outcomes = await _redeem_again(ledger, folder, used)
 
-    assert set(outcomes) == {Outcome.REPLAYED}
+    assert set(outcomes) == {RedemptionOutcome.REPLAYED}
 
 
-async def _redeem_again(ledger: Ledger, folder: Path, names: list[str]) -> list[Outcome]:
+async def _redeem_again(ledger: Ledger, folder: Path, names: list[str]) -> list[RedemptionOutcome]:
     store = await STORES[ledger.shared](folder)
     redemptions = []
     for portion in portions(names, 50):

@@ -105,10 +105,6 @@ class Comparison(RuleBasedStateMachine):
     ) -> None:
         self.both("redeem", kind, key_of(name), client, buys(token, refresh), now)
 
-    @rule(grant=st.sampled_from(GRANTS))
-    def revoke(self, grant: str) -> None:
-        self.both("revoke", grant)
-
     @rule(subject=st.sampled_from(SUBJECTS))
     def forget(self, subject: str) -> None:
         self.both("forget", subject)

@@ -20,7 +20,7 @@ from tests.store.artifacts import (
 from tests.store.stores import ADDRESSES, STORES
 
 from worksgate.oauth.model import AccessToken, AuthorizationCode, RefreshToken
-from worksgate.store import Outcome, Store
+from worksgate.store import RedemptionOutcome, Store
 from worksgate.store.postgres import PostgresStore
 
 ROUNDS = 1_000
@@ -28,7 +28,7 @@ CODES = 2_000
 CALLERS = 8
 
 
-async def race(stores: list[Store], number: int) -> list[Outcome]:
+async def race(stores: list[Store], number: int) -> list[RedemptionOutcome]:
     """Eight callers with one code, spread over the stores."""
     redemptions = await together(
         stores[caller % len(stores)].redeem(
@@ -46,7 +46,10 @@ async def check_races(stores: list[Store]) -> None:
 
     for numbers in portions(range(rounds), at_once):
         for outcomes in await together(race(stores, number) for number in numbers):
-            assert Counter(outcomes) == {Outcome.REDEEMED: 1, Outcome.REPLAYED: CALLERS - 1}
+            assert Counter(outcomes) == {
+                RedemptionOutcome.REDEEMED: 1,
+                RedemptionOutcome.REPLAYED: CALLERS - 1,
+            }
 
     # The losers came after the winner, so all that was bought is revoked (R-36).
     for number in range(0, rounds, 50):
@@ -169,7 +172,7 @@ async def test_r36_a_replay_while_the_grant_is_renewed_leaves_nothing_of_it(stor
             ),
         )
 
-        assert replay.outcome is Outcome.REPLAYED
+        assert replay.outcome is RedemptionOutcome.REPLAYED
         assert await store.held(AccessToken, "anna") == ()
         assert [
             each

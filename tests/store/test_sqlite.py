@@ -23,8 +23,8 @@ from tests.store.artifacts import (
 from tests.store.stores import database_in, open_sqlite
 
 from worksgate.oauth.model import ARTIFACT_KINDS, AccessToken, AuthorizationCode, Redeemable
-from worksgate.store import Outcome, Redemption, Store, StoreUnavailable, sqlite_rows
-from worksgate.store.group_commit import PATIENCE
+from worksgate.store import Redemption, RedemptionOutcome, Store, StoreUnavailable, sqlite_rows
+from worksgate.store.group_commit import QUEUE_TIMEOUT
 from worksgate.store.schema import TABLES
 from worksgate.store.sqlite import Spare, SqliteStore, clean
 
@@ -35,7 +35,7 @@ async def redeem(store: Store, name: str = "code", token: str = "token") -> Rede
 
 async def is_used(store: Store, name: str = "code") -> bool:
     """Whether a code is used; an unused one is good, and then it is used up by the question."""
-    return (await redeem(store, name, "question")).outcome is not Outcome.REDEEMED
+    return (await redeem(store, name, "question")).outcome is not RedemptionOutcome.REDEEMED
 
 
 @contextmanager
@@ -101,8 +101,8 @@ async def test_what_was_acknowledged_is_there_after_a_restart(tmp_path: Path) ->
     try:
         assert await second.find(AccessToken, key_of("token")) is not None
         assert await second.count("c", NOW) == 1
-        assert (await redeem(second, "unused")).outcome is Outcome.REDEEMED
-        assert (await redeem(second, "used")).outcome is Outcome.REPLAYED
+        assert (await redeem(second, "unused")).outcome is RedemptionOutcome.REDEEMED
+        assert (await redeem(second, "used")).outcome is RedemptionOutcome.REPLAYED
     finally:
         await second.close()
 
@@ -182,7 +182,7 @@ async def test_a_full_queue_refuses_at_once(tmp_path: Path) -> None:
                 await redeem(store, f"{number}")
         assert time.monotonic() - began < 0.1
 
-    assert {(await task).outcome for task in accepted} == {Outcome.REDEEMED}
+    assert {(await task).outcome for task in accepted} == {RedemptionOutcome.REDEEMED}
     assert not await is_used(store, "3")
     await store.close()
 
@@ -201,7 +201,7 @@ async def test_one_failing_request_does_not_spoil_the_others(sqlite: SqliteStore
     assert await sqlite.find(AuthorizationCode, key_of("half")) is None, "all or none"
     for redemption, token in ((one, "token of one"), (two, "token of two")):
         assert isinstance(redemption, Redemption)
-        assert redemption.outcome is Outcome.REDEEMED
+        assert redemption.outcome is RedemptionOutcome.REDEEMED
         assert await sqlite.find(AccessToken, key_of(token)) is not None
 
 
@@ -213,7 +213,7 @@ async def test_closing_finishes_what_was_accepted(tmp_path: Path) -> None:
 
     await together([store.close(), store.close()])
 
-    assert {(await task).outcome for task in accepted} == {Outcome.REDEEMED}
+    assert {(await task).outcome for task in accepted} == {RedemptionOutcome.REDEEMED}
 
 
 async def test_a_closed_store_refuses(tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ async def test_f21_a_call_that_is_given_up_before_its_commit_leaves_nothing(
         with pytest.raises(asyncio.CancelledError):
             await given_up
 
-    assert (await patient).outcome is Outcome.REDEEMED
+    assert (await patient).outcome is RedemptionOutcome.REDEEMED
     assert await sqlite.find(AccessToken, key_of("nobody's")) is None
     assert not await is_used(sqlite, "given up")
 
@@ -295,7 +295,7 @@ async def test_f21_a_storm_of_cancellations_mixes_nothing_up(sqlite: SqliteStore
     for number, answer in zip(numbers, answers, strict=True):
         token = await sqlite.find(AccessToken, key_of(f"token {number}"))
         if answer is not None:
-            assert answer.outcome is Outcome.REDEEMED
+            assert answer.outcome is RedemptionOutcome.REDEEMED
             assert answer.artifact == code(f"{number}", subject=f"person {number}")
             assert token is not None
         if token is not None:
@@ -315,7 +315,7 @@ async def test_f14_a_short_lock_is_waited_for(sqlite: SqliteStore, tmp_path: Pat
         await asyncio.sleep(0.4)
         assert not waiting.done()
 
-    assert (await waiting).outcome is Outcome.REDEEMED
+    assert (await waiting).outcome is RedemptionOutcome.REDEEMED
 
 
 async def test_f14_a_long_lock_is_told_in_time_and_nothing_is_done(
@@ -332,7 +332,7 @@ async def test_f14_a_long_lock_is_told_in_time_and_nothing_is_done(
         waited = time.monotonic() - began
 
     assert [type(result) for result in results] == [StoreUnavailable] * 3
-    assert PATIENCE <= waited < 2.5
+    assert QUEUE_TIMEOUT <= waited < 2.5
     for number in range(3):
         assert not await is_used(sqlite, f"{number}")
 
@@ -386,7 +386,9 @@ async def test_f11_a_full_database_refuses_reads_on_and_heals(sqlite: SqliteStor
     assert not refusal.value.outcome_unknown
     assert await sqlite.find(AccessToken, key_of("0")) is None, "all or none"
     assert await sqlite.find(AuthorizationCode, key_of("code")) == code()
-    assert (await redeem(sqlite)).outcome is Outcome.REDEEMED, "there is room for a little"
+    assert (await redeem(sqlite)).outcome is RedemptionOutcome.REDEEMED, (
+        "there is room for a little"
+    )
     await sqlite._commit.run(_allow_more_pages)
     await sqlite.save(*(access_token(f"{number}") for number in range(1_000)))
     assert not await is_used(sqlite, "later")
@@ -411,8 +413,8 @@ async def test_f11_a_failed_commit_is_told_and_heals(sqlite: SqliteStore) -> Non
         assert await sqlite.find(AuthorizationCode, key_of("code")) == code()
 
     assert await sqlite.find(AccessToken, key_of("token")) is None
-    assert (await redeem(sqlite)).outcome is Outcome.REDEEMED
-    assert (await redeem(sqlite, "later")).outcome is Outcome.REDEEMED
+    assert (await redeem(sqlite)).outcome is RedemptionOutcome.REDEEMED
+    assert (await redeem(sqlite, "later")).outcome is RedemptionOutcome.REDEEMED
 
 
 async def test_i8_a_database_that_was_broken_for_a_while_is_used_again(
@@ -430,7 +432,7 @@ async def test_i8_a_database_that_was_broken_for_a_while_is_used_again(
     with other_process(tmp_path) as connection:
         connection.execute("ALTER TABLE lost RENAME TO access_tokens")
     assert await sqlite.find(AccessToken, access_token().key) == access_token()
-    assert (await redeem(sqlite)).outcome is Outcome.REDEEMED
+    assert (await redeem(sqlite)).outcome is RedemptionOutcome.REDEEMED
 
 
 # The spare file

@@ -9,7 +9,7 @@ import pytest
 from tests.watching.site import Metrics
 
 from worksgate.credentials import HashingBusy
-from worksgate.measures import GONE, Distribution, HasBreakers, Meter, Traffic, Verdict
+from worksgate.measures import GONE, Distribution, HasBreakers, Meter, SourceOutcome, Traffic
 from worksgate.source_settings.oidc import OidcSettings
 from worksgate.sources import Person, PersonDisabled, SourceUnavailable
 from worksgate.sources.circuit import Circuit
@@ -73,25 +73,25 @@ def refusing(error: Exception) -> Callable[[], Person | None]:
 
 
 @pytest.mark.parametrize(
-    ("say", "verdict"),
+    ("say", "outcome"),
     [
-        (lambda: HANA, Verdict.ACCEPTED),
-        (lambda: None, Verdict.WRONG),
-        (refusing(PersonDisabled()), Verdict.DISABLED),
-        (refusing(HashingBusy()), Verdict.BUSY),
-        (refusing(SourceUnavailable("down")), Verdict.UNAVAILABLE),
+        (lambda: HANA, SourceOutcome.ACCEPTED),
+        (lambda: None, SourceOutcome.WRONG),
+        (refusing(PersonDisabled()), SourceOutcome.DISABLED),
+        (refusing(HashingBusy()), SourceOutcome.BUSY),
+        (refusing(SourceUnavailable("down")), SourceOutcome.UNAVAILABLE),
     ],
 )
 async def test_what_a_source_says_is_counted_once(
-    say: Callable[[], Person | None], verdict: Verdict
+    say: Callable[[], Person | None], outcome: SourceOutcome
 ) -> None:
     watched = WatchedSource(Own(say))
     with suppress(PersonDisabled, HashingBusy, SourceUnavailable):
         assert await watched.authenticate("hana", "x") in (HANA, None)
     figures = watched.figures
-    assert {name for name, count in figures.verdicts.items() if count} == {verdict}
-    assert sum(figures.verdicts.values()) == sum(figures.seconds.counts) == 1
-    assert figures.is_up is (verdict is not Verdict.UNAVAILABLE)
+    assert {name for name, count in figures.outcomes.items() if count} == {outcome}
+    assert sum(figures.outcomes.values()) == sum(figures.seconds.counts) == 1
+    assert figures.is_up is (outcome is not SourceOutcome.UNAVAILABLE)
 
 
 async def test_a_provider_elsewhere_tells_whether_it_is_left_alone() -> None:
@@ -135,6 +135,27 @@ async def test_processes_of_one_folder_tell_the_same_whoever_is_asked(tmp_path: 
     assert await told(last) == (6, 2)  # what it measured at the moment has gone with it
     for watch, figures in watches.items():
         await watch.detach(figures)
+
+
+async def test_page_for_everybody_is_made_once_a_second_however_many_ask(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("worksgate.watching.watch.KEPT_FOR", 60.0)
+    watch, figures = Watch(), Figures()
+    await watch.attach(figures, nowhere)
+    first = await asyncio.gather(*(watch.page_for_everybody() for _ in range(5)))
+    answered(figures.traffic, 1)
+    assert {*first, await watch.page_for_everybody()} == {first[0]}
+    assert await told(watch) == (1, 0)  # the operator is told what is so now
+    await watch.detach(figures)
+
+    monkeypatch.setattr("worksgate.watching.watch.KEPT_FOR", 0.0)
+    watch = Watch()
+    await watch.attach(figures, nowhere)
+    before = await watch.page_for_everybody()
+    answered(figures.traffic, 1)
+    assert await watch.page_for_everybody() != before
+    await watch.detach(figures)
 
 
 def answered(traffic: Traffic, count: int) -> None:

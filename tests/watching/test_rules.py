@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]  # has no types
 from prometheus_client.core import Metric
+from tests.machine import require
 
 from worksgate.measures import (
     CommitFigures,
@@ -32,9 +33,8 @@ ROWS = ("Traffic", "Errors", "Latency", "Hashing", "Store", "Sources", "Purge")
 class Everything:
     """Stands for whatever an installation has: pool, store, clients and audit log."""
 
-    running = waiting = refused = threads = places = count = dropped = 0
+    running = waiting = refused = threads = places = count = dropped = unavailable = 0
     age = 0.1
-    figures = CommitFigures()
     recorded = {"code.redeemed": 1}  # noqa: RUF012  # nobody writes to it
 
 
@@ -48,6 +48,7 @@ def all_families() -> Iterator[Metric]:
         Figures(
             hashing=everything,
             store=everything,
+            commits=CommitFigures(),
             clients=everything,
             purge=PurgeFigures(),
             audit=everything,
@@ -80,7 +81,8 @@ def metrics_of(query: str) -> set[str]:
 
 
 def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["promtool", *arguments], capture_output=True, text=True, check=False)
+    program = require("promtool")
+    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
 
 
 def test_alerts_are_valid_and_fire_when_they_should() -> None:

@@ -29,6 +29,14 @@ from worksgate.audit import Event
 NEW_PASSWORD = "seven green ladders sing"
 OTHER = "berta@example.com"
 OTHER_PASSWORD = "a fjord of nine blue herons"
+CHROME_ON_WINDOWS = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/126.0.0.0 Safari/537.36"
+)
+SAFARI_ON_IPHONE = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 "
+    "(KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1"
+)
 HOSTILE = '<script>alert("x")</script>'
 
 TASKS = ("/password", "/authenticator", "/passkeys", "/recovery-codes", "/app-passwords")
@@ -351,7 +359,7 @@ async def test_a_wrong_present_password_changes_nothing(installation: Installati
     browser = await signed_in(installation)
     response = await change(browser, "something else entirely", NEW_PASSWORD)
     assert_page(response, 403)
-    assert "The present password is not correct." in response.text
+    assert "The current password is not correct." in response.text
     (event,) = await installation.audit(event=Event.LOGIN_FAILED)
     assert event.username == USERNAME
     assert await installation.browser().code()
@@ -762,18 +770,48 @@ async def test_sessions_are_told_apart_by_the_place_that_they_came_from(
     installation.clock.advance(60)
     browser = await signed_in(installation)
     told = sessions_of(await browser.account())
-    assert [re.sub(r" \d{4}-[^·]*UTC", "", each).split(" · ")[:2] for each in told] == [
-        ["This browser Since", "from 203.0.113.7"],
-        ["Another browser Since", "from 2001:db8::9"],
-        ["Another browser Since", "from 203.0.113.8"],
+    assert [re.sub(r"\d{4}-\S+ \S+ UTC", "…", each).partition(" Ends")[0] for each in told] == [
+        "This browser Since … , from 203.0.113.7",
+        "Another browser Since … , from 2001:db8::9",
+        "Another browser Since … , from 203.0.113.8",
     ]
+
+
+async def test_sessions_are_called_by_their_browsers(installation: Installation) -> None:
+    for header in (CHROME_ON_WINDOWS, SAFARI_ON_IPHONE):
+        browser = installation.browser()
+        browser.http.headers["User-Agent"] = header
+        await browser.sign_in_to_account()
+        installation.clock.advance(60)
+    page = await browser.account()
+    assert [each.partition(" Since")[0] for each in sessions_of(page)] == [
+        "Safari on iPhone This browser",
+        "Chrome on Windows",
+    ]
+    first, second = sessions_of(await browser.account("", lang="ko"))
+    assert first.startswith("iPhone의 Safari ")
+    assert second.startswith("Windows의 Chrome ")
+    kept = {event.detail for event in await installation.audit(event=Event.LOGIN_SUCCEEDED)}
+    assert kept == {"Safari on iPhone", "Chrome on Windows"}
 
 
 async def test_two_sign_ins_of_one_moment_are_not_mixed_up(installation: Installation) -> None:
     installation.clock.stop()
     await signed_in(installation, address="203.0.113.8")
     browser = await signed_in(installation)
-    assert not any("from" in each for each in sessions_of(await browser.account()))
+    told = sessions_of(await browser.account())
+    assert len(told) == 2
+    assert not any("from" in each for each in told)
+
+
+async def test_what_an_administrator_did_is_told_as_theirs(installation: Installation) -> None:
+    browser = await signed_in(installation)
+    await set_up_app(installation, browser)
+    await installation.administration.reset_factors(USERNAME)
+    installation.clock.advance(60)
+    page = (await (await signed_in(installation)).account()).text
+    assert "An administrator removed your second steps" in page
+    assert "A second step was removed" not in page
 
 
 async def remembered(installation: Installation, app: pyotp.TOTP) -> Browser:

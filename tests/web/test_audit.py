@@ -91,6 +91,10 @@ async def test_r105_exchange_replay_and_refusal_are_recorded(installation: Insta
         assert detail.startswith(number)
     refused = await installation.audit(event=Event.CODE_REFUSED)
     assert [str(event.detail)[:3] for event in refused] == ["302", "302"]
+    assert [str(event.detail).partition(": ")[2] for event in refused] == [
+        "the code was used before",
+        "the code is unknown",
+    ]
     assert (await only(installation, Event.LOGIN_REFUSED)).detail
 
 

@@ -18,6 +18,8 @@ from tests.installation import (
 )
 
 from worksgate.audit import Event
+from worksgate.login_steps import LoginSteps
+from worksgate.login_transaction import LoginTransaction
 
 NEW_PASSWORD = "seven green ladders sing"
 
@@ -26,6 +28,12 @@ def step_of(response: httpx2.Response, title: str) -> LoginPage:
     """The page of a step, which has this title."""
     assert f"<h1>{title}</h1>" in response.text, response.text
     return LoginPage.of(response)
+
+
+def fields_with(response: httpx2.Response, attribute: str) -> list[str]:
+    """The fields of a page that have this attribute."""
+    fields: list[tuple[str, str]] = re.findall(r'<input id="(\w+)"([^>]*)>', response.text)
+    return [name for name, attributes in fields if attribute in attributes]
 
 
 async def begin(installation: Installation) -> tuple[Browser, httpx2.Response]:
@@ -116,6 +124,20 @@ async def test_r81_a_recovery_code_works_once(installation: Installation) -> Non
         page = step_of(response, "Confirm that it is you")
         response = await browser.submit(page, step="prove", recovery=codes[0])
         assert response.status_code == expected
+    assert "The recovery code is not correct." in response.text
+    assert "<details open>" in response.text
+    for attribute in ("aria-invalid", "autofocus"):
+        assert fields_with(response, attribute) == ["recovery"]
+
+
+async def test_a_wrong_passkey_is_not_called_a_code(installation: Installation) -> None:
+    await enrolled(installation)
+    browser, response = await begin(installation)
+    page = step_of(response, "Confirm that it is you")
+    response = await browser.submit(page, step="prove", passkey="{}")
+    assert response.status_code == 403
+    assert "The passkey was not accepted." in response.text
+    assert not fields_with(response, "aria-invalid")
 
 
 async def test_a_device_that_is_remembered_is_not_asked_again(installation: Installation) -> None:
@@ -143,6 +165,27 @@ async def test_a_remembered_device_is_forgotten_when_the_person_is_signed_out(
     code = app.at(int(installation.clock()))
     await browser.submit(page, step="prove", otp=code, remember="1")
     await installation.administration.sign_out(USERNAME)
+    step_of(await browser.sign_in(), "Confirm that it is you")
+
+
+async def test_r30_a_device_that_is_remembered_as_the_person_is_disabled_is_not_spared(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is disabled after the last look at the person, before the browser has its answer."""
+    app, _ = await enrolled(installation)
+    browser, response = await begin(installation)
+    page = step_of(response, "Confirm that it is you")
+    end = LoginSteps.end
+
+    async def disabled_first(steps: LoginSteps, transaction: LoginTransaction) -> None:
+        await installation.administration.disable_user(USERNAME)
+        await end(steps, transaction)
+
+    monkeypatch.setattr(LoginSteps, "end", disabled_first)
+    code = app.at(int(installation.clock()))
+    await browser.submit(page, step="prove", otp=code, remember="1")
+    monkeypatch.undo()
+    await installation.administration.enable_user(USERNAME)
     step_of(await browser.sign_in(), "Confirm that it is you")
 
 

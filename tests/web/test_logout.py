@@ -109,3 +109,9 @@ async def test_only_one_s_own_session_ends(installation: Installation) -> None:
     await two.code()
     await one.http.get("/logout")
     assert await two.is_signed_in()
+
+
+async def test_who_has_signed_out_can_go_on_from_there(anywhere: Installation) -> None:
+    page = (await anywhere.browser().http.get(f"{anywhere.path}/logout?lang=ko")).text
+    assert f'href="{anywhere.settings.service_url}"' in page
+    assert f'href="{anywhere.path}/account?lang=ko"' in page

@@ -33,7 +33,8 @@ from worksgate.sources_in_use import SourcesInUse
 from worksgate.store import A, R, Redemption, Successors
 from worksgate.store.memory import MemoryStore
 from worksgate.throttle import Throttle, ThrottlePolicy
-from worksgate.web.application import Application, Opened
+from worksgate.web.application import Application
+from worksgate.web.installation import Installation as Opened
 
 DEADLINE = 2.5
 SLACK = 1.5
@@ -75,6 +76,8 @@ async def test_r52_with_the_store_locked_every_request_ends_in_time(
     assert user_info.json() == {"user_id": "user1"}  # what only reads goes on
     assert_page(login, 503)
     assert LoginPage.of(login).username == USERNAME
+    assert "Signing in is not possible right now" in login.text
+    assert "company directory" not in login.text  # it is in good health
     assert ready.status_code == 503
     assert arrive.status_code == 200
     assert (await fresh.submit(page, username=USERNAME, password=PASSWORD)).status_code == 303

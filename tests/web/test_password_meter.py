@@ -4,6 +4,8 @@ import asyncio
 import html
 import json
 import re
+import threading
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 import httpx2
@@ -11,8 +13,10 @@ import pytest
 import structlog
 from tests.installation import PASSWORD, USERNAME, Browser, Installation, LoginPage, csrf_of
 
-from worksgate.credentials import HashingBusy, PasswordHashing, Strength
-from worksgate.password_meter import ANSWERS_A_MINUTE, WAITING, PasswordMeter
+from worksgate import credentials
+from worksgate.credentials import HashingBusy, PasswordHashing
+from worksgate.password_meter import ANSWERS_A_MINUTE, WAITING, WAITING_OF_ONE, PasswordMeter
+from worksgate.password_policy import Strength
 from worksgate.sources import Person
 
 STRONG = "seven green ladders sing"
@@ -209,37 +213,115 @@ def person(number: int = 0) -> Person:
     return Person(subject_id=f"directory:{number}", username=f"u{number}@x.example", name="U")
 
 
-async def test_f24_meters_leave_the_hashing_to_those_who_sign_in() -> None:
+class Estimates:
+    """Estimates that end when they are let; ``begun`` counts them."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.first = threading.Event()
+        self.let = threading.Event()
+
+    def __call__(self, *_: object) -> Strength:
+        self.begun += 1
+        self.first.set()
+        assert self.let.wait(20)
+        return Strength(4)
+
+
+@pytest.fixture
+def estimates(monkeypatch: pytest.MonkeyPatch) -> Iterator[Estimates]:
+    estimates = Estimates()
+    monkeypatch.setattr(credentials, "password_strength", estimates)
+    yield estimates
+    estimates.let.set()
+
+
+@pytest.fixture
+async def hashing() -> AsyncIterator[PasswordHashing]:
     hashing = PasswordHashing(threads=1, waiting=1)
-    try:
-        encoded = await hashing.hash(STRONG)
-        meter = PasswordMeter(hashing, "")
-        questions = [
-            asyncio.create_task(meter.strength(person(number), STRONG, 0.0))
-            for number in range(WAITING + 5)
-        ]
-        await asyncio.sleep(0)
-        # One place is taken by all the meters together; the other is still there.
-        assert await hashing.verify(STRONG, encoded)
-        answers = await asyncio.gather(*questions)
-        assert answers.count(None) == 5
-        assert all(isinstance(each, Strength) for each in answers[:WAITING])
-    finally:
-        hashing.close()
+    yield hashing
+    hashing.close()
 
 
-async def test_a_meter_has_no_answer_where_the_hashing_is_busy() -> None:
-    hashing = PasswordHashing(threads=1, waiting=0)
-    try:
-        encoded = await hashing.hash(STRONG)
-        sign_in = asyncio.create_task(hashing.verify(STRONG, encoded))
-        await asyncio.sleep(0)
-        assert await PasswordMeter(hashing, "").strength(person(), STRONG, 0.0) is None
-        assert await sign_in
-        with pytest.raises(HashingBusy):
-            await asyncio.gather(hashing.hash(STRONG), hashing.hash(STRONG))
-    finally:
-        hashing.close()
+async def test_f24_meters_leave_the_threads_to_those_who_sign_in(
+    hashing: PasswordHashing, estimates: Estimates
+) -> None:
+    """And one place among the estimates is all that they take from those who send a form."""
+    encoded = await hashing.hash(STRONG)
+    meter = PasswordMeter(hashing, "")
+    questions = [
+        asyncio.create_task(meter.strength(person(number), STRONG, 0.0))
+        for number in range(WAITING + 5)
+    ]
+    await asyncio.sleep(0)
+    assert await hashing.verify(STRONG, encoded)
+    form = asyncio.create_task(hashing.check_new(STRONG, whose="f"))
+    await asyncio.sleep(0)
+    estimates.let.set()
+    assert await form == STRONG
+    answers = await asyncio.gather(*questions)
+    assert answers == [Strength(4)] * WAITING + [None] * 5
+
+
+async def test_f24_a_meter_holds_its_place_until_its_thread_has_ended(
+    estimates: Estimates,
+) -> None:
+    """It held it until its caller gave up, and the next one took another thread."""
+    hashing = PasswordHashing(threads=3)
+    meter = PasswordMeter(hashing, "")
+    questions = [
+        asyncio.create_task(meter.strength(person(number), STRONG, 0.0)) for number in range(3)
+    ]
+    assert await asyncio.to_thread(estimates.first.wait, 20)
+    for question in questions:
+        question.cancel()
+        await asyncio.sleep(0.01)  # in which the next one would begin
+    assert estimates.begun == 1
+    estimates.let.set()
+    assert await meter.strength(person(), STRONG, 0.0) == Strength(4)
+    assert estimates.begun == 2, "whoever gave up before their turn is not estimated"
+    hashing.close()
+
+
+async def test_f24_a_person_does_not_take_all_places_of_the_meters(
+    hashing: PasswordHashing, estimates: Estimates
+) -> None:
+    meter = PasswordMeter(hashing, "")
+    flood = [asyncio.create_task(meter.strength(person(), STRONG, 0.0)) for _ in range(WAITING)]
+    other = asyncio.create_task(meter.strength(person(1), STRONG, 0.0))
+    await asyncio.sleep(0)
+    estimates.let.set()
+    assert await other == Strength(4)
+    assert (await asyncio.gather(*flood)).count(None) == WAITING - WAITING_OF_ONE
+
+
+async def test_a_meter_has_no_answer_where_too_many_forms_wait(hashing: PasswordHashing) -> None:
+    checked = threading.Event()
+    forms = [asyncio.create_task(hashing._estimates.run(checked.wait)) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert await PasswordMeter(hashing, "").strength(person(), STRONG, 0.0) is None
+    with pytest.raises(HashingBusy):
+        await hashing.check_new(STRONG, whose="f")
+    checked.set()
+    await asyncio.gather(*forms)
+
+
+async def test_f24_people_sign_in_while_hostile_passwords_are_estimated(
+    installation: Installation,
+) -> None:
+    """One of these took 4 s of a thread that checks passwords, and there is one of them."""
+    hostile = "4@a8b({[<c6g9e3&h#i!1|l0o$5s7t+%x2z" * 4
+    link, account = await of_link(installation), await of_account(installation)
+    flood = [
+        asyncio.create_task(each.ask(hostile)) for each in (link, account) for _ in range(WAITING)
+    ]
+    fields = {**link.fields, "new_password": hostile[:30] + "a" * 40}
+    action = link.address.replace("/strength", "")
+    form = asyncio.create_task(link.browser.http.post(action, data=fields))
+    assert await installation.browser().code()
+    answers = await asyncio.gather(*flood)
+    assert {each.status_code for each in answers} == {200, 204}
+    assert (await form).status_code == 200
 
 
 async def test_r76_a_very_long_password_is_not_estimated(installation: Installation) -> None:

@@ -13,8 +13,9 @@ becomes good again (I-4), no session that was ended comes back (F-31), and a sto
 session. It holds password hashes and the secrets of authenticator apps, though: keep it as
 carefully as the database, or give it a passphrase.
 
-Both ways write beside the place where the result is to be, and rename when all has been checked:
-what goes wrong leaves no half file, and the database as it was.
+A file is written beside the place where it is to be, and renamed when all has been checked;
+PostgreSQL is given everything in one transaction. What goes wrong, an interruption included, leaves
+no half file, nothing in the clear, and the database as it was.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,9 @@
 """The file of a backup: a gzipped tar of two members, and encryption around it if it is wanted.
 
 The first member, ``manifest.json``, tells what the second, the database, must turn out to be. Both
-are read as a stream and by our own names: nothing of the file decides where anything is written.
+are read as a stream and by our own names: nothing of the file decides where anything is written,
+or how much is read at a time. ``tarfile`` would read the blocks that extend a header whole,
+whatever their size, so the two headers are read here, and nothing but them is taken.
 """
 
 import gzip
@@ -9,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import tarfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -17,6 +20,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, BinaryIO, Final
+
+import msgspec
 
 from worksgate.backup import BackupError, Progress
 from worksgate.backup.age import MAGIC, Decrypting, Encrypting
@@ -52,7 +57,7 @@ class Manifest:
 
 
 def pack(
-    database: Path,
+    database: BinaryIO,
     manifest: Manifest,
     file: Path,
     *,
@@ -62,11 +67,12 @@ def pack(
 ) -> None:
     """Write a backup, readable by its owner alone, in one step as others see it.
 
-    Raises BackupError where the file exists and is not to be replaced, or OSError.
+    ``database`` is read from its beginning. Raises BackupError where the file exists and is not to
+    be replaced, or OSError.
     """
     beside = file.with_name(f".{file.name}.{token_hex(4)}")
     try:
-        with _new_file(beside) as out:
+        with new_file(beside) as out:
             with ExitStack() as stack:
                 inner: Any = out
                 if passphrase is not None:
@@ -80,37 +86,55 @@ def pack(
         beside.unlink(missing_ok=True)
 
 
-def unpack(file: Path, to: Path, *, passphrase: bytes | None, progress: Progress) -> Manifest:
-    """Check a backup to its last byte, and write its database to a new file of its owner's alone.
+def unpack(file: Path, to: BinaryIO, *, passphrase: bytes | None, progress: Progress) -> Manifest:
+    """Check a backup to its last byte, and write its database to an empty file.
 
-    Raises BackupError, or OSError; what was written so far is then removed.
+    Raises BackupError, or OSError; what was written so far is then of no use.
     """
     try:
         with file.open("rb") as source, _reading(source, passphrase) as packed:
-            with tarfile.open(fileobj=packed, mode="r|") as archive:
-                manifest = _read_manifest(archive)
-                _extract(archive, manifest, to, progress)
-            while packed.read(_CHUNK):  # only what was read to its end is known to be whole
-                pass
-    except (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError):
-        to.unlink(missing_ok=True)
+            manifest = _read_manifest(packed)
+            _extract(packed, manifest, to, progress)
+            # The end is filled up. Only what was read to its end is known to be whole.
+            if packed.read(2 * tarfile.RECORDSIZE).strip(b"\0") or packed.read(1):
+                raise BackupError(_DAMAGED)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
         raise BackupError(_DAMAGED) from None
-    except BaseException:
-        to.unlink(missing_ok=True)
-        raise
     return manifest
 
 
-def check_is_free(file: Path, *, replace: bool) -> None:
-    """Raise BackupError where something is there that is not to be replaced."""
+def check_opens(file: Path, *, passphrase: bytes | None) -> None:
+    """Raise what ``unpack`` would of the first bytes: BackupError, or OSError."""
+    with file.open("rb") as source:
+        _check_beginning(source, passphrase)
+
+
+def check_can_be_written(file: Path, *, replace: bool) -> None:
+    """Raise BackupError where there is no folder, or something that is not to be replaced."""
+    if not file.parent.is_dir():
+        raise BackupError(f"there is no folder {file.parent}")
     if file.exists() and not replace:
         raise BackupError(f"{file} exists; --force replaces it")
 
 
-def measured(database: Path) -> tuple[int, str]:
+def check_room(folder: Path, size: int) -> None:
+    """Raise BackupError where so many bytes cannot be written."""
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise BackupError(
+            f"{folder} has too little room: {size // 2**20 + 1} MiB are needed, "
+            f"{free // 2**20} MiB are free"
+        )
+
+
+def measured(database: BinaryIO) -> tuple[int, str]:
     """Size in bytes and SHA-256 (hex) of a file."""
-    with database.open("rb") as data:
-        return database.stat().st_size, hashlib.file_digest(data, "sha256").hexdigest()
+    digest, size = hashlib.sha256(), 0
+    database.seek(0)
+    while chunk := database.read(_CHUNK):
+        digest.update(chunk)
+        size += len(chunk)
+    return size, digest.hexdigest()
 
 
 def put_in_place(beside: Path, file: Path, *, replace: bool) -> None:
@@ -134,20 +158,25 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _new_file(path: Path) -> BinaryIO:
-    """A file to write that was not there, readable by its owner alone."""
-    return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")
+def new_file(path: Path) -> BinaryIO:
+    """A file to write that was not there, readable by its owner alone. Raises OSError."""
+    try:
+        return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")
+    except OSError as error:
+        error.filename = str(path.parent)  # nobody has heard of the file's own name
+        raise
 
 
 def _write_members(
-    packed: gzip.GzipFile, database: Path, manifest: Manifest, progress: Progress
+    packed: gzip.GzipFile, database: BinaryIO, manifest: Manifest, progress: Progress
 ) -> None:
     text = json.dumps(asdict(manifest), indent=2).encode()
-    with tarfile.open(fileobj=packed, mode="w|") as archive:
+    # The other format would announce a member of 8 GiB by a header more.
+    with tarfile.open(fileobj=packed, mode="w|", format=tarfile.GNU_FORMAT) as archive:
         archive.addfile(_member(_MANIFEST, len(text)), io.BytesIO(text))
-        with database.open("rb") as data:
-            watched = _Watched(data, manifest.size, progress)
-            archive.addfile(_member(_DATABASE, manifest.size), watched)
+        database.seek(0)
+        watched = _Watched(database, manifest.size, progress)
+        archive.addfile(_member(_DATABASE, manifest.size), watched)
 
 
 def _member(name: str, size: int) -> tarfile.TarInfo:
@@ -172,53 +201,87 @@ class _Watched(io.RawIOBase):
 @contextmanager
 def _reading(source: BinaryIO, passphrase: bytes | None) -> Iterator[gzip.GzipFile]:
     """The packed members, decrypted where they are encrypted."""
-    beginning = source.read(len(MAGIC))
-    source.seek(0)
-    inner: Any = source
-    if beginning == MAGIC:
-        if passphrase is None:
-            raise BackupError("the backup is encrypted: give its passphrase by --passphrase-file")
-        inner = Decrypting(source, passphrase)
-    elif beginning[:2] != b"\x1f\x8b":
-        raise BackupError(_NO_BACKUP)
-    elif passphrase is not None:
-        # Somebody could have put a backup of their own in the place of the encrypted one.
-        raise BackupError("the backup is not encrypted; if you trust it, give no passphrase")
+    _check_beginning(source, passphrase)
+    inner: Any = source if passphrase is None else Decrypting(source, passphrase)
     with gzip.GzipFile(fileobj=inner, mode="rb") as packed:
         yield packed
 
 
-def _read_manifest(archive: tarfile.TarFile) -> Manifest:
-    member = archive.next()
-    data = None if member is None or not member.isfile() else archive.extractfile(member)
-    if member is None or data is None or member.name != _MANIFEST:
+def _check_beginning(source: BinaryIO, passphrase: bytes | None) -> None:
+    """Raise BackupError where a file is no backup, or is encrypted and should not be, or not."""
+    beginning = source.read(len(MAGIC))
+    source.seek(0)
+    if beginning == MAGIC:
+        if passphrase is None:
+            raise BackupError("the backup is encrypted: give its passphrase by --passphrase-file")
+    elif beginning[:2] != b"\x1f\x8b":
         raise BackupError(_NO_BACKUP)
-    if member.size > _LARGEST_MANIFEST:
+    elif passphrase is not None:
+        # Somebody could have put a backup of their own in place of the encrypted one.
+        raise BackupError("the backup is not encrypted; if you trust it, give no passphrase")
+
+
+def _read_manifest(packed: gzip.GzipFile) -> Manifest:
+    size = _read_header(packed, _MANIFEST)
+    if size is None:
+        raise BackupError(_NO_BACKUP)
+    if size > _LARGEST_MANIFEST:
         raise BackupError(_DAMAGED)
     try:
-        values = json.loads(data.read())
+        values = json.loads(_exactly(packed, size))
         if values["format"] != FORMAT:
             raise BackupError(
                 f"the backup has format {values['format']}, which this version does not know"
             )
-        return Manifest(**values)
-    except (ValueError, TypeError, KeyError):
+        manifest = msgspec.convert(values, Manifest)
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise BackupError(_DAMAGED) from None
+    _skip_padding(packed, size)
+    return manifest
 
 
-def _extract(archive: tarfile.TarFile, manifest: Manifest, to: Path, progress: Progress) -> None:
-    member = archive.next()
-    data = None if member is None or not member.isfile() else archive.extractfile(member)
-    if member is None or data is None or (member.name, member.size) != (_DATABASE, manifest.size):
+def _extract(packed: gzip.GzipFile, manifest: Manifest, to: BinaryIO, progress: Progress) -> None:
+    if _read_header(packed, _DATABASE) != manifest.size:
         raise BackupError(_DAMAGED)
+    room = os.fstatvfs(to.fileno())
+    if manifest.size > room.f_bavail * room.f_frsize:
+        raise BackupError(
+            f"there is too little room for the database in the backup: it has "
+            f"{manifest.size // 2**20 + 1} MiB"
+        )
     digest, done = hashlib.sha256(), 0
-    with _new_file(to) as out:
-        while chunk := data.read(_CHUNK):
-            digest.update(chunk)
-            out.write(chunk)
-            done += len(chunk)
-            progress(done * 100 // max(manifest.size, 1))
-        out.flush()
-        os.fsync(out.fileno())
-    if (done, digest.hexdigest()) != (manifest.size, manifest.sha256):
+    while done < manifest.size:
+        chunk = _exactly(packed, min(_CHUNK, manifest.size - done))
+        digest.update(chunk)
+        to.write(chunk)
+        done += len(chunk)
+        progress(done * 100 // manifest.size)
+    to.flush()
+    os.fsync(to.fileno())
+    if digest.hexdigest() != manifest.sha256:
         raise BackupError(_DAMAGED)
+    _skip_padding(packed, manifest.size)
+
+
+def _read_header(packed: gzip.GzipFile, name: str) -> int | None:
+    """The size of the member that begins, in bytes; None where it is not the one of this name."""
+    try:
+        member = tarfile.TarInfo.frombuf(_exactly(packed, tarfile.BLOCKSIZE), "utf-8", "strict")
+    except (tarfile.TarError, ValueError):
+        return None
+    if member.type != tarfile.REGTYPE or member.name != name or member.size < 0:
+        return None
+    return member.size
+
+
+def _skip_padding(packed: gzip.GzipFile, size: int) -> None:
+    """A member of so many bytes fills its last block up."""
+    _exactly(packed, -size % tarfile.BLOCKSIZE)
+
+
+def _exactly(packed: gzip.GzipFile, size: int) -> bytes:
+    """So many bytes. Raises EOFError where there are fewer."""
+    data = packed.read(size)
+    if len(data) < size:
+        raise EOFError
+    return data

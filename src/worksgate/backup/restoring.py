@@ -1,23 +1,36 @@
-"""``restore_backup``: from one file to a database, whole or not at all."""
+"""``restore_backup``: from one file to a database, whole or not at all.
 
-from collections.abc import Mapping
+On SQLite a file is made ready beside the database and renamed over it; on PostgreSQL all is done in
+one transaction. What is kept outside the database, on Valkey, is void without being asked: the
+database gets a new signing key at the next start, and with it another generation (``bootstrap``).
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
-from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
-from sqlalchemy import Connection, delete, inspect, select, text
+from sqlalchemy import Connection, insert, inspect, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from worksgate.audit import AuditEvent, Event
 from worksgate.backup import BackupError, Progress, postgres_dump, sqlite_copy
-from worksgate.backup.archive import Manifest, sync_folder, unpack
+from worksgate.backup.archive import Manifest, check_opens, new_file, sync_folder, unpack
 from worksgate.backup.writing import record
+from worksgate.directory import sqlite_file
 from worksgate.directory.engine import driver_url, open_engines, outages
-from worksgate.directory.leases import SERVER, holder_of
-from worksgate.directory.migrations import migrate
+from worksgate.directory.leases import check_stopped
+from worksgate.directory.migrations import migrate, upgrade
 from worksgate.directory.migrations.plan import known_revisions
-from worksgate.directory.migrations.tables import LASTING, SHORT_LIVED
-from worksgate.directory.schema import keys
+from worksgate.directory.migrations.tables import ALL, LASTING
+from worksgate.directory.rows import event_values
+from worksgate.directory.schema import audit
 
 _HAS_ROWS = "the database is not empty; --force puts the backup in its place"
+_DEPENDED_UPON = "2BP01"
+"""What PostgreSQL says of a table that cannot be dropped for what others have built on it."""
 
 
 async def restore_backup(
@@ -30,19 +43,21 @@ async def restore_backup(
     now: float,
     progress: Progress,
 ) -> Manifest:
-    """Put a backup in the place of a database, bring it to this version, and record that.
+    """Put a backup in place of a database, bring it to this version, and record that.
 
     The server must be stopped. Without ``force``, a database that has rows is refused. ``now`` is
-    in seconds since the epoch. Raises BackupError, DirectoryUnavailable, ValueError for an unusable
-    address, or OSError; the database then is as it was.
+    in seconds since the epoch. Raises BackupError, DatabaseInUse, DirectoryUnavailable, ValueError
+    for an unusable address, or OSError; the database then is as it was.
     """
+    check_opens(file, passphrase=passphrase)
     if driver_url(database_url).get_backend_name() == "sqlite":
-        target = sqlite_copy.file_of(database_url)
+        target = sqlite_file.file_of(database_url)
         _check_sqlite_target(target, force=force)
         restoring = _restore_sqlite(target, file, passphrase, actor, now, progress)
     else:
-        await _check_postgresql_target(database_url, force=force)
-        restoring = _restore_postgresql(database_url, file, passphrase, actor, now, progress)
+        restoring = _restore_postgresql(
+            database_url, file, passphrase, force=force, actor=actor, now=now, progress=progress
+        )
     return await restoring
 
 
@@ -67,13 +82,15 @@ async def _restore_sqlite(
 ) -> Manifest:
     """Write the database beside the old one and rename it over, while nobody else is in."""
     beside = target.with_name(f".{target.name}.{token_hex(4)}")
-    with sqlite_copy.alone(target):
+    with sqlite_file.alone(target):
         try:
-            manifest = unpack(file, beside, passphrase=passphrase, progress=progress)
+            with new_file(beside) as to:
+                manifest = unpack(file, to, passphrase=passphrase, progress=progress)
             _check_manifest(manifest, "sqlite")
-            sqlite_copy.check(beside)
-            _check_found(manifest, sqlite_copy.revision(beside), sqlite_copy.rows(beside))
-            sqlite_copy.strip(beside)  # also of a backup that somebody has made otherwise
+            with sqlite_copy.opened(beside, "rw") as db:
+                sqlite_copy.check(db)
+                _check_found(manifest, sqlite_copy.revision(db), sqlite_copy.rows(db))
+                sqlite_copy.strip(db)  # also of a backup that somebody has made otherwise
             await migrate(f"sqlite:///{beside}")
             await record(f"sqlite:///{beside}", actor, now, _told(file, manifest))
             sqlite_copy.replace(beside, target)
@@ -84,66 +101,82 @@ async def _restore_sqlite(
     return manifest
 
 
-async def _check_postgresql_target(database_url: str, *, force: bool) -> None:
-    engines = open_engines(database_url)
-    try:
-        with outages():
-            async with engines.read.connect() as connection:
-                names = set(await connection.run_sync(_tables))
-                holder = "leases" in names and await holder_of(connection, SERVER)
-                used = [
-                    each.name
-                    for each in LASTING
-                    if each.name in names
-                    and await connection.scalar(select(each.c[0]).limit(1)) is not None
-                ]
-    finally:
-        await engines.close()
-    if holder:
-        raise BackupError(
-            f"the server is running ({holder}): stop it first; one that was killed is forgotten "
-            "after 30 seconds"
-        )
-    if used and not force:
-        raise BackupError(_HAS_ROWS)
-
-
 async def _restore_postgresql(
     database_url: str,
     file: Path,
     passphrase: bytes | None,
+    *,
+    force: bool,
     actor: str,
     now: float,
     progress: Progress,
 ) -> Manifest:
-    """Check the whole file first; then pg_restore replaces the tables in one transaction."""
-    with TemporaryDirectory(prefix="worksgate-") as folder:
-        dumped = Path(folder) / "database"
-        manifest = unpack(file, dumped, passphrase=passphrase, progress=progress)
-        _check_manifest(manifest, "postgresql")
-        await postgres_dump.load(database_url, dumped)
+    """Check the whole file, then replace all tables in one transaction."""
     engines = open_engines(database_url)
     try:
-        with outages():
-            async with engines.write.begin() as connection:
-                for table in SHORT_LIVED:
-                    if table in await connection.run_sync(_tables):
-                        await connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608  # a name of ours
-                await connection.execute(delete(keys))
-                found = {
-                    name: await connection.scalar(text(f"SELECT count(*) FROM {name}")) or 0  # noqa: S608  # a name of ours
-                    for name in _lasting(manifest.rows)
-                }
+        with outages(), _telling_of_others():
+            async with engines.migrate.begin() as connection:
+                await _check_postgresql_target(connection, force=force)
+            with postgres_dump.nameless_file() as dumped:
+                manifest = unpack(file, dumped, passphrase=passphrase, progress=progress)
+                _check_manifest(manifest, "postgresql")
+                async with engines.migrate.begin() as connection:
+                    await _check_postgresql_target(connection, force=force)  # as it is by now
+                    await _replace_tables(connection, dumped, manifest)
+                    event = AuditEvent(
+                        event=Event.SYSTEM, at=now, actor=actor, detail=_told(file, manifest)
+                    )
+                    await connection.execute(insert(audit), [event_values(event)])
     finally:
         await engines.close()
-    _check_found(manifest, manifest.revision, found)
-    await migrate(database_url)
-    await record(database_url, actor, now, _told(file, manifest))
     return manifest
 
 
-def _lasting(rows: Mapping[str, int]) -> list[str]:
-    return [each.name for each in LASTING if each.name in rows]
+async def _check_postgresql_target(connection: AsyncConnection, *, force: bool) -> None:
+    names = set(await connection.run_sync(_tables))
+    if "leases" in names:
+        await check_stopped(connection)
+    if force:
+        return
+    for each in LASTING:
+        if each.name in names and await connection.scalar(select(each.c[0]).limit(1)) is not None:
+            raise BackupError(_HAS_ROWS)
+
+
+async def _replace_tables(
+    connection: AsyncConnection, dumped: BinaryIO, manifest: Manifest
+) -> None:
+    """Make the tables anew as they were when the backup was written, fill them, bring them on."""
+    await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+    await connection.execute(text(f"DROP TABLE IF EXISTS {', '.join(ALL)}"))
+    await connection.run_sync(upgrade, manifest.revision)
+    driver = (await connection.get_raw_connection()).driver_connection
+    loaded = {each.name: await postgres_dump.load(driver, dumped, each.name) for each in LASTING}
+    found = {name: rows for name, rows in loaded.items() if rows is not None}
+    _check_found(manifest, manifest.revision, found)
+    sequence = await connection.scalar(text("SELECT pg_get_serial_sequence('audit', 'id')"))
+    last = await postgres_dump.last_number(dumped, str(sequence).rpartition(".")[2])
+    # Of two that are NULL nothing is set; a number that is taken would stop every later record.
+    setting = text(
+        "SELECT setval(pg_get_serial_sequence('audit', 'id'),"
+        " GREATEST(CAST(:last AS bigint), (SELECT max(id) FROM audit)))"
+    )
+    await connection.execute(setting, {"last": last})
+    await connection.run_sync(upgrade)
+
+
+@contextmanager
+def _telling_of_others() -> Iterator[None]:
+    """Say what is the matter where others have built on our tables."""
+    try:
+        yield
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _DEPENDED_UPON:
+            raise
+        raise BackupError(
+            "something that is not Worksgate's, such as a view, depends on its tables: remove it, "
+            "and make it again afterwards"
+        ) from None
 
 
 def _tables(connection: Connection) -> list[str]:
@@ -163,7 +196,7 @@ def _check_manifest(manifest: Manifest, database: str) -> None:
         )
 
 
-def _check_found(manifest: Manifest, revision: str, rows: Mapping[str, int]) -> None:
+def _check_found(manifest: Manifest, revision: str | None, rows: Mapping[str, int]) -> None:
     if (revision, dict(rows)) != (manifest.revision, dict(manifest.rows)):
         raise BackupError("the backup does not hold what its manifest says: it was altered")
 

@@ -1,99 +1,105 @@
-"""The database of a backup on SQLite: copied while the server runs, checked before it returns."""
+"""The database of a backup on SQLite: copied while the server runs, checked before it returns.
+
+**A copy has no name.** What is being encrypted lies on the disk in the clear meanwhile, so its file
+is removed as soon as it is open: no interruption leaves it behind, ``kill -9`` included. It is
+beside the database it comes from, which is as secret, and not where the backup goes.
+"""
 
 # ruff: noqa: S608  # only names of our own tables are written into statements, never a value
 
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
+from typing import BinaryIO
 
 from worksgate.backup import BackupError, Progress
-from worksgate.directory.engine import driver_url
+from worksgate.backup.archive import check_room, new_file
 from worksgate.directory.migrations.tables import LASTING, SHORT_LIVED
+from worksgate.directory.sqlite_file import connect
 
 _PAGES = 1_000
 """Pages, of 4 KiB, that are copied before the bar moves."""
 
-_PATIENCE = 5.0
-_PATIENCE_ALONE = 0.5
-"""Seconds that others are waited for: a command ends soon, a server does not."""
+_LEFT_FREE = 100 * 1024**2
+"""Bytes of the disk that a copy leaves to the server, which goes on writing."""
 
 _BESIDE = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a file, by the end of its name."""
 
 
-def copy(source: Path, to: Path, progress: Progress) -> None:
-    """Copy a database that may be in use, as it was at one moment. Raises BackupError.
+def copy(source: Path, progress: Progress) -> tuple[BinaryIO, Mapping[str, int]]:
+    """Copy what lasts of a database that may be in use, as it was at one moment.
 
-    ``to`` holds a copy of everything until ``strip`` has been called.
+    Returns the copy, a file to read, and how many rows each lasting table has in it. Raises
+    BackupError, or OSError.
     """
-    try:
-        with closing(_open(source, "ro")) as live, closing(_create(to)) as made:
-            # Within a reading transaction all steps see one snapshot. Without it, each commit of
-            # the server between two steps would make the copy begin anew: it might never end.
-            live.execute("BEGIN")
-            live.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    check_room(source.parent, source.stat().st_size + _LEFT_FREE)
+    with ExitStack() as stack:
+        try:
+            path = source.with_name(f".{source.name}.{token_hex(4)}")
+            file, made = _open_without_name(path, stack)
+            with closing(connect(source, "ro")) as live:
+                # Within a reading transaction all steps see one snapshot. Without it, each commit
+                # of the server between two steps would make the copy begin anew, maybe for ever.
+                live.execute("BEGIN")
+                live.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
-            def tell(_status: int, remaining: int, total: int) -> None:
-                progress((total - remaining) * 100 // max(total, 1))
+                def tell(_status: int, remaining: int, total: int) -> None:
+                    progress((total - remaining) * 100 // max(total, 1))
 
-            live.backup(made, pages=_PAGES, progress=tell)
-    except sqlite3.Error as error:
-        raise BackupError(f"{source} cannot be copied: {error}") from None
-
-
-def strip(copied: Path) -> None:
-    """Remove from a copy, without a trace, what a backup does not hold. Raises BackupError."""
-    try:
-        with closing(_open(copied, "rw")) as db:
-            db.execute("PRAGMA journal_mode = MEMORY")
-            present = _tables(db)
-            for table in (*SHORT_LIVED, "keys"):
-                if table in present:
-                    db.execute(f"DELETE FROM {table}")
-            db.execute("VACUUM")  # deleted rows still stand in free pages
-    except sqlite3.Error as error:
-        raise BackupError(f"the copy of the database cannot be used: {error}") from None
+                live.backup(made, pages=_PAGES, progress=tell)
+            _use_no_log(path, made)
+            strip(made)
+            check(made)
+            found = rows(made)
+        except sqlite3.Error as error:
+            raise BackupError(f"{source} cannot be copied: {error}") from None
+        stack.pop_all()
+    made.close()
+    return file, found
 
 
-def revision(database: Path) -> str:
-    """The revision of a database. Raises BackupError where it has none."""
-    with _reading(database) as db:
-        if "alembic_version" in _tables(db):
-            for (found,) in db.execute("SELECT version_num FROM alembic_version"):
-                return str(found)
-    raise BackupError(f"{database} is no database of Worksgate")
+def strip(db: sqlite3.Connection) -> None:
+    """Remove from a copy, without a trace, what a backup does not hold. Raises sqlite3.Error."""
+    present = _tables(db)
+    for table in (*SHORT_LIVED, "keys"):
+        if table in present:
+            db.execute(f"DELETE FROM {table}")
+    db.execute("VACUUM")  # deleted rows still stand in free pages
 
 
-def rows(database: Path) -> Mapping[str, int]:
-    """How many rows each lasting table has that is there. Raises BackupError."""
-    with _reading(database) as db:
-        present = _tables(db)
-        return {
-            each.name: db.execute(f"SELECT count(*) FROM {each.name}").fetchone()[0]
-            for each in LASTING
-            if each.name in present
-        }
+def revision(db: sqlite3.Connection) -> str | None:
+    """The revision of a database, None where it has none. Raises sqlite3.Error."""
+    if "alembic_version" not in _tables(db):
+        return None
+    found = db.execute("SELECT version_num FROM alembic_version").fetchone()
+    return found and str(found[0])
 
 
-def check(database: Path) -> None:
+def rows(db: sqlite3.Connection) -> Mapping[str, int]:
+    """How many rows each lasting table has that is there. Raises sqlite3.Error."""
+    present = _tables(db)
+    return {
+        each.name: db.execute(f"SELECT count(*) FROM {each.name}").fetchone()[0]
+        for each in LASTING
+        if each.name in present
+    }
+
+
+def check(db: sqlite3.Connection) -> None:
     """Raise BackupError where a database is damaged, or would do what a database of ours does not.
 
-    A trigger in it would run with the server's next statement.
+    A trigger in it would run with the server's next statement. Raises sqlite3.Error too.
     """
-    with _reading(database) as db:
-        found = db.execute("PRAGMA integrity_check(1)").fetchone()
-        if found != ("ok",) or db.execute("PRAGMA foreign_key_check").fetchone() is not None:
-            raise BackupError("the database in the backup is damaged")
-        foreign = "SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'index')"
-        if db.execute(foreign).fetchone() is not None:
-            raise BackupError("the backup holds triggers or views, which no database of ours has")
-
-
-def file_of(database_url: str) -> Path:
-    """Where the database is. Raises ValueError for an unusable address."""
-    return Path(driver_url(database_url).database or "").absolute()
+    found = db.execute("PRAGMA integrity_check(1)").fetchone()
+    if found != ("ok",) or db.execute("PRAGMA foreign_key_check").fetchone() is not None:
+        raise BackupError("the database in the backup is damaged")
+    foreign = "SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'index')"
+    if db.execute(foreign).fetchone() is not None:
+        raise BackupError("the backup holds triggers or views, which no database of ours has")
 
 
 def check_is_there(database: Path) -> None:
@@ -106,42 +112,12 @@ def has_rows(database: Path) -> bool:
     """Whether there is anything to lose in a database. Raises BackupError where it is none."""
     if not database.exists() or database.stat().st_size == 0:
         return False
-    return any(rows(database).values())
-
-
-@contextmanager
-def alone(database: Path) -> Iterator[None]:
-    """Keep everybody else out of a database. Raises BackupError where somebody is in.
-
-    A server has its connections open as long as it runs; SQLite gives exclusive access to nobody
-    beside them. A file that is no database (any more) keeps nobody out, and nobody is in.
-    """
-    if not database.exists():
-        yield
-        return
-    with closing(_open(database, "rw", _PATIENCE_ALONE)) as db:
-        try:
-            db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            # Moves the log into the file, and refuses where somebody else has it open. Closing
-            # then removes no log, which might be that of a new file under the same name.
-            db.execute("PRAGMA journal_mode = DELETE")
-            db.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error) or "busy" in str(error):
-                raise BackupError(
-                    f"{database} is in use: stop the server, and every command, first"
-                ) from None
-        except sqlite3.DatabaseError:
-            pass
-        try:
-            yield
-        finally:
-            with suppress(sqlite3.Error):
-                db.execute("ROLLBACK")
+    with opened(database) as db:
+        return any(rows(db).values())
 
 
 def replace(beside: Path, database: Path) -> None:
-    """Put a whole database in the place of another, whose owner and group it takes over.
+    """Put a whole database in place of another, whose owner and group it takes over.
 
     To be called while ``alone``. Raises OSError.
     """
@@ -149,7 +125,7 @@ def replace(beside: Path, database: Path) -> None:
     model = database if database.exists() else database.absolute().parent
     owner = model.stat()
     with suppress(PermissionError):  # only root gives files away; who is not owns both
-        os.chown(beside, owner.st_uid, owner.st_gid)
+        os.chown(beside, owner.st_uid, owner.st_gid, follow_symlinks=False)
     # A log of the old database that stayed would be read into the new one.
     remove_beside(database)
     beside.replace(database)
@@ -163,7 +139,7 @@ def remove_beside(database: Path) -> None:
 
 def _finish(database: Path) -> None:
     """Move everything into the one file, and make it durable."""
-    with closing(_open(database, "rw")) as db:
+    with closing(connect(database, "rw")) as db:
         db.execute("PRAGMA journal_mode = DELETE")
     remove_beside(database)
     descriptor = os.open(database, os.O_RDWR)
@@ -174,9 +150,10 @@ def _finish(database: Path) -> None:
 
 
 @contextmanager
-def _reading(database: Path) -> Iterator[sqlite3.Connection]:
+def opened(database: Path, mode: str = "ro") -> Iterator[sqlite3.Connection]:
+    """A connection to a file that is there; its errors become BackupError."""
     try:
-        with closing(_open(database, "ro")) as db:
+        with closing(connect(database, mode)) as db:
             yield db
     except sqlite3.Error as error:
         raise BackupError(f"{database} cannot be read: {error}") from None
@@ -186,13 +163,29 @@ def _tables(db: sqlite3.Connection) -> set[str]:
     return {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
 
-def _open(database: Path, mode: str, patience: float = _PATIENCE) -> sqlite3.Connection:
-    uri = f"{database.absolute().as_uri()}?mode={mode}"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=patience)
+def _open_without_name(path: Path, stack: ExitStack) -> tuple[BinaryIO, sqlite3.Connection]:
+    """A new file, to read from and as a database, whose name is gone; closed with the stack."""
+    new_file(path).close()
+    try:
+        file = stack.enter_context(path.open("rb"))
+        db = stack.enter_context(closing(connect(path, "rw")))
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")  # shared memory would have a file of its own
+        db.execute("PRAGMA journal_mode = MEMORY")
+        db.execute("PRAGMA synchronous = OFF")  # what is kept is written anew, and synced then
+        db.execute("SELECT count(*) FROM sqlite_master").fetchone()  # opens the file
+    finally:
+        path.unlink()
+    return file, db
 
 
-def _create(database: Path) -> sqlite3.Connection:
-    os.close(os.open(database, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    db = _open(database, "rw")
-    db.execute("PRAGMA synchronous = OFF")  # what is kept is written anew, and synced then
-    return db
+def _use_no_log(path: Path, made: sqlite3.Connection) -> None:
+    """Let a copy of a database with a write-ahead log have none.
+
+    To open it for the last time SQLite wants to see what rights a file of this name has.
+    """
+    new_file(path).close()
+    try:
+        made.execute("PRAGMA journal_mode = MEMORY")
+    finally:
+        path.unlink()
+        remove_beside(path)

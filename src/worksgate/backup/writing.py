@@ -4,18 +4,19 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
 from sqlalchemy import func, insert, select, text
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.backup import BackupError, Progress, postgres_dump, sqlite_copy
-from worksgate.backup.archive import Manifest, check_is_free, measured, pack
+from worksgate.backup.archive import Manifest, check_can_be_written, measured, pack
 from worksgate.directory.engine import driver_url, open_engines, outages
 from worksgate.directory.migrations import HEAD, revision_of
 from worksgate.directory.migrations.tables import LASTING
 from worksgate.directory.rows import event_values
 from worksgate.directory.schema import audit
+from worksgate.directory.sqlite_file import file_of
 
 _COPIED = 50
 """Hundredths of the work that copying is; the rest is packing."""
@@ -36,12 +37,11 @@ async def write_backup(
     ``now`` is in seconds since the epoch. Raises BackupError, DirectoryUnavailable, ValueError for
     an unusable address, or OSError. The database must be at this version's revision.
     """
-    check_is_free(file, replace=replace)
-    with TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as folder:
-        copied = Path(folder) / "database"
-        kind = driver_url(database_url).get_backend_name()
-        copy = _copy_sqlite if kind == "sqlite" else _copy_postgresql
-        rows = await copy(database_url, copied, lambda done: progress(done * _COPIED // 100))
+    check_can_be_written(file, replace=replace)
+    kind = driver_url(database_url).get_backend_name()
+    copy = _copy_sqlite if kind == "sqlite" else _copy_postgresql
+    copied, rows = await copy(database_url, lambda done: progress(done * _COPIED // 100))
+    with copied:
         size, sha256 = measured(copied)
         manifest = Manifest(
             database=kind,
@@ -77,21 +77,25 @@ async def record(database_url: str, actor: str, now: float, detail: str) -> None
         await engines.close()
 
 
-async def _copy_sqlite(database_url: str, to: Path, progress: Progress) -> Mapping[str, int]:
-    source = sqlite_copy.file_of(database_url)
+_Copied = tuple[BinaryIO, Mapping[str, int]]
+"""A database of a backup, as a file without a name, and how many rows each lasting table has."""
+
+
+async def _copy_sqlite(database_url: str, progress: Progress) -> _Copied:
+    source = file_of(database_url)
     sqlite_copy.check_is_there(source)
-    _check_revision(sqlite_copy.revision(source))
-    sqlite_copy.copy(source, to, progress)
-    sqlite_copy.strip(to)
-    sqlite_copy.check(to)
-    return sqlite_copy.rows(to)
+    with sqlite_copy.opened(source) as db:
+        found = sqlite_copy.revision(db)
+    if found is None:
+        raise BackupError(f"{source} is no database of Worksgate")
+    _check_revision(found)
+    return sqlite_copy.copy(source, progress)
 
 
-async def _copy_postgresql(database_url: str, to: Path, progress: Progress) -> Mapping[str, int]:
+async def _copy_postgresql(database_url: str, progress: Progress) -> _Copied:
     async with _snapshot(database_url) as (snapshot, rows):
         progress(10)
-        await postgres_dump.dump(database_url, to, snapshot)
-    return rows
+        return await postgres_dump.dump(database_url, snapshot), rows
 
 
 @asynccontextmanager

@@ -3,7 +3,8 @@
 A command reads its options, hands them to ``administration`` (or ``server``) and prints what
 comes back; it decides nothing. Results go to standard output, as text or with ``--json`` as one
 JSON document; questions, notes and progress go to standard error. Refusals of every room become
-one line and exit code 1 here, in ``main``; wrong usage is 2.
+one line and exit code 1 here, in ``main``; wrong usage is 2, and 3 says that ``migrate --check``
+has found something to do.
 
 Nothing heavy is imported before a command needs it: ``worksgate --help`` is quick, and the server
 carries nothing of the command line but click, which uvicorn brings along anyway.
@@ -19,11 +20,12 @@ from worksgate.cli import (
     audit,
     backup,
     client,
-    database,
     demo,
     doctor,
     init,
+    migrate,
     move,
+    purge,
     rules,
     serve,
     source,
@@ -76,8 +78,8 @@ for command in (
     rules.app,
     audit.audit,
     doctor.doctor,
-    database.purge,
-    database.migrate,
+    purge.purge,
+    migrate.migrate,
     backup.backup,
     backup.restore,
     move.move,
@@ -89,7 +91,7 @@ def main() -> None:
     """Run the command that ``sys.argv`` asks for; ends the process.
 
     Exit code 0 done, 1 refused with one clear line (one for each problem of the settings) on
-    standard error, 2 wrong usage.
+    standard error, 2 wrong usage, 3 ``migrate --check`` has found something to do.
     """
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a TextIOWrapper

@@ -73,7 +73,7 @@ def new_password(account: Account, settings: Settings, *, from_stdin: bool) -> s
 def _password_of_a_person(check: Check) -> str | None:
     from getpass import getpass
 
-    from worksgate.credentials import MIN_PASSWORD_LENGTH
+    from worksgate.password_policy import MIN_PASSWORD_LENGTH
 
     length = f"{MIN_PASSWORD_LENGTH} characters or more"
     question = f"New password ({length}; leave it empty to have one made): "

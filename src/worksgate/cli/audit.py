@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,13 +28,27 @@ COLUMNS = ("Time", "Event", "User", "Client", "Address", "By", "Login ID", "Deta
 EVENT_WIDTH = max(map(len, Event))
 
 
+class EventName(click.ParamType[str]):
+    """The name of an event of the audit log."""
+
+    name = "EVENT"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        names = [str(event) for event in Event]
+        if value not in names:
+            near = get_close_matches(value, names, n=1)
+            told = f"did you mean {near[0]}?" if near else "\n  ".join(("there are:", *names))
+            self.fail(f"there is no event {value!r}; {told}", param, ctx)
+        return value
+
+
 @click.command("audit")
 @click.option("--login-id", metavar="ID", help="All that happened in one sign-in.")
 @click.option("--user", metavar="USERNAME", help="One person.")
 @click.option("--client", metavar="CLIENT", help="One client: its name or its ID.")
 @click.option(
     "--event",
-    type=click.Choice([str(event) for event in Event]),
+    type=EventName(),
     metavar="EVENT",
     help="One kind of event, such as login.failed.",
 )

@@ -1,16 +1,24 @@
 """``worksgate backup`` and ``worksgate restore``."""
 
+import signal
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from worksgate.cli.asking import MAX_INPUT
 from worksgate.cli.options import config_option, force_option, json_option
-from worksgate.cli.printing import iso, note, print_json, print_line, progress_bar
+from worksgate.cli.printing import counted, iso, note, print_json, print_line, progress_bar
 from worksgate.cli.refusals import Refusal
 from worksgate.cli.running import actor, quietly, read_installation, read_settings
+
+if TYPE_CHECKING:
+    from worksgate.backup.archive import Manifest
 
 passphrase_option = click.option(
     "--passphrase-file",
@@ -42,18 +50,8 @@ def backup(
     passphrase = _read_passphrase(passphrase_file)
     from worksgate.backup.writing import write_backup
 
-    with progress_bar("Writing a backup", 100) as progress:
-        manifest = quietly(
-            write_backup(
-                settings.database_url,
-                file,
-                passphrase=passphrase,
-                replace=force,
-                actor=actor(),
-                now=time.time(),
-                progress=progress,
-            )
-        )
+    work = partial(write_backup, settings.database_url, file, passphrase=passphrase, replace=force)
+    manifest = _with_progress_bar("Writing a backup", work)
     if as_json:
         document = {"file": str(file), "encrypted": passphrase is not None}
         print_json({**document, "revision": manifest.revision, "rows": dict(manifest.rows)})
@@ -77,7 +75,7 @@ def restore(
     config: Path | None,
     as_json: bool,
 ) -> None:
-    """Put a backup in the place of the database.
+    """Put a backup in place of the database.
 
     Stop the server first. Everybody has to sign in again.
     """
@@ -85,24 +83,43 @@ def restore(
     passphrase = _read_passphrase(passphrase_file)
     from worksgate.backup.restoring import restore_backup
 
-    with progress_bar("Restoring", 100) as progress:
-        manifest = quietly(
-            restore_backup(
-                settings.database_url,
-                file,
-                passphrase=passphrase,
-                force=force,
-                actor=actor(),
-                now=time.time(),
-                progress=progress,
-            )
-        )
+    work = partial(restore_backup, settings.database_url, file, passphrase=passphrase, force=force)
+    manifest = _with_progress_bar("Restoring", work)
     made = iso(manifest.created_at)
     if as_json:
         print_json({"file": str(file), "created_at": made, "rows": dict(manifest.rows)})
         return
     print_line(f"Restored the backup of {made}: {_counted(manifest.rows)}.")
     print_line("Codes, tokens and sessions are void; people sign in again.")
+
+
+def _with_progress_bar(
+    doing: str, work: Callable[..., Coroutine[Any, Any, "Manifest"]]
+) -> "Manifest":
+    """Write or restore a backup, now and in the name of who calls."""
+    with _ended_in_order(), progress_bar(doing, 100) as progress:
+        return quietly(work(actor=actor(), now=time.time(), progress=progress))
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let what ends a program without a word end it as Ctrl-C does: half a file is removed."""
+
+    def end(number: int, _frame: object) -> None:
+        for each in ours:
+            signal.signal(each, signal.SIG_IGN)  # once is enough, and the removal takes a while
+        sys.exit(128 + number)
+
+    wanted = (signal.SIGTERM, signal.SIGHUP)
+    # What is ignored already stays so: nohup does that.
+    ours = [each for each in wanted if signal.getsignal(each) is signal.SIG_DFL]
+    for each in ours:
+        signal.signal(each, end)
+    try:
+        yield
+    finally:
+        for each in ours:
+            signal.signal(each, signal.SIG_DFL)
 
 
 def _read_passphrase(file: Path | None) -> bytes | None:
@@ -123,4 +140,4 @@ def _counted(rows: Mapping[str, int]) -> str:
         "audit": ("audit record", "audit records"),
     }
     counts = ((rows.get(table, 0), *each) for table, each in words.items())
-    return ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in counts)
+    return ", ".join(counted(*count) for count in counts)

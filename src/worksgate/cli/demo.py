@@ -37,9 +37,9 @@ SIMULATOR_PORT = 8090
 def demo(*, port: int, simulator_port: int, folder: Path | None) -> None:
     """Show a whole sign-in, with a simulator of LINE WORKS.
 
-    Starts the server, the simulator and another company's OpenID provider, with two clients and
-    four people: one is disabled, one has an authenticator app. It listens on this machine alone,
-    and reads neither your settings nor your database.
+    Starts the server, the simulator and another company's OpenID provider, with two clients, four
+    people, of whom one is disabled and one has an authenticator app, and one of another company.
+    It listens on this machine alone, and reads neither your settings nor your database.
     """
     if port == simulator_port:
         raise click.UsageError("--port and --simulator-port must differ")

@@ -10,7 +10,7 @@ import click
 
 from worksgate import config as configuration
 from worksgate.cli.options import config_option, json_option
-from worksgate.cli.running import quietly, read_settings
+from worksgate.cli.running import advice_on_missing, quietly, read_settings
 
 if TYPE_CHECKING:
     from worksgate.doctor import Finding
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def doctor(*, config: Path | None, as_json: bool) -> None:
     """Examine this installation, and say what to do.
 
-    Settings, database, disk, clock, clients, sources and mail server. Nothing is changed. The exit
-    code is 1 if anything does not work.
+    Settings, database, store, disk, clock, clients, sources and mail server. Nothing is changed.
+    The exit code is 1 if anything does not work.
     """
     from worksgate.cli.findings import has_failed, print_findings_as_json, told
 
@@ -43,5 +43,6 @@ async def _findings(file: Path | None) -> AsyncIterator["Finding"]:
         for problem in error.problems:
             yield fail("settings", problem, "see docs/settings.md; nothing runs before it is right")
         return
-    async for finding in examine(settings, configuration.file_to_read(file, os.environ)):
+    settings_file = configuration.file_to_read(file, os.environ)
+    async for finding in examine(settings, settings_file, if_missing=advice_on_missing(file)):
         yield finding

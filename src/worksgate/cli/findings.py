@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 
 from worksgate.cli.printing import as_document, print_json, print_line
-from worksgate.doctor import Finding, Verdict
+from worksgate.doctor import Finding, Severity
 
 
 async def told(findings: AsyncIterator[Finding], *, silent: bool) -> list[Finding]:
@@ -18,7 +18,7 @@ async def told(findings: AsyncIterator[Finding], *, silent: bool) -> list[Findin
 
 def print_finding(finding: Finding) -> None:
     """Write a finding on a line, and what to do about it on the next."""
-    print_line(f"{finding.verdict:<4}  {finding.part}: {finding.text}")
+    print_line(f"{finding.severity:<4}  {finding.part}: {finding.text}")
     if finding.advice:
         print_line(f"      what to do: {finding.advice}")
 
@@ -31,4 +31,4 @@ def print_findings_as_json(findings: Sequence[Finding]) -> None:
 
 def has_failed(findings: Sequence[Finding]) -> bool:
     """Whether anything does not work."""
-    return any(finding.verdict is Verdict.FAIL for finding in findings)
+    return any(finding.severity is Severity.FAIL for finding in findings)

@@ -11,9 +11,10 @@ from worksgate.cli.asking import ask, is_person_there, new_password
 from worksgate.cli.options import force_option, init_config_option, password_option
 from worksgate.cli.printing import note, print_facts, print_line
 from worksgate.cli.refusals import Refusal, naming
-from worksgate.cli.running import administer, read_settings
+from worksgate.cli.running import administer, is_in_environment, read_settings
 from worksgate.directory import Account
 from worksgate.setting_values import CHECKS
+from worksgate.settings import Settings
 
 
 @click.command("init")
@@ -37,17 +38,18 @@ def init(
     """Make settings, a database and the first administrator.
 
     An administrator is marked for the administration console, which is planned. The settings
-    file names every option, commented. What is not given is asked for. Nothing is written if
-    anything is refused.
+    file says where the database is, and names every other option, commented. What is not given is
+    asked for. Nothing is written if anything is refused.
     """
     file = config or Path(os.environ.get(configuration.CONFIG_VARIABLE) or configuration.FILE_NAME)
     if file.exists() and not force:
         raise Refusal(f"{file} exists; --force replaces it")
-    chosen = _ask_for_what_is_missing(public_url)
+    chosen = _ask_for_what_is_missing(_checked("public_url", public_url))
     username = _administrator(administrator)
-    given = {"public_url": chosen, "database_url": database_url}
+    database = _checked("database_url", database_url)
+    given = {"public_url": chosen, "database_url": database or _database()}
     values = {name: value for name, value in given.items() if value is not None}
-    draft = _write_draft(file, values)
+    draft = _write_draft(file, values, is_private=database is not None)
     try:
         settings = read_settings(draft)
         account = Account(id="", username=username)
@@ -69,6 +71,22 @@ def init(
         print_facts({"Password": made.password})
         print_line("It is shown this once.")
     note("Next: worksgate client add NAME, worksgate user add USERNAME, worksgate serve")
+
+
+def _checked(name: str, value: str | None) -> str | None:
+    """What an option said, where it did: a relative path in it begins at the working folder.
+
+    Raises Refusal.
+    """
+    try:
+        return None if value is None else str(CHECKS[name](value))
+    except ValueError as problem:
+        raise Refusal(f"--{name.replace('_', '-')}: {problem}") from None
+
+
+def _database() -> str | None:
+    """The database beside the settings file; None where the environment is to decide."""
+    return None if is_in_environment("database_url") else Settings().database_url
 
 
 def _ask_for_what_is_missing(public_url: str | None) -> str | None:
@@ -93,9 +111,9 @@ def _administrator(username: str | None) -> str:
         raise Refusal(str(problem)) from None
 
 
-def _write_draft(file: Path, values: dict[str, str]) -> Path:
+def _write_draft(file: Path, values: dict[str, str], *, is_private: bool) -> Path:
     """The file under another name beside it: it takes its place when all else has worked."""
-    mode = 0o600 if "database_url" in values else 0o644
+    mode = 0o600 if is_private else 0o644
     with (
         naming(file),
         NamedTemporaryFile(

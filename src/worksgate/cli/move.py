@@ -1,6 +1,10 @@
 """``worksgate move``."""
 
+import os
 import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,6 +12,9 @@ from worksgate.cli.options import json_option
 from worksgate.cli.printing import note, print_facts, print_json, print_line, progress_bar
 from worksgate.cli.refusals import Refusal
 from worksgate.cli.running import actor, quietly
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 
 @click.command("move")
@@ -21,6 +28,7 @@ def move(*, source: str, target: str, as_json: bool) -> None:
     sqlite:////var/lib/worksgate/worksgate.db and postgresql://worksgate@db.example.com/worksgate.
     Stop the server first; nobody is signed out.
     """
+    from worksgate.directory import DirectoryUnavailable
     from worksgate.directory.engine import driver_url
     from worksgate.moving import move as move_database
 
@@ -33,10 +41,16 @@ def move(*, source: str, target: str, as_json: bool) -> None:
             "Others on this machine can see a password on the command line; PGPASSWORD or "
             "~/.pgpass keep it from them."
         )
-    with progress_bar("Moving", 100) as progress:
-        moved = quietly(
-            move_database(source, target, actor=actor(), now=time.time(), progress=progress)
-        )
+    file = _password_file(addresses)
+    try:
+        with progress_bar("Moving", 100) as progress:
+            moved = quietly(
+                move_database(source, target, actor=actor(), now=time.time(), progress=progress)
+            )
+    except DirectoryUnavailable as error:
+        if file is None or "password" not in str(error):
+            raise
+        raise Refusal(f"{error}; {_where_it_is_looked_for(file)}") from None
     to = addresses[1]
     shown = to.set(drivername=to.get_backend_name(), query={}).render_as_string()
     if as_json:
@@ -44,3 +58,30 @@ def move(*, source: str, target: str, as_json: bool) -> None:
         return
     print_facts({name: str(count) for name, count in moved.items()})
     print_line(f"All is in {shown} now, and compared. Set database_url to it, then start.")
+
+
+def _password_file(addresses: Iterable["URL"]) -> Path | None:
+    """The file in which a password is looked for, None where none is.
+
+    Raises Refusal where it is there and not used, for others can read it.
+    """
+    asking = [
+        each
+        for each in addresses
+        if each.get_backend_name() == "postgresql"
+        and not {"password", "passfile"} & set(each.query)
+        and each.password is None
+    ]
+    if not asking or "PGPASSWORD" in os.environ:
+        return None
+    file = Path(os.environ.get("PGPASSFILE") or Path.home() / ".pgpass")
+    if file.is_file() and file.stat().st_mode & 0o077:
+        raise Refusal(f"{file} is not used, for others can read it: chmod 600 {file}")
+    return file
+
+
+def _where_it_is_looked_for(file: Path) -> str:
+    line = "HOST:PORT:DATABASE:ROLE:PASSWORD"
+    if file.is_file():
+        return f"see the line for this database in {file}, {line}"
+    return f"no password was given: name a file with a line {line} by PGPASSFILE"

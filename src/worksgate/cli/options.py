@@ -47,6 +47,13 @@ force_option = click.option("--force", is_flag=True, help="Replace the file if i
 password_option = click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input."
 )
+temporary_option = click.option(
+    "--temporary/--permanent",
+    default=None,
+    help="Whether they must choose a password of their own at the next sign-in, within a week. "
+    "Not said, a password that is typed or made here is temporary, and one from standard input "
+    "or a file, where it may be their own, is permanent.",
+)
 reuse_option = click.option(
     "--reuse-retired-keys",
     is_flag=True,

@@ -108,6 +108,11 @@ def as_document(value: Any, hidden: Iterable[str] = ()) -> dict[str, Any]:
     return {name: _plain(name, getattr(value, name)) for name in names if name not in set(hidden)}
 
 
+def counted(number: int, one: str, many: str) -> str:
+    """A number with the thing that was counted."""
+    return f"{number} {one if number == 1 else many}"
+
+
 def iso(seconds: float | None) -> str | None:
     """A time in UTC, to the second."""
     if seconds is None:

@@ -41,11 +41,12 @@ def _is_told_by_its_text(error: Exception) -> bool:
     """Whether another room wrote the text for us. Imported now: only an error needs them."""
     from worksgate.administration import NotFound, Refused, Unfinished
     from worksgate.backup import BackupError
-    from worksgate.credentials import HashingBusy, WeakPassword
-    from worksgate.directory import Conflict, DirectoryUnavailable
+    from worksgate.credentials import HashingBusy
+    from worksgate.directory import Conflict, DatabaseInUse, DirectoryUnavailable
     from worksgate.directory.migrations import SchemaTooNew
     from worksgate.listening import CannotListen
     from worksgate.moving import MoveRefused
+    from worksgate.password_policy import WeakPassword
     from worksgate.store import StoreUnavailable
 
     return isinstance(
@@ -56,6 +57,7 @@ def _is_told_by_its_text(error: Exception) -> bool:
         | Conflict
         | WeakPassword
         | HashingBusy
+        | DatabaseInUse
         | DirectoryUnavailable
         | SchemaTooNew
         | BackupError

@@ -46,9 +46,9 @@ def _read_address(_context: click.Context, _parameter: click.Parameter, address:
 
 @click.group("rules", cls=CommandGroup)
 def app() -> None:
-    """Rules: who may sign in from where and when, and by a second factor or not.
+    """Rules: who may sign in, from where and when.
 
-    They are set by worksgate client set --rule.
+    They also say who is asked for a second factor, and are set by worksgate client set --rule.
     """
 
 

@@ -13,6 +13,7 @@ from worksgate.settings import Settings
 
 if TYPE_CHECKING:
     from worksgate.administration import Administration
+    from worksgate.directory import Account
 
 T = TypeVar("T")
 
@@ -23,29 +24,35 @@ def read_settings(file: Path | None, **overrides: object) -> Settings:
 
 
 def read_installation(file: Path | None) -> Settings:
-    """The settings of an installation that somebody has named, or whose database is there.
+    """The settings of an installation whose database is there.
 
-    Without a settings file or a variable the database is looked for in the working folder: made
-    there by mistake, an empty one would look like the real one. Raises ConfigurationError, or
-    Refusal.
+    Made by mistake, an empty one would look like the real one: only init, migrate, serve and demo
+    make one, and restore and move where they are told to. Raises ConfigurationError, or Refusal.
     """
     settings = read_settings(file)
     database = settings.database_file
-    if database is not None and not database.exists() and not _is_named(file):
-        raise Refusal(
-            f"there is no database at {database}; there is no {config.FILE_NAME} here and no "
-            f"{config.SYSTEM_FILE}: name the settings with --config FILE, or make an installation "
-            "with worksgate init"
-        )
+    if database is not None and not database.exists():
+        raise Refusal(f"there is no database at {database}; {advice_on_missing(file)}")
     check_access(settings)
     return settings
 
 
-def _is_named(file: Path | None) -> bool:
-    """Whether a settings file or the environment says where the database is."""
-    variable = f"{config.PREFIX}DATABASE_URL"
-    in_environment = variable in os.environ or f"{variable}_FILE" in os.environ
-    return in_environment or config.file_to_read(file, os.environ) is not None
+def advice_on_missing(file: Path | None) -> str:
+    """What to do where the database is not there."""
+    if is_in_environment("database_url"):
+        return "WORKSGATE_DATABASE_URL says so; worksgate migrate makes one there"
+    if found := config.file_to_read(file, os.environ):
+        return f"see database_url in {found}; worksgate migrate makes one there"
+    return (
+        f"there is no {config.FILE_NAME} here and no {config.SYSTEM_FILE}: name the settings with "
+        "--config FILE, or make an installation with worksgate init"
+    )
+
+
+def is_in_environment(setting: str) -> bool:
+    """Whether a variable says what this setting is, or where that stands."""
+    variable = config.PREFIX + setting.upper()
+    return variable in os.environ or f"{variable}_FILE" in os.environ
 
 
 def check_access(settings: Settings) -> None:
@@ -64,6 +71,11 @@ def administer(settings: Settings, work: Callable[["Administration"], Awaitable[
             return await work(administration)
 
     return quietly(administering())
+
+
+async def all_users(administration: "Administration") -> list["Account"]:
+    """All people of the built-in directory, for ``administer``."""
+    return [account async for account in administration.users()]
 
 
 def quietly(work: Coroutine[Any, Any, T]) -> T:

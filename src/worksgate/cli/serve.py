@@ -1,5 +1,6 @@
 """``worksgate serve``."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -9,7 +10,10 @@ import click
 
 from worksgate.cli.options import config_option
 from worksgate.cli.refusals import Refusal
-from worksgate.cli.running import check_access, read_settings, run
+from worksgate.cli.running import check_access, quietly, read_settings, run
+from worksgate.config import file_to_read
+from worksgate.settings import Settings
+from worksgate.valkey_address import is_valkey
 
 
 @click.command("serve")
@@ -60,22 +64,31 @@ def serve(
 
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nothing is there yet to be read again
-    # What is wrong with the database is told now, and in one line. One that several nodes share is
-    # migrated when its administrator says so.
+    # What is wrong with the database or with Valkey is told now, and in one line. A database that
+    # several nodes share is migrated when its administrator says so.
     prepare = migrate if settings.database_file is not None else require_migrated
     run(prepare(settings.database_url))
+    if is_valkey(settings.store_url):
+        quietly(_check_store(settings))
     try:
         server.serve(
             settings,
             workers=workers,
             tls_cert=tls_cert,
             tls_key=tls_key,
-            source=SettingsSource(config, {"host": host, "port": port}),
+            source=SettingsSource(file_to_read(config, os.environ), {"host": host, "port": port}),
         )
     except KeyboardInterrupt:
         pass
     except SystemExit as ended:  # uvicorn has its own code for a start that failed
         sys.exit(ended.code and 1)
+
+
+async def _check_store(settings: Settings) -> None:
+    """Open the store and close it again. Raises StoreUnavailable."""
+    from worksgate.bootstrap import open_store
+
+    await (await open_store(settings)).close()
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:

@@ -17,7 +17,7 @@ from worksgate.source_settings import DirectorySettings, OidcSettings, SourceSet
 
 @click.group("source", cls=CommandGroup)
 def app() -> None:
-    """Identity sources: where people's passwords are, or who else signs them in.
+    """Identity sources: who checks people's passwords.
 
     They are tables of the settings file.
     """

@@ -231,7 +231,7 @@ class LineWorks:
     async def user_info(
         self, access_token: str, *, credentials: Credentials | None = None
     ) -> Exchange:
-        """Post the access token to the User Info Return API (steps 9 and 10)."""
+        """Post the access token to the User info return API (steps 9 and 10)."""
         form = [*self._client(credentials), ("access_token", access_token)]
         return await self.post(self.endpoints.user_info, form)
 

@@ -21,6 +21,10 @@ class DirectoryUnavailable(Exception):
     """The database does not answer."""
 
 
+class DatabaseInUse(Exception):
+    """Somebody else uses a database that must be left alone; one sentence for the administrator."""
+
+
 class Conflict(ValueError):
     """The name, the external key or the works account belongs to another; the text says which."""
 

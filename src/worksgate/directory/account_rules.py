@@ -4,9 +4,9 @@ import re
 import secrets
 from collections.abc import Iterable
 
-from worksgate.credentials import WeakPassword, check_new_password
 from worksgate.directory import Account
 from worksgate.oauth.user_info import check_external_key, check_works_account
+from worksgate.password_policy import WeakPassword, check_new_password
 from worksgate.sources import Person
 from worksgate.throttle import account_key
 

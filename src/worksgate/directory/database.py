@@ -10,7 +10,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import chain
 from typing import Any, Self
 
@@ -26,10 +26,12 @@ from worksgate.directory.leases import Leases
 from worksgate.directory.occupancy import Occupancy, occupancy
 from worksgate.directory.people import People
 from worksgate.directory.queries import AuditFilter
+from worksgate.directory.reachability import Reachability
 from worksgate.directory.rows import event_values
 from worksgate.directory.transaction import Transaction
 from worksgate.directory.verbs import Outpaced, finished
 from worksgate.oauth.model import Client
+from worksgate.postgres_address import is_postgres
 from worksgate.throttle import account_key
 
 SIGNING_KEY = "signing"
@@ -42,8 +44,9 @@ _EVENTS_AT_ONCE = 500
 class Directory:
     """Accounts, clients, keys and the audit log."""
 
-    def __init__(self, engines: Engines) -> None:
+    def __init__(self, engines: Engines, reachability: Reachability | None = None) -> None:
         self._engines = engines
+        self._reachability = reachability
         self._insert_one = _insert_events(engines.write, 1)
         self._insert_many = _insert_events(engines.write, _EVENTS_AT_ONCE)
         self.unfinished: set[asyncio.Task[Any]] = set()
@@ -58,7 +61,8 @@ class Directory:
 
         Raises ValueError where the address is not one that Worksgate can use.
         """
-        return cls(open_engines(database_url, reply_timeout=REPLY_TIMEOUT))
+        engines = open_engines(database_url, reply_timeout=REPLY_TIMEOUT)
+        return cls(engines, Reachability() if is_postgres(database_url) else None)
 
     async def close(self) -> None:
         """Finish what has begun and close all connections."""
@@ -235,15 +239,20 @@ class Directory:
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A connection for one question."""
         with outages():
-            async with self._engines.read.connect() as connection:
+            async with self._watched(self._engines.read.connect()) as connection:
                 yield connection
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that commits at the end of the block."""
         with outages():
-            async with self._engines.write.begin() as connection:
+            async with self._watched(self._engines.write.begin()) as connection:
                 yield connection
+
+    def _watched(
+        self, opening: AbstractAsyncContextManager[AsyncConnection]
+    ) -> AbstractAsyncContextManager[AsyncConnection]:
+        return opening if self._reachability is None else self._reachability.watching(opening)
 
     @finished
     async def _page_after(self, username_key: str) -> list[Account]:

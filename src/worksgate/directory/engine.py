@@ -12,6 +12,7 @@ for its lock.
 """
 
 import asyncio
+import sqlite3
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -39,9 +40,9 @@ from worksgate.directory.postgres_engine import (
 from worksgate.postgres_address import PostgresAddress, is_postgres
 
 BUSY_TIMEOUT = 5.0
-"""Seconds that a writer waits for the others."""
+"""Seconds that a statement waits for others: for a lock, or for a connection."""
 REPLY_TIMEOUT = 30.0
-"""Seconds that the directory waits for PostgreSQL; an import of thousands is one statement."""
+"""Seconds that PostgreSQL gets for a statement: a search of a large audit log takes a while."""
 READERS = 4
 _ENDING = 1.0
 """Seconds that the threads of closed connections get to end."""
@@ -78,8 +79,9 @@ def open_engines(
 ) -> Engines:
     """Engines for a database; nothing is connected yet. The timeouts are in seconds.
 
-    ``reply_timeout`` is after how long PostgreSQL's silence is an outage: never, unless it is
-    given, for there are statements that take their time.
+    ``busy_timeout`` is for how long others are waited for. ``reply_timeout`` is what PostgreSQL
+    gets for a statement: no limit, unless it is given, for there are statements that take their
+    time.
 
     Raises ValueError where the address is not one that Worksgate can use.
     """
@@ -151,8 +153,9 @@ def _sqlite_engine(
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # the driver would begin deferred transactions
-        for pragma in (*_PRAGMAS, *pragmas):
-            _execute(connection, pragma)
+        with _naming(url.database or ""):
+            for pragma in (*_PRAGMAS, *pragmas):
+                _execute(connection, pragma)
 
     @event.listens_for(engine.sync_engine, "begin")
     def start(connection: Connection) -> None:
@@ -178,7 +181,18 @@ async def _open_sqlite(file: str, busy_timeout: float, threads: _Threads) -> aio
     connection._thread.daemon = True  # as SQLAlchemy does: it must not keep the process alive
     threads -= {thread for thread in threads if thread.ident and not thread.is_alive()}
     threads.add(connection._thread)
-    return await connection
+    with _naming(file):
+        return await connection
+
+
+@contextmanager
+def _naming(file: str) -> Iterator[None]:
+    """What SQLite says of a file that it cannot open names the file."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        error.args = (f"{file}: {error}",)
+        raise
 
 
 def _drop(opening: asyncio.Future[aiosqlite.Connection]) -> None:

@@ -86,6 +86,13 @@ class FactorRows:
                 recovery_codes_left=await _count(connection, _CODES.c.subject_id == subject_id),
             )
 
+    @finished
+    async def holders(self) -> frozenset[str]:
+        """The subjects that have a second factor."""
+        query = select(_TOTP.c.subject_id).union(select(_PASSKEYS.c.subject_id))
+        async with self._connections.reading() as connection:
+            return frozenset(await connection.scalars(query))
+
     # TOTP
 
     @finished
@@ -97,7 +104,7 @@ class FactorRows:
 
     @finished
     async def keep_totp(self, totp: TotpSecret, event: AuditEvent) -> None:
-        """Keep a secret in the place of the one that the person may have had."""
+        """Keep a secret in place of the one that the person may have had."""
         values = {column.name: getattr(totp, column.name) for column in _TOTP.c}
         async with self._connections.writing() as connection:
             await connection.execute(delete(_TOTP).where(_TOTP.c.subject_id == totp.subject_id))

@@ -136,7 +136,9 @@ class Importer:
         if password.refusal is not None:
             return _refused(entry, password.refusal)
         if before is not None and not self._options.update:
-            return _refused(entry, f"there is already a person called {before.username}")
+            return _refused(
+                entry, f"there is already a person called {before.username}; --update changes them"
+            )
         after = self._with_password(entry.onto(before or self._candidate(entry)), entry, password)
         if after == before:
             return _Step(_row(entry, ImportOutcome.UNCHANGED, after))

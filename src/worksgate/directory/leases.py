@@ -16,11 +16,14 @@ from typing import Any, Final
 from sqlalchemy import TextClause, delete, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from worksgate.directory import schema
+from worksgate.directory import DatabaseInUse, schema
 from worksgate.directory.verbs import Connections, finished
 
-SERVER: Final = "purging"
-"""The lease that some process of a running server always holds: it removes what has expired."""
+PURGING: Final = "purging"
+"""The lease of the process that removes what has expired."""
+
+SERVING: Final = "serving"
+"""The lease of one of the processes that serve without removing anything (``purge_interval`` 0)."""
 
 SECONDS: Final = 30.0
 """How long a lease is held at a time; it is renewed in a third of that."""
@@ -71,6 +74,20 @@ async def holder_of(connection: AsyncConnection, name: str) -> str | None:
     )
     found: str | None = await connection.scalar(question, {"name": name})
     return found
+
+
+async def check_stopped(connection: AsyncConnection) -> None:
+    """Raise DatabaseInUse where a server uses the database."""
+    if holder := await server_on(connection):
+        raise DatabaseInUse(
+            f"the server is running ({holder}): stop it first; one that was killed is forgotten "
+            f"after {SECONDS:.0f} seconds"
+        )
+
+
+async def server_on(connection: AsyncConnection) -> str | None:
+    """A process of a server that runs on the database: one always holds one of the two leases."""
+    return await holder_of(connection, PURGING) or await holder_of(connection, SERVING)
 
 
 def _taking(connection: AsyncConnection) -> TextClause:

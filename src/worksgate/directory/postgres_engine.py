@@ -20,6 +20,8 @@ POSTGRES_CONNECTIONS = 5
 """Of each process, for the directory; see ``store.postgres`` for how many that makes."""
 
 CONNECT_TIMEOUT = 2.0
+REPLY_GRACE = 0.25
+"""Seconds that a reply may be under way: the server is to end a statement, and we are to hear."""
 
 NO_TABLES = "the database has no tables yet: run worksgate migrate"
 TAKEN = "the name or one of the keys has just been taken"
@@ -36,18 +38,18 @@ def postgres_engines(
 ) -> tuple[AsyncEngine, AsyncEngine, AsyncEngine]:
     """To read, to write and to migrate, over the same few connections.
 
-    ``busy_timeout`` is how many seconds a statement waits for others or for its end.
+    ``busy_timeout`` is how many seconds a statement waits for locks of others, ``reply_timeout``
+    how many it may take in all, without a limit where that is None.
     """
-    limit = f"{busy_timeout * 1_000:.0f}"
     connect = partial(
         _connect,
         address,
         {
-            "statement_timeout": limit,
-            "lock_timeout": limit,
-            "idle_in_transaction_session_timeout": f"{2 * busy_timeout * 1_000:.0f}",
+            "statement_timeout": _milliseconds(reply_timeout or 0.0),
+            "lock_timeout": _milliseconds(busy_timeout),
+            "idle_in_transaction_session_timeout": _milliseconds(2 * busy_timeout),
         },
-        reply_timeout,
+        reply_timeout and reply_timeout + REPLY_GRACE,
     )
     engine = create_async_engine(
         URL.create(_DRIVER),  # the address itself goes to asyncpg alone
@@ -65,6 +67,11 @@ def postgres_engines(
         engine.execution_options(isolation_level="SERIALIZABLE"),
         engine.execution_options(isolation_level="READ COMMITTED"),
     )
+
+
+def _milliseconds(seconds: float) -> str:
+    """A time limit as the server takes it; 0 is none."""
+    return f"{seconds * 1_000:.0f}"
 
 
 def postgres_url(address: PostgresAddress) -> URL:
@@ -105,14 +112,14 @@ def postgres_refusal(error: Exception) -> Exception:
 
 
 async def _connect(
-    address: PostgresAddress, settings: Mapping[str, str], reply_timeout: float | None
+    address: PostgresAddress, settings: Mapping[str, str], command_timeout: float | None
 ) -> Any:
     """A connection. What asyncpg raises here SQLAlchemy does not know; it becomes an OSError."""
     import asyncpg  # type: ignore[import-untyped]  # asyncpg has no types
 
     try:
         return await address.connect(
-            settings, within=CONNECT_TIMEOUT, command_timeout=reply_timeout
+            settings, within=CONNECT_TIMEOUT, command_timeout=command_timeout
         )
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         told = getattr(error, "message", None) or str(error)

@@ -7,6 +7,7 @@ breaks is a finding, too. The text of a finding holds no secret.
     settings_check   addresses, proxies, and who can read the secrets of the settings file
     machine_check    the folder of the database, the disk, the clock
     database_check   the database, its keys, and what the clients in it need
+    store_check      the store of codes and tokens, opened as the server opens it
     source_check     one identity source: can it be reached, and what does it say of somebody
     ldap_advice      what to do about each fault of an LDAP directory
 """
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Verdict(StrEnum):
+class Severity(StrEnum):
     """How bad it is."""
 
     OK = "ok"
@@ -28,21 +29,21 @@ class Finding:
     """One thing that was looked at: which part, what is the case, and what to do if it is bad."""
 
     part: str
-    verdict: Verdict
+    severity: Severity
     text: str
     advice: str = ""
 
 
 def ok(part: str, text: str) -> Finding:
     """All is well."""
-    return Finding(part, Verdict.OK, text)
+    return Finding(part, Severity.OK, text)
 
 
 def warn(part: str, text: str, advice: str) -> Finding:
     """It works, but not as it should, or not for long."""
-    return Finding(part, Verdict.WARN, text, advice)
+    return Finding(part, Severity.WARN, text, advice)
 
 
 def fail(part: str, text: str, advice: str) -> Finding:
     """It does not work."""
-    return Finding(part, Verdict.FAIL, text, advice)
+    return Finding(part, Severity.FAIL, text, advice)

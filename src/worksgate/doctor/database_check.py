@@ -1,5 +1,6 @@
 """Whether the database answers, is of this version, and holds what a sign-in needs."""
 
+import shutil
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 
@@ -9,21 +10,25 @@ from worksgate.access_rules import parse_rules
 from worksgate.directory import DirectoryUnavailable
 from worksgate.directory.engine import Engines, open_engines, outages
 from worksgate.directory.migrations import HEAD, is_newer_and_serves, revision_of
-from worksgate.doctor import Finding, Verdict, fail, ok, warn
+from worksgate.doctor import Finding, Severity, fail, ok, warn
 from worksgate.oauth.model import Client
 from worksgate.settings import Settings
 
-DATABASE, KEYS, CLIENTS, CLOCK = "database", "keys", "clients", "clock"
+DATABASE, KEYS, CLIENTS, CLOCK, BACKUPS = "database", "keys", "clients", "clock", "backups"
 
-PATIENCE = 2.0
+LOCK_TIMEOUT = 2.0
 """Seconds that a lock is waited for."""
+REPLY_TIMEOUT = 5.0
+"""Seconds that an answer is waited for."""
 MOST_SKEW = 30.0
 """Seconds that the clocks of this machine and of a database server may be apart."""
 
 
 async def examine_database(settings: Settings) -> AsyncIterator[Finding]:
     """The database, which is there. It is read, and locked for a moment, but not written to."""
-    engines = open_engines(settings.database_url, busy_timeout=PATIENCE)
+    engines = open_engines(
+        settings.database_url, busy_timeout=LOCK_TIMEOUT, reply_timeout=REPLY_TIMEOUT
+    )
     try:
         with outages():
             async with engines.read.connect() as connection:
@@ -32,7 +37,8 @@ async def examine_database(settings: Settings) -> AsyncIterator[Finding]:
             yield await _of_writing(engines)
             if settings.database_file is None:
                 yield await _of_clock(engines)
-            if of_revision.verdict is Verdict.OK:
+                yield _of_programs()
+            if of_revision.severity is Severity.OK:
                 async with engines.read.connect() as connection:
                     yield await connection.run_sync(_of_keys)
     except DirectoryUnavailable as error:
@@ -50,17 +56,20 @@ def is_usable(findings: Iterable[Finding]) -> bool:
     of_revision = next((each for each in found if each.part == DATABASE), None)
     return (
         of_revision is not None
-        and of_revision.verdict is Verdict.OK
-        and all(each.verdict is not Verdict.FAIL for each in found)
+        and of_revision.severity is Severity.OK
+        and all(each.severity is not Severity.FAIL for each in found)
     )
 
 
 def examine_clients(clients: Iterable[Client], settings: Settings) -> Iterator[Finding]:
     """Whether each client has sources that there are, and rules that can be read."""
     known = {each.name for each in settings.all_sources}
-    enabled = [client for client in clients if client.enabled]
+    registered = list(clients)
+    enabled = [client for client in registered if client.enabled]
     if not enabled:
-        yield warn(CLIENTS, "there is no client that is enabled", "worksgate client add NAME")
+        name = registered[0].name if len(registered) == 1 else "NAME"
+        advice = f"worksgate client {'enable' if registered else 'add'} {name}"
+        yield warn(CLIENTS, "there is no client that is enabled", advice)
     for client in enabled:
         yield from _of_client(client, known)
 
@@ -69,8 +78,8 @@ def _of_client(client: Client, known: set[str]) -> Iterator[Finding]:
     unknown = [name for name in client.sources if name not in known]
     problems = list(_problems_of_rules(client))
     if unknown:
-        verdict = warn if known.intersection(client.sources) else fail
-        yield verdict(
+        as_bad = warn if known.intersection(client.sources) else fail
+        yield as_bad(
             CLIENTS,
             f"{client.name} takes people of {', '.join(unknown)}, which the settings do not have",
             f"add a [[source]], or say worksgate client set {client.name} --source NAME",
@@ -147,6 +156,19 @@ async def _of_clock(engines: Engines) -> Finding:
             "set both by NTP: codes and sessions end by the clock",
         )
     return ok(CLOCK, f"it is within {max(1, round(abs(skew)))} s of the database server's")
+
+
+def _of_programs() -> Finding:
+    """What ``backup`` and ``restore`` call on PostgreSQL."""
+    missing = [name for name in ("pg_dump", "pg_restore") if shutil.which(name) is None]
+    if missing:
+        return warn(
+            BACKUPS,
+            f"backups can be neither written nor restored here: there is no {missing[0]}",
+            "install PostgreSQL's client programs, as new as the server or newer, or write "
+            "backups on a machine that has them",
+        )
+    return ok(BACKUPS, "pg_dump and pg_restore are there")
 
 
 def _of_keys(connection: Connection) -> Finding:

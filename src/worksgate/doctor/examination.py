@@ -13,24 +13,36 @@ from worksgate.doctor.database_check import (
 from worksgate.doctor.machine_check import examine_machine
 from worksgate.doctor.settings_check import examine_settings
 from worksgate.doctor.source_check import examine_source
+from worksgate.doctor.store_check import examine_store
 from worksgate.settings import Settings
 from worksgate.source_settings import DirectorySettings
 
 MAIL = "mail"
 
 
-async def examine(settings: Settings, file: Path | None) -> AsyncIterator[Finding]:
-    """All that can be found out from here; ``file`` is where the settings come from, if any."""
+async def examine(
+    settings: Settings, file: Path | None, *, if_missing: str
+) -> AsyncIterator[Finding]:
+    """All that can be found out from here.
+
+    ``file`` is where the settings come from, if any, and ``if_missing`` what to do where there is
+    no database.
+    """
     for finding in examine_settings(settings, file):
         yield finding
     database = settings.database_file
     if database is not None:
         for finding in examine_machine(database):
             yield finding
-    found = list(_missing(database)) or [each async for each in examine_database(settings)]
+    found = list(_missing(database, if_missing)) or [
+        each async for each in examine_database(settings)
+    ]
     for finding in found:
         yield finding
-    if is_usable(found):
+    usable = is_usable(found)
+    if settings.store_url or (usable and database is None):  # an SQLite file was just looked at
+        yield await examine_store(settings)
+    if usable:  # the clients are in the database, whatever the store does
         async for finding in _examine_contents(settings):
             yield finding
     for source in settings.all_sources:
@@ -41,13 +53,9 @@ async def examine(settings: Settings, file: Path | None) -> AsyncIterator[Findin
         yield await _examine_mail(settings)
 
 
-def _missing(database: Path | None) -> Iterator[Finding]:
+def _missing(database: Path | None, advice: str) -> Iterator[Finding]:
     if database is not None and not database.exists():
-        yield fail(
-            DATABASE,
-            f"there is none at {database}",
-            "worksgate migrate makes one; if there should be one, see database_url",
-        )
+        yield fail(DATABASE, f"there is none at {database}", advice)
 
 
 async def _examine_contents(settings: Settings) -> AsyncIterator[Finding]:

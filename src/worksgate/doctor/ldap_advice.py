@@ -1,10 +1,50 @@
-"""What to do about a fault of an LDAP directory, by the words in which it is told.
+"""What to do about a fault of an LDAP directory.
 
-The words are ours, OpenSSL's and the system's. A fault whose words are not known here gets the
-advice that fits every source.
+A fault that the source has found itself has a name. Others are known by the words of ldap3, OpenSSL
+and the system. One that is neither gets the advice that fits every source.
 """
 
 import re
+from collections.abc import Mapping
+
+from worksgate.sources import SourceFault, SourceFinding
+
+_SILENT = (
+    "a firewall may drop what is sent there, or the directory is too slow: try the port from "
+    "this machine, and see connect_timeout and timeout"
+)
+_ANOTHER_PROTOCOL = (
+    "the port speaks another way: ldaps:// belongs to 636, and ldap:// with start_tls = true to 389"
+)
+
+_BY_FAULT: Mapping[SourceFault, str] = {
+    SourceFault.SILENT: _SILENT,
+    SourceFault.NO_TLS: _ANOTHER_PROTOCOL,
+    SourceFault.SERVICE_NAME_MALFORMED: (
+        "write the whole DN into bind_dn, such as cn=worksgate,ou=services,dc=example,dc=com; "
+        "Active Directory also takes name@domain"
+    ),
+    SourceFault.SERVICE_REFUSED: (
+        "see bind_dn and bind_password: the password is wrong, or the account is unknown, locked "
+        "or expired; each try counts there"
+    ),
+    SourceFault.BASE_NOT_FOUND: (
+        "see base_dn: the directory has no such entry, or does not let the service account see it"
+    ),
+    SourceFault.MAY_NOT_READ: "let the service account read below base_dn",
+    SourceFault.PERSON_NOT_FOUND: (
+        "see user_filter and base_dn: nobody is found by this name, or more than one"
+    ),
+    SourceFault.PERSON_NOT_IN_GROUP: (
+        "put the person into one of required_groups, or see how the groups are written there"
+    ),
+    SourceFault.ACCOUNT_UNUSABLE: (
+        "have the account put right in the directory: nobody signs in with it as it is"
+    ),
+    SourceFault.ATTRIBUTE_MISSING: (
+        "give the person that attribute, or name another one in the settings"
+    ),
+}
 
 _BY_WORDS = (
     (
@@ -36,52 +76,15 @@ _BY_WORDS = (
     ),
     (
         "EOF occurred in violation of protocol|WRONG_VERSION_NUMBER|wrong version number"
-        "|session terminated by server|does not begin TLS|startTLS",
-        "the port speaks another way: ldaps:// belongs to 636, and ldap:// with start_tls = true "
-        "to 389",
+        "|session terminated by server|startTLS",
+        _ANOTHER_PROTOCOL,
     ),
-    (
-        r"service account is refused.*(result 34|not a DN|invalidDNSyntax)",
-        "write the whole DN into bind_dn, such as cn=worksgate,ou=services,dc=example,dc=com; "
-        "Active Directory also takes name@domain",
-    ),
-    (
-        "service account is refused",
-        "see bind_dn and bind_password: the password is wrong, or the account is unknown, locked "
-        "or expired; each try counts there",
-    ),
-    (
-        "noSuchObject|nothing can be seen of",
-        "see base_dn: the directory has no such entry, or does not let the service account see it",
-    ),
-    (
-        "insufficientAccessRights",
-        "let the service account read below base_dn",
-    ),
-    (
-        "not exactly one entry matches",
-        "see user_filter and base_dn: nobody is found by this name, or more than one",
-    ),
-    (
-        "in none of required_groups",
-        "put the person into one of required_groups, or see how the groups are written there",
-    ),
-    (
-        "the account is ",
-        "have the account put right in the directory: nobody signs in with it as it is",
-    ),
-    (
-        r"none that can be used|^id \(",
-        "give the person that attribute, or name another one in the settings",
-    ),
-    (
-        "timed out|no answer in time",
-        "a firewall may drop what is sent there, or the directory is too slow: try the port from "
-        "this machine, and see connect_timeout and timeout",
-    ),
+    ("timed out", _SILENT),
 )
 
 
-def advice_on(fault: str) -> str | None:
-    """What to do about a fault, or None where its words tell nothing."""
-    return next((advice for words, advice in _BY_WORDS if re.search(words, fault)), None)
+def advice_on(finding: SourceFinding) -> str | None:
+    """What to do about a fault, or None where nothing is known of it."""
+    if finding.fault is not None:
+        return _BY_FAULT[finding.fault]
+    return next((advice for words, advice in _BY_WORDS if re.search(words, finding.text)), None)

@@ -1,6 +1,7 @@
 """Whether the settings fit the place where they are used."""
 
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ PART = "settings"
 
 _RECORDS: tuple[type[Settings] | type[SourceSettings], ...] = (Settings, *SOURCE_TYPES.values())
 _SECRETS = {each.name for record in _RECORDS for each in fields(record) if not each.repr}
+_PASSWORD_IN_ADDRESS = re.compile(r"//[^/?#]*:[^/?#]*@")
 
 
 def examine_settings(settings: Settings, file: Path | None) -> Iterator[Finding]:
@@ -70,7 +72,18 @@ def _names_secret_file(variable: str) -> bool:
 
 
 def _has_secret(table: Mapping[str, Any]) -> bool:
-    return any(_SECRETS & each.keys() for each in (table, *table.get("source", ())))
+    return any(
+        _is_secret(name, value)
+        for each in (table, *table.get("source", ()))
+        for name, value in each.items()
+    )
+
+
+def _is_secret(name: str, value: object) -> bool:
+    """Whether a value is to be hidden; an address is where it holds a password."""
+    if name not in _SECRETS or not value:
+        return False
+    return not name.endswith("_url") or _PASSWORD_IN_ADDRESS.search(str(value)) is not None
 
 
 def _is_open(file: Path) -> bool:

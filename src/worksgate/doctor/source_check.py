@@ -21,10 +21,11 @@ from worksgate.sources import (
     Person,
     PersonDisabled,
     Source,
+    SourceFinding,
     SourceUnavailable,
 )
 
-Test = Callable[[str | None], Awaitable[list[tuple[bool, str]]]]
+Test = Callable[[str | None], Awaitable[list[SourceFinding]]]
 """What a source that can be examined without a sign-in has beside its contract."""
 
 _ADVICE = "see the [[source]] table in the settings, and whether the source is up"
@@ -46,7 +47,7 @@ def source_of(settings: Settings, name: str) -> SourceSettings:
     """The settings of a source. Raises CannotBeAsked where there is none of that name."""
     found = {each.name: each for each in settings.all_sources}
     if name not in found:
-        raise CannotBeAsked(f"there is no source {name!r}; there are {', '.join(found)}")
+        raise CannotBeAsked(f"there is no source {name!r}; the sources are: {', '.join(found)}")
     return found[name]
 
 
@@ -156,16 +157,16 @@ def _of_person(person: Person, part: str) -> Finding:
 
 def _told(
     part: str,
-    findings: Iterable[tuple[bool, str]],
-    advice_on: Callable[[str], str | None] = lambda _: None,
+    findings: Iterable[SourceFinding],
+    advice_on: Callable[[SourceFinding], str | None] = lambda _: None,
 ) -> list[Finding]:
     return [
-        ok(part, text) if works else fail(part, text, advice_on(text) or _ADVICE)
-        for works, text in findings
+        ok(part, each.text) if each.works else fail(part, each.text, advice_on(each) or _ADVICE)
+        for each in findings
     ]
 
 
 def _return_url(settings: Settings, name: str) -> str:
-    from worksgate.upstream_logins import LANDING_PATH
+    from worksgate.upstream_logins import CALLBACK_PATH
 
-    return f"{settings.public_url.rstrip('/')}{settings.web_login_path}{LANDING_PATH}{name}"
+    return f"{settings.public_url.rstrip('/')}{settings.web_login_path}{CALLBACK_PATH}{name}"

@@ -50,9 +50,9 @@ class Factors:
         self._hashing = BoundedPool(1, _WAITING, name="recovery-codes")
 
     def close(self) -> None:
-        """Stop the threads; what waits is dropped."""
-        self._pool.close(wait=True)
-        self._hashing.close(wait=True)
+        """Stop the threads; what waits is dropped, and what runs is not waited for."""
+        self._pool.close()
+        self._hashing.close()
 
     @property
     def passkeys_usable(self) -> bool:
@@ -78,7 +78,7 @@ class Factors:
         return await self._compute(partial(totp.new_totp, account_name, self._party.name, secret))
 
     async def confirm_totp(self, holder: Holder, secret: str, code: str, now: float) -> bool:
-        """Keep a secret, in the place of one from before, by the first code of the app.
+        """Keep a secret, instead of one from before, by the first code of the app.
 
         That code is used by it. False where the code is wrong. Raises ValueError where ``secret``
         is none of ours.

@@ -1,4 +1,4 @@
-"""Ten codes on paper, each good once, for who has lost everything else (R-81).
+"""Ten codes on paper, each good once, for those who have lost everything else (R-81).
 
 They are as short as somebody is willing to type, so what is kept of them is a slow hash with a
 salt, as of a password. All ten have the same salt: a typed code costs one hash, not ten.

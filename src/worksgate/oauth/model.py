@@ -200,7 +200,7 @@ class RefreshToken(Redeemable, frozen=True, kw_only=True):
 
 
 class AccessToken(Artifact, frozen=True, kw_only=True):
-    """Says to the User Info Return API for whom it was issued."""
+    """Says to the User info return API for whom it was issued."""
 
     kind = "access_token"
 

@@ -1,15 +1,17 @@
 """How a process serves: what it accepts, what it refuses, how it changes and how it ends.
 
 Owns the way from the listening socket to the application, and back. Knows nothing of what the
-application does: only which paths LINE WORKS calls, for they are refused last and in JSON.
+application does: whoever starts it says what is called, and how a refusal looks.
 
-accepting   takes connections from the listening socket, TLS included
-admission   what one process takes on: connections, requests, and whether it is behind
-protocol    one connection: bounded in bytes and in time, drained at the end
-refusals    the answers of a process that has too much to do
-process     one process: it starts, serves, reloads at SIGHUP and drains at SIGTERM
-workers     several of them, and the supervisor that keeps their number
-in_use      the application of now, and the one before it while its requests end
-reload      settings and certificate, read again
-tls         the certificate of now, and how long it is still good
+    acceptor           takes connections from the listening socket, TLS included
+    admission          what one process takes on: connections, requests, and whether it is behind
+    protocol           one connection: bounded in bytes and in time, drained at the end
+    uvicorn_config     the one way in which we configure uvicorn
+    process            one process: it starts, serves, reloads at SIGHUP and drains at SIGTERM
+    workers            several of them, and the supervisor that keeps their number
+    supervisor_pipe    what the supervisor and its workers tell each other
+    operations_server  the operator's own port, in the same event loop
+    application_swap   the application of now, and the one before it while its requests end
+    reload             settings and certificate, read again
+    tls                the certificate of now, and how long it is still good
 """

@@ -12,23 +12,39 @@ for whatever it accepts now would be answered late.
 import resource
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from worksgate.measures import LAG_SECONDS, Distribution
 from worksgate.peers import is_within, network_of
 from worksgate.settings import Settings
 
-if TYPE_CHECKING:
-    from worksgate.serving.refusals import Refusals
-
 CALLS_AND_PAGES = 2
 """Calls are refused where so many times as many requests are in flight as pages may be."""
-BEAT = 0.1
-"""Seconds between two beats of the event loop."""
+TICK = 0.1
+"""Seconds between two ticks of the event loop."""
 LATE = 0.5
-"""Seconds by which two beats in a row must be late before pages are refused."""
+"""Seconds by which two ticks in a row must be late before pages are refused."""
 RESERVED_FILES = 128
 """Open files that are left to databases, logs and other hosts."""
+
+
+class Refusals(Protocol):
+    """The whole answers to what is refused, ready to be written."""
+
+    @property
+    def call(self) -> bytes: ...
+
+    @property
+    def page(self) -> bytes: ...
+
+    def is_call(self, url: bytes) -> bool:
+        """Whether a request is refused last, and with ``call``."""
+        ...
+
+
+RefusalsOf = Callable[[Settings], Refusals]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,28 +89,38 @@ class Place:
 
 @dataclass(slots=True, eq=False)
 class Admission:
-    """Counts what a process has taken on."""
+    """Counts what a process has taken on.
+
+    Without ``refusals`` no request is refused. ``lag`` is how late the ticks of the event loop
+    were, in seconds.
+    """
 
     limits: Limits
-    refusals: "Refusals | None" = None
-    """What requests are refused with; without it, none is."""
+    refusals: Refusals | None = None
+    lag: Distribution = field(default_factory=lambda: Distribution(LAG_SECONDS))
     is_draining: bool = False
     connections: int = 0
     reading: set[object] = field(default_factory=set)
-    """Connections whose request has begun to be served before its body has come whole."""
+    """Connections whose request is being served, although its body has not come whole yet."""
     refused_connections: int = 0
     refused_requests: int = 0
     _by_address: Counter[str] = field(default_factory=Counter)
     _late: float = 0.0
     _late_before: float = 0.0
-    _beaten_at: float | None = None
+    _ticked_at: float | None = None
+    _refusals_of: RefusalsOf | None = None
 
-    def follow(self, settings: Settings) -> None:
+    @classmethod
+    def of(cls, settings: Settings, refusals_of: RefusalsOf | None) -> "Admission":
+        """``refusals_of`` makes the refusals, now and whenever other settings are applied."""
+        refusals = refusals_of(settings) if refusals_of else None
+        return cls(Limits.of(settings), refusals, _refusals_of=refusals_of)
+
+    def apply(self, settings: Settings) -> None:
         """From now on these settings say what is taken on, and what a refusal looks like."""
-        from worksgate.serving.refusals import Refusals  # the pages, for the process that serves
-
         self.limits = Limits.of(settings)
-        self.refusals = Refusals.of(settings)
+        if self._refusals_of is not None:
+            self.refusals = self._refusals_of(settings)
 
     def place_for(self, address: str) -> Place | None:
         """A place for a connection from this address, or None where there is none left."""
@@ -127,12 +153,13 @@ class Admission:
         """Whether the event loop has been late twice in a row: once is a hiccup."""
         return min(self._late, self._late_before) > LATE
 
-    def beat(self, now: float | None = None) -> None:
-        """Called every ``BEAT`` seconds by the event loop, or later when it is behind."""
+    def tick(self, now: float | None = None) -> None:
+        """Called every ``TICK`` seconds by the event loop, or later when it is behind."""
         now = time.monotonic() if now is None else now
-        if self._beaten_at is not None:
-            self._late_before, self._late = self._late, now - self._beaten_at - BEAT
-        self._beaten_at = now
+        if self._ticked_at is not None:
+            self._late_before, self._late = self._late, max(0.0, now - self._ticked_at - TICK)
+            self.lag.observe(self._late)
+        self._ticked_at = now
 
     def _counted_as(self, address: str) -> str | None:
         if not self.limits.connections_per_address or is_within(address, self.limits.trusted):

@@ -20,14 +20,12 @@ import structlog
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
-from worksgate.serving.accepting import Acceptor
+from worksgate.serving.acceptor import Acceptor
 from worksgate.serving.admission import Place
-from worksgate.serving.configuration import ServerConfig
-from worksgate.serving.line import Drain, Line, Reload, Reloaded, Said
-from worksgate.serving.protocol import BoundedHttpProtocol
+from worksgate.serving.protocol import BoundedHttpProtocol, ServerConfig
 from worksgate.serving.reload import Reloading
+from worksgate.serving.supervisor_pipe import Drain, Reload, Reloaded, SupervisorPipe, WorkerState
 from worksgate.serving.tls import Expiry
-from worksgate.settings import Settings
 
 DRAIN = 5.0
 """Seconds that open connections get at the end, however busy they are."""
@@ -41,9 +39,9 @@ _log = structlog.get_logger(__name__)
 
 
 class Server(uvicorn.Server):
-    """Serves with what ``server_config`` made; ``settings`` say how much is taken on.
+    """Serves with what ``server_config`` made.
 
-    ``line`` leads to the supervisor, for a worker. Without ``reloading`` SIGHUP is ignored.
+    ``supervisor`` is the pipe to it, for a worker. Without ``reloading`` SIGHUP is ignored.
     """
 
     config: ServerConfig
@@ -51,18 +49,16 @@ class Server(uvicorn.Server):
     def __init__(
         self,
         config: ServerConfig,
-        settings: Settings,
         *,
         reloading: Reloading | None = None,
         expiry: Expiry | None = None,
-        line: Line | None = None,
+        supervisor: SupervisorPipe | None = None,
     ) -> None:
         super().__init__(config)
         self._admission = config.admission
-        self._settings = settings
         self._reloading = reloading
         self._expiry = expiry
-        self._line = line
+        self._supervisor = supervisor
         self._acceptors: list[Acceptor] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._must_reload = False
@@ -75,15 +71,16 @@ class Server(uvicorn.Server):
         await self.lifespan.startup()
         if self.lifespan.should_exit:
             raise SystemExit(STARTUP_FAILURE)
-        self._admission.follow(self._settings)
         for listening in sockets or []:
             acceptor = Acceptor(listening, self._admission, self._connect, self.config.ssl)
             await acceptor.start(self.config.backlog)
             self._acceptors.append(acceptor)
         self.servers = []
-        if self._line is not None:
-            asyncio.get_running_loop().add_reader(self._line.fileno(), self._hear)
-            self._line.say(Said.READY)
+        if self._supervisor is not None:
+            asyncio.get_running_loop().add_reader(self._supervisor.fileno(), self._follow_order)
+            self._supervisor.send(WorkerState.READY)  # which says so in the log
+        else:
+            self.tell("server.ready")
         self.started = True
 
     def _connect(self, place: Place | None) -> BoundedHttpProtocol:
@@ -92,10 +89,14 @@ class Server(uvicorn.Server):
         protocol.needs_place = True
         return protocol
 
+    def tell(self, event: str, **values: object) -> None:
+        """Log where this server is on its way from start to end."""
+        _log.info(event, **values)
+
     # While it serves
 
     async def on_tick(self, counter: int) -> bool:
-        self._admission.beat()
+        self._admission.tick()
         if self._must_reload:
             self._must_reload = False
             if self._reloading is not None:
@@ -106,28 +107,28 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     def _go_when_replaced(self) -> None:
-        if self._is_leaving and self._line is not None:
+        if self._is_leaving and self._supervisor is not None:
             if self._leaves_at is None:
                 self._leaves_at = time.monotonic() + REPLACED_WITHIN
-                self._line.say(Said.LEAVING)
+                self._supervisor.send(WorkerState.LEAVING)
             elif time.monotonic() > self._leaves_at:
                 self.should_exit = True
 
-    def _hear(self) -> None:
-        """What the supervisor says; without one nobody serves on."""
-        order = self._line.hear() if self._line is not None else Drain()
+    def _follow_order(self) -> None:
+        """Do what the supervisor says; without one nobody serves on."""
+        order = self._supervisor.receive() if self._supervisor is not None else Drain()
         if isinstance(order, Reload):
-            self._spawn(self._obey(order))
+            self._spawn(self._reload(order))
         else:
-            if self._line is not None:
-                asyncio.get_running_loop().remove_reader(self._line.fileno())
+            if self._supervisor is not None:
+                asyncio.get_running_loop().remove_reader(self._supervisor.fileno())
             self.should_exit = True
 
-    async def _obey(self, order: Reload) -> None:
-        if self._reloading is not None:
-            await self._reloading.take_on(order.settings, certificate=order.certificate)
-        if self._line is not None:
-            self._line.say(Reloaded(order.number))
+    async def _reload(self, order: Reload) -> None:
+        if self._reloading is None or self._supervisor is None:
+            return
+        is_applied = await self._reloading.take_on(order.settings, certificate=order.certificate)
+        self._supervisor.send(Reloaded(order.number, is_applied))
 
     async def _read_again(self) -> None:
         if self._reloading is not None:
@@ -143,7 +144,7 @@ class Server(uvicorn.Server):
     # The end
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        _log.info("server.draining", connections=len(self.server_state.connections))
+        self.tell("server.draining", connections=len(self.server_state.connections))
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=DRAIN)
         self._admission.is_draining = True
@@ -179,7 +180,7 @@ class Server(uvicorn.Server):
                 signal.signal(number, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self._line is None or self._is_leaving or self.should_exit:
+        if self._supervisor is None or self._is_leaving or self.should_exit:
             super().handle_exit(sig, frame)
         else:
             self._is_leaving = True

@@ -12,11 +12,11 @@ connection on which nothing comes for a moment is closed.
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from worksgate.serving.admission import Place
-from worksgate.serving.configuration import ServerConfig
-from worksgate.web.crashes import Seldom
+from worksgate.rate_limited_warning import RateLimitedWarning
+from worksgate.serving.admission import Admission, Place
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -42,7 +42,15 @@ _TOO_LARGE = (
     b"content-length: 0\r\nconnection: close\r\n\r\n"
 )
 
-_refused = Seldom("request.refused")
+_refused = RateLimitedWarning("request.refused")
+
+
+class ServerConfig(uvicorn.Config):
+    """uvicorn's configuration, with what the process takes on: a protocol is given nothing else."""
+
+    def __init__(self, app: Any, admission: Admission, **options: Any) -> None:
+        super().__init__(app, **options)
+        self.admission = admission
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
@@ -139,11 +147,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._stop_timer()
         if self._is_refused:  # what comes behind a refused request is not looked at
             return
-        if self._is_idle and (refusal := self._refusal()):
-            self._refuse(refusal)
+        if self._is_idle and (refusal := self._refusal(self.url, len(self.tasks))):
+            self._refuse(self.url, refusal)
             return
         super().on_headers_complete()
-        self._admission.reading.add(self)
         self.headers = []  # trailers land there: in the scope they would pass for headers
 
     def on_body(self, body: bytes) -> None:
@@ -165,9 +172,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: "ASGI3Application") -> None:
         if self._admission.is_draining and not self.pipeline:
             cycle.keep_alive = False
+        if cycle.more_body:  # and not before its turn: the one before it has come whole
+            self._admission.reading.add(self)
         super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
+        if self.pipeline and not self.transport.is_closing():
+            self._refuse_pipelined()
         super().on_response_complete()
         if self.transport.is_closing():
             self._wait_for_reader()
@@ -192,21 +203,32 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     # Refusing
 
-    def _refusal(self) -> bytes | None:
-        """The answer to a request for which there is no room, or None."""
+    def _refusal(self, url: bytes, tasks: int) -> bytes | None:
+        """The answer to a request for which there is no room beside so many tasks, or None."""
         refusals = self._admission.refusals
         if refusals is None:
             return None
-        is_call = refusals.is_call(self.url)
-        if self._admission.has_room(len(self.tasks), is_call=is_call):
+        is_call = refusals.is_call(url)
+        if self._admission.has_room(tasks, is_call=is_call):
             return None
         return refusals.call if is_call else refusals.page
 
-    def _refuse(self, answer: bytes) -> None:
+    def _refuse_pipelined(self) -> None:
+        """Refuse the request whose turn it is, and all behind it, where there is no room for it.
+
+        Else pages that stand behind a call would take the room that is left for calls.
+        """
+        url: bytes = self.pipeline[-1][0].scope["raw_path"]
+        # The task of the answer that is complete is still among them.
+        if refusal := self._refusal(url, len(self.tasks) - 1):
+            self.pipeline.clear()
+            self._refuse(url, refusal)
+
+    def _refuse(self, url: bytes, answer: bytes) -> None:
         """Write the answer; the connection is closed when the request has come, or soon."""
         self._is_refused = True
         self._admission.refused_requests += 1
-        path = self.url.partition(b"?")[0].decode("ascii", "replace")
+        path = url.partition(b"?")[0].decode("ascii", "replace")
         _refused.tell(path, "more requests are in flight than can be answered in time")
         self.transport.write(answer)
         self._leaving = self.loop.call_later(UNREAD_TIMEOUT, self._close)

@@ -13,7 +13,7 @@ import structlog
 
 from worksgate.config import ConfigurationError, load
 from worksgate.serving.admission import Admission
-from worksgate.serving.in_use import ApplicationInUse, Version
+from worksgate.serving.application_swap import SwappableApplication, Version
 from worksgate.serving.tls import Certificate
 from worksgate.settings import Settings
 
@@ -28,7 +28,11 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SettingsSource:
-    """Where the settings came from: the file that was named and what the command line said."""
+    """Where the settings came from: the file that was read and what the command line said.
+
+    Once a file was read it is that one, there or not: one that was found in the working folder and
+    is gone must not give way to the defaults.
+    """
 
     file: Path | None
     overrides: Mapping[str, object] = field(default_factory=dict)
@@ -64,7 +68,7 @@ class Reloading:
     def __init__(
         self,
         settings: Settings,
-        in_use: ApplicationInUse,
+        application: SwappableApplication,
         version_of: Callable[[Settings], Version],
         admission: Admission,
         *,
@@ -72,7 +76,7 @@ class Reloading:
         certificate: Certificate | None = None,
     ) -> None:
         self.settings = settings
-        self._in_use = in_use
+        self._application = application
         self._version_of = version_of
         self._admission = admission
         self._source = source
@@ -86,26 +90,29 @@ class Reloading:
             settings = await asyncio.to_thread(self._source.read, self.settings)
         await self.take_on(settings)
 
-    async def take_on(self, settings: Settings | None, *, certificate: bool = True) -> None:
-        """Use these settings, if any, and the certificate as it is now."""
+    async def take_on(self, settings: Settings | None, *, certificate: bool = True) -> bool:
+        """Use these settings, if any, and the certificate as it is now.
+
+        Returns whether the settings are in use; if not, why is logged.
+        """
         async with self._lock:
             if self._certificate is not None and certificate and self._certificate.renew():
                 _log.info("certificate.read")
-            if settings is not None:
-                await self._take_on(settings)
+            return settings is None or await self._take_on(settings)
 
-    async def _take_on(self, settings: Settings) -> None:
+    async def _take_on(self, settings: Settings) -> bool:
         names = changed(self.settings, settings)
         if names and settings.store_url == "memory:":
             # Another application would have another memory, and all that is open would be void.
             _log.warning("settings.need_a_restart", setting=", ".join(names))
-            return
+            return False
         if names:
             try:
-                await self._in_use.replace(self._version_of(settings))
+                await self._application.replace(self._version_of(settings))
             except Exception as error:  # whatever it is, the old one still serves
                 _log.error("settings.kept", detail=f"cannot start: {type(error).__name__}")
-                return
+                return False
             self.settings = settings
-            self._admission.follow(settings)
+            self._admission.apply(settings)
         _log.info("settings.read", changed=", ".join(names) or "nothing")
+        return True

@@ -3,29 +3,42 @@
 The supervisor serves nothing: it starts workers, starts those again that have died, and passes
 on what it is told. A worker that leaves serves until another one is ready. One that dies at once
 is started again after a pause that grows, for whatever kills it will likely do so again.
+
+New settings go to one worker after the other, and the first answer decides. A no, or a worker that
+dies of them, ends the round, and all goes on as it was (F-32). After a yes they are everybody's: a
+worker that cannot take them on then is replaced by one that starts with them.
 """
 
 import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from types import FrameType
+from typing import Protocol
 
 import structlog
 from uvicorn.config import STARTUP_FAILURE
 
-from worksgate.serving.line import Drain, Line, Message, Order, Reload, Reloaded, Said
 from worksgate.serving.process import SIGNALS
+from worksgate.serving.supervisor_pipe import (
+    Drain,
+    Message,
+    Order,
+    Reload,
+    Reloaded,
+    SupervisorPipe,
+    WorkerState,
+)
 from worksgate.settings import Settings
 
-AT_ONCE = 5.0
-"""Seconds within which a worker that ends has died at once."""
+EARLY_EXIT = 5.0
+"""Seconds; a worker that ends within them is started again after a pause."""
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 RELOADED_WITHIN = 15.0
@@ -35,8 +48,27 @@ ENDED_WITHIN = 12.0
 
 _log = structlog.get_logger(__name__)
 
-Start = Callable[[Line], SpawnProcess]
-"""Makes the process of a worker, not started yet, that has this end of a pipe."""
+_NOBODY_ASKED = Reload(None, certificate=False)
+
+
+class Factory(Protocol):
+    """What the supervisor makes workers with, and asks what they are to be told."""
+
+    def start(self, pipe: SupervisorPipe) -> SpawnProcess:
+        """Make the process of a worker, not started yet, that has this end of a pipe."""
+        ...
+
+    def reload(self) -> Reload:
+        """Read again what can be read again: what all workers are to be told at SIGHUP."""
+        ...
+
+    def adopt(self, settings: Settings) -> None:
+        """Start workers with these settings from now on."""
+        ...
+
+    def look(self) -> None:
+        """Called now and then."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -47,7 +79,7 @@ class Worker:
     pipe: Connection
     started_at: float
     started_with: int
-    """The number of the last order before it."""
+    """The number of the last round of reloading that had begun before it."""
     is_ready: bool = False
     is_leaving: bool = False
     is_told: bool = False
@@ -82,22 +114,21 @@ class _Pause:
 
 @dataclass(eq=False)
 class Supervisor:
-    """Keeps ``number`` workers at work until it is told to end.
-
-    ``reload`` is asked at SIGHUP for what all workers are to be told. ``look`` is called now and
-    then.
-    """
+    """Keeps ``number`` workers at work until it is told to end."""
 
     number: int
-    start: Start
-    reload: Callable[[], Reload]
-    look: Callable[[], None]
+    factory: Factory
     workers: list[Worker] = field(default_factory=list)
     _pause: _Pause = field(default_factory=_Pause)
     _signals: deque[int] = field(default_factory=deque)
+    _must_reload: bool = False
     _reloading: deque[Worker] = field(default_factory=deque)
-    _order: Reload = field(default_factory=lambda: Reload(None, certificate=False))
+    """Whom the order has yet to reach; the first of them has been asked, or is next."""
+    _order: Reload = _NOBODY_ASKED
     _settings: Settings | None = None
+    """The last ones that a worker has taken on; None for those of the start."""
+    _is_adopted: bool | None = True
+    """Whether the settings of the order are everybody's; None until a worker has tried them."""
     _asked_at: float | None = None
     _has_served: bool = False
     _failed: bool = False
@@ -111,11 +142,11 @@ class Supervisor:
             while not self._must_end():
                 self._fill()
                 self._wait(waker)
-                self._hear()
-                self._bury()
-                self._let_go()
+                self._read_messages()
+                self._reap()
+                self._drain_replaced()
                 self._reload_next()
-                self.look()
+                self.factory.look()
             listening.close()
             self._end(waker)
         if self._failed:
@@ -146,10 +177,7 @@ class Supervisor:
         while self._signals:
             if self._signals.popleft() != signal.SIGHUP:
                 return True
-            self._order = replace(self.reload(), number=self._order.number + 1)
-            self._reloading = deque(worker for worker in self.workers if worker.serves)
-            self._asked_at = None
-            self._settings = self._order.settings or self._settings
+            self._must_reload = True
         return self._failed
 
     # The workers
@@ -163,7 +191,7 @@ class Supervisor:
 
     def _started(self, now: float) -> Worker:
         ours, theirs = Pipe()
-        process = self.start(Line(theirs))
+        process = self.factory.start(SupervisorPipe(theirs))
         # What is sent to a process that does not listen yet must wait for it, not kill it.
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
@@ -184,27 +212,31 @@ class Supervisor:
             while waker.recv(4_096):
                 pass
 
-    def _hear(self) -> None:
+    def _read_messages(self) -> None:
         for worker in self.workers:
             try:
                 while not worker.pipe.closed and worker.pipe.poll():
-                    self._heard(worker, worker.pipe.recv())
+                    self._take_message(worker, worker.pipe.recv())
             except (EOFError, OSError):  # it has ended, or will soon
                 worker.pipe.close()
 
-    def _heard(self, worker: Worker, said: Message) -> None:
-        if said is Said.READY:
-            worker.is_ready = self._has_served = True
+    def _take_message(self, worker: Worker, message: Message) -> None:
+        if message is WorkerState.READY:
+            worker.is_ready = True
             _log.info("worker.ready", pid=worker.process.pid)
+            if not self._has_served:
+                self._has_served = True
+                _log.info("server.ready")
             if worker.started_with != self._order.number:  # it missed what was said meanwhile
                 worker.order(Reload(self._settings, certificate=True))
-        elif said is Said.LEAVING:
+                if self._reloading:
+                    self._reloading.append(worker)
+        elif message is WorkerState.LEAVING:
             worker.is_leaving = True
-        elif said == Reloaded(self._order.number) and worker in self._reloading:
-            self._reloading.remove(worker)
-            self._asked_at = None
+        elif isinstance(message, Reloaded):
+            self._take_answer(worker, message)
 
-    def _bury(self) -> None:
+    def _reap(self) -> None:
         for worker in [each for each in self.workers if each.process.exitcode is not None]:
             self.workers.remove(worker)
             worker.pipe.close()
@@ -216,24 +248,33 @@ class Supervisor:
                 continue
             if code == STARTUP_FAILURE and not self._has_served:
                 self._failed = True
-            if not worker.is_ready or now - worker.started_at < AT_ONCE:
+            if not worker.is_ready or now - worker.started_at < EARLY_EXIT:
                 self._pause.grow(now)
             else:
                 self._pause.end()
             _log.error(
                 "worker.died", pid=worker.process.pid, by=_cause(code), pause=self._pause.seconds
             )
+            if self._is_trying(worker):
+                _log.error("settings.kept", detail="a worker has died while they were tried")
+                self._keep_settings()
 
-    def _let_go(self) -> None:
+    def _drain_replaced(self) -> None:
         """Tell those who leave to drain, as soon as enough others serve."""
         serving = [worker for worker in self.workers if worker.serves]
         leaving = [worker for worker in serving if worker.is_leaving]
         for worker in leaving[: max(len(serving) - self.number, 0)]:
             worker.order(Drain())
 
+    # Reloading
+
     def _reload_next(self) -> None:
         """One after the other, so that the rest serve meanwhile."""
         now = time.monotonic()
+        if self._must_reload and not self._reloading:
+            serving = [worker for worker in self.workers if worker.serves]
+            if serving or not self.workers:  # those that are starting are soon there to be asked
+                self._begin_round(serving)
         while self._reloading:
             worker = self._reloading[0]
             is_gone = worker not in self.workers or worker.is_told
@@ -247,6 +288,44 @@ class Supervisor:
             else:
                 return
 
+    def _begin_round(self, serving: list[Worker]) -> None:
+        self._must_reload = False
+        self._order = replace(self.factory.reload(), number=self._order.number + 1)
+        self._is_adopted = None
+        self._reloading = deque(serving)
+        if self._order.settings is None or not serving:  # nothing, or nobody, to try
+            self._adopt_settings()
+
+    def _is_trying(self, worker: Worker) -> bool:
+        """Whether it is the first to be asked, and has not answered."""
+        was_asked = self._asked_at is not None and worker is self._reloading[0]
+        return self._is_adopted is None and was_asked
+
+    def _take_answer(self, worker: Worker, answer: Reloaded) -> None:
+        if answer.number == self._order.number and worker in self._reloading:
+            self._reloading.remove(worker)
+            self._asked_at = None
+        if answer.number != self._order.number:  # of an earlier round, or what it had missed
+            worker.is_leaving |= not answer.is_applied
+        elif self._is_adopted is not None:  # one that is not like the others is replaced
+            worker.is_leaving |= answer.is_applied != self._is_adopted
+        elif answer.is_applied:
+            self._adopt_settings()
+        else:
+            self._keep_settings()
+
+    def _adopt_settings(self) -> None:
+        self._is_adopted = True
+        if self._order.settings is not None:
+            self._settings = self._order.settings
+            self.factory.adopt(self._order.settings)
+
+    def _keep_settings(self) -> None:
+        """End the round; all goes on with what there was before it."""
+        self._is_adopted = False
+        self._reloading.clear()
+        self._asked_at = None
+
     # The end
 
     def _end(self, waker: socket.socket) -> None:
@@ -256,8 +335,8 @@ class Supervisor:
             worker.order(Drain())
         while self.workers and time.monotonic() < until and signal.SIGINT not in self._signals:
             self._wait(waker)
-            self._hear()
-            self._bury()
+            self._read_messages()
+            self._reap()
         for worker in self.workers:  # they were told, and had their time
             _log.error("worker.killed", pid=worker.process.pid)
             worker.process.kill()

@@ -213,7 +213,11 @@ class LdapSettings(SourceSettings):
         yield from problems
         if problems or self.is_encrypted or self.allow_unencrypted_ldap_on_this_network:
             return
-        yield "servers: must be ldaps://, or ldap:// together with start_tls"
+        yield (
+            "servers: must be ldaps://, or ldap:// together with start_tls; without either, "
+            "passwords cross the network as plain text, and only "
+            "allow_unencrypted_ldap_on_this_network = true permits that"
+        )
 
     def _problems_of_names(self) -> Iterator[str]:
         if "=" not in self.base_dn:

@@ -12,11 +12,37 @@ password.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Protocol
 
 
 class SourceUnavailable(Exception):
     """The source cannot say who this is: it is down, slow or overloaded."""
+
+
+class SourceFault(StrEnum):
+    """What a source has found to be wrong with itself, as far as it can tell."""
+
+    SILENT = "silent"
+    """No answer in time."""
+    NO_TLS = "no_tls"
+    SERVICE_NAME_MALFORMED = "service_name_malformed"
+    SERVICE_REFUSED = "service_refused"
+    BASE_NOT_FOUND = "base_not_found"
+    MAY_NOT_READ = "may_not_read"
+    PERSON_NOT_FOUND = "person_not_found"
+    PERSON_NOT_IN_GROUP = "person_not_in_group"
+    ACCOUNT_UNUSABLE = "account_unusable"
+    ATTRIBUTE_MISSING = "attribute_missing"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFinding:
+    """Whether a part of a source works, in a sentence for the administrator."""
+
+    works: bool
+    text: str
+    fault: SourceFault | None = None
 
 
 class PersonDisabled(Exception):
@@ -86,7 +112,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Departure:
+class AuthorizationRedirect:
     """Where to send the browser, and what must be kept here until it comes back.
 
     ``state`` is the value that comes back in the query. ``kept`` is text of the source's own,
@@ -116,7 +142,7 @@ class RedirectSource(Protocol):
 
     async def begin(
         self, return_url: str, login_hint: str | None = None, *, anew: bool = False
-    ) -> Departure:
+    ) -> AuthorizationRedirect:
         """Begin a sign-in that comes back to ``return_url``. Raises SourceUnavailable.
 
         ``anew`` asks that whoever is signed in there already must sign in again.

@@ -7,10 +7,11 @@ from collections.abc import Callable
 import structlog
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.credentials import HashingBusy, PasswordHashing, Weakness, WeakPassword
+from worksgate.credentials import HashingBusy, PasswordHashing
 from worksgate.directory import Account, DirectoryUnavailable
 from worksgate.directory.account_rules import password_context
 from worksgate.directory.database import Directory
+from worksgate.password_policy import Weakness, WeakPassword
 from worksgate.sources import Person, PersonDisabled, SourceUnavailable
 
 TEMPORARY_LIFETIME = 7 * 86_400.0
@@ -128,7 +129,8 @@ class DirectorySource:
 
     async def _chosen(self, account: Account, password: str) -> str:
         """The hash of a password that this person may have, and does not have now (R-85)."""
-        await self._hashing.check_new(password, password_context(account, self._company))
+        context = password_context(account, self._company)
+        await self._hashing.check_new(password, context, whose=account.person.subject_id)
         if await self._hashing.verify(password, account.password_hash):
             raise WeakPassword(Weakness.SAME)
         return await self._hashing.hash(password)

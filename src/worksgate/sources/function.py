@@ -89,7 +89,7 @@ class FunctionSource:
 
     def close(self) -> None:
         """Take no more calls; a call that runs is not waited for."""
-        self._pool.close(wait=False)
+        self._pool.close()
 
     async def _answer(self, function: Callable[..., Any], *values: str) -> Any:
         try:

@@ -25,7 +25,7 @@ from worksgate.bounded_pool import BoundedPool, PoolFull
 from worksgate.credentials import normalise_password
 from worksgate.source_settings.common import common_problems
 from worksgate.source_settings.ldap import LdapSettings
-from worksgate.sources import Person, SourceUnavailable
+from worksgate.sources import Person, SourceFinding, SourceUnavailable
 from worksgate.sources.circuit import Circuit
 from worksgate.throttle import account_key
 
@@ -111,21 +111,20 @@ class LdapSource:
             return None
         return person
 
-    async def test(self, username: str | None = None) -> list[tuple[bool, str]]:
+    async def test(self, username: str | None = None) -> list[SourceFinding]:
         """Say what works, and what a person looks like from here, for an administrator.
 
-        Each finding is whether something works and a sentence that says what. Nobody signs in,
-        and neither the circuit nor the time limit of sign-ins counts.
+        Nobody signs in, and neither the circuit nor the time limit of sign-ins counts.
         """
         name = None if username is None else _tidy(username)
         try:
             return await self._pool.run(partial(self._lookup.examine, name, _EXAMINATION_TIME))
         except PoolFull:
-            return [(False, "too many calls are waiting")]
+            return [SourceFinding(works=False, text="too many calls are waiting")]
 
     def close(self) -> None:
         """Take no more calls; a call that runs is not waited for, and ends by its time limit."""
-        self._pool.close(wait=False)
+        self._pool.close()
         self._lookup.close()
 
     async def _ask(self, question: Callable[["Budget"], R]) -> R:

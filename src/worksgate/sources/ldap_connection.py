@@ -19,13 +19,15 @@ from typing import Any, Self
 import ldap3  # type: ignore[import-untyped]  # ldap3 has no types
 
 from worksgate.source_settings.ldap import Server
+from worksgate.sources import SourceFault
 
 RawSocket = socket.socket
 """A name that the property of the same name does not hide."""
 
 SUCCESS = 0
+INVALID_DN_SYNTAX = 34
 _SIZE_LIMIT_EXCEEDED = 4
-_REFUSALS = frozenset((19, 32, 34, 48, 49, 50, 53))
+_REFUSALS = frozenset((19, 32, INVALID_DN_SYNTAX, 48, 49, 50, 53))
 """constraintViolation, noSuchObject, invalidDNSyntax, inappropriateAuthentication,
 invalidCredentials, insufficientAccessRights and unwillingToPerform: a no to this bind."""
 _ENCRYPTION_REQUIRED = frozenset((8, 13))
@@ -34,8 +36,19 @@ _PASSWORD_POLICY = "1.3.6.1.4.1.42.2.27.8.5.1"
 _POLICY_ERROR_TAG = 0x81
 
 
+_FAULTS = {32: SourceFault.BASE_NOT_FOUND, 50: SourceFault.MAY_NOT_READ}
+"""What the results noSuchObject and insufficientAccessRights of a search are about."""
+
+
 class Down(Exception):
-    """The server cannot be used: unreachable, slow, or its answer is not one. For the log."""
+    """The server cannot be used: unreachable, slow, or its answer is not one. For the log.
+
+    ``fault`` says which, where it is not told in the words of ldap3, OpenSSL or the system.
+    """
+
+    def __init__(self, text: str, fault: SourceFault | None = None) -> None:
+        super().__init__(text)
+        self.fault = fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +68,11 @@ class Budget:
         self._clock = clock
         self._ends_at = clock() + seconds
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing is left."""
+        return self._clock() >= self._ends_at
+
     def left(self) -> float:
         """What is left. Raises TimeoutError where nothing is."""
         left = self._ends_at - self._clock()
@@ -67,7 +85,7 @@ class Budget:
         try:
             return Budget(self.left() / parts, self._clock)
         except TimeoutError as error:
-            raise Down(str(error)) from None
+            raise Down(str(error), SourceFault.SILENT) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +202,8 @@ class LdapConnection:
         if result["result"] == _SIZE_LIMIT_EXCEEDED or len(found) > limit:
             raise TooMany
         if result["result"] != SUCCESS:
-            raise Down(f"the search failed: {result['description']}")
+            fault = _FAULTS.get(result["result"])
+            raise Down(f"the search failed: {result['description']}", fault)
         return found
 
     def close(self) -> None:
@@ -195,19 +214,20 @@ class LdapConnection:
     def _encrypt(self) -> None:
         self._asked(lambda: self._connection.start_tls(read_server_info=False))
         if not self._connection.tls_started:
-            raise Down("the server does not begin TLS")
+            raise Down("the server does not begin TLS", SourceFault.NO_TLS)
 
     def _remaining(self) -> float:
         try:
             return self._budget.left()
         except TimeoutError as error:
-            raise Down(str(error)) from None
+            raise Down(str(error), SourceFault.SILENT) from None
 
     def _asked(self, question: Callable[[], object]) -> None:
         try:
             question()
         except Exception as error:  # ldap3 lets through what its decoder stumbles over
-            raise Down(self._reason(error)) from None
+            fault = SourceFault.SILENT if self._budget.has_ended else None
+            raise Down(self._reason(error), fault) from None
 
     def _reason(self, error: Exception) -> str:
         """What went wrong, without what the server sent."""

@@ -3,24 +3,30 @@
 from collections.abc import Callable, Iterator
 
 from worksgate.source_settings.ldap import LdapSettings, Server
-from worksgate.sources import PersonDisabled
-from worksgate.sources.ldap_connection import Budget, Down, Entry, LdapConnection, Terms
+from worksgate.sources import PersonDisabled, SourceFault, SourceFinding
+from worksgate.sources.ldap_connection import (
+    Budget,
+    Down,
+    Entry,
+    LdapConnection,
+    Terms,
+    TooMany,
+)
 from worksgate.sources.ldap_groups import NO_ATTRIBUTES, groups_of, is_in_required_group
 from worksgate.sources.ldap_people import (
-    Verdict,
+    AccountStatus,
     id_of,
     person_of,
-    verdict_of_entry,
+    spellings,
+    status_of_entry,
+    user_condition,
 )
 from worksgate.sources.ldap_servers import ServiceAccount
 
-Finding = tuple[bool, str]
-"""Whether something works, and a sentence about it."""
-
 _STATES = {
-    Verdict.DISABLED: "disabled or expired",
-    Verdict.LOCKED: "locked after wrong passwords",
-    Verdict.MUST_CHANGE: "in need of a new password",
+    AccountStatus.DISABLED: "disabled or expired",
+    AccountStatus.LOCKED: "locked after wrong passwords",
+    AccountStatus.MUST_CHANGE: "in need of a new password",
 }
 
 
@@ -41,74 +47,103 @@ class Examination:
         self._entry_of = entry_of
         self._now = now
 
-    def findings(self, username: str | None, seconds: float) -> Iterator[Finding]:
+    def findings(self, username: str | None, seconds: float) -> Iterator[SourceFinding]:
         """Of every server in turn; each has so many seconds."""
         for url in self._settings.servers:
             server = Server.parse(url)
             try:
                 yield from self._of_server(server, username, Budget(seconds))
             except Down as error:
-                yield False, f"{server}: {error}"
+                yield _fails(f"{server}: {error}", error.fault)
 
-    def _of_server(self, server: Server, username: str | None, budget: Budget) -> Iterator[Finding]:
+    def _of_server(
+        self, server: Server, username: str | None, budget: Budget
+    ) -> Iterator[SourceFinding]:
         LdapConnection.open(server, self._terms, budget).close()
         encrypted = server.tls or self._settings.start_tls
         how = "encrypted, the certificate is right" if encrypted else "NOT encrypted"
-        yield True, f"{server} answers, {how}"
+        yield _works(f"{server} answers, {how}")
         if not self._settings.bind_dn:
-            yield True, "no service account: people are looked up as they sign in"
+            yield _works("no service account: people are looked up as they sign in")
             return
         service = self._service.connect(server, budget)
         try:
-            yield True, f"the service account binds as {self._settings.bind_dn}"
+            yield _works(f"the service account binds as {self._settings.bind_dn}")
             yield self._of_base(service)
             if username is not None:
                 yield from self._of_person(service, username)
         finally:
             service.close()
 
-    def _of_base(self, service: LdapConnection) -> Finding:
+    def _of_base(self, service: LdapConnection) -> SourceFinding:
         base = self._settings.base_dn
         try:
             found = service.search(base, "(objectClass=*)", NO_ATTRIBUTES, limit=1, below=False)
         except Down as error:
-            return False, f"{base}: {error}"
-        return bool(found), f"{base} is there" if found else f"nothing can be seen of {base}"
+            return _fails(f"{base}: {error}", error.fault)
+        if not found:
+            return _fails(f"nothing can be seen of {base}", SourceFault.BASE_NOT_FOUND)
+        return _works(f"{base} is there")
 
-    def _of_person(self, service: LdapConnection, username: str) -> Iterator[Finding]:
+    def _of_person(self, service: LdapConnection, username: str) -> Iterator[SourceFinding]:
         settings = self._settings
         entry = self._entry_of(service, username)
         if entry is None:
-            yield False, f"not exactly one entry matches {settings.user_filter_used}"
+            yield _fails(self._why_nobody(service, username), SourceFault.PERSON_NOT_FOUND)
             return
-        yield True, f"found {entry.dn}"
-        verdict = verdict_of_entry(entry, settings, self._now)
-        if verdict is not Verdict.WELCOME:
-            yield False, f"the account is {_STATES[verdict]}"
+        yield _works(f"found {entry.dn}")
+        status = status_of_entry(entry, settings, self._now)
+        if status is not AccountStatus.WELCOME:
+            yield _fails(f"the account is {_STATES[status]}", SourceFault.ACCOUNT_UNUSABLE)
         try:
             groups = groups_of(service, entry, settings)
         except PersonDisabled:
-            yield False, "the groups are too many or too deep: see group_limit and group_depth"
+            yield _fails("the groups are too many or too deep: see group_limit and group_depth")
             return
         if not is_in_required_group(service, entry, groups, settings):
-            yield False, "in none of required_groups"
+            yield _fails("in none of required_groups", SourceFault.PERSON_NOT_IN_GROUP)
         yield from _values(entry, groups, settings, username)
+
+    def _why_nobody(self, service: LdapConnection, username: str) -> str:
+        """Why a username is not that of one entry."""
+        settings = self._settings
+        condition = user_condition(settings, *spellings(settings, username))
+        try:
+            found = service.search(settings.base_dn, condition, NO_ATTRIBUTES, limit=1)
+        except TooMany:
+            return f"more than one entry matches {condition}"
+        if found:
+            return f"{found[0].dn} matches {condition}, but under another name"
+        return f"no entry matches {condition}"
 
 
 def _values(
     entry: Entry, groups: list[str], settings: LdapSettings, username: str
-) -> Iterator[Finding]:
+) -> Iterator[SourceFinding]:
     """What LINE WORKS and the rules would be told."""
     subject = id_of(entry, settings)
-    yield subject is not None, f"id ({settings.id_attribute_used}): {subject or 'none'}"
+    yield _attribute("id", settings.id_attribute_used, subject, "none")
     person = person_of(entry, subject or "", groups, settings, username)
-    yield True, f"username: {person.username}, name: {person.name}"
+    yield _works(f"username: {person.username}, name: {person.name}")
     keys = (
         ("External Key", person.external_key, settings.external_key_attribute),
         ("LINE WORKS account", person.works_account, settings.works_account_attribute),
     )
     for label, value, attribute in keys:
         if attribute:
-            yield value is not None, f"{label} ({attribute}): {value or 'none that can be used'}"
-    yield True, f"e-mail address: {person.email or 'none'}"
-    yield True, f"groups: {'; '.join(person.groups) or 'none'}"
+            yield _attribute(label, attribute, value, "none that can be used")
+    yield _works(f"e-mail address: {person.email or 'none'}")
+    yield _works(f"groups: {'; '.join(person.groups) or 'none'}")
+
+
+def _works(text: str) -> SourceFinding:
+    return SourceFinding(works=True, text=text)
+
+
+def _fails(text: str, fault: SourceFault | None = None) -> SourceFinding:
+    return SourceFinding(works=False, text=text, fault=fault)
+
+
+def _attribute(label: str, attribute: str, value: str | None, nothing: str) -> SourceFinding:
+    text = f"{label} ({attribute}): {value or nothing}"
+    return _works(text) if value is not None else _fails(text, SourceFault.ATTRIBUTE_MISSING)

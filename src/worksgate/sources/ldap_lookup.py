@@ -11,22 +11,22 @@ from collections.abc import Callable
 import structlog
 
 from worksgate.source_settings.ldap import LdapSettings, Server
-from worksgate.sources import PasswordExpired, Person, PersonDisabled
+from worksgate.sources import PasswordExpired, Person, PersonDisabled, SourceFinding
 from worksgate.sources.ldap_connection import Budget, Entry, LdapConnection, Terms, TooMany
-from worksgate.sources.ldap_examination import Examination, Finding
+from worksgate.sources.ldap_examination import Examination
 from worksgate.sources.ldap_groups import groups_of, is_in_required_group
 from worksgate.sources.ldap_people import (
-    Verdict,
+    AccountStatus,
     answers_to,
     attributes_of,
-    bare_username,
     bind_name,
     id_condition,
     id_of,
     person_of,
+    spellings,
+    status_of_bind,
+    status_of_entry,
     user_condition,
-    verdict_of_bind,
-    verdict_of_entry,
 )
 from worksgate.sources.ldap_servers import Servers, ServiceAccount
 
@@ -75,7 +75,7 @@ class LdapLookup:
             ),
         )
 
-    def examine(self, username: str | None, seconds: float) -> list[Finding]:
+    def examine(self, username: str | None, seconds: float) -> list[SourceFinding]:
         """Say of every server what works; each has so many seconds. Raises nothing."""
         examination = Examination(
             self._settings, self._terms, self._service, self._entry, self._clock()
@@ -89,10 +89,10 @@ class LdapLookup:
         self, server: Server, budget: Budget, username: str, password: str
     ) -> Person | None:
         entry = self._service.work(server, budget, lambda service: self._entry(service, username))
-        verdict = self._verdict(server, budget, entry.dn if entry else self._decoy, password)
-        if entry is None or verdict is Verdict.WRONG:
+        status = self._status(server, budget, entry.dn if entry else self._decoy, password)
+        if entry is None or status is AccountStatus.WRONG:
             return None
-        _refuse(verdict)
+        _refuse(status)
         return self._service.work(
             server, budget, lambda service: self._admitted(service, entry, username)
         )
@@ -102,22 +102,22 @@ class LdapLookup:
     ) -> Person | None:
         own = LdapConnection.open(server, self._terms, budget)
         try:
-            verdict = self._bound(own, bind_name(self._settings, username), password)
-            entry = self._entry(own, username) if verdict is Verdict.WELCOME else None
+            status = self._bound(own, bind_name(self._settings, username), password)
+            entry = self._entry(own, username) if status is AccountStatus.WELCOME else None
             if entry is None:
-                _refuse(verdict)
+                _refuse(status)
                 return None
             try:
                 person: Person | PersonDisabled = self._admitted(own, entry, username)
             except PersonDisabled as refusal:
                 person = refusal
             # Whom the name and whom the filter means may be two people: only this bind decides.
-            verdict = self._bound(own, entry.dn, password)
+            status = self._bound(own, entry.dn, password)
         finally:
             own.close()
-        if verdict is Verdict.WRONG:
+        if status is AccountStatus.WRONG:
             return None
-        _refuse(verdict)
+        _refuse(status)
         if isinstance(person, PersonDisabled):
             raise person
         return person
@@ -127,25 +127,22 @@ class LdapLookup:
         """For unknown people a password is checked too, in vain (R-77)."""
         return self._settings.decoy_dn or f"cn=nobody,{self._settings.base_dn}"
 
-    def _verdict(self, server: Server, budget: Budget, dn: str, password: str) -> Verdict:
+    def _status(self, server: Server, budget: Budget, dn: str, password: str) -> AccountStatus:
         own = LdapConnection.open(server, self._terms, budget)
         try:
             return self._bound(own, dn, password)
         finally:
             own.close()
 
-    def _bound(self, own: LdapConnection, name: str, password: str) -> Verdict:
-        return verdict_of_bind(own.bind(name, password), self._settings)
+    def _bound(self, own: LdapConnection, name: str, password: str) -> AccountStatus:
+        return status_of_bind(own.bind(name, password), self._settings)
 
     def _entry(self, connection: LdapConnection, username: str) -> Entry | None:
         """The one entry of a username. Two are nobody: it is never guessed (R-86)."""
         settings = self._settings
-        bare, bound = bare_username(settings, username), username
-        if settings.direct_bind:
-            bound = bind_name(settings, username)
-        condition = user_condition(settings, bare, bound)
-        entry = self._single(connection, condition)
-        if entry is not None and not answers_to(entry, settings, (bare, bound)):
+        typed = spellings(settings, username)
+        entry = self._single(connection, user_condition(settings, *typed))
+        if entry is not None and not answers_to(entry, settings, typed):
             _log.warning("ldap.username_differs", source=settings.name)
             return None
         return entry
@@ -172,9 +169,9 @@ class LdapLookup:
     ) -> Person:
         """The person of an entry. Raises PersonDisabled for whoever may not sign in (R-87)."""
         settings = self._settings
-        verdict = verdict_of_entry(entry, settings, self._clock())
-        if not (locked_too and verdict is Verdict.LOCKED):
-            _refuse(verdict)
+        status = status_of_entry(entry, settings, self._clock())
+        if not (locked_too and status is AccountStatus.LOCKED):
+            _refuse(status)
         groups = groups_of(connection, entry, settings)
         if not is_in_required_group(connection, entry, groups, settings):
             raise PersonDisabled
@@ -185,9 +182,9 @@ class LdapLookup:
         return person_of(entry, subject, groups, settings, typed)
 
 
-def _refuse(verdict: Verdict) -> None:
+def _refuse(status: AccountStatus) -> None:
     """Raise for whoever may not sign in although the password is right."""
-    if verdict is Verdict.MUST_CHANGE:
+    if status is AccountStatus.MUST_CHANGE:
         raise PasswordExpired
-    if verdict in (Verdict.DISABLED, Verdict.LOCKED):
+    if status in (AccountStatus.DISABLED, AccountStatus.LOCKED):
         raise PersonDisabled

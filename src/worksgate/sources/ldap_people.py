@@ -45,7 +45,7 @@ _ESCAPE = re.compile(r"((?:\\[0-9a-fA-F]{2})+)|\\(.)")
 _log = structlog.get_logger("worksgate.sources.ldap")
 
 
-class Verdict(enum.Enum):
+class AccountStatus(enum.Enum):
     """What a bind, or an entry, says about a person."""
 
     WELCOME = enum.auto()
@@ -56,12 +56,12 @@ class Verdict(enum.Enum):
 
 
 _SUB_CODES = {
-    "530": Verdict.DISABLED,  # not at this time of day
-    "531": Verdict.DISABLED,  # not from this computer
-    "532": Verdict.MUST_CHANGE,  # the password has expired
-    "533": Verdict.DISABLED,
-    "701": Verdict.DISABLED,  # the account has expired
-    "773": Verdict.MUST_CHANGE,
+    "530": AccountStatus.DISABLED,  # not at this time of day
+    "531": AccountStatus.DISABLED,  # not from this computer
+    "532": AccountStatus.MUST_CHANGE,  # the password has expired
+    "533": AccountStatus.DISABLED,
+    "701": AccountStatus.DISABLED,  # the account has expired
+    "773": AccountStatus.MUST_CHANGE,
 }
 """What Active Directory adds to a refusal, and only after the password was right. The others, such
 as 525 (no such user), 52e (wrong password) and 775 (locked), say nothing about the password."""
@@ -79,13 +79,13 @@ _REASONS = {
 """The same in words, for an administrator."""
 
 
-def verdict_of_bind(answer: BindAnswer, settings: LdapSettings) -> Verdict:
+def status_of_bind(answer: BindAnswer, settings: LdapSettings) -> AccountStatus:
     """Whether the password is right, and what the server added to it."""
     if answer.policy_error in (_POLICY_PASSWORD_EXPIRED, _POLICY_CHANGE_AFTER_RESET):
-        return Verdict.MUST_CHANGE  # told only after the password was right
+        return AccountStatus.MUST_CHANGE  # told only after the password was right
     if answer.accepted:
-        return Verdict.WELCOME
-    return _SUB_CODES.get(_sub_code(answer, settings), Verdict.WRONG)
+        return AccountStatus.WELCOME
+    return _SUB_CODES.get(_sub_code(answer, settings), AccountStatus.WRONG)
 
 
 def reason_of_refusal(answer: BindAnswer, settings: LdapSettings) -> str:
@@ -99,33 +99,34 @@ def _sub_code(answer: BindAnswer, settings: LdapSettings) -> str:
     return found[1].lower() if found else ""
 
 
-def verdict_of_entry(entry: Entry, settings: LdapSettings, now: float) -> Verdict:
+def status_of_entry(entry: Entry, settings: LdapSettings, now: float) -> AccountStatus:
     """Whether the account may be used (R-87), as its attributes say."""
     if settings.active_directory:
-        return _verdict_of_active_directory(entry, now)
+        return _status_of_active_directory(entry, now)
     locked_at = entry.text("pwdAccountLockedTime")
     if (entry.text("nsAccountLock") or "").lower() == "true":
-        return Verdict.DISABLED
+        return AccountStatus.DISABLED
     if locked_at == _LOCKED_BY_AN_ADMINISTRATOR:
-        return Verdict.DISABLED
+        return AccountStatus.DISABLED
     if (entry.text("pwdReset") or "").upper() == "TRUE":
-        return Verdict.MUST_CHANGE
-    return Verdict.WELCOME  # another lock is for a time, and the bind has said whether it is over
+        return AccountStatus.MUST_CHANGE
+    # Another lock is for a time, and the bind has said whether it is over.
+    return AccountStatus.WELCOME
 
 
-def _verdict_of_active_directory(entry: Entry, now: float) -> Verdict:
+def _status_of_active_directory(entry: Entry, now: float) -> AccountStatus:
     control = _number(entry, "userAccountControl") or 0
     computed = _number(entry, _COMPUTED)
     expires = _number(entry, "accountExpires") or 0
     if control & _DISABLED or (expires not in _NO_TIME and _unix_time(expires) <= now):
-        return Verdict.DISABLED
+        return AccountStatus.DISABLED
     # lockoutTime stays when the time of the lock is over: only the computed flags know.
     if computed & _LOCKED if computed is not None else _number(entry, "lockoutTime"):
-        return Verdict.LOCKED
+        return AccountStatus.LOCKED
     must_change = _number(entry, "pwdLastSet") == 0 and not control & _NEVER_EXPIRES
     if must_change or (computed or 0) & _EXPIRED:
-        return Verdict.MUST_CHANGE
-    return Verdict.WELCOME
+        return AccountStatus.MUST_CHANGE
+    return AccountStatus.WELCOME
 
 
 def attributes_of(settings: LdapSettings) -> tuple[str, ...]:
@@ -243,6 +244,12 @@ def bind_name(settings: LdapSettings, username: str) -> str:
     template = settings.direct_bind
     name = bare_username(settings, username)
     return _filled(template, username=escape_rdn(name) if "=" in template else name)
+
+
+def spellings(settings: LdapSettings, username: str) -> tuple[str, str]:
+    """A username as the filter compares it: bare, and as it is bound with."""
+    bound = bind_name(settings, username) if settings.direct_bind else username
+    return bare_username(settings, username), bound
 
 
 def bare_username(settings: LdapSettings, username: str) -> str:

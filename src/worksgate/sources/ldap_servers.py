@@ -8,8 +8,14 @@ from typing import TypeVar
 import structlog
 
 from worksgate.source_settings.ldap import LdapSettings, Server
-from worksgate.sources import PersonDisabled
-from worksgate.sources.ldap_connection import Budget, Down, LdapConnection, Terms
+from worksgate.sources import PersonDisabled, SourceFault
+from worksgate.sources.ldap_connection import (
+    INVALID_DN_SYNTAX,
+    Budget,
+    Down,
+    LdapConnection,
+    Terms,
+)
 from worksgate.sources.ldap_people import reason_of_refusal
 
 R = TypeVar("R")
@@ -96,7 +102,11 @@ class ServiceAccount:
             return connection
         connection.close()
         reason = reason_of_refusal(answer, self._settings)
-        raise ServiceRefused(f"the service account is refused ({reason})")
+        malformed = answer.code == INVALID_DN_SYNTAX
+        raise ServiceRefused(
+            f"the service account is refused ({reason})",
+            SourceFault.SERVICE_NAME_MALFORMED if malformed else SourceFault.SERVICE_REFUSED,
+        )
 
     def close(self) -> None:
         self._kept.close()

@@ -24,10 +24,11 @@ from worksgate.oauth.user_info import check_external_key, check_works_account
 from worksgate.source_settings.common import common_problems
 from worksgate.source_settings.oidc import OidcSettings
 from worksgate.sources import (
-    Departure,
+    AuthorizationRedirect,
     Person,
     PersonDisabled,
     RefusedUpstream,
+    SourceFinding,
     SourceUnavailable,
 )
 
@@ -86,7 +87,7 @@ class OidcSource:
 
     async def begin(
         self, return_url: str, login_hint: str | None = None, *, anew: bool = False
-    ) -> Departure:
+    ) -> AuthorizationRedirect:
         """Begin a sign-in that comes back to ``return_url``. Raises SourceUnavailable.
 
         ``anew`` sends ``prompt=login``.
@@ -108,7 +109,7 @@ class OidcSource:
                 login_hint=_hint(login_hint),
                 anew=anew,
             )
-        return Departure(url=url, state=state, kept=kept.as_text())
+        return AuthorizationRedirect(url=url, state=state, kept=kept.as_text())
 
     async def finish(self, return_url: str, kept: str, query: Mapping[str, str]) -> Person:
         """Say who came back with ``query``; ``return_url`` is as it was for ``begin``.
@@ -146,20 +147,23 @@ class OidcSource:
             _log.warning("source.unavailable", source=self.name, reason=str(error))
             return None
 
-    async def test(self, return_url: str) -> list[tuple[bool, str]]:
+    async def test(self, return_url: str) -> list[SourceFinding]:
         """Whether the provider can be used: sentences for the administrator, in their order.
 
         ``return_url`` is the address that must be registered there.
         """
-        findings = [(True, f"register this redirect URI at the provider: {return_url}")]
+        to_register = f"register this redirect URI at the provider: {return_url}"
+        findings = [SourceFinding(works=True, text=to_register)]
         try:
             async with self._in_time():
                 metadata = await self._provider.metadata()
                 findings += _findings(self.settings, metadata)
                 keys = await self._provider.keys()
         except SourceUnavailable as error:
-            return [*findings, (False, f"{error} ({self._provider.discovery_url})")]
-        return [*findings, (True, f"{len(keys.keys)} signing keys at {metadata.jwks_uri}")]
+            down = f"{error} ({self._provider.discovery_url})"
+            return [*findings, SourceFinding(works=False, text=down)]
+        there = f"{len(keys.keys)} signing keys at {metadata.jwks_uri}"
+        return [*findings, SourceFinding(works=True, text=there)]
 
     async def close(self) -> None:
         """Hang up."""
@@ -350,14 +354,14 @@ def _hint(login_hint: str | None) -> str | None:
     return None
 
 
-def _findings(settings: OidcSettings, metadata: "Metadata") -> list[tuple[bool, str]]:
+def _findings(settings: OidcSettings, metadata: "Metadata") -> list[SourceFinding]:
     """What the discovery document says of this client's settings."""
     from worksgate.sources.id_token import ALGORITHMS
 
     methods, algorithms = metadata.challenge_methods, metadata.algorithms
     listed = metadata.client_authentications
     chosen = settings.client_authentication
-    return [
+    found = (
         (True, f"the discovery document of {settings.issuer} is there"),
         (True, f"people are sent to {metadata.authorization_endpoint}"),
         (
@@ -376,4 +380,5 @@ def _findings(settings: OidcSettings, metadata: "Metadata") -> list[tuple[bool, 
             not settings.logout or metadata.end_session_endpoint is not None,
             f"sign-out at the provider: {metadata.end_session_endpoint or 'it has none'}",
         ),
-    ]
+    )
+    return [SourceFinding(works=works, text=text) for works, text in found]

@@ -13,7 +13,7 @@ from typing import Protocol
 from worksgate.directory import DirectoryUnavailable
 from worksgate.directory.people import RememberedPerson
 from worksgate.sources import (
-    Departure,
+    AuthorizationRedirect,
     Person,
     PersonDisabled,
     RedirectSource,
@@ -100,7 +100,7 @@ class RememberedRedirect(_Remembering):
 
     async def begin(
         self, return_url: str, login_hint: str | None = None, *, anew: bool = False
-    ) -> Departure:
+    ) -> AuthorizationRedirect:
         return await self._source.begin(return_url, login_hint, anew=anew)
 
     async def finish(self, return_url: str, kept: str, query: Mapping[str, str]) -> Person:

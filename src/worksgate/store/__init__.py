@@ -9,6 +9,10 @@ and the time); ``oauth`` does the rest. Durable rows are the directory's.
 
     memory      the reference: a dictionary, for tests and as the text to read first
     sqlite      the embedded default: many requests to one durable commit
+    postgres    a database server that any number of machines share
+    valkey      one too, that keeps all in memory: what it held before a restart is void
+    postgres    for any number of machines: one statement redeems
+    valkey      the same beside PostgreSQL, in memory: one script redeems
 
 Every verb may raise ``StoreUnavailable``; then nothing has happened, or the outcome is told as
 unknown by ``StoreUnavailable.outcome_unknown``. A caller that gives up (is cancelled) before the
@@ -20,6 +24,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from worksgate.measures import StoreFigures
 from worksgate.oauth.model import AccessToken, Artifact, Redeemable, RefreshToken
 
 A = TypeVar("A", bound=Artifact)
@@ -34,7 +39,7 @@ class StoreUnavailable(Exception):
         self.outcome_unknown = outcome_unknown
 
 
-class Outcome(StrEnum):
+class RedemptionOutcome(StrEnum):
     """What became of an attempt to redeem."""
 
     REDEEMED = "redeemed"
@@ -51,7 +56,7 @@ class Redemption:
     On REDEEMED the successors exist. On REPLAYED all that the first use bought is revoked.
     """
 
-    outcome: Outcome
+    outcome: RedemptionOutcome
     artifact: Redeemable | None = None
 
 
@@ -98,7 +103,7 @@ class Successors:
         )
 
 
-class Store(Protocol):
+class Store(StoreFigures, Protocol):
     """The contract of every store. Times are seconds since the epoch, windows are seconds."""
 
     async def save(self, *artifacts: Artifact) -> None:
@@ -135,15 +140,8 @@ class Store(Protocol):
 
         Of several callers with the same key exactly one is told REDEEMED, over all processes and
         for all time; another client's artifact is left as it is (R-35 to R-39). A used artifact
-        that is presented again revokes its grant and stays remembered until it expires.
-        """
-        ...
-
-    async def revoke(self, grant_id: str) -> int:
-        """Remove what a grant holds, but remember used codes; the number removed.
-
-        ``redeem`` does this to a replay in its own step. Nobody else calls it yet: it is there
-        for whoever ends one sign-in and not the person's others.
+        that is presented again revokes its grant: all that the grant holds is removed, but for
+        used artifacts, which stay remembered until they expire.
         """
         ...
 

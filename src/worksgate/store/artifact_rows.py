@@ -1,11 +1,27 @@
-"""Rows of the SQL stores become artifacts, and artifacts become rows."""
+"""What the SQL stores have in common: artifacts become rows, and rows become artifacts."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
 from worksgate.oauth.model import AccessToken, Artifact, LoginKind
 from worksgate.store import A
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactSql:
+    """The statements of one kind of artifact; ``values`` gives the parameters of an insertion."""
+
+    columns: tuple[str, ...]
+    values: Callable[[Artifact], tuple[Any, ...]]
+    find: str
+    held: str
+    save: str
+    add: str
+    take: str
+    extend: str
+
 
 _LOGIN_KINDS: Mapping[str, LoginKind] = {kind.value: kind for kind in LoginKind}
 

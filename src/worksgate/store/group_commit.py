@@ -32,7 +32,7 @@ from worksgate.store import StoreUnavailable
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-PATIENCE = 2.1
+QUEUE_TIMEOUT = 2.1
 """Seconds that a request waits at most before its commit begins: LINE WORKS is to be answered
 within 2.5 (R-52), and a commit that has begun cannot be taken back (F-06)."""
 
@@ -57,7 +57,7 @@ class _Request:
         self.future = future
         self.work = work
         self.args = args
-        self.due = time.monotonic() + PATIENCE
+        self.due = time.monotonic() + QUEUE_TIMEOUT
         self.result: Any = None
         self.error: Exception | None = None
 
@@ -71,6 +71,8 @@ class GroupCommit:
 
     def __init__(self, connect: Callable[[], sqlite3.Connection], *, waiting: int) -> None:
         self.figures = CommitFigures()
+        self.unavailable = 0
+        """How many requests were refused with StoreUnavailable."""
         self._connect = connect
         self._waiting = waiting
         self._loop = asyncio.get_running_loop()
@@ -99,7 +101,7 @@ class GroupCommit:
         if self._closed:
             raise StoreUnavailable("the store is closed")
         if len(self._queue) >= self._waiting:
-            self.figures.unavailable += 1
+            self.unavailable += 1
             raise StoreUnavailable("too many requests are waiting")
         request = _Request(self._loop.create_future(), work, args)
         self._queue.append(request)
@@ -109,7 +111,7 @@ class GroupCommit:
             self._loop.call_soon(self._start)
         await request.future
         if request.error is not None:
-            self.figures.unavailable += isinstance(request.error, StoreUnavailable)
+            self.unavailable += isinstance(request.error, StoreUnavailable)
             raise request.error
         result: T = request.result
         return result

@@ -13,9 +13,9 @@ from worksgate.oauth.model import Artifact
 from worksgate.store import (
     REPLAY_MEMORY,
     A,
-    Outcome,
     R,
     Redemption,
+    RedemptionOutcome,
     Successors,
     all_of,
 )
@@ -28,7 +28,10 @@ class _Counter:
 
 
 class MemoryStore:
-    """A ``Store`` that keeps nothing beyond its own life."""
+    """A ``Store`` that keeps nothing beyond its own life: nobody waits for it, nothing fails."""
+
+    waiting = 0
+    unavailable = 0
 
     def __init__(self) -> None:
         self._artifacts: dict[tuple[str, str], Artifact] = {}
@@ -75,28 +78,21 @@ class MemoryStore:
     ) -> Redemption:
         artifact = await self.find(kind, key)
         if artifact is None:
-            return Redemption(Outcome.UNKNOWN)
+            return Redemption(RedemptionOutcome.UNKNOWN)
         if artifact.client_id != client_id:
-            return Redemption(Outcome.FOREIGN, artifact)
+            return Redemption(RedemptionOutcome.FOREIGN, artifact)
         if (kind.kind, key) in self._used:
-            await self.revoke(artifact.grant_id)
-            return Redemption(Outcome.REPLAYED, artifact)
+            self._revoke(artifact.grant_id)
+            return Redemption(RedemptionOutcome.REPLAYED, artifact)
         if artifact.expires_at <= now:
-            return Redemption(Outcome.EXPIRED, artifact)
+            return Redemption(RedemptionOutcome.EXPIRED, artifact)
         self._used.add((kind.kind, key))
         bought = (
             successors.access_token(artifact, now),
             successors.refresh_token(artifact, now),
         )
         await self.save(*all_of(bought))
-        return Redemption(Outcome.REDEEMED, artifact)
-
-    async def revoke(self, grant_id: str) -> int:
-        return self._remove(
-            place
-            for place, artifact in self._artifacts.items()
-            if artifact.grant_id == grant_id and place not in self._used
-        )
+        return Redemption(RedemptionOutcome.REDEEMED, artifact)
 
     async def forget(self, subject_id: str) -> int:
         return self._remove(
@@ -138,6 +134,14 @@ class MemoryStore:
 
     async def close(self) -> None:
         return None
+
+    def _revoke(self, grant_id: str) -> None:
+        """Remove what a grant holds, but remember used codes."""
+        self._remove(
+            place
+            for place, artifact in self._artifacts.items()
+            if artifact.grant_id == grant_id and place not in self._used
+        )
 
     def _remove(self, places: Iterable[tuple[str, str]]) -> int:
         doomed = list(places)

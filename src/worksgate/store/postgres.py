@@ -1,17 +1,20 @@
 """The store on PostgreSQL: any number of processes on any number of machines.
 
 It needs a database whose tables ``worksgate migrate`` has made, and speaks to it by asyncpg,
-without SQLAlchemy. ``postgres_address`` has what an address may hold, ``postgres_connections`` how
+without SQLAlchemy. ``postgres_address`` has what an address may hold, ``postgres_pool`` how
 long anything may take, and ``postgres_rows`` why of many callers one redeems.
 
 Connections (F-07). Each process opens up to ``connections`` for the store, 10 unless it is told
-otherwise, and up to 5 for the directory. The command line opens one or two more while it runs. So
-``max_connections`` of the server has to be at least ::
+otherwise, and up to 5 for the directory. While it reads its settings again it may have twice as
+many, until the requests that came before are answered; the workers of a machine do so one after
+the other. The command line opens one or two more while it runs. So ``max_connections`` of the
+server has to be at least ::
 
-    processes x (connections + 5) + 5 for the command line + what superusers have reserved
+    (processes + 1 per machine) x (connections + 5) + 5 for the command line
+        + what superusers have reserved
 
-which for two machines with four workers each is 8 x 15 + 5 + 3 = 128. When they are used up all the
-same, those that are open serve on, and what they cannot serve in time is refused.
+which for two machines with four workers each is 10 x 15 + 5 + 3 = 158. When they are used up all
+the same, those that are open serve on, and what they cannot serve in time is refused.
 """
 
 from typing import Self
@@ -19,14 +22,14 @@ from typing import Self
 from worksgate.oauth.model import Artifact
 from worksgate.postgres_address import PostgresAddress
 from worksgate.store import A, R, Redemption, Successors, postgres_rows
-from worksgate.store.postgres_connections import Connections
+from worksgate.store.postgres_pool import PostgresPool
 
 
 class PostgresStore:
     """A ``Store`` in a PostgreSQL database. It belongs to the event loop that opened it."""
 
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
+    def __init__(self, pool: PostgresPool) -> None:
+        self._pool = pool
 
     @classmethod
     async def open(
@@ -39,7 +42,7 @@ class PostgresStore:
         """
         if isinstance(address, str):
             address = PostgresAddress.parse(address)
-        store = cls(Connections(address, size=connections, waiting=waiting))
+        store = cls(PostgresPool(address, size=connections, waiting=waiting))
         try:
             await store.ping()
         except BaseException:
@@ -49,61 +52,59 @@ class PostgresStore:
 
     @property
     def waiting(self) -> int:
-        """How many requests wait for a connection."""
-        return self._connections.waiting
+        return self._pool.waiting
+
+    @property
+    def unavailable(self) -> int:
+        return self._pool.unavailable
 
     async def save(self, *artifacts: Artifact) -> None:
-        await self._connections.run(postgres_rows.save, artifacts)
+        await self._pool.run(postgres_rows.save, artifacts)
 
     async def add(self, artifact: Artifact) -> bool:
-        return await self._connections.run(postgres_rows.add, artifact)
+        return await self._pool.run(postgres_rows.add, artifact)
 
     async def find(self, kind: type[A], key: str) -> A | None:
-        return await self._connections.run(postgres_rows.find, kind, key, reads=True)
+        return await self._pool.run(postgres_rows.find, kind, key, reads=True)
 
     async def held(self, kind: type[A], subject_id: str) -> tuple[A, ...]:
-        return await self._connections.run(postgres_rows.held, kind, subject_id, reads=True)
+        return await self._pool.run(postgres_rows.held, kind, subject_id, reads=True)
 
     async def take(self, kind: type[A], key: str) -> A | None:
-        return await self._connections.run(postgres_rows.take, kind, key)
+        return await self._pool.run(postgres_rows.take, kind, key)
 
     async def extend(self, kind: type[A], key: str, expires_at: float) -> bool:
-        return await self._connections.run(postgres_rows.extend, kind, key, expires_at)
+        return await self._pool.run(postgres_rows.extend, kind, key, expires_at)
 
     async def redeem(
         self, kind: type[R], key: str, client_id: str, successors: Successors, now: float
     ) -> Redemption:
-        return await self._connections.run(
-            postgres_rows.redeem, kind, key, client_id, successors, now
-        )
-
-    async def revoke(self, grant_id: str) -> int:
-        return await self._connections.run(postgres_rows.revoke, grant_id)
+        return await self._pool.run(postgres_rows.redeem, kind, key, client_id, successors, now)
 
     async def forget(self, subject_id: str) -> int:
-        return await self._connections.run(postgres_rows.forget, subject_id)
+        return await self._pool.run(postgres_rows.forget, subject_id)
 
     async def bump(self, counter: str, window: float, now: float) -> int:
-        return await self._connections.run(postgres_rows.bump, counter, window, now)
+        return await self._pool.run(postgres_rows.bump, counter, window, now)
 
     async def count(self, counter: str, now: float) -> int:
-        return await self._connections.run(postgres_rows.count, counter, now, reads=True)
+        return await self._pool.run(postgres_rows.count, counter, now, reads=True)
 
     async def reset(self, *counters: str) -> None:
-        await self._connections.run(postgres_rows.reset, counters)
+        await self._pool.run(postgres_rows.reset, counters)
 
     async def purge(self, now: float, limit: int = 500) -> int:
         """As the contract says; each table is a request of its own, between which others run."""
         removed = 0
         for statement, kept in postgres_rows.PURGES:
             if removed < limit:
-                removed += await self._connections.run(
+                removed += await self._pool.run(
                     postgres_rows.purge, statement, now - kept, limit - removed
                 )
         return removed
 
     async def ping(self) -> None:
-        await self._connections.run(postgres_rows.ping)
+        await self._pool.run(postgres_rows.ping)
 
     async def close(self) -> None:
-        await self._connections.close()
+        await self._pool.close()

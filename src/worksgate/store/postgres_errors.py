@@ -56,7 +56,7 @@ def is_cut(error: Exception) -> bool:
     )
 
 
-def is_worn(error: Exception) -> bool:
+def must_replace(error: Exception) -> bool:
     """Whether the connection had better be replaced: lost, or of a server that only reads."""
     return is_lost(error) or _code(error) == _READ_ONLY
 

@@ -1,4 +1,4 @@
-"""The verbs of the store as SQL for PostgreSQL, one function each on a session.
+"""The verbs of the store as SQL for PostgreSQL, one function each on a connection.
 
 Where one statement is enough it is one, sent in one round trip and committed by itself. All of it
 is plain SQL that PostgreSQL-compatible distributed databases are documented to run too: no
@@ -9,7 +9,7 @@ statement.
 
 # ruff: noqa: S608  # only names of tables and columns are written into statements, never a value
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -25,29 +25,15 @@ from worksgate.oauth.model import (
 from worksgate.store import (
     REPLAY_MEMORY,
     A,
-    Outcome,
     R,
     Redemption,
+    RedemptionOutcome,
     StoreUnavailable,
     Successors,
 )
-from worksgate.store.artifact_rows import artifact_from, values_of
-from worksgate.store.postgres_session import Session
+from worksgate.store.artifact_rows import ArtifactSql, artifact_from, values_of
+from worksgate.store.postgres_connection import PostgresConnection
 from worksgate.store.schema import COUNTERS, TABLES
-
-
-@dataclass(frozen=True, slots=True)
-class _Sql:
-    """The statements of one kind of artifact; ``values`` gives the parameters of an insertion."""
-
-    columns: tuple[str, ...]
-    values: Callable[[Artifact], tuple[Any, ...]]
-    find: str
-    held: str
-    save: str
-    add: str
-    take: str
-    extend: str
 
 
 def _insertion(kind: type[Artifact], first: int = 1) -> str:
@@ -63,11 +49,11 @@ def _replacing(kind: type[Artifact]) -> str:
     return f"ON CONFLICT (key) DO UPDATE SET {', '.join(f'{n} = excluded.{n}' for n in names)}"
 
 
-def _sql_of(kind: type[Artifact]) -> _Sql:
+def _sql_of(kind: type[Artifact]) -> ArtifactSql:
     table = TABLES[kind.kind]
     columns = kind.__struct_fields__
     names = ", ".join(columns)
-    return _Sql(
+    return ArtifactSql(
         columns=columns,
         values=values_of(kind),
         find=f"SELECT {names} FROM {table} WHERE key = $1",
@@ -123,14 +109,16 @@ def _redeeming_of(kind: type[Artifact]) -> _Redeeming:
     )
 
 
-_SQL: Mapping[type[Artifact], _Sql] = {kind: _sql_of(kind) for kind in ARTIFACT_KINDS.values()}
+_SQL: Mapping[type[Artifact], ArtifactSql] = {
+    kind: _sql_of(kind) for kind in ARTIFACT_KINDS.values()
+}
 _REDEEMABLE = tuple(kind for kind in ARTIFACT_KINDS.values() if issubclass(kind, Redeemable))
 _REDEEMING: Mapping[type[Artifact], _Redeeming] = {
     kind: _redeeming_of(kind) for kind in _REDEEMABLE
 }
 
 
-async def save(session: Session, artifacts: Sequence[Artifact]) -> None:
+async def save(connection: PostgresConnection, artifacts: Sequence[Artifact]) -> None:
     # Of two with one kind and key the last one counts, as if they were saved one by one.
     last = {(artifact.kind, artifact.key): artifact for artifact in artifacts}
     kept = list(last.values())
@@ -138,13 +126,13 @@ async def save(session: Session, artifacts: Sequence[Artifact]) -> None:
     if len(set(kinds)) == len(kinds):
         if kept:
             values = [value for each in kept for value in _SQL[type(each)].values(each)]
-            await session.change(_saving(kinds), *values)
+            await connection.change(_saving(kinds), *values)
         return
-    async with session.transaction():
+    async with connection.transaction():
         for kind in sorted(set(kinds), key=lambda kind: kind.kind):
             rows = [_SQL[kind].values(each) for each in kept if type(each) is kind]
             # In one order for all, so that two who save the same never wait for each other.
-            await session.change_each(_SQL[kind].save, sorted(rows, key=lambda row: str(row[0])))
+            await connection.change_each(_SQL[kind].save, sorted(rows, key=lambda row: str(row[0])))
 
 
 @cache
@@ -159,35 +147,37 @@ def _saving(kinds: tuple[type[Artifact], ...]) -> str:
     return f"{before}{_insertion(final, first)} {_replacing(final)}"
 
 
-async def add(session: Session, artifact: Artifact) -> bool:
+async def add(connection: PostgresConnection, artifact: Artifact) -> bool:
     sql = _SQL[type(artifact)]
-    return await session.change(sql.add, *sql.values(artifact)) == 1
+    return await connection.change(sql.add, *sql.values(artifact)) == 1
 
 
-async def find(session: Session, kind: type[A], key: str) -> A | None:
+async def find(connection: PostgresConnection, kind: type[A], key: str) -> A | None:
     sql = _SQL[kind]
-    row = await session.row(sql.find, key)
+    row = await connection.row(sql.find, key)
     return None if row is None else artifact_from(kind, sql.columns, row)
 
 
-async def held(session: Session, kind: type[A], subject_id: str) -> tuple[A, ...]:
+async def held(connection: PostgresConnection, kind: type[A], subject_id: str) -> tuple[A, ...]:
     sql = _SQL[kind]
-    rows = await session.rows(sql.held, subject_id)
+    rows = await connection.rows(sql.held, subject_id)
     return tuple(artifact_from(kind, sql.columns, row) for row in rows)
 
 
-async def take(session: Session, kind: type[A], key: str) -> A | None:
+async def take(connection: PostgresConnection, kind: type[A], key: str) -> A | None:
     sql = _SQL[kind]
-    row = await session.row(sql.take, key)
+    row = await connection.row(sql.take, key)
     return None if row is None else artifact_from(kind, sql.columns, row)
 
 
-async def extend(session: Session, kind: type[Artifact], key: str, expires_at: float) -> bool:
-    return await session.change(_SQL[kind].extend, expires_at, key) == 1
+async def extend(
+    connection: PostgresConnection, kind: type[Artifact], key: str, expires_at: float
+) -> bool:
+    return await connection.change(_SQL[kind].extend, expires_at, key) == 1
 
 
 async def redeem(
-    session: Session,
+    connection: PostgresConnection,
     kind: type[R],
     key: str,
     client_id: str,
@@ -211,19 +201,21 @@ async def redeem(
     answered 503 (F-06).
     """
     for _ in range(2):
-        row = await session.row(*_use(session, kind, key, client_id, successors, now))
+        row = await connection.row(*_use(connection, kind, key, client_id, successors, now))
         if row is not None:
-            return Redemption(Outcome.REDEEMED, artifact_from(kind, _SQL[kind].columns, row))
-        refused = await _why_refused(session, kind, key, client_id, now)
+            return Redemption(
+                RedemptionOutcome.REDEEMED, artifact_from(kind, _SQL[kind].columns, row)
+            )
+        refused = await _why_refused(connection, kind, key, client_id, now)
         if refused is not None:
             return refused
         # It could have been redeemed. So it was late, or the server's clock has been set.
-        await session.compare_clocks()
+        await connection.compare_clocks()
     raise StoreUnavailable("the database was too slow")
 
 
 def _use(
-    session: Session,
+    connection: PostgresConnection,
     kind: type[Artifact],
     key: str,
     client_id: str,
@@ -232,7 +224,7 @@ def _use(
 ) -> tuple[Any, ...]:
     """The statement that redeems, with its parameters."""
     statements = _REDEEMING[kind]
-    values = (key, client_id, now, session.due_there, successors.access_token_key)
+    values = (key, client_id, now, connection.due_there, successors.access_token_key)
     if successors.refresh_token_key is None:
         return (statements.use, *values)
     lifetime = float(successors.refresh_token_lifetime)
@@ -240,19 +232,19 @@ def _use(
 
 
 async def _why_refused(
-    session: Session, kind: type[R], key: str, client_id: str, now: float
+    connection: PostgresConnection, kind: type[R], key: str, client_id: str, now: float
 ) -> Redemption | None:
     """Why an artifact was not redeemed; None where there is no reason. Revokes after a replay."""
-    row = await session.row(_REDEEMING[kind].look, key)
+    row = await connection.row(_REDEEMING[kind].look, key)
     if row is None:
-        return Redemption(Outcome.UNKNOWN)
+        return Redemption(RedemptionOutcome.UNKNOWN)
     artifact = artifact_from(kind, _SQL[kind].columns, row)
     if artifact.client_id != client_id:
-        return Redemption(Outcome.FOREIGN, artifact)
+        return Redemption(RedemptionOutcome.FOREIGN, artifact)
     if row[-1]:
-        await revoke(session, artifact.grant_id)
-        return Redemption(Outcome.REPLAYED, artifact)
-    return Redemption(Outcome.EXPIRED, artifact) if artifact.expires_at <= now else None
+        await _remove(connection, _REVOKING, artifact.grant_id)
+        return Redemption(RedemptionOutcome.REPLAYED, artifact)
+    return Redemption(RedemptionOutcome.EXPIRED, artifact) if artifact.expires_at <= now else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,15 +258,11 @@ class _Removing:
     lock: str
 
 
-async def revoke(session: Session, grant_id: str) -> int:
-    return await _remove(session, _REVOKING, grant_id)
+async def forget(connection: PostgresConnection, subject_id: str) -> int:
+    return await _remove(connection, _FORGETTING, subject_id)
 
 
-async def forget(session: Session, subject_id: str) -> int:
-    return await _remove(session, _FORGETTING, subject_id)
-
-
-async def _remove(session: Session, removing: _Removing, value: str) -> int:
+async def _remove(connection: PostgresConnection, removing: _Removing, value: str) -> int:
     """Remove everything that belongs together, also what is being bought at this moment.
 
     A statement sees what was committed before it began. A redemption that commits while we wait
@@ -284,14 +272,14 @@ async def _remove(session: Session, removing: _Removing, value: str) -> int:
 
     A used code buys nothing more, so after a replay the first statement does it all.
     """
-    removed, buyers = await session.row(removing.remove, value) or (0, 0)
+    removed, buyers = await connection.row(removing.remove, value) or (0, 0)
     if not buyers:
         return int(removed)
-    async with session.transaction():
+    async with connection.transaction():
         before = -1
-        while (locked := await session.number(removing.lock, value)) != before:
+        while (locked := await connection.number(removing.lock, value)) != before:
             before = locked
-        late, _ = await session.row(removing.remove, value) or (0, 0)
+        late, _ = await connection.row(removing.remove, value) or (0, 0)
     return int(removed) + int(late)
 
 
@@ -323,27 +311,27 @@ _REVOKING = _removing_by("grant_id", keep_used=True)
 _FORGETTING = _removing_by("subject_id", keep_used=False)
 
 
-async def bump(session: Session, counter: str, window: float, now: float) -> int:
-    return await session.number(_BUMP, counter, now + window, now)
+async def bump(connection: PostgresConnection, counter: str, window: float, now: float) -> int:
+    return await connection.number(_BUMP, counter, now + window, now)
 
 
-async def count(session: Session, counter: str, now: float) -> int:
-    row = await session.row(_COUNT, counter, now)
+async def count(connection: PostgresConnection, counter: str, now: float) -> int:
+    row = await connection.row(_COUNT, counter, now)
     return 0 if row is None else int(row[0])
 
 
-async def reset(session: Session, counters: Sequence[str]) -> None:
-    await session.change(_RESET, list(counters))
+async def reset(connection: PostgresConnection, counters: Sequence[str]) -> None:
+    await connection.change(_RESET, list(counters))
 
 
-async def ping(session: Session) -> None:
+async def ping(connection: PostgresConnection) -> None:
     """Write something for good: a server that only reads does not answer a ping."""
-    await session.change(_PING)
+    await connection.change(_PING)
 
 
-async def purge(session: Session, statement: str, until: float, limit: int) -> int:
+async def purge(connection: PostgresConnection, statement: str, until: float, limit: int) -> int:
     """Run one of ``PURGES``."""
-    return await session.change(statement, until, limit)
+    return await connection.change(statement, until, limit)
 
 
 _COUNT = "SELECT value FROM counters WHERE name = $1 AND expires_at > $2"

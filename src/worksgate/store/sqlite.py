@@ -25,7 +25,7 @@ from worksgate.oauth.model import Artifact
 from worksgate.store import A, R, Redemption, StoreUnavailable, Successors, sqlite_rows
 from worksgate.store.group_commit import (
     LOCK_INTERVAL,
-    PATIENCE,
+    QUEUE_TIMEOUT,
     GroupCommit,
     begin,
     is_busy,
@@ -93,13 +93,16 @@ class SqliteStore:
         return store
 
     @property
-    def figures(self) -> CommitFigures:
+    def commits(self) -> CommitFigures:
         return self._commit.figures
 
     @property
     def waiting(self) -> int:
-        """How many requests wait for a commit to begin."""
         return self._commit.waiting
+
+    @property
+    def unavailable(self) -> int:
+        return self._commit.unavailable
 
     async def save(self, *artifacts: Artifact) -> None:
         await self._commit.run(sqlite_rows.save, artifacts)
@@ -123,9 +126,6 @@ class SqliteStore:
         self, kind: type[R], key: str, client_id: str, successors: Successors, now: float
     ) -> Redemption:
         return await self._commit.run(sqlite_rows.redeem, kind, key, client_id, successors, now)
-
-    async def revoke(self, grant_id: str) -> int:
-        return await self._commit.run(sqlite_rows.revoke, grant_id)
 
     async def forget(self, subject_id: str) -> int:
         return await self._commit.run(sqlite_rows.forget, subject_id)
@@ -218,7 +218,7 @@ def _connect(path: Path, *, create: bool) -> sqlite3.Connection:
 
 def clean(connect: Callable[[], sqlite3.Connection], spare: Spare, now: float, limit: int) -> int:
     """Remove what has expired, on a full disk at the cost of the spare file."""
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + QUEUE_TIMEOUT
     try:
         with closing(patiently(connect, until)) as db:
             try:

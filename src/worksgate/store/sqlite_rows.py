@@ -9,10 +9,9 @@ No statement uses RETURNING: enterprise Linux still ships SQLite 3.34, which lac
 # ruff: noqa: S608  # only names of tables and columns are written into statements, never a value
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 
 from worksgate.oauth.model import (
     ARTIFACT_KINDS,
@@ -21,23 +20,15 @@ from worksgate.oauth.model import (
     Redeemable,
     RefreshToken,
 )
-from worksgate.store import REPLAY_MEMORY, A, Outcome, R, Redemption, Successors
-from worksgate.store.artifact_rows import artifact_from, values_of
+from worksgate.store import REPLAY_MEMORY, A, R, Redemption, RedemptionOutcome, Successors
+from worksgate.store.artifact_rows import ArtifactSql, artifact_from, values_of
 from worksgate.store.schema import ADDED_COLUMNS, COUNTERS, CREATE_STATEMENTS, TABLES
 
 
 @dataclass(frozen=True, slots=True)
-class _Sql:
-    """The statements of one kind of artifact; ``values`` gives the parameters of an insertion."""
+class _Sql(ArtifactSql):
+    """PostgreSQL does these two for all kinds in one statement."""
 
-    columns: tuple[str, ...]
-    values: Callable[[Artifact], tuple[Any, ...]]
-    find: str
-    held: str
-    save: str
-    add: str
-    take: str
-    extend: str
     revoke: str
     forget: str
 
@@ -140,26 +131,28 @@ def redeem(
     redeeming = _REDEEMING[kind]
     row = db.execute(redeeming.find, (key,)).fetchone()
     if row is None:
-        return Redemption(Outcome.UNKNOWN)
+        return Redemption(RedemptionOutcome.UNKNOWN)
     artifact = artifact_from(kind, _SQL[kind].columns, row)
     if artifact.client_id != client_id:
-        return Redemption(Outcome.FOREIGN, artifact)
+        return Redemption(RedemptionOutcome.FOREIGN, artifact)
     if row[-1]:
-        revoke(db, artifact.grant_id)
-        return Redemption(Outcome.REPLAYED, artifact)
+        _revoke(db, artifact.grant_id)
+        return Redemption(RedemptionOutcome.REPLAYED, artifact)
     if artifact.expires_at <= now:
-        return Redemption(Outcome.EXPIRED, artifact)
+        return Redemption(RedemptionOutcome.EXPIRED, artifact)
     db.execute(redeeming.use, (key,))
     db.execute(
         _SAVE_ACCESS_TOKEN.save, _SAVE_ACCESS_TOKEN.values(successors.access_token(artifact, now))
     )
     if refresh_token := successors.refresh_token(artifact, now):
         db.execute(_SAVE_REFRESH_TOKEN.save, _SAVE_REFRESH_TOKEN.values(refresh_token))
-    return Redemption(Outcome.REDEEMED, artifact)
+    return Redemption(RedemptionOutcome.REDEEMED, artifact)
 
 
-def revoke(db: sqlite3.Connection, grant_id: str) -> int:
-    return sum(db.execute(sql.revoke, (grant_id,)).rowcount for sql in _SQL.values())
+def _revoke(db: sqlite3.Connection, grant_id: str) -> None:
+    """Remove what a grant holds, but remember used codes."""
+    for sql in _SQL.values():
+        db.execute(sql.revoke, (grant_id,))
 
 
 def forget(db: sqlite3.Connection, subject_id: str) -> int:

@@ -1,6 +1,7 @@
 """The store on a Valkey server (or Redis 6.2 and newer), which several machines can share.
 
 Each verb is one script (``valkey_scripts``), so each is atomic, and ``redeem`` is one round trip.
+Only ``forget`` takes several where a person holds very much, for all callers wait for a script.
 All keys of an installation have one hash tag and so lie in one slot: a cluster accepts the
 scripts, and one node of it does all the work. That is no loss: a redemption keeps one core of
 Valkey for 33 µs, so it does some 28,000 a second, where a Worksgate process does a few thousand.
@@ -16,6 +17,11 @@ codes, tokens and sessions are gone and people sign in again. The price is that 
 when a first replica is attached, and when the last one has been gone for ``repl-backlog-ttl`` (an
 hour), for the server's history then has a new name too. A process that continues from a saved
 image of its memory cannot be told from one that never stopped: do not restore such images.
+
+**A database that is restored brings none back either** (F-31). The mark also has the generation of
+the installation, which lies in its database and is another one after a restore. So a restore need
+not reach this server, and one that is tried on another machine leaves all that is here as it is.
+What an older generation saved stays until it has expired.
 
 Two things outlast a run. Counters of the throttle do, for an older count is better than none. A
 spent transaction does, for it is no right but the memory that one was used up; where the server
@@ -41,16 +47,20 @@ from worksgate.oauth.model import ARTIFACT_KINDS, Artifact, LoginKind
 from worksgate.store import (
     REPLAY_MEMORY,
     A,
-    Outcome,
     R,
     Redemption,
+    RedemptionOutcome,
     StoreUnavailable,
     Successors,
     all_of,
     valkey_scripts,
 )
-from worksgate.store.valkey_connections import Address, Argument, Connections
+from worksgate.store.valkey_pool import Argument, ValkeyPool
 from worksgate.store.valkey_scripts import Script
+from worksgate.valkey_address import ValkeyAddress
+
+FORGET_STEP = 1_000
+"""How many artifacts of a person one script removes, in some 20 ms: all callers wait for it."""
 
 
 class ValkeyStore:
@@ -59,17 +69,23 @@ class ValkeyStore:
     Any number may be open on one server, in one process or in many.
     """
 
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
+    def __init__(self, pool: ValkeyPool, generation: str) -> None:
+        self._pool = pool
+        self._common = (repr(REPLAY_MEMORY), generation)
 
     @classmethod
-    async def open(cls, address: str, *, waiting: int = 2_000) -> Self:
-        """Open the store at an address (``Address.parse``), after a look at the server.
+    async def open(
+        cls, address: str | ValkeyAddress, *, generation: str = "", waiting: int = 2_000
+    ) -> Self:
+        """Open the store at an address, after a look at the server.
 
-        At most ``waiting`` calls wait for a connection, more are refused at once. Raises
-        StoreUnavailable, in a sentence that says what to do.
+        What another ``generation`` (at most 24 characters) saved does not count. At most
+        ``waiting`` calls wait for a connection, more are refused at once. Raises StoreUnavailable,
+        in a sentence that says what to do, or ValueError where the address is not one.
         """
-        store = cls(Connections(Address.parse(address), waiting))
+        if isinstance(address, str):
+            address = ValkeyAddress.parse(address)
+        store = cls(ValkeyPool(address, waiting), generation)
         try:
             await store._check_server()
             await store.ping()
@@ -77,6 +93,14 @@ class ValkeyStore:
             await store.close()
             raise
         return store
+
+    @property
+    def waiting(self) -> int:
+        return self._pool.waiting
+
+    @property
+    def unavailable(self) -> int:
+        return self._pool.unavailable
 
     async def save(self, *artifacts: Artifact) -> None:
         if artifacts:
@@ -101,9 +125,9 @@ class ValkeyStore:
     async def redeem(
         self, kind: type[R], key: str, client_id: str, successors: Successors, now: float
     ) -> Redemption:
-        word, *found = await self._connections.run(
+        word, *found = await self._pool.run(
             valkey_scripts.REDEEM,
-            _REPLAY_MEMORY,
+            *self._common,
             _member(kind, key),
             client_id,
             repr(now),
@@ -111,13 +135,16 @@ class ValkeyStore:
             successors.refresh_token_key or "",
             successors.refresh_token_lifetime,
         )
-        return Redemption(Outcome(word.decode()), _artifact(kind, found[0]) if found else None)
-
-    async def revoke(self, grant_id: str) -> int:
-        return int(await self._run(valkey_scripts.REVOKE, grant_id))
+        return Redemption(
+            RedemptionOutcome(word.decode()), _artifact(kind, found[0]) if found else None
+        )
 
     async def forget(self, subject_id: str) -> int:
-        return int(await self._run(valkey_scripts.FORGET, subject_id))
+        removed, step = 0, FORGET_STEP
+        while step == FORGET_STEP:
+            step = int(await self._run(valkey_scripts.FORGET, subject_id, FORGET_STEP))
+            removed += step
+        return removed
 
     async def bump(self, counter: str, window: float, now: float) -> int:
         return int(await self._run(valkey_scripts.BUMP, counter, repr(now), repr(now + window)))
@@ -136,15 +163,15 @@ class ValkeyStore:
         await self._run(valkey_scripts.PING)
 
     async def close(self) -> None:
-        await self._connections.close()
+        await self._pool.close()
 
     async def _run(self, script: Script, *arguments: Argument) -> Any:
         """What a script says beside its word, or None."""
-        _, *more = await self._connections.run(script, _REPLAY_MEMORY, *arguments)
+        _, *more = await self._pool.run(script, *self._common, *arguments)
         return more[0] if more else None
 
     async def _check_server(self) -> None:
-        memory = _fields_of(await self._connections.command("INFO", "memory"))
+        memory = _fields_of(await self._pool.command("INFO", "memory"))
         policy = memory.get("maxmemory_policy")
         if policy is None:
             raise StoreUnavailable(
@@ -155,14 +182,12 @@ class ValkeyStore:
                 f"Valkey would forget used codes, for its maxmemory-policy is {policy}: "
                 "set it to noeviction."
             )
-        replication = _fields_of(await self._connections.command("INFO", "replication"))
+        replication = _fields_of(await self._pool.command("INFO", "replication"))
         if replication.get("role") != "master":
             raise StoreUnavailable(
                 "This Valkey is a replica and cannot be written to: give the primary's address."
             )
 
-
-_REPLAY_MEMORY = repr(REPLAY_MEMORY)
 
 _READERS: Mapping[str, Callable[[str], Any]] = {
     "expires_at": float,

@@ -9,9 +9,10 @@ that it touches:
     TAG:counter:NAME   hash: ``value``, ``expires_at``
     TAG:expiry         sorted set of KIND:DIGEST and counter:NAME, by when they may be removed
 
-``ARGV[1]`` is when the caller will have given up, in seconds of the server's clock, and ``ARGV[2]``
-how long a used artifact is remembered. A script answers with the time of the server (seconds and
-microseconds), a word and, if there is more to say, one thing more.
+``ARGV[1]`` is when the caller will have given up, in seconds of the server's clock, ``ARGV[2]`` how
+long a used artifact is remembered, and ``ARGV[3]`` the caller's generation. A script answers with
+the time of the server (seconds and microseconds), a word and, if there is more to say, one thing
+more.
 
 Every script reads and computes before it writes, for Valkey undoes nothing: what can fail has
 failed by then. Where memory has run out it refuses a script's first write.
@@ -53,9 +54,9 @@ end
 if not run_id or not history then
   return redis.error_reply('NORUN INFO tells no run_id and master_replid')
 end
--- A restart changes both, a promotion the second.
+-- A restart changes both, a promotion the second; a restore of the database the generation.
 -- 80 bits of each: Valkey keeps a hash in little room while no value of it is over 64 bytes.
-local RUN = string.sub(run_id, 1, 20) .. string.sub(history, 1, 20)
+local RUN = string.sub(run_id, 1, 20) .. string.sub(history, 1, 20) .. ARGV[3]
 
 -- The fields of an artifact with a right of this run, as a flat list and by name; or nothing.
 local function present(member)
@@ -122,14 +123,11 @@ local function remove(member)
 end
 
 local function revoke(grant)
-  local removed = 0
   for _, member in ipairs(redis.call('SMEMBERS', TAG .. 'grant:' .. grant)) do
     if not redis.call('HGET', TAG .. member, 'used') then
       remove(member)
-      removed = removed + 1
     end
   end
-  return removed
 end
 """
 
@@ -153,7 +151,7 @@ SAVE = _script(
     _RUN,
     _KEEP,
     """
-local i = 3
+local i = 4
 while ARGV[i] do
   local member, artifact
   member, artifact, i = given(i)
@@ -167,7 +165,7 @@ ADD = _script(
     _RUN,
     _KEEP,
     """
-local member, artifact = given(3)
+local member, artifact = given(4)
 -- What an earlier run left counts as well: that something was done once is not undone.
 if redis.call('EXISTS', TAG .. member) == 1 then
   return answer('done', 0)
@@ -180,7 +178,7 @@ return answer('done', 1)
 FIND = _script(
     _RUN,
     """
-return answer('done', (present(ARGV[3])))
+return answer('done', (present(ARGV[4])))
 """,
     writes=False,
 )
@@ -188,8 +186,8 @@ return answer('done', (present(ARGV[3])))
 HELD = _script(
     _RUN,
     """
-local kind, found = ARGV[3] .. ':', {}
-for _, member in ipairs(redis.call('SMEMBERS', TAG .. 'subject:' .. ARGV[4])) do
+local kind, found = ARGV[4] .. ':', {}
+for _, member in ipairs(redis.call('SMEMBERS', TAG .. 'subject:' .. ARGV[5])) do
   if string.sub(member, 1, #kind) == kind then
     found[#found + 1] = (present(member))
   end
@@ -203,9 +201,9 @@ TAKE = _script(
     _RUN,
     _REMOVE,
     """
-local found = present(ARGV[3])
+local found = present(ARGV[4])
 if found then
-  remove(ARGV[3])
+  remove(ARGV[4])
 end
 return answer('done', found)
 """,
@@ -214,16 +212,16 @@ return answer('done', found)
 EXTEND = _script(
     _RUN,
     """
-local found, artifact = present(ARGV[3])
+local found, artifact = present(ARGV[4])
 if not found then
   return answer('done', 0)
 end
-local removable_at = tonumber(ARGV[4])
+local removable_at = tonumber(ARGV[5])
 if artifact.used then
   removable_at = removable_at + REPLAY_MEMORY
 end
-redis.call('HSET', TAG .. ARGV[3], 'expires_at', ARGV[4])
-redis.call('ZADD', TAG .. 'expiry', decimal(removable_at), ARGV[3])
+redis.call('HSET', TAG .. ARGV[4], 'expires_at', ARGV[5])
+redis.call('ZADD', TAG .. 'expiry', decimal(removable_at), ARGV[4])
 return answer('done', 1)
 """,
 )
@@ -233,8 +231,8 @@ REDEEM = _script(
     _KEEP,
     _REMOVE,
     """
-local member, client, now = ARGV[3], ARGV[4], tonumber(ARGV[5])
-local access_token, refresh_token, refresh_token_lifetime = ARGV[6], ARGV[7], tonumber(ARGV[8])
+local member, client, now = ARGV[4], ARGV[5], tonumber(ARGV[6])
+local access_token, refresh_token, refresh_token_lifetime = ARGV[7], ARGV[8], tonumber(ARGV[9])
 
 local found, artifact = present(member)
 if not found then
@@ -280,17 +278,10 @@ return answer('redeemed', found)
 """,
 )
 
-REVOKE = _script(
-    _REMOVE,
-    """
-return answer('done', revoke(ARGV[3]))
-""",
-)
-
 FORGET = _script(
     _REMOVE,
     """
-local members = redis.call('SMEMBERS', TAG .. 'subject:' .. ARGV[3])
+local members = redis.call('SRANDMEMBER', TAG .. 'subject:' .. ARGV[4], tonumber(ARGV[5]))
 for _, member in ipairs(members) do
   remove(member)
 end
@@ -300,7 +291,7 @@ return answer('done', #members)
 
 BUMP = _script(
     """
-local name, now, ends = 'counter:' .. ARGV[3], tonumber(ARGV[4]), ARGV[5]
+local name, now, ends = 'counter:' .. ARGV[4], tonumber(ARGV[5]), ARGV[6]
 local expires_at = redis.call('HGET', TAG .. name, 'expires_at')
 if expires_at and tonumber(expires_at) > now then
   return answer('done', redis.call('HINCRBY', TAG .. name, 'value', 1))
@@ -313,8 +304,8 @@ return answer('done', 1)
 
 COUNT = _script(
     """
-local counter = redis.call('HMGET', TAG .. 'counter:' .. ARGV[3], 'value', 'expires_at')
-if counter[1] and tonumber(counter[2]) > tonumber(ARGV[4]) then
+local counter = redis.call('HMGET', TAG .. 'counter:' .. ARGV[4], 'value', 'expires_at')
+if counter[1] and tonumber(counter[2]) > tonumber(ARGV[5]) then
   return answer('done', tonumber(counter[1]))
 end
 return answer('done', 0)
@@ -324,7 +315,7 @@ return answer('done', 0)
 
 RESET = _script(
     """
-for i = 3, #ARGV do
+for i = 4, #ARGV do
   redis.call('DEL', TAG .. 'counter:' .. ARGV[i])
   redis.call('ZREM', TAG .. 'expiry', 'counter:' .. ARGV[i])
 end
@@ -335,9 +326,9 @@ return answer('done')
 PURGE = _script(
     _REMOVE,
     """
-local limit = tonumber(ARGV[4])
+local limit = tonumber(ARGV[5])
 local old = redis.call(
-  'ZRANGEBYSCORE', TAG .. 'expiry', '-inf', ARGV[3], 'LIMIT', 0, limit
+  'ZRANGEBYSCORE', TAG .. 'expiry', '-inf', ARGV[4], 'LIMIT', 0, limit
 )
 for _, member in ipairs(old) do
   remove(member)

@@ -8,7 +8,6 @@ them, so an installation that nobody watches pays for neither.
     families     the numbers become metrics
     watch        the page that Prometheus fetches, of one process or of many
     workers      how processes that serve one port tell each other their numbers
-    loop_lag     how late the event loop is
     sources      counts what the identity sources say
     tracing      spans of requests and of the sources, where OpenTelemetry is wanted
     traced_store spans of the store

@@ -18,7 +18,15 @@ from prometheus_client.core import (
 from prometheus_client.utils import floatToGoString
 
 from worksgate import log
-from worksgate.measures import Distribution, Pool, PurgeFigures, SourceFigures, Traffic
+from worksgate.measures import (
+    CommitFigures,
+    Distribution,
+    Pool,
+    PurgeFigures,
+    SourceFigures,
+    StoreFigures,
+    Traffic,
+)
 from worksgate.watching.figures import AdmissionFigures, Figures, ProcessFigures
 
 Labelled = Iterable[tuple[tuple[str, ...], float]]
@@ -34,12 +42,6 @@ def process_families(process: ProcessFigures) -> Iterator[Metric]:
     )
     yield _gauge("workers", "Processes that serve.", (), [((), 1)])
     yield _sum("log_lines_lost", "Log lines that could not be written.", log.lost_lines())
-    yield _histogram(
-        "event_loop_lag_seconds",
-        "How late the event loop runs what is ready.",
-        (),
-        [((), process.loop_lag)],
-    )
     if process.admission is not None:
         yield from _admission(process.admission)
     if process.certificate_ends_at is not None:
@@ -63,6 +65,12 @@ def _admission(admission: AdmissionFigures) -> Iterator[Metric]:
         "Requests that were answered 503 unseen, since there were too many.",
         admission.refused_requests,
     )
+    yield _histogram(
+        "event_loop_lag_seconds",
+        "How late the event loop runs what is ready.",
+        (),
+        [((), admission.lag)],
+    )
     yield _number(
         "behind", "Whether the event loop is so late that pages are refused.", admission.is_behind
     )
@@ -85,7 +93,9 @@ def families(figures: Figures) -> Iterator[Metric]:
     if figures.hashing is not None:
         yield from _hashing(figures.hashing)
     if figures.store is not None:
-        yield from _store(figures)
+        yield from _store(figures.store)
+    if figures.commits is not None:
+        yield from _commits(figures.commits)
     if figures.clients is not None:
         yield _number("clients", "Clients that are known.", figures.clients.count)
         age = figures.clients.age
@@ -131,9 +141,9 @@ def _sources(sources: Iterable[SourceFigures]) -> Iterator[Metric]:
         "Sign-ins that a source was asked about, by what it said.",
         ("source", "outcome"),
         [
-            ((each.name, verdict.value), count)
+            ((each.name, outcome.value), count)
             for each in sources
-            for verdict, count in each.verdicts.items()
+            for outcome, count in each.outcomes.items()
         ],
     )
     yield _histogram(
@@ -164,23 +174,23 @@ def _hashing(pool: Pool) -> Iterator[Metric]:
     yield _sum("hashing_refused", "Passwords for which there was no place.", pool.refused)
 
 
-def _store(figures: Figures) -> Iterator[Metric]:
-    store = figures.store
-    assert store is not None  # noqa: S101  # the caller has looked
-    yield _number("store_waiting", "Requests that wait for a commit to begin.", store.waiting)
-    yield _histogram(
-        "store_batch_size", "Requests to a commit.", (), [((), store.figures.batch_sizes)]
-    )
-    yield _histogram(
-        "store_commit_seconds",
-        "Seconds until the disk has a commit.",
-        (),
-        [((), store.figures.seconds)],
+def _store(store: StoreFigures) -> Iterator[Metric]:
+    yield _number(
+        "store_waiting",
+        "Requests that wait for a commit of SQLite to begin, or for a connection.",
+        store.waiting,
     )
     yield _sum(
         "store_unavailable",
         "Requests to the store that failed: it was locked, full, overloaded or gone.",
-        store.figures.unavailable,
+        store.unavailable,
+    )
+
+
+def _commits(commits: CommitFigures) -> Iterator[Metric]:
+    yield _histogram("store_batch_size", "Requests to a commit.", (), [((), commits.batch_sizes)])
+    yield _histogram(
+        "store_commit_seconds", "Seconds until the disk has a commit.", (), [((), commits.seconds)]
     )
 
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from worksgate.measures import (
-    LAG_SECONDS,
     AuditFigures,
     ClientFigures,
+    CommitFigures,
     Distribution,
-    GathersRequests,
     Pool,
     PurgeFigures,
     SourceFigures,
+    StoreFigures,
     Traffic,
 )
 
@@ -23,7 +23,8 @@ class Figures:
 
     traffic: Traffic = field(default_factory=Traffic)
     hashing: Pool | None = None
-    store: GathersRequests | None = None
+    store: StoreFigures | None = None
+    commits: CommitFigures | None = None
     clients: ClientFigures | None = None
     purge: PurgeFigures | None = None
     audit: AuditFigures | None = None
@@ -34,6 +35,8 @@ class AdmissionFigures(Protocol):
     """What a process takes on and what it refuses before an application sees it."""
 
     connections: int
+    lag: Distribution
+    """How late the event loop was each time, in seconds."""
     refused_connections: int
     refused_requests: int
 
@@ -48,6 +51,5 @@ class ProcessFigures:
     ``certificate_ends_at`` is in seconds since the epoch; it may raise OSError or ValueError.
     """
 
-    loop_lag: Distribution = field(default_factory=lambda: Distribution(LAG_SECONDS))
     admission: AdmissionFigures | None = None
     certificate_ends_at: Callable[[], float] | None = None

@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import perf_counter
 
 from worksgate.credentials import HashingBusy
-from worksgate.measures import HasBreakers, SourceFigures, Verdict
+from worksgate.measures import HasBreakers, SourceFigures, SourceOutcome
 from worksgate.sources import (
-    Departure,
+    AuthorizationRedirect,
     Person,
     PersonDisabled,
     RedirectSource,
@@ -36,28 +36,28 @@ class _Watched:
 
     @contextmanager
     def _asked(self, verb: str) -> Iterator[None]:
-        """Around one question; an exception is a verdict too."""
+        """Around one question; an exception is an outcome too."""
         began = perf_counter()
         try:
             with self._span(f"source.{verb}"):
                 yield
         except PersonDisabled:
-            self._count(Verdict.DISABLED)
+            self._count(SourceOutcome.DISABLED)
             raise
         except RefusedUpstream:
-            self._count(Verdict.REFUSED)
+            self._count(SourceOutcome.REFUSED)
             raise
         except HashingBusy:
-            self._count(Verdict.BUSY)
+            self._count(SourceOutcome.BUSY)
             raise
         except SourceUnavailable:
-            self._count(Verdict.UNAVAILABLE)
+            self._count(SourceOutcome.UNAVAILABLE)
             raise
         finally:
             self.figures.seconds.observe(perf_counter() - began)
 
-    def _count(self, verdict: Verdict) -> None:
-        self.figures.verdicts[verdict] += 1
+    def _count(self, outcome: SourceOutcome) -> None:
+        self.figures.outcomes[outcome] += 1
 
 
 class WatchedSource(_Watched):
@@ -71,7 +71,7 @@ class WatchedSource(_Watched):
     async def authenticate(self, username: str, password: str) -> Person | None:
         with self._asked("authenticate"):
             person = await self._source.authenticate(username, password)
-        self._count(Verdict.WRONG if person is None else Verdict.ACCEPTED)
+        self._count(SourceOutcome.WRONG if person is None else SourceOutcome.ACCEPTED)
         return person
 
     async def find(self, subject_id: str, last_seen: Person) -> Person | None:
@@ -93,14 +93,14 @@ class WatchedRedirect(_Watched):
 
     async def begin(
         self, return_url: str, login_hint: str | None = None, *, anew: bool = False
-    ) -> Departure:
+    ) -> AuthorizationRedirect:
         with self._asked("begin"):
             return await self._source.begin(return_url, login_hint, anew=anew)
 
     async def finish(self, return_url: str, kept: str, query: Mapping[str, str]) -> Person:
         with self._asked("finish"):
             person = await self._source.finish(return_url, kept, query)
-        self._count(Verdict.ACCEPTED)
+        self._count(SourceOutcome.ACCEPTED)
         return person
 
     async def find(self, subject_id: str, last_seen: Person) -> Person | None:

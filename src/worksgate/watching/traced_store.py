@@ -1,4 +1,4 @@
-"""A store whose every verb is a span. It changes nothing of what the store does."""
+"""A store whose every verb that a request uses is a span. It changes nothing of what it does."""
 
 from worksgate.oauth.model import Artifact
 from worksgate.store import A, R, Redemption, Store, Successors
@@ -11,6 +11,14 @@ class TracedStore:
     def __init__(self, store: Store, span: Span) -> None:
         self._store = store
         self._span = span
+
+    @property
+    def waiting(self) -> int:
+        return self._store.waiting
+
+    @property
+    def unavailable(self) -> int:
+        return self._store.unavailable
 
     async def save(self, *artifacts: Artifact) -> None:
         with self._span("store.save"):
@@ -41,10 +49,6 @@ class TracedStore:
     ) -> Redemption:
         with self._span("store.redeem"):
             return await self._store.redeem(kind, key, client_id, successors, now)
-
-    async def revoke(self, grant_id: str) -> int:
-        with self._span("store.revoke"):
-            return await self._store.revoke(grant_id)
 
     async def forget(self, subject_id: str) -> int:
         with self._span("store.forget"):

@@ -22,13 +22,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from worksgate.watching.families import families, process_families
 from worksgate.watching.figures import Figures, ProcessFigures
-from worksgate.watching.loop_lag import observe_lag
 from worksgate.watching.workers import WorkersFolder, added_up, without_gauges
 
 __all__ = ["CONTENT_TYPE", "Watch"]
 
 TELL_INTERVAL = 1.0
 """Seconds between two times that a process tells the others."""
+KEPT_FOR = 1.0
+"""Seconds that a page is good for where everybody may ask."""
 
 _log = structlog.get_logger("worksgate.watching")
 
@@ -42,7 +43,7 @@ class Listener(Protocol):
 
 
 class Watch:
-    """Tells the numbers of the applications that are attached to it.
+    """Reports the metrics of the applications that are attached to it.
 
     With ``folder``, of all processes that share it. ``listener`` serves what the application
     attached last has for operators. All of it belongs to one event loop.
@@ -64,6 +65,9 @@ class Watch:
         self._live: list[tuple[Figures, ASGIApp]] = []
         self._ended: list[Metric] = []
         self._telling = asyncio.Lock()
+        self._making = asyncio.Lock()
+        self._kept = b""
+        self._kept_until = float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
 
     async def attach(self, figures: Figures, operations: ASGIApp) -> None:
@@ -86,13 +90,24 @@ class Watch:
         own = await self._tell(self._folder)
         return await asyncio.to_thread(_page_of_all, self._folder, own)
 
+    async def page_for_everybody(self) -> bytes:
+        """The page of the last second: made once, however many ask.
+
+        Of several processes each keeps its own, so a counter may fall between two pages that are
+        less than a second apart, and never between others.
+        """
+        async with self._making:
+            now = time.monotonic()
+            if now >= self._kept_until:
+                self._kept, self._kept_until = await self.page(), now + KEPT_FOR
+            return self._kept
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What the application of now has for operators."""
         if self._live:
             await self._live[-1][1](scope, receive, send)
 
     async def _start(self) -> None:
-        self._tasks.append(asyncio.create_task(observe_lag(self._process.loop_lag)))
         if self._folder is not None:
             self._tasks.append(asyncio.create_task(self._keep_telling(self._folder)))
         if self._listener is not None:

@@ -3,7 +3,7 @@
 As in ``login``, the handlers read the request, call ``SelfService`` and choose a page; they decide
 nothing. What changes something is a POST with an anti-forgery token of the session, and ends in a
 redirect to the overview; only a secret that is shown once stands in the answer itself. Who has no
-session, or no fresh one, finds the login form in the place of the page that they wanted.
+session, or no fresh one, finds the login form instead of the page that they wanted.
 """
 
 import asyncio
@@ -14,23 +14,25 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from worksgate.credentials import HashingBusy, WeakPassword
-from worksgate.factors import FactorRefused, KnownPasskey, TooMany
-from worksgate.self_service import (
+from worksgate.account_values import (
     EnrolmentLost,
     FactorAdded,
     LoginTooOld,
     NotOffered,
     NotSignedIn,
-    SelfService,
     Visitor,
     WrongCode,
 )
+from worksgate.credentials import HashingBusy
+from worksgate.factors import FactorRefused, KnownPasskey, TooMany
+from worksgate.password_policy import WeakPassword
+from worksgate.rate_limited_warning import RateLimitedWarning
+from worksgate.self_service import SelfService
 from worksgate.sign_in import WrongPassword
 from worksgate.sources import PersonDisabled
 from worksgate.throttle import TooManyAttempts
 from worksgate.web import cookies
-from worksgate.web.account_desk import AccountDesk, FormRefused
+from worksgate.web.account_forms import AccountForms, FormRefused
 from worksgate.web.account_pages import Setting
 from worksgate.web.account_wording import (
     DONE,
@@ -46,8 +48,9 @@ from worksgate.web.account_wording import (
     Done,
     Said,
 )
-from worksgate.web.crashes import Seldom
-from worksgate.web.login import OUTAGES, LoginPages
+from worksgate.web.login import LoginHandlers
+from worksgate.web.login_pages import LoginPages
+from worksgate.web.login_refusals import OUTAGES
 from worksgate.web.view import View, redirect
 from worksgate.web.wording import WEAKNESSES, Notice
 
@@ -67,28 +70,34 @@ REMOVE: Final = "/remove"
 class Visit:
     """One request of somebody who is signed in; ``form`` is empty unless it was posted."""
 
-    def __init__(self, desk: AccountDesk, view: View, visitor: Visitor, form: Form) -> None:
+    def __init__(self, forms: AccountForms, view: View, visitor: Visitor, form: Form) -> None:
         self.view = view
         self.visitor = visitor
         self.form = form
-        self.links = desk.links(view)
+        self.links = forms.links(view)
 
-    def setting(self, desk: AccountDesk, secret: str | None = None) -> Setting:
+    def setting(self, forms: AccountForms, secret: str | None = None) -> Setting:
         """What the page needs; ``secret`` is that of the session, where it is a new one."""
-        return desk.setting(self.view, secret or self.view.browser.session or "")
+        return forms.setting(self.view, secret or self.view.browser.session or "")
 
 
 class AccountHandlers:
     """Serves the account pages; ``routes`` says which there are."""
 
     def __init__(
-        self, service: SelfService, login: LoginPages, desk: AccountDesk, deadline: float
+        self,
+        service: SelfService,
+        login: LoginHandlers,
+        login_pages: LoginPages,
+        forms: AccountForms,
+        deadline: float,
     ) -> None:
         self._service = service
         self._login = login
-        self._desk = desk
+        self._login_pages = login_pages
+        self._forms = forms
         self._deadline = deadline
-        self._unavailable = Seldom("request.unavailable")
+        self._unavailable = RateLimitedWarning("request.unavailable")
 
     @property
     def routes(self) -> Mapping[str, Mapping[str, Handler]]:
@@ -115,10 +124,10 @@ class AccountHandlers:
         overview = await self._service.overview(visit.visitor)
         done = visit.view.parameters.get("done", "")
         said = DONE[Done(done)] if done in set(Done) else None
-        page = self._desk.pages.overview(
-            visit.setting(self._desk), overview, said, logout_url=self._desk.logout_url
+        page = self._forms.pages.overview(
+            visit.setting(self._forms), overview, said, logout_url=self._forms.logout_url
         )
-        return self._desk.answer(visit.view, page)
+        return self._forms.answer(visit.view, page)
 
     # The password
 
@@ -156,14 +165,14 @@ class AccountHandlers:
         advice: str = "",
         retry_after: int | None = None,
     ) -> Response:
-        page = self._desk.pages.change_password(
-            visit.setting(self._desk),
+        page = self._forms.pages.change_password(
+            visit.setting(self._forms),
             visit.visitor.person.username,
             problem,
             advice=advice,
             retry_after=retry_after,
         )
-        return self._desk.answer(visit.view, page, status)
+        return self._forms.answer(visit.view, page, status)
 
     # Second factors
 
@@ -181,8 +190,8 @@ class AccountHandlers:
         self, visit: Visit, problem: Said | None = None, status: int = 200
     ) -> Response:
         totp = await self._service.begin_totp(visit.visitor)
-        page = self._desk.pages.authenticator(visit.setting(self._desk), totp, problem)
-        return self._desk.answer(visit.view, page, status)
+        page = self._forms.pages.authenticator(visit.setting(self._forms), totp, problem)
+        return self._forms.answer(visit.view, page, status)
 
     async def _remove_totp(self, visit: Visit) -> Response:
         removed = await self._service.remove_totp(visit.visitor)
@@ -207,8 +216,8 @@ class AccountHandlers:
         self, visit: Visit, problem: Said | None = None, status: int = 200
     ) -> Response:
         options = await self._service.begin_passkey(visit.visitor)
-        page = self._desk.pages.passkey(visit.setting(self._desk), options, problem)
-        return self._desk.answer(visit.view, page, status)
+        page = self._forms.pages.passkey(visit.setting(self._forms), options, problem)
+        return self._forms.answer(visit.view, page, status)
 
     async def _remove_passkey(self, visit: Visit) -> Response:
         passkey_id = visit.form.get("passkey", "")
@@ -218,22 +227,22 @@ class AccountHandlers:
     async def _ask_codes(self, visit: Visit) -> Response:
         if not (await self._service.check_fresh(visit.visitor)).any:
             raise NotOffered
-        page = self._desk.pages.ask_recovery_codes(visit.setting(self._desk))
-        return self._desk.answer(visit.view, page)
+        page = self._forms.pages.ask_recovery_codes(visit.setting(self._forms))
+        return self._forms.answer(visit.view, page)
 
     async def _renew_codes(self, visit: Visit) -> Response:
         codes = await self._service.renew_recovery_codes(visit.visitor)
-        page = self._desk.pages.recovery_codes(visit.setting(self._desk), codes, visit.links())
-        return self._desk.answer(visit.view, page)
+        page = self._forms.pages.recovery_codes(visit.setting(self._forms), codes, visit.links())
+        return self._forms.answer(visit.view, page)
 
     def _factor_added(self, visit: Visit, added: FactorAdded, done: Done) -> Response:
         """The recovery codes where they are new, else the overview."""
         if not added.codes:
             return self._done(visit, done, added.session)
-        page = self._desk.pages.recovery_codes(
-            visit.setting(self._desk, added.session), added.codes, visit.links(done=done)
+        page = self._forms.pages.recovery_codes(
+            visit.setting(self._forms, added.session), added.codes, visit.links(done=done)
         )
-        response = self._desk.answer(visit.view, page)
+        response = self._forms.answer(visit.view, page)
         if added.session is not None:
             cookies.set_secret(response, cookies.SESSION, added.session)
         return response
@@ -251,20 +260,20 @@ class AccountHandlers:
             made = await self._service.add_app_password(visit.visitor, visit.form.get("name", ""))
         except TooMany:
             return self._app_password_form(visit, TOO_MANY, 409)
-        person, setting = visit.visitor.person, visit.setting(self._desk)
-        page = self._desk.pages.new_app_password(
+        person, setting = visit.visitor.person, visit.setting(self._forms)
+        page = self._forms.pages.new_app_password(
             setting,
             person.works_account or "",
             made.app_password.name,
             made.password,
         )
-        return self._desk.answer(visit.view, page)
+        return self._forms.answer(visit.view, page)
 
     def _app_password_form(
         self, visit: Visit, problem: Said | None = None, status: int = 200
     ) -> Response:
-        page = self._desk.pages.app_password(visit.setting(self._desk), problem)
-        return self._desk.answer(visit.view, page, status)
+        page = self._forms.pages.app_password(visit.setting(self._forms), problem)
+        return self._forms.answer(visit.view, page, status)
 
     async def _remove_app_password(self, visit: Visit) -> Response:
         app_password_id = visit.form.get("app_password", "")
@@ -279,7 +288,7 @@ class AccountHandlers:
 
     async def _end_all_sessions(self, visit: Visit) -> Response:
         await self._service.end_all_sessions(visit.visitor)
-        response = redirect(self._desk.logout_url)  # which says that they are signed out
+        response = redirect(self._forms.logout_url)  # which says that they are signed out
         cookies.end_session(response)
         return response
 
@@ -301,28 +310,28 @@ class AccountHandlers:
             form = await self._read(request, view)
             async with asyncio.timeout(self._deadline):
                 visitor = await self._service.visitor(view.browser, view.language)
-                return await show(Visit(self._desk, view, visitor, form))
+                return await show(Visit(self._forms, view, visitor, form))
         except FormRefused as refused:
             return self._refused(view, refused)
         except (NotSignedIn, LoginTooOld, PersonDisabled):
-            return await self._login.ask_to_sign_in(request, self._desk.address(view, page))
+            return await self._login.ask_to_sign_in(request, self._forms.address(view, page))
         except EnrolmentLost:
-            return redirect(self._desk.links(view)(done=Done.LOST))
+            return redirect(self._forms.links(view)(done=Done.LOST))
         except NotOffered:
-            return self._login.notice(request, Notice.NOT_FOUND, 404)
+            return self._login_pages.notice(view, Notice.NOT_FOUND, 404)
         except (*OUTAGES, HashingBusy) as outage:
             self._unavailable.tell(view.path, str(outage) or "no answer in time")
-            return self._login.notice(request, Notice.UNAVAILABLE, 503)
+            return self._login_pages.notice(view, Notice.UNAVAILABLE, 503)
 
     async def _read(self, request: Request, view: View) -> Form:
         if request.method != "POST":
             return {}
-        return await self._desk.read(request, view, view.browser.session)
+        return await self._forms.read(request, view, view.browser.session)
 
     def _refused(self, view: View, refused: FormRefused) -> Response:
-        setting = self._desk.setting(view, view.browser.secret)
-        page = self._desk.pages.message(setting, FORM_TOO_OLD, self._desk.links(view)())
-        return self._desk.answer(view, page, refused.status)
+        setting = self._forms.setting(view, view.browser.secret)
+        page = self._forms.pages.message(setting, FORM_TOO_OLD, self._forms.links(view)())
+        return self._forms.answer(view, page, refused.status)
 
     def _done(self, visit: Visit, done: Done, session: str | None = None) -> Response:
         """Back to the overview, which says what was done."""

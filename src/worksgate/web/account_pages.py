@@ -6,16 +6,25 @@ The overview is a page of a site; the tasks that it leads to look like the steps
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from worksgate.account_values import Overview
 from worksgate.factors import NewTotp
-from worksgate.self_service import Overview
-from worksgate.web.account_wording import DEEDS, WORRYING, Message, Said
-from worksgate.web.catalogues import LANGUAGES, translations
+from worksgate.web.account_wording import (
+    BROWSER_ON_SYSTEM,
+    EVENTS,
+    EVENTS_OF_ADMINISTRATORS,
+    WORRYING,
+    Message,
+    Said,
+)
+from worksgate.web.browser_names import ON
+from worksgate.web.catalogues import LANGUAGES, Translations, translations
 from worksgate.web.pages import (
+    NO_BREAK_SPACE,
     Page,
     Pages,
     inline_policy,
@@ -25,7 +34,7 @@ from worksgate.web.pages import (
     told_to_wait,
 )
 
-DEEDS_SHOWN: Final = 8
+EVENTS_SHOWN: Final = 8
 """Lines of the history that are shown at once; the others wait behind a word."""
 
 _COMFORT: Final = ("comfort", "account")
@@ -68,14 +77,16 @@ class AccountPages(Pages):
         self, setting: Setting, overview: Overview, said: Said | None, *, logout_url: str
     ) -> Page:
         """Everything that a person has here."""
-        recent, older = overview.history[:DEEDS_SHOWN], overview.history[DEEDS_SHOWN:]
+        recent, older = overview.history[:EVENTS_SHOWN], overview.history[EVENTS_SHOWN:]
         return self._shown_in(
             setting,
             "account/overview.html",
             page="",
             overview=overview,
             person=overview.person,
-            deeds=DEEDS,
+            events=EVENTS,
+            events_of_administrators=EVENTS_OF_ADMINISTRATORS,
+            browser_in_words=partial(_browser_in_words, translations(setting.language)),
             worrying=WORRYING,
             recent=recent,
             older=older,
@@ -215,6 +226,13 @@ class Moment:
 def _when(seconds: float) -> Moment:
     moment = datetime.fromtimestamp(seconds, UTC)
     return Moment(f"{moment:%Y-%m-%dT%H:%M:%SZ}", f"{moment:%Y-%m-%d %H:%M} UTC")
+
+
+def _browser_in_words(spoken: Translations, name: str) -> str:
+    """The name of a browser, as ``browser_names`` makes it, in the language of the page."""
+    browser, _, system = name.partition(ON)
+    words = {"browser": spoken.gettext(browser), "system": system}
+    return (spoken.gettext(BROWSER_ON_SYSTEM) % words).replace(" ", NO_BREAK_SPACE)
 
 
 @cache

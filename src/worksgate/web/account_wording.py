@@ -4,7 +4,7 @@ The English text is the key of its translation, as in ``wording``.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -38,7 +38,7 @@ class Done(StrEnum):
 DONE: Final[Mapping[Done, Said]] = {
     Done.PASSWORD: Said(
         happened=text("Your password was changed."),
-        to_do=text("Everywhere else you have been signed out."),
+        to_do=text("You have been signed out everywhere else."),
         tone=Tone.GOOD,
     ),
     Done.APP_ON: Said(happened=text("The authenticator app is turned on."), tone=Tone.GOOD),
@@ -72,7 +72,7 @@ DONE: Final[Mapping[Done, Said]] = {
 }
 
 WRONG_CURRENT_PASSWORD: Final = Said(
-    happened=text("The present password is not correct."), to_do=text("Please try again.")
+    happened=text("The current password is not correct."), to_do=text("Please try again.")
 )
 WEAK_PASSWORD: Final = Said(happened=text("This password cannot be used."))
 THROTTLED: Final = Said(
@@ -132,6 +132,10 @@ LINK_NOT_VALID: Final = Message(
     to_do=text("Ask for a new one, or ask your administrator."),
     label=text("Ask for a new link"),
 )
+LINK_NOT_VALID_AND_NO_MAIL: Final = replace(
+    LINK_NOT_VALID, to_do=text("Ask your administrator for a new one.")
+)
+"""The same, where people cannot have a link sent."""
 PASSWORD_IS_NEW: Final = Message(
     title=text("Your password was changed"),
     happened=text("You have been signed out everywhere, so that nobody uses the old one."),
@@ -140,7 +144,7 @@ PASSWORD_IS_NEW: Final = Message(
     tone=Tone.GOOD,
 )
 
-DEEDS: Final[Mapping[Event, str]] = {
+EVENTS: Final[Mapping[Event, str]] = {
     Event.LOGIN_SUCCEEDED: text("Signed in"),
     Event.LOGIN_FAILED: text("Somebody tried to sign in, without success"),
     Event.LOGIN_REFUSED: text("A sign-in was refused by your company's rules"),
@@ -157,6 +161,16 @@ DEEDS: Final[Mapping[Event, str]] = {
     Event.RESET_LINK_ISSUED: text("An administrator made a link for a new password"),
 }
 """What people read in the history of their account."""
+
+EVENTS_OF_ADMINISTRATORS: Final[Mapping[Event, str]] = {
+    **EVENTS,
+    Event.FACTOR_REMOVED: text("An administrator removed your second steps"),
+}
+"""The same, where somebody else did it."""
+
+BROWSER_ON_SYSTEM: Final = text("%(browser)s on %(system)s")
+"""What a session is called, such as "Chrome on Windows"."""
+_IN_AN_APP: Final = text("App")
 
 WORRYING: Final = frozenset(
     {Event.LOGIN_FAILED, Event.LOGIN_REFUSED, Event.IMAP_FAILED, Event.FACTOR_FAILED}

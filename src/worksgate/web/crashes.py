@@ -5,32 +5,11 @@ was given, so only its kind and the places in our code are told (R-106). An outa
 own words, which are ours.
 """
 
-import time
 import traceback
-from collections.abc import Callable
 
 import structlog
 
 log = structlog.get_logger("worksgate.web")
-
-
-class Seldom:
-    """Logs a warning that may be due at every request: at most once a second."""
-
-    def __init__(self, event: str, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._event = event
-        self._monotonic = monotonic
-        self._told_at = float("-inf")
-        self._untold = 0
-
-    def tell(self, path: str, detail: str) -> None:
-        """Log it now, with the number of those that were not, or count it."""
-        now = self._monotonic()
-        if now - self._told_at < 1.0:
-            self._untold += 1
-            return
-        log.warning(self._event, path=path, detail=detail, untold=self._untold)
-        self._told_at, self._untold = now, 0
 
 
 def report(event: str, error: BaseException, **facts: object) -> None:

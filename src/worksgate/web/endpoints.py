@@ -21,11 +21,12 @@ from worksgate.oauth.errors import (
 )
 from worksgate.oauth.model import ErrorStatus, ErrorStyle
 from worksgate.provider import IdentityProvider
+from worksgate.rate_limited_warning import RateLimitedWarning
 from worksgate.web.body import BodyTimeout, Disconnected, read_form
-from worksgate.web.crashes import Seldom, report
+from worksgate.web.crashes import report
 from worksgate.web.deadline import within
+from worksgate.web.headers import Headers
 
-Headers = list[tuple[bytes, bytes]]
 Told = tuple[int, str]
 """The HTTP status of an answer, and the number of the error in it, or an empty text."""
 
@@ -76,8 +77,8 @@ class JsonCalls:
         self._traffic = traffic
         self._deadline = provider.settings.answer_deadline
         self._https_only = provider.settings.is_https
-        self._unavailable = Seldom("request.unavailable")
-        self._insecure = Seldom("request.insecure")
+        self._unavailable = RateLimitedWarning("request.unavailable")
+        self._insecure = RateLimitedWarning("request.insecure")
         self._headers: Headers = [
             (b"content-type", b"application/json; charset=utf-8"),
             *headers,

@@ -99,7 +99,7 @@ def _access_token() -> Schema:
 def _user_info() -> Schema:
     return {
         "operationId": "userInfo",
-        "summary": "User Info Return API: whose access token this is.",
+        "summary": "User info return API: whose access token this is.",
         "requestBody": _form(
             {"client_id": _text(), "client_secret": _text(), "access_token": _text()},
             required=["client_id", "client_secret", "access_token"],

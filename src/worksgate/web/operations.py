@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from worksgate.web.crashes import report
 
-Handler = Callable[[], Awaitable[Response]]
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Operations:
@@ -34,7 +34,7 @@ class Operations:
         if request.method not in ("GET", "HEAD"):
             return JSONResponse({"error": "only GET is served here"}, 405, {"Allow": "GET, HEAD"})
         try:
-            return await handler()
+            return await handler(request)
         except Exception as error:
             report("operations.failed", error)
             return JSONResponse({"error": "this cannot be told right now"}, 500)

@@ -57,7 +57,7 @@ STRENGTH_PATH: Final = "/strength"
 
 _HERE: Final = Path(__file__).parent
 _LONGEST_WAIT_IN_SECONDS: Final = 90
-_NO_BREAK_SPACE: Final = "\N{NO-BREAK SPACE}"  # a name reads badly when a line ends inside it
+NO_BREAK_SPACE: Final = "\N{NO-BREAK SPACE}"  # a name reads badly when a line ends inside it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +190,7 @@ class Pages:
         for language in LANGUAGES:
             translations(language)  # read now, so that the first person does not wait for it
         self._shown: Mapping[str, Any] = {
-            "product": settings.product_name.replace(" ", _NO_BREAK_SPACE),
+            "product": settings.product_name.replace(" ", NO_BREAK_SPACE),
             "company": settings.company_name.strip(),
             "support_url": _link(settings.support_url, "https://", "http://", "mailto:"),
             "language_names": LANGUAGE_NAMES,
@@ -335,7 +335,7 @@ def _focus(form: LoginForm) -> str:
 _TO_BE_READ: Final = frozenset(
     {
         *(Problem.DISABLED, Problem.THROTTLED, Problem.BUSY, Problem.UNAVAILABLE),
-        *(Problem.PASSWORD_EXPIRED, Problem.REFUSED_ELSEWHERE),
+        *(Problem.PASSWORD_EXPIRED, Problem.REFUSED_UPSTREAM),
     }
 )
 """Problems about which the person can do nothing in the form."""

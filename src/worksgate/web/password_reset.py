@@ -14,20 +14,23 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from worksgate.credentials import HashingBusy, WeakPassword
+from worksgate.credentials import HashingBusy
+from worksgate.password_policy import WeakPassword
 from worksgate.password_reset import RESET_PATH, TOKEN_PARAMETER, LinkNotValid, PasswordReset
+from worksgate.rate_limited_warning import RateLimitedWarning
 from worksgate.settings import Settings
 from worksgate.web.account import Handler
-from worksgate.web.account_desk import AccountDesk, FormRefused
+from worksgate.web.account_forms import AccountForms, FormRefused
 from worksgate.web.account_wording import (
     FORM_TOO_OLD,
     LINK_NOT_VALID,
+    LINK_NOT_VALID_AND_NO_MAIL,
     MAIL_IS_COMING,
     PASSWORD_IS_NEW,
     Message,
 )
-from worksgate.web.crashes import Seldom
-from worksgate.web.login import OUTAGES, LoginPages
+from worksgate.web.login_pages import LoginPages
+from worksgate.web.login_refusals import OUTAGES
 from worksgate.web.pages import STRENGTH_PATH, NewPasswordForm, Problem
 from worksgate.web.view import View
 from worksgate.web.wording import WEAKNESSES, Notice
@@ -43,17 +46,17 @@ class PasswordResetHandlers:
         self,
         settings: Settings,
         reset: PasswordReset,
-        login: LoginPages,
-        desk: AccountDesk,
+        login_pages: LoginPages,
+        forms: AccountForms,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._reset = reset
-        self._login = login
-        self._desk = desk
+        self._login_pages = login_pages
+        self._forms = forms
         self._clock = clock
         self._deadline = settings.answer_deadline
-        self._unavailable = Seldom("request.unavailable")
+        self._unavailable = RateLimitedWarning("request.unavailable")
 
     @property
     def routes(self) -> Mapping[str, Mapping[str, Handler]]:
@@ -67,13 +70,13 @@ class PasswordResetHandlers:
 
     async def _ask(self, request: Request) -> Response:
         view = View(request)
-        page = self._desk.pages.forgot(self._desk.setting(view, view.browser.secret))
-        return self._desk.answer(view, page, bind_browser=True)
+        page = self._forms.pages.forgot(self._forms.setting(view, view.browser.secret))
+        return self._forms.answer(view, page, bind_browser=True)
 
     async def _request(self, request: Request) -> Response:
         view = View(request)
         try:
-            form = await self._desk.read(request, view, view.browser.secret)
+            form = await self._forms.read(request, view, view.browser.secret)
             async with asyncio.timeout(self._deadline):
                 await self._reset.request(
                     form.get("username", ""), view.language, view.browser.address, self._clock()
@@ -81,7 +84,7 @@ class PasswordResetHandlers:
         except FormRefused as refused:
             return self._say(view, FORM_TOO_OLD, refused.status, FORGOT_PATH)
         except OUTAGES as outage:
-            return self._out_of_order(request, view, outage)
+            return self._out_of_order(view, outage)
         minutes = math.floor(self._settings.reset_link_lifetime / 60)
         return self._say(view, MAIL_IS_COMING, 200, "", minutes=str(minutes))
 
@@ -93,18 +96,18 @@ class PasswordResetHandlers:
             async with asyncio.timeout(self._deadline):
                 return await self._form(view, secret)
         except OUTAGES as outage:
-            return self._out_of_order(request, view, outage)
+            return self._out_of_order(view, outage)
 
     async def _finish(self, request: Request) -> Response:
         view = View(request)
         try:
-            form = await self._desk.read(request, view, view.browser.secret)
+            form = await self._forms.read(request, view, view.browser.secret)
             async with asyncio.timeout(self._deadline):
                 return await self._change(view, form)
         except FormRefused as refused:
             return self._say(view, FORM_TOO_OLD, refused.status, "")
         except (*OUTAGES, HashingBusy) as outage:
-            return self._out_of_order(request, view, outage)
+            return self._out_of_order(view, outage)
 
     async def _change(self, view: View, form: Mapping[str, str]) -> Response:
         secret, password = form.get("txn", ""), form.get("new_password", "")
@@ -127,7 +130,7 @@ class PasswordResetHandlers:
         ticket = await self._reset.open(secret, self._clock())
         if ticket is None:
             return self._not_valid(view)
-        setting = self._desk.setting(view, view.browser.secret)
+        setting = self._forms.setting(view, view.browser.secret)
         form = NewPasswordForm(
             action=setting.links(RESET_PATH),
             txn=secret,
@@ -140,22 +143,23 @@ class PasswordResetHandlers:
             reset=True,
             strength_url=setting.links(RESET_PATH + STRENGTH_PATH),
         )
-        page = self._desk.pages.step(form, view.language)
-        return self._desk.answer(view, page, 403 if advice else 200, bind_browser=True)
+        page = self._forms.pages.step(form, view.language)
+        return self._forms.answer(view, page, 403 if advice else 200, bind_browser=True)
 
     def _not_valid(self, view: View) -> Response:
-        can_ask = self._settings.can_reset_passwords
-        return self._say(view, LINK_NOT_VALID, 410, FORGOT_PATH if can_ask else None)
+        if self._settings.can_reset_passwords:
+            return self._say(view, LINK_NOT_VALID, 410, FORGOT_PATH)
+        return self._say(view, LINK_NOT_VALID_AND_NO_MAIL, 410, None)
 
     def _say(
         self, view: View, message: Message, status: int, page: str | None, **values: str
     ) -> Response:
         """A message, with a button that leads to an account page."""
-        setting = self._desk.setting(view, view.browser.secret)
+        setting = self._forms.setting(view, view.browser.secret)
         url = None if page is None else setting.links(page)
-        shown = self._desk.pages.message(setting, message, url, **values)
-        return self._desk.answer(view, shown, status)
+        shown = self._forms.pages.message(setting, message, url, **values)
+        return self._forms.answer(view, shown, status)
 
-    def _out_of_order(self, request: Request, view: View, outage: Exception) -> Response:
+    def _out_of_order(self, view: View, outage: Exception) -> Response:
         self._unavailable.tell(view.path, str(outage) or "no answer in time")
-        return self._login.notice(request, Notice.UNAVAILABLE, 503)
+        return self._login_pages.notice(view, Notice.UNAVAILABLE, 503)

@@ -31,7 +31,7 @@ DOWN = "down"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """What became of one check: a word, the seconds that it took, and why, for the operator."""
 
     status: str
@@ -43,7 +43,7 @@ class Finding:
 class Report:
     """What has been found; empty where nothing has been asked yet."""
 
-    findings: Mapping[str, Finding] = field(default_factory=dict)
+    findings: Mapping[str, CheckResult] = field(default_factory=dict)
     sources: Sequence[SourceFigures] = ()
 
     @property
@@ -82,7 +82,7 @@ class Readiness:
         self._sources = sources
         self._patience = patience
         self._asked_at = float("-inf")
-        self._findings: Mapping[str, Finding] = {}
+        self._findings: Mapping[str, CheckResult] = {}
 
     async def report(self) -> Report:
         """What was found in the last second; who comes while we ask is told what was before."""
@@ -94,10 +94,10 @@ class Readiness:
             self._findings = dict(zip(names, found, strict=True))
         return Report(self._findings, self._sources)
 
-    async def _find(self, name: str) -> Finding:
+    async def _find(self, name: str) -> CheckResult:
         began = time.monotonic()
         status, reason = await self._outcome(name)
-        return Finding(status, round(time.monotonic() - began, 3), reason)
+        return CheckResult(status, round(time.monotonic() - began, 3), reason)
 
     async def _outcome(self, name: str) -> tuple[str, str]:
         try:

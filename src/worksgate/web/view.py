@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from worksgate.sign_in import Browser
 from worksgate.web import cookies
+from worksgate.web.browser_names import browser_name
 from worksgate.web.endpoints import peer_of
 from worksgate.web.pages import LANGUAGES, Page, choose_language
 
@@ -37,6 +38,7 @@ class View:
             session=cookies.secret_of(kept, cookies.SESSION),
             devices=cookies.devices_of(kept),
             trusted=cookies.trusted_of(kept),
+            name=browser_name(self._headers.get("user-agent", "")),
             may_receive_code=self.is_navigation,
         )
 

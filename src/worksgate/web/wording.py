@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum, auto
 from typing import Final
 
-from worksgate.credentials import Weakness
+from worksgate.password_policy import Weakness
 
 
 class Problem(StrEnum):
@@ -22,10 +22,13 @@ class Problem(StrEnum):
     THROTTLED = auto()
     BUSY = auto()
     UNAVAILABLE = auto()
+    OUT_OF_ORDER = auto()
     PASSWORD_EXPIRED = auto()
-    REFUSED_ELSEWHERE = auto()
+    REFUSED_UPSTREAM = auto()
     PASSKEY_REFUSED = auto()
-    WRONG_FACTOR = auto()
+    WRONG_CODE = auto()
+    WRONG_RECOVERY_CODE = auto()
+    WRONG_PASSKEY = auto()
     TOO_MANY_WRONG_FACTORS = auto()
     LOGIN_LOST = auto()
     WEAK_PASSWORD = auto()
@@ -115,12 +118,19 @@ PROBLEMS: Final[Mapping[Problem, ProblemWording]] = {
         to_do=text("Please try again in a minute. If it still fails, contact your administrator."),
         tone=Tone.WARN,
     ),
+    Problem.OUT_OF_ORDER: ProblemWording(
+        happened=text(
+            "Signing in is not possible right now, as part of the sign-in service does not answer."
+        ),
+        to_do=text("Please try again in a minute. If it still fails, contact your administrator."),
+        tone=Tone.WARN,
+    ),
     Problem.PASSWORD_EXPIRED: ProblemWording(
         happened=text("Your password has expired or must be changed."),
         to_do=text("Change it where you change your company password, then sign in here."),
         tone=Tone.WARN,
     ),
-    Problem.REFUSED_ELSEWHERE: ProblemWording(
+    Problem.REFUSED_UPSTREAM: ProblemWording(
         happened=text("The sign-in with the other service was not completed."),
         to_do=text("Please try again. If it still fails, tell your administrator."),
         tone=Tone.WARN,
@@ -129,9 +139,17 @@ PROBLEMS: Final[Mapping[Problem, ProblemWording]] = {
         happened=text("This passkey is not known here."),
         to_do=text("Sign in with your password."),
     ),
-    Problem.WRONG_FACTOR: ProblemWording(
+    Problem.WRONG_CODE: ProblemWording(
         happened=text("The code is not correct."),
         to_do=text("Use the newest code that the app shows. Each code works once."),
+    ),
+    Problem.WRONG_RECOVERY_CODE: ProblemWording(
+        happened=text("The recovery code is not correct."),
+        to_do=text("Compare it with your list and try again, or use another: each works once."),
+    ),
+    Problem.WRONG_PASSKEY: ProblemWording(
+        happened=text("The passkey was not accepted."),
+        to_do=text("Try again, or choose another way."),
     ),
     Problem.TOO_MANY_WRONG_FACTORS: ProblemWording(
         happened=text("The code was wrong too often, so this sign-in has ended."),
@@ -300,8 +318,8 @@ NOTICES: Final[Mapping[Notice, NoticeWording]] = {
         happened=text("Your sign-in on this browser has ended."),
         to_do=text("If you share this computer with others, please close the browser as well."),
         tone=Tone.GOOD,
-        continue_label=text("Sign in again"),
-        start_over_label=text("Sign in again"),
+        continue_label=text("Open %(product)s"),
+        start_over_label=text("Go to your account"),
     ),
     Notice.METHOD_NOT_ALLOWED: NoticeWording(
         title=text("This address cannot be used like that"),

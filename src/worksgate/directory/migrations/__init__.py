@@ -88,13 +88,16 @@ async def _migrate(database_url: str) -> str:
                 if found == HEAD or await connection.run_sync(is_newer_and_serves):
                     return found or HEAD
             async with engines.migrate.begin() as connection:
-                return await connection.run_sync(_upgrade)
+                return await connection.run_sync(upgrade)
     finally:
         await engines.close()
 
 
-def _upgrade(connection: Connection, revision: str = "head") -> str:
-    """Run what is missing up to a revision, in the transaction that has already begun."""
+def upgrade(connection: Connection, revision: str = "head") -> str:
+    """Run what is missing up to a revision, in the transaction that has already begun.
+
+    Returns the revision. Raises SchemaTooNew.
+    """
     from alembic import command
     from alembic.config import Config
     from alembic.util.exc import CommandError

@@ -1,0 +1,39 @@
+"""What an administrator can do; the command line and the console both call it.
+
+    clients      the tenants of LINE WORKS
+    people       accounts of the built-in directory, and people of other sources
+    importing    many people at once, from a file
+    upkeep       the audit log, and the removal of what has expired
+    base         what these stand on: the databases, and who acts
+    errors       why a call was not done, or not wholly
+
+Every change is committed together with its audit record (I-5). What it must end elsewhere, such
+as a disabled person's sessions and tokens, ends right after the commit (R-30); if the store does
+not answer then, ``Unfinished`` says so, and the same call can be made again.
+"""
+
+from worksgate.administration.clients import ClientAdministration, NewClient
+from worksgate.administration.errors import NotFound, Refused, Unfinished
+from worksgate.administration.importing import ImportAdministration
+from worksgate.administration.people import Holdings, NewUser, PeopleAdministration
+from worksgate.administration.upkeep import UpkeepAdministration
+
+__all__ = [
+    "Administration",
+    "Holdings",
+    "NewClient",
+    "NewUser",
+    "NotFound",
+    "Refused",
+    "Unfinished",
+]
+
+
+class Administration(
+    ClientAdministration, PeopleAdministration, ImportAdministration, UpkeepAdministration
+):
+    """Clients, people and the audit log of one installation.
+
+    Every call may raise DirectoryUnavailable; those that end sessions, Unfinished. ``actor`` is
+    who does it, for the audit log.
+    """

@@ -1,0 +1,56 @@
+"""What all parts of the administration stand on: the databases, who acts, and their records."""
+
+import time
+from collections.abc import Awaitable, Callable
+
+from worksgate.administration.errors import Unfinished
+from worksgate.audit import AuditEvent, Event
+from worksgate.credentials import PasswordHashing
+from worksgate.directory import Account
+from worksgate.directory.database import Directory
+from worksgate.settings import Settings
+from worksgate.sources import Person
+from worksgate.store import Store, StoreUnavailable
+
+
+class AdministrationBase:
+    """Audit records in the name of ``actor``, and what a change ends right after it.
+
+    ``store`` opens the store when it is first needed; it may raise StoreUnavailable then.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        directory: Directory,
+        store: Callable[[], Awaitable[Store]],
+        hashing: PasswordHashing,
+        *,
+        actor: str = "cli",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._store = store
+        self._hashing = hashing
+        self._actor = actor
+        self._clock = clock
+
+    async def _forget(self, person: Person) -> int:
+        """End all that a person holds; how many they were. Raises Unfinished."""
+        try:
+            return await (await self._store()).forget(person.subject_id)
+        except StoreUnavailable as error:
+            raise Unfinished(
+                f"the change is kept, but the sessions of {person.username} could not be ended; "
+                f"run the same command again to end them: {error}"
+            ) from error
+
+    def _person_event(self, person: Person, event: Event, detail: str) -> AuditEvent:
+        return self._event(event, detail, subject_id=person.subject_id, username=person.username)
+
+    def _user_event(self, account: Account, detail: str) -> AuditEvent:
+        return self._person_event(account.person, Event.USER_CHANGED, detail)
+
+    def _event(self, event: Event, detail: str, **about: str) -> AuditEvent:
+        return AuditEvent(event=event, at=self._clock(), actor=self._actor, detail=detail, **about)

@@ -1,0 +1,181 @@
+"""Clients: the tenants of LINE WORKS, their secrets and their settings.
+
+A client that is disabled is refused at every call until it is enabled again; what was issued to
+it before and has not expired works again then. A removed client is unknown, with all it held.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from worksgate.administration.base import AdministrationBase
+from worksgate.administration.errors import Refused, found, refusals
+from worksgate.audit import AuditEvent, Event
+from worksgate.credentials import digest, new_id, new_secret
+from worksgate.directory.client_rules import (
+    LINE_WORKS_ORIGIN,
+    PROFILE_DEFAULTS,
+    check_client,
+    read_changes,
+)
+from worksgate.oauth.model import Client, ClientSecret, Profile, UserKey
+
+_LONGEST_OVERLAP = 365 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class NewClient:
+    """A client and its new secret, which is shown once and kept nowhere."""
+
+    client: Client
+    client_secret: str = field(repr=False)
+    urls: Mapping[str, str]
+
+
+class ClientAdministration(AdministrationBase):
+    """The clients of an installation; every change is a record of the audit log."""
+
+    def urls(self, client_id: str) -> dict[str, str]:
+        """The addresses for the Developer Console; ``imap_login`` is off until it is wanted."""
+        settings, base = self._settings, self._settings.public_url.rstrip("/")
+        return {
+            "web_login": base + settings.web_login_path,
+            "app_login": base + settings.web_login_path,
+            "access_token": base + settings.access_token_path,
+            "user_info": base + settings.user_info_path,
+            "imap_login": f"{base}{settings.imap_login_path}/{client_id}",
+            "logout": base + settings.logout_path,
+        }
+
+    async def add_client(
+        self,
+        name: str,
+        *,
+        profile: Profile = Profile.LINE_WORKS,
+        redirect_uris: Iterable[str] = (),
+        user_key: UserKey | None = None,
+        **changes: Any,
+    ) -> NewClient:
+        """Register a LINE WORKS tenant, with the defaults of its profile.
+
+        Without ``redirect_uris`` codes may be sent to LINE WORKS' own address. The id and the
+        secret are made here, never chosen (R-46). Raises Refused or Conflict.
+        """
+        wanted: dict[str, Any] = {**changes, "name": name, "profile": profile}
+        wanted["redirect_uris"] = tuple(redirect_uris) or (LINE_WORKS_ORIGIN,)
+        if user_key is not None:
+            wanted["user_key"] = user_key
+        secret = new_secret()
+        with refusals():
+            values = read_changes(wanted)
+            client = self._checked(
+                Client(
+                    client_id=_new_client_id(),
+                    secrets=(ClientSecret(digest(secret), created_at=self._clock()),),
+                    **{**PROFILE_DEFAULTS[values["profile"]], **values},
+                )
+            )
+        event = self._client_event(client, "added")
+        async with self._directory.changing() as transaction:
+            await transaction.add_client(client)
+            await transaction.record(event)
+        return NewClient(client, secret, self.urls(client.client_id))
+
+    async def clients(self) -> tuple[Client, ...]:
+        """All clients, by name."""
+        return await self._directory.clients()
+
+    async def client(self, name_or_id: str) -> Client:
+        """The client with this id or name. Raises NotFound."""
+        return found(await self._directory.client(name_or_id), "client", name_or_id)
+
+    async def change_client(self, name_or_id: str, /, **changes: Any) -> Client:
+        """Change settings of a client: any but ids and secrets.
+
+        Raises NotFound, Refused or Conflict.
+        """
+        with refusals():
+            values = read_changes(changes)
+        detail = f"set {', '.join(sorted(values))}"
+        return await self._change_client(
+            name_or_id, detail, lambda client: replace(client, **values)
+        )
+
+    async def rotate_secret(self, name_or_id: str, *, overlap: float) -> NewClient:
+        """Give a client a new secret; the one before stays valid for ``overlap`` seconds.
+
+        At most two are valid at once (R-47): one that was left from a rotation before ends now.
+        Raises NotFound or Refused.
+        """
+        if not (math.isfinite(overlap) and 0 <= overlap <= _LONGEST_OVERLAP):
+            raise Refused("the overlap must be a number of seconds, at most a year")
+        secret, now = new_secret(), self._clock()
+
+        def rotated(client: Client) -> Client:
+            kept = _outgoing(client.secrets, now, now + overlap) if overlap else ()
+            return replace(client, secrets=(*kept, ClientSecret(digest(secret), created_at=now)))
+
+        client = await self._change_client(name_or_id, "secret rotated", rotated)
+        return NewClient(client, secret, self.urls(client.client_id))
+
+    async def disable_client(self, name_or_id: str) -> Client:
+        """Refuse a client's calls and sign-ins from now on. Raises NotFound."""
+        return await self._change_client(
+            name_or_id, "disabled", lambda client: replace(client, enabled=False)
+        )
+
+    async def enable_client(self, name_or_id: str) -> Client:
+        """Let a client in again. Raises NotFound."""
+        return await self._change_client(
+            name_or_id, "enabled", lambda client: replace(client, enabled=True)
+        )
+
+    async def remove_client(self, name_or_id: str) -> Client:
+        """Forget a client; its id is never given again. Raises NotFound."""
+        async with self._directory.changing() as transaction:
+            client = found(await transaction.client(name_or_id), "client", name_or_id)
+            event = self._client_event(client, "removed")
+            await transaction.remove_client(client)
+            await transaction.record(event)
+        return client
+
+    async def _change_client(
+        self, name_or_id: str, detail: str, change: Callable[[Client], Client]
+    ) -> Client:
+        async with self._directory.changing() as transaction:
+            before = found(await transaction.client(name_or_id), "client", name_or_id)
+            with refusals():
+                after = self._checked(change(before))
+            if after == before:
+                return before
+            event = self._client_event(after, detail)
+            await transaction.change_client(after)
+            await transaction.record(event)
+        return after
+
+    def _checked(self, client: Client) -> Client:
+        return check_client(client, loopback=self._settings.is_loopback)
+
+    def _client_event(self, client: Client, detail: str) -> AuditEvent:
+        return self._event(
+            Event.CLIENT_CHANGED, f"{client.name}: {detail}", client_id=client.client_id
+        )
+
+
+def _new_client_id() -> str:
+    """An id that no command line takes for an option."""
+    while not (client_id := new_id())[0].isalnum():
+        pass
+    return client_id
+
+
+def _outgoing(
+    secrets: tuple[ClientSecret, ...], now: float, until: float
+) -> tuple[ClientSecret, ...]:
+    """The newest secret that is still valid, ending no later than ``until``."""
+    valid = [secret for secret in secrets if secret.expires_at is None or secret.expires_at > now]
+    if not valid:
+        return ()
+    newest = max(valid, key=lambda secret: secret.created_at)
+    return (replace(newest, expires_at=min(newest.expires_at or until, until)),)

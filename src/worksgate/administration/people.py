@@ -1,0 +1,337 @@
+"""People: the accounts of the built-in directory, and those whom other sources let in.
+
+What a change must end, such as a disabled person's sessions and tokens, ends right after the
+commit (R-30).
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from worksgate.administration.base import AdministrationBase
+from worksgate.administration.errors import NotFound, Refused, found, refusals
+from worksgate.audit import AuditEvent, Event
+from worksgate.credentials import new_id
+from worksgate.directory import Account
+from worksgate.directory.account_rules import check_account, check_password, generated_password
+from worksgate.directory.factors import Enrolled
+from worksgate.directory.importing import changes_between, must_sign_in_again
+from worksgate.directory.occupancy import KEY_KINDS
+from worksgate.directory.people import RememberedPerson
+from worksgate.directory.transaction import Transaction
+from worksgate.oauth.model import Session
+from worksgate.password_reset import ResetLinks
+from worksgate.source_settings.common import BUILT_IN
+from worksgate.sources import Person
+from worksgate.store import StoreUnavailable
+
+_ACCOUNT_FIELDS = frozenset(
+    ("username", "name", "external_key", "works_account", "email", "groups", "administrator")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    """An account, and its password where that was generated; it is kept nowhere."""
+
+    account: Account
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What somebody has beside a password; ``sessions`` is None where the store is away."""
+
+    factors: Enrolled
+    app_passwords: int
+    sessions: int | None
+
+
+class PeopleAdministration(AdministrationBase):
+    """The people of an installation. Calls that end sessions may raise Unfinished."""
+
+    async def add_user(
+        self,
+        username: str,
+        *,
+        password: str | None = None,
+        name: str = "",
+        external_key: str | None = None,
+        works_account: str | None = None,
+        email: str | None = None,
+        groups: Iterable[str] = (),
+        administrator: bool = False,
+        temporary: bool = False,
+        reuse_retired_keys: bool = False,
+    ) -> NewUser:
+        """Add a person; without a password one is generated.
+
+        A ``temporary`` password must be changed at the first sign-in, and soon (R-85).
+        ``reuse_retired_keys`` gives them a user key that was somebody else's before, and with it
+        that person's place in LINE WORKS. Raises Refused or Conflict.
+        """
+        generated = generated_password() if password is None else None
+        now = self._clock()
+        account = Account(
+            id=new_id(),
+            username=username,
+            name=name,
+            external_key=external_key or None,
+            works_account=works_account or None,
+            email=email or None,
+            groups=tuple(groups),
+            administrator=administrator,
+            created_at=now,
+            password_changed_at=now,
+            must_change_password=temporary,
+        )
+        with refusals():
+            check_account(account)
+        hashed = await self._hashed(password or generated or "", account)
+        account = replace(account, password_hash=hashed)
+        event = self._user_event(account, "added")
+        async with self._directory.changing() as transaction:
+            await _check_free(transaction, account, reuse_retired_keys=reuse_retired_keys)
+            await transaction.add_accounts([account])
+            await transaction.record(event)
+        return NewUser(account, generated)
+
+    def users(self) -> AsyncIterator[Account]:
+        """All people, by username."""
+        return self._directory.accounts()
+
+    async def user(self, username: str) -> Account:
+        """The person with this username in any spelling. Raises NotFound."""
+        return found(await self._directory.account_by_username(username), "person", username)
+
+    async def subjects_with_a_factor(self) -> frozenset[str]:
+        """The subjects of all who have a second factor, whatever source they are of."""
+        return await self._directory.factors.holders()
+
+    async def holdings(self, person: Person) -> Holdings:
+        """What a person has beside a password, and how many sessions they have open."""
+        return Holdings(
+            await self._directory.factors.enrolled(person.subject_id),
+            len(await self._directory.app_passwords.of(person.subject_id)),
+            await self._open_sessions(person),
+        )
+
+    async def _open_sessions(self, person: Person) -> int | None:
+        try:
+            held = await (await self._store()).held(Session, person.subject_id)
+        except StoreUnavailable:
+            return None
+        now = self._clock()
+        return sum(each.authenticated_at <= now < each.expires_at for each in held)
+
+    async def change_user(
+        self, username: str, /, *, reuse_retired_keys: bool = False, **changes: Any
+    ) -> Account:
+        """Change username, name, external_key, works_account, email, groups or administrator.
+
+        A user key that is given up is retired. Raises NotFound, Refused or Conflict.
+        """
+        unknown = sorted(changes.keys() - _ACCOUNT_FIELDS)
+        if unknown:
+            raise Refused(f"a person has no setting {', '.join(unknown)} that could be changed")
+        with refusals():
+            values = {name: _read_account_field(name, value) for name, value in changes.items()}
+        return await self._change_user(
+            username,
+            lambda account: replace(account, **values),
+            reuse_retired_keys=reuse_retired_keys,
+        )
+
+    async def set_password(
+        self, username: str, password: str | None = None, *, temporary: bool = False
+    ) -> NewUser:
+        """Give a person a new password, generated if none is given; all their sessions end.
+
+        A ``temporary`` one must be changed at the next sign-in (R-85). Raises NotFound or Refused.
+        """
+        generated = generated_password() if password is None else None
+        account = await self.user(username)
+        hashed = await self._hashed(password or generated or "", account)
+        now = self._clock()
+        changed = await self._change_user(
+            username,
+            lambda account: replace(
+                account,
+                password_hash=hashed,
+                password_changed_at=now,
+                must_change_password=temporary,
+            ),
+        )
+        return NewUser(changed, generated)
+
+    async def disable_user(self, username: str) -> Account:
+        """Let a person sign in no more, and end all they hold (R-30). Raises NotFound."""
+        return await self._change_user(username, lambda account: replace(account, enabled=False))
+
+    async def enable_user(self, username: str) -> Account:
+        """Let a person sign in again. Raises NotFound."""
+        return await self._change_user(username, lambda account: replace(account, enabled=True))
+
+    async def remove_user(self, username: str) -> Account:
+        """Remove a person and end all they hold; their user keys are retired (R-56).
+
+        Raises NotFound.
+        """
+        async with self._directory.changing() as transaction:
+            account = found(await transaction.account(username), "person", username)
+            event = self._user_event(account, "removed")
+            await transaction.remove_account(account, self._clock())
+            await transaction.record(event)
+        await self._forget(account.person)
+        return account
+
+    async def sign_out(self, username: str) -> int:
+        """End all that a person holds: sessions, codes and tokens; how many they were.
+
+        They can sign in again. Raises NotFound.
+        """
+        async with self._directory.changing() as transaction:
+            account = found(await transaction.account(username), "person", username)
+            event = self._user_event(account, "signed out")
+            await transaction.record(event)
+        return await self._forget(account.person)
+
+    async def issue_reset_link(self, username: str, *, lifetime: float | None = None) -> str:
+        """An address by which a person chooses a new password, once and soon; nobody else knows it.
+
+        ``lifetime`` is in seconds; without it, ``reset_link_lifetime``. Raises NotFound, Refused
+        or StoreUnavailable.
+        """
+        if self._settings.store_url == "memory:":
+            raise Refused("with store_url = memory: the server would not know the link")
+        account = await self.user(username)
+        links = ResetLinks(self._settings, self._directory, await self._store())
+        with refusals():
+            return await links.issue(
+                account, actor=self._actor, now=self._clock(), lifetime=lifetime
+            )
+
+    async def reset_factors(self, username: str, source: str | None = None) -> bool:
+        """Remove all second factors of a person, and end what they hold; False: there were none.
+
+        Raises NotFound, or Refused where several people have this name.
+        """
+        person = await self._person(username, source)
+        event = self._person_event(person, Event.FACTOR_REMOVED, "all second factors")
+        removed = await self._directory.factors.remove_all(
+            person.subject_id, event, app_passwords=False
+        )
+        await self._forget(person)
+        return removed
+
+    async def release_key(self, value: str) -> int:
+        """Let a user key that somebody had go to whoever signs in, or is added, with it next.
+
+        How many had had it: removed people, and people of other sources, who lose it. With the key
+        goes their place in LINE WORKS. Raises Refused where somebody of the built-in directory has
+        it.
+        """
+        event = AuditEvent(
+            event=Event.USER_CHANGED,
+            at=self._clock(),
+            actor=self._actor,
+            detail=f"user key {value} released",
+        )
+        async with self._directory.changing() as transaction:
+            probe = [
+                Account(id="", username="", external_key=value),
+                Account(id="", username="", works_account=value),
+            ]
+            holders = (await transaction.occupancy(probe)).holders
+        if holders:
+            names = ", ".join(sorted({each.username for each in holders.values()}))
+            raise Refused(f"{names} has it; give it up there first, with worksgate user set")
+        return await self._directory.people.release_key(value, event)
+
+    # People of other sources, remembered from their last sign-in
+
+    async def people(self, source: str | None = None) -> list[RememberedPerson]:
+        """Those who have signed in by another source, or by this one; at most ten thousand."""
+        everybody = await self._directory.people.listed()
+        return [each for each in everybody if source in (None, each.source)]
+
+    async def set_person_enabled(self, name: str, source: str, *, enabled: bool) -> Person:
+        """Let a person of another source in no more, or again, whatever the source says.
+
+        ``name`` is their username, works account, external key or subject. Raises NotFound, or
+        Refused where several have it.
+        """
+        person = await self._person(name, source)
+        what = "enabled" if enabled else "disabled"
+        event = self._person_event(person, Event.USER_CHANGED, what)
+        await self._directory.people.set_enabled(person.subject_id, enabled, event)
+        if not enabled:
+            await self._forget(person)
+        return person
+
+    async def sign_out_person(self, name: str, source: str) -> int:
+        """As ``sign_out``, for a person of another source."""
+        person = await self._person(name, source)
+        await self._directory.record([self._person_event(person, Event.USER_CHANGED, "signed out")])
+        return await self._forget(person)
+
+    async def _change_user(
+        self,
+        username: str,
+        change: Callable[[Account], Account],
+        *,
+        reuse_retired_keys: bool = False,
+    ) -> Account:
+        async with self._directory.changing() as transaction:
+            before = found(await transaction.account(username), "person", username)
+            with refusals():
+                after = check_account(change(before))
+            if after != before:
+                await _check_free(transaction, after, reuse_retired_keys=reuse_retired_keys)
+                await transaction.change_account(before, after, self._clock())
+                await transaction.record(self._user_event(after, changes_between(before, after)))
+        if must_sign_in_again(before, after):
+            await self._forget(after.person)
+        return after
+
+    async def _person(self, name: str, source: str | None) -> Person:
+        """A person of the built-in directory, or of the source that is named."""
+        if source in (None, BUILT_IN):
+            return (await self.user(name)).person
+        matching = [
+            each for each in await self._directory.people.named(name) if each.source == source
+        ]
+        if len(matching) > 1:
+            subjects = ", ".join(each.person.subject_id for each in matching)
+            raise Refused(f"several people have this name; give one of {subjects}")
+        if not matching:
+            raise NotFound(f"nobody called {name} has signed in by {source}")
+        return matching[0].person
+
+    async def _hashed(self, password: str, account: Account) -> str:
+        with refusals():
+            check_password(password, account, self._settings.company_name)
+            return await self._hashing.hash(password)
+
+
+async def _check_free(
+    transaction: Transaction, account: Account, *, reuse_retired_keys: bool
+) -> None:
+    occupancy = await transaction.occupancy([account])
+    occupancy.check(account, reuse_retired_keys=reuse_retired_keys)
+
+
+def _read_account_field(name: str, value: Any) -> Any:
+    if name == "administrator":
+        if not isinstance(value, bool):
+            raise Refused("administrator is either on or off")
+        return value
+    if name == "groups":
+        if isinstance(value, str) or not all(isinstance(group, str) for group in value):
+            raise Refused("groups must be a list of names")
+        return tuple(value)
+    if (name in KEY_KINDS or name == "email") and not value:
+        return None
+    if not isinstance(value, str):
+        raise Refused(f"{name} must be text")
+    return value

@@ -1,0 +1,168 @@
+"""``worksgate user import`` and ``worksgate user export``: people as a CSV file."""
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from worksgate.cli.options import (
+    config_option,
+    force_option,
+    json_option,
+    reuse_option,
+    temporary_option,
+)
+from worksgate.cli.printing import (
+    as_document,
+    counted,
+    note,
+    print_json,
+    print_line,
+    print_table,
+    progress_bar,
+)
+from worksgate.cli.refusals import Refusal
+from worksgate.cli.running import administer, all_users, read_installation
+
+if TYPE_CHECKING:
+    from worksgate.administration import Administration
+    from worksgate.directory.import_file import ImportReport
+
+_STANDARD_OUTPUT = Path("-")
+
+
+@click.command("import")
+@click.argument("file", metavar="FILE.csv", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Change nothing; report what would happen.")
+@click.option("--update", is_flag=True, help="Change people who are already there.")
+@click.option(
+    "--generate-passwords",
+    "passwords",
+    type=click.Path(path_type=Path),
+    metavar="PASSWORDS.csv",
+    help="Make a password for everybody who would be without one, and write them to this file.",
+)
+@click.option(
+    "--encoding",
+    type=click.Choice(("utf-8", "cp932", "cp949")),
+    help="How the file is encoded: cp932 is Japanese, cp949 Korean. It is found out if not said.",
+)
+@temporary_option
+@reuse_option
+@config_option
+@json_option
+def import_users(
+    *,
+    file: Path,
+    dry_run: bool,
+    update: bool,
+    passwords: Path | None,
+    encoding: str | None,
+    temporary: bool | None,
+    reuse_retired_keys: bool,
+    config: Path | None,
+    as_json: bool,
+) -> None:
+    """Add people from a CSV file, and report row by row.
+
+    The first line names the columns: username, and any of name, external_key, works_account,
+    email, groups (separated by ;), password or password_hash, administrator, enabled. Exit code 1
+    if a row was refused; the others are imported.
+    """
+    from worksgate.cli.first_passwords import give_passwords, passwords_in_use, save_passwords
+    from worksgate.cli.people_file import read_people
+
+    settings = read_installation(config)
+    rows = read_people(file, encoding)
+    made: dict[int, str] = {}
+    if passwords is not None:
+        _check_is_free(passwords)
+        made = give_passwords(rows, administer(settings, all_users))
+        if not dry_run:  # now: whatever happens, nobody has a password that is written nowhere
+            save_passwords(passwords, rows, made)
+
+    async def work(administration: "Administration") -> "ImportReport":
+        with progress_bar("Importing", len(rows)) as progress:
+            return await administration.import_users(
+                rows,
+                dry_run=dry_run,
+                update=update,
+                reuse_retired_keys=reuse_retired_keys,
+                temporary=bool(temporary),
+                progress=progress,
+            )
+
+    report = administer(settings, work)
+    if passwords is not None and not dry_run:
+        made = passwords_in_use(made, report)
+        save_passwords(passwords, rows, made)
+        note(f"Wrote {counted(len(made), 'password', 'passwords')} to {passwords}.")
+    _print_report(report, as_json=as_json)
+    if report.refused:
+        sys.exit(1)
+
+
+@click.command("export")
+@click.argument("file", metavar="[FILE.csv]", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--encoding",
+    type=click.Choice(("utf-8", "utf-8-bom", "cp932", "cp949")),
+    default="utf-8",
+    help="How it is encoded; Excel opens utf-8-bom without being asked, the last two in Japan "
+    "and Korea.  [default: utf-8]",
+)
+@force_option
+@config_option
+def export(*, file: Path | None, encoding: str, force: bool, config: Path | None) -> None:
+    """Write all people as CSV, as import reads it. Never passwords.
+
+    Without a file, or with -, it goes to standard output; a file is readable by you alone. A cell
+    that a spreadsheet would take for a formula has a ' before it, which import takes off again.
+    """
+    from worksgate.cli.people_file import save_privately, write_people
+
+    settings = read_installation(config)
+    if file == _STANDARD_OUTPUT:
+        file = None
+    if file is not None and not force:
+        _check_is_free(file, "; --force replaces it")
+    accounts = administer(settings, all_users)
+    data = write_people(accounts, encoding)
+    if file is not None:
+        save_privately(file, data)
+        note(f"Wrote {counted(len(accounts), 'person', 'people')} to {file}.")
+        return
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def _check_is_free(file: Path, hint: str = "") -> None:
+    if file.exists():
+        raise Refusal(f"{file} exists{hint}")
+
+
+def _print_report(report: "ImportReport", *, as_json: bool) -> None:
+    from worksgate.directory.import_file import ImportOutcome
+
+    totals = {outcome.value: report.count(outcome) for outcome in ImportOutcome}
+    if as_json:
+        rows = [as_document(row) for row in report.rows]
+        print_json({"dry_run": report.dry_run, "totals": totals, "rows": rows})
+        return
+    if report.refused:
+        refused = [(row.line, row.username, row.reason) for row in report.refused]
+        print_table(("Line", "Username", "Refused because"), refused)
+        print_line()
+    would = "Would have been: " if report.dry_run else ""
+    print_line(would + ", ".join(f"{count} {outcome}" for outcome, count in totals.items()) + ".")
+    _print_lacks([row.lacks for row in report.rows if row.lacks])
+
+
+def _print_lacks(lacks: Sequence[Sequence[str]]) -> None:
+    if lacks:
+        counts = Counter(thing for things in lacks for thing in things)
+        told = ", ".join(f"{count} without a {thing}" for thing, count in counts.items())
+        print_line(f"{counted(len(lacks), 'person', 'people')} cannot sign in yet: {told}.")

@@ -1,0 +1,188 @@
+"""What ``worksgate user`` prints of people, as text and as JSON."""
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
+
+from worksgate.cli.printing import (
+    as_document,
+    counted,
+    iso,
+    note,
+    print_facts,
+    print_json,
+    print_line,
+    print_table,
+)
+from worksgate.directory import Account
+
+if TYPE_CHECKING:
+    from worksgate.administration import Holdings, NewUser
+    from worksgate.directory.people import RememberedPerson
+
+PEOPLE_COLUMNS = (
+    "Username",
+    "Name",
+    "External key",
+    "LINE WORKS account",
+    "Enabled",
+    "Lacks",
+    "Second factor",
+    "Administrator",
+    "Last sign-in",
+)
+
+REMEMBERED_COLUMNS = (
+    "Username",
+    "Name",
+    "External key",
+    "LINE WORKS account",
+    "Enabled",
+    "Last sign-in",
+)
+
+
+def print_accounts(
+    accounts: Sequence[Account], with_factor: Collection[str], *, as_json: bool
+) -> None:
+    """People of the built-in directory, one to a line; some subjects have a second factor."""
+    marked = [(account, account.person.subject_id in with_factor) for account in accounts]
+    if as_json:
+        print_json([{**_document(account), "second_factor": has} for account, has in marked])
+    elif accounts:
+        rows = [_row(account, has_factor=has) for account, has in marked]
+        print_table(PEOPLE_COLUMNS, rows, whole=("Username", "Last sign-in"))
+    else:
+        note("There is nobody yet. Add somebody: worksgate user add USERNAME")
+
+
+def print_people(people: Sequence["RememberedPerson"], source: str, *, as_json: bool) -> None:
+    """People whom another source let in, one to a line."""
+    if as_json:
+        print_json([_person_document(each) for each in people])
+    elif people:
+        rows = map(_person_row, people)
+        print_table(REMEMBERED_COLUMNS, rows, whole=("Username", "Last sign-in"))
+    else:
+        note(f"Nobody has signed in by {source} yet.")
+
+
+def print_new(made: "NewUser", done: str, *, as_json: bool) -> None:
+    """Somebody who has a new password, which is shown where it was made here."""
+    if as_json:
+        secret = {} if made.password is None else {"password": made.password}
+        print_json({**_document(made.account), **secret})
+        return
+    print_line(done)
+    if made.password is not None:
+        print_facts({"Password": made.password})
+        print_line("It is shown this once.")
+    if made.account.must_change_password:
+        print_line("They must choose their own at the next sign-in, within a week.")
+
+
+def print_account(account: Account, holdings: "Holdings | None" = None, *, as_json: bool) -> None:
+    """What is known of a person of the built-in directory; of what is secret, its state."""
+    if as_json:
+        more = {} if holdings is None else _holdings_document(holdings)
+        print_json({**_document(account), **more})
+        return
+    print_line(account.username)
+    shown = {
+        "Name": account.name or None,
+        "External key": account.external_key,
+        "LINE WORKS account": account.works_account,
+        "E-mail address": account.email,
+        "Groups": ", ".join(account.groups) or None,
+        "Enabled": "yes" if account.enabled else "no",
+        "Administrator": "yes" if account.administrator else "no",
+        "Added": iso(account.created_at),
+        "Password changed": iso(account.password_changed_at),
+        "Password": _password_state(account),
+        "Lacks": _lacks(account),
+        **({} if holdings is None else _holdings_facts(holdings)),
+        "Last sign-in": iso(account.last_login_at),
+        "ID": account.id,
+    }
+    print_facts({label: value or "-" for label, value in shown.items()})
+
+
+def _person_row(remembered: "RememberedPerson") -> tuple[object, ...]:
+    person = remembered.person
+    return (
+        person.username,
+        person.name or None,
+        person.external_key,
+        person.works_account,
+        remembered.enabled,
+        iso(remembered.last_login_at),
+    )
+
+
+def _person_document(remembered: "RememberedPerson") -> dict[str, Any]:
+    return {
+        **as_document(remembered.person, hidden=("revision", "must_change_password")),
+        "source": remembered.source,
+        "enabled": remembered.enabled,
+        "first_login_at": iso(remembered.first_login_at),
+        "last_login_at": iso(remembered.last_login_at),
+    }
+
+
+def _holdings_facts(holdings: "Holdings") -> dict[str, str | None]:
+    factors, sessions = holdings.factors, holdings.sessions
+    kinds = ["authenticator app"] * factors.totp
+    if factors.passkeys:
+        kinds.append(counted(len(factors.passkeys), "passkey", "passkeys"))
+    return {
+        "Second factors": ", ".join(kinds) or None,
+        "Recovery codes": str(factors.recovery_codes_left),
+        "App passwords": str(holdings.app_passwords),
+        "Sessions": "not known: the store does not answer" if sessions is None else str(sessions),
+    }
+
+
+def _holdings_document(holdings: "Holdings") -> dict[str, Any]:
+    return {
+        "authenticator_app": holdings.factors.totp,
+        "passkeys": len(holdings.factors.passkeys),
+        "recovery_codes": holdings.factors.recovery_codes_left,
+        "app_passwords": holdings.app_passwords,
+        "sessions": holdings.sessions,
+    }
+
+
+def _row(account: Account, *, has_factor: bool) -> tuple[object, ...]:
+    return (
+        account.username,
+        account.name or None,
+        account.external_key,
+        account.works_account,
+        account.enabled,
+        _lacks(account),
+        has_factor or None,
+        account.administrator or None,
+        iso(account.last_login_at),
+    )
+
+
+def _password_state(account: Account) -> str | None:
+    """Whether somebody has a password of their own here, and what they have instead."""
+    from worksgate.foreign_hashes import is_foreign, kind_of
+
+    if account.password_hash is None:
+        return None
+    if is_foreign(account.password_hash):
+        return f"imported ({kind_of(account.password_hash)}), until the first sign-in"
+    return "temporary, until the next sign-in" if account.must_change_password else "set"
+
+
+def _lacks(account: Account) -> str | None:
+    from worksgate.directory.account_rules import lacking
+
+    return ", ".join(lacking(account)) or None
+
+
+def _document(account: Account) -> dict[str, Any]:
+    from worksgate.directory.account_rules import lacking
+
+    return {**as_document(account, hidden=("password_hash",)), "lacks": list(lacking(account))}

@@ -1,0 +1,59 @@
+"""A SQLite database as a file: where it is, and whether somebody else has it open."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from worksgate.directory import DatabaseInUse
+from worksgate.directory.engine import driver_url
+
+_BUSY_TIMEOUT = 5.0
+_ALONE_TIMEOUT = 0.5
+"""Seconds that others are waited for: a command ends soon, a server does not."""
+
+
+def file_of(database_url: str) -> Path:
+    """Where the database is. Raises ValueError for an unusable address."""
+    return Path(driver_url(database_url).database or "").absolute()
+
+
+def connect(database: Path, mode: str, timeout: float = _BUSY_TIMEOUT) -> sqlite3.Connection:
+    """A connection to a file that is there, without SQLAlchemy.
+
+    ``mode`` is ``ro`` or ``rw``; ``timeout`` is how many seconds others are waited for. Raises
+    sqlite3.Error.
+    """
+    uri = f"{database.absolute().as_uri()}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=timeout)
+
+
+@contextmanager
+def alone(database: Path) -> Iterator[None]:
+    """Keep everybody else out of a database. Raises DatabaseInUse where somebody is in.
+
+    A server has its connections open as long as it runs; SQLite gives exclusive access to nobody
+    beside them. A file that is no database (any more) keeps nobody out, and nobody is in.
+    """
+    if not database.exists():
+        yield
+        return
+    with closing(connect(database, "rw", _ALONE_TIMEOUT)) as db:
+        try:
+            db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            # Moves the log into the file, and refuses where somebody else has it open. Closing
+            # then removes no log, which might be that of a new file under the same name.
+            db.execute("PRAGMA journal_mode = DELETE")
+            db.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error) or "busy" in str(error):
+                raise DatabaseInUse(
+                    f"{database} is in use: stop the server, and every command, first"
+                ) from None
+        except sqlite3.DatabaseError:
+            pass
+        try:
+            yield
+        finally:
+            with suppress(sqlite3.Error):
+                db.execute("ROLLBACK")

@@ -1,0 +1,117 @@
+"""The calls by which LINE WORKS turns a code into a person: steps 7 to 10.
+
+LINE WORKS waits 3 seconds for each, so each is one look at the list of clients, which is in memory,
+and one step of the store. Nothing in this file knows HTTP.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from worksgate.audit import Event
+from worksgate.clients import ClientRegistry, check_admitted
+from worksgate.credentials import digest, new_secret
+from worksgate.directory import DirectoryUnavailable
+from worksgate.oauth.errors import InvalidAuthorization, OAuthError, TemporarilyUnavailable
+from worksgate.oauth.model import AccessToken, Client, RefreshToken
+from worksgate.oauth.token import TokenRequest, TokenResponse, check_grant
+from worksgate.oauth.user_info import UserInfoRequest, UserInfoResponse, check_access_token
+from worksgate.records import Records
+from worksgate.store import RedemptionOutcome, Store, StoreUnavailable, Successors
+
+Form = dict[str, str]
+
+_OUTAGES = (StoreUnavailable, DirectoryUnavailable)
+
+_SAID = {
+    RedemptionOutcome.UNKNOWN: "is unknown",
+    RedemptionOutcome.FOREIGN: "is another client's",
+    RedemptionOutcome.EXPIRED: "has expired",
+    RedemptionOutcome.REPLAYED: "was used before",
+}
+"""What the log says of an artifact that buys nothing."""
+
+
+class LineWorksCalls:
+    """Answers the back-channel calls; they raise OAuthError alone."""
+
+    def __init__(
+        self,
+        clients: ClientRegistry,
+        store: Store,
+        records: Records,
+        clock: Callable[[], float],
+    ) -> None:
+        self._clients = clients
+        self._store = store
+        self._records = records
+        self._clock = clock
+
+    async def exchange_code(self, form: Form, address: str) -> TokenResponse:
+        """Verify a code, consume it and create its access token, in one step of the store.
+
+        Raises OAuthError; the checks come in the order of the contract.
+        """
+        now = self._clock()
+        try:
+            request = TokenRequest.parse(form)
+            client = await self._clients.authenticate(
+                request.client_id, request.client_secret, address, now
+            )
+            secret = check_grant(request, client)
+            check_admitted(client, address)
+            return await self._redeem(request, secret, client, address, now)
+        except OAuthError as error:
+            client_id = form.get("client_id", "")
+            self._records.refused(Event.CODE_REFUSED, now, error, client_id, address)
+            raise
+        except _OUTAGES as outage:
+            raise TemporarilyUnavailable(str(outage)) from outage
+
+    async def _redeem(
+        self, request: TokenRequest, secret: str, client: Client, address: str, now: float
+    ) -> TokenResponse:
+        access_token = new_secret()
+        refresh_token = new_secret() if client.refresh_tokens else None
+        successors = Successors(
+            digest(access_token),
+            digest(refresh_token) if refresh_token else None,
+            client.refresh_token_lifetime,
+        )
+        try:
+            redemption = await self._store.redeem(
+                request.kind, digest(secret), client.client_id, successors, now
+            )
+        except asyncio.CancelledError:
+            # The deadline: a commit that hangs in the disk cannot be taken back (F-06).
+            unknown = TemporarilyUnavailable("no answer in time; whether it was used is not known")
+            self._records.refused(Event.CODE_REFUSED, now, unknown, client.client_id, address)
+            raise
+        artifact = redemption.artifact
+        if redemption.outcome is RedemptionOutcome.REPLAYED and artifact is not None:
+            self._records.artifact(Event.CODE_REPLAYED, now, artifact, address)
+        if redemption.outcome is not RedemptionOutcome.REDEEMED or artifact is None:
+            raise InvalidAuthorization(f"the {request.kind.kind} {_SAID[redemption.outcome]}")
+        refreshed = request.kind is RefreshToken
+        event = Event.TOKEN_REFRESHED if refreshed else Event.CODE_REDEEMED
+        self._records.artifact(event, now, artifact, address)
+        return TokenResponse(access_token, artifact.expires_in, refresh_token)
+
+    async def user_info(self, form: Form, address: str) -> UserInfoResponse:
+        """Say whose access token this is. Raises OAuthError."""
+        now = self._clock()
+        try:
+            request = UserInfoRequest.parse(form)
+            client = await self._clients.authenticate(
+                request.client_id, request.client_secret, address, now
+            )
+            check_admitted(client, address)
+            found = await self._store.find(AccessToken, digest(request.access_token))
+            token = check_access_token(found, client, now)
+        except OAuthError as error:
+            client_id = form.get("client_id", "")
+            self._records.refused(Event.USER_INFO_REFUSED, now, error, client_id, address)
+            raise
+        except _OUTAGES as outage:
+            raise TemporarilyUnavailable(str(outage)) from outage
+        self._records.artifact(Event.USER_INFO_RETURNED, now, token, address)
+        return UserInfoResponse(token.user_id)

@@ -1,0 +1,166 @@
+"""The end of a login: what is still missing, or a session and the one code of its transaction.
+
+Every way in comes here as soon as it is known who the person is, whoever said so.
+"""
+
+from collections.abc import Callable
+
+from worksgate.audit import Event
+from worksgate.credentials import digest, new_secret
+from worksgate.login_steps import LoginSteps
+from worksgate.oauth.issuing import user_key
+from worksgate.oauth.model import Artifact, Client
+from worksgate.oauth.redirect_uri import with_code
+from worksgate.password_check import PasswordCheck
+from worksgate.records import Records
+from worksgate.sessions import Sessions
+from worksgate.sign_in import (
+    Authorized,
+    LoginAttempt,
+    LoginDenied,
+    NextStep,
+    NoUserKey,
+    PasswordNeeded,
+    SignedIn,
+)
+from worksgate.sources import Person, PersonDisabled
+from worksgate.store import Store
+from worksgate.transaction_check import TransactionCheck
+
+
+class LoginCompletion:
+    """Completes logins; ``clock`` is in seconds since the epoch."""
+
+    def __init__(
+        self,
+        store: Store,
+        sessions: Sessions,
+        transactions: TransactionCheck,
+        steps: LoginSteps,
+        passwords: PasswordCheck,
+        records: Records,
+        clock: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._sessions = sessions
+        self._transactions = transactions
+        self._steps = steps
+        self._passwords = passwords
+        self._records = records
+        self._clock = clock
+
+    async def complete_or_ask(self, attempt: LoginAttempt, *, remember: bool = False) -> NextStep:
+        """Complete a login, or say what is missing; ``remember`` spares the next second factor.
+
+        Raises AlreadySignedIn, NoUserKey, PersonDisabled, LoginDenied, UnknownClient, or an
+        outage.
+        """
+        transaction, progress = attempt.transaction, attempt.progress
+        client = await self._transactions.client_of(transaction)
+        if client.sources and progress.source not in client.sources:
+            return PasswordNeeded(transaction)  # their session is of a source that is not for it
+        if not transaction.is_for_account:
+            self._check_user_key(client, attempt)  # first: who cannot get in is asked nothing else
+        try:
+            step = await self._steps.next(client, attempt)
+        except LoginDenied as denied:
+            self._record(Event.LOGIN_REFUSED, attempt, detail=f"rule: {denied}")
+            raise
+        if step is not None:
+            return step
+        if progress.from_session and progress.second_factor_at == progress.known_factor_at:
+            return await self._authorize(attempt)
+        return await self._sign_in(attempt, remember=remember)
+
+    async def _sign_in(self, attempt: LoginAttempt, *, remember: bool) -> SignedIn:
+        """Authorize; a new session replaces the one of the browser (R-28)."""
+        progress, person = attempt.progress, attempt.person
+        secret = new_secret()
+        session = self._sessions.opened(
+            secret,
+            progress.source,
+            person,
+            self._clock(),
+            second_factor_at=progress.second_factor_at,
+            authenticated_at=progress.authenticated_at,
+        )
+        trusted = new_secret() if remember else None
+        kept: list[Artifact] = [session]
+        if trusted is not None:
+            kept.append(self._steps.trusted_device(trusted, person, attempt.now))
+        authorized = await self._authorize(attempt, *kept)
+        await self._steps.end(attempt.transaction)
+        await self._sessions.end(attempt.browser.session)
+        self._record(Event.LOGIN_SUCCEEDED, attempt, detail=attempt.browser.name or None)
+        device = self._passwords.new_device(progress.typed) if progress.typed else None
+        return SignedIn(authorized.location, secret, device, trusted)
+
+    async def _authorize(self, attempt: LoginAttempt, *kept: Artifact) -> Authorized:
+        """Let the person in; ``kept`` is the session and what else this login leaves behind."""
+        if attempt.transaction.is_for_account:
+            return await self._open_account(attempt, *kept)
+        return await self._issue_code(attempt, *kept)
+
+    async def _issue_code(self, attempt: LoginAttempt, *kept: Artifact) -> Authorized:
+        """Issue the one code of a transaction, and keep what goes with it."""
+        transaction, person = attempt.transaction, attempt.person
+        client = await self._transactions.client_of(transaction)
+        user_id = self._check_user_key(client, attempt)
+        await self._transactions.spend(transaction)
+        code = new_secret()
+        issued_at = self._clock()
+        issued = transaction.authorization_code(
+            digest(code), client, person.subject_id, user_id, issued_at
+        )
+        await self._store.save(issued, *kept)
+        # Who was disabled, or given another user key, a moment ago may have been searched for
+        # before this was saved.
+        present = await self._present(attempt)
+        if present is None or _user_key(client, present) != user_id:
+            await self._store.forget(person.subject_id)
+            raise PersonDisabled
+        self._record(Event.CODE_ISSUED, attempt, at=issued_at)
+        return Authorized(with_code(transaction.redirect_uri, code))
+
+    async def _open_account(self, attempt: LoginAttempt, *kept: Artifact) -> Authorized:
+        """Let a person in to their own account: a session, and no code."""
+        await self._transactions.spend(attempt.transaction)
+        if kept:
+            await self._store.save(*kept)
+        if await self._present(attempt) is None:
+            await self._store.forget(attempt.person.subject_id)
+            raise PersonDisabled
+        return Authorized(attempt.transaction.redirect_uri)
+
+    async def _present(self, attempt: LoginAttempt) -> Person | None:
+        """The person as they are at this very moment, or None where they may not sign in."""
+        return await self._sessions.person(attempt.progress.source, attempt.person)
+
+    def _check_user_key(self, client: Client, attempt: LoginAttempt) -> str:
+        """The key by which LINE WORKS knows the person. Raises NoUserKey, which is recorded."""
+        user_id = _user_key(client, attempt.person)
+        if user_id is None:
+            self._record(Event.LOGIN_REFUSED, attempt, detail="no user key")
+            raise NoUserKey
+        return user_id
+
+    def _record(
+        self,
+        event: Event,
+        attempt: LoginAttempt,
+        *,
+        at: float | None = None,
+        detail: str | None = None,
+    ) -> None:
+        self._records.login(
+            event,
+            attempt.now if at is None else at,
+            attempt.transaction,
+            attempt.browser,
+            attempt.person,
+            detail=detail,
+        )
+
+
+def _user_key(client: Client, person: Person) -> str | None:
+    return user_key(client, person.external_key, person.works_account)

@@ -1,0 +1,27 @@
+"""A warning that may be due at every request, logged at most once a second."""
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+_log = structlog.get_logger(__name__)
+
+
+class RateLimitedWarning:
+    """Logs one event; those that come within a second of the last are counted instead."""
+
+    def __init__(self, event: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._event = event
+        self._monotonic = monotonic
+        self._told_at = float("-inf")
+        self._untold = 0
+
+    def tell(self, path: str, detail: str) -> None:
+        """Log it now, with the number of those that were not, or count it."""
+        now = self._monotonic()
+        if now - self._told_at < 1.0:
+            self._untold += 1
+            return
+        _log.warning(self._event, path=path, detail=detail, untold=self._untold)
+        self._told_at, self._untold = now, 0

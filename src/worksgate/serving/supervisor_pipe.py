@@ -1,0 +1,67 @@
+"""What a supervisor and its workers tell each other, over a pipe.
+
+When the supervisor is gone, however it ended, the worker sees the end of the pipe.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum, auto
+from multiprocessing.connection import Connection
+
+from worksgate.settings import Settings
+
+
+class WorkerState(StrEnum):
+    """What a worker reports of itself."""
+
+    READY = auto()
+    LEAVING = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """A worker has done what the order of this number said, or goes on with what it had."""
+
+    number: int
+    is_applied: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Accept no more, serve what has come, and end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """Use these settings, if any, and read the certificate again, if it is a good one."""
+
+    settings: Settings | None
+    certificate: bool
+    number: int = 0
+
+
+Order = Drain | Reload
+Message = WorkerState | Reloaded
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisorPipe:
+    """A worker's end of the pipe."""
+
+    _connection: Connection
+
+    def fileno(self) -> int:
+        return self._connection.fileno()
+
+    def send(self, message: Message) -> None:
+        """Tell the supervisor; one that is gone learns nothing."""
+        with suppress(OSError):
+            self._connection.send(message)
+
+    def receive(self) -> Order:
+        """The next order; a supervisor that is gone orders to drain."""
+        try:
+            order: Order = self._connection.recv()
+        except (EOFError, OSError):
+            return Drain()
+        return order

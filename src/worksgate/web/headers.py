@@ -1,0 +1,39 @@
+"""The headers that every answer carries, and those that a page carries besides.
+
+The Content-Security-Policy of a page is not among them: it depends on the page (``pages``).
+"""
+
+from collections.abc import Mapping
+
+from worksgate.settings import Settings
+
+Headers = list[tuple[bytes, bytes]]
+"""As ASGI has them; the names are in lower case."""
+
+ONE_YEAR = 31_536_000
+"""Seconds."""
+
+
+def call_headers(settings: Settings) -> Headers:
+    """What every answer carries, and all that an answer to a call needs (R-11, R-12, R-94)."""
+    headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+    if settings.is_https:
+        headers["strict-transport-security"] = f"max-age={ONE_YEAR}"
+    return _encoded(headers)
+
+
+def page_headers(settings: Settings) -> Headers:
+    """What a page carries besides its Content-Security-Policy (R-09, R-10)."""
+    headers = {
+        "pragma": "no-cache",
+        "referrer-policy": "no-referrer",
+        "x-frame-options": "DENY",
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "same-origin",
+        "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    }
+    return [*call_headers(settings), *_encoded(headers)]
+
+
+def _encoded(headers: Mapping[str, str]) -> Headers:
+    return [(name.encode(), value.encode()) for name, value in headers.items()]

@@ -1,0 +1,36 @@
+"""What an installation serves once it is open, and who opens it."""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+
+from worksgate.password_meter import PasswordMeter
+from worksgate.password_reset import PasswordReset
+from worksgate.provider import IdentityProvider
+from worksgate.self_service import SelfService
+from worksgate.watching.figures import Figures
+from worksgate.web.readiness import Check
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """Logins, and people's own accounts.
+
+    ``form_key`` signs the forms of the account pages. Without a built-in directory there are no
+    passwords to be reset. ``checks`` are the parts that must answer before we are ready,
+    ``figures`` the numbers of what is open.
+    """
+
+    provider: IdentityProvider
+    self_service: SelfService
+    password_reset: PasswordReset | None
+    password_meter: PasswordMeter | None = None
+    form_key: bytes = field(repr=False)
+    clock: Callable[[], float] = time.time
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    figures: Figures = field(default_factory=Figures)
+
+
+OpenInstallation = Callable[[], AbstractAsyncContextManager[Installation]]
+"""Opens the stores and all that stands on them; it is closed at the end of the block."""

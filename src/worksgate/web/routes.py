@@ -1,0 +1,169 @@
+"""Which path leads where: there are few of them, and each is a setting.
+
+The calls of LINE WORKS are plain ASGI, everything else is a handler by path and method.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib.resources import files
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp
+
+from worksgate.measures import Meter, Traffic
+from worksgate.settings import Settings
+from worksgate.upstream_logins import CALLBACK_PATH
+from worksgate.web.account import AccountHandlers
+from worksgate.web.account_forms import AccountForms
+from worksgate.web.anti_forgery import AntiForgery
+from worksgate.web.endpoints import BackChannel
+from worksgate.web.headers import call_headers
+from worksgate.web.installation import Installation
+from worksgate.web.login import LoginHandlers
+from worksgate.web.login_pages import LoginPages
+from worksgate.web.mail_clients import MailClients
+from worksgate.web.openapi import describe_api
+from worksgate.web.pages import Pages
+from worksgate.web.password_meter import PasswordMeterHandlers
+from worksgate.web.password_reset import FORGOT_PATH, PasswordResetHandlers
+
+Handler = Callable[[Request], Awaitable[Response]]
+Handlers = Mapping[str, Mapping[str, Handler]]
+"""By path and method."""
+
+HEALTH_PATHS = ("/healthz", "/readyz")
+"""For those who watch: never after people."""
+METRICS_PATH = "/metrics"
+"""Where everybody may ask, it waits its turn as a page does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """All paths of an application. ``pages`` also says that there is nothing at one."""
+
+    calls: Mapping[str, ASGIApp]
+    handlers: Handlers
+    pages: LoginPages
+    _back_channel: BackChannel
+    _mail_clients: MailClients
+    _call_prefixes: tuple[str, ...]
+    _imap_login_path: str
+    _counters: Mapping[str, Meter]
+    _other: Meter
+
+    @classmethod
+    def of(cls, settings: Settings, installation: Installation, health: Handlers) -> "Routes":
+        """Build the handlers of what is open; those of ``health`` are added."""
+        provider, traffic = installation.provider, installation.figures.traffic
+        back_channel = BackChannel(provider, call_headers(settings), traffic)
+        forms = AccountForms(settings, AntiForgery(installation.form_key))
+        can_reset = installation.password_reset is not None and settings.can_reset_passwords
+        pages = LoginPages(
+            provider,
+            Pages(settings),
+            reset_path=forms.path(FORGOT_PATH) if can_reset else None,
+        )
+        login = LoginHandlers(provider, pages)
+        handlers: Handlers = {
+            **_login_handlers(settings, login, provider.callback_names),
+            **_account_handlers(settings, installation, login, pages, forms),
+            "/": {"GET": partial(_to, forms.path(""))},
+            "/openapi.json": {"GET": partial(_description, settings)},
+            "/favicon.ico": {"GET": _icon},
+            **health,
+        }
+        calls = {
+            settings.access_token_path: back_channel.token,
+            settings.user_info_path: back_channel.user_info,
+        }
+        return cls(
+            calls=calls,
+            handlers=handlers,
+            pages=pages,
+            _back_channel=back_channel,
+            _mail_clients=MailClients(provider, call_headers(settings), traffic),
+            _call_prefixes=tuple(f"{path}/" for path in calls),
+            _imap_login_path=settings.imap_login_path,
+            _counters={path: _counter(settings, traffic, path) for path in handlers},
+            _other=traffic.other,
+        )
+
+    def below_a_call(self, path: str) -> ASGIApp | None:
+        """What serves a path below that of a call, where LINE WORKS expects JSON too."""
+        if path.startswith(self._call_prefixes):
+            return self._back_channel.not_found
+        login = self._imap_login_path
+        if path == login or path.startswith(f"{login}/"):
+            return partial(self._mail_clients.log_in, path)
+        return None
+
+    def counter(self, path: str) -> Meter:
+        """What counts the answers at a path, whether or not there is anything."""
+        return self._counters.get(path, self._other)
+
+
+def _login_handlers(settings: Settings, login: LoginHandlers, callbacks: Iterable[str]) -> Handlers:
+    form = {"GET": login.show, "POST": login.submit}
+    back = {"GET": login.finish_upstream_login}
+    path = settings.web_login_path
+    return {
+        path: form,
+        f"{path}/": form,
+        **{f"{path}{CALLBACK_PATH}{name}": back for name in callbacks},
+        settings.logout_path: {"GET": login.log_out},
+    }
+
+
+def _account_handlers(
+    settings: Settings,
+    installation: Installation,
+    login: LoginHandlers,
+    pages: LoginPages,
+    forms: AccountForms,
+) -> Handlers:
+    service, reset = installation.self_service, installation.password_reset
+    account = AccountHandlers(service, login, pages, forms, settings.answer_deadline)
+    routes: Handlers = {"/": account.routes[""], **account.routes}
+    if reset is not None:
+        forgotten = PasswordResetHandlers(settings, reset, pages, forms, installation.clock)
+        routes = {**routes, **forgotten.routes}
+    handlers: Handlers = {settings.account_path + path: each for path, each in routes.items()}
+    if reset is None or installation.password_meter is None:
+        return handlers
+    meter = PasswordMeterHandlers(
+        settings,
+        installation.password_meter,
+        installation.provider,
+        service,
+        reset,
+        forms,
+        installation.clock,
+    )
+    return {**handlers, **meter.routes}
+
+
+def _counter(settings: Settings, traffic: Traffic, path: str) -> Meter:
+    """What counts the answers at a path of ours."""
+    if path == settings.logout_path:
+        return traffic.logout
+    if f"{path}/".startswith(f"{settings.web_login_path}/"):
+        return traffic.login
+    if f"{path}/".startswith(f"{settings.account_path}/"):
+        return traffic.account
+    return traffic.other
+
+
+async def _to(location: str, _: Request) -> Response:
+    """People who open the bare address find their own account."""
+    return RedirectResponse(location, 303)
+
+
+async def _description(settings: Settings, _: Request) -> Response:
+    return JSONResponse(describe_api(settings))
+
+
+async def _icon(_: Request) -> Response:
+    icon = files("worksgate.web") / "static" / "icon.svg"
+    return Response(icon.read_bytes(), media_type="image/svg+xml")

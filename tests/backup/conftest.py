@@ -1,0 +1,5 @@
+"""A furnished database for each test."""
+
+from tests.furnished import furnished_bytes, source, target
+
+__all__ = ["furnished_bytes", "source", "target"]

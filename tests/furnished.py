@@ -1,0 +1,193 @@
+"""A company's database with something in every table, made anew for each test; what is in it."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from tests.databases import NOW, url_of
+from tests.store.artifacts import access_token, code, key_of, refresh_token, session
+from tests.store.artifacts import spent_transaction as spent
+
+from worksgate.audit import AuditEvent, Event
+from worksgate.directory import Account, schema
+from worksgate.directory.database import Directory
+from worksgate.directory.engine import open_engines
+from worksgate.directory.migrations import migrate
+from worksgate.directory.migrations.tables import ALL, LASTING
+from worksgate.oauth.model import AuthorizationCode, Client, ClientSecret, Interim, RefreshToken
+from worksgate.sources import Person
+from worksgate.store import Store, Successors
+from worksgate.store.sqlite import SqliteStore
+
+ACCOUNTS = 1_050
+"""More than a page."""
+
+USED_CODE, GOOD_CODE = "used code", "good code"
+USED_REFRESH, GOOD_REFRESH = "used refresh token", "good refresh token"
+TOKEN, SESSION = "access token", "session"
+
+
+@pytest.fixture(scope="session")
+def furnished_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A database with something in every table, made once."""
+    file = tmp_path_factory.mktemp("company") / "worksgate.db"
+    asyncio.run(furnished(file))
+    return file.read_bytes()
+
+
+@pytest.fixture
+def source(furnished_bytes: bytes, tmp_path: Path) -> str:
+    """The address of a furnished database, ``source.db``."""
+    (tmp_path / "source.db").write_bytes(furnished_bytes)
+    return url_of(tmp_path / "source.db")
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> str:
+    """The address of a database that is not there yet, ``target.db``."""
+    return url_of(tmp_path / "target.db")
+
+
+async def furnish(url: str, store: Store) -> None:
+    """Put something into every table of a migrated database."""
+    directory = Directory.open(url)
+    try:
+        await _furnish_directory(directory)
+    finally:
+        await directory.close()
+    await _furnish_store(store)
+
+
+async def furnished(file: Path) -> str:
+    """A furnished SQLite database; its address."""
+    await migrate(url_of(file))
+    store = await SqliteStore.open(file, spare=0)
+    try:
+        await furnish(url_of(file), store)
+    finally:
+        await store.close()
+    return url_of(file)
+
+
+async def content(url: str, tables: tuple[str, ...] = ALL) -> dict[str, list[Any]]:
+    """The rows of tables in any order, as Python has them."""
+    lasting = {each.name: each for each in (*LASTING, schema.keys, schema.leases)}
+    engines = open_engines(url)
+    try:
+        async with engines.read.connect() as connection:
+            return {name: await _rows(connection, lasting, name) for name in tables}
+    finally:
+        await engines.close()
+
+
+async def _rows(connection: AsyncConnection, known: dict[str, Any], name: str) -> list[Any]:
+    if name in known:
+        query: Any = select(known[name])
+    else:
+        columns = await connection.execute(text(f"SELECT * FROM {name} LIMIT 0"))
+        query = text(f"SELECT {', '.join(sorted(columns.keys()))} FROM {name}")
+    return sorted(map(tuple, (await connection.execute(query)).all()), key=repr)
+
+
+async def _furnish_directory(directory: Directory) -> None:
+    await directory.signing_key()
+    await directory.leases.take("something", "somebody", 1_000.0)
+    client = Client(
+        client_id="tenant",
+        name="Tenant",
+        redirect_uris=("https://auth.worksmobile.com/cb",),
+        allowed_addresses=("192.0.2.0/24", "2001:db8::/32"),
+        secrets=(ClientSecret(key_of("secret"), None, NOW),),
+    )
+    async with directory.changing() as transaction:
+        await transaction.add_client(client)
+        await transaction.add_accounts(list(map(_account, range(ACCOUNTS))))
+        await transaction.change_account(_account(0), _account(0, external_key="E-new"), NOW)
+    person = Person(
+        subject_id="ldap:1", username="hana@example.com", name="하나", groups=("가", "나")
+    )
+    await directory.people.remember("ldap", person, NOW + 0.1)
+    events = [
+        AuditEvent(event=Event.LOGIN_FAILED, at=NOW + number, username="誰か", detail="a\\tb")
+        for number in range(2_100)
+    ]
+    await directory.record(events)
+    await directory.purge_audit(NOW + 100)
+    async with directory.writing() as connection:
+        for table, values in _FACTORS.items():
+            await connection.execute(insert(schema.metadata.tables[table]), [values])
+
+
+_FACTORS: dict[str, dict[str, object]] = {
+    "totp_secrets": {
+        "subject_id": "directory:1",
+        "secret": bytes(range(20)),
+        "last_step": 2**40,
+        "created_at": NOW,
+        "last_used_at": None,
+    },
+    "recovery_codes": {"digest": key_of("r"), "subject_id": "directory:1", "created_at": NOW},
+    "passkeys": {
+        "id": "passkey",
+        "subject_id": "directory:1",
+        "public_key": b"\x00\xff",
+        "sign_count": 7,
+        "backed_up": True,
+        "aaguid": "00000000-0000-0000-0000-000000000000",
+        "transports": ["usb", "nfc"],
+        "name": "鍵",
+        "created_at": NOW,
+        "last_used_at": NOW + 1 / 3,
+    },
+    "app_passwords": {
+        "id": "app",
+        "digest": key_of("app"),
+        "subject_id": "directory:1",
+        "name": "Mail",
+        "created_at": NOW,
+        "last_used_at": None,
+    },
+}
+
+
+def _account(number: int, **changes: Any) -> Account:
+    values = {"external_key": f"E-{number}", "name": "田中 葵", "groups": ("営業",), **changes}
+    return Account(
+        id=f"{number:06}",
+        username=f"Person{number}@example.com",
+        created_at=NOW + number / 7,
+        password_hash="$argon2id$v=19$m=19456,t=2,p=1$not$one",
+        enabled=number % 3 > 0,
+        **values,
+    )
+
+
+async def _furnish_store(store: Store) -> None:
+    await store.save(*(code(name) for name in (USED_CODE, GOOD_CODE)))
+    await store.save(*(refresh_token(name) for name in (USED_REFRESH, GOOD_REFRESH)))
+    await store.save(access_token(TOKEN), session(SESSION), spent())
+    await store.save(
+        Interim(
+            key=key_of("interim"),
+            grant_id="g",
+            subject_id="s",
+            client_id="",
+            expires_at=NOW + 600,
+            purpose="reset",
+            data="secret",
+        )
+    )
+    await store.bump("failures", 600.0, NOW)
+    for kind, name in ((AuthorizationCode, USED_CODE), (RefreshToken, USED_REFRESH)):
+        bought = Successors(access_token_key=key_of(f"bought with {name}"))
+        await store.redeem(kind, key_of(name), "tenant", bought, NOW)
+
+
+def every_table_has_rows(file: Path) -> bool:
+    with closing(sqlite3.connect(file)) as db:
+        return all(db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in ALL)

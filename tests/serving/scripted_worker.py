@@ -1,0 +1,23 @@
+"""A worker that serves nothing: it answers its supervisor as a test wants it to."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from worksgate.serving.supervisor_pipe import Drain, Reloaded, SupervisorPipe, WorkerState
+
+Answer = Literal["can", "cannot", "dies"]
+
+
+def work(pipe: SupervisorPipe, name: str, answer: Answer, asked: Path) -> None:
+    """Note who is given other settings, and answer, or die of them."""
+    pipe.send(WorkerState.READY)
+    while not isinstance(order := pipe.receive(), Drain):
+        if order.settings is None:  # a certificate can always be read again
+            pipe.send(Reloaded(order.number, is_applied=True))
+            continue
+        with asked.open("a", encoding="ascii") as file:
+            file.write(name)
+        if answer == "dies":
+            os._exit(1)
+        pipe.send(Reloaded(order.number, is_applied=answer == "can"))

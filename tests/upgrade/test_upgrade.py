@@ -1,0 +1,172 @@
+"""A schema is upgraded while processes of the release before work on it (F-27)."""
+
+import asyncio
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from tests.databases import url_of
+from tests.postgres_server import bare_database_url
+
+from worksgate.directory import DirectoryUnavailable, migrations
+from worksgate.directory.engine import open_engines
+from worksgate.directory.migrations import HEAD, SchemaTooNew, migrate, upgrade
+from worksgate.directory.migrations.plan import plan
+
+__all__ = ["bare_database_url"]
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return url_of(tmp_path / "worksgate.db")
+    address: str = request.getfixturevalue("bare_database_url")
+    return address
+
+
+async def at_revision(url: str, revision: str) -> None:
+    engines = open_engines(url)
+    try:
+        async with engines.write.begin() as connection:
+            await connection.run_sync(upgrade, revision)
+    finally:
+        await engines.close()
+
+
+async def rows(url: str, question: str) -> list[tuple[object, ...]]:
+    engines = open_engines(url)
+    try:
+        async with engines.read.connect() as connection:
+            return [tuple(row) for row in await connection.execute(text(question))]
+    finally:
+        await engines.close()
+
+
+async def started(url: str, revision: str, ledger: Path) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.upgrade.upgrading", url, revision, str(ledger)), cwd=ROOT
+    )
+
+
+def ledger_of(file: Path) -> tuple[Counter[str], list[str]]:
+    lines = [line.split("\t") for line in file.read_text().splitlines()] if file.exists() else []
+    redeemed = Counter(text for letter, text in lines if letter == "R")
+    return redeemed, [text for letter, text in lines if letter == "X"]
+
+
+async def more_than(ledger: Path, redeemed: int) -> None:
+    async with asyncio.timeout(30):
+        while len(ledger_of(ledger)[0]) <= redeemed:  # noqa: ASYNC110  # another process writes it
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002"])
+async def test_f27_old_processes_work_on_while_the_schema_is_upgraded(
+    url: str, revision: str, tmp_path: Path
+) -> None:
+    await at_revision(url, revision)
+    ledger = tmp_path / "ledger"
+    processes = [await started(url, revision, ledger) for _ in range(2)]
+    try:
+        await more_than(ledger, 50)
+        upgrade = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "worksgate", "migrate", "--json"),
+            env={**os.environ, "WORKSGATE_DATABASE_URL": url},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        out, _ = await upgrade.communicate()
+        assert (upgrade.returncode, out.split()) == (0, b'{ "revision": "0003" }'.split())
+        before = len(ledger_of(ledger)[0])
+        await more_than(ledger, before + 50)
+        assert [process.returncode for process in processes] == [None, None]
+    finally:
+        for process in processes:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+    redeemed, refused = ledger_of(ledger)
+    assert refused == []
+    assert set(redeemed.values()) == {1}
+    used = await rows(url, "SELECT grant_id FROM codes WHERE used = 1")
+    tokens = await rows(url, "SELECT grant_id FROM access_tokens")
+    assert sorted(used) == sorted(tokens)
+    assert {f"grant of {name}" for name in redeemed} <= {str(grant) for (grant,) in used}
+    assert (await plan(url)).is_up_to_date
+
+
+@pytest.mark.parametrize("oldest", [HEAD, "0004"])
+async def test_f27_the_program_before_starts_again_and_one_that_is_too_old_does_not(
+    url: str, oldest: str, tmp_path: Path
+) -> None:
+    """The way back: the release after this one has migrated, and this one is started again."""
+    await migrate(url)
+    engines = open_engines(url)
+    async with engines.write.begin() as connection:
+        for statement in (
+            "ALTER TABLE people ADD COLUMN nickname TEXT",
+            "CREATE TABLE inventions (name TEXT NOT NULL PRIMARY KEY)",
+            "UPDATE alembic_version SET version_num = '0004'",
+            "DELETE FROM compatibility",
+            f"INSERT INTO compatibility (revision, oldest) VALUES ('0004', '{oldest}')",
+        ):
+            await connection.execute(text(statement))
+    await engines.close()
+    if oldest > HEAD:
+        with pytest.raises(SchemaTooNew, match="revision 0004"):
+            await migrate(url)
+        return
+    assert await migrate(url) == "0004"
+    ledger = tmp_path / "ledger"
+    process = await started(url, HEAD, ledger)
+    try:
+        await more_than(ledger, 20)
+    finally:
+        process.kill()
+        await process.wait()
+    assert ledger_of(ledger)[1] == []
+
+
+async def test_f27_an_upgrade_that_would_make_others_wait_gives_way(
+    bare_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long reader is in the way: whoever came behind our waiting lock would wait for it too."""
+    monkeypatch.setattr(migrations, "_LOCK_TIMEOUT", "200ms")
+    await at_revision(bare_database_url, "0001")
+    engines = open_engines(bare_database_url)
+    async with engines.read.connect() as reader:
+        await reader.execute(text("SELECT count(*) FROM sessions"))
+        upgrade = asyncio.create_task(migrate(bare_database_url))
+        await asyncio.sleep(1.0)
+        assert not upgrade.done()
+        async with asyncio.timeout(1.0), engines.read.connect() as other:
+            await other.execute(text("SELECT count(*) FROM sessions"))
+        await reader.rollback()
+        assert await upgrade == HEAD
+    async with engines.read.connect() as reader:
+        await reader.execute(text("SELECT count(*) FROM sessions"))
+        assert await migrate(bare_database_url) == HEAD
+    await engines.close()
+
+
+async def test_f27_an_upgrade_that_never_gets_its_turn_says_so_and_changes_nothing(
+    bare_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "_LOCK_TIMEOUT", "20ms")
+    await at_revision(bare_database_url, "0001")
+    engines = open_engines(bare_database_url)
+    async with engines.read.connect() as reader:
+        await reader.execute(text("SELECT count(*) FROM sessions"))
+        with pytest.raises(DirectoryUnavailable, match="lock timeout"):
+            await migrate(bare_database_url)
+    await engines.close()
+    assert await rows(bare_database_url, "SELECT version_num FROM alembic_version") == [("0001",)]
+
+
+async def test_several_processes_upgrade_at_once(url: str) -> None:
+    await at_revision(url, "0001")
+    assert await asyncio.gather(*(migrate(url) for _ in range(4))) == [HEAD] * 4

@@ -1,0 +1,88 @@
+"""A server process of the release before, as far as the database can tell: it works without end.
+
+Its statements are those of the revision that it is given: at ``0001`` codes, tokens and audit
+records, from ``0002`` on all that the directory and the store had then. Each line of the ledger is
+written after an acknowledgement, with one call. The first letter says what it is about:
+
+    R code    redeemed          X text    refused, with what was said
+"""
+
+import asyncio
+import os
+import sys
+import time
+
+from tests.store.artifacts import NOW, buys, code, key_of, session
+
+from worksgate.audit import AuditEvent, Event
+from worksgate.directory.database import Directory
+from worksgate.oauth.model import AuthorizationCode
+from worksgate.sources import Person
+from worksgate.store import RedemptionOutcome, Store
+
+CALLERS = 4
+DEADLINE = 3.0
+"""Seconds within which LINE WORKS must have its answer."""
+
+
+async def open_store(url: str) -> Store:
+    if url.startswith("sqlite:"):
+        from worksgate.store.sqlite import SqliteStore
+
+        return await SqliteStore.open(url.removeprefix("sqlite:///"), spare=0)
+    from worksgate.store.postgres import PostgresStore
+
+    return await PostgresStore.open(url)
+
+
+async def work(url: str, revision: str, ledger: int) -> None:
+    store, directory = await open_store(url), Directory.open(url)
+    callers = [_call(store, ledger, number) for number in range(CALLERS)]
+    callers.append(_administer(store, directory, ledger, revision))
+    await asyncio.gather(*callers)
+
+
+async def _call(store: Store, ledger: int, caller: int) -> None:
+    """Save codes of this process's own, and redeem each."""
+    number = caller
+    while True:
+        name = f"code {os.getpid()} {number}"
+        began = time.monotonic()
+        try:
+            await store.save(code(name))
+            bought = buys(f"bought with {name}")
+            told = await store.redeem(AuthorizationCode, key_of(name), "tenant", bought, NOW)
+        except Exception as error:
+            _write(ledger, "X", f"{type(error).__name__}: {error}")
+            continue
+        if time.monotonic() - began > DEADLINE:
+            _write(ledger, "X", "too late")
+        _write(ledger, "R" if told.outcome is RedemptionOutcome.REDEEMED else "X", name)
+        number += CALLERS
+
+
+async def _administer(store: Store, directory: Directory, ledger: int, revision: str) -> None:
+    number = 0
+    while True:
+        number += 1
+        try:
+            await directory.record([AuditEvent(event=Event.LOGOUT, at=NOW)])
+            if revision > "0001":
+                name = f"person {os.getpid()} {number}"
+                await store.save(session(name))
+                await directory.people.remember(
+                    "ldap", Person(subject_id=name, username=name, name=""), NOW
+                )
+                await directory.clients()
+        except Exception as error:
+            _write(ledger, "X", f"{type(error).__name__}: {error}")
+        await asyncio.sleep(0.005)
+
+
+def _write(ledger: int, letter: str, text: str) -> None:
+    os.write(ledger, f"{letter}\t{' '.join(text.split())}\n".encode())
+
+
+if __name__ == "__main__":
+    file = os.open(sys.argv[3], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    asyncio.run(work(sys.argv[1], sys.argv[2], file))

@@ -1,0 +1,85 @@
+"""Pages begin a few at a time; calls of LINE WORKS do not wait for them."""
+
+import asyncio
+from asyncio import Task
+
+import pytest
+from tests.installation import Installation
+
+from worksgate.web.page_admission import PageAdmission, TooManyPages
+
+
+async def _turns(number: int) -> None:
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+def _crowd(admission: PageAdmission, passed: list[int], number: int) -> list[Task[None]]:
+    async def come(name: int) -> None:
+        await admission.admit()
+        passed.append(name)
+
+    return [asyncio.create_task(come(name)) for name in range(number)]
+
+
+async def test_whoever_comes_alone_passes_at_once() -> None:
+    admission = PageAdmission(per_turn=1, waiting=0)
+    for _ in range(3):
+        await admission.admit()
+        await _turns(2)
+
+
+async def test_a_crowd_passes_a_few_in_a_turn_and_in_its_order() -> None:
+    admission, passed = PageAdmission(per_turn=3), list[int]()
+    crowd = _crowd(admission, passed, 20)
+    seen = []
+    while len(passed) < 20:
+        await asyncio.sleep(0)
+        seen.append(len(passed))
+    assert passed == list(range(20))
+    steps = [after - before for before, after in zip([0, *seen], seen, strict=False)]
+    assert max(steps) == 3
+    await asyncio.gather(*crowd)
+
+
+async def test_who_has_gone_takes_no_place() -> None:
+    admission, passed = PageAdmission(per_turn=1), list[int]()
+    crowd = _crowd(admission, passed, 6)
+    await _turns(1)
+    for task in crowd[1:5]:
+        task.cancel()
+    await asyncio.gather(*crowd, return_exceptions=True)
+    assert passed == [0, 5]
+
+
+async def test_only_so_many_wait_and_the_next_is_told_at_once() -> None:
+    admission, passed = PageAdmission(per_turn=2, waiting=3), list[int]()
+    crowd = _crowd(admission, passed, 5)
+    await _turns(1)
+    with pytest.raises(TooManyPages):
+        await admission.admit()
+    await asyncio.gather(*crowd)
+    assert passed == list(range(5))
+    await admission.admit()  # there is room again
+
+
+async def test_f24_a_call_overtakes_the_pages_that_came_before_it(
+    installation: Installation,
+) -> None:
+    code = await installation.browser().code()
+    finished: list[str] = []
+
+    async def page() -> None:
+        await installation.browser().login_page()
+        finished.append("page")
+
+    async def call() -> None:
+        response = await installation.exchange(code)
+        assert response.status_code == 200
+        finished.append("call")
+
+    crowd = [asyncio.create_task(page()) for _ in range(200)]
+    await asyncio.gather(*crowd, asyncio.create_task(call()))
+    assert len(finished) == 201
+    # Without this it is the last of all; a disk that is slow to commit lets some pages pass.
+    assert finished.index("call") < 150
