@@ -14,12 +14,12 @@ import asyncpg
 from contestants import HERE, Worksgate, _WithoutAudit
 from databases import PostgresServer, ValkeyServer
 from process import Server
+from tests.valkey_server import open_as_nodes_do
 
 from worksgate.credentials import digest
 from worksgate.oauth.model import AccessToken, Artifact, AuthorizationCode
 from worksgate.store.artifact_rows import values_of
 from worksgate.store.schema import TABLES
-from worksgate.store.valkey import ValkeyStore
 
 T = TypeVar("T")
 
@@ -108,7 +108,7 @@ class WorksgateOnValkey(Worksgate):
 
     def _save(self, artifacts: Sequence[Artifact]) -> None:
         async def save() -> None:
-            store = await ValkeyStore.open(self._valkey.address)
+            store = await open_as_nodes_do(self._valkey.address, f"sqlite:///{self.database}")
             try:
                 for some in _parts(artifacts, 1_000):
                     await asyncio.gather(*(store.save(*few) for few in _parts(some, 50)))

@@ -23,7 +23,7 @@ def test_what_is_missing_is_left_out_on_other_machines(monkeypatch: pytest.Monke
 
 def test_what_is_missing_fails_on_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "1")
-    monkeypatch.setattr(machine.os, "geteuid", lambda: 1_000)
+    monkeypatch.setattr("os.geteuid", lambda: 1_000)
     with pytest.raises(pytest.fail.Exception, match="no-such-program is not installed"):
         machine.require("no-such-program")
     with pytest.raises(pytest.fail.Exception, match="mounting is for root alone"):

@@ -20,6 +20,10 @@ from typing import Any
 import redis
 from tests.machine import require
 
+from worksgate.bootstrap import generation_of
+from worksgate.directory.database import Directory
+from worksgate.store.valkey import ValkeyStore
+
 _START_TIME = 10.0
 
 
@@ -156,6 +160,16 @@ def eventually(what: Callable[[], bool], within: float = 10.0) -> None:
     while not what():
         assert time.monotonic() < until, "it has not come true"
         time.sleep(0.02)
+
+
+async def open_as_nodes_do(address: str, database_url: str) -> ValkeyStore:
+    """The store of an installation, whose database says which artifacts count."""
+    directory = Directory.open(database_url)
+    try:
+        generation = generation_of(await directory.signing_key())
+    finally:
+        await directory.close()
+    return await ValkeyStore.open(address, generation=generation)
 
 
 def address_for(folder: Path) -> str:

@@ -488,7 +488,7 @@ async def _open_directory(settings: Settings, stack: AsyncExitStack) -> Director
 async def _open_own_store(settings: Settings, directory: Directory, stack: AsyncExitStack) -> Store:
     """The store of this installation."""
     outside = settings.store_url not in ("", "memory:")
-    generation = _generation(await directory.signing_key()) if outside else ""
+    generation = generation_of(await directory.signing_key()) if outside else ""
     store = await open_store(settings, generation)
     stack.push_async_callback(store.close)
     return store
@@ -514,7 +514,7 @@ class _StoreOnDemand:
             return self._store
 
 
-def _generation(signing_key: bytes) -> str:
+def generation_of(signing_key: bytes) -> str:
     """What a store outside the database marks its artifacts with.
 
     A restored database makes a new key: what such a store held before does not count then (F-31).

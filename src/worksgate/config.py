@@ -254,7 +254,7 @@ def _read_file(file: Path | None, environ: Mapping[str, str], reading: _Reading)
 
 def _hint_at_quotes(problem: str) -> str:
     """What to look for where a text had not ended when its line, or the file, did."""
-    beginnings = ("Illegal character '\\n'", "Unterminated string", "Expected \"'\"")
+    beginnings = ("Illegal character '\\n'", "Unterminated string", 'Expected "\'"')
     return "; is a closing quotation mark missing?" if problem.startswith(beginnings) else ""
 
 
@@ -343,7 +343,7 @@ def template(values: Mapping[str, Any]) -> str:
     """A ``worksgate.toml`` with these values; every other option is a comment with its default."""
     lines = [
         "# The settings of this Worksgate. What is commented out has the value that is shown.",
-        "# A variable, such as WORKSGATE_PORT, wins over this file, which is read at the start.",
+        "# Read at the start and at SIGHUP; a variable, such as WORKSGATE_PORT, wins over it.",
     ]
     for title, names in _groups():
         lines += ["", f"# === {title} ==="]

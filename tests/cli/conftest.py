@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 import structlog
@@ -50,6 +51,13 @@ def _opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Termina
     handlers, level = list(root.handlers), root.level
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(log, "_lines", None)  # other tests log as if no command had been run
+    configure = structlog.configure
+
+    def configure_for_this_test(**options: Any) -> None:
+        """A logger that keeps what it was configured with would be deaf in other tests."""
+        configure(**{**options, "cache_logger_on_first_use": False})
+
+    monkeypatch.setattr(structlog, "configure", configure_for_this_test)
     yield Terminal(tmp_path)
     log.close()
     structlog.reset_defaults()

@@ -106,6 +106,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         f10=valkey_faults.older_snapshot,
         f21=any_store.cancel_storm,
         f23=load_faults.overload,
+        f31=change_faults.restored,
     ),
 )
 

@@ -12,7 +12,7 @@ def test_scenarios_are_found_by_fault_store_and_name() -> None:
         assert [each.name for each in named([name])] == ["f06_network_postgresql"]
 
 
-@pytest.mark.parametrize("name", ["F-44", "f06_networks", ""])
+@pytest.mark.parametrize("name", ["f44", "f06_networks", ""])
 def test_a_name_that_fits_no_scenario_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="there is no scenario of"):
         named(["F-06", name])

@@ -13,12 +13,11 @@ from tests.faults.proxy import NONE, FaultProxy, fault_proxy
 from tests.faults.trial import Installation
 from tests.machine import leave_out, require
 from tests.postgres_server import PostgresServer, running_postgres
-from tests.valkey_server import ValkeyServer, running_valkey
+from tests.valkey_server import ValkeyServer, open_as_nodes_do, running_valkey
 
 from worksgate.store import Store
 from worksgate.store.postgres import PostgresStore
 from worksgate.store.sqlite import SqliteStore
-from worksgate.store.valkey import ValkeyStore
 
 
 @asynccontextmanager
@@ -118,13 +117,15 @@ async def on_valkey(folder: Path) -> AsyncIterator["ValkeyInstallation"]:
     """The short-lived artifacts in a server of its own, behind a proxy; the rest in a file."""
     with running_valkey(folder / "valkey") as server:
         async with fault_proxy("127.0.0.1", server.port) as proxy:
+            database_url = f"sqlite:///{folder}/worksgate.db"
             settings = {
-                "WORKSGATE_DATABASE_URL": f"sqlite:///{folder}/worksgate.db",
+                "WORKSGATE_DATABASE_URL": database_url,
                 "WORKSGATE_STORE_URL": f"redis://127.0.0.1:{proxy.port}",
                 "WORKSGATE_LOG_LEVEL": "warning",
             }
+            open_store = partial(open_as_nodes_do, database_url=database_url)
             installation = ValkeyInstallation(
-                "Valkey", folder, settings, partial(_opened, ValkeyStore.open, server.address)
+                "Valkey", folder, settings, partial(_opened, open_store, server.address)
             )
             installation.server, installation.proxy = server, proxy
             await installation.set_up()

@@ -2,7 +2,8 @@
 
 On SQLite a file is made ready beside the database and renamed over it; on PostgreSQL all is done in
 one transaction. What is kept outside the database, on Valkey, is void without being asked: the
-database gets a new signing key at the next start, and with it another generation (``bootstrap``).
+database gets a new signing key at the next start, and with it another generation
+(``bootstrap.generation_of``).
 """
 
 from collections.abc import Iterator, Mapping
