@@ -35,7 +35,7 @@ def imported(package: str) -> Iterator[tuple[str, str]]:
         ("conformance", {"httpx2"}, ("worksgate.conformance",)),
         (
             "simulator",
-            {"jinja2", "starlette"},
+            {"jinja2", "markupsafe", "starlette"},
             ("worksgate.conformance", "worksgate.simulator"),
         ),
     ],

@@ -35,6 +35,11 @@ class Answer:
     seconds: float
 
     @property
+    def told(self) -> str:
+        """The status and the error, such as 400 302."""
+        return f"{self.status} {self.body.get('error', '')}".rstrip()
+
+    @property
     def ended(self) -> float:
         return self.at + self.seconds
 
@@ -176,6 +181,8 @@ class Exchanges:
     """What each code was answered, in the order of the answers."""
 
     answers: dict[Code, list[Answer]] = field(default_factory=lambda: defaultdict(list))
+    late: float = 0.0
+    """Seconds by which the posting itself was late at worst: the machine had no time for it."""
 
     @property
     def all(self) -> list[Answer]:
@@ -202,6 +209,7 @@ class Exchanges:
                 due = began + number / rate
                 if (pause := due - time.monotonic()) > 0:
                     await asyncio.sleep(pause)
+                self.late = max(self.late, time.monotonic() - due)
                 group.create_task(self.post(callers[number % len(callers)], code))
 
     async def post(self, caller: Caller, code: Code) -> Answer:

@@ -27,12 +27,15 @@ class Account:
     ``unanswered`` nothing. Of the latter two, ``used_unavailable`` and ``used_unanswered`` had
     been used all the same. ``twice`` were answered 200 more than once, ``revived`` worked after
     their token had been given out, ``foreign`` tokens stood for somebody else, ``dead`` ones for
-    nobody. ``longest`` is in seconds; so are ``shed``, the longest 503, and ``median_shed``.
+    nobody. ``errors`` are what the refused ones got, each once. ``longest`` is in seconds; so are
+    ``shed``, the longest 503, ``median_shed``, and ``late``, which a busy machine has added at most
+    to what the caller measures.
     """
 
     posted: int
     good: int
     refused: int
+    errors: tuple[str, ...]
     unavailable: int
     unanswered: int
     used_unavailable: int
@@ -44,6 +47,7 @@ class Account:
     longest: float
     shed: float
     median_shed: float
+    late: float
 
     def judge(
         self,
@@ -66,7 +70,8 @@ class Account:
             broken.append(f"I-2: {self.dead} tokens that were given out are not known")
         if self.refused > refused:
             broken.append(
-                f"I-3: {self.refused} good codes were refused for good; at most {refused} may be"
+                f"I-3: {self.refused} good codes were refused for good "
+                f"({', '.join(self.errors)}); at most {refused} may be"
             )
         if self.used_unanswered > in_flight:
             broken.append(
@@ -80,7 +85,7 @@ class Account:
             )
         if self.revived:
             broken.append(f"I-4: {self.revived} used codes were good again")
-        if self.longest > LIMIT:
+        if self.longest > LIMIT + self.late:
             broken.append(f"I-6: an answer took {self.longest:.1f} s")
         if self.foreign:
             broken.append(f"I-7: {self.foreign} tokens stood for somebody else")
@@ -101,6 +106,7 @@ async def settle(exchanges: Exchanges, caller: Caller, codes: Sequence[Code]) ->
     every = [answer for answers in asked.values() for answer in answers]
     shed = [answer.seconds for answer in every if answer.status == 503]
     statuses = [first.status for first in firsts.values()]
+    refused = [each for each in firsts.values() if each.status not in (200, 503, NO_ANSWER)]
 
     def used_though(status: int) -> int:
         return sum(first.status == status and not is_good[code] for code, first in firsts.items())
@@ -108,7 +114,8 @@ async def settle(exchanges: Exchanges, caller: Caller, codes: Sequence[Code]) ->
     return Account(
         posted=len(firsts),
         good=len(bought),
-        refused=sum(status not in (200, 503, NO_ANSWER) for status in statuses),
+        refused=len(refused),
+        errors=tuple(sorted({each.told for each in refused})),
         unavailable=statuses.count(503),
         unanswered=statuses.count(NO_ANSWER),
         used_unavailable=used_though(503),
@@ -123,6 +130,7 @@ async def settle(exchanges: Exchanges, caller: Caller, codes: Sequence[Code]) ->
         longest=max((answer.seconds for answer in every), default=0.0),
         shed=max(shed, default=0.0),
         median_shed=statistics.median(shed) if shed else 0.0,
+        late=exchanges.late,
     )
 
 

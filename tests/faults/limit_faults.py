@@ -62,7 +62,7 @@ async def files_used_up(installation: Installation, scale: Scale) -> Finding:
 
 async def memory_used_up(installation: Installation, scale: Scale) -> Finding:
     """F-29: a process gets no more memory, also not for threads, while people sign in."""
-    people = await add_people(installation, 1)
+    somebody, another = await add_people(installation, 2)
     node = await installation.start_node()
     assert node.process is not None
     pid = node.process.pid
@@ -72,12 +72,13 @@ async def memory_used_up(installation: Installation, scale: Scale) -> Finding:
         with _limited(pid, resource.RLIMIT_AS, _address_space(pid) + MORE_MEMORY):
             until = asyncio.get_running_loop().time() + scale.seconds - 1
             while asyncio.get_running_loop().time() < until:
-                done = sign_in(node.port, installation.client.client_id, people[0])
+                done = sign_in(node.port, installation.client.client_id, somebody)
                 signed_in.append(await done)
                 await asyncio.sleep(0.1)
 
     trial = await attempt(installation, limit, seconds=scale.seconds, rate=scale.rate)
-    after = await sign_in(node.port, installation.client.client_id, people[0])
+    # What could not be checked counts as an attempt, so the first may have to wait by now.
+    after = await sign_in(node.port, installation.client.client_id, another)
     broken = list(trial.broken())
     if after.code is None:
         broken.append(f"I-8: a sign-in was answered {after.status} afterwards")
@@ -118,7 +119,7 @@ async def name_server_hangs(installation: Installation, scale: Scale) -> Finding
         questions = asked()
     broken = [*trial.broken(), *unless(questions, "asked for")]
     slowest = max(done.seconds for done in signed_in)
-    if slowest > LIMIT:
+    if slowest > LIMIT + trial.account.late:
         broken.append(f"I-6: a page took {slowest:.1f} s")
     if not any(done.code for done in signed_in):
         broken.append("nobody of the built-in directory could sign in")

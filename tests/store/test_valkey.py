@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from redis.asyncio.connection import Connection
 from structlog.testing import capture_logs
 from tests.slapd import Authority
 from tests.store.artifacts import (
@@ -485,6 +486,21 @@ async def test_f03_a_lost_reply_is_told_as_unknown_and_nothing_is_sent_again(
     assert refusal.value.outcome_unknown
     assert len(passed) == 1
     assert await store.find(AccessToken, key_of("token")) is not None, "it was done, once"
+
+
+async def test_f03_a_connection_that_ends_before_it_is_used_is_an_outage_and_no_crash(
+    store: ValkeyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.save(code())
+
+    async def send(*_: object) -> None:
+        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>")  # uvloop's
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Connection, "send_command", send)
+        with pytest.raises(StoreUnavailable, match="has closed the connection"):
+            await redeem(store)
+    assert (await redeem(store)).outcome is RedemptionOutcome.REDEEMED
 
 
 # Clocks

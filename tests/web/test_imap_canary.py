@@ -118,7 +118,6 @@ def serving(settings: Settings, folder: Path) -> Iterator[httpx2.Client]:
         "WORKSGATE_PORT": settings.public_url.rpartition(":")[2],
         "WORKSGATE_LOG_LEVEL": "debug",
         "WORKSGATE_LOG_FORMAT": "json",
-        "WORKSGATE_ANSWER_DEADLINE": "1",
         "PYTHONASYNCIODEBUG": "1",
     }
     with (folder / "log").open("wb") as out, (folder / "err").open("wb") as err:

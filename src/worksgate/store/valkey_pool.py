@@ -301,7 +301,10 @@ def _factory(address: ValkeyAddress) -> Callable[[], AbstractConnection]:
 
 async def _exchange(connection: AbstractConnection, *command: Argument) -> Any:
     """Send a command and read its reply. Raises ResponseError where the server refuses."""
-    await connection.send_command(*command)
+    try:
+        await connection.send_command(*command)
+    except RuntimeError as error:  # uvloop's word for a connection that has ended meanwhile
+        raise ConnectionResetError(str(error)) from error
     return await connection.read_response()
 
 
