@@ -13,7 +13,7 @@ run: ## Start Worksgate and the LINE WORKS simulator, with demo people (ARGS="--
 	@$(SETUP) runtime && exec $(BIN)/worksgate demo $(ARGS)
 
 test: ## Run all tests, browser included (ARGS="tests/oauth -k state")
-	@$(SETUP) dev servers browser && $(BIN)/python -m pytest $(ARGS)
+	@$(SETUP) dev servers browser && $(BIN)/python -m pytest $(if $(ARGS),$(ARGS),-n 2 --dist loadfile)
 
 check: ## Lint, formatting, types, import rules, the files of deploy/
 	@$(SETUP) dev servers && tools/check

@@ -82,6 +82,8 @@ def begun(terminal: Terminal, *arguments: str, beside: str) -> "subprocess.Popen
         [*WORKSGATE, *arguments],
         cwd=terminal.folder,
         env={**os.environ, "WORKSGATE_DATABASE_URL": database},
+        # Whoever runs the tests may ignore it, as nohup does, and then the command would too.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     )
     until = time.monotonic() + 60
     # Behind it comes the passphrase, which costs more than half a second.
