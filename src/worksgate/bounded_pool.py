@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class PoolFull(Exception):
-    """All threads are busy and all places to wait are taken."""
+    """All threads are busy and all places to wait are taken, or there are no threads to be had."""
 
 
 class BoundedPool:
@@ -80,6 +80,9 @@ class BoundedPool:
         self._enter()
         try:
             future = self._executor.submit(copy_context().run, work)
+        except RuntimeError as error:  # the system has no more threads (F-29), or it is closed
+            self._leave()
+            raise PoolFull(str(error)) from error
         except BaseException:
             self._leave()
             raise

@@ -18,7 +18,13 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+from argon2.exceptions import (
+    HashingError,
+    InvalidHashError,
+    VerificationError,
+    VerifyMismatchError,
+)
+from argon2.low_level import error_to_str
 
 from worksgate import foreign_hashes
 from worksgate.bounded_pool import BoundedPool, PoolFull
@@ -32,6 +38,8 @@ MAX_PASSWORD_BYTES = 4_096
 ARGON2 = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 """OWASP's line for argon2id: 19 MiB, two passes, one lane (R-75)."""
 
+_NO_MEMORY = error_to_str(-22)
+"""What argon2 says where it gets no memory (ARGON2_MEMORY_ALLOCATION_ERROR)."""
 _NICENESS = 10
 _ALL_METERS = "meters"
 """A turn among the estimates; whoever chooses a password has one by their subject id."""
@@ -116,7 +124,7 @@ class PasswordHashing:
     async def hash(self, password: str) -> str:
         """The encoded argon2id hash of a password, parameters and salt inside."""
         data = normalise_password(password)
-        return await self._run(lambda: ARGON2.hash(data))
+        return await self._run(lambda: _hash(data))
 
     async def verify(self, password: str, encoded: str | None) -> bool:
         """Whether a password has this hash; with None the same work is done for nothing (R-77).
@@ -165,6 +173,8 @@ class PasswordHashing:
             return await self._pool.run(work)
         except PoolFull:
             raise HashingBusy("too many passwords are waiting to be checked") from None
+        except MemoryError:
+            raise HashingBusy("there is no memory to check a password with") from None
 
     async def _estimate(self, work: Callable[[], T], turns: set[str]) -> T:
         try:
@@ -173,12 +183,25 @@ class PasswordHashing:
             raise HashingBusy("too many new passwords are waiting to be looked at") from None
 
 
+def _hash(data: bytes) -> str:
+    """Raises MemoryError."""
+    try:
+        return ARGON2.hash(data)
+    except HashingError as error:
+        if str(error) == _NO_MEMORY:
+            raise MemoryError from error
+        raise
+
+
 def _verify(encoded: str, data: bytes) -> bool:
+    """Whether these bytes have this hash. Raises MemoryError: nothing is known of them then."""
     try:
         return ARGON2.verify(encoded, data)
-    except VerifyMismatchError:
+    except (VerifyMismatchError, InvalidHashError):
         return False
-    except (VerificationError, InvalidHashError):
+    except VerificationError as error:
+        if str(error) == _NO_MEMORY:
+            raise MemoryError from error
         return False
 
 

@@ -3,10 +3,11 @@
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
-from argon2 import extract_parameters
+from argon2 import PasswordHasher, extract_parameters
+from argon2.exceptions import HashingError, VerificationError
 from argon2.low_level import Type
 
 from worksgate.credentials import (
@@ -144,6 +145,43 @@ async def test_f21_cancelled_logins_give_their_room_back() -> None:
         assert answers == [True] * 3
     finally:
         hashing.close()
+
+
+@pytest.mark.parametrize("verb", ["verify", "hash"])
+async def test_f29_without_memory_nothing_is_said_of_a_password(
+    hashing: PasswordHashing, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded = await hashing.hash(PASSWORD)
+    monkeypatch.setattr(PasswordHasher, "verify", _without_memory(VerificationError))
+    monkeypatch.setattr(PasswordHasher, "hash", _without_memory(HashingError))
+    with pytest.raises(HashingBusy, match="no memory"):
+        await (hashing.hash(PASSWORD) if verb == "hash" else hashing.verify(PASSWORD, encoded))
+
+
+def _without_memory(kind: type[Exception]) -> Callable[..., str]:
+    """What argon2 does where 19 MiB are not to be had."""
+
+    def fails(*_: object) -> str:
+        raise kind("Memory allocation error")
+
+    return fails
+
+
+async def test_f29_without_another_thread_people_are_told_to_come_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hashing = PasswordHashing(threads=1, waiting=1)
+
+    def no_more(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", no_more)
+        for _ in range(5):
+            with pytest.raises(HashingBusy):
+                await hashing.hash(PASSWORD)
+    assert await hashing.hash(PASSWORD)
+    hashing.close()
 
 
 async def test_f24_hashing_yields_the_processor_to_everything_else() -> None:

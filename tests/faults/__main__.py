@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def _tried(scenario: Scenario, scale: Scale) -> Finding:
-    """What was found. One that breaks off is told too: the hour of the others is not lost."""
+    """What was found. One that breaks off is told too: the half hour of the others is not lost."""
     try:
         with tempfile.TemporaryDirectory(prefix="faults-") as folder:
             return asyncio.run(try_one(scenario, Path(folder), scale))

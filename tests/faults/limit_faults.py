@@ -77,7 +77,6 @@ async def memory_used_up(installation: Installation, scale: Scale) -> Finding:
                 await asyncio.sleep(0.1)
 
     trial = await attempt(installation, limit, seconds=scale.seconds, rate=scale.rate)
-    # What could not be checked counts as an attempt, so the first may have to wait by now.
     after = await sign_in(node.port, installation.client.client_id, another)
     broken = list(trial.broken())
     if after.code is None:
