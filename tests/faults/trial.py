@@ -42,7 +42,7 @@ class Scale:
 
 
 SHORT = Scale(seconds=3.0, rate=100.0, storm=1_000, outage=3.0)
-LONG = Scale(seconds=15.0, rate=200.0, storm=100_000, outage=5.0)
+LONG = Scale(seconds=12.0, rate=200.0, storm=100_000, outage=5.0)
 
 ON_THEIR_WAY = 20
 """How many codes that were answered 503 may have been used when a server falls silent.
