@@ -40,7 +40,9 @@ ARGON2 = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 _NO_MEMORY = error_to_str(-22)
 """What argon2 says where it gets no memory (ARGON2_MEMORY_ALLOCATION_ERROR)."""
-_NICENESS = 10
+_NICENESS = 5
+"""A third of a usual thread's share. With 10 it is a ninth: beside three other busy programs on two
+cores, a hash of 25 ms took more than half a second."""
 _ALL_METERS = "meters"
 """A turn among the estimates; whoever chooses a password has one by their subject id."""
 
@@ -111,9 +113,9 @@ class PasswordHashing:
             name="password-hashing",
             initializer=_yield_to_others,
         )
-        self._estimates = BoundedPool(
-            1, waiting, name="password-estimates", initializer=_yield_to_others
-        )
+        # Not at a lower priority: an estimate is Python throughout and holds the lock of the
+        # interpreter, for which the event loop would wait as long as that thread must wait.
+        self._estimates = BoundedPool(1, waiting, name="password-estimates")
         self._decoy = ARGON2.hash(new_secret())
 
     @property
