@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -78,9 +78,12 @@ class BoundedPool:
 
     def _begin(self, work: Callable[[], T]) -> Future[T]:
         self._enter()
+        wanted = [work]
+        context = copy_context()
         try:
-            future = self._executor.submit(copy_context().run, work)
+            future = self._executor.submit(lambda: context.run(wanted[0]))
         except RuntimeError as error:  # the system has no more threads (F-29), or it is closed
+            wanted[0] = _nothing  # the executor keeps it for a thread that comes later
             self._leave()
             raise PoolFull(str(error)) from error
         except BaseException:
@@ -109,3 +112,7 @@ class BoundedPool:
     def _leave(self) -> None:
         with self._lock:
             self._room += 1
+
+
+def _nothing() -> Any:
+    """What is left of work that was given up."""

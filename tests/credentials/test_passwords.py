@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import pytest
 from argon2 import PasswordHasher, extract_parameters
@@ -175,12 +176,14 @@ async def test_f29_without_another_thread_people_are_told_to_come_again(
     def no_more(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
+    hashed: list[int] = []
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", no_more)
-        for _ in range(5):
+        for number in range(5):
             with pytest.raises(HashingBusy):
-                await hashing.hash(PASSWORD)
-    assert await hashing.hash(PASSWORD)
+                await hashing._run(partial(hashed.append, number))
+    await hashing._run(partial(hashed.append, 5))
+    assert hashed == [5]  # nobody waits for the others any more, and nobody waits behind them
     hashing.close()
 
 

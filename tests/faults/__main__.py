@@ -1,6 +1,7 @@
 """All faults in the long form: ``make faults``. Writes ``docs/reliability.md``.
 
-``python -m tests.faults --short F-04 f09_valkey`` tries a few, for a look, and writes nothing.
+``make faults ARGS=F-04`` tries a few, which take the place of their rows there, and
+``ARGS="--short F-04 f09_killed"`` tries them for a look, and writes nothing.
 """
 
 import argparse
@@ -41,8 +42,9 @@ def main() -> int:
             flush=True,
         )
         findings.append(finding)
-    if not options.short and not options.faults:
-        _write(findings, (time.monotonic() - began) / 60)
+    if not options.short:
+        apart = " ".join(options.faults)
+        _write(findings, (time.monotonic() - began) / 60, apart=apart)
     return int(any(finding.broken for finding in findings))
 
 
@@ -57,20 +59,43 @@ def _tried(scenario: Scenario, scale: Scale) -> Finding:
         return Finding(scenario.fault, scenario.store, "", "", (f"not tried: {reason}",))
 
 
-def _write(findings: list[Finding], minutes: float) -> None:
-    """Replace the table between the marks; the words around it are written by hand."""
+def _write(findings: list[Finding], minutes: float, *, apart: str) -> None:
+    """Replace the table between the marks; the words around it are written by hand.
+
+    ``apart`` names what was tried by itself: all other rows stay.
+    """
     page = PAGE.read_text("utf-8")
     start, end = page.index(_BEGIN) + len(_BEGIN), page.index(_END)
+    arguments = f' ARGS="{apart}"' if apart else ""
     told = (
-        f"Tried on {datetime.now(UTC):%Y-%m-%d} by `make faults`, in {minutes:.0f} minutes, with "
-        f"Python {platform.python_version()} on Linux {platform.release().partition('-')[0]}.\n"
+        f"Tried on {datetime.now(UTC):%Y-%m-%d} by `make faults{arguments}`, "
+        f"in {minutes:.0f} minutes, with Python {platform.python_version()} on Linux "
+        f"{platform.release().partition('-')[0]}.\n"
     )
-    rows = ["| | Store | Injected | Seen | Verdict |", "|---|---|---|---|---|"]
-    for each in sorted(findings, key=lambda one: (one.fault, one.store)):
-        verdict = each.verdict if not each.broken else f"**{each.verdict}**"
-        rows.append(f"| {each.fault} | {each.store} | {each.injected} | {each.seen} | {verdict} |")
-    table = "\n".join(rows)
+    rows = [_row(each) for each in findings]
+    if apart:
+        tried = {_injected(row) for row in rows}
+        before = page[start:end].strip()
+        words, _, table = before.partition("\n\n")
+        told = f"{words}\n{told}"
+        rows += [row for row in table.split("\n")[2:] if _injected(row) not in tried]
+    table = "\n".join([*_HEADER, *sorted(rows)])
     PAGE.write_text(f"{page[:start]}\n{told}\n{table}\n\n{page[end:]}", "utf-8")
+
+
+_HEADER = ("| | Store | Injected | Seen | Verdict |", "|---|---|---|---|---|")
+
+
+def _row(finding: Finding) -> str:
+    verdict = f"**{finding.verdict}**" if finding.broken else finding.verdict
+    cells = (finding.fault, finding.store, finding.injected, finding.seen, verdict)
+    return f"| {' | '.join(cells)} |"
+
+
+def _injected(row: str) -> tuple[str, ...]:
+    """What tells the rows apart, whatever figures are in them: fault, store, and first words."""
+    fault, store, injected = row.strip("| ").split(" | ")[:3]
+    return fault, store, " ".join(injected.split()[:3])
 
 
 if __name__ == "__main__":

@@ -47,8 +47,9 @@ async def files_used_up(installation: Installation, scale: Scale) -> Finding:
                 connection.setblocking(False)
                 with suppress(BlockingIOError):  # the system completes it, not we
                     connection.connect(("127.0.0.1", node.port))
-            await asyncio.sleep(scale.seconds - 1)
-            are_used_up = _open_files(pid) >= most
+            await asyncio.sleep(1)
+            are_used_up = _open_files(pid) >= most  # until the idle ones are cut off
+            await asyncio.sleep(scale.seconds - 2)
 
     trial = await attempt(installation, hoard, seconds=scale.seconds, rate=scale.rate)
     return Finding(

@@ -1,6 +1,7 @@
 """A worker that serves nothing: it answers its supervisor as a test wants it to."""
 
 import os
+import signal
 from pathlib import Path
 from typing import Literal
 
@@ -21,3 +22,9 @@ def work(pipe: SupervisorPipe, name: str, answer: Answer, asked: Path) -> None:
         if answer == "dies":
             os._exit(1)
         pipe.send(Reloaded(order.number, is_applied=answer == "can"))
+
+
+def be_killed(pipe: SupervisorPipe) -> None:
+    """Serve for a moment, and be killed from outside."""
+    pipe.send(WorkerState.READY)
+    os.kill(os.getpid(), signal.SIGKILL)

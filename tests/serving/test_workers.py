@@ -151,7 +151,12 @@ class Scripted:
 @contextmanager
 def supervised(code: int, seconds: float) -> Iterator[tuple[Supervisor, list[float]]]:
     """A supervisor whose workers end at once, told to end after a while; when it started them."""
-    factory = Scripted([(os._exit, (code,))], takes_pipe=False)
+    with supervising(Scripted([(os._exit, (code,))], takes_pipe=False), seconds) as found:
+        yield found
+
+
+@contextmanager
+def supervising(factory: Scripted, seconds: float) -> Iterator[tuple[Supervisor, list[float]]]:
     supervisor, begun = Supervisor(1, factory), factory.begun
     ending = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGTERM))
     ending.start()
@@ -160,6 +165,17 @@ def supervised(code: int, seconds: float) -> Iterator[tuple[Supervisor, list[flo
     finally:
         ending.cancel()
         ending.join()
+
+
+def test_f01_worker_that_served_and_was_killed_is_replaced_without_a_pause(
+    logged: Callable[[], str],
+) -> None:
+    killed = Scripted([(scripted_worker.be_killed, ())])
+    with supervising(killed, 3.0) as (supervisor, begun), socket.socket() as listening:
+        supervisor.run(listening)
+    assert len(begun) >= 5  # pauses that grow would leave time for three
+    assert '"pause":0.0' in logged()
+    assert '"pause":0.5' not in logged()
 
 
 def test_worker_that_dies_at_once_is_started_again_after_pauses_that_grow(

@@ -1,8 +1,9 @@
 """Several processes on one socket, and the supervisor that keeps their number.
 
 The supervisor serves nothing: it starts workers, starts those again that have died, and passes
-on what it is told. A worker that leaves serves until another one is ready. One that dies at once
-is started again after a pause that grows, for whatever kills it will likely do so again.
+on what it is told. A worker that leaves serves until another one is ready. One that dies is started
+again at once; if it never came to serve, or soon ended by itself, after a pause that grows, for
+whatever ended it will likely do so again.
 
 New settings go to one worker after the other, and the first answer decides. A no, or a worker that
 dies of them, ends the round, and all goes on as it was (F-32). After a yes they are everybody's: a
@@ -38,7 +39,7 @@ from worksgate.serving.supervisor_pipe import (
 from worksgate.settings import Settings
 
 EARLY_EXIT = 5.0
-"""Seconds; a worker that ends within them is started again after a pause."""
+"""Seconds; a worker that ends by itself within them is started again after a pause."""
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 RELOADED_WITHIN = 15.0
@@ -248,7 +249,7 @@ class Supervisor:
                 continue
             if code == STARTUP_FAILURE and not self._has_served:
                 self._failed = True
-            if not worker.is_ready or now - worker.started_at < EARLY_EXIT:
+            if _will_do_so_again(worker, code, now):
                 self._pause.grow(now)
             else:
                 self._pause.end()
@@ -341,6 +342,16 @@ class Supervisor:
             _log.error("worker.killed", pid=worker.process.pid)
             worker.process.kill()
             worker.process.join()
+
+
+def _will_do_so_again(worker: Worker, code: int, now: float) -> bool:
+    """Whether the next one likely ends as this one did: to start them all the time helps nobody.
+
+    One that has served and was killed has done nothing wrong, however soon that was (F-01).
+    """
+    if not worker.is_ready:
+        return True
+    return code >= 0 and now - worker.started_at < EARLY_EXIT
 
 
 def _cause(code: int) -> str:
