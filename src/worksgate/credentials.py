@@ -41,7 +41,7 @@ ARGON2 = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _NO_MEMORY = error_to_str(-22)
 """What argon2 says where it gets no memory (ARGON2_MEMORY_ALLOCATION_ERROR)."""
 _NICENESS = 5
-"""A third of a usual thread's share. With 10 it is a ninth: beside three other busy programs on two
+"""Above that of the process: a third of its other threads' share. With 10 it is a ninth: beside three other busy programs on two
 cores, a hash of 25 ms took more than half a second."""
 _ALL_METERS = "meters"
 """A turn among the estimates; whoever chooses a password has one by their subject id."""
@@ -210,4 +210,6 @@ def _verify(encoded: str, data: bytes) -> bool:
 def _yield_to_others() -> None:
     """Linux gives each thread its own niceness: hashing must never delay the event loop."""
     if hasattr(os, "setpriority"):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        thread = threading.get_native_id()
+        niceness = os.getpriority(os.PRIO_PROCESS, thread) + _NICENESS
+        os.setpriority(os.PRIO_PROCESS, thread, min(niceness, 19))
