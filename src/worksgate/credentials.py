@@ -41,8 +41,8 @@ ARGON2 = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _NO_MEMORY = error_to_str(-22)
 """What argon2 says where it gets no memory (ARGON2_MEMORY_ALLOCATION_ERROR)."""
 _NICENESS = 5
-"""Above that of the process: a third of the share of its other threads. With 10 it is a ninth: beside
-three other busy programs on two cores, a hash of 25 ms took more than half a second."""
+"""Above that of the process: a third of the share of its other threads. With 10 it is a ninth:
+beside three other busy programs on two cores, a hash of 25 ms took more than half a second."""
 _ALL_METERS = "meters"
 """A turn among the estimates; whoever chooses a password has one by their subject id."""
 
