@@ -78,6 +78,7 @@ class Worksgate:
             "WORKSGATE_PORT": str(self.port),
             **settings,
         }
+        self.command("migrate")
         added = self.command("client", "add", "Benchmark", "--redirect-uri", CALLBACK, "--json")
         client = json.loads(added)
         self.client_id: str = client["client_id"]
