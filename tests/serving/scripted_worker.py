@@ -24,7 +24,7 @@ def work(pipe: SupervisorPipe, name: str, answer: Answer, asked: Path) -> None:
         pipe.send(Reloaded(order.number, is_applied=answer == "can"))
 
 
-def be_killed(pipe: SupervisorPipe) -> None:
-    """Serve for a moment, and be killed from outside."""
+def die_of(pipe: SupervisorPipe, number: signal.Signals) -> None:
+    """Serve for a moment, and end by a signal."""
     pipe.send(WorkerState.READY)
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), number)

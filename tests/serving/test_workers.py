@@ -170,12 +170,21 @@ def supervising(factory: Scripted, seconds: float) -> Iterator[tuple[Supervisor,
 def test_f01_worker_that_served_and_was_killed_is_replaced_without_a_pause(
     logged: Callable[[], str],
 ) -> None:
-    killed = Scripted([(scripted_worker.be_killed, ())])
+    killed = Scripted([(scripted_worker.die_of, (signal.SIGKILL,))])
     with supervising(killed, 3.0) as (supervisor, begun), socket.socket() as listening:
         supervisor.run(listening)
     assert len(begun) >= 5  # pauses that grow would leave time for three
     assert '"pause":0.0' in logged()
     assert '"pause":0.5' not in logged()
+
+
+def test_worker_that_crashes_as_soon_as_it_serves_is_started_again_after_a_pause() -> None:
+    crashing = Scripted([(scripted_worker.die_of, (signal.SIGABRT,))])
+    with supervising(crashing, 3.0) as (supervisor, begun), socket.socket() as listening:
+        supervisor.run(listening)
+    pauses = [after - before for before, after in pairwise(begun)]
+    assert len(pauses) >= 1
+    assert pauses[0] >= 0.5
 
 
 def test_worker_that_dies_at_once_is_started_again_after_pauses_that_grow(

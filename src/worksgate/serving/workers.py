@@ -40,6 +40,10 @@ from worksgate.settings import Settings
 
 EARLY_EXIT = 5.0
 """Seconds; a worker that ends by itself within them is started again after a pause."""
+CRASHES = frozenset(
+    (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGSYS)
+)
+"""Signals that a process gets for what it does itself."""
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 RELOADED_WITHIN = 15.0
@@ -347,11 +351,13 @@ class Supervisor:
 def _will_do_so_again(worker: Worker, code: int, now: float) -> bool:
     """Whether the next one likely ends as this one did: to start them all the time helps nobody.
 
-    One that has served and was killed has done nothing wrong, however soon that was (F-01).
+    One that has served and was killed from outside has done nothing wrong, however soon that was
+    (F-01). One that crashed has.
     """
     if not worker.is_ready:
         return True
-    return code >= 0 and now - worker.started_at < EARLY_EXIT
+    was_killed = code < 0 and -code not in CRASHES
+    return not was_killed and now - worker.started_at < EARLY_EXIT
 
 
 def _cause(code: int) -> str:
