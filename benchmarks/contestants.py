@@ -216,20 +216,20 @@ class Bare(_WithoutAudit, Worksgate):
     name = "bare"
 
     def start(self, core: int | None) -> None:
-        command: list[str | Path] = [
-            sys.executable,
-            HERE / "bare.py",
-            self.database,
-            str(self.port),
-        ]
-        self.server = Server(
-            [*command, self.client_id, digest(self.client_secret)],
-            self.port,
-            self.folder,
-            core=core,
-            ready="/readyz",
-        )
+        self.server = bare_server(self, "bare.py", self.database, core)
         self.server.wait()
+
+
+def bare_server(of: Worksgate, script: str, database: str | Path, core: int | None) -> Server:
+    """A handler of ours that does the least, on the database of a contestant."""
+    command: list[str | Path] = [sys.executable, HERE / script, database, str(of.port)]
+    return Server(
+        [*command, of.client_id, digest(of.client_secret)],
+        of.port,
+        of.folder,
+        core=core,
+        ready="/readyz",
+    )
 
 
 class Node(_WithoutAudit):

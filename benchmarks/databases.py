@@ -18,7 +18,7 @@ from provision import Missing
 
 sys.path.append(str(ROOT))
 
-from tests.postgres_server import PostgresServer, _program
+from tests.postgres_server import PostgresServer, postgres_program
 from tests.valkey_server import ValkeyServer
 
 _SETTINGS = {
@@ -34,7 +34,7 @@ _SETTINGS = {
 @contextmanager
 def running_postgres(folder: Path, core: int) -> Iterator[PostgresServer]:
     """A PostgreSQL on this core. Raises Missing where it is not installed, or Failed."""
-    if not shutil.which(_program("postgres")):
+    if not shutil.which(postgres_program("postgres")):
         raise Missing("PostgreSQL is not installed: apt-get install postgresql")
     folder.mkdir()
     # It runs as somebody else where this is root, and has to find its way to its folder.

@@ -4,19 +4,16 @@ The databases themselves are started by ``databases``.
 """
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
-from contestants import HERE, Worksgate, _WithoutAudit
+from contestants import Worksgate, _WithoutAudit, bare_server
 from databases import PostgresServer, ValkeyServer
-from process import Server
 from tests.valkey_server import open_as_nodes_do
 
-from worksgate.credentials import digest
 from worksgate.oauth.model import AccessToken, Artifact, AuthorizationCode
 from worksgate.store.artifact_rows import values_of
 from worksgate.store.schema import TABLES
@@ -86,14 +83,7 @@ class BareOnPostgres(_WithoutAudit, WorksgateOnPostgres):
     name = "bare_postgres"
 
     def start(self, core: int | None) -> None:
-        command = [sys.executable, HERE / "bare_postgres.py", self.database_url, str(self.port)]
-        self.server = Server(
-            [*command, self.client_id, digest(self.client_secret)],
-            self.port,
-            self.folder,
-            core=core,
-            ready="/readyz",
-        )
+        self.server = bare_server(self, "bare_postgres.py", self.database_url, core)
         self.server.wait()
 
 

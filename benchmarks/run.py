@@ -28,8 +28,8 @@ import measures
 import overload
 import provision
 import report
-from databases import _program
 from load import Failed
+from tests.postgres_server import postgres_program
 
 HERE = Path(__file__).parent
 MEASURES = ("token", "userinfo", "start", "storm", "postgres", "valkey", "overload", "figures")
@@ -143,7 +143,8 @@ def versions(results: dict[str, Any]) -> dict[str, str]:
     peers = calls.get("token") or calls.get("userinfo") or {}
     found = machine.versions(provision.django_peer() if "django_in_clear" in peers else None)
     if "postgres" in results or "long_postgres" in results:
-        found["PostgreSQL"] = machine.first_line(_program("postgres"), "--version").split()[2]
+        told = machine.first_line(postgres_program("postgres"), "--version")
+        found["PostgreSQL"] = told.split()[2]
     if "valkey" in results:
         found["Valkey"] = machine.valkey_version()
     if "node" in peers:

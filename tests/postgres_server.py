@@ -67,7 +67,7 @@ class PostgresServer:
             shutil.chown(self._folder, _unprivileged())
         options = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8"]
         data = f"--pgdata={self._folder / 'data'}"
-        _run([_program("initdb"), "--no-sync", *options, data], self._folder)
+        _run([postgres_program("initdb"), "--no-sync", *options, data], self._folder)
         self.start()
         self.query("CREATE ROLE worksgate LOGIN")
         self.query(f"CREATE DATABASE {_TEMPLATE} OWNER worksgate")
@@ -92,12 +92,18 @@ class PostgresServer:
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*_as_nobody(), _program("postgres"), "-D", str(self._folder / "data"), *options],
+                [
+                    *_as_nobody(),
+                    postgres_program("postgres"),
+                    "-D",
+                    str(self._folder / "data"),
+                    *options,
+                ],
                 cwd=self._folder,
                 stdout=log,
                 stderr=log,
             )
-        ready = [_program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        ready = [postgres_program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         ready += ["-U", "postgres"]
         while self._process.poll() is None and time.monotonic() < until:
             if subprocess.run(ready, check=False).returncode == 0:
@@ -157,7 +163,7 @@ class PostgresServer:
         """The rows of some statements as texts, as the superuser on a connection of its own."""
         options = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-d", database]
         quiet = ["-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1"]
-        output = _run([_program("psql"), *options, *quiet, "-c", sql], self._folder)
+        output = _run([postgres_program("psql"), *options, *quiet, "-c", sql], self._folder)
         return [tuple(line.split("\t")) for line in output.splitlines()]
 
 
@@ -241,7 +247,7 @@ def _free_port() -> int:
         return port
 
 
-def _program(name: str) -> str:
+def postgres_program(name: str) -> str:
     """A program of the newest PostgreSQL that is installed."""
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=_version)
     return str(found[-1]) if found else require(name)
