@@ -269,14 +269,12 @@ class Application:
         return await self._running.readiness.report() if self._running else Report()
 
     async def _metrics(self, _: Request) -> Response:
-        if self._watch is None:
-            return Response("nobody counts here\n", 503)
-        return _as_metrics(self._watch, await self._watch.page_for_everybody())
+        watch = self._watch
+        return _as_metrics(watch, await watch.page_for_everybody() if watch else b"")
 
     async def _metrics_of_now(self, _: Request) -> Response:
-        if self._watch is None:
-            return Response("nobody counts here\n", 503)
-        return _as_metrics(self._watch, await self._watch.page())
+        watch = self._watch
+        return _as_metrics(watch, await watch.page() if watch else b"")
 
 
 def _report_start(error: Exception) -> None:
@@ -289,7 +287,9 @@ def _outage_of(error: Exception) -> str | None:
     return str(error) if isinstance(error, StoreUnavailable | DirectoryUnavailable) else None
 
 
-def _as_metrics(watch: Watcher, page: bytes) -> Response:
+def _as_metrics(watch: Watcher | None, page: bytes) -> Response:
+    if watch is None:
+        return Response("nobody counts here\n", 503)
     return Response(page, headers={"Content-Type": watch.content_type})
 
 
