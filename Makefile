@@ -21,7 +21,7 @@ check: ## Lint, formatting, types, import rules, the files of deploy/
 bench: ## Run the benchmarks and write benchmarks/RESULTS.md
 	@$(SETUP) dev && $(BIN)/python benchmarks/run.py $(ARGS)
 
-faults: ## Break things in every way, for half an hour, and write docs/reliability.md (ARGS="--short F-04")
+faults: ## Break things in every way, for some 20 minutes, and write docs/reliability.md (ARGS="--short F-04")
 	@$(SETUP) dev servers && $(BIN)/python -m tests.faults $(ARGS)
 
 docs: ## Check that the pages are true: links, commands, the settings reference

@@ -42,7 +42,7 @@ _NO_MEMORY = error_to_str(-22)
 """What argon2 says where it gets no memory (ARGON2_MEMORY_ALLOCATION_ERROR)."""
 _NICENESS = 5
 """Above that of the process: a third of the share of its other threads. With 10 it is a ninth:
-beside three other busy programs on two cores, a hash of 25 ms took more than half a second."""
+beside busy programs on the same two cores, a mail client's login took more than half a second."""
 _ALL_METERS = "meters"
 """A turn among the estimates; whoever chooses a password has one by their subject id."""
 

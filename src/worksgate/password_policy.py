@@ -98,7 +98,7 @@ def check_new_password(password: str, context: Iterable[str] = ()) -> str:
 def password_strength(password: str, context: Iterable[str] = ()) -> Strength:
     """How well a password would do, for a meter: 3 and 4 are what ``check_new_password`` accepts.
 
-    Both take 5 to 20 ms of the processor, and some 80 ms for the worst that is known.
+    Both take 5 ms of the processor or a little more, and some 80 ms for the worst that is known.
     """
     misfit = _misfit(password)
     if not password or misfit in (Weakness.TOO_LONG, Weakness.NUL):
