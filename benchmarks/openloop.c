@@ -68,8 +68,8 @@ static SSL_CTX *context;
 
 static connection *oldest, *youngest, *spare;
 static size_t under_way;
-static times good, refused;
-static size_t offered, not_offered, odd, broken, unanswered, late;
+static times good, refused, closed;
+static size_t offered, not_offered, odd, unanswered, late;
 static size_t useful;
 static double late_after = 3.0, end_of_load;
 
@@ -155,7 +155,7 @@ static int is_whole(const connection *one) {
 
 static void judge(const connection *one) {
     if (!is_whole(one) || strncmp(one->head, "HTTP/1.1 ", 9)) {
-        broken++;
+        note(&closed, now() - one->began);
         return;
     }
     int status = atoi(one->head + 9);
@@ -205,7 +205,7 @@ static void go_on(connection *one) {
         if (one->tls) {
             int result = SSL_connect(one->tls);
             if (result != 1) {
-                if (!is_later(one, result)) broken++, leave(one);
+                if (!is_later(one, result)) judge(one), leave(one);
                 return;
             }
         }
@@ -283,14 +283,17 @@ static void report(double seconds) {
                   (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
     qsort(good.microseconds, good.count, sizeof(uint32_t), in_order);
     qsort(refused.microseconds, refused.count, sizeof(uint32_t), in_order);
+    qsort(closed.microseconds, closed.count, sizeof(uint32_t), in_order);
     printf("{\"seconds\": %.3f, \"offered\": %zu, \"not_offered\": %zu, \"good\": %zu, \"useful\": %zu, "
            "\"good_p50_ms\": %.3f, \"good_p99_ms\": %.3f, \"good_max_ms\": %.3f, "
            "\"refused\": %zu, \"refused_p50_ms\": %.3f, \"refused_p99_ms\": %.3f, "
-           "\"refused_max_ms\": %.3f, \"odd\": %zu, \"broken\": %zu, \"unanswered\": %zu, "
+           "\"refused_max_ms\": %.3f, \"closed\": %zu, \"closed_p50_ms\": %.3f, "
+           "\"closed_p99_ms\": %.3f, \"closed_max_ms\": %.3f, \"odd\": %zu, \"unanswered\": %zu, "
            "\"late\": %zu, \"generator_seconds\": %.2f}\n",
            seconds, offered, not_offered, good.count, useful, quantile(&good, 0.5), quantile(&good, 0.99),
            quantile(&good, 1), refused.count, quantile(&refused, 0.5), quantile(&refused, 0.99),
-           quantile(&refused, 1), odd, broken, unanswered, late, busy);
+           quantile(&refused, 1), closed.count, quantile(&closed, 0.5), quantile(&closed, 0.99),
+           quantile(&closed, 1), odd, unanswered, late, busy);
 }
 
 int main(int count, char **words) {

@@ -25,9 +25,9 @@ class Offer:
     """What was offered, and what became of it. Latencies are milliseconds.
 
     ``good`` were answered with what was asked for, ``useful`` of them within 3 seconds and before
-    the load ended; ``refused`` were answered with 503, ``odd`` with something else; ``broken`` were
-    closed without an answer, ``unanswered`` not within ``PATIENCE``, and ``late`` are the answers
-    of all kinds that came after 3 seconds. ``not_offered`` were due while the generator had no
+    the load ended; ``refused`` were answered with 503, ``odd`` with something else; ``closed`` were
+    closed without an answer, ``unanswered`` not within ``PATIENCE``, and ``late`` are those of
+    all kinds whose end came after 3 seconds. ``not_offered`` were due while the generator had no
     connection left.
     """
 
@@ -43,8 +43,11 @@ class Offer:
     refused_p50_ms: float
     refused_p99_ms: float
     refused_max_ms: float
+    closed: int
+    closed_p50_ms: float
+    closed_p99_ms: float
+    closed_max_ms: float
     odd: int
-    broken: int
     unanswered: int
     late: int
     generator_seconds: float

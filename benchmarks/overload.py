@@ -69,6 +69,7 @@ def _overload(plan: Plan, kind: Kind, seconds: float) -> dict[str, Any]:
     finally:
         server.stop()
     found = {
+        "tls": kind.tls,
         "capacity": round(capacity, 1),
         "wanted_rate": round(TIMES * capacity, 1),
         "offered_rate": round(offer.offered / offer.seconds, 1),
@@ -129,7 +130,7 @@ def _capacity(plan: Plan, installation: Worksgate, kind: Kind) -> float:
         once=kind.call == "token",
         tls=kind.tls,
     )
-    if offer.refused or offer.odd or offer.broken or offer.unanswered or not offer.good:
+    if offer.refused or offer.odd or offer.closed or offer.unanswered or not offer.good:
         raise Failed(f"the capacity cannot be measured: {offer}")
     _check(installation, kind, offer)
     return offer.useful_rate

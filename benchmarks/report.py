@@ -114,7 +114,10 @@ def _overloads(found: dict[str, Any]) -> list[str]:
             f"{one['refused_p50_ms']:,.0f} / {one['refused_max_ms']:,.0f}"
         ),
         "after 3 s": lambda one: _share(one, "late"),
-        "closed": lambda one: _share(one, "broken"),
+        "closed at once": lambda one: _share(one, "closed"),
+        "closed p50 / longest ms": lambda one: (
+            f"{one['closed_p50_ms']:,.0f} / {one['closed_max_ms']:,.0f}"
+        ),
         "no answer in 4 s": lambda one: _share(one, "unanswered"),
         "ListenOverflows / Drops": lambda one: (
             f"{one['TcpExtListenOverflows']:,} / {one['TcpExtListenDrops']:,}"
@@ -188,8 +191,9 @@ _NOTES = """\
 - **More than can be served**: first the capacity, by 128 callers in turns; then ten times as many
   a second by callers that wait for nobody (`openloop.c`), each on a connection of its own from one
   of 250 addresses, and with TLS agreed on anew. *Useful* is an answer within the 3 s that LINE
-  WORKS waits, as long as the load lasts. Where one core cannot make ten times as many, or has no
-  files left for connections, the table says what it did offer.
+  WORKS waits, as long as the load lasts. To be *shed* is to be answered 503 or, before TLS is
+  agreed on, to have the connection closed at once. Where one core cannot make ten times as many,
+  or has no files left for connections, the table says what it did offer.
 - **What each request costs** is the processor time of the server, of its first thread alone, and
   of all processes of the database, kept busy and after a warm-up.
 """
@@ -247,22 +251,29 @@ def _ratio(what: str, ours: Sequence[Any], theirs: Sequence[Any], budget: float 
 
 def _overload(what: str, one: dict[str, Any]) -> list[Line]:
     useful, p99 = one["useful_share"], one["good_p99_ms"]
-    in_time = (one["good"] + one["refused"] - one["late"]) / one["offered"]
+    shed = one["refused"] + one["closed"]
+    in_time = (one["good"] + shed - one["late"]) / one["offered"]
     drops = one["TcpExtListenDrops"]
     return [
-        Line(f"{what}: useful ÷ capacity", f"{useful:.2f}", "≥ 0.9", useful >= 0.9),
+        # F-23 asks for it with TLS; without it every refusal is an answer, which has its price.
+        Line(
+            f"{what}: useful ÷ capacity",
+            f"{useful:.2f}",
+            *(("≥ 0.9", useful >= 0.9) if one["tls"] else ("", None)),
+        ),
         Line(f"{what}: p99 of the answered", f"{p99:,.0f} ms", "≤ 1,000 ms", p99 <= 1_000),
         _slowest_refusal(what, one),
-        Line(f"{what}: answered or 503 within 3 s", f"{in_time:.1%}", "100 %", in_time == 1),
+        Line(f"{what}: answered or shed within 3 s", f"{in_time:.1%}", "100 %", in_time == 1),
         Line(f"{what}: dropped connections", f"{drops:,}", "0", not drops),
     ]
 
 
 def _slowest_refusal(what: str, one: dict[str, Any]) -> Line:
-    slowest = one["refused_max_ms"]
-    if not one["refused"]:
-        return Line(f"{what}: slowest 503", "there was none", "≤ 300 ms", None)
-    return Line(f"{what}: slowest 503", f"{slowest:,.0f} ms", "≤ 300 ms", slowest <= 300)
+    """A connection with TLS is shed by closing it: TLS costs more than what is refused."""
+    slowest = max(one["refused_max_ms"], one["closed_max_ms"])
+    if not one["refused"] + one["closed"]:
+        return Line(f"{what}: slowest to be shed", "none was", "≤ 300 ms", None)
+    return Line(f"{what}: slowest to be shed", f"{slowest:,.0f} ms", "≤ 300 ms", slowest <= 300)
 
 
 def _storm(rounds: Sequence[Any]) -> list[Line]:

@@ -72,7 +72,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--keep", action="store_true", help="keep the results of the other parts")
     parser.add_argument("--rounds", type=int, help="rounds of each measurement (3)")
     parser.add_argument("--seconds", type=float, help="seconds of each round (4)")
-    parser.add_argument("--overload-seconds", type=float, help="seconds of each overload (10)")
+    parser.add_argument("--overload-seconds", type=float, help="seconds of each overload (20)")
     parser.add_argument("--connections", type=int, default=32, help="that are kept open (32)")
     parser.add_argument("--tokens", type=int, default=10_000_000, help="how many --long has")
     parser.add_argument("--without-peers", action="store_true", help="only Worksgate and bare")
@@ -80,7 +80,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     options.rounds = options.rounds or (1 if options.quick else 3)
     options.seconds = options.seconds or (2.0 if options.quick else 4.0)
-    options.overload_seconds = options.overload_seconds or (3.0 if options.quick else 10.0)
+    options.overload_seconds = options.overload_seconds or (3.0 if options.quick else 20.0)
     # What is measured in passing must not take the place of what was measured with care.
     options.output = options.output or (provision.PEERS / "quick" if options.quick else HERE)
     options.only = set((options.only or ",".join(MEASURES)).split(","))

@@ -47,7 +47,7 @@ class Event(StrEnum):
     RESET_LINK_ISSUED = "reset_link.issued"
 
 
-class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One fact; a struct, since each call of LINE WORKS makes one and a dataclass is six times as
     slow to make. ``at`` is in seconds since the epoch, ``address`` the peer's, as we trust it.
 
@@ -56,8 +56,8 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ``detail`` is a short text of ours; what came from outside is encoded by the writer.
     """
 
-    event: Event
     at: float
+    event: Event
     login_id: str | None = None
     client_id: str | None = None
     subject_id: str | None = None

@@ -19,6 +19,8 @@ from worksgate.tally import Tally
 
 MAX_AGE = 0.2
 """Seconds that a snapshot is good for."""
+RENEWED_AT = 0.75
+"""The part of that time after which a call has it read anew, and does not wait for it."""
 
 WRONG_SECRETS_A_MINUTE = 3_000
 """Beyond so many of one client from one peer the answer is 429 (R-48)."""
@@ -43,8 +45,9 @@ class ClientRegistry:
         self._max_age = max_age
         self._monotonic = monotonic
         self._clients: Mapping[str, Client] = {}
-        self._good_until = float("-inf")
+        self._good_until = self._renewed_at = float("-inf")
         self._read_at: float | None = None
+        self._changes = 0
         self._loading: asyncio.Task[Mapping[str, Client]] | None = None
         self._wrong_secrets = Tally(WRONG_SECRETS_A_MINUTE)
 
@@ -60,26 +63,39 @@ class ClientRegistry:
 
     async def snapshot(self) -> Mapping[str, Client]:
         """All clients as they were at most ``max_age`` ago. Raises what ``load`` raises."""
-        if self._monotonic() < self._good_until:
+        now = self._monotonic()
+        if now < self._renewed_at:
             return self._clients
+        loading = self._renew()
+        if now < self._good_until:
+            return self._clients
+        # One caller that gives up must not take the answer from the others.
+        return await asyncio.shield(loading)
+
+    def expire(self) -> None:
+        """Ask the database at the next call: something is known to have changed."""
+        self._good_until = self._renewed_at = float("-inf")
+        self._loading = None  # it may have looked before that
+        self._changes += 1
+
+    def _renew(self) -> asyncio.Task[Mapping[str, Client]]:
+        """The one reading that is under way."""
         if self._loading is None or self._loading.done():
             self._loading = asyncio.create_task(self._refresh())
             # Who asked may have given up: then nobody else looks at an outage.
             self._loading.add_done_callback(lambda task: task.cancelled() or task.exception())
-        # One caller that gives up must not take the answer from the others.
-        return await asyncio.shield(self._loading)
+        return self._loading
 
-    def expire(self) -> None:
-        """Ask the database at the next call: something is known to have changed."""
-        self._good_until = float("-inf")
+    @property
+    def current(self) -> Mapping[str, Client] | None:
+        """The snapshot, unless it has to be renewed: what needs no waiting for."""
+        return self._clients if self._monotonic() < self._renewed_at else None
 
-    async def authenticate(self, client_id: str, secret: str, peer: str, now: float) -> Client:
-        """The client that has this secret, be it enabled or not.
-
-        Raises UnauthorizedClient, and what ``load`` raises.
-        """
-        is_fresh = self._monotonic() < self._good_until
-        client = (self._clients if is_fresh else await self.snapshot()).get(client_id)
+    def authenticate(
+        self, clients: Mapping[str, Client], client_id: str, secret: str, peer: str, now: float
+    ) -> Client:
+        """The client that has this secret, be it enabled or not. Raises UnauthorizedClient."""
+        client = clients.get(client_id)
         digests = _NO_SECRETS if client is None else _valid_digests(client, now)
         if not matches_any(secret, digests) or client is None:
             if self._wrong_secrets.exceeded(f"{client_id[:64]} {network_of(peer)}", now):
@@ -102,10 +118,12 @@ class ClientRegistry:
         return forms.pop() if len(forms) == 1 else (ErrorStyle.CODE, ErrorStatus.STANDARD)
 
     async def _refresh(self) -> Mapping[str, Client]:
-        asked_at = self._monotonic()
+        asked_at, changes = self._monotonic(), self._changes
         clients = {client.client_id: client for client in await self._load()}
-        self._clients, self._good_until = clients, asked_at + self._max_age
-        self._read_at = asked_at
+        if changes == self._changes:
+            self._clients, self._read_at = clients, asked_at
+            self._good_until = asked_at + self._max_age
+            self._renewed_at = asked_at + self._max_age * RENEWED_AT
         return clients
 
 

@@ -54,8 +54,9 @@ class LineWorksCalls:
         now = self._clock()
         try:
             request = TokenRequest.parse(form)
-            client = await self._clients.authenticate(
-                request.client_id, request.client_secret, address, now
+            clients = self._clients.current or await self._clients.snapshot()
+            client = self._clients.authenticate(
+                clients, request.client_id, request.client_secret, address, now
             )
             secret = check_grant(request, client)
             check_admitted(client, address)
@@ -101,8 +102,9 @@ class LineWorksCalls:
         now = self._clock()
         try:
             request = UserInfoRequest.parse(form)
-            client = await self._clients.authenticate(
-                request.client_id, request.client_secret, address, now
+            clients = self._clients.current or await self._clients.snapshot()
+            client = self._clients.authenticate(
+                clients, request.client_id, request.client_secret, address, now
             )
             check_admitted(client, address)
             found = await self._store.find(AccessToken, digest(request.access_token))

@@ -20,6 +20,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping, MutableMapping
 from functools import lru_cache
+from itertools import starmap
 from typing import Any
 
 from worksgate.settings import Settings
@@ -46,7 +47,6 @@ _UNSAFE = re.compile(
 )
 _BARE = re.compile(r'[^\s"=\\]+')
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-_QUOTED = json.encoder.encode_basestring
 _COLOURS = {"debug": "2", "info": "36", "warning": "33", "error": "31", "critical": "31"}
 
 
@@ -92,20 +92,26 @@ def close(timeout: float = 1.0) -> None:
         _lines.writer.close(timeout)
 
 
-def info_at(events: Iterable[tuple[float, str, Mapping[str, str | None]]]) -> None:
+def info_at(events: Iterable[tuple[float, bytes]]) -> None:
     """Log events that happened at their own times (seconds since the epoch), many at once.
 
-    As ``structlog``'s ``info`` would, for a tenth of its cost: the calls of LINE WORKS leave two
-    each. A value that is None is left out. Never raises.
+    Each is JSON in UTF-8 without its braces, of which the first member is ``event``; all values
+    are texts. As ``structlog``'s ``info`` would, for a tenth of its cost: the calls of LINE WORKS
+    leave two each.
     """
-    import structlog
-
     if _lines is None:
+        import structlog
+
         logger = structlog.get_logger()
-        for _, name, values in events:
-            logger.info(name, **{key: text for key, text in values.items() if text is not None})
+        for _, members in events:
+            logger.info(**_decoded(members))
     elif _lines.level <= logging.INFO:
-        _lines.writer.write(*(_lines.event_line(*event) for event in events))
+        _lines.writer.write_encoded(starmap(_lines.event_line, events))
+
+
+def _decoded(members: bytes) -> dict[str, str]:
+    values: dict[str, str] = json.loads(b"{%b}" % members)
+    return values
 
 
 def lost_lines() -> int:
@@ -149,7 +155,10 @@ class LineWriter:
         self._thread.start()
 
     def write(self, *lines: str) -> None:
-        data = [line.encode("utf-8", "backslashreplace") + b"\n" for line in lines]
+        self.write_encoded([line.encode("utf-8", "backslashreplace") for line in lines])
+
+    def write_encoded(self, lines: Iterable[bytes]) -> None:
+        data = [line + b"\n" for line in lines]
         with self._changed:
             room = 0 if self._closed else self._capacity - len(self._waiting)
             self._waiting.extend(data[:room])
@@ -255,13 +264,15 @@ class _Lines:
             failed = {"event": "log.failed", "level": "error", "problem": type(problem).__name__}
             return _as_json(_stamped(failed))
 
-    def event_line(self, at: float, name: str, values: Mapping[str, str | None]) -> str:
-        """The line of an INFO event whose values are texts."""
+    def event_line(self, at: float, members: bytes) -> bytes:
+        """The line of an INFO event, as ``info_at`` gets it."""
         if self._as_text:
-            first = {"time": _stamp(at), "level": "info", "event": name}
-            return _as_text({**first, **values}, colours=self._colours)
-        pairs = [f',"{key}":{_QUOTED(text)}' for key, text in values.items() if text is not None]
-        return escape(f'{{"time":"{_stamp(at)}","level":"info","event":"{name}"{"".join(pairs)}}}')
+            values = {"time": _stamp(at), "level": "info", **_decoded(members)}
+            return _as_text(values, colours=self._colours).encode()
+        line = b'{"time":"%b","level":"info",%b}' % (_stamp(at).encode(), members)
+        if line.isascii() and b"\x7f" not in line:  # JSON has escaped all other that must be
+            return line
+        return escape(line.decode()).encode()
 
 
 class _Handler(logging.Handler):

@@ -1,6 +1,7 @@
 """The audit log: nobody waits for it, nothing is lost unseen, and no line can be forged."""
 
 import asyncio
+import json
 import sqlite3
 import time
 from collections.abc import Sequence
@@ -8,17 +9,20 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
+from sqlalchemy import insert
 from structlog.testing import capture_logs
 from tests.databases import NOW, query, url_of
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.directory import DirectoryUnavailable
-from worksgate.directory.audit_log import AuditWriter
-from worksgate.directory.database import Directory
+from worksgate.directory import DirectoryUnavailable, schema
+from worksgate.directory.audit_log import AuditWriter, _members
+from worksgate.directory.database import Directory, _insert_events
 from worksgate.directory.engine import open_engines
 from worksgate.directory.queries import AuditFilter
-from worksgate.directory.rows import encoded
+from worksgate.directory.rows import encoded, event_values
 
 ONLY_SQLITE = pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
 
@@ -268,3 +272,33 @@ async def test_r105_a_long_text_is_cut(directory: Directory) -> None:
     assert kept.username == "x" * 254 + "…"
     assert kept.detail is not None
     assert len(kept.detail) == 1_000
+
+
+TEXTS = st.none() | st.text(max_size=300) | st.text(st.characters(), max_size=20)
+
+
+@given(TEXTS, TEXTS, TEXTS)
+def test_r105_a_log_line_says_what_the_database_keeps(
+    username: str | None, address: str | None, detail: str | None
+) -> None:
+    event = replace(FAILED, username=username, address=address, detail=detail)
+    kept = {name: value for name, value in event_values(event).items() if value is not None}
+    assert {"at": NOW, **json.loads(b"{%b}" % _members(event))} == kept
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 49, 556, 1_001])
+async def test_many_events_are_kept_in_order_whatever_their_number(
+    directory: Directory, count: int
+) -> None:
+    await directory.record(_numbered(count))
+    kept = await directory.audit(AuditFilter(limit=2_000))
+    assert [event.detail for event in kept] == [str(number) for number in range(count)]
+
+
+@pytest.mark.parametrize("url", ["sqlite:////nowhere/wg.db", "postgresql://nobody@127.0.0.1/wg"])
+async def test_the_text_that_inserts_many_events_is_as_sqlalchemy_writes_it(url: str) -> None:
+    engines = open_engines(url, reply_timeout=1.0)
+    columns = [column.name for column in schema.audit.c if column.name != "id"]
+    several = insert(schema.audit).values([dict.fromkeys(columns, "x")] * 3)
+    assert _insert_events(engines.write, 3) == str(several.compile(dialect=engines.write.dialect))
+    await engines.close()

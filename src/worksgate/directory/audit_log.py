@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
+import msgspec
 import structlog
 
 from worksgate import log
@@ -25,7 +26,12 @@ LOGGER = "worksgate.audit"
 CAPACITY = 20_000
 """Events that are kept while the database does not answer."""
 
+_JSON = msgspec.json.Encoder()
+_LONGEST_PLAIN = 255
+"""Bytes of a line in which no text can be too long for the database."""
 _BATCH = 5_000
+_LINES_AT_ONCE = 100
+"""Log lines that are put together before others have their turn of the event loop."""
 _LONGEST_PAUSE = 5.0
 _LAST_CHANCE = 10.0
 
@@ -40,13 +46,26 @@ class Recorder(Protocol):
 
 def log_events(events: Iterable[AuditEvent]) -> None:
     """Write events as log lines, in UTC, in which nothing from outside can pass for more."""
-    log.info_at(map(_facts, events))
+    log.info_at((event.at, _members(event)) for event in events)
 
 
-def _facts(event: AuditEvent) -> tuple[float, str, dict[str, str | None]]:
-    values = event_values(event)
-    del values["event"], values["at"]
-    return event.at, event.event.value, values
+def _members(event: AuditEvent) -> bytes:
+    """The JSON of an event without its braces and its time."""
+    line = _plain(event)
+    if line is None:
+        values = event_values(event).items()
+        line = _JSON.encode({name: value for name, value in values if value is not None})
+    return line[line.index(b",") + 1 : -1]  # the time comes first
+
+
+def _plain(event: AuditEvent) -> bytes | None:
+    """The JSON of an event if nothing in it has to be encoded, which shows in the JSON itself."""
+    try:
+        line = _JSON.encode(event)
+    except UnicodeEncodeError:  # half a character
+        return None
+    is_plain = line.isascii() and b"\\" not in line and b"\x7f" not in line
+    return line if is_plain and len(line) <= _LONGEST_PLAIN else None
 
 
 @dataclass(slots=True)
@@ -147,17 +166,19 @@ class AuditWriter:
 
     async def _write_all(self) -> None:
         """Write all that waits now, in order; one writer at a time."""
-        self._log_all()
+        await self._log_all()
         async with self._writing:
             self._note_losses()
             left = len(self._waiting)
             while left > 0:
                 left -= await self._write(list(islice(self._waiting, min(left, _BATCH))))
 
-    def _log_all(self) -> None:
+    async def _log_all(self) -> None:
         events, self._unlogged = self._unlogged, []
-        with suppress(Exception):  # a broken log must not keep events from the database
-            log_events(events)
+        for start in range(0, len(events), _LINES_AT_ONCE):
+            with suppress(Exception):  # a broken log must not keep events from the database
+                log_events(events[start : start + _LINES_AT_ONCE])
+            await asyncio.sleep(0)
 
     async def _write(self, batch: list[AuditEvent]) -> int:
         try:

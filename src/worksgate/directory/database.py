@@ -7,10 +7,13 @@ storm of hang-ups costs neither connections nor wrong answers (F-21).
 """
 
 import asyncio
+import re
 import secrets
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from itertools import chain
 from typing import Any, Self
 
@@ -27,7 +30,7 @@ from worksgate.directory.occupancy import Occupancy, occupancy
 from worksgate.directory.people import People
 from worksgate.directory.queries import AuditFilter
 from worksgate.directory.reachability import Reachability
-from worksgate.directory.rows import event_values
+from worksgate.directory.rows import event_row, event_values
 from worksgate.directory.transaction import Transaction
 from worksgate.directory.verbs import Outpaced, finished
 from worksgate.oauth.model import Client
@@ -38,7 +41,8 @@ SIGNING_KEY = "signing"
 SIGNING_KEY_BYTES = 32
 
 _PAGE = 500
-_EVENTS_AT_ONCE = 500
+_EVENTS_AT_ONCE = (500, 50, 5, 1)
+"""So many audit records one statement may insert."""
 
 
 class Directory:
@@ -47,8 +51,7 @@ class Directory:
     def __init__(self, engines: Engines, reachability: Reachability | None = None) -> None:
         self._engines = engines
         self._reachability = reachability
-        self._insert_one = _insert_events(engines.write, 1)
-        self._insert_many = _insert_events(engines.write, _EVENTS_AT_ONCE)
+        self._inserts = {count: _insert_events(engines.write, count) for count in _EVENTS_AT_ONCE}
         self.unfinished: set[asyncio.Task[Any]] = set()
         self.people = People(self)
         self.factors = FactorRows(self)
@@ -174,24 +177,22 @@ class Directory:
         """Keep audit records, all or none."""
         if not events:
             return
-        rows = [tuple(event_values(event).values()) for event in events]
         async with self.writing() as connection:
-            await self._insert_events(connection, rows)
+            await self._insert_events(connection, events)
 
     async def _insert_events(
-        self, connection: AsyncConnection, rows: Sequence[tuple[object, ...]]
+        self, connection: AsyncConnection, events: Sequence[AuditEvent]
     ) -> None:
         """Insert audit records, the only rows that come in thousands, many to a statement.
 
         On SQLite a statement gives up the interpreter lock and has to win it back from a busy
         event loop: at each single row that would cost more than the row.
         """
-        whole = len(rows) - len(rows) % _EVENTS_AT_ONCE
-        for start in range(0, whole, _EVENTS_AT_ONCE):
-            together = chain.from_iterable(rows[start : start + _EVENTS_AT_ONCE])
-            await connection.exec_driver_sql(self._insert_many, tuple(together))
-        if whole < len(rows):
-            await connection.exec_driver_sql(self._insert_one, list(rows[whole:]))
+        left = deque(events)
+        for count, statement in self._inserts.items():
+            while len(left) >= count:
+                rows = [event_row(left.popleft()) for _ in range(count)]
+                await connection.exec_driver_sql(statement, tuple(chain.from_iterable(rows)))
 
     @finished
     async def audit(self, wanted: AuditFilter) -> list[AuditEvent]:
@@ -277,12 +278,24 @@ class Directory:
 
 
 def _insert_events(engine: AsyncEngine, count: int) -> str:
-    """The driver's text for inserting ``count`` audit records, columns as in ``event_values``."""
+    """The driver's text for inserting ``count`` audit records, columns as in ``event_row``.
+
+    SQLAlchemy writes it for one; for 500 it would take as long as all the rest of a start.
+    """
     columns = [column.name for column in schema.audit.c if column.name != "id"]
-    rows: list[dict[str, object]] = [
-        {name: bindparam(f"{name}_{row}") for name in columns} for row in range(count)
-    ]
-    return str(insert(schema.audit).values(rows).compile(dialect=engine.dialect))
+    values: list[dict[str, object]] = [{name: bindparam(name) for name in columns}]
+    one = str(insert(schema.audit).values(values).compile(dialect=engine.dialect))
+    start, keyword, row = one.partition("VALUES ")
+    rows = [_NUMBERED.sub(partial(_moved, by=len(columns) * at), row) for at in range(count)]
+    return f"{start}{keyword}{', '.join(rows)}"
+
+
+_NUMBERED = re.compile(r"\$(\d+)")
+"""A parameter of PostgreSQL; SQLite's have no numbers."""
+
+
+def _moved(parameter: re.Match[str], by: int) -> str:
+    return f"${int(parameter[1]) + by}"
 
 
 _INSERT_KEY = text(

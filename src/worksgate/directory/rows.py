@@ -89,17 +89,22 @@ def event_from(row: RowMapping) -> AuditEvent:
 
 def event_values(event: AuditEvent) -> dict[str, Any]:
     """The columns of an audit record; no text in it can pass for another record (R-105)."""
-    return {  # in the order of the table's columns
-        "at": event.at,
-        "event": event.event.value,
-        "login_id": encoded(event.login_id),
-        "client_id": encoded(event.client_id),
-        "subject_id": encoded(event.subject_id),
-        "username": encoded(event.username),
-        "address": encoded(event.address),
-        "actor": encoded(event.actor),
-        "detail": encoded(event.detail, _LONGEST_DETAIL),
-    }
+    return dict(zip(_EVENT_FIELDS, event_row(event), strict=True))
+
+
+def event_row(event: AuditEvent) -> tuple[float | str | None, ...]:
+    """The same, without the names: in the order of the table's columns."""
+    return (
+        event.at,
+        event.event.value,
+        encoded(event.login_id),
+        encoded(event.client_id),
+        encoded(event.subject_id),
+        encoded(event.username),
+        encoded(event.address),
+        encoded(event.actor),
+        encoded(event.detail, _LONGEST_DETAIL),
+    )
 
 
 def encoded(text: str | None, longest: int = _LONGEST) -> str | None:

@@ -44,9 +44,10 @@ def parse_form(body: bytes) -> dict[str, str]:
     form = dict(pairs)
     if len(form) != len(pairs):
         raise InvalidRequest("a parameter is sent twice")
-    for name, value in pairs:
-        if len(value) > MAX_VALUE or len(name) > MAX_VALUE:
-            raise InvalidRequest("a parameter is too long")
+    if len(body) > MAX_VALUE:  # only then can one of them be
+        for name, value in pairs:
+            if len(value) > MAX_VALUE or len(name) > MAX_VALUE:
+                raise InvalidRequest("a parameter is too long")
     return form
 
 

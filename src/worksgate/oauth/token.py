@@ -5,8 +5,9 @@ https://developers.worksmobile.com/jp/docs/sso-sp-oauth-token
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Self
+
+import msgspec
 
 from worksgate.oauth.errors import InvalidRequest, UnsupportedGrantType
 from worksgate.oauth.form import require
@@ -16,8 +17,7 @@ AUTHORIZATION_CODE = "authorization_code"
 REFRESH_TOKEN = "refresh_token"
 
 
-@dataclass(frozen=True, slots=True)
-class TokenRequest:
+class TokenRequest(msgspec.Struct, frozen=True, gc=False):
     """A well-formed access token request; it is not authenticated yet.
 
     ``secret`` is the code or the refresh token, ``kind`` says which of them it buys with.
@@ -25,8 +25,12 @@ class TokenRequest:
 
     kind: type[Redeemable]
     client_id: str
-    client_secret: str = field(repr=False)
-    secret: str | None = field(repr=False)
+    client_secret: str
+    secret: str | None
+
+    def __repr__(self) -> str:
+        """Without the secrets."""
+        return f"TokenRequest(kind={self.kind.kind}, client_id={self.client_id!r})"
 
     @classmethod
     def parse(cls, form: dict[str, str]) -> Self:
@@ -59,13 +63,16 @@ def check_grant(request: TokenRequest, client: Client) -> str:
     return request.secret
 
 
-@dataclass(frozen=True, slots=True)
-class TokenResponse:
+class TokenResponse(msgspec.Struct, frozen=True, gc=False):
     """What a redeemed grant is answered with; ``expires_in`` is in seconds, None leaves it out."""
 
-    access_token: str = field(repr=False)
+    access_token: str
     expires_in: int | None
-    refresh_token: str | None = field(default=None, repr=False)
+    refresh_token: str | None = None
+
+    def __repr__(self) -> str:
+        """Without the tokens."""
+        return f"TokenResponse(expires_in={self.expires_in})"
 
     def as_json(self) -> Mapping[str, Any]:
         body: dict[str, Any] = {"access_token": self.access_token, "token_type": "Bearer"}

@@ -6,8 +6,9 @@ https://developers.worksmobile.com/jp/docs/sso-sp-oauth-userinfo
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Self
+
+import msgspec
 
 from worksgate.oauth.errors import InvalidAccess
 from worksgate.oauth.form import require
@@ -21,13 +22,16 @@ _LOCAL_PART = re.compile(r"[a-z0-9._-]{2,40}")
 _DOMAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
 
 
-@dataclass(frozen=True, slots=True)
-class UserInfoRequest:
+class UserInfoRequest(msgspec.Struct, frozen=True, gc=False):
     """A well-formed user info request; neither client nor token is verified yet."""
 
     client_id: str
-    client_secret: str = field(repr=False)
-    access_token: str = field(repr=False)
+    client_secret: str
+    access_token: str
+
+    def __repr__(self) -> str:
+        """Without the secrets."""
+        return f"UserInfoRequest(client_id={self.client_id!r})"
 
     @classmethod
     def parse(cls, form: dict[str, str]) -> Self:
@@ -39,8 +43,7 @@ class UserInfoRequest:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class UserInfoResponse:
+class UserInfoResponse(msgspec.Struct, frozen=True, gc=False):
     """The person's user key: External Key or LINE WORKS Account, as the client is set."""
 
     user_id: str

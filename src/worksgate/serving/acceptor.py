@@ -1,32 +1,43 @@
-"""Takes connections from the listening socket: counts them, and makes TLS of them.
+"""Takes connections from the listening socket: counts them, lets them wait, makes TLS of them.
 
 A connection has its place from the moment it is accepted, so that one which never says a word of
-TLS counts as well, and is cut after a while. Where there is no TLS the event loop accepts by
-itself, which is faster, and the protocol asks for its place as the first thing it does. At the end
-everything that waits at the socket is accepted before the socket is closed: those peers have been
-told that they are connected.
+TLS counts as well, and is cut after a while. Those for which there is no time are refused
+(``waiting_room``): with the answer for that where there is no TLS, and else by closing them, for
+to agree on TLS costs more than what is refused. At the end everything that waits at the socket is
+accepted before the socket is closed: those peers have been told that they are connected.
 """
 
 import asyncio
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
-from worksgate.serving.admission import Admission, Place
+from worksgate.serving.admission import Admission, Place, Refusals
+from worksgate.serving.waiting_room import Guest, WaitingRoom
 
 HANDSHAKE_TIMEOUT = 10.0
 """Seconds in which TLS must have been agreed on."""
 GOODBYE_TIMEOUT = 5.0
 """Seconds in which a peer must have answered the end of TLS."""
-ACCEPT_BATCH = 32
-"""Connections that are accepted in one turn of the loop; other workers want some too."""
+ACCEPT_BATCH = 64
+"""Connections that are let in in one turn of the loop; other workers want some too."""
+REFUSE_BATCH = 1_024
+"""Connections that are refused in one turn of the loop."""
 MOST_AT_THE_END = 4_096
 PAUSE = 0.2
 """Seconds without accepting where the machine has no more files or memory for connections."""
 
-Connect = Callable[[Place | None], asyncio.Protocol]
+PATIENCE = 0.05
+"""Seconds in which a request must follow its connection for a refusal that can be read."""
+MOST_MUTE = 4_096
+"""Connections whose requests are waited for so that they can be refused."""
+
+_LONGEST_HEAD = 4_096
+
+Connect = Callable[[Place], asyncio.Protocol]
 
 _log = structlog.get_logger(__name__)
 
@@ -34,7 +45,8 @@ _log = structlog.get_logger(__name__)
 class Acceptor:
     """Accepts on one socket.
 
-    ``connect`` makes the protocol of a connection, which may have a place already.
+    ``connect`` makes the protocol of a connection, ``answering`` says how many requests are being
+    answered.
     """
 
     def __init__(
@@ -42,46 +54,57 @@ class Acceptor:
         listening: socket.socket,
         admission: Admission,
         connect: Connect,
+        answering: Callable[[], int],
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._listening = listening
         self._admission = admission
         self._connect = connect
         self._tls = tls
+        self._room = WaitingRoom(lambda: len(self._connecting) + answering())
+        self._is_serving = False
+        self._mute = 0
         self._connecting: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
         self._loop = asyncio.get_running_loop()
 
     @property
     def connecting(self) -> int:
         """Connections that are accepted but not yet there, such as those that agree on TLS."""
-        return len(self._connecting)
+        return len(self._connecting) + len(self._room) + self._mute
 
-    async def start(self, backlog: int) -> None:
+    def start(self, backlog: int) -> None:
         self._listening.listen(backlog)
         self._listening.setblocking(False)
-        if self._tls is None:
-            self._server = await self._loop.create_server(
-                lambda: self._connect(None), sock=self._listening.dup(), backlog=backlog
-            )
-        else:
-            self._resume()
+        self._resume()
 
     def close(self) -> None:
         """Accept what waits, and then no more."""
-        if self._server is not None:
-            self._server.close()
         self._loop.remove_reader(self._listening)
         self._accept(MOST_AT_THE_END)
         self._loop.remove_reader(self._listening)
         self._listening.close()
+        self._begin()
 
     def _resume(self) -> None:
         if self._listening.fileno() != -1:
-            self._loop.add_reader(self._listening, self._accept, ACCEPT_BATCH)
+            self._loop.add_reader(self._listening, self._begin)
+
+    def _begin(self) -> None:
+        """Somebody has come. While some wait, each turn of the loop is one of ours."""
+        if not self._is_serving:
+            self._turn()
+
+    def _turn(self) -> None:
+        self._accept(ACCEPT_BATCH)
+        for guest in self._room.next():
+            self._take(guest)
+        self._is_serving = len(self._room) > 0
+        if self._is_serving:
+            self._loop.call_soon(self._turn)
 
     def _accept(self, most: int) -> None:
-        for _ in range(most):
+        let_in = refused = 0
+        while let_in < most and refused < REFUSE_BATCH and self._listening.fileno() != -1:
             try:
                 connection, address = self._listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -91,20 +114,25 @@ class Acceptor:
                 self._loop.remove_reader(self._listening)
                 self._loop.call_later(PAUSE, self._resume)
                 return
-            place = self._admission.place_for(address[0])
-            if place is None:
+            if self._room.is_full:
+                self._admission.refused_connections += 1
+                self._refuse(connection)
+                refused += 1
+            elif (place := self._admission.place_for(address[0])) is None:
                 connection.close()
+                refused += 1
             else:
-                self._take(connection, place)
+                self._room.enter((connection, place))
+                let_in += 1
 
-    def _take(self, connection: socket.socket, place: Place) -> None:
-        connection.setblocking(False)
-        task = self._loop.create_task(self._open(connection, place))
+    def _take(self, guest: Guest) -> None:
+        task = self._loop.create_task(self._open(*guest))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
 
     async def _open(self, connection: socket.socket, place: Place) -> None:
         try:
+            connection.setblocking(False)
             await self._loop.connect_accepted_socket(
                 lambda: self._connect(place),
                 connection,
@@ -114,3 +142,38 @@ class Acceptor:
             )
         except OSError:  # also what TLS raises, and its timeout: the peer's affair
             place.leave()
+
+    def _refuse(self, connection: socket.socket) -> None:
+        """Close a connection, where there is no TLS with the answer to its request."""
+        refusals = self._admission.refusals
+        if self._tls is None and refusals is not None:
+            if self._mute < MOST_MUTE and not _has_spoken(connection):
+                self._mute += 1
+                self._loop.call_later(PATIENCE, self._refuse_mute, connection, refusals)
+                return
+            _answer(connection, refusals)
+        connection.close()
+
+    def _refuse_mute(self, connection: socket.socket, refusals: Refusals) -> None:
+        self._mute -= 1
+        _answer(connection, refusals)
+        connection.close()
+
+
+def _has_spoken(connection: socket.socket) -> bool:
+    try:
+        connection.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # the peer has gone
+    return True
+
+
+def _answer(connection: socket.socket, refusals: Refusals) -> None:
+    with suppress(OSError):  # the peer has gone, or still says nothing
+        head = connection.recv(_LONGEST_HEAD, socket.MSG_DONTWAIT)
+        url = head.partition(b" ")[2].partition(b" ")[0]
+        answer = refusals.call if refusals.is_call(url) else refusals.page
+        connection.send(answer, socket.MSG_DONTWAIT)
+        connection.shutdown(socket.SHUT_WR)

@@ -58,8 +58,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     place: Place | None = None
     """The place of the connection, where it was given one."""
-    needs_place = False
-    """Whether a connection without one is closed."""
 
     _timer: asyncio.TimerHandle | None = None
     _leaving: asyncio.TimerHandle | None = None
@@ -85,17 +83,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
-        if self.needs_place and not self._has_place():
-            transport.abort()
-            return
         self._start_timer(HEADER_TIMEOUT)
         if self._admission.is_draining:
             self.drain()
-
-    def _has_place(self) -> bool:
-        if self.place is None:
-            self.place = self._admission.place_for(self.client[0] if self.client else "")
-        return self.place is not None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
@@ -208,8 +198,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         refusals = self._admission.refusals
         if refusals is None:
             return None
+        if self._admission.has_room(tasks, is_call=False):  # so there is for a call
+            return None
         is_call = refusals.is_call(url)
-        if self._admission.has_room(tasks, is_call=is_call):
+        if is_call and self._admission.has_room(tasks, is_call=True):
             return None
         return refusals.call if is_call else refusals.page
 

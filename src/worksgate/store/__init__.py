@@ -9,8 +9,6 @@ and the time); ``oauth`` does the rest. Durable rows are the directory's.
 
     memory      the reference: a dictionary, for tests and as the text to read first
     sqlite      the embedded default: many requests to one durable commit
-    postgres    a database server that any number of machines share
-    valkey      one too, that keeps all in memory: what it held before a restart is void
     postgres    for any number of machines: one statement redeems
     valkey      the same beside PostgreSQL, in memory: one script redeems
 
@@ -20,9 +18,10 @@ commit has left nothing behind.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, TypeVar
+
+import msgspec
 
 from worksgate.measures import StoreFigures
 from worksgate.oauth.model import AccessToken, Artifact, Redeemable, RefreshToken
@@ -49,8 +48,7 @@ class RedemptionOutcome(StrEnum):
     REPLAYED = "replayed"
 
 
-@dataclass(frozen=True, slots=True)
-class Redemption:
+class Redemption(msgspec.Struct, frozen=True):
     """The outcome, and the artifact that was presented (None where it is unknown).
 
     On REDEEMED the successors exist. On REPLAYED all that the first use bought is revoked.
@@ -60,17 +58,20 @@ class Redemption:
     artifact: Redeemable | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Successors:
+class Successors(msgspec.Struct, frozen=True, gc=False):
     """What a redeemed artifact turns into: digests of the new secrets.
 
     The access token lives for the ``lifetime`` of the artifact that bought it, the refresh token,
     if there is one, for ``refresh_token_lifetime`` seconds.
     """
 
-    access_token_key: str = field(repr=False)
-    refresh_token_key: str | None = field(default=None, repr=False)
+    access_token_key: str
+    refresh_token_key: str | None = None
     refresh_token_lifetime: int = 0
+
+    def __repr__(self) -> str:
+        """Without the keys."""
+        return f"Successors(refresh_token_lifetime={self.refresh_token_lifetime})"
 
     def access_token(self, bought_with: Redeemable, now: float) -> AccessToken:
         """The access token, which inherits the grant of what bought it."""

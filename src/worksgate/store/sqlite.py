@@ -14,11 +14,11 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
-from typing import Self, TypeVar, TypeVarTuple
+from typing import Any, Self, TypeVar, TypeVarTuple
 
 from worksgate.measures import CommitFigures
 from worksgate.oauth.model import Artifact
@@ -110,8 +110,8 @@ class SqliteStore:
     async def add(self, artifact: Artifact) -> bool:
         return await self._commit.run(sqlite_rows.add, artifact)
 
-    async def find(self, kind: type[A], key: str) -> A | None:
-        return await self._read(sqlite_rows.find, kind, key)
+    def find(self, kind: type[A], key: str) -> Coroutine[Any, Any, A | None]:
+        return self._read(sqlite_rows.find, kind, key)
 
     async def held(self, kind: type[A], subject_id: str) -> tuple[A, ...]:
         return await self._read(sqlite_rows.held, kind, subject_id)

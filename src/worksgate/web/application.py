@@ -134,7 +134,12 @@ class Application:
         if scope["type"] == "http":
             running = self._running or await self._started(send)
             if running is not None:
-                await self._serve(running, scope, receive, send)
+                path, routes = path_of(scope), running.routes
+                call = routes.calls.get(path) or routes.below_a_call(path)
+                if call is not None:
+                    await call(scope, receive, send)
+                else:
+                    await self._serve_page(routes, path, scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
         else:
@@ -189,15 +194,11 @@ class Application:
             Readiness(installation.checks, sources, settings.answer_deadline),
         )
 
-    # One request
+    # One page
 
-    async def _serve(self, running: _Running, scope: Scope, receive: Receive, send: Send) -> None:
-        path = path_of(scope)
-        routes = running.routes
-        call = routes.calls.get(path) or routes.below_a_call(path)
-        if call is not None:
-            await call(scope, receive, send)
-            return
+    async def _serve_page(
+        self, routes: Routes, path: str, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         counter = routes.counter(path)
         began, status = counter.begin(), GONE
         try:

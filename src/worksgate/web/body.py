@@ -3,7 +3,7 @@
 import asyncio
 from functools import lru_cache
 
-from starlette.types import Message, Receive, Scope
+from starlette.types import Receive, Scope
 
 from worksgate.oauth.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
 from worksgate.oauth.form import MAX_BODY, is_form, parse_form
@@ -35,7 +35,7 @@ async def read_form(scope: Scope, receive: Receive) -> dict[str, str]:
     """
     _check_headers(scope)
     try:
-        message = await within(BODY_TIMEOUT, _first(receive))
+        message = await within(BODY_TIMEOUT, receive())
     except TimeoutError:
         raise BodyTimeout("the body did not come in time") from None
     if message.get("more_body") or message["type"] != "http.request":
@@ -44,11 +44,6 @@ async def read_form(scope: Scope, receive: Receive) -> dict[str, str]:
     if len(body) > MAX_BODY:
         raise RequestTooLarge("the body is too large")
     return parse_form(body)
-
-
-async def _first(receive: Receive) -> Message:
-    """What comes first; mostly it is there already, and then no timer is set."""
-    return await receive()
 
 
 def _check_headers(scope: Scope) -> None:

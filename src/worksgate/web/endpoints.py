@@ -163,40 +163,32 @@ class JsonCalls:
 class BackChannel(JsonCalls):
     """Serves the two back-channel calls."""
 
-    async def token(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def token(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         """``POST /accessToken``."""
-        await self._serve(self._provider.exchange_code, self._traffic.token, scope, receive, send)
+        return self._serve(self._provider.exchange_code, self._traffic.token, scope, receive, send)
 
-    async def user_info(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def user_info(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         """``POST /userInfo``."""
-        await self._serve(self._provider.user_info, self._traffic.user_info, scope, receive, send)
+        return self._serve(self._provider.user_info, self._traffic.user_info, scope, receive, send)
 
     async def _serve(
         self, call: Call, meter: Meter, scope: Scope, receive: Receive, send: Send
     ) -> None:
         began, told = meter.begin(), NOTHING
-        try:
-            told = await self._answer(call, scope, receive, send)
-        except Disconnected:
-            return
-        finally:
-            meter.end(began, *told)
-
-    async def _answer(self, call: Call, scope: Scope, receive: Receive, send: Send) -> Told:
         form: dict[str, str] = {}
         try:
-            form = await self._read(scope, receive)
+            self._check_way(scope)
+            form = await read_form(scope, receive)
             answer = await within(self._deadline, call(form, peer_of(scope)))
         except Disconnected:
-            raise
+            pass
         except Exception as error:
-            return await self._fail(error, scope["path"], send, form.get("client_id", ""))
-        await self._send(200, answer.as_json(), send)
-        return ANSWERED
-
-    async def _read(self, scope: Scope, receive: Receive) -> dict[str, str]:
-        self._check_way(scope)
-        return await read_form(scope, receive)
+            told = await self._fail(error, scope["path"], send, form.get("client_id", ""))
+        else:
+            await self._send(200, answer.as_json(), send)
+            told = ANSWERED
+        finally:
+            meter.end(began, *told)
 
 
 def error_body(error: OAuthError, style: ErrorStyle) -> Mapping[str, str]:

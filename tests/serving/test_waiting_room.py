@@ -1,0 +1,171 @@
+"""More connections than can be served: who waits, and who is refused at once (F-23)."""
+
+import asyncio
+import json
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from tests.served import listening
+from tests.serving.processes import make_certificate
+
+from worksgate.serving.acceptor import Acceptor
+from worksgate.serving.admission import Admission, Place
+from worksgate.serving.waiting_room import (
+    ENOUGH,
+    FEWEST,
+    MOST,
+    MOST_WAIT,
+    Guest,
+    WaitingRoom,
+)
+from worksgate.settings import Settings
+from worksgate.web.refusals import Refusals
+
+
+class Machine:
+    """Time that passes when it is told to, and what is under way meanwhile."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+        self.under_way = 0
+        self.room = WaitingRoom(lambda: self.under_way, lambda: self.now)
+
+    def comes(self, count: int) -> list[Guest]:
+        """Nobody looks at what is only waiting, so one closed socket does for all."""
+        with socket.socket() as connection:
+            admission = Admission.of(Settings(), None)
+            places = [admission.place_for(f"192.0.2.{number % 250}") for number in range(count)]
+            crowd = [(connection, place) for place in places if place is not None]
+        for guest in crowd:
+            self.room.enter(guest)
+        return crowd
+
+
+def test_who_comes_alone_is_served_at_once() -> None:
+    machine = Machine()
+    (guest,) = machine.comes(1)
+    assert machine.room.next() == [guest]
+    assert machine.room.next() == []
+    assert not machine.room.is_full
+
+
+def test_they_are_served_in_their_order_while_not_enough_is_under_way() -> None:
+    machine = Machine()
+    crowd = machine.comes(500)
+    served: list[Guest] = []
+    for under_way, count in ((0, MOST), (ENOUGH - 20, 20), (ENOUGH - 1, FEWEST), (900, FEWEST)):
+        machine.under_way = under_way
+        guests = machine.room.next()
+        assert len(guests) == count
+        served += guests
+    assert served == crowd[: len(served)]
+
+
+def test_f23_nobody_waits_for_longer_than_it_takes_to_serve_those_before() -> None:
+    machine = Machine()
+    seconds_each = 0.001
+    machine.under_way = ENOUGH - 8
+    for turn in range(500):  # four times as many come as can be served
+        if not machine.room.is_full:
+            machine.comes(32)
+        served = len(machine.room.next())
+        machine.now += served * seconds_each
+        if turn > 250:
+            assert len(machine.room) * seconds_each == pytest.approx(MOST_WAIT, rel=0.1)
+
+
+def test_one_long_turn_does_not_close_the_room() -> None:
+    machine = Machine()
+    machine.comes(20)
+    machine.room.next()
+    machine.now += 60.0  # the machine was asleep
+    machine.room.next()
+    for _ in range(3):
+        machine.now += 0.01
+        machine.room.next()
+    assert not machine.room.is_full
+
+
+def test_time_in_which_nobody_waited_is_not_counted() -> None:
+    machine = Machine()
+    for _ in range(20):
+        machine.comes(FEWEST)
+        machine.room.next()
+        machine.now += 3_600.0
+    machine.comes(700)
+    assert not machine.room.is_full
+
+
+class Full(WaitingRoom):
+    """No room at all."""
+
+    is_full = True
+
+
+@asynccontextmanager
+async def full_acceptor(tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[Admission, int]]:
+    """An acceptor that has no time for anybody, and the port that it listens at."""
+    admission = Admission.of(Settings(), Refusals.of)
+
+    def connect(_: Place) -> asyncio.Protocol:
+        raise AssertionError("nobody is let in")
+
+    with listening() as listener:
+        acceptor = Acceptor(listener.dup(), admission, connect, lambda: 0, tls)
+        acceptor._room = Full(lambda: 0)
+        acceptor.start(backlog=16)
+        try:
+            yield admission, listener.getsockname()[1]
+        finally:
+            acceptor.close()
+
+
+async def answer_to(port: int, request: bytes) -> bytes:
+    """What comes back. The request is there when the connection is accepted."""
+    connection = socket.create_connection(("127.0.0.1", port))
+    connection.sendall(request)
+    connection.setblocking(False)
+    reader, writer = await asyncio.open_connection(sock=connection)
+    try:
+        return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+async def test_f23_whoever_would_wait_too_long_is_answered_503_at_once() -> None:
+    async with full_acceptor() as (admission, port), asyncio.timeout(10):
+        call = await answer_to(port, b"POST /accessToken HTTP/1.1\r\nHost: x\r\n\r\n")
+        page = await answer_to(port, b"GET /login HTTP/1.1\r\nHost: x\r\n\r\n")
+    head, _, body = call.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 503 ")
+    assert b"retry-after: 1" in head
+    assert json.loads(body)["error"] == "server_error"
+    assert page.startswith(b"HTTP/1.1 503 ")
+    assert b"text/html" in page
+    assert admission.refused_connections == 2
+    assert admission.connections == 0, "they have given their places back"
+
+
+async def test_f23_a_request_that_follows_its_connection_is_answered_too() -> None:
+    async with full_acceptor() as (_, port), asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.sleep(0.01)
+        writer.write(b"POST /userInfo HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 503 ")
+        writer.close()
+
+
+async def test_f23_tls_is_not_agreed_on_with_whoever_would_wait_too_long(tmp_path: Path) -> None:
+    make_certificate(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    async with full_acceptor(tls) as (admission, port), asyncio.timeout(10):
+        assert await answer_to(port, b"\x16\x03\x01") == b""
+    assert admission.refused_connections == 1
+    assert admission.connections == 0

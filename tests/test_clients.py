@@ -1,0 +1,94 @@
+"""The snapshot of all clients: how old it may be, and who waits for a new one."""
+
+import asyncio
+from collections.abc import Iterable
+
+import pytest
+
+from worksgate.clients import MAX_AGE, RENEWED_AT, ClientRegistry
+from worksgate.directory import DirectoryUnavailable
+from worksgate.oauth.model import Client
+
+
+class Clients:
+    """A list of clients that changes, a clock that is set, and a reading that can be held up."""
+
+    def __init__(self) -> None:
+        self.names = ["first"]
+        self.now = 100.0
+        self.readings = 0
+        self.is_down = False
+        self.may_end = asyncio.Event()
+        self.may_end.set()
+        self.registry = ClientRegistry(self.load, monotonic=lambda: self.now)
+
+    async def load(self) -> Iterable[Client]:
+        self.readings += 1
+        if self.is_down:
+            raise DirectoryUnavailable("down")
+        found = [Client(client_id=name, name=name, secrets=()) for name in self.names]
+        await self.may_end.wait()
+        return found
+
+    async def known(self) -> list[str]:
+        return list(await self.registry.snapshot())
+
+
+async def test_a_snapshot_is_renewed_before_its_time_is_over_and_nobody_waits() -> None:
+    clients = Clients()
+    await clients.known()
+    clients.names.append("second")
+    clients.may_end.clear()
+    clients.now += MAX_AGE * RENEWED_AT
+
+    assert [await clients.known() for _ in range(5)] == [["first"]] * 5
+    await asyncio.sleep(0)
+    assert clients.readings == 2  # for all of them
+
+    clients.may_end.set()
+    await asyncio.sleep(0.01)
+    assert await clients.known() == ["first", "second"]
+
+
+async def test_a_snapshot_that_is_too_old_is_not_used() -> None:
+    clients = Clients()
+    await clients.known()
+    clients.names = []
+    clients.may_end.clear()
+    clients.now += MAX_AGE
+    waiting = asyncio.create_task(clients.known())
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    clients.may_end.set()
+    assert await waiting == []
+
+
+async def test_an_outage_shows_when_the_time_is_over_and_not_before() -> None:
+    clients = Clients()
+    await clients.known()
+    clients.is_down = True
+    clients.now += MAX_AGE * RENEWED_AT
+    for _ in range(3):
+        assert await clients.known() == ["first"]
+        await asyncio.sleep(0)
+    clients.now += MAX_AGE * (1 - RENEWED_AT)
+    with pytest.raises(DirectoryUnavailable):
+        await clients.known()
+
+
+async def test_a_reading_that_began_before_a_change_is_not_taken_for_the_new_state() -> None:
+    clients = Clients()
+    await clients.known()
+    clients.may_end.clear()
+    clients.now += MAX_AGE * RENEWED_AT
+    await clients.known()  # a reading of the old state is under way
+    await asyncio.sleep(0)
+    clients.names = ["second"]
+    clients.registry.expire()
+    asked = asyncio.create_task(clients.known())
+    await asyncio.sleep(0)
+    clients.may_end.set()
+
+    assert await asked == ["second"]
+    await asyncio.sleep(0.01)
+    assert await clients.known() == ["second"]
