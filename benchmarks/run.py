@@ -55,13 +55,14 @@ def main() -> int:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     results["minutes"] = round((time.monotonic() - began) / 60, 1)
+    left_out = results.pop("left_out", False)
     if options.keep:
         results = among(kept(options.output), results)
     write(results, options.output)
     if CAPACITY in options.only:
         reckon(options.output)
     print((options.output / "RESULTS.md").read_text("utf-8"))
-    return 0
+    return 1 if left_out else 0
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -115,8 +116,10 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         if name in options.only:
             try:
                 results[name] = measured()
-            except provision.Missing as problem:
+            except (provision.Missing, Failed) as problem:
+                # An hour of other measurements is not to be lost with it.
                 say(f"{name} is left out: {problem}")
+                results["left_out"] = True
     results["versions"] = versions(results)
     return results
 
