@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from worksgate.clients import MAX_AGE, RENEWED_AT, ClientRegistry
+from worksgate.clients import MAX_AGE, RENEW_AFTER, ClientRegistry
 from worksgate.directory import DirectoryUnavailable
 from worksgate.oauth.model import Client
 
@@ -39,7 +39,7 @@ async def test_a_snapshot_is_renewed_before_its_time_is_over_and_nobody_waits() 
     await clients.known()
     clients.names.append("second")
     clients.may_end.clear()
-    clients.now += MAX_AGE * RENEWED_AT
+    clients.now += MAX_AGE * RENEW_AFTER
 
     assert [await clients.known() for _ in range(5)] == [["first"]] * 5
     await asyncio.sleep(0)
@@ -67,11 +67,11 @@ async def test_an_outage_shows_when_the_time_is_over_and_not_before() -> None:
     clients = Clients()
     await clients.known()
     clients.is_down = True
-    clients.now += MAX_AGE * RENEWED_AT
+    clients.now += MAX_AGE * RENEW_AFTER
     for _ in range(3):
         assert await clients.known() == ["first"]
         await asyncio.sleep(0)
-    clients.now += MAX_AGE * (1 - RENEWED_AT)
+    clients.now += MAX_AGE * (1 - RENEW_AFTER)
     with pytest.raises(DirectoryUnavailable):
         await clients.known()
 
@@ -80,7 +80,7 @@ async def test_a_reading_that_began_before_a_change_is_not_taken_for_the_new_sta
     clients = Clients()
     await clients.known()
     clients.may_end.clear()
-    clients.now += MAX_AGE * RENEWED_AT
+    clients.now += MAX_AGE * RENEW_AFTER
     await clients.known()  # a reading of the old state is under way
     await asyncio.sleep(0)
     clients.names = ["second"]

@@ -19,7 +19,7 @@ from worksgate.tally import Tally
 
 MAX_AGE = 0.2
 """Seconds that a snapshot is good for."""
-RENEWED_AT = 0.75
+RENEW_AFTER = 0.75
 """The part of that time after which a call has it read anew, and does not wait for it."""
 
 WRONG_SECRETS_A_MINUTE = 3_000
@@ -45,7 +45,7 @@ class ClientRegistry:
         self._max_age = max_age
         self._monotonic = monotonic
         self._clients: Mapping[str, Client] = {}
-        self._good_until = self._renewed_at = float("-inf")
+        self._good_until = self._renew_at = float("-inf")
         self._read_at: float | None = None
         self._changes = 0
         self._loading: asyncio.Task[Mapping[str, Client]] | None = None
@@ -63,18 +63,17 @@ class ClientRegistry:
 
     async def snapshot(self) -> Mapping[str, Client]:
         """All clients as they were at most ``max_age`` ago. Raises what ``load`` raises."""
-        now = self._monotonic()
-        if now < self._renewed_at:
-            return self._clients
+        if (clients := self.current) is not None:
+            return clients
         loading = self._renew()
-        if now < self._good_until:
+        if self._monotonic() < self._good_until:
             return self._clients
         # One caller that gives up must not take the answer from the others.
         return await asyncio.shield(loading)
 
     def expire(self) -> None:
         """Ask the database at the next call: something is known to have changed."""
-        self._good_until = self._renewed_at = float("-inf")
+        self._good_until = self._renew_at = float("-inf")
         self._loading = None  # it may have looked before that
         self._changes += 1
 
@@ -89,7 +88,7 @@ class ClientRegistry:
     @property
     def current(self) -> Mapping[str, Client] | None:
         """The snapshot, unless it has to be renewed: what needs no waiting for."""
-        return self._clients if self._monotonic() < self._renewed_at else None
+        return self._clients if self._monotonic() < self._renew_at else None
 
     def authenticate(
         self, clients: Mapping[str, Client], client_id: str, secret: str, peer: str, now: float
@@ -123,7 +122,7 @@ class ClientRegistry:
         if changes == self._changes:
             self._clients, self._read_at = clients, asked_at
             self._good_until = asked_at + self._max_age
-            self._renewed_at = asked_at + self._max_age * RENEWED_AT
+            self._renew_at = asked_at + self._max_age * RENEW_AFTER
         return clients
 
 

@@ -1,11 +1,13 @@
 """More connections than can be served: who waits, and who is refused at once (F-23)."""
 
 import asyncio
+import errno
 import json
 import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,13 +82,12 @@ def test_f23_nobody_waits_for_longer_than_it_takes_to_serve_those_before() -> No
 
 def test_one_long_turn_does_not_close_the_room() -> None:
     machine = Machine()
+    machine.under_way = ENOUGH
     machine.comes(20)
     machine.room.next()
     machine.now += 60.0  # the machine was asleep
     machine.room.next()
-    for _ in range(3):
-        machine.now += 0.01
-        machine.room.next()
+    assert len(machine.room) == 20 - 2 * FEWEST
     assert not machine.room.is_full
 
 
@@ -153,12 +154,27 @@ async def test_f23_whoever_would_wait_too_long_is_answered_503_at_once() -> None
 
 
 async def test_f23_a_request_that_follows_its_connection_is_answered_too() -> None:
-    async with full_acceptor() as (_, port), asyncio.timeout(10):
+    async with full_acceptor() as (admission, port), asyncio.timeout(10):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         await asyncio.sleep(0.01)
+        assert admission.connections == 1, "it holds an open file, and has a place"
         writer.write(b"POST /userInfo HTTP/1.1\r\nHost: x\r\n\r\n")
         assert (await reader.read()).startswith(b"HTTP/1.1 503 ")
         writer.close()
+    assert admission.refused_connections == 1
+    assert admission.connections == 0
+
+
+async def test_f29_who_says_nothing_is_not_waited_for_where_no_place_is_left() -> None:
+    async with full_acceptor() as (admission, port), asyncio.timeout(10):
+        admission.limits = replace(admission.limits, connections=1)
+        first, writer = await asyncio.open_connection("127.0.0.1", port)
+        second, other = await asyncio.open_connection("127.0.0.1", port)
+        assert await second.read() == b""
+        assert await first.read() == b""
+        writer.close()
+        other.close()
+    assert admission.refused_connections == 2
 
 
 async def test_f23_tls_is_not_agreed_on_with_whoever_would_wait_too_long(tmp_path: Path) -> None:
@@ -169,3 +185,42 @@ async def test_f23_tls_is_not_agreed_on_with_whoever_would_wait_too_long(tmp_pat
         assert await answer_to(port, b"\x16\x03\x01") == b""
     assert admission.refused_connections == 1
     assert admission.connections == 0
+
+
+class Exhausted(socket.socket):
+    """A socket that cannot accept, for the process has no more open files."""
+
+    tries = 0
+
+    def accept(self) -> tuple[socket.socket, object]:
+        self.tries += 1
+        raise OSError(errno.EMFILE, "Too many open files")
+
+
+async def test_f29_without_files_those_who_wait_are_served_and_accepting_pauses() -> None:
+    taken: list[Place] = []
+    all_taken = asyncio.Event()
+
+    def connect(place: Place) -> asyncio.Protocol:
+        taken.append(place)
+        if len(taken) == 20:
+            all_taken.set()
+        return asyncio.Protocol()
+
+    with listening() as listener:
+        exhausted = Exhausted(fileno=listener.dup().detach())
+        admission = Admission.of(Settings(), None)
+        acceptor = Acceptor(exhausted, admission, connect, lambda: ENOUGH)
+        waiting = [socket.socketpair() for _ in range(20)]
+        for ours, _ in waiting:
+            place = admission.place_for("192.0.2.1")
+            assert place is not None
+            acceptor._room.enter((ours, place))
+        acceptor.start(backlog=16)
+        with socket.create_connection(listener.getsockname()):
+            async with asyncio.timeout(10):
+                await all_taken.wait()
+        assert exhausted.tries == 1
+        acceptor.close()
+        for _, theirs in waiting:
+            theirs.close()

@@ -32,8 +32,6 @@ PAUSE = 0.2
 
 PATIENCE = 0.05
 """Seconds in which a request must follow its connection for a refusal that can be read."""
-MOST_MUTE = 4_096
-"""Connections whose requests are waited for so that they can be refused."""
 
 _LONGEST_HEAD = 4_096
 
@@ -62,6 +60,7 @@ class Acceptor:
         self._connect = connect
         self._tls = tls
         self._room = WaitingRoom(lambda: len(self._connecting) + answering())
+        self._accepts = False
         self._is_serving = False
         self._mute = 0
         self._connecting: set[asyncio.Task[None]] = set()
@@ -82,11 +81,13 @@ class Acceptor:
         self._loop.remove_reader(self._listening)
         self._accept(MOST_AT_THE_END)
         self._loop.remove_reader(self._listening)
+        self._accepts = False
         self._listening.close()
-        self._begin()
+        self._begin()  # with those that wait
 
     def _resume(self) -> None:
         if self._listening.fileno() != -1:
+            self._accepts = True
             self._loop.add_reader(self._listening, self._begin)
 
     def _begin(self) -> None:
@@ -95,7 +96,8 @@ class Acceptor:
             self._turn()
 
     def _turn(self) -> None:
-        self._accept(ACCEPT_BATCH)
+        if self._accepts:
+            self._accept(ACCEPT_BATCH)
         for guest in self._room.next():
             self._take(guest)
         self._is_serving = len(self._room) > 0
@@ -104,19 +106,19 @@ class Acceptor:
 
     def _accept(self, most: int) -> None:
         let_in = refused = 0
-        while let_in < most and refused < REFUSE_BATCH and self._listening.fileno() != -1:
+        while let_in < most and refused < REFUSE_BATCH:
             try:
                 connection, address = self._listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:  # no more files, or no more memory (F-29)
                 _log.warning("server.cannot_accept", detail=error.strerror)
+                self._accepts = False
                 self._loop.remove_reader(self._listening)
                 self._loop.call_later(PAUSE, self._resume)
                 return
             if self._room.is_full:
-                self._admission.refused_connections += 1
-                self._refuse(connection)
+                self._refuse(connection, address[0])
                 refused += 1
             elif (place := self._admission.place_for(address[0])) is None:
                 connection.close()
@@ -143,21 +145,29 @@ class Acceptor:
         except OSError:  # also what TLS raises, and its timeout: the peer's affair
             place.leave()
 
-    def _refuse(self, connection: socket.socket) -> None:
-        """Close a connection, where there is no TLS with the answer to its request."""
-        refusals = self._admission.refusals
-        if self._tls is None and refusals is not None:
-            if self._mute < MOST_MUTE and not _has_spoken(connection):
-                self._mute += 1
-                self._loop.call_later(PATIENCE, self._refuse_mute, connection, refusals)
-                return
-            _answer(connection, refusals)
-        connection.close()
+    def _refuse(self, connection: socket.socket, peer: str) -> None:
+        """Close a connection, where there is no TLS with the answer to its request.
 
-    def _refuse_mute(self, connection: socket.socket, refusals: Refusals) -> None:
+        One whose request is waited for holds an open file, and has a place as long as it does.
+        """
+        refusals = self._admission.refusals
+        if self._tls is not None or refusals is None:
+            self._admission.refused_connections += 1
+            connection.close()
+        elif _has_spoken(connection):
+            self._admission.refused_connections += 1
+            _answer(connection, refusals)
+        elif (place := self._admission.place_for(peer)) is None:  # and it has been counted
+            connection.close()
+        else:
+            self._mute += 1
+            self._loop.call_later(PATIENCE, self._refuse_mute, connection, place, refusals)
+
+    def _refuse_mute(self, connection: socket.socket, place: Place, refusals: Refusals) -> None:
         self._mute -= 1
+        self._admission.refused_connections += 1
         _answer(connection, refusals)
-        connection.close()
+        place.leave()
 
 
 def _has_spoken(connection: socket.socket) -> bool:
@@ -171,7 +181,8 @@ def _has_spoken(connection: socket.socket) -> bool:
 
 
 def _answer(connection: socket.socket, refusals: Refusals) -> None:
-    with suppress(OSError):  # the peer has gone, or still says nothing
+    """Refuse the request that has come, if one has, and close the connection."""
+    with connection, suppress(OSError):  # the peer has gone, or still says nothing
         head = connection.recv(_LONGEST_HEAD, socket.MSG_DONTWAIT)
         url = head.partition(b" ")[2].partition(b" ")[0]
         answer = refusals.call if refusals.is_call(url) else refusals.page
