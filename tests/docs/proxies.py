@@ -105,12 +105,13 @@ class Proxy:
         with ExitStack() as opened:
             connections = []
             for _ in range(number):
+                connection = socket.socket()
+                if https:  # before it is connected: wrapping one that was just reset leaks it
+                    connection = tls.wrap_socket(connection, server_hostname=HOST)
+                opened.callback(connection.close)
+                connection.settimeout(2)
                 with suppress(OSError):
-                    connection = socket.create_connection(("127.0.0.1", port), 2)
-                    opened.callback(connection.close)
-                    if https:
-                        connection = tls.wrap_socket(connection, server_hostname=HOST)
-                        opened.callback(connection.close)
+                    connection.connect(("127.0.0.1", port))
                     connection.sendall(unfinished)
                     connections.append(connection)
             yield connections
