@@ -351,7 +351,12 @@ def _stamped(event: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _stamp(at: float) -> str:
-    return f"{_second(int(at))}.{int(at * 1_000) % 1_000:03d}Z"
+    return _millisecond(int(at * 1_000))
+
+
+@lru_cache(maxsize=16)
+def _millisecond(milliseconds: int) -> str:
+    return f"{_second(milliseconds // 1_000)}.{milliseconds % 1_000:03d}Z"
 
 
 @lru_cache(maxsize=4)

@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 import httpx2
+import pytest
+from starlette.types import Receive, Scope, Send
 from tests.installation import (
     CALLBACK,
     PASSWORD,
@@ -12,6 +14,8 @@ from tests.installation import (
     LoginPage,
     installed,
 )
+
+from worksgate.whole_answer import WHOLE_ANSWER, WRITE, on_the_wire
 
 ONE_YEAR = 31_536_000
 
@@ -167,3 +171,29 @@ async def test_a_page_after_a_mistake_is_a_page_again(installation: Installation
 def policy_of(response: httpx2.Response) -> dict[str, list[str]]:
     parts = response.headers["content-security-policy"].split("; ")
     return {name: sources.split() for name, _, sources in (part.partition(" ") for part in parts)}
+
+
+async def test_an_answer_in_one_call_says_what_two_messages_say(
+    installation: Installation,
+) -> None:
+    token = await installation.access_token()
+    usual = await installation.user_info(token)
+    written: list[tuple[int, bytes, bytes]] = []
+
+    def write(status: int, headers: bytes, body: bytes) -> bool:
+        written.append((status, headers, body))
+        return True
+
+    async def with_extension(scope: Scope, receive: Receive, send: Send) -> None:
+        await installation.application(
+            {**scope, "extensions": {WHOLE_ANSWER: {WRITE: write}}}, receive, send
+        )
+
+    transport = httpx2.ASGITransport(with_extension)
+    async with httpx2.AsyncClient(transport=transport, base_url=installation.origin) as http:
+        with pytest.raises(AssertionError):  # the transport misses the messages
+            await installation.user_info(token, http)
+    ((status, headers, body),) = written
+    assert (status, body) == (usual.status_code, usual.content)
+    length = f"content-length: {len(body)}\r\n".encode()
+    assert headers + length == on_the_wire(usual.headers.raw)

@@ -10,13 +10,20 @@ connection on which nothing comes for a moment is closed.
 """
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from worksgate.rate_limited_warning import RateLimitedWarning
 from worksgate.serving.admission import Admission, Place
+from worksgate.whole_answer import WHOLE_ANSWER, WRITE, on_the_wire
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -164,7 +171,30 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             cycle.keep_alive = False
         if cycle.more_body:  # and not before its turn: the one before it has come whole
             self._admission.reading.add(self)
+        # Weakly, for the cycle holds its scope: else each request would be left to the collector.
+        cycle.scope["extensions"] = {WHOLE_ANSWER: {WRITE: partial(self._write_answer, ref(cycle))}}
         super()._start_asgi_task(cycle, app)
+
+    def _write_answer(
+        self,
+        cycle_ref: "ref[RequestResponseCycle]",
+        status: int,
+        headers: bytes,
+        body: bytes,
+    ) -> bool:
+        """A ``whole_answer.WriteAnswer``: where all is as usual, what two messages would do."""
+        cycle = cycle_ref()
+        if cycle is None or cycle.response_started or cycle.disconnected or not cycle.keep_alive:
+            return False
+        if self.flow.write_paused or cycle.scope["method"] == "HEAD":
+            return False
+        default = on_the_wire(self.server_state.default_headers)
+        head = (STATUS_LINE[status], default, headers, b"content-length: %d\r\n\r\n" % len(body))
+        cycle.response_started = cycle.response_complete = True
+        self.transport.write(b"".join((*head, body)))
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
 
     def on_response_complete(self) -> None:
         if self.pipeline and not self.transport.is_closing():

@@ -26,12 +26,15 @@ from worksgate.web.body import BodyTimeout, Disconnected, read_form
 from worksgate.web.crashes import report
 from worksgate.web.deadline import within
 from worksgate.web.headers import Headers
+from worksgate.whole_answer import WHOLE_ANSWER, WRITE, WriteAnswer, on_the_wire
 
 Told = tuple[int, str]
 """The HTTP status of an answer, and the number of the error in it, or an empty text."""
 
 ANSWERED: Told = (200, "")
 NOTHING: Told = (GONE, "")
+
+_NONE: Mapping[str, Any] = {}
 
 RETRY_AFTER = b"1"
 """Seconds after which a 503 is worth another try."""
@@ -83,6 +86,7 @@ class JsonCalls:
             (b"content-type", b"application/json; charset=utf-8"),
             *headers,
         ]
+        self._head = on_the_wire(self._headers)
 
     async def not_found(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A path below one of theirs: wrong, but LINE WORKS still expects JSON."""
@@ -122,7 +126,8 @@ class JsonCalls:
             headers.append((b"connection", b"close"))
         self._tell_administrator(error, path)
         status = error_status(error, policy)
-        await self._send(status, error_body(error, style), send, headers)
+        content = msgspec.json.encode(error_body(error, style))
+        await self._send(status, content, send, headers)
         return status, error.number
 
     def _tell_administrator(self, error: OAuthError, path: str) -> None:
@@ -142,10 +147,18 @@ class JsonCalls:
                     return await self._provider.clients.error_form(client_id)
         return ErrorStyle.CODE, ErrorStatus.STANDARD
 
+    async def _answer(self, answer: Answer, scope: Scope, send: Send) -> None:
+        """Send what was asked for, where the server can in one go."""
+        content = msgspec.json.encode(answer.as_json())
+        write: WriteAnswer | None = (
+            scope.get("extensions", _NONE).get(WHOLE_ANSWER, _NONE).get(WRITE)
+        )
+        if write is None or not write(200, self._head, content):
+            await self._send(200, content, send)
+
     async def _send(
-        self, status: int, body: Mapping[str, Any], send: Send, headers: Headers | None = None
+        self, status: int, content: bytes, send: Send, headers: Headers | None = None
     ) -> None:
-        content = msgspec.json.encode(body)
         await send(
             {
                 "type": "http.response.start",
@@ -185,7 +198,7 @@ class BackChannel(JsonCalls):
         except Exception as error:
             told = await self._fail(error, scope["path"], send, form.get("client_id", ""))
         else:
-            await self._send(200, answer.as_json(), send)
+            await self._answer(answer, scope, send)
             told = ANSWERED
         finally:
             meter.end(began, *told)

@@ -27,7 +27,7 @@ class MailClients(JsonCalls):
             # What follows our path, if somebody put the address together wrongly, may be secret.
             told = await self._fail(error, ours, send, below[1:])
         else:
-            await self._send(200, answer.as_json(), send)
+            await self._answer(answer, scope, send)
             told = ANSWERED
         finally:
             self._traffic.imap.end(began, *told)

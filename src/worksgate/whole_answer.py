@@ -1,0 +1,20 @@
+"""An extension of ASGI: a whole answer in one call, which its two messages cost several times.
+
+A server that can do so puts ``{WRITE: function}`` under ``WHOLE_ANSWER`` into the ``extensions``
+of a request's scope. The application says status, headers and body in one call, and where it is
+told that this was not possible sends the usual messages. Headers are given as they stand on the
+wire, so that they are put together once and not for each answer.
+"""
+
+from collections.abc import Callable, Iterable
+
+WHOLE_ANSWER = "worksgate.whole_answer"
+WRITE = "write"
+
+WriteAnswer = Callable[[int, bytes, bytes], bool]
+"""Takes status, headers on the wire without ``Content-Length``, and body; whether it was sent."""
+
+
+def on_the_wire(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Headers as HTTP/1.1 has them, a line for each."""
+    return b"".join(b"%b: %b\r\n" % header for header in headers)

@@ -1,0 +1,123 @@
+"""An answer in one call is the one that two messages would be, or is left to them."""
+
+import re
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.served import Served, listening, wait_until
+
+from worksgate.serving.process import Server
+from worksgate.serving.uvicorn_config import server_config
+from worksgate.settings import Settings
+from worksgate.whole_answer import WHOLE_ANSWER, WRITE, on_the_wire
+
+HEADERS = [(b"content-type", b"text/plain"), (b"cache-control", b"no-store")]
+BODY = b"all of it"
+
+
+class BothWays:
+    """Answers ``/whole`` in one call, all else in two messages; ``/twice`` tries once too often."""
+
+    def __init__(self) -> None:
+        self.said: list[bool] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        while (await receive()).get("more_body"):
+            pass
+        if scope["path"] in ("/whole", "/twice"):
+            write = scope["extensions"][WHOLE_ANSWER][WRITE]
+            self.said.append(write(203, on_the_wire(HEADERS), BODY))
+            if scope["path"] == "/twice":
+                self.said.append(write(203, on_the_wire(HEADERS), BODY))
+            if self.said[-1] or scope["path"] == "/twice":
+                return
+        headers = [*HEADERS, (b"content-length", str(len(BODY)).encode())]
+        await send({"type": "http.response.start", "status": 203, "headers": headers})
+        await send({"type": "http.response.body", "body": BODY})
+
+
+@pytest.fixture(scope="module")
+def application() -> BothWays:
+    return BothWays()
+
+
+@pytest.fixture(scope="module")
+def server(application: BothWays) -> Iterator[Served]:
+    settings = Settings()
+    with listening() as listener:
+        running = Server(server_config(lambda: application, settings))
+        thread = threading.Thread(target=running.run, args=([listener],), daemon=True)
+        thread.start()
+        wait_until(lambda: running.started)
+        host, port = listener.getsockname()[:2]
+        yield Served(host, port, settings)
+        running.should_exit = True
+        thread.join(15)
+        assert not thread.is_alive()
+
+
+def request(path: str, *more: str, method: str = "GET", version: str = "1.1") -> bytes:
+    lines = (f"{method} {path} HTTP/{version}", "Host: x", *more)
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def answers(server: Served, requests: bytes) -> list[bytes]:
+    """Each answer as it came, but for the second in which it did."""
+    received = re.sub(rb"date: [^\r]*", b"date: now", server.raw(requests))
+    return [b"HTTP/1.1 " + answer for answer in received.split(b"HTTP/1.1 ")[1:]]
+
+
+LAST = request("/", "Connection: close")
+
+
+@pytest.mark.parametrize(
+    ("options", "at_once"),
+    [
+        ({}, [True]),
+        ({"method": "POST"}, [True]),
+        ({"method": "HEAD"}, [False]),
+        ({"version": "1.0"}, [False]),
+    ],
+    ids=["GET", "POST", "HEAD", "HTTP/1.0"],
+)
+def test_both_ways_give_the_same_bytes(
+    server: Served, application: BothWays, options: dict[str, str], at_once: list[bool]
+) -> None:
+    whole, usual = (
+        answers(server, request(path, **options) + LAST)[0] for path in ("/whole", "/usual")
+    )
+    assert whole == usual
+    assert whole.startswith(b"HTTP/1.1 203 ")
+    assert b"date: now\r\n" in whole
+    assert whole.endswith(b"" if options.get("method") == "HEAD" else BODY)
+    assert application.said[-1:] == at_once
+
+
+def test_a_connection_that_is_to_end_is_told_so(server: Served, application: BothWays) -> None:
+    (whole,), (usual,) = (
+        answers(server, request(path, "Connection: close")) for path in ("/whole", "/usual")
+    )
+    assert whole == usual
+    assert b"connection: close\r\n" in whole
+    assert application.said[-1] is False
+
+
+def test_each_pipelined_request_gets_its_own_answer(server: Served) -> None:
+    paths = ["/whole", "/usual", "/whole", "/whole", "/usual"]
+    got = answers(server, b"".join(map(request, paths)) + LAST)
+    assert len(got) == len(paths) + 1
+    assert len(set(got[:-1])) == 1
+
+
+def test_a_request_is_answered_once(server: Served, application: BothWays) -> None:
+    got = answers(server, request("/twice") + LAST)
+    assert len(got) == 2
+    assert application.said[-2:] == [True, False]
