@@ -273,7 +273,7 @@ def _storm(plan: Plan, installation: Worksgate, alone: float, threads: int) -> d
 def _flood(plan: Plan, installation: Worksgate) -> dict[str, float]:
     """More logins than can be checked, ``LOGINS_IN_FLOOD`` a second: most are told to wait."""
     seconds = max(plan.seconds, 4.0)
-    connections = LOGINS_IN_FLOOD + LOGINS_IN_FLOOD // 4  # a checked one takes longer to answer
+    connections = LOGINS_IN_FLOOD * 3 // 2  # each rests a second, and a checked one waits longer
     template, forms = login_call(installation, int(connections * (seconds + 3)))
     codes = installation.codes(int(TOKENS_IN_STORM * seconds * 1.5))
     logins = load.start(

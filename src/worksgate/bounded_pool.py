@@ -72,6 +72,11 @@ class BoundedPool:
             self._take(turns, future)
         return await asyncio.wrap_future(future)
 
+    def check_room(self) -> None:
+        """Raises PoolFull where work would be refused at this moment, before it is prepared."""
+        with self._lock:
+            self._check_room()
+
     def close(self) -> None:
         """Take no more work and drop what waits; what runs is not waited for."""
         self._executor.shutdown(wait=False, cancel_futures=True)
@@ -104,10 +109,13 @@ class BoundedPool:
 
     def _enter(self) -> None:
         with self._lock:
-            if self._room <= 0:
-                self.refused += 1
-                raise PoolFull
+            self._check_room()
             self._room -= 1
+
+    def _check_room(self) -> None:
+        if self._room <= 0:
+            self.refused += 1
+            raise PoolFull
 
     def _leave(self) -> None:
         with self._lock:

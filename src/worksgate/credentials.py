@@ -40,6 +40,8 @@ ARGON2 = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 _NO_MEMORY = error_to_str(-22)
 """What argon2 says where it gets no memory (ARGON2_MEMORY_ALLOCATION_ERROR)."""
+_TOO_MANY_PASSWORDS = "too many passwords are waiting to be checked"
+
 _NICENESS = 5
 """Above that of the process: a third of the share of its other threads. With 10 it is a ninth:
 beside busy programs on the same two cores, a mail client's login took more than half a second."""
@@ -142,6 +144,13 @@ class PasswordHashing:
         right = await self._run(lambda: _verify(encoded or self._decoy, data))
         return right and encoded is not None
 
+    def check_room(self) -> None:
+        """Raises HashingBusy where a password would not be checked at this moment."""
+        try:
+            self._pool.check_room()
+        except PoolFull:
+            raise HashingBusy(_TOO_MANY_PASSWORDS) from None
+
     def needs_rehash(self, encoded: str) -> bool:
         """Whether a hash was made elsewhere, or with other parameters than today's."""
         return foreign_hashes.is_foreign(encoded) or ARGON2.check_needs_rehash(encoded)
@@ -174,7 +183,7 @@ class PasswordHashing:
         try:
             return await self._pool.run(work)
         except PoolFull:
-            raise HashingBusy("too many passwords are waiting to be checked") from None
+            raise HashingBusy(_TOO_MANY_PASSWORDS) from None
         except MemoryError:
             raise HashingBusy("there is no memory to check a password with") from None
 

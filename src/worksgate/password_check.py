@@ -48,6 +48,7 @@ class PasswordCheck:
         Raises WrongPassword, PersonDisabled, TooManyAttempts, HashingBusy, or an outage; each but
         the last two is recorded.
         """
+        self._sources.check_room(client, username)  # in a flood most are refused: at little cost
         attempt = Attempt(username, browser.address, self.known_device(username, browser))
         try:
             await self._throttle.admit(attempt, now)

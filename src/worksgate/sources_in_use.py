@@ -10,7 +10,7 @@ from typing import Protocol
 
 from worksgate.oauth.model import Client
 from worksgate.source_settings.common import BUILT_IN
-from worksgate.sources import Person, RedirectSource, Source
+from worksgate.sources import HasRoom, Person, RedirectSource, Source
 from worksgate.throttle import account_key
 
 
@@ -67,6 +67,15 @@ class SourcesInUse:
         allowed = [each for name, each in self.passwords.items() if _is_allowed(client, name)]
         owners = [each for each in allowed if self._owns(each.name, username)]
         return owners or [each for each in allowed if not self.domains.get(each.name)]
+
+    def check_room(self, client: Client, username: str) -> None:
+        """Raises HashingBusy where this password could not be checked at this moment.
+
+        Where more than one source may know it, the first says so: it is asked first.
+        """
+        for source in self.for_password(client, username)[:1]:
+            if isinstance(source, HasRoom):
+                source.check_room()
 
     def takes_passwords(self, client: Client) -> bool:
         return any(_is_allowed(client, name) for name in self.passwords)

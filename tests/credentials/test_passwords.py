@@ -126,7 +126,24 @@ async def test_f24_no_more_than_threads_and_queue_are_taken_on() -> None:
         )
         assert answers.count(True) == 3
         assert sum(isinstance(answer, HashingBusy) for answer in answers) == 7
+        assert hashing.pool.refused == 7
         assert await hashing.verify(PASSWORD, encoded), "room comes back"
+    finally:
+        hashing.close()
+
+
+async def test_f24_whether_there_is_room_is_known_before_there_is_work() -> None:
+    hashing = PasswordHashing(threads=1, waiting=1)
+    try:
+        encoded = await hashing.hash(PASSWORD)
+        hashing.check_room()
+        under_way = [asyncio.ensure_future(hashing.verify(PASSWORD, encoded)) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(HashingBusy):
+            hashing.check_room()
+        assert hashing.pool.refused == 1
+        assert await asyncio.gather(*under_way) == [True, True]
+        hashing.check_room()
     finally:
         hashing.close()
 

@@ -94,6 +94,28 @@ async def test_what_a_source_says_is_counted_once(
     assert figures.is_up is (outcome is not SourceOutcome.UNAVAILABLE)
 
 
+class Small(Own):
+    """A source that knows when it can check no more."""
+
+    is_full = False
+
+    def check_room(self) -> None:
+        if self.is_full:
+            raise HashingBusy
+
+
+def test_who_is_refused_before_a_source_is_asked_is_counted() -> None:
+    small = Small(lambda: HANA)
+    watched = WatchedSource(small)
+    watched.check_room()
+    assert not any(watched.figures.outcomes.values())
+    small.is_full = True
+    with pytest.raises(HashingBusy):
+        watched.check_room()
+    assert watched.figures.outcomes[SourceOutcome.BUSY] == 1
+    WatchedSource(Own(lambda: HANA)).check_room()  # of which nothing is known before
+
+
 async def test_a_provider_elsewhere_tells_whether_it_is_left_alone() -> None:
     settings = OidcSettings(
         name="idp",

@@ -24,9 +24,11 @@ from tests.installation import (
 )
 
 from worksgate.audit import Event
+from worksgate.credentials import HashingBusy
 from worksgate.login_transaction import ForgedTransaction, LoginTransaction, TransactionSigner
 from worksgate.oauth.authorization import AuthorizationRequest
 from worksgate.oauth.model import Client
+from worksgate.sources.directory import DirectorySource
 
 RIGHT = {"username": USERNAME, "password": PASSWORD}
 SECOND = "user2@example.com"
@@ -470,6 +472,25 @@ async def test_r79_the_wait_ends_by_itself(eager: Installation) -> None:
     assert last.status_code == 429
     eager.clock.advance(float(last.headers["retry-after"]) + 1)
     assert (await eager.browser().sign_in()).status_code == 303
+
+
+async def test_f24_where_no_password_can_be_checked_nothing_is_done_for_it(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: DirectorySource) -> None:
+        raise HashingBusy
+
+    monkeypatch.setattr(DirectorySource, "check_room", refuse)
+    browser = installation.browser()
+    page = await browser.login_page()
+    before = installation.rows("SELECT * FROM counters")
+    with installation.locked():  # nor is anything waited for
+        busy = await browser.submit(page, username=USERNAME, password=PASSWORD)
+    assert_page(busy, 503)
+    assert installation.rows("SELECT * FROM counters") == before
+    monkeypatch.undo()
+    again = await browser.submit(LoginPage.of(busy), username=USERNAME, password=PASSWORD)
+    assert again.status_code == 303
 
 
 async def test_a_disabled_person_is_told_only_after_the_right_password(

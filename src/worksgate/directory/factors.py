@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent
@@ -19,6 +19,17 @@ from worksgate.directory.rows import event_values
 from worksgate.directory.verbs import Connections, finished
 
 _TOTP, _CODES, _PASSKEYS = schema.totp_secrets, schema.recovery_codes, schema.passkeys
+
+_HOW_MANY = select(
+    *(
+        select(func.count())
+        .where(table.c.subject_id == bindparam("subject_id"))
+        .scalar_subquery()
+        .label(name)
+        for name, table in (("totp", _TOTP), ("passkeys", _PASSKEYS), ("codes", _CODES))
+    )
+)
+"""What a person has of each, in one statement: it is asked at every sign-in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +91,12 @@ class FactorRows:
     async def enrolled(self, subject_id: str) -> Enrolled:
         """What this person has, as of one moment."""
         async with self._connections.reading() as connection:
+            counts = (await connection.execute(_HOW_MANY, {"subject_id": subject_id})).one()
+            theirs = _PASSKEYS.c.subject_id == subject_id
             return Enrolled(
-                totp=await _count(connection, _TOTP.c.subject_id == subject_id) > 0,
-                passkeys=await _passkeys(connection, _PASSKEYS.c.subject_id == subject_id),
-                recovery_codes_left=await _count(connection, _CODES.c.subject_id == subject_id),
+                totp=counts.totp > 0,
+                passkeys=await _passkeys(connection, theirs) if counts.passkeys else (),
+                recovery_codes_left=counts.codes,
             )
 
     @finished

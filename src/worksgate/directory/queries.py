@@ -3,7 +3,17 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, FromClause, RowMapping, Select, and_, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    RowMapping,
+    Select,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent, Event
@@ -14,11 +24,17 @@ from worksgate.throttle import account_key
 
 _IDS_AT_ONCE = 500
 
+# Many times a second: to put a statement together costs more than to run it.
+_ALL_CLIENTS = select(schema.clients).order_by(schema.clients.c.name_key)
+_BY_USERNAME, _BY_ID = (
+    select(schema.accounts).where(column == bindparam("key"))
+    for column in (schema.accounts.c.username_key, schema.accounts.c.id)
+)
+
 
 async def all_clients(connection: AsyncConnection) -> tuple[Client, ...]:
     """All clients, by name."""
-    table = schema.clients
-    return await _clients(connection, select(table).order_by(table.c.name_key))
+    return await _clients(connection, _ALL_CLIENTS)
 
 
 async def find_client(connection: AsyncConnection, name_or_id: str) -> Client | None:
@@ -36,13 +52,11 @@ async def find_client(connection: AsyncConnection, name_or_id: str) -> Client | 
 
 async def find_account(connection: AsyncConnection, username: str) -> Account | None:
     """The account with this name in any spelling."""
-    condition = schema.accounts.c.username_key == account_key(username)
-    return await _account(connection, select(schema.accounts).where(condition))
+    return await _account(connection, _BY_USERNAME, account_key(username))
 
 
 async def find_account_by_id(connection: AsyncConnection, account_id: str) -> Account | None:
-    condition = schema.accounts.c.id == account_id
-    return await _account(connection, select(schema.accounts).where(condition))
+    return await _account(connection, _BY_ID, account_id)
 
 
 async def accounts_by_email(connection: AsyncConnection, email: str, limit: int) -> list[Account]:
@@ -153,8 +167,10 @@ def _names_person(
     return or_(by_name, columns.subject_id.in_(subjects))
 
 
-async def _account(connection: AsyncConnection, query: Select[tuple[object]]) -> Account | None:
-    row = (await connection.execute(query)).mappings().first()
+async def _account(
+    connection: AsyncConnection, query: Select[tuple[object]], key: str
+) -> Account | None:
+    row = (await connection.execute(query, {"key": key})).mappings().first()
     return None if row is None else account_from(row)
 
 

@@ -13,7 +13,7 @@ password.
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 class SourceUnavailable(Exception):
@@ -122,6 +122,15 @@ class AuthorizationRedirect:
     url: str = field(repr=False)
     state: str = field(repr=False)
     kept: str = field(repr=False)
+
+
+@runtime_checkable
+class HasRoom(Protocol):
+    """A source that checks so many passwords at once, and knows when that is all it can do."""
+
+    def check_room(self) -> None:
+        """Raises HashingBusy where no password could be checked at this moment."""
+        ...
 
 
 class RedirectSource(Protocol):

@@ -47,6 +47,10 @@ class DirectorySource:
         self._temporary_lifetime = temporary_lifetime
         self._clock = clock
 
+    def check_room(self) -> None:
+        """Raises HashingBusy where no password could be checked at this moment."""
+        self._hashing.check_room()
+
     async def authenticate(self, username: str, password: str) -> Person | None:
         """Return the person whose password this is, or None; one hash is checked in any case.
 

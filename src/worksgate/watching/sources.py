@@ -11,6 +11,7 @@ from worksgate.credentials import HashingBusy
 from worksgate.measures import HasBreakers, SourceFigures, SourceOutcome
 from worksgate.sources import (
     AuthorizationRedirect,
+    HasRoom,
     Person,
     PersonDisabled,
     RedirectSource,
@@ -67,6 +68,15 @@ class WatchedSource(_Watched):
         super().__init__(source, span)
         self.name = source.name
         self._source = source
+
+    def check_room(self) -> None:
+        """Count who is refused before the source is asked."""
+        if isinstance(self._source, HasRoom):
+            try:
+                self._source.check_room()
+            except HashingBusy:
+                self._count(SourceOutcome.BUSY)
+                raise
 
     async def authenticate(self, username: str, password: str) -> Person | None:
         with self._asked("authenticate"):
