@@ -1,6 +1,7 @@
 """Ten times as many requests as can be served, by callers that wait for nobody (F-23)."""
 
 import secrets
+import statistics
 import subprocess
 import time
 from collections.abc import Sequence
@@ -40,50 +41,68 @@ KINDS = (
 
 
 def overload(plan: Plan, seconds: float) -> dict[str, Any]:
-    """Each kind of request at ``TIMES`` its capacity for so many seconds, on one core."""
+    """Each kind of request at ``TIMES`` its capacity for so many seconds a round, on one core."""
     return {kind.name: _overload(plan, kind, seconds) for kind in KINDS}
 
 
 def _overload(plan: Plan, kind: Kind, seconds: float) -> dict[str, Any]:
     installation = Worksgate(plan.folder / f"overload_{kind.name}")
     server = _serve(installation, plan.cores.server, tls=kind.tls)
+    rounds: list[dict[str, Any]] = []
     try:
         capacity = _capacity(plan, installation, kind)
-        rest(server.process.pid)
-        template, values = _requests(installation, kind, int(TIMES * capacity * seconds) + 1_000)
-        before = machine.network_counters(*DROPS)
-        offer = open_loop(
-            installation.port,
-            template,
-            values,
-            rate=TIMES * capacity,
-            seconds=seconds,
-            core=plan.cores.load,
-            once=kind.call == "token",
-            tls=kind.tls,
-        )
-        after = machine.network_counters(*DROPS)
-        rest(server.process.pid)
-        _check(installation, kind, offer)
-        recovered = _capacity(plan, installation, kind)
+        for _ in range(min(plan.rounds, 3)):
+            rest(server.process.pid)
+            found = _flood(plan, installation, kind, capacity, seconds)
+            rest(server.process.pid)
+            before, capacity = capacity, _capacity(plan, installation, kind)
+            # The machine's speed changes: what could be served meanwhile lies between the two.
+            found["capacity"] = round((before + capacity) / 2, 1)
+            found["useful_share"] = found["useful"] / found["seconds"] / found["capacity"]
+            rounds.append(found)
+            plan.say(
+                f"overload  {kind.name:13} {found['offered'] / found['seconds']:,.0f}/s offered, "
+                f"capacity {found['capacity']:,.0f}/s: useful {found['useful_share']:.2f}, "
+                f"p99 {found['good_p99_ms']:.0f} ms"
+            )
     finally:
         server.stop()
-    found = {
-        "tls": kind.tls,
-        "capacity": round(capacity, 1),
-        "wanted_rate": round(TIMES * capacity, 1),
-        "offered_rate": round(offer.offered / offer.seconds, 1),
-        "useful_share": round(offer.useful_rate / capacity, 3),
-        "generator_load": round(offer.generator_seconds / offer.seconds, 2),
-        "capacity_afterwards": round(recovered, 1),
-        **{name: after[name] - before[name] for name in DROPS},
-        **asdict(offer),
-    }
-    plan.say(
-        f"overload  {kind.name:13} {found['offered_rate']:,.0f}/s offered, capacity "
-        f"{capacity:,.0f}/s: useful {found['useful_share']:.2f}, p99 {offer.good_p99_ms:.0f} ms"
+    return {"tls": kind.tls, "capacity_afterwards": round(capacity, 1), **_together(rounds)}
+
+
+def _flood(
+    plan: Plan, installation: Worksgate, kind: Kind, capacity: float, seconds: float
+) -> dict[str, Any]:
+    """What became of ``TIMES`` as many requests as can be served, and of the system's queue."""
+    template, values = _requests(installation, kind, int(TIMES * capacity * seconds) + 1_000)
+    before = machine.network_counters(*DROPS)
+    offer = open_loop(
+        installation.port,
+        template,
+        values,
+        rate=TIMES * capacity,
+        seconds=seconds,
+        core=plan.cores.load,
+        once=kind.call == "token",
+        tls=kind.tls,
     )
-    return found
+    after = machine.network_counters(*DROPS)
+    _check(installation, kind, offer)
+    return asdict(offer) | {name: after[name] - before[name] for name in DROPS}
+
+
+def _together(rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """All rounds as one: what was counted is added up, of latencies and shares the median."""
+    found: dict[str, Any] = {}
+    for name in rounds[0]:
+        values = [one[name] for one in rounds]
+        if name.endswith("_max_ms"):
+            found[name] = max(values)
+        elif name.endswith("_ms") or name in ("useful_share", "capacity"):
+            found[name] = round(statistics.median(values), 3)
+        else:
+            found[name] = sum(values)
+    return found | {"offered_rate": round(found["offered"] / found["seconds"], 1)}
 
 
 def _serve(installation: Worksgate, core: int | None, *, tls: bool) -> Server:

@@ -188,7 +188,8 @@ _NOTES = """\
   more logins than can be checked are thrown at the same process, at random moments and whether or
   not others have been answered, with the same token calls: most are told within milliseconds that
   too many people are signing in.
-- **More than can be served**: first the capacity, by 128 callers in turns; then ten times as many
+- **More than can be served**: the capacity before and after, by 128 callers in turns, of which the
+  mean counts, for the machine's speed changes; between the two ten times as many
   a second by callers that wait for nobody (`openloop.c`), each on a connection of its own from one
   of 250 addresses, and with TLS agreed on anew. *Useful* is an answer within the 3 s that LINE
   WORKS waits, as long as the load lasts. To be *shed* is to be answered 503 or, before TLS is

@@ -1,6 +1,7 @@
 """More than can be served, and those who hold what they do not use (F-22, F-23, F-29)."""
 
 import asyncio
+import gc
 import json
 import re
 import resource
@@ -8,15 +9,16 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
-from tests.installation import prepared
+from tests.installation import REDIRECT_URI, prepared
 from tests.served import Served, listening, read_all, served, wait_until
 from tests.serving.load import ALIVE
 from tests.serving.processes import make_certificate
@@ -255,6 +257,58 @@ def test_f22_a_handshake_that_does_not_come_is_cut_and_gives_its_place_back(
                 return read_all(connection).startswith(b"HTTP/1.1 200 ")
 
         wait_until(is_served, seconds=5)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_f29_nothing_of_a_connection_is_left_to_the_collector(
+    tmp_path: Path, scheme: str
+) -> None:
+    """In a flood of them the collector would cost more than to refuse them."""
+    keys = {}
+    if scheme == "https":
+        make_certificate(tmp_path)
+        keys = {"tls_cert": tmp_path / "cert.pem", "tls_key": tmp_path / "key.pem"}
+    with listening() as listener:
+        host, port = listener.getsockname()[:2]
+        settings, client = await prepared(tmp_path, public_url=f"{scheme}://{host}:{port}")
+        query = {"client_id": client.client.client_id, "redirect_uri": REDIRECT_URI}
+        path = f"/login?{urlencode({'response_type': 'code', **query})}"
+        page = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode()
+        trusting = ssl.create_default_context(cafile=keys.get("tls_cert"))
+
+        def visit(server: Served) -> bytes:
+            with server.connect() as plain:
+                if scheme == "http":
+                    plain.sendall(page)
+                    return read_all(plain)
+                with trusting.wrap_socket(plain, server_hostname=host) as connection:
+                    connection.sendall(page)
+                    return read_all(connection)
+
+        with served(listener, settings, **keys) as server:
+            for _ in range(3):
+                assert (await asyncio.to_thread(visit, server)).startswith(b"HTTP/1.1 200 ")
+            await asyncio.sleep(0.3)
+            garbage = await asyncio.to_thread(_garbage_of, lambda: visit(server))
+    kinds = {type(each).__name__ for each in garbage}
+    assert not kinds & {"BoundedHttpProtocol", "RequestResponseCycle", "SSLObject", "Macro"}
+
+
+def _garbage_of(work: Callable[[], object], times: int = 20) -> list[object]:
+    """What can only be freed by the collector after some work has been done so many times."""
+    gc.collect()
+    gc.disable()
+    try:
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        for _ in range(times):
+            work()
+        time.sleep(0.3)  # the last connection has ended
+        gc.collect()
+        return list(gc.garbage)
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
 
 
 def is_cut(connection: socket.socket) -> bool:

@@ -192,7 +192,7 @@ class Exhausted(socket.socket):
 
     tries = 0
 
-    def accept(self) -> tuple[socket.socket, object]:
+    def _accept(self) -> tuple[int, object]:
         self.tries += 1
         raise OSError(errno.EMFILE, "Too many open files")
 

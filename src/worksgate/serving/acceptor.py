@@ -8,10 +8,10 @@ accepted before the socket is closed: those peers have been told that they are c
 """
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import Callable
-from contextlib import suppress
 
 import structlog
 
@@ -24,7 +24,7 @@ GOODBYE_TIMEOUT = 5.0
 """Seconds in which a peer must have answered the end of TLS."""
 ACCEPT_BATCH = 64
 """Connections that are let in in one turn of the loop; other workers want some too."""
-REFUSE_BATCH = 1_024
+REFUSE_BATCH = 256
 """Connections that are refused in one turn of the loop."""
 MOST_AT_THE_END = 4_096
 PAUSE = 0.2
@@ -59,6 +59,7 @@ class Acceptor:
         self._admission = admission
         self._connect = connect
         self._tls = tls
+        self._kind = (listening.family, listening.type, listening.proto)
         self._room = WaitingRoom(lambda: len(self._connecting) + answering())
         self._accepts = False
         self._is_serving = False
@@ -105,10 +106,12 @@ class Acceptor:
             self._loop.call_soon(self._turn)
 
     def _accept(self, most: int) -> None:
+        # What ``accept`` calls: a socket that is only closed again is worth no object.
+        accept = self._listening._accept  # type: ignore[attr-defined]  # typeshed leaves it out
         let_in = refused = 0
         while let_in < most and refused < REFUSE_BATCH:
             try:
-                connection, address = self._listening.accept()
+                file, (peer, *_) = accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:  # no more files, or no more memory (F-29)
@@ -118,13 +121,13 @@ class Acceptor:
                 self._loop.call_later(PAUSE, self._resume)
                 return
             if self._room.is_full:
-                self._refuse(connection, address[0])
+                self._refuse(file, peer)
                 refused += 1
-            elif (place := self._admission.place_for(address[0])) is None:
-                connection.close()
+            elif (place := self._admission.place_for(peer)) is None:
+                os.close(file)
                 refused += 1
             else:
-                self._room.enter((connection, place))
+                self._room.enter((socket.socket(*self._kind, fileno=file), place))
                 let_in += 1
 
     def _take(self, guest: Guest) -> None:
@@ -145,46 +148,45 @@ class Acceptor:
         except OSError:  # also what TLS raises, and its timeout: the peer's affair
             place.leave()
 
-    def _refuse(self, connection: socket.socket, peer: str) -> None:
+    def _refuse(self, file: int, peer: str) -> None:
         """Close a connection, where there is no TLS with the answer to its request.
 
-        One whose request is waited for holds an open file, and has a place as long as it does.
+        In a flood this is what the process does most, so it makes do with the operating system's
+        calls. A connection whose request is waited for holds an open file, and has a place as long
+        as it does.
         """
         refusals = self._admission.refusals
         if self._tls is not None or refusals is None:
             self._admission.refused_connections += 1
-            connection.close()
-        elif _has_spoken(connection):
+            os.close(file)
+            return
+        connection = socket.SocketType(*self._kind, file)
+        if _has_refused(connection, refusals):
             self._admission.refused_connections += 1
-            _answer(connection, refusals)
+            connection.close()
         elif (place := self._admission.place_for(peer)) is None:  # and it has been counted
             connection.close()
         else:
             self._mute += 1
             self._loop.call_later(PATIENCE, self._refuse_mute, connection, place, refusals)
 
-    def _refuse_mute(self, connection: socket.socket, place: Place, refusals: Refusals) -> None:
+    def _refuse_mute(self, connection: socket.SocketType, place: Place, refusals: Refusals) -> None:
         self._mute -= 1
         self._admission.refused_connections += 1
-        _answer(connection, refusals)
+        _has_refused(connection, refusals)
+        connection.close()
         place.leave()
 
 
-def _has_spoken(connection: socket.socket) -> bool:
+def _has_refused(connection: socket.SocketType, refusals: Refusals) -> bool:
+    """Answer the request that has come; whether there is nothing more to wait for."""
     try:
-        connection.recv(1, socket.MSG_DONTWAIT | socket.MSG_PEEK)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True  # the peer has gone
-    return True
-
-
-def _answer(connection: socket.socket, refusals: Refusals) -> None:
-    """Refuse the request that has come, if one has, and close the connection."""
-    with connection, suppress(OSError):  # the peer has gone, or still says nothing
         head = connection.recv(_LONGEST_HEAD, socket.MSG_DONTWAIT)
         url = head.partition(b" ")[2].partition(b" ")[0]
         answer = refusals.call if refusals.is_call(url) else refusals.page
         connection.send(answer, socket.MSG_DONTWAIT)
-        connection.shutdown(socket.SHUT_WR)
+    except BlockingIOError:
+        return False
+    except OSError:  # the peer has gone
+        return True
+    return True

@@ -103,6 +103,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self.place is not None:
             self.place.leave()
         super().connection_lost(exc)
+        # These lead back here: what is behind a connection must not wait for the collector.
+        self.transport = self.flow = self.cycle = self.scope = None  # type: ignore[assignment]  # over
 
     def data_received(self, data: bytes) -> None:
         if self._quiet is not None:
