@@ -2,7 +2,8 @@
 
 python bare.py DATABASE PORT CLIENT_ID SECRET_DIGEST
 
-Its server, statements, connections and commits are Worksgate's own, so that they cannot differ.
+Its server, statements, keys, connections and commits are Worksgate's own, so that they cannot
+differ.
 What it leaves out is all the rest: no checks of the form, no audit, no log, no deadline, no
 security headers, rows that stay tuples. Its answers are the two messages that ASGI knows, as those
 of any other handler.
@@ -11,7 +12,6 @@ of any other handler.
 import hashlib
 import hmac
 import json
-import secrets
 import sqlite3
 import sys
 import time
@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl
 
 import uvicorn
 
+from worksgate.credentials import new_ordered_secret, storage_key
 from worksgate.oauth.model import AccessToken, AuthorizationCode
 from worksgate.serving.uvicorn_config import server_config
 from worksgate.settings import Settings
@@ -78,9 +79,9 @@ class Bare:
             await self._user_info(form, send)
 
     async def _token(self, form: dict[str, str], send: Any) -> None:
-        token = secrets.token_urlsafe(32)
+        token = new_ordered_secret()
         expires_in = await self._commit.run(
-            redeem, digest(form["code"]), self._client_id, digest(token), time.time()
+            redeem, storage_key(form["code"]), self._client_id, storage_key(token), time.time()
         )
         if expires_in is None:
             await answer(send, {"error": "302"}, 400)
@@ -89,7 +90,7 @@ class Bare:
         await answer(send, content)
 
     async def _user_info(self, form: dict[str, str], send: Any) -> None:
-        row = self._reader.execute(FIND_TOKEN, (digest(form["access_token"]),)).fetchone()
+        row = self._reader.execute(FIND_TOKEN, (storage_key(form["access_token"]),)).fetchone()
         if row is None or row[3] != self._client_id or row[4] <= time.time():
             await answer(send, {"error": "303"}, 401)
         else:

@@ -6,15 +6,15 @@ Its statements and its driver are Worksgate's own, and as many connections. It l
 ``bare.py`` leaves out, and of a connection's care as well: no queue, no deadline, no second look.
 """
 
-import secrets
 import sys
 import time
 from typing import Any
 
 import asyncpg
 import uvicorn
-from bare import Bare, answer, digest
+from bare import Bare, answer
 
+from worksgate.credentials import new_ordered_secret, storage_key
 from worksgate.oauth.model import AccessToken, AuthorizationCode
 from worksgate.serving.uvicorn_config import server_config
 from worksgate.settings import Settings
@@ -37,10 +37,9 @@ class BareOnPostgres(Bare):
         self._secret_digest = secret_digest
 
     async def _token(self, form: dict[str, str], send: Any) -> None:
-        token, now = secrets.token_urlsafe(32), time.time()
-        row = await self._pool.fetchrow(
-            USE_CODE, digest(form["code"]), self._client_id, now, now + PATIENCE, digest(token)
-        )
+        token, now = new_ordered_secret(), time.time()
+        code, kept = storage_key(form["code"]), storage_key(token)
+        row = await self._pool.fetchrow(USE_CODE, code, self._client_id, now, now + PATIENCE, kept)
         if row is None:
             await answer(send, {"error": "302"}, 400)
             return
@@ -48,7 +47,7 @@ class BareOnPostgres(Bare):
         await answer(send, content)
 
     async def _user_info(self, form: dict[str, str], send: Any) -> None:
-        row = await self._pool.fetchrow(FIND_TOKEN, digest(form["access_token"]))
+        row = await self._pool.fetchrow(FIND_TOKEN, storage_key(form["access_token"]))
         if row is None or row[3] != self._client_id or row[4] <= time.time():
             await answer(send, {"error": "303"}, 401)
         else:

@@ -15,7 +15,7 @@ import provision
 from load import Failed, Template
 from process import Server, _clean_environment, free_port, worksgate
 
-from worksgate.credentials import digest, new_ordered_id, new_secret
+from worksgate.credentials import digest, new_ordered_id, new_ordered_secret, storage_key
 from worksgate.oauth.model import AccessToken, Artifact, AuthorizationCode, LoginKind
 from worksgate.store import sqlite_rows
 
@@ -112,13 +112,13 @@ class Worksgate:
         self.server.wait()
 
     def codes(self, count: int) -> Sequence[str]:
-        values = [new_secret() for _ in range(count)]
+        values = [new_ordered_secret() for _ in range(count)]
         self._save([self._code(position, value) for position, value in enumerate(values)])
         self._before = self._count()
         return values
 
     def tokens(self, count: int) -> Sequence[str]:
-        values = [new_secret() for _ in range(count)]
+        values = [new_ordered_secret() for _ in range(count)]
         self._save([self._token(position, value) for position, value in enumerate(values)])
         return values
 
@@ -185,7 +185,7 @@ class Worksgate:
 
     def _code(self, position: int, value: str) -> AuthorizationCode:
         return AuthorizationCode(
-            key=digest(value),
+            key=storage_key(value),
             grant_id=new_ordered_id(),
             subject_id=f"subject-{position % PEOPLE:06}-------",
             client_id=self.client_id,
@@ -199,7 +199,7 @@ class Worksgate:
 
     def _token(self, position: int, value: str) -> AccessToken:
         return AccessToken(
-            key=digest(value),
+            key=storage_key(value),
             grant_id=new_ordered_id(),
             subject_id=f"subject-{position % PEOPLE:06}-------",
             client_id=self.client_id,

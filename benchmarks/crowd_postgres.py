@@ -7,17 +7,18 @@ from typing import Any
 STEP = 500_000
 FILLED = 70
 """Percent to which the pages of the indexes are filled: about what is left of them after months
-of digests that come in no order."""
+of people who come in no order."""
 
 _FILL = """
     INSERT INTO access_tokens
         (key, grant_id, subject_id, client_id, expires_at, user_id, login_id, login_kind)
-    SELECT md5(n::text || 'a' || random()) || md5(n::text || 'b' || random()),
-        substr(md5(n::text || 'c' || random()), 1, 22), 'subject-' || person || '-------',
+    SELECT made || md5(n::text || 'a' || random()) || md5(n::text || 'b' || random()),
+        made || substr(md5(n::text || 'c' || random()), 1, 14), 'subject-' || person || '-------',
         $3, $4::float8 + n * 0.001, 'E-' || person,
-        substr(md5(n::text || 'd' || random()), 1, 22), 'web'
+        made || substr(md5(n::text || 'd' || random()), 1, 14), 'web'
     FROM generate_series($1::bigint, $2::bigint) AS n,
-        LATERAL lpad((n % 100000)::text, 6, '0') AS person
+        LATERAL lpad((n % 100000)::text, 6, '0') AS person,
+        LATERAL lpad(to_hex($5::bigint + n), 11, '0') AS made
 """
 _INDEXES = """
     SELECT c.relname, pg_get_indexdef(i.indexrelid), i.indisprimary
@@ -42,9 +43,10 @@ async def fill(db: Any, client_id: str, tokens: int, say: Callable[[str], None])
     await db.execute("SET synchronous_commit = off")
     await db.execute("SET maintenance_work_mem = '1GB'")
     expires_at = time.time() + 5 * 86_400
+    first_made = int(time.time() * 1_000) - tokens
     for first in range(0, tokens, STEP):
         last = min(first + STEP, tokens)
-        await db.execute(_FILL, first, last - 1, client_id, expires_at)
+        await db.execute(_FILL, first, last - 1, client_id, expires_at, first_made)
         say(f"filling   {last:,} tokens, {time.monotonic() - began:.0f} s")
     for name, definition, is_primary in indexes:
         await db.execute(

@@ -33,6 +33,8 @@ from worksgate.password_policy import Strength, check_new_password, password_str
 T = TypeVar("T")
 
 SECRET_BYTES = 32
+_TIME_LENGTH = 11
+"""Hexadecimal digits of a time in milliseconds, until the year 2527."""
 MAX_PASSWORD_BYTES = 4_096
 """A longer password is refused before it is hashed (R-76)."""
 ARGON2 = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -54,8 +56,13 @@ class HashingBusy(Exception):
 
 
 def new_secret() -> str:
-    """A new code, token, client secret or session id: 43 characters of base64url."""
+    """A new client secret, or what else must not be guessed: 43 characters of base64url."""
     return secrets.token_urlsafe(SECRET_BYTES)
+
+
+def new_ordered_secret() -> str:
+    """A new code, token or session id: the time in milliseconds, then as ``new_secret``."""
+    return _now() + new_secret()
 
 
 def new_id() -> str:
@@ -69,12 +76,27 @@ def new_ordered_id() -> str:
     For what has an index of its own and a new row at every login: rows of the same moment stand
     together there, so a commit writes a few pages of the index instead of one for each row.
     """
-    return f"{time.time_ns() // 1_000_000:011x}{secrets.token_urlsafe(10)}"
+    return _now() + secrets.token_urlsafe(10)
+
+
+def _now() -> str:
+    return f"{time.time_ns() // 1_000_000:0{_TIME_LENGTH}x}"
 
 
 def digest(secret: str) -> str:
     """What is kept of a secret: its SHA-256 in hex."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def storage_key(ordered: str) -> str:
+    """The key under which is kept what an ordered secret or identifier stands for.
+
+    It is the time in it, which is no secret, and the digest of the whole: so the index by this key
+    is ordered as well. Of what cannot be one of ours it is the digest alone.
+    """
+    made_at = ordered[:_TIME_LENGTH]
+    whole = digest(ordered)
+    return made_at + whole if made_at.isascii() and made_at.isalnum() else whole
 
 
 def matches_any(secret: str, digests: Iterable[str]) -> bool:

@@ -18,7 +18,7 @@ from worksgate.access_rules import Action, Situation, decide_by_texts
 from worksgate.audit import AuditEvent, AuditLog, Event
 from worksgate.backlog import Backlog
 from worksgate.clients import ClientRegistry, check_admitted
-from worksgate.credentials import HashingBusy, digest, new_ordered_id, new_secret
+from worksgate.credentials import HashingBusy, new_ordered_id, new_ordered_secret, storage_key
 from worksgate.directory import DirectoryUnavailable
 from worksgate.oauth.errors import (
     AccessDenied,
@@ -335,10 +335,10 @@ class ImapLogin:
     # What comes of it
 
     async def _issue(self, login: _Login, proven: _Proven, user_id: str) -> ImapLoginResponse:
-        client, person, code = login.client, proven.person, new_secret()
+        client, person, code = login.client, proven.person, new_ordered_secret()
         issued = authorization_code(
             client,
-            key=digest(code),
+            key=storage_key(code),
             grant_id=new_ordered_id(),
             subject_id=person.subject_id,
             user_id=user_id,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from worksgate.audit import Event
 from worksgate.clients import ClientRegistry, check_admitted
-from worksgate.credentials import digest, new_secret
+from worksgate.credentials import new_ordered_secret, storage_key
 from worksgate.directory import DirectoryUnavailable
 from worksgate.oauth.errors import InvalidAuthorization, OAuthError, TemporarilyUnavailable
 from worksgate.oauth.model import AccessToken, Client, RefreshToken
@@ -71,16 +71,16 @@ class LineWorksCalls:
     async def _redeem(
         self, request: TokenRequest, secret: str, client: Client, address: str, now: float
     ) -> TokenResponse:
-        access_token = new_secret()
-        refresh_token = new_secret() if client.refresh_tokens else None
+        access_token = new_ordered_secret()
+        refresh_token = new_ordered_secret() if client.refresh_tokens else None
         successors = Successors(
-            digest(access_token),
-            digest(refresh_token) if refresh_token else None,
+            storage_key(access_token),
+            storage_key(refresh_token) if refresh_token else None,
             client.refresh_token_lifetime,
         )
         try:
             redemption = await self._store.redeem(
-                request.kind, digest(secret), client.client_id, successors, now
+                request.kind, storage_key(secret), client.client_id, successors, now
             )
         except asyncio.CancelledError:
             # The deadline: a commit that hangs in the disk cannot be taken back (F-06).
@@ -107,7 +107,7 @@ class LineWorksCalls:
                 clients, request.client_id, request.client_secret, address, now
             )
             check_admitted(client, address)
-            found = await self._store.find(AccessToken, digest(request.access_token))
+            found = await self._store.find(AccessToken, storage_key(request.access_token))
             token = check_access_token(found, client, now)
         except OAuthError as error:
             client_id = form.get("client_id", "")

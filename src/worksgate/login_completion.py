@@ -6,7 +6,7 @@ Every way in comes here as soon as it is known who the person is, whoever said s
 from collections.abc import Callable
 
 from worksgate.audit import Event
-from worksgate.credentials import digest, new_secret
+from worksgate.credentials import new_ordered_secret, new_secret, storage_key
 from worksgate.login_steps import LoginSteps
 from worksgate.oauth.issuing import user_key
 from worksgate.oauth.model import Artifact, Client
@@ -75,7 +75,7 @@ class LoginCompletion:
     async def _sign_in(self, attempt: LoginAttempt, *, remember: bool) -> SignedIn:
         """Authorize; a new session replaces the one of the browser (R-28)."""
         progress, person = attempt.progress, attempt.person
-        secret = new_secret()
+        secret = new_ordered_secret()
         session = self._sessions.opened(
             secret,
             progress.source,
@@ -107,10 +107,10 @@ class LoginCompletion:
         client = await self._transactions.client_of(transaction)
         user_id = self._check_user_key(client, attempt)
         await self._transactions.spend(transaction)
-        code = new_secret()
+        code = new_ordered_secret()
         issued_at = self._clock()
         issued = transaction.authorization_code(
-            digest(code), client, person.subject_id, user_id, issued_at
+            storage_key(code), client, person.subject_id, user_id, issued_at
         )
         await self._store.save(issued, *kept)
         # Who was disabled, or given another user key, a moment ago may have been searched for

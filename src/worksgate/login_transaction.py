@@ -13,7 +13,7 @@ from typing import Self
 
 from itsdangerous import BadData, Signer, URLSafeSerializer
 
-from worksgate.credentials import digest, new_id, new_ordered_id
+from worksgate.credentials import digest, new_ordered_id, storage_key
 from worksgate.oauth.authorization import TRANSACTION_LIFETIME, AuthorizationRequest
 from worksgate.oauth.issuing import authorization_code
 from worksgate.oauth.model import AuthorizationCode, Client, LoginKind, SpentTransaction
@@ -67,7 +67,7 @@ class LoginTransaction:
     ) -> Self:
         """A new transaction for a checked authorization request of a client."""
         return cls(
-            id=new_id(),
+            id=new_ordered_id(),
             login_id=new_ordered_id(),
             client_id=request.client_id,
             redirect_uri=request.redirect_uri,
@@ -83,7 +83,7 @@ class LoginTransaction:
     def begin_for_account(cls, account_url: str, browser_secret: str, now: float) -> Self:
         """A new transaction that leads to a person's own account, and buys no code."""
         return cls(
-            id=new_id(),
+            id=new_ordered_id(),
             login_id=new_ordered_id(),
             client_id="",
             redirect_uri=account_url,
@@ -111,7 +111,7 @@ class LoginTransaction:
     def spent(self) -> SpentTransaction:
         """What remembers that this transaction has issued its code."""
         return SpentTransaction(
-            key=digest(self.id),
+            key=storage_key(self.id),
             grant_id=self.id,
             # It is nobody's: what a person holds may be forgotten, a spent transaction may not.
             subject_id="",

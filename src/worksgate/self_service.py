@@ -33,7 +33,13 @@ from worksgate.account_values import (
 )
 from worksgate.audit import AuditEvent, AuditLog, Event
 from worksgate.clients import ClientRegistry
-from worksgate.credentials import digest, new_ordered_id, new_secret
+from worksgate.credentials import (
+    digest,
+    new_ordered_id,
+    new_ordered_secret,
+    new_secret,
+    storage_key,
+)
 from worksgate.directory.verbs import finished
 from worksgate.factors import (
     AppPasswords,
@@ -201,7 +207,7 @@ class SelfService:
             raise PersonDisabled
         self._audit.record(visitor.event(Event.PASSWORD_CHANGED, "changed at the account page"))
         await self._store.forget(changed.subject_id)
-        secret = new_secret()
+        secret = new_ordered_secret()
         renewed = structs.replace(_renewed(visitor.session, secret), revision=changed.revision)
         await self._store.save(renewed)
         self._tell(lambda texts: texts.password_changed(changed, visitor.language))
@@ -317,7 +323,7 @@ class SelfService:
 
     async def _raise(self, visitor: Visitor) -> str:
         """Note in the session that a second factor was given; it gets a new secret (R-28)."""
-        secret = new_secret()
+        secret = new_ordered_secret()
         renewed = structs.replace(_renewed(visitor.session, secret), second_factor_at=visitor.at)
         await self._store.save(renewed)
         if await self._store.take(Session, visitor.session.key) is None:
@@ -448,7 +454,7 @@ def _only(values: Iterable[str | None]) -> str | None:
 
 def _renewed(session: Session, secret: str) -> Session:
     """The same session under another secret and another name."""
-    return structs.replace(session, key=digest(secret), grant_id=new_ordered_id())
+    return structs.replace(session, key=storage_key(secret), grant_id=new_ordered_id())
 
 
 def _interim_key(visitor: Visitor, purpose: str) -> str:

@@ -5,7 +5,7 @@ has a new secret at each sign-in (R-28), an idle and an absolute limit (R-29), a
 use whether its person may still sign in (R-30).
 """
 
-from worksgate.credentials import digest, new_ordered_id
+from worksgate.credentials import new_ordered_id, storage_key
 from worksgate.oauth.model import Session
 from worksgate.settings import Settings
 from worksgate.sources import Person
@@ -38,7 +38,7 @@ class Sessions:
         """A new session, not kept yet; ``authenticated_at`` is that of the session it replaces."""
         began = now if authenticated_at is None else authenticated_at
         return Session(
-            key=digest(secret),
+            key=storage_key(secret),
             grant_id=new_ordered_id(),
             subject_id=person.subject_id,
             client_id="",
@@ -62,7 +62,7 @@ class Sessions:
         """
         if not secret:
             return None
-        session = await self._store.find(Session, digest(secret))
+        session = await self._store.find(Session, storage_key(secret))
         if session is None or not session.authenticated_at <= now < session.expires_at:
             return None
         person = await self.person(session.source, _last_seen(session))
@@ -74,7 +74,7 @@ class Sessions:
 
     async def end(self, secret: str | None) -> Session | None:
         """End a session for good and return it, or None where there was none."""
-        return await self._store.take(Session, digest(secret)) if secret else None
+        return await self._store.take(Session, storage_key(secret)) if secret else None
 
     async def person(self, source_name: str, last_seen: Person) -> Person | None:
         """The person as they are now, or None where they may not sign in any more."""

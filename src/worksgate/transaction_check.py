@@ -5,7 +5,7 @@ issued its one code yet.
 """
 
 from worksgate.clients import ClientRegistry
-from worksgate.credentials import digest
+from worksgate.credentials import storage_key
 from worksgate.login_transaction import LoginTransaction, TransactionSigner
 from worksgate.oauth.errors import UnknownClient
 from worksgate.oauth.model import Client, SpentTransaction
@@ -62,7 +62,7 @@ class TransactionCheck:
 
     async def check_unspent(self, transaction: LoginTransaction) -> None:
         """Raises AlreadySignedIn where the transaction has issued its code, or an outage."""
-        if await self._store.find(SpentTransaction, digest(transaction.id)) is not None:
+        if await self._store.find(SpentTransaction, storage_key(transaction.id)) is not None:
             raise AlreadySignedIn
 
     async def spend(self, transaction: LoginTransaction) -> None:

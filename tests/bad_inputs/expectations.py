@@ -140,7 +140,7 @@ def _adds_only(situation: Situation, answer: Answer, name: str) -> None:
     location = answer.location or ""
     added = location.removeprefix(situation.redirect_uri)
     assert location.startswith(situation.redirect_uri), location
-    assert re.fullmatch(rf"&{name}=[A-Za-z0-9_-]{{43}}", added), added
+    assert re.fullmatch(rf"&{name}=[A-Za-z0-9_-]{{54}}", added), added
 
 
 def _redirect_state_unchanged(situation: Situation, answer: Answer, wanted: Wanted) -> None:

@@ -22,7 +22,7 @@ from tests.databases import query, url_of
 from worksgate.administration import Administration, NewClient
 from worksgate.audit import AuditEvent
 from worksgate.bootstrap import open_administration
-from worksgate.credentials import digest, new_id, new_secret
+from worksgate.credentials import new_id, new_ordered_secret, storage_key
 from worksgate.directory import Account
 from worksgate.oauth.model import (
     AccessToken,
@@ -143,9 +143,9 @@ class Site:
         self, client: NewClient, person: Account, *, expires_in: float = 60.0
     ) -> tuple[str, str]:
         """A code as a sign-in leaves it in the store, and its grant."""
-        secret, grant_id = new_secret(), new_id()
+        secret, grant_id = new_ordered_secret(), new_id()
         code = AuthorizationCode(
-            key=digest(secret),
+            key=storage_key(secret),
             grant_id=grant_id,
             subject_id=person.person.subject_id,
             client_id=client.client.client_id,
@@ -164,9 +164,9 @@ class Site:
         self, client: NewClient, person: Account, *, expires_in: float = 86_400.0
     ) -> str:
         """An access token as an exchange leaves it in the store."""
-        secret = new_secret()
+        secret = new_ordered_secret()
         token = AccessToken(
-            key=digest(secret),
+            key=storage_key(secret),
             grant_id=new_id(),
             subject_id=person.person.subject_id,
             client_id=client.client.client_id,

@@ -2,12 +2,20 @@
 
 import hashlib
 import re
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from worksgate import credentials
-from worksgate.credentials import digest, matches_any, new_id, new_secret
+from worksgate.credentials import (
+    digest,
+    matches_any,
+    new_id,
+    new_ordered_secret,
+    new_secret,
+    storage_key,
+)
 
 
 def test_r33_r46_secret_is_256_bits_of_base64url() -> None:
@@ -20,6 +28,33 @@ def test_r33_r46_secret_is_256_bits_of_base64url() -> None:
 def test_r33_every_character_of_a_secret_varies() -> None:
     secrets = [new_secret() for _ in range(200)]
     assert all(len(set(column)) > 10 for column in zip(*secrets, strict=True))
+
+
+def test_r33_an_ordered_secret_is_a_time_and_256_bits() -> None:
+    before = time.time_ns() // 1_000_000
+    secrets = [new_ordered_secret() for _ in range(200)]
+    after = time.time_ns() // 1_000_000
+    assert all(re.fullmatch(r"[0-9a-f]{11}[A-Za-z0-9_-]{43}", secret) for secret in secrets)
+    assert all(before <= int(secret[:11], 16) <= after for secret in secrets)
+    rest = [secret[11:] for secret in secrets]
+    assert all(len(set(column)) > 10 for column in zip(*rest, strict=True))
+
+
+def test_r33_its_key_is_that_time_and_its_sha256() -> None:
+    secret = new_ordered_secret()
+    key = storage_key(secret)
+    assert key == secret[:11] + hashlib.sha256(secret.encode()).hexdigest()
+    assert secret[11:] not in key
+    later = f"{int(secret[:11], 16) + 1:011x}{secret[11:]}"
+    assert key < storage_key(later)
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    ["", "x\0y" + "a" * 50, "\udcff" * 54, "佐" * 54, "0123 456789" + "a" * 43, "' OR 1=1 --"],
+)
+def test_of_what_cannot_be_ours_nothing_gets_into_a_key(foreign: str) -> None:
+    assert re.fullmatch(r"[0-9a-f]{64}", storage_key(foreign))
 
 
 def test_ids_are_128_bits() -> None:

@@ -11,7 +11,7 @@ from tests.faults.exchanges import Caller, Code, Exchanges
 from tests.faults.ledger import Account, settle
 from tests.faults.node import Node, Registered, register
 
-from worksgate.credentials import digest, new_id, new_secret
+from worksgate.credentials import new_id, new_ordered_secret, storage_key
 from worksgate.oauth.model import AuthorizationCode, LoginKind
 from worksgate.store import Store, StoreUnavailable
 
@@ -115,7 +115,7 @@ class Installation:
 
     async def plant(self, count: int, *, lifetime: float = CODE_LIFETIME) -> list[Code]:
         """Codes that can be redeemed at once, each of a person of its own."""
-        codes = [Code(new_secret(), f"user-{new_id()}") for _ in range(count)]
+        codes = [Code(new_ordered_secret(), f"user-{new_id()}") for _ in range(count)]
         async with self.open_store() as store:
             for start in range(0, count, 500):
                 part = codes[start : start + 500]
@@ -124,7 +124,7 @@ class Installation:
 
     def _artifact(self, code: Code, lifetime: float) -> AuthorizationCode:
         return AuthorizationCode(
-            key=digest(code.secret),
+            key=storage_key(code.secret),
             grant_id=new_id(),
             subject_id=f"directory:{new_id()}",
             client_id=self.client.client_id,

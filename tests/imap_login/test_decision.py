@@ -15,7 +15,7 @@ import pytest
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.clients import ClientRegistry
-from worksgate.credentials import HashingBusy, digest
+from worksgate.credentials import HashingBusy, storage_key
 from worksgate.directory import DirectoryUnavailable
 from worksgate.imap_login import FAILURES_A_MINUTE, PURPOSE, ImapLogin, imap_policy
 from worksgate.oauth.errors import (
@@ -167,7 +167,7 @@ class Office:
     ) -> AuthorizationCode:
         """The code that came of it, as it is kept."""
         answer = await self.login.log_in(client_id, query_of(email, password), address)
-        code = await self.store.find(AuthorizationCode, digest(answer.code))
+        code = await self.store.find(AuthorizationCode, storage_key(answer.code))
         assert code is not None
         return code
 

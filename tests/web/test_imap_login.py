@@ -31,7 +31,7 @@ from tests.installation import (
 
 from worksgate.audit import Event
 from worksgate.bootstrap import create_app
-from worksgate.credentials import digest
+from worksgate.credentials import storage_key
 from worksgate.oauth.errors import (
     InvalidAuthorization,
     InvalidLogin,
@@ -109,7 +109,7 @@ async def test_a_right_password_buys_a_code_that_says_who_it_is(anywhere: Instal
 async def test_the_code_is_one_of_this_kind_and_works_once(installation: Installation) -> None:
     await open_to_mail_clients(installation)
     secret = (await ask(installation)).json()["code"]
-    kinds = installation.rows("SELECT login_kind FROM codes WHERE key = ?", digest(secret))
+    kinds = installation.rows("SELECT login_kind FROM codes WHERE key = ?", storage_key(secret))
     assert kinds == [(LoginKind.IMAP,)]
     assert (await installation.exchange(secret)).status_code == 200
     assert (await installation.exchange(secret)).status_code == 400

@@ -18,7 +18,7 @@ from tests.installation import (
     code_of,
 )
 
-from worksgate.credentials import digest
+from worksgate.credentials import storage_key
 from worksgate.oauth.errors import InvalidAccess, InvalidAuthorization
 
 HOUR = 3_600
@@ -72,8 +72,8 @@ async def test_r27_the_cookie_is_a_reference_that_is_kept_hashed(
     browser = installation.browser()
     await browser.code()
     secret = browser.cookie(SESSION_COOKIE)
-    assert re.fullmatch(r"[A-Za-z0-9_-]{43}", secret)  # 256 bits
-    assert installation.rows("SELECT key FROM sessions") == [(digest(secret),)]
+    assert re.fullmatch(r"[A-Za-z0-9_-]{54}", secret)  # a time and 256 bits
+    assert installation.rows("SELECT key FROM sessions") == [(storage_key(secret),)]
 
 
 async def test_r27_a_made_up_session_is_none(installation: Installation) -> None:

@@ -72,7 +72,7 @@ async def test_r33_a_code_has_256_bits_and_is_never_the_same(installation: Insta
     await browser.code()
     codes = [code_of(await browser.arrive()) for _ in range(20)]
     assert len(set(codes)) == 20
-    assert all(re.fullmatch(r"[A-Za-z0-9_-]{43}", code) for code in codes)
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{54}", code) for code in codes)
 
 
 async def test_r34_a_code_lives_sixty_seconds(installation: Installation) -> None:

@@ -12,7 +12,7 @@ from tests.installation import (
     code_of,
 )
 
-from worksgate.credentials import digest
+from worksgate.credentials import digest, storage_key
 from worksgate.directory import Conflict
 from worksgate.oauth.errors import (
     InvalidAccess,
@@ -107,8 +107,8 @@ async def test_r57_a_token_is_opaque_hashed_and_of_no_use_elsewhere(
     installation: Installation,
 ) -> None:
     token = await installation.access_token()
-    assert re.fullmatch(r"[A-Za-z0-9_-]{43}", token)  # 256 bits
-    assert installation.rows("SELECT key FROM access_tokens") == [(digest(token),)]
+    assert re.fullmatch(r"[A-Za-z0-9_-]{54}", token)  # a time and 256 bits
+    assert installation.rows("SELECT key FROM access_tokens") == [(storage_key(token),)]
     browser = installation.browser()
     browser.set_cookie(SESSION_COOKIE, token)
     assert not await browser.is_signed_in()

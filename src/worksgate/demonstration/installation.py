@@ -15,7 +15,7 @@ from worksgate.administration import Administration, NewClient, NotFound
 from worksgate.bootstrap import open_administration, open_installation
 from worksgate.config import checked
 from worksgate.conformance.line_works import Credentials, Endpoints
-from worksgate.credentials import digest, new_id, new_secret
+from worksgate.credentials import new_id, new_ordered_secret, new_secret, storage_key
 from worksgate.demonstration.people import (
     COLLEAGUE_NOTE,
     COLLEAGUES,
@@ -211,7 +211,7 @@ async def _set_up_app(self_service: SelfService, person: Person) -> Callable[[],
 def _visitor(person: Person, now: float) -> Visitor:
     """The person as they are after a full sign-in; nobody else can use that session."""
     session = Session(
-        key=digest(new_secret()),
+        key=storage_key(new_ordered_secret()),
         grant_id=new_id(),
         subject_id=person.subject_id,
         client_id="",

@@ -20,7 +20,7 @@ import structlog
 from worksgate import log
 from worksgate.audit import AuditEvent, Event
 from worksgate.directory import DirectoryUnavailable
-from worksgate.directory.rows import event_values
+from worksgate.directory.rows import event_values, events_at_once
 
 LOGGER = "worksgate.audit"
 CAPACITY = 20_000
@@ -29,7 +29,6 @@ CAPACITY = 20_000
 _JSON = msgspec.json.Encoder()
 _LONGEST_PLAIN = 255
 """Bytes of a line in which no text can be too long for the database."""
-_BATCH = 5_000
 _LINES_AT_ONCE = 100
 """Log lines that are put together before others have their turn of the event loop."""
 _LONGEST_PAUSE = 5.0
@@ -171,7 +170,7 @@ class AuditWriter:
             self._note_losses()
             left = len(self._waiting)
             while left > 0:
-                left -= await self._write(list(islice(self._waiting, min(left, _BATCH))))
+                left -= await self._write(list(islice(self._waiting, events_at_once(left))))
 
     async def _log_all(self) -> None:
         events, self._unlogged = self._unlogged, []

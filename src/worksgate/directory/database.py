@@ -30,7 +30,7 @@ from worksgate.directory.occupancy import Occupancy, occupancy
 from worksgate.directory.people import People
 from worksgate.directory.queries import AuditFilter
 from worksgate.directory.reachability import Reachability
-from worksgate.directory.rows import event_row, event_values
+from worksgate.directory.rows import event_row, event_values, events_at_once
 from worksgate.directory.transaction import Transaction
 from worksgate.directory.verbs import Outpaced, finished
 from worksgate.oauth.model import Client
@@ -41,8 +41,6 @@ SIGNING_KEY = "signing"
 SIGNING_KEY_BYTES = 32
 
 _PAGE = 500
-_EVENTS_AT_ONCE = (500, 50, 5, 1)
-"""So many audit records one statement may insert."""
 
 
 class Directory:
@@ -51,7 +49,7 @@ class Directory:
     def __init__(self, engines: Engines, reachability: Reachability | None = None) -> None:
         self._engines = engines
         self._reachability = reachability
-        self._inserts = {count: _insert_events(engines.write, count) for count in _EVENTS_AT_ONCE}
+        self._inserts: dict[int, str] = {}
         self.unfinished: set[asyncio.Task[Any]] = set()
         self.people = People(self)
         self.factors = FactorRows(self)
@@ -140,7 +138,7 @@ class Directory:
         if password_hash is not None:
             values["password_hash"] = password_hash
         unchanged = (table.c.id == account.id, table.c.password_hash == account.password_hash)
-        async with self.writing() as connection:
+        async with self.writing_one() as connection:
             result = await connection.execute(update(table).where(*unchanged).values(values))
             return result.rowcount == 1
 
@@ -174,25 +172,26 @@ class Directory:
 
     @finished
     async def record(self, events: Sequence[AuditEvent]) -> None:
-        """Keep audit records, all or none."""
+        """Keep audit records, all or none; so many as ``events_at_once`` says in one statement."""
         if not events:
             return
-        async with self.writing() as connection:
-            await self._insert_events(connection, events)
+        left = deque(events)
+        fits = events_at_once(len(left)) == len(left)
+        async with self.writing_one() if fits else self.writing() as connection:
+            while left:
+                rows = [event_row(left.popleft()) for _ in range(events_at_once(len(left)))]
+                statement = self._insert_of(len(rows))
+                await connection.exec_driver_sql(statement, tuple(chain.from_iterable(rows)))
 
-    async def _insert_events(
-        self, connection: AsyncConnection, events: Sequence[AuditEvent]
-    ) -> None:
-        """Insert audit records, the only rows that come in thousands, many to a statement.
+    def _insert_of(self, count: int) -> str:
+        """The statement for so many audit records, the only rows that come in thousands.
 
         On SQLite a statement gives up the interpreter lock and has to win it back from a busy
         event loop: at each single row that would cost more than the row.
         """
-        left = deque(events)
-        for count, statement in self._inserts.items():
-            while len(left) >= count:
-                rows = [event_row(left.popleft()) for _ in range(count)]
-                await connection.exec_driver_sql(statement, tuple(chain.from_iterable(rows)))
+        if count not in self._inserts:
+            self._inserts[count] = _insert_events(self._engines.write, count)
+        return self._inserts[count]
 
     @finished
     async def audit(self, wanted: AuditFilter) -> list[AuditEvent]:
@@ -250,6 +249,13 @@ class Directory:
             async with self._watched(self._engines.write.begin()) as connection:
                 yield connection
 
+    @asynccontextmanager
+    async def writing_one(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for a single statement, which is durable at the end of the block."""
+        with outages():
+            async with self._watched(self._engines.write_one.begin()) as connection:
+                yield connection
+
     def _watched(
         self, opening: AbstractAsyncContextManager[AsyncConnection]
     ) -> AbstractAsyncContextManager[AsyncConnection]:
@@ -280,7 +286,7 @@ class Directory:
 def _insert_events(engine: AsyncEngine, count: int) -> str:
     """The driver's text for inserting ``count`` audit records, columns as in ``event_row``.
 
-    SQLAlchemy writes it for one; for 500 it would take as long as all the rest of a start.
+    SQLAlchemy writes it for one; for 500 it would take as long as a start.
     """
     columns = [column.name for column in schema.audit.c if column.name != "id"]
     values: list[dict[str, object]] = [{name: bindparam(name) for name in columns}]

@@ -5,6 +5,9 @@ sees a snapshot, never waits, and cannot write at all: a transaction that reads 
 wants to write would be refused half-way whenever another one wrote in between (F-14). One writing
 connection is all that SQLite can use, so those who wait queue in this process.
 
+Between the steps of a transaction the event loop has its turns, and the lock is held meanwhile. A
+single statement is a transaction by itself, and holds the lock no longer than it takes.
+
 On PostgreSQL the engines share a few connections. Readers see a snapshot and cannot write there
 either. Writers are SERIALIZABLE: what one has read is still true when it commits, or it is undone
 and told ``Outpaced``. A migration is neither, for it has to see what was committed while it waited
@@ -47,16 +50,22 @@ READERS = 4
 _ENDING = 1.0
 """Seconds that the threads of closed connections get to end."""
 
+_ONE_STATEMENT = "worksgate_one_statement"
+
 _Threads = set[threading.Thread]
 """Those of the connections of one database; the threads are aiosqlite's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """Where to read, to write and to migrate; on PostgreSQL they share their connections."""
+    """Where to read, to write and to migrate; on PostgreSQL they share their connections.
+
+    ``write_one`` is for what is a single statement.
+    """
 
     read: AsyncEngine
     write: AsyncEngine
+    write_one: AsyncEngine
     migrate: AsyncEngine
     threads: "_Threads" = field(default_factory=set)
 
@@ -87,13 +96,15 @@ def open_engines(
     """
     if is_postgres(database_url):
         address = PostgresAddress.parse(database_url)
-        return Engines(*postgres_engines(address, busy_timeout, reply_timeout))
+        read, write, migrate = postgres_engines(address, busy_timeout, reply_timeout)
+        return Engines(read, write, write, migrate)
     url = driver_url(database_url)
     threads: _Threads = set()
     connect = partial(_connect_sqlite, url.database or "", busy_timeout, threads)
     reader = _sqlite_engine(url, READERS, "BEGIN", busy_timeout, connect, "PRAGMA query_only = ON")
     writer = _sqlite_engine(url, 1, "BEGIN IMMEDIATE", busy_timeout, connect)
-    return Engines(reader, writer, writer, threads)
+    write_one = writer.execution_options(**{_ONE_STATEMENT: True})
+    return Engines(reader, writer, write_one, writer, threads)
 
 
 def driver_url(database_url: str) -> URL:
@@ -159,7 +170,8 @@ def _sqlite_engine(
 
     @event.listens_for(engine.sync_engine, "begin")
     def start(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        if not connection.get_execution_options().get(_ONE_STATEMENT):
+            connection.exec_driver_sql(begin)
 
     return engine
 

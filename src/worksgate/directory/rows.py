@@ -92,6 +92,14 @@ def event_values(event: AuditEvent) -> dict[str, Any]:
     return dict(zip(_EVENT_FIELDS, event_row(event), strict=True))
 
 
+def events_at_once(left: int) -> int:
+    """How many of so many audit records are inserted by one statement.
+
+    There are few different numbers, for each is a statement that is kept prepared.
+    """
+    return left if left <= 64 else min(1 << (left.bit_length() - 1), 1_024)
+
+
 def event_row(event: AuditEvent) -> tuple[float | str | None, ...]:
     """The same, without the names: in the order of the table's columns."""
     return (

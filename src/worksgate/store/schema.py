@@ -5,9 +5,10 @@ the directory executes it, so a database has one history; what changed later is 
 ``ADDED_STATEMENTS`` and ``ADDED_COLUMNS``, by the migration that executes it, and never an edit of
 what was there.
 
-An access token is written once for every sign-in at a random place of its key, so what is
-chosen here keeps that write small: short secondary indexes (a WITHOUT ROWID table would repeat
-the digest in each), and times in the one index that grows at its end.
+An access token is written once for every sign-in, so what is chosen here keeps that write small:
+keys that begin with a time, so that their index grows at its end (``credentials.storage_key``),
+as do those of grants and of expiry; and short secondary indexes (a WITHOUT ROWID table would
+repeat the digest in each). What is left at a random place is the one by person.
 """
 
 from collections.abc import Mapping

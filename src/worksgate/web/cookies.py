@@ -28,7 +28,8 @@ DEVICE_LIFETIME = 180 * 86_400
 DEVICES_KEPT = 3
 """A browser remembers so many people; who shares it with more signs in like a stranger."""
 
-_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
+_SECRET = re.compile(r"[A-Za-z0-9_-]{43}(?:[A-Za-z0-9_-]{11})?")
+"""That of a session is longer: it begins with a time."""
 _DEVICE = re.compile(r"([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{20,64})")
 
 
