@@ -3,10 +3,9 @@
 python bare.py DATABASE PORT CLIENT_ID SECRET_DIGEST
 
 Its server, statements, keys, connections and commits are Worksgate's own, so that they cannot
-differ.
-What it leaves out is all the rest: no checks of the form, no audit, no log, no deadline, no
-security headers, rows that stay tuples. Its answers are the two messages that ASGI knows, as those
-of any other handler.
+differ. What it leaves out is all the rest: no checks of the form, no audit, no log, no deadline,
+no security headers, rows that stay tuples. Its answers are the two messages that ASGI knows, as
+those of any other handler.
 """
 
 import hashlib

@@ -18,6 +18,7 @@ from openloop import Offer, closed_loop, open_loop
 from process import Server, worksgate
 
 TIMES = 10
+MOST_ROUNDS = 3
 CONNECTIONS = 128
 """Under way at once while the capacity is measured: enough to keep the server busy."""
 DROPS = ("TcpExtListenOverflows", "TcpExtListenDrops")
@@ -51,7 +52,7 @@ def _overload(plan: Plan, kind: Kind, seconds: float) -> dict[str, Any]:
     rounds: list[dict[str, Any]] = []
     try:
         capacity = _capacity(plan, installation, kind)
-        for _ in range(min(plan.rounds, 3)):
+        for _ in range(min(plan.rounds, MOST_ROUNDS)):
             rest(server.process.pid)
             found = _flood(plan, installation, kind, capacity, seconds)
             rest(server.process.pid)
@@ -91,6 +92,13 @@ def _flood(
     return asdict(offer) | {name: after[name] - before[name] for name in DROPS}
 
 
+_MEDIANS = ("useful_share", "capacity")
+_SUMS = (
+    *("seconds", "offered", "not_offered", "good", "useful", "refused", "closed", "odd"),
+    *("unanswered", "late", "generator_seconds", *DROPS),
+)
+
+
 def _together(rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """All rounds as one: what was counted is added up, of latencies and shares the median."""
     found: dict[str, Any] = {}
@@ -98,10 +106,12 @@ def _together(rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
         values = [one[name] for one in rounds]
         if name.endswith("_max_ms"):
             found[name] = max(values)
-        elif name.endswith("_ms") or name in ("useful_share", "capacity"):
+        elif name.endswith("_ms") or name in _MEDIANS:
             found[name] = round(statistics.median(values), 3)
-        else:
+        elif name in _SUMS:
             found[name] = sum(values)
+        else:
+            raise Failed(f"how are rounds put together in {name}?")
     return found | {"offered_rate": round(found["offered"] / found["seconds"], 1)}
 
 

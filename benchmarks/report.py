@@ -188,13 +188,14 @@ _NOTES = """\
   more logins than can be checked are thrown at the same process, at random moments and whether or
   not others have been answered, with the same token calls: most are told within milliseconds that
   too many people are signing in.
-- **More than can be served**: the capacity before and after, by 128 callers in turns, of which the
-  mean counts, for the machine's speed changes; between the two ten times as many
-  a second by callers that wait for nobody (`openloop.c`), each on a connection of its own from one
-  of 250 addresses, and with TLS agreed on anew. *Useful* is an answer within the 3 s that LINE
-  WORKS waits, as long as the load lasts. To be *shed* is to be answered 503 or, before TLS is
-  agreed on, to have the connection closed at once. Where one core cannot make ten times as many,
-  or has no files left for connections, the table says what it did offer.
+- **More than can be served**: up to three rounds of ten times the capacity, by callers that wait
+  for nobody (`openloop.c`), each on a connection of its own from one of 250 addresses, and with TLS
+  agreed on anew. The capacity is measured before and after each, by 128 callers in turns, and their
+  mean counts, for the machine's speed changes. What was counted is added up; of shares and
+  latencies it is the median. *Useful* is an answer within the 3 s that LINE WORKS waits, as long as
+  the load lasts. To be *shed* is to be answered 503 or, before TLS is agreed on, to have the
+  connection closed at once. Where one core cannot make ten times as many, or has no files left for
+  connections, the table says what it did offer.
 - **What each request costs** is the processor time of the server, of its first thread alone, and
   of all processes of the database, kept busy and after a warm-up.
 """

@@ -73,7 +73,7 @@ class BoundedPool:
         return await asyncio.wrap_future(future)
 
     def check_room(self) -> None:
-        """Raises PoolFull where work would be refused at this moment, before it is prepared."""
+        """Raises PoolFull where work would be refused at this moment, and counts it as refused."""
         with self._lock:
             self._check_room()
 

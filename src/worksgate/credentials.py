@@ -1,6 +1,6 @@
 """Secrets: how new ones are made, what is kept of them, and how a password is hashed.
 
-Codes, tokens and client secrets are 256 bits from the system's generator, so a plain SHA-256 of
+Codes, tokens and client secrets hold 256 bits from the system's generator, so a plain SHA-256 of
 them is all that needs keeping (R-33, R-46). Passwords are chosen by people, so they are kept as
 argon2id, in threads of their own, fewer than the cores, at a lower priority: however many people
 sign in at once, the answers to LINE WORKS go first (F-24). New passwords are estimated in a thread
@@ -10,10 +10,12 @@ beside them, so whoever chooses one never takes a thread from those who sign in.
 import hashlib
 import hmac
 import os
+import re
 import secrets
 import threading
 import time
 import unicodedata
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -35,6 +37,7 @@ T = TypeVar("T")
 SECRET_BYTES = 32
 _TIME_LENGTH = 11
 """Hexadecimal digits of a time in milliseconds, until the year 2527."""
+_ORDERED = re.compile(rf"([0-9a-f]{{{_TIME_LENGTH}}})[A-Za-z0-9_-]{{14}}(?:[A-Za-z0-9_-]{{29}})?")
 MAX_PASSWORD_BYTES = 4_096
 """A longer password is refused before it is hashed (R-76)."""
 ARGON2 = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -61,8 +64,8 @@ def new_secret() -> str:
 
 
 def new_ordered_secret() -> str:
-    """A new code, token or session id: the time in milliseconds, then as ``new_secret``."""
-    return _now() + new_secret()
+    """A new code, token or session id: 11 digits of the time, then as ``new_secret``; 54 in all."""
+    return _time_of_now() + new_secret()
 
 
 def new_id() -> str:
@@ -76,10 +79,11 @@ def new_ordered_id() -> str:
     For what has an index of its own and a new row at every login: rows of the same moment stand
     together there, so a commit writes a few pages of the index instead of one for each row.
     """
-    return _now() + secrets.token_urlsafe(10)
+    return _time_of_now() + secrets.token_urlsafe(10)
 
 
-def _now() -> str:
+def _time_of_now() -> str:
+    """The time in milliseconds, in ``_TIME_LENGTH`` hexadecimal digits."""
     return f"{time.time_ns() // 1_000_000:0{_TIME_LENGTH}x}"
 
 
@@ -92,11 +96,14 @@ def storage_key(ordered: str) -> str:
     """The key under which is kept what an ordered secret or identifier stands for.
 
     It is the time in it, which is no secret, and the digest of the whole: so the index by this key
-    is ordered as well. Of what cannot be one of ours it is the digest alone.
+    is ordered as well. In base64url it has 54 characters: Valkey keeps rows without a value of
+    more than 64 in far less room. Of what cannot be one of ours it is the digest alone.
     """
-    made_at = ordered[:_TIME_LENGTH]
-    whole = digest(ordered)
-    return made_at + whole if made_at.isascii() and made_at.isalnum() else whole
+    made_at = _ORDERED.fullmatch(ordered)
+    if made_at is None:
+        return digest(ordered)
+    whole = hashlib.sha256(ordered.encode()).digest()
+    return made_at[1] + urlsafe_b64encode(whole)[:-1].decode()
 
 
 def matches_any(secret: str, digests: Iterable[str]) -> bool:
@@ -167,7 +174,7 @@ class PasswordHashing:
         return right and encoded is not None
 
     def check_room(self) -> None:
-        """Raises HashingBusy where a password would not be checked at this moment."""
+        """Raises HashingBusy, and counts one refused, where no password could be checked now."""
         try:
             self._pool.check_room()
         except PoolFull:

@@ -354,6 +354,7 @@ def _stamp(at: float) -> str:
     return _millisecond(int(at * 1_000))
 
 
+# Many lines are of the same millisecond: to write it costs more than to look it up.
 @lru_cache(maxsize=16)
 def _millisecond(milliseconds: int) -> str:
     return f"{_second(milliseconds // 1_000)}.{milliseconds % 1_000:03d}Z"

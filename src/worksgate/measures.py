@@ -131,7 +131,7 @@ class PurgeFigures:
 
 
 class SourceOutcome(StrEnum):
-    """What a source said when it was asked who somebody is."""
+    """What a source said when it was asked who somebody is; BUSY also where it had no room."""
 
     ACCEPTED = "accepted"
     WRONG = "wrong"

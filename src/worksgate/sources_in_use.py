@@ -69,10 +69,7 @@ class SourcesInUse:
         return owners or [each for each in allowed if not self.domains.get(each.name)]
 
     def check_room(self, client: Client, username: str) -> None:
-        """Raises HashingBusy where this password could not be checked at this moment.
-
-        Where more than one source may know it, the first says so: it is asked first.
-        """
+        """Raises HashingBusy where the first source to be asked could check no password now."""
         for source in self.for_password(client, username)[:1]:
             if isinstance(source, HasRoom):
                 source.check_room()

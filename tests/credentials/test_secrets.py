@@ -3,6 +3,7 @@
 import hashlib
 import re
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,7 @@ from worksgate.credentials import (
     digest,
     matches_any,
     new_id,
+    new_ordered_id,
     new_ordered_secret,
     new_secret,
     storage_key,
@@ -40,18 +42,22 @@ def test_r33_an_ordered_secret_is_a_time_and_256_bits() -> None:
     assert all(len(set(column)) > 10 for column in zip(*rest, strict=True))
 
 
-def test_r33_its_key_is_that_time_and_its_sha256() -> None:
+def test_r33_the_key_of_an_ordered_secret_is_its_time_and_its_sha256() -> None:
     secret = new_ordered_secret()
     key = storage_key(secret)
-    assert key == secret[:11] + hashlib.sha256(secret.encode()).hexdigest()
-    assert secret[11:] not in key
+    whole = hashlib.sha256(secret.encode()).digest()
+    assert key == secret[:11] + urlsafe_b64encode(whole).decode().rstrip("=")
+    assert storage_key(new_ordered_id()) != storage_key(new_ordered_id())
     later = f"{int(secret[:11], 16) + 1:011x}{secret[11:]}"
     assert key < storage_key(later)
 
 
 @pytest.mark.parametrize(
     "foreign",
-    ["", "x\0y" + "a" * 50, "\udcff" * 54, "佐" * 54, "0123 456789" + "a" * 43, "' OR 1=1 --"],
+    [
+        *("", "abc", "A" * 43, "A" * 54, "0123456789A" + "a" * 43, "0123 456789" + "a" * 43),
+        *("x\0y" + "a" * 50, "\udcff" * 54, "佐" * 54, "' OR 1=1 --"),
+    ],
 )
 def test_of_what_cannot_be_ours_nothing_gets_into_a_key(foreign: str) -> None:
     assert re.fullmatch(r"[0-9a-f]{64}", storage_key(foreign))

@@ -445,7 +445,7 @@ origins = st.builds(
     st.lists(labels, min_size=1, max_size=3),
     st.sampled_from(["", ":443", ":8443"]),
 )
-codes = st.text(string.ascii_letters + string.digits + "-_", min_size=43, max_size=43)
+codes = st.text(string.ascii_letters + string.digits + "-_", min_size=54, max_size=54)
 
 
 @property_test

@@ -7,6 +7,7 @@ import re
 import resource
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,17 +19,21 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from jinja2.runtime import Macro
 from tests.installation import REDIRECT_URI, prepared
 from tests.served import Served, listening, read_all, served, wait_until
 from tests.serving.load import ALIVE
 from tests.serving.processes import make_certificate
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from worksgate.serving import acceptor, protocol
 from worksgate.serving.process import Server
+from worksgate.serving.protocol import BoundedHttpProtocol
 from worksgate.serving.tls import Certificate, CertificateFiles
 from worksgate.serving.uvicorn_config import server_config
 from worksgate.settings import Settings
 from worksgate.web.refusals import Refusals
+from worksgate.whole_answer import writer_of
 
 PATIENCE = 0.6
 FORM = "Content-Type: application/x-www-form-urlencoded"
@@ -58,6 +63,9 @@ class Slow:
         if scope["path"] not in ("/healthz", "/large"):
             await asyncio.to_thread(self.let_go.wait)
         body = LARGE if scope["path"] == "/large" else b"ok"
+        if (write := writer_of(scope)) and scope["path"] == "/whole":
+            write(200, b"", body)
+            return
         length = [(b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": length})
         await send({"type": "http.response.body", "body": body})
@@ -65,14 +73,15 @@ class Slow:
 
 @contextmanager
 def slow_server(
-    settings: Settings, certificate: Certificate | None = None
+    settings: Settings, certificate: Certificate | None = None, *, keep_alive: int = 30
 ) -> Iterator[tuple[Slow, Served]]:
-    """Our server with an application that is slow."""
+    """Our server with an application that is slow; it keeps idle connections for some seconds."""
     application = Slow()
     with listening() as listener:
         config = server_config(
             lambda: application, settings, refusals_of=Refusals.of, certificate=certificate
         )
+        config.timeout_keep_alive = keep_alive
         server = Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
@@ -259,8 +268,44 @@ def test_f22_a_handshake_that_does_not_come_is_cut_and_gives_its_place_back(
         wait_until(is_served, seconds=5)
 
 
+def reset(connection: socket.socket) -> None:
+    """End a connection as one whose process or network is gone."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def test_f21_a_reset_after_the_answer_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    with slow_server(Settings(), keep_alive=1) as (_, server):
+        connection = server.connect()
+        connection.sendall(ALIVE + b"\r\n")
+        assert connection.recv(1_000).startswith(b"HTTP/1.1 200 ")
+        reset(connection)
+        time.sleep(1.5)  # a timer of the idle connection would have gone off
+        assert answers(server)
+    assert [record.getMessage() for record in caplog.records] == []
+
+
+@pytest.mark.parametrize("path", [b"/accessToken", b"/whole"])
+@pytest.mark.parametrize("end", [reset, socket.socket.close])
+def test_f21_who_hangs_up_on_pipelined_requests_is_no_error(
+    end: Callable[[socket.socket], None], path: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    call = CALL.replace(b"/accessToken", path)
+    with slow_server(Settings()) as (application, server):
+        connection = server.connect()
+        connection.sendall(call * 2)
+        wait_until(lambda: application.begun == 1)
+        end(connection)
+        time.sleep(0.2)
+        application.let_go.set()
+        time.sleep(0.2)
+        assert answers(server)
+        assert application.begun == 2, "the second was not served, but the last question was"
+    assert [record.getMessage() for record in caplog.records] == []
+
+
 @pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_f29_nothing_of_a_connection_is_left_to_the_collector(
+async def test_f23_nothing_of_a_connection_is_left_to_the_collector(
     tmp_path: Path, scheme: str
 ) -> None:
     """In a flood of them the collector would cost more than to refuse them."""
@@ -276,22 +321,22 @@ async def test_f29_nothing_of_a_connection_is_left_to_the_collector(
         page = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode()
         trusting = ssl.create_default_context(cafile=keys.get("tls_cert"))
 
-        def visit(server: Served) -> bytes:
-            with server.connect() as plain:
-                if scheme == "http":
-                    plain.sendall(page)
-                    return read_all(plain)
-                with trusting.wrap_socket(plain, server_hostname=host) as connection:
-                    connection.sendall(page)
-                    return read_all(connection)
+        def visit(server: Served) -> None:
+            with ExitStack() as stack:
+                connection = stack.enter_context(server.connect())
+                if scheme == "https":
+                    wrapped = trusting.wrap_socket(connection, server_hostname=host)
+                    connection = stack.enter_context(wrapped)
+                connection.sendall(page)
+                assert read_all(connection).startswith(b"HTTP/1.1 200 ")
 
         with served(listener, settings, **keys) as server:
             for _ in range(3):
-                assert (await asyncio.to_thread(visit, server)).startswith(b"HTTP/1.1 200 ")
+                await asyncio.to_thread(visit, server)
             await asyncio.sleep(0.3)
             garbage = await asyncio.to_thread(_garbage_of, lambda: visit(server))
-    kinds = {type(each).__name__ for each in garbage}
-    assert not kinds & {"BoundedHttpProtocol", "RequestResponseCycle", "SSLObject", "Macro"}
+    kinds = {type(each) for each in garbage}
+    assert not kinds & {BoundedHttpProtocol, RequestResponseCycle, ssl.SSLObject, Macro}
 
 
 def _garbage_of(work: Callable[[], object], times: int = 20) -> list[object]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from msgspec import structs
 from redis.asyncio.connection import Connection
 from structlog.testing import capture_logs
 from tests.slapd import Authority
@@ -31,6 +32,7 @@ from tests.store.stores import open_valkey
 from tests.store.test_model import Comparison
 from tests.valkey_server import ValkeyServer, eventually, running_valkey
 
+from worksgate.credentials import new_ordered_secret, storage_key
 from worksgate.oauth.model import (
     AccessToken,
     AuthorizationCode,
@@ -126,6 +128,17 @@ async def test_nothing_is_left_when_all_is_purged(server: ValkeyServer, store: V
         pass
 
     assert server.names() == ["{worksgate}:ping"]
+
+
+async def test_what_a_login_leaves_is_kept_in_little_room(
+    server: ValkeyServer, store: ValkeyStore
+) -> None:
+    """With one value over 64 bytes an artifact would take several times as much memory."""
+    for made in (code(), refresh_token(), access_token(), session(), spent_transaction()):
+        await store.save(structs.replace(made, key=storage_key(new_ordered_secret())))
+    kept = [name for name in server.names() if server.command("TYPE", name) == "hash"]
+    encodings = {name: server.command("OBJECT", "ENCODING", name) for name in kept}
+    assert list(encodings.values()) == ["listpack"] * 5, encodings
 
 
 async def test_a_server_that_has_forgotten_the_scripts_is_told_them(

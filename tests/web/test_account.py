@@ -582,7 +582,7 @@ async def test_r27_the_name_of_a_session_opens_nothing(installation: Installatio
     ((key,), *_) = installation.rows("SELECT key FROM sessions")
     assert str(key) not in text
     thief = installation.browser()
-    thief.set_cookie(SESSION_COOKIE, session.ljust(43, "A"))
+    thief.set_cookie(SESSION_COOKIE, session.ljust(54, "A"))
     assert is_login(await thief.account())
 
 

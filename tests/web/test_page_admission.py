@@ -2,10 +2,12 @@
 
 import asyncio
 from asyncio import Task
+from collections.abc import Iterable
 
 import pytest
 from tests.installation import Installation
 
+from worksgate.oauth.model import Client
 from worksgate.web.page_admission import PageAdmission, TooManyPages
 
 
@@ -61,6 +63,31 @@ async def test_only_so_many_wait_and_the_next_is_told_at_once() -> None:
     await asyncio.gather(*crowd)
     assert passed == list(range(5))
     await admission.admit()  # there is room again
+
+
+@pytest.mark.parametrize(
+    ("takes", "order"), [(0.05, ["clients", "page"]), (0.4, ["page", "clients"])]
+)
+async def test_a_page_begins_when_the_clients_are_known_or_late(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, takes: float, order: list[str]
+) -> None:
+    registry, seen = installation.provider.clients, list[str]()
+    load, admit = registry._load, PageAdmission.admit
+
+    async def slowly() -> Iterable[Client]:
+        await asyncio.sleep(takes)
+        seen.append("clients")
+        return await load()
+
+    async def noted(self: PageAdmission) -> None:
+        seen.append("page")
+        await admit(self)
+
+    monkeypatch.setattr(registry, "_load", slowly)
+    monkeypatch.setattr(PageAdmission, "admit", noted)
+    registry.expire()
+    await installation.browser().login_page()
+    assert seen[:2] == order
 
 
 async def test_f24_a_call_overtakes_the_pages_that_came_before_it(

@@ -10,7 +10,6 @@ import asyncio
 import re
 import secrets
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -30,7 +29,7 @@ from worksgate.directory.occupancy import Occupancy, occupancy
 from worksgate.directory.people import People
 from worksgate.directory.queries import AuditFilter
 from worksgate.directory.reachability import Reachability
-from worksgate.directory.rows import event_row, event_values, events_at_once
+from worksgate.directory.rows import event_row, event_values
 from worksgate.directory.transaction import Transaction
 from worksgate.directory.verbs import Outpaced, finished
 from worksgate.oauth.model import Client
@@ -172,16 +171,11 @@ class Directory:
 
     @finished
     async def record(self, events: Sequence[AuditEvent]) -> None:
-        """Keep audit records, all or none; so many as ``events_at_once`` says in one statement."""
-        if not events:
-            return
-        left = deque(events)
-        fits = events_at_once(len(left)) == len(left)
-        async with self.writing_one() if fits else self.writing() as connection:
-            while left:
-                rows = [event_row(left.popleft()) for _ in range(events_at_once(len(left)))]
-                statement = self._insert_of(len(rows))
-                await connection.exec_driver_sql(statement, tuple(chain.from_iterable(rows)))
+        """Keep audit records, all or none, in one statement: so many as ``events_at_once`` says."""
+        if events:
+            values = tuple(chain.from_iterable(map(event_row, events)))
+            async with self.writing_one() as connection:
+                await connection.exec_driver_sql(self._insert_of(len(events)), values)
 
     def _insert_of(self, count: int) -> str:
         """The statement for so many audit records, the only rows that come in thousands.
@@ -251,7 +245,10 @@ class Directory:
 
     @asynccontextmanager
     async def writing_one(self) -> AsyncIterator[AsyncConnection]:
-        """A connection for a single statement, which is durable at the end of the block."""
+        """A connection for one statement, which is a transaction by itself.
+
+        On SQLite a second one would be another: nothing would undo the first.
+        """
         with outages():
             async with self._watched(self._engines.write_one.begin()) as connection:
                 yield connection
@@ -286,7 +283,7 @@ class Directory:
 def _insert_events(engine: AsyncEngine, count: int) -> str:
     """The driver's text for inserting ``count`` audit records, columns as in ``event_row``.
 
-    SQLAlchemy writes it for one; for 500 it would take as long as a start.
+    SQLAlchemy writes it for one; for a thousand it would take as long as a start.
     """
     columns = [column.name for column in schema.audit.c if column.name != "id"]
     values: list[dict[str, object]] = [{name: bindparam(name) for name in columns}]

@@ -1,4 +1,4 @@
-"""Connections to the database: one engine that reads, one that writes, one that migrates.
+"""Connections to the database: one engine that reads, two that write, one that migrates.
 
 On SQLite a writer says so when it begins (``BEGIN IMMEDIATE``) and waits for its turn; a reader
 sees a snapshot, never waits, and cannot write at all: a transaction that reads first and then
@@ -60,7 +60,7 @@ _Threads = set[threading.Thread]
 class Engines:
     """Where to read, to write and to migrate; on PostgreSQL they share their connections.
 
-    ``write_one`` is for what is a single statement.
+    ``write_one`` writes what is a single statement.
     """
 
     read: AsyncEngine

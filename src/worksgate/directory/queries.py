@@ -24,12 +24,10 @@ from worksgate.throttle import account_key
 
 _IDS_AT_ONCE = 500
 
-# Many times a second: to put a statement together costs more than to run it.
+# Put together once: many times a second that would cost more than to run them.
 _ALL_CLIENTS = select(schema.clients).order_by(schema.clients.c.name_key)
-_BY_USERNAME, _BY_ID = (
-    select(schema.accounts).where(column == bindparam("key"))
-    for column in (schema.accounts.c.username_key, schema.accounts.c.id)
-)
+_BY_USERNAME = select(schema.accounts).where(schema.accounts.c.username_key == bindparam("key"))
+_BY_ID = select(schema.accounts).where(schema.accounts.c.id == bindparam("key"))
 
 
 async def all_clients(connection: AsyncConnection) -> tuple[Client, ...]:

@@ -41,6 +41,7 @@ LISTS = frozenset(
 _ACCOUNT_FIELDS = tuple(field.name for field in fields(Account))
 _CLIENT_FIELDS = tuple(field.name for field in fields(Client) if field.name != "secrets")
 _EVENT_FIELDS = AuditEvent.__struct_fields__
+_ANY_NUMBER, _MOST_AT_ONCE = 64, 1_024
 _LONGEST = 255
 _LONGEST_DETAIL = 1_000
 
@@ -92,16 +93,8 @@ def event_values(event: AuditEvent) -> dict[str, Any]:
     return dict(zip(_EVENT_FIELDS, event_row(event), strict=True))
 
 
-def events_at_once(left: int) -> int:
-    """How many of so many audit records are inserted by one statement.
-
-    There are few different numbers, for each is a statement that is kept prepared.
-    """
-    return left if left <= 64 else min(1 << (left.bit_length() - 1), 1_024)
-
-
 def event_row(event: AuditEvent) -> tuple[float | str | None, ...]:
-    """The same, without the names: in the order of the table's columns."""
+    """As ``event_values``, without the names: in the order of the table's columns."""
     return (
         event.at,
         event.event.value,
@@ -113,6 +106,14 @@ def event_row(event: AuditEvent) -> tuple[float | str | None, ...]:
         encoded(event.actor),
         encoded(event.detail, _LONGEST_DETAIL),
     )
+
+
+def events_at_once(left: int) -> int:
+    """How many of so many audit records one statement inserts: all of a few, else a power of two.
+
+    Each number is a statement that the driver keeps prepared, so there are not many.
+    """
+    return left if left <= _ANY_NUMBER else min(1 << (left.bit_length() - 1), _MOST_AT_ONCE)
 
 
 def encoded(text: str | None, longest: int = _LONGEST) -> str | None:

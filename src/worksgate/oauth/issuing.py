@@ -19,7 +19,7 @@ def authorization_code(
     login_kind: LoginKind,
     now: float,
 ) -> AuthorizationCode:
-    """A new code with the client's lifetimes as they are now; ``key`` is its secret's digest."""
+    """A new code with the client's lifetimes as they are now; ``key`` stands for its secret."""
     return AuthorizationCode(
         key=key,
         grant_id=grant_id,

@@ -1,7 +1,7 @@
 """The values of a sign-in: who asks (client), what was granted (artifacts).
 
 An artifact is something short-lived that a secret stands for. The secret goes out once; what is
-kept is its digest, ``key``.
+kept is ``key``: its digest, for most kinds behind the time in it (``credentials.storage_key``).
 """
 
 from collections.abc import Mapping
@@ -149,7 +149,7 @@ class Client:
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
-    """What every short-lived artifact has; ``key`` is the SHA-256 digest (hex) of its secret.
+    """What every short-lived artifact has; ``key`` is what is kept of its secret.
 
     ``grant_id`` ties together all that one login bought, ``subject_id`` all that one person
     holds. ``expires_at`` is in seconds since the epoch.

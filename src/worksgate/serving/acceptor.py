@@ -80,7 +80,7 @@ class Acceptor:
     def close(self) -> None:
         """Accept what waits, and then no more."""
         self._loop.remove_reader(self._listening)
-        self._accept(MOST_AT_THE_END)
+        self._accept(MOST_AT_THE_END, MOST_AT_THE_END)
         self._loop.remove_reader(self._listening)
         self._accepts = False
         self._listening.close()
@@ -98,18 +98,18 @@ class Acceptor:
 
     def _turn(self) -> None:
         if self._accepts:
-            self._accept(ACCEPT_BATCH)
+            self._accept(ACCEPT_BATCH, REFUSE_BATCH)
         for guest in self._room.next():
             self._take(guest)
         self._is_serving = len(self._room) > 0
         if self._is_serving:
             self._loop.call_soon(self._turn)
 
-    def _accept(self, most: int) -> None:
-        # What ``accept`` calls: a socket that is only closed again is worth no object.
+    def _accept(self, most: int, most_refused: int) -> None:
+        # What ``accept`` calls: a descriptor. To close it again takes no socket object.
         accept = self._listening._accept  # type: ignore[attr-defined]  # typeshed leaves it out
         let_in = refused = 0
-        while let_in < most and refused < REFUSE_BATCH:
+        while let_in < most and refused < most_refused:
             try:
                 file, (peer, *_) = accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -160,8 +160,8 @@ class Acceptor:
             self._admission.refused_connections += 1
             os.close(file)
             return
-        connection = socket.SocketType(*self._kind, file)
-        if _has_refused(connection, refusals):
+        connection = socket.SocketType(*self._kind, file)  # without Python's part of a socket
+        if _answer(connection, refusals):
             self._admission.refused_connections += 1
             connection.close()
         elif (place := self._admission.place_for(peer)) is None:  # and it has been counted
@@ -173,13 +173,13 @@ class Acceptor:
     def _refuse_mute(self, connection: socket.SocketType, place: Place, refusals: Refusals) -> None:
         self._mute -= 1
         self._admission.refused_connections += 1
-        _has_refused(connection, refusals)
+        _answer(connection, refusals)
         connection.close()
         place.leave()
 
 
-def _has_refused(connection: socket.SocketType, refusals: Refusals) -> bool:
-    """Answer the request that has come; whether there is nothing more to wait for."""
+def _answer(connection: socket.SocketType, refusals: Refusals) -> bool:
+    """Answer the request that has come; False where it may still come."""
     try:
         head = connection.recv(_LONGEST_HEAD, socket.MSG_DONTWAIT)
         url = head.partition(b" ")[2].partition(b" ")[0]

@@ -3,7 +3,8 @@
 The headers of a request are bounded in time and size, what follows them too; trailers count for
 nothing; a request that was answered before its end is not waited for; an answer that nobody reads
 is given up; and no byte leaves a connection without a timer. A request for which the process has
-no room is refused before its body is read.
+no room is refused before its body is read. An application may say a whole answer in one call
+(``whole_answer``).
 
 At the end a connection is drained: what has come is answered, with ``Connection: close``, and a
 connection on which nothing comes for a moment is closed.
@@ -75,6 +76,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     _in_headers = True
     _in_message = False
     _is_refused = False
+    _serving: RequestResponseCycle | None = None
 
     def __init__(
         self,
@@ -102,9 +104,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._admission.reading.discard(self)
         if self.place is not None:
             self.place.leave()
+        if self._serving is not None and not self._serving.response_complete:
+            self._serving.disconnected = True  # uvicorn tells the request that came last
+            self._serving.message_event.set()
+        self.pipeline.clear()
         super().connection_lost(exc)
-        # These lead back here: what is behind a connection must not wait for the collector.
-        self.transport = self.flow = self.cycle = self.scope = None  # type: ignore[assignment]  # over
+        self._unset_keepalive_if_required()  # after a reset uvicorn leaves it
+        # uvicorn's cycle and transport lead back here: in a ring they would wait for the collector.
+        self.transport = self.flow = self.scope = None  # type: ignore[assignment]  # no more
+        self.cycle = self._serving = None  # type: ignore[assignment]  # no more
 
     def data_received(self, data: bytes) -> None:
         if self._quiet is not None:
@@ -173,6 +181,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             cycle.keep_alive = False
         if cycle.more_body:  # and not before its turn: the one before it has come whole
             self._admission.reading.add(self)
+        self._serving = cycle
         # Weakly, for the cycle holds its scope: else each request would be left to the collector.
         cycle.scope["extensions"] = {WHOLE_ANSWER: {WRITE: partial(self._write_answer, ref(cycle))}}
         super()._start_asgi_task(cycle, app)
@@ -184,7 +193,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         headers: bytes,
         body: bytes,
     ) -> bool:
-        """A ``whole_answer.WriteAnswer``: where all is as usual, what two messages would do."""
+        """A ``whole_answer.WriteAnswer``; where it is no usual answer, nothing is sent."""
         cycle = cycle_ref()
         if cycle is None or cycle.response_started or cycle.disconnected or not cycle.keep_alive:
             return False
@@ -193,6 +202,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         default = on_the_wire(self.server_state.default_headers)
         head = (STATUS_LINE[status], default, headers, b"content-length: %d\r\n\r\n" % len(body))
         cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
         self.transport.write(b"".join((*head, body)))
         cycle.message_event.set()
         cycle.on_response()

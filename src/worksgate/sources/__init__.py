@@ -126,7 +126,7 @@ class AuthorizationRedirect:
 
 @runtime_checkable
 class HasRoom(Protocol):
-    """A source that checks so many passwords at once, and knows when that is all it can do."""
+    """A source that can tell, before it is asked, that it could check no password now."""
 
     def check_room(self) -> None:
         """Raises HashingBusy where no password could be checked at this moment."""

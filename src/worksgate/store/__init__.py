@@ -59,7 +59,7 @@ class Redemption(msgspec.Struct, frozen=True):
 
 
 class Successors(msgspec.Struct, frozen=True, gc=False):
-    """What a redeemed artifact turns into: digests of the new secrets.
+    """What a redeemed artifact turns into: the keys of the new artifacts.
 
     The access token lives for the ``lifetime`` of the artifact that bought it, the refresh token,
     if there is one, for ``refresh_token_lifetime`` seconds.

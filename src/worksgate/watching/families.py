@@ -138,7 +138,7 @@ def _traffic(traffic: Traffic) -> Iterator[Metric]:
 def _sources(sources: Iterable[SourceFigures]) -> Iterator[Metric]:
     yield _counter(
         "logins",
-        "Sign-ins that a source was asked about, by what it said.",
+        "Sign-ins by what the source said, or that it had no room.",
         ("source", "outcome"),
         [
             ((each.name, outcome.value), count)

@@ -70,7 +70,7 @@ class WatchedSource(_Watched):
         self._source = source
 
     def check_room(self) -> None:
-        """Count who is refused before the source is asked."""
+        """As ``HasRoom``, of a source that is one; who is refused is counted."""
         if isinstance(self._source, HasRoom):
             try:
                 self._source.check_room()

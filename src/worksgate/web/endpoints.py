@@ -26,15 +26,13 @@ from worksgate.web.body import BodyTimeout, Disconnected, read_form
 from worksgate.web.crashes import report
 from worksgate.web.deadline import within
 from worksgate.web.headers import Headers
-from worksgate.whole_answer import WHOLE_ANSWER, WRITE, WriteAnswer, on_the_wire
+from worksgate.whole_answer import on_the_wire, writer_of
 
 Told = tuple[int, str]
 """The HTTP status of an answer, and the number of the error in it, or an empty text."""
 
 ANSWERED: Told = (200, "")
 NOTHING: Told = (GONE, "")
-
-_NONE: Mapping[str, Any] = {}
 
 RETRY_AFTER = b"1"
 """Seconds after which a 503 is worth another try."""
@@ -68,9 +66,9 @@ Call = Callable[[dict[str, str], str], Coroutine[Any, Any, Answer]]
 
 
 class JsonCalls:
-    """How calls of LINE WORKS are refused; each is served as ``await …(scope, receive, send)``.
+    """How calls of LINE WORKS are answered and refused.
 
-    ``method`` is the one that they are made with.
+    Each is served as ``await …(scope, receive, send)``; ``method`` is the one it is made with.
     """
 
     method = "POST"
@@ -148,11 +146,9 @@ class JsonCalls:
         return ErrorStyle.CODE, ErrorStatus.STANDARD
 
     async def _answer(self, answer: Answer, scope: Scope, send: Send) -> None:
-        """Send what was asked for, where the server can in one go."""
+        """Send what was asked for, in one call where the server can."""
         content = msgspec.json.encode(answer.as_json())
-        write: WriteAnswer | None = (
-            scope.get("extensions", _NONE).get(WHOLE_ANSWER, _NONE).get(WRITE)
-        )
+        write = writer_of(scope)
         if write is None or not write(200, self._head, content):
             await self._send(200, content, send)
 
