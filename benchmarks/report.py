@@ -179,6 +179,9 @@ _NOTES = """\
   `synchronous=FULL`. It takes part twice: as it comes, with the client secret hashed like a
   password, and with the secret kept in clear, which its documentation allows and which favours
   it. It issues a refresh token with each token.
+- Two that are compared take turns, and their ratio is the median of the ratios of all rounds, for
+  the machine's speed changes from one minute to the next. The two foreign servers come after all
+  rounds of ours, and the ratio is that of the medians.
 - A contestant is measured only when the one before has done with all that was sent to it. A result
   for which that did not hold is left out.
 - Codes and tokens are issued beforehand, each contestant's in its own storage.
@@ -234,17 +237,26 @@ def lines(results: dict[str, Any]) -> list[Line]:
 
 
 def _ratios(found: dict[str, Any], call: str) -> list[Line]:
-    return [
-        _ratio(
-            f"{CALLS[call]} ÷ {NAMES[name]}", found["worksgate"], rounds, BUDGETS[call].get(name)
-        )
-        for name, rounds in found.items()
-        if name != "worksgate"
-    ]
+    """To the bare handler, measured in turns with ours, and to the peers, measured after both."""
+    lines, ours = [], found.get("worksgate", ())
+    for name, rounds in found.items():
+        what, budget = f"{CALLS[call]} ÷ {NAMES[name]}", BUDGETS[call].get(name)
+        if name == "bare":
+            lines.append(_ratio(what, ours, rounds, budget))
+        elif name != "worksgate":
+            ratio = median(ours, "rate") / median(rounds, "rate")
+            lines.append(_ratio_line(what, ratio, budget))
+    return lines
 
 
 def _ratio(what: str, ours: Sequence[Any], theirs: Sequence[Any], budget: float | None) -> Line:
-    ratio = median(ours, "rate") / median(theirs, "rate")
+    """Of two who were measured in turns: the median of the ratios of all rounds."""
+    both = zip(ours, theirs, strict=True)
+    ratio = statistics.median(one["rate"] / other["rate"] for one, other in both)
+    return _ratio_line(what, ratio, budget)
+
+
+def _ratio_line(what: str, ratio: float, budget: float | None) -> Line:
     shown = f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
     if budget is None:
         return Line(what, shown, "", None)

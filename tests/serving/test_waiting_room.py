@@ -97,7 +97,7 @@ def test_time_in_which_nobody_waited_is_not_counted() -> None:
         machine.comes(FEWEST)
         machine.room.next()
         machine.now += 3_600.0
-    machine.comes(700)
+    machine.comes(500)
     assert not machine.room.is_full
 
 

@@ -16,7 +16,7 @@ from worksgate.serving.admission import Place
 
 Guest = tuple[socket.socket, Place]
 
-MOST_WAIT = 0.4
+MOST_WAIT = 0.3
 """Seconds that a connection may wait; LINE WORKS waits 3 for its answer."""
 FEWEST, MOST = 2, 32
 """Connections that are served in one turn of the event loop."""
