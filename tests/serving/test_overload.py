@@ -22,6 +22,7 @@ import pytest
 from jinja2.runtime import Macro
 from tests.installation import REDIRECT_URI, prepared
 from tests.served import Served, listening, read_all, served, wait_until
+from tests.serving.lifespan import live
 from tests.serving.load import ALIVE
 from tests.serving.processes import make_certificate
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -52,10 +53,7 @@ class Slow:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
-            await receive()
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-            await send({"type": "lifespan.shutdown.complete"})
+            await live(receive, send)
             return
         while (await receive()).get("more_body"):
             pass

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.served import Served, listening, wait_until
+from tests.serving.lifespan import live
 
 from worksgate.serving.process import Server
 from worksgate.serving.uvicorn_config import server_config
@@ -25,10 +26,7 @@ class BothWays:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
-            await receive()
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-            await send({"type": "lifespan.shutdown.complete"})
+            await live(receive, send)
             return
         while (await receive()).get("more_body"):
             pass
