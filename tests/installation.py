@@ -36,6 +36,8 @@ PASSWORD = "correct horse battery"
 EXTERNAL_KEY = "user1"
 
 SESSION_COOKIE = "__Host-wg_session"
+MADE_UP_SESSION = "0" * 11 + "A" * 43
+"""It looks like the secret of a session, and is none's."""
 BROWSER_COOKIE = "__Host-wg_browser"
 DEVICE_COOKIE = "__Host-wg_device"
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from worksgate.bootstrap import create_app
 from worksgate.server import with_trusted_proxies
 from worksgate.serving.process import Server
+from worksgate.serving.protocol import ServerConfig
 from worksgate.serving.tls import Certificate, CertificateFiles
 from worksgate.serving.uvicorn_config import server_config
 from worksgate.settings import Settings
@@ -70,13 +71,20 @@ def served(
         refusals_of=Refusals.of,
         certificate=certificate,
     )
+    with in_thread(config, listener):
+        yield Served(host, port, settings)
+
+
+@contextmanager
+def in_thread(config: ServerConfig, listener: socket.socket) -> Iterator[None]:
+    """Serve what is configured until the end of the block."""
     server = Server(config)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     try:
         wait_until(lambda: server.started or not thread.is_alive())
         assert server.started
-        yield Served(host, port, settings)
+        yield
     finally:
         server.should_exit = True
         thread.join(READ_TIMEOUT)

@@ -15,20 +15,19 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from jinja2.runtime import Macro
+from starlette.types import Scope, Send
 from tests.installation import REDIRECT_URI, prepared
-from tests.served import Served, listening, read_all, served, wait_until
-from tests.serving.lifespan import live
+from tests.served import Served, in_thread, listening, read_all, served, wait_until
+from tests.serving.application import Application
 from tests.serving.load import ALIVE
 from tests.serving.processes import make_certificate
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from worksgate.serving import acceptor, protocol
-from worksgate.serving.process import Server
 from worksgate.serving.protocol import BoundedHttpProtocol
 from worksgate.serving.tls import Certificate, CertificateFiles
 from worksgate.serving.uvicorn_config import server_config
@@ -45,18 +44,13 @@ LARGE = b"x" * 1_000_000
 
 
 @dataclass
-class Slow:
+class Slow(Application):
     """An application whose answers wait until they are let go."""
 
     let_go: threading.Event = field(default_factory=threading.Event)
     begun: int = 0
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan":
-            await live(receive, send)
-            return
-        while (await receive()).get("more_body"):
-            pass
+    async def answer(self, scope: Scope, send: Send) -> None:
         self.begun += 1
         if scope["path"] not in ("/healthz", "/large"):
             await asyncio.to_thread(self.let_go.wait)
@@ -80,18 +74,12 @@ def slow_server(
             lambda: application, settings, refusals_of=Refusals.of, certificate=certificate
         )
         config.timeout_keep_alive = keep_alive
-        server = Server(config)
-        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-        thread.start()
-        wait_until(lambda: server.started)
-        try:
-            host, port = listener.getsockname()[:2]
-            yield application, Served(host, port, settings)
-        finally:
-            application.let_go.set()
-            server.should_exit = True
-            thread.join(15)
-            assert not thread.is_alive()
+        with in_thread(config, listener):
+            try:
+                host, port = listener.getsockname()[:2]
+                yield application, Served(host, port, settings)
+            finally:
+                application.let_go.set()
 
 
 def ask(server: Served, request: bytes, times: int = 1) -> tuple[bytes, float]:

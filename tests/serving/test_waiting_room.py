@@ -17,6 +17,7 @@ from tests.serving.processes import make_certificate
 from worksgate.serving.acceptor import Acceptor
 from worksgate.serving.admission import Admission, Place
 from worksgate.serving.waiting_room import (
+    _GUESS,
     ENOUGH,
     FEWEST,
     MOST,
@@ -97,8 +98,10 @@ def test_time_in_which_nobody_waited_is_not_counted() -> None:
         machine.comes(FEWEST)
         machine.room.next()
         machine.now += 3_600.0
-    machine.comes(500)
+    machine.comes(int(0.9 * MOST_WAIT / _GUESS))
     assert not machine.room.is_full
+    machine.comes(int(0.2 * MOST_WAIT / _GUESS))
+    assert machine.room.is_full
 
 
 class Full(WaitingRoom):

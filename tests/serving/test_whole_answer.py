@@ -1,15 +1,13 @@
 """An answer in one call is the one that two messages would be, or is left to them."""
 
 import re
-import threading
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from tests.served import Served, listening, wait_until
-from tests.serving.lifespan import live
+from starlette.types import Scope, Send
+from tests.served import Served, in_thread, listening
+from tests.serving.application import Application
 
-from worksgate.serving.process import Server
 from worksgate.serving.uvicorn_config import server_config
 from worksgate.settings import Settings
 from worksgate.whole_answer import WHOLE_ANSWER, WRITE, on_the_wire
@@ -18,18 +16,13 @@ HEADERS = [(b"content-type", b"text/plain"), (b"cache-control", b"no-store")]
 BODY = b"all of it"
 
 
-class BothWays:
+class BothWays(Application):
     """Answers ``/whole`` in one call, all else in two messages; ``/twice`` tries once too often."""
 
     def __init__(self) -> None:
         self.said: list[bool] = []
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan":
-            await live(receive, send)
-            return
-        while (await receive()).get("more_body"):
-            pass
+    async def answer(self, scope: Scope, send: Send) -> None:
         body = scope["query_string"] or BODY
         if scope["path"] in ("/whole", "/twice"):
             write = scope["extensions"][WHOLE_ANSWER][WRITE]
@@ -52,15 +45,9 @@ def application() -> BothWays:
 def server(application: BothWays) -> Iterator[Served]:
     settings = Settings()
     with listening() as listener:
-        running = Server(server_config(lambda: application, settings))
-        thread = threading.Thread(target=running.run, args=([listener],), daemon=True)
-        thread.start()
-        wait_until(lambda: running.started)
         host, port = listener.getsockname()[:2]
-        yield Served(host, port, settings)
-        running.should_exit = True
-        thread.join(15)
-        assert not thread.is_alive()
+        with in_thread(server_config(lambda: application, settings), listener):
+            yield Served(host, port, settings)
 
 
 def request(path: str, *more: str, method: str = "GET", version: str = "1.1") -> bytes:
@@ -96,7 +83,7 @@ def test_both_ways_give_the_same_bytes(
     assert whole == usual
     assert whole.startswith(b"HTTP/1.1 203 ")
     assert b"date: now\r\n" in whole
-    assert whole.endswith(b"" if options.get("method") == "HEAD" else BODY)
+    assert whole.endswith(b"\r\n\r\n" if options.get("method") == "HEAD" else BODY)
     assert application.said[-1] == at_once
 
 

@@ -168,11 +168,6 @@ async def test_a_page_after_a_mistake_is_a_page_again(installation: Installation
     assert again.csrf == page.csrf
 
 
-def policy_of(response: httpx2.Response) -> dict[str, list[str]]:
-    parts = response.headers["content-security-policy"].split("; ")
-    return {name: sources.split() for name, _, sources in (part.partition(" ") for part in parts)}
-
-
 async def test_an_answer_in_one_call_says_what_two_messages_say(
     installation: Installation,
 ) -> None:
@@ -197,3 +192,8 @@ async def test_an_answer_in_one_call_says_what_two_messages_say(
     assert (status, body) == (usual.status_code, usual.content)
     length = f"content-length: {len(body)}\r\n".encode()
     assert headers + length == on_the_wire(usual.headers.raw)
+
+
+def policy_of(response: httpx2.Response) -> dict[str, list[str]]:
+    parts = response.headers["content-security-policy"].split("; ")
+    return {name: sources.split() for name, _, sources in (part.partition(" ") for part in parts)}

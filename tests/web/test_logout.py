@@ -3,6 +3,7 @@
 from urllib.parse import quote
 
 from tests.installation import (
+    MADE_UP_SESSION,
     SESSION_COOKIE,
     SIGNED_OUT,
     Installation,
@@ -33,7 +34,7 @@ def logout_url(redirect_uri: str) -> str:
 async def test_r66_only_a_listed_address_is_gone_to(installation: Installation) -> None:
     browser = installation.browser()
     for reason, redirect_uri in REFUSED.items():
-        browser.set_cookie(SESSION_COOKIE, "0" * 11 + "A" * 43)
+        browser.set_cookie(SESSION_COOKIE, MADE_UP_SESSION)
         response = await browser.http.get(logout_url(redirect_uri))
         assert response.status_code == 200, reason
         assert "location" not in response.headers, reason

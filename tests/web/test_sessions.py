@@ -7,6 +7,7 @@ import pytest
 from tests.installation import (
     BROWSER_COOKIE,
     DEVICE_COOKIE,
+    MADE_UP_SESSION,
     PASSWORD,
     REDIRECT_URI,
     SESSION_COOKIE,
@@ -24,9 +25,6 @@ from worksgate.oauth.errors import InvalidAccess, InvalidAuthorization
 HOUR = 3_600
 DAY = 24 * HOUR
 NEW_PASSWORD = "quite different horse"
-
-PLANTED = "0" * 11 + "A" * 43
-"""It looks like the secret of a session, and is none's."""
 
 
 def with_session(installation: Installation, secret: str) -> Browser:
@@ -83,7 +81,7 @@ async def test_r27_a_made_up_session_is_none(installation: Installation) -> None
     browser = installation.browser()
     await browser.code()
     (key,) = installation.rows("SELECT key FROM sessions")[0]
-    for value in (PLANTED, "A" * 43, str(key), str(key)[:54], "", "x" * 4_000):
+    for value in (MADE_UP_SESSION, "A" * 43, str(key), str(key)[:54], "", "x" * 4_000):
         assert not await with_session(installation, value).is_signed_in()
 
 
@@ -105,9 +103,9 @@ async def test_r28_a_session_that_was_planted_is_not_taken_over(
     installation: Installation,
 ) -> None:
     browser = installation.browser()
-    browser.set_cookie(SESSION_COOKIE, PLANTED)
+    browser.set_cookie(SESSION_COOKIE, MADE_UP_SESSION)
     await browser.code()
-    assert not await with_session(installation, PLANTED).is_signed_in()
+    assert not await with_session(installation, MADE_UP_SESSION).is_signed_in()
 
 
 async def test_r29_a_session_ends_after_twelve_idle_hours(installation: Installation) -> None:
@@ -232,7 +230,7 @@ async def test_a_cookie_that_comes_twice_counts_for_nothing(installation: Instal
     browser = installation.browser()
     await browser.code()
     own, added = (
-        f"{SESSION_COOKIE}={value}" for value in (browser.cookie(SESSION_COOKIE), PLANTED)
+        f"{SESSION_COOKIE}={value}" for value in (browser.cookie(SESSION_COOKIE), MADE_UP_SESSION)
     )
     fresh = installation.browser()
     for header, status in ((own, 303), (f"{own}; {added}", 200), (f"{added}; {own}", 200)):
