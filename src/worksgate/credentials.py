@@ -37,7 +37,8 @@ T = TypeVar("T")
 SECRET_BYTES = 32
 _TIME_LENGTH = 11
 """Hexadecimal digits of a time in milliseconds, until the year 2527."""
-_ORDERED = re.compile(rf"([0-9a-f]{{{_TIME_LENGTH}}})[A-Za-z0-9_-]{{14}}(?:[A-Za-z0-9_-]{{29}})?")
+_ORDERED = re.compile(rf"([0-9a-f]{{{_TIME_LENGTH}}})(?:[A-Za-z0-9_-]{{14}}|[A-Za-z0-9_-]{{43}})")
+"""An identifier or a secret that begins with a time."""
 MAX_PASSWORD_BYTES = 4_096
 """A longer password is refused before it is hashed (R-76)."""
 ARGON2 = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)

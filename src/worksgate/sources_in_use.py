@@ -70,9 +70,9 @@ class SourcesInUse:
 
     def check_room(self, client: Client, username: str) -> None:
         """Raises HashingBusy where the first source to be asked could check no password now."""
-        for source in self.for_password(client, username)[:1]:
-            if isinstance(source, HasRoom):
-                source.check_room()
+        first = next(iter(self.for_password(client, username)), None)
+        if isinstance(first, HasRoom):
+            first.check_room()
 
     def takes_passwords(self, client: Client) -> bool:
         return any(_is_allowed(client, name) for name in self.passwords)

@@ -111,8 +111,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
         self._unset_keepalive_if_required()  # after a reset uvicorn leaves it
         # uvicorn's cycle and transport lead back here: in a ring they would wait for the collector.
-        self.transport = self.flow = self.scope = None  # type: ignore[assignment]  # no more
-        self.cycle = self._serving = None  # type: ignore[assignment]  # no more
+        self.transport = self.flow = self.scope = None  # type: ignore[assignment]  # as before it
+        self.cycle = self._serving = None  # type: ignore[assignment]  # uvicorn begins with these
 
     def data_received(self, data: bytes) -> None:
         if self._quiet is not None:
