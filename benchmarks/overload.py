@@ -54,17 +54,16 @@ def _overload(plan: Plan, kind: Kind, seconds: float) -> dict[str, Any]:
         capacity = _capacity(plan, installation, kind)
         for _ in range(min(plan.rounds, MOST_ROUNDS)):
             rest(server.process.pid)
-            found = _flood(plan, installation, kind, capacity, seconds)
+            offer, drops = _flood(plan, installation, kind, capacity, seconds)
             rest(server.process.pid)
             before, capacity = capacity, _capacity(plan, installation, kind)
             # The machine's speed changes: what could be served meanwhile lies between the two.
-            found["capacity"] = round((before + capacity) / 2, 1)
-            found["useful_share"] = found["useful"] / found["seconds"] / found["capacity"]
-            rounds.append(found)
+            between = (before + capacity) / 2
+            share = offer.useful_rate / between
+            rounds.append(asdict(offer) | drops | {"capacity": between, "useful_share": share})
             plan.say(
-                f"overload  {kind.name:13} {found['offered'] / found['seconds']:,.0f}/s offered, "
-                f"capacity {found['capacity']:,.0f}/s: useful {found['useful_share']:.2f}, "
-                f"p99 {found['good_p99_ms']:.0f} ms"
+                f"overload  {kind.name:13} {offer.offered / offer.seconds:,.0f}/s offered, "
+                f"capacity {between:,.0f}/s: useful {share:.2f}, p99 {offer.good_p99_ms:.0f} ms"
             )
     finally:
         server.stop()
@@ -73,7 +72,7 @@ def _overload(plan: Plan, kind: Kind, seconds: float) -> dict[str, Any]:
 
 def _flood(
     plan: Plan, installation: Worksgate, kind: Kind, capacity: float, seconds: float
-) -> dict[str, Any]:
+) -> tuple[Offer, dict[str, int]]:
     """What became of ``TIMES`` as many requests as can be served, and of the system's queue."""
     template, values = _requests(installation, kind, int(TIMES * capacity * seconds) + 1_000)
     before = machine.network_counters(*DROPS)
@@ -89,7 +88,7 @@ def _flood(
     )
     after = machine.network_counters(*DROPS)
     _check(installation, kind, offer)
-    return asdict(offer) | {name: after[name] - before[name] for name in DROPS}
+    return offer, {name: after[name] - before[name] for name in DROPS}
 
 
 _MEDIANS = ("useful_share", "capacity")
