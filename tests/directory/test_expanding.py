@@ -133,20 +133,20 @@ def test_a_revision_says_which_program_can_use_what_it_leaves_behind(revision: s
     )
 
 
-@pytest.mark.parametrize("oldest", ["0002", HEAD, "0004"])
+@pytest.mark.parametrize("oldest", ["0002", HEAD, "0005"])
 async def test_f27_a_newer_database_is_used_if_it_says_that_it_can_be(
     tmp_path: Any, oldest: str
 ) -> None:
     file = tmp_path / "worksgate.db"
     url = url_of(file)
     await migrate(url)
-    query(file, "UPDATE alembic_version SET version_num = '0004'")
-    query(file, "UPDATE compatibility SET revision = '0004', oldest = ?", oldest)
+    query(file, "UPDATE alembic_version SET version_num = '0005'")
+    query(file, "UPDATE compatibility SET revision = '0005', oldest = ?", oldest)
     if oldest <= HEAD:
-        assert await migrate(url) == "0004"
+        assert await migrate(url) == "0005"
         assert (await plan.plan(url)).is_up_to_date
     else:
-        with pytest.raises(SchemaTooNew, match="0004"):
+        with pytest.raises(SchemaTooNew, match="0005"):
             await migrate(url)
-        with pytest.raises(SchemaTooNew, match="0004"):
+        with pytest.raises(SchemaTooNew, match="0005"):
             await plan.plan(url)

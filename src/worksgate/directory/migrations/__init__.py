@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from worksgate.directory import DirectoryUnavailable
 from worksgate.directory.engine import driver_url, open_engines, outages
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision; a test compares it with the files in ``versions``."""
 
 FOLDER = Path(__file__).parent

@@ -1,0 +1,24 @@
+"""The person is what everything hangs on: what the release keeps beside the tables of 0.1.
+
+One revision for the release, a function for each story.
+"""
+
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+description = "One owner for each user key, and what sessions, keys and clients keep from now on."
+expands = True
+locks = "brief"
+
+
+# The oldest revision whose program can use a database at this one.
+serves = "0003"
+
+
+def upgrade() -> None:
+    op.execute("DELETE FROM compatibility")
+    op.execute(f"INSERT INTO compatibility (revision, oldest) VALUES ('{revision}', '{serves}')")  # noqa: S608  # two numbers of ours
