@@ -39,8 +39,8 @@ from worksgate.directory.migrations.tables import (
     LASTING,
     SINGLE_USE,
 )
-from worksgate.directory.rows import event_values
-from worksgate.directory.schema import audit, keys
+from worksgate.directory.recording import write_events
+from worksgate.directory.schema import keys
 
 PAGE = 1_000
 """Rows that are read and written at a time."""
@@ -123,7 +123,7 @@ async def move(
             await _keep_numbering(source, target)
             detail = f"moved from {source.dialect.name} to {target.dialect.name}"
             event = AuditEvent(event=Event.SYSTEM, at=now, actor=actor, detail=detail)
-            await target.execute(insert(audit), [event_values(event)])
+            await write_events(target, event)
             await _check_is_still_stopped(source_url)
     return moved
 

@@ -16,13 +16,14 @@ from sqlalchemy import insert
 from structlog.testing import capture_logs
 from tests.databases import NOW, query, url_of
 
+import worksgate
 from worksgate.audit import AuditEvent, Event
+from worksgate.audit_rows import encoded, event_values
 from worksgate.directory import DirectoryUnavailable, schema
 from worksgate.directory.audit_log import AuditWriter, _members
 from worksgate.directory.database import Directory, _insert_events
 from worksgate.directory.engine import open_engines
 from worksgate.directory.queries import AuditFilter
-from worksgate.directory.rows import encoded, event_values
 
 ONLY_SQLITE = pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
 
@@ -305,3 +306,10 @@ async def test_the_text_that_inserts_many_events_is_as_sqlalchemy_writes_it(url:
     several = insert(schema.audit).values([dict.fromkeys(columns, "x")] * 3)
     assert _insert_events(engines.write, 3) == str(several.compile(dialect=engines.write.dialect))
     await engines.close()
+
+
+def test_one_function_writes_the_records_of_the_directory() -> None:
+    sources = Path(worksgate.__file__).parent.rglob("*.py")
+    writing = [file.name for file in sources if "insert(schema.audit)" in file.read_text()]
+    assert writing.count("recording.py") == 1
+    assert set(writing) == {"recording.py", "database.py"}, "database.py takes many at once"

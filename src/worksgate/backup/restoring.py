@@ -12,7 +12,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import BinaryIO
 
-from sqlalchemy import Connection, insert, inspect, select, text
+from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,8 +26,7 @@ from worksgate.directory.leases import check_stopped
 from worksgate.directory.migrations import migrate, upgrade
 from worksgate.directory.migrations.plan import known_revisions
 from worksgate.directory.migrations.tables import ALL, LASTING
-from worksgate.directory.rows import event_values
-from worksgate.directory.schema import audit
+from worksgate.directory.recording import write_events
 
 _HAS_ROWS = "the database is not empty; --force puts the backup in its place"
 _DEPENDED_UPON = "2BP01"
@@ -127,7 +126,7 @@ async def _restore_postgresql(
                     event = AuditEvent(
                         event=Event.SYSTEM, at=now, actor=actor, detail=_told(file, manifest)
                     )
-                    await connection.execute(insert(audit), [event_values(event)])
+                    await write_events(connection, event)
     finally:
         await engines.close()
     return manifest

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import BinaryIO
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, select, text
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.backup import BackupError, Progress, postgres_dump, sqlite_copy
@@ -14,8 +14,7 @@ from worksgate.backup.archive import Manifest, check_can_be_written, measured, p
 from worksgate.directory.engine import driver_url, open_engines, outages
 from worksgate.directory.migrations import HEAD, revision_of
 from worksgate.directory.migrations.tables import LASTING
-from worksgate.directory.rows import event_values
-from worksgate.directory.schema import audit
+from worksgate.directory.recording import write_events
 from worksgate.directory.sqlite_file import file_of
 
 _COPIED = 50
@@ -72,7 +71,7 @@ async def record(database_url: str, actor: str, now: float, detail: str) -> None
     try:
         with outages():
             async with engines.write.begin() as connection:
-                await connection.execute(insert(audit), [event_values(event)])
+                await write_events(connection, event)
     finally:
         await engines.close()
 

@@ -8,7 +8,7 @@ from sqlalchemy import RowMapping, Select, delete, func, insert, or_, select, up
 
 from worksgate.audit import AuditEvent
 from worksgate.directory import SUBJECT_PREFIX, schema
-from worksgate.directory.rows import event_values
+from worksgate.directory.recording import write_events
 from worksgate.directory.verbs import Connections, finished
 
 _TABLE = schema.app_passwords
@@ -69,7 +69,7 @@ class AppPasswordRows:
             if (await connection.scalar(count) or 0) >= limit:
                 return False
             await connection.execute(insert(_TABLE).values(_values(app_password)))
-            await connection.execute(insert(schema.audit).values(event_values(event)))
+            await write_events(connection, event)
         return True
 
     @finished
@@ -81,7 +81,7 @@ class AppPasswordRows:
         async with self._connections.writing() as connection:
             removed = (await connection.execute(statement)).rowcount == 1
             if removed:
-                await connection.execute(insert(schema.audit).values(event_values(event)))
+                await write_events(connection, event)
         return removed
 
     @finished

@@ -19,8 +19,9 @@ import structlog
 
 from worksgate import log
 from worksgate.audit import AuditEvent, Event
+from worksgate.audit_rows import event_values
 from worksgate.directory import DirectoryUnavailable
-from worksgate.directory.rows import event_values, events_at_once
+from worksgate.directory.rows import events_at_once
 
 LOGGER = "worksgate.audit"
 CAPACITY = 20_000

@@ -20,6 +20,7 @@ from sqlalchemy import bindparam, delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from worksgate.audit import AuditEvent
+from worksgate.audit_rows import event_row
 from worksgate.directory import Account, Conflict, queries, schema
 from worksgate.directory.app_passwords import AppPasswordRows
 from worksgate.directory.engine import REPLY_TIMEOUT, Engines, open_engines, outages
@@ -29,7 +30,7 @@ from worksgate.directory.occupancy import Occupancy, occupancy
 from worksgate.directory.people import People
 from worksgate.directory.queries import AuditFilter
 from worksgate.directory.reachability import Reachability
-from worksgate.directory.rows import event_row, event_values
+from worksgate.directory.recording import write_events
 from worksgate.directory.transaction import Transaction
 from worksgate.directory.verbs import Outpaced, finished
 from worksgate.oauth.model import Client
@@ -166,7 +167,7 @@ class Directory:
             result = await connection.execute(update(table).where(*unchanged).values(values))
             if result.rowcount != 1:
                 return False
-            await connection.execute(insert(schema.audit), [event_values(event)])
+            await write_events(connection, event)
             return True
 
     @finished

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent
 from worksgate.directory import schema
-from worksgate.directory.rows import event_values
+from worksgate.directory.recording import write_events
 from worksgate.directory.verbs import Connections, finished
 
 _TOTP, _CODES, _PASSKEYS = schema.totp_secrets, schema.recovery_codes, schema.passkeys
@@ -273,4 +273,4 @@ async def _count(connection: AsyncConnection, condition: ColumnElement[bool]) ->
 
 
 async def _record(connection: AsyncConnection, event: AuditEvent) -> None:
-    await connection.execute(insert(schema.audit).values(event_values(event)))
+    await write_events(connection, event)

@@ -10,8 +10,9 @@ from typing import Any, Final
 from sqlalchemy import and_, literal, or_, select
 
 from worksgate.audit import AuditEvent, Event
+from worksgate.audit_rows import encoded
 from worksgate.directory import SUBJECT_PREFIX, schema
-from worksgate.directory.rows import encoded, event_from
+from worksgate.directory.rows import event_from
 from worksgate.directory.verbs import Connections, finished
 
 PERIOD: Final = 90 * 86_400.0

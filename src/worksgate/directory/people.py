@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from worksgate.audit import AuditEvent
 from worksgate.directory import Conflict, schema
 from worksgate.directory.occupancy import KEY_KINDS
-from worksgate.directory.rows import event_values
+from worksgate.directory.recording import write_events
 from worksgate.directory.verbs import Connections, finished
 from worksgate.sources import Person
 from worksgate.throttle import account_key
@@ -75,7 +75,7 @@ class People:
                 held = update(_TABLE).where(_TABLE.c[name] == value).values({name: None})
                 count += (await connection.execute(held)).rowcount
             if count:
-                await connection.execute(insert(schema.audit), [event_values(event)])
+                await write_events(connection, event)
         return count
 
     @finished
@@ -106,7 +106,7 @@ class People:
             statement = update(_TABLE).where(_TABLE.c.subject_id == subject_id)
             changed = await connection.execute(statement.values(enabled=enabled))
             if changed.rowcount == 1:
-                await connection.execute(insert(schema.audit), [event_values(event)])
+                await write_events(connection, event)
             return changed.rowcount == 1
 
     async def _remember(self, source: str, person: Person, now: float) -> Person | None:

@@ -17,8 +17,9 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent, Event
+from worksgate.audit_rows import encoded
 from worksgate.directory import SUBJECT_PREFIX, Account, schema
-from worksgate.directory.rows import account_from, client_from, encoded, event_from
+from worksgate.directory.rows import account_from, client_from, event_from
 from worksgate.oauth.model import Client
 from worksgate.throttle import account_key
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from worksgate.audit import AuditEvent, Event
+from worksgate.audit_rows import COLUMNS
 from worksgate.directory import Account
 from worksgate.oauth.model import (
     Client,
@@ -40,10 +41,7 @@ LISTS = frozenset(
 
 _ACCOUNT_FIELDS = tuple(field.name for field in fields(Account))
 _CLIENT_FIELDS = tuple(field.name for field in fields(Client) if field.name != "secrets")
-_EVENT_FIELDS = AuditEvent.__struct_fields__
 _ANY_NUMBER, _MOST_AT_ONCE = 64, 1_024
-_LONGEST = 255
-_LONGEST_DETAIL = 1_000
 
 
 def account_from(row: RowMapping) -> Account:
@@ -84,28 +82,8 @@ def secret_values(client_id: str, secret: ClientSecret) -> dict[str, Any]:
 
 
 def event_from(row: RowMapping) -> AuditEvent:
-    values = {name: row[name] for name in _EVENT_FIELDS}
+    values = {name: row[name] for name in COLUMNS}
     return AuditEvent(**{**values, "event": Event(row["event"])})
-
-
-def event_values(event: AuditEvent) -> dict[str, Any]:
-    """The columns of an audit record; no text in it can pass for another record (R-105)."""
-    return dict(zip(_EVENT_FIELDS, event_row(event), strict=True))
-
-
-def event_row(event: AuditEvent) -> tuple[float | str | None, ...]:
-    """As ``event_values``, without the names: in the order of the table's columns."""
-    return (
-        event.at,
-        event.event.value,
-        encoded(event.login_id),
-        encoded(event.client_id),
-        encoded(event.subject_id),
-        encoded(event.username),
-        encoded(event.address),
-        encoded(event.actor),
-        encoded(event.detail, _LONGEST_DETAIL),
-    )
 
 
 def events_at_once(left: int) -> int:
@@ -114,25 +92,6 @@ def events_at_once(left: int) -> int:
     Each number is a statement that the driver keeps prepared, so there are not many.
     """
     return left if left <= _ANY_NUMBER else min(1 << (left.bit_length() - 1), _MOST_AT_ONCE)
-
-
-def encoded(text: str | None, longest: int = _LONGEST) -> str | None:
-    """A text from outside on one line: what does not print is escaped, what is too long is cut."""
-    if text is None or (len(text) <= longest and text.isprintable() and "\\" not in text):
-        return text
-    shown = "".join(map(_printable, text[: longest + 1]))
-    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
-
-
-def _printable(character: str) -> str:
-    if character == "\\":
-        return "\\\\"
-    if character.isprintable():
-        return character
-    number = ord(character)
-    if number < 0x100:
-        return f"\\x{number:02x}"
-    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
 def _secret_from(row: RowMapping) -> ClientSecret:

@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from worksgate.audit import AuditEvent
 from worksgate.directory import Account, Conflict, queries, schema
 from worksgate.directory.occupancy import Occupancy, keys_of, occupancy
+from worksgate.directory.recording import write_events
 from worksgate.directory.rows import (
     account_values,
     client_values,
-    event_values,
     secret_values,
 )
 from worksgate.oauth.model import Client
@@ -86,8 +86,7 @@ class Transaction:
 
     async def record(self, *events: AuditEvent) -> None:
         """Insert audit records."""
-        if events:
-            await self._connection.execute(insert(schema.audit), list(map(event_values, events)))
+        await write_events(self._connection, *events)
 
     async def _check_client_name(self, client: Client) -> None:
         table = schema.clients

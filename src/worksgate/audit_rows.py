@@ -1,0 +1,56 @@
+"""An audit record as a row: the same values, whoever writes it and to which database.
+
+The directory writes records in its own transactions, the stores in the commit of what they are
+about; both take the row from here, so that nothing from outside can pass for another record.
+"""
+
+from typing import Any
+
+from worksgate.audit import AuditEvent
+
+COLUMNS: tuple[str, ...] = AuditEvent.__struct_fields__
+"""The columns of the table ``audit`` that a record fills; ``id`` is the database's to give."""
+
+EventRow = tuple[float | str | None, ...]
+
+_LONGEST = 255
+_LONGEST_DETAIL = 1_000
+
+
+def event_values(event: AuditEvent) -> dict[str, Any]:
+    """The columns of an audit record; no text in it can pass for another record (R-105)."""
+    return dict(zip(COLUMNS, event_row(event), strict=True))
+
+
+def event_row(event: AuditEvent) -> EventRow:
+    """As ``event_values``, without the names: in the order of ``COLUMNS``."""
+    return (
+        event.at,
+        event.event.value,
+        encoded(event.login_id),
+        encoded(event.client_id),
+        encoded(event.subject_id),
+        encoded(event.username),
+        encoded(event.address),
+        encoded(event.actor),
+        encoded(event.detail, _LONGEST_DETAIL),
+    )
+
+
+def encoded(text: str | None, longest: int = _LONGEST) -> str | None:
+    """A text from outside on one line: what does not print is escaped, what is too long is cut."""
+    if text is None or (len(text) <= longest and text.isprintable() and "\\" not in text):
+        return text
+    shown = "".join(map(_printable, text[: longest + 1]))
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
+
+
+def _printable(character: str) -> str:
+    if character == "\\":
+        return "\\\\"
+    if character.isprintable():
+        return character
+    number = ord(character)
+    if number < 0x100:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
