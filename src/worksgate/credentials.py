@@ -30,6 +30,7 @@ from argon2.low_level import error_to_str
 
 from worksgate import foreign_hashes
 from worksgate.bounded_pool import BoundedPool, PoolFull
+from worksgate.outages import Unavailable
 from worksgate.password_policy import Strength, check_new_password, password_strength
 
 T = TypeVar("T")
@@ -55,7 +56,7 @@ _ALL_METERS = "meters"
 """A turn among the estimates; whoever chooses a password has one by their subject id."""
 
 
-class HashingBusy(Exception):
+class HashingBusy(Unavailable):
     """More people are signing in than can be checked in time; try again in a moment."""
 
 

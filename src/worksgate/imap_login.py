@@ -18,8 +18,7 @@ from worksgate.access_rules import Action, Situation, decide_by_texts
 from worksgate.audit import AuditEvent, AuditLog, Event
 from worksgate.backlog import Backlog
 from worksgate.clients import ClientRegistry, check_admitted
-from worksgate.credentials import HashingBusy, new_ordered_id, new_ordered_secret, storage_key
-from worksgate.directory import DirectoryUnavailable
+from worksgate.credentials import new_ordered_id, new_ordered_secret, storage_key
 from worksgate.oauth.errors import (
     AccessDenied,
     InvalidLogin,
@@ -30,6 +29,7 @@ from worksgate.oauth.errors import (
 from worksgate.oauth.imap_login import ImapLoginRequest, ImapLoginResponse
 from worksgate.oauth.issuing import authorization_code, user_key
 from worksgate.oauth.model import Client, ImapPasswords, LoginKind
+from worksgate.outages import Unavailable
 from worksgate.peers import network_of
 from worksgate.sources import PasswordExpired, Person, PersonDisabled, Source, SourceUnavailable
 from worksgate.sources_in_use import SourcesInUse
@@ -55,8 +55,6 @@ WITHDRAWAL = 0.2
 """Seconds that may be spent on the throttle after the deadline."""
 
 _WAITING = 20
-
-_OUTAGES = (StoreUnavailable, DirectoryUnavailable, SourceUnavailable, HashingBusy)
 
 
 class AppPasswords(Protocol):
@@ -189,7 +187,7 @@ class ImapLogin:
         except InvalidRequest as error:
             self._trail.stranger_refused(now, address, error.detail)
             raise
-        except _OUTAGES as outage:
+        except Unavailable as outage:
             raise TemporarilyUnavailable(str(outage)) from outage
 
     async def _admitted(self, client_id: str | None, address: str) -> Client:
@@ -221,7 +219,7 @@ class ImapLogin:
         except InvalidLogin:
             await self._throttle.failed(login.attempt, login.now)
             raise
-        except (*_OUTAGES, asyncio.CancelledError):
+        except (Unavailable, asyncio.CancelledError):
             await self._withdraw(login)
             raise
         await self._throttle.succeeded(login.attempt, login.now)
@@ -252,7 +250,7 @@ class ImapLogin:
 
     async def _record_own_password(self, login: _Login) -> None:
         request = login.request
-        with suppress(*_OUTAGES):
+        with suppress(Unavailable):
             if await self._sources.is_password_kept_here(
                 login.client, request.email, request.password
             ):

@@ -10,17 +10,15 @@ from collections.abc import Callable
 from worksgate.audit import Event
 from worksgate.clients import ClientRegistry, check_admitted
 from worksgate.credentials import new_ordered_secret, storage_key
-from worksgate.directory import DirectoryUnavailable
 from worksgate.oauth.errors import InvalidAuthorization, OAuthError, TemporarilyUnavailable
 from worksgate.oauth.model import AccessToken, Client, RefreshToken
 from worksgate.oauth.token import TokenRequest, TokenResponse, check_grant
 from worksgate.oauth.user_info import UserInfoRequest, UserInfoResponse, check_access_token
+from worksgate.outages import Unavailable
 from worksgate.records import Records
-from worksgate.store import RedemptionOutcome, Store, StoreUnavailable, Successors
+from worksgate.store import RedemptionOutcome, Store, Successors
 
 Form = dict[str, str]
-
-_OUTAGES = (StoreUnavailable, DirectoryUnavailable)
 
 _SAID = {
     RedemptionOutcome.UNKNOWN: "is unknown",
@@ -65,7 +63,7 @@ class LineWorksCalls:
             client_id = form.get("client_id", "")
             self._records.refused(Event.CODE_REFUSED, now, error, client_id, address)
             raise
-        except _OUTAGES as outage:
+        except Unavailable as outage:
             raise TemporarilyUnavailable(str(outage)) from outage
 
     async def _redeem(
@@ -113,7 +111,7 @@ class LineWorksCalls:
             client_id = form.get("client_id", "")
             self._records.refused(Event.USER_INFO_REFUSED, now, error, client_id, address)
             raise
-        except _OUTAGES as outage:
+        except Unavailable as outage:
             raise TemporarilyUnavailable(str(outage)) from outage
         self._records.artifact(Event.USER_INFO_RETURNED, now, token, address)
         return UserInfoResponse(token.user_id)

@@ -4,17 +4,18 @@ import asyncio
 from collections.abc import Collection
 
 from worksgate.audit import Event
-from worksgate.credentials import HashingBusy, new_id
-from worksgate.directory import DirectoryUnavailable
+from worksgate.credentials import new_id
 from worksgate.factors import FactorRefused, Holder
 from worksgate.factors.book import Factors
 from worksgate.login_transaction import LoginTransaction, TransactionSigner
 from worksgate.oauth.model import Client
+from worksgate.outages import Unavailable
 from worksgate.records import Records
 from worksgate.sign_in import Browser, UnknownPasskey, WrongPassword
 from worksgate.sources import PasswordExpired, Person, PersonDisabled, SourceUnavailable
 from worksgate.sources_in_use import SourcesInUse
-from worksgate.throttle import Attempt, Throttle, TooManyAttempts, account_key
+from worksgate.throttle import Attempt, Throttle, TooManyAttempts
+from worksgate.usernames import username_key
 
 
 class PasswordCheck:
@@ -63,7 +64,7 @@ class PasswordCheck:
             detail = "the password has expired" if expired else "the person is disabled"
             self._failed(now, transaction, browser, username, detail)
             raise
-        except (SourceUnavailable, HashingBusy, DirectoryUnavailable, asyncio.CancelledError):
+        except (Unavailable, asyncio.CancelledError):
             await self._throttle.withdrawn(attempt)
             raise
         if found is None:
@@ -114,7 +115,7 @@ class PasswordCheck:
     def new_device(self, username: str) -> tuple[str, str]:
         """A device id and its signature, for the cookie of who has signed in by this name."""
         device_id = new_id()
-        return device_id, self._signer.sign_device(account_key(username), device_id)
+        return device_id, self._signer.sign_device(username_key(username), device_id)
 
     def _failed(
         self,
@@ -145,7 +146,7 @@ class PasswordCheck:
 
     def known_device(self, username: str, browser: Browser) -> str | None:
         """The id of a device cookie that this browser got when this person signed in."""
-        account = account_key(username)
+        account = username_key(username)
         for device_id, signature in browser.devices:
             if self._signer.knows_device(account, device_id, signature):
                 return device_id

@@ -31,6 +31,7 @@ from worksgate.directory.transaction import Transaction
 from worksgate.directory.verbs import finished
 from worksgate.mail import MailMessage, Postbox
 from worksgate.oauth.model import Interim
+from worksgate.outages import Unavailable
 from worksgate.peers import network_of
 from worksgate.settings import Settings
 from worksgate.sources import Person
@@ -287,7 +288,7 @@ class PasswordReset:
             accounts = await self._reachable(request.typed)
             for account in accounts:
                 await self._send_link(account, request)
-        except (DirectoryUnavailable, StoreUnavailable) as error:
+        except Unavailable as error:
             _log.warning("password_reset.not_sent", reason=str(error))
             return
         if not accounts:
@@ -343,7 +344,7 @@ class PasswordReset:
             # Before the change, as a session that outlived it would be a way in for a thief.
             await self._store.forget(link.account.person.subject_id)
             person = await self._change(link.account, hashed, now, address)
-        except (DirectoryUnavailable, StoreUnavailable):
+        except Unavailable:
             await self._give_back(link)
             raise
         await self._forget_again(person)

@@ -24,7 +24,8 @@ from worksgate.directory import DirectoryUnavailable
 from worksgate.directory.database import Directory
 from worksgate.directory.leases import PURGING, SECONDS, SERVING
 from worksgate.measures import PurgeFigures
-from worksgate.store import Store, StoreUnavailable
+from worksgate.outages import Unavailable
+from worksgate.store import Store
 
 STEP = 500
 """Rows to a step."""
@@ -99,7 +100,7 @@ async def purge_forever(
                     else:
                         figures.last_finished = clock()
                     due = time.monotonic() + interval
-            except (StoreUnavailable, DirectoryUnavailable) as outage:
+            except Unavailable as outage:
                 figures.postponed += 1
                 _log.warning("purge.postponed", detail=str(outage))
             await asyncio.sleep(min(interval, lease / 3))

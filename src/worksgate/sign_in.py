@@ -11,7 +11,7 @@ from worksgate.factors.totp import NewTotp
 from worksgate.login_transaction import LoginTransaction
 from worksgate.oauth.model import Session
 from worksgate.sources import Person
-from worksgate.throttle import account_key
+from worksgate.usernames import username_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,7 +271,7 @@ def is_meant(works_id: str | None, person: Person) -> bool:
     """
     if works_id is None:
         return True
-    hint, name = account_key(works_id), account_key(person.works_account or person.username)
+    hint, name = username_key(works_id), username_key(person.works_account or person.username)
     if "@" in hint and "@" in name:
         return hint == name
     return hint.partition("@")[0] == name.partition("@")[0]

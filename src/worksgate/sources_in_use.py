@@ -11,7 +11,7 @@ from typing import Protocol
 from worksgate.oauth.model import Client
 from worksgate.source_settings.common import BUILT_IN
 from worksgate.sources import HasRoom, Person, RedirectSource, Source
-from worksgate.throttle import account_key
+from worksgate.usernames import username_key
 
 
 class UnknownSource(Exception):
@@ -142,7 +142,7 @@ class SourcesInUse:
         )
 
     def _owns(self, name: str, username: str) -> bool:
-        _, at, domain = account_key(username).rpartition("@")
+        _, at, domain = username_key(username).rpartition("@")
         return bool(at) and domain in self.domains.get(name, ())
 
 

@@ -14,11 +14,11 @@ that an answer tells nothing.
 """
 
 import hashlib
-import unicodedata
 from dataclasses import dataclass
 
 from worksgate.peers import network_of
 from worksgate.store import Store
+from worksgate.usernames import username_key
 
 KNOWN_FOR = 30 * 86_400.0
 """Seconds that a network counts as known after somebody has signed in from there."""
@@ -76,7 +76,7 @@ class Attempt:
 
     def counter(self, kind: str, *of: str) -> str:
         """The name of a counter of this account; it holds no name of a person."""
-        return " ".join((kind, _fingerprint(account_key(self.account)), *map(_fingerprint, of)))
+        return " ".join((kind, _fingerprint(username_key(self.account)), *map(_fingerprint, of)))
 
     @property
     def counters(self) -> tuple[str, str]:
@@ -95,12 +95,6 @@ class Attempt:
     @property
     def address_counter(self) -> str:
         return f"address {_fingerprint(self.network)}"
-
-
-def account_key(username: str) -> str:
-    """One name for all spellings of an account: width, case and surrounding blanks (R-78)."""
-    folded = unicodedata.normalize("NFKC", username).strip().casefold()
-    return unicodedata.normalize("NFKC", folded)  # folding takes some composed letters apart
 
 
 class _Counters:

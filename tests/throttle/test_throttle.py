@@ -14,8 +14,8 @@ from worksgate.throttle import (
     Throttle,
     ThrottlePolicy,
     TooManyAttempts,
-    account_key,
 )
+from worksgate.usernames import username_key
 
 POLICY = ThrottlePolicy()
 NOW = 1_000_000.0
@@ -293,20 +293,20 @@ async def test_successes_do_not_count_against_the_address() -> None:
     ],
 )
 def test_r78_spellings_of_a_name_have_one_key(one: str, other: str) -> None:
-    assert account_key(one) == account_key(other)
+    assert username_key(one) == username_key(other)
 
 
 @pytest.mark.parametrize(("one", "other"), [("hanako", "hanako1"), ("a b", "ab"), ("ı", "i")])
 def test_different_names_have_different_keys(one: str, other: str) -> None:
-    assert account_key(one) != account_key(other)
+    assert username_key(one) != username_key(other)
 
 
 @settings(deadline=None, max_examples=300)
 @given(st.text())
 def test_r78_key_of_a_key_is_itself(name: str) -> None:
-    key = account_key(name)
-    assert account_key(key) == key
-    assert account_key(f" {unicodedata.normalize('NFD', name)}\t") == key
+    key = username_key(name)
+    assert username_key(key) == key
+    assert username_key(f" {unicodedata.normalize('NFD', name)}\t") == key
 
 
 def test_counters_hold_no_name_of_a_person() -> None:

@@ -7,7 +7,7 @@ from worksgate.cli.people_file import csv_line, save_privately
 from worksgate.directory import Account
 from worksgate.directory.account_rules import generated_password
 from worksgate.directory.import_file import ImportOutcome, ImportReport
-from worksgate.throttle import account_key
+from worksgate.usernames import username_key
 
 Rows = Sequence[dict[str | None, str]]
 
@@ -17,10 +17,10 @@ def give_passwords(rows: Rows, accounts: Iterable[Account]) -> dict[int, str]:
 
     Returns the passwords by the number of the row.
     """
-    settled = {account_key(each.username) for each in accounts if each.password_hash is not None}
+    settled = {username_key(each.username) for each in accounts if each.password_hash is not None}
     made: dict[int, str] = {}
     for number, row in enumerate(rows):
-        name = account_key(row["username"].strip())
+        name = username_key(row["username"].strip())
         has_hash = bool(row.get("password_hash", "").strip())
         if not row.setdefault("password", "") and not has_hash and name not in settled:
             made[number] = row["password"] = generated_password()

@@ -41,13 +41,12 @@ def _is_told_by_its_text(error: Exception) -> bool:
     """Whether another room wrote the text for us. Imported now: only an error needs them."""
     from worksgate.administration import NotFound, Refused, Unfinished
     from worksgate.backup import BackupError
-    from worksgate.credentials import HashingBusy
-    from worksgate.directory import Conflict, DatabaseInUse, DirectoryUnavailable
+    from worksgate.directory import Conflict, DatabaseInUse
     from worksgate.directory.migrations import SchemaTooNew
     from worksgate.listening import CannotListen
     from worksgate.moving import MoveRefused
+    from worksgate.outages import Unavailable
     from worksgate.password_policy import WeakPassword
-    from worksgate.store import StoreUnavailable
 
     return isinstance(
         error,
@@ -56,14 +55,12 @@ def _is_told_by_its_text(error: Exception) -> bool:
         | Unfinished
         | Conflict
         | WeakPassword
-        | HashingBusy
         | DatabaseInUse
-        | DirectoryUnavailable
         | SchemaTooNew
         | BackupError
         | CannotListen
         | MoveRefused
-        | StoreUnavailable,
+        | Unavailable,
     )
 
 

@@ -11,13 +11,14 @@ and also make the tables of the SQL stores, so that one database has one history
 
 from dataclasses import dataclass, field
 
+from worksgate.outages import Unavailable
 from worksgate.sources import Person
 
 SUBJECT_PREFIX = "directory:"
 """What the subject of an account begins with; its id follows."""
 
 
-class DirectoryUnavailable(Exception):
+class DirectoryUnavailable(Unavailable):
     """The database does not answer."""
 
 
@@ -34,7 +35,7 @@ class Account:
     """A person in the built-in directory.
 
     ``id`` is never used again, not even after the account is removed. ``username`` is shown as it
-    was written; it is found by ``throttle.account_key`` of it. Times are seconds since the epoch.
+    was written; it is found by ``usernames.username_key`` of it. Times are seconds since the epoch.
     """
 
     id: str

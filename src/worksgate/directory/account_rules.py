@@ -8,7 +8,7 @@ from worksgate.directory import Account
 from worksgate.oauth.user_info import check_external_key, check_works_account
 from worksgate.password_policy import WeakPassword, check_new_password
 from worksgate.sources import Person
-from worksgate.throttle import account_key
+from worksgate.usernames import username_key
 
 MAX_USERNAME = 190
 MAX_NAME = 200
@@ -44,7 +44,7 @@ def check_account(account: Account) -> Account:
 def check_username(username: str) -> str:
     if not 0 < len(username) <= MAX_USERNAME:
         raise ValueError(f"a username has 1 to {MAX_USERNAME} characters")
-    if not username.isprintable() or not account_key(username):
+    if not username.isprintable() or not username_key(username):
         raise ValueError("a username must not hold control or invisible characters")
     if username != username.strip():
         raise ValueError("a username must not begin or end with a blank")

@@ -14,7 +14,7 @@ from worksgate.access_rules import parse_rules
 from worksgate.directory.rows import ENUMS, LISTS
 from worksgate.oauth.model import DAY, HOUR, Client, Profile, UserKey
 from worksgate.oauth.redirect_uri import check_entry
-from worksgate.throttle import account_key
+from worksgate.usernames import username_key
 
 LINE_WORKS_ORIGIN = "https://auth.worksmobile.com"
 """Where LINE WORKS and its sister products take authorization codes."""
@@ -134,7 +134,7 @@ def _check_name(name: str) -> None:
         raise ValueError(
             f"a client's name has 1 to {MAX_NAME} printable characters and no blank at its ends"
         )
-    if not account_key(name):
+    if not username_key(name):
         raise ValueError("a client's name must hold visible characters")
 
 

@@ -35,7 +35,7 @@ from worksgate.directory.transaction import Transaction
 from worksgate.directory.verbs import Outpaced, finished
 from worksgate.oauth.model import Client
 from worksgate.postgres_address import is_postgres
-from worksgate.throttle import account_key
+from worksgate.usernames import username_key
 
 SIGNING_KEY = "signing"
 SIGNING_KEY_BYTES = 32
@@ -113,7 +113,7 @@ class Directory:
         while page := await self._page_after(last):
             for account in page:
                 yield account
-            last = account_key(page[-1].username)
+            last = username_key(page[-1].username)
 
     @finished
     async def occupancy(self, accounts: Sequence[Account]) -> Occupancy:

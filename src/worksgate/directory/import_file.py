@@ -16,7 +16,7 @@ from worksgate.directory import Account
 from worksgate.directory.account_rules import GROUP_SEPARATOR, check_account
 from worksgate.directory.occupancy import KEY_KINDS
 from worksgate.foreign_hashes import check_importable
-from worksgate.throttle import account_key
+from worksgate.usernames import username_key
 
 COLUMNS = (
     "username",
@@ -170,7 +170,7 @@ class Reader:
         return entry
 
     def _check_duplicates(self, entry: Entry) -> None:
-        places = [("username", account_key(entry.username))]
+        places = [("username", username_key(entry.username))]
         places += [(kind, key) for kind in KEY_KINDS if (key := getattr(entry, kind))]
         firsts = {place: self._seen.setdefault(place, entry.line) for place in places}
         for (kind, _), first in firsts.items():

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.directory import Account, Conflict, schema
 from worksgate.directory.rows import account_from
-from worksgate.throttle import account_key
+from worksgate.usernames import username_key
 
 KEY_KINDS = {"external_key": "external key", "works_account": "LINE WORKS account"}
 """The fields of an account that are user keys, and what people call them."""
@@ -28,7 +28,7 @@ class Occupancy:
 
     def account(self, username: str) -> Account | None:
         """The account with this name in any spelling, among those that were asked for."""
-        return self.accounts.get(account_key(username))
+        return self.accounts.get(username_key(username))
 
     def check(self, account: Account, *, reuse_retired_keys: bool = False) -> Account:
         """Return an account whose name and keys are free or its own. Raises Conflict."""
@@ -41,12 +41,12 @@ class Occupancy:
 
     def take(self, account: Account) -> None:
         """Remember that an account has its name and keys now."""
-        self.accounts[account_key(account.username)] = account
+        self.accounts[username_key(account.username)] = account
         self.holders |= dict.fromkeys(keys_of(account), account)
 
     def release(self, account: Account) -> None:
         """Remember that an account has given up its name and keys; they are retired."""
-        self.accounts.pop(account_key(account.username), None)
+        self.accounts.pop(username_key(account.username), None)
         for place in keys_of(account):
             self.holders.pop(place, None)
             self.retired[place] = account.id
@@ -92,7 +92,7 @@ def _touches(candidates: list[Account]) -> ColumnElement[bool]:
     keys = [place for account in candidates for place in keys_of(account)]
     return or_(
         columns.id.in_([account.id for account in candidates]),
-        columns.username_key.in_([account_key(account.username) for account in candidates]),
+        columns.username_key.in_([username_key(account.username) for account in candidates]),
         *(
             columns[kind].in_([value for key_kind, value in keys if key_kind == kind])
             for kind in KEY_KINDS

@@ -20,7 +20,7 @@ from worksgate.directory.occupancy import KEY_KINDS
 from worksgate.directory.recording import write_events
 from worksgate.directory.verbs import Connections, finished
 from worksgate.sources import Person
-from worksgate.throttle import account_key
+from worksgate.usernames import username_key
 
 _MAX_LISTED = 10_000
 
@@ -87,7 +87,7 @@ class People:
         """All whose username, works account, external key or subject this is, in any spelling."""
         columns = _TABLE.c
         matches = or_(
-            columns.username_key == account_key(name),
+            columns.username_key == username_key(name),
             columns.works_account == name.strip().lower(),
             columns.external_key == name,
             columns.subject_id == name,
@@ -168,7 +168,7 @@ def _values(source: str, person: Person) -> dict[str, Any]:
         "subject_id": person.subject_id,
         "source": source,
         "username": person.username,
-        "username_key": account_key(person.username),
+        "username_key": username_key(person.username),
         "name": person.name,
         "external_key": person.external_key,
         "works_account": person.works_account,

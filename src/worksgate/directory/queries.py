@@ -21,7 +21,7 @@ from worksgate.audit_rows import encoded
 from worksgate.directory import SUBJECT_PREFIX, Account, schema
 from worksgate.directory.rows import account_from, client_from, event_from
 from worksgate.oauth.model import Client
-from worksgate.throttle import account_key
+from worksgate.usernames import username_key
 
 _IDS_AT_ONCE = 500
 
@@ -42,7 +42,7 @@ async def find_client(connection: AsyncConnection, name_or_id: str) -> Client | 
     found = await _clients(
         connection,
         select(schema.clients).where(
-            or_(columns.client_id == name_or_id, columns.name_key == account_key(name_or_id))
+            or_(columns.client_id == name_or_id, columns.name_key == username_key(name_or_id))
         ),
     )
     by_id = [client for client in found if client.client_id == name_or_id]
@@ -51,7 +51,7 @@ async def find_client(connection: AsyncConnection, name_or_id: str) -> Client | 
 
 async def find_account(connection: AsyncConnection, username: str) -> Account | None:
     """The account with this name in any spelling."""
-    return await _account(connection, _BY_USERNAME, account_key(username))
+    return await _account(connection, _BY_USERNAME, username_key(username))
 
 
 async def find_account_by_id(connection: AsyncConnection, account_id: str) -> Account | None:

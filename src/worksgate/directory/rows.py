@@ -21,7 +21,7 @@ from worksgate.oauth.model import (
     SessionKeyCheck,
     UserKey,
 )
-from worksgate.throttle import account_key
+from worksgate.usernames import username_key
 
 ENUMS: Mapping[str, type[StrEnum]] = {
     "profile": Profile,
@@ -54,7 +54,7 @@ def account_values(account: Account) -> dict[str, Any]:
     return {
         **values,
         "groups": list(account.groups),
-        "username_key": account_key(account.username),
+        "username_key": username_key(account.username),
     }
 
 
@@ -69,7 +69,7 @@ def client_values(client: Client) -> dict[str, Any]:
     values = {name: getattr(client, name) for name in _CLIENT_FIELDS}
     values |= {name: values[name].value for name in ENUMS}
     values |= {name: list(values[name]) for name in LISTS}
-    return {**values, "name_key": account_key(client.name)}
+    return {**values, "name_key": username_key(client.name)}
 
 
 def secret_values(client_id: str, secret: ClientSecret) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The tables, as the code sees them; ``migrations`` makes them, and a test holds the two together.
 
 Times are seconds since the epoch. Text that must be unique in any spelling has a ``…_key`` column
-beside it with ``throttle.account_key`` of it. Only types that SQLite and PostgreSQL share.
+beside it with ``usernames.username_key`` of it. Only types that SQLite and PostgreSQL share.
 """
 
 from sqlalchemy import (

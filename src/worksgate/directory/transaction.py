@@ -15,7 +15,7 @@ from worksgate.directory.rows import (
     secret_values,
 )
 from worksgate.oauth.model import Client
-from worksgate.throttle import account_key
+from worksgate.usernames import username_key
 
 
 class Transaction:
@@ -92,7 +92,7 @@ class Transaction:
         table = schema.clients
         holder = await self._connection.scalar(
             select(table.c.name).where(
-                table.c.name_key == account_key(client.name), table.c.client_id != client.client_id
+                table.c.name_key == username_key(client.name), table.c.client_id != client.client_id
             )
         )
         if holder is not None:

@@ -16,7 +16,7 @@ from worksgate.directory.app_passwords import AppPassword, AppPasswordRows
 from worksgate.directory.audit_log import log_events
 from worksgate.factors.codes import clean_name, grouped, new_code, read_code
 from worksgate.factors.model import Holder, TooMany
-from worksgate.throttle import account_key
+from worksgate.usernames import username_key
 
 LENGTH = 24
 """Characters, of five bits each."""
@@ -89,7 +89,7 @@ class AppPasswords:
         if found is None:
             return None
         names = await self._rows.names_of(found.subject_id)
-        if account_key(username) not in map(account_key, names):
+        if username_key(username) not in map(username_key, names):
             return None
         await self._note_use(found, now)
         return found.subject_id

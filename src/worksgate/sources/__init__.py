@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
+from worksgate.outages import Unavailable
 
-class SourceUnavailable(Exception):
+
+class SourceUnavailable(Unavailable):
     """The source cannot say who this is: it is down, slow or overloaded."""
 
 

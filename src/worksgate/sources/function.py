@@ -27,7 +27,7 @@ from worksgate.bounded_pool import BoundedPool, PoolFull
 from worksgate.credentials import normalise_password
 from worksgate.oauth.user_info import check_external_key, check_works_account
 from worksgate.sources import Authenticate, Person, PersonDisabled, SourceUnavailable
-from worksgate.throttle import account_key
+from worksgate.usernames import username_key
 
 _FIELDS = frozenset(("id", "username", "name", "external_key", "works_account", "email", "groups"))
 
@@ -151,7 +151,7 @@ def _read(answer: Any, source: str) -> Person:
     if unknown:
         raise ValueError(f"a person has no {', '.join(unknown)}")
     username = _text(answer, "username") or ""
-    subject = _text(answer, "id") or account_key(username)
+    subject = _text(answer, "id") or username_key(username)
     return Person(
         subject_id=f"{source}:{subject}",
         username=username,
@@ -199,7 +199,7 @@ def imported(place: str) -> tuple[Authenticate, Find | None]:
 
 def _is_worth_asking(username: str, password: str) -> bool:
     """An empty password must reach nobody: many directories take it for an anonymous bind."""
-    if not account_key(username) or not username.isprintable() or password.startswith("\0"):
+    if not username_key(username) or not username.isprintable() or password.startswith("\0"):
         return False
     try:
         normalise_password(password)

@@ -27,7 +27,7 @@ from worksgate.source_settings.common import common_problems
 from worksgate.source_settings.ldap import LdapSettings
 from worksgate.sources import Person, SourceFinding, SourceUnavailable
 from worksgate.sources.circuit import Circuit
-from worksgate.throttle import account_key
+from worksgate.usernames import username_key
 
 if TYPE_CHECKING:
     from worksgate.sources.ldap_connection import Budget
@@ -220,7 +220,7 @@ def _is_worth_asking(username: str, password: str) -> bool:
     A bind with an empty password succeeds as anonymous on many servers, and some read no further
     than the first NUL (R-61).
     """
-    if not account_key(username) or len(username) > _MAX_USERNAME or not username.isprintable():
+    if not username_key(username) or len(username) > _MAX_USERNAME or not username.isprintable():
         return False
     try:
         normalise_password(password)

@@ -17,7 +17,7 @@ from worksgate.oauth.user_info import check_external_key, check_works_account
 from worksgate.source_settings.ldap import GroupNames, LdapSettings
 from worksgate.sources import Person
 from worksgate.sources.ldap_connection import BindAnswer, Entry
-from worksgate.throttle import account_key
+from worksgate.usernames import username_key
 
 MATCHING_RULE_IN_CHAIN = "1.2.840.113556.1.4.1941"
 """Active Directory's rule that follows groups within groups."""
@@ -192,9 +192,9 @@ def answers_to(entry: Entry, settings: LdapSettings, typed: Sequence[str]) -> bo
     the throttle, which counts by name (R-78).
     """
     attributes = _compared_attributes(settings.user_filter_used)
-    keys = {account_key(each) for each in typed}
+    keys = {username_key(each) for each in typed}
     values = (value for attribute in attributes for value in entry.texts(attribute))
-    return not attributes or any(account_key(value) in keys for value in values)
+    return not attributes or any(username_key(value) in keys for value in values)
 
 
 def user_condition(settings: LdapSettings, username: str, bind_name: str) -> str:
@@ -266,7 +266,7 @@ def dn_key(dn: str) -> tuple[tuple[str, str], ...]:
         parts = parse_dn(dn, strip=True)
     except (LDAPInvalidDnError, IndexError):
         return (("", dn.casefold()),)
-    return tuple((kind.lower(), account_key(_unescaped(value))) for kind, value, _ in parts)
+    return tuple((kind.lower(), username_key(_unescaped(value))) for kind, value, _ in parts)
 
 
 def _group_names(dns: Iterable[str], settings: LdapSettings) -> Iterable[str]:

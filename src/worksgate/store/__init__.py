@@ -25,12 +25,13 @@ import msgspec
 
 from worksgate.measures import StoreFigures
 from worksgate.oauth.model import AccessToken, Artifact, Redeemable, RefreshToken
+from worksgate.outages import Unavailable
 
 A = TypeVar("A", bound=Artifact)
 R = TypeVar("R", bound=Redeemable)
 
 
-class StoreUnavailable(Exception):
+class StoreUnavailable(Unavailable):
     """The store cannot answer: it is overloaded, locked, full or gone."""
 
     def __init__(self, detail: str, *, outcome_unknown: bool = False) -> None:

@@ -23,7 +23,6 @@ from worksgate.account_values import (
     Visitor,
     WrongCode,
 )
-from worksgate.credentials import HashingBusy
 from worksgate.factors import FactorRefused, KnownPasskey, TooMany
 from worksgate.password_policy import WeakPassword
 from worksgate.rate_limited_warning import RateLimitedWarning
@@ -319,7 +318,7 @@ class AccountHandlers:
             return redirect(self._forms.links(view)(done=Done.LOST))
         except NotOffered:
             return self._login_pages.notice(view, Notice.NOT_FOUND, 404)
-        except (*OUTAGES, HashingBusy) as outage:
+        except OUTAGES as outage:
             self._unavailable.tell(view.path, str(outage) or "no answer in time")
             return self._login_pages.notice(view, Notice.UNAVAILABLE, 503)
 

@@ -19,9 +19,9 @@ from worksgate.directory import DirectoryUnavailable
 from worksgate.measures import GONE
 from worksgate.oauth.errors import TemporarilyUnavailable
 from worksgate.oauth.model import ErrorStyle
+from worksgate.outages import Unavailable
 from worksgate.provider import IdentityProvider
 from worksgate.settings import Settings
-from worksgate.store import StoreUnavailable
 from worksgate.watching.figures import Figures
 from worksgate.web.body import Disconnected
 from worksgate.web.crashes import report
@@ -301,7 +301,7 @@ def _report_start(error: Exception) -> None:
 
 
 def _outage_of(error: Exception) -> str | None:
-    return str(error) if isinstance(error, StoreUnavailable | DirectoryUnavailable) else None
+    return str(error) if isinstance(error, Unavailable) else None
 
 
 def _as_metrics(watch: Watcher | None, page: bytes) -> Response:

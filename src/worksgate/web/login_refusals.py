@@ -9,6 +9,7 @@ from worksgate.credentials import HashingBusy
 from worksgate.directory import DirectoryUnavailable
 from worksgate.login_transaction import ExpiredTransaction, ForgedTransaction, LoginTransaction
 from worksgate.oauth.errors import AuthorizationError, BadRedirectUri, UnknownClient
+from worksgate.outages import Unavailable
 from worksgate.password_policy import WeakPassword
 from worksgate.provider import IdentityProvider
 from worksgate.rate_limited_warning import RateLimitedWarning
@@ -41,7 +42,7 @@ from worksgate.web.pages import Notice, Problem
 from worksgate.web.view import View
 from worksgate.web.wording import WEAKNESSES
 
-OUTAGES = (StoreUnavailable, DirectoryUnavailable, SourceUnavailable, TimeoutError)
+OUTAGES = (Unavailable, TimeoutError)
 
 _ENDINGS = (
     AuthorizationError,
@@ -80,7 +81,7 @@ _WRONG_FACTORS: Mapping[ProofKind, Problem] = {
 _WRONG_ANSWERS = (WrongFactor, WeakPassword)
 """What leads to the same step again."""
 
-ANSWERED_WITHOUT_FORM = (*_ENDINGS, *OUTAGES, HashingBusy)
+ANSWERED_WITHOUT_FORM = (*_ENDINGS, *OUTAGES)
 """What can go wrong where there is no form yet, or none of ours."""
 
 FORM_REFUSALS: tuple[type[Exception], ...] = (*_ENDINGS, *_WRONG_ANSWERS, *_PROBLEMS)

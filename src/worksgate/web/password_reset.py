@@ -14,7 +14,6 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from worksgate.credentials import HashingBusy
 from worksgate.password_policy import WeakPassword
 from worksgate.password_reset import RESET_PATH, TOKEN_PARAMETER, LinkNotValid, PasswordReset
 from worksgate.rate_limited_warning import RateLimitedWarning
@@ -106,7 +105,7 @@ class PasswordResetHandlers:
                 return await self._change(view, form)
         except FormRefused as refused:
             return self._say(view, FORM_TOO_OLD, refused.status, "")
-        except (*OUTAGES, HashingBusy) as outage:
+        except OUTAGES as outage:
             return self._out_of_order(view, outage)
 
     async def _change(self, view: View, form: Mapping[str, str]) -> Response:

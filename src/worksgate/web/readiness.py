@@ -12,9 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from worksgate.directory import DirectoryUnavailable
 from worksgate.measures import SourceFigures
-from worksgate.store import StoreUnavailable
+from worksgate.outages import Unavailable
 from worksgate.web.crashes import report
 
 Check = Callable[[], Awaitable[object]]
@@ -105,7 +104,7 @@ class Readiness:
                 await self._checks[name]()
         except TimeoutError:
             return TOO_SLOW, f"no answer in {self._patience:g} seconds"
-        except (StoreUnavailable, DirectoryUnavailable) as outage:
+        except Unavailable as outage:
             return UNAVAILABLE, str(outage)
         except Exception as error:  # nobody foresaw it
             report("readiness.failed", error, check=name)
