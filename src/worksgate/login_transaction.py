@@ -14,6 +14,7 @@ from typing import Self
 from itsdangerous import BadData, Signer, URLSafeSerializer
 
 from worksgate.credentials import digest, new_ordered_id, storage_key
+from worksgate.derived_keys import derived_key
 from worksgate.oauth.authorization import TRANSACTION_LIFETIME, AuthorizationRequest
 from worksgate.oauth.issuing import authorization_code
 from worksgate.oauth.model import AuthorizationCode, Client, LoginKind, SpentTransaction
@@ -135,14 +136,24 @@ class LoginTransaction:
         )
 
 
+def signer(key: bytes, purpose: str) -> Signer:
+    """HMAC-SHA256 under the key for this purpose."""
+    return Signer(derived_key(key, purpose), digest_method=sha256)
+
+
 class TransactionSigner:
-    """Writes transactions into forms and reads them back; also signs the device cookie."""
+    """Writes transactions into forms and reads them back; also signs the device cookie.
+
+    All by HMAC-SHA256, each purpose under a key of its own (R-133).
+    """
 
     def __init__(self, key: bytes) -> None:
-        self._serializer: URLSafeSerializer = URLSafeSerializer(key, salt="worksgate.login")
-        self._anti_forgery = Signer(key, salt="worksgate.anti-forgery")
-        self._device = Signer(key, salt="worksgate.device")
-        self._passkey = Signer(key, salt="worksgate.passkey", digest_method=sha256)
+        self._serializer: URLSafeSerializer = URLSafeSerializer(
+            derived_key(key, "login transaction"), signer_kwargs={"digest_method": sha256}
+        )
+        self._anti_forgery = signer(key, "anti-forgery token of a login")
+        self._device = signer(key, "device cookie")
+        self._passkey = signer(key, "passkey challenge")
 
     def sign(self, transaction: LoginTransaction) -> str:
         """The text for the form field ``txn``."""

@@ -62,8 +62,10 @@ def test_ids_are_found_in_words_and_in_names() -> None:
 
 @pytest.mark.parametrize(("letter", "last"), [("R", 110), ("I", 8), ("F", 33)])
 def test_every_id_is_defined_once(letter: str, last: int) -> None:
+    """Those of the list that the project began with, and what was added since."""
     found = re.findall(rf"^\| ({letter}-\d+) \|", doc("security.md") + doc("faults.md"), re.M)
-    assert sorted(found) == sorted(_id(letter, str(number)) for number in range(1, last + 1))
+    assert len(found) == len(set(found))
+    assert {_id(letter, str(number)) for number in range(1, last + 1)} <= set(found)
 
 
 def test_every_id_that_is_cited_is_defined() -> None:

@@ -1,16 +1,15 @@
 """Anti-forgery tokens of forms that belong to no login transaction (R-21)."""
 
 import hmac
-from hashlib import sha256
 
-from itsdangerous import Signer
+from worksgate.login_transaction import signer
 
 
 class AntiForgery:
     """Makes tokens that are right in one browser, or in one session: the one with the secret."""
 
     def __init__(self, key: bytes) -> None:
-        self._signer = Signer(key, salt="worksgate.account", digest_method=sha256)
+        self._signer = signer(key, "anti-forgery token of an account")
 
     def token(self, secret: str) -> str:
         """The text for the form field ``csrf``."""

@@ -1,0 +1,78 @@
+"""What the server signs, it signs by HMAC-SHA256, each purpose under a key of its own."""
+
+import base64
+import hashlib
+import hmac
+
+import pytest
+from itsdangerous import Signer, URLSafeSerializer
+
+from worksgate.derived_keys import derived_key
+from worksgate.login_transaction import ForgedTransaction, LoginTransaction, TransactionSigner
+from worksgate.web.anti_forgery import AntiForgery
+
+KEY = bytes(range(32))
+NOW = 1_700_000_000.0
+TRANSACTION = LoginTransaction.begin_for_account("https://sso.example.com/account", "browser", NOW)
+
+
+def mac_bytes(signature: str) -> int:
+    return len(base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4)))
+
+
+def every_signature(key: bytes) -> dict[str, str]:
+    """All that is signed for one transaction, device and session."""
+    signer = TransactionSigner(key)
+    return {
+        "transaction": signer.sign(TRANSACTION).rpartition(".")[2],
+        "anti-forgery": signer.anti_forgery_token(TRANSACTION, "browser"),
+        "device": signer.sign_device("hanako", "device"),
+        "passkey": signer.passkey_challenge(TRANSACTION),
+        "account": AntiForgery(key).token("browser"),
+    }
+
+
+def test_r133_every_signature_is_an_hmac_sha256() -> None:
+    assert {mac_bytes(each) for each in every_signature(KEY).values()} == {32}
+
+
+@pytest.mark.parametrize("salt", ["worksgate.login", ""])
+def test_r133_a_transaction_signed_with_sha1_is_refused(salt: str) -> None:
+    text = TransactionSigner(KEY).sign(TRANSACTION)
+    payload = text.rpartition(".")[0]
+    for key in (KEY, derived_key(KEY, "login transaction")):
+        serializer = URLSafeSerializer(key, salt=salt or b"itsdangerous")
+        with_sha1 = serializer.make_signer(serializer.salt).sign(payload).decode()
+        assert mac_bytes(with_sha1.rpartition(".")[2]) == 20
+        with pytest.raises(ForgedTransaction):
+            TransactionSigner(KEY).read_kept(with_sha1, "browser", NOW)
+
+
+def test_r133_tokens_and_device_cookies_signed_with_sha1_are_refused() -> None:
+    signer, account = TransactionSigner(KEY), AntiForgery(KEY)
+    transaction = signer.sign(TRANSACTION)
+    text = f"{TRANSACTION.id}.browser"
+    token = Signer(KEY, salt="worksgate.anti-forgery").get_signature(text).decode()
+    with pytest.raises(ForgedTransaction):
+        signer.read(transaction, token, "browser", NOW)
+    device = Signer(KEY, salt="worksgate.device").get_signature("hanako\ndevice").decode()
+    assert not signer.knows_device("hanako", "device", device)
+    other = Signer(KEY, salt="worksgate.account").get_signature("browser").decode()
+    assert not account.is_right(other, "browser")
+
+
+def test_r133_no_two_purposes_share_a_key() -> None:
+    """The same text, signed for one purpose, is right for no other."""
+    signer, account = TransactionSigner(KEY), AntiForgery(KEY)
+    text = "hanako\ndevice"
+    assert not signer.knows_device("hanako", "device", account.token(text))
+    assert account.token(text) != signer.sign_device("hanako", "device")
+    purposes = ("login transaction", "device cookie", "passkey challenge")
+    assert len({derived_key(KEY, each) for each in purposes} | {KEY}) == 4
+
+
+def test_r133_a_derived_key_is_hkdf_sha256_of_rfc_5869() -> None:
+    extracted = hmac.digest(bytes(32), KEY, "sha256")
+    expanded = hmac.digest(extracted, b"worksgate device cookie\x01", "sha256")
+    assert derived_key(KEY, "device cookie") == expanded
+    assert len(expanded) == hashlib.sha256().digest_size
