@@ -1,9 +1,12 @@
 """The project as a whole: what it is made of, and what must not slip into it."""
 
+import ast
 import os
 import re
 import subprocess
+import sys
 import tomllib
+from collections.abc import Iterator
 from fnmatch import fnmatch
 from importlib import metadata
 from pathlib import Path
@@ -78,6 +81,31 @@ def test_r109_what_pyproject_asks_for_is_pinned() -> None:
         assert entry.specifier.contains(version), f"{entry} is not {version}: run tools/lock"
     develop = {Requirement(line).name for line in PYPROJECT["dependency-groups"]["dev"]}
     assert set(map(canonicalize_name, develop)) <= names_and_versions("dev.txt").keys()
+
+
+def imported_by(file: Path) -> Iterator[str]:
+    """The top-level packages that a module imports, wherever in it."""
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module.partition(".")[0]
+
+
+def test_r109_what_the_program_imports_is_declared() -> None:
+    """What comes along with something else today may come along no more tomorrow."""
+    project = PYPROJECT["project"]
+    optional = [line for lines in project["optional-dependencies"].values() for line in lines]
+    lines = [*project["dependencies"], *optional]
+    declared = {canonicalize_name(Requirement(line).name) for line in lines}
+    providers = metadata.packages_distributions()
+    imported = {name for file in (ROOT / "src").rglob("*.py") for name in imported_by(file)}
+    undeclared = {
+        name
+        for name in imported - sys.stdlib_module_names - {"worksgate"}
+        if declared.isdisjoint(map(canonicalize_name, providers.get(name, [])))
+    }
+    assert undeclared == set()
 
 
 def test_people_run_what_the_developers_tested() -> None:

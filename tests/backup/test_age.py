@@ -1,12 +1,14 @@
 """Encryption in the age format: whole or refused, and readable by another implementation."""
 
 import io
+import os
 from itertools import pairwise
 
 import pyrage  # type: ignore[import-untyped]  # pyrage has no types
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from worksgate.backup import BackupError
+from worksgate.backup import BackupError, age
 from worksgate.backup.age import Decrypting, Encrypting
 
 PASSPHRASE = b"several words do well"
@@ -103,3 +105,62 @@ def test_a_file_that_asks_for_hours_of_computing_is_refused_at_once() -> None:
 
 def test_two_files_with_one_passphrase_have_nothing_in_common() -> None:
     assert encrypted(b"data")[30:] != encrypted(b"data")[30:]
+
+
+# What the format forbids though every tag in it is right (C2SP age, sections "Payload" and
+# "scrypt recipient stanza")
+
+
+def by_the_letter(
+    data: bytes, *, file_key_bytes: int = 16, with_empty_last_piece: bool = False
+) -> bytes:
+    """A file of somebody who knows the passphrase, and keeps to the format or not."""
+    file_key, salt, nonce = (os.urandom(size) for size in (file_key_bytes, 16, 16))
+    wrapped = age._wrapping(PASSPHRASE, salt, 4).encrypt(age._NONCE, file_key, None)
+    header = b"%s\n-> scrypt %s 4\n%s\n---" % (
+        age.MAGIC,
+        age._encoded(salt),
+        age._encoded(wrapped),
+    )
+    cipher = ChaCha20Poly1305(age._derived(file_key, nonce, b"payload"))
+    pieces = [data[start : start + PIECE] for start in range(0, len(data), PIECE)] or [b""]
+    if with_empty_last_piece:
+        pieces.append(b"")
+    sealed = [
+        cipher.encrypt(age._piece_nonce(number, last=number == len(pieces) - 1), piece, None)
+        for number, piece in enumerate(pieces)
+    ]
+    mac = age._encoded(age._mac(file_key, header).finalize())
+    return b"%s %s\n%s%s" % (header, mac, nonce, b"".join(sealed))
+
+
+def foreign_software_reads(data: bytes) -> bytes | None:
+    try:
+        read: bytes = pyrage.passphrase.decrypt(data, PASSPHRASE.decode())
+    except pyrage.DecryptError:
+        return None
+    return read
+
+
+@pytest.mark.parametrize("size", [0, 1, PIECE, 2 * PIECE])
+def test_what_keeps_to_the_letter_is_read_by_us_and_by_another_implementation(size: int) -> None:
+    data = by_the_letter(some(size))
+    assert decrypted(data) == foreign_software_reads(data) == some(size)
+
+
+@pytest.mark.parametrize("size", [0, PIECE, 3 * PIECE])
+def test_an_empty_last_piece_is_refused_as_another_implementation_refuses_it(size: int) -> None:
+    data = by_the_letter(some(size), with_empty_last_piece=True)
+    assert foreign_software_reads(data) is None
+    with pytest.raises(BackupError, match="damaged"):
+        decrypted(data)
+
+
+@pytest.mark.parametrize("file_key_bytes", [0, 15, 17, 32])
+def test_a_file_key_of_another_length_is_refused_as_another_implementation_refuses_it(
+    file_key_bytes: int,
+) -> None:
+    data = by_the_letter(b"data", file_key_bytes=file_key_bytes)
+    assert foreign_software_reads(data) is None
+    with pytest.raises(BackupError, match="damaged"):
+        decrypted(data)

@@ -36,6 +36,7 @@ _MOST_WORK = 20
 
 _PIECE = 64 * 1024
 _TAG = 16
+_FILE_KEY = 16
 _NONCE = bytes(12)
 _LONGEST_LINE = 256
 _SCRYPT = re.compile(rb"-> scrypt ([A-Za-z0-9+/]{22}) ([1-9][0-9]?)")
@@ -51,7 +52,7 @@ class Encrypting(BufferedIOBase):
 
     def __init__(self, to: BinaryIO, passphrase: bytes, *, work_factor: int | None = None) -> None:
         work_factor = work_factor or WORK_FACTOR
-        file_key, salt, nonce = os.urandom(16), os.urandom(16), os.urandom(16)
+        file_key, salt, nonce = os.urandom(_FILE_KEY), os.urandom(16), os.urandom(16)
         wrapped = _wrapping(passphrase, salt, work_factor).encrypt(_NONCE, file_key, None)
         header = b"%s\n-> scrypt %s %d\n%s\n---" % (
             MAGIC,
@@ -124,6 +125,8 @@ class Decrypting(BufferedIOBase):
             self._clear = self._cipher.decrypt(nonce, piece, None)
         except (InvalidTag, ValueError):
             raise BackupError(_DAMAGED) from None
+        if not self._clear and self._number:  # only of nothing at all is the last piece empty
+            raise BackupError(_DAMAGED)
         self._number += 1
         return bool(self._clear)
 
@@ -138,9 +141,12 @@ def _read_header(source: BinaryIO, passphrase: bytes) -> bytes:
     work_factor = int(stanza[2])
     if work_factor > _MOST_WORK:
         raise BackupError("the backup asks for more computing than any that Worksgate has written")
+    wrapped = _decoded(lines[2])
+    if len(wrapped) != _FILE_KEY + _TAG:  # before it is decrypted, as the format demands
+        raise BackupError(_DAMAGED)
     wrapping = _wrapping(passphrase, _decoded(stanza[1]), work_factor)
     try:
-        file_key = wrapping.decrypt(_NONCE, _decoded(lines[2]), None)
+        file_key = wrapping.decrypt(_NONCE, wrapped, None)
     except (InvalidTag, ValueError):
         raise BackupError("the passphrase is not the one of this backup") from None
     try:
