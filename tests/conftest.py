@@ -1,17 +1,14 @@
 """Fixtures for all rooms."""
 
-import logging
-import os
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
+from hypothesis import settings
 from tests.installation import Installation, installed
-
-from worksgate import log
-from worksgate.settings import Settings
+from tests.log_file import log_file
+from tests.unhurried import real_deadlines, unhurried_database
 
 
 @pytest.hookimpl(wrapper=True)
@@ -29,6 +26,18 @@ def _encodable(data: Any) -> Any:
         case list() | tuple():
             return type(data)(map(_encodable, data))
     return data
+
+
+settings.register_profile("worksgate", deadline=None)  # no test is a benchmark
+settings.load_profile("worksgate")
+
+
+@pytest.fixture(autouse=True)
+def _deadlines(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No test fails because the machine is busy, unless it is about a deadline."""
+    is_about_them = request.node.get_closest_marker("deadlines") is not None
+    with real_deadlines() if is_about_them else unhurried_database():
+        yield
 
 
 @pytest.fixture
@@ -53,23 +62,7 @@ async def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
 
 
 @pytest.fixture
-def logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
+def logged(tmp_path: Path) -> Iterator[Callable[[], str]]:
     """What has been logged until it is called, whatever a test before has configured."""
-    file = tmp_path / "logged"
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT)
-    root_level = logging.getLogger().level
-    monkeypatch.setattr(log, "_lines", None)
-    log.configure(Settings(log_format="json"), to=descriptor)
-
-    def read() -> str:
-        assert log.flush()
-        return file.read_text("utf-8")
-
-    yield read
-    log.close()
-    os.close(descriptor)
-    structlog.reset_defaults()
-    logging.getLogger().setLevel(root_level)
-    for handler in list(logging.getLogger().handlers):
-        if isinstance(handler, log._Handler):
-            logging.getLogger().removeHandler(handler)
+    with log_file(tmp_path) as configure:
+        yield configure()

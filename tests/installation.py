@@ -8,7 +8,7 @@ import re
 import sqlite3
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import httpx2
 from tests.databases import query, url_of
+from tests.unhurried import answer_deadline, long_deadlines_allowed
 
 from worksgate.administration import Administration, NewClient
 from worksgate.audit import AuditEvent
@@ -24,6 +25,7 @@ from worksgate.oauth.errors import OAuthError
 from worksgate.provider import IdentityProvider
 from worksgate.server import with_trusted_proxies
 from worksgate.settings import Settings
+from worksgate.sources import Source
 from worksgate.web.application import Application
 
 PUBLIC_URL = "https://sso.example.com"
@@ -198,7 +200,7 @@ class Installation:
     @asynccontextmanager
     async def another_node(self) -> AsyncIterator["Installation"]:
         """The same installation as a second process on the same database serves it."""
-        application = create_app(self.settings, clock=self.clock)
+        application = application_of(self.settings, clock=self.clock)
         await application.start()
         node = replace(self, application=application, _http=[])
         try:
@@ -315,6 +317,17 @@ async def _template() -> Template:
     return _templates[0]
 
 
+def application_of(
+    settings: Settings,
+    *,
+    sources: Sequence[Source] | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Application:
+    """The application, which may have a deadline that is allowed in tests alone."""
+    with long_deadlines_allowed():
+        return create_app(settings, sources=sources, clock=clock)
+
+
 async def prepared(
     folder: Path, *, public_url: str = PUBLIC_URL, **settings: object
 ) -> tuple[Settings, NewClient]:
@@ -340,14 +353,15 @@ async def installed(
     folder: Path, *, public_url: str = PUBLIC_URL, path: str = "", **settings: object
 ) -> AsyncIterator[Installation]:
     """Worksgate on a database in ``folder``; ``path`` is where it is mounted."""
-    chosen, client = await prepared(folder, public_url=public_url + path, **settings)
+    unhurried = {"answer_deadline": answer_deadline(), **settings}
+    chosen, client = await prepared(folder, public_url=public_url + path, **unhurried)
     clock = Clock()
     async with AsyncExitStack() as stack:
         administration = await stack.enter_async_context(
             open_administration(chosen, actor="test", clock=clock)
         )
         client = replace(client, urls=administration.urls(client.client.client_id))
-        application = create_app(chosen, clock=clock)
+        application = application_of(chosen, clock=clock)
         await application.start()
         stack.push_async_callback(application.close)
         installation = Installation(chosen, application, administration, clock, client, path)

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from worksgate.bootstrap import create_app
+from tests.installation import application_of
+
 from worksgate.server import with_trusted_proxies
 from worksgate.serving.process import Server
 from worksgate.serving.protocol import ServerConfig
@@ -66,7 +67,7 @@ def served(
     if tls_cert is not None and tls_key is not None:
         certificate = Certificate(CertificateFiles(tls_cert, tls_key))
     config = server_config(
-        lambda: with_trusted_proxies(create_app(settings), settings.trusted_proxies),
+        lambda: with_trusted_proxies(application_of(settings), settings.trusted_proxies),
         settings,
         refusals_of=Refusals.of,
         certificate=certificate,

@@ -226,8 +226,12 @@ def _one_of(*choices: str) -> Callable[[Any], Any]:
     return check
 
 
+LINE_WORKS_WAITS = 3.0
+"""Seconds that LINE WORKS waits for an answer."""
+
+
 def _answer_deadline(value: float) -> float:
-    if not 0 < value < 3:
+    if not 0 < value < LINE_WORKS_WAITS:
         raise ValueError("must be more than 0 and less than 3, for LINE WORKS waits 3 seconds")
     return value
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import structlog
+from tests.log_file import log_file
 
 from worksgate import log
 from worksgate.settings import Settings
@@ -19,27 +20,8 @@ HOSTILE = 'a\nlevel=info\r\x1b[2J\x00\x7f\x85\u2028\u202e\ufeff\ud800 "山田"'
 @pytest.fixture
 def written(tmp_path: Path) -> Iterator[Callable[..., Callable[[], str]]]:
     """Configure the log onto a file; calling it returns what has been written."""
-    file = tmp_path / "log"
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT)
-    root_level = logging.getLogger().level
-
-    def configure(**settings: Any) -> Callable[[], str]:
-        log.configure(Settings(**{"log_format": "json", **settings}), to=descriptor)
-
-        def read() -> str:
-            assert log.flush()
-            return file.read_text("utf-8")
-
-        return read
-
-    yield configure
-    log.close()
-    os.close(descriptor)
-    structlog.reset_defaults()
-    logging.getLogger().setLevel(root_level)
-    for handler in list(logging.getLogger().handlers):
-        if isinstance(handler, log._Handler):
-            logging.getLogger().removeHandler(handler)
+    with log_file(tmp_path) as configure:
+        yield configure
 
 
 def test_r105_hostile_text_stays_inside_its_json_line(written: Any) -> None:

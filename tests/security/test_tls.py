@@ -13,6 +13,7 @@ import httpx2
 import pytest
 from tests.installation import prepared
 from tests.served import Served, listening, read_all, served
+from tests.unhurried import PATIENT
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,9 @@ def server(
     cert, key = certificate
     with listening() as listener:
         url = "https://{}:{}".format(*listener.getsockname())
-        chosen, _ = asyncio.run(prepared(tmp_path_factory.mktemp("tls"), public_url=url))
+        chosen, _ = asyncio.run(
+            prepared(tmp_path_factory.mktemp("tls"), public_url=url, answer_deadline=PATIENT)
+        )
         with served(listener, chosen, tls_cert=cert, tls_key=key) as running:
             yield running
 

@@ -13,6 +13,7 @@ import pytest
 from tests.databases import query
 from tests.installation import prepared
 from tests.served import Served, listening, read_all, served
+from tests.unhurried import PATIENT
 
 import worksgate.serving.protocol
 import worksgate.web.body
@@ -31,7 +32,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     patch.setattr(worksgate.web.body, "BODY_TIMEOUT", PATIENCE)
     with listening() as listener, patch.context():
         url = "http://{}:{}".format(*listener.getsockname())
-        chosen, _ = asyncio.run(prepared(tmp_path_factory.mktemp("wire"), public_url=url))
+        chosen, _ = asyncio.run(
+            prepared(tmp_path_factory.mktemp("wire"), public_url=url, answer_deadline=PATIENT)
+        )
         with served(listener, chosen) as running:
             yield running
     patch.undo()

@@ -695,6 +695,7 @@ async def test_an_unknown_code_in_the_address_says_nothing(installation: Install
     assert 'role="status"' not in response.text
 
 
+@pytest.mark.deadlines
 async def test_an_outage_is_told_and_ends_no_session(installation: Installation) -> None:
     browser = await signed_in(installation)
     with installation.locked():

@@ -25,12 +25,12 @@ from tests.installation import (
     PASSWORD,
     USERNAME,
     Installation,
+    application_of,
     assert_refused,
     installed,
 )
 
 from worksgate.audit import Event
-from worksgate.bootstrap import create_app
 from worksgate.credentials import storage_key
 from worksgate.oauth.errors import (
     InvalidAuthorization,
@@ -394,7 +394,7 @@ HANA = Person(subject_id="others:1", username="hana", name="Hana", external_key=
 async def with_sources(folder: Path, sources: Sequence[Source]) -> AsyncIterator[Installation]:
     async with installed(folder) as installation:
         await open_to_mail_clients(installation)
-        application = create_app(installation.settings, sources=sources)
+        application = application_of(installation.settings, sources=sources)
         await application.start()
         other = replace(installation, application=application, _http=[])
         yield other
@@ -408,6 +408,7 @@ def assert_unavailable(response: httpx2.Response) -> None:
     assert response.json() == UNAVAILABLE
 
 
+@pytest.mark.deadlines
 async def test_f18_a_source_that_hangs_is_answered_in_time(tmp_path: Path) -> None:
     async with with_sources(tmp_path, [Silent()]) as installation:
         began = time.monotonic()
@@ -415,6 +416,7 @@ async def test_f18_a_source_that_hangs_is_answered_in_time(tmp_path: Path) -> No
         assert time.monotonic() - began < installation.settings.answer_deadline + SLACK
 
 
+@pytest.mark.deadlines
 async def test_f18_people_of_other_sources_come_in_while_one_hangs(tmp_path: Path) -> None:
     async with with_sources(tmp_path, [Silent(), Colleagues()]) as installation:
         began = time.monotonic()
@@ -423,6 +425,7 @@ async def test_f18_people_of_other_sources_come_in_while_one_hangs(tmp_path: Pat
         assert time.monotonic() - began < installation.settings.answer_deadline
 
 
+@pytest.mark.deadlines
 @pytest.mark.parametrize(
     "behaviour",
     [silent, one_byte_a_second, resets_in_the_middle_of_a_bind, wrong_message_id],
@@ -463,6 +466,7 @@ async def test_an_outage_of_a_source_is_no_wrong_password(tmp_path: Path) -> Non
             assert_unavailable(await ask(installation))
 
 
+@pytest.mark.deadlines
 async def test_r52_with_the_store_locked_the_answer_comes_in_time(
     installation: Installation,
 ) -> None:

@@ -24,6 +24,7 @@ from tests.installation import (
     prepared,
 )
 from tests.served import Served, listening, served
+from tests.unhurried import PATIENT
 
 from worksgate.administration import NewClient
 from worksgate.settings import Settings
@@ -49,7 +50,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, 
     """One server for this file; its people and its client are the usual ones."""
     with listening() as listener:
         url = "http://{}:{}".format(*listener.getsockname())
-        chosen, client = asyncio.run(prepared(tmp_path_factory.mktemp("api"), public_url=url))
+        chosen, client = asyncio.run(
+            prepared(tmp_path_factory.mktemp("api"), public_url=url, answer_deadline=PATIENT)
+        )
         with served(listener, chosen) as server:
             yield server, client
 

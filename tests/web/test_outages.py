@@ -16,6 +16,7 @@ from tests.installation import (
     USERNAME,
     Installation,
     LoginPage,
+    application_of,
     assert_page,
     installed,
 )
@@ -35,6 +36,8 @@ from worksgate.store.memory import MemoryStore
 from worksgate.throttle import Throttle, ThrottlePolicy
 from worksgate.web.application import Application
 from worksgate.web.installation import Installation as Opened
+
+pytestmark = pytest.mark.deadlines
 
 DEADLINE = 2.5
 SLACK = 1.5
@@ -190,7 +193,7 @@ async def served_by(
 ) -> AsyncIterator[tuple[httpx2.AsyncClient, LoginPage]]:
     """The login page of an installation with another source of people."""
     async with installed(folder) as installation:
-        application = create_app(installation.settings, sources=[source])
+        application = application_of(installation.settings, sources=[source])
         await application.start()
         installation = replace(installation, application=application, _http=[])
         browser = installation.browser()
