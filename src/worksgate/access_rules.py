@@ -1,4 +1,4 @@
-"""Who may sign in from where and when, and whether a second factor is asked for.
+"""Who may sign in from where and when, and which factors it takes.
 
 A client has rules, one line each; the first that fits a sign-in decides, and where none fits, the
 client's ``second_factor`` holds:
@@ -6,12 +6,16 @@ client's ``second_factor`` holds:
     ACTION [CONDITION=VALUE,VALUE…] …
 
     allow network=192.0.2.0/24,2001:db8::/32
-    second_factor group="Sales Team",finance kind=web
+    require factor group="Sales Team",finance kind=web
+    require passkey group=administrators
     deny kind=app days=sat-sun timezone=Asia/Tokyo
     deny network!=192.0.2.0/24 hours=20:00-06:00
 
-``allow`` asks for no second factor, ``second_factor`` asks everybody for one, ``deny`` refuses the
-sign-in. A rule fits when all its conditions hold, and a condition holds when one of its values
+``allow`` asks for no second factor, ``require factor`` asks everybody for one, ``require passkey``
+for one that cannot be phished, ``deny`` refuses the sign-in. ``require factor`` is kept as
+``second_factor``, the word of the first release, which can be written as well.
+
+A rule fits when all its conditions hold, and a condition holds when one of its values
 does; with ``!=``, when none does.
 
 kind      web, app or imap: where the person signs in.
@@ -27,7 +31,11 @@ hours     A range such as 08:00-18:00, without its end; it may go over midnight.
 timezone  Not a condition: where days and hours are told, such as Asia/Tokyo; UTC if not said.
 
 An address that is not known closes the door rather than opening it: a condition on networks,
-negated or not, never holds then for ``allow``, and always for ``second_factor`` and ``deny``.
+negated or not, never holds then for ``allow``, and always for all others.
+
+Before a password is typed the group and the source of the person are unknown. A condition on them
+is undecided then, and so is a rule whose other conditions hold: ``decide_for_anybody`` has a
+decision only where it is the same whoever signs in.
 
 Nothing here asks a clock or a network; the time comes with the situation.
 """
@@ -59,7 +67,10 @@ _RANGE_OF_HOURS = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])-([01][0-9]|2[0-4]
 
 
 class Action(StrEnum):
-    """What happens to a sign-in; all but ``ASK`` are also the words that rules begin with."""
+    """What happens to a sign-in, from the mildest to the strictest.
+
+    All but ``ASK`` are also the words that rules begin with.
+    """
 
     ALLOW = "allow"
     """No second factor is asked for."""
@@ -67,9 +78,22 @@ class Action(StrEnum):
     """Whoever has a second factor is asked for it."""
     REQUIRE = "second_factor"
     """A second factor is asked for; whoever has none sets one up."""
+    REQUIRE_PASSKEY = "require passkey"
+    """A passkey is asked for; whoever has none sets one up."""
     DENY = "deny"
     """The sign-in is refused."""
 
+    @property
+    def strictness(self) -> int:
+        """Its place in the order: of several decisions the strictest holds."""
+        return list(Action).index(self)
+
+
+_REQUIREMENTS: Mapping[str, Action] = {
+    "factor": Action.REQUIRE,
+    "passkey": Action.REQUIRE_PASSKEY,
+}
+"""What can follow the word ``require``."""
 
 _WITHOUT_A_RULE: Mapping[SecondFactor, Action] = {
     SecondFactor.OFF: Action.ALLOW,
@@ -82,14 +106,15 @@ _WITHOUT_A_RULE: Mapping[SecondFactor, Action] = {
 class Situation:
     """A sign-in that is to be decided; ``at`` is in seconds since the epoch.
 
-    ``address`` is empty where it is not known.
+    ``address`` is empty where it is not known. ``groups`` and ``source`` are None as long as nobody
+    has said who they are.
     """
 
     kind: LoginKind
     address: str
-    groups: tuple[str, ...]
-    source: str
     at: float
+    groups: tuple[str, ...] | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,21 +156,47 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Whether a rule fits a situation, and why: a sentence for each condition that decided it."""
+    """Whether a rule fits a situation, and why: a sentence for each condition that decided it.
+
+    ``fits`` is None where that depends on who signs in, which is not known yet.
+    """
 
     rule: Rule
-    fits: bool
+    fits: bool | None
     reasons: tuple[str, ...]
 
 
 def decide(rules: Iterable[Rule], second_factor: SecondFactor, situation: Situation) -> Decision:
-    """What happens to a sign-in: the first rule that fits, else the client's ``second_factor``."""
+    """What happens to a sign-in: the first rule that fits, else the client's ``second_factor``.
+
+    Who it is must be known. Raises ValueError where a rule cannot be decided without.
+    """
+    (decision, *others) = _possible(rules, second_factor, situation)
+    if others:
+        raise ValueError("it depends on who signs in, which is not known")
+    return decision
+
+
+def decide_for_anybody(
+    rules: Iterable[Rule], second_factor: SecondFactor, situation: Situation
+) -> Decision | None:
+    """What happens to a sign-in whoever it is, or None where that depends on the person."""
+    possible = list(_possible(rules, second_factor, situation))
+    return possible[-1] if len({each.action for each in possible}) == 1 else None
+
+
+def _possible(
+    rules: Iterable[Rule], second_factor: SecondFactor, situation: Situation
+) -> Iterator[Decision]:
+    """The decisions that there can be, up to the first that no unknown can change."""
     for rule in rules:
         explanation = _explained(rule, situation)
+        if explanation.fits is not False:
+            yield Decision(rule.action, rule, explanation.reasons)
         if explanation.fits:
-            return Decision(rule.action, rule, explanation.reasons)
+            return
     reason = f"no rule fits, and the client's second_factor is {second_factor}"
-    return Decision(_WITHOUT_A_RULE[second_factor], None, (reason,))
+    yield Decision(_WITHOUT_A_RULE[second_factor], None, (reason,))
 
 
 def decide_by_texts(
@@ -158,8 +209,26 @@ def decide_by_texts(
     try:
         rules = parse_rules(texts)
     except ValueError as problem:
-        return Decision(Action.DENY, None, (f"a rule of the client cannot be read: {problem}",))
+        return _unreadable(problem)
     return decide(rules, second_factor, situation)
+
+
+def decide_for_anybody_by_texts(
+    texts: tuple[str, ...], second_factor: SecondFactor, situation: Situation
+) -> Decision | None:
+    """``decide_for_anybody`` with the rules of a client as they are kept.
+
+    If one cannot be read, nobody gets in.
+    """
+    try:
+        rules = parse_rules(texts)
+    except ValueError as problem:
+        return _unreadable(problem)
+    return decide_for_anybody(rules, second_factor, situation)
+
+
+def _unreadable(problem: ValueError) -> Decision:
+    return Decision(Action.DENY, None, (f"a rule of the client cannot be read: {problem}",))
 
 
 def explain(rules: Iterable[Rule], situation: Situation) -> tuple[Explanation, ...]:
@@ -184,9 +253,8 @@ def parse_rule(text: str, *, timezone: str = "UTC") -> Rule:
         raise ValueError(f"a rule has at most {MAX_LENGTH} characters")
     if not text.isprintable():
         raise ValueError("a rule is one line of printable characters")
-    first, *others = _words(text) or [""]
-    action = _action(first)
-    conditions = [_condition(word) for word in others]
+    action, words = _action(_words(text))
+    conditions = [_condition(word) for word in words]
     zones = [each for each in conditions if each.name == "timezone"]
     kept = _in_order(each for each in conditions if each.name != "timezone")
     return Rule(action, kept, _zone_name(zones, kept, timezone))
@@ -220,11 +288,19 @@ def _words(text: str) -> list[str]:
     return words
 
 
-def _action(word: str) -> Action:
-    if word in set(Action) - {Action.ASK}:
-        return Action(word)
-    hint = _near_miss(word, [Action.ALLOW, Action.REQUIRE, Action.DENY])
-    raise ValueError(f"{word!r} is no action: begin with allow, second_factor or deny{hint}")
+def _action(words: list[str]) -> tuple[Action, list[str]]:
+    """What a rule begins with, and the words that follow."""
+    first, *others = words or [""]
+    if first == "require":
+        what = others[0] if others else ""
+        if what not in _REQUIREMENTS:
+            hint = _near_miss(what, list(_REQUIREMENTS))
+            raise ValueError(f"'require {what}' is no action: require factor or passkey{hint}")
+        return _REQUIREMENTS[what], others[1:]
+    if first in (Action.ALLOW, Action.REQUIRE, Action.DENY):
+        return Action(first), others
+    hint = _near_miss(first, [Action.ALLOW, "require", Action.REQUIRE, Action.DENY])
+    raise ValueError(f"{first!r} is no action: begin with allow, require or deny{hint}")
 
 
 def _condition(word: str) -> Condition:
@@ -327,19 +403,29 @@ def _quoted(value: str) -> str:
 
 
 def _explained(rule: Rule, situation: Situation) -> Explanation:
-    """All reasons where the rule fits, else those for which it does not."""
+    """All reasons where the rule fits, else those for which it does not, or is undecided."""
     now = datetime.fromtimestamp(situation.at, _zone(rule.timezone))
     answers = [_answer(each, rule.action, situation, now) for each in rule.conditions]
-    fits = all(holds for holds, _ in answers)
+    fits = _all(holds for holds, _ in answers)
     reasons = tuple(reason for holds, reason in answers if holds is fits)
     return Explanation(rule, fits, reasons or ("it has no conditions",))
 
 
+def _all(answers: Iterable[bool | None]) -> bool | None:
+    """Whether all hold: False if one does not, else None if one is undecided."""
+    found = set(answers)
+    if False in found:
+        return False
+    return None if None in found else True
+
+
 def _answer(
     condition: Condition, action: Action, situation: Situation, now: datetime
-) -> tuple[bool, str]:
-    """Whether a condition holds, and a sentence that says so."""
+) -> tuple[bool | None, str]:
+    """Whether a condition holds, and a sentence that says so; None as long as nobody can know."""
     kind = _KINDS[condition.name]
+    if kind.is_unknown(situation):
+        return None, f"the {condition.name} is not known before somebody has said who they are"
     listed = " or ".join(condition.values)
     if condition.name == "network" and not is_within(situation.address, _ALL_ADDRESSES):
         holds = action is not Action.ALLOW
@@ -358,6 +444,7 @@ class _Kind:
     fits: Callable[[str, Situation, datetime], bool]
     tell: Callable[[Situation, datetime], str]
     preposition: str = ""
+    is_unknown: Callable[[Situation], bool] = lambda _: False
 
 
 def _read_kind(value: str) -> str:
@@ -431,7 +518,7 @@ def _fits_hours(value: str, _situation: Situation, now: datetime) -> bool:
 
 
 def _fits_group(value: str, situation: Situation, _now: datetime) -> bool:
-    return _folded(value) in map(_folded, situation.groups)
+    return _folded(value) in map(_folded, situation.groups or ())
 
 
 def _folded(group: str) -> str:
@@ -439,7 +526,7 @@ def _folded(group: str) -> str:
 
 
 def _tell_groups(situation: Situation, _now: datetime) -> str:
-    return f"the person (groups: {', '.join(situation.groups) or 'none'})"
+    return f"the person (groups: {', '.join(situation.groups or ()) or 'none'})"
 
 
 def _tell_day(_situation: Situation, now: datetime) -> str:
@@ -462,11 +549,14 @@ _KINDS: Mapping[str, _Kind] = {
         lambda situation, _: f"the address ({situation.address})",
         "in ",
     ),
-    "group": _Kind(_read_group, _fits_group, _tell_groups, "in "),
+    "group": _Kind(
+        _read_group, _fits_group, _tell_groups, "in ", lambda situation: situation.groups is None
+    ),
     "source": _Kind(
         _read_source,
         lambda value, situation, _: value == situation.source,
         lambda situation, _: f"the source ({situation.source})",
+        is_unknown=lambda situation: situation.source is None,
     ),
     "days": _Kind(_read_days, _fits_days, _tell_day, "in "),
     "hours": _Kind(_read_hours, _fits_hours, _tell_hour, "in "),

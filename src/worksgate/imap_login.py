@@ -14,7 +14,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NoReturn, Protocol
 
-from worksgate.access_rules import Action, Situation, decide_by_texts
+from worksgate.access_rules import (
+    Action,
+    Situation,
+    decide_by_texts,
+    decide_for_anybody_by_texts,
+)
 from worksgate.audit import AuditEvent, AuditLog, Event
 from worksgate.backlog import Backlog
 from worksgate.clients import ClientRegistry, check_admitted
@@ -195,10 +200,21 @@ class ImapLogin:
         try:
             client = _open_one(await self._clients.snapshot(), client_id)
             check_admitted(client, address)
+            self._check_open(client, address)
         except (AccessDenied, InvalidLogin) as error:
             self._trail.stranger_refused(self._clock(), address, error.detail)
             raise InvalidLogin(error.detail) from None
         return client
+
+    def _check_open(self, client: Client, address: str) -> None:
+        """Refuse what no person could change before a password is looked at (R-125).
+
+        Raises InvalidLogin.
+        """
+        here = Situation(kind=LoginKind.IMAP, address=address, at=self._clock())
+        decision = decide_for_anybody_by_texts(client.rules, client.second_factor, here)
+        if decision is not None and decision.action is Action.DENY:
+            raise InvalidLogin("a rule denies it, whoever it is")
 
     async def _log_in(self, login: _Login) -> ImapLoginResponse:
         """What is right but not allowed counts as wrong, or the count would tell (R-62).
@@ -316,16 +332,16 @@ class ImapLogin:
         situation = Situation(
             kind=LoginKind.IMAP,
             address=login.address,
+            at=login.now,
             groups=person.groups,
             source=proven.source,
-            at=login.now,
         )
         action = decide_by_texts(client.rules, client.second_factor, situation).action
         if action is Action.DENY:
             self._refuse(login, "a rule denies it", person)
         if proven.by_app_password:
             return
-        if action is Action.REQUIRE:
+        if action in (Action.REQUIRE, Action.REQUIRE_PASSKEY):
             self._refuse(login, "a second factor is required: an app password is needed", person)
         if await self._second_factors.has_second_factor(person.subject_id):
             self._refuse(login, "the person has a second factor: an app password is needed", person)

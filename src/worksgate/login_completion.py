@@ -18,7 +18,9 @@ from worksgate.sign_in import (
     Authorized,
     LoginAttempt,
     LoginDenied,
+    LoginProgress,
     NextStep,
+    NoPasskey,
     NoUserKey,
     PasswordNeeded,
     SignedIn,
@@ -52,8 +54,8 @@ class LoginCompletion:
     async def complete_or_ask(self, attempt: LoginAttempt, *, remember: bool = False) -> NextStep:
         """Complete a login, or say what is missing; ``remember`` spares the next second factor.
 
-        Raises AlreadySignedIn, NoUserKey, PersonDisabled, LoginDenied, UnknownClient, or an
-        outage.
+        Raises AlreadySignedIn, NoUserKey, PersonDisabled, LoginDenied, NoPasskey, UnknownClient,
+        or an outage.
         """
         transaction, progress = attempt.transaction, attempt.progress
         client = await self._transactions.client_of(transaction)
@@ -66,9 +68,13 @@ class LoginCompletion:
         except LoginDenied as denied:
             self._record(Event.LOGIN_REFUSED, attempt, detail=f"rule: {denied}")
             raise
-        if step is not None:
+        except NoPasskey:
+            self._record(Event.LOGIN_REFUSED, attempt, detail="a passkey is required")
+            raise
+        if not isinstance(step, LoginProgress):
             return step
-        if progress.from_session and progress.second_factor_at == progress.known_factor_at:
+        attempt = attempt.advanced_to(step)
+        if not step.adds_to_session:
             return await self._authorize(attempt)
         return await self._sign_in(attempt, remember=remember)
 
@@ -81,7 +87,7 @@ class LoginCompletion:
             progress.source,
             person,
             self._clock(),
-            second_factor_at=progress.second_factor_at,
+            assurance=progress.assurance,
             authenticated_at=progress.authenticated_at,
         )
         trusted = new_secret() if remember else None

@@ -1,37 +1,51 @@
 """What a login still needs once it is known who it is: a password of their own, a second factor.
 
-    next                  what is missing, or None: then the code may be issued
+    refuse_early          what no person could change is refused before a password is looked at
+    next                  what is missing, or the login as it is complete: the code may be issued
     verify_second_factor  a second factor was shown
-    enrol                 a first factor was set up, midway through the login
+    enrol                 a factor was set up, midway through the login
 
-A login under way is an ``Interim`` of the store under its transaction: it is the person's, so it
-ends with all that they hold, and it dies with the transaction. Nothing of it is in the form.
+``access_rules`` says what is asked for, ``required_steps`` what comes next. A login under way is an
+``Interim`` of the store under its transaction: it is the person's, so it ends with all that they
+hold, and it dies with the transaction. Nothing of it is in the form.
 """
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 
-from worksgate.access_rules import Action, Situation, decide_by_texts
+from worksgate.access_rules import (
+    Action,
+    Decision,
+    Situation,
+    decide_by_texts,
+    decide_for_anybody_by_texts,
+)
+from worksgate.assurance import Factor, Strength
 from worksgate.clients import ClientRegistry
 from worksgate.credentials import digest, new_secret
 from worksgate.factors import MAX_FACTOR_FAILURES, Enrolled, FactorRefused, Holder, factor_account
 from worksgate.factors.book import Factors
 from worksgate.login_transaction import LoginTransaction
 from worksgate.oauth.model import Client, Interim, LoginKind, SessionKeyCheck
+from worksgate.required_steps import Due, Standing, due
 from worksgate.settings import Settings
 from worksgate.sign_in import (
     Browser,
     EnrolmentNeeded,
+    FactorWanted,
     LoginAttempt,
     LoginDenied,
     LoginLost,
     LoginProgress,
     NewPasswordNeeded,
+    NoPasskey,
     PasswordNeeded,
     Proof,
+    ProofKind,
     SecondFactorNeeded,
     TooManyWrongFactors,
     WrongFactor,
@@ -45,7 +59,28 @@ _TRUSTED = "trusted_device"
 
 Step = NewPasswordNeeded | SecondFactorNeeded | EnrolmentNeeded | PasswordNeeded
 
-_BY_STRICTNESS = (Action.ALLOW, Action.ASK, Action.REQUIRE, Action.DENY)
+_WANTED = {
+    Due.SECOND_FACTOR: FactorWanted.ANY,
+    Due.FACTOR_BEFORE_PASSKEY: FactorWanted.BEFORE_PASSKEY,
+    Due.PASSKEY: FactorWanted.PASSKEY,
+    Due.PASSKEY_OR_RECOVERY_CODE: FactorWanted.ACCOUNT,
+}
+"""What a second factor is asked for."""
+
+
+_STRENGTHS = {
+    Action.ALLOW: Strength.SINGLE_FACTOR,
+    Action.ASK: Strength.TWO_FACTORS,
+    Action.REQUIRE: Strength.TWO_FACTORS,
+    Action.REQUIRE_PASSKEY: Strength.PHISHING_RESISTANT,
+}
+"""With which strength a login can be complete, whatever else the person has."""
+
+_PROOFS_OF_ENROLMENT = {
+    Due.ENROLMENT: (ProofKind.CODE, ProofKind.PASSKEY),
+    Due.PASSKEY_ENROLMENT: (ProofKind.PASSKEY,),
+}
+"""What can be set up midway."""
 
 
 class LoginSteps:
@@ -68,42 +103,86 @@ class LoginSteps:
         self._throttle = throttle
         self._known_device = known_device
 
-    async def next(self, client: Client, attempt: LoginAttempt) -> Step | None:
-        """What the person has to do next, or None; it is kept until they have.
+    async def refuse_early(
+        self, transaction: LoginTransaction, client: Client, browser: Browser, now: float
+    ) -> None:
+        """Refuse what no person could change: by network, time and kind of sign-in alone (R-125).
 
-        Raises LoginDenied, or an outage.
+        So a refusal does not say whether a password was right. Raises LoginDenied, or an outage.
         """
+        for ruler in await self._certain_rulers(transaction, client):
+            for kind in _possible_kinds(ruler, transaction.login_kind):
+                here = Situation(kind=kind, address=browser.address, at=now)
+                decision = decide_for_anybody_by_texts(ruler.rules, ruler.second_factor, here)
+                if decision is not None:
+                    _check_not_denied(decision)
+
+    async def next(self, client: Client, attempt: LoginAttempt) -> Step | LoginProgress:
+        """What the person has to do next, kept until they have; or the login as it is complete.
+
+        Raises LoginDenied, NoPasskey, or an outage.
+        """
+        standing = await self._standing(client, attempt)
+        step = due(standing)
         transaction, progress = attempt.transaction, attempt.progress
-        action = _strictest(await self._rulers(client, attempt), attempt)
-        is_asked = progress.second_factor_at is None and action is not Action.ALLOW
-        enrolled = await self._factors.of(attempt.person.subject_id) if is_asked else Enrolled()
-        if enrolled.any and not await self._is_spared(attempt):
-            await self._keep(transaction, progress)
-            return await self._question(attempt, enrolled)
-        if progress.needs_new_password:
-            await self._keep(transaction, progress)
-            return NewPasswordNeeded(transaction, attempt.person)
-        if is_asked and not enrolled.any and action is Action.REQUIRE:
-            if progress.from_session:  # what is set up now must be the person's: the password first
+        match step:
+            case Due.NOTHING:
+                is_spared = standing.remembered and not progress.from_session
+                factor = partial(progress.with_factor, Factor.REMEMBERED_BROWSER, attempt.now)
+                return factor() if is_spared else progress
+            case Due.NO_PASSKEY:
+                raise NoPasskey
+            case Due.LOGIN:
                 return PasswordNeeded(transaction)
-            return await self._enrolment(attempt)
-        return None
+            case Due.ENROLMENT:
+                return await self._enrolment(attempt)
+            case Due.PASSKEY_ENROLMENT:
+                return await self._passkey_enrolment(attempt)
+            case Due.NEW_PASSWORD:
+                await self._keep(transaction, progress)
+                return NewPasswordNeeded(transaction, attempt.person)
+            case _:
+                await self._keep(transaction, progress)
+                return await self._question(attempt, standing.enrolled, _WANTED[step])
+
+    async def _standing(self, client: Client, attempt: LoginAttempt) -> Standing:
+        """The login as it stands; nothing is read that cannot matter. Raises LoginDenied."""
+        progress, for_account = attempt.progress, attempt.transaction.is_for_account
+        usable = self._factors.passkeys_usable
+        standing = Standing(
+            action=_strictest(await self._rulers(client, attempt), attempt),
+            assurance=progress.assurance,
+            for_account=for_account,
+            from_session=progress.from_session,
+            needs_new_password=progress.needs_new_password,
+            passkeys_usable=usable,
+            passkeys_offered=self._passkeys and usable,
+        )
+        if for_account or progress.assurance.strength < _STRENGTHS[standing.action]:
+            enrolled = await self._factors.of(attempt.person.subject_id)
+            standing = replace(standing, enrolled=enrolled)
+        if due(standing) is Due.SECOND_FACTOR and not for_account:
+            standing = replace(standing, remembered=await self._is_trusted(attempt))
+        return standing
 
     async def _rulers(self, client: Client, attempt: LoginAttempt) -> Sequence[Client]:
         """The clients whose rules hold: of a person's own account, all that they may use."""
         if not attempt.transaction.is_for_account:
             return (client,)
-        clients = (await self._clients.snapshot()).values()
-        theirs = [
-            each
-            for each in clients
-            if each.enabled and (not each.sources or attempt.progress.source in each.sources)
-        ]
-        return theirs or (client,)
+        source = attempt.progress.source
+        enabled = await self._enabled_clients()
+        return [each for each in enabled if not each.sources or source in each.sources] or (client,)
 
-    async def _is_spared(self, attempt: LoginAttempt) -> bool:
-        """Whether this browser is not asked; a full login is wanted for the account (R-83)."""
-        return not attempt.transaction.is_for_account and await self._is_trusted(attempt)
+    async def _certain_rulers(
+        self, transaction: LoginTransaction, client: Client
+    ) -> Sequence[Client]:
+        """The clients whose rules hold whoever it is: of an own account, those for all sources."""
+        if not transaction.is_for_account:
+            return (client,)
+        return [each for each in await self._enabled_clients() if not each.sources]
+
+    async def _enabled_clients(self) -> Sequence[Client]:
+        return [each for each in (await self._clients.snapshot()).values() if each.enabled]
 
     # Between two requests
 
@@ -134,7 +213,13 @@ class LoginSteps:
 
     # The second factor
 
-    async def _question(self, attempt: LoginAttempt, enrolled: Enrolled) -> SecondFactorNeeded:
+    async def _question(
+        self, attempt: LoginAttempt, enrolled: Enrolled, why: FactorWanted
+    ) -> SecondFactorNeeded:
+        if why in (FactorWanted.PASSKEY, FactorWanted.ACCOUNT):
+            enrolled = replace(enrolled, totp=False)
+        if why is FactorWanted.PASSKEY:
+            enrolled = replace(enrolled, recovery_codes_left=0)
         options = None
         if enrolled.passkeys:
             options = await self._factors.passkey_options(
@@ -142,7 +227,7 @@ class LoginSteps:
                 attempt.progress.challenge_bytes,
                 require_user_verification=False,
             )
-        return SecondFactorNeeded(attempt.transaction, attempt.person, enrolled, options)
+        return SecondFactorNeeded(attempt.transaction, attempt.person, enrolled, options, why)
 
     async def verify_second_factor(self, attempt: LoginAttempt, proof: Proof) -> LoginProgress:
         """How far the login is with its second factor given.
@@ -158,8 +243,7 @@ class LoginSteps:
             await self._throttle.failed(throttled, now)
             raise await self._wrong(attempt, proof, left)
         await self._throttle.succeeded(throttled, now)
-        # What was signed once is not taken twice.
-        return replace(attempt.progress, second_factor_at=now, challenge=new_secret())
+        return attempt.progress.with_factor(proof.factor, now)
 
     async def _is_right(
         self, holder: Holder, progress: LoginProgress, proof: Proof, now: float
@@ -207,37 +291,48 @@ class LoginSteps:
         await self._keep(transaction, replace(progress, totp_secret=totp.secret))
         options = None
         if self._passkeys and self._factors.passkeys_usable:
-            options = await self._factors.passkey_registration_options(
-                person, progress.challenge_bytes
-            )
+            options = await self._registration_options(attempt)
         return EnrolmentNeeded(transaction, person, totp, options)
 
-    async def enrol(self, attempt: LoginAttempt, proof: Proof) -> Sequence[str]:
-        """Set up a factor, which then counts as given; the person's new recovery codes.
+    async def _passkey_enrolment(self, attempt: LoginAttempt) -> EnrolmentNeeded:
+        """The offer to set up a passkey, without which the login cannot go on."""
+        await self._keep(attempt.transaction, attempt.progress)
+        options = await self._registration_options(attempt)
+        return EnrolmentNeeded(attempt.transaction, attempt.person, None, options)
 
-        Raises WrongFactor, TooManyWrongFactors, LoginLost where no setting up had begun, or an
-        outage.
+    async def _registration_options(self, attempt: LoginAttempt) -> str:
+        return await self._factors.passkey_registration_options(
+            attempt.person, attempt.progress.challenge_bytes
+        )
+
+    async def enrol(
+        self, client: Client, attempt: LoginAttempt, proof: Proof
+    ) -> tuple[LoginProgress, Sequence[str]]:
+        """Set up a factor, which then counts as given; and new recovery codes, if they had none.
+
+        Raises WrongFactor, TooManyWrongFactors, LoginLost where no setting up is due (any more:
+        somebody else has set one up meanwhile, which is asked for), or an outage.
         """
         holder, progress, now = _holder(attempt), attempt.progress, attempt.now
-        if progress.totp_secret is None or (await self._factors.of(holder.subject_id)).any:
-            raise LoginLost  # somebody else has set one up meanwhile: it is asked for
-        if not await self._is_set_up(holder, progress, progress.totp_secret, proof, now):
+        step = due(await self._standing(client, attempt))
+        if step not in _PROOFS_OF_ENROLMENT or proof.kind not in _PROOFS_OF_ENROLMENT[step]:
+            raise LoginLost
+        if not await self._is_set_up(holder, progress, proof, now):
             raise await self._wrong(attempt, proof, await self._tries_left(attempt))
-        codes = await self._factors.renew_recovery_codes(holder, now)
-        done = replace(
-            progress,
-            second_factor_at=now,
-            totp_secret=None,
-            challenge=new_secret(),
-        )
+        codes: Sequence[str] = ()
+        if not (await self._factors.of(holder.subject_id)).recovery_codes_left:
+            codes = await self._factors.renew_recovery_codes(holder, now)
+        done = replace(progress.with_factor(proof.factor, now), totp_secret=None)
         await self._keep(attempt.transaction, done)
-        return codes
+        return done, codes
 
     async def _is_set_up(
-        self, holder: Holder, progress: LoginProgress, secret: str, proof: Proof, now: float
+        self, holder: Holder, progress: LoginProgress, proof: Proof, now: float
     ) -> bool:
         if not proof.passkey:
-            return await self._factors.confirm_totp(holder, secret, proof.code, now)
+            if progress.totp_secret is None:
+                raise LoginLost  # no secret was shown yet
+            return await self._factors.confirm_totp(holder, progress.totp_secret, proof.code, now)
         try:
             await self._factors.add_passkey(
                 holder, proof.passkey, progress.challenge_bytes, "", now
@@ -285,25 +380,28 @@ async def forget_trusted_devices(store: Store, subject_id: str) -> int:
 
 def _strictest(rulers: Sequence[Client], attempt: LoginAttempt) -> Action:
     """What the rules say. Raises LoginDenied."""
-    decisions = [
-        decide_by_texts(
-            client.rules,
-            client.second_factor,
-            Situation(
+    decision = max(_decisions(rulers, attempt), key=lambda each: each.action.strictness)
+    _check_not_denied(decision)
+    return decision.action
+
+
+def _decisions(rulers: Sequence[Client], attempt: LoginAttempt) -> Iterator[Decision]:
+    for client in rulers:
+        for kind in _possible_kinds(client, attempt.transaction.login_kind):
+            here = Situation(
                 kind=kind,
                 address=attempt.browser.address,
+                at=attempt.now,
                 groups=attempt.person.groups,
                 source=attempt.progress.source,
-                at=attempt.now,
-            ),
-        )
-        for client in rulers
-        for kind in _possible_kinds(client, attempt.transaction.login_kind)
-    ]
-    decision = max(decisions, key=lambda each: _BY_STRICTNESS.index(each.action))
+            )
+            yield decide_by_texts(client.rules, client.second_factor, here)
+
+
+def _check_not_denied(decision: Decision) -> None:
+    """Raises LoginDenied."""
     if decision.action is Action.DENY:
         raise LoginDenied(str(decision.rule or "; ".join(decision.reasons)))
-    return decision.action
 
 
 def _possible_kinds(client: Client, kind: LoginKind) -> Sequence[LoginKind]:

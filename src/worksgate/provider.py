@@ -26,6 +26,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from worksgate.assurance import Assurance, Factor
 from worksgate.audit import AuditLog, Event
 from worksgate.clients import ClientRegistry
 from worksgate.credentials import HashingBusy
@@ -39,6 +40,7 @@ from worksgate.oauth.authorization import AuthorizationRequest
 from worksgate.oauth.errors import AuthorizationError
 from worksgate.oauth.imap_login import ImapLoginResponse
 from worksgate.oauth.logout import parse_logout
+from worksgate.oauth.model import Client
 from worksgate.oauth.redirect_uri import with_denial
 from worksgate.oauth.token import TokenResponse
 from worksgate.oauth.user_info import UserInfoResponse
@@ -51,6 +53,7 @@ from worksgate.sign_in import (
     AccountChoiceNeeded,
     Browser,
     LoginAttempt,
+    LoginDenied,
     LoginLost,
     LoginProgress,
     NewPasswordNeeded,
@@ -130,7 +133,7 @@ class IdentityProvider:
     async def authorize(self, query: str, browser: Browser) -> NextStep:
         """Answer an authorization request with a code, or with what must happen first.
 
-        Raises AuthorizationError (a page, never a redirect), NoUserKey, or an outage.
+        Raises AuthorizationError (a page, never a redirect), NoUserKey, LoginDenied, or an outage.
         """
         now = self._clock()
         clients = await self.clients.snapshot()
@@ -142,6 +145,7 @@ class IdentityProvider:
             self._records.not_authorized(now, error, browser)
             raise
         transaction = LoginTransaction.begin(request, client, browser.secret, now)
+        await self._check_open(transaction, client, browser, now)
         found = await self._sessions.find(browser.session, now)
         self._records.requested(now, transaction, browser)
         if found is None or not browser.may_receive_code:
@@ -182,14 +186,14 @@ class IdentityProvider:
         NoUserKey, LoginDenied, or an outage.
         """
         now = self._clock()
-        await self._transactions.check_unspent(transaction)
-        client = await self._transactions.client_of(transaction)
+        client = await self._open_client(transaction, browser, now)
         if upstream := self._sources.upstream_of(client, username):
             return await self._upstream.begin(transaction, upstream, username)
         source, person = await self._passwords.check(
             transaction, client, username, password, browser, now
         )
-        progress = LoginProgress(source=source, person=person, typed=username)
+        given = Assurance().with_factor(Factor.PASSWORD, now)
+        progress = LoginProgress(source=source, person=person, typed=username, assurance=given)
         attempt = LoginAttempt(transaction, progress, browser, now)
         return await self._completion.complete_or_ask(attempt)
 
@@ -202,14 +206,14 @@ class IdentityProvider:
         return self._sources.upstream_of(client, username) is not None
 
     async def begin_upstream_login(
-        self, transaction: LoginTransaction, source: str
+        self, transaction: LoginTransaction, source: str, browser: Browser
     ) -> RedirectedUpstream:
         """Send the browser to another provider of this client's.
 
-        Raises UnknownSource, AlreadySignedIn, UnknownClient, or an outage.
+        Raises UnknownSource, AlreadySignedIn, LoginDenied, UnknownClient, or an outage.
         """
-        await self._transactions.check_unspent(transaction)
-        upstream = self._sources.redirect(await self._transactions.client_of(transaction), source)
+        client = await self._open_client(transaction, browser, self._clock())
+        upstream = self._sources.redirect(client, source)
         return await self._upstream.begin(transaction, upstream, transaction.works_id)
 
     async def finish_upstream_login(
@@ -235,8 +239,10 @@ class IdentityProvider:
             raise UpstreamLoginFailed(transaction, refusal) from refusal
         except SourceUnavailable as outage:
             raise UpstreamLoginFailed(transaction, outage) from outage
-        progress = LoginProgress(source=source, person=person)
-        attempt = LoginAttempt(transaction, progress, browser, self._clock())
+        now = self._clock()
+        given = Assurance().with_factor(Factor.UPSTREAM, now)
+        progress = LoginProgress(source=source, person=person, assurance=given)
+        attempt = LoginAttempt(transaction, progress, browser, now)
         try:
             return await self._completion.complete_or_ask(attempt)
         except PersonDisabled as refusal:  # this very moment
@@ -250,12 +256,12 @@ class IdentityProvider:
         Raises WrongPassword, TooManyAttempts, and what ``log_in`` does.
         """
         now = self._clock()
-        await self._transactions.check_unspent(transaction)
-        client = await self._transactions.client_of(transaction)
+        client = await self._open_client(transaction, browser, now)
         source, person = await self._passwords.check_passkey(
             transaction, client, assertion, browser, now
         )
-        progress = LoginProgress(source=source, person=person, second_factor_at=now)
+        given = Assurance().with_factor(Factor.PASSKEY, now)
+        progress = LoginProgress(source=source, person=person, assurance=given)
         attempt = LoginAttempt(transaction, progress, browser, now)
         return await self._completion.complete_or_ask(attempt)
 
@@ -281,10 +287,17 @@ class IdentityProvider:
 
     async def enrol(
         self, transaction: LoginTransaction, proof: Proof, browser: Browser
-    ) -> RecoveryCodesIssued:
-        """Set up a first factor, which counts as given. Raises as ``verify_second_factor``."""
+    ) -> NextStep:
+        """Set up a factor that is demanded, which counts as given.
+
+        Raises as ``verify_second_factor``.
+        """
         attempt = await self._resumed(transaction, browser)
-        return RecoveryCodesIssued(transaction, await self._steps.enrol(attempt, proof))
+        client = await self._transactions.client_of(transaction)
+        progress, codes = await self._steps.enrol(client, attempt, proof)
+        if codes:
+            return RecoveryCodesIssued(transaction, codes)
+        return await self._completion.complete_or_ask(attempt.advanced_to(progress))
 
     async def change_password(
         self, transaction: LoginTransaction, new_password: str, browser: Browser
@@ -331,6 +344,35 @@ class IdentityProvider:
         now = self._clock()
         await self._transactions.check_unspent(transaction)
         return LoginAttempt(transaction, await self._steps.resume(transaction, now), browser, now)
+
+    async def check_open(self, transaction: LoginTransaction, browser: Browser) -> None:
+        """Refuse, before a form is shown, a login that no person could complete now and from here.
+
+        Raises LoginDenied, UnknownClient, or an outage.
+        """
+        client = await self._transactions.client_of(transaction)
+        await self._check_open(transaction, client, browser, self._clock())
+
+    async def _open_client(
+        self, transaction: LoginTransaction, browser: Browser, now: float
+    ) -> Client:
+        """The client of a login in which somebody may say now who they are.
+
+        Raises AlreadySignedIn, LoginDenied, UnknownClient, or an outage.
+        """
+        await self._transactions.check_unspent(transaction)
+        client = await self._transactions.client_of(transaction)
+        await self._check_open(transaction, client, browser, now)
+        return client
+
+    async def _check_open(
+        self, transaction: LoginTransaction, client: Client, browser: Browser, now: float
+    ) -> None:
+        try:
+            await self._steps.refuse_early(transaction, client, browser, now)
+        except LoginDenied as denied:
+            self._records.denied(now, transaction, browser, f"rule: {denied}")
+            raise
 
     # What the pages ask
 

@@ -63,6 +63,13 @@ class Records:
         if not self._refusals.exceeded(network_of(browser.address), at):
             self.login(Event.LOGIN_THROTTLED, at, transaction, browser, username=username)
 
+    def denied(
+        self, at: float, transaction: LoginTransaction, browser: Browser, detail: str
+    ) -> None:
+        """A rule refused a login before anybody had said who they are."""
+        if not self._refusals.exceeded(network_of(browser.address), at):
+            self.login(Event.LOGIN_REFUSED, at, transaction, browser, detail=detail)
+
     def login(
         self,
         event: Event,

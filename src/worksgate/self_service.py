@@ -31,6 +31,7 @@ from worksgate.account_values import (
     Visitor,
     WrongCode,
 )
+from worksgate.assurance import Assurance, Factor, best_of, is_full, kept_in
 from worksgate.audit import AuditEvent, AuditLog, Event
 from worksgate.clients import ClientRegistry
 from worksgate.credentials import (
@@ -251,7 +252,7 @@ class SelfService:
         await self._store.take(Interim, kept.key)
         if enrolled.totp:  # a browser that was spared the old app's code has not seen the new one
             await forget_trusted_devices(self._store, visitor.person.subject_id)
-        return await self._added(visitor, enrolled)
+        return await self._added(visitor, enrolled, Factor.TOTP)
 
     async def remove_totp(self, visitor: Visitor) -> bool:
         """Turn the authenticator app off; False where there is none. Raises LoginTooOld."""
@@ -286,7 +287,7 @@ class SelfService:
         await self._factors.add_passkey(
             visitor.holder, answer, kept.data.encode(), name, visitor.at
         )
-        return await self._added(visitor, enrolled)
+        return await self._added(visitor, enrolled, Factor.PASSKEY)
 
     async def remove_passkey(self, visitor: Visitor, passkey_id: str) -> bool:
         """Remove one of the person's passkeys; False where they have none with this id."""
@@ -303,14 +304,16 @@ class SelfService:
             raise NotOffered
         return await self._factors.renew_recovery_codes(visitor.holder, visitor.at)
 
-    async def _added(self, visitor: Visitor, before: Enrolled) -> FactorAdded:
+    async def _added(self, visitor: Visitor, before: Enrolled, factor: Factor) -> FactorAdded:
         """What follows from a new factor, which counts as given by whoever has just set it up."""
         codes: Sequence[str] = ()
         if not before.recovery_codes_left:
             codes = await self._factors.renew_recovery_codes(visitor.holder, visitor.at)
         self._tell(lambda texts: texts.second_factor_added(visitor.person, visitor.language))
-        known = visitor.session.second_factor_at is not None
-        return FactorAdded(None if known else await self._raise(visitor), codes)
+        known = kept_in(visitor.session)
+        given = known.with_factor(factor, visitor.at)
+        is_stronger = given.strength > known.strength
+        return FactorAdded(await self._raise(visitor, given) if is_stronger else None, codes)
 
     async def _removed(self, visitor: Visitor, *, removed: bool) -> bool:
         """What follows from a factor that is gone; after the last one nobody is spared anything."""
@@ -321,10 +324,14 @@ class SelfService:
             self._tell(lambda texts: texts.second_factor_removed(visitor.person, visitor.language))
         return removed
 
-    async def _raise(self, visitor: Visitor) -> str:
-        """Note in the session that a second factor was given; it gets a new secret (R-28)."""
+    async def _raise(self, visitor: Visitor, given: Assurance) -> str:
+        """Note in the session what was given; it gets a new secret (R-28)."""
         secret = new_ordered_secret()
-        renewed = structs.replace(_renewed(visitor.session, secret), second_factor_at=visitor.at)
+        renewed = structs.replace(
+            _renewed(visitor.session, secret),
+            second_factor_at=given.second_factor_at,
+            assurance=str(given),
+        )
         await self._store.save(renewed)
         if await self._store.take(Session, visitor.session.key) is None:
             # It was ended at this moment, and must not live on under another name.
@@ -366,10 +373,11 @@ class SelfService:
     # How it is done
 
     def _is_fresh(self, visitor: Visitor, enrolled: Enrolled) -> bool:
-        """Whether the login was a full one (a second factor too, if there is one), and lately."""
+        """Whether the login was a full one, which gave the best that the person has, and lately."""
         session = visitor.session
-        is_full = session.second_factor_at is not None or not enrolled.any
-        return is_full and visitor.at < session.authenticated_at + self._fresh_for
+        best = best_of(enrolled, passkeys_usable=self._factors.passkeys_usable)
+        is_recent = visitor.at < session.authenticated_at + self._fresh_for
+        return is_recent and is_full(kept_in(session), best)
 
     async def _open_sessions(
         self, visitor: Visitor, history: Sequence[AccountEvent]

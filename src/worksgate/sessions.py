@@ -5,6 +5,7 @@ has a new secret at each sign-in (R-28), an idle and an absolute limit (R-29), a
 use whether its person may still sign in (R-30).
 """
 
+from worksgate.assurance import Assurance
 from worksgate.credentials import new_ordered_id, storage_key
 from worksgate.oauth.model import Session
 from worksgate.settings import Settings
@@ -32,7 +33,7 @@ class Sessions:
         person: Person,
         now: float,
         *,
-        second_factor_at: float | None = None,
+        assurance: Assurance,
         authenticated_at: float | None = None,
     ) -> Session:
         """A new session, not kept yet; ``authenticated_at`` is that of the session it replaces."""
@@ -51,8 +52,9 @@ class Sessions:
             authenticated_at=began,
             email=person.email,
             person_groups="\n".join(person.groups),
-            second_factor_at=second_factor_at,
+            second_factor_at=assurance.second_factor_at,
             revision=person.revision,
+            assurance=str(assurance),
         )
 
     async def find(self, secret: str | None, now: float) -> tuple[Session, Person] | None:

@@ -1,10 +1,11 @@
 """The values of a sign-in: who is there, how far they are, what comes next, why it is refused."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum, auto
 from typing import Self
 
+from worksgate.assurance import Assurance, Factor, kept_in
 from worksgate.credentials import new_secret
 from worksgate.factors import Enrolled
 from worksgate.factors.totp import NewTotp
@@ -36,19 +37,20 @@ class Browser:
 class LoginProgress:
     """How far a login has come; ``challenge`` is this login's own for passkeys (base64url).
 
-    ``totp_secret`` is there while the person sets up an authenticator app. ``from_session`` says
-    that the person was known by a session, ``authenticated_at`` since when: what it learns of a
-    second factor makes it no younger (R-29). ``typed`` is the name that a password was typed for:
-    its browser is known at the end (R-79). Times are in seconds since the epoch.
+    ``assurance`` is what the person has given, ``known`` that of the session by which they were
+    known, if ``from_session``; ``authenticated_at`` since when: what it learns of a second factor
+    makes it no younger (R-29). ``totp_secret`` is there while the person sets up an authenticator
+    app. ``typed`` is the name that a password was typed for: its browser is known at the end
+    (R-79). Times are in seconds since the epoch.
     """
 
     source: str
     person: Person
     typed: str | None = None
-    second_factor_at: float | None = None
+    assurance: Assurance = field(default_factory=Assurance)
     password_changed: bool = False
     from_session: bool = False
-    known_factor_at: float | None = None
+    known: Assurance = field(default_factory=Assurance)
     authenticated_at: float | None = None
     challenge: str = field(default_factory=new_secret, repr=False)
     totp_secret: str | None = field(default=None, repr=False)
@@ -56,14 +58,27 @@ class LoginProgress:
     @classmethod
     def of_session(cls, session: Session, person: Person) -> Self:
         """The login of somebody who is signed in already; ``person`` is as they are now."""
+        assurance = kept_in(session)
         return cls(
             source=session.source,
             person=person,
-            second_factor_at=session.second_factor_at,
-            known_factor_at=session.second_factor_at,
+            assurance=assurance,
+            known=assurance,
             from_session=True,
             authenticated_at=session.authenticated_at,
         )
+
+    def with_factor(self, factor: Factor, at: float) -> Self:
+        """How far it is with one more factor; what was signed once is not taken twice (R-82)."""
+        return replace(
+            self, assurance=self.assurance.with_factor(factor, at), challenge=new_secret()
+        )
+
+    @property
+    def adds_to_session(self) -> bool:
+        """Whether it takes a new session: there is none, or it has ended or knows less."""
+        is_enough = self.from_session and not self.password_changed
+        return not is_enough or self.assurance != self.known
 
     @property
     def challenge_bytes(self) -> bytes:
@@ -145,23 +160,43 @@ class NewPasswordNeeded:
     person: Person
 
 
+class FactorWanted(StrEnum):
+    """What a second factor is asked for."""
+
+    ANY = auto()
+    """To sign in: any will do, and a browser can be remembered for it."""
+    ACCOUNT = auto()
+    """To look after their own account: the best that they have."""
+    BEFORE_PASSKEY = auto()
+    """To set up a passkey afterwards, without which they cannot go on."""
+    PASSKEY = auto()
+    """A passkey is demanded, and nothing else will do."""
+
+
 @dataclass(frozen=True, slots=True)
 class SecondFactorNeeded:
-    """Ask for one of the factors that the person has; ``passkey_options`` is JSON for WebAuthn."""
+    """Ask for one of these factors, which the person has; ``passkey_options`` is for WebAuthn.
+
+    ``why`` says for what it is asked, where that decides which of theirs will do.
+    """
 
     transaction: LoginTransaction
     person: Person
     enrolled: Enrolled
     passkey_options: str | None = field(default=None, repr=False)
+    why: FactorWanted = FactorWanted.ANY
 
 
 @dataclass(frozen=True, slots=True)
 class EnrolmentNeeded:
-    """The person has no second factor, and needs one: offer to set one up."""
+    """The person has no second factor that will do, and needs one: offer to set one up.
+
+    ``totp`` is None where it must be a passkey.
+    """
 
     transaction: LoginTransaction
     person: Person
-    totp: NewTotp = field(repr=False)
+    totp: NewTotp | None = field(repr=False)
     passkey_options: str | None = field(default=None, repr=False)
 
 
@@ -202,6 +237,13 @@ class ProofKind(StrEnum):
     PASSKEY = auto()
 
 
+_FACTORS: Mapping[ProofKind, Factor] = {
+    ProofKind.CODE: Factor.TOTP,
+    ProofKind.RECOVERY_CODE: Factor.RECOVERY_CODE,
+    ProofKind.PASSKEY: Factor.PASSKEY,
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
     """What a person shows as a second factor: one of the three."""
@@ -209,6 +251,11 @@ class Proof:
     code: str = field(default="", repr=False)
     recovery_code: str = field(default="", repr=False)
     passkey: str = field(default="", repr=False)
+
+    @property
+    def factor(self) -> Factor:
+        """What it is, if it is right."""
+        return _FACTORS[self.kind]
 
     @property
     def kind(self) -> ProofKind:
@@ -219,6 +266,10 @@ class Proof:
 
 class LoginDenied(Exception):
     """A rule of the client says no; the text is the rule."""
+
+
+class NoPasskey(Exception):
+    """A passkey is demanded, and the person neither has one nor can set one up here."""
 
 
 class UpstreamLoginFailed(Exception):

@@ -1,5 +1,6 @@
 """What rules say, how they are read, and what is said of those that cannot be."""
 
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,8 @@ from worksgate.access_rules import (
     Situation,
     decide,
     decide_by_texts,
+    decide_for_anybody,
+    decide_for_anybody_by_texts,
     explain,
     parse_rule,
     parse_rules,
@@ -37,7 +40,7 @@ def situation(
     return Situation(kind=kind, address=address, groups=groups, source=source, at=moment)
 
 
-def fits(text: str, here: Situation) -> bool:
+def fits(text: str, here: Situation) -> bool | None:
     (explanation,) = explain((parse_rule(text),), here)
     return explanation.fits
 
@@ -63,7 +66,7 @@ def test_without_a_rule_that_fits_the_second_factor_of_the_client_holds(
 
 
 @pytest.mark.parametrize("second_factor", SecondFactor)
-@pytest.mark.parametrize("word", ["allow", "second_factor", "deny"])
+@pytest.mark.parametrize("word", ["allow", "second_factor", "require passkey", "deny"])
 def test_first_rule_that_fits_wins_over_the_later_ones_and_over_the_client(
     word: str, second_factor: SecondFactor
 ) -> None:
@@ -73,7 +76,13 @@ def test_first_rule_that_fits_wins_over_the_later_ones_and_over_the_client(
 
 
 def test_every_kind_of_action_is_reached_by_a_rule_or_by_the_client() -> None:
-    assert {Action(word) for word in ("allow", "second_factor", "deny", "ask")} == set(Action)
+    words = ("allow", "require factor", "require passkey", "deny")
+    assert {parse_rule(word).action for word in words} | {Action.ASK} == set(Action)
+
+
+def test_r122_requiring_a_passkey_is_stricter_than_a_factor_and_milder_than_no() -> None:
+    order = sorted(Action, key=lambda each: each.strictness)
+    assert order == ["allow", "ask", "second_factor", "require passkey", "deny"]
 
 
 @pytest.mark.parametrize(
@@ -135,6 +144,7 @@ def test_address_that_is_not_known_opens_no_door_and_closes_each(
     nowhere = situation(address=address)
     assert not fits(f"allow {condition}", nowhere)
     assert fits(f"second_factor {condition}", nowhere)
+    assert fits(f"require passkey {condition}", nowhere)
     assert fits(f"deny {condition}", nowhere)
     assert fits("allow kind=web", nowhere)
 
@@ -157,6 +167,66 @@ def test_rule_that_cannot_be_read_lets_nobody_in() -> None:
     assert decision.action is Action.DENY
     assert "rule 2: 'dney' is no action" in decision.reasons[0]
     assert decide_by_texts(("allow",), SecondFactor.REQUIRED, situation()).action is Action.ALLOW
+
+
+# Before anybody has said who they are
+
+
+def before_the_password(
+    kind: LoginKind = LoginKind.WEB,
+    address: str = "192.0.2.7",
+    moment: float = at("2026-01-30T12:00"),
+) -> Situation:
+    return Situation(kind=kind, address=address, at=moment)
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("deny network=192.0.2.0/24", True),
+        ("deny network=198.51.100.0/24", False),
+        ("deny kind=web days=fri hours=08:00-18:00", True),
+        ("deny group=staff", None),
+        ("deny group!=staff", None),
+        ("deny source=company", None),
+        ("deny source!=company", None),
+        ("deny group=staff network=192.0.2.0/24", None),
+        ("deny group=staff network=198.51.100.0/24", False),
+        ("deny source=company days=sat", False),
+    ],
+)
+def test_r125_a_rule_about_the_person_is_undecided_unless_the_rest_does_not_hold(
+    text: str,
+    holds: bool | None,  # noqa: FBT001  # pytest calls it
+) -> None:
+    assert fits(text, before_the_password()) is holds
+
+
+@pytest.mark.parametrize(
+    ("rules", "action"),
+    [
+        (("deny network=192.0.2.0/24",), Action.DENY),
+        (("allow network=198.51.100.0/24", "deny"), Action.DENY),
+        (("deny group=staff", "deny"), Action.DENY),
+        (("allow group=staff", "deny"), None),
+        (("allow source=company", "deny network=192.0.2.0/24"), None),
+        (("allow group=staff network=198.51.100.0/24", "deny"), Action.DENY),
+        (("deny group=staff",), None),
+        ((), Action.ASK),
+        (("nonsense",), Action.DENY),
+    ],
+)
+def test_r125_it_is_decided_for_anybody_only_where_nobody_could_change_it(
+    rules: tuple[str, ...], action: Action | None
+) -> None:
+    here = before_the_password()
+    decision = decide_for_anybody_by_texts(rules, SecondFactor.ALLOWED, here)
+    assert (decision and decision.action) == action
+
+
+def test_what_depends_on_the_person_is_not_decided_without_them() -> None:
+    with pytest.raises(ValueError, match="who signs in"):
+        decide(parse_rules(("deny group=staff",)), SecondFactor.OFF, before_the_password())
 
 
 # Time
@@ -283,6 +353,8 @@ def test_explanation_has_a_line_for_each_rule_and_says_why() -> None:
         ("deny network=::ffff:192.0.2.0/120", "deny network=192.0.2.0/24"),
         ("deny kind=web,app,web", "deny kind=web,app"),
         ('deny group="staff"', "deny group=staff"),
+        ("require factor group=staff", "second_factor group=staff"),
+        ("require  passkey  group=staff", "require passkey group=staff"),
         (r'deny group="CN=Sales\\, Asia,DC=x"', r'deny group="CN=Sales\\, Asia,DC=x"'),
         (r'deny group="the \"A\" team"', None),
         ("deny days=MON-Fri", "deny days=mon-fri timezone=UTC"),
@@ -299,8 +371,13 @@ def test_text_of_a_rule_is_canonical(text: str, canonical: str | None) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "'' is no action: begin with allow, second_factor or deny"),
-        ("ask", "'ask' is no action: begin with allow, second_factor or deny"),
+        ("", "'' is no action: begin with allow, require or deny"),
+        ("ask", "'ask' is no action: begin with allow, require or deny"),
+        ("require", "'require ' is no action: require factor or passkey"),
+        ("require kind=web", "'require kind=web' is no action"),
+        ("require passkeys", "did you mean passkey?"),
+        ("requires passkey", "did you mean require?"),
+        ("passkey", "'passkey' is no action"),
         ("denny", "did you mean deny?"),
         ("Deny", "did you mean deny?"),
         ("kind=web", "'kind=web' is no action"),
@@ -389,7 +466,7 @@ CONDITIONS = st.sampled_from(sorted(VALUES)).flatmap(
 )
 TEXTS = st.builds(
     lambda action, conditions: " ".join((action, *conditions)),
-    st.sampled_from(("allow", "second_factor", "deny")),
+    st.sampled_from(("allow", "second_factor", "require passkey", "deny")),
     st.lists(CONDITIONS, max_size=6, unique_by=lambda word: word.partition("=")[0]),
 )
 SITUATIONS = st.builds(
@@ -429,6 +506,17 @@ def test_decision_is_that_of_the_first_explanation_that_fits(
     first = next((each for each in explain(rules, here) if each.fits), None)
     assert decision.rule == (first.rule if first else None)
     assert decision.reasons
+
+
+@given(st.lists(TEXTS, max_size=5), st.sampled_from(SecondFactor), SITUATIONS)
+def test_r125_what_is_decided_for_anybody_is_decided_so_for_each(
+    texts: list[str], second_factor: SecondFactor, here: Situation
+) -> None:
+    rules = parse_rules(tuple(texts))
+    unknown = replace(here, groups=None, source=None)
+    for_anybody = decide_for_anybody(rules, second_factor, unknown)
+    if for_anybody is not None:
+        assert decide(rules, second_factor, here).action is for_anybody.action
 
 
 @given(TEXTS, SITUATIONS)

@@ -416,6 +416,31 @@ async def test_what_a_rule_denies_no_app_password_opens(rules: tuple[str, ...]) 
         assert "rule" in await here.refused(password=password)
 
 
+@pytest.mark.parametrize("right", [True, False])
+@pytest.mark.parametrize("rule", ["deny kind=imap", "deny hours=00:00-24:00", "no rule at all"])
+async def test_r125_what_is_denied_to_everybody_is_refused_before_the_password_is_looked_at(
+    rule: str,
+    right: bool,  # noqa: FBT001  # pytest calls it
+) -> None:
+    here = office(client=replace(CLIENT, rules=(rule,)))
+    for _ in range(30):  # nothing is counted: nobody learns from the count that it was right
+        await here.refused(InvalidLogin, PASSWORD if right else "wrong")
+    assert not here.people.asked
+
+
+async def test_what_depends_on_the_person_is_denied_after_the_password() -> None:
+    here = office(client=replace(CLIENT, rules=("deny group=sales",)))
+    assert await here.refused() == "a rule denies it"
+    assert here.people.asked == [PASSWORD]
+
+
+async def test_r63_a_passkey_that_a_rule_requires_is_met_by_an_app_password() -> None:
+    here = office(client=replace(CLIENT, rules=("require passkey",)))
+    here.factors.app_passwords[EMAIL, APP_PASSWORD] = HANA.subject_id
+    assert "required" in await here.refused()
+    await here.log_in(APP_PASSWORD)
+
+
 async def test_a_rule_for_browsers_says_nothing_of_mail_clients() -> None:
     here = office(client=replace(CLIENT, rules=("deny kind=web,app",)))
     await here.log_in()

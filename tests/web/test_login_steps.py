@@ -17,6 +17,7 @@ from tests.installation import (
     installed,
 )
 
+from worksgate.access_rules import parse_rule
 from worksgate.audit import Event
 from worksgate.login_steps import LoginSteps
 from worksgate.login_transaction import LoginTransaction
@@ -207,8 +208,31 @@ async def test_a_session_without_a_second_factor_is_not_enough_where_one_is_need
     step_of(await browser.arrive(), "Confirm that it is you")
 
 
+@pytest.mark.parametrize(
+    "rule", ["deny network=203.0.113.0/24", "deny kind=web", "deny hours=00:00-24:00"]
+)
+async def test_r125_what_no_person_could_change_is_refused_before_the_form(
+    installation: Installation, rule: str
+) -> None:
+    browser = installation.browser()
+    page = await browser.login_page()
+    await installation.change_client(rules=[rule])
+    answers = [
+        await browser.arrive(),
+        await browser.submit(page, username=USERNAME, password=PASSWORD),
+        await browser.submit(page, username=USERNAME, password="wrong"),
+        await browser.submit(page, passkey="{}"),
+    ]
+    for response in answers:
+        assert response.status_code == 403
+        assert "You cannot sign in from here" in response.text
+    assert not await installation.audit(event=Event.LOGIN_FAILED)
+    refused = await installation.audit(event=Event.LOGIN_REFUSED)
+    assert [each.detail for each in refused] == [f"rule: {parse_rule(rule)}"] * 4
+
+
 async def test_a_rule_that_denies_keeps_a_right_password_out(installation: Installation) -> None:
-    await installation.change_client(rules=["deny network=203.0.113.0/24"])
+    await installation.change_client(rules=["deny group!=staff network=203.0.113.0/24"])
     browser, response = await begin(installation)
     assert response.status_code == 403
     assert "You cannot sign in from here" in response.text

@@ -141,11 +141,23 @@ async def test_r56_a_key_moves_when_an_administrator_lets_it_go(two: Installatio
 async def test_the_account_is_as_strict_as_the_strictest_client(
     installation: Installation,
 ) -> None:
-    await installation.change_client(rules=["deny kind=web,app network!=10.0.0.0/8"])
     browser = installation.browser(address="198.51.100.66")
     page = LoginPage.of(await browser.account())
+    await installation.change_client(rules=["deny group!=staff network!=10.0.0.0/8"])
     response = await browser.submit(page, username=USERNAME, password=PASSWORD)
     assert "You cannot sign in from here" in response.text
+
+
+async def test_r125_no_form_leads_to_the_account_where_nobody_may_sign_in(
+    installation: Installation,
+) -> None:
+    browser = installation.browser(address="198.51.100.66")
+    page = LoginPage.of(await browser.account())
+    await installation.change_client(rules=["deny kind=web,app network!=10.0.0.0/8"])
+    for password in (PASSWORD, "wrong"):
+        response = await browser.submit(page, username=USERNAME, password=password)
+        assert "You cannot sign in from here" in response.text
+    assert "You cannot sign in from here" in (await browser.account()).text
 
 
 async def test_r55_an_app_password_ends_with_who_has_left_long_ago(two: Installation) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from worksgate.access_rules import (
     Explanation,
     Situation,
     decide,
+    decide_for_anybody,
     explain,
     parse_rules,
 )
@@ -30,6 +32,7 @@ _OUTCOMES = {
     Action.ALLOW: "signs in without a second factor",
     Action.ASK: "signs in, by a second factor too if they have one",
     Action.REQUIRE: "signs in by a second factor; without one they set one up first",
+    Action.REQUIRE_PASSKEY: "signs in by a passkey; without one they set one up first",
     Action.DENY: "is refused",
 }
 
@@ -109,23 +112,19 @@ def explain_rules(
         read_installation(config),
         lambda administration: _look_up(administration, client, username, source),
     )
-    situation = Situation(
-        kind=LoginKind(kind),
-        address=address,
-        groups=groups or known,
-        source=source,
-        at=time.time() if at is None else at,
-    )
+    anybody = Situation(kind=LoginKind(kind), address=address, at=time.time() if at is None else at)
+    situation = replace(anybody, groups=groups or known, source=source)
     try:
         rules = parse_rules(found.rules)
         decision = decide(rules, found.second_factor, situation)
         told = explain(rules, situation)
+        early = decide_for_anybody(rules, found.second_factor, anybody)
     except (ValueError, OverflowError) as problem:
         raise Refusal(f"the rules of {found.name} cannot be told: {problem}") from None
     if as_json:
-        print_json(_document(found, situation, decision, told))
+        print_json(_document(found, situation, decision, told, early))
     else:
-        _print(username, found, decision, told)
+        _print(username, found, decision, told, early)
 
 
 async def _look_up(
@@ -138,16 +137,32 @@ async def _look_up(
     return found, (await administration.user(username)).groups
 
 
-def _print(username: str, client: Client, decision: Decision, told: Sequence[Explanation]) -> None:
+def _print(
+    username: str,
+    client: Client,
+    decision: Decision,
+    told: Sequence[Explanation],
+    early: Decision | None,
+) -> None:
     for number, each in enumerate(told, 1):
         print_line(f"{number:>2}  {'fits' if each.fits else 'does not fit':<12}  {each.rule}")
         print_line(f"    {'; '.join(each.reasons)}")
     why = f"by the rule {decision.rule}" if decision.rule else "; ".join(decision.reasons)
-    print_line(f"{client.name}: {username} {_OUTCOMES[decision.action]} ({why})")
+    when = ", before a password is asked for" if _is_refused(early) else ""
+    print_line(f"{client.name}: {username} {_OUTCOMES[decision.action]}{when} ({why})")
+
+
+def _is_refused(early: Decision | None) -> bool:
+    """Whether everybody is refused, whoever it is."""
+    return early is not None and early.action is Action.DENY
 
 
 def _document(
-    client: Client, situation: Situation, decision: Decision, told: Sequence[Explanation]
+    client: Client,
+    situation: Situation,
+    decision: Decision,
+    told: Sequence[Explanation],
+    early: Decision | None,
 ) -> dict[str, Any]:
     return {
         "client_id": client.client_id,
@@ -155,6 +170,7 @@ def _document(
         "action": str(decision.action),
         "rule": None if decision.rule is None else str(decision.rule),
         "reasons": list(decision.reasons),
+        "before_password": _is_refused(early),
         "rules": [
             {"rule": str(each.rule), "fits": each.fits, "reasons": list(each.reasons)}
             for each in told

@@ -214,8 +214,9 @@ class Session(Artifact, frozen=True, kw_only=True):
 
     ``authenticated_at`` starts the absolute limit; the idle one moves ``expires_at`` at each use.
     The names are those of the person at the sign-in, for sources that cannot be asked again;
-    ``person_groups`` is a line for each group. ``second_factor_at`` is when a second factor was
-    given, if one was; ``revision`` that of the password (R-31).
+    ``person_groups`` is a line for each group. ``assurance`` is what the person gave and when, as
+    ``worksgate.assurance`` reads it, ``second_factor_at`` when a second factor was given, if one
+    was; ``revision`` is that of the password (R-31).
     """
 
     kind = "session"
@@ -230,6 +231,7 @@ class Session(Artifact, frozen=True, kw_only=True):
     person_groups: str = ""
     second_factor_at: float | None = None
     revision: str | None = None
+    assurance: str = ""
 
 
 class SpentTransaction(Artifact, frozen=True, kw_only=True):

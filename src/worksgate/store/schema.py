@@ -111,6 +111,7 @@ ADDED_COLUMNS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
         ("sessions", "second_factor_at", "DOUBLE PRECISION"),
         ("sessions", "revision", "TEXT"),
     ),
+    "0004": (("sessions", "assurance", "TEXT NOT NULL DEFAULT ''"),),
 }
 """Table, column and definition of what a migration adds, by its revision."""
 

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from worksgate.login_transaction import LoginTransaction
 from worksgate.oauth.errors import OAuthError
 from worksgate.provider import IdentityProvider
-from worksgate.sign_in import NextStep, PasswordNeeded, Proof, UpstreamLoginFailed
+from worksgate.sign_in import LoginDenied, NextStep, PasswordNeeded, Proof, UpstreamLoginFailed
 from worksgate.upstream_logins import CALLBACK_PATH
 from worksgate.web import cookies
 from worksgate.web.body import read_form
@@ -113,8 +113,9 @@ class LoginHandlers:
         transaction = replace(self._provider.begin_for_account(view.browser), redirect_uri=address)
         try:
             async with asyncio.timeout(self._deadline):
+                await self._provider.check_open(transaction, view.browser)
                 return await self._pages.login_form(view, transaction)
-        except OUTAGES as error:
+        except (LoginDenied, *OUTAGES) as error:
             return await self._refusals.end(view, error, transaction)
 
     # The steps of a posted form
@@ -133,7 +134,7 @@ class LoginHandlers:
         elif "step" in form or "otp" in form:
             next_step = await self._later_step(view, transaction, form)
         elif source := form.get("source"):
-            next_step = await provider.begin_upstream_login(transaction, source)
+            next_step = await provider.begin_upstream_login(transaction, source, browser)
         elif assertion := form.get("passkey"):
             next_step = await provider.use_passkey(transaction, assertion, browser)
         else:

@@ -269,14 +269,16 @@ def _step_form(next_step: LaterStep, common: Mapping[str, Any]) -> StepForm:
                 totp=enrolled.totp,
                 recovery=enrolled.recovery_codes_left > 0,
                 passkey_options=next_step.passkey_options,
+                why=next_step.why,
             )
         case EnrolmentNeeded(person=person, totp=totp):
+            app: dict[str, Any] = {}
+            if totp is not None:
+                app = {"totp_uri": totp.uri, "qr_svg": totp.svg, "totp_key": totp.shown}
             return EnrolmentForm(
                 **common,
+                **app,
                 person=person.name or person.username,
-                totp_uri=totp.uri,
-                qr_svg=totp.svg,
-                totp_key=totp.shown,
                 passkey_options=next_step.passkey_options,
             )
         case RecoveryCodesIssued(codes=codes):

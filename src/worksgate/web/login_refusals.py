@@ -20,6 +20,7 @@ from worksgate.sign_in import (
     LoginDenied,
     LoginLost,
     NewPasswordNeeded,
+    NoPasskey,
     NoUserKey,
     ProofKind,
     SecondFactorNeeded,
@@ -49,6 +50,7 @@ _ENDINGS = (
     NoUserKey,
     AlreadySignedIn,
     LoginDenied,
+    NoPasskey,
     UnknownSource,
     ForgedTransaction,
     ExpiredTransaction,
@@ -179,6 +181,8 @@ class LoginRefusals:
                 return notice(view, Notice.NO_USER_KEY, 403, transaction)
             case LoginDenied():
                 return notice(view, Notice.DENIED, 403, transaction)
+            case NoPasskey():
+                return notice(view, Notice.NO_PASSKEY, 403, transaction)
             case UnknownSource():
                 return notice(view, Notice.BAD_REQUEST, 400, transaction)
             case _:

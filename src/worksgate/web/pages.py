@@ -105,25 +105,31 @@ class StepForm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecondFactorForm(StepForm):
-    """The question for a second factor; sends ``otp``, ``recovery`` or ``passkey``."""
+    """The question for a second factor; sends ``otp``, ``recovery`` or ``passkey``.
+
+    ``why`` is a ``FactorWanted``: it decides what is said, and whether the browser can be
+    remembered.
+    """
 
     person: str
     totp: bool
     recovery: bool
     passkey_options: str | None = None
+    why: str = "any"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolmentForm(StepForm):
-    """The offer to set up a first factor; sends ``otp`` or ``passkey``.
+    """The offer to set up a factor; sends ``otp`` or ``passkey``.
 
-    ``totp_uri`` is what the QR code holds: a link, for an app on the same phone.
+    ``totp_uri`` is what the QR code holds: a link, for an app on the same phone. Without it only a
+    passkey will do.
     """
 
     person: str
-    totp_uri: str = field(repr=False)
-    qr_svg: str = field(repr=False)
-    totp_key: str = field(repr=False)
+    totp_uri: str = field(default="", repr=False)
+    qr_svg: str = field(default="", repr=False)
+    totp_key: str = field(default="", repr=False)
     passkey_options: str | None = None
 
 

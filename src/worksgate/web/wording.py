@@ -47,6 +47,7 @@ class Notice(StrEnum):
     NO_USER_KEY = auto()
     SESSION_KEY_REFUSED = auto()
     DENIED = auto()
+    NO_PASSKEY = auto()
     UNAVAILABLE = auto()
     NOT_FOUND = auto()
     SIGNED_OUT = auto()
@@ -296,6 +297,18 @@ NOTICES: Final[Mapping[Notice, NoticeWording]] = {
         ),
         for_administrator=text(
             "A rule of the client refused this sign-in. “worksgate rules explain” says which."
+        ),
+    ),
+    Notice.NO_PASSKEY: NoticeWording(
+        title=text("A passkey is required"),
+        happened=text(
+            "Your company allows this sign-in with a passkey only. You do not have one, and it "
+            "cannot be set up on this page."
+        ),
+        to_do=text("Please contact your administrator."),
+        for_administrator=text(
+            "A rule of the client requires a passkey, but people cannot set one up: the setting "
+            "“passkeys” is off, or “public_url” is not an https address with a host name."
         ),
     ),
     Notice.UNAVAILABLE: NoticeWording(

@@ -5,6 +5,8 @@ One revision for the release, a function for each story.
 
 from alembic import op
 
+from worksgate.store.schema import ADDED_COLUMNS
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -20,5 +22,12 @@ serves = "0003"
 
 
 def upgrade() -> None:
+    _short_lived()
     op.execute("DELETE FROM compatibility")
     op.execute(f"INSERT INTO compatibility (revision, oldest) VALUES ('{revision}', '{serves}')")  # noqa: S608  # two numbers of ours
+
+
+def _short_lived() -> None:
+    """What the stores keep: of a session, which factors were given and when."""
+    for table, column, definition in ADDED_COLUMNS[revision]:
+        op.execute(f"ALTER TABLE {table} ADD COLUMN {column} {definition}")
