@@ -3,7 +3,7 @@ SETUP := PYTHON="$(PYTHON)" tools/setup
 BIN := .venv/bin
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help run test check bench faults docs sbom
+.PHONY: help run test quick mutants check bench faults docs sbom
 .DEFAULT_GOAL := help
 
 help: ## List these targets
@@ -14,6 +14,12 @@ run: ## Start Worksgate and the LINE WORKS simulator, with demo people (ARGS="--
 
 test: ## Run all tests, browser included (ARGS="tests/oauth -k state")
 	@$(SETUP) dev servers browser && $(BIN)/python -m pytest $(if $(ARGS),$(ARGS),-n 2 --dist loadfile)
+
+quick: ## Run the tests that start no program, in two minutes (ARGS="-k throttle")
+	@$(SETUP) dev && $(BIN)/python -m pytest --quick -q -n 2 --dist loadfile $(ARGS)
+
+mutants: ## Change the code in small ways, and say which changes no test notices (ARGS=src/worksgate/throttle.py)
+	@$(SETUP) dev && $(BIN)/python -m tools.mutants $(ARGS)
 
 check: ## Lint, formatting, types, import rules, the files of deploy/
 	@$(SETUP) dev servers && tools/check

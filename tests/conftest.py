@@ -8,7 +8,28 @@ import pytest
 from hypothesis import settings
 from tests.installation import Installation, installed
 from tests.log_file import log_file
+from tests.quick import is_quick, no_programs
 from tests.unhurried import real_deadlines, unhurried_database
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="only tests that start no program")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("quick"):
+        chosen = [item for item in items if is_quick(item)]
+        config.hook.pytest_deselected(items=[item for item in items if not is_quick(item)])
+        items[:] = chosen
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Quick tests start no program."""
+    if not item.config.getoption("quick"):
+        return (yield)
+    with no_programs(item.nodeid):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -48,12 +48,14 @@ def test_every_public_name_is_there_and_on_the_page() -> None:
         _ = worksgate.create_ap  # type: ignore[attr-defined]  # that is the point
 
 
+@pytest.mark.programs
 def test_an_application_needs_no_server_and_no_command_line() -> None:
     loaded = loaded_after("import worksgate; worksgate.create_app")
     assert "starlette" in loaded
     assert not loaded & {"uvicorn", "uvloop", "click"}
 
 
+@pytest.mark.programs
 def test_the_name_alone_loads_no_framework() -> None:
     assert not loaded_after("import worksgate") & {"starlette", "sqlalchemy", "argon2", "jinja2"}
 

@@ -17,6 +17,8 @@ from packaging.utils import canonicalize_name
 
 import worksgate
 
+pytestmark = pytest.mark.programs
+
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PINNED = sorted((ROOT / "requirements").glob("*.txt"))

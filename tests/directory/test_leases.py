@@ -145,6 +145,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.programs
 async def test_another_node_goes_on_when_the_first_is_killed(database: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", PURGES, url_of(database)), env={**os.environ}

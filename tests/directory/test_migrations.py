@@ -48,6 +48,7 @@ async def test_migrating_again_changes_nothing(file: Path) -> None:
     assert query(file, "SELECT name, sql FROM sqlite_master ORDER BY name") == before
 
 
+@pytest.mark.programs
 async def test_several_processes_can_migrate_at_once(file: Path) -> None:
     processes = [
         await asyncio.create_subprocess_exec(

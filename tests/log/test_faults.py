@@ -8,6 +8,10 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.programs
+
 LINES = 15_000
 """More than the queue and a pipe hold together."""
 

@@ -98,6 +98,7 @@ def test_secret_is_not_shown() -> None:
     assert "hidden-canary" not in repr(settings_for(ISSUER, client_secret="hidden-canary"))
 
 
+@pytest.mark.programs
 def test_who_has_no_such_source_does_not_carry_its_libraries() -> None:
     code = (
         "import sys, worksgate.sources.oidc;"

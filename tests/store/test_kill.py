@@ -26,6 +26,8 @@ from tests.store.stores import ADDRESSES, STORES, database_in
 from worksgate.oauth.model import AuthorizationCode
 from worksgate.store import RedemptionOutcome
 
+pytestmark = pytest.mark.programs
+
 LONG = os.environ.get("WORKSGATE_LONG_TESTS") == "1"
 KILLS = {"sqlite": 100 if LONG else 14, "postgres": 100 if LONG else 8}
 START_TIME = 20.0

@@ -7,6 +7,7 @@ from collections import Counter
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import pytest
 from tests.store.artifacts import (
     NOW,
     buys,
@@ -22,6 +23,8 @@ from tests.store.stores import ADDRESSES, STORES
 from worksgate.oauth.model import AccessToken, AuthorizationCode, RefreshToken
 from worksgate.store import RedemptionOutcome, Store
 from worksgate.store.postgres import PostgresStore
+
+pytestmark = pytest.mark.programs
 
 ROUNDS = 1_000
 CODES = 2_000

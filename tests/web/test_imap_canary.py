@@ -27,6 +27,8 @@ from tests.served import listening, read_all, wait_until
 from worksgate.bootstrap import open_administration
 from worksgate.settings import Settings
 
+pytestmark = pytest.mark.programs
+
 EMAIL = "hana@example.com"
 RIGHT = "canary right mare ~~>>?? 5d1c"
 WRONG = "canary wrong mule ~~>>?? 8f3a"

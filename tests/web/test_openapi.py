@@ -30,6 +30,8 @@ from worksgate.administration import NewClient
 from worksgate.settings import Settings
 from worksgate.web.openapi import describe_api
 
+pytestmark = pytest.mark.programs
+
 REFUSALS = """
 [checks.negative_data_rejection]
 expected-statuses = ["4xx"]

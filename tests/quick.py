@@ -1,0 +1,64 @@
+"""``pytest --quick``: the tests that start no program, for the two minutes between two thoughts.
+
+What needs a server of its own, a browser, or a second process is left out: whole folders, what
+runs on PostgreSQL or Valkey, and what carries the mark ``programs``. A test that starts a program
+all the same fails, so that the list stays true.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TESTS = Path(__file__).parent
+
+OF_PROGRAMS = frozenset(
+    {
+        *("backup", "bad_inputs", "browser", "cli", "demonstration", "docs", "edge", "examples"),
+        *("faults", "moving", "openid_provider", "security", "serving", "upgrade", "watching"),
+    }
+)
+"""Folders of tests that start programs, most of them."""
+_SERVERS = ("postgres", "valkey", "redis", "samba", "slapd")
+"""In the name of a parameter or a fixture: a program is started for it."""
+
+_guarded: list[str] = []
+"""The quick test that runs."""
+
+
+def is_quick(item: pytest.Item) -> bool:
+    """Whether a test starts no program."""
+    folder = item.path.relative_to(TESTS).parts[0]
+    if folder in OF_PROGRAMS or item.get_closest_marker("programs") is not None:
+        return False
+    names = [*getattr(item, "fixturenames", ()), *_parameters(item)]
+    return not any(server in name.lower() for name in names for server in _SERVERS)
+
+
+def _parameters(item: pytest.Item) -> list[str]:
+    called = getattr(item, "callspec", None)
+    return [] if called is None else [called.id]
+
+
+@contextmanager
+def no_programs(test: str) -> Iterator[None]:
+    """Let no program be started."""
+    if not _is_hooked:
+        sys.addaudithook(_refuse)
+        _is_hooked.append(True)
+    _guarded.append(test)
+    try:
+        yield
+    finally:
+        _guarded.clear()
+
+
+_is_hooked: list[bool] = []
+
+
+def _refuse(event: str, _arguments: tuple[Any, ...]) -> None:
+    if event == "subprocess.Popen" and _guarded:
+        raise AssertionError(f"{_guarded[0]} starts a program: mark it with pytest.mark.programs")

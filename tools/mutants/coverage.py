@@ -1,0 +1,36 @@
+"""Which tests run which line, from one run of all of them."""
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from coverage import CoverageData
+
+Lines = Mapping[int, Sequence[str]]
+"""The ids of the tests that run each line."""
+
+
+def measure(root: Path, data: Path, tests: Sequence[str]) -> None:
+    """Run the tests once and keep in ``data`` what each of them runs. Raises where one fails."""
+    settings = data.with_suffix(".coveragerc")
+    settings.write_text(f"[run]\ndata_file = {data}\nconcurrency = thread,greenlet\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile"]
+    command += [
+        "--cov=worksgate",
+        "--cov-context=test",
+        "--cov-report=",
+        f"--cov-config={settings}",
+    ]
+    subprocess.run([*command, *tests], cwd=root, check=True)  # noqa: S603  # our own tests
+
+
+def lines_of(data: Path, path: Path) -> Lines:
+    """What runs each line of a file."""
+    kept = CoverageData(str(data))
+    kept.read()
+    found = kept.contexts_by_lineno(str(path))
+    return {
+        line: sorted({context.rpartition("|")[0] for context in contexts if "|" in context})
+        for line, contexts in found.items()
+    }
