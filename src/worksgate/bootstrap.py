@@ -480,7 +480,9 @@ def _by_name(sources: Sequence[Source]) -> Mapping[str, Source]:
 async def _open_directory(settings: Settings, stack: AsyncExitStack) -> Directory:
     if settings.database_url.startswith("sqlite:"):
         await migrate(settings.database_url)
-    directory = Directory.open(settings.database_url)
+    directory = Directory.open(
+        settings.database_url, allow_similar_keys=settings.allow_similar_keys
+    )
     stack.push_async_callback(directory.close)
     return directory
 

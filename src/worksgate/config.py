@@ -66,6 +66,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "Signing in": (
         "built_in_directory",
+        "allow_similar_keys",
         "session_idle_limit",
         "session_absolute_limit",
         "login_free_failures",

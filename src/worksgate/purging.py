@@ -1,7 +1,8 @@
 """What has expired is removed: by the server as it runs, or at once by ``worksgate purge`` (R-110).
 
 Both go in small steps with a pause after each, in which requests have the database to themselves.
-That audit records were removed is itself a record of the audit log.
+That audit records were removed is itself a record of the audit log. The same rounds write down the
+owners of user keys that a server of the release before gave (R-115).
 
 Of all processes on all nodes one does it for the others, whoever has the lease. It is also how a
 running server can be told from one that is stopped (``moving``, ``backup``); one that removes
@@ -53,6 +54,8 @@ async def remove_expired(
     async for removed in _in_steps(partial(store.purge, now, STEP)):
         yield removed
     yield await directory.purge_secrets(now)
+    async for _ in _in_steps(partial(directory.record_unrecorded_keys, now, STEP)):
+        pass
     if not audit_retention:
         return
     # Whole hours: a busy server would else record the end of a few records at each round.

@@ -174,6 +174,11 @@ class Settings:
         True,
         "Whether people of the built-in directory can sign in beside those of [[source]].",
     )
+    allow_similar_keys: bool = option(
+        False,
+        "Whether two people can have user keys that differ by spelling alone: E1 and e1, or the "
+        "accounts taro and taro@example.com.",
+    )
     sources: tuple[SourceSettings, ...] = option(
         (), "The company's own identity sources, one to a [[source]] table."
     )

@@ -12,6 +12,7 @@ from worksgate.directory import Account
 from worksgate.directory.database import Directory
 from worksgate.oauth.model import AccessToken, LoginKind, Session
 from worksgate.settings import Settings
+from worksgate.sources import Person
 from worksgate.store import Store, StoreUnavailable
 from worksgate.store.memory import MemoryStore
 
@@ -39,9 +40,10 @@ class Office:
     file: Path
     clock: Clock = field(default_factory=Clock)
 
-    async def sign_in(self, account: Account) -> None:
-        """Give a person a session and an access token."""
-        await self.store.save(_session(account), _access_token(account))
+    async def sign_in(self, account: Account, person: Person | None = None) -> None:
+        """Give a person, by default that of the account, a session and an access token."""
+        subject_id = (person or account.person).subject_id
+        await self.store.save(_session(account, subject_id), _access_token(account, subject_id))
 
     async def holds_nothing(self, account: Account) -> bool:
         session = await self.store.find(Session, f"session of {account.id}")
@@ -72,11 +74,11 @@ def office(directory: Directory, file: Path, hashing: PasswordHashing) -> Office
     return Office(administration, directory, store, file, clock)
 
 
-def _session(account: Account) -> Session:
+def _session(account: Account, subject_id: str) -> Session:
     return Session(
         key=f"session of {account.id}",
         grant_id="g1",
-        subject_id=account.person.subject_id,
+        subject_id=subject_id,
         client_id="",
         expires_at=NOW + 3_600,
         source="directory",
@@ -88,11 +90,11 @@ def _session(account: Account) -> Session:
     )
 
 
-def _access_token(account: Account) -> AccessToken:
+def _access_token(account: Account, subject_id: str) -> AccessToken:
     return AccessToken(
         key=f"token of {account.id}",
         grant_id="g2",
-        subject_id=account.person.subject_id,
+        subject_id=subject_id,
         client_id="c1",
         expires_at=NOW + 3_600,
         user_id=account.external_key or "",

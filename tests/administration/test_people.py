@@ -14,6 +14,7 @@ from worksgate.audit import Event
 from worksgate.credentials import PasswordHashing
 from worksgate.directory import Account, Conflict, DirectoryUnavailable
 from worksgate.directory.database import Directory
+from worksgate.sources import Person
 
 
 async def _hanako(at_work: Office, **changes: Any) -> Account:
@@ -131,8 +132,9 @@ async def test_names_and_keys_belong_to_one_person(
 
 async def test_external_keys_are_kept_case_exact(at_work: Office) -> None:
     await _hanako(at_work, external_key="Key")
-    other = await at_work.administration.add_user("jiro", external_key="KEY")
-    assert other.account.external_key == "KEY"
+    assert (await at_work.administration.user("hanako")).external_key == "Key"
+    changed = await at_work.administration.change_user("hanako", external_key="KEY")
+    assert changed.external_key == "KEY"
 
 
 async def test_of_two_who_take_the_same_key_at_once_one_wins(
@@ -353,7 +355,7 @@ async def test_i5_a_change_and_its_audit_record_come_together_or_not_at_all(
 
 
 def _durable(file: Path) -> list[Any]:
-    tables = ("accounts", "retired_keys", "clients", "client_secrets", "audit")
+    tables = ("accounts", "key_owners", "retired_keys", "clients", "client_secrets", "audit")
     return [query(file, f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables]
 
 
@@ -382,3 +384,36 @@ async def test_r105_every_change_of_a_person_is_recorded_without_its_values(
     assert {(event.subject_id, event.username, event.actor, event.at) for event in events} == {
         (f"directory:{account.id}", "Hanako", "tester", NOW)
     }
+
+
+async def test_r115_whose_key_it_was_is_recorded_where_it_goes_to_somebody_else(
+    at_work: Office,
+) -> None:
+    administration, hanako = at_work.administration, await _hanako(at_work)
+    await administration.remove_user("hanako")
+    await administration.add_user("jiro", external_key="E1", reuse_retired_keys=True)
+    rows = [{"username": "saburo", "works_account": "hanako@example.com"}]
+    await administration.import_users(rows, dry_run=False, reuse_retired_keys=True)
+    *_, added, imported = await administration.audit(event=Event.USER_CHANGED)
+    owner = hanako.person.subject_id
+    assert added.detail == f"added; took over the external key E1 of {owner}"
+    assert imported.detail == (
+        f"imported; took over the LINE WORKS account hanako@example.com of {owner}"
+    )
+    with pytest.raises(Refused, match="jiro has it"):
+        await administration.release_key("E1")
+
+
+async def test_r30_r115_who_loses_a_key_by_its_release_is_signed_out(at_work: Office) -> None:
+    person = Person(subject_id="corp:u1", username="u1", name="", external_key="E7")
+    await at_work.directory.people.remember("corp", person, NOW)
+    account = Account(id="u1", username="u1")
+    await at_work.sign_in(account, person)
+    (released,) = await at_work.administration.release_key("E7")
+    assert released.subject_id == "corp:u1"
+    assert await at_work.holds_nothing(account)
+    (event,) = await at_work.administration.audit()
+    assert (event.subject_id, event.detail) == (
+        "corp:u1",
+        "external key E7 released; u1 of the source corp (corp:u1) has it",
+    )

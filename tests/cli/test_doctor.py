@@ -120,6 +120,18 @@ def test_newer_database_is_well_where_it_says_that_this_version_can_use_it(
     assert any(each.startswith("clients: ") for each in told["ok"]) is is_served
 
 
+def test_r115_key_of_somebody_who_does_not_own_it_is_told(
+    installation: Terminal, tmp_path: Path
+) -> None:
+    """As a server of the release before leaves it behind."""
+    installation.ok("user", "add", "aoi", "--external-key", "E-1")
+    with closing(sqlite3.connect(tmp_path / "worksgate.db")) as connection, connection:
+        connection.execute("UPDATE key_owners SET subject_id = 'corp:taro'")
+    (text,) = findings(installation)["warn"]
+    assert text.startswith("user keys: directory:")
+    assert text.endswith("has the external key E-1, which belongs to corp:taro")
+
+
 def test_database_that_somebody_else_holds_is_a_failure(
     installation: Terminal, tmp_path: Path
 ) -> None:

@@ -16,7 +16,7 @@ DIALECTS = ("sqlite", "postgresql")
 
 _ADDITIONS = (
     r"CREATE TABLE (IF NOT EXISTS )?\w+ \(.*\)",
-    r"CREATE (UNIQUE )?INDEX (IF NOT EXISTS )?\w+ ON \w+ \([\w, ]+\)",
+    r"CREATE (UNIQUE )?INDEX (IF NOT EXISTS )?\w+ ON \w+ \([\w, ]+\)( WHERE \w+ IS NULL)?",
     r"ALTER TABLE \w+ ADD COLUMN \"?\w+\"? [A-Z]+( PRECISION|\(\d+\))?"
     r"( NOT NULL)?( DEFAULT [^ ,]+)?( NOT NULL)?",
 )

@@ -12,12 +12,12 @@ import os
 import sys
 import time
 
+from sqlalchemy import text
 from tests.store.artifacts import NOW, buys, code, key_of, session
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.directory.database import Directory
 from worksgate.oauth.model import AuthorizationCode
-from worksgate.sources import Person
 from worksgate.store import RedemptionOutcome, Store
 
 CALLERS = 4
@@ -70,13 +70,25 @@ async def _administer(store: Store, directory: Directory, ledger: int, revision:
             if revision > "0001":
                 name = f"person {os.getpid()} {number}"
                 await store.save(session(name))
-                await directory.people.remember(
-                    "ldap", Person(subject_id=name, username=name, name=""), NOW
-                )
+                await _remember(directory, name)
                 await directory.clients()
         except Exception as error:
             _write(ledger, "X", f"{type(error).__name__}: {error}")
         await asyncio.sleep(0.005)
+
+
+async def _remember(directory: Directory, name: str) -> None:
+    """A sign-in by another source, as revision 0002 and 0003 keep it."""
+    values = {"subject_id": name, "username": name, "now": NOW, "key": f"key of {name}"}
+    async with directory.writing() as connection:
+        await connection.execute(text(_REMEMBER), values)
+
+
+_REMEMBER = (
+    "INSERT INTO people (subject_id, source, username, username_key, name, external_key, groups,"
+    " enabled, first_login_at, last_login_at)"
+    " VALUES (:subject_id, 'ldap', :username, :username, '', :key, '[]', true, :now, :now)"
+)
 
 
 def _write(ledger: int, letter: str, text: str) -> None:

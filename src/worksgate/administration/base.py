@@ -38,11 +38,14 @@ class AdministrationBase:
 
     async def _forget(self, person: Person) -> int:
         """End all that a person holds; how many they were. Raises Unfinished."""
+        return await self._forget_subject(person.subject_id, person.username)
+
+    async def _forget_subject(self, subject_id: str, name: str) -> int:
         try:
-            return await (await self._store()).forget(person.subject_id)
+            return await (await self._store()).forget(subject_id)
         except StoreUnavailable as error:
             raise Unfinished(
-                f"the change is kept, but the sessions of {person.username} could not be ended; "
+                f"the change is kept, but the sessions of {name} could not be ended; "
                 f"run the same command again to end them: {error}"
             ) from error
 

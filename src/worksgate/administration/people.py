@@ -12,11 +12,15 @@ from worksgate.administration.base import AdministrationBase
 from worksgate.administration.errors import NotFound, Refused, found, refusals
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials import new_id
-from worksgate.directory import Account
+from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.account_rules import check_account, check_password, generated_password
 from worksgate.directory.factors import Enrolled
-from worksgate.directory.importing import changes_between, must_sign_in_again
-from worksgate.directory.occupancy import KEY_KINDS
+from worksgate.directory.importing import (
+    changes_between,
+    must_sign_in_again,
+    with_former_owners,
+)
+from worksgate.directory.key_ownership import KEY_KINDS, KeyOwner
 from worksgate.directory.people import RememberedPerson
 from worksgate.directory.transaction import Transaction
 from worksgate.oauth.model import Session
@@ -89,10 +93,10 @@ class PeopleAdministration(AdministrationBase):
             check_account(account)
         hashed = await self._hashed(password or generated or "", account)
         account = replace(account, password_hash=hashed)
-        event = self._user_event(account, "added")
         async with self._directory.changing() as transaction:
-            await _check_free(transaction, account, reuse_retired_keys=reuse_retired_keys)
+            former = await _check_free(transaction, account, reuse_retired_keys=reuse_retired_keys)
             await transaction.add_accounts([account])
+            event = self._user_event(account, with_former_owners("added", former))
             await transaction.record(event)
         return NewUser(account, generated)
 
@@ -224,29 +228,31 @@ class PeopleAdministration(AdministrationBase):
         await self._forget(person)
         return removed
 
-    async def release_key(self, value: str) -> int:
-        """Let a user key that somebody had go to whoever signs in, or is added, with it next.
+    async def release_key(self, value: str) -> list[KeyOwner]:
+        """End the ownership of a user key: whoever is given it next has it; whose it was.
 
-        How many had had it: removed people, and people of other sources, who lose it. With the key
-        goes their place in LINE WORKS. Raises Refused where somebody of the built-in directory has
-        it.
+        They may be removed people, or people of any source who gave it up; people of other sources
+        who have it lose it, and all that they hold ends. With the key goes their place in LINE
+        WORKS. Raises Refused where an account of the built-in directory has it, or Unfinished.
         """
-        event = AuditEvent(
-            event=Event.USER_CHANGED,
-            at=self._clock(),
-            actor=self._actor,
-            detail=f"user key {value} released",
-        )
+        now = self._clock()
         async with self._directory.changing() as transaction:
-            probe = [
-                Account(id="", username="", external_key=value),
-                Account(id="", username="", works_account=value),
-            ]
-            holders = (await transaction.occupancy(probe)).holders
-        if holders:
-            names = ", ".join(sorted({each.username for each in holders.values()}))
-            raise Refused(f"{names} has it; give it up there first, with worksgate user set")
-        return await self._directory.people.release_key(value, event)
+            released = await transaction.release_key(value, now)
+            for owner in released:
+                if owner.holder is not None and owner.subject_id.startswith(SUBJECT_PREFIX):
+                    raise Refused(
+                        f"{owner.holder} has it; give it up there first, with worksgate user set"
+                    )
+            await transaction.record(*map(self._release_event, released))
+        for owner in released:
+            if owner.holder is not None:
+                await self._forget_subject(owner.subject_id, owner.holder)
+        return released
+
+    def _release_event(self, owner: KeyOwner) -> AuditEvent:
+        state = "had" if owner.holder is None else "has"
+        detail = f"{owner.key} released; {owner} {state} it"
+        return self._event(Event.USER_CHANGED, detail, subject_id=owner.subject_id)
 
     # People of other sources, remembered from their last sign-in
 
@@ -287,9 +293,12 @@ class PeopleAdministration(AdministrationBase):
             with refusals():
                 after = check_account(change(before))
             if after != before:
-                await _check_free(transaction, after, reuse_retired_keys=reuse_retired_keys)
+                former = await _check_free(
+                    transaction, after, reuse_retired_keys=reuse_retired_keys
+                )
                 await transaction.change_account(before, after, self._clock())
-                await transaction.record(self._user_event(after, changes_between(before, after)))
+                detail = with_former_owners(changes_between(before, after), former)
+                await transaction.record(self._user_event(after, detail))
         if must_sign_in_again(before, after):
             await self._forget(after.person)
         return after
@@ -316,9 +325,10 @@ class PeopleAdministration(AdministrationBase):
 
 async def _check_free(
     transaction: Transaction, account: Account, *, reuse_retired_keys: bool
-) -> None:
-    occupancy = await transaction.occupancy([account])
-    occupancy.check(account, reuse_retired_keys=reuse_retired_keys)
+) -> list[KeyOwner]:
+    """Whose user keys the account takes over. Raises Conflict."""
+    taken = await transaction.taken_names([account])
+    return taken.check(account, reuse_retired_keys=reuse_retired_keys)
 
 
 def _read_account_field(name: str, value: Any) -> Any:

@@ -278,8 +278,11 @@ def release_key(*, key: str, config: Path | None, yes: bool) -> None:
     """
     settings = read_installation(config)
     confirm(f"Let somebody else have the user key {key}?", yes=yes)
-    count = administer(settings, lambda administration: administration.release_key(key))
-    print_line(f"{key} is free." if count else f"{key} was free already.")
+    released = administer(settings, lambda administration: administration.release_key(key))
+    if not released:
+        print_line(f"{key} was free already.")
+    for owner in released:
+        print_line(f"The {owner.key} is free. It was that of {owner}.")
 
 
 @app.command("disable")

@@ -25,12 +25,19 @@ from worksgate.directory import Account, Conflict, queries, schema
 from worksgate.directory.app_passwords import AppPasswordRows
 from worksgate.directory.engine import REPLY_TIMEOUT, Engines, open_engines, outages
 from worksgate.directory.factors import FactorRows
+from worksgate.directory.key_ownership import (
+    KeyOwnership,
+    UserKey,
+    disputed,
+    record_owners,
+    unrecorded,
+)
 from worksgate.directory.leases import Leases
-from worksgate.directory.occupancy import Occupancy, occupancy
 from worksgate.directory.people import People
 from worksgate.directory.queries import AuditFilter
 from worksgate.directory.reachability import Reachability
 from worksgate.directory.recording import write_events
+from worksgate.directory.taken_names import TakenNames, taken_names
 from worksgate.directory.transaction import Transaction
 from worksgate.directory.verbs import Outpaced, finished
 from worksgate.oauth.model import Client
@@ -44,26 +51,37 @@ _PAGE = 500
 
 
 class Directory:
-    """Accounts, clients, keys and the audit log."""
+    """Accounts, clients, keys and the audit log.
 
-    def __init__(self, engines: Engines, reachability: Reachability | None = None) -> None:
+    ``allow_similar_keys`` lets two people have user keys that differ by spelling alone (R-116).
+    """
+
+    def __init__(
+        self,
+        engines: Engines,
+        reachability: Reachability | None = None,
+        *,
+        allow_similar_keys: bool = False,
+    ) -> None:
+        self.allow_similar_keys = allow_similar_keys
         self._engines = engines
         self._reachability = reachability
         self._inserts: dict[int, str] = {}
         self.unfinished: set[asyncio.Task[Any]] = set()
-        self.people = People(self)
+        self.people = People(self, allow_similar_keys=allow_similar_keys)
         self.factors = FactorRows(self)
         self.app_passwords = AppPasswordRows(self)
         self.leases = Leases(self)
 
     @classmethod
-    def open(cls, database_url: str) -> Self:
+    def open(cls, database_url: str, *, allow_similar_keys: bool = False) -> Self:
         """A directory that connects when it is first asked.
 
         Raises ValueError where the address is not one that Worksgate can use.
         """
         engines = open_engines(database_url, reply_timeout=REPLY_TIMEOUT)
-        return cls(engines, Reachability() if is_postgres(database_url) else None)
+        reachability = Reachability() if is_postgres(database_url) else None
+        return cls(engines, reachability, allow_similar_keys=allow_similar_keys)
 
     async def close(self) -> None:
         """Finish what has begun and close all connections."""
@@ -116,10 +134,38 @@ class Directory:
             last = username_key(page[-1].username)
 
     @finished
-    async def occupancy(self, accounts: Sequence[Account]) -> Occupancy:
-        """Who holds the names and user keys of these accounts, as of now."""
+    async def taken_names(self, accounts: Sequence[Account]) -> TakenNames:
+        """Who has the names and user keys of these accounts, as of now."""
         async with self.reading() as connection:
-            return await occupancy(connection, accounts)
+            return await taken_names(
+                connection, accounts, allow_similar_keys=self.allow_similar_keys
+            )
+
+    @finished
+    async def key_owners(self, keys: Sequence[UserKey]) -> KeyOwnership:
+        """Who owns these user keys, and those similar to them, as of now."""
+        async with self.reading() as connection:
+            return await KeyOwnership.of(connection, keys, allow_similar=self.allow_similar_keys)
+
+    @finished
+    async def record_unrecorded_keys(self, now: float, limit: int) -> int:
+        """Write down the owners of keys that a server of the release before gave; how many.
+
+        Nothing is locked where there are none.
+        """
+        async with self.reading() as connection:
+            if not await unrecorded(connection, 1):
+                return 0
+        async with self.writing() as connection:
+            found = await unrecorded(connection, limit)
+            await record_owners(connection, {}, now, held=found)
+            return len(found)
+
+    @finished
+    async def disputed_keys(self) -> list[tuple[UserKey, str, str]]:
+        """Keys that somebody has although another person owns them: key, holder, owner."""
+        async with self.reading() as connection:
+            return await disputed(connection)
 
     async def signing_key(self) -> bytes:
         """The key that signs cookies and forms: made once, the same for all processes."""
@@ -225,7 +271,7 @@ class Directory:
         """
         try:
             async with self.writing() as connection:
-                yield Transaction(connection)
+                yield Transaction(connection, allow_similar_keys=self.allow_similar_keys)
         except Outpaced as outpaced:
             # What a verb does again, the caller of this one cannot be made to.
             raise Conflict(str(outpaced)) from None

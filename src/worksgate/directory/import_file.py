@@ -14,7 +14,7 @@ from typing import Any
 
 from worksgate.directory import Account
 from worksgate.directory.account_rules import GROUP_SEPARATOR, check_account
-from worksgate.directory.occupancy import KEY_KINDS
+from worksgate.directory.key_ownership import KEY_KINDS
 from worksgate.foreign_hashes import check_importable
 from worksgate.usernames import username_key
 

@@ -1,7 +1,7 @@
 """Importing people: many rows to one transaction, each row's fate its own."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from worksgate import foreign_hashes
@@ -11,7 +11,8 @@ from worksgate.directory import Account, Conflict
 from worksgate.directory.account_rules import check_password, lacking
 from worksgate.directory.database import Directory
 from worksgate.directory.import_file import Entry, ImportOutcome, ImportRow, Unreadable
-from worksgate.directory.occupancy import Occupancy, keys_of
+from worksgate.directory.key_ownership import KeyOwner, keys_of
+from worksgate.directory.taken_names import TakenNames
 from worksgate.directory.transaction import Transaction
 
 HASHES_AT_ONCE = 8
@@ -54,11 +55,15 @@ class _Password:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One row's fate: an account from ``before`` (None: a new one) to ``after`` (None: as is)."""
+    """One row's fate: an account from ``before`` (None: a new one) to ``after`` (None: as is).
+
+    ``former_owners`` are those whose user keys it takes over.
+    """
 
     row: ImportRow
     before: Account | None = None
     after: Account | None = None
+    former_owners: tuple[KeyOwner, ...] = ()
 
 
 class Importer:
@@ -83,10 +88,10 @@ class Importer:
         """Import some rows in one transaction. Raises DirectoryUnavailable: nothing happened."""
         entries = [entry for entry in batch if isinstance(entry, Entry)]
         candidates = [self._candidate(entry) for entry in entries]
-        occupancy = await self._directory.occupancy(candidates)
-        passwords = await self._prepare(entries, occupancy)
+        taken = await self._directory.taken_names(candidates)
+        passwords = await self._prepare(entries, taken)
         if self._options.dry_run:
-            return _outcome(self._plan(batch, occupancy, passwords), self._describe)
+            return _outcome(self._plan(batch, taken, passwords), self._describe)
         for _ in range(_TRIES - 1):
             try:
                 return await self._commit(batch, candidates, passwords)
@@ -101,8 +106,8 @@ class Importer:
         passwords: Mapping[int, _Password],
     ) -> Imported:
         async with self._directory.changing() as transaction:
-            occupancy = await transaction.occupancy(candidates)
-            steps = self._plan(batch, occupancy, passwords)
+            taken = await transaction.taken_names(candidates)
+            steps = self._plan(batch, taken, passwords)
             outcome = _outcome(steps, self._describe)
             await self._apply(transaction, steps)
             await transaction.record(*outcome.events)
@@ -121,18 +126,18 @@ class Importer:
     def _plan(
         self,
         batch: Sequence[Entry | Unreadable],
-        occupancy: Occupancy,
+        taken: TakenNames,
         passwords: Mapping[int, _Password],
     ) -> list[_Step]:
         return [
             _refused(entry, entry.reason)
             if isinstance(entry, Unreadable)
-            else self._plan_one(entry, occupancy, passwords.get(entry.line, _Password()))
+            else self._plan_one(entry, taken, passwords.get(entry.line, _Password()))
             for entry in batch
         ]
 
-    def _plan_one(self, entry: Entry, occupancy: Occupancy, password: _Password) -> _Step:
-        before = occupancy.account(entry.username)
+    def _plan_one(self, entry: Entry, taken: TakenNames, password: _Password) -> _Step:
+        before = taken.account(entry.username)
         if password.refusal is not None:
             return _refused(entry, password.refusal)
         if before is not None and not self._options.update:
@@ -143,14 +148,14 @@ class Importer:
         if after == before:
             return _Step(_row(entry, ImportOutcome.UNCHANGED, after))
         try:
-            occupancy.check(after, reuse_retired_keys=self._options.reuse_retired_keys)
+            former = taken.check(after, reuse_retired_keys=self._options.reuse_retired_keys)
         except Conflict as conflict:
             return _refused(entry, str(conflict))
         if before is not None:
-            occupancy.release(before)
-        occupancy.take(after)
+            taken.release(before)
+        taken.take(after)
         outcome = ImportOutcome.ADDED if before is None else ImportOutcome.UPDATED
-        return _Step(_row(entry, outcome, after), before, after)
+        return _Step(_row(entry, outcome, after), before, after, tuple(former))
 
     def _with_password(self, account: Account, entry: Entry, password: _Password) -> Account:
         """The account with the password of its row, or with the hash it was imported with.
@@ -170,16 +175,11 @@ class Importer:
             must_change_password=temporary,
         )
 
-    async def _prepare(
-        self, entries: Sequence[Entry], occupancy: Occupancy
-    ) -> dict[int, _Password]:
+    async def _prepare(self, entries: Sequence[Entry], taken: TakenNames) -> dict[int, _Password]:
         """Check and hash the passwords of a batch, before the transaction, several at once."""
         with_password = [entry for entry in entries if entry.password]
         passwords = await asyncio.gather(
-            *(
-                self._prepare_one(entry, occupancy.account(entry.username))
-                for entry in with_password
-            )
+            *(self._prepare_one(entry, taken.account(entry.username)) for entry in with_password)
         )
         return {
             entry.line: password for entry, password in zip(with_password, passwords, strict=True)
@@ -241,23 +241,38 @@ def changes_between(before: Account, after: Account) -> str:
     return "; ".join(done)
 
 
+def with_former_owners(detail: str, owners: Iterable[KeyOwner]) -> str:
+    """The text of an audit record, with the keys that were another person's and whose they were."""
+    return "; ".join(
+        (detail, *(f"took over the {each.key} of {each.subject_id}" for each in owners))
+    )
+
+
 def _awaits_import(account: Account) -> bool:
     encoded = account.password_hash
     return encoded is None or foreign_hashes.is_foreign(encoded)
 
 
 def _outcome(steps: Sequence[_Step], describe: Describe) -> Imported:
-    changed = [(step.before, step.after) for step in steps if step.after is not None]
+    changed = [(step, step.after) for step in steps if step.after is not None]
     return Imported(
         rows=tuple(step.row for step in steps),
         events=tuple(
-            describe(after, _import_of(after) if before is None else changes_between(before, after))
-            for before, after in changed
+            describe(
+                after,
+                with_former_owners(
+                    _import_of(after)
+                    if step.before is None
+                    else changes_between(step.before, after),
+                    step.former_owners,
+                ),
+            )
+            for step, after in changed
         ),
         must_sign_in=tuple(
             after
-            for before, after in changed
-            if before is not None and must_sign_in_again(before, after)
+            for step, after in changed
+            if step.before is not None and must_sign_in_again(step.before, after)
         ),
     )
 

@@ -11,12 +11,21 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
-from sqlalchemy import RowMapping, Select, delete, insert, or_, select, update
+from sqlalchemy import RowMapping, Select, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent
 from worksgate.directory import Conflict, schema
-from worksgate.directory.occupancy import KEY_KINDS
+from worksgate.directory.key_ownership import (
+    KEY_KINDS,
+    KeyOwnership,
+    UserKey,
+    is_anothers,
+    keys_of,
+    reclaim,
+    record_owners,
+    retire,
+)
 from worksgate.directory.recording import write_events
 from worksgate.directory.verbs import Connections, finished
 from worksgate.sources import Person
@@ -29,20 +38,26 @@ _log = structlog.get_logger("worksgate.directory.people")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RememberedPerson:
-    """Somebody who has signed in by another source; times are seconds since the epoch."""
+    """Somebody whom another source has vouched for; times are seconds since the epoch.
+
+    ``vouched_at`` is when it did last. ``last_login_at`` is the last time that it let them in:
+    None where something else has always stopped them.
+    """
 
     source: str
     person: Person
     enabled: bool
     first_login_at: float
-    last_login_at: float
+    last_login_at: float | None
+    vouched_at: float
 
 
 class People:
     """The remembered people; every verb may raise DirectoryUnavailable."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, *, allow_similar_keys: bool = False) -> None:
         self._connections = connections
+        self._allow_similar_keys = allow_similar_keys
 
     @property
     def unfinished(self) -> set[asyncio.Task[Any]]:
@@ -53,8 +68,8 @@ class People:
         """Keep what a source has just said of a person, and return them as they are let in.
 
         A user key that belongs, or belonged, to somebody else is not theirs, whatever the source
-        says: with it they would be that person for LINE WORKS (R-56). None where they are disabled
-        here.
+        says: with it they would be that person for LINE WORKS (R-115). None where they are disabled
+        here. That they have signed in is noted by ``note_login``.
         """
         try:
             return await self._remember(source, person, now)
@@ -62,25 +77,21 @@ class People:
             return await self._remember(source, person, now)
 
     @finished
-    async def release_key(self, value: str, event: AuditEvent) -> int:
-        """Let a user key go to whoever signs in with it next; how many had or had had it.
-
-        Accounts of the built-in directory keep theirs.
-        """
-        retired = schema.retired_keys
+    async def note_login(self, subject_id: str) -> None:
+        """Note that the sign-in for which their source has vouched last let the person in."""
+        condition = (
+            _TABLE.c.subject_id == subject_id,
+            _TABLE.c.vouched_at > _TABLE.c.last_login_at,
+        )
+        values = {"last_login_at": _TABLE.c.vouched_at}
         async with self._connections.writing() as connection:
-            freed = await connection.execute(delete(retired).where(retired.c.value == value))
-            count = freed.rowcount
-            for name in KEY_KINDS:
-                held = update(_TABLE).where(_TABLE.c[name] == value).values({name: None})
-                count += (await connection.execute(held)).rowcount
-            if count:
-                await write_events(connection, event)
-        return count
+            await connection.execute(update(_TABLE).where(*condition).values(values))
 
     @finished
     async def find(self, subject_id: str) -> RememberedPerson | None:
-        return await self._one(select(_TABLE).where(_TABLE.c.subject_id == subject_id))
+        """The person, without a user key that a server of the release before let them take."""
+        query = select(_TABLE, *_ANOTHERS).where(_TABLE.c.subject_id == subject_id)
+        return await self._one(query)
 
     @finished
     async def named(self, name: str) -> list[RememberedPerson]:
@@ -111,18 +122,57 @@ class People:
 
     async def _remember(self, source: str, person: Person, now: float) -> Person | None:
         """``remember`` in one transaction: nobody takes the user key between look and write."""
+        same = _TABLE.c.subject_id == person.subject_id
         async with self._connections.writing() as connection:
-            admitted = await _with_own_keys(connection, person)
-            values = {**_values(source, admitted), "last_login_at": now}
-            same = _TABLE.c.subject_id == person.subject_id
-            changed = await connection.execute(update(_TABLE).where(same).values(values))
-            if changed.rowcount == 1:
-                enabled = await connection.scalar(select(_TABLE.c.enabled).where(same))
-                return admitted if enabled else None
+            found = await connection.execute(select(_TABLE).where(same))
+            row = found.mappings().first()
+            before = None if row is None else _remembered(row)
+            admitted = await self._with_own_keys(connection, person, before, now)
+            values = {**_values(source, admitted), "vouched_at": now}
+            if before is not None:
+                await connection.execute(update(_TABLE).where(same).values(values))
+                return admitted if before.enabled else None
             await connection.execute(
-                insert(_TABLE).values({**values, "enabled": True, "first_login_at": now})
+                insert(_TABLE).values(
+                    {**values, "enabled": True, "first_login_at": now, "last_login_at": _NEVER}
+                )
             )
             return admitted
+
+    async def _with_own_keys(
+        self,
+        connection: AsyncConnection,
+        person: Person,
+        before: RememberedPerson | None,
+        now: float,
+    ) -> Person:
+        """The person without the user keys that are somebody else's; theirs are written down."""
+        subject_id = person.subject_id
+        had = set() if before is None else set(keys_of(before.person))
+        ownership = await KeyOwnership.of(
+            connection, {*keys_of(person), *had}, allow_similar=self._allow_similar_keys
+        )
+        for key in keys_of(person):
+            try:
+                ownership.check(key, subject_id)
+            except Conflict as taken:
+                _log.warning(
+                    "person.key_taken", kind=key.kind, subject_id=subject_id, detail=str(taken)
+                )
+                person = _without(person, key)
+        has = set(keys_of(person))
+        if all(ownership.is_recorded(key, subject_id) for key in has | had) and has == had:
+            return person
+        held = [key for key in had if _belongs_to(ownership, key, subject_id)]
+        await record_owners(
+            connection,
+            dict.fromkeys(has, subject_id),
+            now,
+            held=dict.fromkeys(held, subject_id),
+        )
+        await retire(connection, set(held) - has, subject_id, now)
+        await reclaim(connection, has - had)
+        return person
 
     async def _one(self, query: Select[Any]) -> RememberedPerson | None:
         found = await self._all(query)
@@ -135,32 +185,18 @@ class People:
 
 
 _TABLE = schema.people
+_ANOTHERS = tuple(is_anothers(kind).label(f"{kind}_is_anothers") for kind in KEY_KINDS)
+_NEVER = 0.0
 
 
-async def _with_own_keys(connection: AsyncConnection, person: Person) -> Person:
-    """The person without the user keys that are somebody else's."""
-    for kind in KEY_KINDS:
-        value = getattr(person, kind)
-        if value is not None and await _is_anothers(connection, kind, value, person.subject_id):
-            _log.warning("person.key_taken", kind=kind, subject_id=person.subject_id)
-            without: dict[str, Any] = {kind: None}
-            person = replace(person, **without)
-    return person
+def _without(person: Person, key: UserKey) -> Person:
+    without: dict[str, Any] = {key.kind: None}
+    return replace(person, **without)
 
 
-async def _is_anothers(connection: AsyncConnection, kind: str, value: str, subject_id: str) -> bool:
-    accounts, retired = schema.accounts, schema.retired_keys
-    questions = (
-        select(accounts.c.id).where(accounts.c[kind] == value),
-        select(retired.c.account_id).where(retired.c.kind == kind, retired.c.value == value),
-        select(_TABLE.c.subject_id).where(
-            _TABLE.c[kind] == value, _TABLE.c.subject_id != subject_id
-        ),
-    )
-    for question in questions:
-        if await connection.scalar(question.limit(1)) is not None:
-            return True
-    return False
+def _belongs_to(ownership: KeyOwnership, key: UserKey, subject_id: str) -> bool:
+    owner = ownership.owner(key)
+    return owner is not None and owner.subject_id == subject_id
 
 
 def _values(source: str, person: Person) -> dict[str, Any]:
@@ -179,18 +215,21 @@ def _values(source: str, person: Person) -> dict[str, Any]:
 
 def _remembered(row: RowMapping) -> RememberedPerson:
     groups: Sequence[str] = row["groups"]
+    keys: dict[str, Any] = {
+        kind: None if row.get(f"{kind}_is_anothers") else row[kind] for kind in KEY_KINDS
+    }
     return RememberedPerson(
         source=row["source"],
         person=Person(
             subject_id=row["subject_id"],
             username=row["username"],
             name=row["name"],
-            external_key=row["external_key"],
-            works_account=row["works_account"],
+            **keys,
             email=row["email"],
             groups=tuple(groups),
         ),
         enabled=row["enabled"],
         first_login_at=row["first_login_at"],
-        last_login_at=row["last_login_at"],
+        last_login_at=row["last_login_at"] or None,
+        vouched_at=max(row["vouched_at"] or _NEVER, row["last_login_at"]),
     )

@@ -59,13 +59,14 @@ people = Table(
     Column("username", Text, nullable=False),
     Column("username_key", Text, nullable=False, index=True),
     Column("name", Text, nullable=False),
-    Column("external_key", Text),
+    Column("external_key", Text, index=True),
     Column("works_account", Text, index=True),
     Column("email", Text),
     Column("groups", JSON, nullable=False),
     Column("enabled", Boolean, nullable=False),
     Column("first_login_at", Double, nullable=False),
     Column("last_login_at", Double, nullable=False),
+    Column("vouched_at", Double),
 )
 
 totp_secrets = Table(
@@ -112,6 +113,31 @@ app_passwords = Table(
     Column("last_used_at", Double),
 )
 
+key_owners = Table(
+    "key_owners",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("value", Text, nullable=False),
+    Column("folded", Text, nullable=False),
+    Column("subject_id", String(512), nullable=False, index=True),
+    Column("since", Double, nullable=False),
+    Column("released_at", Double),
+    Index("ix_key_owners_folded", "kind", "folded"),
+    sqlite_autoincrement=True,
+)
+"""Whose each user key is and was; a key has one owner until it is released, and no row goes."""
+
+Index(
+    "uq_key_owners_owner",
+    key_owners.c.kind,
+    key_owners.c.value,
+    unique=True,
+    sqlite_where=key_owners.c.released_at.is_(None),
+    postgresql_where=key_owners.c.released_at.is_(None),
+)
+
+# What has gone from an account or a person, for servers of the release before.
 retired_keys = Table(
     "retired_keys",
     metadata,

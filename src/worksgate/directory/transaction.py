@@ -2,18 +2,26 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import delete, insert, select, tuple_, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent
 from worksgate.directory import Account, Conflict, queries, schema
-from worksgate.directory.occupancy import Occupancy, keys_of, occupancy
+from worksgate.directory.key_ownership import (
+    KeyOwner,
+    keys_of,
+    reclaim,
+    record_owners,
+    release,
+    retire,
+)
 from worksgate.directory.recording import write_events
 from worksgate.directory.rows import (
     account_values,
     client_values,
     secret_values,
 )
+from worksgate.directory.taken_names import TakenNames, taken_names
 from worksgate.oauth.model import Client
 from worksgate.usernames import username_key
 
@@ -24,8 +32,9 @@ class Transaction:
     Nobody else writes meanwhile (SQLite), or whoever does makes the commit fail (PostgreSQL).
     """
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, *, allow_similar_keys: bool) -> None:
         self._connection = connection
+        self._allow_similar_keys = allow_similar_keys
 
     async def account(self, username: str) -> Account | None:
         return await queries.find_account(self._connection, username)
@@ -33,33 +42,52 @@ class Transaction:
     async def client(self, name_or_id: str) -> Client | None:
         return await queries.find_client(self._connection, name_or_id)
 
-    async def occupancy(self, accounts: Iterable[Account]) -> Occupancy:
-        """Who holds the names and user keys of these accounts."""
-        return await occupancy(self._connection, accounts)
+    async def taken_names(self, accounts: Iterable[Account]) -> TakenNames:
+        """Who has the names and user keys of these accounts."""
+        return await taken_names(
+            self._connection, accounts, allow_similar_keys=self._allow_similar_keys
+        )
 
     async def add_accounts(self, accounts: Sequence[Account]) -> None:
-        """Insert accounts. What a key was retired for is over: somebody has it again."""
+        """Insert accounts; each owns its user keys from now on, whoever did before."""
         if accounts:
             await self._connection.execute(
                 insert(schema.accounts), [account_values(account) for account in accounts]
             )
-            await self._reclaim(accounts)
+            claims = {
+                key: account.person.subject_id for account in accounts for key in keys_of(account)
+            }
+            await record_owners(self._connection, claims, accounts[0].created_at)
+            await reclaim(self._connection, list(claims))
 
     async def change_account(self, before: Account, after: Account, now: float) -> None:
-        """Update an account; the user keys that it gives up are retired."""
+        """Update an account; the user keys that it gives up stay its own."""
         condition = schema.accounts.c.id == before.id
         await self._connection.execute(
             update(schema.accounts).where(condition).values(account_values(after))
         )
-        await self._retire(before, set(keys_of(before)) - set(keys_of(after)), now)
-        await self._reclaim([after])
+        subject_id, had, has = before.person.subject_id, set(keys_of(before)), set(keys_of(after))
+        await record_owners(
+            self._connection,
+            dict.fromkeys(has - had, subject_id),
+            now,
+            held=dict.fromkeys(had, subject_id),
+        )
+        await retire(self._connection, had - has, subject_id, now)
+        await reclaim(self._connection, has - had)
 
     async def remove_account(self, account: Account, now: float) -> None:
-        """Delete an account; its user keys are retired."""
+        """Delete an account; its user keys stay its own."""
         await self._connection.execute(
             delete(schema.accounts).where(schema.accounts.c.id == account.id)
         )
-        await self._retire(account, set(keys_of(account)), now)
+        subject_id, had = account.person.subject_id, keys_of(account)
+        await record_owners(self._connection, {}, now, held=dict.fromkeys(had, subject_id))
+        await retire(self._connection, had, subject_id, now)
+
+    async def release_key(self, value: str, now: float) -> list[KeyOwner]:
+        """End the ownership of a user key, as ``key_ownership.release``; whose it was."""
+        return await release(self._connection, value, now)
 
     async def add_client(self, client: Client) -> None:
         """Insert a client with its secrets. Raises Conflict where its name is taken."""
@@ -106,21 +134,3 @@ class Transaction:
     async def _remove_secrets(self, client: Client) -> None:
         table = schema.client_secrets
         await self._connection.execute(delete(table).where(table.c.client_id == client.client_id))
-
-    async def _retire(self, account: Account, places: set[tuple[str, str]], now: float) -> None:
-        if places:
-            await self._connection.execute(
-                insert(schema.retired_keys),
-                [
-                    {"kind": kind, "value": value, "account_id": account.id, "retired_at": now}
-                    for kind, value in sorted(places)
-                ],
-            )
-
-    async def _reclaim(self, accounts: Iterable[Account]) -> None:
-        places = [place for account in accounts for place in keys_of(account)]
-        table = schema.retired_keys
-        if places:
-            await self._connection.execute(
-                delete(table).where(tuple_(table.c.kind, table.c.value).in_(places))
-            )

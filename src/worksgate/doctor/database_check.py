@@ -9,12 +9,14 @@ from sqlalchemy import Connection, text
 from worksgate.access_rules import parse_rules
 from worksgate.directory import DirectoryUnavailable
 from worksgate.directory.engine import Engines, open_engines, outages
+from worksgate.directory.key_ownership import UserKey, disputed
 from worksgate.directory.migrations import HEAD, is_newer_and_serves, revision_of
 from worksgate.doctor import Finding, Severity, fail, ok, warn
 from worksgate.oauth.model import Client
 from worksgate.settings import Settings
 
 DATABASE, KEYS, CLIENTS, CLOCK, BACKUPS = "database", "keys", "clients", "clock", "backups"
+USER_KEYS = "user keys"
 
 LOCK_TIMEOUT = 2.0
 """Seconds that a lock is waited for."""
@@ -41,6 +43,8 @@ async def examine_database(settings: Settings) -> AsyncIterator[Finding]:
             if of_revision.severity is Severity.OK:
                 async with engines.read.connect() as connection:
                     yield await connection.run_sync(_of_keys)
+                    for each in await disputed(connection):
+                        yield _of_disputed(*each)
     except DirectoryUnavailable as error:
         advice = "see that the file is whole and that this user may use it"
         if settings.database_file is None:
@@ -169,6 +173,15 @@ def _of_programs() -> Finding:
             "backups on a machine that has them",
         )
     return ok(BACKUPS, "pg_dump and pg_restore are there")
+
+
+def _of_disputed(key: UserKey, holder: str, owner: str) -> Finding:
+    return warn(
+        USER_KEYS,
+        f"{holder} has the {key}, which belongs to {owner}",
+        "change it in the source or with worksgate user set; or, if it shall be theirs, "
+        f"worksgate user release-key {key.value}",
+    )
 
 
 def _of_keys(connection: Connection) -> Finding:

@@ -139,6 +139,6 @@ class RememberedPeople:
             remembered = await self._people.find(subject_id)
         except DirectoryUnavailable as error:
             raise SourceUnavailable(str(error)) from error
-        if remembered is None or remembered.last_login_at + BELIEVED_FOR <= self._clock():
+        if remembered is None or remembered.vouched_at + BELIEVED_FOR <= self._clock():
             return None
         return remembered.person

@@ -3,8 +3,13 @@
 One revision for the release, a function for each story.
 """
 
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
 from alembic import op
 
+from worksgate.directory.key_ownership import KEY_KINDS, UserKey
 from worksgate.store.schema import ADDED_COLUMNS
 
 revision = "0004"
@@ -20,9 +25,15 @@ locks = "brief"
 # The oldest revision whose program can use a database at this one.
 serves = "0003"
 
+_AT_ONCE = 500
+
+_log = structlog.get_logger("worksgate.directory.migrations")
+
 
 def upgrade() -> None:
     _short_lived()
+    _people()
+    _key_owners()
     op.execute("DELETE FROM compatibility")
     op.execute(f"INSERT INTO compatibility (revision, oldest) VALUES ('{revision}', '{serves}')")  # noqa: S608  # two numbers of ours
 
@@ -31,3 +42,78 @@ def _short_lived() -> None:
     """What the stores keep: of a session, which factors were given and when."""
     for table, column, definition in ADDED_COLUMNS[revision]:
         op.execute(f"ALTER TABLE {table} ADD COLUMN {column} {definition}")
+
+
+def _people() -> None:
+    op.add_column("people", sa.Column("vouched_at", sa.Double))
+    op.create_index("ix_people_external_key", "people", ["external_key"])
+
+
+def _key_owners() -> None:
+    """One owner for each user key: at first, whoever has or had it."""
+    table = op.create_table(
+        "key_owners",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), nullable=False),
+        sa.Column("kind", sa.String(32), nullable=False),
+        sa.Column("value", sa.Text, nullable=False),
+        sa.Column("folded", sa.Text, nullable=False),
+        sa.Column("subject_id", sa.String(512), nullable=False),
+        sa.Column("since", sa.Double, nullable=False),
+        sa.Column("released_at", sa.Double),
+        sa.PrimaryKeyConstraint("id", name="pk_key_owners"),
+        sqlite_autoincrement=True,
+    )
+    not_released = sa.text("released_at IS NULL")
+    op.create_index("ix_key_owners_folded", "key_owners", ["kind", "folded"])
+    op.create_index("ix_key_owners_subject_id", "key_owners", ["subject_id"])
+    op.create_index(
+        "uq_key_owners_owner",
+        "key_owners",
+        ["kind", "value"],
+        unique=True,
+        sqlite_where=not_released,
+        postgresql_where=not_released,
+    )
+    if not op.get_context().as_sql:
+        _fill(op.get_bind(), table)
+
+
+_HOLDERS = (
+    # Whoever comes first owns the key; the order never depends on that of the rows.
+    "SELECT '{kind}', {kind}, 'directory:' || id, created_at FROM accounts"
+    " WHERE {kind} IS NOT NULL ORDER BY id",
+    "SELECT kind, value, 'directory:' || account_id, retired_at FROM retired_keys"
+    " WHERE kind = '{kind}' ORDER BY value",
+    "SELECT '{kind}', {kind}, subject_id, first_login_at FROM people"
+    " WHERE {kind} IS NOT NULL ORDER BY first_login_at, subject_id",
+)
+
+
+def _fill(connection: sa.Connection, table: sa.Table) -> None:
+    owners: dict[UserKey, dict[str, Any]] = {}
+    for kind in KEY_KINDS:
+        for question in _HOLDERS:
+            for _, value, subject_id, since in connection.execute(
+                sa.text(question.format(kind=kind))
+            ):
+                key = UserKey(kind, value)
+                owner = owners.setdefault(
+                    key,
+                    {
+                        "kind": kind,
+                        "value": value,
+                        "folded": key.folded,
+                        "subject_id": subject_id,
+                        "since": since,
+                    },
+                )
+                if owner["subject_id"] != subject_id:
+                    _log.warning(
+                        "person.key_taken",
+                        kind=kind,
+                        subject_id=subject_id,
+                        owner=owner["subject_id"],
+                    )
+    rows = list(owners.values())
+    for start in range(0, len(rows), _AT_ONCE):
+        connection.execute(sa.insert(table), rows[start : start + _AT_ONCE])

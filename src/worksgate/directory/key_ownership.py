@@ -1,0 +1,405 @@
+"""Who owns a user key: one person for ever, unless an administrator releases it (R-115).
+
+A user key tells LINE WORKS who somebody is. Whoever got a key that was another person's would find
+that person's mail, so each key that anybody has ever had keeps its owner, in whatever source they
+are, and also after they have given it up. The rows of ``key_owners`` are never deleted: a release
+ends one. They are written in the transaction that changes a key.
+
+Keys that differ by spelling alone (``K1``, ``k1``, full width; ``taro``, ``taro@example.jp``) count
+as one (R-116), unless ``allow_similar_keys`` says that they are not. On the wire a key stays as it
+was written.
+
+A server of the release before changes accounts and people without writing here. Therefore a claim
+is held against those tables too, and what it has left behind is taken over: when the person next
+signs in or is changed, and by each purge (``unrecorded``).
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self
+
+from sqlalchemy import (
+    ColumnElement,
+    Exists,
+    RowMapping,
+    Table,
+    and_,
+    delete,
+    exists,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from worksgate.directory import SUBJECT_PREFIX, Conflict, schema
+from worksgate.usernames import username_key
+
+KEY_KINDS = {"external_key": "external key", "works_account": "LINE WORKS account"}
+"""The fields of a person that are user keys, and what people call them."""
+
+_OWNERS, _ACCOUNTS, _PEOPLE = schema.key_owners, schema.accounts, schema.people
+_HOLDERS: tuple[tuple[Table, ColumnElement[str]], ...] = (
+    (_ACCOUNTS, SUBJECT_PREFIX + _ACCOUNTS.c.id),
+    (_PEOPLE, _PEOPLE.c.subject_id),
+)
+_MAX_RETIRED_BY = 64
+
+
+class HasKeys(Protocol):
+    """An account or a person of any source."""
+
+    @property
+    def external_key(self) -> str | None: ...
+
+    @property
+    def works_account(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class UserKey:
+    """A user key, case-exact: ``kind`` is one of ``KEY_KINDS``."""
+
+    kind: str
+    value: str
+
+    @property
+    def folded(self) -> str:
+        """What all spellings of this key have in common; others may share it."""
+        key = username_key(self.value)
+        return key.partition("@")[0] if self.kind == "works_account" else key
+
+    def is_similar_to(self, other: "UserKey") -> bool:
+        """Whether the two are one key in different spellings."""
+        if (self.kind, self.folded) != (other.kind, other.folded):
+            return False
+        domains = {username_key(each.value).partition("@")[2] for each in (self, other)}
+        return self.kind != "works_account" or "" in domains or len(domains) == 1
+
+    def __str__(self) -> str:
+        return f"{KEY_KINDS[self.kind]} {self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyOwner:
+    """Whose a key is. ``holder`` is the name of who has it now; None: its owner gave it up."""
+
+    key: UserKey
+    subject_id: str
+    holder: str | None = None
+    recorded: bool = True
+
+    def __str__(self) -> str:
+        return self.subject_id if self.holder is None else f"{self.holder} ({self.subject_id})"
+
+
+def keys_of(person: HasKeys) -> list[UserKey]:
+    """The user keys that somebody has."""
+    values = ((kind, getattr(person, kind)) for kind in KEY_KINDS)
+    return [UserKey(kind, value) for kind, value in values if value is not None]
+
+
+@dataclass(slots=True)
+class KeyOwnership:
+    """Who owns some keys, and those similar to them, as one transaction sees it.
+
+    ``take`` and ``give_up`` keep it true while several changes are planned in that transaction.
+    """
+
+    owners: dict[UserKey, KeyOwner] = field(default_factory=dict)
+    allow_similar: bool = False
+
+    @classmethod
+    async def of(
+        cls, connection: AsyncConnection, keys: Iterable[UserKey], *, allow_similar: bool
+    ) -> Self:
+        """Read who owns these keys: four queries, however many they are."""
+        wanted = set(keys)
+        if not wanted:
+            return cls(allow_similar=allow_similar)
+        history = [_recorded(row) for row in await _history(connection, wanted)]
+        wanted |= {each.key for each in history}
+        people = await _holders(connection, _PEOPLE, wanted)
+        accounts = await _holders(connection, _ACCOUNTS, wanted)
+        # What comes later counts: an account is what its row says, whatever the history does.
+        owners = await _retired(connection, wanted)
+        owners |= people
+        owners |= {each.key: _with_holder(each, people.get(each.key)) for each in history}
+        for key, account in accounts.items():
+            known = owners.get(key, account)
+            recorded = known.recorded and known.subject_id == account.subject_id
+            owners[key] = KeyOwner(key, account.subject_id, account.holder, recorded)
+        return cls(owners, allow_similar)
+
+    def owner(self, key: UserKey) -> KeyOwner | None:
+        """The owner of exactly this key."""
+        return self.owners.get(key)
+
+    def check(self, key: UserKey, subject_id: str, *, reuse_retired: bool = False) -> None:
+        """Return where a person may have a key. Raises Conflict.
+
+        ``reuse_retired`` takes it from an owner who has given it up.
+        """
+        owner = self._in_the_way(key, subject_id)
+        if owner is None:
+            return
+        spelling = "" if owner.key == key else f" is another spelling of {owner.key.value}, which"
+        if owner.holder is not None:
+            raise Conflict(f"the {key}{spelling} belongs to {owner.holder}")
+        if not reuse_retired:
+            raise Conflict(
+                f"the {key}{spelling} belonged to another person before and would give "
+                "their LINE WORKS account away; --reuse-retired-keys gives it nevertheless"
+            )
+
+    def taken_from(self, keys: Iterable[UserKey], subject_id: str) -> list[KeyOwner]:
+        """The former owners from whom a person takes keys, for the audit record."""
+        found = (self._in_the_way(key, subject_id) for key in keys)
+        return [owner for owner in found if owner is not None]
+
+    def is_recorded(self, key: UserKey, subject_id: str) -> bool:
+        """Whether the history already has this person as the owner."""
+        owner = self.owners.get(key)
+        return owner is not None and owner.recorded and owner.subject_id == subject_id
+
+    def take(self, keys: Iterable[UserKey], subject_id: str, holder: str) -> None:
+        """Remember that a person has these keys now."""
+        self.owners |= {key: KeyOwner(key, subject_id, holder) for key in keys}
+
+    def give_up(self, keys: Iterable[UserKey], subject_id: str) -> None:
+        """Remember that a person no longer has these keys, which stay theirs."""
+        self.owners |= {key: KeyOwner(key, subject_id) for key in keys}
+
+    def _in_the_way(self, key: UserKey, subject_id: str) -> KeyOwner | None:
+        """The other person because of whom this one cannot simply have the key."""
+        owner = self.owners.get(key)
+        if owner is not None and owner.subject_id != subject_id:
+            return owner
+        if self.allow_similar or (owner is not None and owner.holder is not None):
+            return None
+        # Whose it was may return to it, unless somebody has a similar one at present.
+        similar = (
+            each
+            for each in self.owners.values()
+            if each.subject_id != subject_id
+            and each.key.is_similar_to(key)
+            and (owner is None or each.holder is not None)
+        )
+        return next(similar, None)
+
+
+async def record_owners(
+    connection: AsyncConnection,
+    claims: Mapping[UserKey, str],
+    now: float,
+    *,
+    held: Mapping[UserKey, str] | None = None,
+) -> None:
+    """Write down whose these keys are, by subject, after ``KeyOwnership`` has let them have them.
+
+    Of a key that was another person's, their ownership ends. ``held`` are keys that people had
+    before: they are written down where nobody is known to own them.
+    """
+    before = dict(held or {})
+    rows = await _history(connection, {*claims, *before}, exactly=True)
+    known = {_recorded(row).key: row for row in rows}
+    taken = [
+        row["id"]
+        for key, row in known.items()
+        if key in claims and claims[key] != row["subject_id"]
+    ]
+    await _end(connection, taken, now)
+    missing = {key: subject for key, subject in before.items() if key not in known}
+    missing |= {
+        key: subject
+        for key, subject in claims.items()
+        if key not in known or known[key]["subject_id"] != subject
+    }
+    await _insert(connection, missing, now)
+
+
+async def retire(
+    connection: AsyncConnection, keys: Collection[UserKey], subject_id: str, now: float
+) -> None:
+    """Tell servers of the release before that these keys, which were given up, are not free."""
+    await reclaim(connection, keys)
+    if keys:
+        owner = subject_id.removeprefix(SUBJECT_PREFIX)[:_MAX_RETIRED_BY]
+        values = [
+            {"kind": key.kind, "value": key.value, "account_id": owner, "retired_at": now}
+            for key in sorted(keys, key=str)
+        ]
+        await connection.execute(insert(schema.retired_keys), values)
+
+
+async def reclaim(connection: AsyncConnection, keys: Collection[UserKey]) -> None:
+    """Tell them that somebody has these keys again."""
+    table = schema.retired_keys
+    if keys:
+        places = [(key.kind, key.value) for key in keys]
+        await connection.execute(
+            delete(table).where(tuple_(table.c.kind, table.c.value).in_(places))
+        )
+
+
+async def release(connection: AsyncConnection, value: str, now: float) -> list[KeyOwner]:
+    """End the ownership of a key of any kind, and return whose it was.
+
+    Where nobody has exactly this key, those are released that differ by spelling alone. People of
+    other sources who have it lose it; the accounts of the built-in directory are left alone.
+    """
+    probes = [UserKey(kind, value) for kind in KEY_KINDS]
+    ownership = await KeyOwnership.of(connection, probes, allow_similar=False)
+    owners = [owner for key in probes if (owner := ownership.owner(key))] or [
+        owner
+        for owner in ownership.owners.values()
+        if any(owner.key.is_similar_to(key) for key in probes)
+    ]
+    rows = await _history(connection, {owner.key for owner in owners}, exactly=True)
+    await _end(connection, [row["id"] for row in rows], now)
+    await reclaim(connection, [owner.key for owner in owners])
+    for owner in owners:
+        column = _PEOPLE.c[owner.key.kind]
+        held = update(_PEOPLE).where(column == owner.key.value)
+        await connection.execute(held.values({owner.key.kind: None}))
+    return owners
+
+
+def is_anothers(kind: str) -> ColumnElement[bool]:
+    """Whether a row of ``people`` holds a key of this kind that is somebody else's."""
+    value = _PEOPLE.c[kind]
+    return or_(
+        _owner_of(kind, value, _OWNERS.c.subject_id != _PEOPLE.c.subject_id),
+        exists().where(_ACCOUNTS.c[kind] == value).correlate(_PEOPLE),
+    )
+
+
+async def unrecorded(connection: AsyncConnection, limit: int) -> dict[UserKey, str]:
+    """Who has keys whose owner is not written down, by subject: at most ``limit`` of each kind.
+
+    A server of the release before gave them. One that several people have is its first one's.
+    """
+    found: dict[UserKey, str] = {}
+    for table, subject in _HOLDERS:
+        for kind in KEY_KINDS:
+            value = table.c[kind]
+            query = select(value, subject).where(value.is_not(None), ~_owner_of(kind, value))
+            for key, owner in await connection.execute(query.order_by(subject).limit(limit)):
+                found.setdefault(UserKey(kind, key), owner)
+    return found
+
+
+async def disputed(connection: AsyncConnection, limit: int = 100) -> list[tuple[UserKey, str, str]]:
+    """Keys that somebody holds although another person owns them: key, holder, owner."""
+    found: list[tuple[UserKey, str, str]] = []
+    for table, subject in _HOLDERS:
+        for kind in KEY_KINDS:
+            value = table.c[kind]
+            query = select(value, subject, _OWNERS.c.subject_id).where(
+                _is_owner_row(kind, value), _OWNERS.c.subject_id != subject
+            )
+            rows = await connection.execute(query.order_by(subject).limit(limit))
+            found += [(UserKey(kind, key), holder, owner) for key, holder, owner in rows]
+    return found
+
+
+def _is_owner_row(kind: str, value: ColumnElement[Any]) -> ColumnElement[bool]:
+    columns = _OWNERS.c
+    return and_(columns.kind == kind, columns.value == value, columns.released_at.is_(None))
+
+
+def _owner_of(kind: str, value: ColumnElement[Any], *conditions: ColumnElement[bool]) -> Exists:
+    return exists().where(_is_owner_row(kind, value), *conditions).correlate(_ACCOUNTS, _PEOPLE)
+
+
+async def _history(
+    connection: AsyncConnection, keys: Collection[UserKey], *, exactly: bool = False
+) -> Sequence[RowMapping]:
+    """The ownerships that have not ended of these keys, and of those that may be similar."""
+    if not keys:
+        return []
+    columns = _OWNERS.c
+    column = columns.value if exactly else columns.folded
+    places = sorted({(key.kind, key.value if exactly else key.folded) for key in keys})
+    query = select(_OWNERS).where(
+        tuple_(columns.kind, column).in_(places), columns.released_at.is_(None)
+    )
+    return (await connection.execute(query.order_by(columns.id))).mappings().all()
+
+
+async def _holders(
+    connection: AsyncConnection, table: Table, keys: Collection[UserKey]
+) -> dict[UserKey, KeyOwner]:
+    """Who has exactly these keys now; of several people of other sources the first one."""
+    conditions = [
+        table.c[kind].in_(sorted({key.value for key in keys if key.kind == kind}))
+        for kind in KEY_KINDS
+        if any(key.kind == kind for key in keys)
+    ]
+    found: dict[UserKey, KeyOwner] = {}
+    rows = await connection.execute(select(table).where(or_(*conditions)))
+    for row in sorted(rows.mappings(), key=_seniority):
+        subject = row["subject_id"] if table is _PEOPLE else SUBJECT_PREFIX + row["id"]
+        for kind in KEY_KINDS:
+            key = UserKey(kind, row[kind] or "")
+            if key in keys:
+                owner = KeyOwner(key, subject, _name_of(row), recorded=False)
+                found.setdefault(key, owner)
+    return found
+
+
+def _seniority(row: RowMapping) -> tuple[float, str]:
+    if "subject_id" in row:
+        return row["first_login_at"], row["subject_id"]
+    return row["created_at"], row["id"]
+
+
+def _name_of(row: RowMapping) -> str:
+    name: str = row["username"]
+    return f"{name} of the source {row['source']}" if "source" in row else name
+
+
+async def _retired(
+    connection: AsyncConnection, keys: Collection[UserKey]
+) -> dict[UserKey, KeyOwner]:
+    table = schema.retired_keys
+    places = sorted((key.kind, key.value) for key in keys)
+    query = select(table).where(tuple_(table.c.kind, table.c.value).in_(places))
+    found: dict[UserKey, KeyOwner] = {}
+    for row in (await connection.execute(query)).mappings():
+        key = UserKey(row["kind"], row["value"])
+        found[key] = KeyOwner(key, SUBJECT_PREFIX + row["account_id"], recorded=False)
+    return found
+
+
+def _recorded(row: RowMapping) -> KeyOwner:
+    return KeyOwner(UserKey(row["kind"], row["value"]), row["subject_id"])
+
+
+def _with_holder(owner: KeyOwner, holder: KeyOwner | None) -> KeyOwner:
+    if holder is None or holder.subject_id != owner.subject_id:
+        return owner
+    return KeyOwner(owner.key, owner.subject_id, holder.holder)
+
+
+async def _end(connection: AsyncConnection, row_ids: Sequence[int], now: float) -> None:
+    if row_ids:
+        statement = update(_OWNERS).where(_OWNERS.c.id.in_(row_ids))
+        await connection.execute(statement.values(released_at=now))
+
+
+async def _insert(connection: AsyncConnection, owners: Mapping[UserKey, str], now: float) -> None:
+    if owners:
+        values = [
+            {
+                "kind": key.kind,
+                "value": key.value,
+                "folded": key.folded,
+                "subject_id": subject_id,
+                "since": now,
+            }
+            for key, subject_id in owners.items()
+        ]
+        await connection.execute(insert(_OWNERS), values)
