@@ -367,6 +367,8 @@ class ImapLogin:
         if present is None or _user_key(client, present) != user_id:
             await self._store.forget(person.subject_id)
             self._refuse(login, "the person was disabled at this moment", person)
+        if not proven.by_app_password:
+            await self._sources.note_login(person.subject_id)
         way = "by app password" if proven.by_app_password else "by password"
         self._trail.write(Event.IMAP_SUCCEEDED, login, person, way)
         self._trail.write(Event.CODE_ISSUED, login, person)

@@ -97,6 +97,7 @@ class LoginCompletion:
         authorized = await self._authorize(attempt, *kept)
         await self._steps.end(attempt.transaction)
         await self._sessions.end(attempt.browser.session)
+        await self._sessions.note_login(person)
         self._record(Event.LOGIN_SUCCEEDED, attempt, detail=attempt.browser.name or None)
         device = self._passwords.new_device(progress.typed) if progress.typed else None
         return SignedIn(authorized.location, secret, device, trusted)

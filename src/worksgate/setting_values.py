@@ -270,6 +270,7 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "password_reset": bool,
     "reset_link_lifetime": _between(60, 86_400),
     "built_in_directory": bool,
+    "allow_similar_keys": bool,
     "session_key_check_url": _url_to_append_to,
     "start_over_url": _start_over_url,
     "service_url": _fixed_url,

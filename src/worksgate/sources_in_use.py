@@ -25,6 +25,10 @@ class PeopleNotes(Protocol):
         """What is remembered of a person of another source. May raise SourceUnavailable."""
         ...
 
+    async def note_login(self, subject_id: str) -> None:
+        """Note that somebody has been let in. Raises nothing."""
+        ...
+
 
 class PasswordChanger(Protocol):
     """Where people have passwords that can be changed here: the built-in directory."""
@@ -99,6 +103,11 @@ class SourcesInUse:
         """
         source = self.passwords.get(source_name) or self.redirects.get(source_name)
         return await source.find(last_seen.subject_id, last_seen) if source else None
+
+    async def note_login(self, subject_id: str) -> None:
+        """Note that somebody has been let in, at the end of their sign-in. Raises nothing."""
+        if self.people is not None:
+            await self.people.note_login(subject_id)
 
     async def by_subject(self, subject_id: str) -> tuple[str, Person] | None:
         """The name of a person's source, and the person as they are now. As ``find``."""

@@ -232,7 +232,7 @@ async def test_f21_callers_who_hang_up_cost_neither_connections_nor_changes(
 ) -> None:
     await _add(directory, HANAKO)
     for number in range(100):
-        task = asyncio.create_task(directory.record_login(HANAKO, NOW + number))
+        task = asyncio.create_task(directory.people.note_login("directory:a1", NOW + number))
         reading = asyncio.create_task(directory.account_by_id("a1"))
         await asyncio.sleep(number % 6 * 0.0005)
         for each in (task, reading):
@@ -270,14 +270,13 @@ async def test_f21_a_change_that_is_given_up_is_made_whole_or_not_at_all(
     assert {"b0", "b60"} <= added
 
 
-async def test_a_login_is_not_noted_over_a_newer_password(directory: Directory) -> None:
+async def test_a_hash_is_not_kept_over_a_newer_password(directory: Directory) -> None:
     await _add(directory, HANAKO)
     stale = replace(HANAKO, password_hash="an older hash")
-    assert not await directory.record_login(stale, NOW, password_hash="rehashed")
+    assert not await directory.keep_hash(stale, "rehashed")
     assert await directory.account_by_id("a1") == HANAKO
-    assert await directory.record_login(HANAKO, NOW, password_hash="rehashed")
-    kept = replace(HANAKO, last_login_at=NOW, password_hash="rehashed")
-    assert await directory.account_by_id("a1") == kept
+    assert await directory.keep_hash(HANAKO, "rehashed")
+    assert await directory.account_by_id("a1") == replace(HANAKO, password_hash="rehashed")
 
 
 async def test_old_audit_records_are_purged_in_steps(directory: Directory) -> None:
@@ -388,10 +387,10 @@ async def test_a_locked_row_on_postgresql_is_an_outage_not_a_hang(database_url: 
         await connection.exec_driver_sql("SELECT id FROM accounts FOR UPDATE")
         began = time.monotonic()
         with pytest.raises(DirectoryUnavailable, match="timeout"):
-            await impatient.record_login(HANAKO, NOW)
+            await impatient.keep_hash(HANAKO, "rehashed")
         assert time.monotonic() - began < 2
     await engines.close()
-    assert await impatient.record_login(HANAKO, NOW)
+    assert await impatient.keep_hash(HANAKO, "rehashed")
     await impatient.close()
 
 

@@ -227,10 +227,12 @@ async def test_who_signs_in_twice_at_once_with_an_imported_hash_gets_in_twice(
     hashing.close()
 
 
-async def test_the_last_sign_in_is_noted(directory: Directory, hashing: PasswordHashing) -> None:
+async def test_a_right_password_alone_is_no_sign_in(
+    directory: Directory, hashing: PasswordHashing
+) -> None:
     account = await _add(directory, hashing)
     await _source(directory, hashing).authenticate("hanako", PASSWORD)
-    assert await directory.account_by_id("a1") == replace(account, last_login_at=NOW)
+    assert await directory.account_by_id("a1") == account
 
 
 async def test_r30_who_is_disabled_while_the_password_is_checked_is_not_let_in(

@@ -172,18 +172,14 @@ class Directory:
         return await self._key(SIGNING_KEY) or await self._make_key(SIGNING_KEY)
 
     @finished
-    async def record_login(
-        self, account: Account, now: float, *, password_hash: str | None = None
-    ) -> bool:
-        """Note a sign-in and keep the new hash, if there is one.
+    async def keep_hash(self, account: Account, password_hash: str) -> bool:
+        """Keep a stronger hash of a password that was right.
 
         False, and nothing is kept, where the password has changed since ``account`` was read.
         """
         table = schema.accounts
-        values: dict[str, object] = {"last_login_at": now}
-        if password_hash is not None:
-            values["password_hash"] = password_hash
         unchanged = (table.c.id == account.id, table.c.password_hash == account.password_hash)
+        values = {"password_hash": password_hash}
         async with self.writing_one() as connection:
             result = await connection.execute(update(table).where(*unchanged).values(values))
             return result.rowcount == 1

@@ -15,7 +15,7 @@ from sqlalchemy import RowMapping, Select, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent
-from worksgate.directory import Conflict, schema
+from worksgate.directory import SUBJECT_PREFIX, Conflict, schema
 from worksgate.directory.key_ownership import (
     KEY_KINDS,
     KeyOwnership,
@@ -77,15 +77,25 @@ class People:
             return await self._remember(source, person, now)
 
     @finished
-    async def note_login(self, subject_id: str) -> None:
-        """Note that the sign-in for which their source has vouched last let the person in."""
-        condition = (
-            _TABLE.c.subject_id == subject_id,
-            _TABLE.c.vouched_at > _TABLE.c.last_login_at,
-        )
-        values = {"last_login_at": _TABLE.c.vouched_at}
+    async def note_login(self, subject_id: str, now: float) -> None:
+        """Note that somebody has been let in, of the built-in directory or of another source.
+
+        For people of another source the time at which it vouched for them counts: a passkey or a
+        session makes that no later.
+        """
+        if subject_id.startswith(SUBJECT_PREFIX):
+            accounts = schema.accounts
+            statement = update(accounts).where(
+                accounts.c.id == subject_id.removeprefix(SUBJECT_PREFIX)
+            )
+            statement = statement.values(last_login_at=now)
+        else:
+            statement = update(_TABLE).where(
+                _TABLE.c.subject_id == subject_id, _TABLE.c.vouched_at > _TABLE.c.last_login_at
+            )
+            statement = statement.values(last_login_at=_TABLE.c.vouched_at)
         async with self._connections.writing() as connection:
-            await connection.execute(update(_TABLE).where(*condition).values(values))
+            await connection.execute(statement)
 
     @finished
     async def find(self, subject_id: str) -> RememberedPerson | None:

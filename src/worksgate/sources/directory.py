@@ -118,7 +118,7 @@ class DirectorySource:
         if self._has_expired(account):
             _log.warning("directory.temporary_password_expired", account_id=account.id)
             return None
-        await self._note_login(account, password)
+        await self._keep_stronger_hash(account, password)
         return account.person
 
     async def _is_still_right(self, account: Account, verified: Account, password: str) -> bool:
@@ -160,14 +160,15 @@ class DirectorySource:
         changed = await self._asked_by_id(account.id) if kept else None
         return None if changed is None else changed.person
 
-    async def _note_login(self, account: Account, password: str) -> None:
-        """Keep the time, and a stronger hash if there is one; a login does not fail by this."""
+    async def _keep_stronger_hash(self, account: Account, password: str) -> None:
+        """Keep a hash with today's parameters, if one is due; a login does not fail by this."""
         try:
             stronger = await self._rehashed(account, password)
-            async with asyncio.timeout(_NOTE_TIMEOUT):
-                await self._directory.record_login(account, self._clock(), password_hash=stronger)
+            if stronger is not None:
+                async with asyncio.timeout(_NOTE_TIMEOUT):
+                    await self._directory.keep_hash(account, stronger)
         except (DirectoryUnavailable, TimeoutError):
-            _log.warning("directory.login_not_noted", account_id=account.id)
+            _log.warning("directory.hash_not_kept", account_id=account.id)
 
     async def _rehashed(self, account: Account, password: str) -> str | None:
         """A hash with today's parameters where the present one is older (R-75)."""
