@@ -18,13 +18,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
+HTTPD_MODULES = (
+    *("mpm_event", "authz_core", "headers", "http2", "proxy", "proxy_http", "reqtimeout"),
+    *("alias", "socache_shmcb", "ssl"),
+)
 MOST_EXPOSURE = 20
 """What `systemd-analyze security` may find, in tenths: 0 is nothing, 100 everything."""
 
 
 def main() -> int:
     os.environ["PATH"] += f"{os.pathsep}/usr/sbin{os.pathsep}{Path(sys.executable).parent}"
-    return sum(check() for check in (_container, _kubernetes, _systemd, _nginx, _caddy, _haproxy))
+    return sum(
+        check() for check in (_container, _kubernetes, _systemd, _nginx, _caddy, _haproxy, _httpd)
+    )
 
 
 def _container() -> int:
@@ -77,6 +83,27 @@ def _haproxy() -> int:
         replaced = {r"/etc/haproxy/certs/": f"{folder}/"}
         with _copy(DEPLOY / "haproxy" / "haproxy.cfg", replaced) as copy:
             return _run("haproxy", "-c", "-q", "-f", str(copy))
+
+
+def _httpd() -> int:
+    with _certificate() as (chain, key):
+        replaced = {
+            r"/etc/letsencrypt/\S+/fullchain.pem": str(chain),
+            r"/etc/letsencrypt/\S+/privkey.pem": str(key),
+            r"/var/log/apache2": str(chain.parent),
+        }
+        with _copy(DEPLOY / "httpd" / "worksgate.conf", replaced) as copy:
+            modules = "".join(
+                f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"
+                for name in HTTPD_MODULES
+            )
+            main_file = copy.with_name("httpd.conf")
+            main_file.write_text(
+                f"{modules}ServerName check\nListen 443\nDefaultRuntimeDir {chain.parent}\n"
+                f"ErrorLog {chain.parent}/error.log\nInclude {copy}\n",
+                "utf-8",
+            )
+            return _run("apache2", "-t", "-f", str(main_file))
 
 
 def _run(*command: str) -> int:

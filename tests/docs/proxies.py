@@ -1,4 +1,4 @@
-"""The real nginx, Caddy and HAProxy, run with exactly the files of ``deploy/``.
+"""The real nginx, Caddy, HAProxy and httpd, run with exactly the files of ``deploy/``.
 
 Only what must differ on a test machine is replaced: ports, paths and the certificate.
 """
@@ -271,6 +271,48 @@ def haproxy(folder: Path, ports: Ports, certificate: Certificate) -> Iterator[Pr
     command = ["haproxy", "-db", "-f", str(config)]
     # It logs to standard output, which is where the others' log file is looked for.
     with _running(command, Proxy(ports, folder), {}, output="worksgate.log") as proxy:
+        yield proxy
+
+
+HTTPD_MODULES = (
+    *("mpm_event", "authz_core", "headers", "http2", "proxy", "proxy_http", "reqtimeout"),
+    *("alias", "socache_shmcb", "ssl"),
+)
+
+
+@contextmanager
+def httpd(folder: Path, ports: Ports, certificate: Certificate) -> Iterator[Proxy]:
+    site = (DEPLOY / "httpd" / "worksgate.conf").read_text("utf-8")
+    replacements = {
+        r"\*:443": f"127.0.0.1:{ports.https}",
+        r"\*:80>": f"127.0.0.1:{ports.http}>",
+        r"127\.0\.0\.1:8080": f"127.0.0.1:{ports.upstream}",
+        r"/etc/letsencrypt/live/sso\.example\.com/fullchain\.pem": str(certificate.chain),
+        r"/etc/letsencrypt/live/sso\.example\.com/privkey\.pem": str(certificate.key),
+        r"/var/log/apache2": str(folder),
+    }
+    modules = "\n".join(
+        f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in HTTPD_MODULES
+    )
+    # Around the site everything is logged as a new installation of Debian does it.
+    main = f"""
+        {modules}
+        ServerRoot {folder}
+        ServerName localhost
+        PidFile {folder}/httpd.pid
+        DefaultRuntimeDir {folder}
+        {"User www-data" if os.geteuid() == 0 else ""}
+        {"Group www-data" if os.geteuid() == 0 else ""}
+        Listen 127.0.0.1:{ports.https} https
+        Listen 127.0.0.1:{ports.http}
+        ErrorLog {folder}/error.log
+        LogLevel warn
+        {_replaced(site, replacements)}
+    """
+    config = folder / "httpd.conf"
+    config.write_text(main, "utf-8")
+    command = ["apache2", "-D", "FOREGROUND", "-f", str(config)]
+    with _running(command, Proxy(ports, folder), {}) as proxy:
         yield proxy
 
 

@@ -1,4 +1,4 @@
-"""What ``docs/install.md`` promises of nginx, Caddy and HAProxy: the log rule, and who calls.
+"""What ``docs/install.md`` promises of the proxies: the log rule, and who calls.
 
 A request carries a mark wherever LINE WORKS puts something that no log may hold; then every file
 that the web server has written is searched for it. One address that holds all the connections it
@@ -25,6 +25,7 @@ from tests.docs.proxies import (
     caddy,
     free_ports,
     haproxy,
+    httpd,
     make_certificate,
     nginx,
 )
@@ -45,8 +46,12 @@ OPEN_FILES = 4_096
 """More than the connections of any test, at both of their ends."""
 
 
+PROGRAMS = {"httpd": "apache2"}
+"""Those that Debian calls otherwise."""
+
+
 class Start(Protocol):
-    """``nginx``, ``caddy`` or ``haproxy``."""
+    """``nginx``, ``caddy``, ``haproxy`` or ``httpd``."""
 
     __name__: str
 
@@ -57,7 +62,7 @@ class Start(Protocol):
 
 def needs(start: Start) -> Start:
     """The same. Its tests are left out where it is not installed; on CI they fail there."""
-    require(start.__name__)
+    require(PROGRAMS.get(start.__name__, start.__name__))
     return start
 
 
@@ -82,7 +87,7 @@ def upstream() -> Iterator[Upstream]:
     running.stop()
 
 
-@pytest.fixture(scope="module", params=[nginx, caddy, haproxy])
+@pytest.fixture(scope="module", params=[nginx, caddy, haproxy, httpd])
 def proxy(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
@@ -97,7 +102,7 @@ def proxy(
         yield proxy
 
 
-@pytest.fixture(scope="module", params=[nginx, caddy, haproxy])
+@pytest.fixture(scope="module", params=[nginx, caddy, haproxy, httpd])
 def lonely_proxy(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,

@@ -90,7 +90,7 @@ def test_r98_what_can_be_read_in_two_ways_is_refused_and_the_connection_closed(
 def test_headers_are_bounded_however_they_come(server: Served) -> None:
     long = "X-Long: " + "a" * 70_000
     at_once = f"GET /healthz HTTP/1.1\r\nHost: x\r\n{long}\r\n\r\n".encode()
-    assert statuses(server.raw(at_once)) == [400]
+    assert statuses(server.raw(at_once)) == [431]
     without_end = f"GET /healthz HTTP/1.1\r\nHost: x\r\n{long}".encode()
     assert statuses(server.raw(without_end)) == [431]
 

@@ -43,6 +43,10 @@ class Refusals(Protocol):
         """Whether a request is refused last, and with ``call``."""
         ...
 
+    def malformed(self, url: bytes, status: int) -> bytes:
+        """The whole answer to what is no HTTP; the address is as much of it as could be read."""
+        ...
+
 
 RefusalsOf = Callable[[Settings], Refusals]
 

@@ -1,5 +1,8 @@
 """One connection: uvicorn's protocol, in which nobody holds a connection or memory without end.
 
+A request is framed in one way only. An ``Upgrade`` is ignored and the request served with its body
+(RFC 9110, 7.8); what is no HTTP/1.1 is answered, and nothing behind it is read (R-111).
+
 The headers of a request are bounded in time and size, what follows them too; trailers count for
 nothing; a request that was answered before its end is not waited for; an answer that nobody reads
 is given up; and no byte leaves a connection without a timer. A request for which the process has
@@ -15,6 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
+import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
@@ -22,6 +26,7 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
+from worksgate.host_header import is_host
 from worksgate.rate_limited_warning import RateLimitedWarning
 from worksgate.serving.admission import Admission, Place
 from worksgate.whole_answer import WHOLE_ANSWER, WRITE, on_the_wire
@@ -45,12 +50,18 @@ UNREAD_TIMEOUT = 1.0
 QUIET = 1.0
 """Seconds without a byte after which a connection that is drained is closed."""
 
-_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-length: 0\r\nconnection: close\r\n\r\n"
+BAD_REQUEST = 400
+HEADERS_TOO_LARGE = 431
+
+_MALFORMED = (
+    b"HTTP/1.1 400 Bad Request\r\n"
+    b"content-length: 0\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
 )
+_LOGGED_PATH = 200
+"""Bytes."""
 
 _refused = RateLimitedWarning("request.refused")
+_malformed = RateLimitedWarning("request.malformed")
 
 
 class ServerConfig(uvicorn.Config):
@@ -76,6 +87,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     _in_headers = True
     _in_message = False
     _is_refused = False
+    _is_upgrading = False
+    _is_deaf = False
+    _host: bytes | None = None
+    _rejection = BAD_REQUEST
     _serving: RequestResponseCycle | None = None
 
     def __init__(
@@ -115,6 +130,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.cycle = self._serving = None  # type: ignore[assignment]  # uvicorn begins with these
 
     def data_received(self, data: bytes) -> None:
+        if self._is_deaf:
+            return
         if self._quiet is not None:
             self._quiet.cancel()
             self._quiet = None
@@ -122,21 +139,60 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._header_bytes += len(data)
         else:
             self._body_bytes += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._parse(data)
+        if self._is_deaf:
+            return
         if self.transport.is_closing():
             self._wait_for_reader()
             return
         if self._in_headers and self._header_bytes > MAX_HEADERS:
-            self.transport.write(_TOO_LARGE)
-            self._close()
+            self._rejection = HEADERS_TOO_LARGE
+            self._reject()
         elif self._body_bytes > MAX_BODY_ON_THE_WIRE:
             self.transport.abort()
         elif self._is_idle:
             self._start_timer(HEADER_TIMEOUT)  # any byte has made uvicorn forget its own
-        elif self._in_message and not self._in_headers:
+        elif self._is_in_body:
             self._start_timer(BODY_TIMEOUT)
         if self._admission.is_draining:
             self._close_when_quiet()
+
+    # The parser
+
+    def _parse(self, data: bytes) -> None:
+        rest: bytes | memoryview | None = data
+        try:
+            while rest:
+                rest = self._feed(rest)
+        except httptools.HttpParserError:
+            self._reject()
+
+    def _feed(self, data: bytes | memoryview) -> memoryview | None:
+        """Parse, and return what another parser has to go on with. Raises HttpParserError."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._ignore_upgrade()
+            return memoryview(data)[upgrade.args[0] :]
+        return None
+
+    def _ignore_upgrade(self) -> None:
+        """Begin the request again as one that asks for no other protocol.
+
+        The parser stops at the headers of one that does, and would take its body for the next
+        request. A new parser reads the same headers without the ``Upgrade``, and then the body.
+        Raises HttpParserError.
+        """
+        if not self._is_upgrading:  # CONNECT, or what comes behind a refused request
+            raise httptools.HttpParserError("there is nothing to switch to")
+        self._is_upgrading = False
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        lines = [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        first = b"%b %b HTTP/%b" % (method, self.url, version)
+        self.parser.feed_data(b"\r\n".join([first, *lines, b"\r\n"]))
 
     # The request
 
@@ -144,11 +200,27 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._in_headers = self._in_message = True
         self._body_bytes = 0
+        self._host = None
         self._start_timer(HEADER_TIMEOUT)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        if name == b"host":
+            self._host = value if self._host is None else b""  # two are none
+        elif name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         if self._header_bytes > MAX_HEADERS and self._size_of_headers() > MAX_HEADERS:
-            raise ValueError("the headers are too large")  # the parser stops; uvicorn answers 400
+            self._rejection = HEADERS_TOO_LARGE
+            raise ValueError("the headers are too large")  # the parser stops
+        if not self._is_refused:
+            if self.parser.should_upgrade():
+                self._is_upgrading = self.parser.get_method() != b"CONNECT"
+                return
+            if not self._has_host():
+                raise ValueError("Host is missing, sent twice or invalid")
         self._in_headers = False
         self._header_bytes = 0
         self._stop_timer()
@@ -165,6 +237,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self._in_headers:  # the parser has stopped at an upgrade
+            return
         self._in_message = False
         self._stop_timer()
         if self._leaving is not None:  # the rest has come after all
@@ -215,7 +289,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             self._wait_for_reader()
             return
-        if self._in_message and not self._in_headers and self.cycle.response_complete:
+        if self._is_in_body and self.cycle.response_complete:
             self._admission.reading.discard(self)
             self._leaving = self.loop.call_later(UNREAD_TIMEOUT, self._close)
         if self._admission.is_draining:
@@ -232,6 +306,65 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _size_of_headers(self) -> int:
         """What came with them in one read may be a body."""
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+
+    def _has_host(self) -> bool:
+        """Whether there is one Host, and a valid one (RFC 9112, 3.2)."""
+        if self._host is None:
+            return self.parser.get_http_version() == "1.0"
+        return is_host(self._host)
+
+    # What is no HTTP
+
+    def _reject(self) -> None:
+        """Answer what is malformed in its turn, and hear no more.
+
+        What comes behind the fault cannot be told from a request.
+        """
+        self._is_deaf = True
+        self._stop_timer()
+        _malformed.tell(_path_of(self.url), "what came is no valid HTTP/1.1 request")
+        if self._is_refused:  # it has its answer, and the connection is left soon
+            return
+        last = self._last_whole()
+        if last is not None:  # the connection is closed after its answer
+            last.keep_alive = False
+            return
+        is_answered = False
+        if self._is_in_body:
+            is_answered = self.cycle.response_started
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            self._admission.reading.discard(self)
+        if not is_answered:
+            refusals = self._admission.refusals
+            answer = refusals.malformed(self.url, self._rejection) if refusals else _MALFORMED
+            self.transport.write(answer)
+        self._leave_when_seen()
+
+    def _last_whole(self) -> RequestResponseCycle | None:
+        """The last request that has come whole and has no answer yet; a broken one is dropped."""
+        if not self._is_in_body:
+            return None if self._is_idle else self.cycle
+        if not self.pipeline:  # the broken one is being served
+            return None
+        self.pipeline.popleft()
+        served = self._serving
+        assert served is not None  # noqa: S101  # else nothing would wait behind it
+        self.cycle = self.pipeline[0][0] if self.pipeline else served
+        return self.cycle
+
+    @property
+    def _is_in_body(self) -> bool:
+        """Whether the request of ``cycle`` has not come whole."""
+        return self._in_message and not self._in_headers
+
+    def _leave_when_seen(self) -> None:
+        """Say no more; close when the peer has, or soon: a reset would take the answer along."""
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        if self._leaving is None:
+            self._leaving = self.loop.call_later(UNREAD_TIMEOUT, self._close)
 
     # Refusing
 
@@ -262,8 +395,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Write the answer; the connection is closed when the request has come, or soon."""
         self._is_refused = True
         self._admission.refused_requests += 1
-        path = url.partition(b"?")[0].decode("ascii", "replace")
-        _refused.tell(path, "more requests are in flight than can be answered in time")
+        _refused.tell(_path_of(url), "more requests are in flight than can be answered in time")
         self.transport.write(answer)
         self._leaving = self.loop.call_later(UNREAD_TIMEOUT, self._close)
 
@@ -314,3 +446,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _close(self) -> None:
         self.transport.close()
         self._wait_for_reader()
+
+
+def _path_of(url: bytes) -> str:
+    """What a log may hold of an address."""
+    return url.partition(b"?")[0][:_LOGGED_PATH].decode("ascii", "replace")

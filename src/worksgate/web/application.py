@@ -26,6 +26,7 @@ from worksgate.watching.figures import Figures
 from worksgate.web.body import Disconnected
 from worksgate.web.crashes import report
 from worksgate.web.endpoints import RETRY_AFTER, error_body
+from worksgate.web.foreign_servers import adapted, is_foreign, is_valid
 from worksgate.web.headers import page_headers
 from worksgate.web.installation import Installation, OpenInstallation
 from worksgate.web.login_pages import LoginPages
@@ -139,6 +140,10 @@ class Application:
             if running is not None:
                 path, routes = path_of(scope), running.routes
                 call = routes.calls.get(path) or routes.below_a_call(path)
+                if is_foreign(scope):
+                    scope, send = adapted(scope, send)
+                    if call is not None and not is_valid(scope):
+                        call = routes.malformed_call
                 if call is not None:
                     await call(scope, receive, send)
                 else:
@@ -224,6 +229,8 @@ class Application:
             return routes.pages.notice(View(request), Notice.CRASHED, 500)
 
     async def _dispatch(self, routes: Routes, path: str, request: Request) -> Response:
+        if is_foreign(request.scope) and not is_valid(request.scope):
+            return routes.pages.notice(View(request), Notice.BAD_REQUEST, 400)
         methods = routes.handlers.get(path)
         if methods is None:
             return routes.pages.notice(View(request), Notice.NOT_FOUND, 404)

@@ -6,10 +6,10 @@ it does is a timer set.
 """
 
 import asyncio
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Generator, Iterator
 from functools import partial
 from types import coroutine
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -17,6 +17,9 @@ T = TypeVar("T")
 async def within(seconds: float, work: Awaitable[T]) -> T:
     """The result of ``work``. Raises TimeoutError where it waits for longer; it is cancelled."""
     steps = work.__await__()
+    if not hasattr(steps, "send"):  # the awaitables of a server that is not written in Python
+        async with asyncio.timeout(seconds):
+            return await _begun(cast("Iterator[Any]", steps))
     try:
         waiting = steps.send(None)
     except StopIteration as done:
@@ -24,6 +27,13 @@ async def within(seconds: float, work: Awaitable[T]) -> T:
         return result
     async with asyncio.timeout(seconds):
         return await _resumed(steps, waiting)
+
+
+@coroutine
+def _begun(steps: Iterator[Any]) -> Generator[Any, Any, T]:
+    """Wait for what can only be iterated."""
+    result: T = yield from cast("Generator[Any, Any, T]", steps)
+    return result
 
 
 @coroutine

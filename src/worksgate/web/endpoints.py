@@ -88,11 +88,18 @@ class JsonCalls:
 
     async def not_found(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A path below one of theirs: wrong, but LINE WORKS still expects JSON."""
+        error = UnknownPath("there is nothing at this path")
+        await self._refuse_unserved(error, scope["path"], send)
+
+    async def malformed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """No valid request; its path may hold a secret and is not logged."""
+        await self._refuse_unserved(InvalidRequest("the request is no valid HTTP/1.1"), "", send)
+
+    async def _refuse_unserved(self, error: OAuthError, path: str, send: Send) -> None:
         meter = self._traffic.other
         began, told = meter.begin(), NOTHING
         try:
-            error = UnknownPath("there is nothing at this path")
-            told = await self._refuse(error, scope["path"], send)
+            told = await self._refuse(error, path, send)
         finally:
             meter.end(began, *told)
 

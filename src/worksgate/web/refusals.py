@@ -1,14 +1,16 @@
-"""The answers of a process that has too much to do: JSON for calls, a small page for people.
+"""The answers that come without the application: JSON for calls, a small page for people.
 
-They are made once and written by ``serving`` as they are, so that a refusal costs next to nothing.
+They are for what a process has no room for, and for what is no HTTP. They are made once and written
+by ``serving`` as they are, so that a refusal costs next to nothing.
 """
 
 import html
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 
-from worksgate.oauth.errors import TemporarilyUnavailable
+from worksgate.oauth.errors import InvalidRequest, OAuthError, TemporarilyUnavailable
 from worksgate.oauth.model import ErrorStyle
 from worksgate.settings import Settings
 from worksgate.web.catalogues import LANGUAGES, translations
@@ -18,19 +20,23 @@ from worksgate.web.pages import Notice
 from worksgate.web.routes import HEALTH_PATHS, METRICS_PATH
 from worksgate.web.wording import NOTICES
 
+MALFORMED = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
 _HEALTH_PATHS = tuple(path.encode() for path in HEALTH_PATHS)
 _OPERATORS_PATHS = (*_HEALTH_PATHS, METRICS_PATH.encode())
 
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """Two whole answers, the paths that LINE WORKS calls and those of who watches.
+    """Whole answers, the paths that LINE WORKS calls and those of who watches.
 
     Whoever watches a busy process must not take it for a dead one.
     """
 
     call: bytes
     page: bytes
+    malformed_calls: Mapping[int, bytes]
+    malformed_pages: Mapping[int, bytes]
     call_paths: tuple[bytes, ...]
     watched_paths: tuple[bytes, ...] = _HEALTH_PATHS
 
@@ -43,17 +49,16 @@ class Refusals:
     def of(cls, settings: Settings) -> "Refusals":
         """Those of the public address, where everybody may ask for metrics that are public."""
         paths = (settings.access_token_path, settings.user_info_path, settings.imap_login_path)
-        error = error_body(TemporarilyUnavailable(), ErrorStyle.CODE)
-        policy = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+        unavailable = HTTPStatus.SERVICE_UNAVAILABLE
         return cls(
-            call=_answer(
-                json.dumps(error).encode(),
-                b"application/json; charset=utf-8",
-                call_headers(settings),
-            ),
-            page=_answer(
-                _page().encode(), b"text/html; charset=utf-8", [*page_headers(settings), policy]
-            ),
+            call=_call(settings, unavailable, TemporarilyUnavailable()),
+            page=_page(settings, unavailable, Notice.UNAVAILABLE),
+            malformed_calls={
+                status: _call(settings, status, InvalidRequest()) for status in MALFORMED
+            },
+            malformed_pages={
+                status: _page(settings, status, Notice.BAD_REQUEST) for status in MALFORMED
+            },
             call_paths=tuple(path.encode() for path in paths),
         )
 
@@ -64,25 +69,43 @@ class Refusals:
             return True
         return any(path.startswith(known + b"/") for known in self.call_paths)
 
+    def malformed(self, url: bytes, status: int) -> bytes:
+        """What is said to a request that could not be read; the status is one of ``MALFORMED``."""
+        return (self.malformed_calls if self.is_call(url) else self.malformed_pages)[status]
 
-def _answer(body: bytes, content_type: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+
+def _call(settings: Settings, status: HTTPStatus, error: OAuthError) -> bytes:
+    body = json.dumps(error_body(error, ErrorStyle.CODE)).encode()
+    return _answer(status, body, b"application/json; charset=utf-8", call_headers(settings))
+
+
+def _page(settings: Settings, status: HTTPStatus, notice: Notice) -> bytes:
+    policy = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+    headers = [*page_headers(settings), policy]
+    return _answer(status, _html(settings, notice).encode(), b"text/html; charset=utf-8", headers)
+
+
+def _answer(
+    status: HTTPStatus, body: bytes, content_type: bytes, headers: Iterable[tuple[bytes, bytes]]
+) -> bytes:
     lines = [
-        b"HTTP/1.1 503 Service Unavailable",
+        f"HTTP/1.1 {status.value} {status.phrase}".encode(),
         b"content-type: " + content_type,
         b"content-length: " + str(len(body)).encode(),
-        b"retry-after: " + RETRY_AFTER,
         b"connection: close",
         *(name + b": " + value for name, value in headers),
     ]
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        lines.append(b"retry-after: " + RETRY_AFTER)
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
-def _page() -> str:
+def _html(settings: Settings, wanted: Notice) -> str:
     """The notice in every language, for nobody has looked at which one is wanted."""
-    notice = NOTICES[Notice.UNAVAILABLE]
+    notice, product = NOTICES[wanted], settings.product_name
     parts = [
-        f'<section lang="{language}"><h1>{_text(language, notice.title)}</h1>'
-        f"<p>{_text(language, notice.to_do)}</p></section>"
+        f'<section lang="{language}"><h1>{_text(language, notice.title, product)}</h1>'
+        f"<p>{_text(language, notice.to_do, product)}</p></section>"
         for language in LANGUAGES
     ]
     title = html.escape(notice.title)
@@ -92,5 +115,5 @@ def _page() -> str:
     )
 
 
-def _text(language: str, message: str) -> str:
-    return html.escape(translations(language).gettext(message))
+def _text(language: str, message: str, product: str) -> str:
+    return html.escape(translations(language).gettext(message) % {"product": product})

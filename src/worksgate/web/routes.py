@@ -99,6 +99,11 @@ class Routes:
             return partial(self._mail_clients.log_in, path)
         return None
 
+    @property
+    def malformed_call(self) -> ASGIApp:
+        """What answers a call that is no valid request."""
+        return self._back_channel.malformed
+
     def counter(self, path: str) -> Meter:
         """What counts the answers at a path, whether or not there is anything."""
         return self._counters.get(path, self._other)

@@ -1,0 +1,62 @@
+"""What is checked where the application runs under another server than ours.
+
+Ours refuses or repairs all of it before the application is asked (``serving.protocol``). Others
+let some through, so here a request without a valid ``Host`` is refused, an address that is none is
+not taken for one, and the connection of a request that asked for another protocol is closed with
+its answer: plain uvicorn loses the body of such a request and parses it as the next one.
+"""
+
+import ipaddress
+
+from starlette.types import Message, Scope, Send
+
+from worksgate.host_header import is_host
+from worksgate.whole_answer import WHOLE_ANSWER
+
+_LENGTHS = {b"content-length", b"transfer-encoding"}
+
+
+def is_foreign(scope: Scope) -> bool:
+    """Whether a request comes from a server that has not checked it."""
+    return WHOLE_ANSWER not in (scope.get("extensions") or ())
+
+
+def is_valid(scope: Scope) -> bool:
+    """Whether it is said once and readably for whom a request is, and how long it is."""
+    names = {name for name, _ in scope["headers"]}
+    return not names >= _LENGTHS and _has_host(scope)
+
+
+def _has_host(scope: Scope) -> bool:
+    """Whether there is one Host, and a valid one (RFC 9112, 3.2); HTTP/1.0 may have none."""
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    if not hosts:
+        return bool(scope.get("http_version", "1.1") != "1.1")
+    return len(hosts) == 1 and is_host(hosts[0])
+
+
+def adapted(scope: Scope, send: Send) -> tuple[Scope, Send]:
+    """The request with an address that is one or is not known, and how to answer it."""
+    client = scope.get("client")
+    if client is not None and not _is_address(client[0]):
+        scope = {**scope, "client": None}
+    is_doubtful = not is_valid(scope) or any(name == b"upgrade" for name, _ in scope["headers"])
+    return scope, _closing(send) if is_doubtful else send
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _closing(send: Send) -> Send:
+    async def send_and_close(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = [each for each in message["headers"] if each[0] != b"connection"]
+            message = {**message, "headers": [*headers, (b"connection", b"close")]}
+        await send(message)
+
+    return send_and_close
