@@ -16,6 +16,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
+from enum import Enum, auto
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -218,22 +219,38 @@ def file_to_read(file: Path | None, environ: Mapping[str, str]) -> Path | None:
     """The file that ``--config`` or ``WORKSGATE_CONFIG`` names, there or not.
 
     Else ``./worksgate.toml`` or ``/etc/worksgate/worksgate.toml``, if there; None without either.
+    A working folder that this user may not look into, such as the home of who called sudo, has
+    none; it is named only where the other file is not there either.
     """
     if file is not None:
         return file
     if named := environ.get(CONFIG_VARIABLE):
         return Path(named)
-    return next(filter(_may_be_there, (Path(FILE_NAME), SYSTEM_FILE)), None)
+    places = (Path(FILE_NAME), SYSTEM_FILE)
+    for wanted in (_Sight.THERE, _Sight.HIDDEN):
+        for place in places:
+            if _seen(place) is wanted:
+                return place
+    return None
 
 
-def _may_be_there(file: Path) -> bool:
+class _Sight(Enum):
+    """What can be told of a file."""
+
+    THERE = auto()
+    ABSENT = auto()
+    HIDDEN = auto()
+    """Its folder may not be looked into: it is named, not passed over for the defaults."""
+
+
+def _seen(file: Path) -> _Sight:
     try:
         file.stat()
     except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:  # a file that may not be seen is told of, not passed over for the defaults
-        pass
-    return True
+        return _Sight.ABSENT
+    except OSError:
+        return _Sight.HIDDEN
+    return _Sight.THERE
 
 
 def _read_file(file: Path | None, environ: Mapping[str, str], reading: _Reading) -> None:
@@ -242,7 +259,9 @@ def _read_file(file: Path | None, environ: Mapping[str, str], reading: _Reading)
     except ValueError as problem:  # also what is not TOML or not UTF-8
         reading.problems.append(f"{file}: {problem}{_hint_at_quotes(str(problem))}")
         return
-    reading.sources, problems = read_sources(table.pop("source", []), str(file), environ)
+    reading.sources, problems = read_sources(
+        table.pop("source", []), str(file), environ, settings=_FIELDS
+    )
     reading.problems += problems
     folder = Path() if file is None else file.parent.resolve()
     for key, value in table.items():

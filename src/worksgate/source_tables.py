@@ -62,17 +62,18 @@ class _Table:
 
 
 def read_sources(
-    tables: object, place: str, environ: Mapping[str, str]
+    tables: object, place: str, environ: Mapping[str, str], *, settings: Container[str] = ()
 ) -> tuple[tuple[SourceSettings, ...], list[str]]:
     """The sources of a settings file, and all that is wrong with them.
 
-    ``tables`` is what the file has under ``source``; ``place`` is the file's name, for problems.
-    The sources are only of use where nothing is wrong.
+    ``tables`` is what the file has under ``source``; ``place`` is the file's name, for problems;
+    ``settings`` are the names that belong above all tables. The sources are only of use where
+    nothing is wrong.
     """
     if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
         return (), [f"{place}: source: write each source as a table under [[source]]"]
     problems: list[str] = []
-    read = [_read_table(each, number, place) for number, each in enumerate(tables, 1)]
+    read = [_read_table(each, number, place, settings) for number, each in enumerate(tables, 1)]
     opened = [each for each in read if isinstance(each, _Table)]
     problems += [each for each in read if isinstance(each, str)]
     problems += _read_variables(environ, opened)
@@ -118,7 +119,9 @@ def _contradictions(sources: tuple[SourceSettings, ...]) -> Iterator[str]:
         yield f"{name}: name: another source has it too"
 
 
-def _read_table(table: Mapping[str, object], number: int, file: str) -> _Table | str:
+def _read_table(
+    table: Mapping[str, object], number: int, file: str, settings: Container[str]
+) -> _Table | str:
     """A table with the fields that the file gives it, or why it cannot be read at all."""
     name = table.get("name", table.get("type"))
     shown = name if isinstance(name, str) and name.isprintable() and name else f"number {number}"
@@ -132,15 +135,22 @@ def _read_table(table: Mapping[str, object], number: int, file: str) -> _Table |
     read = _Table(SOURCE_TYPES[kind], place)
     for key, value in table.items():
         if key != "type":
-            _read_key(key, value, table, read)
+            _read_key(key, value, table, read, settings)
     return read
 
 
-def _read_key(key: str, value: object, given: Container[str], table: _Table) -> None:
+def _read_key(
+    key: str, value: object, given: Container[str], table: _Table, settings: Container[str]
+) -> None:
     origin, name = f"{table.place}: {key}", key.removesuffix("_file")
     secrets = [each.name for each in table.fields.values() if not each.repr]
     if key in table.fields:
         table.give(key, origin, lambda: typed(table.fields[key].type, value))
+    elif key in settings:
+        table.problems.append(
+            f"{origin}: this is a setting of Worksgate, and stands below [[source]], where TOML "
+            "takes it for one of the source; move it above the first [[source]]"
+        )
     elif name not in secrets:
         known = [*table.fields, *(f"{each}_file" for each in secrets), "type"]
         table.problems.append(f"{origin}: there is no such setting{_near_miss(key, known)}")

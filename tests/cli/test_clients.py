@@ -31,7 +31,7 @@ def test_add_prints_what_the_console_asks_for(terminal: Terminal) -> None:
 
 def test_add_for_people_shows_each_value_whole_on_its_line(terminal: Terminal) -> None:
     terminal.environ["WORKSGATE_PUBLIC_URL"] = f"https://{'a' * 50}.{'b' * 60}.example.com"
-    text = terminal.ok("client", "add", "acme").out
+    text = terminal.ok("client", "add", "acme", "--imap-login").out
     for label in ("Client ID", "Client Secret", *CONSOLE_FIELDS.values()):
         assert re.search(rf"(?m)^  {label} +\S+$", text)
     assert f"{'b' * 60}.example.com/accessToken\n" in text
@@ -242,3 +242,11 @@ def test_wrong_usage_is_said_to_be_so(terminal: Terminal) -> None:
         for text in ("x", "1.5", "-1"):
             assert "90s, 15m, 12h or 7d" in terminal.misused("client", "set", "a", option, text)
     assert "NAME" in terminal.misused("client", "add")
+
+
+def test_the_address_for_mail_clients_is_printed_once_it_is_answered(terminal: Terminal) -> None:
+    out = terminal.ok("client", "add", "acme inc").out
+    assert "IMAP/CalDAV" not in out
+    assert "IMAP/CalDAV" not in terminal.ok("client", "show", "acme inc").out
+    terminal.ok("client", "set", "acme inc", "--imap-login")
+    assert "/apiLogin/" in terminal.ok("client", "show", "acme inc").out

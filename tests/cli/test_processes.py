@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -130,11 +132,57 @@ def test_import_and_table_at_a_terminal_are_drawn(terminal: Terminal, tmp_path: 
         assert empty not in screen
 
 
+def test_times_are_local_for_people_and_in_utc_for_programs(terminal: Terminal) -> None:
+    record(terminal.folder / "worksgate.db", LOGIN)
+    terminal.environ["TZ"] = "Asia/Tokyo"
+    piped = terminal.process("audit").out.splitlines()
+    (moment,) = {line.partition("\t")[0] for line in piped[1:]}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+09:00", moment)
+    (utc,) = {each["at"] for each in terminal.process("audit", "--json").json}
+    assert datetime.fromisoformat(moment) == datetime.fromisoformat(utc)
+    assert utc.endswith("Z")
+    naive = moment.removesuffix("+09:00")
+    assert terminal.process("audit", "--json", "--since", naive).json
+    assert terminal.process("audit", "--json", "--since", moment).json
+    assert terminal.process("audit", "--json", "--until", utc).json == []
+    _, screen = terminal.at_a_terminal("audit", answers={})
+    assert screen.splitlines()[0] == f"{moment[:10]}, UTC+09:00"
+
+
+def test_audit_log_names_clients(terminal: Terminal) -> None:
+    terminal.ok("client", "add", "acme")
+    piped = terminal.process("audit").out.splitlines()
+    assert piped[1].split("\t")[3] == "acme"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_init_that_is_ended_leaves_nothing_behind(
+    terminal_without_database: Terminal, number: signal.Signals
+) -> None:
+    terminal = terminal_without_database
+    command = ("init", "--config", "new.toml", "--public-url", "http://127.0.0.1:8080")
+    process = subprocess.Popen(
+        [*WORKSGATE, *command, "--administrator", "admin", "--password-stdin"],
+        stdin=subprocess.PIPE,
+        cwd=terminal.folder,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+    )
+    until = time.monotonic() + 60
+    while not list(terminal.folder.glob(".new.toml.*")):  # it waits for the password
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    process.send_signal(number)
+    assert process.wait(timeout=60) == 128 + number
+    assert process.stdin is not None
+    process.stdin.close()
+    assert list(terminal.folder.glob("*new.toml*")) == []
+
+
 @pytest.mark.parametrize("columns", [80, 120])
 def test_audit_log_at_a_terminal_breaks_no_time_event_or_id(
     terminal: Terminal, columns: int
 ) -> None:
-    made = terminal.json("client", "add", "acme")
+    terminal.ok("client", "add", "acme")
     terminal.ok("user", "add", "a-long-name.of-somebody@subsidiary.example.com")
     record(terminal.folder / "worksgate.db", LOGIN)
     code, screen = terminal.at_a_terminal("audit", answers={}, columns=columns)
@@ -149,7 +197,7 @@ def test_audit_log_at_a_terminal_breaks_no_time_event_or_id(
         "session_key.refused",
     ]
     assert f"login id {LOGIN.login_id}" in screen
-    assert f"client {made['client_id']}" in screen
+    assert "client acme" in screen
     assert "address" not in lines[1]
 
 

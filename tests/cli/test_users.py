@@ -423,7 +423,11 @@ def test_import_reads_what_spreadsheets_write(
         (b"username,extrenal_key\n", "did you mean external_key?"),
         (b"username,phone\n", "there is no column 'phone'; known are"),
         (b"username,name,Name\n", "the column name is there twice"),
-        (b'username\n"aoi\n', "is not a CSV file"),
+        (
+            b'username,name\nfirst,"two\nlines"\naoi,"Aoi\nmina,Mina\n',
+            "is not a CSV file: line 4: unexpected end of data (a quotation mark is never closed)",
+        ),
+        (b'username\n"aoi"x\n', "is not a CSV file: line 2:"),
     ],
 )
 def test_file_that_cannot_be_imported_is_refused_whole(

@@ -253,3 +253,16 @@ def test_variable_that_cannot_be_used_is_told_by_its_name(
 def test_more_sources_than_anybody_has_are_refused() -> None:
     tables = "".join(vault(name=f"s{number}") for number in range(21))
     assert problems(tables) == ["s20: there are more than 20 sources"]
+
+
+def test_a_setting_below_a_source_is_told_apart_from_one_of_the_source(tmp_path: Path) -> None:
+    file = tmp_path / "worksgate.toml"
+    file.write_text(f'{PYTHON}port = 9000\nfunktion = "x"\n')
+    with pytest.raises(ConfigurationError) as refused:
+        load(file, {}, {})
+    port, function = refused.value.problems
+    assert port == (
+        f"{file}: [[source]] company: port: this is a setting of Worksgate, and stands below "
+        "[[source]], where TOML takes it for one of the source; move it above the first [[source]]"
+    )
+    assert "there is no such setting; did you mean function?" in function

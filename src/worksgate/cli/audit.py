@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from worksgate.audit import AuditEvent, Event
 from worksgate.cli.options import Moment, config_option, json_option
 from worksgate.cli.printing import (
     as_document,
-    iso,
+    local_time,
     note,
     print_json,
     print_line,
@@ -53,7 +54,9 @@ class EventName(click.ParamType[str]):
     help="One kind of event, such as login.failed.",
 )
 @click.option(
-    "--since", type=Moment(), help="From a time (2026-01-31T09:00, in UTC) or an age (12h)."
+    "--since",
+    type=Moment(),
+    help="From a time (2026-01-31T09:00, local if no zone is given) or an age (12h).",
 )
 @click.option("--until", type=Moment(), help="Up to a time or an age.")
 @click.option(
@@ -83,7 +86,7 @@ def audit(
     The latest records that fit, the oldest of them first.
     """
 
-    async def read(administration: "Administration") -> tuple[list[AuditEvent], dict[str, str]]:
+    async def read(administration: "Administration") -> tuple[list[AuditEvent], _Names]:
         events = await administration.audit(
             login_id=login_id,
             username=user,
@@ -93,7 +96,7 @@ def audit(
             until=until,
             limit=limit,
         )
-        return events, {} if as_json else await _names(administration, events)
+        return events, _Names() if as_json else await _names(administration, events)
 
     events, names = administer(read_installation(config), read)
     if as_json:
@@ -104,35 +107,51 @@ def audit(
         note("No record fits.")
 
 
-async def _names(administration: "Administration", events: Sequence[AuditEvent]) -> dict[str, str]:
-    """Today's usernames of those whom records know by their subjects alone."""
-    return await administration.usernames(
-        each.subject_id for each in events if each.subject_id and not each.username
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Today's names of what records know by an ID alone: usernames and clients."""
+
+    users: Mapping[str, str] = field(default_factory=dict)
+    clients: Mapping[str, str] = field(default_factory=dict)
+
+    def user(self, event: AuditEvent) -> str | None:
+        return event.username or self.users.get(event.subject_id or "", event.subject_id)
+
+    def client(self, event: AuditEvent) -> str | None:
+        return self.clients.get(event.client_id or "", event.client_id)
+
+
+async def _names(administration: "Administration", events: Sequence[AuditEvent]) -> _Names:
+    subjects = (each.subject_id for each in events if each.subject_id and not each.username)
+    clients = await administration.clients() if any(each.client_id for each in events) else ()
+    return _Names(
+        await administration.usernames(subjects), {each.client_id: each.name for each in clients}
     )
 
 
-def _print(events: Sequence[AuditEvent], names: Mapping[str, str]) -> None:
+def _print(events: Sequence[AuditEvent], names: _Names) -> None:
     """Each record on lines of its own at a terminal, for its IDs are long; in a pipe, a table."""
     if not sys.stdout.isatty():
         print_table(COLUMNS, [_row(event, names) for event in events])
         return
     day = ""
     for event in events:
-        date, _, time = (iso(event.at) or "").removesuffix("Z").partition("T")
-        if date != day:
-            print_line(f"{date}, UTC")
-            day = date
+        date, _, time_and_zone = (local_time(event.at) or "").partition(" ")
+        time, zone = time_and_zone[:8], time_and_zone[8:]
+        if (heading := f"{date}, UTC{zone}".removesuffix("+00:00")) != day:
+            print_line(heading)
+            day = heading
         _, _, *cells = zip(COLUMNS, _row(event, names), strict=True)
         facts = [f"{column.lower()} {value}" for column, value in cells if value]
         print_packed(f"{time}  {event.event:<{EVENT_WIDTH}}", facts)
 
 
-def _row(event: AuditEvent, names: Mapping[str, str]) -> tuple[str | None, ...]:
+def _row(event: AuditEvent, names: _Names) -> tuple[str | None, ...]:
     return (
-        iso(event.at),
+        local_time(event.at),
         event.event,
-        event.username or names.get(event.subject_id or "", event.subject_id),
-        event.client_id,
+        names.user(event),
+        names.client(event),
         event.address,
         event.actor,
         event.login_id,

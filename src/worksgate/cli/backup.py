@@ -1,10 +1,7 @@
 """``worksgate backup`` and ``worksgate restore``."""
 
-import signal
-import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +10,17 @@ import click
 
 from worksgate.cli.asking import MAX_INPUT
 from worksgate.cli.options import config_option, force_option, json_option
-from worksgate.cli.printing import counted, iso, note, print_json, print_line, progress_bar
+from worksgate.cli.printing import (
+    counted,
+    iso,
+    local_time,
+    note,
+    print_json,
+    print_line,
+    progress_bar,
+)
 from worksgate.cli.refusals import Refusal
-from worksgate.cli.running import actor, quietly, read_installation, read_settings
+from worksgate.cli.running import actor, ended_in_order, quietly, read_installation, read_settings
 
 if TYPE_CHECKING:
     from worksgate.backup.archive import Manifest
@@ -85,10 +90,11 @@ def restore(
 
     work = partial(restore_backup, settings.database_url, file, passphrase=passphrase, force=force)
     manifest = _with_progress_bar("Restoring", work)
-    made = iso(manifest.created_at)
     if as_json:
-        print_json({"file": str(file), "created_at": made, "rows": dict(manifest.rows)})
+        made_at = iso(manifest.created_at)
+        print_json({"file": str(file), "created_at": made_at, "rows": dict(manifest.rows)})
         return
+    made = local_time(manifest.created_at)
     print_line(f"Restored the backup of {made}: {_counted(manifest.rows)}.")
     print_line("Codes, tokens and sessions are void; people sign in again.")
 
@@ -97,29 +103,8 @@ def _with_progress_bar(
     doing: str, work: Callable[..., Coroutine[Any, Any, "Manifest"]]
 ) -> "Manifest":
     """Write or restore a backup, now and in the name of who calls."""
-    with _ended_in_order(), progress_bar(doing, 100) as progress:
+    with ended_in_order(), progress_bar(doing, 100) as progress:
         return quietly(work(actor=actor(), now=time.time(), progress=progress))
-
-
-@contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """Let what ends a program without a word end it as Ctrl-C does: half a file is removed."""
-
-    def end(number: int, _frame: object) -> None:
-        for each in ours:
-            signal.signal(each, signal.SIG_IGN)  # once is enough, and the removal takes a while
-        sys.exit(128 + number)
-
-    wanted = (signal.SIGTERM, signal.SIGHUP)
-    # What is ignored already stays so: nohup does that.
-    ours = [each for each in wanted if signal.getsignal(each) is signal.SIG_DFL]
-    for each in ours:
-        signal.signal(each, end)
-    try:
-        yield
-    finally:
-        for each in ours:
-            signal.signal(each, signal.SIG_DFL)
 
 
 def _read_passphrase(file: Path | None) -> bytes | None:

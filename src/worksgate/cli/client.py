@@ -11,7 +11,7 @@ from worksgate.cli.client_options import OPTIONS, client_options, read_changes
 from worksgate.cli.options import CommandGroup, Duration, config_option, json_option, yes_option
 from worksgate.cli.printing import (
     as_document,
-    iso,
+    local_time,
     note,
     print_facts,
     print_json,
@@ -101,7 +101,7 @@ def show(*, name: str, config: Path | None, as_json: bool) -> None:
     print_line(client.name)
     print_facts({"Client ID": client.client_id, "Client Secret": _about_secrets(client)})
     print_line()
-    print_facts(_console_urls(urls))
+    print_facts(_console_urls(client, urls))
     print_line()
     _print_settings(client, ("enabled", *(option.field for option in OPTIONS)))
 
@@ -158,7 +158,7 @@ def rotate_secret(*, name: str, overlap: float, config: Path | None, as_json: bo
     print_line(f"The client {made.client.name} has a new secret.")
     for secret in made.client.secrets:
         if secret.expires_at is not None:
-            print_line(f"The old one is good until {iso(secret.expires_at)}.")
+            print_line(f"The old one is good until {local_time(secret.expires_at)}.")
     _print_console_values(made)
 
 
@@ -216,21 +216,26 @@ def _print_console_values(made: "NewClient") -> None:
         {
             "Client ID": made.client.client_id,
             "Client Secret": made.client_secret,
-            **_console_urls(made.urls),
+            **_console_urls(made.client, made.urls),
         }
     )
     print_line()
     print_line("The secret is shown this once; rotate-secret makes a new one.")
 
 
-def _console_urls(urls: Mapping[str, str]) -> dict[str, str]:
-    return {label: urls[name] for name, label in CONSOLE_FIELDS.items()}
+def _console_urls(client: Client, urls: Mapping[str, str]) -> dict[str, str]:
+    """What to enter where; the address for mail clients only once it is answered."""
+    return {
+        label: urls[name]
+        for name, label in CONSOLE_FIELDS.items()
+        if name != "imap_login" or client.imap_login
+    }
 
 
 def _about_secrets(client: Client) -> str:
     about = [
-        f"made {iso(secret.created_at)}"
-        + (f", good until {iso(secret.expires_at)}" if secret.expires_at is not None else "")
+        f"made {local_time(secret.created_at)}"
+        + (f", good until {local_time(secret.expires_at)}" if secret.expires_at is not None else "")
         for secret in client.secrets
     ]
     return "; ".join(about) or "none"

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from worksgate.doctor import Finding
 
 
+_ABOUT_SETTINGS = (
+    "nothing runs before it is right; the file that worksgate init writes has a sentence on every "
+    "setting"
+)
+
+
 @click.command("doctor")
 @config_option
 @json_option
@@ -41,7 +47,7 @@ async def _findings(file: Path | None) -> AsyncIterator["Finding"]:
         settings = read_settings(file)
     except configuration.ConfigurationError as error:
         for problem in error.problems:
-            yield fail("settings", problem, "see docs/settings.md; nothing runs before it is right")
+            yield fail("settings", problem, _ABOUT_SETTINGS)
         return
     settings_file = configuration.file_to_read(file, os.environ)
     async for finding in examine(settings, settings_file, if_missing=advice_on_missing(file)):

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,10 +12,13 @@ from worksgate.cli.asking import ask, is_person_there, new_password
 from worksgate.cli.options import force_option, init_config_option, password_option
 from worksgate.cli.printing import note, print_facts, print_line
 from worksgate.cli.refusals import Refusal, naming
-from worksgate.cli.running import administer, is_in_environment, read_settings
+from worksgate.cli.running import administer, ended_in_order, is_in_environment, read_settings
 from worksgate.directory import Account
 from worksgate.setting_values import CHECKS
 from worksgate.settings import Settings
+
+if TYPE_CHECKING:
+    from worksgate.administration import NewUser
 
 
 @click.command("init")
@@ -49,11 +53,25 @@ def init(
     database = _checked("database_url", database_url)
     given = {"public_url": chosen, "database_url": database or _database()}
     values = {name: value for name, value in given.items() if value is not None}
-    draft = _write_draft(file, values, is_private=database is not None)
+    is_private = database is not None
+    with ended_in_order():
+        made = _make(file, values, username, from_stdin=password_stdin, is_private=is_private)
+    print_line(f"Wrote {file}, and made {made.account.username} an administrator.")
+    if made.password is not None:
+        print_facts({"Password": made.password})
+        print_line("It is shown this once.")
+    note("Next: worksgate client add NAME, worksgate user add USERNAME, worksgate serve")
+
+
+def _make(
+    file: Path, values: dict[str, str], username: str, *, from_stdin: bool, is_private: bool
+) -> "NewUser":
+    """Write the settings file, with the database and the administrator made by it; or nothing."""
+    draft = _write_draft(file, values, is_private=is_private)
     try:
         settings = read_settings(draft)
         account = Account(id="", username=username)
-        password = new_password(account, settings, from_stdin=password_stdin)
+        password = new_password(account, settings, from_stdin=from_stdin)
         made = administer(
             settings,
             lambda administration: administration.add_user(
@@ -64,13 +82,10 @@ def init(
     except configuration.ConfigurationError as error:
         problems = [problem.replace(str(draft), str(file)) for problem in error.problems]
         raise configuration.ConfigurationError(problems) from None
+    else:
+        return made
     finally:
         draft.unlink(missing_ok=True)
-    print_line(f"Wrote {file}, and made {made.account.username} an administrator.")
-    if made.password is not None:
-        print_facts({"Password": made.password})
-        print_line("It is shown this once.")
-    note("Next: worksgate client add NAME, worksgate user add USERNAME, worksgate serve")
 
 
 def _checked(name: str, value: str | None) -> str | None:

@@ -97,7 +97,10 @@ class DurationOrNothing(click.ParamType[float | str]):
 
 
 class Moment(click.ParamType[float]):
-    """Seconds since the epoch: a date and time (ISO 8601, UTC where not said), or so long ago."""
+    """Seconds since the epoch: a date and time (ISO 8601), or so long ago.
+
+    A time without a zone is one of this machine's, as the tables show them.
+    """
 
     name = "TIME"
 
@@ -117,4 +120,4 @@ class Moment(click.ParamType[float]):
                 param,
                 ctx,
             )
-        return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+        return when.timestamp()

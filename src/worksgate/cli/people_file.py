@@ -46,12 +46,7 @@ def read_people(file: Path, encoding: str | None = None) -> list[dict[str | None
     Raises Refusal when the file is not a CSV file of people; a wrong row is the import's business.
     """
     text = _text_of(file, encoding)
-    try:
-        rows = list(
-            csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
-        )
-    except csv.Error as error:
-        raise Refusal(f"{file} is not a CSV file: {error}") from None
+    rows = _cells_of(file, text)
     while rows and not any(rows[-1]):
         rows.pop()
     try:
@@ -135,6 +130,21 @@ def _only_reading(data: bytes) -> str | None:
             if ordinary.fullmatch(data.decode(codec)):
                 fitting.append(encoding)
     return fitting[0] if len(fitting) == 1 else None
+
+
+def _cells_of(file: Path, text: str) -> list[list[str]]:
+    """The rows of a file. Raises Refusal with the line on which the wrong row begins."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    rows: list[list[str]] = []
+    begins = 1
+    try:
+        for row in reader:
+            rows.append(row)
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        hint = " (a quotation mark is never closed)" if "unexpected end" in str(error) else ""
+        raise Refusal(f"{file} is not a CSV file: line {begins}: {error}{hint}") from None
+    return rows
 
 
 def _delimiter(text: str) -> str:

@@ -113,8 +113,15 @@ def counted(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
 
 
+def local_time(seconds: float | None) -> str | None:
+    """A time for people, to the second, in the zone of this machine (TZ), which it names."""
+    if seconds is None:
+        return None
+    return str(datetime.fromtimestamp(int(seconds), UTC).astimezone())
+
+
 def iso(seconds: float | None) -> str | None:
-    """A time in UTC, to the second."""
+    """A time in UTC for programs, to the second."""
     if seconds is None:
         return None
     return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

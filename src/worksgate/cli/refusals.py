@@ -1,5 +1,6 @@
 """What a command says when it could not do what was asked."""
 
+import os
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -65,7 +66,12 @@ def _is_told_by_its_text(error: Exception) -> bool:
 
 
 def _owner(path: Path) -> str:
-    """To whom a file belongs that may not be used, or the folder that keeps it from sight."""
+    """To whom a file belongs that may not be used, or the folder that keeps it from sight.
+
+    Nothing where root asks, whom no owner keeps out.
+    """
+    if os.geteuid() == 0:
+        return ""
     for place in (path, *path.absolute().parents):
         with suppress(OSError, KeyError):
             return f" (it belongs to {place.owner()}; run this as that user)"

@@ -3,7 +3,10 @@
 import errno
 import os
 import pwd
-from collections.abc import Awaitable, Callable, Coroutine
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -85,6 +88,27 @@ def quietly(work: Coroutine[Any, Any, T]) -> T:
         return run(work)
     finally:
         log.close()
+
+
+@contextmanager
+def ended_in_order() -> Iterator[None]:
+    """Let what ends a program without a word end it as Ctrl-C does: half a file is removed."""
+
+    def end(number: int, _frame: object) -> None:
+        for each in ours:
+            signal.signal(each, signal.SIG_IGN)  # once is enough, and the removal takes a while
+        sys.exit(128 + number)
+
+    wanted = (signal.SIGTERM, signal.SIGHUP)
+    # What is ignored already stays so: nohup does that.
+    ours = [each for each in wanted if signal.getsignal(each) is signal.SIG_DFL]
+    for each in ours:
+        signal.signal(each, end)
+    try:
+        yield
+    finally:
+        for each in ours:
+            signal.signal(each, signal.SIG_DFL)
 
 
 def actor() -> str:

@@ -5,6 +5,7 @@ in. It yields findings as it comes to them, so that somebody who waits sees some
 breaks is a finding, too. The text of a finding holds no secret.
 
     settings_check   addresses, proxies, and who can read the secrets of the settings file
+    public_address_check  whether the public address can be resolved, and leads here
     machine_check    the folder of the database, the disk, the clock
     database_check   the database, its keys, and what the clients in it need
     store_check      the store of codes and tokens, opened as the server opens it

@@ -11,6 +11,7 @@ from worksgate.doctor.database_check import (
     is_usable,
 )
 from worksgate.doctor.machine_check import examine_machine
+from worksgate.doctor.public_address_check import examine_public_address
 from worksgate.doctor.settings_check import examine_settings
 from worksgate.doctor.source_check import examine_source
 from worksgate.doctor.store_check import examine_store
@@ -29,6 +30,8 @@ async def examine(
     no database.
     """
     for finding in examine_settings(settings, file):
+        yield finding
+    async for finding in examine_public_address(settings):
         yield finding
     database = settings.database_file
     if database is not None:
