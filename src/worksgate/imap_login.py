@@ -6,7 +6,6 @@ try old passwords again and again: what fails is counted apart from the login pa
 can be kept from by it (R-62). Nothing in this file knows HTTP.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -36,11 +35,11 @@ from worksgate.oauth.issuing import authorization_code, user_key
 from worksgate.oauth.model import Client, ImapPasswords, LoginKind
 from worksgate.outages import Unavailable
 from worksgate.peers import network_of
-from worksgate.sources import PasswordExpired, Person, PersonDisabled, Source, SourceUnavailable
+from worksgate.sources import PasswordExpired, Person, PersonDisabled
 from worksgate.sources_in_use import SourcesInUse
-from worksgate.store import Store, StoreUnavailable
+from worksgate.store import Store
 from worksgate.tally import Tally
-from worksgate.throttle import Attempt, Throttle, ThrottlePolicy, TooManyAttempts
+from worksgate.throttle import Admission, Attempt, Throttle, ThrottlePolicy, TooManyAttempts
 
 PURPOSE = "imap"
 """Of the throttle's counters."""
@@ -56,9 +55,6 @@ LOOKED_AT_A_MINUTE = 30
 
 RESERVE = 0.5
 """Seconds of the deadline that are kept for everything but the sources."""
-WITHDRAWAL = 0.2
-"""Seconds that may be spent on the throttle after the deadline."""
-
 _WAITING = 20
 
 
@@ -225,28 +221,32 @@ class ImapLogin:
         if (proven := await self._by_app_password(login)) is not None:
             return await self._issue(login, proven, await self._checked(login, proven))
         try:
-            await self._throttle.admit(login.attempt, login.now)
+            async with self._throttle.attempt(login.attempt, login.now) as admission:
+                proven, user_id = await self._admitted_by_password(login, admission)
         except TooManyAttempts:
             self._trail.throttled(login)
             raise TooManyLogins("too many failures before") from None
+        return await self._issue(login, proven, user_id)
+
+    async def _admitted_by_password(
+        self, login: _Login, admission: Admission
+    ) -> tuple[_Proven, str]:
+        """Who may come in by their own password, and their user key. Raises InvalidLogin."""
         try:
-            proven = await self._verified(login)
+            proven = await self._verified(login, admission)
             user_id = await self._checked(login, proven)
         except InvalidLogin:
-            await self._throttle.failed(login.attempt, login.now)
+            admission.refused()
             raise
-        except (Unavailable, asyncio.CancelledError):
-            await self._withdraw(login)
-            raise
-        await self._throttle.succeeded(login.attempt, login.now)
-        return await self._issue(login, proven, user_id)
+        admission.succeeded()
+        return proven, user_id
 
     # Whose password it is
 
-    async def _verified(self, login: _Login) -> _Proven:
+    async def _verified(self, login: _Login, admission: Admission) -> _Proven:
         found = None
         if login.client.imap_passwords is ImapPasswords.ALL:
-            found = await self._by_password(login)
+            found = await self._by_password(login, admission)
         if found is None:
             self._trail.failed(login)
             self._look_afterwards(login)
@@ -283,33 +283,18 @@ class ImapLogin:
             self._refuse(login, "the person is gone or disabled")
         return _Proven(*found, by_app_password=True)
 
-    async def _by_password(self, login: _Login) -> _Proven | None:
+    async def _by_password(self, login: _Login, admission: Admission) -> _Proven | None:
         """Ask one source after the other; one that is out or hangs keeps none from its turn."""
-        asked = self._sources.for_password(login.client, login.request.email)
-        outage: SourceUnavailable | None = None
-        for source in asked:
-            try:
-                person = await self._ask(source, login, self._patience / len(asked))
-            except SourceUnavailable as error:
-                outage = error
-                continue
-            if person is not None:
-                return _Proven(source.name, person, by_app_password=False)
-        if outage is not None:
-            raise outage
-        return None
-
-    async def _ask(self, source: Source, login: _Login, patience: float) -> Person | None:
         request = login.request
         try:
-            async with asyncio.timeout(patience):
-                return await source.authenticate(request.email, request.password)
-        except TimeoutError:
-            raise SourceUnavailable(f"{source.name} did not answer in time") from None
+            found = await self._sources.check_password(
+                login.client, request.email, request.password, admission, within=self._patience
+            )
         except PasswordExpired:
             self._refuse(login, "the password has expired")
         except PersonDisabled:
             self._refuse(login, "the person is disabled")
+        return None if found is None else _Proven(*found, by_app_password=False)
 
     # Whether it is enough
 
@@ -378,12 +363,6 @@ class ImapLogin:
         """The password was right, and yet."""
         self._trail.write(Event.IMAP_REFUSED, login, person, detail)
         raise InvalidLogin(detail)
-
-    async def _withdraw(self, login: _Login) -> None:
-        """It is not known whether the password was right; the answer may be due already."""
-        with suppress(StoreUnavailable, TimeoutError):
-            async with asyncio.timeout(WITHDRAWAL):
-                await self._throttle.withdrawn(login.attempt)
 
 
 def _open_one(clients: Mapping[str, Client], client_id: str | None) -> Client:

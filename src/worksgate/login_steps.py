@@ -237,12 +237,12 @@ class LoginSteps:
         holder, browser, now = _holder(attempt), attempt.browser, attempt.now
         known = self._known_device(attempt.person.username, browser)
         throttled = Attempt(factor_account(holder.subject_id), browser.address, known)
-        await self._throttle.admit(throttled, now)
-        left = await self._tries_left(attempt)
-        if left < 0 or not await self._is_right(holder, attempt.progress, proof, now):
-            await self._throttle.failed(throttled, now)
-            raise await self._wrong(attempt, proof, left)
-        await self._throttle.succeeded(throttled, now)
+        async with self._throttle.attempt(throttled, now) as admission:
+            left = MAX_FACTOR_FAILURES - await admission.count(*_tries_of(attempt))
+            if left < 0 or not await self._is_right(holder, attempt.progress, proof, now):
+                admission.refused()
+                raise await self._wrong(attempt, proof, left)
+            admission.succeeded()
         return attempt.progress.with_factor(proof.factor, now)
 
     async def _is_right(
@@ -263,13 +263,6 @@ class LoginSteps:
         if proof.recovery_code:
             return await self._factors.check_recovery_code(holder, proof.recovery_code, now)
         return await self._factors.check_totp(holder, proof.code, now)
-
-    async def _tries_left(self, attempt: LoginAttempt) -> int:
-        """Count one more try; how many are left after it, -1 where it is one too many."""
-        transaction = attempt.transaction
-        counter = f"factor {digest(transaction.id)[:32]}"
-        tries = await self._store.bump(counter, transaction.lifetime, attempt.now)
-        return max(-1, MAX_FACTOR_FAILURES - tries)
 
     async def _wrong(
         self, attempt: LoginAttempt, proof: Proof, left: int
@@ -318,7 +311,8 @@ class LoginSteps:
         if step not in _PROOFS_OF_ENROLMENT or proof.kind not in _PROOFS_OF_ENROLMENT[step]:
             raise LoginLost
         if not await self._is_set_up(holder, progress, proof, now):
-            raise await self._wrong(attempt, proof, await self._tries_left(attempt))
+            tries = await self._store.bump(*_tries_of(attempt), now)
+            raise await self._wrong(attempt, proof, MAX_FACTOR_FAILURES - tries)
         codes: Sequence[str] = ()
         if not (await self._factors.of(holder.subject_id)).recovery_codes_left:
             codes = await self._factors.renew_recovery_codes(holder, now)
@@ -408,6 +402,12 @@ def _possible_kinds(client: Client, kind: LoginKind) -> Sequence[LoginKind]:
     """Who says that they are the app may be a browser, unless LINE WORKS confirms it."""
     confirmed = client.session_key_check is SessionKeyCheck.FAIL_CLOSED
     return (kind,) if kind is not LoginKind.APP or confirmed else (kind, LoginKind.WEB)
+
+
+def _tries_of(attempt: LoginAttempt) -> tuple[str, float]:
+    """The counter of a login's tries at a factor, and for how many seconds it counts."""
+    transaction = attempt.transaction
+    return f"factor {digest(transaction.id)[:32]}", transaction.lifetime
 
 
 def _key_of(transaction: LoginTransaction) -> str:

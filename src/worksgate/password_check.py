@@ -1,6 +1,5 @@
 """Whose name and password these are: the sources, asked in their order, behind the throttle."""
 
-import asyncio
 from collections.abc import Collection
 
 from worksgate.audit import Event
@@ -9,13 +8,15 @@ from worksgate.factors import FactorRefused, Holder
 from worksgate.factors.book import Factors
 from worksgate.login_transaction import LoginTransaction, TransactionSigner
 from worksgate.oauth.model import Client
-from worksgate.outages import Unavailable
 from worksgate.records import Records
 from worksgate.sign_in import Browser, UnknownPasskey, WrongPassword
-from worksgate.sources import PasswordExpired, Person, PersonDisabled, SourceUnavailable
+from worksgate.sources import PasswordExpired, Person, PersonDisabled
 from worksgate.sources_in_use import SourcesInUse
-from worksgate.throttle import Attempt, Throttle, TooManyAttempts
+from worksgate.throttle import Admission, Attempt, Throttle, TooManyAttempts
 from worksgate.usernames import username_key
+
+BY_OTHER_NAMES = "not checked: too many failures before, by other names of this person"
+"""What is recorded of a guess whose person was found to have no guesses left."""
 
 
 class PasswordCheck:
@@ -52,26 +53,21 @@ class PasswordCheck:
         self._sources.check_room(client, username)  # in a flood most are refused: at little cost
         attempt = Attempt(username, browser.address, self.known_device(username, browser))
         try:
-            await self._throttle.admit(attempt, now)
+            async with self._throttle.attempt(attempt, now) as admission:
+                found = await self._found(client, username, password, admission)
         except TooManyAttempts:
             self._records.throttled(now, transaction, browser, username)
             raise
-        try:
-            found = await self._ask(client, username, password)
         except PersonDisabled as refusal:
-            await self._throttle.succeeded(attempt, now)
             expired = isinstance(refusal, PasswordExpired)
             detail = "the password has expired" if expired else "the person is disabled"
             self._failed(now, transaction, browser, username, detail)
             raise
-        except (Unavailable, asyncio.CancelledError):
-            await self._throttle.withdrawn(attempt)
-            raise
         if found is None:
-            await self._throttle.failed(attempt, now)
-            self._failed(now, transaction, browser, username, "wrong name or password")
+            wrong = "wrong name or password"
+            detail = BY_OTHER_NAMES if admission.is_exhausted else wrong
+            self._failed(now, transaction, browser, username, detail)
             raise WrongPassword
-        await self._throttle.succeeded(attempt, now)
         return found
 
     async def check_passkey(
@@ -87,7 +83,6 @@ class PasswordCheck:
         Raises UnknownPasskey, TooManyAttempts, or an outage.
         """
         attempt = Attempt(f"passkey {transaction.id}", browser.address)
-        await self._throttle.admit(attempt, now)
         challenge = self._signer.passkey_challenge(transaction).encode()
         holder = Holder(
             subject_id="",
@@ -95,18 +90,20 @@ class PasswordCheck:
             login_id=transaction.login_id,
             client_id=transaction.client_id or None,
         )
-        try:
-            subject = await self._factors.check_passkey(
-                holder, assertion, challenge, now, require_user_verification=True
-            )
-        except FactorRefused:
-            await self._throttle.failed(attempt, now)
-            raise UnknownPasskey from None
-        found = await self._sources.by_subject(subject)
-        if found is None or found[0] not in self._allowed(client):
-            self._failed(now, transaction, browser, "", "passkey: nobody of this client's")
-            raise UnknownPasskey
-        await self._throttle.succeeded(attempt, now)
+        async with self._throttle.attempt(attempt, now) as admission:
+            try:
+                subject = await self._factors.check_passkey(
+                    holder, assertion, challenge, now, require_user_verification=True
+                )
+            except FactorRefused:
+                admission.refused()
+                raise UnknownPasskey from None
+            found = await self._sources.by_subject(subject)
+            if found is None or found[0] not in self._allowed(client):
+                admission.refused()
+                self._failed(now, transaction, browser, "", "passkey: nobody of this client's")
+                raise UnknownPasskey
+            admission.succeeded()
         return found
 
     def _allowed(self, client: Client) -> Collection[str]:
@@ -129,20 +126,18 @@ class PasswordCheck:
             Event.LOGIN_FAILED, now, transaction, browser, username=username, detail=detail
         )
 
-    async def _ask(self, client: Client, username: str, password: str) -> tuple[str, Person] | None:
-        """The first source that knows the password; an outage counts only where none does."""
-        outage: SourceUnavailable | None = None
-        for source in self._sources.for_password(client, username):
-            try:
-                person = await source.authenticate(username, password)
-            except SourceUnavailable as error:
-                outage = outage or error
-                continue
-            if person is not None:
-                return source.name, person
-        if outage is not None:
-            raise outage
-        return None
+    async def _found(
+        self, client: Client, username: str, password: str, admission: Admission
+    ) -> tuple[str, Person] | None:
+        """The name of the source and the person. Raises PersonDisabled, or an outage."""
+        try:
+            found = await self._sources.check_password(client, username, password, admission)
+        except PersonDisabled:  # the password was right
+            admission.succeeded()
+            raise
+        if found is not None:
+            admission.succeeded()
+        return found
 
     def known_device(self, username: str, browser: Browser) -> str | None:
         """The id of a device cookie that this browser got when this person signed in."""

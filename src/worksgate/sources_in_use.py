@@ -4,13 +4,24 @@ A client may narrow the sources down. A typed name with a domain that some of th
 those alone; a source that owns none is asked for every name.
 """
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from worksgate.oauth.model import Client
 from worksgate.source_settings.common import BUILT_IN
-from worksgate.sources import HasRoom, Person, RedirectSource, Source
+from worksgate.sources import (
+    HasRoom,
+    Person,
+    RedirectSource,
+    Source,
+    SourceUnavailable,
+    identify,
+    verify,
+)
+from worksgate.throttle import Admission
 from worksgate.usernames import username_key
 
 
@@ -118,6 +129,41 @@ class SourcesInUse:
         # Who is only known by an identifier is known by no source.
         return (name, person) if person is not None and person.username else None
 
+    async def check_password(
+        self,
+        client: Client,
+        username: str,
+        password: str,
+        admission: Admission,
+        *,
+        within: float | None = None,
+    ) -> tuple[str, Person] | None:
+        """The first source whose password it is, and the person; None where it is no one's.
+
+        Every no is said to ``admission`` at once, and counts although another source is out of
+        order: wrong guesses would cost nothing else while an outage lasts. An outage is raised
+        where no source has said yes, whoever has said no: the answer must not tell who is in which
+        source. To say yes is the caller's. The sources share ``within`` seconds. Raises
+        PersonDisabled, HashingBusy or SourceUnavailable.
+        """
+        asked = self.for_password(client, username)
+        outage: SourceUnavailable | None = None
+        for source in asked:
+            try:
+                async with _patience(source, within and within / len(asked)):
+                    person = await _checked(source, username, password, admission)
+            except SourceUnavailable as error:
+                outage = outage or error
+                continue
+            if person is not None:
+                admission.undecided()  # whoever asks knows what else must hold
+                return source.name, person
+            admission.refused()
+        if outage is not None:
+            raise outage
+        admission.refused()  # also where no source was asked
+        return None
+
     async def is_password_kept_here(self, client: Client, username: str, password: str) -> bool:
         """Whether it is somebody's password in the built-in directory; nobody signs in by it.
 
@@ -153,6 +199,25 @@ class SourcesInUse:
     def _owns(self, name: str, username: str) -> bool:
         _, at, domain = username_key(username).rpartition("@")
         return bool(at) and domain in self.domains.get(name, ())
+
+
+async def _checked(
+    source: Source, username: str, password: str, admission: Admission
+) -> Person | None:
+    """Raises PersonDisabled, HashingBusy or SourceUnavailable."""
+    identified = await identify(source, username)
+    admitted = await admission.admits(identified.account)
+    return await verify(source, identified, password, admitted=admitted)
+
+
+@asynccontextmanager
+async def _patience(source: Source, seconds: float | None) -> AsyncIterator[None]:
+    """Raises SourceUnavailable where a source takes longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise SourceUnavailable(f"{source.name} did not answer in time") from None
 
 
 def _is_allowed(client: Client, name: str) -> bool:

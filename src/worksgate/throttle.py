@@ -9,19 +9,28 @@ Three counters stand between a guess and the hash, each counted before the hash 
   failures in a row only known browsers and networks may go on, until the window ends;
 * one for the network, against a peer who tries many accounts.
 
-A success sets the counters of that person back. Unknown accounts are counted like known ones, so
-that an answer tells nothing.
+An account is a typed name, and beside it the person whom a source finds by that name, so that who
+has several names has one guessing budget. A success sets both back. Unknown accounts are counted
+like known ones, so that an answer tells nothing. Only a definite answer counts: ``attempt`` gives
+back what an outage interrupts.
 """
 
+import asyncio
 import hashlib
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from enum import Enum, auto
 
+from worksgate.outages import Unavailable
 from worksgate.peers import network_of
 from worksgate.store import Store
 from worksgate.usernames import username_key
 
 KNOWN_FOR = 30 * 86_400.0
 """Seconds that a network counts as known after somebody has signed in from there."""
+LATE = 0.2
+"""Seconds that may be spent on the counters once an attempt was given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +110,151 @@ class _Counters:
     """The counters of one purpose."""
 
     def __init__(self, store: Store, purpose: str) -> None:
-        self._store = store
+        self.store = store
         self._prefix = f"{purpose} " if purpose else ""
 
+    def named(self, counter: str) -> str:
+        """The name that a counter has in the store."""
+        return self._prefix + counter
+
     async def bump(self, counter: str, window: float, now: float) -> int:
-        return await self._store.bump(self._prefix + counter, window, now)
+        return await self.store.bump(self.named(counter), window, now)
 
     async def count(self, counter: str, now: float) -> int:
-        return await self._store.count(self._prefix + counter, now)
+        return await self.store.count(self.named(counter), now)
 
     async def reset(self, *counters: str) -> None:
-        await self._store.reset(*(self._prefix + counter for counter in counters))
+        await self.store.reset(*map(self.named, counters))
+
+
+class _Verdict(Enum):
+    UNKNOWN = auto()
+    REFUSED = auto()
+    SUCCEEDED = auto()
+
+
+class Admission:
+    """An attempt that is let through and counted, and the answer to it, as far as it is known."""
+
+    def __init__(
+        self, counters: _Counters, policy: ThrottlePolicy, attempt: Attempt, now: float
+    ) -> None:
+        self.is_exhausted = False
+        """Whether the person whom the name means has failed too often by other names."""
+        self._counters = counters
+        self._policy = policy
+        self._attempt = attempt
+        self._person: Attempt | None = None
+        self._now = now
+        self._verdict = _Verdict.UNKNOWN
+        self._counted: list[str] = []
+        self._gates: list[str] = []
+
+    def refused(self) -> None:
+        """Say that the answer is a definite no; what goes wrong afterwards changes nothing."""
+        self._verdict = _Verdict.REFUSED
+
+    def succeeded(self) -> None:
+        """Say that the answer is a definite yes, of the person who was found last."""
+        self._verdict = _Verdict.SUCCEEDED
+
+    def undecided(self) -> None:
+        """Say that the answer is open although somebody has refused."""
+        self._verdict = _Verdict.UNKNOWN
+
+    async def admits(self, account: str | None) -> bool:
+        """Count the attempt for the person found as well; whether it may be checked.
+
+        ``account`` is one for all names of a person; None where the typed name alone counts. What
+        may not be checked is refused, and must look like any wrong guess: an answer of its own
+        would tell that two names are one person's, and that there is such a person.
+        """
+        self._person = None
+        if account is None:
+            return True
+        self._person = replace(self._attempt, account=account)
+        try:
+            await self._count(self._person)
+        except TooManyAttempts:
+            self.is_exhausted = True
+            self.refused()
+            return False
+        return True
+
+    async def count(self, counter: str, window: float) -> int:
+        """Count something else by this attempt, which an outage gives back; the new count."""
+        value = await self._counters.store.bump(counter, window, self._now)
+        self._counted.append(counter)
+        return value
+
+    async def enter(self) -> None:
+        """Raises TooManyAttempts."""
+        if self._attempt.device_id is None:
+            await self._admit_network()
+        await self._count(self._attempt)
+
+    async def settle(self) -> None:
+        """Do what the answer demands; without one the attempt counts for nothing."""
+        match self._verdict:
+            case _Verdict.SUCCEEDED:
+                for attempt in filter(None, (self._attempt, self._person)):
+                    await self._forgive(attempt)
+            case _Verdict.REFUSED:
+                counter = self._attempt.address_counter
+                await self._counters.bump(counter, self._policy.address_window, self._now)
+            case _Verdict.UNKNOWN:
+                if self._counted:
+                    await self._counters.store.lower(*self._counted)
+                if self._gates:
+                    await self._counters.store.reset(*self._gates)
+
+    async def settle_late(self) -> None:
+        """As ``settle``, in so much time as there is: the answer may be due already."""
+        with suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(LATE):
+                await self.settle()
+
+    async def _admit_network(self) -> None:
+        failures = await self._counters.count(self._attempt.address_counter, self._now)
+        if failures >= self._policy.per_address:
+            raise TooManyAttempts(self._policy.address_window)
+
+    async def _count(self, attempt: Attempt) -> None:
+        """Raises TooManyAttempts."""
+        policy, counters, now = self._policy, self._counters, self._now
+        failures, gate = attempt.counters
+        if await counters.count(gate, now):
+            raise TooManyAttempts(policy.delay(await counters.count(failures, now)))
+        attempts = await self.count(counters.named(failures), policy.window)
+        delay = policy.delay(attempts)
+        if attempts >= policy.free:
+            if await counters.bump(gate, delay, now) > 1:
+                raise TooManyAttempts(delay)
+            self._gates.append(counters.named(gate))
+        # Last, so that a burst which the gate stops does not use up what all strangers have.
+        if await self._is_stranger(attempt):
+            await self._count_stranger(attempt)
+
+    async def _count_stranger(self, attempt: Attempt) -> None:
+        policy, counter = self._policy, self._counters.named(attempt.strangers_counter)
+        if await self.count(counter, policy.window) > policy.strangers:
+            raise TooManyAttempts(policy.longest_delay)
+
+    async def _is_stranger(self, attempt: Attempt) -> bool:
+        """Whether nothing says that this account was ever signed in to from there."""
+        is_known = attempt.device_id is not None
+        return not is_known and not await self._counters.count(attempt.known_counter, self._now)
+
+    async def _forgive(self, attempt: Attempt) -> None:
+        """Nothing of this account's counts any longer, and its network is known."""
+        from_network = Attempt(attempt.account, attempt.address)
+        await self._counters.reset(
+            attempt.strangers_counter,
+            attempt.known_counter,
+            *attempt.counters,
+            *from_network.counters,
+        )
+        await self._counters.bump(attempt.known_counter, KNOWN_FOR, self._now)
 
 
 class Throttle:
@@ -121,66 +264,36 @@ class Throttle:
     """
 
     def __init__(self, store: Store, policy: ThrottlePolicy, purpose: str = "") -> None:
-        self._store = _Counters(store, purpose)
+        self._counters = _Counters(store, purpose)
         self._policy = policy
 
     @property
     def policy(self) -> ThrottlePolicy:
         return self._policy
 
-    async def admit(self, attempt: Attempt, now: float) -> None:
-        """Let an attempt through to the hash, and count it. Raises TooManyAttempts."""
-        policy, store = self._policy, self._store
-        failures, gate = attempt.counters
-        if attempt.device_id is None:
-            await self._admit_network(attempt, now)
-        if await store.count(gate, now):
-            raise TooManyAttempts(policy.delay(await store.count(failures, now)))
-        attempts = await store.bump(failures, policy.window, now)
-        delay = policy.delay(attempts)
-        if attempts >= policy.free and await store.bump(gate, delay, now) > 1:
-            raise TooManyAttempts(delay)
-        # Last, so that a burst which the gate stops does not use up what all strangers have.
-        if await self._is_stranger(attempt, now):
-            await self._admit_stranger(attempt, now)
+    @asynccontextmanager
+    async def attempt(self, attempt: Attempt, now: float) -> AsyncIterator[Admission]:
+        """Around one check, which it counts before it begins.
 
-    async def succeeded(self, attempt: Attempt, now: float) -> None:
-        """The password was right: nothing of this person's counts any longer."""
-        from_network = Attempt(attempt.account, attempt.address)
-        await self._store.reset(
-            attempt.strangers_counter,
-            attempt.known_counter,
-            *attempt.counters,
-            *from_network.counters,
-        )
-        await self._store.bump(attempt.known_counter, KNOWN_FOR, now)
-
-    async def withdrawn(self, attempt: Attempt) -> None:
-        """The password could not be checked: the next attempt need not wait for this one.
-
-        The count stays: whoever can make a source falter must not win guesses by it.
+        In the block the code says what the answer is, ``refused`` or ``succeeded``. Whatever ends
+        the block before that, an outage, a cancellation or a line that was forgotten, leaves
+        unknown whether the guess was right: it counts for nothing then. Raises TooManyAttempts.
         """
-        _, gate = attempt.counters
-        await self._store.reset(gate)
-
-    async def failed(self, attempt: Attempt, now: float) -> None:
-        """The password was wrong: the network is counted too."""
-        await self._store.bump(attempt.address_counter, self._policy.address_window, now)
-
-    async def _admit_network(self, attempt: Attempt, now: float) -> None:
-        failures = await self._store.count(attempt.address_counter, now)
-        if failures >= self._policy.per_address:
-            raise TooManyAttempts(self._policy.address_window)
-
-    async def _admit_stranger(self, attempt: Attempt, now: float) -> None:
-        policy = self._policy
-        attempts = await self._store.bump(attempt.strangers_counter, policy.window, now)
-        if attempts > policy.strangers:
-            raise TooManyAttempts(policy.longest_delay)
-
-    async def _is_stranger(self, attempt: Attempt, now: float) -> bool:
-        """Whether nothing says that this account was ever signed in to from there."""
-        return attempt.device_id is None and not await self._store.count(attempt.known_counter, now)
+        admission = Admission(self._counters, self._policy, attempt, now)
+        try:
+            await admission.enter()
+        except (Unavailable, asyncio.CancelledError):
+            await admission.settle_late()
+            raise
+        try:
+            yield admission
+        except (Unavailable, asyncio.CancelledError):
+            await admission.settle_late()
+            raise
+        except BaseException:
+            await admission.settle()
+            raise
+        await admission.settle()
 
 
 def _fingerprint(text: str) -> str:

@@ -325,7 +325,8 @@ async def test_r62_failures_are_counted_for_the_account_but_not_for_the_login_pa
     assert len(here.people.asked) == 10
     browsers = Throttle(here.store, here.policy)
     for _ in range(9):
-        await browsers.admit(Attempt(EMAIL, ADDRESS), NOW)
+        async with browsers.attempt(Attempt(EMAIL, ADDRESS), NOW) as admission:
+            admission.refused()
     assert here.audit.details()[-1] == (Event.IMAP_REFUSED, "too many failures before")
 
 
@@ -537,7 +538,7 @@ async def test_an_outage_of_app_passwords_lets_nobody_in() -> None:
 
 
 class Stuck(MemoryStore):
-    async def reset(self, *counters: str) -> None:
+    async def lower(self, *counters: str) -> None:
         await asyncio.sleep(60)
 
     async def save(self, *artifacts: object) -> None:

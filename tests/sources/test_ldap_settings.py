@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from worksgate.source_settings.ldap import GroupNames, LdapSettings, Server
+from worksgate.source_settings.ldap import GroupNames, LdapSettings, Server, name_assertions
 from worksgate.sources.ldap import LdapSource
 
 
@@ -47,6 +47,9 @@ def test_usual_settings_have_no_problems() -> None:
         ("direct_bind", {"direct_bind": "@example.jp"}),
         ("user_filter", {"user_filter": "uid={username}"}),
         ("user_filter", {"user_filter": "(uid=*)"}),
+        ("user_filter", {"user_filter": "(mail={username}*)"}),
+        ("user_filter", {"user_filter": "(cn~={username})"}),
+        ("user_filter", {"user_filter": "(|(uid={username})(cn>={username}))"}),
         ("user_filter", {"user_filter": "(&(uid={username})"}),
         ("group_filter", {"group_filter": "(member=*)"}),
         ("required_groups", {"required_groups": ("staff",)}),
@@ -115,6 +118,28 @@ def test_defaults_are_those_of_the_directory() -> None:
 def test_an_address_is_a_host_and_a_port(url: str, server: Server) -> None:
     assert Server.parse(url) == server
     assert Server.parse(str(server)) == server
+
+
+@pytest.mark.parametrize(
+    ("user_filter", "compared"),
+    [
+        ("(uid={username})", [("uid", "hana")]),
+        ("(mail={username}@example.jp)", [("mail", "hana@example.jp")]),
+        ("(proxyAddresses=smtp:{username}@a)", [("proxyAddresses", "smtp:hana@a")]),
+        ("(cn:caseExactMatch:={username})", [("cn", "hana")]),
+        ("(cn=\\e5\\b1\\b1\\28{username}\\29)", [("cn", "山(hana)")]),
+        ("(&(a=b)(|(uid={username})(upn={bind_name})))", [("uid", "hana"), ("upn", "hana@ad")]),
+    ],
+)
+def test_r119_what_a_filter_compares_with_a_name_is_known(
+    user_filter: str, compared: list[tuple[str, str]]
+) -> None:
+    assert not [*settings(user_filter=user_filter).problems()]
+    values = [
+        (each.attribute, each.value(username="hana", bind_name="hana@ad"))
+        for each in name_assertions(user_filter)
+    ]
+    assert values == compared
 
 
 def test_the_password_is_not_shown() -> None:

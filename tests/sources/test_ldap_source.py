@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import count
@@ -26,6 +26,7 @@ from tests.slapd import (
     running_slapd,
 )
 
+from worksgate.oauth.model import Client
 from worksgate.sources import (
     PasswordExpired,
     Person,
@@ -34,6 +35,9 @@ from worksgate.sources import (
     SourceUnavailable,
 )
 from worksgate.sources.ldap import LdapSource
+from worksgate.sources_in_use import SourcesInUse
+from worksgate.store.memory import MemoryStore
+from worksgate.throttle import Attempt, Throttle, ThrottlePolicy, TooManyAttempts
 
 _numbers = count(1)
 
@@ -223,6 +227,46 @@ async def test_r78_what_the_directory_finds_by_another_spelling_is_not_believed(
     with source_of(company, user_filter="(employeeType={username})") as source:
         assert await source.authenticate("two   blanks", PASSWORD) is None
         assert await source.authenticate("two  blanks", PASSWORD) is not None
+
+
+# R-119
+
+
+async def guesses_checked(source: LdapSource, names: Sequence[str]) -> int:
+    """How many wrong passwords reach the directory, of thirty for each of these names."""
+    sources, checked = SourcesInUse({source.name: source}), 0
+    throttle, client = Throttle(MemoryStore(), ThrottlePolicy()), Client(client_id="c", name="c")
+    for name in [*names] * 30:
+        with suppress(TooManyAttempts):
+            async with throttle.attempt(Attempt(name, "203.0.113.7"), 1_000.0) as admission:
+                assert await sources.check_password(client, name, "wrong", admission) is None
+                checked += not admission.is_exhausted
+    return checked
+
+
+async def test_r119_an_entry_of_three_addresses_has_one_guessing_budget(company: Slapd) -> None:
+    mails = [f"address{next(_numbers)}@example.jp" for _ in range(3)]
+    newcomer(company, mail=mails)
+    with source_of(company, user_filter="(mail={username})") as source:
+        assert await guesses_checked(source, mails) == 10
+
+
+async def test_r119_text_beside_the_name_in_the_filter_is_no_way_around(company: Slapd) -> None:
+    number = next(_numbers)
+    newcomer(company, mail=f"two blanks{number}@example.jp")
+    with source_of(company, user_filter="(mail={username}@example.jp)") as source:
+        assert await source.authenticate(f"two   blanks{number}", PASSWORD) is None
+        assert await source.authenticate(f"Two blanks{number}", PASSWORD) is not None
+
+
+async def test_r77_r119_who_has_no_guesses_left_costs_a_bind(company: Slapd) -> None:
+    uid, _ = newcomer(company)
+    way = {"bind_dn": "", "bind_password": "", "direct_bind": f"uid={{username}},{PEOPLE}"}
+    with source_of(company) as source, source_of(company, **way) as direct:
+        for each in (source, direct):
+            identified = await each.identify(uid)
+            assert await each.verify(identified, PASSWORD, admitted=False) is None
+            assert await each.verify(identified, PASSWORD, admitted=True) is not None
 
 
 # R-77

@@ -403,6 +403,19 @@ async def test_counters_are_set_back(store: Store) -> None:
     assert [await store.count(name, NOW) for name in "abc"] == [0, 0, 1]
 
 
+async def test_counters_are_lowered_to_nothing_and_no_further(store: Store) -> None:
+    for name in "aab":
+        await store.bump(name, 60, NOW)
+
+    await store.lower("a", "b", "unknown")
+    await store.lower("b")
+    await store.lower()
+
+    assert [await store.count(name, NOW) for name in ("a", "b", "unknown")] == [1, 0, 0]
+    assert await store.bump("b", 60, NOW + 1) == 1
+    assert await store.count("a", NOW + 60) == 0, "the window is as it was"
+
+
 # Cleaning
 
 

@@ -2,11 +2,14 @@
 
 import asyncio
 import unicodedata
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from worksgate.sources import SourceUnavailable
+from worksgate.store import StoreUnavailable
 from worksgate.store.memory import MemoryStore
 from worksgate.throttle import (
     KNOWN_FOR,
@@ -38,16 +41,24 @@ class InterleavingStore(MemoryStore):
 async def guess(throttle: Throttle, attempt: Attempt, now: float) -> bool:
     """Try a wrong password; whether it came as far as the hash."""
     try:
-        await throttle.admit(attempt, now)
+        async with throttle.attempt(attempt, now) as admission:
+            await asyncio.sleep(0)  # the hash
+            admission.refused()
     except TooManyAttempts:
         return False
-    await throttle.failed(attempt, now)
     return True
+
+
+async def succeed(throttle: Throttle, attempt: Attempt, now: float) -> None:
+    """Type the right password."""
+    async with throttle.attempt(attempt, now) as admission:
+        admission.succeeded()
 
 
 async def delay_of(throttle: Throttle, attempt: Attempt, now: float) -> float:
     with pytest.raises(TooManyAttempts) as refusal:
-        await throttle.admit(attempt, now)
+        async with throttle.attempt(attempt, now):
+            pass
     return refusal.value.retry_after
 
 
@@ -133,7 +144,7 @@ async def test_success_sets_the_person_back() -> None:
     throttle = Throttle(MemoryStore(), POLICY)
     for _ in range(20):
         await guess(throttle, GUESS, NOW)
-    await throttle.succeeded(GUESS, NOW)
+    await succeed(throttle, GUESS, NOW + POLICY.first_delay)
     assert [await guess(throttle, GUESS, NOW) for _ in range(11)] == [True] * 10 + [False]
 
 
@@ -153,7 +164,7 @@ async def test_r79_known_device_is_not_locked_out_by_guesses_from_elsewhere() ->
     for second in range(1_000):
         await guess(throttle, GUESS, NOW + second)
         await guess(throttle, Attempt("hanako", DEVICE.address), NOW + second)
-    await throttle.admit(DEVICE, NOW + 1_000)
+    await succeed(throttle, DEVICE, NOW + 1_000)
 
 
 async def test_r79_known_device_has_its_own_limit() -> None:
@@ -177,7 +188,7 @@ async def test_r79_success_from_a_known_place_sets_strangers_back_too() -> None:
     for stranger in strangers:
         assert await guess(throttle, stranger, NOW)
     assert not await guess(throttle, GUESS, NOW)
-    await throttle.succeeded(DEVICE, NOW)
+    await succeed(throttle, DEVICE, NOW)
     assert await guess(throttle, GUESS, NOW)
 
 
@@ -188,13 +199,12 @@ async def test_r79_who_attacks_from_elsewhere_locks_nobody_out(attacker: str) ->
     for second in range(0, 6 * 3_600, 5):
         await guess(throttle, Attempt("hanako", attacker), NOW + second)
         if second % 600 == 0:
-            await throttle.admit(GUESS, NOW + second)
-            await throttle.succeeded(GUESS, NOW + second)
+            await succeed(throttle, GUESS, NOW + second)
 
 
 async def test_r79_a_network_that_is_known_goes_on_when_strangers_may_not() -> None:
     throttle = Throttle(MemoryStore(), POLICY)
-    await throttle.succeeded(GUESS, NOW)
+    await succeed(throttle, GUESS, NOW)
     for number in range(250):
         await guess(throttle, Attempt("hanako", f"192.0.2.{number}"), NOW)
     assert not await guess(throttle, Attempt("hanako", "198.51.100.200"), NOW)
@@ -269,8 +279,7 @@ async def test_successes_do_not_count_against_the_address() -> None:
     throttle = Throttle(MemoryStore(), POLICY)
     for number in range(POLICY.per_address):
         attempt = Attempt(f"person-{number}", "203.0.113.7")
-        await throttle.admit(attempt, NOW)
-        await throttle.succeeded(attempt, NOW)
+        await succeed(throttle, attempt, NOW)
     for number in range(POLICY.per_address):
         assert await guess(throttle, Attempt(f"other-{number}", "203.0.113.7"), NOW), number
     assert not await guess(throttle, Attempt("one more", "203.0.113.7"), NOW)
@@ -328,9 +337,101 @@ async def test_r62_what_one_purpose_counts_slows_no_other() -> None:
         await guess(mail_clients, Attempt(f"person {number}", GUESS.address), NOW)
     assert not await guess(mail_clients, GUESS, NOW)
     assert [await guess(browsers, GUESS, NOW) for _ in range(11)] == [True] * 10 + [False]
-    await mail_clients.succeeded(GUESS, NOW)
+    await succeed(mail_clients, Attempt("hanako", GUESS.address, "a device"), NOW)
     assert not await guess(browsers, GUESS, NOW)
 
 
 def test_a_throttle_tells_its_policy() -> None:
     assert Throttle(MemoryStore(), POLICY, "imap").policy is POLICY
+
+
+# R-120
+
+
+async def interrupted(throttle: Throttle, attempt: Attempt, error: BaseException) -> None:
+    """Try a password of which nobody can say whether it is right."""
+    with pytest.raises(type(error)):
+        async with throttle.attempt(attempt, NOW):
+            raise error
+
+
+@pytest.mark.parametrize(
+    "error", [SourceUnavailable(), asyncio.CancelledError(), TimeoutError(), RuntimeError()]
+)
+async def test_r120_what_ends_an_attempt_without_an_answer_takes_it_back(
+    error: BaseException,
+) -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    for number in range(300):
+        await interrupted(throttle, GUESS, error)
+        await interrupted(throttle, Attempt("hanako", f"192.0.2.{number % 250}"), error)
+    assert [await guess(throttle, GUESS, NOW) for _ in range(9)] == [True] * 9
+    await interrupted(throttle, GUESS, error)
+    assert await guess(throttle, GUESS, NOW), "the gate that the interrupted one closed is open"
+    assert await delay_of(throttle, GUESS, NOW) == POLICY.first_delay
+
+
+async def test_r120_who_forgets_to_say_what_the_answer_was_has_counted_nothing() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    for _ in range(30):
+        async with throttle.attempt(GUESS, NOW):
+            pass
+    assert [await guess(throttle, GUESS, NOW) for _ in range(11)] == [True] * 10 + [False]
+
+
+@pytest.mark.parametrize("error", [SourceUnavailable(), asyncio.CancelledError()])
+async def test_r120_an_outage_after_a_no_takes_nothing_back(error: BaseException) -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    for _ in range(10):
+        with suppress(type(error)):
+            async with throttle.attempt(GUESS, NOW) as admission:
+                admission.refused()
+                raise error
+    assert not await guess(throttle, GUESS, NOW)
+
+
+async def test_r120_an_attempt_that_is_given_up_in_time_opens_no_gate_of_another() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    for _ in range(8):
+        await guess(throttle, GUESS, NOW)
+    with suppress(SourceUnavailable):
+        async with throttle.attempt(GUESS, NOW):  # the ninth, which is free
+            assert await guess(throttle, GUESS, NOW), "the tenth, which closes the gate"
+            raise SourceUnavailable
+    assert not await guess(throttle, GUESS, NOW)
+
+
+async def test_r120_where_the_store_is_down_the_outage_is_told_that_came_first() -> None:
+    class Broken(MemoryStore):
+        async def lower(self, *counters: str) -> None:
+            raise StoreUnavailable("down")
+
+    throttle = Throttle(Broken(), POLICY)
+    await interrupted(throttle, GUESS, SourceUnavailable())
+
+
+async def test_r120_a_store_that_fails_midway_leaves_nothing_counted() -> None:
+    class Faltering(MemoryStore):
+        fails = True
+
+        async def bump(self, counter: str, window: float, now: float) -> int:
+            if self.fails and counter.startswith("strangers"):
+                raise StoreUnavailable("down")
+            return await super().bump(counter, window, now)
+
+    store = Faltering()
+    throttle = Throttle(store, POLICY)
+    for _ in range(20):
+        with pytest.raises(StoreUnavailable):
+            await guess(throttle, GUESS, NOW)
+    store.fails = False
+    assert [await guess(throttle, GUESS, NOW) for _ in range(11)] == [True] * 10 + [False]
+
+
+async def test_r119_a_failure_counts_once_against_the_network_whatever_is_found() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    for number in range(POLICY.per_address):
+        async with throttle.attempt(Attempt(f"name {number}", "203.0.113.7"), NOW) as admission:
+            assert await admission.admits(f"person {number}")
+            admission.refused()
+    assert not await guess(throttle, Attempt("one more", "203.0.113.7"), NOW)

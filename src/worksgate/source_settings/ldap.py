@@ -1,5 +1,6 @@
 """The settings of an LDAP directory or of Active Directory as an identity source."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,6 +14,14 @@ MAX_TIMEOUT = 2.4
 """Seconds: a page is answered after 2.5, and LINE WORKS waits 3."""
 
 _MAX_THREADS = 64
+
+_PLACE = re.compile(r"\{(?:username|bind_name)\}")
+_ASSERTION = re.compile(
+    r"\(\s*([A-Za-z][\w.;-]*)(?::[\w.:-]*:)?\s*="  # an attribute, perhaps with a matching rule
+    r"\s*([^()*]*\{(?:username|bind_name)\}[^()*]*?)\s*\)"
+)
+_ESCAPED = re.compile(r"(?:\\[0-9a-fA-F]{2})+")
+"""Octets of a value as a filter writes them (RFC 4515)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +239,12 @@ class LdapSettings(SourceSettings):
             yield "direct_bind: must hold {username} once"
         if not _is_filter(self.user_filter_used, "{username}", "{bind_name}"):
             yield "user_filter: must be a filter with {username}, such as (uid={username})"
+        elif not _compares_names(self.user_filter_used):
+            yield (
+                "user_filter: must compare {username} with the whole of an attribute, as in "
+                "(uid={username}) or (mail={username}@example.com), and without * or another way "
+                "of comparing"
+            )
         if not _is_filter(self.group_filter, "{dn}"):
             yield "group_filter: must be a filter with {dn}, such as (member={dn})"
         if any("=" not in group for group in self.required_groups):
@@ -248,6 +263,44 @@ class LdapSettings(SourceSettings):
         for name in ("group_depth", "group_limit", "circuit_failures", "answer_limit"):
             if getattr(self, name) < 1:
                 yield f"{name}: must be at least 1"
+
+
+@dataclass(frozen=True, slots=True)
+class NameAssertion:
+    """A part of a user filter that compares an attribute with a typed name, and text around it."""
+
+    attribute: str
+    template: str
+
+    def value(self, *, username: str, bind_name: str) -> str:
+        """What the attribute is compared with."""
+        plain = _ESCAPED.sub(_octets, self.template)
+        return filled(plain, username=username, bind_name=bind_name)
+
+    @property
+    def places(self) -> int:
+        return len(_PLACE.findall(self.template))
+
+
+def _octets(escaped: re.Match[str]) -> str:
+    return bytes.fromhex(escaped[0].replace("\\", "")).decode(errors="replace")
+
+
+def name_assertions(user_filter: str) -> list[NameAssertion]:
+    """Where a filter compares an attribute with the name; other places of the name are left out."""
+    return [NameAssertion(*found) for found in _ASSERTION.findall(user_filter)]
+
+
+def filled(template: str, **values: str) -> str:
+    """The template with its values, all at once: a value may look like another's place."""
+    places = "|".join(values)
+    return re.sub(rf"\{{({places})\}}", lambda match: values[match[1]], template)
+
+
+def _compares_names(user_filter: str) -> bool:
+    """Whether each place of the name is compared with the whole of an attribute's value."""
+    compared = sum(each.places for each in name_assertions(user_filter))
+    return compared == len(_PLACE.findall(user_filter))
 
 
 def _problems_of(url: str) -> Iterator[str]:

@@ -114,6 +114,54 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Identified:
+    """Whom a typed name means, as a source has found out without a password.
+
+    ``account`` is one for all names of a person, and a name's own where it means nobody; None
+    where only the password tells. ``kept`` is the source's own.
+    """
+
+    username: str
+    account: str | None = None
+    kept: Any = field(default=None, repr=False)
+
+
+@runtime_checkable
+class IdentifiesFirst(Protocol):
+    """A ``Source`` that finds a person before it checks their password, in two steps.
+
+    Between them wrong passwords are counted for that person, whatever the name (R-119). To
+    ``authenticate`` is to do both.
+    """
+
+    async def identify(self, username: str) -> Identified:
+        """Whom a name means. Raises SourceUnavailable."""
+        ...
+
+    async def verify(
+        self, identified: Identified, password: str, *, admitted: bool
+    ) -> Person | None:
+        """As ``Source.authenticate``; who is not ``admitted`` costs the same and gets None."""
+        ...
+
+
+async def identify(source: Source, username: str) -> Identified:
+    """Whom a name means, where the source can tell. Raises SourceUnavailable."""
+    if isinstance(source, IdentifiesFirst):
+        return await source.identify(username)
+    return Identified(username)
+
+
+async def verify(
+    source: Source, identified: Identified, password: str, *, admitted: bool = True
+) -> Person | None:
+    """The second step, or the only one. As ``Source.authenticate``."""
+    if isinstance(source, IdentifiesFirst):
+        return await source.verify(identified, password, admitted=admitted)
+    return await source.authenticate(identified.username, password) if admitted else None
+
+
+@dataclass(frozen=True, slots=True)
 class AuthorizationRedirect:
     """Where to send the browser, and what must be kept here until it comes back.
 

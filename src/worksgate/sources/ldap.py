@@ -25,12 +25,12 @@ from worksgate.bounded_pool import BoundedPool, PoolFull
 from worksgate.credentials import normalise_password
 from worksgate.source_settings.common import common_problems
 from worksgate.source_settings.ldap import LdapSettings
-from worksgate.sources import Person, SourceFinding, SourceUnavailable
+from worksgate.sources import Identified, Person, SourceFinding, SourceUnavailable
 from worksgate.sources.circuit import Circuit
 from worksgate.usernames import username_key
 
 if TYPE_CHECKING:
-    from worksgate.sources.ldap_connection import Budget
+    from worksgate.sources.ldap_connection import Budget, Entry
     from worksgate.sources.ldap_lookup import LdapLookup
 
 __all__ = ["LdapSettings", "LdapSource"]
@@ -83,10 +83,36 @@ class LdapSource:
         An unknown name costs as many binds as a known one (R-77). Raises PersonDisabled or
         PasswordExpired, only after the password was right, or SourceUnavailable.
         """
-        name = _tidy(username)
-        if not _is_worth_asking(name, password):
+        if not _is_worth_asking(_tidy(username), password):
             return None
-        person = await self._ask(partial(self._lookup.sign_in, name, password))
+        return await self.verify(await self.identify(username), password, admitted=True)
+
+    async def identify(self, username: str) -> Identified:
+        """The entry of a name; for a direct bind, which finds none before, the name that binds.
+
+        Raises SourceUnavailable.
+        """
+        from worksgate.sources.ldap_connection import Budget
+
+        name = _tidy(username)
+        budget = Budget(self._settings.timeout)  # of both steps, and the wait for threads
+        entry, account = None, f"{self.name} has no {name}"
+        if _is_name(name):
+            if self._settings.direct_bind:
+                account = f"{self.name} binds {self._lookup.bind_name(name)}"
+            elif entry := await self._ask(partial(self._lookup.seek, name), budget):
+                account = f"{self.name}:{self._lookup.id_of(entry)}"
+        return Identified(username, account, _Sought(name, entry, budget))
+
+    async def verify(
+        self, identified: Identified, password: str, *, admitted: bool
+    ) -> Person | None:
+        """The second step of ``authenticate``; one bind at least in any case."""
+        sought: _Sought = identified.kept
+        if not _is_worth_asking(sought.name, password):
+            return None
+        check = partial(self._lookup.check, sought.name, sought.entry, password, admitted)
+        person = await self._ask(check, sought.budget)
         if person is not None:
             self._found.put(person.subject_id, person)
         return person
@@ -97,6 +123,8 @@ class LdapSource:
         As they were at most ``found_lifetime`` ago; without a service account, as they were at
         the sign-in. Raises SourceUnavailable.
         """
+        from worksgate.sources.ldap_connection import Budget
+
         prefix = f"{self.name}:"
         if not subject_id.startswith(prefix):
             return None
@@ -105,7 +133,8 @@ class LdapSource:
         known = self._found.get(subject_id)
         if known is None:
             question = partial(self._lookup.find, subject_id.removeprefix(prefix))
-            known = self._found.put(subject_id, await self._ask(question))
+            answer = await self._ask(question, Budget(self._settings.timeout))
+            known = self._found.put(subject_id, answer)
         person = known.person
         if person is None or _has_another_password(person, last_seen):
             return None
@@ -127,25 +156,33 @@ class LdapSource:
         self._pool.close()
         self._lookup.close()
 
-    async def _ask(self, question: Callable[["Budget"], R]) -> R:
+    async def _ask(self, question: Callable[["Budget"], R], budget: "Budget") -> R:
         try:
             with self._circuit.attempt():
-                return await self._in_time(question)
+                return await self._in_time(question, budget)
         except PoolFull:
             raise SourceUnavailable(f"{self.name} has too many calls waiting") from None
 
-    async def _in_time(self, question: Callable[["Budget"], R]) -> R:
+    async def _in_time(self, question: Callable[["Budget"], R], budget: "Budget") -> R:
         """Ask in a thread. The thread ends in time by itself, and if not, the answer still does."""
-        from worksgate.sources.ldap_connection import Budget, Down
+        from worksgate.sources.ldap_connection import Down
 
-        budget = Budget(self._settings.timeout)  # the wait for a thread is part of it
         try:
-            async with asyncio.timeout(self._settings.timeout):
+            async with asyncio.timeout(budget.left()):
                 return await self._pool.run(lambda: question(budget))
         except TimeoutError:
             raise SourceUnavailable(f"{self.name} did not answer in time") from None
         except Down as error:
             raise SourceUnavailable(f"{self.name}: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Sought:
+    """What is known between the two steps of a sign-in: the entry of a name, if it has one."""
+
+    name: str
+    entry: "Entry | None"
+    budget: "Budget"
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,13 +251,19 @@ def _tidy(username: str) -> str:
     return unicodedata.normalize("NFKC", username).strip()
 
 
+def _is_name(username: str) -> bool:
+    if not username_key(username) or len(username) > _MAX_USERNAME:
+        return False
+    return username.isprintable()
+
+
 def _is_worth_asking(username: str, password: str) -> bool:
     """Whether a directory may be asked at all.
 
     A bind with an empty password succeeds as anonymous on many servers, and some read no further
     than the first NUL (R-61).
     """
-    if not username_key(username) or len(username) > _MAX_USERNAME or not username.isprintable():
+    if not _is_name(username):
         return False
     try:
         normalise_password(password)

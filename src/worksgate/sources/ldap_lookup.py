@@ -49,15 +49,47 @@ class LdapLookup:
         self._service = ServiceAccount(settings, terms)
         self._attributes = attributes_of(settings)
 
-    def sign_in(self, username: str, password: str, budget: Budget) -> Person | None:
+    def bind_name(self, username: str) -> str:
+        """The name that a direct bind makes of a username."""
+        return bind_name(self._settings, username)
+
+    def seek(self, username: str, budget: Budget) -> Entry | None:
+        """The one entry of a username, if there is one. Needs a service account."""
+        return self._servers.try_each(
+            budget,
+            lambda server, part: self._service.work(
+                server, part, lambda service: self._entry(service, username)
+            ),
+        )
+
+    def id_of(self, entry: Entry) -> str:
+        """What is the same under all names of an entry."""
+        return id_of(entry, self._settings) or entry.dn
+
+    def check(
+        self,
+        username: str,
+        entry: Entry | None,
+        password: str,
+        admitted: bool,  # noqa: FBT001  # partial applies it
+        budget: Budget,
+    ) -> Person | None:
         """Return the person whose password this is, or None.
 
-        Raises PersonDisabled, after the password was right, or Down.
+        ``entry`` is what ``seek`` has found, None for a direct bind, too. Whoever is not
+        ``admitted`` costs a bind in vain. Raises PersonDisabled, after the password was right.
         """
-        direct = bool(self._settings.direct_bind)
-        way = self._sign_in_directly if direct else self._sign_in_by_search
+        if not admitted:
+            return self._servers.try_each(
+                budget, lambda server, part: self._refused(server, part, password)
+            )
+        if self._settings.direct_bind:
+            return self._servers.try_each(
+                budget,
+                lambda server, part: self._sign_in_directly(server, part, username, password),
+            )
         return self._servers.try_each(
-            budget, lambda server, part: way(server, part, username, password)
+            budget, lambda server, part: self._sign_in_as(server, part, entry, username, password)
         )
 
     def find(self, subject: str, budget: Budget) -> Person | None:
@@ -85,10 +117,12 @@ class LdapLookup:
     def close(self) -> None:
         self._service.close()
 
-    def _sign_in_by_search(
-        self, server: Server, budget: Budget, username: str, password: str
+    def _refused(self, server: Server, budget: Budget, password: str) -> None:
+        self._status(server, budget, self._decoy, password)
+
+    def _sign_in_as(
+        self, server: Server, budget: Budget, entry: Entry | None, username: str, password: str
     ) -> Person | None:
-        entry = self._service.work(server, budget, lambda service: self._entry(service, username))
         status = self._status(server, budget, entry.dn if entry else self._decoy, password)
         if entry is None or status is AccountStatus.WRONG:
             return None

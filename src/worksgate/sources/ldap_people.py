@@ -14,7 +14,7 @@ from ldap3.utils.conv import escape_filter_chars  # type: ignore[import-untyped]
 from ldap3.utils.dn import escape_rdn, parse_dn  # type: ignore[import-untyped]  # ldap3 has no types
 
 from worksgate.oauth.user_info import check_external_key, check_works_account
-from worksgate.source_settings.ldap import GroupNames, LdapSettings
+from worksgate.source_settings.ldap import GroupNames, LdapSettings, filled, name_assertions
 from worksgate.sources import Person
 from worksgate.sources.ldap_connection import BindAnswer, Entry
 from worksgate.usernames import username_key
@@ -39,7 +39,6 @@ _FILETIME_EPOCH = 11_644_473_600
 
 _SUB_CODE = re.compile(r"\bdata ([0-9a-f]{3,4})\b", re.IGNORECASE)
 _POLICY_PASSWORD_EXPIRED, _POLICY_CHANGE_AFTER_RESET = 0, 2
-_ASSERTION = re.compile(r"\(\s*([\w.-]+)\s*=\s*\{(?:username|bind_name)\}\s*\)")
 _ESCAPE = re.compile(r"((?:\\[0-9a-fA-F]{2})+)|\\(.)")
 
 _log = structlog.get_logger("worksgate.sources.ldap")
@@ -140,7 +139,7 @@ def attributes_of(settings: LdapSettings) -> tuple[str, ...]:
         settings.works_account_attribute,
         settings.email_attribute,
         settings.groups_attribute,
-        *_compared_attributes(settings.user_filter_used),
+        *(each.attribute for each in name_assertions(settings.user_filter_used)),
     )
     return tuple(dict.fromkeys(each for each in (*mapped, *states) if each))
 
@@ -186,20 +185,22 @@ def person_of(
 
 
 def answers_to(entry: Entry, settings: LdapSettings, typed: Sequence[str]) -> bool:
-    """Whether one of the values that the filter compares is what was typed.
+    """Whether one of the values that the filter compares is what it makes of what was typed.
 
     Some directories find more than that, such as another accent. Those spellings would escape
-    the throttle, which counts by name (R-78).
+    the throttle, which counts by name, too (R-78). ``typed`` is as ``spellings`` gives it.
     """
-    attributes = _compared_attributes(settings.user_filter_used)
-    keys = {username_key(each) for each in typed}
-    values = (value for attribute in attributes for value in entry.texts(attribute))
-    return not attributes or any(username_key(value) in keys for value in values)
+    username, bound = typed
+    return any(
+        username_key(value) == username_key(each.value(username=username, bind_name=bound))
+        for each in name_assertions(settings.user_filter_used)
+        for value in entry.texts(each.attribute)
+    )
 
 
 def user_condition(settings: LdapSettings, username: str, bind_name: str) -> str:
     """The filter for a name that somebody has typed, escaped (R-86)."""
-    return _filled(
+    return filled(
         settings.user_filter_used,
         username=escape_filter_chars(username),
         bind_name=escape_filter_chars(bind_name),
@@ -216,13 +217,13 @@ def id_condition(settings: LdapSettings, subject: str) -> str | None:
             value = "".join(f"\\{octet:02x}" for octet in uuid.UUID(subject).bytes_le)
         except ValueError:
             return None
-    others = _filled(settings.user_filter_used, username="*", bind_name="*")
+    others = filled(settings.user_filter_used, username="*", bind_name="*")
     return f"(&{others}({attribute}={value}))"
 
 
 def group_condition(settings: LdapSettings, members: Iterable[str]) -> str:
     """The filter for the groups that hold one of these entries."""
-    each = (_filled(settings.group_filter, dn=escape_filter_chars(dn)) for dn in members)
+    each = (filled(settings.group_filter, dn=escape_filter_chars(dn)) for dn in members)
     return f"(|{''.join(each)})"
 
 
@@ -243,7 +244,7 @@ def bind_name(settings: LdapSettings, username: str) -> str:
     """
     template = settings.direct_bind
     name = bare_username(settings, username)
-    return _filled(template, username=escape_rdn(name) if "=" in template else name)
+    return filled(template, username=escape_rdn(name) if "=" in template else name)
 
 
 def spellings(settings: LdapSettings, username: str) -> tuple[str, str]:
@@ -311,19 +312,6 @@ def _usable(
 
 def _mapped(entry: Entry, attribute: str) -> str | None:
     return entry.text(attribute) or None if attribute else None
-
-
-def _compared_attributes(user_filter: str) -> list[str]:
-    """The attributes that a filter compares with the name; none where it does so another way."""
-    found = _ASSERTION.findall(user_filter)
-    places = user_filter.count("{username}") + user_filter.count("{bind_name}")
-    return found if len(found) == places else []
-
-
-def _filled(template: str, **values: str) -> str:
-    """The template with its values, all at once: a value may look like another's place."""
-    places = "|".join(values)
-    return re.sub(rf"\{{({places})\}}", lambda match: values[match[1]], template)
 
 
 def _number(entry: Entry, attribute: str) -> int | None:

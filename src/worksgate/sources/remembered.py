@@ -17,11 +17,14 @@ from worksgate.directory import DirectoryUnavailable
 from worksgate.directory.people import RememberedPerson
 from worksgate.sources import (
     AuthorizationRedirect,
+    Identified,
     Person,
     PersonDisabled,
     RedirectSource,
     Source,
     SourceUnavailable,
+    identify,
+    verify,
 )
 
 _log = structlog.get_logger("worksgate.sources")
@@ -84,6 +87,15 @@ class RememberedSource(_Remembering):
     async def authenticate(self, username: str, password: str) -> Person | None:
         """As the source says; raises PersonDisabled also for whoever is disabled here."""
         person = await self._source.authenticate(username, password)
+        return None if person is None else await self._admit(person)
+
+    async def identify(self, username: str) -> Identified:
+        return await identify(self._source, username)
+
+    async def verify(
+        self, identified: Identified, password: str, *, admitted: bool
+    ) -> Person | None:
+        person = await verify(self._source, identified, password, admitted=admitted)
         return None if person is None else await self._admit(person)
 
     async def find(self, subject_id: str, last_seen: Person) -> Person | None:

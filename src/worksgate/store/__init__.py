@@ -159,6 +159,10 @@ class Store(StoreFigures, Protocol):
         """The present count, without counting."""
         ...
 
+    async def lower(self, *counters: str) -> None:
+        """Take one back from each of these counters; none goes below nothing."""
+        ...
+
     async def reset(self, *counters: str) -> None:
         """Set counters back to nothing."""
         ...

@@ -112,6 +112,11 @@ class MemoryStore:
         found = self._counters.get(counter)
         return found.value if found is not None and found.expires_at > now else 0
 
+    async def lower(self, *counters: str) -> None:
+        for counter in counters:
+            if (found := self._counters.get(counter)) is not None:
+                found.value = max(0, found.value - 1)
+
     async def reset(self, *counters: str) -> None:
         for counter in counters:
             self._counters.pop(counter, None)

@@ -90,6 +90,9 @@ class PostgresStore:
     async def count(self, counter: str, now: float) -> int:
         return await self._pool.run(postgres_rows.count, counter, now, reads=True)
 
+    async def lower(self, *counters: str) -> None:
+        await self._pool.run(postgres_rows.lower, counters)
+
     async def reset(self, *counters: str) -> None:
         await self._pool.run(postgres_rows.reset, counters)
 

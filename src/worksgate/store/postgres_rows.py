@@ -320,6 +320,10 @@ async def count(connection: PostgresConnection, counter: str, now: float) -> int
     return 0 if row is None else int(row[0])
 
 
+async def lower(connection: PostgresConnection, counters: Sequence[str]) -> None:
+    await connection.change(_LOWER, list(counters))
+
+
 async def reset(connection: PostgresConnection, counters: Sequence[str]) -> None:
     await connection.change(_RESET, list(counters))
 
@@ -335,6 +339,12 @@ async def purge(connection: PostgresConnection, statement: str, until: float, li
 
 
 _COUNT = "SELECT value FROM counters WHERE name = $1 AND expires_at > $2"
+_LOWER = """
+    UPDATE counters SET value = value - 1 WHERE value > 0 AND name IN (
+        SELECT name FROM counters WHERE name = ANY($1::text[]) ORDER BY name FOR UPDATE
+    )
+"""
+"""In one order, so that two who take back the same ones do not wait for each other."""
 _RESET = "DELETE FROM counters WHERE name = ANY($1::text[])"
 _BUMP = """
     INSERT INTO counters (name, value, expires_at) VALUES ($1, 1, $2)

@@ -136,6 +136,9 @@ class SqliteStore:
     async def count(self, counter: str, now: float) -> int:
         return await self._read(sqlite_rows.count, counter, now)
 
+    async def lower(self, *counters: str) -> None:
+        await self._commit.run(sqlite_rows.lower, counters)
+
     async def reset(self, *counters: str) -> None:
         await self._commit.run(sqlite_rows.reset, counters)
 

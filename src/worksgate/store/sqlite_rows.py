@@ -170,6 +170,10 @@ def count(db: sqlite3.Connection, counter: str, now: float) -> int:
     return 0 if row is None else int(row[0])
 
 
+def lower(db: sqlite3.Connection, counters: Sequence[str]) -> None:
+    db.executemany(_LOWER, [(counter,) for counter in counters])
+
+
 def reset(db: sqlite3.Connection, counters: Sequence[str]) -> None:
     db.executemany(_RESET, [(counter,) for counter in counters])
 
@@ -192,6 +196,7 @@ _SAVE_REFRESH_TOKEN = _SQL[RefreshToken]
 
 _VALUE = "SELECT value FROM counters WHERE name = ?"
 _COUNT = "SELECT value FROM counters WHERE name = ? AND expires_at > ?"
+_LOWER = "UPDATE counters SET value = value - 1 WHERE name = ? AND value > 0"
 _RESET = "DELETE FROM counters WHERE name = ?"
 _BUMP = """
     INSERT INTO counters (name, value, expires_at) VALUES (:name, 1, :ends)

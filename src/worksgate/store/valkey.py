@@ -152,6 +152,10 @@ class ValkeyStore:
     async def count(self, counter: str, now: float) -> int:
         return int(await self._run(valkey_scripts.COUNT, counter, repr(now)))
 
+    async def lower(self, *counters: str) -> None:
+        if counters:
+            await self._run(valkey_scripts.LOWER, *counters)
+
     async def reset(self, *counters: str) -> None:
         if counters:
             await self._run(valkey_scripts.RESET, *counters)

@@ -313,6 +313,18 @@ return answer('done', 0)
     writes=False,
 )
 
+LOWER = _script(
+    """
+for i = 4, #ARGV do
+  local name = TAG .. 'counter:' .. ARGV[i]
+  if tonumber(redis.call('HGET', name, 'value') or '0') > 0 then
+    redis.call('HINCRBY', name, 'value', -1)
+  end
+end
+return answer('done')
+"""
+)
+
 RESET = _script(
     """
 for i = 4, #ARGV do

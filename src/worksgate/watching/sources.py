@@ -12,12 +12,15 @@ from worksgate.measures import HasBreakers, SourceFigures, SourceOutcome
 from worksgate.sources import (
     AuthorizationRedirect,
     HasRoom,
+    Identified,
+    IdentifiesFirst,
     Person,
     PersonDisabled,
     RedirectSource,
     RefusedUpstream,
     Source,
     SourceUnavailable,
+    verify,
 )
 
 Span = Callable[[str], AbstractContextManager[object]]
@@ -81,12 +84,28 @@ class WatchedSource(_Watched):
     async def authenticate(self, username: str, password: str) -> Person | None:
         with self._asked("authenticate"):
             person = await self._source.authenticate(username, password)
-        self._count(SourceOutcome.WRONG if person is None else SourceOutcome.ACCEPTED)
-        return person
+        return self._counted(person)
+
+    async def identify(self, username: str) -> Identified:
+        if not isinstance(self._source, IdentifiesFirst):
+            return Identified(username)
+        with self._asked("identify"):
+            return await self._source.identify(username)
+
+    async def verify(
+        self, identified: Identified, password: str, *, admitted: bool
+    ) -> Person | None:
+        with self._asked("authenticate"):
+            person = await verify(self._source, identified, password, admitted=admitted)
+        return self._counted(person)
 
     async def find(self, subject_id: str, last_seen: Person) -> Person | None:
         with self._span("source.find"):
             return await self._source.find(subject_id, last_seen)
+
+    def _counted(self, person: Person | None) -> Person | None:
+        self._count(SourceOutcome.WRONG if person is None else SourceOutcome.ACCEPTED)
+        return person
 
 
 class WatchedRedirect(_Watched):

@@ -62,6 +62,10 @@ class TracedStore:
         with self._span("store.count"):
             return await self._store.count(counter, now)
 
+    async def lower(self, *counters: str) -> None:
+        with self._span("store.lower"):
+            await self._store.lower(*counters)
+
     async def reset(self, *counters: str) -> None:
         with self._span("store.reset"):
             await self._store.reset(*counters)

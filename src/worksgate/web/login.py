@@ -90,7 +90,11 @@ class LoginHandlers:
                 return await self._take_step(view, transaction, form)
         except FORM_REFUSALS as error:
             return await self._refusals.respond_to(
-                view, transaction, error, username=form.get("username", "")
+                view,
+                transaction,
+                error,
+                username=form.get("username", ""),
+                is_later_step=_is_later_step(form),
             )
 
     async def log_out(self, request: Request) -> Response:
@@ -131,7 +135,7 @@ class LoginHandlers:
             next_step = await provider.continue_as(transaction, browser)
         elif form.get("choice") == "other" or "cancel" in form:
             next_step = PasswordNeeded(transaction)
-        elif "step" in form or "otp" in form:
+        elif _is_later_step(form):
             next_step = await self._later_step(view, transaction, form)
         elif source := form.get("source"):
             next_step = await provider.begin_upstream_login(transaction, source, browser)
@@ -175,3 +179,8 @@ class LoginHandlers:
             )
         next_step = await self._provider.log_in(transaction, username, password, view.browser)
         return await self._pages.respond_to(view, next_step)
+
+
+def _is_later_step(form: Mapping[str, str]) -> bool:
+    """Whether a form belongs to a step after the password."""
+    return "step" in form or "otp" in form

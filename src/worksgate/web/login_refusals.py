@@ -93,6 +93,15 @@ FORM_DEADLINE = 0.4
 """Seconds that the form may take to be shown again, after the deadline perhaps."""
 
 
+def _problem_of(error: Exception) -> tuple[Problem, int]:
+    """What is said of an error above a form, and the status."""
+    if isinstance(error, WrongFactor):
+        return _WRONG_FACTORS[error.given], 403
+    if isinstance(error, WeakPassword):
+        return Problem.WEAK_PASSWORD, 403
+    return next(answer for kind, answer in _PROBLEMS.items() if isinstance(error, kind))
+
+
 class LoginRefusals:
     """Answers what the provider raises in a login."""
 
@@ -102,12 +111,21 @@ class LoginRefusals:
         self._unavailable = RateLimitedWarning("request.unavailable")
 
     async def respond_to(
-        self, view: View, transaction: LoginTransaction, error: Exception, *, username: str
+        self,
+        view: View,
+        transaction: LoginTransaction,
+        error: Exception,
+        *,
+        username: str,
+        is_later_step: bool,
     ) -> Response:
-        """The page for one of FORM_REFUSALS; ``username`` is what was typed."""
+        """The page for one of FORM_REFUSALS; ``username`` is what was typed.
+
+        An outage in a step after the password takes nobody back to the password.
+        """
         if isinstance(error, _ENDINGS):
             return await self.end(view, error, transaction)
-        if isinstance(error, _WRONG_ANSWERS):
+        if isinstance(error, _WRONG_ANSWERS) or (is_later_step and isinstance(error, OUTAGES)):
             return await self._repeat_step(view, transaction, error)
         return await self.ask_again(view, transaction, error, username=username)
 
@@ -115,9 +133,7 @@ class LoginRefusals:
         self, view: View, transaction: LoginTransaction, error: Exception, *, username: str = ""
     ) -> Response:
         """The login form, with what was wrong."""
-        problem, status = next(
-            answer for kind, answer in _PROBLEMS.items() if isinstance(error, kind)
-        )
+        problem, status = _problem_of(error)
         if isinstance(error, OUTAGES):
             self._tell_administrator(view, error)
         seconds = error.retry_after if isinstance(error, TooManyAttempts) else None
@@ -135,9 +151,11 @@ class LoginRefusals:
             return await self.end(view, worse, transaction)
 
     async def _repeat_step(
-        self, view: View, transaction: LoginTransaction, error: WrongFactor | WeakPassword
+        self, view: View, transaction: LoginTransaction, error: Exception
     ) -> Response:
-        """The page that a wrong answer came from, with what was wrong."""
+        """The page that an answer came from which was wrong or could not be checked."""
+        if isinstance(error, OUTAGES):
+            self._tell_administrator(view, error)
         try:
             async with asyncio.timeout(FORM_DEADLINE):
                 next_step = await self._provider.resume(transaction, view.browser)
@@ -146,11 +164,9 @@ class LoginRefusals:
         except tuple(_PROBLEMS) as other:
             return await self.ask_again(view, transaction, other)
         if isinstance(next_step, NewPasswordNeeded | SecondFactorNeeded | EnrolmentNeeded):
-            if isinstance(error, WeakPassword):
-                problem, advice = Problem.WEAK_PASSWORD, WEAKNESSES[error.weakness]
-            else:
-                problem, advice = _WRONG_FACTORS[error.given], ""
-            return self._pages.step(view, next_step, problem=problem, advice=advice, status=403)
+            problem, status = _problem_of(error)
+            advice = WEAKNESSES[error.weakness] if isinstance(error, WeakPassword) else ""
+            return self._pages.step(view, next_step, problem=problem, advice=advice, status=status)
         return await self._pages.respond_to(view, next_step)
 
     async def end(

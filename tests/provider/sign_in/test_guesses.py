@@ -1,0 +1,367 @@
+"""What counts as a guess, of whom: a definite no does, an outage does not (R-119, R-120).
+
+The store is a real one; sources and factors are small classes that answer as they are told.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import pytest
+
+from worksgate.audit import AuditEvent
+from worksgate.clients import ClientRegistry
+from worksgate.credentials import HashingBusy
+from worksgate.directory import DirectoryUnavailable
+from worksgate.factors import FACTOR_POLICY, MAX_FACTOR_FAILURES, FactorRefused
+from worksgate.factors.book import Factors
+from worksgate.login_steps import LoginSteps
+from worksgate.login_transaction import LoginTransaction, TransactionSigner
+from worksgate.oauth.model import Client
+from worksgate.password_check import BY_OTHER_NAMES, PasswordCheck
+from worksgate.records import Records
+from worksgate.settings import Settings
+from worksgate.sign_in import (
+    Browser,
+    LoginAttempt,
+    LoginProgress,
+    Proof,
+    TooManyWrongFactors,
+    UnknownPasskey,
+    WrongFactor,
+    WrongPassword,
+)
+from worksgate.sources import Identified, Person, PersonDisabled, Source, SourceUnavailable
+from worksgate.sources_in_use import SourcesInUse
+from worksgate.store.memory import MemoryStore
+from worksgate.throttle import Attempt, Throttle, ThrottlePolicy, TooManyAttempts
+
+NOW = 1_000_000.0
+POLICY = ThrottlePolicy()
+CLIENT = Client(client_id="acme", name="Acme")
+HANA = Person(subject_id="ldap:1", username="hana", name="Hana")
+RIGHT, WRONG = "correct horse battery", "a guess 8f3a"
+HOME = Browser(address="203.0.113.7", secret="a browser's own")
+ELSEWHERE = Browser(address="198.51.100.9", secret="another browser's")
+
+
+@dataclass
+class People:
+    """A source that knows one password, and only that name."""
+
+    name: str = "directory"
+    knows: str = "hana"
+    password: str = RIGHT
+    person: Person = HANA
+    fails: Exception | None = None
+    asked: list[str] = field(default_factory=list)
+
+    async def authenticate(self, username: str, password: str) -> Person | None:
+        self.asked.append(username)
+        if self.fails is not None:
+            raise self.fails
+        return self.person if (username, password) == (self.knows, self.password) else None
+
+    async def find(self, subject_id: str, last_seen: Person) -> Person | None:
+        return last_seen
+
+
+@dataclass
+class ManyNames(People):
+    """A source that finds its person by several names, before it checks a password."""
+
+    name: str = "ldap"
+    names: Mapping[str, str] = field(default_factory=dict)
+    in_vain: int = 0
+
+    async def identify(self, username: str) -> Identified:
+        return Identified(username, self.names.get(username, f"nobody {username}"))
+
+    async def verify(
+        self, identified: Identified, password: str, *, admitted: bool
+    ) -> Person | None:
+        if not admitted:
+            self.in_vain += 1
+            return None
+        known = identified.account is not None and not identified.account.startswith("nobody")
+        return await self.authenticate(self.knows if known else "", password)
+
+
+class Audit:
+    def __init__(self) -> None:
+        self.events: list[AuditEvent] = []
+
+    def record(self, event: AuditEvent) -> None:
+        self.events.append(event)
+
+    async def flush(self) -> None: ...
+
+
+@dataclass
+class FactorDesk:
+    """Second factors, of which one code is right."""
+
+    fails: BaseException | None = None
+
+    async def check_totp(self, holder: object, code: str, now: float) -> bool:
+        self._fail()
+        return code == "123456"
+
+    async def check_passkey(self, *_: object, require_user_verification: bool) -> str:
+        self._fail()
+        raise FactorRefused("it is none of ours")
+
+    def _fail(self) -> None:
+        if self.fails is not None:
+            raise self.fails
+
+
+class Desk:
+    """Where people sign in with passwords and second factors."""
+
+    def __init__(self, *sources: Source) -> None:
+        self.store = MemoryStore()
+        self.audit = Audit()
+        self.factors = FactorDesk()
+        signer = TransactionSigner(b"k" * 32)
+        factors = cast("Factors", self.factors)
+        self.passwords = PasswordCheck(
+            SourcesInUse({each.name: each for each in sources}),
+            factors,
+            Throttle(self.store, POLICY),
+            signer,
+            Records(self.audit),
+        )
+        self.steps = LoginSteps(
+            Settings(),
+            ClientRegistry(self._no_clients),
+            self.store,
+            factors,
+            Throttle(self.store, FACTOR_POLICY, "factor"),
+            self.passwords.known_device,
+        )
+
+    async def _no_clients(self) -> Sequence[Client]:
+        return ()
+
+    async def sign_in(
+        self, password: str, username: str = "hana", browser: Browser = HOME, now: float = NOW
+    ) -> str:
+        """What comes of it, in a word."""
+        try:
+            await self.passwords.check(login(), CLIENT, username, password, browser, now)
+        except WrongPassword:
+            return "wrong"
+        except TooManyAttempts:
+            return "throttled"
+        except (SourceUnavailable, HashingBusy, DirectoryUnavailable):
+            return "outage"
+        except PersonDisabled:
+            return "disabled"
+        return "right"
+
+    async def guesses(self, count: int, username: str = "hana", **how: Any) -> list[str]:
+        return [await self.sign_in(WRONG, username, **how) for _ in range(count)]
+
+    async def prove(self, attempt: LoginAttempt, code: str) -> str:
+        try:
+            await self.steps.verify_second_factor(attempt, Proof(code=code))
+        except WrongFactor as wrong:
+            return f"{wrong.left} left"
+        except TooManyWrongFactors:
+            return "over"
+        except TooManyAttempts:
+            return "throttled"
+        except (DirectoryUnavailable, HashingBusy, asyncio.CancelledError):
+            return "outage"
+        return "right"
+
+
+def login() -> LoginTransaction:
+    return LoginTransaction.begin_for_account("https://sso.example/account", HOME.secret, NOW)
+
+
+def second_step(now: float = NOW) -> LoginAttempt:
+    return LoginAttempt(login(), LoginProgress(source="ldap", person=HANA), HOME, now)
+
+
+# A definite no counts, an outage does not
+
+
+async def test_right_passwords_are_never_throttled() -> None:
+    desk = Desk(People())
+    assert [await desk.sign_in(RIGHT) for _ in range(30)] == ["right"] * 30
+
+
+async def test_right_passwords_of_somebody_disabled_are_never_throttled() -> None:
+    desk = Desk(People(fails=PersonDisabled()))
+    assert [await desk.sign_in(RIGHT) for _ in range(30)] == ["disabled"] * 30
+
+
+@pytest.mark.parametrize("outage", [SourceUnavailable(), HashingBusy(), DirectoryUnavailable()])
+async def test_r120_an_outage_of_the_only_source_costs_no_guess(outage: Exception) -> None:
+    people = People(fails=outage)
+    desk = Desk(people)
+    everywhere = [replace(HOME, address=f"192.0.2.{number}") for number in range(200)]
+    assert {await desk.sign_in(RIGHT, browser=each) for each in everywhere} == {"outage"}
+    assert await desk.guesses(50) == ["outage"] * 50
+    people.fails = None
+    assert await desk.guesses(11) == ["wrong"] * 10 + ["throttled"]
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+@pytest.mark.parametrize("username", ["hana", "nobody-of-that-name"])
+async def test_r120_a_no_of_one_source_counts_although_another_is_down(
+    username: str,
+    in_order: bool,  # noqa: FBT001  # pytest calls it
+) -> None:
+    people, ldap = People(), People("ldap", fails=SourceUnavailable())
+    desk = Desk(people, ldap) if in_order else Desk(ldap, people)
+    assert await desk.guesses(250, username) == ["outage"] * 10 + ["throttled"] * 240
+    assert len(people.asked) == 10
+
+
+async def test_a_right_password_counts_as_right_although_another_source_is_down() -> None:
+    desk = Desk(People("ldap", fails=SourceUnavailable()), People())
+    assert [await desk.sign_in(RIGHT) for _ in range(30)] == ["right"] * 30
+
+
+async def test_where_no_source_is_asked_guesses_count_too() -> None:
+    assert await Desk().guesses(11) == ["wrong"] * 10 + ["throttled"]
+
+
+async def test_a_passkey_that_is_refused_counts_against_the_network() -> None:
+    desk = Desk(People())
+    for number in range(POLICY.per_address + 1):
+        refused = TooManyAttempts if number == POLICY.per_address else UnknownPasskey
+        with pytest.raises(refused):
+            await desk.passwords.check_passkey(login(), CLIENT, "{}", HOME, NOW)
+
+
+async def test_r120_an_outage_while_a_passkey_is_checked_counts_for_nothing() -> None:
+    desk = Desk(People())
+    desk.factors.fails = HashingBusy()
+    transaction = login()
+    for _ in range(POLICY.per_address + 50):
+        with pytest.raises(HashingBusy):
+            await desk.passwords.check_passkey(transaction, CLIENT, "{}", HOME, NOW)
+    desk.factors.fails = None
+    with pytest.raises(UnknownPasskey):
+        await desk.passwords.check_passkey(transaction, CLIENT, "{}", HOME, NOW)
+
+
+# One budget for a person of several names
+
+NAMES = {"hana": "ldap:1", "hana@acme.example": "ldap:1", "h.yamada@acme.example": "ldap:1"}
+
+
+async def test_r119_a_person_of_three_names_has_one_guessing_budget() -> None:
+    ldap = ManyNames(names=NAMES)
+    desk = Desk(ldap)
+    for _ in range(30):
+        for name in NAMES:
+            await desk.sign_in(WRONG, name)
+    assert len(ldap.asked) == 10
+
+
+async def test_r119_who_has_no_guesses_left_is_answered_like_a_wrong_password() -> None:
+    """An answer of its own would tell that two names are one person's."""
+    ldap = ManyNames(names=NAMES)
+    desk = Desk(ldap)
+    assert await desk.guesses(10, "hana") == ["wrong"] * 10
+    for name in ("hana@acme.example", "nobody@acme.example"):
+        assert await desk.guesses(11, name) == ["wrong"] * 10 + ["throttled"]
+    assert ldap.in_vain == 10
+    assert await desk.sign_in(RIGHT, "h.yamada@acme.example") == "wrong"
+    assert desk.audit.events[-1].detail == BY_OTHER_NAMES
+
+
+async def test_r119_a_right_password_sets_name_and_person_back() -> None:
+    ldap = ManyNames(names=NAMES)
+    desk = Desk(ldap)
+    for _ in range(3):
+        assert await desk.guesses(9, "hana") == ["wrong"] * 9
+        assert await desk.sign_in(RIGHT, "hana@acme.example") == "right"
+        assert await desk.sign_in(RIGHT, "hana") == "right"
+
+
+async def test_r119_strangers_keep_nobody_out_of_a_known_network() -> None:
+    desk = Desk(ManyNames(names=NAMES))
+    assert await desk.sign_in(RIGHT) == "right"
+    for number in range(150):
+        browser = replace(ELSEWHERE, address=f"192.0.2.{number}")
+        await desk.sign_in(WRONG, [*NAMES][number % 3], browser)
+    assert await desk.sign_in(RIGHT, "h.yamada@acme.example", ELSEWHERE) == "wrong"
+    assert await desk.sign_in(RIGHT) == "right"
+
+
+async def test_r119_a_known_browser_goes_on_when_strangers_may_not() -> None:
+    desk = Desk(ManyNames(names=NAMES))
+    for number in range(150):
+        browser = replace(ELSEWHERE, address=f"192.0.2.{number}")
+        await desk.sign_in(WRONG, "hana@acme.example", browser)
+    known = replace(ELSEWHERE, devices=[desk.passwords.new_device("hana")])
+    assert await desk.sign_in(RIGHT, "hana", known) == "right"
+
+
+async def test_r119_a_success_in_one_source_gives_back_no_guess_of_another() -> None:
+    """Two people of one name: who signs in as the one has no more guesses at the other."""
+    ldap = ManyNames(password="another 7b1c", names=NAMES)
+    desk = Desk(ldap, People())
+    for _ in range(5):
+        assert await desk.guesses(9) == ["wrong"] * 9
+        assert await desk.sign_in(RIGHT) == "right"
+    assert len(ldap.asked) == 10
+
+
+async def test_r119_an_outage_gives_the_person_s_guess_back_too() -> None:
+    ldap = ManyNames(names=NAMES, fails=SourceUnavailable())
+    desk = Desk(ldap)
+    for name in NAMES:
+        assert await desk.guesses(40, name) == ["outage"] * 40
+    ldap.fails = None
+    assert await desk.guesses(11) == ["wrong"] * 10 + ["throttled"]
+
+
+# Second factors
+
+
+async def test_r80_wrong_codes_of_a_person_are_counted_over_all_logins() -> None:
+    desk = Desk()
+    seen = [await desk.prove(second_step(), "000000") for _ in range(3 * MAX_FACTOR_FAILURES)]
+    assert seen == ["4 left"] * MAX_FACTOR_FAILURES + ["throttled"] * (2 * MAX_FACTOR_FAILURES)
+    assert await desk.prove(second_step(), "123456") == "throttled"
+    assert await desk.prove(second_step(NOW + FACTOR_POLICY.first_delay), "123456") == "right"
+
+
+async def test_right_codes_are_never_throttled() -> None:
+    desk = Desk()
+    assert [await desk.prove(second_step(), "123456") for _ in range(20)] == ["right"] * 20
+
+
+@pytest.mark.parametrize(
+    "outage", [DirectoryUnavailable(), HashingBusy(), asyncio.CancelledError()]
+)
+async def test_r120_an_outage_uses_up_no_try_of_a_second_factor(outage: BaseException) -> None:
+    desk = Desk()
+    attempt = second_step()
+    desk.factors.fails = outage
+    assert [await desk.prove(attempt, "123456") for _ in range(20)] == ["outage"] * 20
+    desk.factors.fails = None
+    wrong = [await desk.prove(attempt, "000000") for _ in range(MAX_FACTOR_FAILURES)]
+    assert wrong == ["4 left", "3 left", "2 left", "1 left", "over"]
+
+
+async def test_after_five_wrong_codes_a_right_one_does_not_count() -> None:
+    desk = Desk()
+    transaction, now = second_step(), NOW
+    for _ in range(MAX_FACTOR_FAILURES):
+        await desk.prove(transaction, "000000")
+    now += FACTOR_POLICY.longest_delay
+    assert await desk.prove(replace(transaction, now=now - 3_000), "123456") == "over"
+
+
+def test_an_attempt_names_nobody_in_its_counters() -> None:
+    person = Attempt("ldap:1", HOME.address)
+    assert all("ldap" not in name for name in (*person.counters, person.strangers_counter))
