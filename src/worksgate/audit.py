@@ -68,9 +68,21 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defau
 
 
 class AuditLog(Protocol):
-    """Where events go. ``record`` returns at once and never raises."""
+    """Where events go that are about no change, or none that the store makes.
 
-    def record(self, event: AuditEvent) -> None: ...
+    What the store changes is recorded in the store's commit (``store.Store``).
+    """
+
+    def record(self, event: AuditEvent) -> None:
+        """Returns at once and never raises."""
+        ...
+
+    async def room(self) -> None:
+        """Return when there is room for what a request may record; asked before it does anything.
+
+        Raises StoreUnavailable where there is none in time.
+        """
+        ...
 
     async def flush(self) -> None:
         """Return when all that was recorded before is durable."""

@@ -20,7 +20,7 @@ from worksgate.audit import AuditLog
 from worksgate.clients import ClientRegistry
 from worksgate.config import checked, load
 from worksgate.credentials import PasswordHashing
-from worksgate.directory.audit_log import AuditWriter
+from worksgate.directory.audit_log import AuditLines, AuditWriter
 from worksgate.directory.database import Directory
 from worksgate.directory.migrations import migrate
 from worksgate.directory.own_history import OwnHistory
@@ -57,7 +57,7 @@ from worksgate.sources.remembered import (
     RememberedSource,
 )
 from worksgate.sources_in_use import PasswordChanger, SourcesInUse
-from worksgate.store import Store
+from worksgate.store import Recorded, RecordKeeper, Store, unheard
 from worksgate.throttle import Throttle, ThrottlePolicy
 from worksgate.watching.figures import Figures
 from worksgate.watching.sources import SourcesSeen
@@ -124,9 +124,9 @@ async def open_installation(
         # A worker ends by a signal as soon as all is closed: what it had to say must be out.
         stack.callback(log.flush)
         directory = await _open_directory(settings, stack)
-        store = await _open_own_store(settings, directory, stack)
+        store, writer = await _open_own_store(settings, directory, stack, clock)
         watching = _open_watching(stack)
-        base = _Base(settings, directory, watching.traced(store), clock)
+        base = _Base(settings, directory, watching.traced(store), writer, clock)
         if authenticate is not None:
             sources = _function_of(authenticate, stack)
         identity = await _open_identity(base, sources, watching, stack)
@@ -153,7 +153,7 @@ async def open_installation(
                 commits=store.commits if isinstance(store, HasCommits) else None,
                 clients=identity.clients,
                 purge=purge,
-                audit=identity.audit_writer,
+                audit=writer,
                 sources=watching.sources.figures,
             ),
         )
@@ -166,6 +166,7 @@ class _Base:
     settings: Settings
     directory: Directory
     store: Store
+    audit_writer: AuditWriter
     clock: Clock
 
 
@@ -178,7 +179,9 @@ class _Watching:
     traffic: Traffic
 
     def traced(self, store: Store) -> Store:
-        return TracedStore(store, self.tracing.span) if self.tracing is not None else store
+        if self.tracing is None:
+            return store
+        return TracedStore(store, self.tracing.span, self.tracing.note_login)
 
     def traced_audit(self, audit: AuditLog) -> AuditLog:
         return self.tracing.audit(audit) if self.tracing is not None else audit
@@ -198,7 +201,6 @@ class _Identity:
 
     hashing: PasswordHashing | None
     sources: SourcesInUse
-    audit_writer: AuditWriter
     audit: AuditLog
     factors: Factors
     app_passwords: AppPasswords
@@ -219,9 +221,7 @@ async def _open_identity(
         if sources is None
         else _in_use(sources, directory, clock, watching.sources)
     )
-    writer = AuditWriter(directory, clock)
-    stack.push_async_callback(writer.close)
-    audit = watching.traced_audit(writer)
+    audit = watching.traced_audit(base.audit_writer)
     party = RelyingParty.of(settings.public_url, settings.company_name or "Worksgate")
     factors = Factors(directory.factors, audit, party)
     stack.callback(factors.close)
@@ -229,7 +229,6 @@ async def _open_identity(
     return _Identity(
         hashing=hashing,
         sources=in_use,
-        audit_writer=writer,
         audit=audit,
         factors=factors,
         app_passwords=AppPasswords(directory.app_passwords),
@@ -341,7 +340,7 @@ async def open_administration(
     async with AsyncExitStack() as stack:
         directory = await _open_directory(settings, stack)
         hashing = _open_hashing(settings, stack)
-        store = _StoreOnDemand(settings, directory, stack)
+        store = _StoreOnDemand(settings, directory, stack, clock)
         yield Administration(settings, directory, store, hashing, actor=actor, clock=clock)
 
 
@@ -487,13 +486,26 @@ async def _open_directory(settings: Settings, stack: AsyncExitStack) -> Director
     return directory
 
 
-async def _open_own_store(settings: Settings, directory: Directory, stack: AsyncExitStack) -> Store:
-    """The store of this installation."""
-    outside = settings.store_url not in ("", "memory:")
-    generation = generation_of(await directory.signing_key()) if outside else ""
-    store = await open_store(settings, generation)
+async def _open_own_store(
+    settings: Settings, directory: Directory, stack: AsyncExitStack, clock: Clock
+) -> tuple[Store, AuditWriter]:
+    """The store of this installation, and what writes the records that are in no commit of it.
+
+    A store in the database writes them too, so that nobody competes with it for the file.
+    """
+    lines = AuditLines()
+    if settings.store_url:
+        generation = generation_of(await directory.signing_key())
+        writer = AuditWriter(directory, clock, lines=lines)
+        stack.push_async_callback(writer.close)
+        store = await open_store(settings, generation, keeper=writer)
+        stack.push_async_callback(store.close)
+        return store, writer
+    store = await open_store(settings, recorded=lines.recorded)
     stack.push_async_callback(store.close)
-    return store
+    writer = AuditWriter(store, clock, lines=lines)
+    stack.push_async_callback(writer.close)
+    return store, writer
 
 
 class _StoreOnDemand:
@@ -502,17 +514,22 @@ class _StoreOnDemand:
     So somebody can be disabled while a store outside the database is away.
     """
 
-    def __init__(self, settings: Settings, directory: Directory, stack: AsyncExitStack) -> None:
+    def __init__(
+        self, settings: Settings, directory: Directory, stack: AsyncExitStack, clock: Clock
+    ) -> None:
         self._settings = settings
         self._directory = directory
         self._stack = stack
+        self._clock = clock
         self._lock = asyncio.Lock()
         self._store: Store | None = None
 
     async def __call__(self) -> Store:
         async with self._lock:
             if self._store is None:
-                self._store = await _open_own_store(self._settings, self._directory, self._stack)
+                self._store, _ = await _open_own_store(
+                    self._settings, self._directory, self._stack, self._clock
+                )
             return self._store
 
 
@@ -524,29 +541,36 @@ def generation_of(signing_key: bytes) -> str:
     return hmac.digest(signing_key, b"generation of the store", "sha256").hex()[:16]
 
 
-async def open_store(settings: Settings, generation: str = "") -> Store:
+async def open_store(
+    settings: Settings,
+    generation: str = "",
+    *,
+    recorded: Recorded = unheard,
+    keeper: RecordKeeper | None = None,
+) -> Store:
     """Where the short-lived artifacts are kept; only that is imported.
 
-    A store outside the database takes what another ``generation`` saved for void. Raises
+    A store in the database tells ``recorded`` of its audit records; one outside has them kept by
+    ``keeper``, and takes what another ``generation`` saved for void. Raises
     StoreUnavailable where it cannot be used as it is, in a sentence that says why.
     """
     if settings.store_url == "memory:":
         from worksgate.store.memory import MemoryStore
 
-        return MemoryStore()
+        return MemoryStore(keeper)
     if settings.store_url:
         from worksgate.store.valkey import ValkeyStore
 
-        return await ValkeyStore.open(settings.store_url, generation=generation)
+        return await ValkeyStore.open(settings.store_url, generation=generation, keeper=keeper)
     if settings.database_file is None:
         from worksgate.store.postgres import PostgresStore
 
         return await PostgresStore.open(
-            settings.database_url, connections=settings.database_connections
+            settings.database_url, connections=settings.database_connections, recorded=recorded
         )
     from worksgate.store.sqlite import SqliteStore
 
-    return await SqliteStore.open(settings.database_file)
+    return await SqliteStore.open(settings.database_file, recorded=recorded)
 
 
 def _open_hashing(settings: Settings, stack: AsyncExitStack) -> PasswordHashing:

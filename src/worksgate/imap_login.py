@@ -125,18 +125,22 @@ class _Trail:
     def write(
         self, event: Event, login: _Login, person: Person | None, detail: str | None = None
     ) -> None:
-        self.audit.record(
-            AuditEvent(
-                event=event,
-                at=login.now,
-                login_id=login.id,
-                client_id=login.client.client_id,
-                subject_id=person.subject_id if person else None,
-                username=person.username if person else login.request.email,
-                address=login.address,
-                detail=detail,
-            )
-        )
+        self.audit.record(_event(event, login, person, detail))
+
+
+def _event(
+    event: Event, login: _Login, person: Person | None, detail: str | None = None
+) -> AuditEvent:
+    return AuditEvent(
+        event=event,
+        at=login.now,
+        login_id=login.id,
+        client_id=login.client.client_id,
+        subject_id=person.subject_id if person else None,
+        username=person.username if person else login.request.email,
+        address=login.address,
+        detail=detail,
+    )
 
 
 class ImapLogin:
@@ -182,6 +186,7 @@ class ImapLogin:
         """
         now = self._clock()
         try:
+            await self._trail.audit.room()
             request = ImapLoginRequest.parse(query)
             client = await self._admitted(client_id, address)
             return await self._log_in(_Login(new_ordered_id(), client, request, address, now))
@@ -345,18 +350,20 @@ class ImapLogin:
             login_kind=LoginKind.IMAP,
             now=self._clock(),
         )
-        await self._store.save(issued)
+        way = "by app password" if proven.by_app_password else "by password"
+        let_in = _event(Event.IMAP_SUCCEEDED, login, person, way)
+        code_issued = _event(Event.CODE_ISSUED, login, person)
+        await self._store.save(issued, records=(let_in, code_issued))
         # Who was disabled, or given another user key, a moment ago may have been searched for
         # before this was saved.
         present = await self._sources.find(proven.source, person)
         if present is None or _user_key(client, present) != user_id:
-            await self._store.forget(person.subject_id)
-            self._refuse(login, "the person was disabled at this moment", person)
+            detail = "the person was disabled, or has another user key, at this moment"
+            refused = _event(Event.IMAP_REFUSED, login, person, detail)
+            await self._store.forget(person.subject_id, records=(refused,))
+            raise InvalidLogin(detail)
         if not proven.by_app_password:
             await self._sources.note_login(person.subject_id)
-        way = "by app password" if proven.by_app_password else "by password"
-        self._trail.write(Event.IMAP_SUCCEEDED, login, person, way)
-        self._trail.write(Event.CODE_ISSUED, login, person)
         return ImapLoginResponse(code)
 
     def _refuse(self, login: _Login, detail: str, person: Person | None = None) -> NoReturn:

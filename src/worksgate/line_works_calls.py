@@ -16,7 +16,7 @@ from worksgate.oauth.token import TokenRequest, TokenResponse, check_grant
 from worksgate.oauth.user_info import UserInfoRequest, UserInfoResponse, check_access_token
 from worksgate.outages import Unavailable
 from worksgate.records import Records
-from worksgate.store import RedemptionOutcome, Store, Successors
+from worksgate.store import RedemptionOutcome, RedemptionRecord, Store, Successors
 
 Form = dict[str, str]
 
@@ -51,6 +51,7 @@ class LineWorksCalls:
         """
         now = self._clock()
         try:
+            await self._records.room()
             request = TokenRequest.parse(form)
             clients = self._clients.current or await self._clients.snapshot()
             client = self._clients.authenticate(
@@ -76,9 +77,13 @@ class LineWorksCalls:
             storage_key(refresh_token) if refresh_token else None,
             client.refresh_token_lifetime,
         )
+        refreshed = request.kind is RefreshToken
+        record = RedemptionRecord(
+            Event.TOKEN_REFRESHED if refreshed else Event.CODE_REDEEMED, address
+        )
         try:
             redemption = await self._store.redeem(
-                request.kind, storage_key(secret), client.client_id, successors, now
+                request.kind, storage_key(secret), client.client_id, successors, now, record
             )
         except asyncio.CancelledError:
             # The deadline: a commit that hangs in the disk cannot be taken back (F-06).
@@ -86,19 +91,15 @@ class LineWorksCalls:
             self._records.refused(Event.CODE_REFUSED, now, unknown, client.client_id, address)
             raise
         artifact = redemption.artifact
-        if redemption.outcome is RedemptionOutcome.REPLAYED and artifact is not None:
-            self._records.artifact(Event.CODE_REPLAYED, now, artifact, address)
         if redemption.outcome is not RedemptionOutcome.REDEEMED or artifact is None:
             raise InvalidAuthorization(f"the {request.kind.kind} {_SAID[redemption.outcome]}")
-        refreshed = request.kind is RefreshToken
-        event = Event.TOKEN_REFRESHED if refreshed else Event.CODE_REDEEMED
-        self._records.artifact(event, now, artifact, address)
         return TokenResponse(access_token, artifact.expires_in, refresh_token)
 
     async def user_info(self, form: Form, address: str) -> UserInfoResponse:
         """Say whose access token this is. Raises OAuthError."""
         now = self._clock()
         try:
+            await self._records.room()
             request = UserInfoRequest.parse(form)
             clients = self._clients.current or await self._clients.snapshot()
             client = self._clients.authenticate(
@@ -113,5 +114,5 @@ class LineWorksCalls:
             raise
         except Unavailable as outage:
             raise TemporarilyUnavailable(str(outage)) from outage
-        self._records.artifact(Event.USER_INFO_RETURNED, now, token, address)
+        self._records.user_info(now, token, address)
         return UserInfoResponse(token.user_id)

@@ -3,16 +3,16 @@
 Every way in comes here as soon as it is known who the person is, whoever said so.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from worksgate.audit import Event
+from worksgate.audit import AuditEvent, Event
 from worksgate.credentials import new_ordered_secret, new_secret, storage_key
 from worksgate.login_steps import LoginSteps
 from worksgate.oauth.issuing import user_key
 from worksgate.oauth.model import Artifact, Client
 from worksgate.oauth.redirect_uri import with_code
 from worksgate.password_check import PasswordCheck
-from worksgate.records import Records
+from worksgate.records import Records, of_login
 from worksgate.sessions import Sessions
 from worksgate.sign_in import (
     Authorized,
@@ -94,21 +94,25 @@ class LoginCompletion:
         kept: list[Artifact] = [session]
         if trusted is not None:
             kept.append(self._steps.trusted_device(trusted, person, attempt.now))
-        authorized = await self._authorize(attempt, *kept)
+        signed_in = _of(Event.LOGIN_SUCCEEDED, attempt, detail=attempt.browser.name or None)
+        authorized = await self._authorize(attempt, *kept, records=(signed_in,))
         await self._steps.end(attempt.transaction)
         await self._sessions.end(attempt.browser.session)
         await self._sessions.note_login(person)
-        self._record(Event.LOGIN_SUCCEEDED, attempt, detail=attempt.browser.name or None)
         device = self._passwords.new_device(progress.typed) if progress.typed else None
         return SignedIn(authorized.location, secret, device, trusted)
 
-    async def _authorize(self, attempt: LoginAttempt, *kept: Artifact) -> Authorized:
+    async def _authorize(
+        self, attempt: LoginAttempt, *kept: Artifact, records: Sequence[AuditEvent] = ()
+    ) -> Authorized:
         """Let the person in; ``kept`` is the session and what else this login leaves behind."""
         if attempt.transaction.is_for_account:
-            return await self._open_account(attempt, *kept)
-        return await self._issue_code(attempt, *kept)
+            return await self._open_account(attempt, *kept, records=records)
+        return await self._issue_code(attempt, *kept, records=records)
 
-    async def _issue_code(self, attempt: LoginAttempt, *kept: Artifact) -> Authorized:
+    async def _issue_code(
+        self, attempt: LoginAttempt, *kept: Artifact, records: Sequence[AuditEvent]
+    ) -> Authorized:
         """Issue the one code of a transaction, and keep what goes with it."""
         transaction, person = attempt.transaction, attempt.person
         client = await self._transactions.client_of(transaction)
@@ -119,25 +123,32 @@ class LoginCompletion:
         issued = transaction.authorization_code(
             storage_key(code), client, person.subject_id, user_id, issued_at
         )
-        await self._store.save(issued, *kept)
+        code_issued = _of(Event.CODE_ISSUED, attempt, at=issued_at)
+        await self._store.save(issued, *kept, records=(code_issued, *records))
         # Who was disabled, or given another user key, a moment ago may have been searched for
         # before this was saved.
         present = await self._present(attempt)
         if present is None or _user_key(client, present) != user_id:
-            await self._store.forget(person.subject_id)
+            await self._forget(attempt)
             raise PersonDisabled
-        self._record(Event.CODE_ISSUED, attempt, at=issued_at)
         return Authorized(with_code(transaction.redirect_uri, code))
 
-    async def _open_account(self, attempt: LoginAttempt, *kept: Artifact) -> Authorized:
+    async def _open_account(
+        self, attempt: LoginAttempt, *kept: Artifact, records: Sequence[AuditEvent]
+    ) -> Authorized:
         """Let a person in to their own account: a session, and no code."""
         await self._transactions.spend(attempt.transaction)
         if kept:
-            await self._store.save(*kept)
+            await self._store.save(*kept, records=records)
         if await self._present(attempt) is None:
-            await self._store.forget(attempt.person.subject_id)
+            await self._forget(attempt)
             raise PersonDisabled
         return Authorized(attempt.transaction.redirect_uri)
+
+    async def _forget(self, attempt: LoginAttempt) -> None:
+        """Take back what was given a moment ago, as the audit log has it."""
+        taken_back = _of(Event.LOGIN_REFUSED, attempt, detail=_TAKEN_BACK)
+        await self._store.forget(attempt.person.subject_id, records=(taken_back,))
 
     async def _present(self, attempt: LoginAttempt) -> Person | None:
         """The person as they are at this very moment, or None where they may not sign in."""
@@ -151,22 +162,22 @@ class LoginCompletion:
             raise NoUserKey
         return user_id
 
-    def _record(
-        self,
-        event: Event,
-        attempt: LoginAttempt,
-        *,
-        at: float | None = None,
-        detail: str | None = None,
-    ) -> None:
+    def _record(self, event: Event, attempt: LoginAttempt, *, detail: str) -> None:
+        person = attempt.person
         self._records.login(
-            event,
-            attempt.now if at is None else at,
-            attempt.transaction,
-            attempt.browser,
-            attempt.person,
-            detail=detail,
+            event, attempt.now, attempt.transaction, attempt.browser, person, detail=detail
         )
+
+
+_TAKEN_BACK = "the person was disabled, or has another user key, at this moment"
+
+
+def _of(
+    event: Event, attempt: LoginAttempt, *, at: float | None = None, detail: str | None = None
+) -> AuditEvent:
+    moment = attempt.now if at is None else at
+    transaction, browser = attempt.transaction, attempt.browser
+    return of_login(event, moment, transaction, browser, attempt.person, detail=detail)
 
 
 def _user_key(client: Client, person: Person) -> str | None:

@@ -45,7 +45,7 @@ from worksgate.oauth.redirect_uri import with_denial
 from worksgate.oauth.token import TokenResponse
 from worksgate.oauth.user_info import UserInfoResponse
 from worksgate.password_check import PasswordCheck
-from worksgate.records import Records
+from worksgate.records import Records, of_login, of_logout
 from worksgate.session_keys import SessionKeys
 from worksgate.sessions import Sessions
 from worksgate.settings import Settings
@@ -315,7 +315,7 @@ class IdentityProvider:
         person = await self._sources.change_password(progress.source, progress.person, new_password)
         if person is None:
             raise PersonDisabled
-        self._records.login(
+        record = of_login(
             Event.PASSWORD_CHANGED,
             attempt.now,
             transaction,
@@ -323,7 +323,8 @@ class IdentityProvider:
             person,
             detail="was temporary",
         )
-        await self._store.forget(person.subject_id)  # whoever else was signed in by the old one
+        # Whoever else was signed in by the old one.
+        await self._store.forget(person.subject_id, records=(record,))
         done = replace(progress, person=person, password_changed=True)
         return await self._completion.complete_or_ask(attempt.advanced_to(done))
 
@@ -429,13 +430,14 @@ class IdentityProvider:
         Who has signed in by another provider that is to be signed out of goes there first.
         """
         now = self._clock()
-        session = await self._sessions.end(browser.session)
+        session = await self._sessions.end(
+            browser.session, lambda session: of_logout(now, session, browser)
+        )
         clients = (await self.clients.snapshot()).values()
         enabled = (client for client in clients if client.enabled)
         wanted = parse_logout(query, enabled, loopback=self._loopback)
         if session is None:
             return wanted or await self._upstream.wanted_after_logout(browser, now)
-        self._records.logout(now, session, browser)
         source = self._sources.redirects.get(session.source)
         if source is None:
             return wanted

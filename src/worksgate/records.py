@@ -1,5 +1,8 @@
 """What of a login and of the calls of LINE WORKS is recorded, and under which event.
 
+What goes with a change of the store is made by ``of_login`` and ``of_logout``, and given to the
+verb that makes it (``store.Store``). The rest is written here, beside the request.
+
 Whoever has proved nothing can make us write; those records are bounded per network and minute,
 so that a flood neither fills the disk nor pushes real records out. A client ID is recorded if it
 can be one of ours: in the wrong field of a form a secret may stand (R-106).
@@ -16,7 +19,7 @@ from worksgate.oauth.errors import (
     OAuthError,
     TemporarilyUnavailable,
 )
-from worksgate.oauth.model import AccessToken, Redeemable, Session
+from worksgate.oauth.model import AccessToken, Session
 from worksgate.peers import network_of
 from worksgate.session_keys import SessionKeyRefused
 from worksgate.sign_in import Browser
@@ -70,6 +73,10 @@ class Records:
         if not self._refusals.exceeded(network_of(browser.address), at):
             self.login(Event.LOGIN_REFUSED, at, transaction, browser, detail=detail)
 
+    async def room(self) -> None:
+        """Return when there is room for what a request may record. Raises StoreUnavailable."""
+        await self._audit.room()
+
     def login(
         self,
         event: Event,
@@ -83,41 +90,18 @@ class Records:
     ) -> None:
         """Something of a login under way; ``username`` is what was typed, if nobody is known."""
         self._audit.record(
-            AuditEvent(
-                event=event,
-                at=at,
-                login_id=transaction.login_id,
-                client_id=transaction.client_id,
-                subject_id=person.subject_id if person else None,
-                username=person.username if person else username,
-                address=browser.address,
-                detail=detail,
-            )
+            of_login(event, at, transaction, browser, person, username=username, detail=detail)
         )
 
-    def logout(self, at: float, session: Session, browser: Browser) -> None:
-        """A session has ended because its person wanted it."""
+    def user_info(self, at: float, token: AccessToken, address: str) -> None:
+        """Somebody has learnt whose access token this is."""
         self._audit.record(
             AuditEvent(
-                event=Event.LOGOUT,
+                event=Event.USER_INFO_RETURNED,
                 at=at,
-                subject_id=session.subject_id,
-                username=session.username,
-                address=browser.address,
-            )
-        )
-
-    def artifact(
-        self, event: Event, at: float, artifact: Redeemable | AccessToken, address: str
-    ) -> None:
-        """A code or token was used."""
-        self._audit.record(
-            AuditEvent(
-                event=event,
-                at=at,
-                login_id=artifact.login_id,
-                client_id=artifact.client_id,
-                subject_id=artifact.subject_id,
+                login_id=token.login_id,
+                client_id=token.client_id,
+                subject_id=token.subject_id,
                 address=address,
             )
         )
@@ -141,3 +125,37 @@ class Records:
                 detail=f"{error.number} {error.message}: {error.detail}",
             )
         )
+
+
+def of_login(
+    event: Event,
+    at: float,
+    transaction: LoginTransaction,
+    browser: Browser,
+    person: Person | None = None,
+    *,
+    username: str | None = None,
+    detail: str | None = None,
+) -> AuditEvent:
+    """Something of a login under way; ``username`` is what was typed, if nobody is known."""
+    return AuditEvent(
+        event=event,
+        at=at,
+        login_id=transaction.login_id,
+        client_id=transaction.client_id,
+        subject_id=person.subject_id if person else None,
+        username=person.username if person else username,
+        address=browser.address,
+        detail=detail,
+    )
+
+
+def of_logout(at: float, session: Session, browser: Browser) -> AuditEvent:
+    """A session ends because its person wants it."""
+    return AuditEvent(
+        event=Event.LOGOUT,
+        at=at,
+        subject_id=session.subject_id,
+        username=session.username,
+        address=browser.address,
+    )

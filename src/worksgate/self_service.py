@@ -206,8 +206,8 @@ class SelfService:
         changed = await self._sources.change_password(visitor.session.source, person, new)
         if changed is None:
             raise PersonDisabled
-        self._audit.record(visitor.event(Event.PASSWORD_CHANGED, "changed at the account page"))
-        await self._store.forget(changed.subject_id)
+        record = visitor.event(Event.PASSWORD_CHANGED, "changed at the account page")
+        await self._store.forget(changed.subject_id, records=(record,))
         secret = new_ordered_secret()
         renewed = structs.replace(_renewed(visitor.session, secret), revision=changed.revision)
         await self._store.save(renewed)
@@ -359,16 +359,14 @@ class SelfService:
         """End one of the person's sessions; False where they have none with this id."""
         for session in await self._store.held(Session, visitor.person.subject_id):
             if session.grant_id == session_id:
-                ended = await self._store.take(Session, session.key) is not None
-                if ended:
-                    self._audit.record(visitor.event(Event.LOGOUT, "one of their sessions"))
-                return ended
+                record = visitor.event(Event.LOGOUT, "one of their sessions")
+                return await self._store.take(Session, session.key, records=(record,)) is not None
         return False
 
     async def end_all_sessions(self, visitor: Visitor) -> None:
         """End all that the person holds: sessions, tokens, trusted browsers."""
-        ended = await self._store.forget(visitor.person.subject_id)
-        self._audit.record(visitor.event(Event.LOGOUT, f"everywhere: {ended} things have ended"))
+        record = visitor.event(Event.LOGOUT, "everywhere: all their sessions")
+        await self._store.forget(visitor.person.subject_id, records=(record,))
 
     # How it is done
 

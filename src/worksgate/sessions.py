@@ -5,7 +5,10 @@ has a new secret at each sign-in (R-28), an idle and an absolute limit (R-29), a
 use whether its person may still sign in (R-30).
 """
 
+from collections.abc import Callable
+
 from worksgate.assurance import Assurance
+from worksgate.audit import AuditEvent
 from worksgate.credentials import new_ordered_id, storage_key
 from worksgate.oauth.model import Session
 from worksgate.settings import Settings
@@ -74,9 +77,22 @@ class Sessions:
         await self._touch(session, now)
         return session, person
 
-    async def end(self, secret: str | None) -> Session | None:
-        """End a session for good and return it, or None where there was none."""
-        return await self._store.take(Session, storage_key(secret)) if secret else None
+    async def end(
+        self, secret: str | None, record: Callable[[Session], AuditEvent] | None = None
+    ) -> Session | None:
+        """End a session for good and return it, or None where there was none.
+
+        ``record`` is what is recorded of it.
+        """
+        if not secret:
+            return None
+        key = storage_key(secret)
+        if record is None:
+            return await self._store.take(Session, key)
+        session = await self._store.find(Session, key)
+        if session is None:
+            return None
+        return await self._store.take(Session, key, records=(record(session),))
 
     async def person(self, source_name: str, last_seen: Person) -> Person | None:
         """The person as they are now, or None where they may not sign in any more."""

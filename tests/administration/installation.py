@@ -1,12 +1,13 @@
 """An administration on a real database, and what a person may hold in its store."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.databases import NOW, Clock
 
 from worksgate.administration import Administration
+from worksgate.audit import AuditEvent
 from worksgate.credentials import PasswordHashing
 from worksgate.directory import Account
 from worksgate.directory.database import Directory
@@ -24,10 +25,10 @@ class FailingStore(MemoryStore):
 
     away = False
 
-    async def forget(self, subject_id: str) -> int:
+    async def forget(self, subject_id: str, *, records: Sequence[AuditEvent] = ()) -> int:
         if self.away:
             raise StoreUnavailable("away")
-        return await super().forget(subject_id)
+        return await super().forget(subject_id, records=records)
 
 
 @dataclass

@@ -27,6 +27,9 @@ class Audit:
     def record(self, event: AuditEvent) -> None:
         self.events.append(event)
 
+    async def room(self) -> None:
+        """There always is."""
+
     async def flush(self) -> None:
         """Nothing waits."""
 

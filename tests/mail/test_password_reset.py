@@ -94,7 +94,7 @@ class Overtaken(Otherwise):
 class Unforgetting(MemoryStore):
     """Ends nothing."""
 
-    async def forget(self, subject_id: str) -> int:
+    async def forget(self, subject_id: str, *, records: Sequence[AuditEvent] = ()) -> int:
         raise StoreUnavailable("down")
 
 

@@ -31,7 +31,7 @@ from worksgate.session_keys import SessionKeys
 from worksgate.settings import Settings
 from worksgate.sources import Person, SourceUnavailable
 from worksgate.sources_in_use import SourcesInUse
-from worksgate.store import A, R, Redemption, Successors
+from worksgate.store import A, R, Redemption, RedemptionRecord, Successors
 from worksgate.store.memory import MemoryStore
 from worksgate.throttle import Throttle, ThrottlePolicy
 from worksgate.web.application import Application
@@ -171,7 +171,13 @@ class CrashingStore(MemoryStore):
     """A store with a mistake in it."""
 
     async def redeem(
-        self, kind: type[R], key: str, client_id: str, successors: Successors, now: float
+        self,
+        kind: type[R],
+        key: str,
+        client_id: str,
+        successors: Successors,
+        now: float,
+        record: RedemptionRecord | None = None,
     ) -> Redemption:
         raise RuntimeError("a secret")
 
@@ -181,6 +187,9 @@ class CrashingStore(MemoryStore):
 
 class NoAudit:
     def record(self, event: object) -> None:
+        return None
+
+    async def room(self) -> None:
         return None
 
     async def flush(self) -> None:

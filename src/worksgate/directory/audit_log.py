@@ -1,14 +1,20 @@
-"""The audit log: each event a log line and a row of the database, soon after it happened.
+"""The audit log: each event a log line and a row of the database.
 
-A login must not wait for the disk, so events are gathered for a moment and written together.
-While the database does not answer they are kept, up to a limit, and tried again; beyond the limit
-the newest are dropped, counted, and the loss is told in the log and, later, in the database.
+What the store changes it records in its own commit, and ``AuditLines`` writes the lines once that
+is durable. What is about no change (a user info, a wrong password) must not cost a commit each: it
+waits for a moment in ``AuditWriter``, and goes to the database together, through the store's one
+writer where that is the same database.
+
+Nothing is dropped while the database answers. Requests ask for ``room`` before they do anything:
+when too many records wait, callers wait too, and those for whom there is no room in time are
+refused. Only what is under way when the database is away for long may be lost; it is counted, and
+the loss is told in the log and, later, in the database.
 """
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -21,11 +27,18 @@ from worksgate import log
 from worksgate.audit import AuditEvent, Event
 from worksgate.audit_rows import event_values
 from worksgate.directory import DirectoryUnavailable
-from worksgate.directory.rows import events_at_once
+from worksgate.outages import Unavailable
+from worksgate.store import StoreUnavailable
 
 LOGGER = "worksgate.audit"
 CAPACITY = 20_000
-"""Events that are kept while the database does not answer."""
+"""Events that may wait before requests have to."""
+IN_FLIGHT = 20_000
+"""Events beyond that which requests that had room may still record."""
+PATIENCE = 1.0
+"""Seconds that a request waits for room."""
+AT_ONCE = 500
+"""Events to a write: the store inserts them in two milliseconds, for which all others wait."""
 
 _JSON = msgspec.json.Encoder()
 _LONGEST_PLAIN = 255
@@ -39,7 +52,7 @@ _log = structlog.get_logger(LOGGER)
 
 
 class Recorder(Protocol):
-    """Where rows are written: the directory."""
+    """Where rows are written: the store, where it is in the database, or the directory."""
 
     async def record(self, events: Sequence[AuditEvent]) -> None: ...
 
@@ -77,32 +90,92 @@ class _Losses:
     recorded: int = 0
 
 
-class AuditWriter:
-    """An ``audit.AuditLog`` on the directory; ``interval`` is the seconds that events gather.
+class AuditLines:
+    """Writes events as log lines, those of a fifth of a second together, and counts them.
 
-    All calls belong to one event loop. ``dropped`` counts what was lost, ``recorded`` how often
-    each event has happened.
+    All calls belong to one event loop. ``counts`` has how often each event has happened.
+    """
+
+    def __init__(self, *, interval: float = 0.2) -> None:
+        self._interval = interval
+        self._unwritten: list[AuditEvent] = []
+        self._task: asyncio.Task[None] | None = None
+        self._closed = asyncio.Event()
+        self.counts: dict[str, int] = dict.fromkeys(Event, 0)
+
+    def recorded(self, events: Sequence[AuditEvent]) -> None:
+        """Take events that have happened; returns at once and never raises."""
+        self._unwritten += events
+        for event in events:
+            self.counts[event.event] += 1
+        if self._task is None or self._task.done():
+            with suppress(RuntimeError):  # no loop yet: the next one or ``flush`` will write it
+                self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def flush(self) -> None:
+        """Write what there is."""
+        events, self._unwritten = self._unwritten, []
+        for start in range(0, len(events), _LINES_AT_ONCE):
+            with suppress(Exception):  # a broken log must not keep events from the database
+                log_events(events[start : start + _LINES_AT_ONCE])
+            await asyncio.sleep(0)
+
+    async def close(self) -> None:
+        """Write what there is, and gather no more."""
+        self._closed.set()
+        if self._task is not None:
+            await self._task
+        await self.flush()
+
+    async def _run(self) -> None:
+        while self._unwritten:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._interval):
+                    await self._closed.wait()
+            await self.flush()
+
+
+class AuditWriter:
+    """An ``audit.AuditLog`` on a database; ``interval`` is the seconds that events gather.
+
+    It is also the ``store.RecordKeeper`` of a store that is elsewhere: ``keep`` writes at once,
+    those of all callers together. All calls belong to one event loop. ``dropped`` counts what was
+    lost, ``waiting`` what is not in the database yet.
     """
 
     def __init__(
         self,
-        directory: Recorder,
+        recorder: Recorder,
         clock: Callable[[], float] = time.time,
         *,
+        lines: AuditLines | None = None,
         interval: float = 0.2,
         capacity: int = CAPACITY,
+        in_flight: int = IN_FLIGHT,
+        patience: float = PATIENCE,
     ) -> None:
-        self._directory = directory
+        self._recorder = recorder
         self._clock = clock
+        self._lines = AuditLines() if lines is None else lines
         self._interval = interval
         self._capacity = capacity
-        self._unlogged: list[AuditEvent] = []
+        self._most = capacity + in_flight
+        self._patience = patience
         self._waiting: deque[AuditEvent] = deque()
+        self._written = 0
         self._losses = _Losses()
         self._writing = asyncio.Lock()
         self._stopped = asyncio.Event()
-        self.recorded: dict[str, int] = dict.fromkeys(Event, 0)
+        self._has_room = asyncio.Event()
+        self._is_due = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._writes: set[asyncio.Task[None]] = set()
+        self.is_away = False
+
+    @property
+    def recorded(self) -> Mapping[str, int]:
+        """How often each event has happened."""
+        return self._lines.counts
 
     @property
     def dropped(self) -> int:
@@ -115,31 +188,57 @@ class AuditWriter:
 
     def record(self, event: AuditEvent) -> None:
         """Keep an event for the log and the database; returns at once and never raises."""
-        self._unlogged.append(event)
-        self.recorded[event.event] += 1
-        if len(self._waiting) >= self._capacity:
+        self._lines.recorded((event,))
+        if len(self._waiting) >= self._most:
             self._losses.dropped += 1
         else:
             self._waiting.append(event)
+        if len(self._waiting) >= AT_ONCE:
+            self._is_due.set()
         if self._task is None or self._task.done():
             with suppress(RuntimeError):  # no loop yet: the next record or flush will write it
                 self._wake()
 
+    async def room(self) -> None:
+        """Return when a request may go on. Raises StoreUnavailable after ``patience`` seconds."""
+        until = asyncio.get_running_loop().time() + self._patience
+        while len(self._waiting) >= self._capacity:
+            self._has_room.clear()
+            try:
+                async with asyncio.timeout_at(until):
+                    await self._has_room.wait()
+            except TimeoutError:
+                raise StoreUnavailable("too many audit records wait for the database") from None
+
+    async def keep(self, events: Sequence[AuditEvent]) -> None:
+        """Return when these are durable. Raises StoreUnavailable, and then they may be later."""
+        for event in events:
+            self.record(event)
+        try:
+            await self._write_all()
+        except DirectoryUnavailable as error:
+            raise StoreUnavailable(str(error), outcome_unknown=True) from error
+
     async def flush(self) -> None:
         """Return when all that was recorded before is durable. Raises DirectoryUnavailable."""
+        await self._lines.flush()
         await self._write_all()
 
     async def close(self) -> None:
         """Write what is waiting, for at most ten seconds, and stop; what is lost is logged."""
         self._stopped.set()
+        self._is_due.set()
         if self._task is not None:
             await self._task
         try:
             async with asyncio.timeout(_LAST_CHANCE):
                 await self._write_all()
         except (DirectoryUnavailable, TimeoutError):
+            for write in self._writes:
+                write.cancel()
             self._losses.dropped += len(self._waiting)
             self._waiting.clear()
+        await self._lines.close()
         self._tell_of_losses()
 
     def _wake(self) -> None:
@@ -159,42 +258,53 @@ class AuditWriter:
             self._tell_of_losses()
 
     async def _stopped_within(self, seconds: float) -> bool:
+        """Wait, unless the last write failed only until there is enough for one."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._stopped.wait()
+                await (self._stopped if self.is_away else self._is_due).wait()
         return self._stopped.is_set()
 
     async def _write_all(self) -> None:
-        """Write all that waits now, in order; one writer at a time."""
-        await self._log_all()
+        """Write all that waits now, in order.
+
+        A caller that gives up interrupts nothing, or what is being written would be so again.
+        """
+        write = asyncio.create_task(self._write_waiting())
+        self._writes.add(write)
+        write.add_done_callback(self._writes.discard)
+        write.add_done_callback(_heard)
+        await asyncio.shield(write)
+
+    async def _write_waiting(self) -> None:
+        """One writer at a time; whoever comes meanwhile finds theirs written with the next ones."""
+        last = self._written + len(self._waiting)
         async with self._writing:
             self._note_losses()
-            left = len(self._waiting)
-            while left > 0:
-                left -= await self._write(list(islice(self._waiting, events_at_once(left))))
+            while self._written < last:
+                await self._write(list(islice(self._waiting, AT_ONCE)))
+        if len(self._waiting) < AT_ONCE and not self._stopped.is_set():
+            self._is_due.clear()
 
-    async def _log_all(self) -> None:
-        events, self._unlogged = self._unlogged, []
-        for start in range(0, len(events), _LINES_AT_ONCE):
-            with suppress(Exception):  # a broken log must not keep events from the database
-                log_events(events[start : start + _LINES_AT_ONCE])
-            await asyncio.sleep(0)
-
-    async def _write(self, batch: list[AuditEvent]) -> int:
+    async def _write(self, batch: list[AuditEvent]) -> None:
         try:
-            await self._directory.record(batch)
-        except DirectoryUnavailable:
-            raise
+            await self._recorder.record(batch)
+        except Unavailable as error:
+            self.is_away = True
+            raise DirectoryUnavailable(str(error)) from error
         except Exception as error:  # one that cannot be written must not hold up the others
             if len(batch) > 1:
-                return await self._write(batch[: len(batch) // 2])
+                await self._write(batch[: len(batch) // 2])
+                return
             self._losses.dropped += 1
             _log.error(
                 "audit.unwritable", audit_event=batch[0].event.value, kind=type(error).__name__
             )
+        self.is_away = False
         for _ in batch:
             self._waiting.popleft()
-        return len(batch)
+        self._written += len(batch)
+        if len(self._waiting) < self._capacity:
+            self._has_room.set()
 
     def _note_losses(self) -> None:
         """Say in the audit log itself that something is missing from it."""
@@ -209,3 +319,9 @@ class AuditWriter:
         if lost:
             self._losses.logged = self._losses.dropped
             _log.error("audit.lost", count=lost, total=self._losses.dropped)
+
+
+def _heard(write: asyncio.Task[None]) -> None:
+    """Whoever waited for it has been told, or has gone."""
+    if not write.cancelled():
+        write.exception()

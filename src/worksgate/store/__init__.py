@@ -15,14 +15,20 @@ and the time); ``oauth`` does the rest. Durable rows are the directory's.
 Every verb may raise ``StoreUnavailable``; then nothing has happened, or the outcome is told as
 unknown by ``StoreUnavailable.outcome_unknown``. A caller that gives up (is cancelled) before the
 commit has left nothing behind.
+
+What is to be remembered of a change is given to the verb that makes it, as ``records``, and is in
+its commit: there is no code, token or sign-in without its audit record, and no record of what was
+not done. The stores outside the database cannot do that; they write the records there before they
+return (``RecordKeeper``), so nobody is given what is not recorded.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
 import msgspec
 
+from worksgate.audit import AuditEvent, Event
 from worksgate.measures import StoreFigures
 from worksgate.oauth.model import AccessToken, Artifact, Redeemable, RefreshToken
 from worksgate.outages import Unavailable
@@ -57,6 +63,64 @@ class Redemption(msgspec.Struct, frozen=True):
 
     outcome: RedemptionOutcome
     artifact: Redeemable | None = None
+
+
+class RedemptionRecord(msgspec.Struct, frozen=True, gc=False):
+    """What is recorded of a redemption in the commit that uses the artifact, or revokes its grant.
+
+    ``event`` is what a success is called; ``address`` is the caller's.
+    """
+
+    event: Event
+    address: str
+
+    def redeemed(self, artifact: Redeemable, now: float) -> AuditEvent:
+        return self._of(self.event, artifact, now)
+
+    def replayed(self, artifact: Redeemable, now: float) -> AuditEvent:
+        return self._of(Event.CODE_REPLAYED, artifact, now)
+
+    def of(self, redemption: Redemption, now: float) -> tuple[AuditEvent, ...]:
+        """The records of an outcome: none where nothing has changed."""
+        artifact = redemption.artifact
+        if artifact is None:
+            return ()
+        if redemption.outcome is RedemptionOutcome.REDEEMED:
+            return (self.redeemed(artifact, now),)
+        if redemption.outcome is RedemptionOutcome.REPLAYED:
+            return (self.replayed(artifact, now),)
+        return ()
+
+    def _of(self, event: Event, artifact: Redeemable, now: float) -> AuditEvent:
+        return AuditEvent(
+            event=event,
+            at=now,
+            login_id=artifact.login_id,
+            client_id=artifact.client_id,
+            subject_id=artifact.subject_id,
+            address=self.address,
+        )
+
+
+Recorded = Callable[[Sequence[AuditEvent]], None]
+"""Is told of records that have just become durable; returns at once and never raises."""
+
+
+def unheard(_events: Sequence[AuditEvent]) -> None:
+    """Nobody wants to be told of records."""
+
+
+class RecordKeeper(Protocol):
+    """Who keeps the records of a store that is not in the database where records are."""
+
+    @property
+    def is_away(self) -> bool:
+        """Whether records could not be written a moment ago: then nothing is to be changed."""
+        ...
+
+    async def keep(self, events: Sequence[AuditEvent]) -> None:
+        """Return when they are durable. Raises StoreUnavailable."""
+        ...
 
 
 class Successors(msgspec.Struct, frozen=True, gc=False):
@@ -106,9 +170,12 @@ class Successors(msgspec.Struct, frozen=True, gc=False):
 
 
 class Store(StoreFigures, Protocol):
-    """The contract of every store. Times are seconds since the epoch, windows are seconds."""
+    """The contract of every store. Times are seconds since the epoch, windows are seconds.
 
-    async def save(self, *artifacts: Artifact) -> None:
+    ``records`` are audit records of what the verb changes, in the same commit.
+    """
+
+    async def save(self, *artifacts: Artifact, records: Sequence[AuditEvent] = ()) -> None:
         """Keep artifacts, all or none; one with the same kind and key is replaced."""
         ...
 
@@ -124,8 +191,10 @@ class Store(StoreFigures, Protocol):
         """Return all of one kind that a person holds, expired or used or not, in any order."""
         ...
 
-    async def take(self, kind: type[A], key: str) -> A | None:
-        """Remove an artifact and return it, or return None.
+    async def take(
+        self, kind: type[A], key: str, *, records: Sequence[AuditEvent] = ()
+    ) -> A | None:
+        """Remove an artifact and return it, or return None, and then nothing is recorded.
 
         Of several callers with the same key exactly one receives it.
         """
@@ -136,19 +205,33 @@ class Store(StoreFigures, Protocol):
         ...
 
     async def redeem(
-        self, kind: type[R], key: str, client_id: str, successors: Successors, now: float
+        self,
+        kind: type[R],
+        key: str,
+        client_id: str,
+        successors: Successors,
+        now: float,
+        record: RedemptionRecord | None = None,
     ) -> Redemption:
         """Use an artifact and create what it buys, in one atomic and durable step.
 
         Of several callers with the same key exactly one is told REDEEMED, over all processes and
         for all time; another client's artifact is left as it is (R-35 to R-39). A used artifact
         that is presented again revokes its grant: all that the grant holds is removed, but for
-        used artifacts, which stay remembered until they expire.
+        used artifacts, which stay remembered until they expire. ``record`` says what is recorded
+        of either.
         """
         ...
 
-    async def forget(self, subject_id: str) -> int:
+    async def forget(self, subject_id: str, *, records: Sequence[AuditEvent] = ()) -> int:
         """Remove all that a person holds: sessions, codes, tokens (R-30); the number removed."""
+        ...
+
+    async def record(self, events: Sequence[AuditEvent]) -> None:
+        """Keep audit records of what changes nothing here, all or none.
+
+        Whoever asks knows them: they are not told to ``Recorded``.
+        """
         ...
 
     async def bump(self, counter: str, window: float, now: float) -> int:

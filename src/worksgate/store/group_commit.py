@@ -20,14 +20,16 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar, TypeVarTuple
 
+from worksgate.audit import AuditEvent
 from worksgate.measures import CommitFigures
-from worksgate.store import StoreUnavailable
+from worksgate.store import Recorded, StoreUnavailable, unheard
+from worksgate.store.sqlite_rows import record
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -46,17 +48,28 @@ _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PR
 _PASSING = _BUSY | {sqlite3.SQLITE_FULL}
 
 
-class _Request:
-    """Something to do in a transaction, and what came of it."""
+def _nothing(_result: object) -> Sequence[AuditEvent]:
+    """Nothing is recorded."""
+    return ()
 
-    __slots__ = ("args", "due", "error", "future", "result", "work")
+
+class _Request:
+    """Something to do in a transaction, what is recorded of it, and what came of it."""
+
+    __slots__ = ("args", "due", "error", "events", "future", "records", "result", "work")
 
     def __init__(
-        self, future: asyncio.Future[None], work: Callable[..., Any], args: tuple[Any, ...]
+        self,
+        future: asyncio.Future[None],
+        work: Callable[..., Any],
+        args: tuple[Any, ...],
+        records: Callable[[Any], Sequence[AuditEvent]],
     ) -> None:
         self.future = future
         self.work = work
         self.args = args
+        self.records = records
+        self.events: Sequence[AuditEvent] = ()
         self.due = time.monotonic() + QUEUE_TIMEOUT
         self.result: Any = None
         self.error: Exception | None = None
@@ -66,15 +79,23 @@ class GroupCommit:
     """The writing connection of one event loop.
 
     ``connect`` opens it, in the thread, at the first request and again after a failure that a
-    connection may not survive. At most ``waiting`` requests queue.
+    connection may not survive. At most ``waiting`` requests queue. ``recorded`` is told of the
+    audit records of each commit.
     """
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], *, waiting: int) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        *,
+        waiting: int,
+        recorded: Recorded = unheard,
+    ) -> None:
         self.figures = CommitFigures()
         self.unavailable = 0
         """How many requests were refused with StoreUnavailable."""
         self._connect = connect
         self._waiting = waiting
+        self._recorded = recorded
         self._loop = asyncio.get_running_loop()
         self._queue: deque[_Request] = deque()
         self._idle = True
@@ -92,9 +113,15 @@ class GroupCommit:
         """How many requests wait for a commit to begin."""
         return len(self._queue)
 
-    async def run(self, work: Callable[[sqlite3.Connection, *Ts], T], *args: *Ts) -> T:
+    async def run(
+        self,
+        work: Callable[[sqlite3.Connection, *Ts], T],
+        *args: *Ts,
+        records: Callable[[T], Sequence[AuditEvent]] = _nothing,
+    ) -> T:
         """Do some work in a transaction, and return its result once that is durable.
 
+        ``records`` are the audit records of a result, which are in the same transaction.
         Raises StoreUnavailable, at once where too many wait already; then nothing was done,
         unless ``outcome_unknown`` says otherwise. What else the work raises undoes it alone.
         """
@@ -103,7 +130,7 @@ class GroupCommit:
         if len(self._queue) >= self._waiting:
             self.unavailable += 1
             raise StoreUnavailable("too many requests are waiting")
-        request = _Request(self._loop.create_future(), work, args)
+        request = _Request(self._loop.create_future(), work, args, records)
         self._queue.append(request)
         if self._idle:
             self._idle = False
@@ -173,6 +200,12 @@ class GroupCommit:
         gathered = [queue.popleft() for _ in range(min(len(queue), MAX_BATCH))]
         return [request for request in gathered if not request.future.done()]
 
+    def _committed(self, requests: list[_Request]) -> None:
+        self._finish(requests)
+        events = _events_of(requests)
+        if events:
+            self._recorded(events)
+
     def _finish(self, requests: list[_Request]) -> None:
         _wake(requests)
         # Before the woken ones run: the disk is waited for while they write their answers.
@@ -218,7 +251,7 @@ class GroupCommit:
         else:
             self.figures.seconds.observe(time.perf_counter() - began)
             self.figures.batch_sizes.observe(len(requests))
-            self._tell(partial(self._finish, requests))
+            self._tell(partial(self._committed, requests))
 
     def _give_up(
         self, requests: list[_Request], error: Exception, *, outcome_unknown: bool = False
@@ -324,7 +357,9 @@ def _run_all(db: sqlite3.Connection, requests: list[_Request]) -> None:
     db.execute("SAVEPOINT batch")
     try:
         for request in requests:
-            request.result = request.work(db, *request.args)
+            request.result = result = request.work(db, *request.args)
+            request.events = request.records(result)
+        record(db, _events_of(requests))
     except Exception:
         if not db.in_transaction:
             raise  # no room left: SQLite has undone everything
@@ -336,13 +371,20 @@ def _run_all(db: sqlite3.Connection, requests: list[_Request]) -> None:
 def _run_alone(db: sqlite3.Connection, request: _Request) -> None:
     db.execute("SAVEPOINT request")
     try:
-        request.result = request.work(db, *request.args)
+        request.result = result = request.work(db, *request.args)
+        request.events = request.records(result)
+        record(db, request.events)
     except Exception as error:
         if _is_outage(error):
             raise  # what one cannot do now the others cannot either
         request.error = error
+        request.events = ()
         db.execute("ROLLBACK TO request")
     db.execute("RELEASE request")
+
+
+def _events_of(requests: list[_Request]) -> list[AuditEvent]:
+    return [event for request in requests for event in request.events]
 
 
 def _refuse(

@@ -4,18 +4,22 @@ It says in the fewest words what every store must do, and serves tests and the l
 steps. No verb awaits anything, so on one event loop each is atomic by nature.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from msgspec import structs
 
+from worksgate.audit import AuditEvent
 from worksgate.oauth.model import Artifact
 from worksgate.store import (
     REPLAY_MEMORY,
     A,
     R,
+    RecordKeeper,
     Redemption,
     RedemptionOutcome,
+    RedemptionRecord,
+    StoreUnavailable,
     Successors,
     all_of,
 )
@@ -27,20 +31,44 @@ class _Counter:
     expires_at: float
 
 
+class RecordList:
+    """A ``RecordKeeper`` for tests: a list, gone with the process like the rest."""
+
+    is_away = False
+
+    def __init__(self) -> None:
+        self.events: list[AuditEvent] = []
+
+    async def keep(self, events: Sequence[AuditEvent]) -> None:
+        self.events += events
+
+
 class MemoryStore:
-    """A ``Store`` that keeps nothing beyond its own life: nobody waits for it, nothing fails."""
+    """A ``Store`` that keeps nothing beyond its own life: nobody waits for it, nothing fails.
+
+    Its records are ``keeper``'s, which may be a database; without one they are in ``records``.
+    """
 
     waiting = 0
     unavailable = 0
 
-    def __init__(self) -> None:
+    def __init__(self, keeper: RecordKeeper | None = None) -> None:
+        self._list = RecordList()
+        self.keeper: RecordKeeper = self._list if keeper is None else keeper
         self._artifacts: dict[tuple[str, str], Artifact] = {}
         self._used: set[tuple[str, str]] = set()
         self._counters: dict[str, _Counter] = {}
 
-    async def save(self, *artifacts: Artifact) -> None:
+    @property
+    def records(self) -> Sequence[AuditEvent]:
+        """What was recorded, where nobody else keeps it."""
+        return self._list.events
+
+    async def save(self, *artifacts: Artifact, records: Sequence[AuditEvent] = ()) -> None:
+        self._check_keeper(records)
         for artifact in artifacts:
             self._artifacts[artifact.kind, artifact.key] = artifact
+        await self._record(records)
 
     async def add(self, artifact: Artifact) -> bool:
         place = (artifact.kind, artifact.key)
@@ -60,10 +88,14 @@ class MemoryStore:
             if isinstance(artifact, kind) and artifact.subject_id == subject_id
         )
 
-    async def take(self, kind: type[A], key: str) -> A | None:
+    async def take(
+        self, kind: type[A], key: str, *, records: Sequence[AuditEvent] = ()
+    ) -> A | None:
+        self._check_keeper(records)
         found = await self.find(kind, key)
         if found is not None:
             self._remove([(kind.kind, key)])
+            await self._record(records)
         return found
 
     async def extend(self, kind: type[A], key: str, expires_at: float) -> bool:
@@ -74,6 +106,22 @@ class MemoryStore:
         return True
 
     async def redeem(
+        self,
+        kind: type[R],
+        key: str,
+        client_id: str,
+        successors: Successors,
+        now: float,
+        record: RedemptionRecord | None = None,
+    ) -> Redemption:
+        if record is not None:
+            self._check_keeper([record])
+        redemption = await self._redeem(kind, key, client_id, successors, now)
+        if record is not None:
+            await self._record(record.of(redemption, now))
+        return redemption
+
+    async def _redeem(
         self, kind: type[R], key: str, client_id: str, successors: Successors, now: float
     ) -> Redemption:
         artifact = await self.find(kind, key)
@@ -94,12 +142,18 @@ class MemoryStore:
         await self.save(*all_of(bought))
         return Redemption(RedemptionOutcome.REDEEMED, artifact)
 
-    async def forget(self, subject_id: str) -> int:
-        return self._remove(
+    async def forget(self, subject_id: str, *, records: Sequence[AuditEvent] = ()) -> int:
+        self._check_keeper(records)
+        removed = self._remove(
             place
             for place, artifact in self._artifacts.items()
             if artifact.subject_id == subject_id
         )
+        await self._record(records)
+        return removed
+
+    async def record(self, events: Sequence[AuditEvent]) -> None:
+        await self._record(events)
 
     async def bump(self, counter: str, window: float, now: float) -> int:
         found = self._counters.get(counter)
@@ -139,6 +193,14 @@ class MemoryStore:
 
     async def close(self) -> None:
         return None
+
+    def _check_keeper(self, records: Sequence[object]) -> None:
+        if records and self.keeper.is_away:
+            raise StoreUnavailable("what would be recorded of it cannot be written")
+
+    async def _record(self, events: Sequence[AuditEvent]) -> None:
+        if events:
+            await self.keeper.keep(events)
 
     def _revoke(self, grant_id: str) -> None:
         """Remove what a grant holds, but remember used codes."""

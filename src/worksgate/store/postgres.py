@@ -17,32 +17,50 @@ which for two machines with four workers each is 10 x 15 + 5 + 3 = 158. When the
 the same, those that are open serve on, and what they cannot serve in time is refused.
 """
 
+from collections.abc import Sequence
 from typing import Self
 
+from worksgate.audit import AuditEvent
 from worksgate.oauth.model import Artifact
 from worksgate.postgres_address import PostgresAddress
-from worksgate.store import A, R, Redemption, Successors, postgres_rows
+from worksgate.store import (
+    A,
+    R,
+    Recorded,
+    Redemption,
+    RedemptionRecord,
+    Successors,
+    postgres_rows,
+    unheard,
+)
 from worksgate.store.postgres_pool import PostgresPool
 
 
 class PostgresStore:
     """A ``Store`` in a PostgreSQL database. It belongs to the event loop that opened it."""
 
-    def __init__(self, pool: PostgresPool) -> None:
+    def __init__(self, pool: PostgresPool, recorded: Recorded = unheard) -> None:
         self._pool = pool
+        self._recorded = recorded
 
     @classmethod
     async def open(
-        cls, address: str | PostgresAddress, *, connections: int = 10, waiting: int = 2_000
+        cls,
+        address: str | PostgresAddress,
+        *,
+        connections: int = 10,
+        waiting: int = 2_000,
+        recorded: Recorded = unheard,
     ) -> Self:
         """Open a database that has its tables.
 
         At most ``waiting`` requests queue for at most ``connections`` connections, more are
-        refused at once. Raises StoreUnavailable, or ValueError where the address is not one.
+        refused at once. ``recorded`` is told of the audit records of each commit.
+        Raises StoreUnavailable, or ValueError where the address is not one.
         """
         if isinstance(address, str):
             address = PostgresAddress.parse(address)
-        store = cls(PostgresPool(address, size=connections, waiting=waiting))
+        store = cls(PostgresPool(address, size=connections, waiting=waiting), recorded)
         try:
             await store.ping()
         except BaseException:
@@ -58,8 +76,9 @@ class PostgresStore:
     def unavailable(self) -> int:
         return self._pool.unavailable
 
-    async def save(self, *artifacts: Artifact) -> None:
-        await self._pool.run(postgres_rows.save, artifacts)
+    async def save(self, *artifacts: Artifact, records: Sequence[AuditEvent] = ()) -> None:
+        await self._pool.run(postgres_rows.save, artifacts, records)
+        self._tell(records)
 
     async def add(self, artifact: Artifact) -> bool:
         return await self._pool.run(postgres_rows.add, artifact)
@@ -70,19 +89,41 @@ class PostgresStore:
     async def held(self, kind: type[A], subject_id: str) -> tuple[A, ...]:
         return await self._pool.run(postgres_rows.held, kind, subject_id, reads=True)
 
-    async def take(self, kind: type[A], key: str) -> A | None:
-        return await self._pool.run(postgres_rows.take, kind, key)
+    async def take(
+        self, kind: type[A], key: str, *, records: Sequence[AuditEvent] = ()
+    ) -> A | None:
+        found = await self._pool.run(postgres_rows.take, kind, key, records)
+        if found is not None:
+            self._tell(records)
+        return found
 
     async def extend(self, kind: type[A], key: str, expires_at: float) -> bool:
         return await self._pool.run(postgres_rows.extend, kind, key, expires_at)
 
     async def redeem(
-        self, kind: type[R], key: str, client_id: str, successors: Successors, now: float
+        self,
+        kind: type[R],
+        key: str,
+        client_id: str,
+        successors: Successors,
+        now: float,
+        record: RedemptionRecord | None = None,
     ) -> Redemption:
-        return await self._pool.run(postgres_rows.redeem, kind, key, client_id, successors, now)
+        redemption = await self._pool.run(
+            postgres_rows.redeem, kind, key, client_id, successors, now, record
+        )
+        if record is not None:
+            self._tell(record.of(redemption, now))
+        return redemption
 
-    async def forget(self, subject_id: str) -> int:
-        return await self._pool.run(postgres_rows.forget, subject_id)
+    async def forget(self, subject_id: str, *, records: Sequence[AuditEvent] = ()) -> int:
+        removed = await self._pool.run(postgres_rows.forget, subject_id, records)
+        self._tell(records)
+        return removed
+
+    async def record(self, events: Sequence[AuditEvent]) -> None:
+        if events:
+            await self._pool.run(postgres_rows.record, events)
 
     async def bump(self, counter: str, window: float, now: float) -> int:
         return await self._pool.run(postgres_rows.bump, counter, window, now)
@@ -111,3 +152,7 @@ class PostgresStore:
 
     async def close(self) -> None:
         await self._pool.close()
+
+    def _tell(self, records: Sequence[AuditEvent]) -> None:
+        if records:
+            self._recorded(records)

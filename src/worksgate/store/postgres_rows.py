@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from worksgate.audit import AuditEvent
+from worksgate.audit_rows import COLUMNS, encoded, event_row
 from worksgate.oauth.model import (
     ARTIFACT_KINDS,
     AccessToken,
@@ -28,6 +30,7 @@ from worksgate.store import (
     R,
     Redemption,
     RedemptionOutcome,
+    RedemptionRecord,
     StoreUnavailable,
     Successors,
 )
@@ -65,9 +68,31 @@ def _sql_of(kind: type[Artifact]) -> ArtifactSql:
     )
 
 
+def _recording(first: int) -> str:
+    """An insertion of any number of audit records: each parameter is a column of them, in order."""
+    arrays = ", ".join(
+        f"${number}::{'float8' if name == 'at' else 'text'}[]"
+        for number, name in enumerate(COLUMNS, first)
+    )
+    names = ", ".join(COLUMNS)
+    return f"INSERT INTO audit ({names}) SELECT {names} FROM unnest({arrays}) AS given ({names})"
+
+
+def _columns_of(events: Sequence[AuditEvent]) -> tuple[Sequence[Any], ...]:
+    """The parameters of ``_recording``."""
+    return tuple(zip(*map(event_row, events), strict=True)) or tuple(() for _ in COLUMNS)
+
+
+# As ``audit_rows.encoded`` writes it, but for the signs that it escapes: no source gives such ids.
+_SUBJECT = r"left(regexp_replace(replace(subject_id, '\', '\\'), '[-]', '?', 'g'), 255)"
+
+
 @dataclass(frozen=True, slots=True)
 class _Redeeming:
-    """``use`` uses up an artifact and buys an access token, ``renew`` a refresh token as well."""
+    """``use`` uses up an artifact and buys an access token, ``renew`` a refresh token as well.
+
+    Both record it where an event is given.
+    """
 
     use: str
     renew: str
@@ -77,8 +102,8 @@ class _Redeeming:
 def _redeeming_of(kind: type[Artifact]) -> _Redeeming:
     """The statements that redeem; ``redeem`` says why they are right.
 
-    Parameters: key, client, now, due; key of the access token; key and lifetime of the next
-    refresh token.
+    Parameters: key, client, now, due; key of the access token; event and address of the record;
+    key and lifetime of the next refresh token.
     """
     table = TABLES[kind.kind]
     columns = ", ".join(kind.__struct_fields__)
@@ -95,16 +120,21 @@ def _redeeming_of(kind: type[Artifact]) -> _Redeeming:
             INSERT INTO {TABLES[AccessToken.kind]} (key, {inherited}, expires_at, {person})
             SELECT $5::text, {inherited}, $3::float8 + lifetime, {person} FROM used
             {_replacing(AccessToken)})"""
+    recorded = f"""
+        recorded AS (
+            INSERT INTO audit (at, event, login_id, client_id, subject_id, address)
+            SELECT $3::float8, $6::text, login_id, client_id, {_SUBJECT}, $7::text FROM used
+            WHERE $6::text IS NOT NULL)"""
     renewed = f"""
         renewed AS (
             INSERT INTO {TABLES[RefreshToken.kind]}
                 (key, {inherited}, expires_at, {person}, lifetime, expires_in)
-            SELECT $6::text, {inherited}, $3::float8 + $7::float8, {person}, lifetime, expires_in
+            SELECT $8::text, {inherited}, $3::float8 + $9::float8, {person}, lifetime, expires_in
             FROM used
             {_replacing(RefreshToken)})"""
     return _Redeeming(
-        use=f"WITH {used}, {bought} SELECT {columns} FROM used",
-        renew=f"WITH {used}, {bought}, {renewed} SELECT {columns} FROM used",
+        use=f"WITH {used}, {bought}, {recorded} SELECT {columns} FROM used",
+        renew=f"WITH {used}, {bought}, {recorded}, {renewed} SELECT {columns} FROM used",
         look=f"SELECT {columns}, used FROM {table} WHERE key = $1",
     )
 
@@ -118,14 +148,20 @@ _REDEEMING: Mapping[type[Artifact], _Redeeming] = {
 }
 
 
-async def save(connection: PostgresConnection, artifacts: Sequence[Artifact]) -> None:
+async def save(
+    connection: PostgresConnection,
+    artifacts: Sequence[Artifact],
+    records: Sequence[AuditEvent] = (),
+) -> None:
     # Of two with one kind and key the last one counts, as if they were saved one by one.
     last = {(artifact.kind, artifact.key): artifact for artifact in artifacts}
     kept = list(last.values())
     kinds = tuple(type(artifact) for artifact in kept)
     if len(set(kinds)) == len(kinds):
-        if kept:
-            values = [value for each in kept for value in _SQL[type(each)].values(each)]
+        values = [value for each in kept for value in _SQL[type(each)].values(each)]
+        if records:
+            await connection.change(_saving(kinds, recorded=True), *values, *_columns_of(records))
+        elif kept:
             await connection.change(_saving(kinds), *values)
         return
     async with connection.transaction():
@@ -133,18 +169,26 @@ async def save(connection: PostgresConnection, artifacts: Sequence[Artifact]) ->
             rows = [_SQL[kind].values(each) for each in kept if type(each) is kind]
             # In one order for all, so that two who save the same never wait for each other.
             await connection.change_each(_SQL[kind].save, sorted(rows, key=lambda row: str(row[0])))
+        if records:
+            await record(connection, records)
 
 
 @cache
-def _saving(kinds: tuple[type[Artifact], ...]) -> str:
-    """One statement that saves one artifact of each of these kinds."""
-    *others, final = kinds
+def _saving(kinds: tuple[type[Artifact], ...], *, recorded: bool = False) -> str:
+    """One statement that saves one artifact of each of these kinds, and records of it."""
     parts, first = [], 1
-    for number, kind in enumerate(others):
-        parts.append(f"saved_{number} AS ({_insertion(kind, first)} {_replacing(kind)})")
+    for kind in kinds:
+        parts.append(f"{_insertion(kind, first)} {_replacing(kind)}")
         first += len(kind.__struct_fields__)
-    before = f"WITH {', '.join(parts)} " if parts else ""
-    return f"{before}{_insertion(final, first)} {_replacing(final)}"
+    if recorded:
+        parts.append(_recording(first))
+    *others, final = parts
+    before = ", ".join(f"part_{number} AS ({part})" for number, part in enumerate(others))
+    return f"WITH {before} {final}" if others else final
+
+
+async def record(connection: PostgresConnection, events: Sequence[AuditEvent]) -> None:
+    await connection.change(_RECORDING, *_columns_of(events))
 
 
 async def add(connection: PostgresConnection, artifact: Artifact) -> bool:
@@ -164,10 +208,25 @@ async def held(connection: PostgresConnection, kind: type[A], subject_id: str) -
     return tuple(artifact_from(kind, sql.columns, row) for row in rows)
 
 
-async def take(connection: PostgresConnection, kind: type[A], key: str) -> A | None:
+async def take(
+    connection: PostgresConnection, kind: type[A], key: str, records: Sequence[AuditEvent] = ()
+) -> A | None:
     sql = _SQL[kind]
-    row = await connection.row(sql.take, key)
+    row = (
+        await connection.row(_taking(kind), key, *_columns_of(records))
+        if records
+        else await connection.row(sql.take, key)
+    )
     return None if row is None else artifact_from(kind, sql.columns, row)
+
+
+@cache
+def _taking(kind: type[Artifact]) -> str:
+    """One statement that takes an artifact and, if it was there, writes records of it."""
+    sql = _SQL[kind]
+    recording = f"{_recording(2)} WHERE EXISTS (SELECT FROM taken)"
+    columns = ", ".join(sql.columns)
+    return f"WITH taken AS ({sql.take}), recorded AS ({recording}) SELECT {columns} FROM taken"
 
 
 async def extend(
@@ -183,14 +242,15 @@ async def redeem(
     client_id: str,
     successors: Successors,
     now: float,
+    record: RedemptionRecord | None = None,
 ) -> Redemption:
     """Use the artifact and make its successors, in one statement.
 
     Of callers at once one changes the row; the others wait for its lock, and once the winner has
     committed READ COMMITTED shows them the row as it is now: used, so they change nothing. (Where
     a stricter isolation is the default, they are told to try again, and see the same.) The inner
-    insertions read what the update has returned: without a used row there is no token, and one
-    commit makes both or neither.
+    insertions read what the update has returned: without a used row there is no token and no
+    record, and one commit makes all or nothing.
 
     Only who changed nothing asks why, in a second statement. A loser's began after the winner's
     commit, so it finds the row used, and the third statement finds the winner's token and removes
@@ -201,12 +261,12 @@ async def redeem(
     answered 503 (F-06).
     """
     for _ in range(2):
-        row = await connection.row(*_use(connection, kind, key, client_id, successors, now))
+        row = await connection.row(*_use(connection, kind, key, client_id, successors, now, record))
         if row is not None:
             return Redemption(
                 RedemptionOutcome.REDEEMED, artifact_from(kind, _SQL[kind].columns, row)
             )
-        refused = await _why_refused(connection, kind, key, client_id, now)
+        refused = await _why_refused(connection, kind, key, client_id, now, record)
         if refused is not None:
             return refused
         # It could have been redeemed. So it was late, or the server's clock has been set.
@@ -221,10 +281,12 @@ def _use(
     client_id: str,
     successors: Successors,
     now: float,
+    record: RedemptionRecord | None,
 ) -> tuple[Any, ...]:
     """The statement that redeems, with its parameters."""
     statements = _REDEEMING[kind]
-    values = (key, client_id, now, connection.due_there, successors.access_token_key)
+    noted = (None, None) if record is None else (record.event.value, encoded(record.address))
+    values = (key, client_id, now, connection.due_there, successors.access_token_key, *noted)
     if successors.refresh_token_key is None:
         return (statements.use, *values)
     lifetime = float(successors.refresh_token_lifetime)
@@ -232,7 +294,12 @@ def _use(
 
 
 async def _why_refused(
-    connection: PostgresConnection, kind: type[R], key: str, client_id: str, now: float
+    connection: PostgresConnection,
+    kind: type[R],
+    key: str,
+    client_id: str,
+    now: float,
+    record: RedemptionRecord | None,
 ) -> Redemption | None:
     """Why an artifact was not redeemed; None where there is no reason. Revokes after a replay."""
     row = await connection.row(_REDEEMING[kind].look, key)
@@ -242,14 +309,16 @@ async def _why_refused(
     if artifact.client_id != client_id:
         return Redemption(RedemptionOutcome.FOREIGN, artifact)
     if row[-1]:
-        await _remove(connection, _REVOKING, artifact.grant_id)
+        records = () if record is None else (record.replayed(artifact, now),)
+        await _remove(connection, _REVOKING, artifact.grant_id, records)
         return Redemption(RedemptionOutcome.REPLAYED, artifact)
     return Redemption(RedemptionOutcome.EXPIRED, artifact) if artifact.expires_at <= now else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Removing:
-    """``remove`` gives the number removed and that of rows which may have bought more meanwhile.
+    """``remove`` gives the number removed and that of rows which may have bought more meanwhile;
+    it also writes the records that it is given.
 
     ``lock`` locks such rows, in one order for all callers, and gives their number.
     """
@@ -258,11 +327,18 @@ class _Removing:
     lock: str
 
 
-async def forget(connection: PostgresConnection, subject_id: str) -> int:
-    return await _remove(connection, _FORGETTING, subject_id)
+async def forget(
+    connection: PostgresConnection, subject_id: str, records: Sequence[AuditEvent] = ()
+) -> int:
+    return await _remove(connection, _FORGETTING, subject_id, records)
 
 
-async def _remove(connection: PostgresConnection, removing: _Removing, value: str) -> int:
+async def _remove(
+    connection: PostgresConnection,
+    removing: _Removing,
+    value: str,
+    records: Sequence[AuditEvent],
+) -> int:
     """Remove everything that belongs together, also what is being bought at this moment.
 
     A statement sees what was committed before it began. A redemption that commits while we wait
@@ -272,14 +348,15 @@ async def _remove(connection: PostgresConnection, removing: _Removing, value: st
 
     A used code buys nothing more, so after a replay the first statement does it all.
     """
-    removed, buyers = await connection.row(removing.remove, value) or (0, 0)
+    columns = _columns_of(records)
+    removed, buyers = await connection.row(removing.remove, value, *columns) or (0, 0)
     if not buyers:
         return int(removed)
     async with connection.transaction():
         before = -1
         while (locked := await connection.number(removing.lock, value)) != before:
             before = locked
-        late, _ = await connection.row(removing.remove, value) or (0, 0)
+        late, _ = await connection.row(removing.remove, value, *_columns_of(())) or (0, 0)
     return int(removed) + int(late)
 
 
@@ -302,11 +379,13 @@ def _removing_by(column: str, *, keep_used: bool) -> _Removing:
     removed = " + ".join(f"(SELECT count(*) FROM {table}_removed)" for table in TABLES.values())
     locked = " + ".join(f"(SELECT count(*) FROM {TABLES[k.kind]}_locked)" for k in _REDEEMABLE)
     return _Removing(
-        remove=f"WITH {', '.join(removals)} SELECT {removed}, {' + '.join(buyers)}",
+        remove=f"WITH {', '.join(removals)}, recorded AS ({_recording(2)}) "
+        f"SELECT {removed}, {' + '.join(buyers)}",
         lock=f"WITH {', '.join(locks)} SELECT {locked}",
     )
 
 
+_RECORDING = _recording(1)
 _REVOKING = _removing_by("grant_id", keep_used=True)
 _FORGETTING = _removing_by("subject_id", keep_used=False)
 

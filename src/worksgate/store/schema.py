@@ -120,3 +120,13 @@ CREATE_STATEMENTS: tuple[str, ...] = (
     *(statement for added in ADDED_STATEMENTS.values() for statement in added),
 )
 """All tables and indexes; a new database has the ``ADDED_COLUMNS`` to come."""
+
+AUDIT_STATEMENT = """
+    CREATE TABLE IF NOT EXISTS audit (
+        id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+        at DOUBLE PRECISION NOT NULL,
+        event VARCHAR(64) NOT NULL,
+        login_id TEXT, client_id TEXT, subject_id TEXT, username TEXT, address TEXT, actor TEXT,
+        detail TEXT
+    )"""
+"""The directory's table of audit records, for a SQLite store that makes its own file."""

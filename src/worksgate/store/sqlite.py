@@ -14,15 +14,26 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar, TypeVarTuple
 
+from worksgate.audit import AuditEvent
 from worksgate.measures import CommitFigures
 from worksgate.oauth.model import Artifact
-from worksgate.store import A, R, Redemption, StoreUnavailable, Successors, sqlite_rows
+from worksgate.store import (
+    A,
+    R,
+    Recorded,
+    Redemption,
+    RedemptionRecord,
+    StoreUnavailable,
+    Successors,
+    sqlite_rows,
+    unheard,
+)
 from worksgate.store.group_commit import (
     LOCK_INTERVAL,
     QUEUE_TIMEOUT,
@@ -59,10 +70,18 @@ class SqliteStore:
     Several may be open on the same file, in one process or in many.
     """
 
-    def __init__(self, path: Path, waiting: int, spare: int, *, create: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        waiting: int,
+        spare: int,
+        *,
+        create: bool,
+        recorded: Recorded = unheard,
+    ) -> None:
         path = path.absolute()
         self._connect = partial(_connect, path, create=create)
-        self._commit = GroupCommit(self._connect, waiting=waiting)
+        self._commit = GroupCommit(self._connect, waiting=waiting, recorded=recorded)
         self._spare = Spare(path.with_name(f"{path.name}.spare"), spare)
         self._reader: sqlite3.Connection | None = None
         self._closed = False
@@ -75,13 +94,15 @@ class SqliteStore:
         waiting: int = 2_000,
         create: bool = False,
         spare: int = SPARE_BYTES,
+        recorded: Recorded = unheard,
     ) -> Self:
         """Open a database that has its tables, or with ``create`` make file and tables.
 
         At most ``waiting`` writes queue, more are refused at once. ``spare`` is how many bytes
-        to keep for cleaning a full disk; 0 keeps none. Raises StoreUnavailable.
+        to keep for cleaning a full disk; 0 keeps none. ``recorded`` is told of the audit records
+        of each commit. Raises StoreUnavailable.
         """
-        store = cls(Path(path), waiting, spare, create=create)
+        store = cls(Path(path), waiting, spare, create=create, recorded=recorded)
         try:
             await store._commit.run(sqlite_rows.create if create else sqlite_rows.ping)
             await asyncio.to_thread(store._spare.make)
@@ -104,8 +125,8 @@ class SqliteStore:
     def unavailable(self) -> int:
         return self._commit.unavailable
 
-    async def save(self, *artifacts: Artifact) -> None:
-        await self._commit.run(sqlite_rows.save, artifacts)
+    async def save(self, *artifacts: Artifact, records: Sequence[AuditEvent] = ()) -> None:
+        await self._commit.run(sqlite_rows.save, artifacts, records=lambda _: records)
 
     async def add(self, artifact: Artifact) -> bool:
         return await self._commit.run(sqlite_rows.add, artifact)
@@ -116,19 +137,40 @@ class SqliteStore:
     async def held(self, kind: type[A], subject_id: str) -> tuple[A, ...]:
         return await self._read(sqlite_rows.held, kind, subject_id)
 
-    async def take(self, kind: type[A], key: str) -> A | None:
-        return await self._commit.run(sqlite_rows.take, kind, key)
+    async def take(
+        self, kind: type[A], key: str, *, records: Sequence[AuditEvent] = ()
+    ) -> A | None:
+        return await self._commit.run(
+            sqlite_rows.take, kind, key, records=lambda found: () if found is None else records
+        )
 
     async def extend(self, kind: type[A], key: str, expires_at: float) -> bool:
         return await self._commit.run(sqlite_rows.extend, kind, key, expires_at)
 
     async def redeem(
-        self, kind: type[R], key: str, client_id: str, successors: Successors, now: float
+        self,
+        kind: type[R],
+        key: str,
+        client_id: str,
+        successors: Successors,
+        now: float,
+        record: RedemptionRecord | None = None,
     ) -> Redemption:
-        return await self._commit.run(sqlite_rows.redeem, kind, key, client_id, successors, now)
+        return await self._commit.run(
+            sqlite_rows.redeem,
+            kind,
+            key,
+            client_id,
+            successors,
+            now,
+            records=lambda redemption: () if record is None else record.of(redemption, now),
+        )
 
-    async def forget(self, subject_id: str) -> int:
-        return await self._commit.run(sqlite_rows.forget, subject_id)
+    async def forget(self, subject_id: str, *, records: Sequence[AuditEvent] = ()) -> int:
+        return await self._commit.run(sqlite_rows.forget, subject_id, records=lambda _: records)
+
+    async def record(self, events: Sequence[AuditEvent]) -> None:
+        await self._commit.run(sqlite_rows.record, events)
 
     async def bump(self, counter: str, window: float, now: float) -> int:
         return await self._commit.run(sqlite_rows.bump, counter, window, now)

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from worksgate.audit import AuditEvent
+from worksgate.audit_rows import COLUMNS, event_row
 from worksgate.oauth.model import (
     ARTIFACT_KINDS,
     AccessToken,
@@ -22,7 +24,13 @@ from worksgate.oauth.model import (
 )
 from worksgate.store import REPLAY_MEMORY, A, R, Redemption, RedemptionOutcome, Successors
 from worksgate.store.artifact_rows import ArtifactSql, artifact_from, values_of
-from worksgate.store.schema import ADDED_COLUMNS, COUNTERS, CREATE_STATEMENTS, TABLES
+from worksgate.store.schema import (
+    ADDED_COLUMNS,
+    AUDIT_STATEMENT,
+    COUNTERS,
+    CREATE_STATEMENTS,
+    TABLES,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +85,7 @@ _REDEEMING: Mapping[type[Artifact], _Redeeming] = {
 
 
 def create(db: sqlite3.Connection) -> None:
-    for statement in CREATE_STATEMENTS:
+    for statement in (*CREATE_STATEMENTS, AUDIT_STATEMENT):
         db.execute(statement)
     for table, column, definition in chain.from_iterable(ADDED_COLUMNS.values()):
         present = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
@@ -159,6 +167,12 @@ def forget(db: sqlite3.Connection, subject_id: str) -> int:
     return sum(db.execute(sql.forget, (subject_id,)).rowcount for sql in _SQL.values())
 
 
+def record(db: sqlite3.Connection, events: Sequence[AuditEvent]) -> None:
+    """Insert audit records, in their order."""
+    if events:
+        db.executemany(_RECORD, map(event_row, events))
+
+
 def bump(db: sqlite3.Connection, counter: str, window: float, now: float) -> int:
     db.execute(_BUMP, {"name": counter, "now": now, "ends": now + window})
     (value,) = db.execute(_VALUE, (counter,)).fetchone()
@@ -194,6 +208,7 @@ def purge(db: sqlite3.Connection, now: float, limit: int) -> int:
 _SAVE_ACCESS_TOKEN = _SQL[AccessToken]
 _SAVE_REFRESH_TOKEN = _SQL[RefreshToken]
 
+_RECORD = f"INSERT INTO audit ({', '.join(COLUMNS)}) VALUES ({', '.join('?' for _ in COLUMNS)})"
 _VALUE = "SELECT value FROM counters WHERE name = ?"
 _COUNT = "SELECT value FROM counters WHERE name = ? AND expires_at > ?"
 _LOWER = "UPDATE counters SET value = value - 1 WHERE name = ? AND value > 0"

@@ -31,6 +31,10 @@ minutes, and only with the person's password.
 Nothing has a TTL: what has expired is decided by the callers' clocks, as everywhere, and
 ``purge`` removes it. The server's clock is asked only whether a caller still waits.
 
+Audit records are in the database, and cannot be in the same step. They are durable there before
+a verb returns: who dies in between has used a code, but nobody has what it bought. While the
+database does not take records, nothing is changed here that would need one.
+
 A server that evicts keys when memory runs out would forget used codes, so it is refused. The user
 that signs in needs the keys ``{worksgate}*`` and the commands EVAL, EVALSHA, INFO and TIME, and
 those that the scripts call.
@@ -43,13 +47,16 @@ from typing import Any, Self, get_args
 
 from msgspec import structs
 
+from worksgate.audit import AuditEvent
 from worksgate.oauth.model import ARTIFACT_KINDS, Artifact, LoginKind
 from worksgate.store import (
     REPLAY_MEMORY,
     A,
     R,
+    RecordKeeper,
     Redemption,
     RedemptionOutcome,
+    RedemptionRecord,
     StoreUnavailable,
     Successors,
     all_of,
@@ -69,23 +76,31 @@ class ValkeyStore:
     Any number may be open on one server, in one process or in many.
     """
 
-    def __init__(self, pool: ValkeyPool, generation: str) -> None:
+    def __init__(self, pool: ValkeyPool, generation: str, keeper: RecordKeeper | None) -> None:
         self._pool = pool
+        self._keeper = keeper
         self._common = (repr(REPLAY_MEMORY), generation)
 
     @classmethod
     async def open(
-        cls, address: str | ValkeyAddress, *, generation: str = "", waiting: int = 2_000
+        cls,
+        address: str | ValkeyAddress,
+        *,
+        generation: str = "",
+        waiting: int = 2_000,
+        keeper: RecordKeeper | None = None,
     ) -> Self:
         """Open the store at an address, after a look at the server.
 
         What another ``generation`` (at most 24 characters) saved does not count. At most
-        ``waiting`` calls wait for a connection, more are refused at once. Raises StoreUnavailable,
-        in a sentence that says what to do, or ValueError where the address is not one.
+        ``waiting`` calls wait for a connection, more are refused at once. ``keeper`` writes the
+        audit records, which are in the database; without one whatever has a record is refused.
+        Raises StoreUnavailable, in a sentence that says what to do, or ValueError where the address
+        is not one.
         """
         if isinstance(address, str):
             address = ValkeyAddress.parse(address)
-        store = cls(ValkeyPool(address, waiting), generation)
+        store = cls(ValkeyPool(address, waiting), generation, keeper)
         try:
             await store._check_server()
             await store.ping()
@@ -102,9 +117,11 @@ class ValkeyStore:
     def unavailable(self) -> int:
         return self._pool.unavailable
 
-    async def save(self, *artifacts: Artifact) -> None:
+    async def save(self, *artifacts: Artifact, records: Sequence[AuditEvent] = ()) -> None:
+        self._check_keeper(records)
         if artifacts:
             await self._run(valkey_scripts.SAVE, *chain.from_iterable(map(_given, artifacts)))
+        await self.record(records)
 
     async def add(self, artifact: Artifact) -> bool:
         return bool(await self._run(valkey_scripts.ADD, *_given(artifact)))
@@ -116,13 +133,35 @@ class ValkeyStore:
         found = await self._run(valkey_scripts.HELD, kind.kind, subject_id)
         return all_of([_artifact(kind, flat) for flat in found])
 
-    async def take(self, kind: type[A], key: str) -> A | None:
-        return _artifact(kind, await self._run(valkey_scripts.TAKE, _member(kind, key)))
+    async def take(
+        self, kind: type[A], key: str, *, records: Sequence[AuditEvent] = ()
+    ) -> A | None:
+        self._check_keeper(records)
+        found = _artifact(kind, await self._run(valkey_scripts.TAKE, _member(kind, key)))
+        if found is not None:
+            await self.record(records)
+        return found
 
     async def extend(self, kind: type[A], key: str, expires_at: float) -> bool:
         return bool(await self._run(valkey_scripts.EXTEND, _member(kind, key), repr(expires_at)))
 
     async def redeem(
+        self,
+        kind: type[R],
+        key: str,
+        client_id: str,
+        successors: Successors,
+        now: float,
+        record: RedemptionRecord | None = None,
+    ) -> Redemption:
+        if record is not None:
+            self._check_keeper([record])
+        redemption = await self._redeem(kind, key, client_id, successors, now)
+        if record is not None:
+            await self.record(record.of(redemption, now))
+        return redemption
+
+    async def _redeem(
         self, kind: type[R], key: str, client_id: str, successors: Successors, now: float
     ) -> Redemption:
         word, *found = await self._pool.run(
@@ -139,12 +178,18 @@ class ValkeyStore:
             RedemptionOutcome(word.decode()), _artifact(kind, found[0]) if found else None
         )
 
-    async def forget(self, subject_id: str) -> int:
+    async def forget(self, subject_id: str, *, records: Sequence[AuditEvent] = ()) -> int:
+        self._check_keeper(records)
         removed, step = 0, FORGET_STEP
         while step == FORGET_STEP:
             step = int(await self._run(valkey_scripts.FORGET, subject_id, FORGET_STEP))
             removed += step
+        await self.record(records)
         return removed
+
+    async def record(self, events: Sequence[AuditEvent]) -> None:
+        if events and self._keeper is not None:
+            await self._keeper.keep(events)
 
     async def bump(self, counter: str, window: float, now: float) -> int:
         return int(await self._run(valkey_scripts.BUMP, counter, repr(now), repr(now + window)))
@@ -168,6 +213,11 @@ class ValkeyStore:
 
     async def close(self) -> None:
         await self._pool.close()
+
+    def _check_keeper(self, records: Sequence[object]) -> None:
+        """Before anything is changed that could not be recorded."""
+        if records and (self._keeper is None or self._keeper.is_away):
+            raise StoreUnavailable("what would be recorded of it cannot be written")
 
     async def _run(self, script: Script, *arguments: Argument) -> Any:
         """What a script says beside its word, or None."""

@@ -1,16 +1,20 @@
 """A store whose every verb that a request uses is a span. It changes nothing of what it does."""
 
+from collections.abc import Callable, Sequence
+
+from worksgate.audit import AuditEvent
 from worksgate.oauth.model import Artifact
-from worksgate.store import A, R, Redemption, Store, Successors
+from worksgate.store import A, R, Redemption, RedemptionRecord, Store, Successors
 from worksgate.watching.sources import Span
 
 
 class TracedStore:
-    """A ``Store``."""
+    """A ``Store``; ``note_login`` says to which login the span of a request belongs."""
 
-    def __init__(self, store: Store, span: Span) -> None:
+    def __init__(self, store: Store, span: Span, note_login: Callable[[str], None]) -> None:
         self._store = store
         self._span = span
+        self._note_login = note_login
 
     @property
     def waiting(self) -> int:
@@ -20,9 +24,10 @@ class TracedStore:
     def unavailable(self) -> int:
         return self._store.unavailable
 
-    async def save(self, *artifacts: Artifact) -> None:
+    async def save(self, *artifacts: Artifact, records: Sequence[AuditEvent] = ()) -> None:
+        self._note(records)
         with self._span("store.save"):
-            await self._store.save(*artifacts)
+            await self._store.save(*artifacts, records=records)
 
     async def add(self, artifact: Artifact) -> bool:
         with self._span("store.add"):
@@ -36,23 +41,39 @@ class TracedStore:
         with self._span("store.held"):
             return await self._store.held(kind, subject_id)
 
-    async def take(self, kind: type[A], key: str) -> A | None:
+    async def take(
+        self, kind: type[A], key: str, *, records: Sequence[AuditEvent] = ()
+    ) -> A | None:
+        self._note(records)
         with self._span("store.take"):
-            return await self._store.take(kind, key)
+            return await self._store.take(kind, key, records=records)
 
     async def extend(self, kind: type[A], key: str, expires_at: float) -> bool:
         with self._span("store.extend"):
             return await self._store.extend(kind, key, expires_at)
 
     async def redeem(
-        self, kind: type[R], key: str, client_id: str, successors: Successors, now: float
+        self,
+        kind: type[R],
+        key: str,
+        client_id: str,
+        successors: Successors,
+        now: float,
+        record: RedemptionRecord | None = None,
     ) -> Redemption:
         with self._span("store.redeem"):
-            return await self._store.redeem(kind, key, client_id, successors, now)
+            redemption = await self._store.redeem(kind, key, client_id, successors, now, record)
+        if record is not None:
+            self._note(record.of(redemption, now))
+        return redemption
 
-    async def forget(self, subject_id: str) -> int:
+    async def forget(self, subject_id: str, *, records: Sequence[AuditEvent] = ()) -> int:
+        self._note(records)
         with self._span("store.forget"):
-            return await self._store.forget(subject_id)
+            return await self._store.forget(subject_id, records=records)
+
+    async def record(self, events: Sequence[AuditEvent]) -> None:
+        await self._store.record(events)
 
     async def bump(self, counter: str, window: float, now: float) -> int:
         with self._span("store.bump"):
@@ -78,3 +99,8 @@ class TracedStore:
 
     async def close(self) -> None:
         await self._store.close()
+
+    def _note(self, events: Sequence[AuditEvent]) -> None:
+        for event in events:
+            if event.login_id is not None:
+                self._note_login(event.login_id)

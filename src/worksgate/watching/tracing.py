@@ -10,7 +10,7 @@ exception. A caller's own trace is not gone on with, for it comes from outside t
 import asyncio
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar, Token
 from importlib.util import find_spec
@@ -71,7 +71,13 @@ class Tracing:
 
     def audit(self, audit: AuditLog) -> AuditLog:
         """The same audit log; spans learn from it which login they belong to."""
-        return _TracedAudit(audit)
+        return _TracedAudit(audit, self.note_login)
+
+    def note_login(self, login_id: str) -> None:
+        """The span that is under way belongs to this login."""
+        from opentelemetry import trace
+
+        trace.get_current_span().set_attribute("worksgate.login_id", login_id)
 
     def span(self, name: str) -> AbstractContextManager[object]:
         """Around something that is done for a request."""
@@ -147,15 +153,17 @@ class _TracedMeter(Meter):
 
 
 class _TracedAudit:
-    def __init__(self, audit: AuditLog) -> None:
+    def __init__(self, audit: AuditLog, note_login: Callable[[str], None]) -> None:
         self._audit = audit
+        self._note_login = note_login
 
     def record(self, event: AuditEvent) -> None:
-        from opentelemetry import trace
-
         if event.login_id is not None:
-            trace.get_current_span().set_attribute("worksgate.login_id", event.login_id)
+            self._note_login(event.login_id)
         self._audit.record(event)
+
+    async def room(self) -> None:
+        await self._audit.room()
 
     async def flush(self) -> None:
         await self._audit.flush()

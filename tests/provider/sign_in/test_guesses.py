@@ -95,6 +95,8 @@ class Audit:
     def record(self, event: AuditEvent) -> None:
         self.events.append(event)
 
+    async def room(self) -> None: ...
+
     async def flush(self) -> None: ...
 
 

@@ -237,13 +237,20 @@ class NoAppPasswords(AppPasswords):
 
 
 class Trail:
-    """An audit log that keeps what it is told."""
+    """An audit log that keeps what it is told, also by the store."""
+
+    is_away = False
 
     def __init__(self) -> None:
         self.events: list[AuditEvent] = []
 
     def record(self, event: AuditEvent) -> None:
         self.events.append(event)
+
+    async def keep(self, events: Sequence[AuditEvent]) -> None:
+        self.events += events
+
+    async def room(self) -> None: ...
 
     async def flush(self) -> None: ...
 
@@ -275,6 +282,7 @@ class World:
     self_service: SelfService = field(init=False)
 
     def __post_init__(self) -> None:
+        self.store.keeper = self.audit
         settings = Settings(
             public_url="https://sso.example.com", database_url="", passkeys=self.passkeys
         )
