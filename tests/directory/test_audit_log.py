@@ -20,10 +20,11 @@ import worksgate
 from worksgate.audit import AuditEvent, Event
 from worksgate.audit_rows import encoded, event_values
 from worksgate.directory import DirectoryUnavailable, schema
-from worksgate.directory.audit_log import AuditWriter, _members
+from worksgate.directory.audit_log import AT_ONCE, AuditWriter, _members
 from worksgate.directory.database import Directory, _insert_events
 from worksgate.directory.engine import open_engines
 from worksgate.directory.queries import AuditFilter
+from worksgate.store import StoreUnavailable
 
 ONLY_SQLITE = pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
 
@@ -150,7 +151,7 @@ async def test_i5_events_outlive_an_outage_of_the_database() -> None:
 async def test_what_is_too_much_is_dropped_counted_and_told() -> None:
     flaky = Flaky()
     flaky.away = True
-    writer = AuditWriter(flaky, lambda: NOW, interval=0.01, capacity=5)
+    writer = AuditWriter(flaky, lambda: NOW, interval=0.01, capacity=3, in_flight=2)
     with capture_logs() as lines:
         for event in _numbered(8):
             writer.record(event)
@@ -165,6 +166,97 @@ async def test_what_is_too_much_is_dropped_counted_and_told() -> None:
     lost = [line for line in lines if line["event"] == "audit.lost"]
     assert [(line["count"], line["total"]) for line in lost] == [(3, 3)]
     assert len([line for line in lines if line["event"] == "login.failed"]) == 8
+
+
+class SlowDisk(Flaky):
+    """Takes its time for each write, and notes the largest."""
+
+    async def record(self, events: Sequence[AuditEvent]) -> None:
+        await asyncio.sleep(0.01)
+        await super().record(events)
+
+
+async def test_r135_a_slow_disk_slows_callers_and_loses_no_record() -> None:
+    slow = SlowDisk()
+    writer = AuditWriter(slow, interval=0.2, capacity=1_000, in_flight=50, patience=60)
+    most = 0
+
+    async def caller() -> None:
+        nonlocal most
+        for event in _numbered(200):
+            await writer.room()
+            writer.record(event)
+            most = max(most, writer.waiting)
+            await asyncio.sleep(0)
+
+    began = time.monotonic()
+    await asyncio.gather(*(caller() for _ in range(50)))
+    assert time.monotonic() - began > 0.1, "ten thousand records are twenty writes"
+    await writer.flush()
+    assert len(slow.events) == 10_000
+    assert most <= 1_050
+    assert max(map(len, slow.batches)) <= AT_ONCE
+    assert writer.dropped == 0
+    await writer.close()
+
+
+async def test_r135_without_room_in_time_callers_are_refused_and_nothing_is_lost() -> None:
+    flaky = Flaky()
+    flaky.away = True
+    writer = AuditWriter(flaky, interval=0.01, capacity=3, patience=0.05)
+    for event in _numbered(3):
+        await writer.room()
+        writer.record(event)
+    with pytest.raises(StoreUnavailable):
+        await writer.room()
+    flaky.away = False
+    await flaky.has_written(3)
+    await writer.room()
+    assert writer.dropped == 0
+    await writer.close()
+
+
+async def test_r135_room_is_told_to_those_who_wait() -> None:
+    flaky = Flaky()
+    flaky.away = True
+    writer = AuditWriter(flaky, interval=0.01, capacity=1, patience=30)
+    writer.record(FAILED)
+    waiting = [asyncio.create_task(writer.room()) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    assert not any(task.done() for task in waiting)
+    flaky.away = False
+    async with asyncio.timeout(10):
+        await asyncio.gather(*waiting)
+    await writer.close()
+
+
+async def test_r134_what_is_kept_for_a_store_elsewhere_is_durable_before_the_answer() -> None:
+    slow = SlowDisk()
+    writer = AuditWriter(slow, interval=60)
+    await asyncio.gather(*(writer.keep([event]) for event in _numbered(100)))
+    assert len(slow.events) == 100
+    assert len(slow.batches) < 5, "those who wait share the next write"
+    slow.away = True
+    with pytest.raises(StoreUnavailable) as refusal:
+        await writer.keep([FAILED])
+    assert refusal.value.outcome_unknown
+    assert writer.is_away
+    slow.away = False
+    await writer.flush()
+    assert not writer.is_away
+    assert slow.events[100:] == [FAILED], "once, and not lost"
+    await writer.close()
+
+
+async def test_a_caller_that_gives_up_does_not_have_its_records_written_again() -> None:
+    slow = SlowDisk()
+    writer = AuditWriter(slow, interval=60)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.001):
+            await writer.keep([FAILED])
+    await writer.flush()
+    assert slow.events == [FAILED]
+    await writer.close()
 
 
 async def test_closing_writes_what_waits() -> None:

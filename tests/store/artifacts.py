@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Awaitable, Iterable, Sequence
 from typing import TypeVar
 
+from worksgate.audit import AuditEvent, Event
 from worksgate.oauth.model import (
     AccessToken,
     Artifact,
@@ -14,12 +15,19 @@ from worksgate.oauth.model import (
     Session,
     SpentTransaction,
 )
-from worksgate.store import Successors
+from worksgate.store import RedemptionRecord, Successors
 
 T = TypeVar("T")
 
 NOW = 1_800_000_000.0
 """The time of the tests: seconds since the epoch."""
+
+REDEEMED = RedemptionRecord(Event.CODE_REDEEMED, "203.0.113.9")
+
+
+def issued(name: str) -> AuditEvent:
+    """The record of a code that is saved."""
+    return AuditEvent(event=Event.CODE_ISSUED, at=NOW, login_id=f"login of {name}")
 
 
 def key_of(name: str) -> str:

@@ -13,7 +13,7 @@ import os
 import sys
 from contextlib import suppress
 
-from tests.store.artifacts import NOW, buys, code, key_of
+from tests.store.artifacts import NOW, REDEEMED, buys, code, issued, key_of
 from tests.store.opening import open_at
 
 from worksgate.oauth.model import AuthorizationCode
@@ -42,7 +42,7 @@ class Redeemer:
             number += CALLERS
 
     async def _one_of_ours(self, name: str, *, redeem: bool) -> None:
-        await self._store.save(code(name))
+        await self._store.save(code(name), records=[issued(name)])
         self._write("S", name)
         if redeem:
             await self._redeem("R", name)
@@ -50,7 +50,7 @@ class Redeemer:
     async def _redeem(self, letter: str, name: str) -> None:
         token = f"{name} by {self._name}"
         redemption = await self._store.redeem(
-            AuthorizationCode, key_of(name), "tenant", buys(token), NOW
+            AuthorizationCode, key_of(name), "tenant", buys(token), NOW, REDEEMED
         )
         if redemption.outcome is RedemptionOutcome.REDEEMED:
             self._write(letter, name, token)

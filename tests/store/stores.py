@@ -7,7 +7,7 @@ from tests.postgres_server import url_for
 from tests.valkey_server import address_for
 
 from worksgate.store import Store
-from worksgate.store.memory import MemoryStore
+from worksgate.store.memory import MemoryStore, RecordList
 from worksgate.store.postgres import PostgresStore
 from worksgate.store.sqlite import SqliteStore
 from worksgate.store.valkey import ValkeyStore
@@ -28,7 +28,7 @@ async def open_postgres(folder: Path) -> PostgresStore:
 
 
 async def open_valkey(folder: Path) -> ValkeyStore:
-    return await ValkeyStore.open(address_for(folder))
+    return await ValkeyStore.open(address_for(folder), keeper=RecordList())
 
 
 def database_in(folder: Path) -> Path:

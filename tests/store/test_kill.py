@@ -48,6 +48,11 @@ class Ledger:
     used: dict[str, bool] = field(default_factory=dict)
     """By digest, for every code in the database."""
     tokens: set[str] = field(default_factory=set)
+    issued: list[str] = field(default_factory=list)
+    """The login of each record of a code that was saved."""
+    redemptions: list[str] = field(default_factory=list)
+    """The login of each record of a redemption."""
+    logins_of_used: set[str] = field(default_factory=set)
     torn: int = 0
     """Codes of no competition that are used without a token, or the other way round."""
 
@@ -75,6 +80,12 @@ class Ledger:
             "AND grant_id NOT LIKE 'grant of shared%'",
         )
         self.torn = int(torn)
+        recorded = "SELECT login_id FROM audit WHERE event = '{}'"
+        self.issued = [login for (login,) in rows(folder, recorded.format("code.issued"))]
+        self.redemptions = [login for (login,) in rows(folder, recorded.format("code.redeemed"))]
+        self.logins_of_used = {
+            login for (login,) in rows(folder, "SELECT login_id FROM codes WHERE used = 1")
+        }
 
 
 def _sqlite_rows(folder: Path, sql: str) -> list[Any]:
@@ -195,6 +206,18 @@ def test_i2_every_acknowledged_code_is_in_the_database(ledger: Ledger) -> None:
 
 def test_r39_no_code_is_used_without_a_token_nor_the_other_way_round(ledger: Ledger) -> None:
     assert ledger.torn == 0
+
+
+def test_r134_every_used_code_has_its_record_and_every_record_its_code(ledger: Ledger) -> None:
+    assert len(ledger.redemptions) == len(set(ledger.redemptions)), "one each"
+    assert set(ledger.redemptions) == ledger.logins_of_used
+
+
+def test_r134_every_saved_code_has_its_record_and_every_record_its_code(ledger: Ledger) -> None:
+    assert len(ledger.issued) == len(set(ledger.issued)), "one each"
+    names = {key_of(login.removeprefix("login of ")) for login in ledger.issued}
+    theirs = {key_of(f"shared {number}") for number in range(SHARED)}
+    assert names == ledger.used.keys() - theirs
 
 
 def test_f01_unanswered_codes_are_not_more_than_the_requests_in_flight(ledger: Ledger) -> None:
