@@ -654,7 +654,7 @@ async def test_a_test_says_what_works(company: Slapd) -> None:
         (False, "in none of required_groups"),
         (True, f"id (entryUUID): {uuid}"),
         (True, "username: hanako, name: 山田 花子"),
-        (True, "External Key (employeeNumber): E-0042"),
+        (True, "external key (employeeNumber): E-0042"),
         (True, "LINE WORKS account (mail): hanako.yamada@example.jp"),
         (True, "e-mail address: Hanako.Yamada@example.jp"),
         (True, "groups: none"),

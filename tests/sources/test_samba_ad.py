@@ -369,7 +369,7 @@ async def test_a_test_shows_what_somebody_looks_like(company: DomainController) 
             (True, f"found CN={name},{PEOPLE}"),
             (True, f"id (objectGUID): {company.object_guid(dn)}"),
             (True, f"username: {name}, name: 山田 花子"),
-            (True, "External Key (employeeID): E-0042"),
+            (True, "external key (employeeID): E-0042"),
             (True, "e-mail address: none"),
             (True, f"groups: {group}"),
         ]

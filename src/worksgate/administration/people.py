@@ -4,7 +4,7 @@ What a change must end, such as a disabled person's sessions and tokens, ends ri
 commit (R-30).
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from worksgate.administration.base import AdministrationBase
 from worksgate.administration.errors import NotFound, Refused, found, refusals
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials import new_id
-from worksgate.directory import SUBJECT_PREFIX, Account
+from worksgate.directory import SUBJECT_PREFIX, Account, Conflict
 from worksgate.directory.account_rules import check_account, check_password, generated_password
 from worksgate.directory.factors import Enrolled
 from worksgate.directory.importing import (
@@ -20,7 +20,7 @@ from worksgate.directory.importing import (
     must_sign_in_again,
     with_former_owners,
 )
-from worksgate.directory.key_ownership import KEY_KINDS, KeyOwner
+from worksgate.directory.key_ownership import KEY_KINDS, KeyOwner, keys_of
 from worksgate.directory.people import RememberedPerson
 from worksgate.directory.transaction import Transaction
 from worksgate.oauth.model import Session
@@ -106,7 +106,21 @@ class PeopleAdministration(AdministrationBase):
 
     async def user(self, username: str) -> Account:
         """The person with this username in any spelling. Raises NotFound."""
-        return found(await self._directory.account_by_username(username), "person", username)
+        account = await self._directory.account_by_username(username)
+        return await self._found(account, username)
+
+    async def _found(self, account: Account | None, username: str) -> Account:
+        """The account. Raises NotFound, which says by which sources such a name has signed in."""
+        if account is not None:
+            return account
+        sources = sorted({each.source for each in await self._directory.people.named(username)})
+        if not sources:
+            return found(account, "person", username)
+        raise NotFound(
+            f"there is no person {username!r} in the built-in directory; somebody of this name "
+            f"has come by the source {' and the source '.join(sources)} (--source "
+            f"{sources[0]}, where the command has it)"
+        )
 
     async def subjects_with_a_factor(self) -> frozenset[str]:
         """The subjects of all who have a second factor, whatever source they are of."""
@@ -182,7 +196,7 @@ class PeopleAdministration(AdministrationBase):
         Raises NotFound.
         """
         async with self._directory.changing() as transaction:
-            account = found(await transaction.account(username), "person", username)
+            account = await self._found(await transaction.account(username), username)
             event = self._user_event(account, "removed")
             await transaction.remove_account(account, self._clock())
             await transaction.record(event)
@@ -195,7 +209,7 @@ class PeopleAdministration(AdministrationBase):
         They can sign in again. Raises NotFound.
         """
         async with self._directory.changing() as transaction:
-            account = found(await transaction.account(username), "person", username)
+            account = await self._found(await transaction.account(username), username)
             event = self._user_event(account, "signed out")
             await transaction.record(event)
         return await self._forget(account.person)
@@ -254,12 +268,39 @@ class PeopleAdministration(AdministrationBase):
         detail = f"{owner.key} released; {owner} {state} it"
         return self._event(Event.USER_CHANGED, detail, subject_id=owner.subject_id)
 
+    async def key_conflicts(self, people: Sequence[Person]) -> list[tuple[str, ...]]:
+        """For each of these people, which of their user keys are somebody else's, in words."""
+        keys = [key for person in people for key in keys_of(person)]
+        ownership = await self._directory.key_owners(keys)
+        found = []
+        for person in people:
+            refused = []
+            for key in keys_of(person):
+                try:
+                    ownership.check(key, person.subject_id)
+                except Conflict as conflict:
+                    refused.append(str(conflict).partition(" and would give ")[0])
+            found.append(tuple(refused))
+        return found
+
     # People of other sources, remembered from their last sign-in
 
     async def people(self, source: str | None = None) -> list[RememberedPerson]:
         """Those who have signed in by another source, or by this one; at most ten thousand."""
         everybody = await self._directory.people.listed()
         return [each for each in everybody if source in (None, each.source)]
+
+    async def person(self, name: str, source: str | None = None) -> RememberedPerson | None:
+        """Somebody who has come by another source, by this one if it is named, or None.
+
+        ``name`` is as for ``set_person_enabled``. Raises Refused where several have it.
+        """
+        named = await self._directory.people.named(name)
+        matching = [each for each in named if source in (None, each.source)]
+        if len(matching) > 1:
+            subjects = ", ".join(each.person.subject_id for each in matching)
+            raise Refused(f"several people have this name; give one of {subjects}")
+        return matching[0] if matching else None
 
     async def set_person_enabled(self, name: str, source: str, *, enabled: bool) -> Person:
         """Let a person of another source in no more, or again, whatever the source says.
@@ -289,7 +330,7 @@ class PeopleAdministration(AdministrationBase):
         reuse_retired_keys: bool = False,
     ) -> Account:
         async with self._directory.changing() as transaction:
-            before = found(await transaction.account(username), "person", username)
+            before = await self._found(await transaction.account(username), username)
             with refusals():
                 after = check_account(change(before))
             if after != before:
@@ -307,15 +348,10 @@ class PeopleAdministration(AdministrationBase):
         """A person of the built-in directory, or of the source that is named."""
         if source in (None, BUILT_IN):
             return (await self.user(name)).person
-        matching = [
-            each for each in await self._directory.people.named(name) if each.source == source
-        ]
-        if len(matching) > 1:
-            subjects = ", ".join(each.person.subject_id for each in matching)
-            raise Refused(f"several people have this name; give one of {subjects}")
-        if not matching:
+        remembered = await self.person(name, source)
+        if remembered is None:
             raise NotFound(f"nobody called {name} has signed in by {source}")
-        return matching[0].person
+        return remembered.person
 
     async def _hashed(self, password: str, account: Account) -> str:
         with refusals():

@@ -79,6 +79,12 @@ def csv_line(cells: Iterable[str]) -> str:
     return out.getvalue()
 
 
+def table_as_csv(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> bytes:
+    """A CSV file in UTF-8, none of its cells a formula."""
+    lines = [list(columns), *(map(_cell, row) for row in rows)]
+    return "".join(map(csv_line, lines)).encode()
+
+
 def save_privately(file: Path, data: bytes) -> None:
     """Write a file whole or not at all, readable by its owner alone."""
     with naming(file), NamedTemporaryFile("wb", dir=file.parent, delete=False) as new:

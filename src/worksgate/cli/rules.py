@@ -105,8 +105,8 @@ def explain_rules(
 ) -> None:
     """Say what a client's rules make of a sign-in, and why.
 
-    Nobody is signed in. The person's groups are those of the built-in directory; of anybody else,
-    they are told by --group.
+    Nobody is signed in. The person's groups are those of the built-in directory or, with --source,
+    of their last sign-in; --group names others.
     """
     found, known = administer(
         read_installation(config),
@@ -133,7 +133,8 @@ async def _look_up(
     """The client, and the person's groups as far as they are known here. Raises NotFound."""
     found = await administration.client(client)
     if source != "directory":
-        return found, ()
+        person = await administration.person(username, source)
+        return found, () if person is None else person.person.groups
     return found, (await administration.user(username)).groups
 
 

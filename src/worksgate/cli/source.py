@@ -8,11 +8,19 @@ from typing import Any
 import click
 
 from worksgate.cli.asking import present_password
-from worksgate.cli.options import CommandGroup, config_option, json_option, password_option
-from worksgate.cli.printing import as_document, print_json, print_table
+from worksgate.cli.options import (
+    CommandGroup,
+    config_option,
+    force_option,
+    json_option,
+    password_option,
+)
+from worksgate.cli.printing import as_document, counted, note, print_json, print_table
 from worksgate.cli.refusals import Refusal
 from worksgate.cli.running import quietly, read_installation, read_settings
 from worksgate.source_settings import DirectorySettings, OidcSettings, SourceSettings
+
+_STANDARD_OUTPUT = Path("-")
 
 
 @click.group("source", cls=CommandGroup)
@@ -71,6 +79,67 @@ def test(
     if as_json:
         print_findings_as_json(findings)
     sys.exit(int(has_failed(findings)))
+
+
+@app.command("people")
+@click.argument("name")
+@click.option(
+    "--csv",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write them as CSV to this file, readable by you alone; - is standard output.",
+)
+@force_option
+@config_option
+@json_option
+def list_people(
+    *, name: str, file: Path | None, force: bool, config: Path | None, as_json: bool
+) -> None:
+    """List a source's people, and what is wrong with their keys.
+
+    Nobody signs in. An LDAP directory is asked for everybody, by its service account; of an OpenID
+    provider, those are listed who have signed in by it.
+    """
+    from worksgate.cli.people_file import save_privately, table_as_csv
+    from worksgate.cli.user_printing import source_person_document
+    from worksgate.doctor.source_check import CannotBeAsked, source_of
+    from worksgate.doctor.source_people import people_of_source
+    from worksgate.sources import SourceUnavailable
+
+    settings = read_installation(config)
+    if file is not None and file != _STANDARD_OUTPUT and file.exists() and not force:
+        raise Refusal(f"{file} exists; --force replaces it")
+    try:
+        people = quietly(people_of_source(settings, source_of(settings, name)))
+    except (CannotBeAsked, SourceUnavailable) as error:
+        raise Refusal(str(error)) from None
+    if as_json:
+        print_json([source_person_document(each) for each in people])
+        return
+    rows = [
+        (
+            each.person.username,
+            each.person.name or None,
+            each.person.external_key,
+            each.person.works_account,
+            "; ".join(each.problems) or None,
+        )
+        for each in people
+    ]
+    if file is not None:
+        columns = ("username", "name", "external_key", "works_account", "problems")
+        data = table_as_csv(columns, rows)
+        if file == _STANDARD_OUTPUT:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        else:
+            save_privately(file, data)
+    elif rows:
+        columns = ("Username", "Name", "External key", "LINE WORKS account", "Problems")
+        print_table(columns, rows, whole=("Username",))
+    bad = sum(bool(each.problems) for each in people)
+    note(f"{counted(len(people), 'person', 'people')}; something is wrong with {bad} of them.")
 
 
 def _password(source: SourceSettings, username: str | None, *, from_stdin: bool) -> str | None:

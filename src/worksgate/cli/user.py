@@ -18,13 +18,26 @@ from worksgate.cli.options import (
     yes_option,
 )
 from worksgate.cli.printing import counted, iso, note, print_json, print_line
-from worksgate.cli.running import administer, all_users, read_installation
+from worksgate.cli.refusals import Refusal
+from worksgate.cli.running import administer, all_users, quietly, read_installation
 from worksgate.cli.user_csv import export, import_users
-from worksgate.cli.user_printing import print_account, print_accounts, print_new, print_people
+from worksgate.cli.user_printing import (
+    print_account,
+    print_accounts,
+    print_new,
+    print_people,
+    print_remembered,
+    print_source_person,
+)
 from worksgate.directory import Account
+from worksgate.source_settings.common import BUILT_IN
 
 if TYPE_CHECKING:
     from worksgate.administration import Administration, Holdings
+    from worksgate.directory.people import RememberedPerson
+    from worksgate.settings import Settings
+
+    Remembered = tuple[RememberedPerson, Holdings, tuple[str, ...]]
 
 name_option = click.option("--name", metavar="NAME", help="How they are called.")
 external_key_option = click.option(
@@ -136,17 +149,64 @@ def list_users(*, source: str | None, config: Path | None, as_json: bool) -> Non
 
 @app.command("show")
 @click.argument("username")
+@source_option
 @config_option
 @json_option
-def show(*, username: str, config: Path | None, as_json: bool) -> None:
-    """Show a person, what they sign in with and their sessions."""
+def show(*, username: str, source: str | None, config: Path | None, as_json: bool) -> None:
+    """Show a person, what they sign in with and their sessions.
 
-    async def find(administration: "Administration") -> tuple[Account, "Holdings"]:
-        account = await administration.user(username)
-        return account, await administration.holdings(account.person)
+    Without --source, the built-in directory is looked in first, then those who have come by other
+    sources. With it, an LDAP directory is asked about people who have never signed in.
+    """
+    settings = read_installation(config)
 
-    account, holdings = administer(read_installation(config), find)
-    print_account(account, holdings, as_json=as_json)
+    async def find(
+        administration: "Administration",
+    ) -> "tuple[Account, Holdings] | Remembered | None":
+        if source in (None, BUILT_IN):
+            remembered = None
+            try:
+                account = await administration.user(username)
+            except NotFound:
+                if source == BUILT_IN:
+                    raise
+                remembered = await administration.person(username)
+                if remembered is None:
+                    raise
+            else:
+                return account, await administration.holdings(account.person)
+        else:
+            remembered = await administration.person(username, source)
+        if remembered is None:
+            return None
+        conflicts = await administration.key_conflicts([remembered.person])
+        return remembered, await administration.holdings(remembered.person), conflicts[0]
+
+    from worksgate.administration import NotFound
+
+    match administer(settings, find):
+        case Account() as account, holdings:
+            print_account(account, holdings, as_json=as_json)
+        case (remembered, holdings, conflicts):
+            print_remembered(remembered, holdings, conflicts, as_json=as_json)
+        case None:
+            _show_of_source(settings, source or "", username, as_json=as_json)
+
+
+def _show_of_source(settings: "Settings", name: str, username: str, *, as_json: bool) -> None:
+    """Somebody who has never come by a source, as it says when it is asked."""
+    from worksgate.doctor.source_check import CannotBeAsked, source_of
+    from worksgate.doctor.source_people import person_in_source
+    from worksgate.sources import SourceUnavailable
+
+    try:
+        source = source_of(settings, name)
+        seen = quietly(person_in_source(settings, source, username))
+    except (CannotBeAsked, SourceUnavailable) as error:
+        raise Refusal(f"nobody called {username} has signed in by {name}; {error}") from None
+    if seen is None:
+        raise Refusal(f"nobody called {username} is in {name}")
+    print_source_person(seen, name, as_json=as_json)
 
 
 @app.command("set")

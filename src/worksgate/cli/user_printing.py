@@ -18,6 +18,8 @@ from worksgate.directory import Account
 if TYPE_CHECKING:
     from worksgate.administration import Holdings, NewUser
     from worksgate.directory.people import RememberedPerson
+    from worksgate.doctor.source_people import SourcePerson
+    from worksgate.sources import Person
 
 PEOPLE_COLUMNS = (
     "Username",
@@ -104,6 +106,63 @@ def print_account(account: Account, holdings: "Holdings | None" = None, *, as_js
         "ID": account.id,
     }
     print_facts({label: value or "-" for label, value in shown.items()})
+
+
+def print_remembered(
+    remembered: "RememberedPerson",
+    holdings: "Holdings",
+    conflicts: Sequence[str],
+    *,
+    as_json: bool,
+) -> None:
+    """What is known of somebody who has come by another source."""
+    if as_json:
+        document = _person_document(remembered)
+        print_json({**document, "problems": list(conflicts), **_holdings_document(holdings)})
+        return
+    print_line(f"{remembered.person.username}, of the source {remembered.source}")
+    shown = {
+        **_person_facts(remembered.person),
+        "Enabled": "yes" if remembered.enabled else "no",
+        "Problems": "; ".join(conflicts) or None,
+        **_holdings_facts(holdings),
+        "First seen": iso(remembered.first_login_at),
+        "Last seen": iso(remembered.vouched_at),
+        "Last sign-in": iso(remembered.last_login_at),
+        "ID": remembered.person.subject_id,
+    }
+    print_facts({label: value or "-" for label, value in shown.items()})
+
+
+def print_source_person(seen: "SourcePerson", source: str, *, as_json: bool) -> None:
+    """What a source says of somebody who has never signed in by it."""
+    if as_json:
+        print_json({**source_person_document(seen), "source": source})
+        return
+    print_line(f"{seen.person.username}, of the source {source}; they have not signed in yet")
+    shown = {
+        **_person_facts(seen.person),
+        "Problems": "; ".join(seen.problems) or None,
+        "ID": seen.person.subject_id,
+    }
+    print_facts({label: value or "-" for label, value in shown.items()})
+
+
+def source_person_document(seen: "SourcePerson") -> dict[str, Any]:
+    """Somebody of a source, for scripts."""
+    person = as_document(seen.person, hidden=("revision", "must_change_password"))
+    return {**person, "problems": list(seen.problems)}
+
+
+def _person_facts(person: "Person") -> dict[str, str | None]:
+    """What LINE WORKS and the rules would go by."""
+    return {
+        "Name": person.name or None,
+        "External key": person.external_key,
+        "LINE WORKS account": person.works_account,
+        "E-mail address": person.email,
+        "Groups": ", ".join(person.groups) or None,
+    }
 
 
 def _person_row(remembered: "RememberedPerson") -> tuple[object, ...]:

@@ -44,6 +44,9 @@ _BY_FAULT: Mapping[SourceFault, str] = {
     SourceFault.ATTRIBUTE_MISSING: (
         "give the person that attribute, or name another one in the settings"
     ),
+    SourceFault.ATTRIBUTE_UNUSABLE: (
+        "correct the value in the directory, or name another attribute in the settings"
+    ),
 }
 
 _BY_WORDS = (

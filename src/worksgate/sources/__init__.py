@@ -10,7 +10,7 @@ OpenID Connect (``oidc``).
 password.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
@@ -36,6 +36,8 @@ class SourceFault(StrEnum):
     PERSON_NOT_IN_GROUP = "person_not_in_group"
     ACCOUNT_UNUSABLE = "account_unusable"
     ATTRIBUTE_MISSING = "attribute_missing"
+    ATTRIBUTE_UNUSABLE = "attribute_unusable"
+    """It has a value, and LINE WORKS would not accept that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,31 @@ async def verify(
     if isinstance(source, IdentifiesFirst):
         return await source.verify(identified, password, admitted=admitted)
     return await source.authenticate(identified.username, password) if admitted else None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPerson:
+    """Somebody in a source as an administrator sees them; nobody has signed in.
+
+    ``problems`` are sentences, without a full stop: why they could not sign in, and what is wrong
+    with their user keys.
+    """
+
+    person: Person
+    problems: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class ListsPeople(Protocol):
+    """A source that can be asked about people without their passwords."""
+
+    def people(self) -> AsyncIterator[Sequence[ListedPerson]]:
+        """All people of the source, a page at a time. Raises SourceUnavailable."""
+        ...
+
+    async def look_up(self, username: str) -> ListedPerson | None:
+        """The person who would sign in by this name, or None. Raises SourceUnavailable."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import time
 import unicodedata
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -25,7 +25,7 @@ from worksgate.bounded_pool import BoundedPool, PoolFull
 from worksgate.credentials import normalise_password
 from worksgate.source_settings.common import common_problems
 from worksgate.source_settings.ldap import LdapSettings
-from worksgate.sources import Identified, Person, SourceFinding, SourceUnavailable
+from worksgate.sources import Identified, ListedPerson, Person, SourceFinding, SourceUnavailable
 from worksgate.sources.circuit import Circuit
 from worksgate.usernames import username_key
 
@@ -150,6 +150,42 @@ class LdapSource:
             return await self._pool.run(partial(self._lookup.examine, name, _EXAMINATION_TIME))
         except PoolFull:
             return [SourceFinding(works=False, text="too many calls are waiting")]
+
+    async def people(self) -> AsyncIterator[Sequence[ListedPerson]]:
+        """All people of the directory, a page at a time, for an administrator.
+
+        Neither the circuit nor the time limit of sign-ins counts. Raises SourceUnavailable.
+        """
+        self._require_service_account()
+        pages = self._lookup.people(_EXAMINATION_TIME)
+        try:
+            while (page := await self._in_turn(lambda: next(pages, None))) is not None:
+                yield page
+        finally:
+            await self._in_turn(pages.close)
+
+    async def look_up(self, username: str) -> ListedPerson | None:
+        """The person who would sign in by this name, or None, for an administrator."""
+        self._require_service_account()
+        question = partial(self._lookup.look_up, _tidy(username), _EXAMINATION_TIME)
+        return await self._in_turn(question)
+
+    def _require_service_account(self) -> None:
+        if not self._settings.bind_dn:
+            raise SourceUnavailable(
+                f"{self.name} has no service account (bind_dn): it shows people only as they "
+                "sign in"
+            )
+
+    async def _in_turn(self, question: Callable[[], R]) -> R:
+        from worksgate.sources.ldap_connection import Down
+
+        try:
+            return await self._pool.run(question)
+        except PoolFull:
+            raise SourceUnavailable(f"{self.name} has too many calls waiting") from None
+        except Down as error:
+            raise SourceUnavailable(f"{self.name}: {error}") from None
 
     def close(self) -> None:
         """Take no more calls; a call that runs is not waited for, and ends by its time limit."""

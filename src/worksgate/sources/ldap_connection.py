@@ -12,8 +12,9 @@ import math
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Self
 
 import ldap3  # type: ignore[import-untyped]  # ldap3 has no types
@@ -33,6 +34,7 @@ invalidCredentials, insufficientAccessRights and unwillingToPerform: a no to thi
 _ENCRYPTION_REQUIRED = frozenset((8, 13))
 """strongerAuthRequired, as Active Directory says it, and confidentialityRequired."""
 _PASSWORD_POLICY = "1.3.6.1.4.1.42.2.27.8.5.1"
+_PAGED_RESULTS = "1.2.840.113556.1.4.319"
 _POLICY_ERROR_TAG = 0x81
 
 
@@ -206,6 +208,41 @@ class LdapConnection:
             raise Down(f"the search failed: {result['description']}", fault)
         return found
 
+    def pages(
+        self, base: str, condition: str, attributes: Sequence[str], *, size: int, seconds: float
+    ) -> Iterator[list[Entry]]:
+        """All entries below a base that meet a filter (RFC 2696); each page has so many seconds.
+
+        Raises Down, also where the server shows no more than so many.
+        """
+        cookie: bytes | None = None
+        while cookie != b"":
+            self.renew(Budget(seconds))
+            question = partial(
+                self._connection.search,
+                base,
+                condition,
+                ldap3.SUBTREE,
+                dereference_aliases=ldap3.DEREF_NEVER,
+                attributes=list(attributes),
+                time_limit=math.ceil(seconds),
+                paged_size=size,
+                paged_cookie=cookie,
+            )
+            self._asked(question)
+            result = self._result("searchResDone")
+            found = [_entry(each) for each in self._connection.response or () if _is_entry(each)]
+            if result["result"] == _SIZE_LIMIT_EXCEEDED:
+                raise Down(
+                    "the server does not list them all: raise its size limit for the service "
+                    "account"
+                )
+            if result["result"] != SUCCESS:
+                fault = _FAULTS.get(result["result"])
+                raise Down(f"the search failed: {result['description']}", fault)
+            yield found
+            cookie = _next_page(result.get("controls") or {})
+
     def close(self) -> None:
         """Close the connection without a word: the server sees that it has ended."""
         self._connection.strategy.close()
@@ -357,6 +394,12 @@ def _policy_error(controls: Mapping[str, Any]) -> int | None:
     if len(value) >= 5 and value[-3:-1] == bytes((_POLICY_ERROR_TAG, 1)):
         return int(value[-1])
     return None
+
+
+def _next_page(controls: Mapping[str, Any]) -> bytes:
+    """What the next page is asked for with; empty where there is none."""
+    cookie = (controls.get(_PAGED_RESULTS, {}).get("value") or {}).get("cookie")
+    return bytes(cookie or b"")
 
 
 def _is_entry(response: Mapping[str, Any]) -> bool:

@@ -14,20 +14,17 @@ from worksgate.sources.ldap_connection import (
 )
 from worksgate.sources.ldap_groups import NO_ATTRIBUTES, groups_of, is_in_required_group
 from worksgate.sources.ldap_people import (
+    STATES,
     AccountStatus,
+    MappedKey,
     id_of,
+    keys_of,
     person_of,
     spellings,
     status_of_entry,
     user_condition,
 )
 from worksgate.sources.ldap_servers import ServiceAccount
-
-_STATES = {
-    AccountStatus.DISABLED: "disabled or expired",
-    AccountStatus.LOCKED: "locked after wrong passwords",
-    AccountStatus.MUST_CHANGE: "in need of a new password",
-}
 
 
 class Examination:
@@ -94,7 +91,7 @@ class Examination:
         yield _works(f"found {entry.dn}")
         status = status_of_entry(entry, settings, self._now)
         if status is not AccountStatus.WELCOME:
-            yield _fails(f"the account is {_STATES[status]}", SourceFault.ACCOUNT_UNUSABLE)
+            yield _fails(f"the account is {STATES[status]}", SourceFault.ACCOUNT_UNUSABLE)
         try:
             groups = groups_of(service, entry, settings)
         except PersonDisabled:
@@ -125,15 +122,16 @@ def _values(
     yield _attribute("id", settings.id_attribute_used, subject, "none")
     person = person_of(entry, subject or "", groups, settings, username)
     yield _works(f"username: {person.username}, name: {person.name}")
-    keys = (
-        ("External Key", person.external_key, settings.external_key_attribute),
-        ("LINE WORKS account", person.works_account, settings.works_account_attribute),
-    )
-    for label, value, attribute in keys:
-        if attribute:
-            yield _attribute(label, attribute, value, "none that can be used")
+    yield from (_key(each) for each in keys_of(entry, settings) if each.attribute)
     yield _works(f"e-mail address: {person.email or 'none'}")
     yield _works(f"groups: {'; '.join(person.groups) or 'none'}")
+
+
+def _key(key: MappedKey) -> SourceFinding:
+    if key.problem is None:
+        return _attribute(key.kind, key.attribute, key.value, "none")
+    text = f"{key.kind} ({key.attribute}): {key.raw} cannot be used: {key.problem}"
+    return _fails(text, SourceFault.ATTRIBUTE_UNUSABLE)
 
 
 def _works(text: str) -> SourceFinding:

@@ -6,15 +6,22 @@ name, looks up their own entry, and binds again as exactly that entry.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import structlog
 
 from worksgate.source_settings.ldap import LdapSettings, Server
-from worksgate.sources import PasswordExpired, Person, PersonDisabled, SourceFinding
+from worksgate.sources import (
+    ListedPerson,
+    PasswordExpired,
+    Person,
+    PersonDisabled,
+    SourceFinding,
+)
 from worksgate.sources.ldap_connection import Budget, Entry, LdapConnection, Terms, TooMany
 from worksgate.sources.ldap_examination import Examination
 from worksgate.sources.ldap_groups import groups_of, is_in_required_group
+from worksgate.sources.ldap_listing import Listing
 from worksgate.sources.ldap_people import (
     AccountStatus,
     answers_to,
@@ -27,6 +34,7 @@ from worksgate.sources.ldap_people import (
     status_of_bind,
     status_of_entry,
     user_condition,
+    warn_of_unusable_keys,
 )
 from worksgate.sources.ldap_servers import Servers, ServiceAccount
 
@@ -48,6 +56,7 @@ class LdapLookup:
         self._servers = Servers(settings)
         self._service = ServiceAccount(settings, terms)
         self._attributes = attributes_of(settings)
+        self._listing = Listing(settings, self._servers, self._service, clock)
 
     def bind_name(self, username: str) -> str:
         """The name that a direct bind makes of a username."""
@@ -104,6 +113,21 @@ class LdapLookup:
             budget,
             lambda server, part: self._service.work(
                 server, part, lambda service: self._found(service, condition)
+            ),
+        )
+
+    def people(self, seconds: float) -> Generator[list[ListedPerson], None, None]:
+        """All people, a page at a time; each page has so many seconds. Needs a service account."""
+        return self._listing.everybody(seconds)
+
+    def look_up(self, username: str, seconds: float) -> ListedPerson | None:
+        """The person of a name, whether they may sign in or not. Needs a service account."""
+        return self._servers.try_each(
+            Budget(seconds),
+            lambda server, part: self._service.work(
+                server,
+                part,
+                lambda service: self._listing.of_name(service, self._entry(service, username)),
             ),
         )
 
@@ -213,6 +237,7 @@ class LdapLookup:
         if subject is None:
             _log.error("ldap.no_id", source=settings.name, attribute=settings.id_attribute_used)
             raise PersonDisabled
+        warn_of_unusable_keys(entry, settings)
         return person_of(entry, subject, groups, settings, typed)
 
 

@@ -7,6 +7,7 @@ import enum
 import re
 import uuid
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import structlog
 from ldap3.core.exceptions import LDAPInvalidDnError  # type: ignore[import-untyped]  # ldap3 has no types
@@ -52,6 +53,28 @@ class AccountStatus(enum.Enum):
     DISABLED = enum.auto()
     LOCKED = enum.auto()
     MUST_CHANGE = enum.auto()
+
+
+STATES = {
+    AccountStatus.DISABLED: "disabled or expired",
+    AccountStatus.LOCKED: "locked after wrong passwords",
+    AccountStatus.MUST_CHANGE: "in need of a new password",
+}
+"""What an account is said to be that may not be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class MappedKey:
+    """What an entry has for a user key: ``raw``, as it stands there, and ``value``, if it is one.
+
+    ``problem`` says why LINE WORKS would not accept what stands there.
+    """
+
+    kind: str
+    attribute: str
+    raw: str | None
+    value: str | None
+    problem: str | None = None
 
 
 _SUB_CODES = {
@@ -161,27 +184,48 @@ def person_of(
     """The person of an entry; ``typed`` is their username where the entry has none."""
     username = entry.text(settings.username_attribute_used) or typed
     names = (entry.text(attribute) for attribute in settings.name_attributes)
-    account = _mapped(entry, settings.works_account_attribute)
+    external_key, works_account = keys_of(entry, settings)
     return Person(
         subject_id=f"{settings.name}:{subject}",
         username=username,
         name=next((name for name in names if name), username),
-        external_key=_usable(
-            settings,
-            settings.external_key_attribute,
-            _mapped(entry, settings.external_key_attribute),
-            check_external_key,
-        ),
-        works_account=_usable(
-            settings,
-            settings.works_account_attribute,
-            account and account.lower(),  # LINE WORKS knows no upper case here, directories do
-            check_works_account,
-        ),
+        external_key=external_key.value,
+        works_account=works_account.value,
         revision=entry.text("pwdLastSet" if settings.active_directory else "pwdChangedTime"),
         email=_mapped(entry, settings.email_attribute),
         groups=tuple(_group_names(groups, settings)),
     )
+
+
+def keys_of(entry: Entry, settings: LdapSettings) -> tuple[MappedKey, MappedKey]:
+    """The external key and the LINE WORKS account of an entry."""
+    account = _mapped(entry, settings.works_account_attribute)
+    return (
+        _usable(
+            "external key",
+            settings.external_key_attribute,
+            _mapped(entry, settings.external_key_attribute),
+            check_external_key,
+        ),
+        _usable(
+            "LINE WORKS account",
+            settings.works_account_attribute,
+            account and account.lower(),  # LINE WORKS knows no upper case here, directories do
+            check_works_account,
+        ),
+    )
+
+
+def warn_of_unusable_keys(entry: Entry, settings: LdapSettings) -> None:
+    """Say in the log which attribute of somebody who signs in holds what is no user key."""
+    for key in keys_of(entry, settings):
+        if key.problem is not None:
+            _log.warning(
+                "ldap.unusable_key",
+                source=settings.name,
+                attribute=key.attribute,
+                detail=key.problem,
+            )
 
 
 def answers_to(entry: Entry, settings: LdapSettings, typed: Sequence[str]) -> bool:
@@ -207,6 +251,11 @@ def user_condition(settings: LdapSettings, username: str, bind_name: str) -> str
     )
 
 
+def everybody_condition(settings: LdapSettings) -> str:
+    """The filter for all whom ``user_filter`` could find by some name."""
+    return filled(settings.user_filter_used, username="*", bind_name="*")
+
+
 def id_condition(settings: LdapSettings, subject: str) -> str | None:
     """The filter for an id, together with what else ``user_filter`` demands; None for no id."""
     attribute = settings.id_attribute_used
@@ -217,8 +266,7 @@ def id_condition(settings: LdapSettings, subject: str) -> str | None:
             value = "".join(f"\\{octet:02x}" for octet in uuid.UUID(subject).bytes_le)
         except ValueError:
             return None
-    others = filled(settings.user_filter_used, username="*", bind_name="*")
-    return f"(&{others}({attribute}={value}))"
+    return f"(&{everybody_condition(settings)}({attribute}={value}))"
 
 
 def group_condition(settings: LdapSettings, members: Iterable[str]) -> str:
@@ -295,19 +343,13 @@ def _unescaped(value: str) -> str:
     return _ESCAPE.sub(plain, value)
 
 
-def _usable(
-    settings: LdapSettings, attribute: str, value: str | None, check: Callable[[str], str]
-) -> str | None:
-    """The value if LINE WORKS accepts it; the log says which attribute holds another."""
-    if value is None:
-        return None
+def _usable(kind: str, attribute: str, raw: str | None, check: Callable[[str], str]) -> MappedKey:
+    if raw is None:
+        return MappedKey(kind, attribute, None, None)
     try:
-        return check(value)
+        return MappedKey(kind, attribute, raw, check(raw))
     except ValueError as error:
-        _log.warning(
-            "ldap.unusable_key", source=settings.name, attribute=attribute, detail=str(error)
-        )
-        return None
+        return MappedKey(kind, attribute, raw, None, str(error))
 
 
 def _mapped(entry: Entry, attribute: str) -> str | None:

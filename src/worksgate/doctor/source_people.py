@@ -1,0 +1,174 @@
+"""The people of a source as LINE WORKS would know them, and what stands in their way.
+
+An LDAP directory is asked by its service account, whether they have signed in or not; so is the
+built-in directory. People of an OpenID provider are those who have signed in by it.
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from worksgate.directory.key_ownership import KEY_KINDS, UserKey, keys_of
+from worksgate.doctor.source_check import CannotBeAsked
+from worksgate.oauth.model import UserKey as KindOfKey
+from worksgate.settings import Settings
+from worksgate.source_settings import DirectorySettings, OidcSettings, SourceSettings
+from worksgate.sources import ListedPerson, ListsPeople, Person
+
+if TYPE_CHECKING:
+    from worksgate.administration import Administration
+
+_PAGE = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcePerson:
+    """Somebody of a source. ``problems`` are sentences; without any, LINE WORKS knows them."""
+
+    person: Person
+    problems: tuple[str, ...] = ()
+
+
+async def people_of_source(settings: Settings, source: SourceSettings) -> list[SourcePerson]:
+    """All people of a source. Raises CannotBeAsked or SourceUnavailable."""
+    from worksgate.bootstrap import open_administration
+
+    found: list[SourcePerson] = []
+    async with AsyncExitStack() as stack:
+        administration = await stack.enter_async_context(open_administration(settings))
+        view = await _View.of(administration, source.name)
+        async for page in _pages(administration, source, stack):
+            found += await view.seen(page)
+    return found if settings.allow_similar_keys else _with_twins(found)
+
+
+async def person_in_source(
+    settings: Settings, source: SourceSettings, username: str
+) -> SourcePerson | None:
+    """The person who would sign in by a name, where the source can be asked without a password.
+
+    Raises CannotBeAsked or SourceUnavailable.
+    """
+    from worksgate.bootstrap import open_administration
+
+    async with AsyncExitStack() as stack:
+        listed = await _listing(source, stack).look_up(username)
+        if listed is None:
+            return None
+        administration = await stack.enter_async_context(open_administration(settings))
+        view = await _View.of(administration, source.name)
+        (seen,) = await view.seen([listed])
+        return seen
+
+
+class _View:
+    """What this installation knows of people: their keys, and who is disabled here."""
+
+    def __init__(
+        self,
+        administration: "Administration",
+        kinds: Collection[str],
+        disabled: Collection[str],
+    ) -> None:
+        self._administration = administration
+        self._kinds = kinds
+        self._disabled = disabled
+
+    @classmethod
+    async def of(cls, administration: "Administration", source: str) -> "_View":
+        clients = [client for client in await administration.clients() if client.enabled]
+        kinds = {
+            "external_key" if client.user_key is KindOfKey.EXTERNAL_KEY else "works_account"
+            for client in clients
+        }
+        people = await administration.people(source)
+        disabled = {each.person.subject_id for each in people if not each.enabled}
+        return cls(administration, kinds, disabled)
+
+    async def seen(self, page: Sequence[ListedPerson]) -> list[SourcePerson]:
+        """The people with all that stands in their way."""
+        taken = await self._administration.key_conflicts([each.person for each in page])
+        return [
+            SourcePerson(
+                person=each.person,
+                problems=(*each.problems, *self._missing(each), *conflicts, *self._out(each)),
+            )
+            for each, conflicts in zip(page, taken, strict=True)
+        ]
+
+    def _missing(self, listed: ListedPerson) -> Iterable[str]:
+        has = {key.kind for key in keys_of(listed.person)}
+        for kind in sorted(self._kinds or ({"external_key"} if not has else set())):
+            told = KEY_KINDS[kind]
+            if kind not in has and not any(f"the {told} " in each for each in listed.problems):
+                yield f"there is no {told}"
+
+    def _out(self, listed: ListedPerson) -> Iterable[str]:
+        if listed.person.subject_id in self._disabled:
+            yield "disabled here"
+
+
+async def _pages(
+    administration: "Administration", source: SourceSettings, stack: AsyncExitStack
+) -> AsyncIterator[Sequence[ListedPerson]]:
+    if isinstance(source, DirectorySettings):
+        async for page in _accounts(administration):
+            yield page
+    elif isinstance(source, OidcSettings):
+        people = await administration.people(source.name)
+        for start in range(0, len(people), _PAGE):
+            yield [ListedPerson(each.person) for each in people[start : start + _PAGE]]
+    else:
+        async for page in _listing(source, stack).people():
+            yield page
+
+
+async def _accounts(administration: "Administration") -> AsyncIterator[Sequence[ListedPerson]]:
+    page: list[ListedPerson] = []
+    async for account in administration.users():
+        problems = () if account.enabled else ("the account is disabled",)
+        page.append(ListedPerson(account.person, problems))
+        if len(page) == _PAGE:
+            yield page
+            page = []
+    yield page
+
+
+def _listing(source: SourceSettings, stack: AsyncExitStack) -> ListsPeople:
+    """The source as one that lists people. Raises CannotBeAsked."""
+    from worksgate.bootstrap import open_password_source
+
+    if isinstance(source, OidcSettings):
+        raise CannotBeAsked(f"{source.name} shows people only when they sign in there")
+    try:
+        opened = open_password_source(source, stack)
+    except ValueError as problem:
+        raise CannotBeAsked(str(problem)) from None
+    if not isinstance(opened, ListsPeople):
+        raise CannotBeAsked(
+            f"{source.name} can only be asked with a password; who has signed in by it, "
+            f"worksgate user list --source {source.name} tells"
+        )
+    return opened
+
+
+def _with_twins(people: list[SourcePerson]) -> list[SourcePerson]:
+    """The people, where two have one key in any spelling both with a word about it."""
+    holders: Mapping[tuple[str, str], list[tuple[UserKey, int]]] = defaultdict(list)
+    for number, each in enumerate(people):
+        for key in keys_of(each.person):
+            holders[key.kind, key.folded].append((key, number))
+    words: Mapping[int, list[str]] = defaultdict(list)
+    for group in holders.values():
+        for key, number in group:
+            for other, another in group:
+                if number != another and key.is_similar_to(other):
+                    name = people[another].person.username
+                    words[number].append(f"the {key} is that of {name} too")
+                    break
+    return [
+        replace(each, problems=(*each.problems, *words.get(number, ())))
+        for number, each in enumerate(people)
+    ]

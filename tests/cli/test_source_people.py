@@ -1,0 +1,138 @@
+"""Who is in a source, with the key that LINE WORKS would get, before anybody has signed in."""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.cli.terminal import Terminal
+from tests.cli.test_ldap_advice import advice, authority, write
+from tests.databases import query
+from tests.slapd import Authority, Slapd, running_slapd
+
+from worksgate.sources.ldap import LdapSource
+
+__all__ = ["authority"]
+
+MANY = 230
+"""More than two pages."""
+
+
+@pytest.fixture(scope="module")
+def slapd(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
+    with running_slapd(tmp_path_factory.mktemp("slapd"), authority) as server:
+        server.add_person("hanako", employeeNumber="10001", mail="Hanako@example.jp")
+        server.add_person("jiro", employeeNumber="10/002")
+        server.add_person("saburo", employeeNumber="E5")
+        server.add_person("shiro", employeeNumber="e5", userAccountControl="2")
+        server.add_person("goro")
+        yield server
+
+
+@pytest.fixture
+def company(terminal: Terminal, slapd: Slapd, authority: Authority) -> Terminal:
+    write(terminal, slapd, authority, external_key_attribute="employeeNumber")
+    terminal.ok("migrate")
+    return terminal
+
+
+def test_r117_people_of_a_directory_are_listed_with_what_is_wrong(company: Terminal) -> None:
+    company.ok("user", "add", "aoi", "--external-key", "10001")
+    listed = {
+        each["username"]: each for each in company.ok("source", "people", "company", "--json").json
+    }
+    assert {name: each["external_key"] for name, each in listed.items()} == {
+        "hanako": "10001",
+        "jiro": None,
+        "saburo": "E5",
+        "shiro": "e5",
+        "goro": None,
+    }
+    assert {name: each["problems"] for name, each in listed.items()} == {
+        "hanako": ["the external key 10001 belongs to aoi"],
+        "jiro": [
+            "the external key 10/002 cannot be used: an external key must not hold % \\ # / or ?"
+        ],
+        "saburo": ["the external key E5 is that of shiro too"],
+        "shiro": ["the external key e5 is that of saburo too"],
+        "goro": ["there is no external key"],
+    }
+
+
+def test_r117_people_of_a_source_are_written_as_csv(company: Terminal, tmp_path: Path) -> None:
+    result = company.run("source", "people", "company", "--csv", "-")
+    assert result.code == 0
+    rows = list(csv.DictReader(io.StringIO(result.out)))
+    assert len(rows) == 5
+    assert rows[0].keys() == {"username", "name", "external_key", "works_account", "problems"}
+    assert "5 people; something is wrong with 4 of them" in result.err
+    file = tmp_path / "people.csv"
+    assert company.run("source", "people", "company", "--csv", str(file)).code == 0
+    assert file.read_text() == result.out
+    assert file.stat().st_mode & 0o077 == 0
+    assert "--force replaces it" in company.refused(
+        "source", "people", "company", "--csv", str(file)
+    )
+
+
+def test_r117_people_of_the_built_in_directory_are_listed(company: Terminal) -> None:
+    company.ok("user", "add", "aoi", "--external-key", "E-1")
+    (aoi,) = company.ok("source", "people", "directory", "--json").json
+    assert (aoi["username"], aoi["external_key"], aoi["problems"]) == ("aoi", "E-1", [])
+
+
+async def test_r117_a_directory_is_read_page_by_page(authority: Authority, tmp_path: Path) -> None:
+    with running_slapd(tmp_path / "slapd", authority) as server:
+        for number in range(MANY):
+            server.add_person(f"p{number}", employeeNumber=str(number))
+        source = LdapSource(server.settings(answer_limit=100_000))
+        pages = [page async for page in source.people()]
+        source.close()
+    assert [len(page) for page in pages] == [100, 100, 30]
+    assert {each.person.external_key for page in pages for each in page} == {
+        str(number) for number in range(MANY)
+    }
+
+
+def test_a_bad_value_that_is_there_is_to_be_corrected(company: Terminal) -> None:
+    (told,) = advice(company, "jiro")
+    assert told.startswith("correct the value in the directory")
+    text = company.run("source", "test", "company", "jiro", "--json").json["findings"]
+    (bad,) = [each["text"] for each in text if each["severity"] == "fail"]
+    assert "10/002 cannot be used: an external key must not hold" in bad
+
+
+def test_somebody_who_has_never_signed_in_is_shown_as_the_source_has_them(
+    company: Terminal,
+) -> None:
+    shown = company.ok("user", "show", "jiro", "--source", "company", "--json").json
+    assert (shown["username"], shown["external_key"], shown["source"]) == ("jiro", None, "company")
+    assert shown["problems"][0].startswith("the external key 10/002 cannot be used")
+    assert (
+        "they have not signed in yet"
+        in company.ok("user", "show", "hanako", "--source", "company").out
+    )
+    assert company.refused("user", "show", "nobody", "--source", "company") == (
+        "nobody called nobody is in company"
+    )
+    assert company.refused("user", "show", "jiro") == "there is no person 'jiro'"
+
+
+def test_somebody_of_another_source_is_found_without_naming_it(
+    company: Terminal, tmp_path: Path
+) -> None:
+    query(
+        tmp_path / "worksgate.db",
+        "INSERT INTO people (subject_id, source, username, username_key, name, external_key,"
+        " groups, enabled, first_login_at, last_login_at, vouched_at)"
+        " VALUES ('company:1', 'company', 'taro', 'taro', 'Taro', 'E-9', '[]', 1, 5, 0, 6)",
+    )
+    for source in ((), ("--source", "company")):
+        shown = company.ok("user", "show", "taro", *source).out
+        assert shown.startswith("taro, of the source company")
+        assert "E-9" in shown
+    for command in (("reset-link", "taro"), ("set", "taro", "--name", "x"), ("sign-out", "taro")):
+        assert "somebody of this name has come by the source company" in company.refused(
+            "user", *command
+        )
