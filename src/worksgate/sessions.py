@@ -5,7 +5,8 @@ has a new secret at each sign-in (R-28), an idle and an absolute limit (R-29), a
 use whether its person may still sign in (R-30).
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 
 from worksgate.assurance import Assurance
 from worksgate.audit import AuditEvent
@@ -54,7 +55,7 @@ class Sessions:
             works_account=person.works_account,
             authenticated_at=began,
             email=person.email,
-            person_groups="\n".join(person.groups),
+            person_groups=written_groups(person.groups),
             second_factor_at=assurance.second_factor_at,
             revision=person.revision,
             assurance=str(assurance),
@@ -108,6 +109,37 @@ class Sessions:
             await self._store.extend(Session, session.key, expires_at)
 
 
+def written_groups(groups: Sequence[str]) -> str:
+    """The names of groups as one text, from which ``read_groups`` makes the same names.
+
+    A name to a line, as the release before has it. A name that holds a line feed would be two: then
+    the text begins with an empty line, and such names are JSON strings. Servers of the release
+    before pass over the empty line, read the other names as they are, and take such a name for one
+    that no rule has.
+    """
+    if not any("\n" in name for name in groups):
+        return "\n".join(groups)
+    lines = (json.dumps(name) if "\n" in name or name.startswith('"') else name for name in groups)
+    return "\n".join(("", *lines))
+
+
+def read_groups(text: str) -> tuple[str, ...]:
+    """The names of groups in a text of ``written_groups``, or of the release before."""
+    first, *others = text.split("\n")
+    names = (first, *others) if first else map(_read_group, others)
+    return tuple(filter(None, names))
+
+
+def _read_group(line: str) -> str:
+    if not line.startswith('"'):
+        return line
+    try:
+        name = json.loads(line)
+    except ValueError:
+        return line
+    return name if isinstance(name, str) else line
+
+
 def _last_seen(session: Session) -> Person:
     return Person(
         subject_id=session.subject_id,
@@ -117,5 +149,5 @@ def _last_seen(session: Session) -> Person:
         works_account=session.works_account,
         email=session.email,
         revision=session.revision,
-        groups=tuple(filter(None, session.person_groups.split("\n"))),
+        groups=read_groups(session.person_groups),
     )

@@ -37,7 +37,7 @@ async def two(tmp_path: Path) -> AsyncIterator[Installation]:
         yield installation
 
 
-def joins(name: str, **facts: str) -> None:
+def joins(name: str, **facts: object) -> None:
     """Somebody is a person of the company's own from now on."""
     company.PEOPLE[name] = {"username": name, "id": name, "password": THEIR_PASSWORD, **facts}
 
@@ -250,3 +250,13 @@ async def test_who_was_refused_has_not_signed_in(two: Installation) -> None:
     (person,) = await two.administration.people("corp")
     assert person.last_login_at == person.vouched_at
     assert (await two.administration.user(USERNAME)).last_login_at is not None
+
+
+async def test_r118_a_group_whose_name_has_two_lines_is_one_group(two: Installation) -> None:
+    joins("mallory", external_key="E-9", groups=["all\nsales"])
+    browser = two.browser()
+    await browser.sign_in_to_account("mallory", THEIR_PASSWORD)
+    await two.change_client(rules=["allow group=sales", "deny"])
+    assert (await browser.arrive()).status_code == 403
+    await two.change_client(rules=["allow"])
+    assert (await browser.arrive()).status_code == 303
