@@ -210,6 +210,29 @@ class Worksgate:
         )
 
 
+class WorksgateWithClients(Worksgate):
+    """The same, with ten thousand clients more."""
+
+    name = "clients"
+    number = 10_000
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        super().__init__(folder, **settings)
+        with closing(sqlite3.connect(self.database)) as db, db:
+            db.row_factory = sqlite3.Row
+            model = dict(db.execute("SELECT * FROM clients").fetchone())
+            columns = ", ".join(model)
+            places = ", ".join(f":{name}" for name in model)
+            for number in range(self.number):
+                name = f"tenant-{number:05}"
+                row = {**model, "client_id": name, "name": name, "name_key": name}
+                db.execute(f"INSERT INTO clients ({columns}) VALUES ({places})", row)
+                db.execute(
+                    "INSERT INTO client_secrets (digest, client_id, created_at) VALUES (?, ?, 0)",
+                    (f"digest of {name}", name),
+                )
+
+
 class Bare(_WithoutAudit, Worksgate):
     """The least that does the same: ``bare.py`` on the same server, tables and commits."""
 

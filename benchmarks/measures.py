@@ -11,7 +11,16 @@ from typing import Any
 
 import load
 import machine
-from contestants import Bare, Contestant, Django, DjangoInClear, Node, NodeOpenId, Worksgate
+from contestants import (
+    Bare,
+    Contestant,
+    Django,
+    DjangoInClear,
+    Node,
+    NodeOpenId,
+    Worksgate,
+    WorksgateWithClients,
+)
 from databases import running_postgres, running_valkey
 from elsewhere import BareOnPostgres, WorksgateOnPostgres, WorksgateOnValkey
 from load import Result
@@ -177,6 +186,13 @@ def on_valkey(plan: Plan) -> dict[str, Any]:
         on_sqlite = Worksgate(plan.folder / "beside_valkey")
         on_sqlite.name = "sqlite"
         return _in_turns(plan, [WorksgateOnValkey(plan.folder / "on_valkey", server), on_sqlite])
+
+
+def many_clients(plan: Plan) -> dict[str, Any]:
+    """Tokens and user info with ten thousand clients and with one, in turns."""
+    one = Worksgate(plan.folder / "one_client")
+    one.name = "one_client"
+    return _in_turns(plan, [WorksgateWithClients(plan.folder / "many_clients"), one])
 
 
 def _in_turns(plan: Plan, contestants: Sequence[Contestant]) -> dict[str, Any]:

@@ -18,6 +18,8 @@ NAMES = {
     "bare_postgres": "bare ASGI handler, same statement",
     "valkey": "Worksgate with Valkey",
     "sqlite": "Worksgate on SQLite alone",
+    "clients": "Worksgate with 10,000 clients",
+    "one_client": "Worksgate with one client",
 }
 CALLS = {"token": "code → token", "userinfo": "user info"}
 BUDGETS = {
@@ -84,7 +86,8 @@ def as_markdown(results: dict[str, Any], chart: str | None) -> str:
 def _elsewhere(results: dict[str, Any]) -> list[str]:
     """Calls where codes and tokens are not in an empty file of SQLite."""
     parts = []
-    for part, where in (("postgres", "on PostgreSQL"), ("valkey", "with Valkey")):
+    others = (("postgres", "on PostgreSQL"), ("valkey", "with Valkey"))
+    for part, where in (*others, ("clients", "with 10,000 clients")):
         for name, title in CALLS.items():
             if part in results:
                 parts += [f"## {title}, {where}", "", *_calls(results[part][name]), ""]
@@ -219,6 +222,10 @@ def lines(results: dict[str, Any]) -> list[Line]:
             budget = POSTGRES_BUDGETS[name].get(other)
             what = f"{CALLS[name]}: {NAMES[part]} ÷ {NAMES[other]}"
             found.append(_ratio(what, rounds[part], rounds[other], budget))
+    for name in CALLS if "clients" in results else ():
+        rounds = results["clients"][name]
+        what = f"{CALLS[name]}: {NAMES['clients']} ÷ {NAMES['one_client']}"
+        found.append(_ratio(what, rounds["clients"], rounds["one_client"], 0.95))
     for name, one in results.get("overload", {}).items():
         found += _overload(f"{OVERLOADS[name]}, {_times(one)} what can be served", one)
     if "storm" in results:

@@ -32,7 +32,10 @@ from load import Failed
 from tests.postgres_server import postgres_program
 
 HERE = Path(__file__).parent
-MEASURES = ("token", "userinfo", "start", "storm", "postgres", "valkey", "overload", "figures")
+MEASURES = (
+    *("token", "userinfo", "start", "storm", "postgres", "valkey", "clients", "overload"),
+    "figures",
+)
 LONG = ("long", "long_postgres")
 CAPACITY = "capacity"
 
@@ -129,6 +132,7 @@ def others(plan: measures.Plan, options: argparse.Namespace) -> dict[str, Callab
     return {
         "postgres": lambda: measures.on_postgres(plan),
         "valkey": lambda: measures.on_valkey(plan),
+        "clients": lambda: measures.many_clients(plan),
         "overload": lambda: overload.overload(plan, options.overload_seconds),
         "figures": lambda: figures.figures(plan),
         "long": lambda: measures.crowded(plan, options.tokens),

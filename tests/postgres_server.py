@@ -236,6 +236,7 @@ _EMPTY = """
         FOR name IN SELECT tablename FROM pg_tables
             WHERE schemaname = 'public' AND tablename <> 'alembic_version'
         LOOP EXECUTE format('DELETE FROM %I', name); END LOOP;
+        INSERT INTO installation (id) VALUES (md5(random()::text));
     END $$
 """
 

@@ -1,7 +1,7 @@
 """The snapshot of all clients: how old it may be, and who waits for a new one."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 import pytest
 
@@ -22,11 +22,11 @@ class Clients:
         self.may_end.set()
         self.registry = ClientRegistry(self.load, monotonic=lambda: self.now)
 
-    async def load(self) -> Iterable[Client]:
+    async def load(self) -> Mapping[str, Client]:
         self.readings += 1
         if self.is_down:
             raise DirectoryUnavailable("down")
-        found = [Client(client_id=name, name=name, secrets=()) for name in self.names]
+        found = {name: Client(client_id=name, name=name, secrets=()) for name in self.names}
         await self.may_end.wait()
         return found
 

@@ -20,8 +20,12 @@ from worksgate.audit import AuditLog
 from worksgate.clients import ClientRegistry
 from worksgate.config import checked, load
 from worksgate.credentials import PasswordHashing
+from worksgate.database_identity import DatabaseGuard, DatabaseIdentity, SqliteGuard
 from worksgate.directory.audit_log import AuditLines, AuditWriter
+from worksgate.directory.client_list import ClientList
 from worksgate.directory.database import Directory
+from worksgate.directory.engine import outages
+from worksgate.directory.identity import identify
 from worksgate.directory.migrations import migrate
 from worksgate.directory.own_history import OwnHistory
 from worksgate.factors import FACTOR_POLICY
@@ -84,6 +88,7 @@ def create_app(
     sources: Sequence[Source] | None = None,
     clock: Clock = time.time,
     watch: Watcher | None = None,
+    database: DatabaseIdentity | None = None,
 ) -> Application:
     """Worksgate as an ASGI application.
 
@@ -92,7 +97,8 @@ def create_app(
     environment are read. ``authenticate(username, password)`` is a function of your own, plain or
     async, that returns a ``Person`` or None; it takes the place of the built-in directory and of
     the ``[[source]]`` tables, as ``sources`` do, which are asked in their order. ``watch``
-    reports the metrics of this application.
+    reports the metrics of this application. ``database`` is the one that must be there; without
+    it the one that is found at the start is.
     Raises ConfigurationError, ValueError where both are given or two sources have one name, or
     TypeError where ``authenticate`` is no function.
     """
@@ -107,6 +113,7 @@ def create_app(
         authenticate=authenticate,
         sources=None if sources is None else _by_name(sources),
         clock=clock,
+        database=database,
     )
     return Application(settings, opening, watch)
 
@@ -118,13 +125,15 @@ async def open_installation(
     authenticate: Authenticate | None = None,
     sources: Mapping[str, Source] | None = None,
     clock: Clock = time.time,
+    database: DatabaseIdentity | None = None,
 ) -> AsyncIterator[Installation]:
     """Everything that serves requests, opened in order and closed in the reverse one."""
     async with AsyncExitStack() as stack:
         # A worker ends by a signal as soon as all is closed: what it had to say must be out.
         stack.callback(log.flush)
-        directory = await _open_directory(settings, stack)
-        store, writer = await _open_own_store(settings, directory, stack, clock)
+        guard = await _open_guard(settings, database, stack)
+        directory = _open_directory(settings, stack, guard)
+        store, writer = await _open_own_store(settings, directory, stack, clock, guard)
         watching = _open_watching(stack)
         base = _Base(settings, directory, watching.traced(store), writer, clock)
         if authenticate is not None:
@@ -232,7 +241,7 @@ async def _open_identity(
         audit=audit,
         factors=factors,
         app_passwords=AppPasswords(directory.app_passwords),
-        clients=ClientRegistry(directory.clients),
+        clients=ClientRegistry(ClientList(directory).read),
         throttle=Throttle(base.store, throttle_policy(settings)),
         signing_key=signing_key,
         signer=TransactionSigner(signing_key),
@@ -338,7 +347,9 @@ async def open_administration(
 ) -> AsyncIterator[Administration]:
     """What an administrator can do, on this installation's databases."""
     async with AsyncExitStack() as stack:
-        directory = await _open_directory(settings, stack)
+        if settings.database_url.startswith("sqlite:"):
+            await migrate(settings.database_url)
+        directory = _open_directory(settings, stack)
         hashing = _open_hashing(settings, stack)
         store = _StoreOnDemand(settings, directory, stack, clock)
         yield Administration(settings, directory, store, hashing, actor=actor, clock=clock)
@@ -476,18 +487,43 @@ def _by_name(sources: Sequence[Source]) -> Mapping[str, Source]:
     return found
 
 
-async def _open_directory(settings: Settings, stack: AsyncExitStack) -> Directory:
-    if settings.database_url.startswith("sqlite:"):
+async def _open_guard(
+    settings: Settings, database: DatabaseIdentity | None, stack: AsyncExitStack
+) -> DatabaseGuard:
+    """What knows which database all that is opened here must be on.
+
+    Only where none is given may a file be made or migrated: it is the first start then. Raises
+    DirectoryUnavailable.
+    """
+    file = settings.database_file
+    if database is None and file is not None:
         await migrate(settings.database_url)
+    if database is None:
+        database = await identify(settings.database_url)
+    if file is None:
+        return DatabaseGuard(database)
+    with outages():
+        guard = SqliteGuard.open(file, database)
+    stack.callback(guard.close)
+    return guard
+
+
+def _open_directory(
+    settings: Settings, stack: AsyncExitStack, guard: DatabaseGuard | None = None
+) -> Directory:
     directory = Directory.open(
-        settings.database_url, allow_similar_keys=settings.allow_similar_keys
+        settings.database_url, guard, allow_similar_keys=settings.allow_similar_keys
     )
     stack.push_async_callback(directory.close)
     return directory
 
 
 async def _open_own_store(
-    settings: Settings, directory: Directory, stack: AsyncExitStack, clock: Clock
+    settings: Settings,
+    directory: Directory,
+    stack: AsyncExitStack,
+    clock: Clock,
+    guard: DatabaseGuard | None = None,
 ) -> tuple[Store, AuditWriter]:
     """The store of this installation, and what writes the records that are in no commit of it.
 
@@ -501,7 +537,7 @@ async def _open_own_store(
         store = await open_store(settings, generation, keeper=writer)
         stack.push_async_callback(store.close)
         return store, writer
-    store = await open_store(settings, recorded=lines.recorded)
+    store = await open_store(settings, recorded=lines.recorded, guard=guard)
     stack.push_async_callback(store.close)
     writer = AuditWriter(store, clock, lines=lines)
     stack.push_async_callback(writer.close)
@@ -547,10 +583,12 @@ async def open_store(
     *,
     recorded: Recorded = unheard,
     keeper: RecordKeeper | None = None,
+    guard: DatabaseGuard | None = None,
 ) -> Store:
     """Where the short-lived artifacts are kept; only that is imported.
 
-    A store in the database tells ``recorded`` of its audit records; one outside has them kept by
+    A store in the database must be where ``guard`` says, and tells ``recorded`` of its audit
+    records; one outside has them kept by
     ``keeper``, and takes what another ``generation`` saved for void. Raises
     StoreUnavailable where it cannot be used as it is, in a sentence that says why.
     """
@@ -566,11 +604,14 @@ async def open_store(
         from worksgate.store.postgres import PostgresStore
 
         return await PostgresStore.open(
-            settings.database_url, connections=settings.database_connections, recorded=recorded
+            settings.database_url,
+            connections=settings.database_connections,
+            recorded=recorded,
+            guard=guard,
         )
     from worksgate.store.sqlite import SqliteStore
 
-    return await SqliteStore.open(settings.database_file, recorded=recorded)
+    return await SqliteStore.open(settings.database_file, recorded=recorded, guard=guard)
 
 
 def _open_hashing(settings: Settings, stack: AsyncExitStack) -> PasswordHashing:

@@ -1,13 +1,14 @@
 """The registered clients, held in memory, and how a call proves to come from one.
 
 The calls of LINE WORKS look a client up in a snapshot of all of them, so an unknown client costs
-what a known one costs (R-49), and the database is asked only when the snapshot has grown old. An
+what a known one costs (R-49), and the database is asked only when the snapshot has grown old, and
+then only for what has changed (``directory.client_list``). An
 administrator's change is seen everywhere within ``MAX_AGE``.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 from worksgate.credentials import matches_any
@@ -28,11 +29,12 @@ WRONG_SECRETS_A_MINUTE = 3_000
 _NO_SECRETS: tuple[str, ...] = ("0" * 64, "1" * 64)
 """What the secret of an unknown client is compared with, so that it costs the same (R-49)."""
 
-Load = Callable[[], Awaitable[Iterable[Client]]]
+Load = Callable[[], Awaitable[Mapping[str, Client]]]
+"""All clients by their ids as they are now; the same mapping where nothing has changed."""
 
 
 class ClientRegistry:
-    """All clients by ``client_id``; ``load`` reads them anew and may raise DirectoryUnavailable."""
+    """All clients by ``client_id``; ``load`` asks for them and may raise DirectoryUnavailable."""
 
     def __init__(
         self,
@@ -45,6 +47,7 @@ class ClientRegistry:
         self._max_age = max_age
         self._monotonic = monotonic
         self._clients: Mapping[str, Client] = {}
+        self._forms: set[tuple[ErrorStyle, ErrorStatus]] = set()
         self._good_until = self._renew_at = float("-inf")
         self._read_at: float | None = None
         self._changes = 0
@@ -113,13 +116,15 @@ class ClientRegistry:
         client = self._clients.get(client_id)
         if client is not None:
             return client.error_style, client.error_status
-        forms = {(known.error_style, known.error_status) for known in self._clients.values()}
-        return forms.pop() if len(forms) == 1 else (ErrorStyle.CODE, ErrorStatus.STANDARD)
+        forms = self._forms
+        return next(iter(forms)) if len(forms) == 1 else (ErrorStyle.CODE, ErrorStatus.STANDARD)
 
     async def _refresh(self) -> Mapping[str, Client]:
         asked_at, changes = self._monotonic(), self._changes
-        clients = {client.client_id: client for client in await self._load()}
+        clients = await self._load()
         if changes == self._changes:
+            if clients is not self._clients:
+                self._forms = {(each.error_style, each.error_status) for each in clients.values()}
             self._clients, self._read_at = clients, asked_at
             self._good_until = asked_at + self._max_age
             self._renew_at = asked_at + self._max_age * RENEW_AFTER

@@ -374,9 +374,8 @@ class ImapLogin:
 
 def _open_one(clients: Mapping[str, Client], client_id: str | None) -> Client:
     """The client with this ID, or the only one, that lets mail clients in."""
-    found = [client for client in clients.values() if client.enabled and client.imap_login]
-    if client_id is not None:
-        found = [client for client in found if client.client_id == client_id]
+    asked = clients.values() if client_id is None else filter(None, [clients.get(client_id)])
+    found = [client for client in asked if client.enabled and client.imap_login]
     if len(found) != 1:
         raise InvalidLogin("the client is unknown, disabled, or has imap_login off")
     return found[0]

@@ -30,6 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from worksgate.audit import AuditEvent, Event
 from worksgate.directory import Conflict, DatabaseInUse, sqlite_file
 from worksgate.directory.engine import driver_url, open_engines, outages
+from worksgate.directory.identity import renew
 from worksgate.directory.leases import check_stopped, server_on
 from worksgate.directory.migrations import HEAD, migrate, revision_of
 from worksgate.directory.migrations.tables import (
@@ -121,6 +122,7 @@ async def move(
                     raise MoveRefused(f"{part.name} is not in the target what it is in the source")
                 moved[part.name] = content.rows
             await _keep_numbering(source, target)
+            await renew(target)
             detail = f"moved from {source.dialect.name} to {target.dialect.name}"
             event = AuditEvent(event=Event.SYSTEM, at=now, actor=actor, detail=detail)
             await write_events(target, event)

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from worksgate import log
+from worksgate.database_identity import DatabaseIdentity
 from worksgate.listening import check_certificate, listen, passed_by_systemd, url_of
 from worksgate.serving.admission import Admission, Refusals
 from worksgate.serving.application_swap import SwappableApplication, Version
@@ -48,6 +49,8 @@ class Plan:
     """What every process that serves is made from; it travels to the workers."""
 
     settings: Settings
+    database: DatabaseIdentity | None = None
+    """The database of the first start, which all processes must find."""
     source: SettingsSource | None = None
     tls: CertificateFiles | None = None
     operations: socket | None = None
@@ -63,11 +66,13 @@ def serve(
     tls_cert: Path | None = None,
     tls_key: Path | None = None,
     source: SettingsSource | None = None,
+    database: DatabaseIdentity | None = None,
 ) -> None:
     """Run the server until it is told to stop (SIGTERM, SIGINT).
 
     A socket that systemd has passed counts instead of ``host`` and ``port``. At SIGHUP the
     certificate is read again, and the settings if ``source`` says where they are.
+    ``database`` is the one that every process must find, now and later.
     Raises CannotListen, or OSError for a certificate that cannot be read.
     """
     tls = None
@@ -90,7 +95,7 @@ def serve(
         store=settings.store_url.partition(":")[0] or "database",
         workers=workers,
     )
-    plan = Plan(settings, source, tls, operations)
+    plan = Plan(settings, database, source, tls, operations)
     if workers == 1:
         _serve_alone(plan, listening)
     else:
@@ -131,7 +136,7 @@ def _server(
     config = server_config(
         lambda: application, settings, refusals_of=_refusals_of, certificate=certificate
     )
-    version_of = partial(_version_of, watch=_watch(plan, config.admission))
+    version_of = partial(_version_of, watch=_watch(plan, config.admission), database=plan.database)
     application = SwappableApplication(version_of(settings))
     reloading = Reloading(
         settings,
@@ -172,10 +177,15 @@ def _watch(plan: Plan, admission: Admission) -> "Watch | None":
     return Watch(figures, folder=plan.workers_folder, listener=listener)
 
 
-def _version_of(settings: Settings, *, watch: "Watch | None" = None) -> Version:
+def _version_of(
+    settings: Settings,
+    *,
+    watch: "Watch | None" = None,
+    database: DatabaseIdentity | None = None,
+) -> Version:
     from worksgate.bootstrap import create_app
 
-    application = create_app(settings, watch=watch)
+    application = create_app(settings, watch=watch, database=database)
     return Version(application, with_trusted_proxies(application, settings.trusted_proxies))
 
 

@@ -28,7 +28,9 @@ from worksgate.backup.restoring import restore_backup
 from worksgate.backup.writing import write_backup
 from worksgate.directory import DatabaseInUse
 from worksgate.directory.database import Directory
-from worksgate.directory.migrations import HEAD, migrate
+from worksgate.directory.engine import open_engines
+from worksgate.directory.identity import identify
+from worksgate.directory.migrations import HEAD, migrate, upgrade
 from worksgate.directory.migrations.tables import LASTING, SHORT_LIVED
 from worksgate.oauth.model import AccessToken, AuthorizationCode, Session
 from worksgate.store import RedemptionOutcome
@@ -414,15 +416,35 @@ async def test_a_backup_that_holds_codes_is_restored_without_them(
     assert not any((await content(target, (*SHORT_LIVED, "keys"))).values())
 
 
+async def taken_back(database: Path, revision: str, before: Path) -> None:
+    """Remove from a database the tables, indexes and columns that came after a revision."""
+    before.touch()
+    engines = open_engines(url_of(before))
+    async with engines.write.begin() as connection:
+        await connection.run_sync(upgrade, revision)
+    await engines.close()
+    objects = "SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+    known = query(before, objects)
+    for kind, name in query(database, f"{objects} ORDER BY type = 'table'"):
+        if (kind, name) not in known:
+            query(database, f"DROP {kind} {name}")
+    for _, table in [each for each in known if each[0] == "table"]:
+        columns = {row[1] for row in query(before, f"PRAGMA table_info({table})")}
+        for row in query(database, f"PRAGMA table_info({table})"):
+            if row[1] not in columns:
+                query(database, f'ALTER TABLE {table} DROP COLUMN "{row[1]}"')
+
+
 async def test_a_backup_of_the_release_before_is_brought_to_this_one(
     source: str, file: Path, target: str, tmp_path: Path
 ) -> None:
     await write(source, file)
     database = unpacked(file, tmp_path / "database")
-    query(database, "DROP TABLE leases")
-    query(database, "DROP TABLE compatibility")
+    await taken_back(database, "0002", tmp_path / "before")
     query(database, "UPDATE alembic_version SET version_num = '0002'")
-    repack(file, database, revision="0002")
+    with sqlite_copy.opened(database) as db:
+        rows = dict(sqlite_copy.rows(db))
+    repack(file, database, revision="0002", rows=rows)
     await restore(target, file)
     assert query(tmp_path / "target.db", "SELECT version_num FROM alembic_version") == [(HEAD,)]
     await migrate(target)
@@ -454,3 +476,12 @@ async def test_a_restored_database_is_its_owners_alone(
     assert stat.S_IMODE((tmp_path / "target.db").stat().st_mode) == 0o600
     with closing(sqlite3.connect(tmp_path / "target.db")) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+async def test_r138_what_is_restored_is_another_installation(
+    source: str, file: Path, target: str
+) -> None:
+    await write(source, file)
+    before = await identify(source)
+    await restore(target, file)
+    assert (await identify(target)).installation != before.installation

@@ -72,6 +72,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         f29_memory=limit_faults.memory_used_up,
         f31=change_faults.restored,
         f33=load_faults.starved,
+        f34=sqlite_faults.file_replaced,
     ),
     *_on("sqlite", on_full_disk, f11=sqlite_faults.disk_full),
     *_on(

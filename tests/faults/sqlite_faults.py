@@ -1,6 +1,8 @@
 """Faults of the embedded store: its lock, its disk, the clock of its machine."""
 
 import asyncio
+import os
+import signal
 import sqlite3
 import sys
 import time
@@ -8,9 +10,18 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from tests.faults.clock import faked, set_clock
-from tests.faults.exchanges import LIMIT, Exchanges
+from tests.faults.exchanges import LIMIT, NO_ANSWER, Exchanges
 from tests.faults.ledger import replayed, settle
-from tests.faults.trial import Finding, Installation, Scale, attempt, callers_of
+from tests.faults.node import Node
+from tests.faults.trial import (
+    HEALED_WITHIN,
+    Finding,
+    Installation,
+    Scale,
+    attempt,
+    callers_of,
+    unless,
+)
 
 WRITERS = 8
 HELD = 2.0
@@ -103,6 +114,65 @@ async def disk_full(installation: Installation, scale: Scale) -> Finding:
         trial.figures(),
         trial.broken(),
     )
+
+
+async def file_replaced(installation: Installation, scale: Scale) -> Finding:
+    """F-34: an older copy is moved to the file's name; a worker is new; then there is no file."""
+    node = await installation.start_node(workers=2)
+    file = _file_of(installation)
+    older, aside = file.with_name("older"), file.with_name("aside")
+    broken, exchanges, number = list[str](), Exchanges(), int(scale.seconds * 10)
+    async with callers_of(installation) as (caller,):
+        used = await installation.plant(number)
+        with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(older)) as copy:
+            source.backup(copy)
+        await exchanges.post_each([caller], used, scale.rate)
+        good = [code for code in used if exchanges.answers[code][0].status == 200]
+        known = [exchanges.answers[code][0].body["access_token"] for code in good]
+        for replacement in (older, None):
+            file.rename(aside)
+            if replacement is not None:
+                replacement.rename(file)
+                await asyncio.to_thread(_kill_one_worker, node)
+            until = time.monotonic() + 2
+            answered = set[int]()
+            while time.monotonic() < until:
+                again = await asyncio.gather(*(caller.exchange(code) for code in used[:20]))
+                asked = await asyncio.gather(*(caller.user_info(token) for token in known[:20]))
+                answered |= {answer.status for answer in (*again, *asked)}
+                await asyncio.sleep(0.05)
+            if answered - {503, NO_ANSWER}:
+                broken.append(f"I-4: answered {sorted(answered)} while the database was another")
+            if await asyncio.to_thread(node.is_ready):
+                broken.append("a node without its database was ready")
+            if replacement is None and file.exists():
+                broken.append("an empty database was made")
+            file.unlink(missing_ok=True)
+            aside.rename(file)
+        healed = await Exchanges().first_good(caller, await installation.plant(50), 10.0)
+        again = [await replayed(caller, code) for code in good]
+    if "database.replaced" not in node.log.read_text("utf-8"):
+        broken.append("the log does not tell of it")
+    if revived := sum(answer.status == 200 for answer in again):
+        broken.append(f"I-4: {revived} used codes were good again")
+    if healed > HEALED_WITHIN:
+        broken.append(f"I-8: no good answer for {healed:.1f} s")
+    return Finding(
+        "F-34",
+        installation.name,
+        "an older copy takes the place of the file and a worker dies; then there is no file",
+        f"{len(good)} used codes and tokens are answered 503 both times; with the file back, fresh "
+        f"codes are good after {healed:.1f} s and {revived} of the used ones",
+        (*broken, *unless(len(good), "used")),
+    )
+
+
+def _kill_one_worker(node: Node) -> None:
+    assert node.process is not None
+    children = Path(f"/proc/{node.process.pid}/task/{node.process.pid}/children").read_text()
+    commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children.split()}
+    worker = next(pid for pid, line in commands.items() if b"spawn_main" in line)
+    os.kill(worker, signal.SIGKILL)
 
 
 async def clock_jumps(installation: Installation, scale: Scale) -> Finding:

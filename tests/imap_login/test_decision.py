@@ -163,8 +163,8 @@ class Office:
             clock=lambda: NOW,
         )
 
-    async def _load(self) -> Sequence[Client]:
-        return self.clients
+    async def _load(self) -> Mapping[str, Client]:
+        return {client.client_id: client for client in self.clients}
 
     async def log_in(
         self,

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -221,8 +221,8 @@ async def crashing_back_channel() -> AsyncIterator[httpx2.AsyncClient]:
     client = Client(client_id="c", name="C", secrets=(ClientSecret(digest("s")),))
     nobody_asks: Any = None
 
-    async def load() -> tuple[Client, ...]:
-        return (client,)
+    async def load() -> Mapping[str, Client]:
+        return {client.client_id: client}
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Opened]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from asyncio import Task
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 import pytest
 from tests.installation import Installation
@@ -74,7 +74,7 @@ async def test_a_page_begins_when_the_clients_are_known_or_late(
     registry, seen = installation.provider.clients, list[str]()
     load, admit = registry._load, PageAdmission.admit
 
-    async def slowly() -> Iterable[Client]:
+    async def slowly() -> Mapping[str, Client]:
         await asyncio.sleep(takes)
         seen.append("clients")
         return await load()

@@ -48,8 +48,8 @@ class Office:
             secrets=(ClientSecret(storage_key(self.secret)),),
         )
 
-        async def clients() -> tuple[Client, ...]:
-            return (client,)
+        async def clients() -> dict[str, Client]:
+            return {client.client_id: client}
 
         registry = ClientRegistry(clients)
         self.calls = LineWorksCalls(registry, self.store, Records(self.audit), lambda: NOW)

@@ -67,7 +67,7 @@ async def dump(database_url: str, snapshot: str) -> BinaryIO:
             "--no-privileges",
             f"--snapshot={snapshot}",
             *(f"--table={name}" for name in ALL),
-            *(f"--exclude-table-data={name}" for name in (*SHORT_LIVED, "keys")),
+            *(f"--exclude-table-data={name}" for name in (*SHORT_LIVED, "keys", "installation")),
         )
         async with _running(*command, environment=environment, stdout=dumped):
             pass

@@ -22,6 +22,7 @@ from worksgate.backup.archive import Manifest, check_opens, new_file, sync_folde
 from worksgate.backup.writing import record
 from worksgate.directory import sqlite_file
 from worksgate.directory.engine import driver_url, open_engines, outages
+from worksgate.directory.identity import renew
 from worksgate.directory.leases import check_stopped
 from worksgate.directory.migrations import migrate, upgrade
 from worksgate.directory.migrations.plan import known_revisions
@@ -92,6 +93,7 @@ async def _restore_sqlite(
                 _check_found(manifest, sqlite_copy.revision(db), sqlite_copy.rows(db))
                 sqlite_copy.strip(db)  # also of a backup that somebody has made otherwise
             await migrate(f"sqlite:///{beside}")
+            await _renew(f"sqlite:///{beside}")
             await record(f"sqlite:///{beside}", actor, now, _told(file, manifest))
             sqlite_copy.replace(beside, target)
             sync_folder(target.parent)
@@ -163,6 +165,18 @@ async def _replace_tables(
     )
     await connection.execute(setting, {"last": last})
     await connection.run_sync(upgrade)
+    await renew(connection)
+
+
+async def _renew(database_url: str) -> None:
+    """Let a restored database be another installation than the one that it was copied from."""
+    engines = open_engines(database_url)
+    try:
+        with outages():
+            async with engines.write.begin() as connection:
+                await renew(connection)
+    finally:
+        await engines.close()
 
 
 @contextmanager

@@ -59,21 +59,24 @@ def serve(
         raise Refusal("store_url memory: serves one process only; use --workers 1")
     check_access(settings)
     from worksgate import server
-    from worksgate.directory.migrations import migrate, require_migrated
+    from worksgate.directory.identity import identify
+    from worksgate.directory.migrations import migrate
     from worksgate.serving.reload import SettingsSource
 
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nothing is there yet to be read again
     # What is wrong with the database or with Valkey is told now, and in one line. A database that
     # several nodes share is migrated when its administrator says so.
-    prepare = migrate if settings.database_file is not None else require_migrated
-    run(prepare(settings.database_url))
+    if settings.database_file is not None:
+        run(migrate(settings.database_url))
+    database = run(identify(settings.database_url))
     if is_valkey(settings.store_url):
         quietly(_check_store(settings))
     try:
         server.serve(
             settings,
             workers=workers,
+            database=database,
             tls_cert=tls_cert,
             tls_key=tls_key,
             source=SettingsSource(file_to_read(config, os.environ), {"host": host, "port": port}),

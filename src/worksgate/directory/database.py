@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from worksgate.audit import AuditEvent
 from worksgate.audit_rows import event_row
+from worksgate.database_identity import DatabaseGuard
 from worksgate.directory import Account, Conflict, queries, schema
 from worksgate.directory.app_passwords import AppPasswordRows
 from worksgate.directory.engine import REPLY_TIMEOUT, Engines, open_engines, outages
@@ -60,11 +61,13 @@ class Directory:
         self,
         engines: Engines,
         reachability: Reachability | None = None,
+        guard: DatabaseGuard | None = None,
         *,
         allow_similar_keys: bool = False,
     ) -> None:
         self.allow_similar_keys = allow_similar_keys
         self._engines = engines
+        self._guard = guard
         self._reachability = reachability
         self._inserts: dict[int, str] = {}
         self.unfinished: set[asyncio.Task[Any]] = set()
@@ -74,14 +77,20 @@ class Directory:
         self.leases = Leases(self)
 
     @classmethod
-    def open(cls, database_url: str, *, allow_similar_keys: bool = False) -> Self:
-        """A directory that connects when it is first asked.
+    def open(
+        cls,
+        database_url: str,
+        guard: DatabaseGuard | None = None,
+        *,
+        allow_similar_keys: bool = False,
+    ) -> Self:
+        """A directory that connects when it is first asked; ``guard`` knows which database it is.
 
         Raises ValueError where the address is not one that Worksgate can use.
         """
         engines = open_engines(database_url, reply_timeout=REPLY_TIMEOUT)
         reachability = Reachability() if is_postgres(database_url) else None
-        return cls(engines, reachability, allow_similar_keys=allow_similar_keys)
+        return cls(engines, reachability, guard, allow_similar_keys=allow_similar_keys)
 
     async def close(self) -> None:
         """Finish what has begun and close all connections."""
@@ -89,14 +98,42 @@ class Directory:
         await self._engines.close()
 
     async def ping(self) -> None:
-        """Return if the database answers."""
-        await self._key(SIGNING_KEY)
+        """Return if the database answers, and is the one of the start."""
+        await self.clients_version()
 
     @finished
     async def clients(self) -> tuple[Client, ...]:
         """All clients by name, with their secrets, also those that have expired."""
         async with self.reading() as connection:
             return await queries.all_clients(connection)
+
+    @finished
+    async def clients_version(self) -> int:
+        """How often clients have been changed; the same database told so."""
+        async with self.reading() as connection:
+            found = (await connection.execute(_INSTALLATION)).first()
+        if self._guard is not None:
+            with outages():
+                self._guard.check_installation(None if found is None else found.id)
+        return 0 if found is None else int(found.clients_version)
+
+    @finished
+    async def client_ids(self, after_version: int = -1) -> list[str]:
+        """The ids of all clients, or of those that were changed after a version."""
+        async with self.reading() as connection:
+            return await queries.client_ids(connection, after_version)
+
+    @finished
+    async def client_count(self) -> int:
+        """How many clients there are."""
+        async with self.reading() as connection:
+            return await queries.count_clients(connection)
+
+    @finished
+    async def clients_by_id(self, ids: Sequence[str]) -> tuple[Client, ...]:
+        """Those of a few clients that are (still) there, by name, with their secrets."""
+        async with self.reading() as connection:
+            return await queries.clients_by_id(connection, ids)
 
     @finished
     async def client(self, name_or_id: str) -> Client | None:
@@ -276,6 +313,7 @@ class Directory:
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A connection for one question."""
         with outages():
+            self._check_lately()
             async with self._watched(self._engines.read.connect()) as connection:
                 yield connection
 
@@ -283,6 +321,7 @@ class Directory:
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that commits at the end of the block."""
         with outages():
+            self._check()
             async with self._watched(self._engines.write.begin()) as connection:
                 yield connection
 
@@ -293,8 +332,17 @@ class Directory:
         On SQLite a second one would be another: nothing would undo the first.
         """
         with outages():
+            self._check()
             async with self._watched(self._engines.write_one.begin()) as connection:
                 yield connection
+
+    def _check(self) -> None:
+        if self._guard is not None:
+            self._guard.check()
+
+    def _check_lately(self) -> None:
+        if self._guard is not None:
+            self._guard.check_lately()
 
     def _watched(
         self, opening: AbstractAsyncContextManager[AsyncConnection]
@@ -343,6 +391,8 @@ _NUMBERED = re.compile(r"\$(\d+)")
 def _moved(parameter: re.Match[str], by: int) -> str:
     return f"${int(parameter[1]) + by}"
 
+
+_INSTALLATION = select(schema.installation)
 
 _INSERT_KEY = text(
     "INSERT INTO keys (name, value, created_at) VALUES (:name, :value, :at) ON CONFLICT DO NOTHING"

@@ -22,6 +22,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import aiosqlite
@@ -31,6 +32,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from worksgate.database_identity import DatabaseReplaced
 from worksgate.directory import Conflict, DirectoryUnavailable
 from worksgate.directory.postgres_engine import (
     NO_TABLES,
@@ -189,12 +191,20 @@ async def _connect_sqlite(
 
 
 async def _open_sqlite(file: str, busy_timeout: float, threads: _Threads) -> aiosqlite.Connection:
-    connection = aiosqlite.connect(file, timeout=busy_timeout)
+    connection = aiosqlite.connect(_address_of(file), uri=True, timeout=busy_timeout)
     connection._thread.daemon = True  # as SQLAlchemy does: it must not keep the process alive
     threads -= {thread for thread in threads if thread.ident and not thread.is_alive()}
     threads.add(connection._thread)
     with _naming(file):
         return await connection
+
+
+def _address_of(file: str) -> str:
+    """A file that is there, as SQLite takes it.
+
+    One that is not is never made: an empty database would pass for the one that was lost.
+    """
+    return f"{Path(file).absolute().as_uri()}?mode=rw"
 
 
 @contextmanager
@@ -231,6 +241,8 @@ def _execute(connection: Any, pragma: str) -> None:
 
 def _explain(error: BaseException) -> str:
     cause = getattr(error, "orig", None) or error
+    if isinstance(cause, DatabaseReplaced):
+        return str(cause)
     if "no such table" in str(cause):
         return NO_TABLES
     return f"the database does not answer: {cause}"

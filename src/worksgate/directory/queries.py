@@ -1,5 +1,6 @@
 """What is asked of the database, inside a transaction that somebody else began."""
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,10 @@ _IDS_AT_ONCE = 500
 
 # Put together once: many times a second that would cost more than to run them.
 _ALL_CLIENTS = select(schema.clients).order_by(schema.clients.c.name_key)
+_CHANGED_IDS = select(schema.clients.c.client_id).where(
+    schema.clients.c.version > bindparam("after")
+)
+_CLIENT_COUNT = select(func.count()).select_from(schema.clients)
 _BY_USERNAME = select(schema.accounts).where(schema.accounts.c.username_key == bindparam("key"))
 _BY_ID = select(schema.accounts).where(schema.accounts.c.id == bindparam("key"))
 
@@ -34,6 +39,22 @@ _BY_ID = select(schema.accounts).where(schema.accounts.c.id == bindparam("key"))
 async def all_clients(connection: AsyncConnection) -> tuple[Client, ...]:
     """All clients, by name."""
     return await _clients(connection, _ALL_CLIENTS)
+
+
+async def client_ids(connection: AsyncConnection, after_version: int) -> list[str]:
+    """The ids of the clients that were changed after a version of the list."""
+    found = await connection.scalars(_CHANGED_IDS, {"after": after_version})
+    return list(found)
+
+
+async def count_clients(connection: AsyncConnection) -> int:
+    """How many clients there are."""
+    return await connection.scalar(_CLIENT_COUNT) or 0
+
+
+async def clients_by_id(connection: AsyncConnection, ids: Sequence[str]) -> tuple[Client, ...]:
+    """Those of a few clients that are there, by name."""
+    return await _clients(connection, _ALL_CLIENTS.where(schema.clients.c.client_id.in_(ids)))
 
 
 async def find_client(connection: AsyncConnection, name_or_id: str) -> Client | None:
@@ -176,13 +197,14 @@ async def _account(
 async def _clients(connection: AsyncConnection, query: Select[tuple[object]]) -> tuple[Client, ...]:
     rows: Sequence[RowMapping] = (await connection.execute(query)).mappings().all()
     secrets = schema.client_secrets
-    found = await connection.execute(
-        select(secrets)
-        .where(secrets.c.client_id.in_([row["client_id"] for row in rows]))
-        .order_by(secrets.c.created_at)
-    )
-    kept = found.mappings().all()
-    return tuple(
-        client_from(row, [secret for secret in kept if secret["client_id"] == row["client_id"]])
-        for row in rows
-    )
+    kept: defaultdict[str, list[RowMapping]] = defaultdict(list)
+    ids = [row["client_id"] for row in rows]
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        found = await connection.execute(
+            select(secrets)
+            .where(secrets.c.client_id.in_(ids[start : start + _IDS_AT_ONCE]))
+            .order_by(secrets.c.created_at)
+        )
+        for secret in found.mappings():
+            kept[secret["client_id"]].append(secret)
+    return tuple(client_from(row, kept[row["client_id"]]) for row in rows)

@@ -179,6 +179,7 @@ clients = Table(
     Column("rules", JSON, nullable=False, server_default="[]"),
     Column("imap_login", Boolean, nullable=False, server_default=false()),
     Column("imap_passwords", String(32), nullable=False, server_default="app_passwords"),
+    Column("version", BigInteger, nullable=False, server_default="0", index=True),
 )
 
 client_secrets = Table(
@@ -194,6 +195,14 @@ client_secrets = Table(
     ),
     Column("created_at", Double, nullable=False),
     Column("expires_at", Double),
+)
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    # Counts the changes to clients: who has them in memory asks for this number first.
+    Column("clients_version", BigInteger, nullable=False, server_default="0"),
 )
 
 keys = Table(

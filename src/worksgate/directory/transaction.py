@@ -92,21 +92,22 @@ class Transaction:
     async def add_client(self, client: Client) -> None:
         """Insert a client with its secrets. Raises Conflict where its name is taken."""
         await self._check_client_name(client)
-        await self._connection.execute(insert(schema.clients).values(client_values(client)))
+        values = client_values(client) | {"version": await self._next_clients_version()}
+        await self._connection.execute(insert(schema.clients).values(values))
         await self._add_secrets(client)
 
     async def change_client(self, client: Client) -> None:
         """Update a client and replace its secrets. Raises Conflict where its name is taken."""
         await self._check_client_name(client)
         condition = schema.clients.c.client_id == client.client_id
-        await self._connection.execute(
-            update(schema.clients).where(condition).values(client_values(client))
-        )
+        values = client_values(client) | {"version": await self._next_clients_version()}
+        await self._connection.execute(update(schema.clients).where(condition).values(values))
         await self._remove_secrets(client)
         await self._add_secrets(client)
 
     async def remove_client(self, client: Client) -> None:
         """Delete a client and its secrets."""
+        await self._next_clients_version()
         await self._remove_secrets(client)
         await self._connection.execute(
             delete(schema.clients).where(schema.clients.c.client_id == client.client_id)
@@ -115,6 +116,14 @@ class Transaction:
     async def record(self, *events: AuditEvent) -> None:
         """Insert audit records."""
         await write_events(self._connection, *events)
+
+    async def _next_clients_version(self) -> int:
+        """Count one more change to clients: whoever has them in memory looks at this number."""
+        table = schema.installation
+        await self._connection.execute(
+            update(table).values(clients_version=table.c.clients_version + 1)
+        )
+        return await self._connection.scalar(select(table.c.clients_version)) or 0
 
     async def _check_client_name(self, client: Client) -> None:
         table = schema.clients

@@ -27,6 +27,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar, TypeVarTuple
 
 from worksgate.audit import AuditEvent
+from worksgate.database_identity import DatabaseReplaced
 from worksgate.measures import CommitFigures
 from worksgate.store import Recorded, StoreUnavailable, unheard
 from worksgate.store.sqlite_rows import record
@@ -80,7 +81,8 @@ class GroupCommit:
 
     ``connect`` opens it, in the thread, at the first request and again after a failure that a
     connection may not survive. At most ``waiting`` requests queue. ``recorded`` is told of the
-    audit records of each commit.
+    audit records of each commit; ``check`` is called before each transaction, and may raise
+    DatabaseReplaced.
     """
 
     def __init__(
@@ -89,11 +91,13 @@ class GroupCommit:
         *,
         waiting: int,
         recorded: Recorded = unheard,
+        check: Callable[[], None] | None = None,
     ) -> None:
         self.figures = CommitFigures()
         self.unavailable = 0
         """How many requests were refused with StoreUnavailable."""
         self._connect = connect
+        self._check = check or _no_check
         self._waiting = waiting
         self._recorded = recorded
         self._loop = asyncio.get_running_loop()
@@ -179,8 +183,9 @@ class GroupCommit:
         if self._db is None or self._broken:
             return False
         try:
+            self._check()
             self._db.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error:
+        except (sqlite3.Error, DatabaseReplaced):
             return False  # the thread finds out why
         return True
 
@@ -231,6 +236,7 @@ class GroupCommit:
                 self._disconnect()
             if self._db is None:
                 self._db = patiently(self._connect, until)
+            self._check()
             begin(self._db, until)
         except Exception as error:
             self._broken = self._broken or not is_passing(error)
@@ -329,6 +335,8 @@ def refusal(error: Exception, *, outcome_unknown: bool = False) -> Exception:
     """
     if not _is_outage(error):
         return error
+    if isinstance(error, DatabaseReplaced):
+        return StoreUnavailable(str(error))
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     return StoreUnavailable(f"{name}: {error}", outcome_unknown=outcome_unknown)
 
@@ -338,6 +346,7 @@ _OUTAGES = (
     sqlite3.OperationalError,
     sqlite3.InternalError,
     sqlite3.DatabaseError,
+    DatabaseReplaced,
     MemoryError,
 )
 
@@ -350,6 +359,10 @@ def _is_outage(error: Exception) -> bool:
 def _code(error: Exception) -> int:
     """The primary result code; 0 where the error is not SQLite's own."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def _no_check() -> None:
+    """Where nobody knows which file it must be."""
 
 
 def _run_all(db: sqlite3.Connection, requests: list[_Request]) -> None:

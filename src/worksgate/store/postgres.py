@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from typing import Self
 
 from worksgate.audit import AuditEvent
+from worksgate.database_identity import DatabaseGuard
 from worksgate.oauth.model import Artifact
 from worksgate.postgres_address import PostgresAddress
 from worksgate.store import (
@@ -33,15 +34,22 @@ from worksgate.store import (
     postgres_rows,
     unheard,
 )
+from worksgate.store.postgres_connection import check_installation
 from worksgate.store.postgres_pool import PostgresPool
 
 
 class PostgresStore:
     """A ``Store`` in a PostgreSQL database. It belongs to the event loop that opened it."""
 
-    def __init__(self, pool: PostgresPool, recorded: Recorded = unheard) -> None:
+    def __init__(
+        self,
+        pool: PostgresPool,
+        recorded: Recorded = unheard,
+        guard: DatabaseGuard | None = None,
+    ) -> None:
         self._pool = pool
         self._recorded = recorded
+        self._guard = guard
 
     @classmethod
     async def open(
@@ -51,16 +59,19 @@ class PostgresStore:
         connections: int = 10,
         waiting: int = 2_000,
         recorded: Recorded = unheard,
+        guard: DatabaseGuard | None = None,
     ) -> Self:
         """Open a database that has its tables.
 
         At most ``waiting`` requests queue for at most ``connections`` connections, more are
-        refused at once. ``recorded`` is told of the audit records of each commit.
-        Raises StoreUnavailable, or ValueError where the address is not one.
+        refused at once. ``recorded`` is told of the audit records of each commit; ``guard`` knows
+        which database it must be. Raises StoreUnavailable, or ValueError where the address is not
+        one.
         """
         if isinstance(address, str):
             address = PostgresAddress.parse(address)
-        store = cls(PostgresPool(address, size=connections, waiting=waiting), recorded)
+        pool = PostgresPool(address, size=connections, waiting=waiting, guard=guard)
+        store = cls(pool, recorded, guard)
         try:
             await store.ping()
         except BaseException:
@@ -139,6 +150,8 @@ class PostgresStore:
 
     async def purge(self, now: float, limit: int = 500) -> int:
         """As the contract says; each table is a request of its own, between which others run."""
+        if self._guard is not None:
+            await self._pool.run(check_installation, self._guard, reads=True)
         removed = 0
         for statement, kept in postgres_rows.PURGES:
             if removed < limit:
@@ -149,6 +162,8 @@ class PostgresStore:
 
     async def ping(self) -> None:
         await self._pool.run(postgres_rows.ping)
+        if self._guard is not None:
+            await self._pool.run(check_installation, self._guard, reads=True)
 
     async def close(self) -> None:
         await self._pool.close()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Self
 
+from worksgate.database_identity import DatabaseGuard, DatabaseReplaced
 from worksgate.store import StoreUnavailable
 
 CLOCK_INTERVAL = 10.0
@@ -14,6 +15,10 @@ A connection that rested for so long may have been cut without a word, by a fire
 This finds out while nothing is at stake.
 """
 
+FIRST_LOOK = 1.0
+"""Seconds within which a new connection is asked which database it leads to."""
+
+_INSTALLATION = "SELECT max(id) FROM installation"
 _CLOCK = "SELECT extract(epoch FROM clock_timestamp())::float8"
 _SYNCHRONOUS_COMMIT = "SELECT current_setting('synchronous_commit', true)"
 
@@ -32,12 +37,19 @@ class PostgresConnection:
         self.due = 0.0
 
     @classmethod
-    async def over(cls, driver: Any) -> Self:
-        """Begin to use asyncpg's connection. Raises StoreUnavailable where commits do not last."""
+    async def over(cls, driver: Any, guard: DatabaseGuard | None = None) -> Self:
+        """Begin to use asyncpg's connection.
+
+        Raises StoreUnavailable where commits do not last, or where ``guard`` knows of another
+        database.
+        """
         connection = cls(driver)
         try:
             await connection.compare_clocks()
             _check_commits(await driver.fetchval(_SYNCHRONOUS_COMMIT))
+            if guard is not None:
+                connection.due = connection._loop.time() + FIRST_LOOK
+                await check_installation(connection, guard)
         except BaseException:
             connection.terminate()
             raise
@@ -114,6 +126,15 @@ class PostgresConnection:
     def _check_time(self) -> None:
         if self._loop.time() >= self.due:
             raise StoreUnavailable("the database was too slow")
+
+
+async def check_installation(connection: PostgresConnection, guard: DatabaseGuard) -> None:
+    """Raise StoreUnavailable where this is another database than that of the start."""
+    found = await connection.row(_INSTALLATION)
+    try:
+        guard.check_installation(None if found is None else found[0])
+    except DatabaseReplaced as error:
+        raise StoreUnavailable(str(error)) from None
 
 
 def _check_commits(synchronous_commit: str | None) -> None:

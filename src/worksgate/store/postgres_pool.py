@@ -26,6 +26,7 @@ from typing import Any, TypeVar, TypeVarTuple
 
 import structlog
 
+from worksgate.database_identity import DatabaseGuard
 from worksgate.postgres_address import PostgresAddress
 from worksgate.store import StoreUnavailable
 from worksgate.store.postgres_connection import PostgresConnection
@@ -106,8 +107,16 @@ class PostgresPool:
     At most ``waiting`` requests queue. They belong to the event loop that made them.
     """
 
-    def __init__(self, address: PostgresAddress, *, size: int, waiting: int) -> None:
+    def __init__(
+        self,
+        address: PostgresAddress,
+        *,
+        size: int,
+        waiting: int,
+        guard: DatabaseGuard | None = None,
+    ) -> None:
         self._address = address
+        self._guard = guard
         self._size = size
         self._waiting = waiting
         self.unavailable = 0
@@ -307,7 +316,8 @@ class PostgresPool:
         return await PostgresConnection.over(
             await self._address.connect(
                 _SETTINGS, within=CONNECT_TIMEOUT, command_timeout=REPLY_TIMEOUT
-            )
+            ),
+            self._guard,
         )
 
     def _note_outage(self, reason: str) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar, TypeVarTuple
 
 from worksgate.audit import AuditEvent
+from worksgate.database_identity import DatabaseGuard, DatabaseReplaced
 from worksgate.measures import CommitFigures
 from worksgate.oauth.model import Artifact
 from worksgate.store import (
@@ -78,10 +79,13 @@ class SqliteStore:
         *,
         create: bool,
         recorded: Recorded = unheard,
+        guard: DatabaseGuard | None = None,
     ) -> None:
         path = path.absolute()
-        self._connect = partial(_connect, path, create=create)
-        self._commit = GroupCommit(self._connect, waiting=waiting, recorded=recorded)
+        self._guard = guard
+        self._connect = partial(_connect, path, create=create, guard=guard)
+        check = guard.check if guard is not None else None
+        self._commit = GroupCommit(self._connect, waiting=waiting, recorded=recorded, check=check)
         self._spare = Spare(path.with_name(f"{path.name}.spare"), spare)
         self._reader: sqlite3.Connection | None = None
         self._closed = False
@@ -95,18 +99,19 @@ class SqliteStore:
         create: bool = False,
         spare: int = SPARE_BYTES,
         recorded: Recorded = unheard,
+        guard: DatabaseGuard | None = None,
     ) -> Self:
         """Open a database that has its tables, or with ``create`` make file and tables.
 
         At most ``waiting`` writes queue, more are refused at once. ``spare`` is how many bytes
-        to keep for cleaning a full disk; 0 keeps none. ``recorded`` is told of the audit records
-        of each commit. Raises StoreUnavailable.
+        to keep for cleaning a full disk; 0 keeps none. ``recorded`` is told of the audit records of
+        each commit; ``guard`` knows which file it must be. Raises StoreUnavailable.
         """
-        store = cls(Path(path), waiting, spare, create=create, recorded=recorded)
+        store = cls(Path(path), waiting, spare, create=create, recorded=recorded, guard=guard)
         try:
             await store._commit.run(sqlite_rows.create if create else sqlite_rows.ping)
             await asyncio.to_thread(store._spare.make)
-            with suppress(sqlite3.Error):  # it is tried again at every read
+            with suppress(sqlite3.Error, OSError):  # it is tried again at every read
                 store._reader = store._connect()
         except BaseException:
             await store.close()
@@ -201,10 +206,12 @@ class SqliteStore:
         """Read at once; where something is in the way, with the writer's patience."""
         self._check_open()
         try:
+            if self._guard is not None:
+                self._guard.check_lately()
             if self._reader is None:
                 self._reader = self._connect()
             return read(self._reader, *args)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, DatabaseReplaced) as error:
             if not is_busy(error):
                 self._drop_reader()
         return await self._commit.run(read, *args)
@@ -243,8 +250,13 @@ class Spare:
             self._path.unlink()
 
 
-def _connect(path: Path, *, create: bool) -> sqlite3.Connection:
-    """A connection that waits for nobody: who must wait does so around it."""
+def _connect(path: Path, *, create: bool, guard: DatabaseGuard | None) -> sqlite3.Connection:
+    """A connection that waits for nobody: who must wait does so around it.
+
+    Raises sqlite3.Error, or DatabaseReplaced.
+    """
+    if guard is not None:
+        guard.check()
     db = sqlite3.connect(
         f"{path.as_uri()}?mode={'rwc' if create else 'rw'}",
         uri=True,
@@ -255,6 +267,8 @@ def _connect(path: Path, *, create: bool) -> sqlite3.Connection:
     try:
         for pragma in _PRAGMAS:
             db.execute(pragma)
+        if guard is not None:
+            guard.check()  # it may have been replaced meanwhile
     except BaseException:
         db.close()
         raise
@@ -275,7 +289,7 @@ def clean(connect: Callable[[], sqlite3.Connection], spare: Spare, now: float, l
                 _empty_log(db, until)
                 removed = _purge(db, until, now, limit)
                 _empty_log(db, until)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, DatabaseReplaced) as error:
         raise refusal(error) from error
     spare.make()
     return removed

@@ -4,7 +4,7 @@ The store is a real one; sources and factors are small classes that answer as th
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -144,8 +144,8 @@ class Desk:
             self.passwords.known_device,
         )
 
-    async def _no_clients(self) -> Sequence[Client]:
-        return ()
+    async def _no_clients(self) -> Mapping[str, Client]:
+        return {}
 
     async def sign_in(
         self, password: str, username: str = "hana", browser: Browser = HOME, now: float = NOW

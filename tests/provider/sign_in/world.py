@@ -336,8 +336,8 @@ class World:
     def clock(self) -> float:
         return self.now
 
-    async def _load(self) -> Sequence[Client]:
-        return (self.client, *self.others)
+    async def _load(self) -> Mapping[str, Client]:
+        return {each.client_id: each for each in (self.client, *self.others)}
 
     def change_client(self, **changes: Any) -> None:
         self.client = replace(self.client, **changes)

@@ -68,11 +68,19 @@ async def require_migrated(database_url: str) -> None:
     try:
         with outages():
             async with engines.read.connect() as connection:
-                found = await connection.run_sync(revision_of)
-                if found == HEAD or await connection.run_sync(is_newer_and_serves):
-                    return
+                await connection.run_sync(check_usable)
     finally:
         await engines.close()
+
+
+def check_usable(connection: Connection) -> None:
+    """Return where a program of this version can use a database as it is.
+
+    Raises SchemaTooNew, or DirectoryUnavailable with what to do.
+    """
+    found = revision_of(connection)
+    if found == HEAD or is_newer_and_serves(connection):
+        return
     if found is not None and found > HEAD:
         raise SchemaTooNew(unknown_revision(found))
     state = "has no tables yet" if found is None else f"is at revision {found}"

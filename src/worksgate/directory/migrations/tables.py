@@ -23,12 +23,12 @@ REVISION_TABLE = "alembic_version"
 LASTING: tuple[Table, ...] = tuple(
     each
     for each in schema.metadata.sorted_tables
-    if each not in (schema.keys, schema.leases, schema.compatibility)
+    if each not in (schema.keys, schema.installation, schema.leases, schema.compatibility)
 )
 """What an installation is, in the order of foreign keys: people, clients, factors, the audit log.
 
 The server's keys are not among it: they sign what is short-lived, and a server without makes new
-ones.
+ones. Nor is the id of the installation: another database is another installation.
 """
 
 ARTIFACTS: Mapping[str, TableClause] = {
@@ -54,6 +54,7 @@ SHORT_LIVED: tuple[str, ...] = (*ARTIFACTS, COUNTERS, schema.leases.name)
 ALL: tuple[str, ...] = (
     *(each.name for each in LASTING),
     schema.keys.name,
+    schema.installation.name,
     *SHORT_LIVED,
     schema.compatibility.name,
     REVISION_TABLE,

@@ -3,6 +3,7 @@
 One revision for the release, a function for each story.
 """
 
+import secrets
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,6 +35,7 @@ def upgrade() -> None:
     _short_lived()
     _people()
     _key_owners()
+    _one_installation()
     op.execute("DELETE FROM compatibility")
     op.execute(f"INSERT INTO compatibility (revision, oldest) VALUES ('{revision}', '{serves}')")  # noqa: S608  # two numbers of ours
 
@@ -117,3 +119,18 @@ def _fill(connection: sa.Connection, table: sa.Table) -> None:
     rows = list(owners.values())
     for start in range(0, len(rows), _AT_ONCE):
         connection.execute(sa.insert(table), rows[start : start + _AT_ONCE])
+
+
+def _one_installation() -> None:
+    """An id by which another database in this one's place is noticed; a counter of changes."""
+    op.create_table(
+        "installation",
+        sa.Column("id", sa.String(64), nullable=False),
+        sa.Column("clients_version", sa.BigInteger, nullable=False, server_default="0"),
+        sa.PrimaryKeyConstraint("id", name="pk_installation"),
+    )
+    op.execute(f"INSERT INTO installation (id) VALUES ('{secrets.token_hex(16)}')")  # noqa: S608  # hexadecimal digits
+    op.add_column(
+        "clients", sa.Column("version", sa.BigInteger, nullable=False, server_default="0")
+    )
+    op.create_index("ix_clients_version", "clients", ["version"])

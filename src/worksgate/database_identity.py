@@ -1,0 +1,150 @@
+"""Which database this is, so that another one in its place is an outage and not a second world.
+
+A database has an id of its own, made by its migration and made again by a restore. A SQLite file is
+also its device and inode: an older copy that is moved to its name has the same id, and would make
+used codes good again. The first start of a server notes both; whatever it opens later, in any
+process, must be the same.
+
+SQLite does not notice by itself that its file was removed or replaced. Connections that are open go
+on with the file that has lost its name, and new ones open, or make, another.
+"""
+
+import os
+import sqlite3
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import structlog
+
+CHECKED_EVERY = 0.1
+"""Seconds for which a look at the file is good for those who only read."""
+
+REPLACED = "this is not the database that the server was started on: stop all servers first"
+
+_log = structlog.get_logger("worksgate.database")
+
+_Place = tuple[int, int]
+"""Device and inode."""
+
+
+class DatabaseReplaced(ConnectionError):
+    """Another database is where the server's was, or none; one sentence for the administrator."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseIdentity:
+    """The id of the installation, and where its file is, if it is one (device and inode)."""
+
+    installation: str
+    file: _Place | None = None
+
+
+class DatabaseGuard:
+    """Compares what is found with the database of the first start; says once what is wrong."""
+
+    def __init__(self, identity: DatabaseIdentity) -> None:
+        self._identity = identity
+        self._wrong: set[str] = set()
+
+    @property
+    def installation(self) -> str:
+        """The id of the installation."""
+        return self._identity.installation
+
+    def check(self) -> None:
+        """Look at what can be seen without asking the database. Raises DatabaseReplaced."""
+
+    def check_lately(self) -> None:
+        """As ``check``, by a look of the last moment. Raises DatabaseReplaced."""
+
+    def check_installation(self, found: str | None) -> None:
+        """Compare the id that a database tells. Raises DatabaseReplaced."""
+        self._judge("id", None if found == self._identity.installation else REPLACED)
+
+    def close(self) -> None:
+        """Let go of what is open."""
+
+    def _judge(self, part: str, problem: str | None) -> None:
+        if problem is None:
+            if part in self._wrong:
+                self._wrong.discard(part)
+                _log.info("database.back")
+            return
+        if part not in self._wrong:
+            self._wrong.add(part)
+            _log.error("database.replaced", detail=problem)
+        raise DatabaseReplaced(problem)
+
+
+class SqliteGuard(DatabaseGuard):
+    """The guard of a file. One connection stays open, so that its write-ahead log stays the same.
+
+    SQLite removes the log with the last connection; while one is open, another log under its name
+    is not SQLite's doing.
+    """
+
+    def __init__(
+        self, path: Path, identity: DatabaseIdentity, connection: sqlite3.Connection
+    ) -> None:
+        super().__init__(identity)
+        self._path, self._log = os.fspath(path), f"{path}-wal"
+        self._connection = connection
+        self._log_place = _place_of(self._log)
+        self._next_look = 0.0
+
+    @classmethod
+    def open(cls, path: Path, identity: DatabaseIdentity) -> Self:
+        """Begin to watch the file. Raises DatabaseReplaced, or sqlite3.Error."""
+        path = path.absolute()
+        _check_place(path, identity)
+        connection = sqlite3.connect(
+            f"{path.as_uri()}?mode=rw", uri=True, check_same_thread=False, isolation_level=None
+        )
+        try:
+            with closing(connection.execute("SELECT count(*) FROM sqlite_master")) as opening:
+                opening.fetchone()  # SQLite opens the log with the first statement
+            guard = cls(path, identity, connection)
+            guard.check()
+        except BaseException:
+            connection.close()
+            raise
+        return guard
+
+    def check(self) -> None:
+        self._next_look = time.monotonic() + CHECKED_EVERY
+        self._judge("file", self._problem())
+
+    def check_lately(self) -> None:
+        if self._wrong or time.monotonic() >= self._next_look:
+            self.check()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _problem(self) -> str | None:
+        if _place_of(self._path) != self._identity.file:
+            return f"{self._path} was removed or replaced: {REPLACED}"
+        if _place_of(self._log) != self._log_place:
+            return f"{self._log} was removed or replaced: {REPLACED}"
+        return None
+
+
+def place_of(path: Path) -> _Place | None:
+    """Device and inode of a file; None where there is none."""
+    return _place_of(os.fspath(path))
+
+
+def _place_of(path: str) -> _Place | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116  # many times a second
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _check_place(path: Path, identity: DatabaseIdentity) -> None:
+    if place_of(path) != identity.file:
+        raise DatabaseReplaced(f"{path} was removed or replaced: {REPLACED}")

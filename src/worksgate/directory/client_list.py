@@ -1,0 +1,99 @@
+"""All clients in memory, kept up to date by what has changed: ten thousand cost what one does.
+
+A counter is read first. Every change to a client counts one more in its own transaction, and marks
+the client with the number; so what has changed since the last look is asked for by number, and
+nothing where the number is the same.
+
+The release before does not count. So a few clients at a time are read again, whatever the counter
+says, and their number is compared: what such a program changes shows within ``SWEEP_INTERVAL`` for
+each hundred clients.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from worksgate.oauth.model import Client
+
+AT_ONCE = 100
+"""Clients that are read in one step; between two steps the event loop has its turn."""
+
+SWEEP_INTERVAL = 0.8
+"""Seconds between two steps of those who are read again without having been counted."""
+
+
+class ClientRows(Protocol):
+    """What is asked of the directory. Every verb may raise DirectoryUnavailable."""
+
+    async def clients_version(self) -> int: ...
+
+    async def client_ids(self, after_version: int = -1) -> list[str]: ...
+
+    async def client_count(self) -> int: ...
+
+    async def clients_by_id(self, ids: Sequence[str]) -> tuple[Client, ...]: ...
+
+
+class ClientList:
+    """The clients by their ids."""
+
+    def __init__(
+        self, rows: ClientRows, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._rows = rows
+        self._monotonic = monotonic
+        self._clients: Mapping[str, Client] = {}
+        self._version = -1
+        self._sweep_at = float("-inf")
+        self._to_sweep: list[str] = []
+        self._lock = asyncio.Lock()
+
+    async def read(self) -> Mapping[str, Client]:
+        """All clients as they are now. The mapping is never changed; the next may be the same one.
+
+        Raises DirectoryUnavailable.
+        """
+        async with self._lock:
+            version = await self._rows.clients_version()
+            if version != self._version:
+                first = self._version < 0
+                # One that is lower is of a database that was filled from elsewhere.
+                changed = () if first else await self._rows.client_ids(min(version, self._version))
+                await self._renew(changed)
+                self._version = version
+            elif self._monotonic() >= self._sweep_at:
+                await self._renew(self._next_to_sweep())
+            else:
+                return self._clients
+            self._sweep_at = self._monotonic() + SWEEP_INTERVAL
+            return self._clients
+
+    async def _renew(self, changed: Iterable[str]) -> None:
+        """Read these again, and look for those that came or went without being counted."""
+        known = dict(self._clients)
+        await self._load(known, list(changed))
+        if await self._rows.client_count() != len(known):
+            there = await self._rows.client_ids()
+            for gone in known.keys() - there:
+                del known[gone]
+            await self._load(known, [each for each in there if each not in known])
+        if known != self._clients:
+            self._clients = known
+
+    async def _load(self, known: dict[str, Client], ids: Sequence[str]) -> None:
+        for start in range(0, len(ids), AT_ONCE):
+            some = ids[start : start + AT_ONCE]
+            found = {each.client_id: each for each in await self._rows.clients_by_id(some)}
+            for client_id in some:
+                if client_id in found:
+                    known[client_id] = found[client_id]
+                else:
+                    known.pop(client_id, None)
+
+    def _next_to_sweep(self) -> Sequence[str]:
+        if not self._to_sweep:
+            self._to_sweep = list(self._clients)
+        some = self._to_sweep[-AT_ONCE:]
+        del self._to_sweep[-AT_ONCE:]
+        return some

@@ -1,0 +1,128 @@
+"""Another database in the place of the server's is an outage, whatever it holds (R-138, F-34)."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from tests.databases import NOW, directory_in, query, url_of
+
+from worksgate.audit import AuditEvent, Event
+from worksgate.database_identity import DatabaseGuard, DatabaseReplaced, SqliteGuard, place_of
+from worksgate.directory import DirectoryUnavailable
+from worksgate.directory.database import Directory
+from worksgate.directory.identity import identify
+
+EVENT = AuditEvent(event=Event.SYSTEM, at=NOW)
+
+
+def with_a_copy_there(file: Path) -> None:
+    """The same content under the same name: only the file is another."""
+    shutil.copy(file, file.with_name("copy"))
+    file.with_name("copy").rename(file)
+
+
+def without_a_file(file: Path) -> None:
+    file.rename(file.with_name("aside"))
+
+
+def without_its_log(file: Path) -> None:
+    Path(f"{file}-wal").unlink()
+
+
+REPLACEMENTS = (with_a_copy_there, without_a_file, without_its_log)
+
+
+@pytest.fixture
+async def guarded(database: Path) -> AsyncIterator[tuple[Directory, DatabaseGuard]]:
+    """A directory on the database, as a server opens it."""
+    identity = await identify(url_of(database))
+    guard = DatabaseGuard(identity)
+    if identity.file is not None:
+        guard = SqliteGuard.open(database, identity)
+    directory = Directory.open(url_of(database), guard)
+    yield directory, guard
+    await directory.close()
+    guard.close()
+
+
+async def test_each_database_has_an_id_that_stays(database: Path) -> None:
+    first, second = await identify(url_of(database)), await identify(url_of(database))
+    assert first == second
+    assert len(first.installation) == 32
+    assert (first.file is None) == (database.suffix == ".postgres")
+
+
+async def test_r138_a_database_with_another_id_is_an_outage(
+    database: Path, guarded: tuple[Directory, DatabaseGuard]
+) -> None:
+    directory, guard = guarded
+    await directory.ping()
+    query(database, "UPDATE installation SET id = 'of another'")
+    with pytest.raises(DirectoryUnavailable, match="not the database that the server was started"):
+        await directory.ping()
+    with pytest.raises(DirectoryUnavailable):
+        await directory.clients_version()
+    query(database, f"UPDATE installation SET id = '{guard.installation}'")
+    await directory.ping()
+
+
+async def test_r138_a_database_without_an_id_is_an_outage(
+    database: Path, guarded: tuple[Directory, DatabaseGuard]
+) -> None:
+    query(database, "DELETE FROM installation")
+    with pytest.raises(DirectoryUnavailable):
+        await guarded[0].ping()
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+@pytest.mark.parametrize("replace", REPLACEMENTS)
+async def test_r138_a_file_that_is_removed_or_replaced_is_an_outage_to_all_verbs(
+    database: Path, guarded: tuple[Directory, DatabaseGuard], replace: Callable[[Path], None]
+) -> None:
+    directory, guard = guarded
+    await directory.record([EVENT])
+    replace(database)
+    for verb in (
+        lambda: directory.record([EVENT]),
+        lambda: directory.purge_secrets(NOW),
+        directory.ping,
+        directory.clients,
+    ):
+        with pytest.raises(DirectoryUnavailable, match="was removed or replaced"):
+            await verb()
+    assert guard._wrong == {"file"}
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_the_file_itself_may_come_back(
+    database: Path, guarded: tuple[Directory, DatabaseGuard]
+) -> None:
+    without_a_file(database)
+    with pytest.raises(DirectoryUnavailable):
+        await guarded[0].record([EVENT])
+    database.with_name("aside").rename(database)
+    await guarded[0].record([EVENT])
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_r138_who_opens_later_must_find_the_file_of_the_first_start(database: Path) -> None:
+    identity = await identify(url_of(database))
+    with_a_copy_there(database)
+    with pytest.raises(DatabaseReplaced):
+        SqliteGuard.open(database, identity)
+    os.unlink(database)  # noqa: PTH108  # one moment
+    with pytest.raises(DatabaseReplaced):
+        SqliteGuard.open(database, identity)
+    assert place_of(database) is None
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_a_file_that_is_not_there_is_not_made_by_who_opens_it(file: Path) -> None:
+    async with directory_in(file) as directory:
+        with pytest.raises(DirectoryUnavailable):
+            await directory.ping()
+    with pytest.raises(DirectoryUnavailable):
+        await identify(url_of(file))
+    assert place_of(file) is None
