@@ -62,6 +62,8 @@ class People:
     name: str = "directory"
     here: dict[str, Person] = field(default_factory=lambda: {HANA.subject_id: HANA})
     passwords: dict[str, str] = field(default_factory=dict)
+    meanwhile: dict[str, Person | None] = field(default_factory=dict)
+    """As whom they are found at a second look: it has changed since they typed their password."""
     asked: int = 0
 
     async def authenticate(self, username: str, password: str) -> Person | None:
@@ -73,7 +75,7 @@ class People:
         return None
 
     async def find(self, subject_id: str, last_seen: Person) -> Person | None:
-        return self.here.get(subject_id)
+        return self.meanwhile.get(subject_id, self.here.get(subject_id))
 
     async def is_password(self, username: str, password: str) -> bool:
         return await self.authenticate(username, password) is not None
@@ -81,6 +83,8 @@ class People:
     async def set_password(
         self, subject_id: str, new_password: str, *, revision: str | None = None
     ) -> Person | None:
+        if self.meanwhile.get(subject_id, HANA) is None:
+            return None
         self.passwords[subject_id] = new_password
         self.here[subject_id] = replace(self.here[subject_id], must_change_password=False)
         return self.here[subject_id]
@@ -179,8 +183,8 @@ class PlainFactors(Factors):
     ) -> Passkey:
         if response_json != signed(holder.subject_id, challenge.decode()):
             raise FactorRefused("not signed for this")
-        made = passkey_of(holder.subject_id)
-        self._change(holder, passkeys=(*self.enrolled[holder.subject_id].passkeys, made))
+        made, known = passkey_of(holder.subject_id), await self.of(holder.subject_id)
+        self._change(holder, passkeys=(*known.passkeys, made))
         return made
 
     async def check_passkey(
