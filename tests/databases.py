@@ -19,6 +19,7 @@ from tests.postgres_server import url_for
 
 from worksgate.directory.database import Directory
 from worksgate.directory.migrations import migrate
+from worksgate.master_key import NO_MASTER_KEY, Keyring
 
 NOW = 1_800_000_000.0
 
@@ -68,9 +69,9 @@ def migrated() -> bytes:
 
 
 @asynccontextmanager
-async def directory_in(file: Path) -> AsyncIterator[Directory]:
+async def directory_in(file: Path, keyring: Keyring = NO_MASTER_KEY) -> AsyncIterator[Directory]:
     """A directory on a migrated file."""
-    directory = Directory.open(url_of(file))
+    directory = Directory.open(url_of(file), keyring=keyring)
     try:
         yield directory
     finally:

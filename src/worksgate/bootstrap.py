@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+import structlog
+
 from worksgate import log
 from worksgate.administration import Administration
 from worksgate.audit import AuditLog
@@ -31,10 +33,12 @@ from worksgate.directory.own_history import OwnHistory
 from worksgate.factors import FACTOR_POLICY
 from worksgate.factors.app_passwords import AppPasswords
 from worksgate.factors.book import Factors
+from worksgate.factors.on_its_way import SecretsOnTheirWay
 from worksgate.factors.passkeys import RelyingParty
 from worksgate.imap_login import PURPOSE as IMAP
 from worksgate.imap_login import ImapLogin, imap_policy
 from worksgate.login_transaction import TransactionSigner
+from worksgate.master_key import Keyring
 from worksgate.measures import HasCommits, PurgeFigures, Traffic
 from worksgate.password_check import PasswordCheck
 from worksgate.password_meter import PasswordMeter
@@ -76,6 +80,8 @@ if TYPE_CHECKING:
     from worksgate.web.mails import Mails
 
 Clock = Callable[[], float]
+
+_log = structlog.get_logger(__name__)
 
 FUNCTION_TIMEOUT = 2.0
 """Seconds that a company's own function may take: the page is due in 2.5."""
@@ -133,6 +139,7 @@ async def open_installation(
         stack.callback(log.flush)
         guard = await _open_guard(settings, database, stack)
         directory = _open_directory(settings, stack, guard)
+        await _check_master_key(settings, directory)
         store, writer = await _open_own_store(settings, directory, stack, clock, guard)
         watching = _open_watching(stack)
         base = _Base(settings, directory, watching.traced(store), writer, clock)
@@ -232,9 +239,9 @@ async def _open_identity(
     )
     audit = watching.traced_audit(base.audit_writer)
     party = RelyingParty.of(settings.public_url, settings.company_name or "Worksgate")
-    factors = Factors(directory.factors, audit, party)
-    stack.callback(factors.close)
     signing_key = await directory.signing_key()
+    factors = Factors(directory.factors, audit, party, SecretsOnTheirWay.under(signing_key))
+    stack.callback(factors.close)
     return _Identity(
         hashing=hashing,
         sources=in_use,
@@ -512,10 +519,28 @@ def _open_directory(
     settings: Settings, stack: AsyncExitStack, guard: DatabaseGuard | None = None
 ) -> Directory:
     directory = Directory.open(
-        settings.database_url, guard, allow_similar_keys=settings.allow_similar_keys
+        settings.database_url,
+        guard,
+        keyring=Keyring.of(settings.master_key, settings.previous_master_key),
+        allow_similar_keys=settings.allow_similar_keys,
     )
     stack.push_async_callback(directory.close)
     return directory
+
+
+async def _check_master_key(settings: Settings, directory: Directory) -> None:
+    """Say what is not encrypted yet. Raises MasterKeyMissing where the keys at hand do not fit."""
+    counted = await directory.secrets.check()
+    if not settings.master_key:
+        _log.warning("master_key.missing")
+    elif left := counted.left_for(Keyring.of(settings.master_key).ids[0]):
+        _log.warning("master_key.not_in_use", secrets=left)
+
+
+async def check_master_key(settings: Settings) -> None:
+    """Raise MasterKeyMissing where a server with these settings could not read its secrets."""
+    async with AsyncExitStack() as stack:
+        await _open_directory(settings, stack).secrets.check()
 
 
 async def _open_own_store(

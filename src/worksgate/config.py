@@ -40,11 +40,19 @@ SYSTEM_FILE = Path("/etc/worksgate") / FILE_NAME
 CONFIG_VARIABLE = "WORKSGATE_CONFIG"
 """Names the file, where ``--config`` does not."""
 
+CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
+"""Where systemd puts what a unit has by ``LoadCredential=``."""
+MASTER_KEYS = ("master_key", "previous_master_key")
+
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Addresses": ("public_url", "host", "port", "trusted_proxies"),
     "Data": (
         "database_url",
         "database_connections",
+        "master_key_file",
+        "previous_master_key_file",
+        "master_key",
+        "previous_master_key",
         "store_url",
         "purge_interval",
         "audit_retention",
@@ -102,6 +110,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 _FIELDS: Mapping[str, Field[Any]] = {
     each.name: each for each in fields(Settings) if each.name != "sources"
 }
+_KEY_FILES = tuple(f"{name}_file" for name in MASTER_KEYS)
 _NO_SECTIONS = "there are no sections but [[source]]; write the settings at the top level"
 _SERVICE_LINK = re.compile(r"WORKSGATE_(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP))")
 _SERVICE_LINKS_HINT = (
@@ -168,6 +177,7 @@ def load(
     _read_file(file_to_read(file, environ), environ, reading)
     _read_environment(environ, reading)
     _read_overrides(overrides, reading)
+    _read_credentials(environ, reading)
     return _settings(reading)
 
 
@@ -186,6 +196,7 @@ def checked(settings: Settings) -> Settings:
 
 def _settings(reading: _Reading) -> Settings:
     """What has been read, with defaults for the rest. Raises ConfigurationError."""
+    _read_key_files(reading)
     values = {
         name: reading.check(name, reading.given[name].value if name in reading.given else default)
         for name, default in _defaults(reading).items()
@@ -279,9 +290,11 @@ def _hint_at_quotes(problem: str) -> str:
 
 
 def _from_file(folder: Path, name: str, value: object) -> Any:
-    """A value of a file in this folder: it means the same database wherever a command runs."""
+    """A value of a file in this folder: it means the same place wherever a command runs."""
     known = typed(_FIELDS[name].type, value)
-    return database_url_from(folder, known) if name == "database_url" else known
+    if name == "database_url":
+        return database_url_from(folder, known)
+    return str(folder / known) if name in _KEY_FILES and known else known
 
 
 def _read_environment(environ: Mapping[str, str], reading: _Reading) -> None:
@@ -308,6 +321,24 @@ def _read_secret_file(
         return
     file = Path(environ[variable])
     reading.give(name, variable, lambda: _from_variable(name, secret_of(file)))
+
+
+def _read_credentials(environ: Mapping[str, str], reading: _Reading) -> None:
+    """Master keys that systemd hands over, where nothing else says where they are."""
+    folder = environ.get(CREDENTIALS_VARIABLE)
+    for name in MASTER_KEYS if folder else ():
+        file = Path(folder or "", name)
+        named = any(each in reading.given for each in (name, f"{name}_file"))
+        if not named and file.is_file():
+            reading.give(name, str(file), partial(secret_of, file))
+
+
+def _read_key_files(reading: _Reading) -> None:
+    """Read the master keys that are named by their files, and not given themselves."""
+    for name in MASTER_KEYS:
+        file, key = (reading.given.get(each) for each in (f"{name}_file", name))
+        if file is not None and file.value and not (key is not None and key.value):
+            reading.give(name, file.origin, partial(secret_of, Path(file.value)))
 
 
 def _from_variable(name: str, text: str) -> Any:

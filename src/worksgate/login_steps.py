@@ -280,8 +280,9 @@ class LoginSteps:
     async def _enrolment(self, attempt: LoginAttempt) -> EnrolmentNeeded:
         """The offer to set up a first factor; its secret is kept with the login."""
         transaction, progress, person = attempt.transaction, attempt.progress, attempt.person
-        totp = await self._factors.begin_totp(person.username, progress.totp_secret)
-        await self._keep(transaction, replace(progress, totp_secret=totp.secret))
+        totp = await self._factors.begin_totp(person.username, self._totp_on_its_way(progress))
+        sealed = self._factors.on_its_way.seal(totp.secret, person.subject_id)
+        await self._keep(transaction, replace(progress, sealed_totp=sealed))
         options = None
         if self._passkeys and self._factors.passkeys_usable:
             options = await self._registration_options(attempt)
@@ -316,17 +317,24 @@ class LoginSteps:
         codes: Sequence[str] = ()
         if not (await self._factors.of(holder.subject_id)).recovery_codes_left:
             codes = await self._factors.renew_recovery_codes(holder, now)
-        done = replace(progress.with_factor(proof.factor, now), totp_secret=None)
+        done = replace(progress.with_factor(proof.factor, now), sealed_totp=None)
         await self._keep(attempt.transaction, done)
         return done, codes
+
+    def _totp_on_its_way(self, progress: LoginProgress) -> str | None:
+        """The secret that this login's QR code holds, if it has shown one."""
+        if progress.sealed_totp is None:
+            return None
+        return self._factors.on_its_way.unseal(progress.sealed_totp, progress.person.subject_id)
 
     async def _is_set_up(
         self, holder: Holder, progress: LoginProgress, proof: Proof, now: float
     ) -> bool:
         if not proof.passkey:
-            if progress.totp_secret is None:
+            secret = self._totp_on_its_way(progress)
+            if secret is None:
                 raise LoginLost  # no secret was shown yet
-            return await self._factors.confirm_totp(holder, progress.totp_secret, proof.code, now)
+            return await self._factors.confirm_totp(holder, secret, proof.code, now)
         try:
             await self._factors.add_passkey(
                 holder, proof.passkey, progress.challenge_bytes, "", now

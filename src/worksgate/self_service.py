@@ -67,7 +67,7 @@ SHOWN_EVENTS: Final = 50
 LONGEST_SIGN_IN: Final = 5.0
 """Seconds between the request of a sign-in and the session that it opens; the deadline is below."""
 
-_TOTP: Final = "account_totp"
+_TOTP: Final = "account_sealed_totp"
 _PASSKEY: Final = "account_passkey"
 
 
@@ -232,10 +232,11 @@ class SelfService:
         """A secret for an authenticator app: the same until it is confirmed or too old."""
         await self.check_fresh(visitor)
         kept = await self._kept(visitor, _TOTP)
-        if kept is not None:
-            return await self._factors.begin_totp(visitor.person.username, kept.data)
-        totp = await self._factors.begin_totp(visitor.person.username)
-        await self._keep(visitor, _TOTP, totp.secret)
+        secret = None if kept is None else self._totp_on_its_way(visitor, kept)
+        totp = await self._factors.begin_totp(visitor.person.username, secret)
+        if secret is None:
+            sealed = self._factors.on_its_way.seal(totp.secret, visitor.person.subject_id)
+            await self._keep(visitor, _TOTP, sealed)
         return totp
 
     async def confirm_totp(self, visitor: Visitor, code: str) -> FactorAdded:
@@ -245,14 +246,18 @@ class SelfService:
         """
         enrolled = await self.check_fresh(visitor)
         kept = await self._kept(visitor, _TOTP)
-        if kept is None:
+        secret = None if kept is None else self._totp_on_its_way(visitor, kept)
+        if kept is None or secret is None:
             raise EnrolmentLost
-        if not await self._factors.confirm_totp(visitor.holder, kept.data, code, visitor.at):
+        if not await self._factors.confirm_totp(visitor.holder, secret, code, visitor.at):
             raise WrongCode
         await self._store.take(Interim, kept.key)
         if enrolled.totp:  # a browser that was spared the old app's code has not seen the new one
             await forget_trusted_devices(self._store, visitor.person.subject_id)
         return await self._added(visitor, enrolled, Factor.TOTP)
+
+    def _totp_on_its_way(self, visitor: Visitor, kept: Interim) -> str | None:
+        return self._factors.on_its_way.unseal(kept.data, visitor.person.subject_id)
 
     async def remove_totp(self, visitor: Visitor) -> bool:
         """Turn the authenticator app off; False where there is none. Raises LoginTooOld."""

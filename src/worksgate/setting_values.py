@@ -13,6 +13,7 @@ from string import Formatter
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from worksgate.master_key import MasterKey
 from worksgate.postgres_address import PostgresAddress, is_postgres
 from worksgate.settings import Settings
 from worksgate.valkey_address import ValkeyAddress, is_valkey
@@ -83,6 +84,16 @@ def _postgres_url(value: str) -> str:
     except ValueError as problem:
         raise ValueError(f"cannot be used: {problem}") from None
     return value
+
+
+def _file(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("must not hold NUL")
+    return value
+
+
+def _master_key(value: str) -> str:
+    return MasterKey.parse(value).text if value else value
 
 
 def _store_url(value: str) -> str:
@@ -239,6 +250,10 @@ def _answer_deadline(value: float) -> float:
 CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "public_url": _public_url,
     "database_url": _database_url,
+    "master_key_file": _file,
+    "previous_master_key_file": _file,
+    "master_key": _master_key,
+    "previous_master_key": _master_key,
     "store_url": _store_url,
     "host": _host_name,
     "port": _port,
@@ -302,6 +317,10 @@ def contradictions(settings: Settings) -> Iterator[tuple[str, str]]:
         taken[path] = f"the same as {name}"
     if settings.session_idle_limit > settings.session_absolute_limit:
         yield "session_idle_limit", "must not be more than session_absolute_limit"
+    if settings.previous_master_key and not settings.master_key:
+        yield "previous_master_key", "must not be given without master_key"
+    if settings.previous_master_key and settings.previous_master_key == settings.master_key:
+        yield "previous_master_key", "must not be the same as master_key"
     if settings.smtp_url and not settings.mail_from:
         yield "mail_from", "must be given with smtp_url"
     if not settings.all_sources:

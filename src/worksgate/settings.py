@@ -34,6 +34,28 @@ class Settings:
         "Connections to a PostgreSQL that each process keeps for the calls of LINE WORKS; "
         "it has up to 5 more for all else.",
     )
+    master_key_file: str = option(
+        "",
+        "The file of the master key, under which the secrets in the database are encrypted; "
+        "worksgate init and worksgate key new make one. Keep a copy of it, apart from the backups. "
+        "A relative path begins at the folder of the settings file. Empty, a systemd credential "
+        "master_key counts if there is one.",
+    )
+    previous_master_key_file: str = option(
+        "",
+        "The file of the master key before it, while worksgate key encrypt has not been run; the "
+        "systemd credential is previous_master_key.",
+    )
+    master_key: str = option(
+        "",
+        "The master key itself, for who cannot hand over a file; it wins over master_key_file.",
+        secret=True,
+    )
+    previous_master_key: str = option(
+        "",
+        "The master key before it itself; it wins over previous_master_key_file.",
+        secret=True,
+    )
     store_url: str = option(
         "",
         "Where codes, tokens and sessions are kept: empty for the database, "

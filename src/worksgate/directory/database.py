@@ -38,9 +38,11 @@ from worksgate.directory.people import People
 from worksgate.directory.queries import AuditFilter
 from worksgate.directory.reachability import Reachability
 from worksgate.directory.recording import write_events
+from worksgate.directory.secrets_at_rest import SecretsAtRest, key_place
 from worksgate.directory.taken_names import TakenNames, taken_names
 from worksgate.directory.transaction import Transaction
 from worksgate.directory.verbs import Outpaced, finished
+from worksgate.master_key import NO_MASTER_KEY, Keyring
 from worksgate.oauth.model import Client
 from worksgate.postgres_address import is_postgres
 from worksgate.usernames import username_key
@@ -63,6 +65,7 @@ class Directory:
         reachability: Reachability | None = None,
         guard: DatabaseGuard | None = None,
         *,
+        keyring: Keyring = NO_MASTER_KEY,
         allow_similar_keys: bool = False,
     ) -> None:
         self.allow_similar_keys = allow_similar_keys
@@ -72,7 +75,8 @@ class Directory:
         self._inserts: dict[int, str] = {}
         self.unfinished: set[asyncio.Task[Any]] = set()
         self.people = People(self, allow_similar_keys=allow_similar_keys)
-        self.factors = FactorRows(self)
+        self.secrets = SecretsAtRest(self, keyring)
+        self.factors = FactorRows(self, self.secrets)
         self.app_passwords = AppPasswordRows(self)
         self.leases = Leases(self)
 
@@ -82,15 +86,19 @@ class Directory:
         database_url: str,
         guard: DatabaseGuard | None = None,
         *,
+        keyring: Keyring = NO_MASTER_KEY,
         allow_similar_keys: bool = False,
     ) -> Self:
-        """A directory that connects when it is first asked; ``guard`` knows which database it is.
+        """A directory that connects when it is first asked.
 
-        Raises ValueError where the address is not one that Worksgate can use.
+        ``guard`` knows which database it is, ``keyring`` opens its secrets. Raises ValueError where
+        the address is not one that Worksgate can use.
         """
         engines = open_engines(database_url, reply_timeout=REPLY_TIMEOUT)
         reachability = Reachability() if is_postgres(database_url) else None
-        return cls(engines, reachability, guard, allow_similar_keys=allow_similar_keys)
+        return cls(
+            engines, reachability, guard, keyring=keyring, allow_similar_keys=allow_similar_keys
+        )
 
     async def close(self) -> None:
         """Finish what has begun and close all connections."""
@@ -205,8 +213,12 @@ class Directory:
             return await disputed(connection)
 
     async def signing_key(self) -> bytes:
-        """The key that signs cookies and forms: made once, the same for all processes."""
-        return await self._key(SIGNING_KEY) or await self._make_key(SIGNING_KEY)
+        """The key that signs cookies and forms: made once, the same for all processes.
+
+        Raises MasterKeyMissing where it is encrypted under a master key that is not at hand.
+        """
+        stored = await self._key(SIGNING_KEY) or await self._make_key(SIGNING_KEY)
+        return self.secrets.unseal(stored, key_place(SIGNING_KEY))
 
     @finished
     async def keep_hash(self, account: Account, password_hash: str) -> bool:
@@ -362,11 +374,17 @@ class Directory:
 
     @finished
     async def _make_key(self, name: str) -> bytes:
-        """Make a key unless another process has: whoever comes second gets the first one's."""
+        """Make a key unless another process has: whoever comes second gets the first one's.
+
+        Returned is what is stored of it. A database without any secret begins with the master key.
+        """
         fresh = secrets.token_bytes(SIGNING_KEY_BYTES)
         query = select(schema.keys.c.value).where(schema.keys.c.name == name)
+        now = time.time()
         async with self.writing() as connection:
-            await connection.execute(_INSERT_KEY, {"name": name, "value": fresh, "at": time.time()})
+            await self.secrets.begin_with(connection, now)
+            stored = await self.secrets.seal(connection, fresh, key_place(name))
+            await connection.execute(_INSERT_KEY, {"name": name, "value": stored, "at": now})
             found: bytes = (await connection.execute(query)).scalar_one()
         return found
 

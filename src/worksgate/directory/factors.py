@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from worksgate.audit import AuditEvent
 from worksgate.directory import schema
 from worksgate.directory.recording import write_events
+from worksgate.directory.secrets_at_rest import SecretsAtRest, totp_place
 from worksgate.directory.verbs import Connections, finished
 
 _TOTP, _CODES, _PASSKEYS = schema.totp_secrets, schema.recovery_codes, schema.passkeys
@@ -80,8 +81,9 @@ class Enrolled:
 class FactorRows:
     """The second factors of everybody; every verb may raise DirectoryUnavailable."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, secrets: SecretsAtRest) -> None:
         self._connections = connections
+        self._secrets = secrets
 
     @property
     def unfinished(self) -> set[asyncio.Task[Any]]:
@@ -113,13 +115,19 @@ class FactorRows:
         query = select(_TOTP).where(_TOTP.c.subject_id == subject_id)
         async with self._connections.reading() as connection:
             row = (await connection.execute(query)).mappings().first()
-        return None if row is None else TotpSecret(**row)
+        if row is None:
+            return None
+        secret = self._secrets.unseal(row["secret"], totp_place(subject_id))
+        return TotpSecret(**{**row, "secret": secret})
 
     @finished
     async def keep_totp(self, totp: TotpSecret, event: AuditEvent) -> None:
         """Keep a secret in place of the one that the person may have had."""
         values = {column.name: getattr(totp, column.name) for column in _TOTP.c}
         async with self._connections.writing() as connection:
+            values["secret"] = await self._secrets.seal(
+                connection, totp.secret, totp_place(totp.subject_id)
+            )
             await connection.execute(delete(_TOTP).where(_TOTP.c.subject_id == totp.subject_id))
             await connection.execute(insert(_TOTP).values(values))
             await _record(connection, event)
@@ -128,12 +136,14 @@ class FactorRows:
     async def use_totp(self, totp: TotpSecret, step: int, now: float, event: AuditEvent) -> bool:
         """Use up a step of the secret that was read; False where it or a later one is used."""
         columns = _TOTP.c
-        statement = update(_TOTP).where(
-            columns.subject_id == totp.subject_id,
-            columns.secret == totp.secret,
-            columns.last_step < step,
-        )
+        theirs = columns.subject_id == totp.subject_id
         async with self._connections.writing() as connection:
+            stored = await self._secrets.stored_as(connection, totp.subject_id, totp.secret)
+            if stored is None:
+                return False
+            statement = update(_TOTP).where(
+                theirs, columns.secret == stored, columns.last_step < step
+            )
             changed = await connection.execute(statement.values(last_step=step, last_used_at=now))
             if changed.rowcount == 1:
                 await _record(connection, event)

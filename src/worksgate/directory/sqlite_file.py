@@ -57,3 +57,20 @@ def alone(database: Path) -> Iterator[None]:
         finally:
             with suppress(sqlite3.Error):
                 db.execute("ROLLBACK")
+
+
+def rewrite(database: Path) -> bool:
+    """Write a database anew, so that nothing that was deleted can be read from its file.
+
+    False, and nothing is done, where somebody else has it open. Raises sqlite3.Error.
+    """
+    with closing(connect(database, "rw", _ALONE_TIMEOUT)) as db:
+        try:
+            db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            db.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error) or "busy" in str(error):
+                return False
+            raise
+        db.execute("VACUUM")
+    return True

@@ -7,6 +7,7 @@ failures (``MAX_FACTOR_FAILURES`` to a login, ``FACTOR_POLICY`` to a person).
 
     book            ``Factors``: what the pages call
     totp            codes that change every 30 s, and the QR code (R-80)
+    on_its_way      a secret between the QR code and the first right code
     recovery        ten codes on paper, each good once (R-81)
     passkeys        WebAuthn (R-82)
     app_passwords   one for each mail program (R-63)

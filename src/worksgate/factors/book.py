@@ -15,6 +15,7 @@ from worksgate.directory.factors import Enrolled, FactorRows, Passkey, TotpSecre
 from worksgate.factors import passkeys, recovery, totp
 from worksgate.factors.codes import clean_name
 from worksgate.factors.model import FactorRefused, Holder, KnownPasskey, TooMany
+from worksgate.factors.on_its_way import SecretsOnTheirWay
 from worksgate.factors.passkeys import Assertion, RelyingParty, Used
 from worksgate.factors.totp import NewTotp
 from worksgate.peers import network_of
@@ -39,7 +40,15 @@ class Factors:
     must count failures, and must let nobody change anything without a fresh login (R-83).
     """
 
-    def __init__(self, rows: FactorRows, audit: AuditLog, party: RelyingParty) -> None:
+    def __init__(
+        self,
+        rows: FactorRows,
+        audit: AuditLog,
+        party: RelyingParty,
+        on_its_way: SecretsOnTheirWay | None = None,
+    ) -> None:
+        """``on_its_way`` is the same in all processes; without it, each has its own."""
+        self.on_its_way = on_its_way or SecretsOnTheirWay.new()
         self._rows = rows
         self._audit = audit
         self._party = party
@@ -72,8 +81,8 @@ class Factors:
     async def begin_totp(self, account_name: str, secret: str | None = None) -> NewTotp:
         """A new secret, or the QR code of one that is on its way already.
 
-        The caller keeps the secret until ``confirm_totp``. Raises ValueError where ``secret`` is
-        none.
+        The caller keeps the secret until ``confirm_totp``, sealed by ``on_its_way``. Raises
+        ValueError where ``secret`` is none.
         """
         return await self._compute(partial(totp.new_totp, account_name, self._party.name, secret))
 
