@@ -4,7 +4,8 @@ The server is stopped meanwhile. All goes into one transaction of the target, is
 and compared by number and content, and only then committed: nothing is ever half done, and the
 source is left as it is.
 
-**What is taken along**: everything that lasts, the key that signs cookies and forms, sessions,
+**What is taken along**: everything that lasts, as it is stored: secrets stay encrypted under their
+master key, which the target's servers need as well. The key that signs cookies and forms, sessions,
 access tokens and counters, so that nobody is signed out and no throttle begins anew.
 
 **What works once is not**: authorization codes and refresh tokens that are still good, and what is
@@ -42,6 +43,7 @@ from worksgate.directory.migrations.tables import (
 )
 from worksgate.directory.recording import write_events
 from worksgate.directory.schema import keys
+from worksgate.directory.secrets_at_rest import key_in_force, refuse_older_programs
 
 PAGE = 1_000
 """Rows that are read and written at a time."""
@@ -123,6 +125,8 @@ async def move(
                 moved[part.name] = content.rows
             await _keep_numbering(source, target)
             await renew(target)
+            if await key_in_force(target) is not None:
+                await refuse_older_programs(target)
             detail = f"moved from {source.dialect.name} to {target.dialect.name}"
             event = AuditEvent(event=Event.SYSTEM, at=now, actor=actor, detail=detail)
             await write_events(target, event)

@@ -16,6 +16,7 @@ from tests.valkey_server import ValkeyServer, running_valkey
 
 from worksgate.directory.migrations import HEAD
 from worksgate.doctor import Finding, examination
+from worksgate.master_key import MasterKey
 from worksgate.settings import Settings
 
 SECRET = "hunter2-canary"
@@ -25,6 +26,7 @@ SECRET = "hunter2-canary"
 def installation(terminal: Terminal) -> Terminal:
     terminal.environ["WORKSGATE_PUBLIC_URL"] = "https://sso.example.com"
     terminal.environ["WORKSGATE_TRUSTED_PROXIES"] = "10.0.0.0/8"
+    terminal.environ["WORKSGATE_MASTER_KEY"] = MasterKey(bytes(32)).text
     terminal.ok("migrate")
     terminal.ok("client", "add", "acme")
     return terminal

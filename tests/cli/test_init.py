@@ -20,7 +20,10 @@ def test_init_makes_settings_database_and_administrator(
         *INIT, "--public-url", "https://sso.example.com", stdin=PASSWORD
     )
     assert result.code == 0
-    assert result.out == "Wrote worksgate.toml, and made admin an administrator.\n"
+    assert result.out == (
+        "Wrote worksgate.toml, and made admin an administrator.\n"
+        "Keep a copy of master.key, apart from the backups.\n"
+    )
     text = (tmp_path / "worksgate.toml").read_text()
     assert '\npublic_url = "https://sso.example.com"\n' in text
     assert "\n# port = 8080\n" in text

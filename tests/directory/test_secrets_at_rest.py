@@ -39,9 +39,10 @@ async def read(directory: Directory, subject_id: str) -> bytes:
 async def encrypt(directory: Directory) -> int:
     await directory.secrets.check()
     await directory.secrets.put_in_force(event())
-    done, last = await directory.secrets.encrypt_keys(), ""
+    done = await directory.secrets.encrypt_keys()
+    last: str | None = ""
     while last is not None:
-        last, changed = await directory.secrets.encrypt_page(last)  # type: ignore[assignment]
+        last, changed = await directory.secrets.encrypt_page(last)
         done += changed
     return done
 

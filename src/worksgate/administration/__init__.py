@@ -3,7 +3,7 @@
     clients      the tenants of LINE WORKS
     people       accounts of the built-in directory, and people of other sources
     importing    many people at once, from a file
-    upkeep       the audit log, and the removal of what has expired
+    upkeep       the audit log, the removal of what has expired, the encryption of secrets
     base         what these stand on: the databases, and who acts
     errors       why a call was not done, or not wholly
 

@@ -1,11 +1,13 @@
 """The installation itself: its audit log, and what has expired in it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 from worksgate.administration.base import AdministrationBase
 from worksgate.administration.errors import NotFound, Refused, refusals
 from worksgate.audit import AuditEvent, Event
 from worksgate.directory.queries import AuditFilter
+from worksgate.directory.secrets_at_rest import Counted
+from worksgate.master_key import Keyring
 from worksgate.purging import remove_expired
 
 
@@ -30,6 +32,39 @@ class UpkeepAdministration(AdministrationBase):
             if progress is not None:
                 progress(removed)
         return removed
+
+    async def secrets_at_rest(self) -> Counted:
+        """How many secrets the database holds, in clear and under which master keys."""
+        return await self._directory.secrets.count()
+
+    async def encrypt_secrets(self, progress: Callable[[int], None] | None = None) -> int:
+        """Encrypt all secrets under the current master key, which is in force from now on.
+
+        Servers go on meanwhile, and must know the key before. What was interrupted is taken up by
+        the next call; ``progress`` is told how many are done, and their number is returned. Raises
+        MasterKeyMissing, before anything is changed, where one is needed that is not at hand.
+        """
+        secrets = self._directory.secrets
+        await secrets.check()
+        key_id = Keyring.of(self._settings.master_key).ids
+        detail = f"secrets are encrypted under master key {''.join(key_id)}"
+        await secrets.put_in_force(self._event(Event.SYSTEM, detail))
+        done = await secrets.encrypt_keys()
+        before = -1
+        while done != before:  # who wrote when the key came into force may have been passed over
+            before = done
+            async for changed in self._encrypt_pages():
+                done += changed
+                if progress is not None:
+                    progress(done)
+        return done
+
+    async def _encrypt_pages(self) -> AsyncIterator[int]:
+        """One round over everybody; yields how many were encrypted, a page at a time."""
+        last: str | None = ""
+        while last is not None:
+            last, changed = await self._directory.secrets.encrypt_page(last)
+            yield changed
 
     async def audit(
         self,

@@ -10,8 +10,8 @@
 **A backup holds nothing that is short-lived**: no code, token, session, counter, lease, and not the
 key that signs cookies and forms. So whatever is restored, everything older is void: no used code
 becomes good again (I-4), no session that was ended comes back (F-31), and a stolen backup opens no
-session. It holds password hashes and the secrets of authenticator apps, though: keep it as
-carefully as the database, or give it a passphrase.
+session. It holds password hashes, though, and the secrets of authenticator apps, encrypted under a
+master key if there is one: keep it as carefully as the database, or give it a passphrase.
 
 A file is written beside the place where it is to be, and renamed when all has been checked;
 PostgreSQL is given everything in one transaction. What goes wrong, an interruption included, leaves

@@ -43,7 +43,7 @@ class Manifest:
 
     ``database`` is ``sqlite`` or ``postgresql``, ``created_at`` in seconds since the epoch,
     ``rows`` how many rows each table has; ``size`` (bytes) and ``sha256`` are those of the
-    database within the backup.
+    database within the backup. ``master_keys`` are the ids of those that open its secrets.
     """
 
     format: int = FORMAT
@@ -54,6 +54,7 @@ class Manifest:
     rows: Mapping[str, int]
     size: int
     sha256: str
+    master_keys: tuple[str, ...] = ()
 
 
 def pack(

@@ -6,7 +6,7 @@ database gets a new signing key at the next start, and with it another generatio
 (``bootstrap.generation_of``).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
@@ -19,7 +19,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from worksgate.audit import AuditEvent, Event
 from worksgate.backup import BackupError, Progress, postgres_dump, sqlite_copy
 from worksgate.backup.archive import Manifest, check_opens, new_file, sync_folder, unpack
-from worksgate.backup.writing import record
 from worksgate.directory import sqlite_file
 from worksgate.directory.engine import driver_url, open_engines, outages
 from worksgate.directory.identity import renew
@@ -28,6 +27,13 @@ from worksgate.directory.migrations import migrate, upgrade
 from worksgate.directory.migrations.plan import known_revisions
 from worksgate.directory.migrations.tables import ALL, LASTING
 from worksgate.directory.recording import write_events
+from worksgate.directory.secrets_at_rest import (
+    MasterKeyMissing,
+    check_at_hand,
+    count_secrets,
+    put_in_force,
+)
+from worksgate.master_key import NO_MASTER_KEY, Keyring
 
 _HAS_ROWS = "the database is not empty; --force puts the backup in its place"
 _DEPENDED_UPON = "2BP01"
@@ -40,24 +46,33 @@ async def restore_backup(
     *,
     passphrase: bytes | None,
     force: bool,
+    keyring: Keyring = NO_MASTER_KEY,
     actor: str,
     now: float,
     progress: Progress,
 ) -> Manifest:
     """Put a backup in place of a database, bring it to this version, and record that.
 
-    The server must be stopped. Without ``force``, a database that has rows is refused. ``now`` is
-    in seconds since the epoch. Raises BackupError, DatabaseInUse, DirectoryUnavailable, ValueError
+    The server must be stopped. Without ``force``, a database that has rows is refused, and so is,
+    always, a backup whose secrets ``keyring`` does not open. ``now`` is in seconds since the
+    epoch. Raises BackupError, DatabaseInUse, DirectoryUnavailable, ValueError
     for an unusable address, or OSError; the database then is as it was.
     """
     check_opens(file, passphrase=passphrase)
     if driver_url(database_url).get_backend_name() == "sqlite":
         target = sqlite_file.file_of(database_url)
         _check_sqlite_target(target, force=force)
-        restoring = _restore_sqlite(target, file, passphrase, actor, now, progress)
+        restoring = _restore_sqlite(target, file, passphrase, keyring, actor, now, progress)
     else:
         restoring = _restore_postgresql(
-            database_url, file, passphrase, force=force, actor=actor, now=now, progress=progress
+            database_url,
+            file,
+            passphrase,
+            keyring,
+            force=force,
+            actor=actor,
+            now=now,
+            progress=progress,
         )
     return await restoring
 
@@ -77,6 +92,7 @@ async def _restore_sqlite(
     target: Path,
     file: Path,
     passphrase: bytes | None,
+    keyring: Keyring,
     actor: str,
     now: float,
     progress: Progress,
@@ -87,14 +103,13 @@ async def _restore_sqlite(
         try:
             with new_file(beside) as to:
                 manifest = unpack(file, to, passphrase=passphrase, progress=progress)
-            _check_manifest(manifest, "sqlite")
+            _check_manifest(manifest, "sqlite", keyring)
             with sqlite_copy.opened(beside, "rw") as db:
                 sqlite_copy.check(db)
                 _check_found(manifest, sqlite_copy.revision(db), sqlite_copy.rows(db))
                 sqlite_copy.strip(db)  # also of a backup that somebody has made otherwise
             await migrate(f"sqlite:///{beside}")
-            await _renew(f"sqlite:///{beside}")
-            await record(f"sqlite:///{beside}", actor, now, _told(file, manifest))
+            await _finish_sqlite(f"sqlite:///{beside}", keyring, _event(file, manifest, actor, now))
             sqlite_copy.replace(beside, target)
             sync_folder(target.parent)
         finally:
@@ -103,10 +118,41 @@ async def _restore_sqlite(
     return manifest
 
 
+async def _finish_sqlite(database_url: str, keyring: Keyring, event: AuditEvent) -> None:
+    engines = open_engines(database_url)
+    try:
+        with outages():
+            async with engines.write.begin() as connection:
+                await renew(connection)
+                await _take_on_secrets(connection, keyring, event.at)
+                await write_events(connection, event)
+    finally:
+        await engines.close()
+
+
+async def _take_on_secrets(connection: AsyncConnection, keyring: Keyring, now: float) -> None:
+    """Go on encrypting, where the secrets of the backup are encrypted. Raises BackupError.
+
+    Counted are the secrets themselves: the manifest may have been altered.
+    """
+    counted = await count_secrets(connection)
+    _check_master_keys(counted.key_ids, keyring)
+    if counted.by_key and keyring.current is not None:
+        await put_in_force(connection, keyring.current, now)
+
+
+def _check_master_keys(needed: Sequence[str], keyring: Keyring) -> None:
+    try:
+        check_at_hand(tuple(needed), keyring)
+    except MasterKeyMissing as missing:
+        raise BackupError(f"this backup cannot be read here: {missing}") from None
+
+
 async def _restore_postgresql(
     database_url: str,
     file: Path,
     passphrase: bytes | None,
+    keyring: Keyring,
     *,
     force: bool,
     actor: str,
@@ -121,14 +167,12 @@ async def _restore_postgresql(
                 await _check_postgresql_target(connection, force=force)
             with postgres_dump.nameless_file() as dumped:
                 manifest = unpack(file, dumped, passphrase=passphrase, progress=progress)
-                _check_manifest(manifest, "postgresql")
+                _check_manifest(manifest, "postgresql", keyring)
                 async with engines.migrate.begin() as connection:
                     await _check_postgresql_target(connection, force=force)  # as it is by now
                     await _replace_tables(connection, dumped, manifest)
-                    event = AuditEvent(
-                        event=Event.SYSTEM, at=now, actor=actor, detail=_told(file, manifest)
-                    )
-                    await write_events(connection, event)
+                    await _take_on_secrets(connection, keyring, now)
+                    await write_events(connection, _event(file, manifest, actor, now))
     finally:
         await engines.close()
     return manifest
@@ -168,17 +212,6 @@ async def _replace_tables(
     await renew(connection)
 
 
-async def _renew(database_url: str) -> None:
-    """Let a restored database be another installation than the one that it was copied from."""
-    engines = open_engines(database_url)
-    try:
-        with outages():
-            async with engines.write.begin() as connection:
-                await renew(connection)
-    finally:
-        await engines.close()
-
-
 @contextmanager
 def _telling_of_others() -> Iterator[None]:
     """Say what is the matter where others have built on our tables."""
@@ -197,7 +230,7 @@ def _tables(connection: Connection) -> list[str]:
     return inspect(connection).get_table_names()
 
 
-def _check_manifest(manifest: Manifest, database: str) -> None:
+def _check_manifest(manifest: Manifest, database: str, keyring: Keyring) -> None:
     if manifest.database != database:
         raise BackupError(
             f"this is a backup of {manifest.database}: restore it to such a database, then use "
@@ -208,6 +241,7 @@ def _check_manifest(manifest: Manifest, database: str) -> None:
             f"the backup is of a newer Worksgate ({manifest.version}, revision "
             f"{manifest.revision}): restore it with that version"
         )
+    _check_master_keys(manifest.master_keys, keyring)
 
 
 def _check_found(manifest: Manifest, revision: str | None, rows: Mapping[str, int]) -> None:
@@ -215,8 +249,9 @@ def _check_found(manifest: Manifest, revision: str | None, rows: Mapping[str, in
         raise BackupError("the backup does not hold what its manifest says: it was altered")
 
 
-def _told(file: Path, manifest: Manifest) -> str:
+def _event(file: Path, manifest: Manifest, actor: str, now: float) -> AuditEvent:
     from datetime import UTC, datetime
 
     made = datetime.fromtimestamp(manifest.created_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return f"restored from a backup of {made}: {file.name}"
+    detail = f"restored from a backup of {made}: {file.name}"
+    return AuditEvent(event=Event.SYSTEM, at=now, actor=actor, detail=detail)

@@ -19,6 +19,7 @@ from worksgate.backup import BackupError, Progress
 from worksgate.backup.archive import check_room, new_file
 from worksgate.directory.migrations.tables import LASTING, SHORT_LIVED
 from worksgate.directory.sqlite_file import connect
+from worksgate.master_key import key_ids
 
 _PAGES = 1_000
 """Pages, of 4 KiB, that are copied before the bar moves."""
@@ -30,11 +31,11 @@ _BESIDE = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a file, by the end of its name."""
 
 
-def copy(source: Path, progress: Progress) -> tuple[BinaryIO, Mapping[str, int]]:
+def copy(source: Path, progress: Progress) -> tuple[BinaryIO, Mapping[str, int], tuple[str, ...]]:
     """Copy what lasts of a database that may be in use, as it was at one moment.
 
-    Returns the copy, a file to read, and how many rows each lasting table has in it. Raises
-    BackupError, or OSError.
+    Returns the copy, a file to read; how many rows each lasting table has in it; and the ids of
+    the master keys that open its secrets. Raises BackupError, or OSError.
     """
     check_room(source.parent, source.stat().st_size + _LEFT_FREE)
     with ExitStack() as stack:
@@ -54,12 +55,12 @@ def copy(source: Path, progress: Progress) -> tuple[BinaryIO, Mapping[str, int]]
             _use_no_log(path, made)
             strip(made)
             check(made)
-            found = rows(made)
+            found, needed = rows(made), master_keys(made)
         except sqlite3.Error as error:
             raise BackupError(f"{source} cannot be copied: {error}") from None
         stack.pop_all()
     made.close()
-    return file, found
+    return file, found, needed
 
 
 def strip(db: sqlite3.Connection) -> None:
@@ -87,6 +88,13 @@ def rows(db: sqlite3.Connection) -> Mapping[str, int]:
         for each in LASTING
         if each.name in present
     }
+
+
+def master_keys(db: sqlite3.Connection) -> tuple[str, ...]:
+    """The ids of the master keys that open the secrets of a database. Raises sqlite3.Error."""
+    if "totp_secrets" not in _tables(db):
+        return ()
+    return key_ids(secret for (secret,) in db.execute("SELECT secret FROM totp_secrets"))
 
 
 def check(db: sqlite3.Connection) -> None:

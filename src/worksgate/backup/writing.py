@@ -15,7 +15,9 @@ from worksgate.directory.engine import driver_url, open_engines, outages
 from worksgate.directory.migrations import HEAD, revision_of
 from worksgate.directory.migrations.tables import LASTING
 from worksgate.directory.recording import write_events
+from worksgate.directory.schema import totp_secrets
 from worksgate.directory.sqlite_file import file_of
+from worksgate.master_key import key_ids
 
 _COPIED = 50
 """Hundredths of the work that copying is; the rest is packing."""
@@ -39,7 +41,9 @@ async def write_backup(
     check_can_be_written(file, replace=replace)
     kind = driver_url(database_url).get_backend_name()
     copy = _copy_sqlite if kind == "sqlite" else _copy_postgresql
-    copied, rows = await copy(database_url, lambda done: progress(done * _COPIED // 100))
+    copied, rows, master_keys = await copy(
+        database_url, lambda done: progress(done * _COPIED // 100)
+    )
     with copied:
         size, sha256 = measured(copied)
         manifest = Manifest(
@@ -50,6 +54,7 @@ async def write_backup(
             rows=rows,
             size=size,
             sha256=sha256,
+            master_keys=master_keys,
         )
         pack(
             copied,
@@ -76,8 +81,9 @@ async def record(database_url: str, actor: str, now: float, detail: str) -> None
         await engines.close()
 
 
-_Copied = tuple[BinaryIO, Mapping[str, int]]
-"""A database of a backup, as a file without a name, and how many rows each lasting table has."""
+_Copied = tuple[BinaryIO, Mapping[str, int], tuple[str, ...]]
+"""A database of a backup, as a file without a name; how many rows each lasting table has; and the
+ids of the master keys that open its secrets."""
 
 
 async def _copy_sqlite(database_url: str, progress: Progress) -> _Copied:
@@ -92,14 +98,16 @@ async def _copy_sqlite(database_url: str, progress: Progress) -> _Copied:
 
 
 async def _copy_postgresql(database_url: str, progress: Progress) -> _Copied:
-    async with _snapshot(database_url) as (snapshot, rows):
+    async with _snapshot(database_url) as (snapshot, rows, master_keys):
         progress(10)
-        return await postgres_dump.dump(database_url, snapshot), rows
+        return await postgres_dump.dump(database_url, snapshot), rows, master_keys
 
 
 @asynccontextmanager
-async def _snapshot(database_url: str) -> AsyncIterator[tuple[str, Mapping[str, int]]]:
-    """A snapshot that others can use while the block lasts, and the rows that are in it."""
+async def _snapshot(
+    database_url: str,
+) -> AsyncIterator[tuple[str, Mapping[str, int], tuple[str, ...]]]:
+    """A snapshot that others can use while the block lasts, the rows and the master keys in it."""
     engines = open_engines(database_url)
     try:
         with outages():
@@ -112,7 +120,9 @@ async def _snapshot(database_url: str) -> AsyncIterator[tuple[str, Mapping[str, 
                     each.name: await connection.scalar(select(func.count()).select_from(each)) or 0
                     for each in LASTING
                 }
-                yield await connection.scalar(text("SELECT pg_export_snapshot()")) or "", rows
+                needed = key_ids(await connection.scalars(select(totp_secrets.c.secret)))
+                snapshot = await connection.scalar(text("SELECT pg_export_snapshot()")) or ""
+                yield snapshot, rows, needed
     finally:
         await engines.close()
 

@@ -21,6 +21,7 @@ from worksgate.cli.printing import (
 )
 from worksgate.cli.refusals import Refusal
 from worksgate.cli.running import actor, ended_in_order, quietly, read_installation, read_settings
+from worksgate.master_key import Keyring
 
 if TYPE_CHECKING:
     from worksgate.backup.archive import Manifest
@@ -59,9 +60,13 @@ def backup(
     manifest = _with_progress_bar("Writing a backup", work)
     if as_json:
         document = {"file": str(file), "encrypted": passphrase is not None}
-        print_json({**document, "revision": manifest.revision, "rows": dict(manifest.rows)})
+        keys = {"master_keys": list(manifest.master_keys)}
+        print_json({**document, **keys, "revision": manifest.revision, "rows": dict(manifest.rows)})
         return
     print_line(f"Wrote {file}: {_counted(manifest.rows)}.")
+    if manifest.master_keys:
+        ids = " and ".join(manifest.master_keys)
+        print_line(f"This backup needs master key {ids}; keep that elsewhere.")
     if passphrase is None:
         note("It holds password hashes and is not encrypted; --passphrase-file encrypts it.")
 
@@ -82,13 +87,21 @@ def restore(
 ) -> None:
     """Put a backup in place of the database.
 
-    Stop the server first. Everybody has to sign in again.
+    Stop the server first, and have the master key of the backup in the settings. Everybody has to
+    sign in again.
     """
     settings = read_settings(config)
     passphrase = _read_passphrase(passphrase_file)
     from worksgate.backup.restoring import restore_backup
 
-    work = partial(restore_backup, settings.database_url, file, passphrase=passphrase, force=force)
+    work = partial(
+        restore_backup,
+        settings.database_url,
+        file,
+        passphrase=passphrase,
+        force=force,
+        keyring=Keyring.of(settings.master_key, settings.previous_master_key),
+    )
     manifest = _with_progress_bar("Restoring", work)
     if as_json:
         made_at = iso(manifest.created_at)

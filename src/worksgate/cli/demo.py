@@ -5,6 +5,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
+from worksgate.cli.key_file import write_key
 from worksgate.settings import Settings
 
 PORT = 8080
@@ -32,7 +33,7 @@ SIMULATOR_PORT = 8090
     "--folder",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Where its database is kept.  [default: nowhere; it is removed at the end]",
+    help="Where its database and master key are kept.  [default: nowhere; removed at the end]",
 )
 def demo(*, port: int, simulator_port: int, folder: Path | None) -> None:
     """Show a whole sign-in, with a simulator of LINE WORKS.
@@ -55,5 +56,10 @@ def _show(folder: Path, port: int, simulator_port: int) -> None:
     database = f"sqlite:///{folder.resolve() / 'demo.db'}"
     from worksgate import demonstration
 
-    settings = Settings(port=port, database_url=database, log_level="warning")
+    key = folder / "master.key"
+    if not key.exists():
+        write_key(key)
+    settings = Settings(
+        port=port, database_url=database, master_key_file=str(key), log_level="warning"
+    )
     demonstration.run(settings, simulator_port=simulator_port)

@@ -1,6 +1,8 @@
 """``worksgate init``: a settings file, a database, and the first administrator."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
@@ -9,6 +11,7 @@ import click
 
 from worksgate import config as configuration
 from worksgate.cli.asking import ask, is_person_there, new_password
+from worksgate.cli.key_file import write_key
 from worksgate.cli.options import force_option, init_config_option, password_option
 from worksgate.cli.printing import note, print_facts, print_line
 from worksgate.cli.refusals import Refusal, naming
@@ -19,6 +22,9 @@ from worksgate.settings import Settings
 
 if TYPE_CHECKING:
     from worksgate.administration import NewUser
+
+KEY_FILE = "master.key"
+"""The name of the file of the master key, beside the settings file."""
 
 
 @click.command("init")
@@ -39,11 +45,12 @@ def init(
     password_stdin: bool,
     force: bool,
 ) -> None:
-    """Make settings, a database and the first administrator.
+    """Make settings, a key, a database and an administrator.
 
-    An administrator is marked for the administration console, which is planned. The settings
-    file says where the database is, and names every other option, commented. What is not given is
-    asked for. Nothing is written if anything is refused.
+    The key is the master key, under which secrets in the database are encrypted; it is written
+    beside the settings file. An administrator is marked for the administration console, which is
+    planned. The settings file says where the database is, and names every other option,
+    commented. What is not given is asked for. Nothing is written if anything is refused.
     """
     file = config or Path(os.environ.get(configuration.CONFIG_VARIABLE) or configuration.FILE_NAME)
     if file.exists() and not force:
@@ -54,13 +61,40 @@ def init(
     given = {"public_url": chosen, "database_url": database or _database()}
     values = {name: value for name, value in given.items() if value is not None}
     is_private = database is not None
-    with ended_in_order():
-        made = _make(file, values, username, from_stdin=password_stdin, is_private=is_private)
+    with ended_in_order(), _master_key(file) as named:
+        made = _make(
+            file, values | named, username, from_stdin=password_stdin, is_private=is_private
+        )
     print_line(f"Wrote {file}, and made {made.account.username} an administrator.")
+    if named:
+        print_line(f"Keep a copy of {file.with_name(KEY_FILE)}, apart from the backups.")
     if made.password is not None:
         print_facts({"Password": made.password})
         print_line("It is shown this once.")
     note("Next: worksgate client add NAME, worksgate user add USERNAME, worksgate serve")
+
+
+@contextmanager
+def _master_key(file: Path) -> Iterator[dict[str, str]]:
+    """A new master key beside the settings file, unless one is there or named by a variable.
+
+    One that is there may open secrets that are kept: it is used, and never replaced. Yields what
+    the settings file has to say of it; a new one is removed again where the block fails.
+    """
+    if is_in_environment("master_key"):
+        yield {}
+        return
+    key_file = file.with_name(KEY_FILE)
+    is_new = not key_file.exists()
+    if is_new:
+        with naming(file):
+            write_key(key_file)
+    try:
+        yield {"master_key_file": KEY_FILE}
+    except BaseException:
+        if is_new:
+            key_file.unlink(missing_ok=True)
+        raise
 
 
 def _make(

@@ -70,6 +70,7 @@ def serve(
     if settings.database_file is not None:
         run(migrate(settings.database_url))
     database = run(identify(settings.database_url))
+    quietly(_check_master_key(settings))
     if is_valkey(settings.store_url):
         quietly(_check_store(settings))
     try:
@@ -85,6 +86,12 @@ def serve(
         pass
     except SystemExit as ended:  # uvicorn has its own code for a start that failed
         sys.exit(ended.code and 1)
+
+
+async def _check_master_key(settings: Settings) -> None:
+    from worksgate.bootstrap import check_master_key
+
+    await check_master_key(settings)
 
 
 async def _check_store(settings: Settings) -> None:

@@ -11,7 +11,14 @@ from worksgate.directory import DirectoryUnavailable
 from worksgate.directory.engine import Engines, open_engines, outages
 from worksgate.directory.key_ownership import UserKey, disputed
 from worksgate.directory.migrations import HEAD, is_newer_and_serves, revision_of
+from worksgate.directory.secrets_at_rest import (
+    Counted,
+    MasterKeyMissing,
+    check_at_hand,
+    count_secrets,
+)
 from worksgate.doctor import Finding, Severity, fail, ok, warn
+from worksgate.master_key import Keyring
 from worksgate.oauth.model import Client
 from worksgate.settings import Settings
 
@@ -45,6 +52,7 @@ async def examine_database(settings: Settings) -> AsyncIterator[Finding]:
                     yield await connection.run_sync(_of_keys)
                     for each in await disputed(connection):
                         yield _of_disputed(*each)
+                    yield _of_secrets(await count_secrets(connection), settings)
     except DirectoryUnavailable as error:
         advice = "see that the file is whole and that this user may use it"
         if settings.database_file is None:
@@ -188,3 +196,29 @@ def _of_keys(connection: Connection) -> Finding:
     if connection.scalar(text("SELECT count(*) FROM keys")):
         return ok(KEYS, "the key that signs cookies and forms is there")
     return ok(KEYS, "the key that signs cookies and forms will be made at the first start")
+
+
+def _of_secrets(counted: Counted, settings: Settings) -> Finding:
+    """Whether the secrets are encrypted, and under a master key that is at hand."""
+    keyring = Keyring.of(settings.master_key, settings.previous_master_key)
+    try:
+        check_at_hand(counted.key_ids, keyring)
+    except MasterKeyMissing as missing:
+        return fail(KEYS, str(missing), "have the file of that master key at hand, or restore it")
+    if keyring.current is None:
+        return warn(
+            KEYS,
+            "no master key is configured: whoever gets a copy of the database or of a backup has "
+            "what authenticator apps show, and the key that signs forms",
+            "worksgate key new FILE, name it by master_key_file on every node, reload, then "
+            "worksgate key encrypt",
+        )
+    key_id = keyring.current.id
+    if left := counted.left_for(key_id):
+        return warn(
+            KEYS,
+            f"{left} of the secrets are not encrypted under master key {key_id}",
+            "worksgate key encrypt, once all servers know that key",
+        )
+    done = "; previous_master_key_file is no longer needed" if keyring.previous else ""
+    return ok(KEYS, f"all secrets are encrypted under master key {key_id}{done}")

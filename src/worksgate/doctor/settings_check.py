@@ -19,6 +19,8 @@ PART = "settings"
 
 _RECORDS: tuple[type[Settings] | type[SourceSettings], ...] = (Settings, *SOURCE_TYPES.values())
 _SECRETS = {each.name for record in _RECORDS for each in fields(record) if not each.repr}
+_TOO_OPEN = 0o027
+"""Rights that nobody needs on a master key; a group may read it, for a container's sake."""
 _PASSWORD_IN_ADDRESS = re.compile(r"//[^/?#]*:[^/?#]*@")
 
 
@@ -29,6 +31,7 @@ def examine_settings(settings: Settings, file: Path | None) -> Iterator[Finding]
     if file is not None:
         yield from _examine_file(file, table)
     yield from _examine_secret_files(table, os.environ)
+    yield from _examine_key_files(settings)
     yield from _examine_addresses(settings)
 
 
@@ -60,6 +63,22 @@ def _examine_secret_files(
                 f"every user of this machine can read {file}, the secret that {name} names",
                 f"chmod 640 {file}, with the group of the server's user; in a container, mount it "
                 "with the mode 0400",
+            )
+
+
+def _examine_key_files(settings: Settings) -> Iterator[Finding]:
+    """A master key that others can read, or replace, protects nothing."""
+    for name in (settings.master_key_file, settings.previous_master_key_file):
+        file = Path(name)
+        if not name or not file.exists():  # a key that was given by a variable wins over its file
+            continue
+        mode = stat.S_IMODE(file.stat().st_mode)
+        if mode & _TOO_OPEN:
+            yield warn(
+                PART,
+                f"{file} holds a master key, and has the mode {mode:04o}",
+                f"chmod 600 {file}, and let it belong to the server's user; in a container, mount "
+                "it with the mode 0440",
             )
 
 

@@ -1,0 +1,21 @@
+"""The file of a master key: made once, for its owner alone, and never replaced."""
+
+import os
+from pathlib import Path
+
+from worksgate.cli.refusals import Refusal
+from worksgate.master_key import MasterKey
+
+
+def write_key(file: Path) -> MasterKey:
+    """Make a key and write it, durably. Raises Refusal where the file exists, or OSError."""
+    key = MasterKey.new()
+    try:
+        descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
+    except FileExistsError:
+        raise Refusal(f"{file} exists, and a key is never replaced: name another file") from None
+    with os.fdopen(descriptor, "w", encoding="ascii") as out:
+        out.write(f"{key.text}\n")
+        out.flush()
+        os.fsync(out.fileno())
+    return key
