@@ -4,6 +4,8 @@ import ipaddress
 from collections.abc import Sequence
 from functools import lru_cache
 
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+"""In whose addresses a translator puts the IPv4 address that it was called from (RFC 6052)."""
 IPV6_PREFIX = 64
 """Bits: whoever has one IPv6 address has all those of its network."""
 
@@ -16,6 +18,12 @@ def network_of(address: str) -> str:
     return address if peer is None else str(peer)
 
 
+def address_in(text: str) -> str | None:
+    """The address that a text is, in one spelling and without a zone, or None."""
+    peer = _parsed(text.partition("%")[0])
+    return None if peer is None else str(peer)
+
+
 def is_within(address: str, networks: Sequence[str]) -> bool:
     """Whether an address lies in one of these networks (CIDR)."""
     peer = _parsed(address)
@@ -23,13 +31,19 @@ def is_within(address: str, networks: Sequence[str]) -> bool:
 
 
 def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address, an IPv4 one also where it came wrapped in IPv6."""
+    """The address, an IPv4 one also where it came wrapped in IPv6 or through NAT64."""
     try:
         peer = ipaddress.ip_address(address)
     except ValueError:
         return None
-    if isinstance(peer, ipaddress.IPv6Address) and peer.ipv4_mapped:
+    if not isinstance(peer, ipaddress.IPv6Address):
+        return peer
+    if peer.ipv4_mapped:
         return peer.ipv4_mapped
+    if peer in NAT64:
+        inner = ipaddress.IPv4Address(int(peer) & 0xFFFF_FFFF)
+        if inner.is_global:  # a translator takes no others, so that one was made up
+            return inner
     return peer
 
 

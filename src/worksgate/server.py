@@ -16,17 +16,17 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from socket import socket
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import structlog
 from starlette.types import ASGIApp
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from worksgate import log
 from worksgate.database_identity import DatabaseIdentity
 from worksgate.listening import check_certificate, listen, passed_by_systemd, url_of
 from worksgate.serving.admission import Admission, Refusals
 from worksgate.serving.application_swap import SwappableApplication, Version
+from worksgate.serving.forwarded import BehindProxies
 from worksgate.serving.process import Server
 from worksgate.serving.reload import Reloading, SettingsSource
 from worksgate.serving.supervisor_pipe import Reload, SupervisorPipe
@@ -37,8 +37,6 @@ from worksgate.settings import Settings
 from worksgate.watching.figures import ProcessFigures
 
 if TYPE_CHECKING:
-    from uvicorn._types import ASGI3Application
-
     from worksgate.watching.watch import Watch
 
 _log = structlog.get_logger(__name__)
@@ -240,6 +238,4 @@ def with_trusted_proxies(application: ASGIApp, proxies: tuple[str, ...]) -> ASGI
     """Believe X-Forwarded-For and -Proto from these networks, and from nobody else (R-96)."""
     if not proxies:
         return application
-    # Starlette and uvicorn each have types of their own for the same ASGI.
-    trusting = ProxyHeadersMiddleware(cast("ASGI3Application", application), list(proxies))
-    return cast(ASGIApp, trusting)
+    return BehindProxies(application, proxies)

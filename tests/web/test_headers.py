@@ -146,7 +146,7 @@ async def test_r94_hsts_is_left_out_where_there_is_no_https(tmp_path: Path) -> N
 async def test_r99_unused_methods_are_refused(mounted: Installation) -> None:
     http = mounted.http()
     for path in ("/sso/login", "/sso/logout", "/sso/healthz", "/sso/openapi.json"):
-        for method in ("TRACE", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "HEAD", "FOO"):
+        for method in ("TRACE", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "FOO"):
             response = await http.request(method, path)
             assert response.status_code == 405, (method, path)
             assert "GET" in response.headers["allow"]
@@ -197,3 +197,18 @@ async def test_an_answer_in_one_call_says_what_two_messages_say(
 def policy_of(response: httpx2.Response) -> dict[str, list[str]]:
     parts = response.headers["content-security-policy"].split("; ")
     return {name: sources.split() for name, _, sources in (part.partition(" ") for part in parts)}
+
+
+async def test_r112_head_gets_what_get_gets_without_its_effects(installation: Installation) -> None:
+    browser = installation.browser()
+    await browser.code()
+    assert await browser.is_signed_in()
+    login = await browser.http.head(browser.login_url())
+    assert login.status_code == 200
+    assert login.headers["content-type"] == "text/html; charset=utf-8"
+    assert "location" not in login.headers
+    assert (await browser.http.head("/logout")).status_code == 403
+    assert await browser.is_signed_in()
+    for path in ("/healthz", "/openapi.json", "/favicon.ico"):
+        assert (await browser.http.head(path)).status_code == 200
+    assert (await browser.http.head("/nowhere")).status_code == 404

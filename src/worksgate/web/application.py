@@ -234,10 +234,12 @@ class Application:
         methods = routes.handlers.get(path)
         if methods is None:
             return routes.pages.notice(View(request), Notice.NOT_FOUND, 404)
-        handler = methods.get(request.method)
+        handler = methods.get("GET" if request.method == "HEAD" else request.method)
         if handler is None:
             response = routes.pages.notice(View(request), Notice.METHOD_NOT_ALLOWED, 405)
-            response.headers["Allow"] = ", ".join(methods)
+            response.headers["Allow"] = ", ".join(
+                ("HEAD", *methods) if "GET" in methods else methods
+            )
             return response
         if self._must_be_secure(path, request):
             return self._to_https(routes.pages, path, request)
@@ -270,7 +272,7 @@ class Application:
 
     def _to_https(self, pages: LoginPages, path: str, request: Request) -> Response:
         """Pages are redirected to https, forms are not: the password has been sent (R-95)."""
-        if request.method != "GET":
+        if request.method not in ("GET", "HEAD"):
             return pages.notice(View(request), Notice.BAD_REQUEST, 400)
         query = request.scope["query_string"].decode("latin-1")
         public = self._settings.public_url.rstrip("/")

@@ -6,7 +6,7 @@ from functools import lru_cache
 from starlette.types import Receive, Scope
 
 from worksgate.oauth.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
-from worksgate.oauth.form import MAX_BODY, is_form, parse_form
+from worksgate.oauth.form import MAX_BODY, charset_of, parse_form
 from worksgate.web.deadline import within
 
 BODY_TIMEOUT = 10.0
@@ -33,20 +33,22 @@ async def read_form(scope: Scope, receive: Receive) -> dict[str, str]:
 
     Raises InvalidRequest or one of its kinds, or Disconnected.
     """
-    _check_headers(scope)
+    charset = _charset(scope)
     try:
         message = await within(BODY_TIMEOUT, receive())
     except TimeoutError:
         raise BodyTimeout("the body did not come in time") from None
     if message.get("more_body") or message["type"] != "http.request":
-        return parse_form(await _read_on(message.get("body", b""), receive, message["type"]))
+        start = message.get("body", b"")
+        return parse_form(await _read_on(start, receive, message["type"]), charset)
     body = message.get("body", b"")
     if len(body) > MAX_BODY:
         raise RequestTooLarge("the body is too large")
-    return parse_form(body)
+    return parse_form(body, charset)
 
 
-def _check_headers(scope: Scope) -> None:
+def _charset(scope: Scope) -> str:
+    """The encoding of the form, once its headers say that it is one and not too large."""
     content_type: bytes | None = None
     for name, value in scope["headers"]:
         if name == b"content-type":
@@ -58,14 +60,16 @@ def _check_headers(scope: Scope) -> None:
                 raise RequestTooLarge("the body is too large")
         elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
             raise UnsupportedMediaType("the body is compressed")
-    if content_type is None or not _is_form(content_type):
+    charset = None if content_type is None else _charset_of(content_type)
+    if charset is None:
         raise UnsupportedMediaType("the body is not a form")
+    return charset
 
 
 @lru_cache(maxsize=64)
-def _is_form(content_type: bytes) -> bool:
+def _charset_of(content_type: bytes) -> str | None:
     """LINE WORKS always sends the same one."""
-    return is_form(content_type.decode("latin-1"))
+    return charset_of(content_type.decode("latin-1"))
 
 
 async def _read_on(start: bytes, receive: Receive, message_type: str) -> bytes:

@@ -6,11 +6,10 @@ not taken for one, and the connection of a request that asked for another protoc
 its answer: plain uvicorn loses the body of such a request and parses it as the next one.
 """
 
-import ipaddress
-
 from starlette.types import Message, Scope, Send
 
 from worksgate.host_header import is_host
+from worksgate.peers import address_in
 from worksgate.whole_answer import WHOLE_ANSWER
 
 _LENGTHS = {b"content-length", b"transfer-encoding"}
@@ -38,18 +37,10 @@ def _has_host(scope: Scope) -> bool:
 def adapted(scope: Scope, send: Send) -> tuple[Scope, Send]:
     """The request with an address that is one or is not known, and how to answer it."""
     client = scope.get("client")
-    if client is not None and not _is_address(client[0]):
+    if client is not None and address_in(client[0]) is None:
         scope = {**scope, "client": None}
     is_doubtful = not is_valid(scope) or any(name == b"upgrade" for name, _ in scope["headers"])
     return scope, _closing(send) if is_doubtful else send
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _closing(send: Send) -> Send:

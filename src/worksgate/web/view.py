@@ -44,10 +44,14 @@ class View:
 
     @property
     def is_navigation(self) -> bool:
-        """Whether a person is going there, as far as the browser tells (R-17, R-68)."""
+        """Whether a person is going there, as far as the browser tells (R-17, R-68).
+
+        HEAD shows nobody anything, so it brings no code and ends no session.
+        """
         purposes = [self._headers.get(name, "") for name in _PURPOSES]
         return (
-            not any("prefetch" in purpose or "preview" in purpose for purpose in purposes)
+            self._request.method != "HEAD"
+            and not any("prefetch" in purpose or "preview" in purpose for purpose in purposes)
             and self._headers.get("sec-fetch-mode", "navigate") == "navigate"
             and self._headers.get("sec-fetch-dest", "document") == "document"
         )
