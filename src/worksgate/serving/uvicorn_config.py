@@ -13,6 +13,12 @@ from worksgate.serving.protocol import BoundedHttpProtocol, ServerConfig
 from worksgate.serving.tls import Certificate
 from worksgate.settings import Settings
 
+ANNOUNCED_IDLE = 90
+"""Seconds after which a caller should use a connection no more; ``Keep-Alive`` says so."""
+IDLE = ANNOUNCED_IDLE + 5
+"""Seconds after which it is closed: later than callers do it by themselves (Go after 90), for who
+sends at the moment in which we close gets no answer, and a code is not posted twice (R-114)."""
+
 
 def server_config(
     factory: Callable[[], ASGIApp],
@@ -41,7 +47,8 @@ def server_config(
         server_header=False,
         proxy_headers=False,
         backlog=4_096,
-        timeout_keep_alive=30,
+        headers=[("Keep-Alive", f"timeout={ANNOUNCED_IDLE}")],
+        timeout_keep_alive=IDLE,
         timeout_graceful_shutdown=5,
         ssl_context_factory=None if certificate is None else lambda *_: certificate.context,
     )
