@@ -255,6 +255,48 @@ async def test_a_server_that_evicts_is_refused(server: ValkeyServer, policy: str
     assert server.connected() == 0
 
 
+async def test_r140_f36_a_server_that_begins_to_evict_is_used_no_more_until_it_stops(
+    server: ValkeyServer, store: ValkeyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worksgate.store.valkey.LOOKED_EVERY", 0.1)
+    await store.save(code())
+    server.config("maxmemory-policy", "allkeys-lru")
+    await _until(store, refused=True)
+    for call in (redeem(store), store.save(code("new")), store.bump("c", 60, NOW), store.ping()):
+        with pytest.raises(StoreUnavailable, match="set it to noeviction") as refusal:
+            await call
+        assert not refusal.value.outcome_unknown
+    server.config("maxmemory-policy", "noeviction")
+    await _until(store, refused=False)
+    assert (await redeem(store)).outcome is RedemptionOutcome.REDEEMED
+
+
+async def _until(store: ValkeyStore, *, refused: bool) -> None:
+    """Ask until calls are refused, or are not, for two seconds at most."""
+    until = time.monotonic() + 2
+    while time.monotonic() < until:
+        try:
+            await store.find(AuthorizationCode, "nobody's")
+        except StoreUnavailable:
+            if refused:
+                return
+        else:
+            if not refused:
+                return
+        await asyncio.sleep(0.02)
+    raise AssertionError("nothing has changed")
+
+
+async def test_r140_the_first_call_after_a_rest_waits_for_a_look(
+    server: ValkeyServer, store: ValkeyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worksgate.store.valkey.TRUSTED_FOR", 0.0)
+    monkeypatch.setattr("worksgate.store.valkey.LOOKED_EVERY", 0.0)
+    server.config("maxmemory-policy", "volatile-ttl")
+    with pytest.raises(StoreUnavailable, match="set it to noeviction"):
+        await redeem(store)
+
+
 async def test_a_replica_is_refused(server: ValkeyServer) -> None:
     server.command("REPLICAOF", "127.0.0.1", 1)
 
@@ -329,7 +371,10 @@ async def test_over_tls_the_server_has_to_prove_its_name(tmp_path: Path) -> None
             await ValkeyStore.open(f"{address}?ssl_ca_certs={authority.file}")
 
 
-async def test_connections_are_bounded_and_so_is_who_waits_for_one(server: ValkeyServer) -> None:
+async def test_connections_are_bounded_and_so_is_who_waits_for_one(
+    server: ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worksgate.store.valkey.LOOKED_EVERY", 60.0)  # a look is a call too
     store = await ValkeyStore.open(f"{server.address}?max_connections=2", waiting=30)
     await together(store.ping() for _ in range(30))
     assert server.connected() == 2

@@ -35,16 +35,19 @@ Audit records are in the database, and cannot be in the same step. They are dura
 a verb returns: who dies in between has used a code, but nobody has what it bought. While the
 database does not take records, nothing is changed here that would need one.
 
-A server that evicts keys when memory runs out would forget used codes, so it is refused. The user
-that signs in needs the keys ``{worksgate}*`` and the commands EVAL, EVALSHA, INFO and TIME, and
-those that the scripts call.
+A server that evicts keys when memory runs out would forget used codes, so it is refused, at the
+start and when it is set so later. The user that signs in needs the keys ``{worksgate}*`` and the
+commands EVAL, EVALSHA, INFO and TIME, and those that the scripts call.
 """
 
+import asyncio
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from types import NoneType
 from typing import Any, Self, get_args
 
+import structlog
 from msgspec import structs
 
 from worksgate.audit import AuditEvent
@@ -66,8 +69,18 @@ from worksgate.store.valkey_pool import Argument, ValkeyPool
 from worksgate.store.valkey_scripts import Script
 from worksgate.valkey_address import ValkeyAddress
 
+LOOKED_EVERY = 1.0
+"""Seconds between two looks at how the server is set, while it is used."""
+TRUSTED_FOR = 5.0
+"""Seconds after which a call waits for another look."""
+LOOK_TIMEOUT = 0.5
+"""Seconds that it waits; a server that does not answer by then does not answer the call either."""
+
 FORGET_STEP = 1_000
 """How many artifacts of a person one script removes, in some 20 ms: all callers wait for it."""
+
+
+_log = structlog.get_logger("worksgate.store.valkey")
 
 
 class ValkeyStore:
@@ -79,6 +92,10 @@ class ValkeyStore:
     def __init__(self, pool: ValkeyPool, generation: str, keeper: RecordKeeper | None) -> None:
         self._pool = pool
         self._keeper = keeper
+        self._problem: str | None = None
+        self._refused = 0
+        self._looked_at = float("-inf")
+        self._looking: asyncio.Task[None] | None = None
         self._common = (repr(REPLAY_MEMORY), generation)
 
     @classmethod
@@ -102,7 +119,6 @@ class ValkeyStore:
             address = ValkeyAddress.parse(address)
         store = cls(ValkeyPool(address, waiting), generation, keeper)
         try:
-            await store._check_server()
             await store.ping()
         except BaseException:
             await store.close()
@@ -115,7 +131,7 @@ class ValkeyStore:
 
     @property
     def unavailable(self) -> int:
-        return self._pool.unavailable
+        return self._pool.unavailable + self._refused
 
     async def save(self, *artifacts: Artifact, records: Sequence[AuditEvent] = ()) -> None:
         self._check_keeper(records)
@@ -164,6 +180,7 @@ class ValkeyStore:
     async def _redeem(
         self, kind: type[R], key: str, client_id: str, successors: Successors, now: float
     ) -> Redemption:
+        await self._check_lately()
         word, *found = await self._pool.run(
             valkey_scripts.REDEEM,
             *self._common,
@@ -210,8 +227,11 @@ class ValkeyStore:
 
     async def ping(self) -> None:
         await self._run(valkey_scripts.PING)
+        await asyncio.shield(self._begin_look())
 
     async def close(self) -> None:
+        if self._looking is not None:
+            await asyncio.gather(self._looking, return_exceptions=True)
         await self._pool.close()
 
     def _check_keeper(self, records: Sequence[object]) -> None:
@@ -221,26 +241,63 @@ class ValkeyStore:
 
     async def _run(self, script: Script, *arguments: Argument) -> Any:
         """What a script says beside its word, or None."""
+        await self._check_lately()
         _, *more = await self._pool.run(script, *self._common, *arguments)
         return more[0] if more else None
 
-    async def _check_server(self) -> None:
+    async def _check_lately(self) -> None:
+        """Raise StoreUnavailable where the server was found to be one that cannot be used.
+
+        It is looked at every second while calls come, and they do not wait for that; the first
+        one after a rest does.
+        """
+        age = time.monotonic() - self._looked_at
+        if age >= LOOKED_EVERY:
+            looking = self._begin_look()
+            if age >= TRUSTED_FOR:
+                await asyncio.wait([looking], timeout=LOOK_TIMEOUT)
+        if self._problem is not None:
+            self._refused += 1
+            raise StoreUnavailable(self._problem)
+
+    def _begin_look(self) -> asyncio.Task[None]:
+        """The one look that is under way."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+            # Nobody may wait for it: who is away says so to the call itself.
+            self._looking.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return self._looking
+
+    async def _look(self) -> None:
+        """See whether the server can be used as it is set now. Raises StoreUnavailable."""
+        problem = await self._found_problem()
+        self._looked_at = time.monotonic()
+        if problem != self._problem:
+            if problem is not None:
+                _log.error("store.unusable", reason=problem)
+            else:
+                _log.info("store.usable")
+        self._problem = problem
+        if problem is not None:
+            raise StoreUnavailable(problem)
+
+    async def _found_problem(self) -> str | None:
+        """What is wrong with the server, in a sentence that says what to do."""
         memory = _fields_of(await self._pool.command("INFO", "memory"))
         policy = memory.get("maxmemory_policy")
         if policy is None:
-            raise StoreUnavailable(
+            return (
                 "Valkey does not tell its maxmemory_policy in INFO memory: let this user run INFO."
             )
         if policy != "noeviction":
-            raise StoreUnavailable(
+            return (
                 f"Valkey would forget used codes, for its maxmemory-policy is {policy}: "
                 "set it to noeviction."
             )
         replication = _fields_of(await self._pool.command("INFO", "replication"))
         if replication.get("role") != "master":
-            raise StoreUnavailable(
-                "This Valkey is a replica and cannot be written to: give the primary's address."
-            )
+            return "This Valkey is a replica and cannot be written to: give the primary's address."
+        return None
 
 
 _READERS: Mapping[str, Callable[[str], Any]] = {
