@@ -95,6 +95,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "Mail": ("smtp_url", "mail_from"),
     "Operation": (
+        "worker_timeout",
         "max_requests_in_flight",
         "max_connections",
         "max_connections_per_address",

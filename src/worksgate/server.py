@@ -224,7 +224,7 @@ def _supervise(plan: Plan, listening: socket, workers: int) -> None:
     with TemporaryDirectory(prefix="worksgate-") as folder:
         plan = replace(plan, workers_folder=Path(folder))
         factory = WorkerFactory(plan, listening, _expiry(plan))
-        Supervisor(workers, factory).run(listening)
+        Supervisor(workers, factory, plan.settings.worker_timeout).run(listening)
 
 
 def _expiry(plan: Plan) -> Expiry | None:

@@ -247,6 +247,15 @@ def _answer_deadline(value: float) -> float:
     return value
 
 
+def _worker_timeout(value: float) -> float:
+    if value and value < _SHORTEST_WORKER_TIMEOUT:
+        raise ValueError(f"must be 0, or {_SHORTEST_WORKER_TIMEOUT:g} or more")
+    return value
+
+
+_SHORTEST_WORKER_TIMEOUT = 5.0
+"""Seconds: a busy machine holds up a worker for some of them, and it is well."""
+
 CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "public_url": _public_url,
     "database_url": _database_url,
@@ -291,6 +300,7 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "service_url": _fixed_url,
     "audit_retention": _at_least(0),
     "purge_interval": _at_least(0),
+    "worker_timeout": _worker_timeout,
     "max_requests_in_flight": _at_least(1),
     "max_connections": _at_least(1),
     "max_connections_per_address": _at_least(0),

@@ -163,6 +163,11 @@ class Settings:
         30.0,
         "Seconds between two rounds of removing what has expired; 0 leaves it to worksgate purge.",
     )
+    worker_timeout: float = option(
+        30.0,
+        "Seconds after which a worker whose event loop stands still is killed and replaced (with "
+        "several --workers); 0 waits for ever.",
+    )
     max_requests_in_flight: int = option(
         1_000,
         "Requests that one process answers at once; pages beyond that are refused with 503, calls "

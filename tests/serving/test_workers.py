@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
-from multiprocessing import get_context
+from multiprocessing import Pipe, get_context
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
@@ -22,8 +22,8 @@ from tests.serving.load import ALIVE, Load
 from tests.serving.processes import is_alive, is_listening, serving
 from uvicorn.config import STARTUP_FAILURE
 
-from worksgate.serving.supervisor_pipe import Reload, SupervisorPipe
-from worksgate.serving.workers import Supervisor
+from worksgate.serving.supervisor_pipe import Reload, SupervisorPipe, WorkerState
+from worksgate.serving.workers import Supervisor, Worker
 from worksgate.settings import Settings
 
 
@@ -208,6 +208,76 @@ def test_server_whose_first_worker_cannot_start_ends(logged: Callable[[], str]) 
         supervisor.run(listening)
     assert len(begun) == 1
     assert "worker.died" in logged()
+
+
+def test_f35_a_worker_that_stands_still_is_replaced_and_the_others_serve_on(tmp_path: Path) -> None:
+    with serving(tmp_path, "--workers", "2", settings={"worker_timeout": 5}) as running:
+        running.wait_for("worker.ready", 2)
+        hung = running.workers()[0]
+        os.kill(hung, signal.SIGSTOP)
+        assert running.wait_for("worker.hung")["pid"] == hung
+        running.wait_for("worker.ready", 3)
+        assert hung not in running.workers()
+        assert len(running.workers()) == 2
+
+
+@dataclass
+class Killed:
+    """A process that notes that it was killed."""
+
+    pid: int = 1
+    times: int = 0
+
+    def kill(self) -> None:
+        self.times += 1
+
+
+def supervisor_of_one(*, heard_at: float, ready: bool = True) -> tuple[Supervisor, Killed]:
+    process, now = Killed(), time.monotonic()
+    worker = Worker(process, Pipe()[0], now, 0, heard_at=now + heard_at, is_ready=ready)  # type: ignore[arg-type]  # what is asked of a process
+    supervisor = Supervisor(1, Scripted([]), 30.0, workers=[worker])
+    supervisor._turned_at = now
+    return supervisor, process
+
+
+def test_f35_a_worker_that_is_silent_for_too_long_is_killed_once() -> None:
+    supervisor, process = supervisor_of_one(heard_at=-31.0)
+    supervisor._end_hung()
+    supervisor._end_hung()
+    assert process.times == 1
+
+
+@pytest.mark.parametrize(("heard_at", "ready"), [(-29.0, True), (-31.0, False)])
+def test_a_worker_that_was_heard_of_or_has_not_begun_is_left_alone(
+    heard_at: float, *, ready: bool
+) -> None:
+    supervisor, process = supervisor_of_one(heard_at=heard_at, ready=ready)
+    supervisor._end_hung()
+    assert process.times == 0
+
+
+def test_after_a_time_in_which_the_supervisor_stood_still_too_workers_get_theirs_again() -> None:
+    supervisor, process = supervisor_of_one(heard_at=-3_600.0)
+    supervisor._turned_at -= 3_600.0
+    supervisor._end_hung()
+    supervisor._end_hung()
+    assert process.times == 0
+
+
+def test_no_worker_is_killed_where_nothing_is_to_be_waited_for() -> None:
+    supervisor, process = supervisor_of_one(heard_at=-3_600.0)
+    supervisor.hung_after = 0.0
+    supervisor._end_hung()
+    assert process.times == 0
+
+
+def test_a_sign_of_life_never_waits_for_a_supervisor_that_does_not_listen() -> None:
+    ours, theirs = Pipe()
+    pipe, began = SupervisorPipe(theirs), time.monotonic()
+    for _ in range(20_000):  # far more than a pipe holds
+        pipe.beat()
+    assert time.monotonic() - began < 20
+    assert ours.recv() is WorkerState.TURNING
 
 
 def scripted(asked: Path, *answers: scripted_worker.Answer) -> Scripted:

@@ -25,7 +25,14 @@ from worksgate.serving.acceptor import Acceptor
 from worksgate.serving.admission import Place
 from worksgate.serving.protocol import BoundedHttpProtocol, ServerConfig
 from worksgate.serving.reload import Reloading
-from worksgate.serving.supervisor_pipe import Drain, Reload, Reloaded, SupervisorPipe, WorkerState
+from worksgate.serving.supervisor_pipe import (
+    HEARTBEAT,
+    Drain,
+    Reload,
+    Reloaded,
+    SupervisorPipe,
+    WorkerState,
+)
 from worksgate.serving.tls import Expiry
 
 DRAIN = 5.0
@@ -68,6 +75,7 @@ class Server(uvicorn.Server):
         self._must_reload = False
         self._is_leaving = False
         self._leaves_at: float | None = None
+        self._next_beat = 0.0
 
     # Start
 
@@ -107,6 +115,7 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         self._admission.tick()
+        self._beat()
         if self._must_reload:
             self._must_reload = False
             if self._reloading is not None:
@@ -115,6 +124,12 @@ class Server(uvicorn.Server):
             self._expiry.look(time.time())
         self._go_when_replaced()
         return await super().on_tick(counter)
+
+    def _beat(self) -> None:
+        now = time.monotonic()
+        if self._supervisor is not None and now >= self._next_beat:
+            self._next_beat = now + HEARTBEAT
+            self._supervisor.beat()
 
     def _go_when_replaced(self) -> None:
         if self._is_leaving and self._supervisor is not None:

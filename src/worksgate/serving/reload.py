@@ -19,7 +19,7 @@ from worksgate.settings import Settings
 
 NEED_A_RESTART = (
     *("host", "port", "database_url", "store_url", "log_format", "log_level"),
-    *("admin_host", "admin_port", "metrics_public"),
+    *("admin_host", "admin_port", "metrics_public", "worker_timeout"),
 )
 """Where a process listens, where its data is and how it logs stays as it was when it started."""
 

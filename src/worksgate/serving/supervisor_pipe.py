@@ -3,6 +3,7 @@
 When the supervisor is gone, however it ended, the worker sees the end of the pipe.
 """
 
+import select
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum, auto
@@ -10,12 +11,17 @@ from multiprocessing.connection import Connection
 
 from worksgate.settings import Settings
 
+HEARTBEAT = 1.0
+"""Seconds between two signs of life of a worker."""
+
 
 class WorkerState(StrEnum):
     """What a worker reports of itself."""
 
     READY = auto()
     LEAVING = auto()
+    TURNING = auto()
+    """Its event loop turns: said every ``HEARTBEAT`` seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,14 @@ class SupervisorPipe:
         """Tell the supervisor; one that is gone learns nothing."""
         with suppress(OSError):
             self._connection.send(message)
+
+    def beat(self) -> None:
+        """Say that the event loop turns; never waits for a supervisor that does not listen."""
+        poll = select.poll()
+        with suppress(OSError, ValueError):
+            poll.register(self._connection, select.POLLOUT)
+            if poll.poll(0):
+                self._connection.send(WorkerState.TURNING)
 
     def receive(self) -> Order:
         """The next order; a supervisor that is gone orders to drain."""

@@ -3,7 +3,8 @@
 The supervisor serves nothing: it starts workers, starts those again that have died, and passes
 on what it is told. A worker that leaves serves until another one is ready. One that dies is started
 again at once; if it never came to serve, or soon ended by itself, after a pause that grows, for
-whatever ended it will likely do so again.
+whatever ended it will likely do so again. One whose event loop does not turn for a long time is
+killed, and so replaced: it answers nobody, and connections wait for it in vain.
 
 New settings go to one worker after the other, and the first answer decides. A no, or a worker that
 dies of them, ends the round, and all goes on as it was (F-32). After a yes they are everybody's: a
@@ -51,6 +52,10 @@ RELOADED_WITHIN = 15.0
 ENDED_WITHIN = 12.0
 """Seconds that all workers get to end; systemd waits for 15."""
 
+STOPPED = 5.0
+"""Seconds without a turn after which the supervisor itself was stopped, and likely all with it: the
+machine was suspended, or a debugger or ``docker pause`` held it."""
+
 _log = structlog.get_logger(__name__)
 
 _NOBODY_ASKED = Reload(None, certificate=False)
@@ -85,6 +90,7 @@ class Worker:
     started_at: float
     started_with: int
     """The number of the last round of reloading that had begun before it."""
+    heard_at: float = 0.0
     is_ready: bool = False
     is_leaving: bool = False
     is_told: bool = False
@@ -123,6 +129,8 @@ class Supervisor:
 
     number: int
     factory: Factory
+    hung_after: float = 0.0
+    """Seconds without a sign of life after which a worker is replaced; 0 is never."""
     workers: list[Worker] = field(default_factory=list)
     _pause: _Pause = field(default_factory=_Pause)
     _signals: deque[int] = field(default_factory=deque)
@@ -136,6 +144,7 @@ class Supervisor:
     """Whether the settings of the order are everybody's; None until a worker has tried them."""
     _asked_at: float | None = None
     _has_served: bool = False
+    _turned_at: float = 0.0
     _failed: bool = False
 
     def run(self, listening: socket.socket) -> None:
@@ -148,6 +157,7 @@ class Supervisor:
                 self._fill()
                 self._wait(waker)
                 self._read_messages()
+                self._end_hung()
                 self._reap()
                 self._drain_replaced()
                 self._reload_next()
@@ -226,6 +236,7 @@ class Supervisor:
                 worker.pipe.close()
 
     def _take_message(self, worker: Worker, message: Message) -> None:
+        worker.heard_at = time.monotonic()
         if message is WorkerState.READY:
             worker.is_ready = True
             _log.info("worker.ready", pid=worker.process.pid)
@@ -240,6 +251,24 @@ class Supervisor:
             worker.is_leaving = True
         elif isinstance(message, Reloaded):
             self._take_answer(worker, message)
+
+    def _end_hung(self) -> None:
+        """Kill those who serve and have not been heard of for too long; who is reaped is replaced.
+
+        What stopped the supervisor too says nothing about a worker: all get their time again.
+        """
+        now = time.monotonic()
+        was_stopped = now - self._turned_at > STOPPED
+        self._turned_at = now
+        for worker in self.workers:
+            if was_stopped:
+                worker.heard_at = now
+            elif worker.serves and 0 < self.hung_after < now - worker.heard_at:
+                _log.error(
+                    "worker.hung", pid=worker.process.pid, silent=round(now - worker.heard_at)
+                )
+                worker.process.kill()
+                worker.heard_at = now
 
     def _reap(self) -> None:
         for worker in [each for each in self.workers if each.process.exitcode is not None]:
