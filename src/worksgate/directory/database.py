@@ -36,7 +36,7 @@ from worksgate.directory.key_ownership import (
 from worksgate.directory.leases import Leases
 from worksgate.directory.people import People
 from worksgate.directory.queries import AuditFilter
-from worksgate.directory.reachability import Reachability
+from worksgate.directory.reachability import Begin, Reachability
 from worksgate.directory.recording import write_events
 from worksgate.directory.secrets_at_rest import SecretsAtRest, key_place
 from worksgate.directory.taken_names import TakenNames, taken_names
@@ -326,7 +326,7 @@ class Directory:
         """A connection for one question."""
         with outages():
             self._check_lately()
-            async with self._watched(self._engines.read.connect()) as connection:
+            async with self._watched(self._engines.read.connect) as connection:
                 yield connection
 
     @asynccontextmanager
@@ -334,7 +334,7 @@ class Directory:
         """A transaction that commits at the end of the block."""
         with outages():
             self._check()
-            async with self._watched(self._engines.write.begin()) as connection:
+            async with self._watched(self._engines.write.begin) as connection:
                 yield connection
 
     @asynccontextmanager
@@ -345,7 +345,7 @@ class Directory:
         """
         with outages():
             self._check()
-            async with self._watched(self._engines.write_one.begin()) as connection:
+            async with self._watched(self._engines.write_one.begin) as connection:
                 yield connection
 
     def _check(self) -> None:
@@ -356,10 +356,8 @@ class Directory:
         if self._guard is not None:
             self._guard.check_lately()
 
-    def _watched(
-        self, opening: AbstractAsyncContextManager[AsyncConnection]
-    ) -> AbstractAsyncContextManager[AsyncConnection]:
-        return opening if self._reachability is None else self._reachability.watching(opening)
+    def _watched(self, begin: Begin) -> AbstractAsyncContextManager[AsyncConnection]:
+        return begin() if self._reachability is None else self._reachability.watching(begin)
 
     @finished
     async def _page_after(self, username_key: str) -> list[Account]:

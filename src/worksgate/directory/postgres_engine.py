@@ -13,11 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from worksgate.directory import Conflict, DirectoryUnavailable
 from worksgate.directory.verbs import Outpaced
 from worksgate.postgres_address import PostgresAddress
+from worksgate.postgres_room import NoConnectionLeft, is_short
 
 _DRIVER = "postgresql+asyncpg"
 
 POSTGRES_CONNECTIONS = 5
 """Of each process, for the directory; see ``store.postgres`` for how many that makes."""
+POSTGRES_KEPT = 2
+"""Of them those that stay open; the others are given back to the server as soon as they rest."""
 
 CONNECT_TIMEOUT = 2.0
 REPLY_GRACE = 0.25
@@ -55,8 +58,8 @@ def postgres_engines(
         URL.create(_DRIVER),  # the address itself goes to asyncpg alone
         # A parameter may be a password hash: no error message quotes one.
         hide_parameters=True,
-        pool_size=POSTGRES_CONNECTIONS,
-        max_overflow=0,
+        pool_size=POSTGRES_KEPT,
+        max_overflow=POSTGRES_CONNECTIONS - POSTGRES_KEPT,
         pool_timeout=busy_timeout,
         pool_pre_ping=True,
         pool_use_lifo=True,
@@ -123,7 +126,7 @@ async def _connect(
         )
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         told = getattr(error, "message", None) or str(error)
-        raise ConnectionError(told) from None
+        raise (NoConnectionLeft if is_short(error) else ConnectionError)(told) from None
 
 
 def _for_pooler(address: PostgresAddress) -> dict[str, Any]:

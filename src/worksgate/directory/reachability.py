@@ -1,6 +1,8 @@
 """Says once when a database server cannot be connected to, and once when it can again."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 import structlog
@@ -8,7 +10,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.directory import DirectoryUnavailable
-from worksgate.directory.engine import outages
+from worksgate.directory.engine import BUSY_TIMEOUT, outages
+from worksgate.directory.postgres_engine import POSTGRES_CONNECTIONS
+from worksgate.directory.slots import Slots
+from worksgate.postgres_room import is_short, pause
+
+Begin = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
+"""Takes a connection from the pool, or opens one."""
 
 _log = structlog.get_logger("worksgate.directory")
 
@@ -18,22 +26,44 @@ class Reachability:
 
     def __init__(self) -> None:
         self._is_away = False
+        self._slots = Slots(POSTGRES_CONNECTIONS)
 
     @asynccontextmanager
-    async def watching(
-        self, opening: AbstractAsyncContextManager[AsyncConnection]
-    ) -> AsyncIterator[AsyncConnection]:
-        """The connection. Raises DirectoryUnavailable where there is none."""
+    async def watching(self, begin: Begin) -> AsyncIterator[AsyncConnection]:
+        """The connection, as soon as one is to be had.
+
+        Where the server has none left, those that are open are shared in turn, for as long as
+        others are waited for. Raises DirectoryUnavailable where there is none.
+        """
         async with AsyncExitStack() as stack:
-            try:
-                with outages():
-                    connection = await stack.enter_async_context(opening)
-            except DirectoryUnavailable as error:
-                if not isinstance(error.__cause__, PoolTimeout):  # all are taken: it is there
-                    self._note_outage(str(error))
-                raise
+            connection = await self._opened(begin, stack)
             self._note_connection()
             yield connection
+
+    async def _opened(self, begin: Begin, stack: AsyncExitStack) -> AsyncConnection:
+        until = time.monotonic() + BUSY_TIMEOUT
+        while True:
+            async with AsyncExitStack() as trying:
+                await trying.enter_async_context(self._slots)
+                try:
+                    with outages():
+                        connection = await trying.enter_async_context(begin())
+                except DirectoryUnavailable as error:
+                    self._judge(error, until)
+                else:
+                    stack.push_async_exit(trying.pop_all())
+                    return connection
+            await asyncio.sleep(pause())
+
+    def _judge(self, error: DirectoryUnavailable, until: float) -> None:
+        """Return where another try makes sense; else raise the error."""
+        cause = error.__cause__
+        if cause is not None and is_short(cause) and time.monotonic() < until:
+            self._slots.shrink()
+            return
+        if not isinstance(cause, PoolTimeout):  # all are taken: it is there
+            self._note_outage(str(error))
+        raise error
 
     def _note_outage(self, reason: str) -> None:
         if not self._is_away:

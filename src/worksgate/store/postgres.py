@@ -5,7 +5,8 @@ without SQLAlchemy. ``postgres_address`` has what an address may hold, ``postgre
 long anything may take, and ``postgres_rows`` why of many callers one redeems.
 
 Connections (F-07). Each process opens up to ``connections`` for the store, 10 unless it is told
-otherwise, and up to 5 for the directory. While it reads its settings again it may have twice as
+otherwise, and up to 5 for the directory; what rests is given back, but for one and for two.
+While it reads its settings again it may have twice as
 many, until the requests that came before are answered; the workers of a machine do so one after
 the other. The command line opens one or two more while it runs. So ``max_connections`` of the
 server has to be at least ::
@@ -13,10 +14,14 @@ server has to be at least ::
     (processes + 1 per machine) x (connections + 5) + 5 for the command line
         + what superusers have reserved
 
-which for two machines with four workers each is 10 x 15 + 5 + 3 = 158. When they are used up all
-the same, those that are open serve on, and what they cannot serve in time is refused.
+which for two machines with four workers each is 10 x 15 + 5 + 3 = 158. With fewer they share: each
+process leaves three free (``postgres_room``), gives back its own down to the last one where others
+have none, and serves over those that are left. Three for each process, and six, are enough for
+that. Where others than Worksgate take all, what cannot be served in time is refused.
 """
 
+import asyncio
+import time
 from collections.abc import Sequence
 from typing import Self
 
@@ -24,18 +29,23 @@ from worksgate.audit import AuditEvent
 from worksgate.database_identity import DatabaseGuard
 from worksgate.oauth.model import Artifact
 from worksgate.postgres_address import PostgresAddress
+from worksgate.postgres_room import pause
 from worksgate.store import (
     A,
     R,
     Recorded,
     Redemption,
     RedemptionRecord,
+    StoreUnavailable,
     Successors,
     postgres_rows,
     unheard,
 )
 from worksgate.store.postgres_connection import check_installation
 from worksgate.store.postgres_pool import PostgresPool
+
+ROOM_TIMEOUT = 5.0
+"""Seconds that the first connection is waited for while others have all that there are."""
 
 
 class PostgresStore:
@@ -73,7 +83,7 @@ class PostgresStore:
         pool = PostgresPool(address, size=connections, waiting=waiting, guard=guard)
         store = cls(pool, recorded, guard)
         try:
-            await store.ping()
+            await store._reach()
         except BaseException:
             await store.close()
             raise
@@ -159,6 +169,17 @@ class PostgresStore:
                     postgres_rows.purge, statement, now - kept, limit - removed
                 )
         return removed
+
+    async def _reach(self) -> None:
+        """Wait for the first connection for a while, where the server has none left."""
+        until = time.monotonic() + ROOM_TIMEOUT
+        while True:
+            try:
+                return await self.ping()
+            except StoreUnavailable:
+                if not self._pool.is_short or time.monotonic() >= until:
+                    raise
+            await asyncio.sleep(pause())
 
     async def ping(self) -> None:
         await self._pool.run(postgres_rows.ping)

@@ -28,6 +28,8 @@ import structlog
 
 from worksgate.database_identity import DatabaseGuard
 from worksgate.postgres_address import PostgresAddress
+from worksgate.postgres_room import CONNECTIONS_LEFT, GROWN_AGAIN_AFTER, KEPT_FREE, is_short
+from worksgate.postgres_room import pause as room_pause
 from worksgate.store import StoreUnavailable
 from worksgate.store.postgres_connection import PostgresConnection
 from worksgate.store.postgres_errors import (
@@ -51,6 +53,10 @@ REPLY_TIMEOUT = STATEMENT_TIMEOUT + 0.25
 CONNECT_TIMEOUT = 1.0
 IDLE_IN_TRANSACTION = 5.0
 """Seconds after which the server frees the locks of a process that was stopped in the middle."""
+
+_KEPT_IDLE = 10.0
+"""Seconds that a connection rests until it is given back to the server; one is kept."""
+_BALANCED_EVERY = 2.0
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 1.0
@@ -101,6 +107,27 @@ class _Request:
             self.future.set_exception(error)
 
 
+class _Rest:
+    """A worker that has nothing to do, and since when."""
+
+    __slots__ = ("call", "since")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.call: asyncio.Future[bool] = loop.create_future()
+        self.since = loop.time()
+
+    def end(self, *, goes_on: bool) -> bool:
+        """Call the worker, to work or to end; False where it is gone."""
+        if self.call.done():
+            return False
+        self.call.set_result(goes_on)
+        return True
+
+
+async def _connections_left(connection: PostgresConnection) -> int:
+    return await connection.number(CONNECTIONS_LEFT)
+
+
 class PostgresPool:
     """At most ``size`` connections to one database, opened when they are needed.
 
@@ -123,11 +150,14 @@ class PostgresPool:
         """How many requests were refused with StoreUnavailable."""
         self._loop = asyncio.get_running_loop()
         self._queue: deque[_Request] = deque()
-        self._idle: list[asyncio.Future[None]] = []
+        self._idle: list[_Rest] = []
         self._workers: set[asyncio.Task[None]] = set()
         self._connections: set[PostgresConnection] = set()
         self._outage: str | None = None
         self._reconnecting = False
+        self._short_until = 0.0
+        self._surplus = 0
+        self._balancing: asyncio.Task[None] | None = None
         self._ending = asyncio.Event()
 
     @property
@@ -157,6 +187,8 @@ class PostgresPool:
     async def close(self) -> None:
         """Finish what has been accepted and close all connections."""
         self._ending.set()
+        if self._balancing is not None:
+            self._balancing.cancel()
         while self._wake():
             pass
         await asyncio.gather(*self._workers, return_exceptions=True)
@@ -174,9 +206,14 @@ class PostgresPool:
         due = self._loop.time() + QUEUE_TIMEOUT
         request = _Request(self._loop.create_future(), work, args, due, reads=reads)
         self._queue.append(request)
-        if not self._wake() and len(self._workers) < self._size and self._outage is None:
+        if not self._wake() and self._may_grow():
             self._start_worker()
         return request.future
+
+    def _may_grow(self) -> bool:
+        if len(self._workers) >= self._size or self._outage is not None:
+            return False
+        return not self._workers or self._loop.time() >= self._short_until
 
     # The workers
 
@@ -184,6 +221,8 @@ class PostgresPool:
         worker = self._loop.create_task(self._serve())
         self._workers.add(worker)
         worker.add_done_callback(self._workers.discard)
+        if len(self._workers) > 1 and (self._balancing is None or self._balancing.done()):
+            self._balancing = self._loop.create_task(self._balance())
 
     async def _serve(self) -> None:
         """Work until the store is closed, or until there is no connection to be had."""
@@ -205,19 +244,47 @@ class PostgresPool:
         while not self._queue:
             if self._ending.is_set():
                 return False
-            call: asyncio.Future[None] = self._loop.create_future()
-            self._idle.append(call)
-            await call
+            rest = _Rest(self._loop)
+            self._idle.append(rest)
+            if not await rest.call:
+                return False
+        if self._surplus and len(self._workers) > 1:
+            self._surplus -= 1
+            self._wake()
+            return False
         return True
 
     def _wake(self) -> bool:
         """Call the worker that has rested for the shortest time; False where none rests."""
         while self._idle:
-            call = self._idle.pop()
-            if not call.done():
-                call.set_result(None)
+            if self._idle.pop().end(goes_on=True):
                 return True
         return False
+
+    # As many connections as are needed, and no more than the server has room for
+
+    async def _balance(self) -> None:
+        """Give back what rests, and what others lack, as long as there is more than one."""
+        while len(self._workers) > 1:
+            await asyncio.sleep(_BALANCED_EVERY)
+            self._give_back_idle()
+            with suppress(StoreUnavailable, ValueError):
+                left = await self._enqueue(_connections_left, (), reads=True)
+                if left < KEPT_FREE and not self._address.pooled:
+                    self._give_back(KEPT_FREE - left)
+
+    def _give_back_idle(self) -> None:
+        rested = self._loop.time() - _KEPT_IDLE
+        while len(self._idle) > 1 and self._idle[0].since < rested:
+            self._idle.pop(0).end(goes_on=False)
+
+    def _give_back(self, number: int) -> None:
+        """Close so many connections, those that rest first, but never the last one."""
+        self._short_until = self._loop.time() + GROWN_AGAIN_AFTER
+        number = min(number, len(self._workers) - 1)
+        while number > 0 and self._idle:
+            number -= self._idle.pop(0).end(goes_on=False)
+        self._surplus = max(number, 0)
 
     async def _run_next(self, connection: PostgresConnection) -> None:
         """Run the oldest request, and tell its caller what came of it."""
@@ -272,7 +339,8 @@ class PostgresPool:
         """A new connection; None where there is none and another worker tries already."""
         self._wake()  # somebody who is connected may take the work meanwhile
         connection = await self._connect()
-        if connection is None and not self._reconnecting:
+        is_needed = not (self.is_short and self._is_alive())
+        if connection is None and is_needed and not self._reconnecting:
             connection = await self._reconnect()
         return connection
 
@@ -284,7 +352,7 @@ class PostgresPool:
             while not self._ending.is_set():
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._ending.wait(), pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
+                pause = room_pause() if self.is_short else min(2 * pause, _LONGEST_PAUSE)
                 if connection := await self._connect():
                     return connection
         finally:
@@ -304,7 +372,10 @@ class PostgresPool:
                     raise
                 connection = await self._open()
         except _NO_CONNECTION as error:
-            self._note_outage(why_not_connected(error))
+            if is_short(error):
+                self._note_shortage(why_not_connected(error))
+            else:
+                self._note_outage(why_not_connected(error))
             return None
         if self._outage is not None:
             _log.info("store.connected")
@@ -319,6 +390,22 @@ class PostgresPool:
             ),
             self._guard,
         )
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the server had no connection left a moment ago."""
+        return self._loop.time() < self._short_until
+
+    def _note_shortage(self, reason: str) -> None:
+        """Make do with what is open; where nothing is, that is an outage, soon tried again."""
+        was_short = self.is_short
+        self._short_until = self._loop.time() + GROWN_AGAIN_AFTER
+        if not self._is_alive():
+            self._note_outage(reason)
+            return
+        if not was_short:
+            _log.warning("store.connections_used_up", reason=reason, open=len(self._connections))
+        self._wake()
 
     def _note_outage(self, reason: str) -> None:
         if self._outage is None:

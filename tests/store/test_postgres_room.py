@@ -1,0 +1,158 @@
+"""A server with fewer connections than its processes want: they share (F-07)."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import asyncpg  # type: ignore[import-untyped]  # asyncpg has no types
+import pytest
+from tests.postgres_server import PostgresServer, running_postgres
+from tests.store.artifacts import NOW, code, key_of
+
+from worksgate.directory.database import Directory
+from worksgate.directory.slots import Slots
+from worksgate.oauth.model import AuthorizationCode
+from worksgate.postgres_room import KEPT_FREE
+from worksgate.store.postgres import PostgresStore
+
+MOST = 15
+"""Connections of the server; three are the superuser's."""
+USABLE = MOST - 3
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    with running_postgres(max_connections=str(MOST)) as server:
+        yield server
+
+
+@pytest.fixture
+def url(server: PostgresServer) -> Iterator[str]:
+    name = server.lend()
+    yield server.url_of(name)
+    server.take_back(name)
+
+
+def open_now(server: PostgresServer) -> int:
+    """Connections of those that are no superuser."""
+    ((number,),) = server.query("SELECT count(*) FROM pg_stat_activity WHERE usename = 'worksgate'")
+    return int(number)
+
+
+async def busy(store: PostgresStore, seconds: float) -> int:
+    """Keep ten requests on their way; how many were answered. Raises what one of them raises."""
+    until, answered = time.monotonic() + seconds, 0
+
+    async def ask() -> None:
+        nonlocal answered
+        while time.monotonic() < until:
+            await store.bump("counter", 60, NOW)
+            answered += 1
+
+    await asyncio.gather(*(ask() for _ in range(10)))
+    return answered
+
+
+@asynccontextmanager
+async def all_taken(url: str, but: int = 0) -> AsyncIterator[list[asyncpg.Connection]]:
+    """Somebody else has all connections that are to be had, ``but`` a few."""
+    async with AsyncExitStack() as stack:
+        taken = []
+        while True:
+            try:
+                taken.append(await asyncpg.connect(url))
+            except asyncpg.TooManyConnectionsError:
+                break
+            stack.push_async_callback(taken[-1].close)
+        for _ in range(but):
+            await taken.pop().close()
+        yield taken
+
+
+async def test_f07_processes_that_want_more_than_there_is_all_serve(
+    server: PostgresServer, url: str
+) -> None:
+    """Each wants ten; the last to come finds none, and gets one from the others."""
+    async with AsyncExitStack() as stack:
+        stores = []
+        for _ in range(3):
+            store = await PostgresStore.open(url)
+            stack.push_async_callback(store.close)
+            stores.append(store)
+            await busy(store, 0.3)
+        answered = await asyncio.gather(*(busy(store, 6.0) for store in stores))
+        assert all(number > 0 for number in answered)
+        assert open_now(server) <= USABLE
+        directory = Directory.open(url)
+        stack.push_async_callback(directory.close)
+        await directory.ping()
+
+
+async def test_f07_a_few_connections_are_left_to_those_that_have_none(
+    server: PostgresServer, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worksgate.store.postgres_pool._BALANCED_EVERY", 0.2)
+    async with AsyncExitStack() as stack:
+        first, second = [await PostgresStore.open(url) for _ in range(2)]
+        stack.push_async_callback(first.close)
+        stack.push_async_callback(second.close)
+        await asyncio.gather(busy(first, 2.0), busy(second, 2.0))
+        assert open_now(server) <= USABLE - KEPT_FREE
+
+
+async def test_connections_that_rest_are_given_back_but_for_one(
+    server: PostgresServer, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worksgate.store.postgres_pool._BALANCED_EVERY", 0.1)
+    monkeypatch.setattr("worksgate.store.postgres_pool._KEPT_IDLE", 0.3)
+    store = await PostgresStore.open(url, connections=5)
+    try:
+        await busy(store, 0.3)
+        assert open_now(server) > 1
+        until = time.monotonic() + 5
+        while open_now(server) > 1:
+            assert time.monotonic() < until
+            await asyncio.sleep(0.1)
+        await store.save(code())
+        assert await store.find(AuthorizationCode, key_of("code")) == code()
+    finally:
+        await store.close()
+
+
+async def test_f07_a_store_that_finds_no_connection_waits_for_one(url: str) -> None:
+    async with all_taken(url) as taken:
+        opening = asyncio.create_task(PostgresStore.open(url))
+        await asyncio.sleep(1.0)
+        assert not opening.done()
+        await taken[0].close()
+        await (await opening).close()
+
+
+async def test_f07_with_one_connection_the_directory_answers_all_who_ask(url: str) -> None:
+    directory = Directory.open(url)
+    try:
+        async with all_taken(url, but=1):
+            answers = await asyncio.gather(*(directory.signing_key() for _ in range(20)))
+            assert len(set(answers)) == 1
+    finally:
+        await directory.close()
+
+
+async def test_slots_shrink_to_what_is_there_and_are_given_in_turn() -> None:
+    slots, order = Slots(2), list[int]()
+
+    async def take(number: int) -> None:
+        async with slots:
+            order.append(number)
+            await asyncio.sleep(0.01)
+
+    async with slots, slots:
+        slots.shrink()
+        assert slots.limit == 1
+        waiting = [asyncio.create_task(take(number)) for number in range(4)]
+        await asyncio.sleep(0.01)
+        waiting[1].cancel()
+        assert order == []
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert order == [0, 2, 3]
