@@ -297,8 +297,8 @@ class ImapLogin:
             )
         except PasswordExpired:
             self._refuse(login, "the password has expired")
-        except PersonDisabled:
-            self._refuse(login, "the person is disabled")
+        except PersonDisabled as refusal:
+            self._refuse(login, str(refusal) or "the person is disabled")
         return None if found is None else _Proven(*found, by_app_password=False)
 
     # Whether it is enough

@@ -60,7 +60,8 @@ class PasswordCheck:
             raise
         except PersonDisabled as refusal:
             expired = isinstance(refusal, PasswordExpired)
-            detail = "the password has expired" if expired else "the person is disabled"
+            why = str(refusal) or "the person is disabled"
+            detail = "the password has expired" if expired else why
             self._failed(now, transaction, browser, username, detail)
             raise
         if found is None:

@@ -218,14 +218,17 @@ async def _serve(
 ) -> None:
     head = (await reader.readuntil(b"\r\n\r\n")).decode()
     first, *lines = head.split("\r\n")
-    headers = {
+    asked_with = {
         name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
     }
-    body = await reader.readexactly(int(headers.get("content-length", 0)))
-    asked = Asked(first.split(" ")[1], headers, dict(parse_qsl(body.decode())))
+    body = await reader.readexactly(int(asked_with.get("content-length", 0)))
+    asked = Asked(first.split(" ")[1], asked_with, dict(parse_qsl(body.decode())))
     reply = await provider.answer(asked)
     data = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
-    answer = [f"HTTP/1.1 {reply.status} Answer", "Content-Type: application/json", *reply.headers]
+    headers = reply.headers
+    if not any(each.startswith("Content-Type:") for each in headers):
+        headers = ("Content-Type: application/json", *headers)
+    answer = [f"HTTP/1.1 {reply.status} Answer", *headers]
     answer += [f"Content-Length: {len(data)}", "Connection: close", "", ""]
     writer.write("\r\n".join(answer).encode() + data)
     await writer.drain()

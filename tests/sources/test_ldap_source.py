@@ -31,6 +31,7 @@ from worksgate.sources import (
     PasswordExpired,
     Person,
     PersonDisabled,
+    PersonNotAllowed,
     SourceFault,
     SourceUnavailable,
 )
@@ -392,7 +393,7 @@ async def test_only_members_of_a_required_group_may_sign_in(company: Slapd) -> N
     with source_of(company, required_groups=(spelled_differently,)) as source:
         assert (await found(source, member)).username == member
         assert await source.authenticate(other, "wrong") is None
-        with pytest.raises(PersonDisabled):
+        with pytest.raises(PersonNotAllowed, match="in none of required_groups"):
             await source.authenticate(other, PASSWORD)
     direct_only = {"required_groups": (allowed,), "nested_groups": False}
     with source_of(company, **direct_only) as source, pytest.raises(PersonDisabled):

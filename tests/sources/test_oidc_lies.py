@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from joserfc.jwk import ECKey
+from joserfc.jwk import ECKey, Key
 from tests.openid_provider.fake import (
+    CLIENT_ID,
     CODE,
     DISCOVERY,
     EC,
@@ -575,6 +576,44 @@ async def test_nobody_is_asked_when_the_token_says_all(fake: FakeProvider) -> No
     async with source_at(fake) as source:
         await sign_in(fake, source)
     assert fake.count(USERINFO) == 0
+
+
+JWT = "Content-Type: application/jwt"
+
+
+async def test_signed_userinfo_is_verified_and_read(fake: FakeProvider) -> None:
+    fake.left_out = {"employee"}
+    claims = {"sub": "hanako-4711", "employee": "E7", "iss": fake.issuer, "aud": [CLIENT_ID]}
+    fake.instead[USERINFO] = replying(
+        sign({"alg": "RS256", "kid": RSA.kid}, claims, RSA).encode(), 200, JWT
+    )
+    async with source_at(fake) as source:
+        assert (await sign_in(fake, source)).external_key == "E7"
+
+
+@pytest.mark.parametrize(
+    ("claims", "key"),
+    [
+        ({"sub": "hanako-4711"}, OTHER_RSA),
+        ({"sub": "hanako-4711", "iss": "https://attacker.example"}, RSA),
+        ({"sub": "hanako-4711", "aud": "another client"}, RSA),
+        ({"sub": "the-boss"}, RSA),
+    ],
+)
+async def test_r91_signed_userinfo_that_is_not_for_us_is_refused(
+    fake: FakeProvider, claims: dict[str, Any], key: Key
+) -> None:
+    fake.left_out = {"employee"}
+    token = sign({"alg": "RS256", "kid": RSA.kid}, {"employee": "E0", **claims}, key)
+    fake.instead[USERINFO] = replying(token.encode(), 200, JWT)
+    await is_refused(fake, "userinfo")
+
+
+async def test_r91_userinfo_that_nobody_signed_is_refused(fake: FakeProvider) -> None:
+    fake.left_out = {"employee"}
+    token = f"{segment({'alg': 'none'})}.{segment({'sub': 'hanako-4711', 'employee': 'E0'})}."
+    fake.instead[USERINFO] = replying(token.encode(), 200, JWT)
+    await is_refused(fake, "userinfo")
 
 
 # The discovery document

@@ -22,6 +22,7 @@ from tests.web.test_imap_login import ask
 from tests.web.test_login_steps import enrolled
 
 from worksgate.source_settings import PythonSettings
+from worksgate.sources import PersonNotAllowed
 
 NEW_PASSWORD = "seven green ladders sing"
 THEIR_PASSWORD = "own words of theirs"
@@ -260,3 +261,15 @@ async def test_r118_a_group_whose_name_has_two_lines_is_one_group(two: Installat
     assert (await browser.arrive()).status_code == 403
     await two.change_client(rules=["allow"])
     assert (await browser.arrive()).status_code == 303
+
+
+async def test_who_is_not_among_those_let_in_is_not_said_to_be_disabled(
+    two: Installation,
+) -> None:
+    joins("jiro", refusal=PersonNotAllowed("the person is in none of required_groups"))
+    response = await two.browser().sign_in("jiro", THEIR_PASSWORD)
+    assert response.status_code == 403
+    assert "is not among those that may sign in here" in response.text
+    assert "has been disabled" not in response.text
+    (event,) = await two.administration.audit(event="login.failed")
+    assert event.detail == "the person is in none of required_groups"

@@ -126,10 +126,9 @@ async def _of_sign_in(source: Source, username: str, password: str, part: str) -
         return fail(
             part, "the password is right, but has expired", "have it changed in the directory"
         )
-    except PersonDisabled:
-        return fail(
-            part, "the password is right, but the person may not sign in", "see their account there"
-        )
+    except PersonDisabled as refusal:
+        why = str(refusal) or "the person may not sign in"
+        return fail(part, f"the password is right, but {why}", "see their account there")
     except SourceUnavailable as error:
         return fail(part, str(error), _ADVICE)
     if person is None:

@@ -57,6 +57,10 @@ class PasswordExpired(PersonDisabled):
     """The password is right but must be changed, and not here: in the company's directory."""
 
 
+class PersonNotAllowed(PersonDisabled):
+    """The account is good, but not among those that the source's settings let in."""
+
+
 class RefusedUpstream(Exception):
     """The other provider said no, or what it said cannot be believed; the text is for the log."""
 

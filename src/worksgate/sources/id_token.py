@@ -75,6 +75,28 @@ def read_token(token: str, keys: KeySet, expected: Expected, now: float) -> Mapp
     return verified.claims
 
 
+def read_userinfo(token: str, keys: KeySet, *, issuer: str, client_id: str) -> Mapping[str, Any]:
+    """The claims of a signed userinfo response; its ``sub`` is the caller's to compare.
+
+    It may lack ``iss`` and ``aud``: it came from the provider itself, for our access token.
+    Raises BadToken, or UnknownKey before anything else.
+
+    https://openid.net/specs/openid-connect-core-1_0.html#UserInfoResponse
+    """
+    try:
+        claims = _verified(token, keys).claims
+    except JoseError as error:
+        raise BadToken(f"{error.error} {error.description}".strip()) from None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise BadToken(f"it cannot be read: {type(error).__name__}") from None
+    audience = claims.get("aud", client_id)
+    if claims.get("iss", issuer) != issuer:
+        raise BadToken("it is of another issuer")
+    if client_id not in (audience if isinstance(audience, list) else [audience]):
+        raise BadToken("it is for another client")
+    return claims
+
+
 def _verified(token: str, keys: KeySet) -> jwt.Token:
     """The token with a good signature; what its header says of keys does not count."""
     try:

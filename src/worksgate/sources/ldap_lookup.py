@@ -16,6 +16,7 @@ from worksgate.sources import (
     PasswordExpired,
     Person,
     PersonDisabled,
+    PersonNotAllowed,
     SourceFinding,
 )
 from worksgate.sources.ldap_connection import Budget, Entry, LdapConnection, Terms, TooMany
@@ -232,7 +233,7 @@ class LdapLookup:
             _refuse(status)
         groups = groups_of(connection, entry, settings)
         if not is_in_required_group(connection, entry, groups, settings):
-            raise PersonDisabled
+            raise PersonNotAllowed("the person is in none of required_groups")
         subject = id_of(entry, settings)
         if subject is None:
             _log.error("ldap.no_id", source=settings.name, attribute=settings.id_attribute_used)

@@ -26,7 +26,7 @@ from worksgate.source_settings.oidc import OidcSettings
 from worksgate.sources import (
     AuthorizationRedirect,
     Person,
-    PersonDisabled,
+    PersonNotAllowed,
     RefusedUpstream,
     SourceFinding,
     SourceUnavailable,
@@ -242,7 +242,7 @@ class _Claims:
         groups = self._groups()
         self._check_domain()
         if settings.allowed_groups and not set(groups) & set(settings.allowed_groups):
-            raise PersonDisabled(f"{self._source}: the person is in none of allowed_groups")
+            raise PersonNotAllowed(f"{self._source}: the person is in none of allowed_groups")
         subject = str(self._documents[0]["sub"])
         identity = subject_id(self._source, settings.issuer, subject)
         username = (
@@ -267,7 +267,7 @@ class _Claims:
         claim = self._settings.allowed_domain_claim
         domain = self._text(claim) if claim else (self._email or "").rpartition("@")[2]
         if (domain or "").lower() not in allowed:
-            raise PersonDisabled(f"{self._source}: the person is in none of allowed_domains")
+            raise PersonNotAllowed(f"{self._source}: the person is in none of allowed_domains")
 
     def _believed_email(self) -> str | None:
         """The e-mail address, where the document that has it calls it verified (R-92)."""

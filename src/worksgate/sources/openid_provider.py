@@ -11,6 +11,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -26,7 +27,14 @@ from joserfc.jwk import KeySet
 from worksgate.source_settings.oidc import OidcSettings, is_on_this_machine, is_protected
 from worksgate.sources import RefusedUpstream, SourceUnavailable
 from worksgate.sources.circuit import Circuit
-from worksgate.sources.id_token import BadToken, Expected, UnknownKey, read_keys, read_token
+from worksgate.sources.id_token import (
+    BadToken,
+    Expected,
+    UnknownKey,
+    read_keys,
+    read_token,
+    read_userinfo,
+)
 from worksgate.sources.outgoing import Clock, GuardedDoor, Remembered, Unusable
 
 METADATA_LIFETIME = 3_600.0
@@ -39,6 +47,8 @@ _SHARE_OF_ONE_CALL = 0.9  # of the total timeout: a hung call is known as such b
 _SHARE_OF_A_RENEWAL = 0.25
 _OUR_FAULT = ("invalid_client", "unauthorized_client", "temporarily_unavailable", "server_error")
 _MAX_SHOWN = 200
+_ANY_USERINFO = {"Accept": "application/json, application/jwt"}
+"""Whether userinfo is signed was settled when the client was registered there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,24 +264,39 @@ class OpenIDProvider:
         if endpoint is None or access_token is None or not _is_visible(access_token):
             return {}
         async with self._calling("userinfo"):
-            answer = await self._get_json(endpoint, {"Authorization": f"Bearer {access_token}"})
+            bearer = {"Authorization": f"Bearer {access_token}"}
+            response = await self._get(endpoint, {**_ANY_USERINFO, **bearer})
+            signed = _is_signed(response)
+            answer = {} if signed else _object(response)
+        if signed:
+            answer = await self._verified_userinfo(response.text)
         if answer.get("sub") != subject:
             raise RefusedUpstream(f"{self._name}: the userinfo is another person's")
         return answer
 
-    async def _get_json(
-        self, url: str, headers: Mapping[str, str] | None = None
-    ) -> Mapping[str, Any]:
-        answer = await self._client(None).request("GET", url, withhold_token=True, headers=headers)
+    async def _verified_userinfo(self, token: str) -> Mapping[str, Any]:
+        """The claims of a signed userinfo; the keys are renewed once if its key is new."""
+        settings, keys = self._settings, await self.keys()
+        read = partial(read_userinfo, issuer=settings.issuer, client_id=settings.client_id)
+        try:
+            try:
+                return read(token.strip(), keys)
+            except UnknownKey:
+                return read(token.strip(), await self._keys.newer_than(keys))
+        except BadToken as error:
+            raise RefusedUpstream(f"{self._name}: the userinfo: {shown(error)}") from None
+
+    async def _get_json(self, url: str) -> Mapping[str, Any]:
+        return _object(await self._get(url))
+
+    async def _get(self, url: str, headers: Mapping[str, str] | None = None) -> httpx2.Response:
+        client = self._client(None)
+        answer: httpx2.Response = await client.request(
+            "GET", url, withhold_token=True, headers=headers
+        )
         if answer.status_code != 200:
             raise Unusable(f"the answer has the status {answer.status_code}")
-        try:
-            document = json.loads(answer.content)
-        except (ValueError, RecursionError):
-            raise Unusable("the answer is not JSON") from None
-        if not isinstance(document, dict):
-            raise Unusable("the answer is not an object")
-        return document
+        return answer
 
     def _client(self, metadata: Metadata | None) -> Any:
         """A client for one call: the next one must not carry this one's cookies or tokens."""
@@ -307,6 +332,21 @@ class OpenIDProvider:
             except (TimeoutError, httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
                 text = str(error) if isinstance(error, Unusable) else type(error).__name__
                 raise SourceUnavailable(f"{self._name}: {what}: {text}") from None
+
+
+def _is_signed(response: httpx2.Response) -> bool:
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return kind == "application/jwt"
+
+
+def _object(response: httpx2.Response) -> Mapping[str, Any]:
+    try:
+        document = json.loads(response.content)
+    except (ValueError, RecursionError):
+        raise Unusable("the answer is not JSON") from None
+    if not isinstance(document, dict):
+        raise Unusable("the answer is not an object")
+    return document
 
 
 def shown(value: object) -> str:

@@ -32,6 +32,7 @@ from worksgate.sign_in import (
 from worksgate.sources import (
     PasswordExpired,
     PersonDisabled,
+    PersonNotAllowed,
     RefusedUpstream,
     SourceUnavailable,
 )
@@ -64,6 +65,7 @@ _PROBLEMS: Mapping[type[Exception], tuple[Problem, int]] = {
     RefusedUpstream: (Problem.REFUSED_UPSTREAM, 403),
     TooManyWrongFactors: (Problem.TOO_MANY_WRONG_FACTORS, 403),
     LoginLost: (Problem.LOGIN_LOST, 409),
+    PersonNotAllowed: (Problem.NOT_ALLOWED, 403),
     PersonDisabled: (Problem.DISABLED, 403),
     TooManyAttempts: (Problem.THROTTLED, 429),
     HashingBusy: (Problem.BUSY, 503),

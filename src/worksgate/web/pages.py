@@ -340,7 +340,13 @@ def _focus(form: LoginForm) -> str:
 
 _TO_BE_READ: Final = frozenset(
     {
-        *(Problem.DISABLED, Problem.THROTTLED, Problem.BUSY, Problem.UNAVAILABLE),
+        *(
+            Problem.DISABLED,
+            Problem.NOT_ALLOWED,
+            Problem.THROTTLED,
+            Problem.BUSY,
+            Problem.UNAVAILABLE,
+        ),
         *(Problem.PASSWORD_EXPIRED, Problem.REFUSED_UPSTREAM),
     }
 )

@@ -19,6 +19,7 @@ class Problem(StrEnum):
     EMPTY = auto()
     WRONG_PASSWORD = auto()
     DISABLED = auto()
+    NOT_ALLOWED = auto()
     THROTTLED = auto()
     BUSY = auto()
     UNAVAILABLE = auto()
@@ -103,6 +104,10 @@ PROBLEMS: Final[Mapping[Problem, ProblemWording]] = {
         happened=text("Your account has been disabled, so you cannot sign in."),
         to_do=text("Please contact your administrator."),
     ),
+    Problem.NOT_ALLOWED: ProblemWording(
+        happened=text("Your account is not among those that may sign in here."),
+        to_do=text("Please contact your administrator."),
+    ),
     Problem.THROTTLED: ProblemWording(
         happened=text("There were too many failed attempts to sign in."),
         tone=Tone.WARN,
@@ -115,7 +120,9 @@ PROBLEMS: Final[Mapping[Problem, ProblemWording]] = {
         tone=Tone.WARN,
     ),
     Problem.UNAVAILABLE: ProblemWording(
-        happened=text("The company directory does not answer, so your password was not checked."),
+        happened=text(
+            "The company’s sign-in system does not answer, so you could not be signed in."
+        ),
         to_do=text("Please try again in a minute. If it still fails, contact your administrator."),
         tone=Tone.WARN,
     ),
@@ -265,13 +272,13 @@ NOTICES: Final[Mapping[Notice, NoticeWording]] = {
     Notice.NO_USER_KEY: NoticeWording(
         title=text("Your account is not linked to %(product)s yet"),
         happened=text(
-            "Your user name and password are correct, but your account lacks the key by which "
-            "%(product)s knows you."
+            "We know who you are, but your account lacks the key by which %(product)s knows you."
         ),
         to_do=text("Please ask your administrator to link your account, then sign in again."),
         for_administrator=text(
-            "This person has no external key (or no LINE WORKS account, if the client uses that). "
-            "Set it with “worksgate user set”."
+            "This person has no external key (or no LINE WORKS account, if the client uses that), "
+            "or it belongs to somebody else: “worksgate user show” says which. For people of "
+            "another source, it is set there."
         ),
     ),
     Notice.SESSION_KEY_REFUSED: NoticeWording(
