@@ -90,13 +90,15 @@ class AccountEvent:
 class Overview:
     """All that is shown to a person of their account.
 
-    ``app_passwords`` is None where no client takes them. ``provider`` is what the other provider is
-    called who signs them in, if one does.
+    ``app_passwords`` is None where no client takes them; they work until ``app_passwords_until``,
+    unless the person signs in at their source before, or without end. ``provider`` is what the
+    other provider is called who signs them in, if one does.
     """
 
     person: Person
     enrolled: Enrolled
     app_passwords: tuple[AppPassword, ...] | None
+    app_passwords_until: float | None = None
     sessions: Sequence[OpenSession]
     history: Sequence[AccountEvent]
     can_change_password: bool
@@ -109,8 +111,10 @@ class Overview:
 class FactorAdded:
     """A factor was set up. ``session`` is the new secret of the session, if it has one.
 
-    ``codes`` are the person's recovery codes, where they had none before.
+    ``codes`` are the person's recovery codes, where they had none before. ``cuts_off_mail`` says
+    that mail programs with the person's own password are refused from now on.
     """
 
     session: str | None = field(repr=False)
     codes: Sequence[str] = field(repr=False)
+    cuts_off_mail: bool = False

@@ -8,7 +8,7 @@ import asyncio
 import hmac
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +21,7 @@ from worksgate.administration import Administration
 from worksgate.audit import AuditLog
 from worksgate.clients import ClientRegistry
 from worksgate.config import checked, load
+from worksgate.credential_changes import CredentialChange
 from worksgate.credentials import PasswordHashing
 from worksgate.database_identity import DatabaseGuard, DatabaseIdentity, SqliteGuard
 from worksgate.directory.audit_log import AuditLines, AuditWriter
@@ -30,6 +31,7 @@ from worksgate.directory.engine import outages
 from worksgate.directory.identity import identify
 from worksgate.directory.migrations import migrate
 from worksgate.directory.own_history import OwnHistory
+from worksgate.disavowal import Disavowal, DisavowalLinks
 from worksgate.factors import FACTOR_POLICY
 from worksgate.factors.app_passwords import AppPasswords
 from worksgate.factors.book import Factors
@@ -40,13 +42,15 @@ from worksgate.imap_login import ImapLogin, imap_policy
 from worksgate.login_transaction import TransactionSigner
 from worksgate.master_key import Keyring
 from worksgate.measures import HasCommits, PurgeFigures, Traffic
+from worksgate.notices import SILENT, Notices, Outcome, Report
 from worksgate.password_check import PasswordCheck
 from worksgate.password_meter import PasswordMeter
 from worksgate.password_reset import PasswordReset
 from worksgate.provider import IdentityProvider
 from worksgate.purging import hold_lease, purge_forever
 from worksgate.records import Records
-from worksgate.self_service import MailNotices, SelfService
+from worksgate.revocation import Revocation
+from worksgate.self_service import SelfService
 from worksgate.session_keys import SessionKeys
 from worksgate.settings import Settings
 from worksgate.source_settings import (
@@ -148,12 +152,13 @@ async def open_installation(
         identity = await _open_identity(base, sources, watching, stack)
         provider = _open_provider(base, identity, stack)
         purge = _start_purging(base, stack)
-        reset, self_service = _open_accounts(base, identity, stack)
+        accounts = _open_accounts(base, identity, stack)
         hashing = identity.hashing
         yield Installation(
             provider=provider,
-            self_service=self_service,
-            password_reset=reset,
+            self_service=accounts.self_service,
+            password_reset=accounts.reset,
+            disavowal=accounts.disavowal,
             password_meter=PasswordMeter(hashing, settings.company_name) if hashing else None,
             form_key=identity.signing_key,
             clock=clock,
@@ -269,6 +274,7 @@ def _open_provider(base: _Base, identity: _Identity, stack: AsyncExitStack) -> I
         throttle=Throttle(store, imap_policy(throttle_policy(settings)), IMAP),
         audit=identity.audit,
         deadline=settings.answer_deadline,
+        app_password_lapse=settings.app_password_lapse,
         clock=base.clock,
     )
     stack.push_async_callback(mail_clients.close)
@@ -311,12 +317,26 @@ def _start_purging(base: _Base, stack: AsyncExitStack) -> PurgeFigures | None:
     return figures
 
 
-def _open_accounts(
-    base: _Base, identity: _Identity, stack: AsyncExitStack
-) -> tuple[PasswordReset | None, SelfService]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Accounts:
+    """What people do about their own accounts."""
+
+    self_service: SelfService
+    reset: PasswordReset | None
+    disavowal: Disavowal
+
+
+def _open_accounts(base: _Base, identity: _Identity, stack: AsyncExitStack) -> _Accounts:
     """What people do about their own accounts; only a password that is kept here can be reset."""
     settings, audit = base.settings, identity.audit
     mailer, mails = _open_mail(settings, stack)
+    if mailer is not None and mails is not None:
+        notices = Notices(base.directory, mailer, mails, DisavowalLinks(settings, base.store))
+        stack.push_async_callback(notices.close)
+        base.directory.announce = notices.tell
+    revocation = Revocation(base.directory, _given(base.store))
+    disavowal = Disavowal(base.directory, base.store, revocation)
+    stack.push_async_callback(disavowal.close)
     reset = None
     if identity.hashing is not None:
         reset = PasswordReset(
@@ -341,25 +361,82 @@ def _open_accounts(
         clients=identity.clients,
         history=OwnHistory(base.directory),
         audit=audit,
-        notices=MailNotices(mailer, mails) if mailer and mails else None,
+        revocation=revocation,
         clock=base.clock,
     )
     stack.push_async_callback(self_service.close)
-    return reset, self_service
+    return _Accounts(self_service=self_service, reset=reset, disavowal=disavowal)
 
 
 @asynccontextmanager
 async def open_administration(
-    settings: Settings, *, actor: str = "cli", clock: Clock = time.time
+    settings: Settings,
+    *,
+    actor: str = "cli",
+    clock: Clock = time.time,
+    report: Report | None = None,
 ) -> AsyncIterator[Administration]:
-    """What an administrator can do, on this installation's databases."""
+    """What an administrator can do, on this installation's databases.
+
+    ``report`` is told what became of each notice to a person whose credentials have changed.
+    """
     async with AsyncExitStack() as stack:
         if settings.database_url.startswith("sqlite:"):
             await migrate(settings.database_url)
         directory = _open_directory(settings, stack)
         hashing = _open_hashing(settings, stack)
         store = _StoreOnDemand(settings, directory, stack, clock)
+        _open_notices(settings, directory, store, report, stack)
         yield Administration(settings, directory, store, hashing, actor=actor, clock=clock)
+
+
+def _open_notices(
+    settings: Settings,
+    directory: Directory,
+    store: "_StoreOnDemand",
+    report: Report | None,
+    stack: AsyncExitStack,
+) -> None:
+    """Have people told of what a command changes, or ``report`` that they are not."""
+    report = report or _unreported
+    mailer, mails = _open_mail(settings, stack)
+    if mailer is None or mails is None:
+        directory.announce = partial(_report_no_mail, report)
+        return
+    # The server knows no link that a command has kept in its own memory.
+    links = None if settings.store_url == "memory:" else _LinksOnDemand(settings, store)
+    notices = Notices(directory, mailer, mails, links, report)
+    stack.push_async_callback(notices.close)
+    directory.announce = notices.tell
+
+
+def _unreported(_: Outcome) -> None:
+    """Nobody asks what becomes of notices."""
+
+
+def _report_no_mail(report: Report, change: CredentialChange) -> None:
+    if change.change not in SILENT:
+        report(Outcome.NO_MAIL)
+
+
+class _LinksOnDemand:
+    """Makes links in a store that is opened for the first of them."""
+
+    def __init__(self, settings: Settings, store: "_StoreOnDemand") -> None:
+        self._settings = settings
+        self._store = store
+
+    async def make(self, change: CredentialChange) -> str:
+        return await DisavowalLinks(self._settings, await self._store()).make(change)
+
+
+def _given(store: Store) -> Callable[[], Awaitable[Store]]:
+    """What gives a store that is open already."""
+
+    async def give() -> Store:
+        return store
+
+    return give
 
 
 def throttle_policy(settings: Settings) -> ThrottlePolicy:

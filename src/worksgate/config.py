@@ -90,10 +90,11 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "account_path",
         "fresh_login_lifetime",
         "temporary_password_lifetime",
+        "app_password_lapse",
         "password_reset",
         "reset_link_lifetime",
     ),
-    "Mail": ("smtp_url", "mail_from"),
+    "Mail": ("smtp_url", "mail_from", "mail_language"),
     "Operation": (
         "worker_timeout",
         "max_requests_in_flight",

@@ -6,6 +6,7 @@ try old passwords again and again: what fails is counted apart from the login pa
 can be kept from by it (R-62). Nothing in this file knows HTTP.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -160,6 +161,7 @@ class ImapLogin:
         throttle: Throttle,
         audit: AuditLog,
         deadline: float,
+        app_password_lapse: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clients = clients
@@ -170,6 +172,7 @@ class ImapLogin:
         self._throttle = throttle
         self._trail = _Trail(audit)
         self._patience = max(deadline - RESERVE, deadline / 2)
+        self._lapse = app_password_lapse or math.inf
         self._looked_at = Tally(LOOKED_AT_A_MINUTE)
         self._backlog = Backlog("imap_login", at_once=1, waiting=_WAITING)
         self._clock = clock
@@ -283,9 +286,10 @@ class ImapLogin:
         subject_id = await self._app_passwords.verify(request.email, request.password, login.now)
         if subject_id is None:
             return None
-        found = await self._sources.by_subject(subject_id)
+        found = await self._sources.by_subject(subject_id, believed_for=self._lapse)
         if found is None:
-            self._refuse(login, "the person is gone or disabled")
+            detail = "the person is gone, disabled, or has not signed in for app_password_lapse"
+            self._refuse(login, detail)
         return _Proven(*found, by_app_password=True)
 
     async def _by_password(self, login: _Login, admission: Admission) -> _Proven | None:

@@ -316,7 +316,7 @@ class LoginSteps:
             raise await self._wrong(attempt, proof, MAX_FACTOR_FAILURES - tries)
         codes: Sequence[str] = ()
         if not (await self._factors.of(holder.subject_id)).recovery_codes_left:
-            codes = await self._factors.renew_recovery_codes(holder, now)
+            codes = await self._factors.renew_recovery_codes(holder, now, with_factor=True)
         done = replace(progress.with_factor(proof.factor, now), sealed_totp=None)
         await self._keep(attempt.transaction, done)
         return done, codes

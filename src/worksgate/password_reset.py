@@ -23,6 +23,7 @@ import structlog
 
 from worksgate.audit import AuditEvent, AuditLog, Event
 from worksgate.backlog import Backlog
+from worksgate.credential_changes import Change
 from worksgate.credentials import PasswordHashing, digest, new_ordered_id, new_secret
 from worksgate.directory import Account, Conflict, DirectoryUnavailable
 from worksgate.directory.account_rules import password_context
@@ -82,8 +83,6 @@ class MailTexts(Protocol):
     def reset_link(
         self, person: Person, link: str, lifetime: float, language: str
     ) -> MailMessage | None: ...
-
-    def password_changed(self, person: Person, language: str) -> MailMessage | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,10 +258,11 @@ class PasswordReset:
         new_password: str,
         now: float,
         *,
-        language: str = "en",
         address: str | None = None,
     ) -> Person:
         """Change the password that a link is for, end all that the person holds, and return them.
+
+        Their app passwords end, too.
 
         Raises WeakPassword where the password is not accepted, and HashingBusy,
         DirectoryUnavailable or StoreUnavailable: the link is still good then. Raises LinkNotValid
@@ -272,9 +272,7 @@ class PasswordReset:
         context = password_context(link.account, self._settings.company_name)
         await self._hashing.check_new(new_password, context, whose=link.account.person.subject_id)
         hashed = await self._hashing.hash(new_password)
-        person = await self._use(link, hashed, now, address)
-        self._tell(person, language)
-        return person
+        return await self._use(link, hashed, now, address)
 
     async def close(self, within: float = 5.0) -> None:
         """Finish what has begun and answer who waits, for at most ``within`` seconds."""
@@ -363,7 +361,7 @@ class PasswordReset:
                     password_changed_at=now,
                     must_change_password=False,
                 )
-                await transaction.change_account(before, after, now)
+                await transaction.change_account(before, after, now, Change.PASSWORD_RESET)
                 event = _changed(after.person, now, address)
                 await transaction.record(event)
         except Conflict as conflict:
@@ -385,12 +383,6 @@ class PasswordReset:
             _log.error(
                 "password_reset.not_forgotten", subject_id=person.subject_id, reason=str(error)
             )
-
-    def _tell(self, person: Person, language: str) -> None:
-        if self._mail is not None and self._texts is not None:
-            message = self._texts.password_changed(person, language)
-            if message is not None:
-                self._mail.queue(message)
 
 
 def _is_as_bound(account: Account, bound: _Bound) -> bool:

@@ -6,15 +6,17 @@
     begin_…, confirm_totp, add_passkey, remove_…, renew_recovery_codes    second factors
     add_app_password, remove_app_password
     end_session, end_all_sessions
+    end_everything       that, and the app passwords
 
 Each verb concerns the visitor's own account: what is named by an id is looked for among what is
-theirs. Whatever changes a password, a factor or an app password needs a fresh full login (R-83),
-and is told to the person by mail where mail can be sent. Nothing in this file knows HTTP.
+theirs. Whatever changes a password, a factor or an app password needs a fresh full login (R-83).
+That the person is told of it by mail is not done here: the directory announces what it commits,
+and ``notices`` listens. Nothing in this file knows HTTP.
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from msgspec import structs
@@ -34,6 +36,7 @@ from worksgate.account_values import (
 from worksgate.assurance import Assurance, Factor, best_of, is_full, kept_in
 from worksgate.audit import AuditEvent, AuditLog, Event
 from worksgate.clients import ClientRegistry
+from worksgate.credential_changes import Change
 from worksgate.credentials import (
     digest,
     new_ordered_id,
@@ -51,9 +54,9 @@ from worksgate.factors import (
 )
 from worksgate.login_steps import forget_trusted_devices
 from worksgate.login_transaction import LoginTransaction
-from worksgate.mail import MailMessage, Postbox
-from worksgate.oauth.model import Client, Interim, Session
+from worksgate.oauth.model import Client, ImapPasswords, Interim, Session
 from worksgate.password_check import PasswordCheck
+from worksgate.revocation import Ended, Revocation
 from worksgate.sessions import Sessions
 from worksgate.settings import Settings
 from worksgate.sign_in import Browser, WrongPassword
@@ -81,24 +84,6 @@ class History(Protocol):
         ...
 
 
-class MailTexts(Protocol):
-    """Who writes the messages; None for a person that no mail can be sent to."""
-
-    def password_changed(self, person: Person, language: str) -> MailMessage | None: ...
-
-    def second_factor_added(self, person: Person, language: str) -> MailMessage | None: ...
-
-    def second_factor_removed(self, person: Person, language: str) -> MailMessage | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class MailNotices:
-    """How people are told of what has changed; without it they are not."""
-
-    mail: Postbox
-    texts: MailTexts
-
-
 class SelfService:
     """Everything that people can do with their own account.
 
@@ -118,10 +103,11 @@ class SelfService:
         clients: ClientRegistry,
         history: History,
         audit: AuditLog,
-        notices: MailNotices | None = None,
+        revocation: Revocation,
         clock: Callable[[], float],
     ) -> None:
         self._fresh_for = settings.fresh_login_lifetime
+        self._lapse = settings.app_password_lapse or math.inf
         self._url = settings.public_url.rstrip("/") + settings.account_path
         self._store = store
         self._sessions = Sessions(settings, store, sources)
@@ -132,7 +118,7 @@ class SelfService:
         self._clients = clients
         self._history = history
         self._audit = audit
-        self._notices = notices
+        self._revocation = revocation
         self._clock = clock
         self.unfinished: set[asyncio.Task[Any]] = set()
 
@@ -156,13 +142,17 @@ class SelfService:
         person = visitor.person
         enrolled = await self._factors.of(person.subject_id)
         history = await self._account_events(visitor)
-        has_app_passwords = await self.offers_app_passwords()
+        app_passwords = None
+        if await self.offers_app_passwords():
+            app_passwords = await self._app_passwords.of(person.subject_id)
+        until = None
+        if app_passwords:
+            until = await self._sources.believed_until(person.subject_id, self._lapse)
         return Overview(
             person=person,
             enrolled=enrolled,
-            app_passwords=(
-                await self._app_passwords.of(person.subject_id) if has_app_passwords else None
-            ),
+            app_passwords=app_passwords,
+            app_passwords_until=until,
             sessions=await self._open_sessions(visitor, history),
             history=history,
             can_change_password=self.can_change_password(visitor),
@@ -182,16 +172,47 @@ class SelfService:
         """Whether the person's password is kept here."""
         return self._sources.can_change_password(visitor.session.source)
 
+    def provider_of(self, source: str) -> str | None:
+        """What the other provider of this name is called; None where it is none."""
+        return self._sources.label_of(source)
+
     async def offers_app_passwords(self) -> bool:
         """Whether there is a client whose people's mail programs may sign in."""
         clients = (await self._clients.snapshot()).values()
         return any(client.enabled and client.imap_login for client in clients)
 
+    async def has_app_passwords(self, visitor: Visitor) -> bool:
+        """Whether the person has any."""
+        return bool(await self._app_passwords.of(visitor.person.subject_id))
+
+    async def would_cut_off_mail(self, visitor: Visitor) -> bool:
+        """Whether a first second factor ends the use of the own password in mail programs (R-63).
+
+        It does where a client lets mail programs in by it.
+        """
+        if (await self._factors.of(visitor.person.subject_id)).any:
+            return False
+        return await self._takes_own_password(visitor)
+
+    async def _takes_own_password(self, visitor: Visitor) -> bool:
+        source = visitor.session.source
+        clients = (await self._clients.snapshot()).values()
+        return source in self._sources.passwords and any(
+            client.enabled
+            and client.imap_login
+            and client.imap_passwords is ImapPasswords.ALL
+            and (not client.sources or source in client.sources)
+            for client in clients
+        )
+
     # The password
 
-    async def change_password(self, visitor: Visitor, current: str, new: str) -> str:
+    async def change_password(
+        self, visitor: Visitor, current: str, new: str, *, ends_app_passwords: bool = True
+    ) -> str:
         """Change the password, end all other sessions, and return the new secret of this one.
 
+        App passwords end with them, unless the person wants to keep them.
         The present password is checked, and counted, like that of a login. Raises WrongPassword,
         WeakPassword, TooManyAttempts, PersonDisabled, NotOffered or LoginTooOld.
         """
@@ -199,11 +220,17 @@ class SelfService:
             raise NotOffered
         await self.check_fresh(visitor)
         person = await self._proved_again(visitor, current)
-        return await self._replace_password(visitor, person, new)
+        return await self._replace_password(
+            visitor, person, new, ends_app_passwords=ends_app_passwords
+        )
 
     @finished  # nobody who has the old password may stay, though the browser has hung up
-    async def _replace_password(self, visitor: Visitor, person: Person, new: str) -> str:
-        changed = await self._sources.change_password(visitor.session.source, person, new)
+    async def _replace_password(
+        self, visitor: Visitor, person: Person, new: str, *, ends_app_passwords: bool
+    ) -> str:
+        changed = await self._sources.change_password(
+            visitor.session.source, person, new, ends_app_passwords=ends_app_passwords
+        )
         if changed is None:
             raise PersonDisabled
         record = visitor.event(Event.PASSWORD_CHANGED, "changed at the account page")
@@ -211,7 +238,6 @@ class SelfService:
         secret = new_ordered_secret()
         renewed = structs.replace(_renewed(visitor.session, secret), revision=changed.revision)
         await self._store.save(renewed)
-        self._tell(lambda texts: texts.password_changed(changed, visitor.language))
         return secret
 
     async def _proved_again(self, visitor: Visitor, password: str) -> Person:
@@ -313,20 +339,20 @@ class SelfService:
         """What follows from a new factor, which counts as given by whoever has just set it up."""
         codes: Sequence[str] = ()
         if not before.recovery_codes_left:
-            codes = await self._factors.renew_recovery_codes(visitor.holder, visitor.at)
-        self._tell(lambda texts: texts.second_factor_added(visitor.person, visitor.language))
+            codes = await self._factors.renew_recovery_codes(
+                visitor.holder, visitor.at, with_factor=True
+            )
         known = kept_in(visitor.session)
         given = known.with_factor(factor, visitor.at)
-        is_stronger = given.strength > known.strength
-        return FactorAdded(await self._raise(visitor, given) if is_stronger else None, codes)
+        session = await self._raise(visitor, given) if given.strength > known.strength else None
+        cuts_off = not before.any and await self._takes_own_password(visitor)
+        return FactorAdded(session, codes, cuts_off)
 
     async def _removed(self, visitor: Visitor, *, removed: bool) -> bool:
         """What follows from a factor that is gone; after the last one nobody is spared anything."""
         subject_id = visitor.person.subject_id
         if removed and not (await self._factors.of(subject_id)).any:
             await forget_trusted_devices(self._store, subject_id)
-        if removed:
-            self._tell(lambda texts: texts.second_factor_removed(visitor.person, visitor.language))
         return removed
 
     async def _raise(self, visitor: Visitor, given: Assurance) -> str:
@@ -372,6 +398,15 @@ class SelfService:
         """End all that the person holds: sessions, tokens, trusted browsers."""
         record = visitor.event(Event.LOGOUT, "everywhere: all their sessions")
         await self._store.forget(visitor.person.subject_id, records=(record,))
+
+    async def end_everything(self, visitor: Visitor) -> Ended:
+        """End all that the person holds, and their app passwords. Raises LoginTooOld."""
+        await self.check_fresh(visitor)
+        return await self._end_everything(visitor)
+
+    @finished
+    async def _end_everything(self, visitor: Visitor) -> Ended:
+        return await self._revocation.end_everything(visitor.holder, Change.ALL_ENDED, visitor.at)
 
     # How it is done
 
@@ -437,11 +472,6 @@ class SelfService:
     async def _kept(self, visitor: Visitor, purpose: str) -> Interim | None:
         found = await self._store.find(Interim, _interim_key(visitor, purpose))
         return found if found is not None and found.expires_at > visitor.at else None
-
-    def _tell(self, write: Callable[[MailTexts], MailMessage | None]) -> None:
-        """Send a notice, where the person can be told."""
-        if self._notices is not None and (message := write(self._notices.texts)) is not None:
-            self._notices.mail.queue(message)
 
 
 def _sign_ins_of(session: Session, history: Sequence[AccountEvent]) -> list[AccountEvent]:

@@ -289,8 +289,10 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "remember_device_lifetime": _between(0, 400 * 86_400),  # browsers keep no cookie for longer
     "passkeys": bool,
     "temporary_password_lifetime": _between(600, 90 * 86_400),
+    "app_password_lapse": _at_least(0),
     "smtp_url": _smtp_url,
     "mail_from": _mail_from,
+    "mail_language": _one_of("en", "ja", "ko"),
     "password_reset": bool,
     "reset_link_lifetime": _between(60, 86_400),
     "built_in_directory": bool,

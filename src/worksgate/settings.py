@@ -124,6 +124,12 @@ class Settings:
         "Seconds for which a browser need not give the second factor again, where the person asks "
         "for that; 0 to ask every time.",
     )
+    app_password_lapse: float = option(
+        30 * _DAY,
+        "Seconds after the last sign-in at their own source for which app passwords work, of "
+        "people whose source cannot be asked about them later (OpenID providers, functions "
+        "without find); 0 for ever, also after they have left the company.",
+    )
     passkeys: bool = option(True, "Whether people can sign in with passkeys.")
     temporary_password_lifetime: float = option(
         7 * _DAY,
@@ -137,6 +143,11 @@ class Settings:
         secret=True,
     )
     mail_from: str = option("", "The address that mails come from, such as sso@example.com.")
+    mail_language: str = option(
+        "en",
+        "The language of notices that follow from no browser, such as after a command: en, ja or "
+        "ko.",
+    )
     password_reset: bool = option(
         True,
         "Whether people can have a link sent by which they choose a new password, where "

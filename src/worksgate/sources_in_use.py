@@ -5,6 +5,7 @@ those alone; a source that owns none is asked for every name.
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -32,8 +33,15 @@ class UnknownSource(Exception):
 class PeopleNotes(Protocol):
     """Who has signed in by which source, as far as it is remembered."""
 
-    async def last_seen(self, subject_id: str) -> Person | None:
-        """What is remembered of a person of another source. May raise SourceUnavailable."""
+    async def last_seen(self, subject_id: str, believed_for: float | None = None) -> Person | None:
+        """What is remembered of a person of another source. May raise SourceUnavailable.
+
+        None where their last sign-in there is ``believed_for`` seconds ago.
+        """
+        ...
+
+    async def last_sign_in(self, subject_id: str) -> float | None:
+        """When their source vouched for a person last. May raise SourceUnavailable."""
         ...
 
     async def note_login(self, subject_id: str) -> None:
@@ -52,7 +60,12 @@ class PasswordChanger(Protocol):
         ...
 
     async def set_password(
-        self, subject_id: str, new_password: str, *, revision: str | None = None
+        self,
+        subject_id: str,
+        new_password: str,
+        *,
+        revision: str | None = None,
+        ends_app_passwords: bool = True,
     ) -> Person | None:
         """Give a person a new password, and return them as they are then.
 
@@ -120,14 +133,36 @@ class SourcesInUse:
         if self.people is not None:
             await self.people.note_login(subject_id)
 
-    async def by_subject(self, subject_id: str) -> tuple[str, Person] | None:
-        """The name of a person's source, and the person as they are now. As ``find``."""
+    async def by_subject(
+        self, subject_id: str, *, believed_for: float | None = None
+    ) -> tuple[str, Person] | None:
+        """The name of a person's source, and the person as they are now. As ``find``.
+
+        A source that cannot be asked about people is believed for so many seconds after the last
+        sign-in there.
+        """
         name, _, _ = subject_id.partition(":")
-        remembered = await self.people.last_seen(subject_id) if self.people else None
+        remembered = None
+        if self.people is not None:
+            remembered = await self.people.last_seen(subject_id, believed_for)
         last_seen = remembered or Person(subject_id=subject_id, username="", name="")
         person = await self.find(name, last_seen)
         # Who is only known by an identifier is known by no source.
         return (name, person) if person is not None and person.username else None
+
+    async def believed_until(self, subject_id: str, lapse: float) -> float | None:
+        """When a person's source is believed no more, ``lapse`` seconds after their last sign-in.
+
+        None for sources that can be asked at any time. Raises SourceUnavailable.
+        """
+        name, _, _ = subject_id.partition(":")
+        if self.people is None or name == BUILT_IN or lapse == math.inf:
+            return None
+        asked = await self.find(name, Person(subject_id=subject_id, username="", name=""))
+        if asked is not None and asked.username:  # it knows them by the subject alone
+            return None
+        seen = await self.people.last_sign_in(subject_id)
+        return None if seen is None else seen + lapse
 
     async def check_password(
         self,
@@ -184,7 +219,12 @@ class SourcesInUse:
         return self.changer is not None and source_name == BUILT_IN
 
     async def change_password(
-        self, source_name: str, person: Person, new_password: str
+        self,
+        source_name: str,
+        person: Person,
+        new_password: str,
+        *,
+        ends_app_passwords: bool = True,
     ) -> Person | None:
         """Give a person a new password, who wants it. As ``PasswordChanger.set_password``.
 
@@ -193,7 +233,10 @@ class SourcesInUse:
         if self.changer is None or not self.can_change_password(source_name):
             raise UnknownSource(source_name)
         return await self.changer.set_password(
-            person.subject_id, new_password, revision=person.revision
+            person.subject_id,
+            new_password,
+            revision=person.revision,
+            ends_app_passwords=ends_app_passwords,
         )
 
     def _owns(self, name: str, username: str) -> bool:

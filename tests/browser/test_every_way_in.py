@@ -25,10 +25,11 @@ from tests.openid_provider.real import CLIENT_ID, CLIENT_SECRET, real_provider
 from tests.slapd import PASSWORD as LDAP_PASSWORD
 from tests.slapd import Authority, running_slapd
 
+from worksgate.credential_changes import Change
 from worksgate.source_settings import OidcSettings, SourceSettings
 from worksgate.web.account_wording import MAIL_IS_COMING, PASSWORD_IS_NEW
 from worksgate.web.catalogues import LANGUAGES
-from worksgate.web.mails import CHOOSE, PASSWORD_CHANGED, RESET_LINK
+from worksgate.web.mails import CHOOSE, NOTICES, RESET_LINK
 from worksgate.web.wording import PROBLEMS, Problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -321,7 +322,9 @@ async def test_reset_link_out_of_a_mail(house: House, phone: Window, reader: Rea
     await reader.sees(tab, PASSWORD_IS_NEW.title)
     await judged(tab)
     told = await house.mail_to(username, 2)
-    assert told.message["Subject"] == reader.words(PASSWORD_CHANGED.subject, **PRODUCT)
+    assert told.message["Subject"] == reader.words(
+        NOTICES[Change.PASSWORD_RESET].subject, **PRODUCT
+    )
 
     await house.give_password(tab, reader, username)  # the old one
     await expect(tab.get_by_role("alert")).to_be_visible()

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from tests.cli.terminal import Terminal
+from tests.cli.terminal import NOT_TOLD, Terminal
 from tests.databases import directory_in
 
 from worksgate.audit import AuditEvent, Event
@@ -265,6 +265,19 @@ def test_disable_enable_sign_out_set_password_and_remove(terminal: Terminal) -> 
     assert "password" not in given
     terminal.ok("user", "remove", "aoi@x", "--yes")
     assert "aoi@x" in terminal.refused("user", "show", "aoi@x")
+
+
+def test_r127_sign_out_ends_everything_where_that_is_wanted(terminal: Terminal) -> None:
+    terminal.ok("user", "add", "aoi@x")
+    done = terminal.ok("user", "sign-out", "aoi@x", "--everything", "--factors-since", "2d")
+    assert done.out == (
+        "aoi@x is signed out: 0 sessions, codes and tokens, 0 app passwords and 0 second factors "
+        "ended.\n"
+    )
+    assert done.err == NOT_TOLD
+    refused = terminal.run("user", "sign-out", "aoi@x", "--factors-since", "2d")
+    assert refused.code == 2
+    assert "goes with --everything" in refused.err
 
 
 def test_a_person_is_called_as_they_are_written_however_they_were_asked_for(

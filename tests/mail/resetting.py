@@ -14,7 +14,9 @@ from worksgate.directory import Account
 from worksgate.directory.audit_log import AuditWriter
 from worksgate.directory.database import Directory
 from worksgate.directory.queries import AuditFilter
+from worksgate.disavowal import DisavowalLinks
 from worksgate.mail import Mailer
+from worksgate.notices import Notices
 from worksgate.oauth.model import Session
 from worksgate.password_reset import Accounts, PasswordReset
 from worksgate.settings import Settings
@@ -140,6 +142,9 @@ async def resetting(
         texts = Mails(SETTINGS)
         reset = PasswordReset(SETTINGS, directory, store, hashing, audit, mail=mailer, texts=texts)
         stack.push_async_callback(reset.close, 0.1)
+        notices = Notices(directory, mailer, texts, DisavowalLinks(SETTINGS, store))
+        stack.push_async_callback(notices.close, 0.1)
+        directory.announce = notices.tell
         await _add_people(directory, await hashing.hash(OLD_PASSWORD))
         yield Resetting(directory, store, hashing, audit, mailer, reset)
 

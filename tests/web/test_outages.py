@@ -241,7 +241,11 @@ async def crashing_back_channel() -> AsyncIterator[httpx2.AsyncClient]:
             session_keys=SessionKeys("http://127.0.0.1:9/", store),
         )
         yield Opened(
-            provider=provider, self_service=nobody_asks, password_reset=None, form_key=b"k"
+            provider=provider,
+            self_service=nobody_asks,
+            password_reset=None,
+            disavowal=nobody_asks,
+            form_key=b"k",
         )
 
     application = Application(settings, opened)

@@ -5,9 +5,12 @@ from collections.abc import Awaitable, Callable
 
 from worksgate.administration.errors import Unfinished
 from worksgate.audit import AuditEvent, Event
+from worksgate.credential_changes import Change
 from worksgate.credentials import PasswordHashing
 from worksgate.directory import Account
 from worksgate.directory.database import Directory
+from worksgate.factors import Holder
+from worksgate.revocation import Ended, Revocation
 from worksgate.settings import Settings
 from worksgate.sources import Person
 from worksgate.store import Store, StoreUnavailable
@@ -32,6 +35,7 @@ class AdministrationBase:
         self._settings = settings
         self._directory = directory
         self._store = store
+        self._revocation = Revocation(directory, store)
         self._hashing = hashing
         self._actor = actor
         self._clock = clock
@@ -44,10 +48,19 @@ class AdministrationBase:
         try:
             return await (await self._store()).forget(subject_id)
         except StoreUnavailable as error:
-            raise Unfinished(
-                f"the change is kept, but the sessions of {name} could not be ended; "
-                f"run the same command again to end them: {error}"
-            ) from error
+            raise _unfinished(name, error) from error
+
+    async def _end_everything(
+        self, person: Person, change: Change, *, factors_since: float | None = None
+    ) -> Ended:
+        """End all that a person holds, their app passwords and newer factors. Raises Unfinished."""
+        holder = Holder(subject_id=person.subject_id, username=person.username, actor=self._actor)
+        try:
+            return await self._revocation.end_everything(
+                holder, change, self._clock(), factors_since=factors_since
+            )
+        except StoreUnavailable as error:
+            raise _unfinished(person.username, error) from error
 
     def _person_event(self, person: Person, event: Event, detail: str) -> AuditEvent:
         return self._event(event, detail, subject_id=person.subject_id, username=person.username)
@@ -57,3 +70,10 @@ class AdministrationBase:
 
     def _event(self, event: Event, detail: str, **about: str) -> AuditEvent:
         return AuditEvent(event=event, at=self._clock(), actor=self._actor, detail=detail, **about)
+
+
+def _unfinished(name: str, error: StoreUnavailable) -> Unfinished:
+    return Unfinished(
+        f"the change is kept, but the sessions of {name} could not be ended; "
+        f"run the same command again to end them: {error}"
+    )

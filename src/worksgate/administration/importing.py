@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from worksgate.administration.base import AdministrationBase
 from worksgate.administration.errors import refusals
+from worksgate.credential_changes import Change
 from worksgate.directory.import_file import ImportReport, ImportRow, Reader
 from worksgate.directory.importing import Importer, ImportOptions
 
@@ -50,7 +51,10 @@ class ImportAdministration(AdministrationBase):
             report += imported.rows
             if not dry_run:
                 for account in imported.must_sign_in:
-                    await self._forget(account.person)
+                    if account.enabled:
+                        await self._forget(account.person)
+                    else:
+                        await self._end_everything(account.person, Change.ACCOUNT_CLOSED)
             if progress is not None:
                 progress(len(report))
         return ImportReport(tuple(report), dry_run)

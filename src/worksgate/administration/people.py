@@ -11,6 +11,7 @@ from typing import Any
 from worksgate.administration.base import AdministrationBase
 from worksgate.administration.errors import NotFound, Refused, found, refusals
 from worksgate.audit import AuditEvent, Event
+from worksgate.credential_changes import Change
 from worksgate.credentials import new_id
 from worksgate.directory import SUBJECT_PREFIX, Account, Conflict
 from worksgate.directory.account_rules import check_account, check_password, generated_password
@@ -25,6 +26,7 @@ from worksgate.directory.people import RememberedPerson
 from worksgate.directory.transaction import Transaction
 from worksgate.oauth.model import Session
 from worksgate.password_reset import ResetLinks
+from worksgate.revocation import Ended
 from worksgate.source_settings.common import BUILT_IN
 from worksgate.sources import Person
 from worksgate.store import StoreUnavailable
@@ -163,7 +165,9 @@ class PeopleAdministration(AdministrationBase):
     async def set_password(
         self, username: str, password: str | None = None, *, temporary: bool = False
     ) -> NewUser:
-        """Give a person a new password, generated if none is given; all their sessions end.
+        """Give a person a new password, generated if none is given.
+
+        All their sessions and app passwords end.
 
         A ``temporary`` one must be changed at the next sign-in (R-85). Raises NotFound or Refused.
         """
@@ -183,8 +187,13 @@ class PeopleAdministration(AdministrationBase):
         return NewUser(changed, generated)
 
     async def disable_user(self, username: str) -> Account:
-        """Let a person sign in no more, and end all they hold (R-30). Raises NotFound."""
-        return await self._change_user(username, lambda account: replace(account, enabled=False))
+        """Let a person sign in no more, and end all they hold (R-30), app passwords too.
+
+        Raises NotFound.
+        """
+        return await self._change_user(
+            username, lambda account: replace(account, enabled=False), closes=True
+        )
 
     async def enable_user(self, username: str) -> Account:
         """Let a person sign in again. Raises NotFound."""
@@ -200,7 +209,7 @@ class PeopleAdministration(AdministrationBase):
             event = self._user_event(account, "removed")
             await transaction.remove_account(account, self._clock())
             await transaction.record(event)
-        await self._forget(account.person)
+        await self._end_everything(account.person, Change.ACCOUNT_CLOSED, factors_since=0.0)
         return account
 
     async def sign_out(self, username: str) -> int:
@@ -213,6 +222,17 @@ class PeopleAdministration(AdministrationBase):
             event = self._user_event(account, "signed out")
             await transaction.record(event)
         return await self._forget(account.person)
+
+    async def end_everything(
+        self, name: str, source: str | None = None, *, factors_since: float | None = None
+    ) -> tuple[Person, Ended]:
+        """As ``sign_out``, and end app passwords and the factors added at or after a moment.
+
+        Raises NotFound, or Refused where several people have this name.
+        """
+        person = await self._person(name, source)
+        ended = await self._end_everything(person, Change.ALL_ENDED, factors_since=factors_since)
+        return person, ended
 
     async def issue_reset_link(self, username: str, *, lifetime: float | None = None) -> str:
         """An address by which a person chooses a new password, once and soon; nobody else knows it.
@@ -313,7 +333,7 @@ class PeopleAdministration(AdministrationBase):
         event = self._person_event(person, Event.USER_CHANGED, what)
         await self._directory.people.set_enabled(person.subject_id, enabled, event)
         if not enabled:
-            await self._forget(person)
+            await self._end_everything(person, Change.ACCOUNT_CLOSED)
         return person
 
     async def sign_out_person(self, name: str, source: str) -> int:
@@ -328,6 +348,7 @@ class PeopleAdministration(AdministrationBase):
         change: Callable[[Account], Account],
         *,
         reuse_retired_keys: bool = False,
+        closes: bool = False,
     ) -> Account:
         async with self._directory.changing() as transaction:
             before = await self._found(await transaction.account(username), username)
@@ -340,7 +361,9 @@ class PeopleAdministration(AdministrationBase):
                 await transaction.change_account(before, after, self._clock())
                 detail = with_former_owners(changes_between(before, after), former)
                 await transaction.record(self._user_event(after, detail))
-        if must_sign_in_again(before, after):
+        if closes:
+            await self._end_everything(after.person, Change.ACCOUNT_CLOSED)
+        elif must_sign_in_again(before, after):
             await self._forget(after.person)
         return after
 

@@ -5,20 +5,31 @@ import os
 import pwd
 import signal
 import sys
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from worksgate import config, log
+from worksgate.cli.printing import note
 from worksgate.cli.refusals import Refusal
 from worksgate.settings import Settings
 
 if TYPE_CHECKING:
     from worksgate.administration import Administration
     from worksgate.directory import Account
+    from worksgate.notices import Outcome
 
 T = TypeVar("T")
+
+_TOLD = {
+    "sent": "The person was told by e-mail.",
+    "no address": "The person was not told by e-mail: no address is known.",
+    "not sent": "The person was not told by e-mail: the mail server did not take it.",
+    "no mail": "The person was not told by e-mail: mail is not set up (smtp_url).",
+}
+"""What became of the notice of a changed credential, by ``notices.Outcome``."""
 
 
 def read_settings(file: Path | None, **overrides: object) -> Settings:
@@ -69,11 +80,18 @@ def administer(settings: Settings, work: Callable[["Administration"], Awaitable[
     """Open the administration, do one piece of work, close it again, and return the result."""
     from worksgate.bootstrap import open_administration
 
+    outcomes: list[Outcome] = []
+
     async def administering() -> T:
-        async with open_administration(settings, actor=actor()) as administration:
+        opening = open_administration(settings, actor=actor(), report=outcomes.append)
+        async with opening as administration:
             return await work(administration)
 
-    return quietly(administering())
+    try:
+        return quietly(administering())
+    finally:
+        for outcome, count in Counter(outcomes).items():
+            note(_TOLD[outcome] + (f" ({count})" if count > 1 else ""))
 
 
 async def all_users(administration: "Administration") -> list["Account"]:

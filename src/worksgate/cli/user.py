@@ -10,6 +10,7 @@ from worksgate.cli.asking import confirm, new_password
 from worksgate.cli.options import (
     CommandGroup,
     Duration,
+    Moment,
     config_option,
     json_option,
     password_option,
@@ -394,9 +395,32 @@ def remove(*, username: str, config: Path | None, yes: bool) -> None:
 @app.command("sign-out")
 @click.argument("username")
 @source_option
+@click.option(
+    "--everything",
+    is_flag=True,
+    help="Remove their app passwords and remembered browsers, too.",
+)
+@click.option(
+    "--factors-since",
+    type=Moment(),
+    metavar="TIME",
+    help="With --everything: remove second factors that were added since, too.",
+)
 @config_option
-def sign_out(*, username: str, source: str | None, config: Path | None) -> None:
+def sign_out(
+    *,
+    username: str,
+    source: str | None,
+    everything: bool,
+    factors_since: float | None,
+    config: Path | None,
+) -> None:
     """End a person's sessions here, their codes and tokens."""
+    if everything:
+        _end_everything(username, source, factors_since, config)
+        return
+    if factors_since is not None:
+        raise click.UsageError("--factors-since goes with --everything")
 
     async def work(administration: "Administration") -> tuple[str, int]:
         if source is not None:
@@ -407,3 +431,18 @@ def sign_out(*, username: str, source: str | None, config: Path | None) -> None:
     found, ended = administer(read_installation(config), work)
     what = counted(ended, "session, code or token", "sessions, codes and tokens")
     print_line(f"{found} is signed out: {what} ended.")
+
+
+def _end_everything(
+    username: str, source: str | None, factors_since: float | None, config: Path | None
+) -> None:
+    person, ended = administer(
+        read_installation(config),
+        lambda administration: administration.end_everything(
+            username, source, factors_since=factors_since
+        ),
+    )
+    held = counted(ended.held, "session, code or token", "sessions, codes and tokens")
+    passwords = counted(ended.app_passwords, "app password", "app passwords")
+    factors = counted(ended.factors, "second factor", "second factors")
+    print_line(f"{person.username} is signed out: {held}, {passwords} and {factors} ended.")

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import RowMapping, Select, delete, func, insert, or_, select, update
 
 from worksgate.audit import AuditEvent
+from worksgate.credential_changes import Change
 from worksgate.directory import SUBJECT_PREFIX, schema
 from worksgate.directory.recording import write_events
 from worksgate.directory.verbs import Connections, finished
@@ -70,6 +71,7 @@ class AppPasswordRows:
                 return False
             await connection.execute(insert(_TABLE).values(_values(app_password)))
             await write_events(connection, event)
+        self._connections.publish(Change.APP_PASSWORD_ADDED, event)
         return True
 
     @finished
@@ -82,6 +84,8 @@ class AppPasswordRows:
             removed = (await connection.execute(statement)).rowcount == 1
             if removed:
                 await write_events(connection, event)
+        if removed:
+            self._connections.publish(Change.APP_PASSWORD_REMOVED, event)
         return removed
 
     @finished

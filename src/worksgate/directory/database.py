@@ -21,9 +21,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from worksgate.audit import AuditEvent
 from worksgate.audit_rows import event_row
+from worksgate.credential_changes import Announce, Change, announced, nobody_listens
 from worksgate.database_identity import DatabaseGuard
-from worksgate.directory import Account, Conflict, queries, schema
+from worksgate.directory import SUBJECT_PREFIX, Account, Conflict, queries, schema
 from worksgate.directory.app_passwords import AppPasswordRows
+from worksgate.directory.endings import Endings, end_app_passwords
 from worksgate.directory.engine import REPLY_TIMEOUT, Engines, open_engines, outages
 from worksgate.directory.factors import FactorRows
 from worksgate.directory.key_ownership import (
@@ -45,6 +47,7 @@ from worksgate.directory.verbs import Outpaced, finished
 from worksgate.master_key import NO_MASTER_KEY, Keyring
 from worksgate.oauth.model import Client
 from worksgate.postgres_address import is_postgres
+from worksgate.sources import Person
 from worksgate.usernames import username_key
 
 SIGNING_KEY = "signing"
@@ -79,6 +82,8 @@ class Directory:
         self.factors = FactorRows(self, self.secrets)
         self.app_passwords = AppPasswordRows(self)
         self.leases = Leases(self)
+        self.endings = Endings(self)
+        self.announce: Announce = nobody_listens
 
     @classmethod
     def open(
@@ -162,6 +167,14 @@ class Directory:
         async with self.reading() as connection:
             return await queries.find_account_by_id(connection, id)
 
+    async def person(self, subject_id: str) -> Person | None:
+        """Whoever has this subject, of whatever source, as they are known here."""
+        if subject_id.startswith(SUBJECT_PREFIX):
+            account = await self.account_by_id(subject_id.removeprefix(SUBJECT_PREFIX))
+            return None if account is None else account.person
+        remembered = await self.people.find(subject_id)
+        return None if remembered is None else remembered.person
+
     @finished
     async def accounts_by_email(self, email: str, limit: int) -> list[Account]:
         """At most ``limit`` enabled accounts with this e-mail address, in upper or lower case."""
@@ -242,10 +255,12 @@ class Directory:
         *,
         expected_hash: str | None,
         event: AuditEvent,
+        ends_app_passwords: bool = True,
     ) -> bool:
         """Keep a password that somebody chose for themselves, together with its audit record.
 
-        False, and nothing is kept, where they are gone or have another hash than the expected one.
+        Their app passwords end with the old one if ``ends_app_passwords``. False, and nothing is
+        kept, where they are gone or have another hash than the expected one.
         """
         table = schema.accounts
         unchanged = (table.c.id == account_id, table.c.password_hash == expected_hash)
@@ -259,7 +274,10 @@ class Directory:
             if result.rowcount != 1:
                 return False
             await write_events(connection, event)
-            return True
+            if ends_app_passwords:
+                await end_app_passwords(connection, SUBJECT_PREFIX + account_id)
+        self.publish(Change.PASSWORD_CHANGED, event)
+        return True
 
     @finished
     async def record(self, events: Sequence[AuditEvent]) -> None:
@@ -316,10 +334,17 @@ class Directory:
         """
         try:
             async with self.writing() as connection:
-                yield Transaction(connection, allow_similar_keys=self.allow_similar_keys)
+                transaction = Transaction(connection, allow_similar_keys=self.allow_similar_keys)
+                yield transaction
         except Outpaced as outpaced:
             # What a verb does again, the caller of this one cannot be made to.
             raise Conflict(str(outpaced)) from None
+        for change, event in transaction.changed_passwords:
+            self.publish(change, event)
+
+    def publish(self, change: Change, event: AuditEvent) -> None:
+        """Announce what a commit has changed of somebody's credentials."""
+        self.announce(announced(change, event))
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:

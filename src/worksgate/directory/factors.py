@@ -2,7 +2,7 @@
 
 What may happen once happens in one statement here: a TOTP step only ever grows, a recovery code
 is deleted, a passkey's counter only ever grows; of two who come with the same, one changes a row.
-Every change commits together with its audit record (I-5).
+Every change commits together with its audit record (I-5), and is announced after the commit.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, sel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent
+from worksgate.credential_changes import Change
 from worksgate.directory import schema
 from worksgate.directory.recording import write_events
 from worksgate.directory.secrets_at_rest import SecretsAtRest, totp_place
@@ -131,6 +132,7 @@ class FactorRows:
             await connection.execute(delete(_TOTP).where(_TOTP.c.subject_id == totp.subject_id))
             await connection.execute(insert(_TOTP).values(values))
             await _record(connection, event)
+        self._connections.publish(Change.AUTHENTICATOR_ADDED, event)
 
     @finished
     async def use_totp(self, totp: TotpSecret, step: int, now: float, event: AuditEvent) -> bool:
@@ -152,7 +154,10 @@ class FactorRows:
     @finished
     async def remove_totp(self, subject_id: str, event: AuditEvent) -> bool:
         """Delete the secret, and the recovery codes if no factor is left."""
-        return await self._remove(subject_id, delete(_TOTP), _TOTP.c.subject_id, event)
+        removed = await self._remove(subject_id, delete(_TOTP), _TOTP.c.subject_id, event)
+        if removed:
+            self._connections.publish(Change.AUTHENTICATOR_REMOVED, event)
+        return removed
 
     # Passkeys
 
@@ -176,6 +181,7 @@ class FactorRows:
                 return False
             await connection.execute(insert(_PASSKEYS).values(values))
             await _record(connection, event)
+        self._connections.publish(Change.PASSKEY_ADDED, event)
         return True
 
     @finished
@@ -202,7 +208,10 @@ class FactorRows:
     async def remove_passkey(self, subject_id: str, passkey_id: str, event: AuditEvent) -> bool:
         """Delete a passkey of this person, and the recovery codes if no factor is left."""
         statement = delete(_PASSKEYS).where(_PASSKEYS.c.id == passkey_id)
-        return await self._remove(subject_id, statement, _PASSKEYS.c.subject_id, event)
+        removed = await self._remove(subject_id, statement, _PASSKEYS.c.subject_id, event)
+        if removed:
+            self._connections.publish(Change.PASSKEY_REMOVED, event)
+        return removed
 
     # Recovery codes
 
@@ -214,7 +223,12 @@ class FactorRows:
 
     @finished
     async def replace_recovery_codes(
-        self, subject_id: str, digests: Sequence[str], now: float, event: AuditEvent
+        self,
+        subject_id: str,
+        digests: Sequence[str],
+        now: float,
+        event: AuditEvent,
+        change: Change = Change.RECOVERY_CODES_RENEWED,
     ) -> None:
         """Keep these codes and no others."""
         rows = [{"digest": each, "subject_id": subject_id, "created_at": now} for each in digests]
@@ -222,6 +236,7 @@ class FactorRows:
             await connection.execute(delete(_CODES).where(_CODES.c.subject_id == subject_id))
             await connection.execute(insert(_CODES), rows)
             await _record(connection, event)
+        self._connections.publish(change, event)
 
     @finished
     async def use_recovery_code(self, subject_id: str, digest: str, event: AuditEvent) -> bool:
@@ -231,6 +246,8 @@ class FactorRows:
             used = (await connection.execute(delete(_CODES).where(owned))).rowcount == 1
             if used:
                 await _record(connection, event)
+        if used:
+            self._connections.publish(Change.RECOVERY_CODE_USED, event)
         return used
 
     # All of them
@@ -248,6 +265,8 @@ class FactorRows:
                 removed += (await connection.execute(owned)).rowcount
             if removed:
                 await _record(connection, event)
+        if removed:
+            self._connections.publish(Change.FACTORS_REMOVED, event)
         return removed > 0
 
     async def _remove(
@@ -257,12 +276,12 @@ class FactorRows:
             removed = await connection.execute(statement.where(owner == subject_id))
             if removed.rowcount == 0:
                 return False
-            await _drop_idle_codes(connection, subject_id)
+            await drop_idle_codes(connection, subject_id)
             await _record(connection, event)
         return True
 
 
-async def _drop_idle_codes(connection: AsyncConnection, subject_id: str) -> None:
+async def drop_idle_codes(connection: AsyncConnection, subject_id: str) -> None:
     """Recovery codes stand in for a factor: without one they are only something to steal."""
     factors = await _count(connection, _TOTP.c.subject_id == subject_id)
     factors += await _count(connection, _PASSKEYS.c.subject_id == subject_id)

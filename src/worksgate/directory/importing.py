@@ -250,7 +250,9 @@ def with_former_owners(detail: str, owners: Iterable[KeyOwner]) -> str:
 
 def _awaits_import(account: Account) -> bool:
     encoded = account.password_hash
-    return encoded is None or foreign_hashes.is_foreign(encoded)
+    if encoded is None:  # one that was voided must not come back with the file it was from
+        return account.password_changed_at is None
+    return foreign_hashes.is_foreign(encoded)
 
 
 def _outcome(steps: Sequence[_Step], describe: Describe) -> Imported:

@@ -5,8 +5,10 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from worksgate.audit import AuditEvent
+from worksgate.audit import AuditEvent, Event
+from worksgate.credential_changes import Change
 from worksgate.directory import Account, Conflict, queries, schema
+from worksgate.directory.endings import end_app_passwords
 from worksgate.directory.key_ownership import (
     KeyOwner,
     keys_of,
@@ -35,6 +37,17 @@ class Transaction:
     def __init__(self, connection: AsyncConnection, *, allow_similar_keys: bool) -> None:
         self._connection = connection
         self._allow_similar_keys = allow_similar_keys
+        self._events: list[AuditEvent] = []
+        self._passwords: dict[str, tuple[Change, AuditEvent]] = {}
+
+    @property
+    def changed_passwords(self) -> list[tuple[Change, AuditEvent]]:
+        """What is to be announced after the commit, each with its audit record."""
+        records = {event.subject_id: event for event in self._events}
+        return [
+            (change, records.get(subject_id, event))
+            for subject_id, (change, event) in self._passwords.items()
+        ]
 
     async def account(self, username: str) -> Account | None:
         return await queries.find_account(self._connection, username)
@@ -60,8 +73,16 @@ class Transaction:
             await record_owners(self._connection, claims, accounts[0].created_at)
             await reclaim(self._connection, list(claims))
 
-    async def change_account(self, before: Account, after: Account, now: float) -> None:
-        """Update an account; the user keys that it gives up stay its own."""
+    async def change_account(
+        self, before: Account, after: Account, now: float, change: Change = Change.PASSWORD_SET
+    ) -> None:
+        """Update an account; the user keys that it gives up stay its own.
+
+        Another password ends the person's app passwords in the same commit, and is announced
+        after it: ``change`` says who changed it.
+        """
+        if before.password_hash != after.password_hash:
+            await self._change_password(after, now, change)
         condition = schema.accounts.c.id == before.id
         await self._connection.execute(
             update(schema.accounts).where(condition).values(account_values(after))
@@ -115,6 +136,7 @@ class Transaction:
 
     async def record(self, *events: AuditEvent) -> None:
         """Insert audit records."""
+        self._events += events
         await write_events(self._connection, *events)
 
     async def _next_clients_version(self) -> int:
@@ -124,6 +146,19 @@ class Transaction:
             update(table).values(clients_version=table.c.clients_version + 1)
         )
         return await self._connection.scalar(select(table.c.clients_version)) or 0
+
+    async def _change_password(self, account: Account, now: float, change: Change) -> None:
+        person = account.person
+        ended = AuditEvent(
+            event=Event.APP_PASSWORD_REMOVED,
+            at=now,
+            subject_id=person.subject_id,
+            username=person.username,
+            detail="all, with the password",
+        )
+        self._passwords[person.subject_id] = (change, ended)
+        if await end_app_passwords(self._connection, person.subject_id):
+            await write_events(self._connection, ended)
 
     async def _check_client_name(self, client: Client) -> None:
         table = schema.clients

@@ -9,6 +9,8 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from worksgate.audit import AuditEvent
+from worksgate.credential_changes import Change
 from worksgate.directory import DirectoryUnavailable
 
 ATTEMPTS = 20
@@ -28,6 +30,10 @@ class Connections(Protocol):
     def reading(self) -> AbstractAsyncContextManager[AsyncConnection]: ...
 
     def writing(self) -> AbstractAsyncContextManager[AsyncConnection]: ...
+
+    def publish(self, change: Change, event: AuditEvent) -> None:
+        """Announce what a commit has changed of somebody's credentials."""
+        ...
 
 
 class HasVerbs(Protocol):

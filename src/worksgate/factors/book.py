@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from worksgate.audit import AuditEvent, AuditLog, Event
 from worksgate.bounded_pool import BoundedPool, PoolFull
+from worksgate.credential_changes import Change
 from worksgate.credentials import HashingBusy
 from worksgate.directory import Conflict
 from worksgate.directory.audit_log import log_events
@@ -127,12 +128,18 @@ class Factors:
 
     # Recovery codes
 
-    async def renew_recovery_codes(self, holder: Holder, now: float) -> tuple[str, ...]:
-        """Ten new codes as they are shown, once; those from before are void."""
+    async def renew_recovery_codes(
+        self, holder: Holder, now: float, *, with_factor: bool = False
+    ) -> tuple[str, ...]:
+        """Ten new codes as they are shown, once; those from before are void.
+
+        ``with_factor`` says that they come with a factor that was set up just now.
+        """
         codes = recovery.new_recovery_codes()
         digests = await _run(self._hashing, partial(recovery.digests_of, codes))
         event = holder.event(Event.RECOVERY_CODES_RENEWED, now, f"{len(codes)} codes")
-        await self._rows.replace_recovery_codes(holder.subject_id, digests, now, event)
+        change = Change.RECOVERY_CODES_MADE if with_factor else Change.RECOVERY_CODES_RENEWED
+        await self._rows.replace_recovery_codes(holder.subject_id, digests, now, event, change)
         log_events([event])
         return codes
 

@@ -80,12 +80,14 @@ class DirectorySource:
         *,
         actor: str | None = None,
         revision: str | None = None,
+        ends_app_passwords: bool = True,
     ) -> Person | None:
         """Keep the password that a person chose, and return them as they are now.
 
         They have proved who they are before; ``revision`` is that of the person who did, ``actor``
         whoever does it in their stead. None where they are gone or disabled, or somebody else has
-        changed the password since: nothing is kept then. Their sessions are the caller's to end.
+        changed the password since: nothing is kept then. Their app passwords end if
+        ``ends_app_passwords``; their sessions are the caller's to end.
         Raises WeakPassword, SourceUnavailable or HashingBusy.
         """
         if not subject_id.startswith(_PREFIX):
@@ -96,7 +98,9 @@ class DirectorySource:
         if revision not in (None, account.person.revision):
             return None
         encoded = await self._chosen(account, new_password)
-        return await self._keep_password(account, encoded, actor)
+        return await self._keep_password(
+            account, encoded, actor, ends_app_passwords=ends_app_passwords
+        )
 
     async def find(self, subject_id: str, last_seen: Person) -> Person | None:
         """Return a person as they are now, or None. Raises SourceUnavailable."""
@@ -140,7 +144,7 @@ class DirectorySource:
         return await self._hashing.hash(password)
 
     async def _keep_password(
-        self, account: Account, encoded: str, actor: str | None
+        self, account: Account, encoded: str, actor: str | None, *, ends_app_passwords: bool
     ) -> Person | None:
         now = self._clock()
         event = AuditEvent(
@@ -153,7 +157,12 @@ class DirectorySource:
         )
         try:
             kept = await self._directory.change_password(
-                account.id, encoded, now, expected_hash=account.password_hash, event=event
+                account.id,
+                encoded,
+                now,
+                expected_hash=account.password_hash,
+                event=event,
+                ends_app_passwords=ends_app_passwords,
             )
         except DirectoryUnavailable as error:
             raise SourceUnavailable(str(error)) from error

@@ -135,7 +135,9 @@ class RememberedRedirect(_Remembering):
 
 
 BELIEVED_FOR = 40 * 86_400.0
-"""Seconds for which a source's word is taken for who comes by a passkey or an app password.
+"""Seconds for which a source's word is taken for who comes by a passkey.
+
+App passwords have a setting of their own, ``app_password_lapse``.
 
 Many sources cannot be asked again about a person who has left. LINE WORKS keeps apps signed in for
 30 days, so who still works there has signed in since.
@@ -161,15 +163,24 @@ class RememberedPeople:
         except (DirectoryUnavailable, TimeoutError):
             _log.warning("directory.login_not_noted", subject_id=subject_id)
 
-    async def last_seen(self, subject_id: str) -> Person | None:
-        """The person as their source said last, if not too long ago, or None.
+    async def last_seen(self, subject_id: str, believed_for: float | None = None) -> Person | None:
+        """The person as their source said last, less than ``believed_for`` seconds ago, or None.
 
         Raises SourceUnavailable.
         """
-        try:
-            remembered = await self._people.find(subject_id)
-        except DirectoryUnavailable as error:
-            raise SourceUnavailable(str(error)) from error
-        if remembered is None or remembered.vouched_at + BELIEVED_FOR <= self._clock():
+        remembered = await self._found(subject_id)
+        period = BELIEVED_FOR if believed_for is None else believed_for
+        if remembered is None or remembered.vouched_at + period <= self._clock():
             return None
         return remembered.person
+
+    async def last_sign_in(self, subject_id: str) -> float | None:
+        """When the person's source vouched for them last. Raises SourceUnavailable."""
+        remembered = await self._found(subject_id)
+        return None if remembered is None else remembered.vouched_at
+
+    async def _found(self, subject_id: str) -> RememberedPerson | None:
+        try:
+            return await self._people.find(subject_id)
+        except DirectoryUnavailable as error:
+            raise SourceUnavailable(str(error)) from error

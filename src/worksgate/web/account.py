@@ -115,6 +115,7 @@ class AccountHandlers:
             APP_PASSWORDS + REMOVE: self._deed(self._remove_app_password),
             f"{SESSIONS}/end": self._deed(self._end_session),
             f"{SESSIONS}/end-all": self._deed(self._end_all_sessions),
+            f"{SESSIONS}/end-everything": self._deed(self._end_everything),
         }
 
     # The overview
@@ -134,28 +135,33 @@ class AccountHandlers:
         if not self._service.can_change_password(visit.visitor):
             raise NotOffered
         await self._service.check_fresh(visit.visitor)
-        return self._password_form(visit)
+        return await self._password_form(visit)
 
     async def _change_password(self, visit: Visit) -> Response:
         current = visit.form.get("current_password", "")
         new = visit.form.get("new_password", "")
         if not current or not new:
-            return self._password_form(visit, PASSWORD_MISSING, 400)
+            return await self._password_form(visit, PASSWORD_MISSING, 400)
         try:
-            secret = await self._service.change_password(visit.visitor, current, new)
+            secret = await self._service.change_password(
+                visit.visitor,
+                current,
+                new,
+                ends_app_passwords="keep_app_passwords" not in visit.form,
+            )
         except WrongPassword:
-            return self._password_form(visit, WRONG_CURRENT_PASSWORD, 403)
+            return await self._password_form(visit, WRONG_CURRENT_PASSWORD, 403)
         except WeakPassword as weak:
             advice = WEAKNESSES[weak.weakness]
-            return self._password_form(visit, WEAK_PASSWORD, 403, advice=advice)
+            return await self._password_form(visit, WEAK_PASSWORD, 403, advice=advice)
         except TooManyAttempts as error:
             seconds = max(1, round(error.retry_after))
-            response = self._password_form(visit, THROTTLED, 429, retry_after=seconds)
+            response = await self._password_form(visit, THROTTLED, 429, retry_after=seconds)
             response.headers["Retry-After"] = str(seconds)
             return response
         return self._done(visit, Done.PASSWORD, secret)
 
-    def _password_form(
+    async def _password_form(
         self,
         visit: Visit,
         problem: Said | None = None,
@@ -170,6 +176,7 @@ class AccountHandlers:
             problem,
             advice=advice,
             retry_after=retry_after,
+            has_app_passwords=await self._service.has_app_passwords(visit.visitor),
         )
         return self._forms.answer(visit.view, page, status)
 
@@ -189,7 +196,10 @@ class AccountHandlers:
         self, visit: Visit, problem: Said | None = None, status: int = 200
     ) -> Response:
         totp = await self._service.begin_totp(visit.visitor)
-        page = self._forms.pages.authenticator(visit.setting(self._forms), totp, problem)
+        cuts_off = await self._service.would_cut_off_mail(visit.visitor)
+        page = self._forms.pages.authenticator(
+            visit.setting(self._forms), totp, problem, cuts_off_mail=cuts_off
+        )
         return self._forms.answer(visit.view, page, status)
 
     async def _remove_totp(self, visit: Visit) -> Response:
@@ -215,7 +225,10 @@ class AccountHandlers:
         self, visit: Visit, problem: Said | None = None, status: int = 200
     ) -> Response:
         options = await self._service.begin_passkey(visit.visitor)
-        page = self._forms.pages.passkey(visit.setting(self._forms), options, problem)
+        cuts_off = await self._service.would_cut_off_mail(visit.visitor)
+        page = self._forms.pages.passkey(
+            visit.setting(self._forms), options, problem, cuts_off_mail=cuts_off
+        )
         return self._forms.answer(visit.view, page, status)
 
     async def _remove_passkey(self, visit: Visit) -> Response:
@@ -239,7 +252,10 @@ class AccountHandlers:
         if not added.codes:
             return self._done(visit, done, added.session)
         page = self._forms.pages.recovery_codes(
-            visit.setting(self._forms, added.session), added.codes, visit.links(done=done)
+            visit.setting(self._forms, added.session),
+            added.codes,
+            visit.links(done=done),
+            cuts_off_mail=added.cuts_off_mail,
         )
         response = self._forms.answer(visit.view, page)
         if added.session is not None:
@@ -288,6 +304,12 @@ class AccountHandlers:
     async def _end_all_sessions(self, visit: Visit) -> Response:
         await self._service.end_all_sessions(visit.visitor)
         response = redirect(self._forms.logout_url)  # which says that they are signed out
+        cookies.end_session(response)
+        return response
+
+    async def _end_everything(self, visit: Visit) -> Response:
+        await self._service.end_everything(visit.visitor)
+        response = redirect(self._forms.logout_url)
         cookies.end_session(response)
         return response
 

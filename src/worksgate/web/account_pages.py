@@ -104,8 +104,11 @@ class AccountPages(Pages):
         *,
         advice: str = "",
         retry_after: int | None = None,
+        has_app_passwords: bool = False,
     ) -> Page:
         """The form for a new password; sends ``current_password`` and ``new_password``.
+
+        Who has app passwords is asked about them: ``keep_app_passwords``.
 
         ``advice``, or the seconds to wait, take the place of what the problem says should be done.
         """
@@ -121,15 +124,35 @@ class AccountPages(Pages):
             problem=problem,
             to_do=to_do,
             username=username,
+            has_app_passwords=has_app_passwords,
         )
 
-    def authenticator(self, setting: Setting, totp: NewTotp, problem: Said | None = None) -> Page:
+    def authenticator(
+        self,
+        setting: Setting,
+        totp: NewTotp,
+        problem: Said | None = None,
+        *,
+        cuts_off_mail: bool = False,
+    ) -> Page:
         """The QR code of an authenticator app that is being set up; sends ``otp``."""
         return self._shown_in(
-            setting, "account/authenticator.html", page="/authenticator", problem=problem, totp=totp
+            setting,
+            "account/authenticator.html",
+            page="/authenticator",
+            problem=problem,
+            totp=totp,
+            cuts_off_mail=cuts_off_mail,
         )
 
-    def passkey(self, setting: Setting, options: str, problem: Said | None = None) -> Page:
+    def passkey(
+        self,
+        setting: Setting,
+        options: str,
+        problem: Said | None = None,
+        *,
+        cuts_off_mail: bool = False,
+    ) -> Page:
         """The form that makes a passkey; sends ``name`` and ``passkey``."""
         return self._shown_in(
             setting,
@@ -138,16 +161,24 @@ class AccountPages(Pages):
             scripts=_WITH_PASSKEY,
             problem=problem,
             options=options,
+            cuts_off_mail=cuts_off_mail,
         )
 
     def ask_recovery_codes(self, setting: Setting) -> Page:
         """Whether new recovery codes are wanted: the old ones end with it."""
         return self._shown_in(setting, "account/ask_recovery_codes.html", page="/recovery-codes")
 
-    def recovery_codes(self, setting: Setting, codes: Sequence[str], back: str) -> Page:
+    def recovery_codes(
+        self, setting: Setting, codes: Sequence[str], back: str, *, cuts_off_mail: bool = False
+    ) -> Page:
         """New recovery codes, shown once."""
         return self._shown_in(
-            setting, "account/recovery_codes.html", scripts=_WITH_COPY, codes=codes, back=back
+            setting,
+            "account/recovery_codes.html",
+            scripts=_WITH_COPY,
+            codes=codes,
+            back=back,
+            cuts_off_mail=cuts_off_mail,
         )
 
     def app_password(self, setting: Setting, problem: Said | None = None) -> Page:
@@ -170,6 +201,21 @@ class AccountPages(Pages):
     def forgot(self, setting: Setting) -> Page:
         """The form of who has forgotten the password; sends ``username``."""
         return self._shown_in(setting, "account/forgot.html", page="/forgot")
+
+    def disavow(self, setting: Setting, secret: str, username: str, change: str, at: float) -> Page:
+        """The form behind the link of a notice; sends ``token``.
+
+        ``change`` is the subject of the notice, in English.
+        """
+        spoken = translations(setting.language)
+        return self._shown_in(
+            setting,
+            "account/disavow.html",
+            secret=secret,
+            username=username,
+            change=spoken.gettext(change) % {"product": self._shown["product"]},
+            moment=_when(at),
+        )
 
     def message(self, setting: Setting, message: Message, url: str | None, **values: str) -> Page:
         """A page that says what happened; its button leads to ``url``."""

@@ -144,6 +144,73 @@ PASSWORD_IS_NEW: Final = Message(
     tone=Tone.GOOD,
 )
 
+NOT_ME_LINK_NOT_VALID: Final = replace(
+    LINK_NOT_VALID,
+    happened=text("It was used already, or is too old."),
+    to_do=text(
+        "If something is wrong with your account, contact your administrator. You can also sign "
+        "in and look at your account yourself."
+    ),
+    label=text("Open your account"),
+)
+NOT_ME_TOO_OFTEN: Final = Message(
+    title=text("Too many links were tried"),
+    happened=text("Many links of this kind were opened from your network within the last hour."),
+    to_do=text("Please try again in an hour, or contact your administrator now."),
+    label=text("Open your account"),
+)
+SECURED: Final = Message(
+    title=text("Everything has been ended"),
+    happened=text(
+        "You are signed out everywhere, your app passwords are removed, and your password does "
+        "not work any more."
+    ),
+    to_do=text(
+        "Choose a new password that you use nowhere else. Somebody else may know the old one: "
+        "tell your administrator, too."
+    ),
+    label=text("Choose a new password"),
+    tone=Tone.GOOD,
+)
+SECURED_WITHOUT_MAIL: Final = replace(
+    SECURED,
+    to_do=text(
+        "Ask your administrator for a new password, and tell them what happened: somebody else "
+        "may know the old one."
+    ),
+)
+"""The same, where people cannot have a link sent."""
+SECURED_AND_CLOSED: Final = replace(
+    SECURED,
+    happened=text(
+        "You are signed out everywhere, your app passwords and any two-step verification that was "
+        "added since are removed, and your password does not work any more. Your account stays "
+        "closed."
+    ),
+    to_do=text(
+        "Contact your administrator, who will make sure that it is you and open it again. Nobody "
+        "can sign in until then."
+    ),
+)
+SECURED_ELSEWHERE: Final = replace(
+    SECURED,
+    happened=text("You are signed out everywhere here, and your app passwords are removed."),
+    to_do=text(
+        "Your password is kept by %(keeper)s: change it there now, as somebody else may know it, "
+        "and tell your administrator."
+    ),
+)
+SECURED_ELSEWHERE_AND_CLOSED: Final = replace(
+    SECURED_ELSEWHERE,
+    happened=text(
+        "You are signed out everywhere here. Your app passwords and any two-step verification "
+        "that was added since are removed. Nobody can sign in here as you until your "
+        "administrator opens your account again."
+    ),
+)
+YOUR_COMPANY: Final = text("your company")
+"""Who keeps the password of people of LDAP, or of a company's own function."""
+
 EVENTS: Final[Mapping[Event, str]] = {
     Event.LOGIN_SUCCEEDED: text("Signed in"),
     Event.LOGIN_FAILED: text("Somebody tried to sign in, without success"),

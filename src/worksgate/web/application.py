@@ -9,12 +9,14 @@ import json
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from worksgate.credential_changes import coming_from
 from worksgate.directory import DirectoryUnavailable
 from worksgate.measures import GONE
 from worksgate.oauth.errors import TemporarilyUnavailable
@@ -35,7 +37,7 @@ from worksgate.web.page_admission import PageAdmission, TooManyPages
 from worksgate.web.pages import Notice
 from worksgate.web.readiness import Readiness, Report
 from worksgate.web.routes import HEALTH_PATHS, METRICS_PATH, Handlers, Routes
-from worksgate.web.view import View
+from worksgate.web.view import View, origin_of
 
 CLIENTS_TIMEOUT = 0.2
 """Seconds that a page waits for the clients before it begins."""
@@ -250,7 +252,8 @@ class Application:
                 response = routes.pages.notice(View(request), Notice.UNAVAILABLE, 503)
                 response.headers["Retry-After"] = "2"
                 return response
-        return await handler(request)
+        with coming_from(partial(origin_of, request)):
+            return await handler(request)
 
     async def _admit(self) -> None:
         """Let a page begin, once the clients are known. Raises TooManyPages.

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
+from worksgate.disavowal import Disavowal
 from worksgate.password_meter import PasswordMeter
 from worksgate.password_reset import PasswordReset
 from worksgate.provider import IdentityProvider
@@ -25,6 +26,7 @@ class Installation:
     provider: IdentityProvider
     self_service: SelfService
     password_reset: PasswordReset | None
+    disavowal: Disavowal
     password_meter: PasswordMeter | None = None
     form_key: bytes = field(repr=False)
     clock: Callable[[], float] = time.time

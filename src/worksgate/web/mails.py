@@ -1,23 +1,27 @@
 """The mails that a person gets: their texts, in the person's language.
 
-Values in, messages out; ``mail`` sends them. A mail holds nothing that came with a request: the
-names are those of the directory, the link begins with ``public_url``. Only the mail that was asked
-for has a link; one that says what has changed has none to click on.
+Values in, messages out; ``mail`` sends them. A mail holds little that came with a request: the
+names are those of the directory, the links begin with ``public_url``, and of the request that led
+to a notice it shows the address and what kind of browser it was. A link either chooses a new
+password, in the mail that was asked for, or ends things, in a notice; no link signs anybody in.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 import jinja2
 
+from worksgate.credential_changes import Change, CredentialChange
 from worksgate.mail import MailMessage
 from worksgate.settings import Settings
 from worksgate.sources import Person
-from worksgate.web.catalogues import Translations, translations
+from worksgate.web.browser_names import ON
+from worksgate.web.catalogues import LANGUAGES, Translations, translations
 from worksgate.web.wording import text
 
 _TEMPLATES: Final = Path(__file__).parent / "templates" / "mail"
@@ -33,6 +37,16 @@ class MailWording:
     if_it_was_not_you: str
 
 
+_END_IT: Final = text(
+    "If it was not you, use the button at once. It ends everything that is signed in to your "
+    "account, and it signs nobody in."
+)
+
+
+def _notice(subject: str, happened: str) -> MailWording:
+    return MailWording(subject=subject, happened=happened, if_it_was_not_you=_END_IT)
+
+
 RESET_LINK: Final = MailWording(
     subject=text("Choose a new password for %(product)s"),
     happened=text("Somebody asked for a new password for the account %(username)s."),
@@ -40,25 +54,106 @@ RESET_LINK: Final = MailWording(
         "If it was not you, do nothing: your password stays as it is. Never pass the link on."
     ),
 )
-PASSWORD_CHANGED: Final = MailWording(
-    subject=text("Your password for %(product)s was changed"),
-    happened=text("The password of the account %(username)s was changed."),
-    if_it_was_not_you=text("If it was not you, contact your administrator at once."),
-)
-SECOND_FACTOR_ADDED: Final = MailWording(
-    subject=text("A second factor for %(product)s was added"),
-    happened=text("A second factor was added to the account %(username)s."),
-    if_it_was_not_you=text("If it was not you, contact your administrator at once."),
-)
-SECOND_FACTOR_REMOVED: Final = MailWording(
-    subject=text("A second factor for %(product)s was removed"),
-    happened=text("A second factor was removed from the account %(username)s."),
-    if_it_was_not_you=text("If it was not you, contact your administrator at once."),
-)
+NOTICES: Final[Mapping[Change, MailWording]] = {
+    Change.PASSWORD_CHANGED: _notice(
+        text("Your password for %(product)s was changed"),
+        text("The password of the account %(username)s was changed."),
+    ),
+    Change.PASSWORD_RESET: _notice(
+        text("Your password for %(product)s was changed"),
+        text("A new password was chosen for the account %(username)s, by a link."),
+    ),
+    Change.PASSWORD_SET: _notice(
+        text("An administrator set your password for %(product)s"),
+        text("An administrator gave the account %(username)s a new password."),
+    ),
+    Change.AUTHENTICATOR_ADDED: _notice(
+        text("An authenticator app was added for %(product)s"),
+        text("An authenticator app was set up for the account %(username)s."),
+    ),
+    Change.AUTHENTICATOR_REMOVED: _notice(
+        text("Your authenticator app for %(product)s was removed"),
+        text("The authenticator app of the account %(username)s was turned off."),
+    ),
+    Change.PASSKEY_ADDED: _notice(
+        text("A passkey for %(product)s was added"),
+        text("A passkey was added to the account %(username)s."),
+    ),
+    Change.PASSKEY_REMOVED: _notice(
+        text("A passkey for %(product)s was removed"),
+        text("A passkey of the account %(username)s was removed."),
+    ),
+    Change.FACTORS_REMOVED: _notice(
+        text("Your two-step verification for %(product)s was removed"),
+        text("An administrator removed the two-step verification of the account %(username)s."),
+    ),
+    Change.RECOVERY_CODES_RENEWED: _notice(
+        text("New recovery codes for %(product)s"),
+        text(
+            "New recovery codes were made for the account %(username)s. The old ones do not work "
+            "any more."
+        ),
+    ),
+    Change.RECOVERY_CODE_USED: _notice(
+        text("A recovery code for %(product)s was used"),
+        text("Somebody signed in to the account %(username)s with one of its recovery codes."),
+    ),
+    Change.APP_PASSWORD_ADDED: _notice(
+        text("An app password for %(product)s was made"),
+        text(
+            "An app password was made for the account %(username)s. It opens mail and calendar "
+            "in one program."
+        ),
+    ),
+    Change.APP_PASSWORD_REMOVED: _notice(
+        text("An app password for %(product)s was removed"),
+        text("An app password of the account %(username)s was removed."),
+    ),
+    Change.ALL_ENDED: _notice(
+        text("You were signed out of %(product)s everywhere"),
+        text(
+            "The account %(username)s was signed out everywhere, and its app passwords were "
+            "removed."
+        ),
+    ),
+    Change.DISAVOWED: MailWording(
+        subject=text("Your account for %(product)s was secured"),
+        happened=text(
+            "You told us that a change was not yours. The account %(username)s was signed out "
+            "everywhere, and its app passwords and any two-step verification that was added since "
+            "were removed."
+        ),
+        if_it_was_not_you=text(
+            "If you did not do this, somebody else reads your mail. Contact your administrator."
+        ),
+    ),
+}
 GREETING: Final = text("Hello %(name)s,")
 NOTHING_TO_DO: Final = text("If it was you, there is nothing to do.")
+WHAT_NOW: Final = text("To sign in again, follow what the page said, or ask your administrator.")
+WITHOUT_LINK: Final = text("If it was not you, contact your administrator at once.")
 CHOOSE: Final = text("Choose a new password")
+NOT_ME: Final = text("This was not me")
+COPY_LINK: Final = text("If the button does not work, open this address:")
 AUTOMATIC: Final = text("This mail was sent by a machine. Nobody reads answers to it.")
+HELP: Final = text("Help: %(address)s")
+WHEN: Final = text("When")
+WHERE: Final = text("Where from")
+WHO: Final = text("By")
+ADMINISTRATOR: Final = text("An administrator")
+BROWSER_ON_SYSTEM: Final = text("%(browser)s on %(system)s")
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """What a mail says beside its subject; ``danger`` colours the button."""
+
+    wording: MailWording
+    to_do: str
+    facts: Sequence[tuple[str, str]] = ()
+    link: str = ""
+    button: str = CHOOSE
+    danger: bool = False
 
 
 class Mails:
@@ -70,33 +165,41 @@ class Mails:
     def __init__(self, settings: Settings) -> None:
         self._product = settings.product_name
         self._company = settings.company_name
+        self._help = settings.support_url.removeprefix("mailto:")
+        self._language = settings.mail_language
 
     def reset_link(
         self, person: Person, link: str, lifetime: float, language: str
     ) -> MailMessage | None:
         """The link by which a person chooses a new password; it lives for so many seconds."""
         to_do = _how_long(lifetime, translations(language))
-        return self._message(RESET_LINK, person, language, to_do, link)
+        return self._message(person, language, _Body(RESET_LINK, to_do, link=link))
 
-    def password_changed(self, person: Person, language: str) -> MailMessage | None:
-        """That the password is a new one."""
-        return self._notice(PASSWORD_CHANGED, person, language)
+    def notice(self, person: Person, change: CredentialChange, link: str) -> MailMessage | None:
+        """That a credential has changed; by ``link``, if there is one, they say it was not them.
 
-    def second_factor_added(self, person: Person, language: str) -> MailMessage | None:
-        """That there is one more second factor."""
-        return self._notice(SECOND_FACTOR_ADDED, person, language)
+        In the language of the browser that changed it, or else that of the settings.
+        """
+        asked = change.origin.language
+        language = asked if asked in LANGUAGES else self._language
+        spoken = translations(language)
+        wording = NOTICES[change.change]
+        is_over = change.change is Change.DISAVOWED
+        if not link and not is_over:
+            wording = MailWording(
+                subject=wording.subject, happened=wording.happened, if_it_was_not_you=WITHOUT_LINK
+            )
+        body = _Body(
+            wording,
+            spoken.gettext(WHAT_NOW if is_over else NOTHING_TO_DO),
+            facts=_facts(change, spoken),
+            link=link,
+            button=NOT_ME,
+            danger=True,
+        )
+        return self._message(person, language, body)
 
-    def second_factor_removed(self, person: Person, language: str) -> MailMessage | None:
-        """That a second factor is gone."""
-        return self._notice(SECOND_FACTOR_REMOVED, person, language)
-
-    def _notice(self, wording: MailWording, person: Person, language: str) -> MailMessage | None:
-        to_do = translations(language).gettext(NOTHING_TO_DO)
-        return self._message(wording, person, language, to_do)
-
-    def _message(
-        self, wording: MailWording, person: Person, language: str, to_do: str, link: str = ""
-    ) -> MailMessage | None:
+    def _message(self, person: Person, language: str, body: _Body) -> MailMessage | None:
         values = {"product": self._product, "username": person.username, "name": person.name}
 
         def said(english: str) -> str:
@@ -105,15 +208,53 @@ class Mails:
         shown = {
             "language": language,
             "company": self._company,
-            "subject": said(wording.subject),
+            "product": self._product,
+            "subject": said(body.wording.subject),
             "greeting": said(GREETING) if person.name else "",
-            "before": (said(wording.happened), to_do),
-            "link": link,
-            "button": said(CHOOSE),
-            "after": (said(wording.if_it_was_not_you),),
+            "happened": said(body.wording.happened),
+            "facts": body.facts,
+            "to_do": body.to_do,
+            "link": body.link,
+            "button": said(body.button),
+            "danger": body.danger,
+            "copy_link": said(COPY_LINK),
+            "if_it_was_not_you": said(body.wording.if_it_was_not_you),
+            "help": translations(language).gettext(HELP) % {"address": self._help}
+            if self._help
+            else "",
             "automatic": said(AUTOMATIC),
         }
         return _rendered(person.email, shown)
+
+
+def _facts(change: CredentialChange, spoken: Translations) -> Sequence[tuple[str, str]]:
+    """When and where from, or by whom."""
+    event, origin = change.event, change.origin
+    facts = [(spoken.gettext(WHEN), _moment(event.at))]
+    if event.actor is not None:
+        return [*facts, (spoken.gettext(WHO), spoken.gettext(ADMINISTRATOR))]
+    places = [_browser(origin.browser, spoken), origin.address or event.address or ""]
+    if place := " · ".join(filter(None, places)):
+        facts.append((spoken.gettext(WHERE), place))
+    return facts
+
+
+def _moment(at: float) -> str:
+    """The time by the clock of this server, with its distance from UTC."""
+    moment = datetime.fromtimestamp(at).astimezone()
+    offset = f"{moment:%z}"
+    zone = "UTC" if offset == "+0000" else f"UTC{offset[:3]}:{offset[3:]}"
+    return f"{moment:%Y-%m-%d %H:%M} ({zone})"
+
+
+def _browser(name: str, spoken: Translations) -> str:
+    browser, on, system = name.partition(ON)
+    if not on:
+        return browser
+    return spoken.gettext(BROWSER_ON_SYSTEM) % {
+        "browser": spoken.gettext(browser),
+        "system": system,
+    }
 
 
 def _rendered(address: str | None, shown: Mapping[str, object]) -> MailMessage | None:

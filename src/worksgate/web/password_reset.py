@@ -115,7 +115,6 @@ class PasswordResetHandlers:
                 secret,
                 password,
                 self._clock(),
-                language=view.language,
                 address=view.browser.address,
             )
         except LinkNotValid:

@@ -18,6 +18,7 @@ from worksgate.upstream_logins import CALLBACK_PATH
 from worksgate.web.account import AccountHandlers
 from worksgate.web.account_forms import AccountForms
 from worksgate.web.anti_forgery import AntiForgery
+from worksgate.web.disavowal import DisavowalHandlers
 from worksgate.web.endpoints import BackChannel
 from worksgate.web.headers import call_headers
 from worksgate.web.installation import Installation
@@ -131,6 +132,8 @@ def _account_handlers(
     service, reset = installation.self_service, installation.password_reset
     account = AccountHandlers(service, login, pages, forms, settings.answer_deadline)
     routes: Handlers = {"/": account.routes[""], **account.routes}
+    disavowal = DisavowalHandlers(settings, installation, pages, forms)
+    routes = {**routes, **disavowal.routes}
     if reset is not None:
         forgotten = PasswordResetHandlers(settings, reset, pages, forms, installation.clock)
         routes = {**routes, **forgotten.routes}

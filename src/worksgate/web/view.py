@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 from starlette.responses import Response
 
+from worksgate.credential_changes import Origin
 from worksgate.sign_in import Browser
 from worksgate.web import cookies
 from worksgate.web.browser_names import browser_name
@@ -74,6 +75,12 @@ class View:
             return []
         kept = [part for part in self.query.split("&") if part and not part.startswith("lang=")]
         return [(code, "?" + "&".join([*kept, f"lang={code}"])) for code in LANGUAGES]
+
+
+def origin_of(request: Request) -> Origin:
+    """Where a request comes from, for the notice of what it changes."""
+    view = View(request)
+    return Origin(address=view.browser.address, browser=view.browser.name, language=view.language)
 
 
 def redirect(location: str) -> Response:

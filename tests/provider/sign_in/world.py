@@ -29,6 +29,7 @@ from worksgate.oauth.model import Client, Session
 from worksgate.password_check import PasswordCheck
 from worksgate.provider import IdentityProvider
 from worksgate.records import Records
+from worksgate.revocation import Revocation
 from worksgate.self_service import SelfService
 from worksgate.session_keys import SessionKeys
 from worksgate.settings import Settings
@@ -81,7 +82,12 @@ class People:
         return await self.authenticate(username, password) is not None
 
     async def set_password(
-        self, subject_id: str, new_password: str, *, revision: str | None = None
+        self,
+        subject_id: str,
+        new_password: str,
+        *,
+        revision: str | None = None,
+        ends_app_passwords: bool = True,
     ) -> Person | None:
         if self.meanwhile.get(subject_id, HANA) is None:
             return None
@@ -150,7 +156,9 @@ class PlainFactors(Factors):
     async def check_totp(self, holder: Holder, code: str, now: float) -> bool:
         return code == "totp" and (await self.of(holder.subject_id)).totp
 
-    async def renew_recovery_codes(self, holder: Holder, now: float) -> tuple[str, ...]:
+    async def renew_recovery_codes(
+        self, holder: Holder, now: float, *, with_factor: bool = False
+    ) -> tuple[str, ...]:
         self._change(holder, recovery_codes_left=10)
         return ("recovery",) * 10
 
@@ -240,6 +248,12 @@ class NoAppPasswords(AppPasswords):
         return None
 
 
+class NothingToEnd(Revocation):
+    """Nobody holds anything beside what the store has."""
+
+    def __init__(self) -> None: ...
+
+
 class Trail:
     """An audit log that keeps what it is told, also by the store."""
 
@@ -320,6 +334,7 @@ class World:
                 throttle=Throttle(self.store, self.throttle, "imap"),
                 audit=self.audit,
                 deadline=2.5,
+                app_password_lapse=settings.app_password_lapse,
                 clock=self.clock,
             ),
             clock=self.clock,
@@ -334,6 +349,7 @@ class World:
             clients=clients,
             history=self.audit,
             audit=self.audit,
+            revocation=NothingToEnd(),
             clock=self.clock,
         )
 

@@ -1,0 +1,97 @@
+"""What can happen to a person's credentials, and where each change is announced.
+
+The directory announces every change right after its commit; nobody else does. So a new verb that
+changes a credential has no way around it, and whoever sends notices (``notices``) listens in one
+place. ``Origin`` is who is at the other end of the request that led to the change: the place and
+the language of the notice.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from worksgate.audit import AuditEvent
+
+
+class Change(StrEnum):
+    """What happened to a person's credentials."""
+
+    PASSWORD_CHANGED = "password changed"
+    """By the person, who knew the one before."""
+    PASSWORD_RESET = "password reset"
+    """By a reset link."""
+    PASSWORD_SET = "password set"
+    """By an administrator."""
+    PASSWORD_VOIDED = "password voided"
+    """There is none any more; part of DISAVOWED."""
+    AUTHENTICATOR_ADDED = "authenticator added"
+    AUTHENTICATOR_REMOVED = "authenticator removed"
+    PASSKEY_ADDED = "passkey added"
+    PASSKEY_REMOVED = "passkey removed"
+    FACTORS_REMOVED = "second factors removed"
+    """All of them, by an administrator."""
+    RECOVERY_CODES_MADE = "recovery codes made"
+    """The first ones, which come with a second factor."""
+    RECOVERY_CODES_RENEWED = "recovery codes renewed"
+    RECOVERY_CODE_USED = "recovery code used"
+    APP_PASSWORD_ADDED = "app password added"
+    APP_PASSWORD_REMOVED = "app password removed"
+    ALL_ENDED = "everything ended"
+    """Sessions, tokens, remembered browsers and app passwords, because somebody wanted it."""
+    ACCOUNT_CLOSED = "account closed"
+    """The same, because the person was disabled or removed."""
+    DISAVOWED = "everything ended by a mail"
+    """The same, by the link of a notice: the person says that a change was not theirs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a request came from; ``browser`` is such as "Chrome on Windows".
+
+    An empty ``language`` says that nobody's browser told one.
+    """
+
+    address: str = ""
+    browser: str = ""
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialChange:
+    """A change that is committed, with its audit record."""
+
+    change: Change
+    event: AuditEvent = field(repr=False)
+    origin: Origin = Origin()
+
+
+Announce = Callable[[CredentialChange], None]
+"""Returns at once and never raises."""
+
+
+def nobody_listens(_: CredentialChange) -> None:
+    """Where no notices are sent."""
+
+
+def _nowhere() -> Origin:
+    return Origin()
+
+
+_origin: ContextVar[Callable[[], Origin]] = ContextVar("origin", default=_nowhere)
+
+
+@contextmanager
+def coming_from(origin: Callable[[], Origin]) -> Iterator[None]:
+    """Within the block, changes come from there; it is asked only if there is one."""
+    token = _origin.set(origin)
+    try:
+        yield
+    finally:
+        _origin.reset(token)
+
+
+def announced(change: Change, event: AuditEvent) -> CredentialChange:
+    """A change that has just been committed, with where the request came from."""
+    return CredentialChange(change=change, event=event, origin=_origin.get()())

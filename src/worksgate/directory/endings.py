@@ -1,0 +1,115 @@
+"""What ends a person's credentials: app passwords, and second factors from a moment on.
+
+One transaction, with an audit record for each step. Sessions, tokens and remembered browsers are
+the store's (``Store.forget``); ``revocation`` ends both.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Table, delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from worksgate.audit import AuditEvent, Event
+from worksgate.credential_changes import Change
+from worksgate.directory import schema
+from worksgate.directory.factors import drop_idle_codes
+from worksgate.directory.recording import write_events
+from worksgate.directory.verbs import Connections, finished
+
+Describe = Callable[[Event, str], AuditEvent]
+"""An audit record about the person, from its kind and its detail."""
+
+_FACTORS: Final[Sequence[tuple[str, Table]]] = (
+    ("authenticator app", schema.totp_secrets),
+    ("passkey", schema.passkeys),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EndedRows:
+    """How many there were; recovery codes are no factor by themselves."""
+
+    app_passwords: int = 0
+    factors: int = 0
+
+
+class Endings:
+    """Ends credentials of one person; every verb may raise DirectoryUnavailable."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    @property
+    def unfinished(self) -> set[asyncio.Task[Any]]:
+        return self._connections.unfinished
+
+    @finished
+    async def newer_factors(self, subject_id: str, since: float) -> int:
+        """How many factors of a person were added at or after a moment."""
+        async with self._connections.reading() as connection:
+            return sum([len(await _newer(connection, subject_id, t, since)) for _, t in _FACTORS])
+
+    @finished
+    async def end(
+        self,
+        subject_id: str,
+        change: Change,
+        describe: Describe,
+        *,
+        factors_since: float | None = None,
+    ) -> EndedRows:
+        """Delete all app passwords, and the factors that were added at or after ``factors_since``.
+
+        Recovery codes from then on go too. With None no factor is touched. The same again changes
+        nothing more.
+        """
+        last = describe(Event.USER_CHANGED, change.value)
+        async with self._connections.writing() as connection:
+            app_passwords = await end_app_passwords(connection, subject_id)
+            factors = await _end_factors(connection, subject_id, factors_since)
+            records = [] if change is Change.ACCOUNT_CLOSED else [last]  # which is recorded by then
+            if app_passwords:
+                detail = f"all: {app_passwords}"
+                records.insert(0, describe(Event.APP_PASSWORD_REMOVED, detail))
+            records[:0] = [describe(Event.FACTOR_REMOVED, each) for each in factors]
+            await write_events(connection, *records)
+        self._connections.publish(change, last)
+        return EndedRows(app_passwords, len(factors))
+
+
+async def end_app_passwords(connection: AsyncConnection, subject_id: str) -> int:
+    """Delete all app passwords of a person, within a transaction; how many there were."""
+    table = schema.app_passwords
+    return (
+        await connection.execute(delete(table).where(table.c.subject_id == subject_id))
+    ).rowcount
+
+
+async def _end_factors(
+    connection: AsyncConnection, subject_id: str, since: float | None
+) -> list[str]:
+    """Delete the factors that were added from a moment on; their names."""
+    if since is None:
+        return []
+    ended: list[str] = []
+    for name, table in _FACTORS:
+        newer = await _newer(connection, subject_id, table, since)
+        own = (table.c.subject_id == subject_id, table.c.created_at >= since)
+        await connection.execute(delete(table).where(*own))
+        ended += [name] * len(newer)
+    codes = schema.recovery_codes.c
+    newer_codes = (codes.subject_id == subject_id, codes.created_at >= since)
+    await connection.execute(delete(schema.recovery_codes).where(*newer_codes))
+    await drop_idle_codes(connection, subject_id)
+    return ended
+
+
+async def _newer(
+    connection: AsyncConnection, subject_id: str, table: Table, since: float
+) -> Sequence[Any]:
+    columns = table.c
+    own = (columns.subject_id == subject_id, columns.created_at >= since)
+    return (await connection.execute(select(columns.created_at).where(*own))).all()

@@ -1,0 +1,137 @@
+"""Notices: each change of a credential is told to its person by e-mail.
+
+The directory announces what it has committed (``credential_changes``), and this is who listens:
+every kind of change has a text or is silent on purpose (``SILENT``). Mails are written and sent in
+the background, so many at once, and no request waits for one. Each has a link by which the person
+can say that it was not them (``disavowal``).
+"""
+
+from collections.abc import Callable
+from enum import StrEnum
+from functools import partial
+from typing import Final, Protocol
+
+import structlog
+
+from worksgate.backlog import Backlog
+from worksgate.credential_changes import Change, CredentialChange
+from worksgate.directory import DirectoryUnavailable
+from worksgate.mail import MailMessage, MailUnavailable
+from worksgate.sources import Person
+from worksgate.store import StoreUnavailable
+
+SILENT: Final = frozenset(
+    {
+        Change.RECOVERY_CODES_MADE,  # they come with a factor, and that is told
+        Change.PASSWORD_VOIDED,  # part of what DISAVOWED tells
+        Change.ACCOUNT_CLOSED,  # an administrator has disabled or removed the person
+    }
+)
+"""Changes without a mail of their own."""
+
+WITHOUT_LINK: Final = frozenset({Change.DISAVOWED})
+"""After these there is nothing left to be ended by a link."""
+
+AT_ONCE: Final = 2
+WAITING: Final = 200
+"""Notices that may wait for their turn; beyond that they are dropped, and the log says so."""
+
+_log = structlog.get_logger("worksgate.notices")
+
+
+class Outcome(StrEnum):
+    """What became of a notice."""
+
+    SENT = "sent"
+    NO_ADDRESS = "no address"
+    NOT_SENT = "not sent"
+    NO_MAIL = "no mail"
+    """There is no mail server in the settings."""
+
+
+class People(Protocol):
+    """Where addresses are known: the directory."""
+
+    async def person(self, subject_id: str) -> Person | None: ...
+
+
+class Sender(Protocol):
+    """Who sends a message now. Raises MailUnavailable."""
+
+    async def send(self, message: MailMessage) -> None: ...
+
+
+class Texts(Protocol):
+    """Who writes the messages; None for a person that no mail can be sent to."""
+
+    def notice(self, person: Person, change: CredentialChange, link: str) -> MailMessage | None: ...
+
+
+class Links(Protocol):
+    """Who makes the links by which a person disavows a change. Raises StoreUnavailable."""
+
+    async def make(self, change: CredentialChange) -> str: ...
+
+
+Report = Callable[[Outcome], None]
+
+
+def _unreported(_: Outcome) -> None:
+    """For servers: the log is enough."""
+
+
+class Notices:
+    """Sends notices; ``links`` is None where a link would not work, as with a store in memory."""
+
+    def __init__(
+        self,
+        people: People,
+        mail: Sender,
+        texts: Texts,
+        links: Links | None,
+        report: Report = _unreported,
+    ) -> None:
+        self._people = people
+        self._mail = mail
+        self._texts = texts
+        self._links = links
+        self._report = report
+        self._backlog = Backlog("notices", at_once=AT_ONCE, waiting=WAITING)
+
+    def tell(self, change: CredentialChange) -> None:
+        """Have the person told of a change soon; returns at once and never raises."""
+        if change.change in SILENT:
+            return
+        if not self._backlog.add(partial(self._tell, change)):
+            self._report(Outcome.NOT_SENT)
+
+    async def close(self, within: float = 10.0) -> None:
+        """Send what is waiting, for at most ``within`` seconds; the rest is dropped."""
+        await self._backlog.close(within)
+
+    async def _tell(self, change: CredentialChange) -> None:
+        try:
+            self._report(await self._send(change))
+        except (DirectoryUnavailable, MailUnavailable) as error:
+            _log.warning("notice.not_sent", change=change.change.value, reason=str(error))
+            self._report(Outcome.NOT_SENT)
+
+    async def _send(self, change: CredentialChange) -> Outcome:
+        person = await self._people.person(change.event.subject_id or "")
+        if person is None or not person.email:
+            return Outcome.NO_ADDRESS
+        message = self._texts.notice(person, change, await self._link(change))
+        if message is None:
+            return Outcome.NO_ADDRESS
+        await self._mail.send(message)
+        return Outcome.SENT
+
+    async def _link(self, change: CredentialChange) -> str:
+        """A link, or an empty text where there is none: the notice matters more."""
+        if self._links is None or change.change in WITHOUT_LINK:
+            return ""
+        try:
+            return await self._links.make(change)
+        except StoreUnavailable as error:
+            _log.warning("notice.without_link", change=change.change.value, reason=str(error))
+            return ""
