@@ -11,6 +11,7 @@ import csv
 import io
 import os
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,7 @@ from worksgate.directory.account_rules import GROUP_SEPARATOR
 from worksgate.directory.import_file import COLUMNS, SECRETS, BadColumns, read_columns
 
 EXPORTED = tuple(column for column in COLUMNS if column not in SECRETS)
+STANDARD_INPUT = Path("-")
 UTF_8 = "utf-8"
 READABLE = (UTF_8, "cp932", "cp949")
 """The encodings that ``--encoding`` names for reading."""
@@ -42,17 +44,20 @@ _TELLING = {"cp932": ("cp932", _JAPANESE), "cp949": ("euc_kr", _KOREAN)}
 def read_people(file: Path, encoding: str | None = None) -> list[dict[str | None, str]]:
     """The rows of a file, each cell under its column's name.
 
-    Without an ``encoding`` (one of ``READABLE``) it is found out where there is no doubt.
+    ``STANDARD_INPUT`` is read to its end. Without an ``encoding`` (one of ``READABLE``) it is found
+    out where there is no doubt.
     Raises Refusal when the file is not a CSV file of people; a wrong row is the import's business.
     """
-    text = _text_of(file, encoding)
-    rows = _cells_of(file, text)
+    name = "standard input" if file == STANDARD_INPUT else str(file)
+    data = sys.stdin.buffer.read() if file == STANDARD_INPUT else file.read_bytes()
+    text = _text_of(name, data, encoding)
+    rows = _cells_of(name, text)
     while rows and not any(rows[-1]):
         rows.pop()
     try:
         columns = read_columns(rows[0] if rows else [])
     except BadColumns as error:
-        raise Refusal(f"{file}: {error}") from None
+        raise Refusal(f"{name}: {error}") from None
     return [_row(columns, cells) for cells in rows[1:]]
 
 
@@ -98,8 +103,7 @@ def save_privately(file: Path, data: bytes) -> None:
             raise
 
 
-def _text_of(file: Path, encoding: str | None) -> str:
-    data = file.read_bytes()
+def _text_of(file: str, data: bytes, encoding: str | None) -> str:
     if encoding is not None:
         return _decoded(file, data, encoding)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -117,7 +121,7 @@ def _text_of(file: Path, encoding: str | None) -> str:
     return _decoded(file, data, encoding)
 
 
-def _decoded(file: Path, data: bytes, encoding: str) -> str:
+def _decoded(file: str, data: bytes, encoding: str) -> str:
     try:
         return data.decode("utf-8-sig" if encoding == UTF_8 else encoding)
     except UnicodeDecodeError as error:
@@ -138,7 +142,7 @@ def _only_reading(data: bytes) -> str | None:
     return fitting[0] if len(fitting) == 1 else None
 
 
-def _cells_of(file: Path, text: str) -> list[list[str]]:
+def _cells_of(file: str, text: str) -> list[list[str]]:
     """The rows of a file. Raises Refusal with the line on which the wrong row begins."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     rows: list[list[str]] = []

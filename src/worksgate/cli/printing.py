@@ -46,7 +46,8 @@ def print_table(
 ) -> None:
     """Write a table: drawn on a terminal; in a pipe, lines with tabs between the cells.
 
-    A terminal gets no column in which nothing stands, and those of ``whole`` unbroken.
+    A terminal gets no column in which nothing stands, those of ``whole`` unbroken, and no word of
+    a heading broken: where the columns do not fit, each row stands on lines of its own.
     """
     cells = [[_cell(value) for value in row] for row in rows]
     if not sys.stdout.isatty():
@@ -54,6 +55,11 @@ def print_table(
             sys.stdout.write("\t".join(line) + "\n")
         return
     used = [number for number in range(len(columns)) if any(line[number] for line in cells)]
+    if not _fits(columns, cells, used, whole):
+        for line in cells:
+            facts = [f"{columns[each].lower()} {line[each]}" for each in used[1:] if line[each]]
+            print_packed(line[used[0]], facts)
+        return
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -61,10 +67,37 @@ def print_table(
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for number in used:
-        table.add_column(columns[number], overflow="fold", no_wrap=columns[number] in whole)
+        table.add_column(
+            columns[number],
+            overflow="fold",
+            no_wrap=columns[number] in whole,
+            min_width=_longest_word(columns[number]),
+        )
     for line in cells:
         table.add_row(*(Text(line[number] or "-") for number in used))
     Console(highlight=False).print(table)
+
+
+def _fits(
+    columns: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    used: Sequence[int],
+    whole: Collection[str],
+) -> bool:
+    """Whether a terminal is wide enough for these columns."""
+    from rich.cells import cell_len
+
+    widths = [
+        max(map(cell_len, (columns[each], *(line[each] for line in cells))))
+        if columns[each] in whole
+        else _longest_word(columns[each])
+        for each in used
+    ]
+    return sum(widths) + 3 * len(widths) <= shutil.get_terminal_size().columns
+
+
+def _longest_word(heading: str) -> int:
+    return max(map(len, heading.split()))
 
 
 def print_packed(beginning: str, items: Iterable[str]) -> None:

@@ -18,10 +18,11 @@ from worksgate.cli.options import (
     temporary_option,
     yes_option,
 )
-from worksgate.cli.printing import counted, iso, note, print_json, print_line
+from worksgate.cli.printing import counted, iso, local_time, note, print_json, print_line
 from worksgate.cli.refusals import Refusal
 from worksgate.cli.running import administer, all_users, quietly, read_installation
 from worksgate.cli.user_csv import export, import_users
+from worksgate.cli.user_invite import invite
 from worksgate.cli.user_printing import (
     print_account,
     print_accounts,
@@ -127,25 +128,51 @@ app.add_command(export)
 
 
 @app.command("list")
+@click.argument("text", required=False)
 @source_option
+@click.option("--group", metavar="GROUP", help="Only people in this group.")
+@click.option("--enabled/--disabled", default=None, help="Only those who may, or may not, sign in.")
+@click.option("--lacking", is_flag=True, help="Only those who lack something to sign in.")
+@click.option(
+    "--second-factor/--no-second-factor", default=None, help="Only those with, or without, one."
+)
 @config_option
 @json_option
-def list_users(*, source: str | None, config: Path | None, as_json: bool) -> None:
+def list_users(
+    *,
+    text: str | None,
+    source: str | None,
+    group: str | None,
+    enabled: bool | None,
+    lacking: bool,
+    second_factor: bool | None,
+    config: Path | None,
+    as_json: bool,
+) -> None:
     """List the people, and what somebody lacks to sign in.
 
-    With --source, those who have signed in by another source.
+    TEXT is part of a username, a name, a user key or an e-mail address. With --source, those who
+    have signed in by another source.
     """
+    from worksgate.cli.user_filter import Filter
+
     settings = read_installation(config)
+    chosen = Filter(text, group, enabled, lacking=lacking, second_factor=second_factor)
 
     async def everybody(administration: "Administration") -> tuple[list[Account], frozenset[str]]:
         accounts = await all_users(administration)
         return accounts, await administration.subjects_with_a_factor()
 
     if source is None:
-        print_accounts(*administer(settings, everybody), as_json=as_json)
-    else:
-        people = administer(settings, lambda administration: administration.people(source))
-        print_people(people, source, as_json=as_json)
+        accounts, holders = administer(settings, everybody)
+        found = [account for account in accounts if chosen.admits_account(account, holders)]
+        print_accounts(found, holders, as_json=as_json, is_filtered=chosen.is_set)
+        return
+    if lacking or second_factor is not None:
+        raise click.UsageError("--source goes with TEXT, --group, --enabled and --disabled")
+    people = administer(settings, lambda administration: administration.people(source))
+    matching = [each for each in people if chosen.admits(each.person, enabled=each.enabled)]
+    print_people(matching, source, as_json=as_json, is_filtered=chosen.is_set)
 
 
 @app.command("show")
@@ -297,16 +324,19 @@ def reset_link(
     """
     settings = read_installation(config)
     # Before the link is made: never later than it really ends.
-    until = iso(time.time() + (settings.reset_link_lifetime if lifetime is None else lifetime))
+    ends_at = time.time() + (settings.reset_link_lifetime if lifetime is None else lifetime)
     link = administer(
         settings,
         lambda administration: administration.issue_reset_link(username, lifetime=lifetime),
     )
     if as_json:
-        print_json({"username": username, "link": link, "expires_at": until})
+        print_json({"username": username, "link": link, "expires_at": iso(ends_at)})
     else:
         print_line(link)
-        note(f"It works once, until {until}.")
+        note(f"It works once, until {local_time(ends_at)}.")
+
+
+app.add_command(invite)
 
 
 @app.command("reset-factors")

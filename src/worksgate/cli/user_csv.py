@@ -2,18 +2,21 @@
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from worksgate.cli.asking import confirm
 from worksgate.cli.options import (
     config_option,
     force_option,
     json_option,
     reuse_option,
     temporary_option,
+    yes_option,
 )
 from worksgate.cli.printing import (
     as_document,
@@ -21,11 +24,13 @@ from worksgate.cli.printing import (
     note,
     print_json,
     print_line,
+    print_packed,
     print_table,
     progress_bar,
 )
 from worksgate.cli.refusals import Refusal
 from worksgate.cli.running import administer, all_users, read_installation
+from worksgate.directory import Account
 
 if TYPE_CHECKING:
     from worksgate.administration import Administration
@@ -50,8 +55,15 @@ _STANDARD_OUTPUT = Path("-")
     type=click.Choice(("utf-8", "cp932", "cp949")),
     help="How the file is encoded: cp932 is Japanese, cp949 Korean. It is found out if not said.",
 )
+@click.option(
+    "--disable-missing",
+    is_flag=True,
+    help="Disable everybody who is not in the file, but for administrators; not where a row was "
+    "refused.",
+)
 @temporary_option
 @reuse_option
+@yes_option
 @config_option
 @json_option
 def import_users(
@@ -61,22 +73,33 @@ def import_users(
     update: bool,
     passwords: Path | None,
     encoding: str | None,
+    disable_missing: bool,
     temporary: bool | None,
     reuse_retired_keys: bool,
+    yes: bool,
     config: Path | None,
     as_json: bool,
 ) -> None:
     """Add people from a CSV file, and report row by row.
 
-    The first line names the columns: username, and any of name, external_key, works_account,
-    email, groups (separated by ;), password or password_hash, administrator, enabled. Exit code 1
-    if a row was refused; the others are imported.
+    With - for the file, from standard input. The first line names the columns: username, and any
+    of name, external_key, works_account, email, groups (separated by ;), password or
+    password_hash, administrator, enabled. Exit code 1 if a row was refused; the others are
+    imported.
     """
     from worksgate.cli.first_passwords import give_passwords, passwords_in_use, save_passwords
     from worksgate.cli.people_file import read_people
 
     settings = read_installation(config)
     rows = read_people(file, encoding)
+    missing: list[Account] = []
+    if disable_missing:
+        missing = _missing_from(rows, administer(settings, all_users))
+        if missing and not dry_run:
+            names = ", ".join(account.username for account in missing[:10])
+            more = f" and {len(missing) - 10} more" if len(missing) > 10 else ""
+            who = counted(len(missing), "person who is", "people who are")
+            confirm(f"Disable {who} not in the file ({names}{more})?", yes=yes)
     made: dict[int, str] = {}
     if passwords is not None:
         _check_is_free(passwords)
@@ -100,9 +123,32 @@ def import_users(
         made = passwords_in_use(made, report)
         save_passwords(passwords, rows, made)
         note(f"Wrote {counted(len(made), 'password', 'passwords')} to {passwords}.")
-    _print_report(report, as_json=as_json)
+    if missing and not dry_run and not report.refused:
+        administer(settings, partial(_disable, missing))
+    _print_report(report, missing, as_json=as_json)
     if report.refused:
         sys.exit(1)
+
+
+def _missing_from(
+    rows: Sequence[Mapping[str | None, str]], people: Iterable[Account]
+) -> list[Account]:
+    """Who is not in a file and would be disabled. Raises Refusal where the file names nobody."""
+    from worksgate.usernames import username_key
+
+    named = {username_key(row["username"]) for row in rows}
+    if not named:
+        raise Refusal("--disable-missing: the file names nobody, so everybody would be disabled")
+    return [
+        each
+        for each in people
+        if each.enabled and not each.administrator and username_key(each.username) not in named
+    ]
+
+
+async def _disable(people: Iterable[Account], administration: "Administration") -> None:
+    for account in people:
+        await administration.disable_user(account.username)
 
 
 @click.command("export")
@@ -144,13 +190,16 @@ def _check_is_free(file: Path, hint: str = "") -> None:
         raise Refusal(f"{file} exists{hint}")
 
 
-def _print_report(report: "ImportReport", *, as_json: bool) -> None:
+def _print_report(report: "ImportReport", missing: Sequence[Account], *, as_json: bool) -> None:
     from worksgate.directory.import_file import ImportOutcome
 
     totals = {outcome.value: report.count(outcome) for outcome in ImportOutcome}
     if as_json:
         rows = [as_document(row) for row in report.rows]
-        print_json({"dry_run": report.dry_run, "totals": totals, "rows": rows})
+        disabled = [] if report.refused else [account.username for account in missing]
+        print_json(
+            {"dry_run": report.dry_run, "totals": totals, "rows": rows, "disabled": disabled}
+        )
         return
     if report.refused:
         refused = [(row.line, row.username, row.reason) for row in report.refused]
@@ -158,7 +207,18 @@ def _print_report(report: "ImportReport", *, as_json: bool) -> None:
         print_line()
     would = "Would have been: " if report.dry_run else ""
     print_line(would + ", ".join(f"{count} {outcome}" for outcome, count in totals.items()) + ".")
+    if missing:
+        _print_missing(report, missing)
     _print_lacks([row.lacks for row in report.rows if row.lacks])
+
+
+def _print_missing(report: "ImportReport", missing: Sequence[Account]) -> None:
+    who = counted(len(missing), "person is", "people are")
+    if report.refused:
+        print_line(f"{who} not in the file; nobody was disabled, for a row was refused.")
+        return
+    done = "would be disabled" if report.dry_run else "disabled"
+    print_packed(f"{who} not in the file, and {done}:", (each.username for each in missing))
 
 
 def _print_lacks(lacks: Sequence[Sequence[str]]) -> None:

@@ -7,6 +7,7 @@ from worksgate.cli.printing import (
     as_document,
     counted,
     iso,
+    local_time,
     note,
     print_facts,
     print_json,
@@ -43,8 +44,15 @@ REMEMBERED_COLUMNS = (
 )
 
 
+NOBODY_FITS = "Nobody fits."
+
+
 def print_accounts(
-    accounts: Sequence[Account], with_factor: Collection[str], *, as_json: bool
+    accounts: Sequence[Account],
+    with_factor: Collection[str],
+    *,
+    as_json: bool,
+    is_filtered: bool = False,
 ) -> None:
     """People of the built-in directory, one to a line; some subjects have a second factor."""
     marked = [(account, account.person.subject_id in with_factor) for account in accounts]
@@ -53,17 +61,23 @@ def print_accounts(
     elif accounts:
         rows = [_row(account, has_factor=has) for account, has in marked]
         print_table(PEOPLE_COLUMNS, rows, whole=("Username", "Last sign-in"))
+    elif is_filtered:
+        note(NOBODY_FITS)
     else:
         note("There is nobody yet. Add somebody: worksgate user add USERNAME")
 
 
-def print_people(people: Sequence["RememberedPerson"], source: str, *, as_json: bool) -> None:
+def print_people(
+    people: Sequence["RememberedPerson"], source: str, *, as_json: bool, is_filtered: bool = False
+) -> None:
     """People whom another source let in, one to a line."""
     if as_json:
         print_json([_person_document(each) for each in people])
     elif people:
         rows = map(_person_row, people)
         print_table(REMEMBERED_COLUMNS, rows, whole=("Username", "Last sign-in"))
+    elif is_filtered:
+        note(NOBODY_FITS)
     else:
         note(f"Nobody has signed in by {source} yet.")
 
@@ -97,12 +111,12 @@ def print_account(account: Account, holdings: "Holdings | None" = None, *, as_js
         "Groups": ", ".join(account.groups) or None,
         "Enabled": "yes" if account.enabled else "no",
         "Administrator": "yes" if account.administrator else "no",
-        "Added": iso(account.created_at),
-        "Password changed": iso(account.password_changed_at),
+        "Added": local_time(account.created_at),
+        "Password changed": local_time(account.password_changed_at),
         "Password": _password_state(account),
         "Lacks": _lacks(account),
         **({} if holdings is None else _holdings_facts(holdings)),
-        "Last sign-in": iso(account.last_login_at),
+        "Last sign-in": local_time(account.last_login_at),
         "ID": account.id,
     }
     print_facts({label: value or "-" for label, value in shown.items()})
@@ -173,7 +187,7 @@ def _person_row(remembered: "RememberedPerson") -> tuple[object, ...]:
         person.external_key,
         person.works_account,
         remembered.enabled,
-        iso(remembered.last_login_at),
+        local_time(remembered.last_login_at),
     )
 
 
@@ -220,7 +234,7 @@ def _row(account: Account, *, has_factor: bool) -> tuple[object, ...]:
         _lacks(account),
         has_factor or None,
         account.administrator or None,
-        iso(account.last_login_at),
+        local_time(account.last_login_at),
     )
 
 

@@ -1,0 +1,47 @@
+"""Which people ``worksgate user list`` shows."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from worksgate.directory import Account
+from worksgate.directory.account_rules import lacking as what_lacks
+from worksgate.sources import Person
+from worksgate.usernames import username_key
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What somebody must be to be shown; None admits everybody.
+
+    ``text`` is part of a username, a name, a user key or an e-mail address, in any spelling.
+    """
+
+    text: str | None = None
+    group: str | None = None
+    enabled: bool | None = None
+    lacking: bool = False
+    second_factor: bool | None = None
+
+    @property
+    def is_set(self) -> bool:
+        """Whether anybody may be left out."""
+        return self != Filter()
+
+    def admits(self, person: Person, *, enabled: bool) -> bool:
+        """Whether a person of any source is shown."""
+        names = (person.username, person.name, person.external_key, person.works_account)
+        wanted = username_key(self.text or "")
+        return (
+            any(wanted in username_key(each) for each in (*names, person.email) if each is not None)
+            and (self.group is None or self.group in person.groups)
+            and (self.enabled is None or self.enabled is enabled)
+        )
+
+    def admits_account(self, account: Account, with_factor: Collection[str]) -> bool:
+        """Whether an account is shown; some subjects have a second factor."""
+        has_factor = account.person.subject_id in with_factor
+        return (
+            self.admits(account.person, enabled=account.enabled)
+            and (not self.lacking or bool(what_lacks(account)))
+            and (self.second_factor is None or self.second_factor is has_factor)
+        )

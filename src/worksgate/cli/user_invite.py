@@ -1,0 +1,92 @@
+"""``worksgate user invite``: links by which many people choose their first password."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from worksgate.cli.options import Duration, config_option, force_option
+from worksgate.cli.printing import counted, local_time, note, progress_bar
+from worksgate.cli.refusals import Refusal
+from worksgate.cli.running import administer, all_users, read_installation
+from worksgate.directory import Account
+
+if TYPE_CHECKING:
+    from worksgate.administration import Administration
+
+COLUMNS = ("username", "name", "email", "link", "expires_at")
+
+
+@click.command("invite")
+@click.argument("usernames", nargs=-1, metavar="[USERNAME]...")
+@click.option(
+    "--without-password", is_flag=True, help="Everybody who is enabled and has no password yet."
+)
+@click.option(
+    "--links",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="LINKS.csv",
+    required=True,
+    help="Where to write the links, for a mail merge; readable by you alone.",
+)
+@click.option("--lifetime", type=Duration(), help="How long each link is good.")
+@force_option
+@config_option
+def invite(
+    *,
+    usernames: tuple[str, ...],
+    without_password: bool,
+    file: Path,
+    lifetime: float | None,
+    force: bool,
+    config: Path | None,
+) -> None:
+    """Make links by which many people choose a password.
+
+    Give each link to nobody but its person: whoever has it can set their password.
+    """
+    from worksgate.cli.people_file import csv_line, save_privately
+
+    if bool(usernames) is without_password:
+        raise click.UsageError("name people, or say --without-password")
+    if file.exists() and not force:
+        raise Refusal(f"{file} exists; --force replaces it")
+    settings = read_installation(config)
+    # Before the first link is made: no link ends sooner than the file says.
+    ends_at = time.time() + (settings.reset_link_lifetime if lifetime is None else lifetime)
+    ends = local_time(ends_at) or ""
+
+    async def work(administration: "Administration") -> list[tuple[Account, str]]:
+        invited = await _invited(administration, usernames)
+        with progress_bar("Making links", len(invited)) as progress:
+            return await _links(administration, invited, lifetime, progress)
+
+    links = administer(settings, work)
+    lines = [(each.username, each.name, each.email or "", link, ends) for each, link in links]
+    save_privately(file, "".join(csv_line(line) for line in (COLUMNS, *lines)).encode())
+    note(f"Wrote {counted(len(links), 'link', 'links')} to {file}; they work once, until {ends}.")
+
+
+async def _invited(administration: "Administration", usernames: Sequence[str]) -> list[Account]:
+    """Those who are named, or else all who are enabled and have no password."""
+    if usernames:
+        return [await administration.user(name) for name in usernames]
+    everybody = await all_users(administration)
+    return [each for each in everybody if each.enabled and each.password_hash is None]
+
+
+async def _links(
+    administration: "Administration",
+    invited: Sequence[Account],
+    lifetime: float | None,
+    progress: Callable[[int], None],
+) -> list[tuple[Account, str]]:
+    links = []
+    for number, account in enumerate(invited, 1):
+        link = await administration.issue_reset_link(account.username, lifetime=lifetime)
+        links.append((account, link))
+        progress(number)
+    return links
