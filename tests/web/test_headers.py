@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import httpx2
+import pyotp
 import pytest
 from starlette.types import Receive, Scope, Send
 from tests.installation import (
@@ -17,6 +18,7 @@ from tests.installation import (
 
 from worksgate.whole_answer import WHOLE_ANSWER, WRITE, on_the_wire
 
+ACCOUNT_PAGES = ("/password", "/authenticator", "/passkeys", "/app-passwords")
 ONE_YEAR = 31_536_000
 
 
@@ -48,9 +50,50 @@ async def all_answers(installation: Installation) -> dict[str, httpx2.Response]:
         "signed out": await http.get("/logout"),
         "logout redirect": await http.get(f"/logout?redirect_uri={CALLBACK}"),
     }
+    answers |= await answers_of_steps(installation)
+    answers |= await answers_of_the_account(installation)
     code = await installation.browser().code()
     answers["token"] = token = await installation.exchange(code)
     answers["user info"] = await installation.user_info(token.json()["access_token"])
+    return answers
+
+
+async def answers_of_steps(installation: Installation) -> dict[str, httpx2.Response]:
+    """The pages of a login in which a second factor is set up."""
+    await installation.change_client(second_factor="required")
+    browser = installation.browser()
+    enrol = await browser.sign_in()
+    key = re.search(r'class="code" translate="no">([A-Z2-7 ]+)<', enrol.text)
+    assert key is not None
+    app = pyotp.TOTP(key[1].replace(" ", ""))
+    page = LoginPage.of(enrol)
+    answers = {
+        "enrol": enrol,
+        "enrol again": await browser.submit(page, step="enrol", otp="000000"),
+        "recovery codes": await browser.submit(
+            page, step="enrol", otp=app.at(int(installation.clock()))
+        ),
+        "enrolled": await browser.submit(page, step="resume"),
+    }
+    other = installation.browser()
+    answers["second factor"] = await other.sign_in()
+    page = LoginPage.of(answers["second factor"])
+    answers["second factor again"] = await other.submit(page, step="prove", otp="000000")
+    await installation.administration.reset_factors(USERNAME)
+    await installation.change_client(second_factor="allowed", imap_login=True)
+    return answers
+
+
+async def answers_of_the_account(installation: Installation) -> dict[str, httpx2.Response]:
+    """The account pages, before and after a sign-in."""
+    browser = installation.browser()
+    answers = {"account login": await browser.account()}
+    await browser.sign_in_to_account()
+    for page in ("", *ACCOUNT_PAGES):
+        answers[f"account {page}"] = await browser.account(page)
+    answers["account change"] = await browser.post_to_account("/password", {"current": "x"})
+    answers["app password"] = await browser.post_to_account("/app-passwords", {"name": "phone"})
+    assert {each.status_code for each in answers.values()} <= {200, 303, 400, 403}
     return answers
 
 
