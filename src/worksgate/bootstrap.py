@@ -70,6 +70,7 @@ from worksgate.sources.remembered import (
 )
 from worksgate.sources_in_use import PasswordChanger, SourcesInUse
 from worksgate.store import Recorded, RecordKeeper, Store, unheard
+from worksgate.temporary_files import remove_abandoned
 from worksgate.throttle import Throttle, ThrottlePolicy
 from worksgate.watching.figures import Figures
 from worksgate.watching.sources import SourcesSeen
@@ -143,6 +144,7 @@ async def open_installation(
         stack.callback(log.flush)
         guard = await _open_guard(settings, database, stack)
         directory = _open_directory(settings, stack, guard)
+        _remove_what_was_abandoned(settings)
         await _check_master_key(settings, directory)
         store, writer = await _open_own_store(settings, directory, stack, clock, guard)
         watching = _open_watching(stack)
@@ -603,6 +605,13 @@ def _open_directory(
     )
     stack.push_async_callback(directory.close)
     return directory
+
+
+def _remove_what_was_abandoned(settings: Settings) -> None:
+    """Remove copies of the database that a killed restore or backup has left beside it."""
+    database = settings.database_file
+    if database is not None and (files := remove_abandoned(database.parent, database.name)):
+        _log.warning("directory.leftovers_removed", files=files)
 
 
 async def _check_master_key(settings: Settings, directory: Directory) -> None:

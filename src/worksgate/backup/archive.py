@@ -18,13 +18,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from secrets import token_hex
 from typing import Any, BinaryIO, Final
 
 import msgspec
 
 from worksgate.backup import BackupError, Progress
 from worksgate.backup.age import MAGIC, Decrypting, Encrypting
+from worksgate.temporary_files import remove_abandoned, written_beside
 
 FORMAT: Final = 1
 _MANIFEST = "manifest.json"
@@ -71,9 +71,9 @@ def pack(
     ``database`` is read from its beginning. Raises BackupError where the file exists and is not to
     be replaced, or OSError.
     """
-    beside = file.with_name(f".{file.name}.{token_hex(4)}")
-    try:
-        with new_file(beside) as out:
+    remove_abandoned(file.parent)
+    with written_beside(file) as beside:
+        with beside.open("wb") as out:
             with ExitStack() as stack:
                 inner: Any = out
                 if passphrase is not None:
@@ -83,8 +83,6 @@ def pack(
             out.flush()
             os.fsync(out.fileno())
         put_in_place(beside, file, replace=replace)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def unpack(file: Path, to: BinaryIO, *, passphrase: bytes | None, progress: Progress) -> Manifest:
@@ -157,15 +155,6 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def new_file(path: Path) -> BinaryIO:
-    """A file to write that was not there, readable by its owner alone. Raises OSError."""
-    try:
-        return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")
-    except OSError as error:
-        error.filename = str(path.parent)  # nobody has heard of the file's own name
-        raise
 
 
 def _write_members(

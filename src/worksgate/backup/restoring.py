@@ -9,7 +9,6 @@ database gets a new signing key at the next start, and with it another generatio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from secrets import token_hex
 from typing import BinaryIO
 
 from sqlalchemy import Connection, inspect, select, text
@@ -18,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.backup import BackupError, Progress, postgres_dump, sqlite_copy
-from worksgate.backup.archive import Manifest, check_opens, new_file, sync_folder, unpack
+from worksgate.backup.archive import Manifest, check_opens, sync_folder, unpack
 from worksgate.directory import sqlite_file
 from worksgate.directory.engine import driver_url, open_engines, outages
 from worksgate.directory.identity import renew
@@ -34,6 +33,7 @@ from worksgate.directory.secrets_at_rest import (
     put_in_force,
 )
 from worksgate.master_key import NO_MASTER_KEY, Keyring
+from worksgate.temporary_files import remove_abandoned, written_beside
 
 _HAS_ROWS = "the database is not empty; --force puts the backup in its place"
 _DEPENDED_UPON = "2BP01"
@@ -98,10 +98,10 @@ async def _restore_sqlite(
     progress: Progress,
 ) -> Manifest:
     """Write the database beside the old one and rename it over, while nobody else is in."""
-    beside = target.with_name(f".{target.name}.{token_hex(4)}")
     with sqlite_file.alone(target):
-        try:
-            with new_file(beside) as to:
+        remove_abandoned(target.parent, target.name)
+        with written_beside(target) as beside:
+            with beside.open("wb") as to:
                 manifest = unpack(file, to, passphrase=passphrase, progress=progress)
             _check_manifest(manifest, "sqlite", keyring)
             with sqlite_copy.opened(beside, "rw") as db:
@@ -112,9 +112,6 @@ async def _restore_sqlite(
             await _finish_sqlite(f"sqlite:///{beside}", keyring, _event(file, manifest, actor, now))
             sqlite_copy.replace(beside, target)
             sync_folder(target.parent)
-        finally:
-            beside.unlink(missing_ok=True)
-            sqlite_copy.remove_beside(beside)
     return manifest
 
 

@@ -12,14 +12,14 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from secrets import token_hex
 from typing import BinaryIO
 
 from worksgate.backup import BackupError, Progress
-from worksgate.backup.archive import check_room, new_file
+from worksgate.backup.archive import check_room
 from worksgate.directory.migrations.tables import LASTING, SHORT_LIVED
 from worksgate.directory.sqlite_file import connect
 from worksgate.master_key import key_ids
+from worksgate.temporary_files import remove_abandoned, written_beside
 
 _PAGES = 1_000
 """Pages, of 4 KiB, that are copied before the bar moves."""
@@ -40,8 +40,7 @@ def copy(source: Path, progress: Progress) -> tuple[BinaryIO, Mapping[str, int],
     check_room(source.parent, source.stat().st_size + _LEFT_FREE)
     with ExitStack() as stack:
         try:
-            path = source.with_name(f".{source.name}.{token_hex(4)}")
-            file, made = _open_without_name(path, stack)
+            path, file, made = _open_without_name(source, stack)
             with closing(connect(source, "ro")) as live:
                 # Within a reading transaction all steps see one snapshot. Without it, each commit
                 # of the server between two steps would make the copy begin anew, maybe for ever.
@@ -171,19 +170,20 @@ def _tables(db: sqlite3.Connection) -> set[str]:
     return {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
 
-def _open_without_name(path: Path, stack: ExitStack) -> tuple[BinaryIO, sqlite3.Connection]:
-    """A new file, to read from and as a database, whose name is gone; closed with the stack."""
-    new_file(path).close()
-    try:
+def _open_without_name(source: Path, stack: ExitStack) -> tuple[Path, BinaryIO, sqlite3.Connection]:
+    """A new file, to read from and as a database, whose name is gone; closed with the stack.
+
+    The name that it had, beside ``source``, comes first.
+    """
+    remove_abandoned(source.parent, source.name)
+    with written_beside(source) as path:
         file = stack.enter_context(path.open("rb"))
         db = stack.enter_context(closing(connect(path, "rw")))
         db.execute("PRAGMA locking_mode = EXCLUSIVE")  # shared memory would have a file of its own
         db.execute("PRAGMA journal_mode = MEMORY")
         db.execute("PRAGMA synchronous = OFF")  # what is kept is written anew, and synced then
         db.execute("SELECT count(*) FROM sqlite_master").fetchone()  # opens the file
-    finally:
-        path.unlink()
-    return file, db
+    return path, file, db
 
 
 def _use_no_log(path: Path, made: sqlite3.Connection) -> None:
@@ -191,7 +191,7 @@ def _use_no_log(path: Path, made: sqlite3.Connection) -> None:
 
     To open it for the last time SQLite wants to see what rights a file of this name has.
     """
-    new_file(path).close()
+    path.touch(0o600, exist_ok=False)
     try:
         made.execute("PRAGMA journal_mode = MEMORY")
     finally:

@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +18,7 @@ from worksgate.cli.running import administer, ended_in_order, is_in_environment,
 from worksgate.directory import Account
 from worksgate.setting_values import CHECKS
 from worksgate.settings import Settings
+from worksgate.temporary_files import remove_abandoned, written_beside
 
 if TYPE_CHECKING:
     from worksgate.administration import NewUser
@@ -101,25 +101,31 @@ def _make(
     file: Path, values: dict[str, str], username: str, *, from_stdin: bool, is_private: bool
 ) -> "NewUser":
     """Write the settings file, with the database and the administrator made by it; or nothing."""
-    draft = _write_draft(file, values, is_private=is_private)
+    remove_abandoned(file.parent)
+    with ExitStack() as stack:
+        with naming(file):
+            draft = stack.enter_context(written_beside(file))
+            draft.write_text(configuration.template(values), "utf-8")
+            draft.chmod((0o600 if is_private else 0o644) & ~_umask())
+        made = _make_database(draft, file, username, from_stdin=from_stdin)
+        draft.replace(file)
+    return made
+
+
+def _make_database(draft: Path, file: Path, username: str, *, from_stdin: bool) -> "NewUser":
     try:
         settings = read_settings(draft)
-        account = Account(id="", username=username)
-        password = new_password(account, settings, from_stdin=from_stdin)
-        made = administer(
-            settings,
-            lambda administration: administration.add_user(
-                username, password=password, administrator=True
-            ),
-        )
-        draft.replace(file)
     except configuration.ConfigurationError as error:
         problems = [problem.replace(str(draft), str(file)) for problem in error.problems]
         raise configuration.ConfigurationError(problems) from None
-    else:
-        return made
-    finally:
-        draft.unlink(missing_ok=True)
+    account = Account(id="", username=username)
+    password = new_password(account, settings, from_stdin=from_stdin)
+    return administer(
+        settings,
+        lambda administration: administration.add_user(
+            username, password=password, administrator=True
+        ),
+    )
 
 
 def _checked(name: str, value: str | None) -> str | None:
@@ -158,21 +164,6 @@ def _administrator(username: str | None) -> str:
         return check_username(username)
     except ValueError as problem:
         raise Refusal(str(problem)) from None
-
-
-def _write_draft(file: Path, values: dict[str, str], *, is_private: bool) -> Path:
-    """The file under another name beside it: it takes its place when all else has worked."""
-    mode = 0o600 if is_private else 0o644
-    with (
-        naming(file),
-        NamedTemporaryFile(
-            "w", encoding="utf-8", dir=file.parent, prefix=f".{file.name}.", delete=False
-        ) as draft,
-    ):
-        draft.write(configuration.template(values))
-    path = Path(draft.name)
-    path.chmod(mode & ~_umask())
-    return path
 
 
 def _umask() -> int:

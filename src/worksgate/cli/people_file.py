@@ -15,13 +15,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from worksgate.cli.printing import note
 from worksgate.cli.refusals import Refusal, naming
 from worksgate.directory import Account
 from worksgate.directory.account_rules import GROUP_SEPARATOR
 from worksgate.directory.import_file import COLUMNS, SECRETS, BadColumns, read_columns
+from worksgate.temporary_files import remove_abandoned, written_beside
 
 EXPORTED = tuple(column for column in COLUMNS if column not in SECRETS)
 STANDARD_INPUT = Path("-")
@@ -92,15 +92,13 @@ def table_as_csv(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> by
 
 def save_privately(file: Path, data: bytes) -> None:
     """Write a file whole or not at all, readable by its owner alone."""
-    with naming(file), NamedTemporaryFile("wb", dir=file.parent, delete=False) as new:
-        try:
-            new.write(data)
-            new.flush()
-            os.fsync(new.fileno())
-            Path(new.name).replace(file)
-        except BaseException:
-            Path(new.name).unlink(missing_ok=True)
-            raise
+    remove_abandoned(file.parent)
+    with naming(file), written_beside(file) as beside:
+        with beside.open("wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        beside.replace(file)
 
 
 def _text_of(file: str, data: bytes, encoding: str | None) -> str:
