@@ -140,9 +140,9 @@ def print_remembered(
         "Enabled": "yes" if remembered.enabled else "no",
         "Problems": "; ".join(conflicts) or None,
         **_holdings_facts(holdings),
-        "First seen": iso(remembered.first_login_at),
-        "Last seen": iso(remembered.vouched_at),
-        "Last sign-in": iso(remembered.last_login_at),
+        "First seen": local_time(remembered.first_login_at),
+        "Last seen": local_time(remembered.vouched_at),
+        "Last sign-in": local_time(remembered.last_login_at),
         "ID": remembered.person.subject_id,
     }
     print_facts({label: value or "-" for label, value in shown.items()})
