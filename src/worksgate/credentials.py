@@ -28,7 +28,7 @@ from argon2.exceptions import (
 )
 from argon2.low_level import error_to_str
 
-from worksgate import foreign_hashes
+from worksgate import imported_hashes
 from worksgate.bounded_pool import BoundedPool, PoolFull
 from worksgate.outages import Unavailable
 from worksgate.password_policy import Strength, check_new_password, password_strength
@@ -134,7 +134,7 @@ class PasswordHashing:
     """Passwords in a bounded pool: never more than ``threads`` at once, nor ``waiting`` queued.
 
     A call beyond that raises HashingBusy at once. New hashes are argon2id; those that people were
-    imported with are checked too (``foreign_hashes``). New passwords are estimated one at a time
+    imported with are checked too (``imported_hashes``). New passwords are estimated one at a time
     in a pool of their own, with as many waiting: ``whose`` is the subject, of whom one at most is
     in it.
     """
@@ -170,7 +170,7 @@ class PasswordHashing:
             data = normalise_password(password)
         except ValueError:
             data, encoded = b"-", None
-        if encoded is not None and foreign_hashes.is_foreign(encoded):
+        if encoded is not None and imported_hashes.is_imported(encoded):
             return await self._run(lambda: self._verify_foreign(encoded, password, data))
         right = await self._run(lambda: _verify(encoded or self._decoy, data))
         return right and encoded is not None
@@ -184,7 +184,7 @@ class PasswordHashing:
 
     def needs_rehash(self, encoded: str) -> bool:
         """Whether a hash was made elsewhere, or with other parameters than today's."""
-        return foreign_hashes.is_foreign(encoded) or ARGON2.check_needs_rehash(encoded)
+        return imported_hashes.is_imported(encoded) or ARGON2.check_needs_rehash(encoded)
 
     async def check_new(self, password: str, context: Iterable[str] = (), *, whose: str) -> str:
         """``check_new_password`` in a thread. Raises WeakPassword."""
@@ -205,7 +205,7 @@ class PasswordHashing:
 
     def _verify_foreign(self, encoded: str, password: str, data: bytes) -> bool:
         """Who is right gets a hash of ours next; who is wrong waits as long (R-77)."""
-        if foreign_hashes.verify(encoded, password):
+        if imported_hashes.verify(encoded, password):
             return True
         _verify(self._decoy, data)
         return False

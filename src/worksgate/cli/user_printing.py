@@ -240,11 +240,11 @@ def _row(account: Account, *, has_factor: bool) -> tuple[object, ...]:
 
 def _password_state(account: Account) -> str | None:
     """Whether somebody has a password of their own here, and what they have instead."""
-    from worksgate.foreign_hashes import is_foreign, kind_of
+    from worksgate.imported_hashes import is_imported, kind_of
 
     if account.password_hash is None:
         return None
-    if is_foreign(account.password_hash):
+    if is_imported(account.password_hash):
         return f"imported ({kind_of(account.password_hash)}), until the first sign-in"
     return "temporary, until the next sign-in" if account.must_change_password else "set"
 

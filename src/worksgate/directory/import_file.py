@@ -1,7 +1,7 @@
 """Reading people from the rows of a CSV file; nothing here touches the database.
 
 Columns: ``username`` (needed), ``name``, ``external_key``, ``works_account``, ``email``, ``groups``
-(separated by ``;``), ``password`` or ``password_hash`` (``foreign_hashes`` names the kinds),
+(separated by ``;``), ``password`` or ``password_hash`` (``imported_hashes`` names the kinds),
 ``administrator``, ``enabled``; their names may be in any spelling (``External Key``). An empty cell
 says nothing: a new account goes without, and is enabled; an existing one keeps what it has.
 """
@@ -15,7 +15,7 @@ from typing import Any
 from worksgate.directory import Account
 from worksgate.directory.account_rules import GROUP_SEPARATOR, check_account
 from worksgate.directory.key_ownership import KEY_KINDS
-from worksgate.foreign_hashes import check_importable
+from worksgate.imported_hashes import check_importable
 from worksgate.usernames import username_key
 
 COLUMNS = (

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from worksgate import foreign_hashes
+from worksgate import imported_hashes
 from worksgate.audit import AuditEvent
 from worksgate.credentials import HashingBusy, PasswordHashing, new_id
 from worksgate.directory import Account, Conflict
@@ -252,7 +252,7 @@ def _awaits_import(account: Account) -> bool:
     encoded = account.password_hash
     if encoded is None:  # one that was voided must not come back with the file it was from
         return account.password_changed_at is None
-    return foreign_hashes.is_foreign(encoded)
+    return imported_hashes.is_imported(encoded)
 
 
 def _outcome(steps: Sequence[_Step], describe: Describe) -> Imported:

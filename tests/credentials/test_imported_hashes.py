@@ -18,7 +18,7 @@ from argon2 import PasswordHasher
 from argon2.low_level import Type
 
 from worksgate.credentials import PasswordHashing
-from worksgate.foreign_hashes import MAX_LENGTH, check_importable, kind_of, verify
+from worksgate.imported_hashes import MAX_LENGTH, check_importable, kind_of, verify
 
 PASSWORD = "paper lantern 東京 by the river"
 

@@ -58,7 +58,7 @@ _UNKNOWN = (
 _BROKEN = "the password hash is broken: no password can have it"
 
 
-def is_foreign(encoded: str) -> bool:
+def is_imported(encoded: str) -> bool:
     """Whether a hash that is kept here was not made here."""
     return not encoded.startswith(OURS)
 
@@ -75,7 +75,7 @@ def check_importable(encoded: str) -> str:
     """Return a foreign hash as it is to be kept. Raises ValueError with a sentence."""
     encoded = encoded.strip()
     _read(encoded)
-    return encoded if is_foreign(encoded) else f"{_MARK}{encoded}"
+    return encoded if is_imported(encoded) else f"{_MARK}{encoded}"
 
 
 def verify(encoded: str, password: str) -> bool:
