@@ -52,6 +52,8 @@ _TOO_MANY_PASSWORDS = "too many passwords are waiting to be checked"
 _NICENESS = 5
 """Above that of the process: a third of the share of its other threads. With 10 it is a ninth:
 beside busy programs on the same two cores, a mail client's login took more than half a second."""
+IMPORTED_WAITING = 8
+"""Passwords that may wait for the one thread that checks imported hashes; more would be late."""
 _ALL_METERS = "meters"
 """A turn among the estimates; whoever chooses a password has one by their subject id."""
 
@@ -134,9 +136,9 @@ class PasswordHashing:
     """Passwords in a bounded pool: never more than ``threads`` at once, nor ``waiting`` queued.
 
     A call beyond that raises HashingBusy at once. New hashes are argon2id; those that people were
-    imported with are checked too (``imported_hashes``). New passwords are estimated one at a time
-    in a pool of their own, with as many waiting: ``whose`` is the subject, of whom one at most is
-    in it.
+    imported with (``imported_hashes``) cost more, and have one thread of their own, so that they
+    keep nobody else waiting. New passwords are estimated one at a time in a pool of their own,
+    with as many waiting: ``whose`` is the subject, of whom one at most is in it.
     """
 
     def __init__(self, threads: int | None = None, waiting: int = 64) -> None:
@@ -145,6 +147,9 @@ class PasswordHashing:
             waiting,
             name="password-hashing",
             initializer=_yield_to_others,
+        )
+        self._imported = BoundedPool(
+            1, IMPORTED_WAITING, name="imported-hashes", initializer=_yield_to_others
         )
         # Not at a lower priority: an estimate is Python throughout and holds the lock of the
         # interpreter, for which the event loop would wait as long as that thread must wait.
@@ -164,14 +169,17 @@ class PasswordHashing:
     async def verify(self, password: str, encoded: str | None) -> bool:
         """Whether a password has this hash; with None the same work is done for nothing (R-77).
 
-        A foreign hash may cost more than one of ours, within its limits, but never less.
+        An imported hash takes longer, which a refusal must not show (R-121): that is the caller's.
         """
         try:
             data = normalise_password(password)
         except ValueError:
             data, encoded = b"-", None
         if encoded is not None and imported_hashes.is_imported(encoded):
-            return await self._run(lambda: self._verify_foreign(encoded, password, data))
+            imported = encoded
+            if await self._run(lambda: imported_hashes.verify(imported, password), self._imported):
+                return True
+            encoded = None  # who is right gets a hash of ours next; who is wrong costs one of ours
         right = await self._run(lambda: _verify(encoded or self._decoy, data))
         return right and encoded is not None
 
@@ -201,18 +209,12 @@ class PasswordHashing:
     def close(self) -> None:
         """Stop the threads; what waits is dropped, and what runs is not waited for."""
         self._pool.close()
+        self._imported.close()
         self._estimates.close()
 
-    def _verify_foreign(self, encoded: str, password: str, data: bytes) -> bool:
-        """Who is right gets a hash of ours next; who is wrong waits as long (R-77)."""
-        if imported_hashes.verify(encoded, password):
-            return True
-        _verify(self._decoy, data)
-        return False
-
-    async def _run(self, work: Callable[[], T]) -> T:
+    async def _run(self, work: Callable[[], T], pool: BoundedPool | None = None) -> T:
         try:
-            return await self._pool.run(work)
+            return await (pool or self._pool).run(work)
         except PoolFull:
             raise HashingBusy(_TOO_MANY_PASSWORDS) from None
         except MemoryError:

@@ -6,6 +6,7 @@ those alone; a source that owns none is asked for every name.
 
 import asyncio
 import math
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from worksgate.sources import (
     HasRoom,
     Person,
     RedirectSource,
+    SlowToRefuse,
     Source,
     SourceUnavailable,
     identify,
@@ -182,6 +184,7 @@ class SourcesInUse:
         PersonDisabled, HashingBusy or SourceUnavailable.
         """
         asked = self.for_password(client, username)
+        began = time.monotonic()
         outage: SourceUnavailable | None = None
         for source in asked:
             try:
@@ -194,9 +197,11 @@ class SourcesInUse:
                 admission.undecided()  # whoever asks knows what else must hold
                 return source.name, person
             admission.refused()
+        if outage is None:
+            admission.refused()  # also where no source was asked
+        await _wait_for_refusal(asked, began)
         if outage is not None:
             raise outage
-        admission.refused()  # also where no source was asked
         return None
 
     async def is_password_kept_here(self, client: Client, username: str, password: str) -> bool:
@@ -251,6 +256,12 @@ async def _checked(
     identified = await identify(source, username)
     admitted = await admission.admits(identified.account)
     return await verify(source, identified, password, admitted=admitted)
+
+
+async def _wait_for_refusal(asked: Sequence[Source], began: float) -> None:
+    """Wait until the time of a refusal tells nothing, without work. May raise SourceUnavailable."""
+    times = [await each.refusal_time() for each in asked if isinstance(each, SlowToRefuse)]
+    await asyncio.sleep(began + max(times, default=0.0) - time.monotonic())
 
 
 @asynccontextmanager

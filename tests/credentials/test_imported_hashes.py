@@ -4,6 +4,7 @@ Those of ``MADE_ELSEWHERE`` were made by what the name says; the others are made
 parameters that a test can afford.
 """
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -11,6 +12,7 @@ import statistics
 import time
 import unicodedata
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import bcrypt
 import pytest
@@ -18,7 +20,7 @@ from argon2 import PasswordHasher
 from argon2.low_level import Type
 
 from worksgate.credentials import PasswordHashing
-from worksgate.imported_hashes import MAX_LENGTH, check_importable, kind_of, verify
+from worksgate.imported_hashes import MAX_LENGTH, check_importable, kind_of, libcrypt, verify
 
 PASSWORD = "paper lantern 東京 by the river"
 
@@ -100,7 +102,111 @@ MADE_ELSEWHERE = {
         "bcrypt",
         "{CRYPT}$2y$04$abcdefghijklmnopqrstuuzGUpBgT73MsgFZRi0p9H2UYpGY/vyKS",
     ),
+    # werkzeug 3.1 (generate_password_hash)
+    "werkzeug scrypt": (
+        "scrypt",
+        "scrypt:1024:8:1$Zyhi914wwT3EUKon$cc935d603b8a889fd9498b19771dac529ed078e8022de612edfbad1d7c"
+        "bef39fd1c531a9e3f0a36f975dc504a1292fcd127e569f284e1b94f5ca6f9ad677ea6e",
+    ),
+    "werkzeug PBKDF2 SHA-256": (
+        "pbkdf2",
+        "pbkdf2:sha256:2000$4CCBF0gz3Av0K0sU$86a75b81766b9d629a50be88355c40987037d08eeb18115f4c93d6f"
+        "a2c84ab6e",
+    ),
+    "werkzeug PBKDF2 SHA-512": (
+        "pbkdf2",
+        "pbkdf2:sha512:2000$nImkqtlIpdC3XKea$d4b61b20732bf6da65c209828073b85d413b63e7197852990913328"
+        "b346c91b5f45657e4a061c170b39911044dc4ca5c31bdeb103012318030553dcb1bf798c3",
+    ),
+    # passlib 1.7
+    "Atlassian": (
+        "pbkdf2",
+        "{PKCS5S2}qzUGYEzJ2Xvv3Ztzbm2NMbwN9tfxN2svWdvO+a7c7Aj0Yuyq4GlH5aV/FDSg6WPF",
+    ),
+    "phpass": ("phpass", "$P$6c2fEj0Wd4eQLe9WXwETdkPhrSr/xi/"),
+    # mkpasswd of Debian's whois: mkpasswd -m yescrypt
+    "yescrypt": (
+        "yescrypt",
+        "$y$j9T$s1.y3q2wwWcsrXA240sAk1$FjXhX0wEpdth5Z3l5k/E6fSn9GJIH984.ppsfiH28d/",
+    ),
+    "yescrypt of the lowest cost": (
+        "yescrypt",
+        "{crypt}$y$j75$Hkn6tuF7QTgJonsm.EhNQ1$VqAeLtS7CQukeHmnKxCj7Dg5VwiUxhxRQxfoHF/DsYA",
+    ),
+    # htpasswd of Apache 2.4: htpasswd -nbBC 4
+    "htpasswd bcrypt, with Spring's mark": (
+        "bcrypt",
+        "{bcrypt}$2y$04$Mgbf2KK3JETDYfpxCGyzZOdIfQz1Ebt23oSwsrKgd78Eouwdg72tS",
+    ),
+    # PHP 8.4: password_hash, hash_hmac and hash_pbkdf2, put together as the makers do
+    "WordPress 6.8": (
+        "bcrypt",
+        "$wp$2y$04$91ORHhhAVGuYBfCBMY50EOHqhSEgb3XSxXhSmUd9xKvTClJPsReeu",
+    ),
+    "Spring PBKDF2 5.8": (
+        "pbkdf2",
+        "{pbkdf2@SpringSecurity_v5_8}303132333435363738396162636465661dcdbf19dd40416aa296f334125a21a"
+        "f329b2427d7a6f28190a43fbe9b0073de",
+    ),
+    "Spring PBKDF2": (
+        "pbkdf2",
+        "{pbkdf2}3031323334353637b28a498809c9e43c0524c896dc45b3a430702311d59642be4288b72517cc77a7",
+    ),
+    "ASP.NET Identity SHA-256": (
+        "pbkdf2",
+        "AQAAAAEAAAPoAAAAEDAxMjM0NTY3ODlhYmNkZWbuXJhR+w7lNX8dkLQJuMVa0HjaoN33fjXJJoDCpNpZ4g==",
+    ),
+    "ASP.NET Identity SHA-512": (
+        "pbkdf2",
+        "AQAAAAIAAAPoAAAAEDAxMjM0NTY3ODlhYmNkZWZu69ks1wBg/Vvj2FyhkYqijR/d3UjHTlcG5hFsWTuruA==",
+    ),
+    "389 Directory Server": (
+        "pbkdf2",
+        "{PBKDF2_SHA256}AAAIADAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1Njc4OWFiY2RlZjAxMjM"
+        "0NTY3ODlhYmNkZWbTGDhrXeyIFK3FATW4134G6IyOR7IppB6JmkaHlDQdaIcpTs+j2/ptv6B0RzkGBrpdyYCj8dlcdt"
+        "qwyL7pDtwE+xAoYH0FGXP+Q8yqY2Vmu02fAOy31QbcJdYz6j94ydCRuXBTLRN25ZGR0kuvtwkuaPhI8gQGfPNxlozRf"
+        "bp0BetvjyTcFP0q8JVIcTecJQJLOQxoBko3E+ClYkRAdY3UiTtFNqMvyDebeiID7J4HW/Sqn8EJszZOLPg584QE1xcZ"
+        "EGUp8396i1FN7Me/FM2CuwZS3BenBQ/tR5Q6V7qxaDtumgvDJ1JHafNzMQY5SY1gYwU8BfmDLGzywkrFxciv",
+    ),
+    "389 Directory Server from 2.0 on": (
+        "pbkdf2",
+        "{PBKDF2-SHA256}1000$MDEyMzQ1Njc4OWFiY2RlZg==$7lyYUfsO5TV/HZC0CbjFWtB42qDd9341ySaAwqTaWeI=",
+    ),
+    "Drupal 7": ("phpass", "$S$6saltsaltLwTuj/8dND.mfdNE6iVCWfEcjrCOWQ8byx74Czi6Q4B"),
+    # Node 22: crypto.scryptSync
+    "Spring scrypt": (
+        "scrypt",
+        "{scrypt@SpringSecurity_v5_8}$a0801$MDEyMzQ1Njc4OWFiY2RlZg==$sFyXRRs9oj4XfnLf58izEpjBTcF0Sa2"
+        "v+CeJFHDo72k=",
+    ),
 }
+
+
+PUBLISHED = {
+    "phpass: its own test program": ("test12345", "$P$9IQRaTwmfeRo7ud9Fh4E2PdI0S3r.L0"),
+    "hashcat: phpBB": ("hashcat", "$H$984478476IagS59wHZvyQMArzfx58u."),
+    "hashcat: Drupal 7": ("hashcat", "$S$C33783772bRXEx1aCsvY.dqgaaSu76XmVlKrW9Qu8IQlvxHlmzLf"),
+    "Spring Security: bcrypt": (
+        "password",
+        "{bcrypt}$2a$10$dXJ3SW6G7P50lGmMkkmwe.20cQQubK3.HZWzG3YB1tlRy.fqvM/BG",
+    ),
+    "Spring Security: PBKDF2": (
+        "password",
+        "{pbkdf2}5d923b44a6d129f3ddf3e3c8d29412723dcbde72445e8ef6bf3b508fbf17fa4ed4d6b99ca763d8dc",
+    ),
+    "Spring Security: scrypt": (
+        "password",
+        "{scrypt}$e0801$8bWJaSu2IKSn9Z9kM+TPXfOc/9bdYSrN1oD9qfVThWEwdRTnO7re7Ei+fUZRJ68k9lTyuTeUp4of"
+        "4g24hHnazw==$OAOec05+bXxvuu/1qZ6NUR+xQYvYv7BeL1QxwRpY5Pc=",
+    ),
+}
+"""What makers print in their documentation and tests, with the password that it is of."""
+
+
+@pytest.mark.parametrize(("password", "encoded"), PUBLISHED.values(), ids=PUBLISHED)
+def test_what_makers_publish_is_checked_as_they_say(password: str, encoded: str) -> None:
+    assert verify(check_importable(encoded), password)
+    assert not verify(encoded, password + "x")
 
 
 def keycloak(value: bytes, salt: bytes, algorithm: str, iterations: int, **more: list[str]) -> str:
@@ -142,6 +248,7 @@ MADE_HERE = {
     "argon2i": ("argon2", _argon2(Type.I)),
     "argon2d": ("argon2", _argon2(Type.D)),
     "OpenLDAP argon2": ("argon2", "{ARGON2}" + _argon2()),
+    "Spring argon2": ("argon2", "{argon2@SpringSecurity_v5_8}" + _argon2()),
     "Keycloak argon2": ("argon2", _keycloak_argon2()),
     "Keycloak PBKDF2": ("pbkdf2", _keycloak_pbkdf2("pbkdf2", "sha1")),
     "Keycloak PBKDF2 SHA-256": (
@@ -205,6 +312,17 @@ TOO_COSTLY = {
     "argon2 passes": f"$argon2id$v=19$m=65536,t=1000,p=1${SALT}${HASH}",
     "argon2 lanes": f"argon2$argon2id$v=19$m=65536,t=1,p=200${SALT}${HASH}",
     "bcrypt cost": "$2b$31$" + "a" * 21 + "u" + "a" * 31,
+    "bcrypt cost 14": "{bcrypt}$2a$14$" + "a" * 21 + "u" + "a" * 31,
+    "WordPress cost": "$wp$2y$31$" + "a" * 21 + "u" + "a" * 31,
+    "yescrypt cost": "$y$jZT$salt$" + "a" * 43,
+    "phpass rounds": "$P$Usaltsalt" + "a" * 22,
+    "Drupal rounds": "$S$zsaltsalt" + "a" * 43,
+    "werkzeug scrypt": "scrypt:536870912:8:1$salt$" + "ab" * 32,
+    "werkzeug PBKDF2": "pbkdf2:sha256:900000000$salt$" + "ab" * 32,
+    "Spring scrypt": "{scrypt}$1f0801$c2FsdA==$" + HASH,
+    "Spring scrypt without end": "{scrypt}$ff0801$c2FsdA==$" + HASH,
+    "ASP.NET Identity": _b64(b"\1" + (1).to_bytes(4) + b"\xff" * 4 + (16).to_bytes(4) + b"s" * 48),
+    "389 Directory Server": "{PBKDF2_SHA256}" + _b64(b"\xff" * 4 + b"s" * 64 + b"h" * 256),
     "scrypt memory": f"$scrypt$ln=30,r=8,p=1${SALT}${HASH}",
     "scrypt work": f"scrypt$16384$salt$8$1000${HASH}=",
     "PBKDF2 iterations": f"pbkdf2_sha256$900000000$salt${HASH}=",
@@ -239,7 +357,7 @@ AS_COSTLY_AS_THEY_COME = (
     f"$argon2id$v=19$m=262144,t=3,p=4${SALT}${HASH}",
     f"$scrypt$ln=17,r=8,p=1${SALT}${HASH}",
     "scrypt$16384$salt$8$5$" + HASH + "=",
-    "$2y$14$" + "a" * 21 + "u" + "a" * 31,
+    "$2y$13$" + "a" * 21 + "u" + "a" * 31,
     "$6$rounds=656000$salt$" + "a" * 86,
 )
 
@@ -253,7 +371,27 @@ BROKEN = {
     "nothing": "",
     "a word": "paragraph",
     "a word in base64": "cGFzc3dvcmQ=",
-    "yescrypt": "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317fhZg9SqC.5i5rd.RhAtQ7",
+    "yescrypt cut short": "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$X3DX6M94c7o.9agCG9G317",
+    "yescrypt with more parameters": "$y$jCT.....$salt$" + "a" * 43,
+    "WordPress cut short": "$wp$2y$12$abcdefghijklmnopqrstuv",
+    "phpass of two rounds": "$P$/saltsalt" + "a" * 22,
+    "Drupal cut short": "$S$Dsaltsalt" + "a" * 42,
+    "werkzeug of no power of two": "scrypt:1023:8:1$salt$" + "ab" * 32,
+    "werkzeug with half a byte": "pbkdf2:sha256:1000$salt$" + "a" * 63,
+    "werkzeug PBKDF2 with MD5": "pbkdf2:md5:1000$salt$" + "ab" * 16,
+    "Spring PBKDF2 cut short": "{pbkdf2@SpringSecurity_v5_8}" + "ab" * 40,
+    "Spring scrypt without r": "{scrypt}$e0001$c2FsdA==$" + HASH,
+    "ASP.NET Identity cut short": "AQAAAAEAACcQAAAAEDAxMjM=",
+    "ASP.NET Identity of an unknown digest": "AQAAAAkAAAPoAAAAEDAxMjM0NTY3ODlhYmNkZWbuXJhR+w7l",
+    "ASP.NET Identity with a salt beyond its end": "AQAAAAEAAAPo//////////////////////////////////",
+    "389 Directory Server cut short": "{PBKDF2_SHA256}AAAIADAxMjM0NTY3",
+    "Atlassian cut short": "{PKCS5S2}qzUGYEzJ2Xvv3Ztzbm2NMbwN",
+    "Apache MD5": "$apr1$/YT0tZkQ$/fl6c0eQrPkEvhVG55WZv/",
+    "an NT hash": "8846F7EAEE8FB117AD06BDD830B7586C",
+    "an NT hash of FreeRADIUS": "{NT}8846F7EAEE8FB117AD06BDD830B7586C",
+    "DES alone": "abJnggxhB/yWI",
+    "SHA-1 in hexadecimal": "5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8",
+    "Spring without a hash": "{noop}password",
     "bcrypt cut short": "$2b$12$abcdefghijklmnopqrstuv",
     "bcrypt of a salt that cannot be": "$2b$12$" + "a" * 53,
     "bcrypt cost 3": "$2b$03$" + "a" * 21 + "u" + "a" * 31,
@@ -296,6 +434,39 @@ def test_what_is_no_hash_or_protects_nobody_is_refused_in_a_sentence(encoded: st
     assert not verify(encoded, "")
 
 
+@pytest.mark.parametrize("encoded", [encoded for _, encoded in ALL.values()], ids=ALL)
+def test_what_is_misspelt_is_refused_or_read_and_never_crashes(encoded: str) -> None:
+    for at in range(0, len(encoded), 3):
+        for changed in ("", "$", "0", "９", "\0", "=", "~"):
+            for text in (encoded[:at] + changed, encoded[:at] + changed + encoded[at + 1 :]):
+                with suppress(ValueError):
+                    check_importable(text)
+
+
+def test_yescrypt_is_refused_where_the_system_does_not_know_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(libcrypt, "_function", lambda: None)
+    with pytest.raises(ValueError, match=r"libcrypt does not know"):
+        check_importable(ALL["yescrypt"][1])
+
+
+@pytest.mark.parametrize(
+    ("name", "encoded"),
+    [
+        (r"MD5 of Apache \(\$apr1\$\)", BROKEN["Apache MD5"]),
+        ("MD5-crypt", BROKEN["MD5-crypt"]),
+        ("DES-crypt", BROKEN["DES"]),
+        ("an NT hash", BROKEN["an NT hash"]),
+        ("SHA without a salt", BROKEN["SHA"]),
+        ("a password, not a hash", BROKEN["a password"]),
+    ],
+)
+def test_what_protects_nobody_is_refused_by_its_name(name: str, encoded: str) -> None:
+    with pytest.raises(ValueError, match=rf"is {name}.* protects nobody; give this person a new"):
+        check_importable(encoded)
+
+
 # in the pool
 
 
@@ -314,6 +485,19 @@ async def test_r75_a_foreign_hash_is_checked_and_asks_for_one_of_ours(
     assert await hashing.verify(PASSWORD, kept), kind
     assert not await hashing.verify(PASSWORD + "x", kept)
     assert hashing.needs_rehash(kept)
+
+
+async def test_r121_imported_hashes_keep_no_other_password_waiting(
+    hashing: PasswordHashing,
+) -> None:
+    slow = bcrypt.hashpw(b"lantern", bcrypt.gensalt(4)).decode().replace("$04$", "$13$")
+    guesses = [asyncio.create_task(hashing.verify("wrong", slow)) for _ in range(4)]
+    await asyncio.sleep(0)
+    ours = await hashing.hash(PASSWORD)
+    assert await hashing.verify(PASSWORD, ours)
+    assert not any(guess.done() for guess in guesses[1:])
+    for guess in guesses:
+        guess.cancel()
 
 
 async def test_r76_too_long_a_password_never_reaches_a_foreign_hash(

@@ -11,7 +11,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import urlencode
 
+import bcrypt
 from tests.installation import USERNAME, Installation, installed
+
+from worksgate.sources.directory import REFUSAL_TIME
 
 ROUNDS = 3
 Action = Callable[[], Awaitable[object]]
@@ -87,6 +90,24 @@ async def test_r77_an_unknown_person_costs_what_a_known_one_does(tmp_path: Path)
 
         known, unknown = guess(USERNAME), guess("nobody@example.com")
         assert await least_difference(known, unknown, 15, 0.005, time.process_time) < 0.005
+
+
+async def test_r77_r121_an_imported_hash_does_not_tell_by_its_time_whose_it_is(
+    tmp_path: Path,
+) -> None:
+    async with installed(
+        tmp_path, login_free_failures=100, login_failures_per_address=10_000
+    ) as installation:
+        slow = bcrypt.hashpw(b"paper lantern by the river", bcrypt.gensalt(11)).decode()
+        row = {"username": "imported@example.com", "name": "Imported", "password_hash": slow}
+        await installation.administration.import_users([row], dry_run=False)
+        browser = installation.browser()
+        page = await browser.login_page()
+
+        for name in ("nobody@example.com", USERNAME, "imported@example.com"):
+            began = time.monotonic()
+            await browser.submit(page, username=name, password="wrong horse battery")
+            assert time.monotonic() - began >= REFUSAL_TIME, name
 
 
 async def test_r79_a_throttled_guess_takes_the_same_time_for_an_unknown_person(

@@ -22,7 +22,7 @@ from worksgate.directory.engine import open_engines
 from worksgate.directory.queries import AuditFilter
 from worksgate.password_policy import Weakness, WeakPassword
 from worksgate.sources import Person, PersonDisabled, SourceUnavailable
-from worksgate.sources.directory import TEMPORARY_LIFETIME, DirectorySource
+from worksgate.sources.directory import REFUSAL_TIME, TEMPORARY_LIFETIME, DirectorySource
 
 PASSWORD = "correct horse battery"
 CHOSEN = "wandering turtle sings at dawn"
@@ -435,3 +435,14 @@ async def test_a_password_is_not_kept_without_its_record(
     with pytest.raises(SourceUnavailable):
         await _source(directory, hashing).set_password("directory:a1", CHOSEN, actor="self")
     assert await directory.account_by_id("a1") == account
+
+
+async def test_r121_refusals_wait_as_long_as_a_hash_is_an_imported_one(
+    directory: Directory, hashing: PasswordHashing
+) -> None:
+    assert await _source(directory, hashing).refusal_time() == 0.0
+    await _add(directory, hashing, password_hash=_IMPORTED)
+    source = _source(directory, hashing)
+    assert await source.refusal_time() == REFUSAL_TIME
+    assert await source.authenticate("hanako", PASSWORD) is not None
+    assert await _source(directory, hashing).refusal_time() == 0.0

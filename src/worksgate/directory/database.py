@@ -163,6 +163,12 @@ class Directory:
             return await queries.find_account(connection, username)
 
     @finished
+    async def has_imported_hashes(self) -> bool:
+        """Whether somebody has not signed in yet with the password they were imported with."""
+        async with self.reading() as connection:
+            return await queries.has_imported_hashes(connection)
+
+    @finished
     async def account_by_id(self, id: str) -> Account | None:  # noqa: A002  # the name of the field
         async with self.reading() as connection:
             return await queries.find_account_by_id(connection, id)

@@ -11,12 +11,14 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    exists,
     func,
     or_,
     select,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from worksgate import imported_hashes
 from worksgate.audit import AuditEvent, Event
 from worksgate.audit_rows import encoded
 from worksgate.directory import SUBJECT_PREFIX, Account, schema
@@ -33,6 +35,9 @@ _CHANGED_IDS = select(schema.clients.c.client_id).where(
 )
 _CLIENT_COUNT = select(func.count()).select_from(schema.clients)
 _BY_USERNAME = select(schema.accounts).where(schema.accounts.c.username_key == bindparam("key"))
+_IMPORTED = select(
+    exists().where(schema.accounts.c.password_hash.not_like(f"{imported_hashes.OURS}%"))
+)
 _BY_ID = select(schema.accounts).where(schema.accounts.c.id == bindparam("key"))
 
 
@@ -73,6 +78,11 @@ async def find_client(connection: AsyncConnection, name_or_id: str) -> Client | 
 async def find_account(connection: AsyncConnection, username: str) -> Account | None:
     """The account with this name in any spelling."""
     return await _account(connection, _BY_USERNAME, username_key(username))
+
+
+async def has_imported_hashes(connection: AsyncConnection) -> bool:
+    """Whether an account has a password hash that was not made here."""
+    return bool(await connection.scalar(_IMPORTED))
 
 
 async def find_account_by_id(connection: AsyncConnection, account_id: str) -> Account | None:

@@ -214,6 +214,15 @@ class HasRoom(Protocol):
         ...
 
 
+@runtime_checkable
+class SlowToRefuse(Protocol):
+    """A source where the time of a wrong password could tell whose it is not."""
+
+    async def refusal_time(self) -> float:
+        """Seconds after which a refusal tells nothing. Raises SourceUnavailable."""
+        ...
+
+
 class RedirectSource(Protocol):
     """The contract of a source that asks another provider.
 

@@ -1,6 +1,7 @@
 """The built-in directory as an identity source."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 
@@ -16,6 +17,11 @@ from worksgate.sources import Person, PersonDisabled, SourceUnavailable
 
 TEMPORARY_LIFETIME = 7 * 86_400.0
 """Seconds that a password from an administrator is good (R-84)."""
+
+REFUSAL_TIME = 1.5
+"""Seconds: longer than an imported hash takes, whose cost has a limit, and within a page's 2.5."""
+_LOOKED_FOR = 10.0
+"""Seconds for which it is believed that there are imported hashes, or none."""
 
 _PREFIX = "directory:"
 _NOTE_TIMEOUT = 1.0
@@ -46,6 +52,23 @@ class DirectorySource:
         self._company = company
         self._temporary_lifetime = temporary_lifetime
         self._clock = clock
+        self._refusal_time = 0.0
+        self._looked_at = -math.inf
+
+    async def refusal_time(self) -> float:
+        """Seconds after which a refusal tells nothing: some, as long as a hash is an imported one.
+
+        Those take longer than ours, so a refusal in their time would tell who is in the directory
+        (R-121). Raises SourceUnavailable.
+        """
+        if time.monotonic() - self._looked_at >= _LOOKED_FOR:
+            try:
+                has_imported = await self._directory.has_imported_hashes()
+            except DirectoryUnavailable as error:
+                raise SourceUnavailable(str(error)) from error
+            self._refusal_time = REFUSAL_TIME if has_imported else 0.0
+            self._looked_at = time.monotonic()
+        return self._refusal_time
 
     def check_room(self) -> None:
         """Raises HashingBusy where no password could be checked at this moment."""

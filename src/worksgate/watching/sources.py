@@ -18,6 +18,7 @@ from worksgate.sources import (
     PersonDisabled,
     RedirectSource,
     RefusedUpstream,
+    SlowToRefuse,
     Source,
     SourceUnavailable,
     verify,
@@ -80,6 +81,12 @@ class WatchedSource(_Watched):
             except HashingBusy:
                 self._count(SourceOutcome.BUSY)
                 raise
+
+    async def refusal_time(self) -> float:
+        """As ``SlowToRefuse``, of a source that is one."""
+        if not isinstance(self._source, SlowToRefuse):
+            return 0.0
+        return await self._source.refusal_time()
 
     async def authenticate(self, username: str, password: str) -> Person | None:
         with self._asked("authenticate"):

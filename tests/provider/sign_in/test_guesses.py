@@ -4,6 +4,7 @@ The store is a real one; sources and factors are small classes that answer as th
 """
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -324,6 +325,45 @@ async def test_r119_an_outage_gives_the_person_s_guess_back_too() -> None:
         assert await desk.guesses(40, name) == ["outage"] * 40
     ldap.fails = None
     assert await desk.guesses(11) == ["wrong"] * 10 + ["throttled"]
+
+
+# Hashes that cost more than ours
+
+
+@dataclass
+class Imported(People):
+    """A directory with a hash that takes longer to check than that of an unknown name."""
+
+    takes: float = 0.2
+    tells_after: float = 0.4
+
+    async def authenticate(self, username: str, password: str) -> Person | None:
+        await asyncio.sleep(self.takes if username == self.knows else 0.0)
+        return await super().authenticate(username, password)
+
+    async def refusal_time(self) -> float:
+        return self.tells_after
+
+
+async def timed(desk: Desk, password: str, username: str) -> tuple[str, float]:
+    began = time.monotonic()
+    return await desk.sign_in(password, username), time.monotonic() - began
+
+
+@pytest.mark.parametrize("is_down", [False, True])
+async def test_r121_a_refusal_takes_as_long_as_the_slowest_hash(is_down: bool) -> None:  # noqa: FBT001  # pytest calls it
+    ldap = People("ldap", fails=SourceUnavailable() if is_down else None)
+    desk = Desk(Imported(), ldap)
+    for name in ("hana", "nobody-of-that-name"):
+        answer, seconds = await timed(desk, WRONG, name)
+        assert answer == ("outage" if is_down else "wrong")
+        assert seconds >= 0.39
+
+
+async def test_r121_a_right_password_waits_for_nothing() -> None:
+    answer, seconds = await timed(Desk(Imported(takes=0.0, tells_after=30.0)), RIGHT, "hana")
+    assert answer == "right"
+    assert seconds < 15
 
 
 # Second factors
