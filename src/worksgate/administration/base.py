@@ -1,19 +1,47 @@
 """What all parts of the administration stand on: the databases, who acts, and their records."""
 
+import asyncio
+import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from worksgate.administration.errors import Unfinished
 from worksgate.audit import AuditEvent, Event
 from worksgate.credential_changes import Change
 from worksgate.credentials import PasswordHashing
-from worksgate.directory import Account
+from worksgate.directory import Account, Overtaken
 from worksgate.directory.database import Directory
+from worksgate.directory.verbs import ATTEMPTS
 from worksgate.factors import Holder
 from worksgate.revocation import Ended, Revocation
 from worksgate.settings import Settings
 from worksgate.sources import Person
 from worksgate.store import Store, StoreUnavailable
+
+S = TypeVar("S")
+P = ParamSpec("P")
+T = TypeVar("T")
+Call = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
+
+
+def begun_again(call: Call[S, P, T]) -> Call[S, P, T]:
+    """A call that is one transaction, made again where others overtake it (PostgreSQL).
+
+    Raises Overtaken where they do so at each of ``ATTEMPTS``.
+    """
+
+    @wraps(call)
+    async def insist(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        for attempt in range(1, ATTEMPTS):
+            try:
+                return await call(self, *args, **kwargs)
+            except Overtaken:
+                await asyncio.sleep(random.uniform(0.0, 0.01 * attempt))  # noqa: S311  # only to come at different times
+        return await call(self, *args, **kwargs)
+
+    return insist
 
 
 class AdministrationBase:

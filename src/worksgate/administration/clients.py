@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from worksgate.administration.base import AdministrationBase
+from worksgate.administration.base import AdministrationBase, begun_again
 from worksgate.administration.errors import Refused, found, refusals
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials import digest, new_id, new_secret
@@ -48,8 +48,10 @@ class ClientAdministration(AdministrationBase):
             "logout": base + settings.logout_path,
         }
 
+    @begun_again
     async def add_client(
         self,
+        /,
         name: str,
         *,
         profile: Profile = Profile.LINE_WORKS,
@@ -131,6 +133,7 @@ class ClientAdministration(AdministrationBase):
             name_or_id, "enabled", lambda client: replace(client, enabled=True)
         )
 
+    @begun_again
     async def remove_client(self, name_or_id: str) -> Client:
         """Forget a client; its id is never given again. Raises NotFound."""
         async with self._directory.changing() as transaction:
@@ -140,6 +143,7 @@ class ClientAdministration(AdministrationBase):
             await transaction.record(event)
         return client
 
+    @begun_again
     async def _change_client(
         self, name_or_id: str, detail: str, change: Callable[[Client], Client]
     ) -> Client:

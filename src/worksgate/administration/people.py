@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from worksgate.administration.base import AdministrationBase
+from worksgate.administration.base import AdministrationBase, begun_again
 from worksgate.administration.errors import NotFound, Refused, found, refusals
 from worksgate.audit import AuditEvent, Event
 from worksgate.credential_changes import Change
@@ -56,6 +56,7 @@ class Holdings:
 class PeopleAdministration(AdministrationBase):
     """The people of an installation. Calls that end sessions may raise Unfinished."""
 
+    @begun_again
     async def add_user(
         self,
         username: str,
@@ -199,6 +200,7 @@ class PeopleAdministration(AdministrationBase):
         """Let a person sign in again. Raises NotFound."""
         return await self._change_user(username, lambda account: replace(account, enabled=True))
 
+    @begun_again
     async def remove_user(self, username: str) -> Account:
         """Remove a person and end all they hold; their user keys are retired (R-56).
 
@@ -212,6 +214,7 @@ class PeopleAdministration(AdministrationBase):
         await self._end_everything(account.person, Change.ACCOUNT_CLOSED, factors_since=0.0)
         return account
 
+    @begun_again
     async def sign_out(self, username: str) -> int:
         """End all that a person holds: sessions, codes and tokens; how many they were.
 
@@ -262,6 +265,7 @@ class PeopleAdministration(AdministrationBase):
         await self._forget(person)
         return removed
 
+    @begun_again
     async def release_key(self, value: str) -> list[KeyOwner]:
         """End the ownership of a user key: whoever is given it next has it; whose it was.
 
@@ -342,6 +346,7 @@ class PeopleAdministration(AdministrationBase):
         await self._directory.record([self._person_event(person, Event.USER_CHANGED, "signed out")])
         return await self._forget(person)
 
+    @begun_again
     async def _change_user(
         self,
         username: str,

@@ -30,6 +30,10 @@ class Conflict(ValueError):
     """The name, the external key or the works account belongs to another; the text says which."""
 
 
+class Overtaken(Conflict):
+    """Others changed the same at this moment, and nothing is kept: the same again may succeed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """A person in the built-in directory.

@@ -23,7 +23,7 @@ from worksgate.audit import AuditEvent
 from worksgate.audit_rows import event_row
 from worksgate.credential_changes import Announce, Change, announced, nobody_listens
 from worksgate.database_identity import DatabaseGuard
-from worksgate.directory import SUBJECT_PREFIX, Account, Conflict, queries, schema
+from worksgate.directory import SUBJECT_PREFIX, Account, Overtaken, queries, schema
 from worksgate.directory.app_passwords import AppPasswordRows
 from worksgate.directory.endings import Endings, end_app_passwords
 from worksgate.directory.engine import REPLY_TIMEOUT, Engines, open_engines, outages
@@ -336,7 +336,8 @@ class Directory:
     async def changing(self) -> AsyncIterator[Transaction]:
         """One transaction that commits at the end of the block, or leaves nothing behind.
 
-        Raises DirectoryUnavailable, or Conflict where somebody was faster.
+        Raises DirectoryUnavailable, or Conflict where somebody was faster: Overtaken, where the
+        same again may succeed.
         """
         try:
             async with self.writing() as connection:
@@ -344,7 +345,7 @@ class Directory:
                 yield transaction
         except Outpaced as outpaced:
             # What a verb does again, the caller of this one cannot be made to.
-            raise Conflict(str(outpaced)) from None
+            raise Overtaken(str(outpaced)) from None
         for change, event in transaction.changed_passwords:
             self.publish(change, event)
 

@@ -1,0 +1,60 @@
+"""Several administrators at the same moment: on PostgreSQL one undoes the other (F-14)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.administration.installation import office
+from tests.databases import directory_in, url_of
+from tests.postgres_server import giving_back
+
+from worksgate.administration import Administration
+from worksgate.administration.base import begun_again
+from worksgate.credentials import PasswordHashing
+from worksgate.directory import Conflict, Overtaken
+from worksgate.directory.verbs import ATTEMPTS
+
+
+@pytest.fixture
+async def on_postgresql(tmp_path: Path, hashing: PasswordHashing) -> AsyncIterator[Administration]:
+    file = tmp_path / "worksgate.postgres"
+    with giving_back(file):
+        url_of(file)
+        async with directory_in(file) as directory:
+            yield office(directory, file, hashing).administration
+
+
+async def test_clients_that_are_added_at_once_are_all_kept(on_postgresql: Administration) -> None:
+    adding = (on_postgresql.add_client(f"client {number}") for number in range(8))
+    await asyncio.gather(*adding)
+    assert len(await on_postgresql.clients()) == 8
+
+
+async def test_of_those_who_add_the_same_name_at_once_one_wins(
+    on_postgresql: Administration,
+) -> None:
+    adding = (on_postgresql.add_client("Acme") for _ in range(4))
+    outcomes = await asyncio.gather(*adding, return_exceptions=True)
+    assert sum(isinstance(each, Conflict) for each in outcomes) == 3
+    assert not any(isinstance(each, Overtaken) for each in outcomes)
+
+
+class Overtaking:
+    """A call that is overtaken some times."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+
+    @begun_again
+    async def call(self, /) -> str:
+        if self.left:
+            self.left -= 1
+            raise Overtaken("others are changing the same")
+        return "kept"
+
+
+async def test_a_call_is_begun_again_so_often_and_no_more() -> None:
+    assert await Overtaking(ATTEMPTS - 1).call() == "kept"
+    with pytest.raises(Overtaken):
+        await Overtaking(ATTEMPTS).call()
