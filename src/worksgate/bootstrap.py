@@ -23,13 +23,13 @@ from worksgate.clients import ClientRegistry
 from worksgate.config import checked, load
 from worksgate.credential_changes import CredentialChange
 from worksgate.credentials import PasswordHashing
-from worksgate.database_identity import DatabaseGuard, DatabaseIdentity, SqliteGuard
+from worksgate.database_identity import DatabaseGuard, DatabaseIdentity, SqliteGuard, place_of
 from worksgate.directory.audit_log import AuditLines, AuditWriter
 from worksgate.directory.client_list import ClientList
 from worksgate.directory.database import Directory
 from worksgate.directory.engine import outages
 from worksgate.directory.identity import identify
-from worksgate.directory.migrations import migrate
+from worksgate.directory.migrations import migrate, require_migrated
 from worksgate.directory.own_history import OwnHistory
 from worksgate.disavowal import Disavowal, DisavowalLinks
 from worksgate.factors import FACTOR_POLICY
@@ -380,11 +380,14 @@ async def open_administration(
 ) -> AsyncIterator[Administration]:
     """What an administrator can do, on this installation's databases.
 
+    A SQLite database that is not there is made; one of another revision is left as it is, for its
+    server may be of the release before. Raises DirectoryUnavailable, with what to type.
     ``report`` is told what became of each notice to a person whose credentials have changed.
     """
     async with AsyncExitStack() as stack:
-        if settings.database_url.startswith("sqlite:"):
-            await migrate(settings.database_url)
+        file = settings.database_file
+        is_new = file is not None and place_of(file) is None
+        await (migrate if is_new else require_migrated)(settings.database_url)
         directory = _open_directory(settings, stack)
         hashing = _open_hashing(settings, stack)
         store = _StoreOnDemand(settings, directory, stack, clock)

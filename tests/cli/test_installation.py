@@ -1,5 +1,6 @@
 """``migrate``, ``purge``, ``audit``, ``serve`` and ``demo``."""
 
+import asyncio
 import os
 import socket
 import sqlite3
@@ -10,6 +11,10 @@ from pwd import getpwuid
 
 import pytest
 from tests.cli.terminal import Terminal
+from tests.databases import query, url_of
+
+from worksgate.directory.engine import open_engines
+from worksgate.directory.migrations import upgrade
 
 
 def test_migrate_tells_the_revision(terminal_without_database: Terminal, tmp_path: Path) -> None:
@@ -256,3 +261,28 @@ def make_certificate(cert: Path, key: Path) -> None:
 
 def test_demo_needs_two_ports(terminal: Terminal) -> None:
     assert "must differ" in terminal.misused("demo", "--port", "8090")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("user", "list"), ("client", "list"), ("audit",), ("client", "add", "acme"), ("purge",)],
+    ids=" ".join,
+)
+def test_no_command_but_migrate_changes_a_database_of_the_release_before(
+    terminal_without_database: Terminal, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    file = tmp_path / "worksgate.db"
+    file.touch(0o600)
+    asyncio.run(_at_revision(file, "0003"))
+    before = query(file, "SELECT name FROM sqlite_master ORDER BY name")
+    told = terminal_without_database.refused(*command)
+    assert "the database is at revision 0003: run worksgate migrate" in told
+    assert query(file, "SELECT version_num FROM alembic_version") == [("0003",)]
+    assert query(file, "SELECT name FROM sqlite_master ORDER BY name") == before
+
+
+async def _at_revision(file: Path, revision: str) -> None:
+    engines = open_engines(url_of(file))
+    async with engines.write.begin() as connection:
+        await connection.run_sync(upgrade, revision)
+    await engines.close()
