@@ -74,7 +74,12 @@ SCENARIOS: tuple[Scenario, ...] = (
         f33=load_faults.starved,
         f34=sqlite_faults.file_replaced,
     ),
-    *_on("sqlite", on_full_disk, f11=sqlite_faults.disk_full),
+    *_on(
+        "sqlite",
+        on_full_disk,
+        f11=sqlite_faults.disk_full,
+        f11_start=sqlite_faults.started_on_a_full_disk,
+    ),
     *_on(
         "postgresql",
         on_postgresql,

@@ -116,6 +116,37 @@ async def disk_full(installation: Installation, scale: Scale) -> Finding:
     )
 
 
+async def started_on_a_full_disk(installation: Installation, scale: Scale) -> Finding:
+    """F-11: the disk is full when the node starts; expired rows are there to be removed."""
+    node = await installation.start_node()
+    await installation.plant(2_000, lifetime=-700)
+    spare = installation.folder / "worksgate.db.spare"
+    broken = list(unless(spare.exists(), "kept in reserve"))
+    await installation.stop_node(node)
+    with (installation.folder / "filler").open("wb", buffering=0) as file:
+        for size in (65_536, 512):
+            with suppress(OSError):
+                while True:
+                    file.write(b"\0" * size)
+    await installation.start_node()
+    async with callers_of(installation) as (caller,):
+        number = 20
+        codes = await installation.plant(number)
+        exchanges = Exchanges()
+        await exchanges.post_each([caller], codes, scale.rate)
+        good = exchanges.count(200)
+        account = await settle(exchanges, caller, codes)
+    if good < number:
+        broken.append(f"only {good} of {number} codes were good after a start on a full disk")
+    return Finding(
+        "F-11",
+        installation.name,
+        "the node is stopped, the disk filled to the last byte, and the node started again",
+        f"it starts by the room of its spare file, and {good} of {number} codes are good",
+        (*broken, *account.judge()),
+    )
+
+
 async def file_replaced(installation: Installation, scale: Scale) -> Finding:
     """F-34: an older copy is moved to the file's name; a worker is new; then there is no file."""
     node = await installation.start_node(workers=2)

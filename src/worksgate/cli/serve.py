@@ -61,6 +61,7 @@ def serve(
     from worksgate import server
     from worksgate.directory.identity import identify
     from worksgate.directory.migrations import migrate
+    from worksgate.directory.sqlite_file import make_room
     from worksgate.serving.reload import SettingsSource
 
     signal.signal(signal.SIGTERM, _leave)
@@ -68,6 +69,7 @@ def serve(
     # What is wrong with the database or with Valkey is told now, and in one line. A database that
     # several nodes share is migrated when its administrator says so.
     if settings.database_file is not None:
+        make_room(settings.database_file)
         run(migrate(settings.database_url))
     database = run(identify(settings.database_url))
     quietly(_check_master_key(settings))

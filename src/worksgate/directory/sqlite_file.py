@@ -1,12 +1,22 @@
 """A SQLite database as a file: where it is, and whether somebody else has it open."""
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+import structlog
+
 from worksgate.directory import DatabaseInUse
 from worksgate.directory.engine import driver_url
+
+SPARE = ".spare"
+"""What the name of the store's spare file ends with, which is beside the database."""
+LEAST_FREE = 512 * 1024
+"""Bytes without which SQLite cannot open a log, nor write what it is to delete."""
+
+_log = structlog.get_logger("worksgate.database")
 
 _BUSY_TIMEOUT = 5.0
 _ALONE_TIMEOUT = 0.5
@@ -26,6 +36,19 @@ def connect(database: Path, mode: str, timeout: float = _BUSY_TIMEOUT) -> sqlite
     """
     uri = f"{database.absolute().as_uri()}?mode={mode}"
     return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=timeout)
+
+
+def make_room(database: Path) -> None:
+    """Give up the spare file of a database whose disk is full: not even a start works without room.
+
+    The store makes another when it has cleaned (F-11).
+    """
+    spare = database.with_name(f"{database.name}{SPARE}")
+    with suppress(OSError):
+        free = shutil.disk_usage(database.parent).free
+        if free < LEAST_FREE and spare.exists():
+            spare.unlink()
+            _log.warning("database.spare_given_up", free=free)
 
 
 @contextmanager
