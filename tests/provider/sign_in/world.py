@@ -23,6 +23,7 @@ from worksgate.factors import (
     NewTotp,
     Passkey,
 )
+from worksgate.factors.on_its_way import SecretsOnTheirWay
 from worksgate.imap_login import ImapLogin
 from worksgate.login_transaction import LoginTransaction, TransactionSigner
 from worksgate.oauth.model import Client, Session
@@ -128,6 +129,7 @@ class PlainFactors(Factors):
     """Second factors that are words: ``totp``, ``recovery``, and for a passkey what it signs."""
 
     def __init__(self, *, usable: bool = True) -> None:
+        self.on_its_way = SecretsOnTheirWay.new()
         self.usable = usable
         self.enrolled: dict[str, Enrolled] = {}
         self.verified: list[bool] = []
