@@ -32,8 +32,8 @@ from worksgate.store.sqlite import SqliteStore
 
 LEFT_BEHIND = ("interims", "leases")
 PARTLY = ("codes", "refresh_tokens", "audit")
-OF_MIGRATIONS = ("compatibility", "alembic_version")
-WHOLE = tuple(name for name in ALL if name not in (*LEFT_BEHIND, *PARTLY, *OF_MIGRATIONS))
+OF_EACH_DATABASE = ("compatibility", "alembic_version", "installation")
+WHOLE = tuple(name for name in ALL if name not in (*LEFT_BEHIND, *PARTLY, *OF_EACH_DATABASE))
 
 
 async def moved(source: str, target: str) -> dict[str, int]:
