@@ -13,7 +13,7 @@ import sys
 import time
 
 from sqlalchemy import text
-from tests.store.artifacts import NOW, buys, code, key_of, session
+from tests.store.artifacts import NOW, buys, code, key_of
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.directory.database import Directory
@@ -38,7 +38,7 @@ async def open_store(url: str) -> Store:
 async def work(url: str, revision: str, ledger: int) -> None:
     store, directory = await open_store(url), Directory.open(url)
     callers = [_call(store, ledger, number) for number in range(CALLERS)]
-    callers.append(_administer(store, directory, ledger, revision))
+    callers.append(_administer(directory, ledger, revision))
     await asyncio.gather(*callers)
 
 
@@ -61,7 +61,7 @@ async def _call(store: Store, ledger: int, caller: int) -> None:
         number += CALLERS
 
 
-async def _administer(store: Store, directory: Directory, ledger: int, revision: str) -> None:
+async def _administer(directory: Directory, ledger: int, revision: str) -> None:
     number = 0
     while True:
         number += 1
@@ -69,19 +69,27 @@ async def _administer(store: Store, directory: Directory, ledger: int, revision:
             await directory.record([AuditEvent(event=Event.LOGOUT, at=NOW)])
             if revision > "0001":
                 name = f"person {os.getpid()} {number}"
-                await store.save(session(name))
-                await _remember(directory, name)
+                await _sign_in(directory, name)
                 await directory.clients()
         except Exception as error:
             _write(ledger, "X", f"{type(error).__name__}: {error}")
         await asyncio.sleep(0.005)
 
 
-async def _remember(directory: Directory, name: str) -> None:
-    """A sign-in by another source, as revision 0002 and 0003 keep it."""
+async def _sign_in(directory: Directory, name: str) -> None:
+    """A sign-in by another source, as revisions 0002 and 0003 keep it."""
     values = {"subject_id": name, "username": name, "now": NOW, "key": f"key of {name}"}
     async with directory.writing() as connection:
+        await connection.execute(text(_SESSION), values)
         await connection.execute(text(_REMEMBER), values)
+
+
+_SESSION = (
+    "INSERT INTO sessions (key, grant_id, subject_id, client_id, expires_at, source, username,"
+    " name, authenticated_at, email, person_groups, second_factor_at, revision)"
+    " VALUES (:key, :username, :subject_id, '', :now, 'ldap', :username, '', :now, NULL, '', NULL,"
+    " NULL)"
+)
 
 
 _REMEMBER = (
