@@ -56,7 +56,8 @@ async def release(directory: Directory, value: str) -> list[str]:
 
 
 def history(file: Path) -> list[tuple[str, str, bool]]:
-    rows = query(file, "SELECT value, subject_id, released_at IS NULL FROM key_owners ORDER BY id")
+    owned = "released_at IS NULL"
+    rows = query(file, f"SELECT value, subject_id, {owned} FROM key_owners ORDER BY value, {owned}")
     return [(value, subject_id, bool(owned)) for value, subject_id, owned in rows]
 
 
@@ -255,6 +256,7 @@ PERSON = (
 def bare_url(kind: str, request: pytest.FixtureRequest, file: Path) -> str:
     """A database without tables."""
     if kind == "sqlite":
+        file.touch()
         return url_of(file)
     url: str = request.getfixturevalue("bare_database_url")
     return url

@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
+        (tmp_path / "worksgate.db").touch()
         return url_of(tmp_path / "worksgate.db")
     address: str = request.getfixturevalue("bare_database_url")
     return address

@@ -70,7 +70,6 @@ async def _administer(directory: Directory, ledger: int, revision: str) -> None:
             if revision > "0001":
                 name = f"person {os.getpid()} {number}"
                 await _sign_in(directory, name)
-                await directory.clients()
         except Exception as error:
             _write(ledger, "X", f"{type(error).__name__}: {error}")
         await asyncio.sleep(0.005)
@@ -82,6 +81,7 @@ async def _sign_in(directory: Directory, name: str) -> None:
     async with directory.writing() as connection:
         await connection.execute(text(_SESSION), values)
         await connection.execute(text(_REMEMBER), values)
+        await connection.execute(text("SELECT client_id, rules FROM clients"))
 
 
 _SESSION = (

@@ -34,6 +34,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from worksgate.credentials import new_ordered_id
 from worksgate.directory import SUBJECT_PREFIX, Conflict, schema
 from worksgate.usernames import username_key
 
@@ -384,7 +385,7 @@ def _with_holder(owner: KeyOwner, holder: KeyOwner | None) -> KeyOwner:
     return KeyOwner(owner.key, owner.subject_id, holder.holder)
 
 
-async def _end(connection: AsyncConnection, row_ids: Sequence[int], now: float) -> None:
+async def _end(connection: AsyncConnection, row_ids: Sequence[str], now: float) -> None:
     if row_ids:
         statement = update(_OWNERS).where(_OWNERS.c.id.in_(row_ids))
         await connection.execute(statement.values(released_at=now))
@@ -394,6 +395,7 @@ async def _insert(connection: AsyncConnection, owners: Mapping[UserKey, str], no
     if owners:
         values = [
             {
+                "id": new_ordered_id(),
                 "kind": key.kind,
                 "value": key.value,
                 "folded": key.folded,

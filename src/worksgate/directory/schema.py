@@ -116,7 +116,8 @@ app_passwords = Table(
 key_owners = Table(
     "key_owners",
     metadata,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    # Begins with a time. No number of the database's: ``move`` and ``restore`` copy rows alone.
+    Column("id", String(64), primary_key=True),
     Column("kind", String(32), nullable=False),
     Column("value", Text, nullable=False),
     Column("folded", Text, nullable=False),
@@ -124,7 +125,6 @@ key_owners = Table(
     Column("since", Double, nullable=False),
     Column("released_at", Double),
     Index("ix_key_owners_folded", "kind", "folded"),
-    sqlite_autoincrement=True,
 )
 """Whose each user key is and was; a key has one owner until it is released, and no row goes."""
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 import structlog
 from alembic import op
 
+from worksgate.credentials import new_ordered_id
 from worksgate.directory.key_ownership import KEY_KINDS, UserKey
 from worksgate.store.schema import ADDED_COLUMNS
 
@@ -55,7 +56,7 @@ def _key_owners() -> None:
     """One owner for each user key: at first, whoever has or had it."""
     table = op.create_table(
         "key_owners",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), nullable=False),
+        sa.Column("id", sa.String(64), nullable=False),
         sa.Column("kind", sa.String(32), nullable=False),
         sa.Column("value", sa.Text, nullable=False),
         sa.Column("folded", sa.Text, nullable=False),
@@ -63,7 +64,6 @@ def _key_owners() -> None:
         sa.Column("since", sa.Double, nullable=False),
         sa.Column("released_at", sa.Double),
         sa.PrimaryKeyConstraint("id", name="pk_key_owners"),
-        sqlite_autoincrement=True,
     )
     not_released = sa.text("released_at IS NULL")
     op.create_index("ix_key_owners_folded", "key_owners", ["kind", "folded"])
@@ -102,6 +102,7 @@ def _fill(connection: sa.Connection, table: sa.Table) -> None:
                 owner = owners.setdefault(
                     key,
                     {
+                        "id": new_ordered_id(),
                         "kind": kind,
                         "value": value,
                         "folded": key.folded,
