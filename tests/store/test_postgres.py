@@ -702,3 +702,32 @@ async def test_r105_a_log_line_of_an_outage_holds_no_secret(
 def test_the_server_of_the_tests_is_a_real_one() -> None:
     ((version,),) = shared_postgres().query("SHOW server_version_num")
     assert int(version) >= 120_000
+
+
+async def test_f05_connections_that_are_cut_again_and_again_leave_most_of_the_service(
+    store: PostgresStore, url: str
+) -> None:
+    """Each cut may cost what was on its way at that moment, and nothing else."""
+    until, served, failed = time.monotonic() + 3.0, 0, 0
+
+    async def ask(number: int) -> None:
+        nonlocal served, failed
+        while time.monotonic() < until:
+            try:
+                await store.bump(f"counter {number}", 60, NOW)
+                served += 1
+            except StoreUnavailable:
+                failed += 1
+            await asyncio.sleep(0.01)
+
+    async def cut() -> None:
+        async with somebody(url) as connection:
+            while time.monotonic() < until:
+                await connection.fetch(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+                await asyncio.sleep(0.25)
+
+    await asyncio.gather(cut(), *(ask(number) for number in range(4)))
+    assert served > 3 * failed

@@ -30,6 +30,8 @@ NO_TABLES = "the database has no tables yet: run worksgate migrate"
 TAKEN = "the name or one of the keys has just been taken"
 
 _UNDONE = frozenset(("40001", "40P01"))
+_UNSENT = "InternalClientError"
+"""asyncpg's error where it does not send what it was given, as nobody would answer."""
 _UNIQUE = "23505"
 _NO_TABLE = "42P01"
 _QUOTING = ("22", "23")
@@ -104,6 +106,9 @@ def postgres_refusal(error: Exception) -> Exception:
     cause, code = original.__cause__ or original, original.sqlstate or ""
     if code in _UNDONE:
         return Outpaced("others are changing the same at this moment: try again")
+    if type(cause).__name__ == _UNSENT:
+        # The connection was ending, and with it the transaction: nothing of it is kept.
+        return Outpaced("the connection to the database was ended: try again")
     if code == _UNIQUE:
         return Conflict(TAKEN)
     if code == _NO_TABLE:

@@ -35,6 +35,8 @@ class PostgresConnection:
         self._offset = 0.0
         self._compared_at = 0.0
         self.due = 0.0
+        self.begun = 0
+        """Statements of the present request that were begun."""
 
     @classmethod
     async def over(cls, driver: Any, guard: DatabaseGuard | None = None) -> Self:
@@ -123,7 +125,13 @@ class PostgresConnection:
         transaction: AbstractAsyncContextManager[None] = self._driver.transaction()
         return transaction
 
+    def begin_request(self, due: float) -> None:
+        """The next statements are of another request, and may begin until then."""
+        self.due = due
+        self.begun = 0
+
     def _check_time(self) -> None:
+        self.begun += 1
         if self._loop.time() >= self.due:
             raise StoreUnavailable("the database was too slow")
 

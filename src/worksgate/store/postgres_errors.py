@@ -48,10 +48,15 @@ def is_lost(error: Exception) -> bool:
     return fatal or code in _LOST or code.startswith(_LOST_CLASS)
 
 
+def is_unsent(error: Exception) -> bool:
+    """Whether the driver refused to send a statement: the connection was ending at that moment."""
+    return isinstance(error, asyncpg.InternalClientError) and "cannot switch to state" in str(error)
+
+
 def is_cut(error: Exception) -> bool:
     """Whether the server was there and ended the connection."""
     code = _code(error)
-    return (
+    return is_unsent(error) or (
         code == "57P01" or code.startswith(_LOST_CLASS) or isinstance(error, ConnectionResetError)
     )
 

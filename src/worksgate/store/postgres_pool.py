@@ -37,6 +37,7 @@ from worksgate.store.postgres_errors import (
     is_cut,
     is_lost,
     is_passing,
+    is_unsent,
     must_replace,
     refusal,
     why_not_connected,
@@ -57,6 +58,9 @@ IDLE_IN_TRANSACTION = 5.0
 _KEPT_IDLE = 10.0
 """Seconds that a connection rests until it is given back to the server; one is kept."""
 _BALANCED_EVERY = 2.0
+
+_CUT_OFF = 3
+"""Connections that may be cut while they are opened until that counts as an outage."""
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 1.0
@@ -301,7 +305,7 @@ class PostgresPool:
             connection.terminate()
             self._queue.appendleft(request)
             return
-        connection.due = request.due
+        connection.begin_request(request.due)
         try:
             request.answer(await self._run_with_retries(connection, request))
         except DRIVER_ERRORS as error:
@@ -326,7 +330,8 @@ class PostgresPool:
         """Tell the caller what the driver raised, or queue a lost read again, once."""
         if must_replace(error):
             connection.terminate()
-        if request.reads and is_lost(error) and not request.repeated:
+        may_repeat = request.reads or (is_unsent(error) and connection.begun == 1)
+        if may_repeat and is_lost(error) and not request.repeated:
             request.repeated = True
             self._queue.appendleft(request)
             return
@@ -360,17 +365,12 @@ class PostgresPool:
         return None
 
     async def _connect(self) -> PostgresConnection | None:
-        """One try, two where the first was cut half-way.
+        """One try, a few where they are cut half-way: the server is there, and soon reached.
 
         Where it fails and nobody else is connected, all who wait are told.
         """
         try:
-            try:
-                connection = await self._open()
-            except DRIVER_ERRORS as error:
-                if not is_cut(error):
-                    raise
-                connection = await self._open()
+            connection = await self._open_though_cut()
         except _NO_CONNECTION as error:
             if is_short(error):
                 self._note_shortage(why_not_connected(error))
@@ -382,6 +382,15 @@ class PostgresPool:
         self._outage = None
         self._connections.add(connection)
         return connection
+
+    async def _open_though_cut(self) -> PostgresConnection:
+        for _ in range(_CUT_OFF - 1):
+            try:
+                return await self._open()
+            except DRIVER_ERRORS as error:
+                if not is_cut(error):
+                    raise
+        return await self._open()
 
     async def _open(self) -> PostgresConnection:
         return await PostgresConnection.over(
