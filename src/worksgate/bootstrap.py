@@ -70,6 +70,7 @@ from worksgate.sources.remembered import (
 )
 from worksgate.sources_in_use import PasswordChanger, SourcesInUse
 from worksgate.store import Recorded, RecordKeeper, Store, unheard
+from worksgate.stranger_records import StrangerRecords
 from worksgate.temporary_files import remove_abandoned
 from worksgate.throttle import Throttle, ThrottlePolicy
 from worksgate.watching.figures import Figures
@@ -225,6 +226,7 @@ class _Identity:
     hashing: PasswordHashing | None
     sources: SourcesInUse
     audit: AuditLog
+    strangers: StrangerRecords
     factors: Factors
     app_passwords: AppPasswords
     clients: ClientRegistry
@@ -246,13 +248,17 @@ async def _open_identity(
     )
     audit = watching.traced_audit(base.audit_writer)
     party = RelyingParty.of(settings.public_url, settings.company_name or "Worksgate")
+    strangers = StrangerRecords(audit, base.store.bump)
+    stack.push_async_callback(strangers.close)
     signing_key = await directory.signing_key()
-    factors = Factors(directory.factors, audit, party, SecretsOnTheirWay.under(signing_key))
+    on_its_way = SecretsOnTheirWay.under(signing_key)
+    factors = Factors(directory.factors, audit, party, on_its_way, strangers)
     stack.callback(factors.close)
     return _Identity(
         hashing=hashing,
         sources=in_use,
         audit=audit,
+        strangers=strangers,
         factors=factors,
         app_passwords=AppPasswords(directory.app_passwords),
         clients=ClientRegistry(ClientList(directory).read),
@@ -275,6 +281,7 @@ def _open_provider(base: _Base, identity: _Identity, stack: AsyncExitStack) -> I
         second_factors=identity.factors,
         throttle=Throttle(store, imap_policy(throttle_policy(settings)), IMAP),
         audit=identity.audit,
+        strangers=identity.strangers,
         deadline=settings.answer_deadline,
         app_password_lapse=settings.app_password_lapse,
         clock=base.clock,
@@ -289,6 +296,7 @@ def _open_provider(base: _Base, identity: _Identity, stack: AsyncExitStack) -> I
         factors=identity.factors,
         factor_throttle=Throttle(store, FACTOR_POLICY, "factor"),
         audit=identity.audit,
+        strangers=identity.strangers,
         signer=identity.signer,
         session_keys=session_keys,
         mail_clients=mail_clients,
@@ -347,6 +355,7 @@ def _open_accounts(base: _Base, identity: _Identity, stack: AsyncExitStack) -> _
             base.store,
             identity.hashing,
             audit,
+            identity.strangers,
             mail=mailer,
             texts=mails,
         )
@@ -356,7 +365,11 @@ def _open_accounts(base: _Base, identity: _Identity, stack: AsyncExitStack) -> _
         store=base.store,
         sources=identity.sources,
         passwords=PasswordCheck(
-            identity.sources, identity.factors, identity.throttle, identity.signer, Records(audit)
+            identity.sources,
+            identity.factors,
+            identity.throttle,
+            identity.signer,
+            Records(audit, identity.strangers),
         ),
         factors=identity.factors,
         app_passwords=identity.app_passwords,

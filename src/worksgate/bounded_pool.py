@@ -72,10 +72,13 @@ class BoundedPool:
             self._take(turns, future)
         return await asyncio.wrap_future(future)
 
-    def check_room(self) -> None:
-        """Raises PoolFull where work would be refused at this moment, and counts it as refused."""
+    def check_room(self, kept_free: int = 0) -> None:
+        """Raises PoolFull where work would be refused at this moment, and counts it as refused.
+
+        ``kept_free`` places are not for whoever asks.
+        """
         with self._lock:
-            self._check_room()
+            self._check_room(kept_free)
 
     def close(self) -> None:
         """Take no more work and drop what waits; what runs is not waited for."""
@@ -112,8 +115,8 @@ class BoundedPool:
             self._check_room()
             self._room -= 1
 
-    def _check_room(self) -> None:
-        if self._room <= 0:
+    def _check_room(self, kept_free: int = 0) -> None:
+        if self._room <= kept_free:
             self.refused += 1
             raise PoolFull
 

@@ -16,7 +16,7 @@ from worksgate.directory import DirectoryUnavailable
 from worksgate.oauth.errors import AccessDenied, TooManyWrongSecrets, UnauthorizedClient
 from worksgate.oauth.model import Client, ErrorStatus, ErrorStyle
 from worksgate.peers import is_within, network_of
-from worksgate.tally import Tally
+from worksgate.rate_limit import RateLimit
 
 MAX_AGE = 0.2
 """Seconds that a snapshot is good for."""
@@ -52,7 +52,7 @@ class ClientRegistry:
         self._read_at: float | None = None
         self._changes = 0
         self._loading: asyncio.Task[Mapping[str, Client]] | None = None
-        self._wrong_secrets = Tally(WRONG_SECRETS_A_MINUTE)
+        self._wrong_secrets = RateLimit(WRONG_SECRETS_A_MINUTE)
 
     @property
     def count(self) -> int:

@@ -132,6 +132,11 @@ def normalise_password(password: str) -> bytes:
     return data
 
 
+KEPT_FOR_KNOWN = 0.25
+"""Share of the places in the queue that strangers leave to browsers in which people have signed in
+before: however many networks an attacker has, those get in."""
+
+
 class PasswordHashing:
     """Passwords in a bounded pool: never more than ``threads`` at once, nor ``waiting`` queued.
 
@@ -183,10 +188,14 @@ class PasswordHashing:
         right = await self._run(lambda: _verify(encoded or self._decoy, data))
         return right and encoded is not None
 
-    def check_room(self) -> None:
-        """Raises HashingBusy, and counts one refused, where no password could be checked now."""
+    def check_room(self, *, is_known: bool = True) -> None:
+        """Raises HashingBusy, and counts one refused, where no password could be checked now.
+
+        The last ``KEPT_FOR_KNOWN`` of the places are for callers who are known.
+        """
+        kept = 0 if is_known else int(self._pool.places * KEPT_FOR_KNOWN)
         try:
-            self._pool.check_room()
+            self._pool.check_room(kept)
         except PoolFull:
             raise HashingBusy(_TOO_MANY_PASSWORDS) from None
 

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NoReturn, Protocol
 
@@ -36,10 +36,11 @@ from worksgate.oauth.issuing import authorization_code, user_key
 from worksgate.oauth.model import Client, ImapPasswords, LoginKind
 from worksgate.outages import Unavailable
 from worksgate.peers import network_of
+from worksgate.rate_limit import RateLimit
 from worksgate.sources import PasswordExpired, Person, PersonDisabled
 from worksgate.sources_in_use import SourcesInUse
 from worksgate.store import Store
-from worksgate.tally import Tally
+from worksgate.stranger_records import StrangerRecords
 from worksgate.throttle import Admission, Attempt, Throttle, ThrottlePolicy, TooManyAttempts
 
 PURPOSE = "imap"
@@ -47,10 +48,6 @@ PURPOSE = "imap"
 PEOPLE_PER_ADDRESS = 10
 """LINE WORKS calls for all people from a few addresses: so many times what one may fail."""
 
-REFUSALS_A_MINUTE = 60
-"""Records from one network of requests that were refused before anybody proved anything."""
-FAILURES_A_MINUTE = 600
-"""Records from one network of wrong passwords."""
 LOOKED_AT_A_MINUTE = 30
 """Passwords from one network that are looked at afterwards, to tell the administrator more."""
 
@@ -104,24 +101,21 @@ class _Proven:
 
 @dataclass(frozen=True, slots=True)
 class _Trail:
-    """What is recorded of it; what strangers bring about is bounded per network and minute."""
+    """What is recorded of it."""
 
     audit: AuditLog
-    refusals: Tally = field(default_factory=lambda: Tally(REFUSALS_A_MINUTE))
-    failures: Tally = field(default_factory=lambda: Tally(FAILURES_A_MINUTE))
+    strangers: StrangerRecords
 
     def stranger_refused(self, now: float, address: str, detail: str) -> None:
-        if not self.refusals.exceeded(network_of(address), now):
-            event = Event.IMAP_REFUSED
-            self.audit.record(AuditEvent(event=event, at=now, address=address, detail=detail))
+        event = Event.IMAP_REFUSED
+        self.strangers.record(AuditEvent(event=event, at=now, address=address, detail=detail))
 
     def throttled(self, login: _Login) -> None:
-        if not self.refusals.exceeded(network_of(login.address), login.now):
-            self.write(Event.IMAP_REFUSED, login, None, "too many failures before")
+        detail = "too many failures before"
+        self.strangers.record(_event(Event.IMAP_REFUSED, login, None, detail))
 
     def failed(self, login: _Login) -> None:
-        if not self.failures.exceeded(network_of(login.address), login.now):
-            self.write(Event.IMAP_FAILED, login, None, "wrong name or password")
+        self.strangers.record(_event(Event.IMAP_FAILED, login, None, "wrong name or password"))
 
     def write(
         self, event: Event, login: _Login, person: Person | None, detail: str | None = None
@@ -160,6 +154,7 @@ class ImapLogin:
         second_factors: SecondFactors,
         throttle: Throttle,
         audit: AuditLog,
+        strangers: StrangerRecords | None = None,
         deadline: float,
         app_password_lapse: float,
         clock: Callable[[], float] = time.time,
@@ -170,10 +165,10 @@ class ImapLogin:
         self._app_passwords = app_passwords
         self._second_factors = second_factors
         self._throttle = throttle
-        self._trail = _Trail(audit)
+        self._trail = _Trail(audit, strangers or StrangerRecords(audit, store.bump))
         self._patience = max(deadline - RESERVE, deadline / 2)
         self._lapse = app_password_lapse or math.inf
-        self._looked_at = Tally(LOOKED_AT_A_MINUTE)
+        self._looked_at = RateLimit(LOOKED_AT_A_MINUTE)
         self._backlog = Backlog("imap_login", at_once=1, waiting=_WAITING)
         self._clock = clock
 

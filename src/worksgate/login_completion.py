@@ -12,7 +12,7 @@ from worksgate.oauth.issuing import user_key
 from worksgate.oauth.model import Artifact, Client
 from worksgate.oauth.redirect_uri import with_code
 from worksgate.password_check import PasswordCheck
-from worksgate.records import Records, of_login
+from worksgate.records import Records, of_login, of_request
 from worksgate.sessions import Sessions
 from worksgate.sign_in import (
     Authorized,
@@ -124,7 +124,8 @@ class LoginCompletion:
             storage_key(code), client, person.subject_id, user_id, issued_at
         )
         code_issued = _of(Event.CODE_ISSUED, attempt, at=issued_at)
-        await self._store.save(issued, *kept, records=(code_issued, *records))
+        requested = of_request(transaction, attempt.browser)
+        await self._store.save(issued, *kept, records=(requested, code_issued, *records))
         # Who was disabled, or given another user key, a moment ago may have been searched for
         # before this was saved.
         present = await self._present(attempt)

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 
-from worksgate.audit import Event
 from worksgate.credentials import new_id
 from worksgate.factors import FactorRefused, Holder
 from worksgate.factors.book import Factors
@@ -50,8 +49,10 @@ class PasswordCheck:
         Raises WrongPassword, PersonDisabled, TooManyAttempts, HashingBusy, or an outage; each but
         the last two is recorded.
         """
-        self._sources.check_room(client, username)  # in a flood most are refused: at little cost
-        attempt = Attempt(username, browser.address, self.known_device(username, browser))
+        device = self.known_device(username, browser)
+        # In a flood most are refused: at little cost.
+        self._sources.check_room(client, username, is_known=device is not None)
+        attempt = Attempt(username, browser.address, device)
         try:
             async with self._throttle.attempt(attempt, now) as admission:
                 found = await self._found(client, username, password, admission)
@@ -123,9 +124,8 @@ class PasswordCheck:
         username: str,
         detail: str,
     ) -> None:
-        self._records.login(
-            Event.LOGIN_FAILED, now, transaction, browser, username=username, detail=detail
-        )
+        is_known = self.known_device(username, browser) is not None
+        self._records.failed(now, transaction, browser, username, detail, is_known=is_known)
 
     async def _found(
         self, client: Client, username: str, password: str, admission: Admission

@@ -11,8 +11,8 @@ they have.
 from worksgate.credentials import HashingBusy, PasswordHashing
 from worksgate.directory.account_rules import password_context
 from worksgate.password_policy import Strength
+from worksgate.rate_limit import RateLimit
 from worksgate.sources import Person
-from worksgate.tally import Tally
 
 ANSWERS_A_MINUTE = 120
 """For one person: a pause every half second."""
@@ -28,7 +28,7 @@ class PasswordMeter:
     def __init__(self, hashing: PasswordHashing, company: str) -> None:
         self._hashing = hashing
         self._company = company
-        self._asked = Tally(ANSWERS_A_MINUTE)
+        self._asked = RateLimit(ANSWERS_A_MINUTE)
         self._waiting: list[str] = []
 
     async def strength(self, person: Person, password: str, now: float) -> Strength | None:

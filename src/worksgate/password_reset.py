@@ -34,9 +34,11 @@ from worksgate.mail import MailMessage, Postbox
 from worksgate.oauth.model import Interim
 from worksgate.outages import Unavailable
 from worksgate.peers import network_of
+from worksgate.rate_limit import DAY, DailyBudget
 from worksgate.settings import Settings
 from worksgate.sources import Person
 from worksgate.store import Store, StoreUnavailable
+from worksgate.stranger_records import StrangerRecords
 
 RESET_PATH: Final = "/reset"
 """Where a link leads, under ``account_path``."""
@@ -52,9 +54,17 @@ PER_NETWORK: Final = 20
 MOST_ACCOUNTS: Final = 3
 """Accounts that one request reaches, where they share an e-mail address."""
 
+REQUESTS_A_DAY: Final = 20_000
+"""Requests of all networks that anything is done about: each is a counter, and looks people up."""
+MAILS_A_DAY: Final = 2_000
+"""Links that are sent to all people together: nobody can have more mail sent from here."""
+PORTION: Final = 500
+"""Requests that a process takes from the day's at a time."""
+
 _AT_ONCE: Final = 2
 _WAITING: Final = 200
 _LONGEST_NAME: Final = 254
+_SENT: Final = "a link was sent"
 
 _log = structlog.get_logger("worksgate.password_reset")
 
@@ -215,6 +225,7 @@ class PasswordReset:
         store: Store,
         hashing: PasswordHashing,
         audit: AuditLog,
+        strangers: StrangerRecords | None = None,
         *,
         mail: Postbox | None = None,
         texts: MailTexts | None = None,
@@ -224,6 +235,8 @@ class PasswordReset:
         self._store = store
         self._hashing = hashing
         self._audit = audit
+        self._strangers = strangers or StrangerRecords(audit, store.bump)
+        self._requests = DailyBudget("reset requests", REQUESTS_A_DAY, store.bump, portion=PORTION)
         self._mail = mail
         self._texts = texts
         self.links = ResetLinks(settings, accounts, store)
@@ -234,11 +247,15 @@ class PasswordReset:
         """Have links sent to whoever goes by this name or e-mail address.
 
         Returns before anybody is looked up, and says nothing of what will be found. More than
-        ``PER_NETWORK`` requests an hour are passed over. Raises StoreUnavailable.
+        ``PER_NETWORK`` requests an hour are passed over, and beyond ``REQUESTS_A_DAY`` of all
+        networks the others. Raises StoreUnavailable.
         """
+        if self._mail is None or not self._requests.take(now):
+            self._strangers.count(Event.PASSWORD_RESET_REQUESTED, network_of(address), now)
+            return
         network = digest(network_of(address))[:32]
         requests = await self._store.bump(f"reset network {network}", WINDOW, now)
-        if requests <= PER_NETWORK and self._mail is not None:
+        if requests <= PER_NETWORK:
             self._backlog.add(partial(self._answer, _Request(typed, language, address, now)))
 
     async def open(self, secret: str, now: float) -> ResetTicket | None:
@@ -307,8 +324,10 @@ class PasswordReset:
         links = await self._store.bump(f"reset account {account.id}", WINDOW, request.at)
         if links > PER_ACCOUNT:
             detail = "no link was sent: there were enough within the hour"
+        elif await self._store.bump("reset mails", DAY, request.at) > MAILS_A_DAY:
+            detail = "no link was sent: there were enough for all today"
         elif await self._queue_link(account, request):
-            detail = "a link was sent"
+            detail = _SENT
         else:
             detail = "no link was sent: the address is no good, or too many mails are waiting"
         self._record_request(request, account, detail)
@@ -322,16 +341,18 @@ class PasswordReset:
         return message is not None and self._mail.queue(message)
 
     def _record_request(self, request: _Request, account: Account | None, detail: str) -> None:
-        self._audit.record(
-            AuditEvent(
-                event=Event.PASSWORD_RESET_REQUESTED,
-                at=request.at,
-                subject_id=account.person.subject_id if account else None,
-                username=account.username if account else request.typed,
-                address=request.address,
-                detail=detail,
-            )
+        event = AuditEvent(
+            event=Event.PASSWORD_RESET_REQUESTED,
+            at=request.at,
+            subject_id=account.person.subject_id if account else None,
+            username=account.username if account else request.typed,
+            address=request.address,
+            detail=detail,
         )
+        if detail == _SENT:
+            self._audit.record(event)
+        else:
+            self._strangers.record(event)
 
     # What becomes of a link
 

@@ -69,6 +69,7 @@ from worksgate.sign_in import (
 from worksgate.sources import Person, PersonDisabled, RefusedUpstream, SourceUnavailable
 from worksgate.sources_in_use import SourcesInUse
 from worksgate.store import Store
+from worksgate.stranger_records import StrangerRecords
 from worksgate.throttle import Throttle
 from worksgate.transaction_check import TransactionCheck
 from worksgate.upstream_logins import UpstreamLogins
@@ -93,6 +94,7 @@ class IdentityProvider:
         factors: Factors,
         factor_throttle: Throttle,
         audit: AuditLog,
+        strangers: StrangerRecords | None = None,
         signer: TransactionSigner,
         session_keys: SessionKeys,
         mail_clients: ImapLogin,
@@ -106,7 +108,7 @@ class IdentityProvider:
         self._session_keys = session_keys
         self._clock = clock
         self._sessions = Sessions(settings, store, sources)
-        self._records = Records(audit)
+        self._records = Records(audit, strangers or StrangerRecords(audit, store.bump))
         self._sources = sources
         self._factors = factors
         self._transactions = TransactionCheck(settings, clients, store, signer)
@@ -147,7 +149,7 @@ class IdentityProvider:
         transaction = LoginTransaction.begin(request, client, browser.secret, now)
         await self._check_open(transaction, client, browser, now)
         found = await self._sessions.find(browser.session, now)
-        self._records.requested(now, transaction, browser)
+        self._records.requested(now, browser)
         if found is None or not browser.may_receive_code:
             return PasswordNeeded(transaction)
         session, person = found

@@ -3,8 +3,9 @@
 What goes with a change of the store is made by ``of_login`` and ``of_logout``, and given to the
 verb that makes it (``store.Store``). The rest is written here, beside the request.
 
-Whoever has proved nothing can make us write; those records are bounded per network and minute,
-so that a flood neither fills the disk nor pushes real records out. A client ID is recorded if it
+Whoever has proved nothing can make us write; those records go by ``StrangerRecords``, so that a
+flood neither fills the disk nor pushes real records out. That a sign-in page was opened is only
+counted, and recorded when the login comes to its end. A client ID is recorded if it
 can be one of ours: in the wrong field of a form a secret may stand (R-106).
 """
 
@@ -24,12 +25,7 @@ from worksgate.peers import network_of
 from worksgate.session_keys import SessionKeyRefused
 from worksgate.sign_in import Browser
 from worksgate.sources import Person
-from worksgate.tally import Tally
-
-REFUSALS_A_MINUTE = 60
-"""Records from one network of requests that were refused before anybody proved anything."""
-REQUESTS_A_MINUTE = 600
-"""Records from one network of good authorization requests: a whole office may come at nine."""
+from worksgate.stranger_records import StrangerRecords
 
 _AUTHENTICATED = (InvalidAuthorization, InvalidAccess, TemporarilyUnavailable)
 """Refusals that only a client that has proved itself can meet."""
@@ -40,38 +36,54 @@ _CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 class Records:
     """Writes the audit log of the provider; ``at`` is always in seconds since the epoch."""
 
-    def __init__(self, audit: AuditLog) -> None:
+    def __init__(self, audit: AuditLog, strangers: StrangerRecords | None = None) -> None:
         self._audit = audit
-        self._refusals = Tally(REFUSALS_A_MINUTE)
-        self._requests = Tally(REQUESTS_A_MINUTE)
+        self._strangers = strangers or StrangerRecords(audit)
 
-    def requested(self, at: float, transaction: LoginTransaction, browser: Browser) -> None:
-        """A browser came with a good authorization request."""
-        if not self._requests.exceeded(network_of(browser.address), at):
-            self.login(Event.LOGIN_REQUESTED, at, transaction, browser)
+    def requested(self, at: float, browser: Browser) -> None:
+        """A browser came with a good authorization request; ``of_request`` records it later."""
+        self._strangers.count(Event.LOGIN_REQUESTED, network_of(browser.address), at)
 
     def not_authorized(self, at: float, error: AuthorizationError, browser: Browser) -> None:
         """A browser came with an authorization request that was refused."""
-        if not self._refusals.exceeded(network_of(browser.address), at):
-            unconfirmed = isinstance(error, SessionKeyRefused)
-            event = Event.SESSION_KEY_REFUSED if unconfirmed else Event.LOGIN_REFUSED
-            self._audit.record(
-                AuditEvent(event=event, at=at, address=browser.address, detail=error.detail)
-            )
+        unconfirmed = isinstance(error, SessionKeyRefused)
+        event = Event.SESSION_KEY_REFUSED if unconfirmed else Event.LOGIN_REFUSED
+        self._strangers.record(
+            AuditEvent(event=event, at=at, address=browser.address, detail=error.detail)
+        )
 
     def throttled(
         self, at: float, transaction: LoginTransaction, browser: Browser, username: str
     ) -> None:
         """A password was not even looked at."""
-        if not self._refusals.exceeded(network_of(browser.address), at):
-            self.login(Event.LOGIN_THROTTLED, at, transaction, browser, username=username)
+        event = Event.LOGIN_THROTTLED
+        self._strangers.record(of_login(event, at, transaction, browser, username=username))
+
+    def failed(
+        self,
+        at: float,
+        transaction: LoginTransaction,
+        browser: Browser,
+        username: str,
+        detail: str,
+        *,
+        is_known: bool,
+    ) -> None:
+        """A password was wrong; ``is_known`` is whether this person has signed in there before."""
+        event = of_login(
+            Event.LOGIN_FAILED, at, transaction, browser, username=username, detail=detail
+        )
+        if is_known:
+            self._audit.record(event)
+        else:
+            self._strangers.record(event)
 
     def denied(
         self, at: float, transaction: LoginTransaction, browser: Browser, detail: str
     ) -> None:
         """A rule refused a login before anybody had said who they are."""
-        if not self._refusals.exceeded(network_of(browser.address), at):
-            self.login(Event.LOGIN_REFUSED, at, transaction, browser, detail=detail)
+        event = Event.LOGIN_REFUSED
+        self._strangers.record(of_login(event, at, transaction, browser, detail=detail))
 
     async def room(self) -> None:
         """Return when there is room for what a request may record. Raises StoreUnavailable."""
@@ -114,17 +126,17 @@ class Records:
         """
         if not isinstance(error, _AUTHENTICATED):
             event = Event.CLIENT_REFUSED
-            if self._refusals.exceeded(network_of(address), at):
-                return
-        self._audit.record(
-            AuditEvent(
-                event=event,
-                at=at,
-                client_id=client_id if _CLIENT_ID.fullmatch(client_id) else None,
-                address=address,
-                detail=f"{error.number} {error.message}: {error.detail}",
-            )
+        refused = AuditEvent(
+            event=event,
+            at=at,
+            client_id=client_id if _CLIENT_ID.fullmatch(client_id) else None,
+            address=address,
+            detail=f"{error.number} {error.message}: {error.detail}",
         )
+        if event is Event.CLIENT_REFUSED:
+            self._strangers.record(refused)
+        else:
+            self._audit.record(refused)
 
 
 def of_login(
@@ -148,6 +160,11 @@ def of_login(
         address=browser.address,
         detail=detail,
     )
+
+
+def of_request(transaction: LoginTransaction, browser: Browser) -> AuditEvent:
+    """The authorization request that a login began with, by whoever has come to its end."""
+    return of_login(Event.LOGIN_REQUESTED, transaction.began_at, transaction, browser)
 
 
 def of_logout(at: float, session: Session, browser: Browser) -> AuditEvent:

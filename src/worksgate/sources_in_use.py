@@ -98,11 +98,11 @@ class SourcesInUse:
         owners = [each for each in allowed if self._owns(each.name, username)]
         return owners or [each for each in allowed if not self.domains.get(each.name)]
 
-    def check_room(self, client: Client, username: str) -> None:
+    def check_room(self, client: Client, username: str, *, is_known: bool = True) -> None:
         """Raises HashingBusy where the first source to be asked could check no password now."""
         first = next(iter(self.for_password(client, username)), None)
         if isinstance(first, HasRoom):
-            first.check_room()
+            first.check_room(is_known=is_known)
 
     def takes_passwords(self, client: Client) -> bool:
         return any(_is_allowed(client, name) for name in self.passwords)

@@ -132,6 +132,23 @@ async def test_f24_no_more_than_threads_and_queue_are_taken_on() -> None:
         hashing.close()
 
 
+async def test_r136_strangers_leave_a_quarter_of_the_places_to_who_is_known() -> None:
+    hashing = PasswordHashing(threads=1, waiting=8)
+    try:
+        encoded = await hashing.hash(PASSWORD)
+        under_way = [asyncio.ensure_future(hashing.verify(PASSWORD, encoded)) for _ in range(6)]
+        await asyncio.sleep(0)
+        hashing.check_room(is_known=False)
+        under_way.append(asyncio.ensure_future(hashing.verify(PASSWORD, encoded)))
+        await asyncio.sleep(0)
+        with pytest.raises(HashingBusy):
+            hashing.check_room(is_known=False)
+        hashing.check_room(is_known=True)
+        await asyncio.gather(*under_way)
+    finally:
+        hashing.close()
+
+
 async def test_f24_whether_there_is_room_is_known_before_there_is_work() -> None:
     hashing = PasswordHashing(threads=1, waiting=1)
     try:

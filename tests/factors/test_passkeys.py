@@ -16,9 +16,10 @@ from tests.factors.desk import HANAKO, HANAKO_PERSON, STRANGER, TARO, TARO_PERSO
 from worksgate.audit import Event
 from worksgate.directory.database import Directory
 from worksgate.factors import FactorRefused, Factors, KnownPasskey, RelyingParty, TooMany
-from worksgate.factors.book import MAX_PASSKEYS, STRANGERS_A_MINUTE
+from worksgate.factors.book import MAX_PASSKEYS
 from worksgate.factors.model import Holder
 from worksgate.factors.passkeys import user_handle
+from worksgate.stranger_records import A_MINUTE_OF_OTHERS
 
 CHALLENGE = b"c" * 43
 OTHER_CHALLENGE = b"d" * 43
@@ -448,10 +449,10 @@ async def test_recovery_codes_stay_while_a_factor_is_left(desk: Desk) -> None:
 
 async def test_a_flood_of_strangers_is_recorded_within_a_bound(desk: Desk) -> None:
     answer = Authenticator(user_handle=b"x").get(await _options(desk, None))
-    for _ in range(STRANGERS_A_MINUTE + 5):
+    for _ in range(A_MINUTE_OF_OTHERS + 5):
         with pytest.raises(FactorRefused):
             await _check(desk, answer, STRANGER, verified=True)
-    assert len(desk.audit.events) == STRANGERS_A_MINUTE
+    assert len(desk.audit.events) == A_MINUTE_OF_OTHERS
 
 
 async def test_an_administrator_can_remove_everything(desk: Desk) -> None:

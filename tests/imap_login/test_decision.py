@@ -17,7 +17,7 @@ from worksgate.audit import AuditEvent, Event
 from worksgate.clients import ClientRegistry
 from worksgate.credentials import HashingBusy, storage_key
 from worksgate.directory import DirectoryUnavailable
-from worksgate.imap_login import FAILURES_A_MINUTE, PURPOSE, ImapLogin, imap_policy
+from worksgate.imap_login import PURPOSE, ImapLogin, imap_policy
 from worksgate.oauth.errors import (
     InvalidLogin,
     InvalidRequest,
@@ -38,6 +38,7 @@ from worksgate.sources import PasswordExpired, Person, PersonDisabled, SourceUna
 from worksgate.sources_in_use import SourcesInUse
 from worksgate.store import StoreUnavailable
 from worksgate.store.memory import MemoryStore
+from worksgate.stranger_records import A_MINUTE
 from worksgate.throttle import Attempt, Throttle, ThrottlePolicy
 
 NOW = 1_000_000.0
@@ -611,9 +612,9 @@ async def test_records_of_strangers_are_bounded() -> None:
     here.policy = replace(here.policy, per_address=10_000)
     here.audit.events.clear()
     here.__post_init__()
-    for number in range(FAILURES_A_MINUTE + 50):
+    for number in range(A_MINUTE[Event.IMAP_FAILED] + 50):
         await here.refused(password=WRONG, email=f"person{number}@acme.example")
-    assert len(here.audit.events) == FAILURES_A_MINUTE
+    assert len(here.audit.events) == A_MINUTE[Event.IMAP_FAILED]
 
 
 # Whose own password it was, where only app passwords count

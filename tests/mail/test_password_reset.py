@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from tests.databases import NOW
@@ -21,6 +22,7 @@ from tests.mail.resetting import (
 )
 from tests.mail_server import MailServer, silent_server
 
+from worksgate import password_reset
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials import HashingBusy, PasswordHashing, digest
 from worksgate.directory import Account, DirectoryUnavailable
@@ -28,6 +30,7 @@ from worksgate.directory.database import Directory
 from worksgate.directory.transaction import Transaction
 from worksgate.oauth.model import Interim, Session
 from worksgate.password_reset import LinkNotValid, PasswordReset
+from worksgate.rate_limit import DAY
 from worksgate.sources import Person
 from worksgate.store import StoreUnavailable
 from worksgate.store.memory import MemoryStore
@@ -217,6 +220,34 @@ async def test_network_is_passed_over_after_twenty_requests_an_hour(
     await reset.answered()
     assert [mail.recipients for mail in server.received] == [("shared@example.com",)]
     assert len(await reset.events(Event.PASSWORD_RESET_REQUESTED)) == 21
+
+
+async def test_r136_all_together_get_so_many_mails_a_day(
+    reset: Resetting, server: MailServer
+) -> None:
+    with patch.object(password_reset, "MAILS_A_DAY", 2):
+        for number, name in enumerate(("aoi", "min", "aoi", "min")):
+            await reset.ask(name, address=f"2001:db8:{number}::1")
+        assert len(await server.wait_for(2)) == 2
+        reset.clock.now += DAY + 1
+        await reset.ask("aoi", address="2001:db8:9::1")
+        await reset.answered()
+    assert len(await server.wait_for(3)) == 3
+    details = [event.detail for event in await reset.events(Event.PASSWORD_RESET_REQUESTED)]
+    assert details.count("no link was sent: there were enough for all today") == 2
+
+
+async def test_r136_any_number_of_networks_ask_for_so_many_links_a_day(reset: Resetting) -> None:
+    with (
+        patch.object(password_reset, "REQUESTS_A_DAY", 20),
+        patch.object(password_reset, "PORTION", 10),
+    ):
+        limited = reset.on()
+    for number in range(200):
+        await limited.request(f"nobody{number}", "en", f"2001:db8:{number:x}::1", NOW)
+    await limited.close()
+    counted = await reset.events(Event.PASSWORD_RESET_REQUESTED)
+    assert 20 <= len(counted) <= 20 + 10
 
 
 # Once, in time, for this password

@@ -137,8 +137,9 @@ async def test_r96_a_scheme_that_is_not_https_is_not_https(
 async def test_r96_the_address_of_the_person_is_recorded(behind: Installation) -> None:
     browser = behind.browser(address=PROXY)
     headers = {**HTTPS, "X-Forwarded-For": "198.51.100.7"}
-    assert (await browser.arrive(headers)).status_code == 200
-    (event,) = await behind.audit(event=Event.LOGIN_REQUESTED)
+    wrong = browser.login_url(response_type="token")
+    assert (await browser.http.get(wrong, headers=headers)).status_code == 400
+    (event,) = await behind.audit(event=Event.LOGIN_REFUSED)
     assert event.address == "198.51.100.7"
 
 

@@ -19,16 +19,13 @@ from worksgate.factors.model import FactorRefused, Holder, KnownPasskey, TooMany
 from worksgate.factors.on_its_way import SecretsOnTheirWay
 from worksgate.factors.passkeys import Assertion, RelyingParty, Used
 from worksgate.factors.totp import NewTotp
-from worksgate.peers import network_of
 from worksgate.sources import Person
-from worksgate.tally import Tally
+from worksgate.stranger_records import StrangerRecords
 
 T = TypeVar("T")
 
 MAX_PASSKEYS = 20
 """For each person."""
-STRANGERS_A_MINUTE = 60
-"""Records from one network of passkeys that failed before anybody had proved anything."""
 
 _WAITING = 32
 
@@ -47,13 +44,14 @@ class Factors:
         audit: AuditLog,
         party: RelyingParty,
         on_its_way: SecretsOnTheirWay | None = None,
+        strangers: StrangerRecords | None = None,
     ) -> None:
         """``on_its_way`` is the same in all processes; without it, each has its own."""
         self.on_its_way = on_its_way or SecretsOnTheirWay.new()
         self._rows = rows
         self._audit = audit
         self._party = party
-        self._strangers = Tally(STRANGERS_A_MINUTE)
+        self._strangers = strangers or StrangerRecords(audit)
         # A thread each: drawings, signatures, and the imports that those need; and slow hashes,
         # ten of them for new recovery codes, for which no QR code should wait.
         self._pool = BoundedPool(1, _WAITING, name="second-factors")
@@ -316,10 +314,11 @@ class Factors:
 
     def _failed(self, holder: Holder, now: float, detail: str) -> None:
         """Record a failure; those of strangers within a bound, so that a flood stays cheap."""
-        stranger = not holder.subject_id
-        if stranger and self._strangers.exceeded(network_of(holder.address or ""), now):
-            return
-        self._audit.record(holder.event(Event.FACTOR_FAILED, now, detail))
+        failed = holder.event(Event.FACTOR_FAILED, now, detail)
+        if holder.subject_id:
+            self._audit.record(failed)
+        else:
+            self._strangers.record(failed)
 
     async def _compute(self, work: Callable[[], T]) -> T:
         return await _run(self._pool, work)

@@ -209,8 +209,11 @@ class AuthorizationRedirect:
 class HasRoom(Protocol):
     """A source that can tell, before it is asked, that it could check no password now."""
 
-    def check_room(self) -> None:
-        """Raises HashingBusy where no password could be checked at this moment."""
+    def check_room(self, *, is_known: bool = True) -> None:
+        """Raises HashingBusy where no password could be checked at this moment.
+
+        Some room is kept for callers who are known.
+        """
         ...
 
 

@@ -70,9 +70,9 @@ class DirectorySource:
             self._looked_at = time.monotonic()
         return self._refusal_time
 
-    def check_room(self) -> None:
-        """Raises HashingBusy where no password could be checked at this moment."""
-        self._hashing.check_room()
+    def check_room(self, *, is_known: bool = True) -> None:
+        """As ``HasRoom``."""
+        self._hashing.check_room(is_known=is_known)
 
     async def authenticate(self, username: str, password: str) -> Person | None:
         """Return the person whose password this is, or None; one hash is checked in any case.

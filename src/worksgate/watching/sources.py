@@ -73,11 +73,11 @@ class WatchedSource(_Watched):
         self.name = source.name
         self._source = source
 
-    def check_room(self) -> None:
+    def check_room(self, *, is_known: bool = True) -> None:
         """As ``HasRoom``, of a source that is one; who is refused is counted."""
         if isinstance(self._source, HasRoom):
             try:
-                self._source.check_room()
+                self._source.check_room(is_known=is_known)
             except HashingBusy:
                 self._count(SourceOutcome.BUSY)
                 raise
