@@ -10,6 +10,8 @@ can be one of ours: in the wrong field of a form a secret may stand (R-106).
 """
 
 import re
+from collections.abc import Coroutine
+from typing import Any
 
 from worksgate.audit import AuditEvent, AuditLog, Event
 from worksgate.login_transaction import LoginTransaction
@@ -85,9 +87,9 @@ class Records:
         event = Event.LOGIN_REFUSED
         self._strangers.record(of_login(event, at, transaction, browser, detail=detail))
 
-    async def room(self) -> None:
+    def room(self) -> Coroutine[Any, Any, None]:
         """Return when there is room for what a request may record. Raises StoreUnavailable."""
-        await self._audit.room()
+        return self._audit.room()
 
     def login(
         self,

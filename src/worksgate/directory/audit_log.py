@@ -201,6 +201,8 @@ class AuditWriter:
 
     async def room(self) -> None:
         """Return when a request may go on. Raises StoreUnavailable after ``patience`` seconds."""
+        if len(self._waiting) < self._capacity:  # as always: no clock is asked
+            return
         until = asyncio.get_running_loop().time() + self._patience
         while len(self._waiting) >= self._capacity:
             self._has_room.clear()
