@@ -13,13 +13,17 @@ KEPT_FREE = 3
 GROWN_AGAIN_AFTER = 10.0
 """Seconds after a lack in which a process opens no more than it needs to serve."""
 
-CONNECTIONS_LEFT = """
-    SELECT current_setting('max_connections')::int
-        - coalesce(current_setting('superuser_reserved_connections', true)::int, 0)
-        - coalesce(current_setting('reserved_connections', true)::int, 0)
-        - (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend')
+CONNECTIONS_ALLOWED = """
+    SELECT CAST(current_setting('max_connections') AS int)
+        - coalesce(CAST(current_setting('superuser_reserved_connections', true) AS int), 0)
+        - coalesce(CAST(current_setting('reserved_connections', true) AS int), 0)
 """
-"""How many more a user can open who is not a superuser; less than 0 where superusers have more."""
+"""How many a user can have who is not a superuser."""
+
+_IN_USE = "(SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend')"
+
+CONNECTIONS_LEFT = " - ".join((CONNECTIONS_ALLOWED, _IN_USE))
+"""How many more they can open; less than 0 where superusers have some of them."""
 
 _TOO_MANY = "53300"
 

@@ -354,6 +354,17 @@ def test_programs_for_backups_of_postgresql_that_are_missing_are_told(
     assert "backups: backups can be neither written nor restored here: there is no pg_dump" in told
 
 
+def test_f07_the_connections_of_postgresql_are_reckoned(
+    installation: Terminal, database: str
+) -> None:
+    installation.environ["WORKSGATE_DATABASE_URL"] = database
+    assert any(
+        each.startswith("connections: the server allows") for each in findings(installation)["ok"]
+    )
+    installation.environ["WORKSGATE_DATABASE_CONNECTIONS"] = "1000"
+    assert any("wants up to 1005" in each for each in findings(installation)["warn"])
+
+
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[str]:
     with giving_back(tmp_path):

@@ -11,6 +11,7 @@ from worksgate.directory import DirectoryUnavailable
 from worksgate.directory.engine import Engines, open_engines, outages
 from worksgate.directory.key_ownership import UserKey, disputed
 from worksgate.directory.migrations import HEAD, is_newer_and_serves, revision_of
+from worksgate.directory.postgres_engine import POSTGRES_CONNECTIONS
 from worksgate.directory.secrets_at_rest import (
     Counted,
     MasterKeyMissing,
@@ -20,9 +21,11 @@ from worksgate.directory.secrets_at_rest import (
 from worksgate.doctor import Finding, Severity, fail, ok, warn
 from worksgate.master_key import Keyring
 from worksgate.oauth.model import Client
+from worksgate.postgres_room import CONNECTIONS_ALLOWED, KEPT_FREE
 from worksgate.settings import Settings
 
 DATABASE, KEYS, CLIENTS, CLOCK, BACKUPS = "database", "keys", "clients", "clock", "backups"
+CONNECTIONS = "connections"
 USER_KEYS = "user keys"
 
 LOCK_TIMEOUT = 2.0
@@ -46,6 +49,7 @@ async def examine_database(settings: Settings) -> AsyncIterator[Finding]:
             yield await _of_writing(engines)
             if settings.database_file is None:
                 yield await _of_clock(engines)
+                yield await _of_connections(engines, settings)
                 yield _of_programs()
             if of_revision.severity is Severity.OK:
                 async with engines.read.connect() as connection:
@@ -168,6 +172,27 @@ async def _of_clock(engines: Engines) -> Finding:
             "set both by NTP: codes and sessions end by the clock",
         )
     return ok(CLOCK, f"it is within {max(1, round(abs(skew)))} s of the database server's")
+
+
+async def _of_connections(engines: Engines, settings: Settings) -> Finding:
+    """How many processes the server has connections for, as each opens them under load."""
+    with outages():
+        async with engines.read.connect() as connection:
+            usable = int(await connection.scalar(text(CONNECTIONS_ALLOWED)) or 0)
+    each = settings.database_connections + POSTGRES_CONNECTIONS
+    processes = (usable - KEPT_FREE) // each
+    if processes < 1:
+        return warn(
+            CONNECTIONS,
+            f"the server allows {usable}, and one process of this server wants up to {each}",
+            "raise max_connections of PostgreSQL, or lower database_connections; processes share "
+            "what there is, and are slower for it",
+        )
+    return ok(
+        CONNECTIONS,
+        f"the server allows {usable}: enough for workers on all nodes up to {processes}, each with "
+        f"up to {each}; more of them share",
+    )
 
 
 def _of_programs() -> Finding:
