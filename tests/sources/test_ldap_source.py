@@ -40,6 +40,8 @@ from worksgate.sources_in_use import SourcesInUse
 from worksgate.store.memory import MemoryStore
 from worksgate.throttle import Attempt, Throttle, ThrottlePolicy, TooManyAttempts
 
+pytestmark = pytest.mark.programs
+
 _numbers = count(1)
 
 

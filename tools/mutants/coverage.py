@@ -13,7 +13,7 @@ Lines = Mapping[int, Sequence[str]]
 
 def measure(root: Path, data: Path, tests: Sequence[str]) -> None:
     """Run the tests once and keep in ``data`` what each of them runs. Raises where one fails."""
-    settings = data.with_suffix(".coveragerc")
+    settings = data.with_name(f"of-{data.name}.coveragerc")  # what begins like data is erased
     settings.write_text(f"[run]\ndata_file = {data}\nconcurrency = thread,greenlet\n")
     command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile"]
     command += [

@@ -116,13 +116,13 @@ def _changes(node: ast.AST) -> Iterator[Change]:
         case ast.BoolOp():
             yield _joined_otherwise
         case ast.UnaryOp(op=ast.Not()):
-            yield lambda found: found.operand  # type: ignore[attr-defined]
+            yield _operand
         case ast.BinOp(op=operator) if type(operator) in _ARITHMETIC and not _is_text(node):
             yield _reckoned_otherwise
         case ast.Constant(value=bool()):
-            yield lambda found: ast.Constant(not found.value)  # type: ignore[attr-defined]
+            yield _opposite
         case ast.Constant(value=int() | float()):
-            yield lambda found: ast.Constant(found.value + 1)  # type: ignore[attr-defined]
+            yield _one_more
         case ast.If() | ast.While() | ast.IfExp():
             if not isinstance(node.test, ast.Compare | ast.BoolOp | ast.UnaryOp):
                 yield _turned
@@ -132,6 +132,22 @@ def _changes(node: ast.AST) -> Iterator[Change]:
             yield lambda _: ast.Return(ast.Constant(None))
         case ast.Continue():
             yield lambda _: ast.Break()
+
+
+def _operand(node: ast.AST) -> ast.AST:
+    assert isinstance(node, ast.UnaryOp)
+    return node.operand
+
+
+def _opposite(node: ast.AST) -> ast.AST:
+    assert isinstance(node, ast.Constant)
+    return ast.Constant(not node.value)
+
+
+def _one_more(node: ast.AST) -> ast.AST:
+    assert isinstance(node, ast.Constant)
+    assert isinstance(node.value, int | float)
+    return ast.Constant(node.value + 1)
 
 
 def _compared_otherwise(node: ast.AST) -> ast.AST:
