@@ -4,6 +4,8 @@ import asyncio
 import random
 import resource
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -22,6 +24,7 @@ from tests.store.artifacts import (
 )
 from tests.store.stores import database_in, open_sqlite
 
+from worksgate.audit import AuditEvent, Event
 from worksgate.oauth.model import ARTIFACT_KINDS, AccessToken, AuthorizationCode, Redeemable
 from worksgate.store import Redemption, RedemptionOutcome, Store, StoreUnavailable, sqlite_rows
 from worksgate.store.group_commit import QUEUE_TIMEOUT
@@ -336,6 +339,44 @@ async def test_f14_a_long_lock_is_told_in_time_and_nothing_is_done(
     assert QUEUE_TIMEOUT <= waited < 2.5
     for number in range(3):
         assert not await is_used(sqlite, f"{number}")
+
+
+_KEEP_READERS_OUT = """
+import fcntl, sys
+file, first, length = open(sys.argv[1], "r+b"), 123, 5
+fcntl.lockf(file, fcntl.LOCK_EX, length, first)
+print("held", flush=True)
+sys.stdin.readline()
+"""
+"""Holds all locks of which a reader needs one (https://sqlite.org/walformat.html#locks)."""
+
+
+@contextmanager
+def readers_kept_out(folder: Path) -> Iterator[None]:
+    """Another process keeps everybody from reading: SQLite itself sleeps and tries again."""
+    command = [sys.executable, "-c", _KEEP_READERS_OUT, f"{database_in(folder)}-shm"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        yield
+        holder.communicate(b"\n")
+
+
+@pytest.mark.deadlines
+@pytest.mark.parametrize("work", ["record", "ping"])
+async def test_r52_what_nobody_waits_for_keeps_no_event_loop_waiting(
+    sqlite: SqliteStore, tmp_path: Path, work: str
+) -> None:
+    event = AuditEvent(event=Event.USER_INFO_RETURNED, at=NOW)
+    with readers_kept_out(tmp_path):
+        writing = asyncio.create_task(sqlite.record([event]) if work == "record" else sqlite.ping())
+        began = time.monotonic()
+        for _ in range(10):
+            await asyncio.sleep(0.05)
+        waited = time.monotonic() - began
+        assert not writing.done(), "nobody was kept out"
+    assert waited < 1.5
+    await writing
 
 
 async def test_f14_eight_writers_at_once_all_get_their_turn(tmp_path: Path) -> None:

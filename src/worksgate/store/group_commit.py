@@ -10,6 +10,10 @@ Statements run on the event loop. They touch pages in memory and take microsecon
 each of them would give up the interpreter lock and might wait 5 ms to get it back from a busy
 loop. What waits (for the disk, for another process, for a file to open) waits in the thread.
 
+Only BEGIN may wait on the loop nevertheless: SQLite itself sleeps, for up to ten seconds, while
+another process holds all locks of which a reader needs one. So it is run there for a request that
+somebody waits for; a batch that begins with background work takes its lock in the thread.
+
 Between a request's statements and its COMMIT the loop runs nothing else. So a caller that is
 cancelled while its request waits in the queue has left nothing behind, and one that is cancelled
 later has come too late: the request stands.
@@ -57,7 +61,17 @@ def _nothing(_result: object) -> Sequence[AuditEvent]:
 class _Request:
     """Something to do in a transaction, what is recorded of it, and what came of it."""
 
-    __slots__ = ("args", "due", "error", "events", "future", "records", "result", "work")
+    __slots__ = (
+        "args",
+        "due",
+        "error",
+        "events",
+        "future",
+        "in_background",
+        "records",
+        "result",
+        "work",
+    )
 
     def __init__(
         self,
@@ -65,11 +79,14 @@ class _Request:
         work: Callable[..., Any],
         args: tuple[Any, ...],
         records: Callable[[Any], Sequence[AuditEvent]],
+        *,
+        in_background: bool,
     ) -> None:
         self.future = future
         self.work = work
         self.args = args
         self.records = records
+        self.in_background = in_background
         self.events: Sequence[AuditEvent] = ()
         self.due = time.monotonic() + QUEUE_TIMEOUT
         self.result: Any = None
@@ -122,10 +139,12 @@ class GroupCommit:
         work: Callable[[sqlite3.Connection, *Ts], T],
         *args: *Ts,
         records: Callable[[T], Sequence[AuditEvent]] = _nothing,
+        in_background: bool = False,
     ) -> T:
         """Do some work in a transaction, and return its result once that is durable.
 
         ``records`` are the audit records of a result, which are in the same transaction.
+        ``in_background`` is what no request waits for: nothing waits on the event loop for it.
         Raises StoreUnavailable, at once where too many wait already; then nothing was done,
         unless ``outcome_unknown`` says otherwise. What else the work raises undoes it alone.
         """
@@ -134,7 +153,9 @@ class GroupCommit:
         if len(self._queue) >= self._waiting:
             self.unavailable += 1
             raise StoreUnavailable("too many requests are waiting")
-        request = _Request(self._loop.create_future(), work, args, records)
+        request = _Request(
+            self._loop.create_future(), work, args, records, in_background=in_background
+        )
         self._queue.append(request)
         if self._idle:
             self._idle = False
@@ -165,7 +186,7 @@ class GroupCommit:
             self._idle = True
             if self._closed:
                 self._jobs.put(None)
-        elif self._begins():
+        elif not self._queue[0].in_background and self._begins():
             self._run_batch()
         else:
             self._jobs.put(partial(self._acquire, self._queue[0].due))

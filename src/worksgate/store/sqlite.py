@@ -175,7 +175,7 @@ class SqliteStore:
         return await self._commit.run(sqlite_rows.forget, subject_id, records=lambda _: records)
 
     async def record(self, events: Sequence[AuditEvent]) -> None:
-        await self._commit.run(sqlite_rows.record, events)
+        await self._commit.run(sqlite_rows.record, events, in_background=True)
 
     async def bump(self, counter: str, window: float, now: float) -> int:
         return await self._commit.run(sqlite_rows.bump, counter, window, now)
@@ -195,7 +195,7 @@ class SqliteStore:
         return await asyncio.to_thread(clean, self._connect, self._spare, now, limit)
 
     async def ping(self) -> None:
-        await self._commit.run(sqlite_rows.ping)
+        await self._commit.run(sqlite_rows.ping, in_background=True)
 
     async def close(self) -> None:
         self._closed = True
