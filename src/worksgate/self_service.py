@@ -373,7 +373,7 @@ class SelfService:
     # App passwords
 
     async def add_app_password(self, visitor: Visitor, name: str) -> NewAppPassword:
-        """Make an app password. Raises NotOffered, factors.TooMany or LoginTooOld."""
+        """Create an app password. Raises NotOffered, factors.TooMany or LoginTooOld."""
         if not await self.offers_app_passwords():
             raise NotOffered
         await self.check_fresh(visitor)

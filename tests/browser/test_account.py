@@ -34,7 +34,7 @@ TITLES = {
     "/password": "Change your password",
     "/authenticator": "Set up an authenticator app",
     "/passkeys": "Add a passkey",
-    "/app-passwords": "Make an app password",
+    "/app-passwords": "Create an app password",
     "/reset?token=x": LINK_NOT_VALID.title,
 }
 
@@ -125,9 +125,9 @@ async def test_an_app_and_an_app_password_are_set_up_without_javascript(
     await tab.get_by_label("Code from the app").fill(app.at(int(house.installation.clock())))
     await tab.get_by_role("button", name="Turn on").click()
     await tab.get_by_role("link", name="I have kept them").click()
-    await tab.get_by_role("link", name="Make an app password").click()
+    await tab.get_by_role("link", name="Create an app password").click()
     await tab.get_by_label("Which program is it for?").fill("mail")
-    await tab.get_by_role("button", name="Make an app password").click()
+    await tab.get_by_role("button", name="Create an app password").click()
     await expect(tab.locator("#app-password")).to_have_text(re.compile(r"^(\w{4}-){5}\w{4}$"))
     await tab.get_by_role("link", name="I have copied it").click()
     await tab.get_by_text("Turn off").first.click()

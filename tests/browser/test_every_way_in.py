@@ -158,7 +158,7 @@ async def press(tab: Page, name: str) -> None:
 
 async def set_up_app(house: House, tab: Page, reader: Reader) -> pyotp.TOTP:
     """Set up an authenticator app where the sign-in asks for it; the recovery codes come next."""
-    await reader.sees(tab, "Set up a second step")
+    await reader.sees(tab, "Set up two-step verification")
     await tab.get_by_text(reader.words("I cannot scan it")).click()
     await judged(tab)
     key = await tab.locator("details .code").inner_text()
@@ -233,14 +233,14 @@ async def test_authenticator_app(
     await house.give_password(tab, reader, username)
     await reader.sees(tab, "Confirm that it is you")
     await tab.get_by_label(reader.words("Code from your authenticator app")).fill("000000")
-    await press(tab, reader.words("Continue"))
+    await press(tab, reader.words("Verify"))
     wrong = reader.words(PROBLEMS[Problem.WRONG_CODE].happened)
     await expect(tab.get_by_role("alert")).to_contain_text(wrong)
     await reader.sees(tab, "Confirm that it is you")
     await judged(tab)
     code = present_code(house, app)
     await tab.get_by_label(reader.words("Code from your authenticator app")).fill(code)
-    await press(tab, reader.words("Continue"))
+    await press(tab, reader.words("Verify"))
     await house.let_in(tab, username)
 
 
@@ -269,7 +269,7 @@ async def test_passkey(house: House, phone: Window, reader: Reader) -> None:
     authenticator = await virtual_authenticator(phone)
     tab = phone.tab
     await house.give_password(tab, reader, username)
-    await reader.sees(tab, "Set up a second step")
+    await reader.sees(tab, "Set up two-step verification")
     await press(tab, reader.words("Create a passkey"))
     await reader.sees(tab, "Keep your recovery codes")
     await press(tab, reader.words("I have kept them: continue"))
@@ -301,7 +301,7 @@ async def test_reset_link_out_of_a_mail(house: House, phone: Window, reader: Rea
     await tab.get_by_role("link", name=reader.words("Forgot your password?")).click()
     await reader.sees(tab, "Forgot your password?")
     await judged(tab)
-    await tab.get_by_label(reader.words("User name or e-mail address")).fill(username)
+    await tab.get_by_label(reader.words("User name or email address")).fill(username)
     await press(tab, reader.words("Send me a link"))
     await reader.sees(tab, MAIL_IS_COMING.title)
     await judged(tab)

@@ -38,7 +38,7 @@ async def test_a_meter_follows_the_typing_in_words_and_steps(
     top = await tab.locator("button[type=submit]").bounding_box()
     for password, score, advice in (
         ("short", "0", "Very weak Use at least 15 characters. Several words do well."),
-        ("password password password", "[0-2]", "one of the first that anybody would try"),
+        ("password password password", "[0-2]", "This password is too common"),
         (f"{USERNAME} 1", "[0-2]", "made of names that belong to you"),
     ):
         await tab.fill("#new-password", password)
@@ -99,7 +99,7 @@ async def test_a_page_without_javascript_has_no_meter_and_gives_the_reason_after
     await expect(tab.locator(".strength")).to_be_hidden()
     await tab.fill("#new-password", "password password password")
     await tab.get_by_role("button", name="Save and continue").click()
-    await expect(tab.get_by_role("alert")).to_contain_text("one of the first that anybody")
+    await expect(tab.get_by_role("alert")).to_contain_text("This password is too common")
 
 
 async def test_a_meter_without_an_answer_is_empty_and_says_nothing(
@@ -122,7 +122,7 @@ async def test_recovery_codes_and_app_passwords_are_copied_by_a_button(
     tab = window.tab
     await tab.goto(f"{premises.url}/account/app-passwords")
     await submit_login(tab, USERNAME, PASSWORD)
-    await tab.get_by_role("button", name="Make an app password").click()
+    await tab.get_by_role("button", name="Create an app password").click()
     shown = await tab.locator("#app-password").inner_text()
     await tab.get_by_role("button", name="Copy the password").click()
     await expect(tab.get_by_role("status")).to_have_text("Copied")
@@ -140,7 +140,7 @@ async def test_who_may_not_copy_is_told_to_do_it_by_hand(
     )
     await tab.goto(f"{premises.url}/account/app-passwords")
     await submit_login(tab, USERNAME, PASSWORD)
-    await tab.get_by_role("button", name="Make an app password").click()
+    await tab.get_by_role("button", name="Create an app password").click()
     await tab.get_by_role("button", name="Copy the password").click()
     await expect(tab.get_by_role("status")).to_contain_text("copy it by hand")
 

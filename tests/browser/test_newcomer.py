@@ -124,7 +124,7 @@ async def test_r36_a_code_used_twice_is_shown_with_its_dead_token(
 ) -> None:
     tab = window.tab
     await tab.goto(f"{demo.simulator}/misbehave")
-    await tab.get_by_role("button", name="Run: A code used twice").click()
+    await tab.get_by_role("button", name="Sign in and run: A code used twice").click()
     await submit_login(tab, AOI.username, PASSWORD)
     await expect(tab.get_by_role("status")).to_have_text("Worksgate did what the contract says.")
     await expect(tab.locator(".turns > li")).to_have_count(3)

@@ -70,7 +70,7 @@ async def test_r82_a_passkey_is_made_asked_for_and_stands_for_the_password(
     authenticator = await virtual_authenticator(window)
     tab = window.tab
     await give_password(house, tab)
-    await heading(tab, "Set up a second step")
+    await heading(tab, "Set up two-step verification")
     await tab.get_by_role("button", name="Create a passkey").click()
     await heading(tab, "Keep your recovery codes")
     await tab.locator("form [type=submit]").click()
@@ -106,7 +106,7 @@ async def test_where_a_browser_has_no_passkeys_the_page_says_what_else_there_is(
     window = await open_window()
     await window.context.add_init_script("delete window.PublicKeyCredential")
     await give_password(house, window.tab)
-    await heading(window.tab, "Set up a second step")
+    await heading(window.tab, "Set up two-step verification")
     await expect(window.tab.get_by_text("Passkeys do not work in this browser")).to_be_visible()
     await expect(window.tab.get_by_role("button", name="Create a passkey")).to_be_hidden()
     await expect(window.tab.locator("#code")).to_be_visible()

@@ -382,7 +382,7 @@ async def test_r78_the_present_password_cannot_be_guessed_without_end(
     ("password", "advice"),
     [
         ("short", "Use at least 15 characters."),
-        ("password password password", "one of the first that anybody would try"),
+        ("password password password", "This password is too common."),
         (PASSWORD, "the password that you have now"),
     ],
 )
@@ -424,7 +424,7 @@ async def test_an_app_is_set_up_and_asked_for_at_the_next_login(
     assert browser.cookie(SESSION_COOKIE) != before
     overview = (await browser.account()).text
     assert "10 left" in overview
-    assert "with a second step" in overview
+    assert "with two-step verification" in overview
     assert app.secret not in overview
     login = LoginPage.of(await installation.browser().account())
     assert login.response.status_code == 200
@@ -463,7 +463,7 @@ async def test_an_app_is_turned_off(installation: Installation) -> None:
     assert "The authenticator app is turned off." in await followed(browser, response)
     assert installation.rows("SELECT * FROM totp_secrets") == []
     again = await browser.post_to_account("/authenticator/remove")
-    assert "It was already gone." in await followed(browser, again)
+    assert "It had already been removed." in await followed(browser, again)
     assert await installation.browser().code()
 
 
@@ -472,7 +472,7 @@ async def test_recovery_codes_are_renewed(installation: Installation) -> None:
     assert_page(await browser.account("/recovery-codes"), 404)
     await set_up_app(installation, browser)
     before = installation.rows("SELECT * FROM recovery_codes")
-    assert title(await browser.account("/recovery-codes")) == "Make new recovery codes?"
+    assert title(await browser.account("/recovery-codes")) == "Create new recovery codes?"
     response = await browser.post_to_account("/recovery-codes")
     assert title(response) == "Keep your recovery codes"
     after = installation.rows("SELECT * FROM recovery_codes")
@@ -573,7 +573,7 @@ async def test_another_session_can_be_ended_and_this_one_goes_on(
     assert "That sign-in was ended." in await followed(browser, response)
     assert is_login(await other.account())
     again = await browser.post_to_account("/sessions/end", {"session": session})
-    assert "It was already gone." in await followed(browser, again)
+    assert "It had already been removed." in await followed(browser, again)
 
 
 async def test_r27_the_name_of_a_session_opens_nothing(installation: Installation) -> None:
@@ -640,10 +640,10 @@ async def test_r101_what_is_another_persons_cannot_be_touched(
     for page, name in (("/passkeys/remove", "passkey"), ("/app-passwords/remove", "app_password")):
         (theirs,) = values(text, name)
         response = await browser.post_to_account(page, {name: theirs})
-        assert "It was already gone." in await followed(browser, response)
+        assert "It had already been removed." in await followed(browser, response)
     for (session,) in sessions:
         response = await browser.post_to_account("/sessions/end", {"session": str(session)})
-        assert "It was already gone." in await followed(browser, response)
+        assert "It had already been removed." in await followed(browser, response)
     await browser.post_to_account("/sessions/end-all")
     assert state(installation) == before
     assert title(await others.account()) == "Your account"
@@ -664,8 +664,8 @@ async def test_the_history_is_the_persons_own(installation: Installation, others
     assert "198.51.100.9" in mine
     assert "Acme" not in theirs
     assert "198.51.100.9" not in theirs
-    assert "A second step was added" in theirs
-    assert "A second step was added" not in mine
+    assert "A way of two-step verification was added" in theirs
+    assert "A way of two-step verification was added" not in mine
 
 
 async def test_a_long_history_waits_behind_a_word(installation: Installation) -> None:
@@ -675,7 +675,7 @@ async def test_a_long_history_waits_behind_a_word(installation: Installation) ->
     await installation.provider.audit.flush()
     text = (await browser.account()).text
     assert text.count("Signed in<") == 10
-    assert "Show what was before" in text
+    assert "Show earlier activity" in text
     assert "· Acme" in text
 
 
@@ -792,8 +792,8 @@ async def test_what_an_administrator_did_is_told_as_theirs(installation: Install
     await installation.administration.reset_factors(USERNAME)
     installation.clock.advance(60)
     page = (await (await signed_in(installation)).account()).text
-    assert "An administrator removed your second steps" in page
-    assert "A second step was removed" not in page
+    assert "An administrator removed your two-step verification" in page
+    assert "A way of two-step verification was removed" not in page
 
 
 async def remembered(installation: Installation, app: pyotp.TOTP) -> Browser:

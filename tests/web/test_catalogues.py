@@ -105,7 +105,9 @@ def test_a_translation_holds_no_markup_as_it_is_not_escaped(language: str) -> No
 @pytest.mark.parametrize(("language", "script"), [("ja", "[ぁ-んァ-ヶ一-龠]"), ("ko", "[가-힣]")])
 def test_a_translation_is_written_in_its_script(language: str, script: str) -> None:
     for message in messages(language):
-        assert all(re.search(script, text) for text in forms(message.string)), message.id
+        for text in forms(message.string):
+            words = re.sub(r"%\(\w+\)\w|[（）()]", "", text)
+            assert not words or re.search(script, words), message.id
 
 
 def test_the_english_catalogue_says_what_the_code_says() -> None:
@@ -116,6 +118,8 @@ def test_the_english_catalogue_says_what_the_code_says() -> None:
 def test_sentences_end_alike_in_every_language() -> None:
     for language, stop in (("ja", "。"), ("ko", ".")):
         for message in messages(language):
+            if forms(message.id)[0].endswith(","):  # a salutation
+                continue
             is_sentence = forms(message.id)[0].endswith(".")
             assert all(text.endswith(stop) == is_sentence for text in forms(message.string)), (
                 message

@@ -46,7 +46,7 @@ async def enrolled(installation: Installation) -> tuple[pyotp.TOTP, list[str]]:
     """Set up an authenticator app midway through a login; the app, and the recovery codes."""
     await installation.change_client(second_factor="required")
     browser, response = await begin(installation)
-    page = step_of(response, "Set up a second step")
+    page = step_of(response, "Set up two-step verification")
     key = re.search(r'class="code" translate="no">([A-Z2-7 ]+)<', response.text)
     assert key is not None
     app = pyotp.TOTP(key[1].replace(" ", ""))
@@ -317,7 +317,7 @@ async def test_a_second_enrolment_cannot_replace_a_factor_that_is_there(
     """Who has the password alone must not set up a factor of their own beside the person's."""
     await installation.change_client(second_factor="required")
     thief, response = await begin(installation)
-    page = step_of(response, "Set up a second step")
+    page = step_of(response, "Set up two-step verification")
     key = re.search(r'class="code" translate="no">([A-Z2-7 ]+)<', response.text)
     assert key is not None
     app = pyotp.TOTP(key[1].replace(" ", ""))

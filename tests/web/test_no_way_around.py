@@ -72,7 +72,7 @@ async def test_r83_an_old_session_sets_up_no_factor(installation: Installation) 
     await at_another_client(installation, browser, second_factor="required")
     response = await browser.arrive()
     assert 'name="password"' in response.text
-    assert "Set up a second step" not in response.text
+    assert "Set up two-step verification" not in response.text
     page = LoginPage.of(response)
     for step in ("enrol", "password", "resume"):
         fields = {"otp": "000000", "new_password": NEW_PASSWORD}

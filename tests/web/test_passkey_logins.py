@@ -108,7 +108,7 @@ async def test_r82_a_passkey_that_does_not_verify_the_user_is_no_password(
     answer = authenticator.get(options_of(page))
     refused = await browser.submit(LoginPage.of(page), passkey=answer)
     assert refused.status_code == 403
-    assert "This passkey is not known here." in refused.text
+    assert "This passkey is not registered here." in refused.text
     authenticator.verified = True
     answer = authenticator.get(options_of(refused))
     assert code_of(await browser.submit(LoginPage.of(refused), passkey=answer))

@@ -86,7 +86,7 @@ async def test_r72_a_meter_says_how_strong_a_password_is_and_why_it_would_be_ref
     assert [grade for _, grade, _ in told[:1]] == ["Very weak"]
     assert [advice for _, _, advice in told] == [
         "Use at least 15 characters",
-        "It is one of the first that anybody would try",
+        "This password is too common",
         "It is made of names that belong to you or to your company",
         "",
     ]

@@ -154,7 +154,7 @@ async def test_r126_a_factor_that_is_set_up_during_a_sign_in_is_told_and_so_is_a
     await company.site.change_client(second_factor="required")
     browser = company.site.browser()
     response = await browser.sign_in()
-    page = step_of(response, "Set up a second step")
+    page = step_of(response, "Set up two-step verification")
     key = re.search(r'class="code" translate="no">([A-Z2-7 ]+)<', response.text)
     assert key is not None
     app = pyotp.TOTP(key[1].replace(" ", ""))
@@ -204,7 +204,7 @@ async def test_r126_notice_is_in_the_language_of_the_browser_with_its_name_and_a
         headers={"user-agent": CHROME},
     )
     mail = await company.mail(1)
-    subject = translations(language).gettext("An app password for %(product)s was made")
+    subject = translations(language).gettext("An app password for %(product)s was created")
     assert mail.message["Subject"] == subject % {"product": "LINE WORKS"}
     assert "Chrome" in mail.text
     assert "203.0.113.7" in mail.text

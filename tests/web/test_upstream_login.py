@@ -141,5 +141,5 @@ async def test_the_account_says_what_is_kept_at_the_other_provider(site: Install
     assert (await back(browser)).status_code == 303
     page = (await browser.account()).text
     assert "You sign in with Partner. Your password is kept there" in page
-    assert "Partner may ask for a second step of its own." in page
+    assert "Partner may ask for two-step verification of its own." in page
     assert "Your company keeps your password elsewhere" not in page

@@ -49,7 +49,7 @@ class AppPasswords:
         return await self._rows.of(subject_id)
 
     async def add(self, holder: Holder, name: str, now: float) -> NewAppPassword:
-        """Make an app password. Raises TooMany."""
+        """Create an app password. Raises TooMany."""
         code = new_code(LENGTH)
         app_password = AppPassword(
             id=new_id(),

@@ -69,7 +69,7 @@ class TooMany(FactorRefused):
 
 
 class KnownPasskey(FactorRefused):
-    """This passkey is there already."""
+    """This passkey has already been added."""
 
 
 class UntrustedAuthenticator(FactorRefused):

@@ -60,13 +60,13 @@ DONE: Final[Mapping[Done, Said]] = {
     ),
     Done.SESSION_ENDED: Said(happened=text("That sign-in was ended."), tone=Tone.GOOD),
     Done.GONE: Said(
-        happened=text("It was already gone."),
+        happened=text("It had already been removed."),
         to_do=text("This page shows how things are now."),
         tone=Tone.INFO,
     ),
     Done.LOST: Said(
         happened=text("That took too long, so nothing was changed."),
-        to_do=text("Please begin again."),
+        to_do=text("Please start again."),
         tone=Tone.WARN,
     ),
 }
@@ -88,10 +88,11 @@ PASSKEY_REFUSED: Final = Said(
     to_do=text("Please try again, or use an authenticator app."),
 )
 PASSKEY_KNOWN: Final = Said(
-    happened=text("This passkey is there already."), to_do=text("There is nothing to do.")
+    happened=text("This passkey has already been added."),
+    to_do=text("You do not need to do anything."),
 )
 TOO_MANY: Final = Said(
-    happened=text("There are as many as there can be."),
+    happened=text("You cannot add any more."),
     to_do=text("Remove one that you do not use any more."),
 )
 
@@ -114,13 +115,13 @@ FORM_TOO_OLD: Final = Message(
     label=text("Open your account"),
 )
 MAIL_IS_COMING: Final = Message(
-    title=text("Look into your mailbox"),
+    title=text("Check your email"),
     happened=text(
-        "If there is an account with this name or address, a mail with a link is on its way. The "
-        "link works for %(minutes)s minutes."
+        "If an account matches what you entered, we have sent it an email with a link. The link "
+        "works for %(minutes)s minutes."
     ),
     to_do=text(
-        "If nothing comes, look among the unwanted mail. Not every account has an address: your "
+        "If nothing arrives, check your spam folder. Not every account has an email address: your "
         "administrator can help, too."
     ),
     label=text("Back to signing in"),
@@ -218,20 +219,20 @@ EVENTS: Final[Mapping[Event, str]] = {
     Event.LOGOUT: text("Signed out"),
     Event.IMAP_SUCCEEDED: text("A mail program signed in"),
     Event.IMAP_FAILED: text("A mail program tried to sign in, without success"),
-    Event.FACTOR_ADDED: text("A second step was added"),
-    Event.FACTOR_REMOVED: text("A second step was removed"),
+    Event.FACTOR_ADDED: text("A way of two-step verification was added"),
+    Event.FACTOR_REMOVED: text("A way of two-step verification was removed"),
     Event.FACTOR_FAILED: text("A wrong code or passkey was used"),
-    Event.RECOVERY_CODES_RENEWED: text("New recovery codes were made"),
-    Event.APP_PASSWORD_ADDED: text("An app password was made"),
+    Event.RECOVERY_CODES_RENEWED: text("New recovery codes were created"),
+    Event.APP_PASSWORD_ADDED: text("An app password was created"),
     Event.APP_PASSWORD_REMOVED: text("An app password was removed"),
     Event.PASSWORD_CHANGED: text("The password was changed"),
-    Event.RESET_LINK_ISSUED: text("An administrator made a link for a new password"),
+    Event.RESET_LINK_ISSUED: text("An administrator created a link for a new password"),
 }
 """What people read in the history of their account."""
 
 EVENTS_OF_ADMINISTRATORS: Final[Mapping[Event, str]] = {
     **EVENTS,
-    Event.FACTOR_REMOVED: text("An administrator removed your second steps"),
+    Event.FACTOR_REMOVED: text("An administrator removed your two-step verification"),
 }
 """The same, where somebody else did it."""
 

@@ -49,9 +49,10 @@ def _notice(subject: str, happened: str) -> MailWording:
 
 RESET_LINK: Final = MailWording(
     subject=text("Choose a new password for %(product)s"),
-    happened=text("Somebody asked for a new password for the account %(username)s."),
+    happened=text("A new password was requested for the account %(username)s."),
     if_it_was_not_you=text(
-        "If it was not you, do nothing: your password stays as it is. Never pass the link on."
+        "If it was not you, ignore this email: your password stays as it is. Never forward the "
+        "link."
     ),
 )
 NOTICES: Final[Mapping[Change, MailWording]] = {
@@ -90,8 +91,8 @@ NOTICES: Final[Mapping[Change, MailWording]] = {
     Change.RECOVERY_CODES_RENEWED: _notice(
         text("New recovery codes for %(product)s"),
         text(
-            "New recovery codes were made for the account %(username)s. The old ones do not work "
-            "any more."
+            "New recovery codes were created for the account %(username)s. The old ones do not "
+            "work any more."
         ),
     ),
     Change.RECOVERY_CODE_USED: _notice(
@@ -99,9 +100,9 @@ NOTICES: Final[Mapping[Change, MailWording]] = {
         text("Somebody signed in to the account %(username)s with one of its recovery codes."),
     ),
     Change.APP_PASSWORD_ADDED: _notice(
-        text("An app password for %(product)s was made"),
+        text("An app password for %(product)s was created"),
         text(
-            "An app password was made for the account %(username)s. It opens mail and calendar "
+            "An app password was created for the account %(username)s. It opens mail and calendar "
             "in one program."
         ),
     ),
@@ -135,7 +136,7 @@ WITHOUT_LINK: Final = text("If it was not you, contact your administrator at onc
 CHOOSE: Final = text("Choose a new password")
 NOT_ME: Final = text("This was not me")
 COPY_LINK: Final = text("If the button does not work, open this address:")
-AUTOMATIC: Final = text("This mail was sent by a machine. Nobody reads answers to it.")
+AUTOMATIC: Final = text("This is an automated message. Please do not reply.")
 HELP: Final = text("Help: %(address)s")
 WHEN: Final = text("When")
 WHERE: Final = text("Where from")

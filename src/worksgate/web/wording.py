@@ -105,7 +105,7 @@ PROBLEMS: Final[Mapping[Problem, ProblemWording]] = {
         to_do=text("Please contact your administrator."),
     ),
     Problem.NOT_ALLOWED: ProblemWording(
-        happened=text("Your account is not among those that may sign in here."),
+        happened=text("Your account is not allowed to sign in here."),
         to_do=text("Please contact your administrator."),
     ),
     Problem.THROTTLED: ProblemWording(
@@ -144,7 +144,7 @@ PROBLEMS: Final[Mapping[Problem, ProblemWording]] = {
         tone=Tone.WARN,
     ),
     Problem.PASSKEY_REFUSED: ProblemWording(
-        happened=text("This passkey is not known here."),
+        happened=text("This passkey is not registered here."),
         to_do=text("Sign in with your password."),
     ),
     Problem.WRONG_CODE: ProblemWording(
@@ -164,7 +164,7 @@ PROBLEMS: Final[Mapping[Problem, ProblemWording]] = {
         to_do=text("Sign in again with your password."),
     ),
     Problem.LOGIN_LOST: ProblemWording(
-        happened=text("This sign-in cannot go on from here."),
+        happened=text("This sign-in cannot be continued."),
         to_do=text("Please sign in again."),
         tone=Tone.INFO,
     ),
@@ -176,8 +176,8 @@ PROBLEMS: Final[Mapping[Problem, ProblemWording]] = {
 WEAKNESSES: Final[Mapping[Weakness, str]] = {
     Weakness.TOO_SHORT: text("Use at least 15 characters. Several words do well."),
     Weakness.TOO_LONG: text("It is too long. Use at most 1024 characters."),
-    Weakness.NUL: text("It holds a character that no keyboard has. Type it by hand."),
-    Weakness.COMMON: text("It is one of the first that anybody would try. Choose another."),
+    Weakness.NUL: text("It contains a character that no keyboard can type. Type it by hand."),
+    Weakness.COMMON: text("This password is too common. Choose another."),
     Weakness.NAMES: text("It is made of names that belong to you or to your company."),
     Weakness.SAME: text("It is the password that you have now. Choose another."),
 }
