@@ -47,6 +47,16 @@ class Event(StrEnum):
     RESET_LINK_ISSUED = "reset_link.issued"
 
 
+def event_named(name: str) -> Event:
+    """The event with this name; one that only a newer version knows is no member of ``Event``."""
+    try:
+        return Event(name)
+    except ValueError:
+        unknown = str.__new__(Event, name)
+        unknown._name_ = unknown._value_ = name
+        return unknown
+
+
 class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One fact; a struct, since each call of LINE WORKS makes one and a dataclass is six times as
     slow to make. ``at`` is in seconds since the epoch, ``address`` the peer's, as we trust it.

@@ -132,6 +132,19 @@ def test_audit_narrows_by_what_is_asked(terminal: Terminal) -> None:
     assert "neither a time" in terminal.misused("audit", "--since", "yesterday")
 
 
+def test_audit_shows_what_a_newer_version_writes_under_the_name_that_it_has(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    terminal.ok("user", "add", "aoi@x")
+    sql = "INSERT INTO audit (at, event, detail) VALUES (1, 'moon.landed', 'one small step')"
+    query(tmp_path / "worksgate.db", sql)
+    newer = terminal.json("audit")[-1]
+    assert (newer["event"], newer["detail"]) == ("moon.landed", "one small step")
+    assert newer.keys() == terminal.json("audit")[0].keys()
+    assert "\tmoon.landed\t" in terminal.ok("audit").out
+    assert "there is no event" in terminal.misused("audit", "--event", "moon.landed")
+
+
 def test_all_problems_of_the_settings_are_told_a_line_each(
     terminal: Terminal, tmp_path: Path
 ) -> None:
@@ -262,6 +275,19 @@ def make_certificate(cert: Path, key: Path) -> None:
 
 def test_demo_needs_two_ports(terminal: Terminal) -> None:
     assert "must differ" in terminal.misused("demo", "--port", "8090")
+
+
+def test_migrate_check_says_what_the_page_about_upgrades_shows(
+    terminal_without_database: Terminal, tmp_path: Path
+) -> None:
+    page = (Path(__file__).parents[2] / "docs/upgrading.md").read_text()
+    shown = page.partition("$ worksgate migrate --check\n")[2].partition("```")[0]
+    file = tmp_path / "worksgate.db"
+    file.touch(0o600)
+    asyncio.run(_at_revision(file, "0003"))
+    told = terminal_without_database.run("migrate", "--check")
+    assert (told.code, told.out[: len(shown)]) == (3, shown)
+    assert len(shown.splitlines()) > 4
 
 
 @pytest.mark.parametrize(

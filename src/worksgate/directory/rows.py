@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
-from worksgate.audit import AuditEvent, Event
+from worksgate.audit import AuditEvent, event_named
 from worksgate.audit_rows import COLUMNS
 from worksgate.directory import Account
 from worksgate.oauth.model import (
@@ -82,8 +82,9 @@ def secret_values(client_id: str, secret: ClientSecret) -> dict[str, Any]:
 
 
 def event_from(row: RowMapping) -> AuditEvent:
+    """The record in a row; what a newer version has written keeps the name that it has there."""
     values = {name: row[name] for name in COLUMNS}
-    return AuditEvent(**{**values, "event": Event(row["event"])})
+    return AuditEvent(**{**values, "event": event_named(row["event"])})
 
 
 def events_at_once(left: int) -> int:
