@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
-from worksgate.clients import MAX_AGE, RENEW_AFTER, ClientRegistry
+from worksgate.clients import MAX_AGE, RENEW_AFTER, ClientRegistry, ClientsTogether
 from worksgate.directory import DirectoryUnavailable
-from worksgate.oauth.model import Client
+from worksgate.oauth.model import Client, ImapPasswords, SecondFactor, SessionKeyCheck
 
 
 class Clients:
@@ -92,3 +93,41 @@ async def test_a_reading_that_began_before_a_change_is_not_taken_for_the_new_sta
     assert await asked == ["second"]
     await asyncio.sleep(0.01)
     assert await clients.known() == ["second"]
+
+
+def each(name: str, **settings: Any) -> Client:
+    return Client(client_id=name, name=name, **settings)
+
+
+RULES = ("require factor network!=192.0.2.0/24",)
+
+
+def test_clients_that_rule_alike_are_one_of_those_that_rule() -> None:
+    alike = [each(f"alike{number}", rules=RULES) for number in range(50)]
+    theirs = each("theirs", sources=("ldap", "entra"), rules=RULES)
+    apps = each("apps", rules=RULES, session_key_check=SessionKeyCheck.FAIL_CLOSED)
+    strict = each("strict", second_factor=SecondFactor.REQUIRED, enabled=False)
+    together = ClientsTogether.of([*alike, theirs, apps, strict])
+    assert together.rulers(None) == together.rulers("directory") == (alike[0], apps)
+    assert together.rulers("ldap") == (alike[0], apps, theirs)
+
+
+def test_mail_programs_are_let_in_by_enabled_clients_and_to_their_sources() -> None:
+    own = {"imap_login": True, "imap_passwords": ImapPasswords.ALL}
+    closed = each("closed", enabled=False, **own)
+    by_app = each("by app password", imap_login=True)
+    theirs = each("theirs", sources=("ldap",), **own)
+    for_all = each("for all", **own)
+    together = ClientsTogether.of([closed, by_app, theirs])
+    assert together.mail_clients == (by_app, theirs)
+    assert [together.takes_own_password(source) for source in ("ldap", "x")] == [True, False]
+    assert ClientsTogether.of([closed, for_all]).takes_own_password("x")
+    assert not ClientsTogether.of([closed, by_app]).takes_own_password("ldap")
+
+
+async def test_what_clients_have_in_common_is_made_once_for_a_snapshot() -> None:
+    clients = Clients()
+    first = await clients.registry.together()
+    assert await clients.registry.together() is first
+    clients.registry.expire()
+    assert await clients.registry.together() is not first

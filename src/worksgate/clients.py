@@ -8,13 +8,16 @@ administrator's change is seen everywhere within ``MAX_AGE``.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import Self
 
 from worksgate.credentials import matches_any
 from worksgate.directory import DirectoryUnavailable
 from worksgate.oauth.errors import AccessDenied, TooManyWrongSecrets, UnauthorizedClient
-from worksgate.oauth.model import Client, ErrorStatus, ErrorStyle
+from worksgate.oauth.logout import LogoutAddresses
+from worksgate.oauth.model import Client, ErrorStatus, ErrorStyle, ImapPasswords
 from worksgate.peers import is_within, network_of
 from worksgate.rate_limit import RateLimit
 
@@ -33,6 +36,54 @@ Load = Callable[[], Awaitable[Mapping[str, Client]]]
 """All clients by their ids as they are now; the same mapping where nothing has changed."""
 
 
+@dataclass(frozen=True, slots=True)
+class ClientsTogether:
+    """What the enabled clients have in common, made once for a snapshot of them.
+
+    It answers what is asked about all clients: no request walks through ten thousand of them.
+    """
+
+    logout_addresses: LogoutAddresses
+    mail_clients: Sequence[Client]
+    """Those that let mail programs in."""
+    _own_passwords: frozenset[str | None]
+    _rulers: Mapping[str | None, Sequence[Client]]
+
+    @classmethod
+    def of(cls, clients: Iterable[Client]) -> Self:
+        enabled = [each for each in clients if each.enabled]
+        mail = [each for each in enabled if each.imap_login]
+        by_own = [each for each in mail if each.imap_passwords is ImapPasswords.ALL]
+        rulers: dict[str | None, dict[object, Client]] = {}
+        for each in enabled:
+            rules = (each.rules, each.second_factor, each.session_key_check)
+            for source in _sources_of(each):
+                rulers.setdefault(source, {}).setdefault(rules, each)
+        return cls(
+            LogoutAddresses.of(enabled),
+            tuple(mail),
+            frozenset(source for each in by_own for source in _sources_of(each)),
+            {source: tuple(found.values()) for source, found in rulers.items()},
+        )
+
+    def takes_own_password(self, source: str) -> bool:
+        """Whether a client lets in mail programs of this source's people by their password."""
+        return not self._own_passwords.isdisjoint((source, None))
+
+    def rulers(self, source: str | None) -> Sequence[Client]:
+        """The clients that people of a source may use, None for those that everybody may use.
+
+        Of those that rule alike, with the same rules, one stands for all.
+        """
+        for_all = self._rulers.get(None, ())
+        return for_all if source is None else (*for_all, *self._rulers.get(source, ()))
+
+
+def _sources_of(client: Client) -> Sequence[str | None]:
+    """The sources whose people may use a client; None stands for all there are."""
+    return client.sources or (None,)
+
+
 class ClientRegistry:
     """All clients by ``client_id``; ``load`` asks for them and may raise DirectoryUnavailable."""
 
@@ -48,6 +99,7 @@ class ClientRegistry:
         self._monotonic = monotonic
         self._clients: Mapping[str, Client] = {}
         self._forms: set[tuple[ErrorStyle, ErrorStatus]] = set()
+        self._together: tuple[Mapping[str, Client], ClientsTogether] | None = None
         self._good_until = self._renew_at = float("-inf")
         self._read_at: float | None = None
         self._changes = 0
@@ -73,6 +125,13 @@ class ClientRegistry:
             return self._clients
         # One caller that gives up must not take the answer from the others.
         return await asyncio.shield(loading)
+
+    async def together(self) -> ClientsTogether:
+        """What all clients of the snapshot have in common. Raises what ``load`` raises."""
+        clients = await self.snapshot()
+        if self._together is None or self._together[0] is not clients:
+            self._together = (clients, ClientsTogether.of(clients.values()))
+        return self._together[1]
 
     def expire(self) -> None:
         """Ask the database at the next call: something is known to have changed."""

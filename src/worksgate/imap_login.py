@@ -8,7 +8,7 @@ can be kept from by it (R-62). Nothing in this file knows HTTP.
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -197,12 +197,23 @@ class ImapLogin:
     async def _admitted(self, client_id: str | None, address: str) -> Client:
         """The client, if mail clients of its people may ask from there. Raises InvalidLogin."""
         try:
-            client = _open_one(await self._clients.snapshot(), client_id)
+            client = await self._open_one(client_id)
             check_admitted(client, address)
             self._check_open(client, address)
         except (AccessDenied, InvalidLogin) as error:
             self._trail.stranger_refused(self._clock(), address, error.detail)
             raise InvalidLogin(error.detail) from None
+        return client
+
+    async def _open_one(self, client_id: str | None) -> Client:
+        """The client with this ID, or the only one, that lets mail clients in."""
+        if client_id is None:
+            found = (await self._clients.together()).mail_clients
+            client = found[0] if len(found) == 1 else None
+        else:
+            client = (await self._clients.snapshot()).get(client_id)
+        if client is None or not (client.enabled and client.imap_login):
+            raise InvalidLogin("the client is unknown, disabled, or has imap_login off")
         return client
 
     def _check_open(self, client: Client, address: str) -> None:
@@ -369,15 +380,6 @@ class ImapLogin:
         """The password was right, and yet."""
         self._trail.write(Event.IMAP_REFUSED, login, person, detail)
         raise InvalidLogin(detail)
-
-
-def _open_one(clients: Mapping[str, Client], client_id: str | None) -> Client:
-    """The client with this ID, or the only one, that lets mail clients in."""
-    asked = clients.values() if client_id is None else filter(None, [clients.get(client_id)])
-    found = [client for client in asked if client.enabled and client.imap_login]
-    if len(found) != 1:
-        raise InvalidLogin("the client is unknown, disabled, or has imap_login off")
-    return found[0]
 
 
 def _user_key(client: Client, person: Person) -> str | None:

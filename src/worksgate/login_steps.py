@@ -169,9 +169,8 @@ class LoginSteps:
         """The clients whose rules hold: of a person's own account, all that they may use."""
         if not attempt.transaction.is_for_account:
             return (client,)
-        source = attempt.progress.source
-        enabled = await self._enabled_clients()
-        return [each for each in enabled if not each.sources or source in each.sources] or (client,)
+        together = await self._clients.together()
+        return together.rulers(attempt.progress.source) or (client,)
 
     async def _certain_rulers(
         self, transaction: LoginTransaction, client: Client
@@ -179,10 +178,7 @@ class LoginSteps:
         """The clients whose rules hold whoever it is: of an own account, those for all sources."""
         if not transaction.is_for_account:
             return (client,)
-        return [each for each in await self._enabled_clients() if not each.sources]
-
-    async def _enabled_clients(self) -> Sequence[Client]:
-        return [each for each in (await self._clients.snapshot()).values() if each.enabled]
+        return (await self._clients.together()).rulers(None)
 
     # Between two requests
 

@@ -435,9 +435,8 @@ class IdentityProvider:
         session = await self._sessions.end(
             browser.session, lambda session: of_logout(now, session, browser)
         )
-        clients = (await self.clients.snapshot()).values()
-        enabled = (client for client in clients if client.enabled)
-        wanted = parse_logout(query, enabled, loopback=self._loopback)
+        addresses = (await self.clients.together()).logout_addresses
+        wanted = parse_logout(query, addresses, loopback=self._loopback)
         if session is None:
             return wanted or await self._upstream.wanted_after_logout(browser, now)
         source = self._sources.redirects.get(session.source)

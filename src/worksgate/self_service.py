@@ -54,7 +54,7 @@ from worksgate.factors import (
 )
 from worksgate.login_steps import forget_trusted_devices
 from worksgate.login_transaction import LoginTransaction
-from worksgate.oauth.model import Client, ImapPasswords, Interim, Session
+from worksgate.oauth.model import Client, Interim, Session
 from worksgate.password_check import PasswordCheck
 from worksgate.revocation import Ended, Revocation
 from worksgate.sessions import Sessions
@@ -178,8 +178,7 @@ class SelfService:
 
     async def offers_app_passwords(self) -> bool:
         """Whether there is a client whose people's mail programs may sign in."""
-        clients = (await self._clients.snapshot()).values()
-        return any(client.enabled and client.imap_login for client in clients)
+        return bool((await self._clients.together()).mail_clients)
 
     async def has_app_passwords(self, visitor: Visitor) -> bool:
         """Whether the person has any."""
@@ -196,14 +195,9 @@ class SelfService:
 
     async def _takes_own_password(self, visitor: Visitor) -> bool:
         source = visitor.session.source
-        clients = (await self._clients.snapshot()).values()
-        return source in self._sources.passwords and any(
-            client.enabled
-            and client.imap_login
-            and client.imap_passwords is ImapPasswords.ALL
-            and (not client.sources or source in client.sources)
-            for client in clients
-        )
+        if source not in self._sources.passwords:
+            return False
+        return (await self._clients.together()).takes_own_password(source)
 
     # The password
 

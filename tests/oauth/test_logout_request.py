@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worksgate.oauth.logout import MAX_QUERY, parse_logout
+from worksgate.oauth.logout import MAX_QUERY, LogoutAddresses, parse_logout
 from worksgate.oauth.model import Client
 
 ACME = Client(
@@ -23,7 +23,7 @@ QUERIES = Client(
 )
 NEAR = Client(client_id="near", name="Near", redirect_uris=("http://127.0.0.1:9000",))
 ODD = Client(client_id="odd", name="Odd", redirect_uris=("https://[:]/cb",))
-CLIENTS = (ACME, QUERIES, NEAR)
+CLIENTS = LogoutAddresses.of((ACME, QUERIES, NEAR))
 
 
 def go_to(address: str, *, loopback: bool = False) -> str | None:
@@ -120,11 +120,12 @@ def test_loopback_address_is_for_a_loopback_installation() -> None:
 
 
 def test_without_clients_nothing_is_accepted() -> None:
-    assert parse_logout("redirect_uri=https://auth.worksmobile.com/", ()) is None
+    assert parse_logout("redirect_uri=https://auth.worksmobile.com/", LogoutAddresses()) is None
 
 
 def test_odd_host_on_a_list_does_no_harm() -> None:
-    assert parse_logout("redirect_uri=https://auth.worksmobile.com/", (ODD, ACME))
+    addresses = LogoutAddresses.of((ODD, ACME))
+    assert parse_logout("redirect_uri=https://auth.worksmobile.com/", addresses)
 
 
 def test_query_beyond_its_limit_leads_to_our_own_page() -> None:

@@ -7,6 +7,8 @@ https://developers.worksmobile.com/jp/docs/sso-sp-logout
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
 from urllib.parse import parse_qsl
 
 from worksgate.oauth.errors import BadRedirectUri
@@ -16,7 +18,42 @@ from worksgate.oauth.redirect_uri import check_redirect_uri, origin_of
 MAX_QUERY = 8 * 1024
 
 
-def parse_logout(query: str, clients: Iterable[Client], *, loopback: bool = False) -> str | None:
+@dataclass(frozen=True, slots=True)
+class LogoutAddresses:
+    """Where all clients together let people go, so that one address is looked up in it.
+
+    ``entries`` are full addresses and the origins of all of them; ``with_query`` those of clients
+    whose ``logout_queries`` allows a query.
+    """
+
+    entries: frozenset[str] = frozenset()
+    with_query: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, clients: Iterable[Client]) -> Self:
+        entries, with_query = set[str](), set[str]()
+        for client in clients:
+            theirs = {*client.redirect_uris, *client.logout_redirect_uris}
+            theirs |= {origin_of(entry) for entry in theirs}
+            entries |= theirs
+            if client.logout_queries:
+                with_query |= theirs
+        return cls(frozenset(entries), frozenset(with_query))
+
+    def accepts(self, redirect_uri: str, *, loopback: bool = False) -> bool:
+        """Whether a person may be sent there."""
+        address, question_mark, _ = redirect_uri.partition("?")
+        entries = self.with_query if question_mark else self.entries
+        # No other entry can match it: an entry is the whole address, or its origin.
+        possible = entries & {address, origin_of(address)}
+        try:
+            check_redirect_uri(redirect_uri, possible, require_state=False, loopback=loopback)
+        except BadRedirectUri:
+            return False
+        return True
+
+
+def parse_logout(query: str, addresses: LogoutAddresses, *, loopback: bool = False) -> str | None:
     """Return the checked address to go to, or None to show our signed-out page.
 
     An address that is not accepted is no error: the session ends all the same, here.
@@ -31,17 +68,4 @@ def parse_logout(query: str, clients: Iterable[Client], *, loopback: bool = Fals
     if len(found) != 1:
         return None
     (redirect_uri,) = found
-    accepted = any(_accepts(client, redirect_uri, loopback=loopback) for client in clients)
-    return redirect_uri if accepted else None
-
-
-def _accepts(client: Client, redirect_uri: str, *, loopback: bool) -> bool:
-    entries = (*client.redirect_uris, *client.logout_redirect_uris)
-    origins = tuple(origin_of(entry) for entry in entries)
-    try:
-        check_redirect_uri(
-            redirect_uri, (*entries, *origins), require_state=False, loopback=loopback
-        )
-    except BadRedirectUri:
-        return False
-    return client.logout_queries or "?" not in redirect_uri
+    return redirect_uri if addresses.accepts(redirect_uri, loopback=loopback) else None
