@@ -409,3 +409,22 @@ async def test_without_a_limit_a_statement_on_postgresql_takes_its_time(database
     async with engines.migrate.connect() as connection:
         await connection.exec_driver_sql("SELECT pg_sleep(0.3)")
     await engines.close()
+
+
+@ONLY_SQLITE
+async def test_a_connection_that_opens_while_all_are_closed_is_waited_for(file: Path) -> None:
+    engines = open_engines(url_of(file))
+    may_end = threading.Event()
+    first, second = (threading.Thread(target=may_end.wait) for _ in range(2))
+    first.start()
+    second.start()
+    engines.threads.add(first)
+
+    async def one_more() -> None:
+        await asyncio.sleep(0.05)
+        engines.threads.add(second)
+        may_end.set()
+
+    await asyncio.gather(engines.close(), one_more())
+    assert not first.is_alive()
+    assert not second.is_alive()

@@ -80,9 +80,9 @@ class Engines:
         await self.read.dispose()
         await self.write.dispose()
         until = time.monotonic() + _ENDING
-        for thread in self.threads:
-            while thread.is_alive() and time.monotonic() < until:  # noqa: ASYNC110  # no event tells it
-                await asyncio.sleep(0.002)
+        # A connection that was being opened joins them meanwhile, so this looks at all each time.
+        while any(each.is_alive() for each in tuple(self.threads)) and time.monotonic() < until:  # noqa: ASYNC110  # no event tells it
+            await asyncio.sleep(0.002)
 
 
 def open_engines(
