@@ -3,6 +3,7 @@
 import json
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.terminal import Terminal
@@ -190,3 +191,141 @@ def test_a_move_carries_what_is_encrypted_as_it_is(terminal: Terminal, tmp_path:
     assert query(target, "SELECT oldest FROM compatibility") == [("0004",)]
     terminal.environ["WORKSGATE_DATABASE_URL"] = f"sqlite:///{target}"
     assert terminal.json("key", "show")["in_force"] == KEY.id
+
+
+def give_passkey(database: Path, subject_id: str) -> None:
+    query(
+        database,
+        "INSERT INTO passkeys VALUES ('pk', ?, x'00', 0, 0, 'aaguid', '[]', 'Phone', 1.0, NULL)",
+        subject_id,
+    )
+
+
+def subject(terminal: Terminal, username: str) -> str:
+    return "directory:" + str(terminal.json("user", "show", username)["id"])
+
+
+@pytest.fixture
+def lost(terminal: Terminal, tmp_path: Path) -> Terminal:
+    """A terminal whose master key is lost: there is OTHER in its place.
+
+    Aoi has an authenticator app, Ben a passkey as well, Eri has an app of an LDAP directory's
+    people, and Kim has none.
+    """
+    database = tmp_path / "worksgate.db"
+    having(terminal, KEY).environ["WORKSGATE_PUBLIC_URL"] = "https://sso.example.com"
+    for name in ("aoi@x", "ben@x", "kim@x"):
+        terminal.ok("user", "add", name)
+    query(
+        database,
+        "INSERT INTO people (subject_id, source, username, username_key, name, groups, enabled,"
+        " first_login_at, last_login_at)"
+        " VALUES ('ldap:eri', 'ldap', 'eri', 'eri', 'Eri', '[]', 1, 1.0, 1.0)",
+    )
+    for each in (subject(terminal, "aoi@x"), subject(terminal, "ben@x"), "ldap:eri"):
+        enrol(database, each)
+    query(
+        database,
+        "INSERT INTO recovery_codes VALUES ('d1', ?, 1.0)",
+        subject(terminal, "aoi@x"),
+    )
+    give_passkey(database, subject(terminal, "ben@x"))
+    terminal.ok("key", "encrypt", "--yes")
+    return having(terminal, OTHER)
+
+
+def forget(terminal: Terminal) -> Any:
+    """What the command says that it has done."""
+    done = terminal.run(*FORGET, "--json")
+    assert done.code == 0, done.err
+    return done.json
+
+
+FORGET = ("key", "forget-lost", "--remove-authenticator-apps", "--yes")
+
+
+def test_r132_with_a_lost_key_nobody_is_left_with_a_password_alone(
+    lost: Terminal, tmp_path: Path
+) -> None:
+    database = tmp_path / "worksgate.db"
+    told = forget(lost)
+    assert (told["lost"], told["done"]) == ([KEY.id], True)
+    closed = {each["username"]: each["disabled"] for each in told["people"]}
+    assert closed == {"aoi@x": True, "ben@x": False, "eri": True}
+    assert {
+        name: lost.json("user", "show", name)["enabled"] for name in ("aoi@x", "ben@x", "kim@x")
+    } == {"aoi@x": False, "ben@x": True, "kim@x": True}
+    assert query(database, "SELECT enabled FROM people") == [(0,)]
+    assert query(database, "SELECT count(*) FROM totp_secrets") == [(0,)]
+    assert query(database, "SELECT count(*) FROM recovery_codes") == [(0,)]
+    assert query(database, "SELECT id FROM passkeys") == [("pk",)]
+    removed = lost.json("audit", "--event", "factor.removed")
+    assert [each["detail"] for each in removed] == ["TOTP: its master key is lost"] * 3
+    assert {each["username"] for each in removed} == closed.keys()
+    assert f"master key {KEY.id} is given up as lost" in str(
+        lost.json("audit", "--event", "system")
+    )
+
+
+def test_r132_a_passkey_that_is_of_no_use_saves_nobody(lost: Terminal) -> None:
+    lost.environ["WORKSGATE_PUBLIC_URL"] = "http://127.0.0.1:8000"
+    assert all(each["disabled"] for each in forget(lost)["people"])
+
+
+def test_r132_after_a_lost_key_is_given_up_the_server_has_new_keys(
+    lost: Terminal, tmp_path: Path
+) -> None:
+    database = tmp_path / "worksgate.db"
+    signing = KEY.seal(bytes(32), Place("keys", "value", "signing"))
+    query(database, "INSERT INTO keys VALUES ('signing', ?, 1.0)", signing)
+    assert KEY.id in lost.refused("key", "encrypt", "--yes")
+    assert KEY.id in finding(lost, "keys", "fail")
+    forget(lost)
+    assert query(database, "SELECT count(*) FROM keys WHERE name = 'signing'") == [(0,)]
+    assert OTHER.id in finding(lost, "keys", "ok")
+    shown = lost.json("key", "show")
+    assert (shown["in_force"], shown["encrypted"], shown["in_clear"]) == (OTHER.id, {}, 0)
+    assert "nothing is lost" in lost.refused(*FORGET)
+
+
+def test_a_lost_key_is_given_up_only_when_that_is_said_and_asked(
+    lost: Terminal, tmp_path: Path
+) -> None:
+    before = query(tmp_path / "worksgate.db", "SELECT * FROM totp_secrets")
+    shown = lost.run("key", "forget-lost")
+    assert f"Master key {KEY.id} is not at hand: lost with it are the apps of 3 people" in shown.out
+    assert "Nothing has been changed" in shown.err
+    unasked = lost.run(*FORGET[:-1])
+    assert unasked.code == 1
+    assert f"no copy of master key {KEY.id}" in unasked.err
+    assert "make one with worksgate key new" in having(lost, None).refused(*FORGET)
+    assert "nothing is lost" in having(lost, OTHER, KEY).refused(*FORGET)
+    assert query(tmp_path / "worksgate.db", "SELECT * FROM totp_secrets") == before
+
+
+def test_a_lost_key_is_not_given_up_while_a_server_that_may_have_it_runs(
+    lost: Terminal, tmp_path: Path
+) -> None:
+    lease = "INSERT INTO leases VALUES ('purging', 'node1', unixepoch() + 30)"
+    query(tmp_path / "worksgate.db", lease)
+    assert "the server is running (node1)" in lost.refused(*FORGET)
+
+
+def test_what_remains_under_a_key_that_is_at_hand_stays(lost: Terminal, tmp_path: Path) -> None:
+    enrol(tmp_path / "worksgate.db", subject(lost, "kim@x"), key=OTHER)
+    forget(lost)
+    assert lost.json("key", "show")["encrypted"] == {OTHER.id: 1}
+    assert lost.json("user", "show", "kim@x")["enabled"]
+
+
+def test_a_backup_whose_key_is_lost_is_restored_when_that_is_said(
+    lost: Terminal, tmp_path: Path
+) -> None:
+    assert lost.run("backup", "there.backup").code == 0
+    restore = ("restore", "there.backup", "--force")
+    assert KEY.id in lost.refused(*restore)
+    lost.ok(*restore, "--although-its-key-is-lost")
+    assert f"encrypted under master key {KEY.id}" in lost.refused("serve", "--port", "1")
+    assert query(tmp_path / "worksgate.db", "SELECT oldest FROM compatibility") == [("0004",)]
+    forget(lost)
+    assert OTHER.id in finding(lost, "keys", "ok")

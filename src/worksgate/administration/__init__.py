@@ -4,6 +4,7 @@
     people       accounts of the built-in directory, and people of other sources
     importing    many people at once, from a file
     upkeep       the audit log, the removal of what has expired, the encryption of secrets
+    lost_key     going on without a master key that is lost
     base         what these stand on: the databases, and who acts
     errors       why a call was not done, or not wholly
 
@@ -15,12 +16,13 @@ not answer then, ``Unfinished`` says so, and the same call can be made again.
 from worksgate.administration.clients import ClientAdministration, NewClient
 from worksgate.administration.errors import NotFound, Refused, Unfinished
 from worksgate.administration.importing import ImportAdministration
-from worksgate.administration.people import Holdings, NewUser, PeopleAdministration
-from worksgate.administration.upkeep import UpkeepAdministration
+from worksgate.administration.lost_key import LostKeyAdministration, LostKeys
+from worksgate.administration.people import Holdings, NewUser
 
 __all__ = [
     "Administration",
     "Holdings",
+    "LostKeys",
     "NewClient",
     "NewUser",
     "NotFound",
@@ -29,9 +31,7 @@ __all__ = [
 ]
 
 
-class Administration(
-    ClientAdministration, PeopleAdministration, ImportAdministration, UpkeepAdministration
-):
+class Administration(ClientAdministration, ImportAdministration, LostKeyAdministration):
     """Clients, people and the audit log of one installation.
 
     Every call may raise DirectoryUnavailable; those that end sessions, Unfinished. ``actor`` is

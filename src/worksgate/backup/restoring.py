@@ -8,6 +8,7 @@ database gets a new signing key at the next start, and with it another generatio
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,6 +32,7 @@ from worksgate.directory.secrets_at_rest import (
     check_at_hand,
     count_secrets,
     put_in_force,
+    refuse_older_programs,
 )
 from worksgate.master_key import NO_MASTER_KEY, Keyring
 from worksgate.temporary_files import remove_abandoned, written_beside
@@ -40,6 +42,23 @@ _DEPENDED_UPON = "2BP01"
 """What PostgreSQL says of a table that cannot be dropped for what others have built on it."""
 
 
+@dataclass(frozen=True, slots=True)
+class _KeysAtHand:
+    """The master keys, and whether a backup may need one that is lost."""
+
+    keyring: Keyring
+    may_be_lost: bool
+
+    def check(self, needed: Sequence[str]) -> None:
+        """Raise BackupError where a key is missing that somebody still looks for."""
+        if self.may_be_lost:
+            return
+        try:
+            check_at_hand(tuple(needed), self.keyring)
+        except MasterKeyMissing as missing:
+            raise BackupError(f"this backup cannot be read here: {missing}") from None
+
+
 async def restore_backup(
     database_url: str,
     file: Path,
@@ -47,6 +66,7 @@ async def restore_backup(
     passphrase: bytes | None,
     force: bool,
     keyring: Keyring = NO_MASTER_KEY,
+    key_may_be_lost: bool = False,
     actor: str,
     now: float,
     progress: Progress,
@@ -54,21 +74,23 @@ async def restore_backup(
     """Put a backup in place of a database, bring it to this version, and record that.
 
     The server must be stopped. Without ``force``, a database that has rows is refused, and so is,
-    always, a backup whose secrets ``keyring`` does not open. ``now`` is in seconds since the
-    epoch. Raises BackupError, DatabaseInUse, DirectoryUnavailable, ValueError
-    for an unusable address, or OSError; the database then is as it was.
+    unless ``key_may_be_lost``, a backup whose secrets ``keyring`` does not open: no server starts
+    on it before they are given up. ``now`` is in seconds since the epoch. Raises BackupError,
+    DatabaseInUse, DirectoryUnavailable, ValueError for an unusable address, or OSError; the
+    database then is as it was.
     """
     check_opens(file, passphrase=passphrase)
+    keys = _KeysAtHand(keyring, key_may_be_lost)
     if driver_url(database_url).get_backend_name() == "sqlite":
         target = sqlite_file.file_of(database_url)
         _check_sqlite_target(target, force=force)
-        restoring = _restore_sqlite(target, file, passphrase, keyring, actor, now, progress)
+        restoring = _restore_sqlite(target, file, passphrase, keys, actor, now, progress)
     else:
         restoring = _restore_postgresql(
             database_url,
             file,
             passphrase,
-            keyring,
+            keys,
             force=force,
             actor=actor,
             now=now,
@@ -92,7 +114,7 @@ async def _restore_sqlite(
     target: Path,
     file: Path,
     passphrase: bytes | None,
-    keyring: Keyring,
+    keys: _KeysAtHand,
     actor: str,
     now: float,
     progress: Progress,
@@ -103,53 +125,48 @@ async def _restore_sqlite(
         with written_beside(target) as beside:
             with beside.open("wb") as to:
                 manifest = unpack(file, to, passphrase=passphrase, progress=progress)
-            _check_manifest(manifest, "sqlite", keyring)
+            _check_manifest(manifest, "sqlite", keys)
             with sqlite_copy.opened(beside, "rw") as db:
                 sqlite_copy.check(db)
                 _check_found(manifest, sqlite_copy.revision(db), sqlite_copy.rows(db))
                 sqlite_copy.strip(db)  # also of a backup that somebody has made otherwise
             await migrate(f"sqlite:///{beside}")
-            await _finish_sqlite(f"sqlite:///{beside}", keyring, _event(file, manifest, actor, now))
+            await _finish_sqlite(f"sqlite:///{beside}", keys, _event(file, manifest, actor, now))
             sqlite_copy.replace(beside, target)
             sync_folder(target.parent)
     return manifest
 
 
-async def _finish_sqlite(database_url: str, keyring: Keyring, event: AuditEvent) -> None:
+async def _finish_sqlite(database_url: str, keys: _KeysAtHand, event: AuditEvent) -> None:
     engines = open_engines(database_url)
     try:
         with outages():
             async with engines.write.begin() as connection:
                 await renew(connection)
-                await _take_on_secrets(connection, keyring, event.at)
+                await _take_on_secrets(connection, keys, event.at)
                 await write_events(connection, event)
     finally:
         await engines.close()
 
 
-async def _take_on_secrets(connection: AsyncConnection, keyring: Keyring, now: float) -> None:
+async def _take_on_secrets(connection: AsyncConnection, keys: _KeysAtHand, now: float) -> None:
     """Go on encrypting, where the secrets of the backup are encrypted. Raises BackupError.
 
     Counted are the secrets themselves: the manifest may have been altered.
     """
     counted = await count_secrets(connection)
-    _check_master_keys(counted.key_ids, keyring)
-    if counted.by_key and keyring.current is not None:
-        await put_in_force(connection, keyring.current, now)
-
-
-def _check_master_keys(needed: Sequence[str], keyring: Keyring) -> None:
-    try:
-        check_at_hand(tuple(needed), keyring)
-    except MasterKeyMissing as missing:
-        raise BackupError(f"this backup cannot be read here: {missing}") from None
+    keys.check(counted.key_ids)
+    if counted.by_key and keys.keyring.current is not None:
+        await put_in_force(connection, keys.keyring.current, now)
+    elif counted.by_key:
+        await refuse_older_programs(connection)
 
 
 async def _restore_postgresql(
     database_url: str,
     file: Path,
     passphrase: bytes | None,
-    keyring: Keyring,
+    keys: _KeysAtHand,
     *,
     force: bool,
     actor: str,
@@ -164,11 +181,11 @@ async def _restore_postgresql(
                 await _check_postgresql_target(connection, force=force)
             with postgres_dump.nameless_file() as dumped:
                 manifest = unpack(file, dumped, passphrase=passphrase, progress=progress)
-                _check_manifest(manifest, "postgresql", keyring)
+                _check_manifest(manifest, "postgresql", keys)
                 async with engines.migrate.begin() as connection:
                     await _check_postgresql_target(connection, force=force)  # as it is by now
                     await _replace_tables(connection, dumped, manifest)
-                    await _take_on_secrets(connection, keyring, now)
+                    await _take_on_secrets(connection, keys, now)
                     await write_events(connection, _event(file, manifest, actor, now))
     finally:
         await engines.close()
@@ -227,7 +244,7 @@ def _tables(connection: Connection) -> list[str]:
     return inspect(connection).get_table_names()
 
 
-def _check_manifest(manifest: Manifest, database: str, keyring: Keyring) -> None:
+def _check_manifest(manifest: Manifest, database: str, keys: _KeysAtHand) -> None:
     if manifest.database != database:
         raise BackupError(
             f"this is a backup of {manifest.database}: restore it to such a database, then use "
@@ -238,7 +255,7 @@ def _check_manifest(manifest: Manifest, database: str, keyring: Keyring) -> None
             f"the backup is of a newer Worksgate ({manifest.version}, revision "
             f"{manifest.revision}): restore it with that version"
         )
-    _check_master_keys(manifest.master_keys, keyring)
+    keys.check(manifest.master_keys)
 
 
 def _check_found(manifest: Manifest, revision: str | None, rows: Mapping[str, int]) -> None:

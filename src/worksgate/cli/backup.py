@@ -75,6 +75,11 @@ def backup(
 @click.argument("file", type=click.Path(path_type=Path))
 @passphrase_option
 @click.option("--force", is_flag=True, help="Replace a database that is not empty.")
+@click.option(
+    "--although-its-key-is-lost",
+    is_flag=True,
+    help="Restore what no server starts on before worksgate key forget-lost.",
+)
 @config_option
 @json_option
 def restore(
@@ -82,6 +87,7 @@ def restore(
     file: Path,
     passphrase_file: Path | None,
     force: bool,
+    although_its_key_is_lost: bool,
     config: Path | None,
     as_json: bool,
 ) -> None:
@@ -101,6 +107,7 @@ def restore(
         passphrase=passphrase,
         force=force,
         keyring=Keyring.of(settings.master_key, settings.previous_master_key),
+        key_may_be_lost=although_its_key_is_lost,
     )
     manifest = _with_progress_bar("Restoring", work)
     if as_json:

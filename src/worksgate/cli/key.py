@@ -8,13 +8,21 @@ import click
 from worksgate.cli.asking import confirm
 from worksgate.cli.key_file import write_key
 from worksgate.cli.options import CommandGroup, config_option, json_option, yes_option
-from worksgate.cli.printing import counted, note, print_facts, print_json, print_line, progress_bar
+from worksgate.cli.printing import (
+    counted,
+    note,
+    print_facts,
+    print_json,
+    print_line,
+    print_table,
+    progress_bar,
+)
 from worksgate.cli.refusals import Refusal
 from worksgate.cli.running import administer, read_installation
 from worksgate.master_key import Keyring
 
 if TYPE_CHECKING:
-    from worksgate.administration import Administration
+    from worksgate.administration import Administration, LostKeys
     from worksgate.directory.secrets_at_rest import Counted
 
 
@@ -117,6 +125,83 @@ def encrypt(*, yes: bool, config: Path | None, as_json: bool) -> None:
             "What was deleted earlier may still be in the file: run this once more while the "
             "server is stopped, and the file is written anew."
         )
+
+
+@app.command("forget-lost")
+@click.option(
+    "--remove-authenticator-apps",
+    is_flag=True,
+    help="Remove the authenticator apps that cannot be read, and disable whoever has no other "
+    "factor. Without it, only what would happen is shown.",
+)
+@yes_option
+@config_option
+@json_option
+def forget_lost(
+    *, remove_authenticator_apps: bool, yes: bool, config: Path | None, as_json: bool
+) -> None:
+    """Give up what is encrypted under a master key that is lost.
+
+    The last resort: look for a copy of the key first. Stop all servers, and have a new key in the
+    settings. Authenticator apps are removed; people who have no passkey are disabled, so that
+    nobody gets in by a password alone. Cookies and forms are signed by new keys.
+    """
+    settings = read_installation(config)
+    lost = administer(settings, lambda administration: administration.lost_keys())
+    if not as_json:
+        _print_lost(lost, is_done=False)
+    if remove_authenticator_apps:
+        ids = " and ".join(lost.key_ids)
+        confirm(f"Is there no copy of master key {ids} anywhere? This cannot be undone.", yes=yes)
+
+        async def work(administration: "Administration") -> None:
+            with progress_bar("Removing", len(lost.people)) as progress:
+                await administration.forget_lost_keys(lost, progress)
+
+        administer(settings, work)
+    if as_json:
+        print_json(_document_of(lost, is_done=remove_authenticator_apps))
+    elif remove_authenticator_apps:
+        _print_lost(lost, is_done=True)
+    else:
+        note("Nothing has been changed. If this is meant, add --remove-authenticator-apps.")
+
+
+def _print_lost(lost: "LostKeys", *, is_done: bool) -> None:
+    people = counted(len(lost.people), "person", "people")
+    ids = ", ".join(lost.key_ids)
+    if is_done:
+        print_line(f"Given up: master key {ids}, and the authenticator apps of {people}.")
+        print_line("When it is certain who somebody is: worksgate user enable")
+        return
+    print_line(f"Master key {ids} is not at hand: lost with it are the apps of {people}.")
+    if lost.people:
+        print_table(
+            ("User", "Subject", "Afterwards"),
+            [
+                (
+                    None if each.person is None else each.person.username,
+                    each.subject_id,
+                    "disabled" if each.is_closed else "signs in with a passkey",
+                )
+                for each in lost.people
+            ],
+        )
+
+
+def _document_of(lost: "LostKeys", *, is_done: bool) -> dict[str, object]:
+    return {
+        "lost": list(lost.key_ids),
+        "done": is_done,
+        "people": [
+            {
+                "subject_id": each.subject_id,
+                "username": None if each.person is None else each.person.username,
+                "disabled": each.is_closed,
+            }
+            for each in lost.people
+        ],
+    }
 
 
 def _rewrite(database: Path | None) -> bool | None:

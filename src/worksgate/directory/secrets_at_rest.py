@@ -12,15 +12,16 @@ What is in clear is read as it is, always: so an upgrade has no moment at which 
 import asyncio
 import hmac
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Select, func, select, text, update
+from sqlalchemy import Select, delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent
 from worksgate.directory import DirectoryUnavailable, schema
+from worksgate.directory.leases import check_stopped
 from worksgate.directory.recording import write_events
 from worksgate.directory.verbs import Connections, finished
 from worksgate.master_key import (
@@ -227,6 +228,44 @@ class SecretsAtRest:
             if await key_in_force(connection) != key.id:
                 await put_in_force(connection, key, event.at)
                 await write_events(connection, event)
+
+    @finished
+    async def check_stopped(self) -> None:
+        """Raise DatabaseInUse where a server uses the database."""
+        async with self._connections.reading() as connection:
+            await check_stopped(connection)
+
+    @finished
+    async def holders_under(self, key_ids: Collection[str]) -> list[str]:
+        """The subjects whose secrets are encrypted under one of these master keys, in order."""
+        async with self._connections.reading() as connection:
+            rows = await connection.execute(
+                select(_TOTP.c.subject_id, _TOTP.c.secret).order_by(_TOTP.c.subject_id)
+            )
+            return [row.subject_id for row in rows if key_id_of(row.secret) in key_ids]
+
+    @finished
+    async def give_up(self, key_ids: Collection[str], event: AuditEvent) -> None:
+        """Delete the server's keys that are encrypted under master keys which are lost.
+
+        The current key is in force from then on; the server makes its keys again at its start.
+        Nothing is changed, and MasterKeyMissing raised, while a person has a secret under them.
+        """
+        key = self._keyring.current
+        if key is None:
+            raise MasterKeyMissing("no master key is configured: worksgate key new makes one")
+        async with self._connections.writing() as connection:
+            secrets = await connection.scalars(select(_TOTP.c.secret))
+            if left := {found for each in secrets if (found := key_id_of(each)) in key_ids}:
+                raise MasterKeyMissing(
+                    _missing(", ".join(sorted(filter(None, left))), self._keyring)
+                )
+            rows = await connection.execute(select(_KEYS.c.name, _KEYS.c.value))
+            for name, stored in rows.all():
+                if key_id_of(stored) in key_ids:
+                    await connection.execute(delete(_KEYS).where(_KEYS.c.name == name))
+            await put_in_force(connection, key, event.at)
+            await write_events(connection, event)
 
     @finished
     async def encrypt_keys(self) -> int:

@@ -1,0 +1,114 @@
+"""Going on without a master key that is lost: what it has encrypted is given up, safely.
+
+Secrets of authenticator apps cannot be brought back. So whoever has no other factor would be left
+with a password alone: they are disabled first, and come back through an administrator, who knows
+that it is them. Whoever has a passkey keeps that, and loses the app. Then the keys of the server
+are made again, under a key that is at hand.
+
+Every step can be done again: until the last one no server starts on the database.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from worksgate.administration.errors import Refused
+from worksgate.administration.people import PeopleAdministration
+from worksgate.administration.upkeep import UpkeepAdministration
+from worksgate.audit import Event
+from worksgate.credential_changes import Change
+from worksgate.directory import SUBJECT_PREFIX
+from worksgate.directory.secrets_at_rest import MasterKeyMissing
+from worksgate.factors.passkeys import RelyingParty
+from worksgate.master_key import Keyring
+from worksgate.sources import Person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Losing:
+    """Somebody whose authenticator app is lost with the key.
+
+    ``is_closed`` says that they are disabled, since they have no other factor. ``person`` is None
+    for a subject that nobody is known by any more.
+    """
+
+    subject_id: str
+    person: Person | None
+    is_closed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LostKeys:
+    """The master keys that are not at hand, by their ids, and whose apps go with them."""
+
+    key_ids: Sequence[str]
+    people: Sequence[Losing]
+
+
+class LostKeyAdministration(PeopleAdministration, UpkeepAdministration):
+    """Gives up what is encrypted under a master key that is not at hand."""
+
+    async def lost_keys(self) -> LostKeys:
+        """What would be given up.
+
+        Raises Refused where nothing is lost, or no master key is configured to go on with, and
+        DatabaseInUse where a server runs, which may have the key yet.
+        """
+        await self._directory.secrets.check_stopped()
+        keyring = Keyring.of(self._settings.master_key, self._settings.previous_master_key)
+        needed = (await self._directory.secrets.count()).key_ids
+        lost = tuple(each for each in needed if each not in keyring.ids)
+        if not lost:
+            raise Refused("every master key that is needed is at hand: nothing is lost")
+        if keyring.current is None:
+            raise Refused(
+                "no master key is configured to go on with: make one with worksgate key new FILE, "
+                "and name it by master_key_file"
+            )
+        subjects = await self._directory.secrets.holders_under(lost)
+        return LostKeys(key_ids=lost, people=[await self._losing(each) for each in subjects])
+
+    async def _losing(self, subject_id: str) -> Losing:
+        person = await self._directory.person(subject_id)
+        enrolled = await self._directory.factors.enrolled(subject_id)
+        usable = RelyingParty.of(self._settings.public_url, "Worksgate").is_usable
+        return Losing(
+            subject_id=subject_id, person=person, is_closed=not (enrolled.passkeys and usable)
+        )
+
+    async def forget_lost_keys(
+        self, lost: LostKeys, progress: Callable[[int], None] | None = None
+    ) -> None:
+        """Give up what ``lost_keys`` found, and encrypt the rest under the current master key.
+
+        ``progress`` is told how many people are done. Raises Unfinished, or as ``lost_keys``; the
+        same again goes on where it stopped.
+        """
+        for done, losing in enumerate(lost.people, start=1):
+            await self._take_app(losing)
+            if progress is not None:
+                progress(done)
+        ids = ", ".join(lost.key_ids)
+        detail = f"master key {ids} is given up as lost: new keys sign cookies and forms"
+        try:
+            await self._directory.secrets.give_up(lost.key_ids, self._event(Event.SYSTEM, detail))
+        except MasterKeyMissing as missing:
+            raise Refused(f"somebody was faster: {missing}") from None
+        await self.encrypt_secrets()
+
+    async def _take_app(self, losing: Losing) -> None:
+        """Disable somebody who would be left with a password alone; then remove their app."""
+        about = {"subject_id": losing.subject_id}
+        if losing.person is not None:
+            about["username"] = losing.person.username
+            if losing.is_closed:
+                await self._close(losing.person)
+        event = self._event(Event.FACTOR_REMOVED, "TOTP: its master key is lost", **about)
+        await self._directory.factors.remove_totp(losing.subject_id, event)
+
+    async def _close(self, person: Person) -> None:
+        if person.subject_id.startswith(SUBJECT_PREFIX):
+            await self.disable_user(person.username)
+            return
+        event = self._person_event(person, Event.USER_CHANGED, "disabled")
+        await self._directory.people.set_enabled(person.subject_id, False, event)
+        await self._end_everything(person, Change.ACCOUNT_CLOSED)
