@@ -43,7 +43,7 @@ def charset_of(content_type: str) -> str | None:
     return charsets[-1] if all(charsets) else None
 
 
-def parse_form(body: bytes, charset: str = "utf-8") -> dict[str, str]:
+def parse_form(body: bytes | bytearray, charset: str = "utf-8") -> dict[str, str]:
     """Read a form body into its parameters; what has no ``=`` is skipped, as if it were not there.
 
     Raises InvalidRequest when it is no form, is not in ``charset``, repeats a parameter
@@ -60,7 +60,7 @@ def parse_form(body: bytes, charset: str = "utf-8") -> dict[str, str]:
     return form
 
 
-def _pairs(body: bytes, charset: str) -> list[tuple[str, str]]:
+def _pairs(body: bytes | bytearray, charset: str) -> list[tuple[str, str]]:
     try:
         text = body.decode("ascii")
         parts = [part.partition("=") for part in text.split("&") if "=" in part]

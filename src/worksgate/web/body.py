@@ -3,7 +3,7 @@
 import asyncio
 from functools import lru_cache
 
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive, Scope
 
 from worksgate.oauth.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
 from worksgate.oauth.form import MAX_BODY, charset_of, parse_form
@@ -34,17 +34,26 @@ async def read_form(scope: Scope, receive: Receive) -> dict[str, str]:
     Raises InvalidRequest or one of its kinds, or Disconnected.
     """
     charset = _charset(scope)
+    body = bytearray()
     try:
         message = await within(BODY_TIMEOUT, receive())
+        if _is_more(body, message):
+            async with asyncio.timeout(BODY_TIMEOUT):
+                while _is_more(body, await receive()):
+                    pass
     except TimeoutError:
         raise BodyTimeout("the body did not come in time") from None
-    if message.get("more_body") or message["type"] != "http.request":
-        start = message.get("body", b"")
-        return parse_form(await _read_on(start, receive, message["type"]), charset)
-    body = message.get("body", b"")
+    return parse_form(body, charset)
+
+
+def _is_more(body: bytearray, message: Message) -> bool:
+    """Whether more is to come after this part, which is added. Raises as ``read_form`` does."""
+    if message["type"] == "http.disconnect":
+        raise Disconnected
+    body += message.get("body", b"")
     if len(body) > MAX_BODY:
         raise RequestTooLarge("the body is too large")
-    return parse_form(body, charset)
+    return bool(message.get("more_body"))
 
 
 def _charset(scope: Scope) -> str:
@@ -70,24 +79,3 @@ def _charset(scope: Scope) -> str:
 def _charset_of(content_type: bytes) -> str | None:
     """LINE WORKS always sends the same one."""
     return charset_of(content_type.decode("latin-1"))
-
-
-async def _read_on(start: bytes, receive: Receive, message_type: str) -> bytes:
-    body = bytearray(start)
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT):
-            while True:
-                if message_type == "http.disconnect":
-                    raise Disconnected
-                if len(body) > MAX_BODY:
-                    raise RequestTooLarge("the body is too large")
-                message = await receive()
-                message_type = message["type"]
-                body += message.get("body", b"")
-                if message_type == "http.request" and not message.get("more_body"):
-                    break
-    except TimeoutError:
-        raise BodyTimeout("the body did not come in time") from None
-    if len(body) > MAX_BODY:
-        raise RequestTooLarge("the body is too large")
-    return bytes(body)
