@@ -32,6 +32,29 @@ async def test_r100_r107_no_console_and_no_metrics_on_the_public_address(
     assert_page(dots, 404)
 
 
+SERVED = {
+    *("/", "/healthz", "/readyz", "/openapi.json", "/favicon.ico"),
+    *("/login", "/login/", "/login/strength", "/logout"),
+    *("/account", "/account/", "/account/reset", "/account/not-me"),
+    *("/account/password", "/account/password/strength", "/account/reset/strength"),
+    *("/account/authenticator", "/account/authenticator/remove"),
+    *("/account/passkeys", "/account/passkeys/remove", "/account/recovery-codes"),
+    *("/account/app-passwords", "/account/app-passwords/remove"),
+    *("/account/sessions/end", "/account/sessions/end-all", "/account/sessions/end-everything"),
+}
+"""All that people and those who watch can ask for, beside the calls of LINE WORKS."""
+
+
+async def test_r100_r107_the_public_address_serves_these_paths_and_no_other(
+    installation: Installation,
+) -> None:
+    """What is added has to be added here as well: is it for everybody?"""
+    running = installation.application._running
+    assert running is not None
+    assert set(running.routes.handlers) == SERVED
+    assert set(running.routes.calls) == {"/accessToken", "/userInfo"}
+
+
 async def test_r103_a_new_installation_has_no_account_no_client_and_its_own_key(
     tmp_path: Path,
 ) -> None:

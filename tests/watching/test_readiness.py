@@ -82,7 +82,9 @@ async def crashes() -> None:
         (crashes, "failed", "RuntimeError"),
     ],
 )
-async def test_each_part_that_fails_makes_it_unready(check: Check, word: str, reason: str) -> None:
+async def test_r107_what_fails_makes_it_unready_and_is_told_in_fixed_words(
+    check: Check, word: str, reason: str
+) -> None:
     report = await Readiness({"store": check, "directory": answers}, (), 0.05).report()
     assert not report.is_ready
     assert report.for_everybody() == {

@@ -94,6 +94,37 @@ async def test_r68_an_image_or_a_frame_cannot_end_the_session(
     assert await browser.is_signed_in()
 
 
+NO_NAVIGATION = {
+    "no request of a page": {"Sec-Fetch-Mode": "no-cors"},
+    "a script's request": {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "document"},
+    "an image": {"Sec-Fetch-Dest": "image"},
+    "a frame": {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
+    "a prefetch": {"Sec-Purpose": "prefetch"},
+    "a prerender": {"Sec-Purpose": "prefetch;prerender"},
+    "an old prefetch": {"Purpose": "prefetch"},
+    "an older prefetch": {"X-Moz": "prefetch"},
+    "a preview": {"X-Purpose": "preview"},
+}
+
+
+async def test_r68_each_sign_alone_that_nobody_goes_there_is_enough(
+    installation: Installation,
+) -> None:
+    browser = installation.browser()
+    await browser.code()
+    for reason, headers in NO_NAVIGATION.items():
+        response = await browser.http.get(logout_url(SIGNED_OUT), headers=headers)
+        assert response.status_code == 403, reason
+        assert "location" not in response.headers, reason
+        assert await browser.is_signed_in(), reason
+    head = await browser.http.head(logout_url(SIGNED_OUT))
+    assert head.status_code == 403
+    assert await browser.is_signed_in()
+    there = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Purpose": ""}
+    assert (await browser.http.get("/logout", headers=there)).status_code == 200
+    assert not await browser.is_signed_in()
+
+
 async def test_r69_without_a_session_the_redirect_comes_all_the_same(
     mounted: Installation,
 ) -> None:

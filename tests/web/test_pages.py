@@ -5,6 +5,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,37 @@ def test_r13_no_page_has_an_element_that_loads_something() -> None:
         elements = Elements(page.html)
         assert not loading & {tag for tag, _ in elements.tags}, name
         assert not [found for _, found in elements.tags if "src" in found], name
+
+
+WRITTEN = sorted(
+    file
+    for folder in ("templates", "static")
+    for file in Path(str(files("worksgate.web") / folder)).rglob("*.*")
+)
+"""All that pages are made of, those of the account and the mails among it."""
+LOADS = re.compile(
+    r"<(?:img|iframe|frame|object|embed|link|audio|video|base|source|image|use)\b|\bsrc\s*="
+    r"|@import|\burl\(|\bimport\s*\(|\bhttps?:(?!//www\.w3\.org/)|[\"']//"
+)
+"""What makes a browser load something."""
+EXPRESSION = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+"""Of a template."""
+
+
+@pytest.mark.parametrize("file", WRITTEN, ids=lambda file: file.name)
+def test_r13_nothing_that_a_page_is_made_of_can_load_anything(file: Path) -> None:
+    text = file.read_text("utf-8")
+    written = EXPRESSION.sub("", text) if "templates" in file.parts else text
+    assert not LOADS.search(written)
+
+
+def test_r13_the_search_finds_what_loads() -> None:
+    assert {file.parent.name for file in WRITTEN} >= {"templates", "account", "mail", "static"}
+    for loading in (
+        *('<img alt="">', '<link rel="icon">', "<script src=x>", "@import 'x'", "url(x.png)"),
+        *("url(https://x)", "import('x')", 'fetch("//x")', "http://x", "<use href=x>"),
+    ):
+        assert LOADS.search(loading), loading
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
