@@ -23,6 +23,9 @@ from tools.mutants.operators import Mutant
 TIMEOUT = 90.0
 """Seconds after which a mutant counts as noticed: the tests would have hung."""
 
+_NOT_TRIED = 70
+"""How a process ends in which pytest itself has failed."""
+
 _IMPORTED_BEFORE = (
     *("aiosqlite", "alembic", "argon2", "asyncpg", "babel", "bcrypt", "cryptography", "httpx2"),
     *("hypothesis", "itsdangerous", "jinja2", "ldap3", "msgspec", "pytest_asyncio", "redis"),
@@ -91,7 +94,7 @@ def begin(mutant: Mutant, root: Path, tests: Sequence[str], scratch: Path) -> in
         return process
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    status = 70
+    status = _NOT_TRIED
     try:
         status = _run(mutant, root, tests, scratch)
     finally:
@@ -108,6 +111,8 @@ def _run(mutant: Mutant, root: Path, tests: Sequence[str], scratch: Path) -> int
     sys.meta_path.insert(0, _Changed(name, path, mutant.tree))
     files = sorted({test.partition("::")[0] for test in tests})
     options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov"]
+    # A plugin that was imported before cannot be rewritten, and here a warning is an error.
+    options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
     options += [
         f"--basetemp={scratch / str(os.getpid())}",
         "--override-ini=addopts=--import-mode=importlib",
@@ -119,7 +124,10 @@ def end(process: int, began: float) -> Fate | None:
     """What became of a mutant, or None while its tests run."""
     found, status = os.waitpid(process, os.WNOHANG)
     if found:
-        return Fate.SURVIVED if os.waitstatus_to_exitcode(status) == 0 else Fate.KILLED
+        code = os.waitstatus_to_exitcode(status)
+        if code == _NOT_TRIED:
+            raise RuntimeError("a trial has ended before a test ran: that is no fault of a mutant")
+        return Fate.SURVIVED if code == 0 else Fate.KILLED
     if time.monotonic() - began < TIMEOUT:
         return None
     os.killpg(process, signal.SIGKILL)
