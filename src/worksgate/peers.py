@@ -4,6 +4,8 @@ import ipaddress
 from collections.abc import Sequence
 from functools import lru_cache
 
+_LONGEST = 45
+"""Characters of an address: IPv6 with an IPv4 address at its end, in full."""
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 """In whose addresses a translator puts the IPv4 address that it was called from (RFC 6052)."""
 IPV6_PREFIX = 64
@@ -20,7 +22,13 @@ def network_of(address: str) -> str:
 
 def address_in(text: str) -> str | None:
     """The address that a text is, in one spelling and without a zone, or None."""
-    peer = _parsed(text.partition("%")[0])
+    address = text.partition("%")[0]
+    return _spelled(address) if len(address) <= _LONGEST else None
+
+
+@lru_cache(maxsize=4_096)
+def _spelled(address: str) -> str | None:
+    peer = _parsed(address)
     return None if peer is None else str(peer)
 
 

@@ -28,7 +28,7 @@ from worksgate.watching.figures import Figures
 from worksgate.web.body import Disconnected
 from worksgate.web.crashes import report
 from worksgate.web.endpoints import RETRY_AFTER, error_body
-from worksgate.web.foreign_servers import adapted, is_foreign, is_valid
+from worksgate.web.foreign_servers import adapted, is_foreign
 from worksgate.web.headers import page_headers
 from worksgate.web.installation import Installation, OpenInstallation
 from worksgate.web.login_pages import LoginPages
@@ -140,16 +140,16 @@ class Application:
         if scope["type"] == "http":
             running = self._running or await self._started(send)
             if running is not None:
-                path, routes = path_of(scope), running.routes
+                path, routes, is_valid = path_of(scope), running.routes, True
                 call = routes.calls.get(path) or routes.below_a_call(path)
                 if is_foreign(scope):
-                    scope, send = adapted(scope, send)
-                    if call is not None and not is_valid(scope):
-                        call = routes.malformed_call
+                    scope, send, is_valid = adapted(scope, send)
+                if call is not None and not is_valid:
+                    call = routes.malformed_call
                 if call is not None:
                     await call(scope, receive, send)
                 else:
-                    await self._serve_page(routes, path, scope, receive, send)
+                    await self._serve_page(routes, path, scope, receive, send, is_valid=is_valid)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
         else:
@@ -207,12 +207,20 @@ class Application:
     # One page
 
     async def _serve_page(
-        self, routes: Routes, path: str, scope: Scope, receive: Receive, send: Send
+        self,
+        routes: Routes,
+        path: str,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        is_valid: bool,
     ) -> None:
         counter = routes.counter(path)
         began, status = counter.begin(), GONE
         try:
-            response = await self._respond(routes, path, Request(scope, receive))
+            request = Request(scope, receive)
+            response = await self._respond(routes, path, request, is_valid=is_valid)
             if response is not None:
                 for name, value in self._headers:
                     response.raw_headers.append((name, value))
@@ -221,8 +229,12 @@ class Application:
         finally:
             counter.end(began, status)
 
-    async def _respond(self, routes: Routes, path: str, request: Request) -> Response | None:
+    async def _respond(
+        self, routes: Routes, path: str, request: Request, *, is_valid: bool
+    ) -> Response | None:
         try:
+            if not is_valid:
+                return routes.pages.notice(View(request), Notice.BAD_REQUEST, 400)
             return await self._dispatch(routes, path, request)
         except Disconnected:
             return None
@@ -231,8 +243,6 @@ class Application:
             return routes.pages.notice(View(request), Notice.CRASHED, 500)
 
     async def _dispatch(self, routes: Routes, path: str, request: Request) -> Response:
-        if is_foreign(request.scope) and not is_valid(request.scope):
-            return routes.pages.notice(View(request), Notice.BAD_REQUEST, 400)
         methods = routes.handlers.get(path)
         if methods is None:
             return routes.pages.notice(View(request), Notice.NOT_FOUND, 404)

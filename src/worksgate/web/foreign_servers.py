@@ -20,27 +20,28 @@ def is_foreign(scope: Scope) -> bool:
     return WHOLE_ANSWER not in (scope.get("extensions") or ())
 
 
-def is_valid(scope: Scope) -> bool:
-    """Whether it is said once and readably for whom a request is, and how long it is."""
-    names = {name for name, _ in scope["headers"]}
-    return not names >= _LENGTHS and _has_host(scope)
-
-
-def _has_host(scope: Scope) -> bool:
-    """Whether there is one Host, and a valid one (RFC 9112, 3.2); HTTP/1.0 may have none."""
-    hosts = [value for name, value in scope["headers"] if name == b"host"]
-    if not hosts:
-        return bool(scope.get("http_version", "1.1") != "1.1")
-    return len(hosts) == 1 and is_host(hosts[0])
-
-
-def adapted(scope: Scope, send: Send) -> tuple[Scope, Send]:
-    """The request with an address that is one or is not known, and how to answer it."""
+def adapted(scope: Scope, send: Send) -> tuple[Scope, Send, bool]:
+    """The request with an address that is one or is not known, how to answer it, and whether it is
+    said once and readably for whom it is, and how long it is.
+    """
     client = scope.get("client")
     if client is not None and address_in(client[0]) is None:
         scope = {**scope, "client": None}
-    is_doubtful = not is_valid(scope) or any(name == b"upgrade" for name, _ in scope["headers"])
-    return scope, _closing(send) if is_doubtful else send
+    hosts, names = [], set()
+    for name, value in scope["headers"]:
+        names.add(name)
+        if name == b"host":
+            hosts.append(value)
+    is_valid = _is_host(hosts, scope) and not names >= _LENGTHS
+    is_doubtful = not is_valid or b"upgrade" in names
+    return scope, _closing(send) if is_doubtful else send, is_valid
+
+
+def _is_host(hosts: list[bytes], scope: Scope) -> bool:
+    """Whether there is one Host, and a valid one (RFC 9112, 3.2); HTTP/1.0 may have none."""
+    if not hosts:
+        return bool(scope.get("http_version", "1.1") != "1.1")
+    return len(hosts) == 1 and is_host(hosts[0])
 
 
 def _closing(send: Send) -> Send:
