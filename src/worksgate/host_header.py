@@ -1,4 +1,4 @@
-"""The ``Host`` of a request: which values are one (RFC 9110, 7.2)."""
+"""The ``Host`` of a request: which values are one (RFC 9110, 7.2), and what fits its target."""
 
 import re
 
@@ -11,3 +11,18 @@ _HOST = re.compile(
 def is_host(value: bytes) -> bool:
     """Whether this is a name or an address, with or without a port; an empty value is none."""
     return _HOST.fullmatch(value) is not None
+
+
+def is_target_of(target: bytes, host: bytes) -> bool:
+    """Whether a request target is a path, ``*``, or the address of something at this very host.
+
+    None holds a fragment (RFC 9112, 3.2): a proxy that compares paths would see another one.
+    """
+    if b"#" in target:
+        return False
+    if target.startswith(b"/") or target == b"*":
+        return True
+    scheme, found, rest = target.partition(b"://")
+    authority = rest.partition(b"/")[0].partition(b"?")[0]
+    is_web = scheme.lower() in (b"http", b"https")
+    return bool(found) and is_web and authority.lower() == host.lower()

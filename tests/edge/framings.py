@@ -129,8 +129,84 @@ def _without_host() -> Iterator[tuple[str, bytes]]:
         yield name, post(length(FORM), body=FORM, host=host)
 
 
+def _odd() -> Iterator[tuple[str, bytes]]:
+    """A name and a request, valid and unusual, whose body is ``FORM``."""
+    at_home = post(length(FORM), body=FORM, path=b"http://%b/accessToken" % HOST)
+    yield "absolute target", at_home
+    yield "lines before it", b"\r\n\r\n" + post(length(FORM), body=FORM)
+    yield "blanks behind a length", post(length(FORM) + b" \t ", body=FORM)
+    yield "blanks behind the host", post(length(FORM), body=FORM, host=VALID_HOST + b" \t ")
+    yield "coding in capitals", post(b"Transfer-Encoding: CHUNKED", body=chunks(FORM))
+    expect = b"Expect: 100-continue"
+    yield "expect twice", post(length(FORM), expect, expect, body=FORM)
+    yield "zeros before a size", post(CHUNKED, body=b"0000" + chunks(FORM))
+    for host in (b"[::1]:80", b"sso.example.com.", b"192.0.2.1:8080"):
+        yield f"host {host.decode()}", post(length(FORM), body=FORM, host=b"Host: " + host)
+    yield "a header in another's name", post(b"Transfer_Encoding: x", length(FORM), body=FORM)
+    yield "connection names the length", post(length(FORM), b"Connection: host", body=FORM)
+
+
+def _ambiguous() -> Iterator[tuple[str, bytes]]:
+    """A name and what servers read in different ways; a request follows, or is its body."""
+    codings = (b"gzip, chunked", b"gzip", b"identity", b"chunked, chunked", b"chunked,", b"")
+    for coding in (*codings, b'"chunked"', b"chunked;q=1", b"chunked\x0b"):
+        name = f"coding {coding.decode()!r}"
+        yield name, post(b"Transfer-Encoding: " + coding, body=chunks(NOWHERE))
+    yield "coding twice", post(CHUNKED, CHUNKED, body=chunks(NOWHERE))
+    yield "codings in two lines", post(b"Transfer-Encoding: gzip", CHUNKED, body=chunks(NOWHERE))
+    yield "blank before the colon of a coding", post(b"Transfer-Encoding : chunked", body=NOWHERE)
+    yield "chunks in HTTP/1.0", post(CHUNKED, body=chunks(NOWHERE), version=b"1.0")
+    kept = b"Connection: keep-alive"
+    yield "chunks in HTTP/1.0, kept", post(CHUNKED, kept, body=chunks(NOWHERE), version=b"1.0")
+    for version in (b"0.9", b"1.2", b"1.01", b"2.0", b"11"):
+        name = f"version {version.decode()}"
+        yield name, post(length(NOWHERE), body=NOWHERE, version=version)
+    for value in (b"5, 5", b"5.0", b"1e1", b"\x0b5"):
+        yield f"length {value!r}", post(b"Content-Length: " + value, body=NOWHERE)
+    yield "the same length twice", post(length(NOWHERE), length(NOWHERE), body=NOWHERE)
+    bodies = {
+        "LF behind a size": b"3\nx=y\r\n",
+        "LF behind a chunk": b"3\r\nx=y\n",
+        "LF in an extension": b"3;a\nx=y\r\n",
+        "CR in an extension": b"3;a\rb\r\nx=y\r\n",
+        "NUL in an extension": b"3;a\0b\r\nx=y\r\n",
+        "blank behind a size": b"3 \r\nx=y\r\n",
+    }
+    for name, body in bodies.items():
+        yield name, post(CHUNKED, body=body + b"0\r\n\r\n" + NOWHERE)
+    yield (
+        "a length in a trailer",
+        post(CHUNKED, body=chunks(FORM, trailers=b"Content-Length: 5\r\n")),
+    )
+    yield (
+        "a trailer without a colon",
+        post(CHUNKED, body=chunks(FORM, trailers=b"X y\r\n") + NOWHERE),
+    )
+    yield "LF behind a header", post(b"X: a\nY: b", length(NOWHERE), body=NOWHERE)
+    yield "no colon", post(b"X", length(NOWHERE), body=NOWHERE)
+    yield "no name", post(b": x", length(NOWHERE), body=NOWHERE)
+    yield "blank in a name", post(b"X Y: x", length(NOWHERE), body=NOWHERE)
+    targets = {
+        "fragment": b"/accessToken#x",
+        "absolute target of another": b"http://evil.example/accessToken",
+        "absolute target with a user": b"http://a@%b/accessToken" % HOST,
+        "target of another scheme": b"ftp://%b/accessToken" % HOST,
+        "target without a slash": b"accessToken",
+        "blank in the target": b"/access Token",
+        "NUL in the target": b"/accessToken\0",
+        "bytes in the target": b"/accessToken\xff",
+    }
+    for name, target in targets.items():
+        yield name, post(length(NOWHERE), body=NOWHERE, path=target)
+    nobody = post(length(NOWHERE), body=NOWHERE, host=b"", path=b"http://%b/accessToken" % HOST)
+    yield "absolute target and no host", nobody
+    yield "absolute target, no host, HTTP/1.0", nobody.replace(b"HTTP/1.1", b"HTTP/1.0", 1)
+
+
 SERVED = [Framing(name, request, "203") for name, request in _served()]
 READ_WRONGLY = [Framing(name, request, "201") for name, request in _read_wrongly()]
 BROKEN = [Framing(name, request) for name, request in _broken()]
 WITHOUT_HOST = [Framing(name, request) for name, request in _without_host()]
+ODD = [Framing(name, request, "203") for name, request in _odd()]
+AMBIGUOUS = [Framing(name, request) for name, request in _ambiguous()]
 ALL = [*SERVED, *READ_WRONGLY, *BROKEN, *WITHOUT_HOST]

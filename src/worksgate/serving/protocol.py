@@ -26,7 +26,7 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from worksgate.host_header import is_host
+from worksgate.host_header import is_host, is_target_of
 from worksgate.rate_limited_warning import RateLimitedWarning
 from worksgate.serving.admission import Admission, Place
 from worksgate.whole_answer import WHOLE_ANSWER, WRITE, on_the_wire
@@ -90,6 +90,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     _is_upgrading = False
     _is_deaf = False
     _host: bytes | None = None
+    _coding: bytes | None = None
     _rejection = BAD_REQUEST
     _serving: RequestResponseCycle | None = None
 
@@ -200,13 +201,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._in_headers = self._in_message = True
         self._body_bytes = 0
-        self._host = None
+        self._host = self._coding = None
         self._start_timer(HEADER_TIMEOUT)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
+        name, value = name.lower(), value.rstrip(b" \t")  # as the parser does before a value
         if name == b"host":
             self._host = value if self._host is None else b""  # two are none
+        elif name == b"transfer-encoding":
+            self._coding = value.lower() if self._coding is None else b""
         elif name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
         self.headers.append((name, value))
@@ -219,8 +222,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             if self.parser.should_upgrade():
                 self._is_upgrading = self.parser.get_method() != b"CONNECT"
                 return
-            if not self._has_host():
-                raise ValueError("Host is missing, sent twice or invalid")
+            if not self._is_plain_http():
+                raise ValueError("the version, the target, Host or Transfer-Encoding is not valid")
         self._in_headers = False
         self._header_bytes = 0
         self._stop_timer()
@@ -307,11 +310,20 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """What came with them in one read may be a body."""
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
-    def _has_host(self) -> bool:
-        """Whether there is one Host, and a valid one (RFC 9112, 3.2)."""
+    def _is_plain_http(self) -> bool:
+        """Whether it is HTTP/1.0 or 1.1, for one host, and in no coding but chunks.
+
+        What the parser lets through and others read in another way: a coding that nobody takes off
+        again, chunks in HTTP/1.0 (RFC 9112, 6.1), and versions that there are not.
+        """
+        version = self.parser.get_http_version()
+        if version != "1.1" and version != "1.0":
+            return False
+        if self._coding is not None and (self._coding != b"chunked" or version == "1.0"):
+            return False
         if self._host is None:
-            return self.parser.get_http_version() == "1.0"
-        return is_host(self._host)
+            return version == "1.0" and self.url.startswith(b"/")
+        return is_host(self._host) and is_target_of(self.url, self._host)
 
     # What is no HTTP
 
