@@ -58,7 +58,7 @@ async def answered(request: Scope, *headers: Header) -> tuple[list[Header], list
     async def send(message: Message) -> None:
         sent.append(message)
 
-    _, send_adapted = adapted(request, send)
+    _, send_adapted, _ = adapted(request, send)
     await send_adapted({"type": "http.response.start", "status": 200, "headers": [*headers]})
     await send_adapted({"type": "http.response.body", "body": b"x"})
     start, *rest = sent
@@ -100,7 +100,8 @@ async def test_r113_what_is_no_address_is_no_caller(
         raise AssertionError
 
     request = scope(HOST, client=client)
-    found, unchanged = adapted(request, send)
+    found, unchanged, valid = adapted(request, send)
+    assert valid
     assert found["client"] == expected
     assert found["headers"] == request["headers"]
     assert request["client"] == client

@@ -22,26 +22,32 @@ def is_foreign(scope: Scope) -> bool:
 
 def adapted(scope: Scope, send: Send) -> tuple[Scope, Send, bool]:
     """The request with an address that is one or is not known, how to answer it, and whether it is
-    said once and readably for whom it is, and how long it is.
+    valid (``is_valid``).
     """
     client = scope.get("client")
     if client is not None and address_in(client[0]) is None:
         scope = {**scope, "client": None}
-    hosts, names = [], set()
+    valid = is_valid(scope)
+    is_doubtful = not valid or any(name == b"upgrade" for name, _ in scope["headers"])
+    return scope, _closing(send) if is_doubtful else send, valid
+
+
+def is_valid(scope: Scope) -> bool:
+    """Whether it is said once and readably for whom a request is, and how long it is.
+
+    There is one Host, and a valid one (RFC 9112, 3.2); HTTP/1.0 may have none.
+    """
+    host, lengths = None, set()
     for name, value in scope["headers"]:
-        names.add(name)
         if name == b"host":
-            hosts.append(value)
-    is_valid = _is_host(hosts, scope) and not names >= _LENGTHS
-    is_doubtful = not is_valid or b"upgrade" in names
-    return scope, _closing(send) if is_doubtful else send, is_valid
-
-
-def _is_host(hosts: list[bytes], scope: Scope) -> bool:
-    """Whether there is one Host, and a valid one (RFC 9112, 3.2); HTTP/1.0 may have none."""
-    if not hosts:
+            host = value if host is None else b""  # two are none
+        elif name in _LENGTHS:
+            lengths.add(name)
+    if len(lengths) > 1:
+        return False
+    if host is None:
         return bool(scope.get("http_version", "1.1") != "1.1")
-    return len(hosts) == 1 and is_host(hosts[0])
+    return is_host(host)
 
 
 def _closing(send: Send) -> Send:
