@@ -42,7 +42,7 @@ from worksgate.imap_login import ImapLogin, imap_policy
 from worksgate.login_transaction import TransactionSigner
 from worksgate.master_key import Keyring
 from worksgate.measures import HasCommits, PurgeFigures, Traffic
-from worksgate.notices import SILENT, Notices, Outcome, Report
+from worksgate.notices import SILENT, Notices, Outcome, Report, unreported
 from worksgate.password_check import PasswordCheck
 from worksgate.password_meter import PasswordMeter
 from worksgate.password_reset import PasswordReset
@@ -389,7 +389,7 @@ async def open_administration(
     *,
     actor: str = "cli",
     clock: Clock = time.time,
-    report: Report | None = None,
+    report: Report = unreported,
 ) -> AsyncIterator[Administration]:
     """What an administrator can do, on this installation's databases.
 
@@ -412,11 +412,10 @@ def _open_notices(
     settings: Settings,
     directory: Directory,
     store: "_StoreOnDemand",
-    report: Report | None,
+    report: Report,
     stack: AsyncExitStack,
 ) -> None:
     """Have people told of what a command changes, or ``report`` that they are not."""
-    report = report or _unreported
     mailer, mails = _open_mail(settings, stack)
     if mailer is None or mails is None:
         directory.announce = partial(_report_no_mail, report)
@@ -426,10 +425,6 @@ def _open_notices(
     notices = Notices(directory, mailer, mails, links, report)
     stack.push_async_callback(notices.close)
     directory.announce = notices.tell
-
-
-def _unreported(_: Outcome) -> None:
-    """Nobody asks what becomes of notices."""
 
 
 def _report_no_mail(report: Report, change: CredentialChange) -> None:
@@ -714,10 +709,10 @@ async def open_store(
 ) -> Store:
     """Where the short-lived artifacts are kept; only that is imported.
 
-    A store in the database must be where ``guard`` says, and tells ``recorded`` of its audit
-    records; one outside has them kept by
-    ``keeper``, and takes what another ``generation`` saved for void. Raises
-    StoreUnavailable where it cannot be used as it is, in a sentence that says why.
+    A store in the database must be where ``guard`` says, and hands its audit records to
+    ``recorded``; one outside has them kept by ``keeper``, and treats what another ``generation``
+    saved as void. Raises StoreUnavailable where it cannot be used as it is, in a sentence that says
+    why.
     """
     if settings.store_url == "memory:":
         from worksgate.store.memory import MemoryStore

@@ -76,8 +76,8 @@ class Links(Protocol):
 Report = Callable[[Outcome], None]
 
 
-def _unreported(_: Outcome) -> None:
-    """For servers: the log is enough."""
+def unreported(_: Outcome) -> None:
+    """Where nobody asks what became of a notice: the log is enough."""
 
 
 class Notices:
@@ -89,7 +89,7 @@ class Notices:
         mail: Sender,
         texts: Texts,
         links: Links | None,
-        report: Report = _unreported,
+        report: Report = unreported,
     ) -> None:
         self._people = people
         self._mail = mail

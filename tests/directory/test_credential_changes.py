@@ -60,7 +60,7 @@ CHANGES: Final[Mapping[str, tuple[Change, Callable[[Directory], Awaitable[object
     ),
     "FactorRows.remove_all": (
         Change.FACTORS_REMOVED,
-        lambda d: d.factors.remove_all(PERSON, EVENT, app_passwords=False),
+        lambda d: d.factors.remove_all(PERSON, EVENT),
     ),
     "AppPasswordRows.add": (
         Change.APP_PASSWORD_ADDED,

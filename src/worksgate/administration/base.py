@@ -1,10 +1,8 @@
 """What all parts of the administration stand on: the databases, who acts, and their records."""
 
-import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from worksgate.administration.errors import Unfinished
@@ -13,7 +11,7 @@ from worksgate.credential_changes import Change
 from worksgate.credentials import PasswordHashing
 from worksgate.directory import Account, Overtaken
 from worksgate.directory.database import Directory
-from worksgate.directory.verbs import ATTEMPTS
+from worksgate.directory.verbs import retried
 from worksgate.factors import Holder
 from worksgate.revocation import Ended, Revocation
 from worksgate.settings import Settings
@@ -29,17 +27,12 @@ Call = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
 def begun_again(call: Call[S, P, T]) -> Call[S, P, T]:
     """A call that is one transaction, made again where others overtake it (PostgreSQL).
 
-    Raises Overtaken where they do so at each of ``ATTEMPTS``.
+    Raises Overtaken where they do so each time.
     """
 
     @wraps(call)
     async def insist(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        for attempt in range(1, ATTEMPTS):
-            try:
-                return await call(self, *args, **kwargs)
-            except Overtaken:
-                await asyncio.sleep(random.uniform(0.0, 0.01 * attempt))  # noqa: S311  # only to come at different times
-        return await call(self, *args, **kwargs)
+        return await retried(partial(call, self, *args, **kwargs), Overtaken, pause=0.01)
 
     return insist
 

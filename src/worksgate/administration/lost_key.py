@@ -15,7 +15,6 @@ from worksgate.administration.errors import Refused
 from worksgate.administration.people import PeopleAdministration
 from worksgate.administration.upkeep import UpkeepAdministration
 from worksgate.audit import Event
-from worksgate.credential_changes import Change
 from worksgate.directory import SUBJECT_PREFIX
 from worksgate.directory.secrets_at_rest import MasterKeyMissing
 from worksgate.factors.passkeys import RelyingParty
@@ -108,7 +107,5 @@ class LostKeyAdministration(PeopleAdministration, UpkeepAdministration):
     async def _close(self, person: Person) -> None:
         if person.subject_id.startswith(SUBJECT_PREFIX):
             await self.disable_user(person.username)
-            return
-        event = self._person_event(person, Event.USER_CHANGED, "disabled")
-        await self._directory.people.set_enabled(person.subject_id, False, event)
-        await self._end_everything(person, Change.ACCOUNT_CLOSED)
+        else:
+            await self._set_enabled(person, enabled=False)

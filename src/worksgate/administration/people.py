@@ -168,9 +168,8 @@ class PeopleAdministration(AdministrationBase):
     ) -> NewUser:
         """Give a person a new password, generated if none is given.
 
-        All their sessions and app passwords end.
-
-        A ``temporary`` one must be changed at the next sign-in (R-85). Raises NotFound or Refused.
+        All their sessions and app passwords end. A ``temporary`` password must be changed at the
+        next sign-in (R-85). Raises NotFound or Refused.
         """
         generated = generated_password() if password is None else None
         account = await self.user(username)
@@ -259,9 +258,7 @@ class PeopleAdministration(AdministrationBase):
         """
         person = await self._person(username, source)
         event = self._person_event(person, Event.FACTOR_REMOVED, "all second factors")
-        removed = await self._directory.factors.remove_all(
-            person.subject_id, event, app_passwords=False
-        )
+        removed = await self._directory.factors.remove_all(person.subject_id, event)
         await self._forget(person)
         return removed
 
@@ -333,12 +330,15 @@ class PeopleAdministration(AdministrationBase):
         Refused where several have it.
         """
         person = await self._person(name, source)
+        await self._set_enabled(person, enabled=enabled)
+        return person
+
+    async def _set_enabled(self, person: Person, *, enabled: bool) -> None:
         what = "enabled" if enabled else "disabled"
         event = self._person_event(person, Event.USER_CHANGED, what)
         await self._directory.people.set_enabled(person.subject_id, enabled, event)
         if not enabled:
             await self._end_everything(person, Change.ACCOUNT_CLOSED)
-        return person
 
     async def sign_out_person(self, name: str, source: str) -> int:
         """As ``sign_out``, for a person of another source."""

@@ -46,8 +46,8 @@ class UpkeepAdministration(AdministrationBase):
         """
         secrets = self._directory.secrets
         await secrets.check()
-        key_id = Keyring.of(self._settings.master_key).ids
-        detail = f"secrets are encrypted under master key {''.join(key_id)}"
+        (key_id,) = Keyring.of(self._settings.master_key).ids or ("",)
+        detail = f"secrets are encrypted under master key {key_id}"
         await secrets.put_in_force(self._event(Event.SYSTEM, detail))
         done = await secrets.encrypt_keys()
         before = -1

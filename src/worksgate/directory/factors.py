@@ -131,7 +131,7 @@ class FactorRows:
             )
             await connection.execute(delete(_TOTP).where(_TOTP.c.subject_id == totp.subject_id))
             await connection.execute(insert(_TOTP).values(values))
-            await _record(connection, event)
+            await write_events(connection, event)
         self._connections.publish(Change.AUTHENTICATOR_ADDED, event)
 
     @finished
@@ -148,7 +148,7 @@ class FactorRows:
             )
             changed = await connection.execute(statement.values(last_step=step, last_used_at=now))
             if changed.rowcount == 1:
-                await _record(connection, event)
+                await write_events(connection, event)
             return changed.rowcount == 1
 
     @finished
@@ -180,7 +180,7 @@ class FactorRows:
             if await _count(connection, owned) >= limit:
                 return False
             await connection.execute(insert(_PASSKEYS).values(values))
-            await _record(connection, event)
+            await write_events(connection, event)
         self._connections.publish(Change.PASSKEY_ADDED, event)
         return True
 
@@ -201,7 +201,7 @@ class FactorRows:
         async with self._connections.writing() as connection:
             changed = await connection.execute(statement.values(values))
             if changed.rowcount == 1:
-                await _record(connection, event)
+                await write_events(connection, event)
             return changed.rowcount == 1
 
     @finished
@@ -235,7 +235,7 @@ class FactorRows:
         async with self._connections.writing() as connection:
             await connection.execute(delete(_CODES).where(_CODES.c.subject_id == subject_id))
             await connection.execute(insert(_CODES), rows)
-            await _record(connection, event)
+            await write_events(connection, event)
         self._connections.publish(change, event)
 
     @finished
@@ -245,7 +245,7 @@ class FactorRows:
         async with self._connections.writing() as connection:
             used = (await connection.execute(delete(_CODES).where(owned))).rowcount == 1
             if used:
-                await _record(connection, event)
+                await write_events(connection, event)
         if used:
             self._connections.publish(Change.RECOVERY_CODE_USED, event)
         return used
@@ -253,18 +253,15 @@ class FactorRows:
     # All of them
 
     @finished
-    async def remove_all(self, subject_id: str, event: AuditEvent, *, app_passwords: bool) -> bool:
+    async def remove_all(self, subject_id: str, event: AuditEvent) -> bool:
         """Delete all second factors of a person; False, unrecorded, where there was nothing."""
-        tables = [_TOTP, _PASSKEYS, _CODES]
-        if app_passwords:
-            tables.append(schema.app_passwords)
         removed = 0
         async with self._connections.writing() as connection:
-            for table in tables:
+            for table in (_TOTP, _PASSKEYS, _CODES):
                 owned = delete(table).where(table.c.subject_id == subject_id)
                 removed += (await connection.execute(owned)).rowcount
             if removed:
-                await _record(connection, event)
+                await write_events(connection, event)
         if removed:
             self._connections.publish(Change.FACTORS_REMOVED, event)
         return removed > 0
@@ -277,7 +274,7 @@ class FactorRows:
             if removed.rowcount == 0:
                 return False
             await drop_idle_codes(connection, subject_id)
-            await _record(connection, event)
+            await write_events(connection, event)
         return True
 
 
@@ -299,7 +296,3 @@ async def _passkeys(
 
 async def _count(connection: AsyncConnection, condition: ColumnElement[bool]) -> int:
     return await connection.scalar(select(func.count()).where(condition)) or 0
-
-
-async def _record(connection: AsyncConnection, event: AuditEvent) -> None:
-    await write_events(connection, event)

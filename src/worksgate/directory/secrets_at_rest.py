@@ -1,6 +1,6 @@
 """Secrets as the database keeps them: encrypted under a master key that it does not hold.
 
-That are the secrets of authenticator apps and the key that signs cookies and forms. Which master
+These are the secrets of authenticator apps and the key that signs cookies and forms. Which master
 key is **in force** stands in the database, in a row of ``keys``: what is new is encrypted under
 it, on all nodes alike. A server may have two keys, so nodes learn a new one first, one after the
 other, and ``encrypt`` puts it in force afterwards. A database in which none is in force keeps
@@ -221,9 +221,7 @@ class SecretsAtRest:
 
         Nothing happens where that is so. Raises MasterKeyMissing where there is no current key.
         """
-        key = self._keyring.current
-        if key is None:
-            raise MasterKeyMissing("no master key is configured: worksgate key new makes one")
+        key = self._current()
         async with self._connections.writing() as connection:
             if await key_in_force(connection) != key.id:
                 await put_in_force(connection, key, event.at)
@@ -251,9 +249,7 @@ class SecretsAtRest:
         The current key is in force from then on; the server makes its keys again at its start.
         Nothing is changed, and MasterKeyMissing raised, while a person has a secret under them.
         """
-        key = self._keyring.current
-        if key is None:
-            raise MasterKeyMissing("no master key is configured: worksgate key new makes one")
+        key = self._current()
         async with self._connections.writing() as connection:
             secrets = await connection.scalars(select(_TOTP.c.secret))
             if left := {found for each in secrets if (found := key_id_of(each)) in key_ids}:
@@ -313,6 +309,11 @@ class SecretsAtRest:
         if key_id is None or key_id_of(stored) == key_id:
             return None
         return self._key(key_id).seal(self.unseal(stored, place), place)
+
+    def _current(self) -> MasterKey:
+        if self._keyring.current is None:
+            raise MasterKeyMissing("no master key is configured: worksgate key new makes one")
+        return self._keyring.current
 
     def _key(self, key_id: str) -> MasterKey:
         try:

@@ -54,7 +54,7 @@ def finished(verb: Verb[S, P, T]) -> Verb[S, P, T]:
 
     @wraps(verb)
     async def begun(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        task = asyncio.create_task(_insist(partial(verb, self, *args, **kwargs)))
+        task = asyncio.create_task(retried(partial(verb, self, *args, **kwargs), Outpaced))
         self.unfinished.add(task)
         task.add_done_callback(self.unfinished.discard)
         return await asyncio.shield(task)
@@ -62,11 +62,17 @@ def finished(verb: Verb[S, P, T]) -> Verb[S, P, T]:
     return begun
 
 
-async def _insist(begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Do one transaction, again where others have outpaced it."""
+async def retried(
+    begin: Callable[[], Coroutine[Any, Any, T]], on: type[Exception], *, pause: float = 0.005
+) -> T:
+    """Run one transaction, again whenever it raises ``on``: ``ATTEMPTS`` times at most.
+
+    Between two attempts it waits at random, for at most ``pause`` seconds after the first, twice
+    that after the second, and so on.
+    """
     for attempt in range(1, ATTEMPTS):
         try:
             return await begin()
-        except Outpaced:
-            await asyncio.sleep(random.uniform(0.0, 0.005 * attempt))  # noqa: S311  # only to come at different times
+        except on:
+            await asyncio.sleep(random.uniform(0.0, pause * attempt))  # noqa: S311  # only to come at different times
     return await begin()

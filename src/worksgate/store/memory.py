@@ -68,7 +68,7 @@ class MemoryStore:
         self._check_keeper(records)
         for artifact in artifacts:
             self._artifacts[artifact.kind, artifact.key] = artifact
-        await self._record(records)
+        await self.record(records)
 
     async def add(self, artifact: Artifact) -> bool:
         place = (artifact.kind, artifact.key)
@@ -95,7 +95,7 @@ class MemoryStore:
         found = await self.find(kind, key)
         if found is not None:
             self._remove([(kind.kind, key)])
-            await self._record(records)
+            await self.record(records)
         return found
 
     async def extend(self, kind: type[A], key: str, expires_at: float) -> bool:
@@ -118,7 +118,7 @@ class MemoryStore:
             self._check_keeper([record])
         redemption = await self._redeem(kind, key, client_id, successors, now)
         if record is not None:
-            await self._record(record.of(redemption, now))
+            await self.record(record.of(redemption, now))
         return redemption
 
     async def _redeem(
@@ -149,11 +149,12 @@ class MemoryStore:
             for place, artifact in self._artifacts.items()
             if artifact.subject_id == subject_id
         )
-        await self._record(records)
+        await self.record(records)
         return removed
 
     async def record(self, events: Sequence[AuditEvent]) -> None:
-        await self._record(events)
+        if events:
+            await self.keeper.keep(events)
 
     async def bump(self, counter: str, window: float, now: float) -> int:
         found = self._counters.get(counter)
@@ -197,10 +198,6 @@ class MemoryStore:
     def _check_keeper(self, records: Sequence[object]) -> None:
         if records and self.keeper.is_away:
             raise StoreUnavailable("what would be recorded of it cannot be written")
-
-    async def _record(self, events: Sequence[AuditEvent]) -> None:
-        if events:
-            await self.keeper.keep(events)
 
     def _revoke(self, grant_id: str) -> None:
         """Remove what a grant holds, but remember used codes."""
