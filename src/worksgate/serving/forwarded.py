@@ -6,7 +6,6 @@ who calls, and everything that asks for an address is closed to them (R-113).
 """
 
 import re
-from collections.abc import Awaitable
 from functools import lru_cache
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -30,12 +29,15 @@ class BehindProxies:
         self._application = application
         self._is_proxy = lru_cache(maxsize=4_096)(lambda address: is_within(address, networks))
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Serve a request; its scope is changed in place."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request; its scope is changed in place.
+
+        A coroutine function, as servers tell an ASGI 3 application from an older one by that.
+        """
         client = scope.get("client")
         if client is not None and self._is_proxy(client[0]):
             self._believe(scope)
-        return self._application(scope, receive, send)
+        await self._application(scope, receive, send)
 
     def _believe(self, scope: Scope) -> None:
         forwarded: list[bytes] = []
