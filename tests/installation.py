@@ -43,6 +43,8 @@ MADE_UP_SESSION = "0" * 11 + "A" * 43
 BROWSER_COOKIE = "__Host-wg_browser"
 DEVICE_COOKIE = "__Host-wg_device"
 
+_PAGES_AFTER_FORMS = ("/login/step", "/account/forgot", "/account/reset")
+
 
 class Clock:
     """Seconds since the epoch, which a test can move or stop."""
@@ -109,7 +111,8 @@ class Browser:
         self, headers: Mapping[str, str] | None = None, /, **parameters: str
     ) -> httpx2.Response:
         """Come from LINE WORKS to the login address."""
-        return await self.http.get(self.login_url(**parameters), headers=dict(headers or {}))
+        url = self.login_url(**parameters)
+        return await self.to_page(await self.http.get(url, headers=dict(headers or {})))
 
     async def login_page(self, **parameters: str) -> LoginPage:
         response = await self.arrive(None, **parameters)
@@ -117,7 +120,15 @@ class Browser:
         return LoginPage.of(response)
 
     async def submit(self, page: LoginPage, **fields: str) -> httpx2.Response:
-        return await self.http.post(page.action, data=page.form(**fields))
+        return await self.to_page(await self.http.post(page.action, data=page.form(**fields)))
+
+    async def to_page(self, response: httpx2.Response) -> httpx2.Response:
+        """What a browser shows after a form: the page of ours that it was redirected to."""
+        location = response.headers.get("location", "")
+        path = location.partition("?")[0]
+        if response.status_code != 303 or not path.endswith(_PAGES_AFTER_FORMS):
+            return response
+        return await self.http.get(location)
 
     async def sign_in(
         self, username: str = USERNAME, password: str = PASSWORD, **parameters: str

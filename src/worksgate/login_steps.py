@@ -7,13 +7,15 @@
 
 ``access_rules`` says what is asked for, ``required_steps`` what comes next. A login under way is an
 ``Interim`` of the store under its transaction: it is the person's, so it ends with all that they
-hold, and it dies with the transaction. Nothing of it is in the form.
+hold, and it dies with the transaction. Nothing of it is in the form. Its browser finds the page of
+a step again by a handle, which says nothing and is worth nothing in another browser.
 """
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from hmac import compare_digest
 
 import msgspec
 
@@ -81,6 +83,13 @@ _PROOFS_OF_ENROLMENT = {
     Due.PASSKEY_ENROLMENT: (ProofKind.PASSKEY,),
 }
 """What can be set up midway."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Whose:
+    """The transaction that is kept beside the progress; a release before this one kept none."""
+
+    transaction: LoginTransaction | None = None
 
 
 class LoginSteps:
@@ -184,28 +193,52 @@ class LoginSteps:
 
     async def _keep(self, transaction: LoginTransaction, progress: LoginProgress) -> None:
         """Keep how far a login has come."""
+        kept = {**msgspec.to_builtins(progress), "transaction": transaction}
         await self._store.save(
             Interim(
-                key=_key_of(transaction),
+                key=handle_of(transaction),
                 grant_id=transaction.id,
                 subject_id=progress.person.subject_id,
                 client_id=transaction.client_id,
                 expires_at=transaction.expires_at,
                 purpose=_PENDING,
-                data=msgspec.json.encode(progress).decode(),
+                data=msgspec.json.encode(kept).decode(),
             )
         )
 
     async def resume(self, transaction: LoginTransaction, now: float) -> LoginProgress:
         """How far a login has come. Raises LoginLost where nothing of it is known (any more)."""
-        found = await self._store.find(Interim, _key_of(transaction))
+        found = await self._pending(handle_of(transaction), now)
+        return msgspec.json.decode(found.data, type=LoginProgress)
+
+    async def transaction_of(self, handle: str, browser: Browser, now: float) -> LoginTransaction:
+        """The login under way that has this handle in this browser (R-19).
+
+        Raises LoginLost where there is none (any more), or an outage.
+        """
+        found = await self._pending(handle, now)
+        transaction = msgspec.json.decode(found.data, type=_Whose).transaction
+        if transaction is None or not compare_digest(transaction.browser, digest(browser.secret)):
+            raise LoginLost
+        return transaction
+
+    def codes_to_keep(self, progress: LoginProgress) -> Sequence[str]:
+        """The new recovery codes of a login whose person has not said yet that they kept them."""
+        if progress.sealed_codes is None:
+            return ()
+        subject_id = progress.person.subject_id
+        codes = self._factors.on_its_way.unseal(progress.sealed_codes, subject_id)
+        return codes.split() if codes else ()
+
+    async def _pending(self, handle: str, now: float) -> Interim:
+        found = await self._store.find(Interim, handle)
         if found is None or found.purpose != _PENDING or found.expires_at <= now:
             raise LoginLost
-        return msgspec.json.decode(found.data, type=LoginProgress)
+        return found
 
     async def end(self, transaction: LoginTransaction) -> None:
         """Forget how far a login has come: it is over."""
-        await self._store.take(Interim, _key_of(transaction))
+        await self._store.take(Interim, handle_of(transaction))
 
     # The second factor
 
@@ -313,7 +346,12 @@ class LoginSteps:
         codes: Sequence[str] = ()
         if not (await self._factors.of(holder.subject_id)).recovery_codes_left:
             codes = await self._factors.renew_recovery_codes(holder, now, with_factor=True)
-        done = replace(progress.with_factor(proof.factor, now), sealed_totp=None)
+        sealed = self._factors.on_its_way.seal("\n".join(codes), holder.subject_id)
+        done = replace(
+            progress.with_factor(proof.factor, now),
+            sealed_totp=None,
+            sealed_codes=sealed if codes else None,
+        )
         await self._keep(attempt.transaction, done)
         return done, codes
 
@@ -414,7 +452,8 @@ def _tries_of(attempt: LoginAttempt) -> tuple[str, float]:
     return f"factor {digest(transaction.id)[:32]}", transaction.lifetime
 
 
-def _key_of(transaction: LoginTransaction) -> str:
+def handle_of(transaction: LoginTransaction) -> str:
+    """What a login under way is found by: a digest, which may stand in an address."""
     return digest(f"{_PENDING} {transaction.id}")
 
 

@@ -7,6 +7,7 @@
     begin_upstream_login  another provider does; finish_upstream_login: they are back from it
     verify_second_factor  they showed a second factor; enrol: they set one up first
     change_password       their password was temporary: they choose their own; resume: on with it
+    return_to             their browser comes (back) to the page of a step
     continue_as           they are signed in already and said that this is who they mean to be
     log_out               a browser comes to have its session ended
 
@@ -341,6 +342,27 @@ class IdentityProvider:
     async def resume(self, transaction: LoginTransaction, browser: Browser) -> NextStep:
         """Go on where the login stands. Raises LoginLost, and what ``log_in`` does."""
         return await self._completion.complete_or_ask(await self._resumed(transaction, browser))
+
+    async def transaction_at(self, handle: str, browser: Browser) -> LoginTransaction:
+        """The login under way that has this handle in this browser.
+
+        Raises LoginLost where there is none (any more), AuthorizationError, or an outage.
+        """
+        transaction = await self._steps.transaction_of(handle, browser, self._clock())
+        await self._transactions.check_client(transaction)
+        return transaction
+
+    async def return_to(self, transaction: LoginTransaction, browser: Browser) -> NextStep:
+        """Where the login stands, for a browser that comes to its page, as often as it comes.
+
+        A login that lacks nothing is completed. Raises what ``resume`` does.
+        """
+        attempt = await self._resumed(transaction, browser)
+        if codes := self._steps.codes_to_keep(attempt.progress):
+            return RecoveryCodesIssued(transaction, codes)
+        if not browser.may_receive_code:
+            raise LoginLost
+        return await self._completion.complete_or_ask(attempt)
 
     async def _resumed(self, transaction: LoginTransaction, browser: Browser) -> LoginAttempt:
         """Raises AlreadySignedIn, LoginLost, or an outage."""

@@ -40,7 +40,8 @@ class LoginProgress:
     ``assurance`` is what the person has given, ``known`` that of the session by which they were
     known, if ``from_session``; ``authenticated_at`` since when: what it learns of a second factor
     makes it no younger (R-29). ``sealed_totp`` is there while the person sets up an authenticator
-    app. ``typed`` is the name that a password was typed for: its browser is known at the end
+    app, ``sealed_codes`` from then on: the recovery codes, until the person says that they have
+    kept them. ``typed`` is the name that a password was typed for: its browser is known at the end
     (R-79). Times are in seconds since the epoch.
     """
 
@@ -54,6 +55,7 @@ class LoginProgress:
     authenticated_at: float | None = None
     challenge: str = field(default_factory=new_secret, repr=False)
     sealed_totp: str | None = field(default=None, repr=False)
+    sealed_codes: str | None = field(default=None, repr=False)
 
     @classmethod
     def of_session(cls, session: Session, person: Person) -> Self:

@@ -41,6 +41,14 @@ class TransactionCheck:
         Raises ForgedTransaction, ExpiredTransaction, AuthorizationError, or an outage.
         """
         transaction = self._signer.read(text, anti_forgery_token, browser.secret, now)
+        await self.check_client(transaction)
+        return transaction
+
+    async def check_client(self, transaction: LoginTransaction) -> None:
+        """Refuse a transaction whose client may not receive a code at its address (any more).
+
+        Raises AuthorizationError, or an outage.
+        """
         client = await self.client_of(transaction)
         if not transaction.is_for_account:
             check_redirect_uri(
@@ -49,7 +57,6 @@ class TransactionCheck:
                 require_state=client.require_state,
                 loopback=self._loopback,
             )
-        return transaction
 
     async def client_of(self, transaction: LoginTransaction) -> Client:
         """The client as it is now. Raises UnknownClient, or an outage."""

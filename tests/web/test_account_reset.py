@@ -55,7 +55,8 @@ async def ask(browser: Browser, typed: str) -> httpx2.Response:
     form = await browser.account("/forgot")
     assert heading(form) == "Forgot your password?"
     fields = {"csrf": csrf_of(form), "username": typed}
-    return await browser.http.post(f"{browser.path}/account/forgot", data=fields)
+    answer = await browser.http.post(f"{browser.path}/account/forgot", data=fields)
+    return await browser.to_page(answer)
 
 
 async def choose(browser: Browser, link: str, password: str) -> httpx2.Response:
@@ -105,7 +106,8 @@ async def test_a_mail_is_in_the_language_of_the_page(office: Office) -> None:
     browser = office.installation.browser()
     form = await browser.account("/forgot", lang="ja")
     fields = {"csrf": csrf_of(form), "username": USERNAME}
-    response = await browser.http.post("/account/forgot?lang=ja", data=fields)
+    answer = await browser.http.post("/account/forgot?lang=ja", data=fields)
+    response = await browser.to_page(answer)
     assert response.headers["content-language"] == "ja"
     (mail,) = await office.mail.wait_for(1)
     assert "パスワード" in str(mail.message["subject"])
@@ -234,6 +236,31 @@ async def test_r10_the_secret_of_a_link_goes_nowhere_and_into_no_log(
 async def choose_again(browser: Browser, page: httpx2.Response) -> None:
     response = await browser.submit(LoginPage.of(page), new_password=NEW_PASSWORD)
     assert response.status_code == 410
+
+
+async def test_the_page_behind_a_link_changes_its_language_and_keeps_its_secret(
+    installation: Installation,
+) -> None:
+    browser = installation.browser()
+    form = LoginPage.of(await browser.http.get(await link_for(installation)))
+    assert "?lang=" not in form.response.text.partition("</form>")[2]
+    page = await browser.submit(form, language="ja", new_password="")
+    assert page.headers["content-language"] == "ja"
+    response = await browser.submit(LoginPage.of(page), new_password=NEW_PASSWORD)
+    assert response.headers["content-language"] == "ja"
+    assert await installation.browser().code(password=NEW_PASSWORD)
+
+
+async def test_what_follows_a_form_can_be_read_in_every_language(office: Office) -> None:
+    browser = office.installation.browser()
+    response = await ask(browser, USERNAME)
+    for language in ("ja", "ko", "en"):
+        found = re.search(rf'<a href="([^"]*lang={language})"', response.text)
+        if found is not None:
+            response = await browser.http.get("/account/forgot" + html.unescape(found[1]))
+            assert response.headers["content-language"] == language
+            assert response.status_code == 200
+    assert len(office.mail.received) <= 1
 
 
 async def test_a_reset_signs_nobody_in_and_ends_all_sessions(installation: Installation) -> None:

@@ -340,3 +340,112 @@ async def test_a_login_survives_a_restart_between_its_steps(tmp_path: Path) -> N
             response = await other.submit(page, step="prove", otp=code)
             assert response.status_code == 303
         assert PASSWORD not in response.text
+
+
+# The page of a step has an address: back, forward and reload (R-141)
+
+
+async def step_address(installation: Installation) -> tuple[Browser, str]:
+    """Begin a login that needs a second factor; the address of the page that asks for it."""
+    browser = installation.browser()
+    page = await browser.login_page()
+    form = page.form(username=USERNAME, password=PASSWORD)
+    answer = await browser.http.post(page.action, data=form)
+    assert answer.status_code == 303
+    return browser, answer.headers["location"]
+
+
+async def test_r141_a_step_can_be_come_back_to_and_nothing_goes_on_by_it(
+    installation: Installation,
+) -> None:
+    app, _ = await enrolled(installation)
+    browser, address = await step_address(installation)
+    pages = [step_of(await browser.http.get(address), "Confirm that it is you") for _ in range(3)]
+    assert not await browser.is_signed_in()
+    code = app.at(int(installation.clock()))
+    response = await browser.submit(pages[0], step="prove", otp=code)
+    assert code_of(response)
+    over = await browser.http.get(address)
+    assert over.status_code == 410
+    assert "This sign-in is over" in over.text
+    assert await browser.is_signed_in()
+
+
+async def test_r141_the_address_of_a_step_is_worth_nothing_in_another_browser(
+    installation: Installation,
+) -> None:
+    app, _ = await enrolled(installation)
+    browser, address = await step_address(installation)
+    other = installation.browser()
+    await other.login_page()
+    for stranger in (other, installation.browser()):
+        response = await stranger.http.get(address)
+        assert response.status_code == 410
+        assert "This sign-in is over" in response.text
+        assert USERNAME not in response.text
+    page = step_of(await browser.http.get(address), "Confirm that it is you")
+    code = app.at(int(installation.clock()))
+    assert code_of(await browser.submit(page, step="prove", otp=code))
+
+
+async def test_r141_the_address_of_a_step_holds_no_secret(installation: Installation) -> None:
+    await enrolled(installation)
+    browser, address = await step_address(installation)
+    page = step_of(await browser.http.get(address), "Confirm that it is you")
+    secret = browser.cookie("__Host-wg_browser")
+    assert re.fullmatch(r"/login/step\?at=[0-9a-f]{64}&lang=en", address)
+    assert all(each not in address for each in (secret, page.csrf, page.txn))
+
+
+async def test_r141_a_wrong_answer_is_not_repeated_by_a_reload(installation: Installation) -> None:
+    app, _ = await enrolled(installation)
+    browser, address = await step_address(installation)
+    page = step_of(await browser.http.get(address), "Confirm that it is you")
+    form = page.form(step="prove", otp="000000")
+    answer = await browser.http.post(page.action, data=form)
+    assert answer.status_code == 303
+    for _ in range(6):
+        response = await browser.http.get(answer.headers["location"])
+        assert response.status_code == 403
+        assert "The code is not correct." in response.text
+    code = app.at(int(installation.clock()))
+    assert code_of(await browser.submit(LoginPage.of(response), step="prove", otp=code))
+
+
+async def test_r141_recovery_codes_are_shown_until_they_are_kept(
+    installation: Installation,
+) -> None:
+    await installation.change_client(second_factor="required")
+    browser, address = await step_address(installation)
+    response = await browser.http.get(address)
+    page = step_of(response, "Set up two-step verification")
+    key = re.search(r'class="code" translate="no">([A-Z2-7 ]+)<', response.text)
+    assert key is not None
+    code = pyotp.TOTP(key[1].replace(" ", "")).at(int(installation.clock()))
+    await browser.submit(page, step="enrol", otp=code)
+    shown = [await browser.http.get(address) for _ in range(2)]
+    codes = re.findall(r"<li><code>([^<]+)</code>", shown[0].text)
+    assert len(codes) == 10
+    assert re.findall(r"<li><code>([^<]+)</code>", shown[1].text) == codes
+    kept = repr(installation.rows("SELECT * FROM interims"))
+    assert all(each not in kept for each in codes)
+    page = step_of(shown[1], "Keep your recovery codes")
+    assert code_of(await browser.submit(page, step="resume"))
+    after = await browser.http.get(address)
+    assert after.status_code == 410
+    assert codes[0] not in after.text
+
+
+async def test_a_step_can_be_read_in_every_language(installation: Installation) -> None:
+    app, _ = await enrolled(installation)
+    browser, address = await step_address(installation)
+    response = await browser.http.get(address)
+    for language, title in (("ja", "本人確認"), ("ko", "본인 확인"), ("ja", "本人確認")):
+        found = re.search(rf'<a href="([^"]*)" lang="{language}"', response.text)
+        assert found is not None
+        response = await browser.http.get(found[1].replace("&amp;", "&"))
+        page = step_of(response, title)
+    response = await browser.submit(page, step="prove", otp="000000")
+    assert response.headers["content-language"] == "ja"
+    code = app.at(int(installation.clock()))
+    assert code_of(await browser.submit(LoginPage.of(response), step="prove", otp=code))

@@ -125,7 +125,11 @@ class AccountHandlers:
         done = visit.view.parameters.get("done", "")
         said = DONE[Done(done)] if done in set(Done) else None
         page = self._forms.pages.overview(
-            visit.setting(self._forms), overview, said, logout_url=self._forms.logout_url
+            visit.setting(self._forms),
+            overview,
+            said,
+            logout_url=self._forms.logout_url,
+            now=visit.visitor.at,
         )
         return self._forms.answer(visit.view, page)
 

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from worksgate.oauth.errors import OAuthError
+from worksgate.password_reset import TOKEN_PARAMETER
 from worksgate.settings import Settings
 from worksgate.web import cookies
 from worksgate.web.account_pages import AccountPages, Links, Setting
@@ -52,7 +53,13 @@ class AccountForms:
     def setting(self, view: View, secret: str) -> Setting:
         """What every page needs; its forms are good for whoever has this secret."""
         token = self._anti_forgery.token(secret)
-        return Setting(language=view.language, links=self.links(view), csrf=token)
+        return Setting(
+            language=view.language,
+            links=self.links(view),
+            csrf=token,
+            # The secret of a link stands in no other address.
+            languages=() if TOKEN_PARAMETER in view.parameters else view.languages,
+        )
 
     async def read(self, request: Request, view: View, secret: str | None) -> Mapping[str, str]:
         """The form of a request that was posted from a page of ours, with its token.

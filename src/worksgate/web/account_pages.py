@@ -4,12 +4,14 @@ The overview is a page of a site; the tasks that it leads to look like the steps
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
+
+from babel.dates import format_timedelta
 
 from worksgate.account_values import Overview
 from worksgate.factors import NewTotp
@@ -22,7 +24,7 @@ from worksgate.web.account_wording import (
     Said,
 )
 from worksgate.web.browser_names import ON
-from worksgate.web.catalogues import LANGUAGES, Translations, translations
+from worksgate.web.catalogues import Translations, translations
 from worksgate.web.pages import (
     NO_BREAK_SPACE,
     Page,
@@ -36,6 +38,8 @@ from worksgate.web.pages import (
 
 EVENTS_SHOWN: Final = 8
 """Lines of the history that are shown at once; the others wait behind a word."""
+_LONGEST_DISTANCE: Final = 14 * 86_400
+"""Seconds; what is further away is shown as a date."""
 
 _COMFORT: Final = ("comfort", "account")
 _WITH_PASSKEY: Final = (*_COMFORT, "passkey")
@@ -56,32 +60,37 @@ class Links:
         parameters = {**query, **({"lang": self.asked_language} if self.asked_language else {})}
         return f"{self.base}{page}{'?' if parameters else ''}{urlencode(parameters)}"
 
-    def languages(self, page: str = "") -> list[tuple[str, str]]:
-        """The addresses of a page in each language."""
-        return [(code, f"{self.base}{page}?lang={code}") for code in LANGUAGES]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What every account page needs: language, addresses, and the anti-forgery token."""
+    """What every account page needs: language, addresses, and the anti-forgery token.
+
+    ``languages`` are (code, address) pairs for the switcher of a page that a GET led to.
+    """
 
     language: str
     links: Links
     csrf: str = field(repr=False)
+    languages: Sequence[tuple[str, str]] = field(default=(), repr=False)
 
 
 class AccountPages(Pages):
     """Makes the account pages of one installation."""
 
     def overview(
-        self, setting: Setting, overview: Overview, said: Said | None, *, logout_url: str
+        self,
+        setting: Setting,
+        overview: Overview,
+        said: Said | None,
+        *,
+        logout_url: str,
+        now: float,
     ) -> Page:
-        """Everything that a person has here."""
+        """Everything that a person has here; ``now`` is in seconds since the epoch."""
         recent, older = overview.history[:EVENTS_SHOWN], overview.history[EVENTS_SHOWN:]
         return self._shown_in(
             setting,
             "account/overview.html",
-            page="",
             overview=overview,
             person=overview.person,
             events=EVENTS,
@@ -90,7 +99,7 @@ class AccountPages(Pages):
             worrying=WORRYING,
             recent=recent,
             older=older,
-            when=_when,
+            when=partial(_seen_from, now, setting.language),
             problem=said,
             site=True,
             logout_url=logout_url,
@@ -119,7 +128,6 @@ class AccountPages(Pages):
         return self._shown_in(
             setting,
             "account/password.html",
-            page="/password",
             scripts=_WITH_METER,
             problem=problem,
             to_do=to_do,
@@ -139,7 +147,6 @@ class AccountPages(Pages):
         return self._shown_in(
             setting,
             "account/authenticator.html",
-            page="/authenticator",
             problem=problem,
             totp=totp,
             cuts_off_mail=cuts_off_mail,
@@ -157,7 +164,6 @@ class AccountPages(Pages):
         return self._shown_in(
             setting,
             "account/passkey.html",
-            page="/passkeys",
             scripts=_WITH_PASSKEY,
             problem=problem,
             options=options,
@@ -166,7 +172,7 @@ class AccountPages(Pages):
 
     def ask_recovery_codes(self, setting: Setting) -> Page:
         """Whether new recovery codes are wanted: the old ones end with it."""
-        return self._shown_in(setting, "account/ask_recovery_codes.html", page="/recovery-codes")
+        return self._shown_in(setting, "account/ask_recovery_codes.html")
 
     def recovery_codes(
         self, setting: Setting, codes: Sequence[str], back: str, *, cuts_off_mail: bool = False
@@ -183,9 +189,7 @@ class AccountPages(Pages):
 
     def app_password(self, setting: Setting, problem: Said | None = None) -> Page:
         """The form for a new app password; sends ``name``."""
-        return self._shown_in(
-            setting, "account/app_password.html", page="/app-passwords", problem=problem
-        )
+        return self._shown_in(setting, "account/app_password.html", problem=problem)
 
     def new_app_password(self, setting: Setting, username: str, name: str, password: str) -> Page:
         """A new app password, shown once."""
@@ -200,7 +204,7 @@ class AccountPages(Pages):
 
     def forgot(self, setting: Setting) -> Page:
         """The form of who has forgotten the password; sends ``username``."""
-        return self._shown_in(setting, "account/forgot.html", page="/forgot")
+        return self._shown_in(setting, "account/forgot.html")
 
     def disavow(self, setting: Setting, secret: str, username: str, change: str, at: float) -> Page:
         """The form behind the link of a notice; sends ``token``.
@@ -228,7 +232,6 @@ class AccountPages(Pages):
         setting: Setting,
         template: str,
         *,
-        page: str | None = None,
         scripts: tuple[str, ...] = _COMFORT,
         problem: Said | None = None,
         to_do: str = "",
@@ -238,16 +241,13 @@ class AccountPages(Pages):
         spoken = translations(setting.language)
         texts = tuple(map(inline_script, scripts))
         styles = (inline_style(), account_style()) if site else (inline_style(),)
-        # A page that answers a POST has no address of its own to be shown again in a language.
-        is_answer = page is None or (problem is not None and not site)
-        languages = [] if page is None or is_answer else setting.links.languages(page)
         html = (
             template_environment(setting.language)
             .get_template(template)
             .render(
                 self._shown,
                 language=setting.language,
-                languages=languages,
+                languages=setting.languages,
                 scripts=texts,
                 account_style=account_style(),
                 url=setting.links,
@@ -267,11 +267,23 @@ class Moment:
 
     machine: str
     reader: str
+    distance: str = ""
 
 
 def _when(seconds: float) -> Moment:
     moment = datetime.fromtimestamp(seconds, UTC)
     return Moment(f"{moment:%Y-%m-%dT%H:%M:%SZ}", f"{moment:%Y-%m-%d %H:%M} UTC")
+
+
+def _seen_from(now: float, language: str, seconds: float) -> Moment:
+    """A moment, with how long ago it was, or when it comes, where that says more than a date."""
+    moment, distance = _when(seconds), seconds - now
+    if abs(distance) > _LONGEST_DISTANCE:
+        return moment
+    words = format_timedelta(
+        timedelta(seconds=distance), add_direction=True, locale=language, threshold=1
+    )
+    return replace(moment, distance=words)
 
 
 def _browser_in_words(spoken: Translations, name: str) -> str:

@@ -16,11 +16,18 @@ from starlette.responses import Response
 from worksgate.login_transaction import LoginTransaction
 from worksgate.oauth.errors import OAuthError
 from worksgate.provider import IdentityProvider
-from worksgate.sign_in import LoginDenied, NextStep, PasswordNeeded, Proof, UpstreamLoginFailed
+from worksgate.sign_in import (
+    LoginDenied,
+    LoginLost,
+    NextStep,
+    PasswordNeeded,
+    Proof,
+    UpstreamLoginFailed,
+)
 from worksgate.upstream_logins import CALLBACK_PATH
 from worksgate.web import cookies
 from worksgate.web.body import read_form
-from worksgate.web.login_pages import LoginPages
+from worksgate.web.login_pages import AT_PARAMETER, LaterStep, LoginPages
 from worksgate.web.login_refusals import (
     ANSWERED_WITHOUT_FORM,
     FORM_REFUSALS,
@@ -51,6 +58,29 @@ class LoginHandlers:
                 return await self._pages.respond_to(view, next_step)
         except ANSWERED_WITHOUT_FORM as error:
             return await self._refusals.end(view, error)
+
+    async def show_step(self, request: Request) -> Response:
+        """``GET /login/step``: the page of a step after the password, as often as one comes."""
+        view = View(request)
+        try:
+            async with asyncio.timeout(self._deadline):
+                transaction = await self._provider.transaction_at(
+                    view.parameters.get(AT_PARAMETER, ""), view.browser
+                )
+        except LoginLost:
+            return self._pages.over(view)
+        except ANSWERED_WITHOUT_FORM as error:
+            return await self._refusals.end(view, error)
+        try:
+            async with asyncio.timeout(self._deadline):
+                next_step = await self._provider.return_to(transaction, view.browser)
+                if isinstance(next_step, LaterStep):
+                    return self._refusals.repeated(view, next_step)
+                return await self._pages.respond_to(view, next_step)
+        except FORM_REFUSALS as error:
+            return await self._refusals.respond_to(
+                view, transaction, error, username="", is_later_step=True
+            )
 
     async def finish_upstream_login(self, request: Request) -> Response:
         """``GET /login/callback/{source}``: back from another provider."""

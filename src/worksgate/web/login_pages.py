@@ -6,6 +6,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from starlette.responses import HTMLResponse, Response
 
+from worksgate.login_steps import handle_of
 from worksgate.login_transaction import LoginTransaction
 from worksgate.oauth.model import LoginKind
 from worksgate.oauth.redirect_uri import origin_of
@@ -42,6 +43,11 @@ from worksgate.web.pages import (
     StepForm,
 )
 from worksgate.web.view import View, content_security_policy, redirect
+
+STEP_PATH = "/step"
+"""Where the page of a step is, below the login page: a browser may come back there."""
+AT_PARAMETER = "at"
+"""The handle of the login, which is worth nothing in another browser."""
 
 LaterStep = NewPasswordNeeded | SecondFactorNeeded | EnrolmentNeeded | RecoveryCodesIssued
 """What has a page of its own after the login form."""
@@ -82,7 +88,16 @@ class LoginPages:
                 hint = transaction.works_id or ""
                 return await self.login_form(view, transaction, username=hint)
             case _:
-                return self.step(view, next_step)
+                return self.to_step(view, next_step.transaction)
+
+    def to_step(self, view: View, transaction: LoginTransaction, **said: str | None) -> Response:
+        """To the page of the step that comes next: an address that can be come back to.
+
+        ``said`` is why it is shown again, as ``step_url`` has it.
+        """
+        response = redirect(self.step_url(transaction, view.language, **said))
+        cookies.set_secret(response, cookies.BROWSER, view.browser.secret)
+        return response
 
     async def login_form(
         self,
@@ -139,7 +154,8 @@ class LoginPages:
             "problem": problem,
             "advice": advice,
         }
-        page = self._pages.step(_step_form(next_step, common), view.language)
+        languages = [(code, self.step_url(transaction, code)) for code in LANGUAGES]
+        page = self._pages.step(_step_form(next_step, common), view.language, languages)
         return self._respond(view, page, status, transaction)
 
     def notice(
@@ -164,6 +180,10 @@ class LoginPages:
         if status == 503:
             response.headers["Retry-After"] = "2"
         return response
+
+    def over(self, view: View) -> Response:
+        """A browser came back to a step of a login that is over."""
+        return self.notice(view, Notice.OVER, 410, continue_url=self._settings.service_url)
 
     def signed_out(self, view: View) -> Response:
         """The end of a session, from where people go on to the service or to their account."""
@@ -239,6 +259,15 @@ class LoginPages:
         present = {name: value for name, value in parameters.items() if value is not None}
         return f"{self._login_path}?{urlencode(present, quote_via=quote, safe='')}"
 
+    def step_url(self, transaction: LoginTransaction, language: str, **said: str | None) -> str:
+        """The page of the step where a login stands.
+
+        ``problem`` and ``advice`` are names of texts: why it is shown again.
+        """
+        parameters = {AT_PARAMETER: handle_of(transaction), "lang": language, **said}
+        present = {name: value for name, value in parameters.items() if value}
+        return f"{self._login_path}{STEP_PATH}?{urlencode(present)}"
+
     def _action(self, language: str) -> str:
         return f"{self._login_path}?lang={language}"
 
@@ -288,5 +317,6 @@ def _step_form(next_step: LaterStep, common: Mapping[str, Any]) -> StepForm:
             return NewPasswordForm(
                 **common,
                 username=person.username,
+                person=person.name or person.username,
                 strength_url=f"{path}{STRENGTH_PATH}{question_mark}{query}",
             )

@@ -10,7 +10,7 @@ from worksgate.directory import DirectoryUnavailable
 from worksgate.login_transaction import ExpiredTransaction, ForgedTransaction, LoginTransaction
 from worksgate.oauth.errors import AuthorizationError, BadRedirectUri, UnknownClient
 from worksgate.outages import Unavailable
-from worksgate.password_policy import WeakPassword
+from worksgate.password_policy import Weakness, WeakPassword
 from worksgate.provider import IdentityProvider
 from worksgate.rate_limited_warning import RateLimitedWarning
 from worksgate.session_keys import SessionKeyRefused
@@ -39,7 +39,7 @@ from worksgate.sources import (
 from worksgate.sources_in_use import UnknownSource
 from worksgate.store import StoreUnavailable
 from worksgate.throttle import TooManyAttempts
-from worksgate.web.login_pages import LoginPages
+from worksgate.web.login_pages import LaterStep, LoginPages
 from worksgate.web.pages import Notice, Problem
 from worksgate.web.view import View
 from worksgate.web.wording import WEAKNESSES
@@ -84,6 +84,9 @@ _WRONG_FACTORS: Mapping[ProofKind, Problem] = {
 
 _WRONG_ANSWERS = (WrongFactor, WeakPassword)
 """What leads to the same step again."""
+
+_TO_SAY = (*_WRONG_FACTORS.values(), Problem.WEAK_PASSWORD)
+"""What an address of a step may name as wrong."""
 
 ANSWERED_WITHOUT_FORM = (*_ENDINGS, *OUTAGES)
 """What can go wrong where there is no form yet, or none of ours."""
@@ -167,9 +170,24 @@ class LoginRefusals:
             return await self.ask_again(view, transaction, other)
         if isinstance(next_step, NewPasswordNeeded | SecondFactorNeeded | EnrolmentNeeded):
             problem, status = _problem_of(error)
-            advice = WEAKNESSES[error.weakness] if isinstance(error, WeakPassword) else ""
-            return self._pages.step(view, next_step, problem=problem, advice=advice, status=status)
+            if isinstance(error, _WRONG_ANSWERS):
+                weakness = error.weakness if isinstance(error, WeakPassword) else None
+                return self._pages.to_step(view, transaction, problem=problem, advice=weakness)
+            return self._pages.step(view, next_step, problem=problem, status=status)
         return await self._pages.respond_to(view, next_step)
+
+    def repeated(self, view: View, next_step: LaterStep) -> Response:
+        """The page of a step; where a wrong answer led there, the address names what was wrong."""
+        problem = next((each for each in _TO_SAY if each == view.parameters.get("problem")), None)
+        weakness = view.parameters.get("advice", "")
+        advice = WEAKNESSES[Weakness(weakness)] if weakness in set(Weakness) else ""
+        return self._pages.step(
+            view,
+            next_step,
+            problem=problem,
+            advice=advice if problem is Problem.WEAK_PASSWORD else "",
+            status=403 if problem else 200,
+        )
 
     async def end(
         self, view: View, error: Exception, transaction: LoginTransaction | None = None

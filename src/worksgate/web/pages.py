@@ -144,11 +144,12 @@ class RecoveryCodesForm(StepForm):
 class NewPasswordForm(StepForm):
     """The choice of a password; sends ``new_password``. ``reset`` says that a link led here.
 
-    ``strength_url`` is where the meter asks.
+    ``strength_url`` is where the meter asks; ``person`` is who is signing in, as the page says it.
     """
 
     username: str
     strength_url: str
+    person: str = ""
     step: str = "password"
     reset: bool = False
 
@@ -219,9 +220,17 @@ class Pages:
         )
 
     def step(
-        self, form: StepForm, language: str, languages: Sequence[tuple[str, str]] = ()
+        self,
+        form: StepForm,
+        language: str,
+        languages: Sequence[tuple[str, str]] = (),
+        *,
+        by_form: bool = False,
     ) -> Page:
-        """Return the page of a login under way."""
+        """Return the page of a login under way.
+
+        ``by_form`` makes the switcher post ``language`` with the form: no address has its secret.
+        """
         spoken = translations(language)
         template, scripts = _STEPS[type(form)]
         problem = PROBLEMS[form.problem] if form.problem else None
@@ -232,6 +241,7 @@ class Pages:
             languages,
             scripts=("comfort", *scripts),
             form=form,
+            language_form="step" if by_form else "",
             problem=problem,
             happened=spoken.gettext(problem.happened) if problem else "",
             to_do=spoken.gettext(advice) if advice else "",

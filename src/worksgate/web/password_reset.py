@@ -2,19 +2,21 @@
 
 To ask is answered in the same way whoever was asked for (R-79). The secret of a link stands in the
 query of the address and in the body of the form, and nowhere else; see
-docs/decisions/0014-reset-links.md.
+docs/decisions/0014-reset-links.md. A form that was posted is answered by a redirect, to a page that
+can be reloaded and come back to.
 """
 
 import asyncio
 import math
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from worksgate.password_policy import WeakPassword
+from worksgate.password_policy import Weakness, WeakPassword
 from worksgate.password_reset import RESET_PATH, TOKEN_PARAMETER, LinkNotValid, PasswordReset
 from worksgate.rate_limited_warning import RateLimitedWarning
 from worksgate.settings import Settings
@@ -28,14 +30,19 @@ from worksgate.web.account_wording import (
     PASSWORD_IS_NEW,
     Message,
 )
+from worksgate.web.catalogues import LANGUAGES
 from worksgate.web.login_pages import LoginPages
 from worksgate.web.login_refusals import OUTAGES
 from worksgate.web.pages import STRENGTH_PATH, NewPasswordForm, Problem
-from worksgate.web.view import View
+from worksgate.web.view import View, redirect
 from worksgate.web.wording import WEAKNESSES, Notice
 
 FORGOT_PATH: Final = "/forgot"
 """Where a link is asked for, below ``account_path``."""
+_SENT: Final = "sent"
+_DONE: Final = "done"
+_ADVICE: Final = "advice"
+"""What a redirect leads to, and why a password was not accepted: names, never a text."""
 
 
 class PasswordResetHandlers:
@@ -69,6 +76,9 @@ class PasswordResetHandlers:
 
     async def _ask(self, request: Request) -> Response:
         view = View(request)
+        if _SENT in view.parameters:
+            minutes = math.floor(self._settings.reset_link_lifetime / 60)
+            return self._say(view, MAIL_IS_COMING, 200, "", minutes=str(minutes))
         page = self._forms.pages.forgot(self._forms.setting(view, view.browser.secret))
         return self._forms.answer(view, page, bind_browser=True)
 
@@ -84,16 +94,18 @@ class PasswordResetHandlers:
             return self._say(view, FORM_TOO_OLD, refused.status, FORGOT_PATH)
         except OUTAGES as outage:
             return self._out_of_order(view, outage)
-        minutes = math.floor(self._settings.reset_link_lifetime / 60)
-        return self._say(view, MAIL_IS_COMING, 200, "", minutes=str(minutes))
+        return redirect(self._forms.links(view)(FORGOT_PATH, **{_SENT: "1"}))
 
     async def _open(self, request: Request) -> Response:
         """``GET /account/reset?token=…``: nothing changes, whoever looks."""
         view = View(request)
-        secret = view.parameters.get(TOKEN_PARAMETER, "")
+        if _DONE in view.parameters:
+            return self._say(view, PASSWORD_IS_NEW, 200, "")
+        secret, weakness = (view.parameters.get(name, "") for name in (TOKEN_PARAMETER, _ADVICE))
+        advice = WEAKNESSES[Weakness(weakness)] if weakness in set(Weakness) else ""
         try:
             async with asyncio.timeout(self._deadline):
-                return await self._form(view, secret)
+                return await self._form(view, secret, advice=advice)
         except OUTAGES as outage:
             return self._out_of_order(view, outage)
 
@@ -110,6 +122,9 @@ class PasswordResetHandlers:
 
     async def _change(self, view: View, form: Mapping[str, str]) -> Response:
         secret, password = form.get("txn", ""), form.get("new_password", "")
+        links = self._forms.links(view)
+        if (language := form.get("language", "")) in LANGUAGES:
+            return redirect(replace(links, asked_language=language)(RESET_PATH, token=secret))
         try:
             await self._reset.finish(
                 secret,
@@ -120,8 +135,9 @@ class PasswordResetHandlers:
         except LinkNotValid:
             return self._not_valid(view)
         except WeakPassword as weak:
-            return await self._form(view, secret, advice=WEAKNESSES[weak.weakness])
-        return self._say(view, PASSWORD_IS_NEW, 200, "")
+            again = {TOKEN_PARAMETER: secret, _ADVICE: weak.weakness.value}
+            return redirect(links(RESET_PATH, **again))
+        return redirect(links(RESET_PATH, **{_DONE: "1"}))
 
     async def _form(self, view: View, secret: str, *, advice: str = "") -> Response:
         """The form behind a good link; ``advice`` is why it is shown again."""
@@ -141,7 +157,7 @@ class PasswordResetHandlers:
             reset=True,
             strength_url=setting.links(RESET_PATH + STRENGTH_PATH),
         )
-        page = self._forms.pages.step(form, view.language)
+        page = self._forms.pages.step(form, view.language, by_form=True)
         return self._forms.answer(view, page, 403 if advice else 200, bind_browser=True)
 
     def _not_valid(self, view: View) -> Response:

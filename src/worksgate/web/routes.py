@@ -23,7 +23,7 @@ from worksgate.web.endpoints import BackChannel
 from worksgate.web.headers import call_headers
 from worksgate.web.installation import Installation
 from worksgate.web.login import LoginHandlers
-from worksgate.web.login_pages import LoginPages
+from worksgate.web.login_pages import STEP_PATH, LoginPages
 from worksgate.web.mail_clients import MailClients
 from worksgate.web.openapi import describe_api
 from worksgate.web.pages import Pages
@@ -117,6 +117,7 @@ def _login_handlers(settings: Settings, login: LoginHandlers, callbacks: Iterabl
     return {
         path: form,
         f"{path}/": form,
+        f"{path}{STEP_PATH}": {"GET": login.show_step},
         **{f"{path}{CALLBACK_PATH}{name}": back for name in callbacks},
         settings.logout_path: {"GET": login.log_out},
     }

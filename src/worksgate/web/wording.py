@@ -42,6 +42,7 @@ class Notice(StrEnum):
     BAD_REDIRECT_URI = auto()
     BAD_REQUEST = auto()
     EXPIRED = auto()
+    OVER = auto()
     COOKIES_OFF = auto()
     ALREADY_SIGNED_IN = auto()
     FORGED = auto()
@@ -236,6 +237,12 @@ NOTICES: Final[Mapping[Notice, NoticeWording]] = {
         title=text("Your time to sign in has run out"),
         happened=text("To keep your account safe, signing in has to be finished in 30 minutes."),
         to_do=text("Please start again in %(product)s."),
+    ),
+    Notice.OVER: NoticeWording(
+        title=text("This sign-in is over"),
+        happened=text("It was completed, took too long, or was begun in another browser."),
+        to_do=text("Continue to %(product)s. You may be asked to sign in again."),
+        tone=Tone.INFO,
     ),
     Notice.COOKIES_OFF: NoticeWording(
         title=text("Cookies are switched off"),

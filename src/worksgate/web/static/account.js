@@ -1,4 +1,4 @@
-// Comfort for the account pages, which work without it: times by the reader's own clock, and how
+// Comfort for the account pages, which work without it: exact times by the reader's own clock, and how
 // far a new password is from being long enough.
 (() => {
   "use strict";
@@ -7,8 +7,13 @@
     timeStyle: "short",
   });
   for (const time of document.querySelectorAll("time[datetime]")) {
-    time.title = time.textContent;
-    time.textContent = clock.format(new Date(time.dateTime));
+    const exact = clock.format(new Date(time.dateTime));
+    if ("distance" in time.dataset) {
+      time.title = exact;
+    } else {
+      time.title = time.textContent;
+      time.textContent = exact;
+    }
   }
 
   for (const count of document.querySelectorAll("[data-counts]")) {

@@ -54,7 +54,7 @@
 
   for (const hint of document.querySelectorAll(".no-passkeys")) hint.hidden = true;
   for (const button of document.querySelectorAll("[data-passkey]")) {
-    button.hidden = false;
+    button.hidden = button.form.hidden = false;
     button.addEventListener("click", async () => {
       const failed = button.form.querySelector(".passkey-failed");
       if (failed) failed.hidden = true;
