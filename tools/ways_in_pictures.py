@@ -260,7 +260,7 @@ async def account(studio: Studio, look: Look) -> Mapping[str, bytes]:
     await tab.wait_for_selector("#app-password")
     shots["app-password"] = await shot(tab)
     await tab.goto(url)
-    shots["account"] = await shot(tab, until="section:has(#second-step)")
+    shots["account"] = await shot(tab, until="section:has(#two-step)")
     if look is LOOKS[0]:
         shots["account-desk"] = await _at_the_desk(studio, look, tab)
     await tab.context.close()

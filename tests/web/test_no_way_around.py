@@ -268,7 +268,7 @@ async def test_who_is_not_among_those_let_in_is_not_said_to_be_disabled(
     joins("jiro", refusal=PersonNotAllowed("the person is in none of required_groups"))
     response = await two.browser().sign_in("jiro", THEIR_PASSWORD)
     assert response.status_code == 403
-    assert "is not among those that may sign in here" in response.text
+    assert "is not allowed to sign in here" in response.text
     assert "has been disabled" not in response.text
     (event,) = await two.audit(event="login.failed")
     assert event.detail == "the person is in none of required_groups"

@@ -135,7 +135,7 @@ async def test_r126_each_change_on_the_account_pages_is_told_by_mail(company: Co
     assert await company.subjects(8) == [
         "A passkey for LINE WORKS was added",
         "A passkey for LINE WORKS was removed",
-        "An app password for LINE WORKS was made",
+        "An app password for LINE WORKS was created",
         "An app password for LINE WORKS was removed",
         "An authenticator app was added for LINE WORKS",
         "New recovery codes for LINE WORKS",
