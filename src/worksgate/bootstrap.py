@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -62,7 +62,7 @@ from worksgate.source_settings import (
 )
 from worksgate.sources import Authenticate, RedirectSource, Source
 from worksgate.sources.directory import DirectorySource
-from worksgate.sources.function import FunctionSource, imported
+from worksgate.sources.function import FunctionSource, ListedFunctionSource, imported
 from worksgate.sources.remembered import (
     RememberedPeople,
     RememberedRedirect,
@@ -542,17 +542,21 @@ def open_password_source(
         stack.callback(ldap.close)
         return ldap
     if isinstance(settings, PythonSettings):
-        authenticate, find = imported(settings.function)
-        function = FunctionSource(
-            settings.name,
-            authenticate,
-            find=find,
-            threads=settings.threads,
-            timeout=settings.timeout,
-        )
+        function = _function_source(settings)
         stack.callback(function.close)
         return function
     raise ValueError(f"{settings.name} takes no passwords")
+
+
+def _function_source(settings: PythonSettings) -> FunctionSource:
+    """A company's own function or class, which may list its people. Raises ValueError."""
+    made = imported(settings.function)
+    limits: dict[str, Any] = {"threads": settings.threads, "timeout": settings.timeout}
+    if made.people is None:
+        return FunctionSource(settings.name, made.authenticate, find=made.find, **limits)
+    return ListedFunctionSource(
+        settings.name, made.authenticate, made.people, find=made.find, **limits
+    )
 
 
 def open_redirect_source(

@@ -32,7 +32,7 @@ from worksgate.oauth.errors import (
     TooManyLogins,
 )
 from worksgate.oauth.imap_login import ImapLoginRequest, ImapLoginResponse
-from worksgate.oauth.issuing import authorization_code, user_key
+from worksgate.oauth.issuing import authorization_code, user_key, why_no_user_key
 from worksgate.oauth.model import Client, ImapPasswords, LoginKind
 from worksgate.outages import Unavailable
 from worksgate.peers import network_of
@@ -323,7 +323,7 @@ class ImapLogin:
         await self._check_rules(login, proven)
         user_id = _user_key(client, person)
         if user_id is None:
-            self._refuse(login, "no user key", person)
+            self._refuse(login, why_no_user_key(client, person.refused_keys), person)
         return user_id
 
     async def _check_rules(self, login: _Login, proven: _Proven) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials import new_ordered_secret, new_secret, storage_key
 from worksgate.login_steps import LoginSteps
-from worksgate.oauth.issuing import user_key
+from worksgate.oauth.issuing import user_key, why_no_user_key
 from worksgate.oauth.model import Artifact, Client
 from worksgate.oauth.redirect_uri import with_code
 from worksgate.password_check import PasswordCheck
@@ -159,7 +159,8 @@ class LoginCompletion:
         """The key by which LINE WORKS knows the person. Raises NoUserKey, which is recorded."""
         user_id = _user_key(client, attempt.person)
         if user_id is None:
-            self._record(Event.LOGIN_REFUSED, attempt, detail="no user key")
+            detail = why_no_user_key(client, attempt.person.refused_keys)
+            self._record(Event.LOGIN_REFUSED, attempt, detail=detail)
             raise NoUserKey
         return user_id
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,7 +66,10 @@ def test_r117_people_of_a_source_are_written_as_csv(company: Terminal, tmp_path:
     assert result.code == 0
     rows = list(csv.DictReader(io.StringIO(result.out)))
     assert len(rows) == 5
-    assert rows[0].keys() == {"username", "name", "external_key", "works_account", "problems"}
+    assert rows[0].keys() == {
+        *("username", "name", "external_key", "works_account"),
+        *("told", "problems"),
+    }
     assert "5 people; something is wrong with 4 of them" in result.err
     file = tmp_path / "people.csv"
     assert company.run("source", "people", "company", "--csv", str(file)).code == 0
@@ -136,3 +140,75 @@ def test_somebody_of_another_source_is_found_without_naming_it(
         assert "somebody of this name has come by the source company" in company.refused(
             "user", *command
         )
+
+
+COMPANY = """
+class Company:
+    def authenticate(self, username, password):
+        return None
+
+    async def people(self):
+        yield {"id": "1", "username": "aoi", "external_key": "E-1"}
+        yield {"id": "2", "username": "ben", "works_account": "ben@example.com"}
+        yield {"id": "3", "username": "eri", "external_key": "E/3"}
+"""
+
+
+@pytest.fixture
+def own_class(terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """A terminal whose people are those of a class of the company's own."""
+    (tmp_path / "company_people.py").write_text(COMPANY)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "company_people", raising=False)
+    source = '[[source]]\nname = "own"\ntype = "python"\nfunction = "company_people:Company"\n'
+    (tmp_path / "worksgate.toml").write_text(source)
+    return terminal
+
+
+def test_r117_people_of_a_companys_own_class_are_listed(own_class: Terminal) -> None:
+    own_class.ok("client", "add", "acme")
+    own_class.ok("user", "add", "kim", "--external-key", "E-1")
+    listed = {
+        each["username"]: each for each in own_class.run("source", "people", "own", "--json").json
+    }
+    assert listed["aoi"]["subject_id"] == "own:1"
+    assert listed["aoi"]["problems"] == ["the external key E-1 belongs to kim"]
+    assert listed["ben"]["problems"] == ["there is no external key"]
+    assert listed["eri"]["problems"][0].startswith("the external key E/3 cannot be used: ")
+    shown = own_class.ok("user", "show", "BEN", "--source", "own").out
+    assert "they have not signed in yet" in shown
+    assert "nobody called zoe is in own" in own_class.refused(
+        "user", "show", "zoe", "--source", "own"
+    )
+
+
+def test_which_key_each_client_would_be_told_is_said_in_one_line(own_class: Terminal) -> None:
+    own_class.ok("client", "add", "acme")
+    for name in ("beta", "gamma", "delta", "epsilon"):
+        own_class.ok("client", "add", name, "--user-key", "works_account")
+    own_class.ok("client", "add", "elsewhere", "--source", "directory")
+    own_class.ok("user", "add", "kim", "--external-key", "E-1")
+    line = "LINE WORKS is told"
+    told = {
+        name: next(
+            row.partition(line)[2].strip()
+            for row in own_class.ok("user", "show", name, "--source", source).out.splitlines()
+            if line in row
+        )
+        for name, source in (("aoi", "own"), ("ben", "own"), ("kim", "directory"))
+    }
+    all_others = "beta, delta, epsilon and 1 more"
+    assert told == {
+        "aoi": f"acme: nothing (the external key E-1 belongs to kim); "
+        f"{all_others}: nothing (there is no LINE WORKS account)",
+        "ben": f"acme: nothing (there is no external key); {all_others}: ben@example.com",
+        "kim": f"acme, elsewhere: E-1; {all_others}: nothing (there is no LINE WORKS account)",
+    }
+    (acme, others) = own_class.json("user", "show", "ben", "--source", "own")["line_works"]
+    assert (acme["clients"], acme["value"], acme["why_none"]) == (
+        ["acme"],
+        None,
+        "there is no external key",
+    )
+    assert (len(others["clients"]), others["value"]) == (4, "ben@example.com")
+    assert all_others in own_class.run("source", "people", "own").out

@@ -29,3 +29,11 @@ async def test_r56_of_several_who_come_at_once_with_one_key_one_has_it(
     )
     assert [each.external_key for each in let_in if each].count("E-1") == 1
     assert len([each for each in let_in if each]) == 8
+
+
+async def test_whoever_is_refused_a_key_is_let_in_with_the_reason(directory: Directory) -> None:
+    await directory.people.remember("corp", _person("first", "E-1"), NOW)
+    second = await directory.people.remember("corp", _person("second", "E-1"), NOW)
+    assert second is not None
+    assert second.external_key is None
+    assert second.refused_keys == ("the external key E-1 belongs to first of the source corp",)

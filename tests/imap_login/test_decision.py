@@ -492,7 +492,10 @@ async def test_r65_a_password_that_was_only_lent_is_refused() -> None:
 
 async def test_r65_who_has_no_user_key_is_refused() -> None:
     here = office(People(replace(HANA, external_key=None)))
-    assert await here.refused() == "no user key"
+    assert await here.refused() == "no user key: there is no external key"
+    taken = "the external key E1 belongs to kim"
+    here = office(People(replace(HANA, external_key=None, refused_keys=(taken,))))
+    assert await here.refused() == f"no user key: {taken}"
 
 
 class Hesitant(MemoryStore):

@@ -17,7 +17,7 @@ from worksgate.administration.clients import ClientAdministration, NewClient
 from worksgate.administration.errors import NotFound, Refused, Unfinished
 from worksgate.administration.importing import ImportAdministration
 from worksgate.administration.lost_key import LostKeyAdministration, LostKeys
-from worksgate.administration.people import Holdings, NewUser
+from worksgate.administration.people import Holdings, NewUser, ToldKey, told_keys
 
 __all__ = [
     "Administration",
@@ -27,7 +27,9 @@ __all__ = [
     "NewUser",
     "NotFound",
     "Refused",
+    "ToldKey",
     "Unfinished",
+    "told_keys",
 ]
 
 

@@ -21,10 +21,10 @@ from worksgate.directory.importing import (
     must_sign_in_again,
     with_former_owners,
 )
-from worksgate.directory.key_ownership import KEY_KINDS, KeyOwner, keys_of
+from worksgate.directory.key_ownership import ADVICE, KEY_KINDS, KeyOwner, keys_of
 from worksgate.directory.people import RememberedPerson
 from worksgate.directory.transaction import Transaction
-from worksgate.oauth.model import Session
+from worksgate.oauth.model import Client, Session
 from worksgate.password_reset import ResetLinks
 from worksgate.revocation import Ended
 from worksgate.source_settings.common import BUILT_IN
@@ -51,6 +51,24 @@ class Holdings:
     factors: Enrolled
     app_passwords: int
     sessions: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldKey:
+    """What some clients would be told of a person: a user key, or nothing and why."""
+
+    clients: tuple[str, ...]
+    """By name; of those that want the same kind of key all."""
+    kind: str
+    value: str | None
+    why_none: str | None = None
+
+    def __str__(self) -> str:
+        """For people: at most three clients are named."""
+        names = ", ".join(self.clients[:3])
+        more = f" and {left} more" if (left := len(self.clients) - 3) > 0 else ""
+        what = self.value if self.value is not None else f"nothing ({self.why_none})"
+        return f"{names}{more}: {what}"
 
 
 class PeopleAdministration(AdministrationBase):
@@ -300,9 +318,14 @@ class PeopleAdministration(AdministrationBase):
                 try:
                     ownership.check(key, person.subject_id)
                 except Conflict as conflict:
-                    refused.append(str(conflict).partition(" and would give ")[0])
+                    refused.append(str(conflict).partition(ADVICE)[0])
             found.append(tuple(refused))
         return found
+
+    async def clients_of_source(self, source: str) -> list[Client]:
+        """The enabled clients that people of this source may use."""
+        enabled = [each for each in await self._directory.clients() if each.enabled]
+        return [each for each in enabled if not each.sources or source in each.sources]
 
     # People of other sources, remembered from their last sign-in
 
@@ -385,6 +408,32 @@ class PeopleAdministration(AdministrationBase):
         with refusals():
             check_password(password, account, self._settings.company_name)
             return await self._hashing.hash(password)
+
+
+def told_keys(
+    person: Person, clients: Sequence[Client], problems: Sequence[str]
+) -> tuple[ToldKey, ...]:
+    """Which key LINE WORKS would be told of a person, for each kind that a client wants.
+
+    ``problems`` say what is wrong with the person's keys, as ``key_conflicts`` and sources do.
+    """
+    by_kind: dict[str, list[str]] = {}
+    for client in clients:
+        by_kind.setdefault(client.user_key.value, []).append(client.name)
+    return tuple(_told(person, kind, names, problems) for kind, names in sorted(by_kind.items()))
+
+
+def _told(person: Person, kind: str, names: Sequence[str], problems: Sequence[str]) -> ToldKey:
+    in_words = KEY_KINDS[kind]
+    # That two people share a key shows who comes second; whoever comes first is told.
+    wrong = [
+        each
+        for each in problems
+        if each.startswith(f"the {in_words} ") and not each.endswith(" too")
+    ]
+    value = None if wrong else getattr(person, kind)
+    why = None if value is not None else "; ".join(wrong) or f"there is no {in_words}"
+    return ToldKey(clients=tuple(names), kind=kind, value=value, why_none=why)
 
 
 async def _check_free(

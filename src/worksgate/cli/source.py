@@ -102,7 +102,7 @@ def list_people(
     provider, those are listed who have signed in by it.
     """
     from worksgate.cli.people_file import save_privately, table_as_csv
-    from worksgate.cli.user_printing import source_person_document
+    from worksgate.cli.user_printing import source_person_document, told_in_a_line
     from worksgate.doctor.source_check import CannotBeAsked, source_of
     from worksgate.doctor.source_people import people_of_source
     from worksgate.sources import SourceUnavailable
@@ -123,12 +123,13 @@ def list_people(
             each.person.name or None,
             each.person.external_key,
             each.person.works_account,
+            told_in_a_line(each.told),
             "; ".join(each.problems) or None,
         )
         for each in people
     ]
     if file is not None:
-        columns = ("username", "name", "external_key", "works_account", "problems")
+        columns = ("username", "name", "external_key", "works_account", "told", "problems")
         data = table_as_csv(columns, rows)
         if file == _STANDARD_OUTPUT:
             sys.stdout.buffer.write(data)
@@ -136,7 +137,10 @@ def list_people(
         else:
             save_privately(file, data)
     elif rows:
-        columns = ("Username", "Name", "External key", "LINE WORKS account", "Problems")
+        columns = (
+            *("Username", "Name", "External key", "LINE WORKS account"),
+            *("LINE WORKS is told", "Problems"),
+        )
         print_table(columns, rows, whole=("Username",))
     bad = sum(bool(each.problems) for each in people)
     note(f"{counted(len(people), 'person', 'people')}; something is wrong with {bad} of them.")

@@ -35,11 +35,11 @@ from worksgate.directory import Account
 from worksgate.source_settings.common import BUILT_IN
 
 if TYPE_CHECKING:
-    from worksgate.administration import Administration, Holdings
+    from worksgate.administration import Administration, Holdings, ToldKey
     from worksgate.directory.people import RememberedPerson
     from worksgate.settings import Settings
 
-    Remembered = tuple[RememberedPerson, Holdings, tuple[str, ...]]
+    Remembered = tuple[RememberedPerson, Holdings, tuple[str, ...], tuple[ToldKey, ...]]
 
 name_option = click.option("--name", metavar="NAME", help="How they are called.")
 external_key_option = click.option(
@@ -188,9 +188,11 @@ def show(*, username: str, source: str | None, config: Path | None, as_json: boo
     """
     settings = read_installation(config)
 
+    from worksgate.administration import told_keys
+
     async def find(
         administration: "Administration",
-    ) -> "tuple[Account, Holdings] | Remembered | None":
+    ) -> "tuple[Account, Holdings, tuple[ToldKey, ...]] | Remembered | None":
         if source in (None, BUILT_IN):
             remembered = None
             try:
@@ -202,21 +204,28 @@ def show(*, username: str, source: str | None, config: Path | None, as_json: boo
                 if remembered is None:
                     raise
             else:
-                return account, await administration.holdings(account.person)
+                person = account.person
+                conflicts = await administration.key_conflicts([person])
+                clients = await administration.clients_of_source(BUILT_IN)
+                told = told_keys(person, clients, conflicts[0])
+                return account, await administration.holdings(person), told
         else:
             remembered = await administration.person(username, source)
         if remembered is None:
             return None
-        conflicts = await administration.key_conflicts([remembered.person])
-        return remembered, await administration.holdings(remembered.person), conflicts[0]
+        person = remembered.person
+        (wrong,) = await administration.key_conflicts([person])
+        clients = await administration.clients_of_source(remembered.source)
+        told = told_keys(person, clients, wrong)
+        return remembered, await administration.holdings(person), wrong, told
 
     from worksgate.administration import NotFound
 
     match administer(settings, find):
-        case Account() as account, holdings:
-            print_account(account, holdings, as_json=as_json)
-        case (remembered, holdings, conflicts):
-            print_remembered(remembered, holdings, conflicts, as_json=as_json)
+        case Account() as account, holdings, told:
+            print_account(account, holdings, told, as_json=as_json)
+        case (remembered, holdings, conflicts, told):
+            print_remembered(remembered, holdings, conflicts, told, as_json=as_json)
         case None:
             _show_of_source(settings, source or "", username, as_json=as_json)
 

@@ -17,10 +17,13 @@ from worksgate.cli.printing import (
 from worksgate.directory import Account
 
 if TYPE_CHECKING:
-    from worksgate.administration import Holdings, NewUser
+    from worksgate.administration import Holdings, NewUser, ToldKey
     from worksgate.directory.people import RememberedPerson
     from worksgate.doctor.source_people import SourcePerson
     from worksgate.sources import Person
+
+NOT_SHOWN = ("revision", "must_change_password", "refused_keys")
+"""What of a person concerns their sign-in alone."""
 
 PEOPLE_COLUMNS = (
     "Username",
@@ -96,10 +99,28 @@ def print_new(made: "NewUser", done: str, *, as_json: bool) -> None:
         print_line("They must choose their own at the next sign-in, within a week.")
 
 
-def print_account(account: Account, holdings: "Holdings | None" = None, *, as_json: bool) -> None:
+def told_in_a_line(told: Sequence["ToldKey"]) -> str | None:
+    """Which key which client would be told."""
+    return "; ".join(map(str, told)) or None
+
+
+def told_documents(told: Sequence["ToldKey"]) -> list[dict[str, Any]]:
+    """The same for scripts, where all clients are named."""
+    return [as_document(each) for each in told]
+
+
+def print_account(
+    account: Account,
+    holdings: "Holdings | None" = None,
+    told: Sequence["ToldKey"] | None = None,
+    *,
+    as_json: bool,
+) -> None:
     """What is known of a person of the built-in directory; of what is secret, its state."""
     if as_json:
         more = {} if holdings is None else _holdings_document(holdings)
+        if told is not None:
+            more["line_works"] = told_documents(told)
         print_json({**_document(account), **more})
         return
     print_line(account.username)
@@ -107,6 +128,7 @@ def print_account(account: Account, holdings: "Holdings | None" = None, *, as_js
         "Name": account.name or None,
         "External key": account.external_key,
         "LINE WORKS account": account.works_account,
+        **({} if told is None else {"LINE WORKS is told": told_in_a_line(told)}),
         "E-mail address": account.email,
         "Groups": ", ".join(account.groups) or None,
         "Enabled": "yes" if account.enabled else "no",
@@ -126,17 +148,23 @@ def print_remembered(
     remembered: "RememberedPerson",
     holdings: "Holdings",
     conflicts: Sequence[str],
+    told: Sequence["ToldKey"],
     *,
     as_json: bool,
 ) -> None:
     """What is known of somebody who has come by another source."""
     if as_json:
-        document = _person_document(remembered)
-        print_json({**document, "problems": list(conflicts), **_holdings_document(holdings)})
+        document = {
+            **_person_document(remembered),
+            "problems": list(conflicts),
+            "line_works": told_documents(told),
+        }
+        print_json({**document, **_holdings_document(holdings)})
         return
     print_line(f"{remembered.person.username}, of the source {remembered.source}")
     shown = {
         **_person_facts(remembered.person),
+        "LINE WORKS is told": told_in_a_line(told),
         "Enabled": "yes" if remembered.enabled else "no",
         "Problems": "; ".join(conflicts) or None,
         **_holdings_facts(holdings),
@@ -156,6 +184,7 @@ def print_source_person(seen: "SourcePerson", source: str, *, as_json: bool) -> 
     print_line(f"{seen.person.username}, of the source {source}; they have not signed in yet")
     shown = {
         **_person_facts(seen.person),
+        "LINE WORKS is told": told_in_a_line(seen.told),
         "Problems": "; ".join(seen.problems) or None,
         "ID": seen.person.subject_id,
     }
@@ -164,8 +193,8 @@ def print_source_person(seen: "SourcePerson", source: str, *, as_json: bool) -> 
 
 def source_person_document(seen: "SourcePerson") -> dict[str, Any]:
     """Somebody of a source, for scripts."""
-    person = as_document(seen.person, hidden=("revision", "must_change_password"))
-    return {**person, "problems": list(seen.problems)}
+    person = as_document(seen.person, hidden=NOT_SHOWN)
+    return {**person, "problems": list(seen.problems), "line_works": told_documents(seen.told)}
 
 
 def _person_facts(person: "Person") -> dict[str, str | None]:
@@ -193,7 +222,7 @@ def _person_row(remembered: "RememberedPerson") -> tuple[object, ...]:
 
 def _person_document(remembered: "RememberedPerson") -> dict[str, Any]:
     return {
-        **as_document(remembered.person, hidden=("revision", "must_change_password")),
+        **as_document(remembered.person, hidden=NOT_SHOWN),
         "source": remembered.source,
         "enabled": remembered.enabled,
         "first_login_at": iso(remembered.first_login_at),

@@ -41,6 +41,9 @@ from worksgate.usernames import username_key
 KEY_KINDS = {"external_key": "external key", "works_account": "LINE WORKS account"}
 """The fields of a person that are user keys, and what people call them."""
 
+ADVICE = " and would "
+"""What the advice to an administrator begins with, after the reason why a key is refused."""
+
 _OWNERS, _ACCOUNTS, _PEOPLE = schema.key_owners, schema.accounts, schema.people
 _HOLDERS: tuple[tuple[Table, ColumnElement[str]], ...] = (
     (_ACCOUNTS, SUBJECT_PREFIX + _ACCOUNTS.c.id),
@@ -151,7 +154,7 @@ class KeyOwnership:
             raise Conflict(f"the {key}{spelling} belongs to {owner.holder}")
         if not reuse_retired:
             raise Conflict(
-                f"the {key}{spelling} belonged to another person before and would give "
+                f"the {key}{spelling} belonged to another person before{ADVICE}give "
                 "their LINE WORKS account away; --reuse-retired-keys gives it nevertheless"
             )
 

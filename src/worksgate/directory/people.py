@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from worksgate.audit import AuditEvent
 from worksgate.directory import SUBJECT_PREFIX, Conflict, schema
 from worksgate.directory.key_ownership import (
+    ADVICE,
     KEY_KINDS,
     KeyOwnership,
     UserKey,
@@ -169,7 +170,7 @@ class People:
                 _log.warning(
                     "person.key_taken", kind=key.kind, subject_id=subject_id, detail=str(taken)
                 )
-                person = _without(person, key)
+                person = _without(person, key, str(taken))
         has = set(keys_of(person))
         if all(ownership.is_recorded(key, subject_id) for key in has | had) and has == had:
             return person
@@ -199,9 +200,10 @@ _ANOTHERS = tuple(is_anothers(kind).label(f"{kind}_is_anothers") for kind in KEY
 _NEVER = 0.0
 
 
-def _without(person: Person, key: UserKey) -> Person:
+def _without(person: Person, key: UserKey, reason: str) -> Person:
     without: dict[str, Any] = {key.kind: None}
-    return replace(person, **without)
+    refused = (*person.refused_keys, reason.partition(ADVICE)[0])
+    return replace(person, **without, refused_keys=refused)
 
 
 def _belongs_to(ownership: KeyOwnership, key: UserKey, subject_id: str) -> bool:

@@ -1,7 +1,8 @@
 """The people of a source as LINE WORKS would know them, and what stands in their way.
 
-An LDAP directory is asked by its service account, whether they have signed in or not; so is the
-built-in directory. People of an OpenID provider are those who have signed in by it.
+An LDAP directory is asked by its service account, whether they have signed in or not; so are the
+built-in directory and a company's own class that has ``people``. People of an OpenID provider are
+those who have signed in by it.
 """
 
 from collections import defaultdict
@@ -12,23 +13,27 @@ from typing import TYPE_CHECKING
 
 from worksgate.directory.key_ownership import KEY_KINDS, UserKey, keys_of
 from worksgate.doctor.source_check import CannotBeAsked
-from worksgate.oauth.model import UserKey as KindOfKey
+from worksgate.oauth.model import Client
 from worksgate.settings import Settings
 from worksgate.source_settings import DirectorySettings, OidcSettings, SourceSettings
 from worksgate.sources import ListedPerson, ListsPeople, Person
 
 if TYPE_CHECKING:
-    from worksgate.administration import Administration
+    from worksgate.administration import Administration, ToldKey
 
 _PAGE = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourcePerson:
-    """Somebody of a source. ``problems`` are sentences; without any, LINE WORKS knows them."""
+    """Somebody of a source. ``problems`` are sentences; without any, LINE WORKS knows them.
+
+    ``told`` says what each client would be told.
+    """
 
     person: Person
     problems: tuple[str, ...] = ()
+    told: tuple["ToldKey", ...] = ()
 
 
 async def people_of_source(settings: Settings, source: SourceSettings) -> list[SourcePerson]:
@@ -69,31 +74,31 @@ class _View:
     def __init__(
         self,
         administration: "Administration",
-        kinds: Collection[str],
+        clients: Sequence[Client],
         disabled: Collection[str],
     ) -> None:
         self._administration = administration
-        self._kinds = kinds
+        self._clients = clients
+        self._kinds = {client.user_key.value for client in clients}
         self._disabled = disabled
 
     @classmethod
     async def of(cls, administration: "Administration", source: str) -> "_View":
-        clients = [client for client in await administration.clients() if client.enabled]
-        kinds = {
-            "external_key" if client.user_key is KindOfKey.EXTERNAL_KEY else "works_account"
-            for client in clients
-        }
+        clients = await administration.clients_of_source(source)
         people = await administration.people(source)
         disabled = {each.person.subject_id for each in people if not each.enabled}
-        return cls(administration, kinds, disabled)
+        return cls(administration, clients, disabled)
 
     async def seen(self, page: Sequence[ListedPerson]) -> list[SourcePerson]:
         """The people with all that stands in their way."""
+        from worksgate.administration import told_keys
+
         taken = await self._administration.key_conflicts([each.person for each in page])
         return [
             SourcePerson(
                 person=each.person,
                 problems=(*each.problems, *self._missing(each), *conflicts, *self._out(each)),
+                told=told_keys(each.person, self._clients, (*each.problems, *conflicts)),
             )
             for each, conflicts in zip(page, taken, strict=True)
         ]

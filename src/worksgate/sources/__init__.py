@@ -75,6 +75,7 @@ class Person:
     source can tell. ``email`` is only there where the source vouches that it is the person's;
     nobody is ever recognised by it. ``groups`` are names, as the source spells them.
     ``must_change_password`` says that the password is temporary, and can be changed here (R-85).
+    ``refused_keys`` are sentences: which keys the source gave that are another person's here.
     """
 
     subject_id: str
@@ -86,6 +87,7 @@ class Person:
     email: str | None = None
     groups: tuple[str, ...] = ()
     must_change_password: bool = False
+    refused_keys: tuple[str, ...] = ()
 
 
 Answer = Person | Mapping[str, Any] | None

@@ -11,13 +11,14 @@ answer of another shape) counts as an outage: nobody is signed in by mistake (R-
 the same for unknown names (R-77) is up to the function; the throttle stands before it.
 
 A class may have ``find(id)`` beside ``authenticate``: it is asked at each use of a session whether
-the person is still there.
+the person is still there. With ``people()`` it lists everybody, for ``worksgate source people``: a
+list, or an iterator, async or not, of what ``authenticate`` would return.
 """
 
 import asyncio
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -26,13 +27,38 @@ from typing import Any
 from worksgate.bounded_pool import BoundedPool, PoolFull
 from worksgate.credentials import normalise_password
 from worksgate.oauth.user_info import check_external_key, check_works_account
-from worksgate.sources import Authenticate, Person, PersonDisabled, SourceUnavailable
+from worksgate.sources import (
+    Authenticate,
+    ListedPerson,
+    Person,
+    PersonDisabled,
+    SourceUnavailable,
+)
 from worksgate.usernames import username_key
 
 _FIELDS = frozenset(("id", "username", "name", "external_key", "works_account", "email", "groups"))
 
+_KEYS: Mapping[str, tuple[str, Callable[[str], object]]] = {
+    "external_key": ("external key", check_external_key),
+    "works_account": ("LINE WORKS account", check_works_account),
+}
+"""What the user keys of a person are called, and their rules."""
+
+_PAGE = 200
+LISTING_TIMEOUT = 60.0
+"""Seconds in which a company's class must have listed its people, or the next page of them."""
 
 Find = Callable[[str], Any]
+ListPeople = Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """What a company has written: ``find`` and ``people`` are None where there is none."""
+
+    authenticate: Authenticate
+    find: Find | None = None
+    people: ListPeople | None = None
 
 
 class FunctionSource:
@@ -140,6 +166,93 @@ class FunctionSource:
         return replace(person, subject_id=prefix + person.subject_id)
 
 
+class ListedFunctionSource(FunctionSource):
+    """A function source whose company has written ``people``: it can be asked about everybody."""
+
+    def __init__(
+        self, name: str, authenticate: Authenticate, people: ListPeople, **options: Any
+    ) -> None:
+        super().__init__(name, authenticate, **options)
+        self._people = people
+
+    async def people(self) -> AsyncIterator[Sequence[ListedPerson]]:
+        """All people, a page at a time. Raises SourceUnavailable for everything unexpected."""
+        answers = self._answers()
+        while page := await self._page(answers):
+            yield [self._listed(each) for each in page]
+
+    async def look_up(self, username: str) -> ListedPerson | None:
+        """Who is listed under this name in any spelling, or None."""
+        wanted = username_key(username)
+        async for page in self.people():
+            for each in page:
+                if username_key(each.person.username) == wanted:
+                    return each
+        return None
+
+    async def _answers(self) -> AsyncIterator[Any]:
+        """What the company's own ``people`` lists, one after the other."""
+        if inspect.isasyncgenfunction(self._people):
+            answer: Any = self._people()
+        elif _is_async(self._people):
+            answer = await self._people()
+        else:
+            answer = await self._in_thread(partial(_called, self._people))
+        if inspect.isawaitable(answer):
+            answer = await answer
+        if not hasattr(answer, "__aiter__"):
+            answer = _each_of(answer)
+        async for each in answer:
+            yield each
+
+    async def _page(self, answers: AsyncIterator[Any]) -> list[Any]:
+        page: list[Any] = []
+        try:
+            async with asyncio.timeout(LISTING_TIMEOUT):
+                async for each in answers:
+                    page.append(each)
+                    if len(page) == _PAGE:
+                        break
+        except SourceUnavailable:
+            raise
+        except TimeoutError:
+            raise SourceUnavailable(f"{self.name} did not list its people in time") from None
+        except Exception as error:
+            raise SourceUnavailable(
+                f"{self.name} failed to list its people: {_place(error)}"
+            ) from None
+        return page
+
+    def _listed(self, answer: Any) -> ListedPerson:
+        """Somebody of the list; a user key that breaks the rules is a problem, and no outage."""
+        try:
+            person = answer if isinstance(answer, Person) else _read(answer, self.name)
+            problems = []
+            for field, (told, check) in _KEYS.items():
+                value = getattr(person, field)
+                try:
+                    if value is not None:
+                        check(value)
+                except ValueError as bad:
+                    problems.append(f"the {told} {value} cannot be used: {bad}")
+                    without: dict[str, Any] = {field: None}
+                    person = replace(person, **without)
+            return ListedPerson(self._checked(person), tuple(problems))
+        except (TypeError, ValueError) as error:
+            raise SourceUnavailable(f"{self.name} lists something unusable: {error}") from None
+
+
+def _called(people: ListPeople) -> Any:
+    """What it returns; what is no async iterator is gone through here, in the thread."""
+    answer = people()
+    return list(answer) if inspect.isgenerator(answer) else answer
+
+
+async def _each_of(answer: Iterable[Any]) -> AsyncIterator[Any]:
+    for each in answer:
+        yield each
+
+
 def _read(answer: Any, source: str) -> Person:
     """A person from a mapping. Without an ``id`` the username stands for it, in any spelling.
 
@@ -179,8 +292,8 @@ def _texts(answer: Mapping[str, Any], name: str) -> tuple[str, ...]:
     return tuple(values)
 
 
-def imported(place: str) -> tuple[Authenticate, Find | None]:
-    """The function at ``package.module:name``, or the two of an object of the class there.
+def imported(place: str) -> Functions:
+    """The function at ``package.module:name``, or those of an object of the class there.
 
     Raises ValueError with a sentence for the administrator.
     """
@@ -189,12 +302,13 @@ def imported(place: str) -> tuple[Authenticate, Find | None]:
         found: Any = getattr(import_module(module_name), name)
         if inspect.isclass(found):
             made: Any = found()
-            return made.authenticate, getattr(made, "find", None)
+            find, people = getattr(made, "find", None), getattr(made, "people", None)
+            return Functions(made.authenticate, find, people)
     except Exception as error:  # whatever a company's own module does when it is imported
         raise ValueError(f"{place} cannot be used: {_place(error)}") from None
     if not callable(found):
         raise ValueError(f"{place} is no function and no class")  # noqa: TRY004  # a wrong setting
-    return found, None
+    return Functions(found)
 
 
 def _is_worth_asking(username: str, password: str) -> bool:

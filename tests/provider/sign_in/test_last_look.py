@@ -137,7 +137,7 @@ async def test_who_has_no_key_is_asked_nothing_else() -> None:
     world.factors.give(HANA, totp=True)
     with pytest.raises(NoUserKey):
         await log_in(world)
-    assert world.audit.events[-1].detail == "no user key"
+    assert world.audit.events[-1].detail == "no user key: there is no LINE WORKS account"
     visit = world.visit()
     transaction = world.provider.begin_for_account(visit.browser)
     assert isinstance(await visit.log_in(transaction), SecondFactorNeeded)  # there it needs none
