@@ -9,7 +9,7 @@ from hypothesis import settings
 from tests.installation import Installation, installed
 from tests.log_file import log_file
 from tests.quick import is_quick, no_programs
-from tests.unhurried import real_deadlines, unhurried_database
+from tests.unhurried import real_deadlines, unhurried_databases
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -57,7 +57,7 @@ settings.load_profile("worksgate")
 def _deadlines(request: pytest.FixtureRequest) -> Iterator[None]:
     """No test fails because the machine is busy, unless it is about a deadline."""
     is_about_them = request.node.get_closest_marker("deadlines") is not None
-    with real_deadlines() if is_about_them else unhurried_database():
+    with real_deadlines() if is_about_them else unhurried_databases():
         yield
 
 

@@ -1,18 +1,21 @@
 """Deadlines that no busy machine misses, for all tests but those that are about a deadline.
 
 Worksgate answers within ``answer_deadline``, which cannot be 3 seconds or more; a request waits at
-most ``QUEUE_TIMEOUT`` for SQLite. On a machine that is busy with something else both pass while
-nothing is wrong, and a test would see a 503. A test that is about them carries the mark
-``deadlines``, and gets the real ones.
+most ``QUEUE_TIMEOUT`` for SQLite, and about as long for PostgreSQL and Valkey. On a machine that is
+busy with something else all of them pass while nothing is wrong, and a test would see a 503. A test
+that is about them carries the mark ``deadlines``, and gets the real ones.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import Final
 from unittest.mock import patch
 
 from worksgate import setting_values
+from worksgate.directory import postgres_engine
+from worksgate.directory.engine import open_engines
 from worksgate.settings import Settings
-from worksgate.store import group_commit, sqlite
+from worksgate.store import group_commit, postgres_pool, sqlite, valkey_pool
 
 PATIENT = 60.0
 """Seconds."""
@@ -45,11 +48,27 @@ def long_deadlines_allowed() -> Iterator[None]:
         yield
 
 
+_WAITS: Final = (
+    (group_commit, "QUEUE_TIMEOUT"),
+    (sqlite, "QUEUE_TIMEOUT"),
+    (postgres_pool, "QUEUE_TIMEOUT"),
+    (postgres_pool, "REPLY_TIMEOUT"),
+    (postgres_pool, "CONNECT_TIMEOUT"),
+    (postgres_engine, "CONNECT_TIMEOUT"),
+    (valkey_pool, "START_TIMEOUT"),
+)
+"""For how many seconds a call waits for a database."""
+
+_IN_THE_SERVER: Final = ("statement_timeout", "lock_timeout")
+
+
 @contextmanager
-def unhurried_database() -> Iterator[None]:
-    """Let requests wait for SQLite for as long as it takes."""
-    with (
-        patch.object(group_commit, "QUEUE_TIMEOUT", PATIENT),
-        patch.object(sqlite, "QUEUE_TIMEOUT", PATIENT),
-    ):
+def unhurried_databases() -> Iterator[None]:
+    """Let requests wait for SQLite, PostgreSQL and Valkey for as long as it takes."""
+    in_the_server = dict.fromkeys(_IN_THE_SERVER, f"{PATIENT * 1_000:.0f}")
+    with ExitStack() as stack:
+        for module, name in _WAITS:
+            stack.enter_context(patch.object(module, name, PATIENT))
+        stack.enter_context(patch.dict(postgres_pool._SETTINGS, in_the_server))
+        stack.enter_context(patch.dict(open_engines.__kwdefaults__, {"busy_timeout": PATIENT}))
         yield

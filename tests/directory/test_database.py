@@ -198,6 +198,7 @@ async def test_a_database_that_stays_locked_is_an_outage_not_a_hang(
     await impatient.close()
 
 
+@pytest.mark.deadlines
 @ONLY_SQLITE
 async def test_f15_commits_survive_a_power_cut_and_references_hold(
     file: Path, directory: Directory
