@@ -30,6 +30,7 @@ from worksgate.directory.verbs import finished
 from worksgate.factors import Holder
 from worksgate.oauth.model import Interim
 from worksgate.peers import network_of
+from worksgate.rate_limit import RateLimit
 from worksgate.revocation import Revocation
 from worksgate.settings import Settings
 from worksgate.sources import Person
@@ -41,7 +42,7 @@ TOKEN_PARAMETER: Final = "token"
 LIFETIME: Final = 7 * 86_400.0
 """Seconds that a link is good: mail is read after the holidays, too."""
 PER_NETWORK: Final = 30
-"""Links that one network may try within ``WINDOW`` seconds."""
+"""Links that are none which one network may try within ``WINDOW`` seconds."""
 WINDOW: Final = 3_600.0
 
 _PURPOSE: Final = "disavowal"
@@ -52,7 +53,7 @@ class LinkNotValid(Exception):
 
 
 class TooManyTries(Exception):
-    """From this network enough links were tried within the hour."""
+    """From this network enough links that are none were tried within the hour."""
 
 
 class Directory(Protocol):
@@ -143,6 +144,7 @@ class Disavowal:
         self._directory = directory
         self._store = store
         self._revocation = revocation
+        self._guesses = RateLimit(PER_NETWORK, window=WINDOW)
         self.unfinished: set[asyncio.Task[Any]] = set()
 
     async def close(self) -> None:
@@ -151,9 +153,8 @@ class Disavowal:
 
     async def open(self, secret: str, address: str, now: float) -> Disavowable | None:
         """What a link stands for, or None; it stays good. Raises TooManyTries."""
-        await self._count(address, now)
         try:
-            _, bound = await self._find(secret, now)
+            _, bound = await self._found(secret, address, now)
         except LinkNotValid:
             return None
         return Disavowable(username=bound.username, change=bound.change, at=bound.at)
@@ -163,14 +164,21 @@ class Disavowal:
 
         Raises LinkNotValid or TooManyTries. After an outage the link is still good.
         """
-        await self._count(address, now)
-        kept, bound = await self._find(secret, now)
+        kept, bound = await self._found(secret, address, now)
         return await self._use(kept, bound, address, now)
 
-    async def _count(self, address: str, now: float) -> None:
-        network = digest(network_of(address))[:32]
-        if await self._store.bump(f"not me {network}", WINDOW, now) > PER_NETWORK:
-            raise TooManyTries
+    async def _found(self, secret: str, address: str, now: float) -> tuple[Interim, _Bound]:
+        """What is kept of a link. Raises LinkNotValid or TooManyTries.
+
+        Only what is no link counts, and in memory: a neighbour on the same network must not be
+        able to keep somebody from theirs, nor a stranger to fill the store.
+        """
+        try:
+            return await self._find(secret, now)
+        except LinkNotValid:
+            if self._guesses.exceeded(network_of(address), now):
+                raise TooManyTries from None
+            raise
 
     async def _find(self, secret: str, now: float) -> tuple[Interim, _Bound]:
         kept = await self._store.find(Interim, digest(secret))

@@ -31,17 +31,21 @@ class _Count:
 
 
 class RateLimit:
-    """Counts by name in each minute, in bounded memory: the names least in use are forgotten."""
+    """Counts by name in each minute, in bounded memory: the names least in use are forgotten.
 
-    def __init__(self, limit: int, *, size: int = 4_096) -> None:
+    ``window`` is in seconds, where it is not a minute.
+    """
+
+    def __init__(self, limit: int, *, size: int = 4_096, window: float = WINDOW) -> None:
         self._limit = limit
         self._size = size
+        self._window = window
         self._counts: OrderedDict[str, _Count] = OrderedDict()
 
     def exceeded(self, name: str, now: float) -> bool:
         """Count one more; whether that is beyond the limit."""
         count = self._counts.pop(name, None)
-        if count is None or not 0 <= now - count.since < WINDOW:
+        if count is None or not 0 <= now - count.since < self._window:
             count = _Count(now)
         count.value += 1
         self._counts[name] = count

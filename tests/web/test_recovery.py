@@ -337,6 +337,27 @@ async def test_r127_no_link_is_guessed_without_end(company: Company) -> None:
     assert statuses == [410] * PER_NETWORK + [429]
 
 
+async def test_r127_guesses_from_the_same_network_keep_nobody_from_their_link(
+    company: Company,
+) -> None:
+    await company.add_app_password(await signed_in(company.site))
+    link = (await company.mail(1)).link
+    neighbour = company.site.browser()
+    for _ in range(PER_NETWORK + 1):
+        refused = await neighbour.http.get("/account/not-me?token=guess")
+    assert refused.status_code == 429
+    assert title(await press(company.site.browser(), link)) == "Everything has been ended"
+
+
+async def test_r136_links_that_are_none_leave_nothing_in_the_store(company: Company) -> None:
+    counters = "SELECT name FROM counters"
+    before = company.site.rows(counters)
+    for number in range(5):
+        stranger = company.site.browser(address=f"2001:db8:{number}::1")
+        assert (await stranger.http.get("/account/not-me?token=guess")).status_code == 410
+    assert company.site.rows(counters) == before
+
+
 @pytest.mark.parametrize("headers", [{"origin": "https://evil.example"}, {}])
 async def test_r127_no_other_site_presses_the_button(
     company: Company, headers: Mapping[str, str]
