@@ -238,7 +238,7 @@ class IdentityProvider:
             person = await self._upstream.finish(login, upstream, query)
         except (PersonDisabled, RefusedUpstream) as refusal:
             detail = f"{source}: {str(refusal) or 'the person is disabled'}"
-            self._records.login(Event.LOGIN_FAILED, now, transaction, browser, detail=detail)
+            self._records.failed_upstream(now, transaction, browser, detail)
             raise UpstreamLoginFailed(transaction, refusal) from refusal
         except SourceUnavailable as outage:
             raise UpstreamLoginFailed(transaction, outage) from outage

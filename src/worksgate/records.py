@@ -80,6 +80,13 @@ class Records:
         else:
             self._strangers.record(event)
 
+    def failed_upstream(
+        self, at: float, transaction: LoginTransaction, browser: Browser, detail: str
+    ) -> None:
+        """A sign-in at another provider came to nothing: anybody can come back from there."""
+        event = Event.LOGIN_FAILED
+        self._strangers.record(of_login(event, at, transaction, browser, detail=detail))
+
     def denied(
         self, at: float, transaction: LoginTransaction, browser: Browser, detail: str
     ) -> None:

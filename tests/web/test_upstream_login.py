@@ -2,13 +2,16 @@
 
 import html
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
+from unittest.mock import patch
 
 import httpx2
 import pytest
 from tests.installation import Browser, Installation, code_of, installed
 
+from worksgate import stranger_records
+from worksgate.audit import Event
 from worksgate.source_settings import OidcSettings
 from worksgate.sources import (
     AuthorizationRedirect,
@@ -16,7 +19,9 @@ from worksgate.sources import (
     RefusedUpstream,
     SourceUnavailable,
 )
+from worksgate.stranger_records import A_DAY
 
+SMALL_DAY = 5
 PARTNER = "https://partner.example/authorize?state=the-state"
 EMMA = Person(subject_id="partner:1", username="emma", name="Emma", external_key="P-1")
 
@@ -113,6 +118,29 @@ async def test_whoever_the_provider_does_not_let_in_may_try_another_way(
     assert response.status_code == status
     assert words in response.text
     assert 'name="password"' in response.text or 'name="source"' in response.text
+
+
+@pytest.fixture
+def small_day() -> Iterator[None]:
+    with (
+        patch.object(stranger_records, "A_DAY", dict.fromkeys(A_DAY, SMALL_DAY)),
+        patch.object(stranger_records, "PORTION", SMALL_DAY),
+    ):
+        yield
+
+
+async def test_r136_who_comes_back_refused_leaves_records_within_a_bound(
+    small_day: None, site: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Partner, "outcome", RefusedUpstream("access_denied"))
+    for number in range(3 * SMALL_DAY):
+        stranger = site.browser(address=f"2001:db8:{number}::1")
+        await sent_to_the_partner(stranger, source="partner")
+        assert (await back(stranger)).status_code == 403
+    await site.settle()
+    failed = [each for each in await site.audit() if each.event is Event.LOGIN_FAILED]
+    # A process has a portion of its own beside the day's.
+    assert len([each for each in failed if each.address]) <= 2 * SMALL_DAY
 
 
 async def test_somebody_who_is_disabled_at_this_very_moment_gets_no_code_and_no_crash(
