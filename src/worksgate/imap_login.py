@@ -246,11 +246,15 @@ class ImapLogin:
         self, login: _Login, admission: Admission
     ) -> tuple[_Proven, str]:
         """Who may come in by their own password, and their user key. Raises InvalidLogin."""
+        began = time.monotonic()
         try:
             proven = await self._verified(login, admission)
             user_id = await self._checked(login, proven)
         except InvalidLogin:
             admission.refused()
+            if login.client.imap_passwords is ImapPasswords.ALL:  # it may have been right
+                email = login.request.email
+                await self._sources.wait_for_refusal(login.client, email, began)
             raise
         admission.succeeded()
         return proven, user_id

@@ -204,6 +204,13 @@ class SourcesInUse:
             raise outage
         return None
 
+    async def wait_for_refusal(self, client: Client, username: str, began: float) -> None:
+        """Wait as for a wrong password: for who refuses a right one and must not tell by the time.
+
+        ``began`` is when the check did, by ``time.monotonic``. May raise SourceUnavailable.
+        """
+        await _wait_for_refusal(self.for_password(client, username), began)
+
     async def is_password_kept_here(self, client: Client, username: str, password: str) -> bool:
         """Whether it is somebody's password in the built-in directory; nobody signs in by it.
 

@@ -12,8 +12,10 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import bcrypt
-from tests.installation import USERNAME, Installation, installed
+from tests.installation import PASSWORD, USERNAME, Installation, installed
+from tests.web.test_imap_login import ask, open_to_mail_clients
 
+from worksgate.oauth.model import SecondFactor
 from worksgate.sources.directory import REFUSAL_TIME
 
 ROUNDS = 3
@@ -108,6 +110,20 @@ async def test_r77_r121_an_imported_hash_does_not_tell_by_its_time_whose_it_is(
             began = time.monotonic()
             await browser.submit(page, username=name, password="wrong horse battery")
             assert time.monotonic() - began >= REFUSAL_TIME, name
+
+
+async def test_r121_mail_clients_do_not_learn_by_the_time_that_a_refused_password_was_right(
+    tmp_path: Path,
+) -> None:
+    async with installed(tmp_path) as installation:
+        await open_to_mail_clients(installation, second_factor=SecondFactor.REQUIRED)
+        slow = bcrypt.hashpw(b"paper lantern by the river", bcrypt.gensalt(4)).decode()
+        row = {"username": "imported@example.com", "name": "Imported", "password_hash": slow}
+        await installation.administration.import_users([row], dry_run=False)
+        for password in ("wrong horse battery", PASSWORD):
+            began = time.monotonic()
+            assert (await ask(installation, password=password)).status_code == 401
+            assert time.monotonic() - began >= REFUSAL_TIME, password
 
 
 async def test_r79_a_throttled_guess_takes_the_same_time_for_an_unknown_person(
