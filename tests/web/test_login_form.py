@@ -477,7 +477,7 @@ async def test_r79_the_wait_ends_by_itself(eager: Installation) -> None:
 async def test_f24_where_no_password_can_be_checked_nothing_is_done_for_it(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_: DirectorySource) -> None:
+    def refuse(_: DirectorySource, *, is_known: bool = True) -> None:
         raise HashingBusy
 
     monkeypatch.setattr(DirectorySource, "check_room", refuse)

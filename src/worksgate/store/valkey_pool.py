@@ -320,9 +320,15 @@ def _why(error: Exception) -> str:
     return os.strerror(cause.errno)
 
 
+_ACL_FAILURE = "ACL failure in script"
+
+
 def _word_of(error: RedisError) -> str:
     """The kind of a refusal: the server's sentence may repeat what it was sent."""
-    word = str(error).partition(" ")[0]
+    text = str(error)
+    if text.startswith(_ACL_FAILURE):  # a script is told so what a command is told as NOPERM
+        return "NoPermission"
+    word = text.partition(" ")[0]
     if word.isupper() and word.isascii() and len(word) < 20:
         return word
     return type(error).__name__.removesuffix("Error")
