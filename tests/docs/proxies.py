@@ -188,9 +188,11 @@ class Upstream:
             "host": request.headers["host"],
             "query": request.url.query,
             "body_size": len(body),
+            "headers": sorted(request.headers.keys()),
         }
         location = f"https://auth.worksmobile.com/cb?code={self._code}"
-        return JSONResponse(arrived, headers={"Location": location})
+        hop = {"Keep-Alive": "timeout=90"}  # as Worksgate says it to its proxies
+        return JSONResponse(arrived, headers={"Location": location, **hop})
 
 
 @contextmanager
@@ -252,7 +254,10 @@ def caddy(folder: Path, ports: Ports, certificate: Certificate) -> Iterator[Prox
 
 
 @contextmanager
-def haproxy(folder: Path, ports: Ports, certificate: Certificate) -> Iterator[Proxy]:
+def haproxy(
+    folder: Path, ports: Ports, certificate: Certificate, *, files: int = 6_200
+) -> Iterator[Proxy]:
+    """``files`` is how many it may open, which is what it finds its ``maxconn`` by."""
     site = (DEPLOY / "haproxy" / "haproxy.cfg").read_text("utf-8")
     bundle = folder / "certificates"
     bundle.mkdir()
@@ -264,11 +269,10 @@ def haproxy(folder: Path, ports: Ports, certificate: Certificate) -> Iterator[Pr
         r"bind :80": f"bind 127.0.0.1:{ports.http}",
         r"10\.0\.0\.11:8080": f"127.0.0.1:{ports.upstream}",
         r"^    server two.*\n": "",
-        r"maxconn 20000": "maxconn 3000",
     }
     config = folder / "haproxy.cfg"
     config.write_text(_replaced(site, replacements), "utf-8")
-    command = ["haproxy", "-db", "-f", str(config)]
+    command = ["prlimit", f"--nofile={files}", "haproxy", "-db", "-f", str(config)]
     # It logs to standard output, which is where the others' log file is looked for.
     with _running(command, Proxy(ports, folder), {}, output="worksgate.log") as proxy:
         yield proxy

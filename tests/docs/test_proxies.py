@@ -123,6 +123,29 @@ def test_r96_caller_and_scheme_arrive_and_claims_of_the_caller_do_not(proxy: Pro
     assert arrived["host"] == HOST
 
 
+def test_r111_what_is_about_one_connection_is_passed_on_in_neither_direction(proxy: Proxy) -> None:
+    hop_by_hop = {
+        "Connection": "Upgrade, Keep-Alive, TE",
+        "Upgrade": "foo",
+        "Keep-Alive": "timeout=300",
+        "TE": "trailers",
+        "Proxy-Connection": "keep-alive",
+    }
+    answer = proxy.request("POST", "/login", headers=hop_by_hop, body=b"a=b")
+    arrived = set(answer.json()["headers"])
+    assert not arrived & {"upgrade", "keep-alive", "te", "proxy-connection"}
+    assert answer.json()["body_size"] == 3
+    assert "90" not in answer.headers.get("keep-alive", ""), "httpd says its own"
+
+
+def test_haproxy_starts_where_a_service_may_open_few_files(
+    tmp_path: Path, certificate: Certificate
+) -> None:
+    needs(haproxy)
+    with haproxy(tmp_path, Ports(*free_ports(3)), certificate, files=1_024) as proxy:
+        assert proxy.get("/login").status_code == 503
+
+
 def test_query_arrives_byte_for_byte(proxy: Proxy) -> None:
     assert proxy.get(f"/login?{QUERY}").json()["query"] == QUERY
 

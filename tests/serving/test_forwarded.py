@@ -1,6 +1,7 @@
 """Whom a trusted proxy says that it was called from (R-96, R-113)."""
 
 import pytest
+import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from worksgate.peers import address_in, is_within, network_of
@@ -24,6 +25,15 @@ async def served(peer: str, *headers: tuple[bytes, bytes]) -> tuple[str | None, 
     await BehindProxies(application, NETWORKS)(scope, nothing, nothing)  # type: ignore[arg-type]  # never called
     client = seen[0]["client"]
     return (client[0] if client else None), seen[0]["scheme"]
+
+
+def test_other_servers_see_that_it_speaks_asgi_3() -> None:
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        raise AssertionError
+
+    config = uvicorn.Config(BehindProxies(application, ()), log_config=None)
+    config.load()
+    assert config.interface == "asgi3"
 
 
 def forwarded_for(text: str | bytes) -> tuple[bytes, bytes]:
