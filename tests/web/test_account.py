@@ -676,7 +676,7 @@ async def test_a_long_history_waits_behind_a_word(installation: Installation) ->
     text = (await browser.account()).text
     assert text.count("Signed in<") == 10
     assert "Show earlier activity" in text
-    assert "· Acme" in text
+    assert "<span>Acme</span>" in text
 
 
 async def test_somebody_who_is_disabled_is_out_at_once(installation: Installation) -> None:
@@ -752,11 +752,25 @@ async def test_sessions_are_told_apart_by_the_place_that_they_came_from(
     installation.clock.advance(60)
     browser = await signed_in(installation)
     told = sessions_of(await browser.account())
-    assert [re.sub(r"\d{4}-\S+ \S+ UTC", "…", each).partition(" Ends")[0] for each in told] == [
-        "This browser Since … , from 203.0.113.7",
-        "Another browser Since … , from 2001:db8::9",
-        "Another browser Since … , from 203.0.113.8",
+    assert [each.partition(" Ends")[0] for each in told] == [
+        "This browser Signed in 1 second ago 203.0.113.7",
+        "Another browser Signed in 1 minute ago 2001:db8::9",
+        "Another browser Signed in 2 minutes ago 203.0.113.8",
     ]
+
+
+@pytest.mark.parametrize(
+    ("language", "distance"), [("en", "3 hours ago"), ("ja", "3 時間前"), ("ko", "3시간 전")]
+)
+async def test_a_moment_is_told_by_its_distance_and_exactly_on_request(
+    installation: Installation, language: str, distance: str
+) -> None:
+    await signed_in(installation, address="203.0.113.8")
+    installation.clock.advance(3 * 3_600)
+    browser = await signed_in(installation)
+    text = (await browser.account(lang=language)).text
+    exact = r'<time datetime="[^"]+Z" title="\d{4}-\d\d-\d\d \d\d:\d\d UTC" data-distance>'
+    assert re.search(exact + distance, text)
 
 
 async def test_sessions_are_called_by_their_browsers(installation: Installation) -> None:

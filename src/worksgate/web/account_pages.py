@@ -281,7 +281,7 @@ def _seen_from(now: float, language: str, seconds: float) -> Moment:
     if abs(distance) > _LONGEST_DISTANCE:
         return moment
     words = format_timedelta(
-        timedelta(seconds=distance), add_direction=True, locale=language, threshold=1
+        timedelta(seconds=round(distance) or -1), add_direction=True, locale=language, threshold=1
     )
     return replace(moment, distance=words)
 
