@@ -559,6 +559,19 @@ def _function_source(settings: PythonSettings) -> FunctionSource:
     )
 
 
+def can_be_asked(source: SourceSettings) -> bool:
+    """Whether a source says of somebody who is not there whether they are still with it.
+
+    One whose settings are wrong counts as one that can: what is wrong is said elsewhere.
+    """
+    if not isinstance(source, PythonSettings):
+        return not isinstance(source, OidcSettings)
+    try:
+        return imported(source.function).find is not None
+    except ValueError:
+        return True
+
+
 def open_redirect_source(
     settings: OidcSettings, stack: AsyncExitStack, clock: Clock = time.time
 ) -> "OidcSource":

@@ -251,6 +251,24 @@ def test_source_that_is_down_is_told(installation: Terminal, tmp_path: Path) -> 
     assert told.startswith("source company: no_such_company:ask cannot be used")
 
 
+def test_r129_app_passwords_that_never_lapse_are_told_where_nobody_can_be_asked(
+    installation: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "company_of_doctor.py").write_text(
+        "def ask(username, password):\n    return None\n\n\n"
+        "class Staff:\n    authenticate = find = staticmethod(lambda *_: None)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for function, lapse, is_told in (("ask", 0, True), ("ask", 60, False), ("Staff", 0, False)):
+        (tmp_path / "worksgate.toml").write_text(
+            f'app_password_lapse = {lapse}\n[[source]]\ntype = "python"\nname = "company"\n'
+            f'function = "company_of_doctor:{function}"\n'
+        )
+        warned = findings(installation).get("warn", [])
+        told = [each for each in warned if "app_password_lapse is 0" in each]
+        assert [("people of company work for ever" in each) for each in told] == [True] * is_told
+
+
 def test_client_that_needs_what_is_not_there_is_told(
     installation: Terminal, tmp_path: Path
 ) -> None:

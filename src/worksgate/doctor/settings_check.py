@@ -33,6 +33,7 @@ def examine_settings(settings: Settings, file: Path | None) -> Iterator[Finding]
     yield from _examine_secret_files(table, os.environ)
     yield from _examine_key_files(settings)
     yield from _examine_addresses(settings)
+    yield from _examine_app_passwords(settings)
 
 
 def _examine_file(file: Path, table: Mapping[str, Any]) -> Iterator[Finding]:
@@ -80,6 +81,20 @@ def _examine_key_files(settings: Settings) -> Iterator[Finding]:
                 f"chmod 600 {file}, and let it belong to the server's user; in a container, mount "
                 "it with the mode 0440",
             )
+
+
+def _examine_app_passwords(settings: Settings) -> Iterator[Finding]:
+    """App passwords for ever are those of people who have left, where nobody can be asked."""
+    from worksgate.bootstrap import can_be_asked
+
+    cannot_be_asked = [each.name for each in settings.all_sources if not can_be_asked(each)]
+    if settings.app_password_lapse == 0 and cannot_be_asked:
+        yield warn(
+            PART,
+            "app_password_lapse is 0: app passwords of people of "
+            f"{', '.join(cannot_be_asked)} work for ever, also after they have left the company",
+            "app_password_lapse = 2592000, which is 30 days after their last sign-in",
+        )
 
 
 def _names_secret_file(variable: str) -> bool:
