@@ -22,12 +22,19 @@ SAMPLE = 60
 """Mutants of a file that are tried, unless all are wanted."""
 MOST_TESTS = 150
 """Tests for one mutant: those of the fewest lines come first, for they are nearest to it."""
+NEAREST = 15
+"""Tests that are tried before the others of a mutant: most mutants go no further."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
     mutant: Mutant
     tests: Sequence[str]
+
+    @property
+    def batches(self) -> Sequence[Sequence[str]]:
+        """The tests as they are tried one after the other; none is empty."""
+        return [each for each in (self.tests[:NEAREST], self.tests[NEAREST:]) if each]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -71,28 +78,33 @@ def _trials(path: Path, data: Path, seed: int, most: int | None) -> Iterator[Tri
         lines = coverage.lines_of(data, file)
         breadth = Counter(test for tests in lines.values() for test in tests)
         for mutant in sorted(mutants, key=lambda each: each.line):
-            tests = sorted(lines.get(mutant.line, ()), key=lambda test: (breadth[test], test))
+            found = coverage.tests_of(lines, mutant)
+            tests = sorted(found, key=lambda test: (breadth[test], test))
             yield Trial(mutant, tests[:MOST_TESTS])
 
 
 def _run(trials: Sequence[Trial], scratch: Path, jobs: int) -> Iterator[tuple[int, Fate]]:
-    waiting = list(enumerate(trials))[::-1]
-    running: dict[int, tuple[int, float]] = {}
+    waiting = [(number, each.batches) for number, each in enumerate(trials)][::-1]
+    running: dict[int, tuple[int, Sequence[Sequence[str]], float]] = {}
     while waiting or running:
         while waiting and len(running) < jobs:
-            number, each = waiting.pop()
-            if not each.tests:
+            number, batches = waiting.pop()
+            if not batches:
                 yield number, Fate.NOT_RUN
                 continue
-            process = trial.begin(each.mutant, ROOT, each.tests, scratch)
-            running[process] = number, time.monotonic()
-        for process, (number, began) in list(running.items()):
-            if (fate := trial.end(process, began)) is not None:
-                del running[process]
-                if fate in (Fate.SURVIVED, Fate.TIMED_OUT):
-                    mutant = trials[number].mutant
-                    print(f"{fate}: {mutant.path}:{mutant.line} {mutant.name}", flush=True)
-                yield number, fate
+            process = trial.begin(trials[number].mutant, ROOT, batches[0], scratch)
+            running[process] = number, batches[1:], time.monotonic()
+        for process, (number, batches, began) in list(running.items()):
+            if (fate := trial.end(process, began)) is None:
+                continue
+            del running[process]
+            if fate is Fate.SURVIVED and batches:
+                waiting.append((number, batches))
+                continue
+            if fate in (Fate.SURVIVED, Fate.TIMED_OUT):
+                mutant = trials[number].mutant
+                print(f"{fate}: {mutant.path}:{mutant.line} {mutant.name}", flush=True)
+            yield number, fate
         time.sleep(0.02)
 
 

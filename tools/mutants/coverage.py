@@ -6,6 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from coverage import CoverageData
+from tools.mutants.operators import Mutant
+
+AT_IMPORT = ""
+"""Stands for a test where a line runs before any does."""
 
 Lines = Mapping[int, Sequence[str]]
 """The ids of the tests that run each line."""
@@ -25,12 +29,29 @@ def measure(root: Path, data: Path, tests: Sequence[str]) -> None:
     subprocess.run([*command, *tests], cwd=root, check=True)  # noqa: S603  # our own tests
 
 
+def tests_of(lines: Lines, mutant: Mutant) -> Sequence[str]:
+    """The tests that run a mutant; of one that runs at import, those of its function or class.
+
+    Defaults of arguments and what stands in a class run before any test does. Of a class without a
+    function those of the whole file are taken.
+    """
+    own = _tests(lines.get(mutant.line, ()), lines.get(mutant.statement, ()))
+    if own != {AT_IMPORT}:
+        return sorted(own - {AT_IMPORT})
+    inside = _tests(*(tests for line, tests in lines.items() if line in mutant.scope))
+    return sorted((inside - own) or (_tests(*lines.values()) - own))
+
+
+def _tests(*found: Sequence[str]) -> set[str]:
+    return {test for tests in found for test in tests}
+
+
 def lines_of(data: Path, path: Path) -> Lines:
     """What runs each line of a file."""
     kept = CoverageData(str(data))
     kept.read()
     found = kept.contexts_by_lineno(str(path))
     return {
-        line: sorted({context.rpartition("|")[0] for context in contexts if "|" in context})
+        line: sorted({context.rpartition("|")[0] for context in contexts})
         for line, contexts in found.items()
     }

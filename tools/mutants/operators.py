@@ -34,10 +34,16 @@ Change = Callable[[ast.AST], ast.AST | None]
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """``function`` is where it is, ``before`` and ``after`` what is changed there."""
+    """``function`` is where it is, ``before`` and ``after`` what is changed there.
+
+    ``statement`` is the first line of the statement, ``scope`` are the lines of the function, or of
+    the class.
+    """
 
     path: str
     line: int
+    statement: int
+    scope: range
     function: str
     before: str
     after: str
@@ -51,6 +57,7 @@ class Mutant:
 def mutants_of(path: str, source: str) -> Iterator[Mutant]:
     """All mutants of a file, in the order of its lines."""
     tree = ast.parse(source)
+    scopes, statements = _scopes(tree), _statements(tree)
     for place, (node, function) in enumerate(_places(tree)):
         for change in _changes(node):
             changed = deepcopy(tree)
@@ -60,6 +67,8 @@ def mutants_of(path: str, source: str) -> Iterator[Mutant]:
             yield Mutant(
                 path,
                 node.lineno,
+                statements[node],
+                scopes[function],
                 function,
                 _text(node),
                 _text(after),
@@ -85,6 +94,31 @@ def _places(tree: ast.Module) -> list[tuple[ast.AST, str]]:
 
     _without_annotations(tree)
     walk(tree, "")
+    return found
+
+
+def _scopes(tree: ast.Module) -> dict[str, range]:
+    """The lines of each function and class."""
+    found: dict[str, range] = {}
+
+    def walk(node: ast.AST, function: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            inner = function
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                inner = f"{function}.{child.name}".lstrip(".")
+                found[inner] = range(child.lineno, (child.end_lineno or child.lineno) + 1)
+            walk(child, inner)
+
+    walk(tree, "")
+    return found
+
+
+def _statements(tree: ast.Module) -> dict[ast.AST, int]:
+    """The first line of the statement in which each node stands."""
+    found: dict[ast.AST, int] = {}
+    for each in ast.walk(tree):  # outer before inner: the innermost statement stays
+        if isinstance(each, ast.stmt):
+            found.update(dict.fromkeys(ast.walk(each), each.lineno))
     return found
 
 
