@@ -203,18 +203,24 @@ class Disavowal:
     async def _end(self, bound: _Bound, address: str, now: float) -> Disavowed:
         holder = Holder(subject_id=bound.subject_id, username=bound.username, address=address)
         loses_factor = await self._directory.endings.newer_factors(bound.subject_id, bound.at) > 0
-        is_ours = bound.subject_id.startswith(SUBJECT_PREFIX)
-        if is_ours:
-            closed = await self._void_password(holder, now, closes=loses_factor)
-        else:
-            closed = await self._close_person(holder, now) if loses_factor else False
-        await self._revocation.end_everything(holder, Change.DISAVOWED, now, factors_since=bound.at)
+        closed = await self._shut(holder, now, closes=loses_factor)
+        ended = await self._revocation.end_everything(
+            holder, Change.DISAVOWED, now, factors_since=bound.at
+        )
+        if ended.factors and not loses_factor:  # it was added at this moment
+            closed = await self._shut(holder, now, closes=True)
         return Disavowed(
             username=bound.username,
             source=bound.subject_id.partition(":")[0],
-            password_is_ours=is_ours,
+            password_is_ours=_is_ours(holder),
             is_closed=closed,
         )
+
+    async def _shut(self, holder: Holder, now: float, *, closes: bool) -> bool:
+        """Void the password, if it is kept here, and close the account; whether it is closed."""
+        if _is_ours(holder):
+            return await self._void_password(holder, now, closes=closes)
+        return await self._close_person(holder, now) if closes else False
 
     async def _void_password(self, holder: Holder, now: float, *, closes: bool) -> bool:
         """Leave the account without a password; whether it is closed then."""
@@ -244,6 +250,10 @@ class Disavowal:
     async def _close_person(self, holder: Holder, now: float) -> bool:
         event = _said(holder, now, closes=True, password=False)
         return await self._directory.people.set_enabled(holder.subject_id, False, event)
+
+
+def _is_ours(holder: Holder) -> bool:
+    return holder.subject_id.startswith(SUBJECT_PREFIX)
 
 
 def _said(holder: Holder, now: float, *, closes: bool, password: bool) -> AuditEvent:

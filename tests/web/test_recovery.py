@@ -37,6 +37,7 @@ from tests.web.test_account import (
 from tests.web.test_imap_login import ask
 from tests.web.test_login_steps import step_of
 
+from worksgate.directory.endings import Endings
 from worksgate.disavowal import LIFETIME, PER_NETWORK
 from worksgate.sources import Person
 from worksgate.web.catalogues import LANGUAGES, translations
@@ -286,6 +287,26 @@ async def test_r127_where_a_factor_goes_the_mailbox_alone_opens_nothing(company:
         events = await company.site.audit(event="password_reset.requested")
     assert events[0].detail == "nobody who can get mail goes by this name"
     await company.mails(2)
+    assert not (await company.site.administration.user(USERNAME)).enabled
+
+
+async def test_r127_a_factor_that_is_added_while_the_link_is_used_goes_and_closes_the_account(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = await signed_in(company.site)
+    await company.add_app_password(browser)
+    link = (await company.mail(1)).link
+    newer_factors = Endings.newer_factors
+
+    async def added_after(endings: Endings, subject_id: str, since: float) -> int:
+        found = await newer_factors(endings, subject_id, since)
+        await set_up_app(company.site, browser)
+        return found
+
+    monkeypatch.setattr(Endings, "newer_factors", added_after)
+    response = await press(company.site.browser(), link)
+    assert "Your account stays closed." in html.unescape(response.text)
+    assert company.site.rows("SELECT 1 FROM totp_secrets") == []
     assert not (await company.site.administration.user(USERNAME)).enabled
 
 
