@@ -4,15 +4,17 @@ import csv
 import io
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha1
 from typing import Any
 
 import pytest
 from tests.administration.installation import PASSWORD, Office
-from tests.databases import query
+from tests.databases import NOW, query
 
 from worksgate.administration import Refused
 from worksgate.audit import Event
+from worksgate.credential_changes import Change
 from worksgate.credentials import PasswordHashing
 from worksgate.directory.import_file import ImportOutcome, ImportReport
 
@@ -363,6 +365,20 @@ async def test_an_imported_hash_never_replaces_a_password_of_this_server(at_work
     assert account.email == "hanako@example.com"
     assert account.password_hash == made.account.password_hash
     assert account.password_changed_at == made.account.password_changed_at
+
+
+async def test_r127_a_password_that_was_voided_does_not_come_back_with_its_file(
+    at_work: Office,
+) -> None:
+    rows = _rows(f"hanako,,,,{HASH}", header=MORE)
+    await at_work.administration.import_users(rows, dry_run=False)
+    before = await at_work.administration.user("hanako")
+    voided = replace(before, password_hash=None, password_changed_at=NOW)
+    async with at_work.directory.changing() as transaction:
+        await transaction.change_account(before, voided, NOW, Change.PASSWORD_VOIDED)
+    report = await at_work.administration.import_users(rows, dry_run=False, update=True)
+    assert [row.outcome.value for row in report.rows] == ["unchanged"]
+    assert (await at_work.administration.user("hanako")).password_hash is None
 
 
 async def test_a_newer_hash_replaces_an_imported_one(at_work: Office) -> None:

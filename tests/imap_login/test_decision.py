@@ -548,6 +548,20 @@ async def test_f18_a_source_that_is_out_keeps_nobody_of_the_others_out() -> None
     assert len(ldap.asked) == 1
 
 
+@pytest.mark.parametrize("in_order", [True, False])
+async def test_r120_a_no_of_one_source_counts_although_another_is_down(
+    in_order: bool,  # noqa: FBT001  # pytest calls it
+) -> None:
+    people, ldap = People(HANA), People(replace(HANA, subject_id="ldap:1"), "another", "ldap")
+    ldap.fails = SourceUnavailable
+    here = office(people, ldap) if in_order else office(ldap, people)
+    for _ in range(10):
+        await here.refused(TemporarilyUnavailable, WRONG)
+    for _ in range(50):
+        await here.refused(TooManyLogins, WRONG)
+    assert len(people.asked) == 10
+
+
 @pytest.mark.parametrize("outage", [SourceUnavailable, HashingBusy, DirectoryUnavailable])
 async def test_an_outage_is_no_wrong_password(outage: type[Exception]) -> None:
     here = office()

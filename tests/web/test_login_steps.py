@@ -19,8 +19,12 @@ from tests.installation import (
 
 from worksgate.access_rules import parse_rule
 from worksgate.audit import Event
+from worksgate.credentials import HashingBusy
+from worksgate.directory import DirectoryUnavailable
+from worksgate.factors import MAX_FACTOR_FAILURES, Factors
 from worksgate.login_steps import LoginSteps
 from worksgate.login_transaction import LoginTransaction
+from worksgate.store import StoreUnavailable
 
 NEW_PASSWORD = "seven green ladders sing"
 
@@ -116,6 +120,27 @@ async def test_r80_five_wrong_codes_end_the_login(installation: Installation) ->
     response = await browser.submit(page, step="prove", otp=right)
     assert response.status_code == 409
     assert not await browser.is_signed_in()
+
+
+@pytest.mark.parametrize("outage", [DirectoryUnavailable, StoreUnavailable, HashingBusy])
+async def test_r120_an_outage_while_a_code_is_checked_shows_that_step_again(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, outage: type[Exception]
+) -> None:
+    app, _ = await enrolled(installation)
+    browser, response = await begin(installation)
+    page = step_of(response, "Confirm that it is you")
+
+    async def away(*_: object) -> bool:
+        raise outage("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Factors, "check_totp", away)
+        for _ in range(MAX_FACTOR_FAILURES + 1):
+            response = await browser.submit(page, step="prove", otp="000000")
+            assert response.status_code == 503
+            page = step_of(response, "Confirm that it is you")
+    right = app.at(int(installation.clock()))
+    assert code_of(await browser.submit(page, step="prove", otp=right))
 
 
 async def test_r81_a_recovery_code_works_once(installation: Installation) -> None:
