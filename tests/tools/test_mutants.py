@@ -74,21 +74,28 @@ def test_a_change_that_no_test_notices_is_found_and_one_that_a_test_notices_is_n
     tmp_path: Path,
 ) -> None:
     project(tmp_path, explained=["never: True -> False"])
-    done = subprocess.run(
-        [sys.executable, "-m", "tools.mutants", "src/worksgate/guard.py", "--tests", "tests"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": f"{tmp_path / 'src'}:{tmp_path}"},
+    done = tried(tmp_path)
+    assert done.returncode == 1, done.stderr
+    listed = done.stdout.partition("Without a reason:")[2]
+    for name, fate in SURVIVING.items():
+        is_listed = f": {fate}: {name}\n" in listed
+        assert is_listed == (name != "never: True -> False"), done.stdout
+    assert not [name for name in NOTICED if name in done.stdout]
+    assert "| `src/worksgate/guard.py` | 10 | 4 | 1 | 50% |" in done.stdout
+
+
+def tried(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """What the tool says of the project."""
+    tool = (sys.executable, "-m", "tools.mutants", "src/worksgate/guard.py", "--tests", "tests")
+    return subprocess.run(  # our own tool
+        [*tool, *options],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": f"{folder / 'src'}:{folder}"},
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
-    assert done.returncode == 1, done.stderr
-    for name, fate in SURVIVING.items():
-        is_listed = f": {fate}: {name}\n" in done.stdout
-        assert is_listed == (name != "never: True -> False"), done.stdout
-    assert not [name for name in NOTICED if name in done.stdout]
-    assert "| `src/worksgate/guard.py` | 10 | 4 | 1 | 50% |" in done.stdout
 
 
 def project(folder: Path, explained: list[str]) -> None:
@@ -101,5 +108,21 @@ def project(folder: Path, explained: list[str]) -> None:
     sources.mkdir(parents=True)
     (sources / "__init__.py").touch()
     (sources / "guard.py").write_text(GUARD)
+    # As here: pytest's own warnings must not count as a test that fails.
+    (folder / "pyproject.toml").write_text(
+        '[tool.pytest.ini_options]\nfilterwarnings = ["error"]\n'
+    )
     (folder / "tests").mkdir()
     (folder / "tests" / "test_guard.py").write_text(CHECK)
+
+
+@pytest.mark.programs
+def test_where_the_tests_fail_without_a_change_nothing_is_tried(tmp_path: Path) -> None:
+    project(tmp_path, explained=[])
+    data = tmp_path / "kept"
+    done = tried(tmp_path, "--coverage", str(data))
+    assert "| 10 | 4 | 0 |" in done.stdout, done.stderr
+    (tmp_path / "tests" / "test_guard.py").write_text(f"{CHECK}    assert False\n")
+    done = tried(tmp_path, "--coverage", str(data))
+    assert done.returncode == 2
+    assert "the tests fail without a change" in done.stdout

@@ -1,6 +1,7 @@
 """``python -m tools.mutants FILE…``: try the mutants of files, and say which survive."""
 
 import argparse
+import ast
 import random
 import shutil
 import sys
@@ -9,7 +10,7 @@ import time
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tools.mutants import coverage, trial
@@ -50,7 +51,15 @@ def main(arguments: Sequence[str]) -> int:
             for each in _trials(path.resolve(), data, options.seed, None if options.all else SAMPLE)
         ]
         trial.warm_up()
-        fates = dict(_run(trials, folder, options.jobs))
+        for each in _unchanged(trials):
+            if dict(_run([each], folder, 1))[0] is not Fate.SURVIVED:
+                print(f"{each.mutant.path}: the tests fail without a change")
+                return 2
+        fates: dict[int, Fate] = {}
+        for number, fate in _run(trials, folder, options.jobs):
+            fates[number] = fate
+            if fate not in (Fate.KILLED, Fate.NOT_RUN):
+                print(_line(fate, trials[number].mutant), flush=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return _report(trials, fates)
@@ -83,6 +92,14 @@ def _trials(path: Path, data: Path, seed: int, most: int | None) -> Iterator[Tri
             yield Trial(mutant, tests[:MOST_TESTS])
 
 
+def _unchanged(trials: Sequence[Trial]) -> Iterator[Trial]:
+    """A trial of each file as it is, with the tests of one of its mutants."""
+    for path in {each.mutant.path for each in trials if each.tests}:
+        first = next(each for each in trials if each.mutant.path == path and each.tests)
+        tree = ast.parse((ROOT / path).read_text("utf-8"))
+        yield Trial(replace(first.mutant, tree=tree), first.tests[:NEAREST])
+
+
 def _run(trials: Sequence[Trial], scratch: Path, jobs: int) -> Iterator[tuple[int, Fate]]:
     waiting = [(number, each.batches) for number, each in enumerate(trials)][::-1]
     running: dict[int, tuple[int, Sequence[Sequence[str]], float]] = {}
@@ -101,9 +118,6 @@ def _run(trials: Sequence[Trial], scratch: Path, jobs: int) -> Iterator[tuple[in
             if fate is Fate.SURVIVED and batches:
                 waiting.append((number, batches))
                 continue
-            if fate in (Fate.SURVIVED, Fate.TIMED_OUT):
-                mutant = trials[number].mutant
-                print(f"{fate}: {mutant.path}:{mutant.line} {mutant.name}", flush=True)
             yield number, fate
         time.sleep(0.02)
 
@@ -123,14 +137,19 @@ def _report(trials: Sequence[Trial], fates: Mapping[int, Fate]) -> int:
             counts["explained"] += 1
         else:
             bad.append((fate, mutant))
+    print("\nWithout a reason:")
     for fate, mutant in bad:
-        print(f"{mutant.path}:{mutant.line}: {fate}: {mutant.name}")
+        print(_line(fate, mutant))
     print("\n| File | Mutants | Killed | Explained | |\n|---|---|---|---|---|")
     for path, counts in table.items():
         share = (counts["killed"] + counts["explained"]) / counts["mutants"]
         numbers = (counts[name] for name in ("mutants", "killed", "explained"))
         print(f"| `{path}` | {' | '.join(map(str, numbers))} | {share:.0%} |")
     return int(bool(bad))
+
+
+def _line(fate: Fate, mutant: Mutant) -> str:
+    return f"{mutant.path}:{mutant.line}: {fate}: {mutant.name}"
 
 
 def _explained() -> Mapping[str, Mapping[str, str]]:

@@ -29,7 +29,7 @@ _ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
 _UNTOUCHED_CALLS = ("_log.", "log.", "suppress", "cast")
 """What is written for people, or for a type checker, has no test of its own."""
 
-Change = Callable[[ast.AST], ast.AST | None]
+Change = Callable[[ast.AST], ast.AST]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +76,9 @@ def mutants_of(path: str, source: str) -> Iterator[Mutant]:
             )
 
 
-def _places(tree: ast.Module) -> list[tuple[ast.AST, str]]:
+def _places(tree: ast.Module) -> list[tuple[ast.expr | ast.stmt, str]]:
     """The nodes that may be changed, and the function in which each stands."""
-    found: list[tuple[ast.AST, str]] = []
+    found: list[tuple[ast.expr | ast.stmt, str]] = []
 
     def walk(node: ast.AST, function: str) -> None:
         decorators = getattr(node, "decorator_list", ())
@@ -88,7 +88,7 @@ def _places(tree: ast.Module) -> list[tuple[ast.AST, str]]:
             inner = function
             if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 inner = f"{function}.{child.name}".lstrip(".")
-            if hasattr(child, "lineno") and function:
+            if isinstance(child, ast.expr | ast.stmt) and function:
                 found.append((child, function))
             walk(child, inner)
 

@@ -23,9 +23,6 @@ from tools.mutants.operators import Mutant
 TIMEOUT = 90.0
 """Seconds after which a mutant counts as noticed: the tests would have hung."""
 
-_NOT_TRIED = 70
-"""How a process ends in which pytest itself has failed."""
-
 _IMPORTED_BEFORE = (
     *("aiosqlite", "alembic", "argon2", "asyncpg", "babel", "bcrypt", "cryptography", "httpx2"),
     *("hypothesis", "itsdangerous", "jinja2", "ldap3", "msgspec", "pytest_asyncio", "redis"),
@@ -39,8 +36,16 @@ class Fate(StrEnum):
 
     KILLED = "killed"
     SURVIVED = "survived"
+    NOT_TRIED = "not tried: the tests could not be run"
     TIMED_OUT = "timed out"
     NOT_RUN = "not run by any test"
+
+
+_FATES = {
+    int(pytest.ExitCode.OK): Fate.SURVIVED,
+    int(pytest.ExitCode.TESTS_FAILED): Fate.KILLED,
+    int(pytest.ExitCode.INTERRUPTED): Fate.KILLED,  # the changed module cannot be imported
+}
 
 
 class _Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -94,7 +99,7 @@ def begin(mutant: Mutant, root: Path, tests: Sequence[str], scratch: Path) -> in
         return process
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    status = _NOT_TRIED
+    status = 70
     try:
         status = _run(mutant, root, tests, scratch)
     finally:
@@ -124,10 +129,7 @@ def end(process: int, began: float) -> Fate | None:
     """What became of a mutant, or None while its tests run."""
     found, status = os.waitpid(process, os.WNOHANG)
     if found:
-        code = os.waitstatus_to_exitcode(status)
-        if code == _NOT_TRIED:
-            raise RuntimeError("a trial has ended before a test ran: that is no fault of a mutant")
-        return Fate.SURVIVED if code == 0 else Fate.KILLED
+        return _FATES.get(os.waitstatus_to_exitcode(status), Fate.NOT_TRIED)
     if time.monotonic() - began < TIMEOUT:
         return None
     os.killpg(process, signal.SIGKILL)
