@@ -32,6 +32,11 @@ def test_it_is_closed_at_night():
     assert Door().is_open(8) is False
     assert Door().is_open(10)
 """
+SETTINGS = """\
+[tool.pytest.ini_options]
+asyncio_default_fixture_loop_scope = "function"
+filterwarnings = ["error"]
+"""
 NOTICED = {
     "Door: 1 -> 2",
     "Door.is_open: return False -> return None",

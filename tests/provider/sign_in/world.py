@@ -155,6 +155,11 @@ class PlainFactors(Factors):
             self._change(holder, totp=True)
         return code == "totp"
 
+    async def remove_totp(self, holder: Holder, now: float) -> bool:
+        had = (await self.of(holder.subject_id)).totp
+        self._change(holder, totp=False)
+        return had
+
     async def check_totp(self, holder: Holder, code: str, now: float) -> bool:
         return code == "totp" and (await self.of(holder.subject_id)).totp
 

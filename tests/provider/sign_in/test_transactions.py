@@ -1,0 +1,178 @@
+"""A login transaction in its form: whose it is, how long it is good, and what it leads back to."""
+
+from dataclasses import replace
+
+import pytest
+from tests.provider.sign_in.world import ACME, CALLBACK, HANA, Visit, World
+
+from worksgate.login_transaction import (
+    CLOCK_SKEW,
+    ExpiredTransaction,
+    ForgedTransaction,
+    LoginTransaction,
+)
+from worksgate.oauth.errors import BadRedirectUri, UnknownClient
+from worksgate.sign_in import SignedIn, is_meant
+
+THIRTY_MINUTES = 1_800.0
+
+
+async def read(visit: Visit, text: str, token: str) -> LoginTransaction:
+    return await visit.provider.read_transaction(text, token, visit.browser)
+
+
+async def form(visit: Visit) -> tuple[LoginTransaction, str, str]:
+    """A transaction, and the two fields in which its form has it."""
+    transaction, signer = await visit.login_form(), visit.provider.signer
+    token = signer.anti_forgery_token(transaction, visit.browser.secret)
+    return transaction, signer.sign(transaction), token
+
+
+async def test_r19_a_form_without_its_own_anti_forgery_token_is_refused() -> None:
+    visit = World().visit()
+    _, text, token = await form(visit)
+    _, _, of_another_login = await form(visit)
+    for wrong in ("", token[:-1], token.upper(), of_another_login, "\ud800"):
+        with pytest.raises(ForgedTransaction) as refused:
+            await read(visit, text, wrong)
+        assert refused.value.transaction is None
+
+
+@pytest.mark.parametrize("change", ["", "x", ".", "\ud800"])
+async def test_r19_a_form_that_was_not_signed_here_is_refused(change: str) -> None:
+    visit = World().visit()
+    _, text, token = await form(visit)
+    with pytest.raises(ForgedTransaction):
+        await read(visit, text + change if change else "", token)
+    other = World().provider.signer
+    assert other.sign(await visit.login_form()) != text
+
+
+@pytest.mark.parametrize(
+    ("later", "good"),
+    [
+        (-CLOCK_SKEW - 0.01, False),
+        (-CLOCK_SKEW, True),
+        (0.0, True),
+        (THIRTY_MINUTES - 0.01, True),
+        (THIRTY_MINUTES, False),
+    ],
+)
+async def test_r18_a_form_is_good_for_thirty_minutes_and_on_nodes_whose_clocks_differ(
+    later: float,
+    good: bool,  # noqa: FBT001  # pytest calls it
+) -> None:
+    visit = World().visit()
+    transaction, text, token = await form(visit)
+    visit.world.now += later
+    if good:
+        assert await read(visit, text, token) == transaction
+        return
+    with pytest.raises(ExpiredTransaction) as expired:
+        await read(visit, text, token)
+    assert expired.value.transaction == transaction
+
+
+@pytest.mark.parametrize("later", [0.0, THIRTY_MINUTES])
+async def test_r19_in_another_browser_a_live_form_may_only_begin_again(later: float) -> None:
+    visit = World().visit()
+    transaction, text, token = await form(visit)
+    visit.world.now += later
+    visit.browser = replace(visit.browser, secret="another")
+    with pytest.raises(ForgedTransaction) as refused:
+        await read(visit, text, token)
+    assert refused.value.transaction == (None if later else transaction)
+
+
+async def test_a_form_whose_client_has_changed_its_address_buys_no_code() -> None:
+    visit = World().visit()
+    _, text, token = await form(visit)
+    visit.world.change_client(redirect_uris=("https://auth.worksmobile.com/other",))
+    with pytest.raises(BadRedirectUri):
+        await read(visit, text, token)
+    visit.world.change_client(redirect_uris=(CALLBACK,), enabled=False)
+    with pytest.raises(UnknownClient):
+        await read(visit, text, token)
+
+
+async def test_the_form_of_an_own_account_needs_no_client() -> None:
+    visit = World().visit()
+    signer = visit.provider.signer
+    transaction = visit.provider.begin_for_account(visit.browser)
+    token = signer.anti_forgery_token(transaction, visit.browser.secret)
+    assert await read(visit, signer.sign(transaction), token) == transaction
+    assert transaction.redirect_uri == "https://sso.example.com/account"
+
+
+# Back from another provider
+
+
+async def test_r91_what_one_provider_got_is_not_taken_from_another() -> None:
+    visit = World().visit()
+    await visit.provider.begin_upstream_login(await visit.login_form(), "partner", visit.browser)
+    with pytest.raises(ForgedTransaction):
+        await visit.provider.finish_upstream_login("another", {"state": "state"}, visit.browser)
+    assert not visit.world.partner.answers
+
+
+async def test_r91_of_two_who_are_back_at_once_one_goes_on() -> None:
+    visit = World().visit()
+    await visit.provider.begin_upstream_login(await visit.login_form(), "partner", visit.browser)
+
+    async def taken(*_: object) -> None:
+        """The other was faster."""
+
+    visit.world.store.take = taken  # type: ignore[assignment]  # it is gone
+    with pytest.raises(ForgedTransaction):
+        await visit.back_from_partner()
+    assert not visit.world.partner.answers
+
+
+# What the pages ask
+
+
+@pytest.mark.parametrize(
+    ("hint", "works_account", "meant"),
+    [
+        (None, None, True),
+        ("hana", None, True),
+        ("hana@acme.example", None, True),  # of no account is it known to be another's
+        ("HANA@ACME.example", "hana@acme.example", True),
+        ("hana@other.example", "hana@acme.example", False),
+        ("hana", "hana@acme.example", True),
+        ("hana@acme.example", "hana", True),
+        ("taro", "hana@acme.example", False),
+        ("hana", "h.yamada@acme.example", False),  # the username does not count then
+    ],
+)
+def test_a_hint_means_the_account_or_its_local_part(
+    hint: str | None,
+    works_account: str | None,
+    meant: bool,  # noqa: FBT001  # pytest calls it
+) -> None:
+    assert is_meant(hint, replace(HANA, works_account=works_account)) is meant
+
+
+@pytest.mark.parametrize("redirects", [True, False])
+async def test_who_gives_up_is_sent_back_where_the_client_wants_to_know(
+    redirects: bool,  # noqa: FBT001  # pytest calls it
+) -> None:
+    world = World(client=replace(ACME, redirect_denials=redirects, domain="acme.example"))
+    transaction = await world.visit().login_form()
+    assert transaction.may_cancel is redirects
+    location = await world.provider.denial(transaction)
+    assert (location is not None) is redirects
+    assert location is None or "error=access_denied" in location
+    assert await world.provider.domain_of("acme") == "acme.example"
+    assert await world.provider.domain_of("unknown") is None
+
+
+async def test_a_sign_in_at_another_provider_is_on_the_way_to_it_by_name() -> None:
+    world = World()
+    assert world.provider.callback_names == ("partner",)
+    visit = world.visit()
+    ways = await world.provider.ways_in(await visit.login_form())
+    assert ways.passwords
+    assert ways.buttons == [("partner", "Partner")]
+    assert not await world.provider.is_upstream(await visit.login_form(), "hana")
+    assert isinstance(await visit.log_in(await visit.login_form()), SignedIn)
