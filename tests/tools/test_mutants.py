@@ -114,9 +114,7 @@ def project(folder: Path, explained: list[str]) -> None:
     (sources / "__init__.py").touch()
     (sources / "guard.py").write_text(GUARD)
     # As here: pytest's own warnings must not count as a test that fails.
-    (folder / "pyproject.toml").write_text(
-        '[tool.pytest.ini_options]\nfilterwarnings = ["error"]\n'
-    )
+    (folder / "pyproject.toml").write_text(SETTINGS)
     (folder / "tests").mkdir()
     (folder / "tests" / "test_guard.py").write_text(CHECK)
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from worksgate.audit import AuditEvent
+from worksgate.audit import AuditEvent, Event
 from worksgate.clients import ClientRegistry
 from worksgate.credentials import HashingBusy
 from worksgate.directory import DirectoryUnavailable
@@ -33,7 +33,14 @@ from worksgate.sign_in import (
     WrongFactor,
     WrongPassword,
 )
-from worksgate.sources import Identified, Person, PersonDisabled, Source, SourceUnavailable
+from worksgate.sources import (
+    Identified,
+    PasswordExpired,
+    Person,
+    PersonDisabled,
+    Source,
+    SourceUnavailable,
+)
 from worksgate.sources_in_use import SourcesInUse
 from worksgate.store.memory import MemoryStore
 from worksgate.throttle import Attempt, Throttle, ThrottlePolicy, TooManyAttempts
@@ -200,6 +207,53 @@ async def test_right_passwords_are_never_throttled() -> None:
 async def test_right_passwords_of_somebody_disabled_are_never_throttled() -> None:
     desk = Desk(People(fails=PersonDisabled()))
     assert [await desk.sign_in(RIGHT) for _ in range(30)] == ["disabled"] * 30
+
+
+@pytest.mark.parametrize(
+    ("why", "recorded"),
+    [
+        (PersonDisabled(), "the person is disabled"),
+        (PersonDisabled("outside required_groups"), "outside required_groups"),
+        (PasswordExpired(), "the password has expired"),
+        (PasswordExpired("yesterday"), "the password has expired"),
+    ],
+)
+async def test_r105_it_is_recorded_why_a_right_password_was_not_enough(
+    why: Exception, recorded: str
+) -> None:
+    desk = Desk(People(fails=why))
+    assert await desk.sign_in(RIGHT) == "disabled"
+    (event,) = desk.audit.events
+    assert (event.event, event.username, event.detail) == (Event.LOGIN_FAILED, "hana", recorded)
+
+
+async def test_r105_who_is_throttled_is_recorded_under_the_name_that_was_typed() -> None:
+    desk = Desk(People())
+    assert await desk.guesses(11) == ["wrong"] * 10 + ["throttled"]
+    assert [each.event for each in desk.audit.events[-2:]] == [
+        Event.LOGIN_FAILED,
+        Event.LOGIN_THROTTLED,
+    ]
+    assert desk.audit.events[-1].username == "hana"
+
+
+@dataclass
+class Full(People):
+    """A source that has no room for those whom it does not know."""
+
+    def check_room(self, *, is_known: bool) -> None:
+        if not is_known:
+            raise HashingBusy
+
+
+async def test_in_a_flood_known_browsers_are_served_and_others_wait_for_nothing() -> None:
+    people = Full()
+    desk = Desk(people)
+    known = replace(HOME, devices=[desk.passwords.new_device("hana")])
+    assert await desk.sign_in(RIGHT, browser=known) == "right"
+    assert await desk.sign_in(RIGHT) == "outage"
+    assert await desk.sign_in(RIGHT, "taro", known) == "outage"  # known by another name
+    assert people.asked == ["hana"]
 
 
 @pytest.mark.parametrize("outage", [SourceUnavailable(), HashingBusy(), DirectoryUnavailable()])
