@@ -65,6 +65,14 @@ async def delay_of(throttle: Throttle, attempt: Attempt, now: float) -> float:
 #
 
 
+async def test_what_is_counted_for_one_purpose_slows_no_other() -> None:
+    store = MemoryStore()
+    throttles = [Throttle(store, POLICY, purpose) for purpose in ("", "imap", "factor")]
+    for throttle in throttles:
+        guesses = [await guess(throttle, GUESS, NOW) for _ in range(11)]
+        assert guesses == [True] * 10 + [False]
+
+
 @pytest.mark.parametrize("store", [MemoryStore, InterleavingStore])
 async def test_r78_hundred_parallel_guesses_cause_at_most_ten_checks(
     store: type[MemoryStore],

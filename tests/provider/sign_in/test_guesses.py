@@ -235,6 +235,7 @@ async def test_r105_who_is_throttled_is_recorded_under_the_name_that_was_typed()
         Event.LOGIN_THROTTLED,
     ]
     assert desk.audit.events[-1].username == "hana"
+    assert desk.audit.events[0].detail == "wrong name or password"
 
 
 @dataclass
