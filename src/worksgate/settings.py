@@ -43,17 +43,17 @@ class Settings:
     )
     previous_master_key_file: str = option(
         "",
-        "The file of the master key before it, while worksgate key encrypt has not been run; the "
+        "The file of the previous master key, until worksgate key encrypt has been run; the "
         "systemd credential is previous_master_key.",
     )
     master_key: str = option(
         "",
-        "The master key itself, for who cannot hand over a file; it wins over master_key_file.",
+        "The master key itself, where no file can be handed over; it wins over master_key_file.",
         secret=True,
     )
     previous_master_key: str = option(
         "",
-        "The master key before it itself; it wins over previous_master_key_file.",
+        "The previous master key itself; it wins over previous_master_key_file.",
         secret=True,
     )
     store_url: str = option(

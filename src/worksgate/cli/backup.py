@@ -78,7 +78,8 @@ def backup(
 @click.option(
     "--although-its-key-is-lost",
     is_flag=True,
-    help="Restore what no server starts on before worksgate key forget-lost.",
+    help="Restore it without the master key that it needs; no server starts on it before "
+    "worksgate key forget-lost.",
 )
 @config_option
 @json_option

@@ -54,7 +54,7 @@ def new(*, file: Path, as_json: bool) -> None:
 def show(*, config: Path | None, as_json: bool) -> None:
     """Show which master keys are at hand, by their ids.
 
-    And how many secrets are encrypted under which, or in clear. No key is shown.
+    It also says how many secrets are encrypted under which, or in clear. No key is shown.
     """
     settings = read_installation(config)
     keyring = Keyring.of(settings.master_key, settings.previous_master_key)
@@ -96,9 +96,9 @@ def show(*, config: Path | None, as_json: bool) -> None:
 def encrypt(*, yes: bool, config: Path | None, as_json: bool) -> None:
     """Encrypt all secrets under the current master key.
 
-    Those are the secrets of authenticator apps, and the key that signs cookies and forms. For the
-    first time, or under a new key in place of the previous one. Servers go on meanwhile; all of
-    them must be of this version and know the key already. It can be interrupted and run again.
+    Those are the secrets of authenticator apps, and the key that signs cookies and forms. It is run
+    once to begin with, and again when the key is replaced. Servers go on meanwhile; all of them
+    must be of this version and know the key already. It can be interrupted and run again.
     """
     settings = read_installation(config)
     key = Keyring.of(settings.master_key).current

@@ -25,7 +25,9 @@ _LOCKS = {
 
 @click.command("migrate")
 @click.option(
-    "--check", is_flag=True, help="Change nothing; say what is missing. The exit code is then 3."
+    "--check",
+    is_flag=True,
+    help="Change nothing; say what is missing. The exit code is 3 if anything is.",
 )
 @config_option
 @json_option

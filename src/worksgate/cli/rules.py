@@ -88,7 +88,11 @@ def app() -> None:
     metavar="NAME",
     help="The identity source that the person comes from.",
 )
-@click.option("--at", type=Moment(), help="When (2026-01-31T09:00, in UTC), instead of now.")
+@click.option(
+    "--at",
+    type=Moment(),
+    help="When (2026-01-31T09:00, local if no zone is given), instead of now.",
+)
 @config_option
 @json_option
 def explain_rules(

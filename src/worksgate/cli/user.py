@@ -303,7 +303,8 @@ def set_password(
 ) -> None:
     """Give a person a new password, and end their sessions.
 
-    It is asked for; where nobody can be asked, one is made and shown this once.
+    Their app passwords end, too. The new password is asked for; where nobody can be asked, one is
+    made and shown this once.
     """
     settings = read_installation(config)
     account = Account(id="", username=username)
@@ -390,7 +391,10 @@ def release_key(*, key: str, config: Path | None, yes: bool) -> None:
 @source_option
 @config_option
 def disable(*, username: str, source: str | None, config: Path | None) -> None:
-    """Keep a person from signing in, and void what they hold."""
+    """Keep a person from signing in, and void what they hold.
+
+    That is sessions, codes, tokens and app passwords.
+    """
     print_line(f"{_set_enabled(username, source, config, enabled=False)} is disabled.")
 
 
@@ -437,13 +441,14 @@ def remove(*, username: str, config: Path | None, yes: bool) -> None:
 @click.option(
     "--everything",
     is_flag=True,
-    help="Remove their app passwords and remembered browsers, too.",
+    help="Remove their app passwords, too.",
 )
 @click.option(
     "--factors-since",
     type=Moment(),
     metavar="TIME",
-    help="With --everything: remove second factors that were added since, too.",
+    help="With --everything: remove second factors added since a time (2026-01-31T09:00, local if "
+    "no zone is given) or an age (12h), too.",
 )
 @config_option
 def sign_out(
@@ -454,7 +459,10 @@ def sign_out(
     factors_since: float | None,
     config: Path | None,
 ) -> None:
-    """End a person's sessions here, their codes and tokens."""
+    """End a person's sessions here, their codes and tokens.
+
+    No browser is remembered any more. They can sign in again.
+    """
     if everything:
         _end_everything(username, source, factors_since, config)
         return
