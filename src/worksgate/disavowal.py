@@ -6,8 +6,8 @@ has gone, the account stays closed until an administrator opens it: else whoever
 could take the factor away by this link, and have a reset link sent afterwards. People of another
 source keep the password that they have there.
 
-The link holds 256 random bits, of which the store keeps the digest, for a week. It works once, and
-with it go the other links of that person. To look at it changes nothing: mail scanners do.
+The link is good for a week. It works once, and with it go the other links of that person. To look
+at it changes nothing: mail scanners do (``one_time_links``).
 """
 
 import asyncio
@@ -15,20 +15,19 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
-from urllib.parse import urlencode
 
 import msgspec
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.credential_changes import Change, CredentialChange
-from worksgate.credentials import digest, new_ordered_id, new_secret
+from worksgate.credentials import digest
 from worksgate.directory import SUBJECT_PREFIX, Account, Conflict, DirectoryUnavailable
 from worksgate.directory.endings import Endings
 from worksgate.directory.people import People
 from worksgate.directory.transaction import Transaction
 from worksgate.directory.verbs import finished
 from worksgate.factors import Holder
-from worksgate.oauth.model import Interim
+from worksgate.one_time_links import LinkNotValid, OneTimeLink, OneTimeLinks
 from worksgate.peers import network_of
 from worksgate.rate_limit import RateLimit
 from worksgate.revocation import Revocation
@@ -38,7 +37,6 @@ from worksgate.store import Store, StoreUnavailable
 
 NOT_ME_PATH: Final = "/not-me"
 """Where a link leads, under ``account_path``."""
-TOKEN_PARAMETER: Final = "token"
 LIFETIME: Final = 7 * 86_400.0
 """Seconds that a link is good: mail is read after the holidays, too."""
 PER_NETWORK: Final = 30
@@ -46,10 +44,6 @@ PER_NETWORK: Final = 30
 WINDOW: Final = 3_600.0
 
 _PURPOSE: Final = "disavowal"
-
-
-class LinkNotValid(Exception):
-    """The link is unknown, used up or too old."""
 
 
 class TooManyTries(Exception):
@@ -111,30 +105,20 @@ class DisavowalLinks:
     """Makes links."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
-        self._base = settings.public_url.rstrip("/") + settings.account_path + NOT_ME_PATH
-        self._store = store
+        self._url = settings.account_url + NOT_ME_PATH
+        self._links = _links_in(store)
 
     async def make(self, change: CredentialChange) -> str:
         """A link by which the person disavows this change. Raises StoreUnavailable."""
-        secret, event = new_secret(), change.event
+        event = change.event
         bound = _Bound(
             subject_id=event.subject_id or "",
             username=event.username or "",
             change=change.change,
             at=event.at,
         )
-        await self._store.save(
-            Interim(
-                key=digest(secret),
-                grant_id=new_ordered_id(),
-                subject_id=_owner(bound.subject_id),
-                client_id="",
-                expires_at=event.at + LIFETIME,
-                purpose=_PURPOSE,
-                data=msgspec.json.encode(bound).decode(),
-            )
-        )
-        return f"{self._base}?{urlencode({TOKEN_PARAMETER: secret})}"
+        owner, expires_at = _owner(bound.subject_id), event.at + LIFETIME
+        return await self._links.make(self._url, bound, owner=owner, expires_at=expires_at)
 
 
 class Disavowal:
@@ -143,6 +127,7 @@ class Disavowal:
     def __init__(self, directory: Directory, store: Store, revocation: Revocation) -> None:
         self._directory = directory
         self._store = store
+        self._links = _links_in(store)
         self._revocation = revocation
         self._guesses = RateLimit(PER_NETWORK, window=WINDOW)
         self.unfinished: set[asyncio.Task[Any]] = set()
@@ -154,7 +139,7 @@ class Disavowal:
     async def open(self, secret: str, address: str, now: float) -> Disavowable | None:
         """What a link stands for, or None; it stays good. Raises TooManyTries."""
         try:
-            _, bound = await self._found(secret, address, now)
+            bound = (await self._found(secret, address, now)).bound
         except LinkNotValid:
             return None
         return Disavowable(username=bound.username, change=bound.change, at=bound.at)
@@ -164,40 +149,32 @@ class Disavowal:
 
         Raises LinkNotValid or TooManyTries. After an outage the link is still good.
         """
-        kept, bound = await self._found(secret, address, now)
-        return await self._use(kept, bound, address, now)
+        return await self._use(await self._found(secret, address, now), address, now)
 
-    async def _found(self, secret: str, address: str, now: float) -> tuple[Interim, _Bound]:
-        """What is kept of a link. Raises LinkNotValid or TooManyTries.
+    async def _found(self, secret: str, address: str, now: float) -> OneTimeLink[_Bound]:
+        """The link with this secret. Raises LinkNotValid or TooManyTries.
 
         Only what is no link counts, and in memory: a neighbour on the same network must not be
         able to keep somebody from theirs, nor a stranger to fill the store.
         """
         try:
-            return await self._find(secret, now)
+            return await self._links.find(secret, now)
         except LinkNotValid:
             if self._guesses.exceeded(network_of(address), now):
                 raise TooManyTries from None
             raise
 
-    async def _find(self, secret: str, now: float) -> tuple[Interim, _Bound]:
-        kept = await self._store.find(Interim, digest(secret))
-        if kept is None or kept.purpose != _PURPOSE or kept.expires_at <= now:
-            raise LinkNotValid
-        return kept, msgspec.json.decode(kept.data, type=_Bound)
-
     @finished  # a browser that hangs up in the middle must not leave a used link and half of it
-    async def _use(self, kept: Interim, bound: _Bound, address: str, now: float) -> Disavowed:
-        if await self._store.take(Interim, kept.key) is None:
-            raise LinkNotValid
+    async def _use(self, link: OneTimeLink[_Bound], address: str, now: float) -> Disavowed:
+        await self._links.use_up(link)
         try:
-            done = await self._end(bound, address, now)
+            done = await self._end(link.bound, address, now)
         except (DirectoryUnavailable, StoreUnavailable):
             with suppress(StoreUnavailable):
-                await self._store.save(kept)
+                await self._links.give_back(link)
             raise
         # The other links of this person have nothing left to end.
-        await self._store.forget(_owner(bound.subject_id))
+        await self._store.forget(_owner(link.bound.subject_id))
         return done
 
     async def _end(self, bound: _Bound, address: str, now: float) -> Disavowed:
@@ -260,6 +237,10 @@ def _said(holder: Holder, now: float, *, closes: bool, password: bool) -> AuditE
     """An audit record of what the person wanted by the link."""
     done = [*(["the password was voided"] if password else []), *(["disabled"] if closes else [])]
     return holder.event(Event.USER_CHANGED, now, f"“this was not me”: {', '.join(done)}")
+
+
+def _links_in(store: Store) -> OneTimeLinks[_Bound]:
+    return OneTimeLinks(store, _PURPOSE, _Bound)
 
 
 def _owner(subject_id: str) -> str:

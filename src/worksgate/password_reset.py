@@ -1,13 +1,12 @@
 """Password reset: a one-time link, sent by e-mail or made by an administrator.
 
-A person asks by name or e-mail address (``PasswordReset.request``) and is told the same, as fast,
-whether there is such an account or not (R-79): whoever it concerns is looked up afterwards, and
-mail goes out later still. The link holds 256 random bits, of which the store keeps the digest. It
-belongs to one account, lives for half an hour, works once (R-84), and dies when the password or the
-e-mail address is changed. To look at it does not use it up: mail scanners open links too.
+A person asks by name or e-mail address (``PasswordReset.request``) and gets the same answer, as
+fast, whether there is such an account or not (R-79): it is looked up afterwards, and mail goes out
+later still. The link (``one_time_links``) belongs to one account, lives for half an hour, works
+once (R-84), and dies when the password or the e-mail address is changed.
 
-Who has the link chooses the password and is not signed in by that: a second factor is asked for at
-the next login as ever. All that the person held ends (R-30).
+Whoever has the link chooses the password and is not signed in by that: a second factor is asked for
+at the next sign-in as ever. All that the person held ends (R-30).
 """
 
 import asyncio
@@ -16,7 +15,6 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, Protocol
-from urllib.parse import urlencode
 
 import msgspec
 import structlog
@@ -24,14 +22,14 @@ import structlog
 from worksgate.audit import AuditEvent, AuditLog, Event
 from worksgate.backlog import Backlog
 from worksgate.credential_changes import Change
-from worksgate.credentials import PasswordHashing, digest, new_ordered_id, new_secret
+from worksgate.credentials import PasswordHashing, digest
 from worksgate.directory import Account, Conflict, DirectoryUnavailable
 from worksgate.directory.account_rules import password_context
 from worksgate.directory.audit_log import log_events
 from worksgate.directory.transaction import Transaction
 from worksgate.directory.verbs import finished
 from worksgate.mail import MailMessage, Postbox
-from worksgate.oauth.model import Interim
+from worksgate.one_time_links import LinkNotValid, OneTimeLink, OneTimeLinks
 from worksgate.outages import Unavailable
 from worksgate.peers import network_of
 from worksgate.rate_limit import DAY, DailyBudget
@@ -42,8 +40,6 @@ from worksgate.stranger_records import StrangerRecords
 
 RESET_PATH: Final = "/reset"
 """Where a link leads, under ``account_path``."""
-TOKEN_PARAMETER: Final = "token"
-"""What carries the secret; why in the query stands in docs/decisions/0014-reset-links.md."""
 
 PURPOSE: Final = "password_reset"
 WINDOW: Final = 3_600.0
@@ -67,10 +63,6 @@ _LONGEST_NAME: Final = 254
 _SENT: Final = "a link was sent"
 
 _log = structlog.get_logger("worksgate.password_reset")
-
-
-class LinkNotValid(Exception):
-    """The link is unknown, used up, too old, or was made for a password that has changed."""
 
 
 class Accounts(Protocol):
@@ -113,9 +105,9 @@ class _Bound(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class _Link:
-    """A good link, as it is kept, and the account as it is now."""
+    """A good link, and the account as it is now."""
 
-    kept: Interim
+    found: OneTimeLink[_Bound]
     account: Account
 
 
@@ -123,10 +115,10 @@ class ResetLinks:
     """Makes links and finds what they stand for."""
 
     def __init__(self, settings: Settings, accounts: Accounts, store: Store) -> None:
-        self._base = settings.public_url.rstrip("/") + settings.account_path + RESET_PATH
+        self._url = settings.account_url + RESET_PATH
         self._lifetime = settings.reset_link_lifetime
         self._accounts = accounts
-        self._store = store
+        self._links = OneTimeLinks(store, PURPOSE, _Bound)
 
     async def issue(
         self, account: Account, *, actor: str, now: float, lifetime: float | None = None
@@ -156,50 +148,36 @@ class ResetLinks:
 
         Raises StoreUnavailable.
         """
-        secret = new_secret()
         bound = _Bound(
             account_id=account.id,
             revision=account.person.revision,
             email=account.email if mailed else None,
         )
-        await self._store.save(
-            Interim(
-                key=digest(secret),
-                grant_id=new_ordered_id(),
-                subject_id=account.person.subject_id,
-                client_id="",
-                expires_at=now + (self._lifetime if lifetime is None else lifetime),
-                purpose=PURPOSE,
-                data=msgspec.json.encode(bound).decode(),
-            )
-        )
-        return f"{self._base}?{urlencode({TOKEN_PARAMETER: secret})}"
+        expires_at = now + (self._lifetime if lifetime is None else lifetime)
+        owner = account.person.subject_id
+        return await self._links.make(self._url, bound, owner=owner, expires_at=expires_at)
 
     async def find(self, secret: str, now: float) -> _Link:
         """What a link stands for; it stays as it is.
 
         Raises LinkNotValid, DirectoryUnavailable or StoreUnavailable.
         """
-        kept = await self._store.find(Interim, digest(secret))
-        if kept is None or kept.purpose != PURPOSE or kept.expires_at <= now:
+        found = await self._links.find(secret, now)
+        account = await self._accounts.account_by_id(found.bound.account_id)
+        if account is None or not account.enabled or not _is_as_bound(account, found.bound):
             raise LinkNotValid
-        bound = msgspec.json.decode(kept.data, type=_Bound)
-        account = await self._accounts.account_by_id(bound.account_id)
-        if account is None or not account.enabled or not _is_as_bound(account, bound):
-            raise LinkNotValid
-        return _Link(kept, account)
+        return _Link(found, account)
 
     async def use_up(self, link: _Link) -> None:
         """Make a link worthless; of several callers exactly one returns.
 
         The others get LinkNotValid. Raises StoreUnavailable.
         """
-        if await self._store.take(Interim, link.kept.key) is None:
-            raise LinkNotValid
+        await self._links.use_up(link.found)
 
     async def give_back(self, link: _Link) -> None:
         """Keep a link again whose use came to nothing. Raises StoreUnavailable."""
-        await self._store.save(link.kept)
+        await self._links.give_back(link.found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +245,7 @@ class PasswordReset:
             link = await self.links.find(secret, now)
         except LinkNotValid:
             return None
-        return ResetTicket(link.account.person, link.kept.expires_at)
+        return ResetTicket(link.account.person, link.found.kept.expires_at)
 
     async def finish(
         self,

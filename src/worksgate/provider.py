@@ -433,8 +433,9 @@ class IdentityProvider:
 
     def begin_for_account(self, browser: Browser) -> LoginTransaction:
         """A login that leads to the person's own account."""
-        url = self.settings.public_url.rstrip("/") + self.settings.account_path
-        return LoginTransaction.begin_for_account(url, browser.secret, self._clock())
+        return LoginTransaction.begin_for_account(
+            self.settings.account_url, browser.secret, self._clock()
+        )
 
     async def denial(self, transaction: LoginTransaction) -> str | None:
         """Where a person who gives up is sent, or None where the client does not want to know."""

@@ -108,7 +108,7 @@ class SelfService:
     ) -> None:
         self._fresh_for = settings.fresh_login_lifetime
         self._lapse = settings.app_password_lapse or math.inf
-        self._url = settings.public_url.rstrip("/") + settings.account_path
+        self._url = settings.account_url
         self._store = store
         self._sessions = Sessions(settings, store, sources)
         self._sources = sources

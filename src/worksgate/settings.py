@@ -244,6 +244,11 @@ class Settings:
         return self.password_reset and bool(self.smtp_url)
 
     @property
+    def account_url(self) -> str:
+        """The address of the page on which people look after their own account."""
+        return self.public_url.rstrip("/") + self.account_path
+
+    @property
     def is_loopback(self) -> bool:
         """Whether the public address can be reached from this machine alone."""
         from urllib.parse import urlsplit

@@ -29,7 +29,8 @@ from worksgate.directory import Account, DirectoryUnavailable
 from worksgate.directory.database import Directory
 from worksgate.directory.transaction import Transaction
 from worksgate.oauth.model import Interim, Session
-from worksgate.password_reset import LinkNotValid, PasswordReset
+from worksgate.one_time_links import LinkNotValid
+from worksgate.password_reset import PasswordReset
 from worksgate.rate_limit import DAY
 from worksgate.sources import Person
 from worksgate.store import StoreUnavailable

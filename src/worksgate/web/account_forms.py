@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from worksgate.oauth.errors import OAuthError
-from worksgate.password_reset import TOKEN_PARAMETER
+from worksgate.one_time_links import TOKEN_PARAMETER
 from worksgate.settings import Settings
 from worksgate.web import cookies
 from worksgate.web.account_pages import AccountPages, Links, Setting

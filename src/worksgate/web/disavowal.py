@@ -12,13 +12,8 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from worksgate.disavowal import (
-    NOT_ME_PATH,
-    TOKEN_PARAMETER,
-    Disavowed,
-    LinkNotValid,
-    TooManyTries,
-)
+from worksgate.disavowal import NOT_ME_PATH, Disavowed, TooManyTries
+from worksgate.one_time_links import TOKEN_PARAMETER, LinkNotValid
 from worksgate.rate_limited_warning import RateLimitedWarning
 from worksgate.settings import Settings
 from worksgate.web.account import Handler

@@ -16,8 +16,9 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from worksgate.one_time_links import TOKEN_PARAMETER, LinkNotValid
 from worksgate.password_policy import Weakness, WeakPassword
-from worksgate.password_reset import RESET_PATH, TOKEN_PARAMETER, LinkNotValid, PasswordReset
+from worksgate.password_reset import RESET_PATH, PasswordReset
 from worksgate.rate_limited_warning import RateLimitedWarning
 from worksgate.settings import Settings
 from worksgate.web.account import Handler
