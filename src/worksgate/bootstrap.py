@@ -395,7 +395,7 @@ async def open_administration(
 
     A SQLite database that is not there is made; one of another revision is left as it is, for its
     server may be of the release before. Raises DirectoryUnavailable, with what to type.
-    ``report`` is told what became of each notice to a person whose credentials have changed.
+    ``report`` gets the outcome of each notice to a person whose credentials have changed.
     """
     async with AsyncExitStack() as stack:
         file = settings.database_file
@@ -415,7 +415,7 @@ def _open_notices(
     report: Report,
     stack: AsyncExitStack,
 ) -> None:
-    """Have people told of what a command changes, or ``report`` that they are not."""
+    """Send notices of what a command changes, or ``report`` that none is sent."""
     mailer, mails = _open_mail(settings, stack)
     if mailer is None or mails is None:
         directory.announce = partial(_report_no_mail, report)

@@ -1,9 +1,9 @@
 """The registered clients, held in memory, and how a call proves to come from one.
 
 The calls of LINE WORKS look a client up in a snapshot of all of them, so an unknown client costs
-what a known one costs (R-49), and the database is asked only when the snapshot has grown old, and
-then only for what has changed (``directory.client_list``). An
-administrator's change is seen everywhere within ``MAX_AGE``.
+what a known one costs (R-49). The database is asked only when the snapshot has grown old, and then
+only for what has changed (``directory.client_list``). An administrator's change takes effect
+everywhere within ``MAX_AGE``.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from worksgate.rate_limit import RateLimit
 MAX_AGE = 0.2
 """Seconds that a snapshot is good for."""
 RENEW_AFTER = 0.75
-"""The part of that time after which a call has it read anew, and does not wait for it."""
+"""The part of that time after which a call has it read again, in the background."""
 
 WRONG_SECRETS_A_MINUTE = 3_000
 """Beyond so many of one client from one peer the answer is 429 (R-48)."""

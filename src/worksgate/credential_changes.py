@@ -1,9 +1,8 @@
 """What can happen to a person's credentials, and where each change is announced.
 
-The directory announces every change right after its commit; nobody else does. So a new verb that
-changes a credential has no way around it, and whoever sends notices (``notices``) listens in one
-place. ``Origin`` is who is at the other end of the request that led to the change: the place and
-the language of the notice.
+The directory alone announces changes, each right after its commit. So a new verb that changes a
+credential cannot bypass it, and ``notices`` listens in one place. ``Origin`` is where the request
+that led to the change came from; a notice shows it, and is written in its language.
 """
 
 from collections.abc import Callable, Iterator
@@ -39,7 +38,7 @@ class Change(StrEnum):
     APP_PASSWORD_ADDED = "app password added"
     APP_PASSWORD_REMOVED = "app password removed"
     ALL_ENDED = "everything ended"
-    """Sessions, tokens, remembered browsers and app passwords, because somebody wanted it."""
+    """Sessions, tokens, remembered browsers and app passwords, on request."""
     ACCOUNT_CLOSED = "account closed"
     """The same, because the person was disabled or removed."""
     DISAVOWED = "everything ended by a mail"
@@ -50,7 +49,7 @@ class Change(StrEnum):
 class Origin:
     """Where a request came from; ``browser`` is such as "Chrome on Windows".
 
-    An empty ``language`` says that nobody's browser told one.
+    ``language`` is empty where no browser is involved.
     """
 
     address: str = ""
@@ -72,7 +71,7 @@ Announce = Callable[[CredentialChange], None]
 
 
 def nobody_listens(_: CredentialChange) -> None:
-    """Where no notices are sent."""
+    """Ignore a change: where no notices are sent."""
 
 
 def _nowhere() -> Origin:
@@ -84,7 +83,7 @@ _origin: ContextVar[Callable[[], Origin]] = ContextVar("origin", default=_nowher
 
 @contextmanager
 def coming_from(origin: Callable[[], Origin]) -> Iterator[None]:
-    """Within the block, changes come from there; it is asked only if there is one."""
+    """Within the block, changes have this origin; it is called only if there is a change."""
     token = _origin.set(origin)
     try:
         yield

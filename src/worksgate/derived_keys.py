@@ -9,6 +9,6 @@ KEY_BYTES: Final = 32
 
 
 def derived_key(key: bytes, purpose: str) -> bytes:
-    """The 256-bit key for one purpose; no two purposes share one, and none tells another."""
+    """The 256-bit key for one purpose; the keys of two purposes are independent."""
     info = f"worksgate {purpose}".encode()
     return HKDF(SHA256(), length=KEY_BYTES, salt=None, info=info).derive(key)

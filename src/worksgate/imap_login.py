@@ -381,7 +381,7 @@ class ImapLogin:
         return ImapLoginResponse(code)
 
     def _refuse(self, login: _Login, detail: str, person: Person | None = None) -> NoReturn:
-        """The password was right, and yet."""
+        """Record why a right password does not let the person in, and raise InvalidLogin."""
         self._trail.write(Event.IMAP_REFUSED, login, person, detail)
         raise InvalidLogin(detail)
 

@@ -1,4 +1,4 @@
-"""The master key: what the database keeps is encrypted under it, and it is kept elsewhere.
+"""The master key, which is kept outside the database and encrypts the secrets in it.
 
 **The database holds no secret that works by itself.** What must be read again, the secrets of
 authenticator apps and the key that signs cookies and forms, is encrypted there under a master key
@@ -80,7 +80,7 @@ class MasterKey:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The key that a file or a variable holds; blanks around it are none of it.
+        """The key that a file or a variable holds; surrounding white space is ignored.
 
         Raises ValueError with the end of a sentence; it does not repeat the text.
         """
@@ -96,7 +96,7 @@ class MasterKey:
 
     @property
     def id(self) -> str:
-        """Eight hexadecimal digits, which tell nothing of the key."""
+        """Eight hexadecimal digits, from which the key cannot be found."""
         return self._id_bytes.hex()
 
     @property
@@ -104,7 +104,7 @@ class MasterKey:
         return hashlib.sha256(b"worksgate master key id" + self.material).digest()[:_ID_BYTES]
 
     def seal(self, secret: bytes, place: Place) -> bytes:
-        """What is stored of a secret: another text each time."""
+        """The ciphertext of a secret, different each time."""
         header, nonce = _PREFIX + self._id_bytes, os.urandom(_NONCE_BYTES)
         cipher = AESGCM(derived_key(self.material, place.purpose))
         return header + nonce + cipher.encrypt(nonce, secret, place.associated_data(header))

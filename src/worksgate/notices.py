@@ -1,9 +1,9 @@
-"""Notices: each change of a credential is told to its person by e-mail.
+"""Notices: an e-mail to the person for each change of their credentials.
 
-The directory announces what it has committed (``credential_changes``), and this is who listens:
-every kind of change has a text or is silent on purpose (``SILENT``). Mails are written and sent in
-the background, so many at once, and no request waits for one. Each has a link by which the person
-can say that it was not them (``disavowal``).
+The directory announces what it has committed (``credential_changes``), and ``Notices`` listens:
+every kind of change has a text or is silent on purpose (``SILENT``). E-mails are written and sent
+in the background, ``AT_ONCE`` at a time. Each has a link by which the person can say that the
+change was not theirs (``disavowal``).
 """
 
 from collections.abc import Callable
@@ -22,15 +22,15 @@ from worksgate.store import StoreUnavailable
 
 SILENT: Final = frozenset(
     {
-        Change.RECOVERY_CODES_MADE,  # they come with a factor, and that is told
-        Change.PASSWORD_VOIDED,  # part of what DISAVOWED tells
+        Change.RECOVERY_CODES_MADE,  # they come with a factor, which has a notice of its own
+        Change.PASSWORD_VOIDED,  # part of DISAVOWED
         Change.ACCOUNT_CLOSED,  # an administrator has disabled or removed the person
     }
 )
 """Changes without a mail of their own."""
 
 WITHOUT_LINK: Final = frozenset({Change.DISAVOWED})
-"""After these there is nothing left to be ended by a link."""
+"""Changes after which a link has nothing left to end."""
 
 AT_ONCE: Final = 2
 WAITING: Final = 200
@@ -77,7 +77,7 @@ Report = Callable[[Outcome], None]
 
 
 def unreported(_: Outcome) -> None:
-    """Where nobody asks what became of a notice: the log is enough."""
+    """Ignore what became of a notice: the log has it."""
 
 
 class Notices:
@@ -99,7 +99,7 @@ class Notices:
         self._backlog = Backlog("notices", at_once=AT_ONCE, waiting=WAITING)
 
     def tell(self, change: CredentialChange) -> None:
-        """Have the person told of a change soon; returns at once and never raises."""
+        """Queue a notice of a change; returns at once and never raises."""
         if change.change in SILENT:
             return
         if not self._backlog.add(partial(self._tell, change)):

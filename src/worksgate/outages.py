@@ -1,8 +1,8 @@
-"""What all outages have in common, whatever is out of order."""
+"""The base of all outages."""
 
 
 class Unavailable(Exception):
     """Something that is needed for an answer is down, slow or overloaded.
 
-    It says neither yes nor no: nobody gets in by it, and nothing counts as wrong because of it.
+    It is neither a yes nor a no: it grants no access, and does not count as a failed attempt.
     """

@@ -1,8 +1,8 @@
 """Rate limits for unauthenticated callers, in fixed memory.
 
-``RateLimit`` counts by name in each minute, which is mostly a network's: one caller cannot take
-what is there for all. Whoever has many networks (a /64 for each request costs nothing) meets
-``DailyBudget``: so many a day for all callers together, over all processes and machines of an
+``RateLimit`` counts per minute and name, mostly that of a network: one caller cannot use up what is
+there for all. A caller with many networks (a /64 for each request costs nothing) meets
+``DailyBudget``: a number per day for all callers together, over all processes and machines of an
 installation.
 """
 
@@ -55,7 +55,7 @@ class RateLimit:
 
 
 class OwnCounters:
-    """Counters of this process alone, for whoever shares none."""
+    """Counters of this process alone."""
 
     def __init__(self) -> None:
         self._counts: dict[str, _Count] = {}
@@ -70,7 +70,7 @@ class OwnCounters:
 
 
 class DailyBudget:
-    """So many a day for all unauthenticated callers together.
+    """A number per day for all unauthenticated callers together.
 
     A process takes ``portion`` of them at a time from a counter that all processes share, and one
     portion without asking. So all together use at most ``a_day`` and a portion for each process.
@@ -87,7 +87,7 @@ class DailyBudget:
         self._asking: asyncio.Task[None] | None = None
 
     def take(self, now: float) -> bool:
-        """Use one; False where none is left. Asks for more beside the caller, who never waits."""
+        """Use one; False where none is left. More are asked for in the background."""
         if self._left <= self._portion // 2:
             self._ask(now)
         if self._left <= 0:

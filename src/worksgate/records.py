@@ -1,12 +1,12 @@
-"""What of a login and of the calls of LINE WORKS is recorded, and under which event.
+"""What is recorded of a sign-in and of the calls of LINE WORKS, and under which event.
 
 What goes with a change of the store is made by ``of_login`` and ``of_logout``, and given to the
 verb that makes it (``store.Store``). The rest is written here, beside the request.
 
-Whoever has proved nothing can make us write; those records go by ``StrangerRecords``, so that a
-flood neither fills the disk nor pushes real records out. That a sign-in page was opened is only
-counted, and recorded when the login comes to its end. A client ID is recorded if it
-can be one of ours: in the wrong field of a form a secret may stand (R-106).
+Records that unauthenticated callers cause go through ``StrangerRecords``, so that a flood neither
+fills the disk nor pushes real records out. That a sign-in page was opened is only counted, and
+recorded when the sign-in is completed. A client ID is recorded if it can be one of ours: a secret
+may stand in the wrong field of a form (R-106).
 """
 
 import re

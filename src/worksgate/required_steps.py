@@ -75,7 +75,7 @@ _PROOFS = (
 
 
 def due(standing: Standing) -> Due:
-    """What comes next. Who is denied is not asked anything: that is decided before."""
+    """What comes next. A denied sign-in never gets here: that is decided before."""
     missing = _missing(standing)
     if standing.needs_new_password and missing not in _PROOFS:
         return Due.NEW_PASSWORD

@@ -1,4 +1,4 @@
-"""Everything ends: the one verb behind each way to throw somebody out of an account.
+"""Revocation: the one verb that ends everything a person holds, whoever asks for it.
 
 Sessions, codes, tokens, remembered browsers, app passwords and, from a given moment on, second
 factors. The person does it on their account page, an administrator by ``worksgate user``, a reader
@@ -48,8 +48,8 @@ class Revocation:
     ) -> Ended:
         """End all that a person holds, and the factors added at or after ``factors_since``.
 
-        ``change`` says why, and so who is told. Raises DirectoryUnavailable, or StoreUnavailable
-        after what is in the directory has ended.
+        ``change`` is the reason, which decides about the notice. Raises DirectoryUnavailable, or
+        StoreUnavailable after what is in the directory has ended.
         """
         held = 0
         with suppress(StoreUnavailable):  # first: a session could make what is ended next

@@ -1,13 +1,13 @@
-"""Audit records that callers cause who have proved nothing: what each may leave behind is bounded.
+"""Audit records that unauthenticated callers cause: rate limits, and counts beyond them.
 
-A record of theirs is kept in full within two limits: so many a minute from one network, and so
+Such a record is kept in full within two limits: so many a minute from one network, and so
 many a day from all of them (``A_DAY``), for each event apart, so that a flood of one hides no
 other. What is beyond them is counted, and each minute has one record that says how many there were
 and from how many networks. So an attacker with any number of addresses writes a known number of
 rows, and an administrator still sees that, when and what.
 
-What people do who have signed in goes past all this: a login's own records are in the commit of
-its code, and complete.
+Records of people who have signed in are not limited: those of a sign-in are in the commit of its
+code, and complete.
 """
 
 import asyncio
@@ -31,8 +31,8 @@ A_DAY: Mapping[Event, int] = {
     Event.FACTOR_FAILED: 5_000,
     Event.PASSWORD_RESET_REQUESTED: 5_000,
 }
-"""Records that strangers may cause in a day, in full. Of opened sign-in pages none: those of a
-login that comes to its end are recorded with it."""
+"""Records in full per day, of all callers. Of opened sign-in pages none: the page of a sign-in that
+is completed is recorded with it."""
 
 A_MINUTE: Mapping[Event, int] = {Event.LOGIN_FAILED: 600, Event.IMAP_FAILED: 600}
 """Records in full from one network, where it is not ``A_MINUTE_OF_OTHERS``."""
@@ -40,9 +40,9 @@ A_MINUTE_OF_OTHERS = 60
 PORTION = 500
 """Records that a process takes from the day's at a time."""
 SUMMARIES_A_DAY = len(A_DAY) * 1_440
-"""Records of a process at most that only count."""
+"""The most records per process that only hold a count."""
 _NETWORKS = 10_000
-"""Networks that are told apart in a minute."""
+"""Networks that are counted apart in a minute."""
 
 
 @dataclass(slots=True)

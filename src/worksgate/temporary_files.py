@@ -1,4 +1,4 @@
-"""Files that are written beside the place where they are to be, and what a kill leaves of them.
+"""Files that are written beside their target, and the removal of those that a kill has left.
 
 Such a file holds what the whole one will: password hashes, or first passwords. Whatever ends in
 order removes it; ``kill -9`` cannot. So each is locked by whoever writes it (``flock``, which ends
@@ -56,7 +56,7 @@ def _created(path: Path) -> int:
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
     except OSError as error:
-        error.filename = str(path.parent)  # nobody has heard of the file's own name
+        error.filename = str(path.parent)  # the file's own name means nothing to anybody
         raise
     return descriptor
 

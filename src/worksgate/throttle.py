@@ -9,9 +9,9 @@ Three counters stand between a guess and the hash, each counted before the hash 
   failures in a row only known browsers and networks may go on, until the window ends;
 * one for the network, against a peer who tries many accounts.
 
-An account is a typed name, and beside it the person whom a source finds by that name, so that who
-has several names has one guessing budget. A success sets both back. Unknown accounts are counted
-like known ones, so that an answer tells nothing. Only a definite answer counts: ``attempt`` gives
+An account is a typed name, and also the person whom a source finds by that name, so that somebody
+with several names has one guessing budget. A success sets both back. Unknown accounts are counted
+like known ones, so that an answer reveals nothing. Only a definite answer counts: ``attempt`` gives
 back what an outage interrupts.
 """
 

@@ -27,7 +27,7 @@ class Losing:
     """Somebody whose authenticator app is lost with the key.
 
     ``is_closed`` says that they are disabled, since they have no other factor. ``person`` is None
-    for a subject that nobody is known by any more.
+    where nobody is known by this subject any more.
     """
 
     subject_id: str
@@ -79,8 +79,8 @@ class LostKeyAdministration(PeopleAdministration, UpkeepAdministration):
     ) -> None:
         """Give up what ``lost_keys`` found, and encrypt the rest under the current master key.
 
-        ``progress`` is told how many people are done. Raises Unfinished, or as ``lost_keys``; the
-        same again goes on where it stopped.
+        ``progress`` gets the number of people done so far. Raises Unfinished, or as ``lost_keys``;
+        the same call again goes on where it stopped.
         """
         for done, losing in enumerate(lost.people, start=1):
             await self._take_app(losing)

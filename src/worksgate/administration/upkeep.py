@@ -41,7 +41,7 @@ class UpkeepAdministration(AdministrationBase):
         """Encrypt all secrets under the current master key, which is in force from now on.
 
         Servers go on meanwhile, and must know the key before. What was interrupted is taken up by
-        the next call; ``progress`` is told how many are done, and their number is returned. Raises
+        the next call; ``progress`` gets the number done so far, and the total is returned. Raises
         MasterKeyMissing, before anything is changed, where one is needed that is not at hand.
         """
         secrets = self._directory.secrets

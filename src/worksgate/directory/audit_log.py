@@ -324,6 +324,6 @@ class AuditWriter:
 
 
 def _heard(write: asyncio.Task[None]) -> None:
-    """Whoever waited for it has been told, or has gone."""
+    """Take the exception of a write: those who waited have it, or have given up."""
     if not write.cancelled():
         write.exception()

@@ -111,7 +111,7 @@ class Directory:
         await self._engines.close()
 
     async def ping(self) -> None:
-        """Return if the database answers, and is the one of the start."""
+        """Return if the database answers, and is still the one of the start."""
         await self.clients_version()
 
     @finished
@@ -122,7 +122,10 @@ class Directory:
 
     @finished
     async def clients_version(self) -> int:
-        """How often clients have been changed; the same database told so."""
+        """How often clients have been changed, by the database of the start.
+
+        Raises DirectoryUnavailable where another database answers.
+        """
         async with self.reading() as connection:
             found = (await connection.execute(_INSTALLATION)).first()
         if self._guard is not None:

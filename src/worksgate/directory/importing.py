@@ -38,7 +38,7 @@ class ImportOptions:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of some rows: the report, what was recorded, and who must sign in anew."""
+    """What became of some rows: the report, what was recorded, and who must sign in again."""
 
     rows: tuple[ImportRow, ...]
     events: tuple[AuditEvent, ...] = ()

@@ -83,7 +83,7 @@ def alone(database: Path) -> Iterator[None]:
 
 
 def rewrite(database: Path) -> bool:
-    """Write a database anew, so that nothing that was deleted can be read from its file.
+    """Rewrite a database, so that nothing that was deleted can be read from its file.
 
     False, and nothing is done, where somebody else has it open. Raises sqlite3.Error.
     """

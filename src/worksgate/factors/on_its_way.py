@@ -28,7 +28,7 @@ class SecretsOnTheirWay:
         return cls(MasterKey(derived_key(signing_key, "authenticator app on its way")))
 
     def seal(self, secret: str, subject_id: str) -> str:
-        """What to keep of a secret: text that tells nothing of it."""
+        """The ciphertext of a secret, as text to keep."""
         return urlsafe_b64encode(self._key.seal(secret.encode(), _place(subject_id))).decode()
 
     def unseal(self, kept: str, subject_id: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Who is calling, where trusted proxies stand between: X-Forwarded-For and -Proto (R-96).
+"""The caller's address behind trusted proxies: X-Forwarded-For and X-Forwarded-Proto (R-96).
 
 Each proxy adds the address that it was called from, so the list is read from its end: the first
 address that is no trusted proxy's is the caller's. Where an entry is no address, it is not known
@@ -23,7 +23,7 @@ _unreadable = RateLimitedWarning("proxy.unreadable_address")
 
 
 class BehindProxies:
-    """An application that believes the proxies of these networks, and nobody else."""
+    """An application that trusts X-Forwarded-* from the proxies of these networks alone."""
 
     def __init__(self, application: ASGIApp, networks: tuple[str, ...]) -> None:
         self._application = application
@@ -51,7 +51,7 @@ class BehindProxies:
             scope["client"] = None if caller is None else (caller, 0)
 
     def _caller(self, forwarded: bytes) -> str | None:
-        """The caller's address, or None where there is no telling."""
+        """The caller's address, or None where it cannot be found."""
         caller = None
         for entry in reversed(forwarded.split(b",")):
             caller = _address_of(entry)

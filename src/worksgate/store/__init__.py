@@ -12,9 +12,9 @@ and the time); ``oauth`` does the rest. Durable rows are the directory's.
     postgres    for any number of machines: one statement redeems
     valkey      the same beside PostgreSQL, in memory: one script redeems
 
-Every verb may raise ``StoreUnavailable``; then nothing has happened, or the outcome is told as
-unknown by ``StoreUnavailable.outcome_unknown``. A caller that gives up (is cancelled) before the
-commit has left nothing behind.
+Every verb may raise ``StoreUnavailable``; then nothing has happened, or the outcome is unknown, as
+``StoreUnavailable.outcome_unknown`` says. A caller that gives up (is cancelled) before the commit
+has left nothing behind.
 
 What is to be remembered of a change is given to the verb that makes it, as ``records``, and is in
 its commit: there is no code, token or sign-in without its audit record, and no record of what was
@@ -103,11 +103,11 @@ class RedemptionRecord(msgspec.Struct, frozen=True, gc=False):
 
 
 Recorded = Callable[[Sequence[AuditEvent]], None]
-"""Is told of records that have just become durable; returns at once and never raises."""
+"""Receives records that have just become durable; returns at once and never raises."""
 
 
 def unheard(_events: Sequence[AuditEvent]) -> None:
-    """Nobody wants to be told of records."""
+    """Ignore records that have become durable."""
 
 
 class RecordKeeper(Protocol):
@@ -230,7 +230,7 @@ class Store(StoreFigures, Protocol):
     async def record(self, events: Sequence[AuditEvent]) -> None:
         """Keep audit records of what changes nothing here, all or none.
 
-        Whoever asks knows them: they are not told to ``Recorded``.
+        The caller knows them: they are not handed to ``Recorded``.
         """
         ...
 
