@@ -42,7 +42,7 @@ from worksgate.imap_login import ImapLogin, imap_policy
 from worksgate.login_transaction import TransactionSigner
 from worksgate.master_key import Keyring
 from worksgate.measures import HasCommits, PurgeFigures, Traffic
-from worksgate.notices import SILENT, Notices, Outcome, Report, unreported
+from worksgate.notices import SILENT, Links, Notices, Outcome, Report, unreported
 from worksgate.password_check import PasswordCheck
 from worksgate.password_meter import PasswordMeter
 from worksgate.password_reset import PasswordReset
@@ -84,6 +84,8 @@ if TYPE_CHECKING:
     from worksgate.mail import Mailer
     from worksgate.sources.oidc import OidcSource
     from worksgate.web.mails import Mails
+
+    _Mail = tuple[Mailer, Mails] | tuple[None, None]
 
 Clock = Callable[[], float]
 
@@ -339,11 +341,9 @@ class _Accounts:
 def _open_accounts(base: _Base, identity: _Identity, stack: AsyncExitStack) -> _Accounts:
     """What people do about their own accounts; only a password that is kept here can be reset."""
     settings, audit = base.settings, identity.audit
-    mailer, mails = _open_mail(settings, stack)
-    if mailer is not None and mails is not None:
-        notices = Notices(base.directory, mailer, mails, DisavowalLinks(settings, base.store))
-        stack.push_async_callback(notices.close)
-        base.directory.announce = notices.tell
+    mailer, mails = mail = _open_mail(settings, stack)
+    links = DisavowalLinks(settings, base.store)
+    _open_notices(base.directory, mail, links, unreported, stack)
     revocation = Revocation(base.directory, _given(base.store))
     disavowal = Disavowal(base.directory, base.store, revocation)
     stack.push_async_callback(disavowal.close)
@@ -404,24 +404,24 @@ async def open_administration(
         directory = _open_directory(settings, stack)
         hashing = _open_hashing(settings, stack)
         store = _StoreOnDemand(settings, directory, stack, clock)
-        _open_notices(settings, directory, store, report, stack)
+        # The server knows no link that a command has kept in its own memory.
+        links = None if settings.store_url == "memory:" else _LinksOnDemand(settings, store)
+        _open_notices(directory, _open_mail(settings, stack), links, report, stack)
         yield Administration(settings, directory, store, hashing, actor=actor, clock=clock)
 
 
 def _open_notices(
-    settings: Settings,
     directory: Directory,
-    store: "_StoreOnDemand",
+    mail: "_Mail",
+    links: Links | None,
     report: Report,
     stack: AsyncExitStack,
 ) -> None:
-    """Send notices of what a command changes, or ``report`` that none is sent."""
-    mailer, mails = _open_mail(settings, stack)
+    """Send notices of what the directory announces, or ``report`` that none is sent."""
+    mailer, mails = mail
     if mailer is None or mails is None:
         directory.announce = partial(_report_no_mail, report)
         return
-    # The server knows no link that a command has kept in its own memory.
-    links = None if settings.store_url == "memory:" else _LinksOnDemand(settings, store)
     notices = Notices(directory, mailer, mails, links, report)
     stack.push_async_callback(notices.close)
     directory.announce = notices.tell
@@ -475,9 +475,7 @@ def _is_built_in(settings: Settings, sources: Mapping[str, Source] | None) -> bo
     )
 
 
-def _open_mail(
-    settings: Settings, stack: AsyncExitStack
-) -> "tuple[Mailer, Mails] | tuple[None, None]":
+def _open_mail(settings: Settings, stack: AsyncExitStack) -> "_Mail":
     """Who sends mail and who writes it, where mail can be sent; nothing is imported otherwise."""
     if not settings.smtp_url:
         return None, None

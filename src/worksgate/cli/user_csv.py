@@ -92,14 +92,9 @@ def import_users(
 
     settings = read_installation(config)
     rows = read_people(file, encoding)
-    missing: list[Account] = []
-    if disable_missing:
-        missing = _missing_from(rows, administer(settings, all_users))
-        if missing and not dry_run:
-            names = ", ".join(account.username for account in missing[:10])
-            more = f" and {len(missing) - 10} more" if len(missing) > 10 else ""
-            who = counted(len(missing), "person who is", "people who are")
-            confirm(f"Disable {who} not in the file ({names}{more})?", yes=yes)
+    missing = _missing_from(rows, administer(settings, all_users)) if disable_missing else []
+    if missing and not dry_run:
+        _confirm_disabling(missing, yes=yes)
     made: dict[int, str] = {}
     if passwords is not None:
         _check_is_free(passwords)
@@ -128,6 +123,13 @@ def import_users(
     _print_report(report, missing, as_json=as_json)
     if report.refused:
         sys.exit(1)
+
+
+def _confirm_disabling(missing: Sequence[Account], *, yes: bool) -> None:
+    names = ", ".join(account.username for account in missing[:10])
+    more = f" and {len(missing) - 10} more" if len(missing) > 10 else ""
+    who = counted(len(missing), "person who is", "people who are")
+    confirm(f"Disable {who} not in the file ({names}{more})?", yes=yes)
 
 
 def _missing_from(
