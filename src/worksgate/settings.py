@@ -38,8 +38,8 @@ class Settings:
         "",
         "The file of the master key, under which the secrets in the database are encrypted; "
         "worksgate init and worksgate key new make one. Keep a copy of it, apart from the backups. "
-        "A relative path begins at the folder of the settings file. Empty, a systemd credential "
-        "master_key counts if there is one.",
+        "A relative path begins at the folder of the settings file. If empty, the systemd "
+        "credential master_key is used where there is one.",
     )
     previous_master_key_file: str = option(
         "",
@@ -48,12 +48,13 @@ class Settings:
     )
     master_key: str = option(
         "",
-        "The master key itself, where no file can be handed over; it wins over master_key_file.",
+        "The master key itself, where a file cannot be used; takes precedence over "
+        "master_key_file.",
         secret=True,
     )
     previous_master_key: str = option(
         "",
-        "The previous master key itself; it wins over previous_master_key_file.",
+        "The previous master key itself; takes precedence over previous_master_key_file.",
         secret=True,
     )
     store_url: str = option(
@@ -126,8 +127,8 @@ class Settings:
     )
     app_password_lapse: float = option(
         30 * _DAY,
-        "Seconds after the last sign-in at their own source for which app passwords work, of "
-        "people whose source cannot be asked about them later (OpenID providers, functions "
+        "Seconds after a person's last sign-in at their own source for which their app passwords "
+        "work, where that source cannot be asked about them later (OpenID providers, functions "
         "without find); 0 for ever, also after they have left the company.",
     )
     passkeys: bool = option(True, "Whether people can sign in with passkeys.")
@@ -176,8 +177,8 @@ class Settings:
     )
     worker_timeout: float = option(
         30.0,
-        "Seconds after which a worker whose event loop stands still is killed and replaced (with "
-        "several --workers); 0 waits for ever.",
+        "Seconds after which a worker whose event loop does not respond is killed and replaced "
+        "(with several --workers); 0 waits for ever.",
     )
     max_requests_in_flight: int = option(
         1_000,
