@@ -40,14 +40,14 @@ NOT_ME_PATH: Final = "/not-me"
 LIFETIME: Final = 7 * 86_400.0
 """Seconds that a link is good: mail is read after the holidays, too."""
 PER_NETWORK: Final = 30
-"""Links that are none which one network may try within ``WINDOW`` seconds."""
+"""Invalid links that one network may try within ``WINDOW`` seconds."""
 WINDOW: Final = 3_600.0
 
 _PURPOSE: Final = "disavowal"
 
 
 class TooManyTries(Exception):
-    """From this network enough links that are none were tried within the hour."""
+    """Too many invalid links were tried from this network within the hour."""
 
 
 class Directory(Protocol):
@@ -154,8 +154,8 @@ class Disavowal:
     async def _found(self, secret: str, address: str, now: float) -> OneTimeLink[_Bound]:
         """The link with this secret. Raises LinkNotValid or TooManyTries.
 
-        Only what is no link counts, and in memory: a neighbour on the same network must not be
-        able to keep somebody from theirs, nor a stranger to fill the store.
+        Only invalid links count, and in memory: a neighbour on the same network cannot keep
+        somebody from theirs, and a stranger cannot fill the store.
         """
         try:
             return await self._links.find(secret, now)
