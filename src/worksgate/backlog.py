@@ -29,6 +29,7 @@ class Backlog:
         self._room = waiting
         self._waiting: deque[Work] = deque()
         self._workers: set[asyncio.Task[None]] = set()
+        self._at_work = 0
         self._is_closed = False
         self._told = False
 
@@ -39,7 +40,9 @@ class Backlog:
             return False
         self._told = False
         self._waiting.append(work)
-        if len(self._workers) < self._at_once:
+        # A worker that has just found nothing more to do is still a task, and takes nothing.
+        if self._at_work < self._at_once:
+            self._at_work += 1
             # Each piece is on its own: the request that brought one must not name the next ones.
             worker = asyncio.get_running_loop().create_task(self._run(), context=Context())
             self._workers.add(worker)
@@ -63,12 +66,17 @@ class Backlog:
         await asyncio.gather(*late, return_exceptions=True)
 
     async def _run(self) -> None:
-        while self._waiting:
-            work = self._waiting.popleft()
-            try:
-                await work()
-            except Exception as error:  # its text may hold a secret
-                _log.error("backlog.failed", backlog=self._name, kind=type(error).__name__)
+        try:
+            while self._waiting:
+                await self._do(self._waiting.popleft())
+        finally:
+            self._at_work -= 1
+
+    async def _do(self, work: Work) -> None:
+        try:
+            await work()
+        except Exception as error:  # its text may hold a secret
+            _log.error("backlog.failed", backlog=self._name, kind=type(error).__name__)
 
     def _tell_that_it_is_full(self) -> None:
         """Once, until there is room again: what fills a backlog must not fill the log too."""

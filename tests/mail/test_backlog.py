@@ -95,3 +95,18 @@ async def test_work_does_not_see_what_belongs_to_the_request() -> None:
     name.reset(token)
     await backlog.close()
     assert seen == [""]
+
+
+async def test_what_comes_at_the_moment_in_which_a_worker_ends_is_done() -> None:
+    backlog = Backlog("test", at_once=1, waiting=10)
+    first, second = asyncio.Event(), asyncio.Event()
+
+    async def set_it(event: asyncio.Event) -> None:
+        event.set()
+
+    backlog.add(partial(set_it, first))
+    await first.wait()  # wakes before the loop has forgotten the worker
+    backlog.add(partial(set_it, second))
+    async with asyncio.timeout(1):
+        await second.wait()
+    await backlog.close()
