@@ -6,6 +6,7 @@ in the background, ``AT_ONCE`` at a time. Each has a link by which the person ca
 change was not theirs (``disavowal``).
 """
 
+from collections import Counter
 from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
@@ -17,6 +18,7 @@ from worksgate.backlog import Backlog
 from worksgate.credential_changes import Change, CredentialChange
 from worksgate.directory import DirectoryUnavailable
 from worksgate.mail import MailMessage, MailUnavailable
+from worksgate.rate_limited_warning import RateLimitedWarning
 from worksgate.sources import Person
 from worksgate.store import StoreUnavailable
 
@@ -35,8 +37,11 @@ WITHOUT_LINK: Final = frozenset({Change.DISAVOWED})
 AT_ONCE: Final = 2
 WAITING: Final = 200
 """Notices that may wait for their turn; beyond that they are dropped, and the log says so."""
+OF_ONE_PERSON: Final = 20
+"""Those of them that may be one person's: who changes things in a loop must not silence others."""
 
 _log = structlog.get_logger("worksgate.notices")
+_dropped = RateLimitedWarning("notice.dropped")
 
 
 class Outcome(StrEnum):
@@ -97,12 +102,19 @@ class Notices:
         self._links = links
         self._report = report
         self._backlog = Backlog("notices", at_once=AT_ONCE, waiting=WAITING)
+        self._waiting: Counter[str] = Counter()
 
     def tell(self, change: CredentialChange) -> None:
         """Queue a notice of a change; returns at once and never raises."""
         if change.change in SILENT:
             return
-        if not self._backlog.add(partial(self._tell, change)):
+        whose = change.event.subject_id or ""
+        if self._waiting[whose] >= OF_ONE_PERSON:
+            _dropped.tell("", f"{OF_ONE_PERSON} notices of one person are waiting")
+            self._report(Outcome.NOT_SENT)
+        elif self._backlog.add(partial(self._tell, change)):
+            self._waiting[whose] += 1
+        else:
             self._report(Outcome.NOT_SENT)
 
     async def close(self, within: float = 10.0) -> None:
@@ -110,6 +122,7 @@ class Notices:
         await self._backlog.close(within)
 
     async def _tell(self, change: CredentialChange) -> None:
+        self._waiting -= Counter([change.event.subject_id or ""])  # and forget who has none left
         try:
             self._report(await self._send(change))
         except (DirectoryUnavailable, MailUnavailable) as error:

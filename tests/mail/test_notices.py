@@ -1,0 +1,65 @@
+"""Who is told of a changed credential, and how many notices wait; people and post are fakes."""
+
+import asyncio
+
+from worksgate.audit import AuditEvent, Event
+from worksgate.credential_changes import Change, CredentialChange
+from worksgate.mail import MailMessage
+from worksgate.notices import OF_ONE_PERSON, WAITING, Notices, Outcome
+from worksgate.sources import Person
+
+BUSY, AOI = "directory:busy", "directory:aoi"
+
+
+class People:
+    async def person(self, subject_id: str) -> Person | None:
+        address = f"{subject_id.partition(':')[2]}@example.com"
+        return Person(subject_id=subject_id, username="x", name="", email=address)
+
+
+class Post:
+    """A mail server that takes nothing until it is let."""
+
+    def __init__(self) -> None:
+        self.is_open = asyncio.Event()
+        self.sent: list[str] = []
+
+    async def send(self, message: MailMessage) -> None:
+        await self.is_open.wait()
+        self.sent.append(message.to)
+
+
+class Texts:
+    def notice(self, person: Person, change: CredentialChange, link: str) -> MailMessage | None:
+        return MailMessage(to=person.email or "", subject="s", text="t", html="")
+
+
+def change_of(subject_id: str) -> CredentialChange:
+    event = AuditEvent(event=Event.FACTOR_ADDED, at=1.0, subject_id=subject_id)
+    return CredentialChange(change=Change.APP_PASSWORD_ADDED, event=event)
+
+
+async def test_r126_who_changes_things_in_a_loop_silences_nobody_else() -> None:
+    post, outcomes = Post(), list[Outcome]()
+    notices = Notices(People(), post, Texts(), None, outcomes.append)
+    for _ in range(2 * WAITING):
+        notices.tell(change_of(BUSY))
+    notices.tell(change_of(AOI))
+    post.is_open.set()
+    await notices.close()
+    assert post.sent.count("aoi@example.com") == 1
+    assert post.sent.count("busy@example.com") == OF_ONE_PERSON
+    assert outcomes.count(Outcome.NOT_SENT) == 2 * WAITING - OF_ONE_PERSON
+
+
+async def test_r126_a_person_is_told_again_once_the_first_notices_are_sent() -> None:
+    post, told = Post(), asyncio.Semaphore(0)
+    post.is_open.set()
+    notices = Notices(People(), post, Texts(), None, lambda _: told.release())
+    for _ in range(OF_ONE_PERSON):
+        notices.tell(change_of(BUSY))
+    for _ in range(OF_ONE_PERSON):
+        await told.acquire()
+    notices.tell(change_of(BUSY))
+    await notices.close()
+    assert len(post.sent) == OF_ONE_PERSON + 1
