@@ -10,7 +10,7 @@ at the next sign-in as ever. All that the person held ends (R-30).
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -37,6 +37,7 @@ from worksgate.settings import Settings
 from worksgate.sources import Person
 from worksgate.store import Store, StoreUnavailable
 from worksgate.stranger_records import StrangerRecords
+from worksgate.usernames import username_key
 
 RESET_PATH: Final = "/reset"
 """Where a link leads, under ``account_path``."""
@@ -63,6 +64,15 @@ _LONGEST_NAME: Final = 254
 _SENT: Final = "a link was sent"
 
 _log = structlog.get_logger("worksgate.password_reset")
+
+
+KnowsDevice = Callable[[str, str, str], bool]
+"""Whether the id and signature of a device cookie are of this account (``TransactionSigner``)."""
+
+
+def knows_no_device(account: str, device_id: str, signature: str) -> bool:
+    """Where browsers are not known."""
+    return False
 
 
 class Accounts(Protocol):
@@ -182,12 +192,16 @@ class ResetLinks:
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """Somebody typed this, in this language, from this address."""
+    """Somebody typed this, in this language, from this address.
+
+    ``is_known`` is whether somebody has signed in by that name in this browser before.
+    """
 
     typed: str = field(repr=False)
     language: str
     address: str
     at: float
+    is_known: bool
 
 
 class PasswordReset:
@@ -207,6 +221,7 @@ class PasswordReset:
         *,
         mail: Postbox | None = None,
         texts: MailTexts | None = None,
+        knows_device: KnowsDevice = knows_no_device,
     ) -> None:
         self._settings = settings
         self._accounts = accounts
@@ -217,24 +232,38 @@ class PasswordReset:
         self._requests = DailyBudget("reset requests", REQUESTS_A_DAY, store.bump, portion=PORTION)
         self._mail = mail
         self._texts = texts
+        self._knows_device = knows_device
         self.links = ResetLinks(settings, accounts, store)
         self.unfinished: set[asyncio.Task[Any]] = set()
         self._backlog = Backlog("password_reset", at_once=_AT_ONCE, waiting=_WAITING)
 
-    async def request(self, typed: str, language: str, address: str, now: float) -> None:
+    async def request(
+        self,
+        typed: str,
+        language: str,
+        address: str,
+        now: float,
+        devices: Sequence[tuple[str, str]] = (),
+    ) -> None:
         """Have links sent to whoever goes by this name or e-mail address.
+
+        A browser with a device cookie of this name needs nothing of what a day allows to all:
+        strangers cannot use that up for people who have signed in there before.
 
         Returns before anybody is looked up, and says nothing of what will be found. More than
         ``PER_NETWORK`` requests an hour are passed over, and beyond ``REQUESTS_A_DAY`` of all
         networks the others. Raises StoreUnavailable.
         """
-        if self._mail is None or not self._requests.take(now):
+        account = username_key(typed)
+        is_known = any(self._knows_device(account, *device) for device in devices)
+        if self._mail is None or not (is_known or self._requests.take(now)):
             self._strangers.count(Event.PASSWORD_RESET_REQUESTED, network_of(address), now)
             return
         network = digest(network_of(address))[:32]
         requests = await self._store.bump(f"reset network {network}", WINDOW, now)
         if requests <= PER_NETWORK:
-            self._backlog.add(partial(self._answer, _Request(typed, language, address, now)))
+            request = _Request(typed, language, address, now, is_known)
+            self._backlog.add(partial(self._answer, request))
 
     async def open(self, secret: str, now: float) -> ResetTicket | None:
         """Whose password a link can change, or None; it stays good.
@@ -302,13 +331,16 @@ class PasswordReset:
         links = await self._store.bump(f"reset account {account.id}", WINDOW, request.at)
         if links > PER_ACCOUNT:
             detail = "no link was sent: there were enough within the hour"
-        elif await self._store.bump("reset mails", DAY, request.at) > MAILS_A_DAY:
+        elif not (request.is_known or await self._is_within_the_day(request.at)):
             detail = "no link was sent: there were enough for all today"
         elif await self._queue_link(account, request):
             detail = _SENT
         else:
             detail = "no link was sent: the address is no good, or too many mails are waiting"
         self._record_request(request, account, detail)
+
+    async def _is_within_the_day(self, now: float) -> bool:
+        return await self._store.bump("reset mails", DAY, now) <= MAILS_A_DAY
 
     async def _queue_link(self, account: Account, request: _Request) -> bool:
         if self._mail is None or self._texts is None:

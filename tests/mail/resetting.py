@@ -18,7 +18,7 @@ from worksgate.disavowal import DisavowalLinks
 from worksgate.mail import Mailer
 from worksgate.notices import Notices
 from worksgate.oauth.model import Session
-from worksgate.password_reset import Accounts, PasswordReset
+from worksgate.password_reset import Accounts, KnowsDevice, PasswordReset, knows_no_device
 from worksgate.settings import Settings
 from worksgate.sources import Person
 from worksgate.sources.directory import DirectorySource
@@ -109,6 +109,7 @@ class Resetting:
         accounts: Accounts | None = None,
         store: Store | None = None,
         hashing: PasswordHashing | None = None,
+        knows_device: KnowsDevice = knows_no_device,
     ) -> PasswordReset:
         """The same reset on something that behaves otherwise."""
         return PasswordReset(
@@ -119,6 +120,7 @@ class Resetting:
             self.audit,
             mail=self.mailer,
             texts=Mails(SETTINGS),
+            knows_device=knows_device,
         )
 
 

@@ -28,6 +28,7 @@ from worksgate.credentials import HashingBusy, PasswordHashing, digest
 from worksgate.directory import Account, DirectoryUnavailable
 from worksgate.directory.database import Directory
 from worksgate.directory.transaction import Transaction
+from worksgate.login_transaction import TransactionSigner
 from worksgate.oauth.model import Interim, Session
 from worksgate.one_time_links import LinkNotValid
 from worksgate.password_reset import PasswordReset
@@ -249,6 +250,26 @@ async def test_r136_any_number_of_networks_ask_for_so_many_links_a_day(reset: Re
     await limited.close()
     counted = await reset.events(Event.PASSWORD_RESET_REQUESTED)
     assert 20 <= len(counted) <= 20 + 10
+
+
+async def test_r136_a_days_budget_that_strangers_used_up_keeps_no_known_browser_from_a_link(
+    reset: Resetting, server: MailServer
+) -> None:
+    signer = TransactionSigner(b"k" * 32)
+    with (
+        patch.object(password_reset, "REQUESTS_A_DAY", 20),
+        patch.object(password_reset, "PORTION", 10),
+        patch.object(password_reset, "MAILS_A_DAY", 0),
+    ):
+        limited = reset.on(knows_device=signer.knows_device)
+        for number in range(50):
+            await limited.request(f"nobody{number}", "en", f"2001:db8:{number:x}::1", NOW)
+        cookie = ("a-device", signer.sign_device("aoi", "a-device"))
+        await limited.request("min", "en", ADDRESS, NOW, [cookie])
+        await limited.request("aoi", "en", ADDRESS, NOW)
+        await limited.request("AOI", "en", ADDRESS, NOW, [cookie])
+        await limited.close()
+    assert [mail.recipients for mail in await server.wait_for(1)] == [("aoi@example.com",)]
 
 
 # Once, in time, for this password

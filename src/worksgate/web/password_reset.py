@@ -89,7 +89,11 @@ class PasswordResetHandlers:
             form = await self._forms.read(request, view, view.browser.secret)
             async with asyncio.timeout(self._deadline):
                 await self._reset.request(
-                    form.get("username", ""), view.language, view.browser.address, self._clock()
+                    form.get("username", ""),
+                    view.language,
+                    view.browser.address,
+                    self._clock(),
+                    view.browser.devices,
                 )
         except FormRefused as refused:
             return self._say(view, FORM_TOO_OLD, refused.status, FORGOT_PATH)
