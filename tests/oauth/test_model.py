@@ -11,6 +11,7 @@ from worksgate.oauth.model import (
     AuthorizationCode,
     Client,
     ClientSecret,
+    Interim,
     LoginKind,
 )
 
@@ -90,3 +91,25 @@ def test_values_are_frozen() -> None:
     client = Client(client_id="acme", name="Acme")
     with pytest.raises(dataclasses.FrozenInstanceError):
         client.enabled = False  # type: ignore[misc]  # that is the point
+
+
+@pytest.mark.parametrize("kind", ARTIFACT_KINDS.values(), ids=lambda kind: kind.__name__)
+def test_an_artifact_never_changes_and_names_its_fields(kind: type[Artifact]) -> None:
+    """What one task was given no other can alter, and no two fields can be mistaken."""
+    assert kind.__struct_config__.frozen
+    values = [1.0] * len(kind.__struct_fields__)
+    with pytest.raises(TypeError):
+        kind(*values)
+
+
+def test_r106_representation_hides_what_an_interim_holds() -> None:
+    interim = Interim(
+        key="the digest",
+        grant_id="",
+        subject_id="hanako",
+        client_id="",
+        expires_at=1.0,
+        purpose="enrolment",
+        data="a secret",
+    )
+    assert repr(interim) == "Interim(purpose='enrolment', subject_id='hanako')"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from worksgate.oauth.errors import InvalidRequest, OAuthError, UnsupportedGrantType
 from worksgate.oauth.model import AuthorizationCode, Client, RefreshToken
 from worksgate.oauth.token import TokenRequest, TokenResponse, check_grant
+from worksgate.oauth.user_info import UserInfoRequest, UserInfoResponse
 
 CODE = {
     "grant_type": "authorization_code",
@@ -153,3 +155,8 @@ def test_any_form_is_read_or_refused_by_an_oauth_error(form: dict[str, str]) -> 
         assert secret == form[source] != ""
         assert request.client_id == form["client_id"]
         assert client.refresh_tokens or request.kind is AuthorizationCode
+
+
+@pytest.mark.parametrize("kind", [TokenRequest, TokenResponse, UserInfoRequest, UserInfoResponse])
+def test_a_checked_request_and_its_answer_never_change(kind: type[msgspec.Struct]) -> None:
+    assert kind.__struct_config__.frozen
