@@ -243,11 +243,12 @@ class Busy:
 
 @dataclass(frozen=True)
 class Search:
-    """A search as it has come in."""
+    """A search as it has come in; ``limits`` are the entries and the seconds that are wanted."""
 
     base: str
     scope: int
     filter: str
+    limits: tuple[int, int] = field(default=(0, 0), compare=False)
 
 
 @dataclass
@@ -279,8 +280,9 @@ class Scripted:
         return message(request.number, BIND_RESPONSE, result(*self.bind(name.decode(), password)))
 
     def _found(self, request: Request) -> bytes:
-        (_, base), (_, scope), _, _, _, _, condition, _ = request.elements
-        search = Search(base.decode(), scope[0], filter_text(*condition))
+        (_, base), (_, scope), _, (_, size), (_, time), _, condition, _ = request.elements
+        limits = int.from_bytes(size, "big"), int.from_bytes(time, "big")
+        search = Search(base.decode(), scope[0], filter_text(*condition), limits)
         self.searches.append(search)
         number = request.number
         answer = b"".join(

@@ -13,10 +13,18 @@ import pytest
 from structlog.testing import capture_logs
 from tests import fake_ldap
 from tests.databases import Clock
-from tests.fake_ldap import Behaviour, Busy, Conversation, Listener, full_backlog, listening
+from tests.fake_ldap import (
+    Behaviour,
+    Busy,
+    Conversation,
+    Listener,
+    Scripted,
+    full_backlog,
+    listening,
+)
 from tests.slapd import PASSWORD, Authority, free_port, running_slapd
 
-from worksgate.source_settings.ldap import LdapSettings, Server
+from worksgate.source_settings.ldap import MAX_TIMEOUT, LdapSettings, Server
 from worksgate.sources import SourceFault, SourceUnavailable
 from worksgate.sources.ldap import LdapSource
 from worksgate.sources.ldap_connection import Budget, Down, LdapConnection, Terms
@@ -99,6 +107,37 @@ async def test_r90_a_long_answer_is_not_read_to_its_end(behaviour: Behaviour) ->
     ):
         await outage(source)
     assert [each["detail"] for each in logs] == ["error receiving data: the answer is too long"]
+
+
+async def test_r90_a_server_that_takes_no_connection_is_given_up_before_the_time_is_over() -> None:
+    with (
+        full_backlog() as listener,
+        source_of(listener.settings(connect_timeout=0.1, timeout=MAX_TIMEOUT)) as source,
+    ):
+        assert await outage(source) < MAX_TIMEOUT - 0.1
+    assert listener.settings().connect_timeout == 0.5
+    assert listener.settings().timeout == 2.0
+
+
+async def test_r90_an_answer_that_trickles_holds_no_thread_longer_than_the_time() -> None:
+    """What waits for the thread gives up in any case; the thread has to as well."""
+    with (
+        listening(fake_ldap.one_byte_a_second) as listener,
+        source_of(listener.settings(timeout=1.2)) as source,
+    ):
+        await outage(source)
+        await until_idle(source)
+
+
+async def test_r90_a_server_is_told_how_many_entries_and_seconds_are_wanted() -> None:
+    directory = Scripted(lambda *_: (0, ""))
+    with listening(directory) as listener, source_of(listener.settings()) as source:
+        assert await source.authenticate("hanako", PASSWORD) is None
+    assert directory.searches
+    for search in directory.searches:
+        size, seconds = search.limits
+        assert size == 2  # one more than can be right
+        assert 1 <= seconds <= MAX_TIMEOUT
 
 
 async def test_f18_r90_a_server_that_begins_no_tls_is_an_outage_in_time() -> None:
