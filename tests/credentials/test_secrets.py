@@ -98,6 +98,20 @@ def test_nothing_matches_where_nothing_is_kept() -> None:
     assert not matches_any(digest("x"), [digest("x")])
 
 
+def test_r46_digests_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No clock could prove it: the comparison of ``hmac`` is what every verdict comes from."""
+    compared: list[tuple[str, str]] = []
+
+    def differs(presented: str, known: str) -> bool:
+        compared.append((presented, known))
+        return False
+
+    secret = new_secret()
+    monkeypatch.setattr(credentials.hmac, "compare_digest", differs)
+    assert not matches_any(secret, [digest(secret), digest("another")])
+    assert compared == [(digest(secret), digest(secret)), (digest(secret), digest("another"))]
+
+
 def test_r46_every_digest_is_compared_even_after_a_match() -> None:
     secret, seen = new_secret(), []
 

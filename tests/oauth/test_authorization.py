@@ -62,6 +62,26 @@ def test_web_login_is_read() -> None:
     assert parse_with() == AuthorizationRequest(client_id="acme", redirect_uri=REDIRECT_URI)
 
 
+@pytest.mark.parametrize(
+    ("client_id", "redirect_uri"),
+    [
+        ("plain", "https://plain.example/other"),
+        ("plain", "https://plain.example/"),
+        ("plain", "https://plain.example/cb/"),
+        ("plain", "https://plain.example/CB"),
+        ("plain", REDIRECT_URI),
+        ("acme", "https://plain.example/cb?state=s"),
+    ],
+)
+def test_r06_a_request_is_held_against_the_list_of_its_own_client(
+    client_id: str, redirect_uri: str
+) -> None:
+    with pytest.raises(BadRedirectUri):
+        parse_with(client_id=client_id, redirect_uri=redirect_uri)
+    right = parse_with(client_id="plain", redirect_uri="https://plain.example/cb")
+    assert right.redirect_uri == "https://plain.example/cb"
+
+
 def test_app_login_is_read() -> None:
     request = parse_with(userAgent="LineWorks", worksId="sato@acme", sessionKey="aB3_-x")
     assert request == AuthorizationRequest(
