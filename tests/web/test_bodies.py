@@ -131,6 +131,13 @@ async def test_r43_what_is_not_a_plain_form_is_refused_unread(
         await read(headers=headers)
 
 
+async def test_a_form_is_read_in_the_encoding_that_it_names() -> None:
+    latin = (FORM[0], FORM[1] + b"; charset=ISO-8859-1")
+    assert await read(part(b"a=%e9"), headers=(latin,)) == {"a": "\u00e9"}
+    with pytest.raises(InvalidRequest):
+        await read(part(b"a=%e9"))
+
+
 @pytest.mark.parametrize("encoding", [b"", b"identity", b" Identity "])
 async def test_an_encoding_that_is_none_is_read(encoding: bytes) -> None:
     headers = (FORM, (b"content-encoding", encoding), (b"x-other", b"gzip"))

@@ -32,6 +32,7 @@ def test_our_own_server_is_known_by_what_it_offers() -> None:
         ([HOST, LENGTH], "1.1", True),
         ([HOST, CHUNKED], "1.1", True),
         ([HOST, LENGTH, CHUNKED], "1.1", False),
+        ([LENGTH, CHUNKED], "1.0", False),
         ([], "1.1", False),
         ([], "1.0", True),
         ([], "2", True),
