@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from worksgate.master_key import (
+    NO_MASTER_KEY,
     DamagedSecret,
     Keyring,
     MasterKey,
@@ -105,3 +106,21 @@ def test_r106_no_representation_shows_a_key() -> None:
     shown = f"{KEY!r} {Keyring(KEY, OTHER)!r} {KEY}"
     assert KEY.text[6:] not in shown
     assert repr(KEY.material) not in shown
+
+
+def test_r130_a_place_has_the_purpose_of_its_column() -> None:
+    place = Place("keys", "value", "master")
+    assert place.purpose == "keys.value"
+    with pytest.raises(DamagedSecret, match=r"^the secret in keys\.value was altered"):
+        MasterKey.new().unseal(b"x" * 40, place)
+
+
+def test_a_keyring_has_the_keys_of_the_settings() -> None:
+    current, previous = MasterKey.new(), MasterKey.new()
+    assert Keyring.of(current.text, previous.text) == Keyring(current, previous)
+    assert Keyring.of(current.text) == Keyring(current)
+    assert Keyring.of("") == NO_MASTER_KEY
+    with pytest.raises(ValueError, match="no master key"):
+        Keyring.of(current.text, "x")
+    with pytest.raises(UnknownMasterKey, match=rf"^master key {previous.id} is not at hand$"):
+        Keyring(current).key(previous.id)

@@ -11,14 +11,31 @@ from typing import Any
 import pytest
 from tests.databases import NOW
 from tests.factors.authenticator import Authenticator, base64url
-from tests.factors.desk import HANAKO, HANAKO_PERSON, STRANGER, TARO, TARO_PERSON, Audit, Desk
+from tests.factors.desk import (
+    HANAKO,
+    HANAKO_PERSON,
+    ORIGIN,
+    STRANGER,
+    TARO,
+    TARO_PERSON,
+    Audit,
+    Desk,
+)
 
 from worksgate.audit import Event
 from worksgate.directory.database import Directory
+from worksgate.directory.factors import Passkey
 from worksgate.factors import FactorRefused, Factors, KnownPasskey, RelyingParty, TooMany
 from worksgate.factors.book import MAX_PASSKEYS
 from worksgate.factors.model import Holder
-from worksgate.factors.passkeys import user_handle
+from worksgate.factors.passkeys import (
+    authentication_options,
+    check_assertion,
+    read_assertion,
+    read_registration,
+    registration_options,
+    user_handle,
+)
 from worksgate.stranger_records import A_MINUTE_OF_OTHERS
 
 CHALLENGE = b"c" * 43
@@ -342,6 +359,44 @@ async def test_r82_a_name_that_no_passkey_can_have_is_refused(desk: Desk, name: 
     for changed in ({"id": name}, {"id": name, "rawId": name}):
         with pytest.raises(FactorRefused):
             await _check(desk, json.dumps(answer | changed))
+
+
+def _made(party: RelyingParty) -> tuple[Authenticator, Passkey]:
+    authenticator = Authenticator()
+    options = registration_options(party, HANAKO_PERSON, [], CHALLENGE)
+    made = read_registration(party, authenticator.create(options), CHALLENGE)
+    return authenticator, made.owned_by(HANAKO.subject_id, "MacBook", NOW)
+
+
+def _answer(party: RelyingParty, authenticator: Authenticator) -> dict[str, Any]:
+    options = authentication_options(party, [], CHALLENGE, require_user_verification=False)
+    answer: dict[str, Any] = json.loads(authenticator.get(options))
+    return answer
+
+
+def test_r82_a_name_is_refused_before_anybody_looks_for_it() -> None:
+    party = RelyingParty.of(ORIGIN, "Acme")
+    authenticator, _ = _made(party)
+    answer = _answer(party, authenticator)
+    assert read_assertion(json.dumps(answer)).credential_id == authenticator.id
+    another, too_long = base64url(secrets.token_bytes(32)), base64url(b"x" * 1_024)
+    for changed in ({"id": another}, {"id": "", "rawId": ""}, {"id": too_long, "rawId": too_long}):
+        with pytest.raises(FactorRefused, match="the credential ID is none"):
+            read_assertion(json.dumps(answer | changed))
+
+
+def test_r82_an_answer_proves_the_passkey_that_it_names_and_no_other() -> None:
+    """Also where another one has the same key."""
+    party = RelyingParty.of(ORIGIN, "Acme")
+    authenticator, passkey = _made(party)
+    assertion = read_assertion(json.dumps(_answer(party, authenticator)))
+    check_assertion(party, assertion, passkey, CHALLENGE, require_user_verification=False)
+    for other, because in (
+        (replace(passkey, id="another"), "another passkey"),
+        (replace(passkey, subject_id=TARO.subject_id), "another person"),
+    ):
+        with pytest.raises(FactorRefused, match=because):
+            check_assertion(party, assertion, other, CHALLENGE, require_user_verification=False)
 
 
 async def test_r82_a_signature_of_another_key_is_refused(desk: Desk) -> None:

@@ -117,3 +117,19 @@ def test_r113_an_address_has_one_spelling_and_an_end() -> None:
     assert address_in("2001:DB8::0:1") == "2001:db8::1"
     assert address_in("fe80::1%" + "x" * 5_000) == "fe80::1"
     assert address_in("localhost") is None
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("2001:db8:0:1:2:3:4:5", "2001:db8:0:1::/64"),
+        ("2001:DB8:0:1::", "2001:db8:0:1::/64"),
+        ("::ffff:198.51.100.7", "198.51.100.7"),
+        ("198.51.100.7", "198.51.100.7"),
+        ("unix", "unix"),
+        ("", ""),
+    ],
+)
+def test_r48_a_caller_is_counted_by_network(address: str, network: str) -> None:
+    """Whoever has one IPv6 address has all those of its network."""
+    assert network_of(address) == network
