@@ -1,6 +1,7 @@
 """The values of a sign-in: lifetimes, defaults, and what their representation hides."""
 
 import dataclasses
+from collections.abc import Callable
 
 import pytest
 
@@ -97,9 +98,11 @@ def test_values_are_frozen() -> None:
 def test_an_artifact_never_changes_and_names_its_fields(kind: type[Artifact]) -> None:
     """What one task was given no other can alter, and no two fields can be mistaken."""
     assert kind.__struct_config__.frozen
+    make: Callable[..., Artifact] = kind
     values = [1.0] * len(kind.__struct_fields__)
+    assert make(**dict(zip(kind.__struct_fields__, values, strict=True)))
     with pytest.raises(TypeError):
-        kind(*values)
+        make(*values)
 
 
 def test_r106_representation_hides_what_an_interim_holds() -> None:
