@@ -7,6 +7,7 @@ import pytest
 from msgspec import structs
 from tests.provider.sign_in.walk import walk
 from tests.provider.sign_in.world import (
+    ACME,
     EMMA,
     HANA,
     NEW_PASSWORD,
@@ -29,7 +30,7 @@ from worksgate.account_values import (
 from worksgate.audit import Event
 from worksgate.credentials import storage_key
 from worksgate.factors import FactorRefused
-from worksgate.oauth.model import Interim, Session
+from worksgate.oauth.model import Client, ImapPasswords, Interim, Session
 from worksgate.self_service import ENROLMENT_LIFETIME
 from worksgate.sign_in import PasswordNeeded, Proof, SecondFactorNeeded, SignedIn, WrongPassword
 from worksgate.sources import PersonDisabled
@@ -308,3 +309,59 @@ async def test_app_passwords_are_made_where_a_client_takes_them() -> None:
     visit = await at_home(World())
     with pytest.raises(NotOffered):
         await VERBS["add_app_password"](visit)
+
+
+MAIL = replace(ACME, imap_login=True, imap_passwords=ImapPasswords.ALL)
+
+
+@pytest.mark.parametrize(
+    ("client", "cut_off"),
+    [
+        (MAIL, True),
+        (replace(MAIL, sources=("directory",)), True),
+        (replace(MAIL, sources=("partner",)), False),
+        (replace(MAIL, imap_passwords=ImapPasswords.APP_PASSWORDS), False),
+        (replace(MAIL, imap_login=False), False),
+    ],
+)
+async def test_r63_a_first_factor_says_that_it_cuts_off_mail_programs(
+    client: Client,
+    cut_off: bool,  # noqa: FBT001  # pytest calls it
+) -> None:
+    world = World(others=(replace(client, client_id="mail"),))
+    visit = await at_home(world)
+    service, visitor = world.self_service, await visit.visitor()
+    assert await service.would_cut_off_mail(visitor) is cut_off
+    await service.begin_totp(visitor)
+    added = await service.confirm_totp(visitor, "totp")
+    assert added.cuts_off_mail is cut_off
+    assert not await service.would_cut_off_mail(visitor)  # it has done so already
+
+
+async def test_who_signs_in_elsewhere_has_no_password_that_a_mail_program_could_use() -> None:
+    world = World(client=MAIL)
+    visit = world.visit(EMMA)
+    await visit.come_from_partner(world.provider.begin_for_account(visit.browser))
+    assert not await world.self_service.would_cut_off_mail(await visit.visitor())
+
+
+async def test_the_overview_says_what_there_is_and_what_could_be_changed_now() -> None:
+    world = World()
+    visit, elsewhere = await at_home(world), await at_home(world)
+    shown = await world.self_service.overview(await visit.visitor())
+    assert shown.person == HANA
+    assert shown.app_passwords is None
+    assert shown.can_change_password
+    assert shown.is_fresh
+    assert shown.provider is None
+    this, other = shown.sessions
+    assert (this.is_this, other.is_this) == (True, False)
+    assert this.id == (await visit.session()).grant_id
+    assert other.id == (await elsewhere.session()).grant_id
+    assert not this.second_factor
+    world.change_client(imap_login=True)
+    world.now += FRESH
+    later = await world.self_service.overview(await visit.visitor())
+    assert later.app_passwords == ()
+    assert not later.is_fresh
+    assert not await world.self_service.has_app_passwords(await visit.visitor())

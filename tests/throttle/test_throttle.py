@@ -3,6 +3,7 @@
 import asyncio
 import unicodedata
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -63,6 +64,25 @@ async def delay_of(throttle: Throttle, attempt: Attempt, now: float) -> float:
 
 
 #
+
+
+async def test_r119_a_guess_at_a_person_who_has_none_left_counts_against_the_network() -> None:
+    throttle = Throttle(MemoryStore(), replace(POLICY, per_address=12))
+
+    async def by_name(name: str) -> bool:
+        async with throttle.attempt(Attempt(name, GUESS.address), NOW) as admission:
+            is_admitted = await admission.admits("ldap:1")
+            admission.refused()
+        return is_admitted
+
+    async def not_even_refused(name: str) -> bool:
+        async with throttle.attempt(Attempt(name, GUESS.address), NOW) as admission:
+            return await admission.admits("ldap:1")
+
+    assert [await by_name("hanako") for _ in range(10)] == [True] * 10
+    assert [await not_even_refused("hanako@acme.example") for _ in range(2)] == [False] * 2
+    with pytest.raises(TooManyAttempts):
+        await not_even_refused("h.yamada")
 
 
 async def test_what_is_counted_for_one_purpose_slows_no_other() -> None:

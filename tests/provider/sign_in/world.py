@@ -15,6 +15,7 @@ from worksgate.audit import AuditEvent, Event
 from worksgate.clients import ClientRegistry
 from worksgate.factors import (
     FACTOR_POLICY,
+    AppPassword,
     AppPasswords,
     Enrolled,
     FactorRefused,
@@ -253,6 +254,9 @@ class NoAppPasswords(AppPasswords):
 
     async def verify(self, username: str, password: str, now: float) -> str | None:
         return None
+
+    async def of(self, subject_id: str) -> tuple[AppPassword, ...]:
+        return ()
 
 
 class NothingToEnd(Revocation):
