@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 EXPLAINED = Path(__file__).with_name("explained.toml")
 SAMPLE = 60
 """Mutants of a file that are tried, unless all are wanted."""
-MOST_TESTS = 150
+MOST_TESTS = 400
 """Tests for one mutant: those of the fewest lines come first, for they are nearest to it."""
 NEAREST = 15
 """Tests that are tried before the others of a mutant: most mutants go no further."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from tests.provider.sign_in.world import (
     ACME,
+    ADDRESS,
     EMMA,
     HANA,
     NEW_PASSWORD,
@@ -39,6 +40,7 @@ from worksgate.sign_in import (
 )
 from worksgate.sources import PersonDisabled, RefusedUpstream, SourceUnavailable
 from worksgate.sources_in_use import UnknownSource
+from worksgate.throttle import ThrottlePolicy, TooManyAttempts
 
 THIRTY_MINUTES = 1_800.0
 
@@ -90,6 +92,9 @@ async def test_r82_a_passkey_alone_signs_in_verifies_the_user_and_counts_for_bot
     visit.kept(await visit.provider.use_passkey(transaction, answer, visit.browser))
     assert [each.factor for each in kept_in(await visit.session()).given] == [Factor.PASSKEY]
     assert world.factors.verified == [True]
+    (holder,) = world.factors.holders
+    assert (holder.subject_id, holder.client_id, holder.address) == ("", "acme", ADDRESS)
+    assert holder.login_id == transaction.login_id
 
 
 async def test_r82_a_challenge_belongs_to_one_login() -> None:
@@ -119,6 +124,20 @@ async def test_a_passkey_of_nobody_who_may_use_the_client_is_unknown(why: str) -
         )
     assert world.audit.events[-1].detail == "passkey: nobody of this client's"
     assert not await world.store.held(Session, HANA.subject_id)
+
+
+async def test_passkeys_of_nobody_who_may_use_the_client_count_against_the_network() -> None:
+    world = World(throttle=ThrottlePolicy(per_address=3))
+    world.factors.give(HANA, passkeys=(passkey_of(HANA.subject_id),))
+    world.people.here.clear()
+    visit = world.visit()
+    for refusal in (UnknownPasskey, UnknownPasskey, UnknownPasskey, TooManyAttempts):
+        transaction = await visit.login_form()
+        challenge = (await visit.provider.ways_in(transaction)).passkey_options or ""
+        with pytest.raises(refusal):
+            await visit.provider.use_passkey(
+                transaction, signed(HANA.subject_id, challenge), visit.browser
+            )
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,8 @@ class PlainFactors(Factors):
         self.usable = usable
         self.enrolled: dict[str, Enrolled] = {}
         self.verified: list[bool] = []
+        self.holders: list[Holder] = []
+        """As whose passkey each answer was checked."""
 
     @property
     def passkeys_usable(self) -> bool:
@@ -213,6 +215,7 @@ class PlainFactors(Factors):
         require_user_verification: bool,
     ) -> str:
         self.verified.append(require_user_verification)
+        self.holders.append(holder)
         for subject_id, enrolled in self.enrolled.items():
             is_theirs = holder.subject_id in ("", subject_id) and enrolled.passkeys
             if is_theirs and response_json == signed(subject_id, challenge.decode()):
