@@ -32,7 +32,13 @@ COLUMNS = ("username", "name", "email", "link", "expires_at")
     required=True,
     help="Where to write the links, for a mail merge; readable by you alone.",
 )
-@click.option("--lifetime", type=Duration(), help="How long each link is good.")
+@click.option(
+    "--lifetime",
+    type=Duration(),
+    default="7d",
+    show_default=True,
+    help="How long each link is good: an invitation is read later than a link that was asked for.",
+)
 @force_option
 @config_option
 def invite(
@@ -40,7 +46,7 @@ def invite(
     usernames: tuple[str, ...],
     without_password: bool,
     file: Path,
-    lifetime: float | None,
+    lifetime: float,
     force: bool,
     config: Path | None,
 ) -> None:
@@ -56,8 +62,7 @@ def invite(
         raise Refusal(f"{file} exists; --force replaces it")
     settings = read_installation(config)
     # Before the first link is made: no link ends sooner than the file says.
-    ends_at = time.time() + (settings.reset_link_lifetime if lifetime is None else lifetime)
-    ends = local_time(ends_at) or ""
+    ends = local_time(time.time() + lifetime) or ""
 
     async def work(administration: "Administration") -> list[tuple[Account, str]]:
         invited = await _invited(administration, usernames)
@@ -81,7 +86,7 @@ async def _invited(administration: "Administration", usernames: Sequence[str]) -
 async def _links(
     administration: "Administration",
     invited: Sequence[Account],
-    lifetime: float | None,
+    lifetime: float,
     progress: Callable[[int], None],
 ) -> list[tuple[Account, str]]:
     links = []
