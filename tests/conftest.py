@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from tests.installation import Installation, installed
 from tests.log_file import log_file
 from tests.quick import is_quick, no_programs
@@ -49,7 +49,8 @@ def _encodable(data: Any) -> Any:
     return data
 
 
-settings.register_profile("worksgate", deadline=None)  # no test is a benchmark
+# No test is a benchmark, and a busy machine is slow.
+settings.register_profile("worksgate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("worksgate")
 
 
