@@ -17,6 +17,7 @@ from worksgate.settings import Settings
 from worksgate.web.pages import (
     LANGUAGES,
     AccountChoice,
+    EnrolmentForm,
     LoginForm,
     Notice,
     NoticePage,
@@ -177,6 +178,24 @@ async def test_the_card_is_at_most_400_px_wide_and_in_the_middle(
         assert box is not None
         assert box["width"] == widest
         assert box["x"] + box["width"] / 2 == pytest.approx(width / 2, abs=1)
+
+
+@pytest.mark.parametrize("width", [320, 360, 400, 1440])
+async def test_no_line_of_a_title_ends_inside_a_word(chromium: Browser, width: int) -> None:
+    form = EnrolmentForm(
+        action="/login",
+        txn="t1",
+        csrf="c1",
+        restart_url="/login?start=1",
+        person="Hanako",
+        totp_uri="otpauth://totp/hanako?secret=A",
+        qr_svg="<svg></svg>",
+        totp_key="ABCD",
+    )
+    async with shown(chromium, _pages("en").step(form, "en"), width=width) as window:
+        compound = window.tab.locator("h1 .unbroken")
+        await expect(compound).to_have_text("two-step")
+        assert await compound.evaluate("(found) => found.getClientRects().length") == 1
 
 
 # The keyboard and where it starts

@@ -31,6 +31,7 @@ from worksgate.web.pages import (
     SecondFactorForm,
     StepForm,
     choose_language,
+    unbroken,
 )
 
 SUPPORT = "https://help.example.com/sign-in"
@@ -242,6 +243,19 @@ def test_r13_the_search_finds_what_loads() -> None:
         *("url(https://x)", "import('x')", 'fetch("//x")', "http://x", "<use href=x>"),
     ):
         assert LOADS.search(loading), loading
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [
+        ("Set up two-step steps", 'Set up <span class="unbroken">two-step</span> steps'),
+        ("A state-of-the-art title", "A state-of-the-art title"),
+        ("Donaudampfschifffahrts-Haus", "Donaudampfschifffahrts-Haus"),
+        ("<b-i> & co", '&lt;<span class="unbroken">b-i</span>&gt; &amp; co'),
+    ],
+)
+def test_a_title_keeps_short_compounds_on_one_line_and_stays_text(title: str, shown: str) -> None:
+    assert unbroken(title) == shown
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

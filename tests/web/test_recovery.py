@@ -379,6 +379,33 @@ async def test_r136_links_that_are_none_leave_nothing_in_the_store(company: Comp
     assert company.site.rows(counters) == before
 
 
+async def test_r127_another_language_of_the_page_ends_nothing(company: Company) -> None:
+    app_password = await company.add_app_password(await signed_in(company.site))
+    link = (await company.mail(1)).link
+    (token,) = parse_qs(urlsplit(link).query)["token"]
+    browser = company.site.browser()
+    page = await browser.http.get(path_of(link))
+    assert token not in re.sub(r'name="token" value="[^"]+"', "", page.text)
+    other = await browser.http.post(
+        f"{browser.path}/account/not-me",
+        data={"csrf": csrf_of(page), "token": token, "language": "ja"},
+    )
+    assert other.status_code == 303
+    shown = await browser.http.get(other.headers["location"])
+    assert shown.headers["content-language"] == "ja"
+    assert await company.works(app_password)
+    assert title(await press(company.site.browser(), link)) == "Everything has been ended"
+
+
+async def test_the_name_of_the_product_stays_on_one_line_of_the_title_of_a_mail(
+    company: Company,
+) -> None:
+    await set_up_app(company.site, await signed_in(company.site))
+    (mail,) = await company.mails(1)
+    assert "was added for LINE\N{NO-BREAK SPACE}WORKS</h1>" in mail.html
+    assert str(mail.message["Subject"]).endswith("was added for LINE WORKS")
+
+
 @pytest.mark.parametrize("headers", [{"origin": "https://evil.example"}, {}])
 async def test_r127_no_other_site_presses_the_button(
     company: Company, headers: Mapping[str, str]

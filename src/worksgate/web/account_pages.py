@@ -207,7 +207,7 @@ class AccountPages(Pages):
         return self._shown_in(setting, "account/forgot.html")
 
     def disavow(self, setting: Setting, secret: str, username: str, change: str, at: float) -> Page:
-        """The form behind the link of a notice; sends ``token``.
+        """The form behind the link of a notice; sends ``token``, or ``language`` with it.
 
         ``change`` is the subject of the notice, in English.
         """
@@ -215,6 +215,7 @@ class AccountPages(Pages):
         return self._shown_in(
             setting,
             "account/disavow.html",
+            language_form="disavow",
             secret=secret,
             username=username,
             change=spoken.gettext(change) % {"product": self._shown["product"]},

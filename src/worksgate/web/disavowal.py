@@ -7,7 +7,7 @@ docs/decisions/0030-this-was-not-me.md.
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -30,13 +30,13 @@ from worksgate.web.account_wording import (
     YOUR_COMPANY,
     Message,
 )
-from worksgate.web.catalogues import translations
+from worksgate.web.catalogues import LANGUAGES, translations
 from worksgate.web.installation import Installation
 from worksgate.web.login_pages import LoginPages
 from worksgate.web.login_refusals import OUTAGES
 from worksgate.web.mails import NOTICES
 from worksgate.web.password_reset import FORGOT_PATH
-from worksgate.web.view import View
+from worksgate.web.view import View, redirect
 from worksgate.web.wording import Notice
 
 
@@ -94,10 +94,12 @@ class DisavowalHandlers:
         view = View(request)
         try:
             form = await self._forms.read(request, view, view.browser.secret)
+            secret = form.get(TOKEN_PARAMETER, "")
+            if (language := form.get("language", "")) in LANGUAGES:
+                links = replace(self._forms.links(view), asked_language=language)
+                return redirect(links(NOT_ME_PATH, **{TOKEN_PARAMETER: secret}))
             async with asyncio.timeout(self._deadline):
-                done = await self._disavowal.use(
-                    form.get(TOKEN_PARAMETER, ""), view.browser.address, self._clock()
-                )
+                done = await self._disavowal.use(secret, view.browser.address, self._clock())
         except FormRefused as refused:
             return self._say(view, _Answer(FORM_TOO_OLD, "", refused.status))
         except LinkNotValid:

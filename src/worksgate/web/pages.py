@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import jinja2
+from markupsafe import Markup, escape
 
 from worksgate.settings import Settings
 from worksgate.web.catalogues import (
@@ -57,6 +58,8 @@ STRENGTH_PATH: Final = "/strength"
 
 _HERE: Final = Path(__file__).parent
 _LONGEST_WAIT_IN_SECONDS: Final = 90
+_SHORT_COMPOUND: Final = re.compile(r"(?<![\w-])[a-zA-Z]{1,8}-[a-zA-Z]{1,8}(?![\w-])")
+"""A word that fits on any line, also in large print on the narrowest phone."""
 NO_BREAK_SPACE: Final = "\N{NO-BREAK SPACE}"  # a name reads badly when a line ends inside it
 
 
@@ -387,7 +390,14 @@ def template_environment(language: str) -> jinja2.Environment:
         spoken.gettext, spoken.ngettext, newstyle=True
     )
     environment.globals.update(page_style=inline_style())
+    environment.filters["unbroken"] = unbroken
     return environment
+
+
+def unbroken(title: str) -> Markup:
+    """A title in HTML, where no line ends inside a short word such as “two-step”."""
+    html = _SHORT_COMPOUND.sub(r'<span class="unbroken">\g<0></span>', str(escape(title)))
+    return Markup(html)  # noqa: S704  # it is escaped, and the rest is ours
 
 
 @cache
