@@ -11,6 +11,7 @@ could be a secret.
 
 import json
 import re
+import shlex
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,7 +22,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from worksgate.setting_types import parsed, secret_of, text_of, type_name, typed
+from worksgate.setting_types import (
+    NO_SUCH_FILE,
+    parsed,
+    secret_of,
+    text_of,
+    type_name,
+    typed,
+)
 from worksgate.setting_values import (
     CHECKS,
     LOOPBACK_HOSTS,
@@ -340,7 +348,20 @@ def _read_key_files(reading: _Reading) -> None:
     for name in MASTER_KEYS:
         file, key = (reading.given.get(each) for each in (f"{name}_file", name))
         if file is not None and file.value and not (key is not None and key.value):
-            reading.give(name, file.origin, partial(secret_of, Path(file.value)))
+            reading.give(name, file.origin, partial(_key_of, Path(file.value), name))
+
+
+def _key_of(file: Path, name: str) -> str:
+    """What a key file holds. Of the key that everything needs it is said how to get one there."""
+    try:
+        return secret_of(file)
+    except ValueError as problem:
+        if name != "master_key" or str(problem) != NO_SUCH_FILE:
+            raise
+        raise ValueError(
+            f"{problem}; put your copy of the master key there, or, where there is none, make a "
+            f"new one there: worksgate key new {shlex.quote(str(file))}"
+        ) from None
 
 
 def _from_variable(name: str, text: str) -> Any:

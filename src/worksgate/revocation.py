@@ -62,7 +62,7 @@ class Revocation:
         )
         held += await self._forget(holder)
         if held:
-            detail = f"everywhere: {held} things have ended"
+            detail = f"everywhere: {held} {'thing has' if held == 1 else 'things have'} ended"
             await self._directory.record([holder.event(Event.LOGOUT, now, detail)])
         return Ended(held, rows.app_passwords, rows.factors)
 

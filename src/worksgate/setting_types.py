@@ -9,7 +9,9 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+NO_SUCH_FILE: Final = "there is no such file"
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _NAMES: Mapping[object, str] = {
@@ -75,7 +77,7 @@ def text_of(file: Path) -> str:
     try:
         return file.read_text("utf-8")
     except FileNotFoundError:
-        raise ValueError("there is no such file") from None
+        raise ValueError(NO_SUCH_FILE) from None
     except UnicodeDecodeError:
         raise ValueError("the file is not UTF-8 text") from None
     except PermissionError:

@@ -14,6 +14,7 @@ from worksgate.audit import Event
 from worksgate.credentials import PasswordHashing
 from worksgate.directory import Account, Conflict, DirectoryUnavailable
 from worksgate.directory.database import Directory
+from worksgate.oauth.model import AccessToken
 from worksgate.sources import Person
 
 
@@ -402,6 +403,18 @@ async def test_r115_whose_key_it_was_is_recorded_where_it_goes_to_somebody_else(
     )
     with pytest.raises(Refused, match="jiro has it"):
         await administration.release_key("E1")
+
+
+@pytest.mark.parametrize("tokens", [0, 1])
+async def test_the_record_says_in_words_how_much_has_ended(at_work: Office, tokens: int) -> None:
+    account = await _hanako(at_work)
+    await at_work.sign_in(account)
+    if not tokens:
+        await at_work.store.take(AccessToken, f"token of {account.id}")
+    await at_work.administration.end_everything("hanako")
+    *_, ended = await at_work.administration.audit(event=Event.LOGOUT)
+    words = "2 things have" if tokens else "1 thing has"
+    assert ended.detail == f"everywhere: {words} ended"
 
 
 async def test_r30_r115_who_loses_a_key_by_its_release_is_signed_out(at_work: Office) -> None:

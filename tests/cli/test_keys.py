@@ -142,8 +142,16 @@ def test_doctor_says_how_it_is_with_the_master_key(terminal: Terminal, tmp_path:
     )
     terminal.ok("key", "encrypt", "--yes")
     assert f"encrypted under master key {KEY.id}" in finding(terminal, "keys", "ok")
-    assert KEY.id in finding(having(terminal, OTHER), "keys", "fail")
+    wrong = finding(having(terminal, OTHER), "keys", "fail")
+    assert KEY.id in wrong
+    assert "nothing has been changed" not in wrong  # it is only looked at
+    assert "worksgate key forget-lost" in advice(terminal, "keys")
     assert "no longer needed" not in finding(having(terminal, KEY), "keys", "ok")
+
+
+def advice(terminal: Terminal, part: str) -> str:
+    found = json.loads(terminal.run("doctor", "--json").out)["findings"]
+    return " / ".join(each["advice"] or "" for each in found if each["part"] == part)
 
 
 @pytest.mark.parametrize(
@@ -172,6 +180,7 @@ def test_r130_a_backup_says_which_key_it_needs_and_is_not_restored_without(
     for key in (None, OTHER):
         refused = having(terminal, key).refused("restore", "there.backup", "--force")
         assert f"encrypted under master key {KEY.id}" in refused
+        assert refused.endswith("; nothing has been changed")
         assert query(database, "SELECT * FROM totp_secrets") == before
     having(terminal, OTHER, KEY).ok("restore", "there.backup", "--force")
     assert query(database, "SELECT * FROM totp_secrets") == before
@@ -324,6 +333,12 @@ def test_a_backup_whose_key_is_lost_is_restored_when_that_is_said(
     assert lost.run("backup", "there.backup").code == 0
     restore = ("restore", "there.backup", "--force")
     assert KEY.id in lost.refused(*restore)
+    gone = tmp_path / "gone.key"
+    having(lost, None).environ["WORKSGATE_MASTER_KEY_FILE"] = str(gone)
+    assert f"make a new one there: worksgate key new {gone}" in lost.refused(
+        *restore, "--although-its-key-is-lost"
+    )
+    del having(lost, OTHER).environ["WORKSGATE_MASTER_KEY_FILE"]
     lost.ok(*restore, "--although-its-key-is-lost")
     assert f"encrypted under master key {KEY.id}" in lost.refused("serve", "--port", "1")
     assert query(tmp_path / "worksgate.db", "SELECT oldest FROM compatibility") == [("0004",)]

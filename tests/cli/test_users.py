@@ -229,6 +229,16 @@ def test_factors_are_reset_only_when_it_is_meant(terminal: Terminal) -> None:
     assert told == "aoi@x had no second factor.\n"
 
 
+def test_whose_key_is_released_is_said_by_name_also_where_they_gave_it_up(
+    terminal: Terminal,
+) -> None:
+    terminal.ok("user", "add", "aoi@x", "--external-key", "E-1")
+    terminal.ok("user", "set", "aoi@x", "--external-key", "")
+    told = terminal.ok("user", "release-key", "E-1", "--yes").out
+    assert told.startswith("The external key E-1 is free. It was that of aoi@x (directory:")
+    assert terminal.ok("user", "release-key", "E-1", "--yes").out == "E-1 was free already.\n"
+
+
 def test_people_of_another_source_are_listed_and_kept_out(terminal: Terminal) -> None:
     assert terminal.json("user", "list") == []
     remember(terminal.folder / "worksgate.db", "company", "aoi")
@@ -239,7 +249,11 @@ def test_people_of_another_source_are_listed_and_kept_out(terminal: Terminal) ->
     assert aoi["enabled"] is False
     terminal.ok("user", "enable", "aoi", "--source", "company")
     assert "signed out" in terminal.ok("user", "sign-out", "aoi", "--source", "company").out
-    assert "nobody called" in terminal.refused("user", "disable", "aoi", "--source", "other")
+    for command in ("disable", "enable", "sign-out"):
+        assert terminal.refused("user", command, "aoi", "--source", "other") == (
+            "nobody called aoi has signed in by other; there is no source 'other'; "
+            "the sources are: directory"
+        )
     assert terminal.json("user", "list") == []
 
 

@@ -92,6 +92,17 @@ async def test_an_event_is_kept_with_all_that_it_says(directory: Directory) -> N
     await writer.close()
 
 
+async def test_records_are_shown_in_the_order_of_their_times(directory: Directory) -> None:
+    """A batch may hold what happened later before what happened earlier."""
+    later, earlier, another = (
+        replace(FAILED, detail=detail, at=FAILED.at + at)
+        for detail, at in (("later", 2.0), ("earlier", 1.0), ("another", 2.0))
+    )
+    await directory.record([later, earlier, another])
+    assert await directory.audit(AuditFilter()) == [earlier, later, another]
+    assert await directory.audit(AuditFilter(limit=2)) == [earlier, another]
+
+
 async def test_events_are_durable_soon_after_without_being_asked_for(
     directory: Directory, file: Path
 ) -> None:

@@ -401,7 +401,11 @@ class PeopleAdministration(AdministrationBase):
             return (await self.user(name)).person
         remembered = await self.person(name, source)
         if remembered is None:
-            raise NotFound(f"nobody called {name} has signed in by {source}")
+            nobody = f"nobody called {name} has signed in by {source}"
+            known = [each.name for each in self._settings.all_sources]
+            if source not in known:
+                nobody += f"; there is no source {source!r}; the sources are: {', '.join(known)}"
+            raise NotFound(nobody)
         return remembered.person
 
     async def _hashed(self, password: str, account: Account) -> str:

@@ -56,7 +56,9 @@ class _KeysAtHand:
         try:
             check_at_hand(tuple(needed), self.keyring)
         except MasterKeyMissing as missing:
-            raise BackupError(f"this backup cannot be read here: {missing}") from None
+            raise BackupError(
+                f"this backup cannot be read here: {missing}; nothing has been changed"
+            ) from None
 
 
 async def restore_backup(

@@ -1,6 +1,7 @@
 """``worksgate user``: people in the built-in directory."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ from worksgate.source_settings.common import BUILT_IN
 
 if TYPE_CHECKING:
     from worksgate.administration import Administration, Holdings, ToldKey
+    from worksgate.directory.key_ownership import KeyOwner
     from worksgate.directory.people import RememberedPerson
     from worksgate.settings import Settings
 
@@ -379,11 +381,17 @@ def release_key(*, key: str, config: Path | None, yes: bool) -> None:
     """
     settings = read_installation(config)
     confirm(f"Let somebody else have the user key {key}?", yes=yes)
-    released = administer(settings, lambda administration: administration.release_key(key))
+
+    async def work(administration: "Administration") -> "tuple[list[KeyOwner], dict[str, str]]":
+        released = await administration.release_key(key)
+        return released, await administration.usernames(each.subject_id for each in released)
+
+    released, usernames = administer(settings, work)
     if not released:
         print_line(f"{key} was free already.")
     for owner in released:
-        print_line(f"The {owner.key} is free. It was that of {owner}.")
+        known = replace(owner, holder=owner.holder or usernames.get(owner.subject_id))
+        print_line(f"The {owner.key} is free. It was that of {known}.")
 
 
 @app.command("disable")

@@ -131,8 +131,9 @@ async def find_events(connection: AsyncConnection, wanted: AuditFilter) -> list[
     """The newest records that are wanted, the oldest of them first."""
     table = schema.audit
     query = _narrowed(select(table), wanted).order_by(table.c.id.desc()).limit(wanted.limit)
-    rows = await connection.execute(query)
-    return [event_from(row) for row in rows.mappings()][::-1]
+    rows = (await connection.execute(query)).mappings().all()
+    # Records are written in batches, so one may have a lower id than what happened before it.
+    return [event_from(row) for row in sorted(rows, key=lambda row: (row["at"], row["id"]))]
 
 
 async def find_usernames(

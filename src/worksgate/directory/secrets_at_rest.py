@@ -97,7 +97,7 @@ def _missing(key_id: str, keyring: Keyring) -> str:
     return (
         f"the secrets are encrypted under master key {key_id}, and the one that is configured is "
         f"{configured}: set master_key_file to the file that holds {key_id}, or name it in "
-        "previous_master_key_file; nothing has been changed"
+        "previous_master_key_file"
     )
 
 

@@ -223,13 +223,19 @@ def _of_keys(connection: Connection) -> Finding:
     return ok(KEYS, "the key that signs cookies and forms will be made at the first start")
 
 
+_WITHOUT_THE_KEY = (
+    "have the file of that master key at hand, or get a copy of it; if all copies are lost, "
+    "worksgate key forget-lost goes on without it, and says first what that costs"
+)
+
+
 def _of_secrets(counted: Counted, settings: Settings) -> Finding:
     """Whether the secrets are encrypted, and under a master key that is at hand."""
     keyring = Keyring.of(settings.master_key, settings.previous_master_key)
     try:
         check_at_hand(counted.key_ids, keyring)
     except MasterKeyMissing as missing:
-        return fail(KEYS, str(missing), "have the file of that master key at hand, or restore it")
+        return fail(KEYS, str(missing), _WITHOUT_THE_KEY)
     if keyring.current is None:
         return warn(
             KEYS,
