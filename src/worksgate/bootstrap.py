@@ -172,6 +172,7 @@ async def open_installation(
                 "directory": directory.ping,
                 "clients": identity.clients.snapshot,
             },
+            impairing_checks={"master_key": directory.secrets.check_in_force},
             figures=Figures(
                 traffic=watching.traffic,
                 hashing=hashing.pool if hashing else None,

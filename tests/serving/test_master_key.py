@@ -129,3 +129,27 @@ async def test_r132_a_key_is_replaced_while_people_sign_in(site: Site) -> None:
     assert left == ((b"wg1" + bytes.fromhex(NEW.id)).hex().upper(),)
     assert site.running.named("request.unavailable") == []
     assert all(key.text not in str(site.running.events) for key in (OLD, NEW))
+
+
+async def test_r132_a_node_without_the_key_in_force_says_so_and_serves_all_others(
+    site: Site,
+) -> None:
+    """Another node has put a key in force that this one was not given."""
+    site.encrypt(master_key=OLD)
+    half_way = await site.begun()
+    site.encrypt(master_key=NEW, previous_master_key=OLD)
+    async with httpx2.AsyncClient(base_url=site.operations, timeout=20) as operations:
+        ready = await operations.get("/readyz")
+        assert ready.status_code == 200
+        told = ready.json()["checks"]["master_key"]
+        assert told["status"] == "unavailable"
+        assert f"encrypted under master key {NEW.id}" in told["reason"]
+        assert (await site.finish(*half_way)).status_code == 503
+        await operations.get("/readyz")
+        assert len(site.running.named("readiness.impaired")) <= WORKERS
+        impaired = site.running.wait_for("readiness.impaired")
+        assert (impaired["level"], impaired["check"]) == ("warning", "master_key")
+        site.reload(master_key_file="new.key", previous_master_key_file="old.key")
+        await site.sign_in()
+        found = (await operations.get("/readyz")).json()["checks"]["master_key"]
+        assert found["status"] == "ok"

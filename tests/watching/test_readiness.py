@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 
 import pytest
@@ -25,7 +25,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def test_operators_see_each_part_with_its_seconds(server: Site) -> None:
     told = server.operations.get("/readyz").json()
     assert told["status"] == "ok"
-    assert {"store", "directory", "clients", "sources"} == set(told["checks"])
+    assert {"store", "directory", "clients", "master_key", "sources"} == set(told["checks"])
     for name in ("store", "directory", "clients"):
         assert told["checks"][name]["status"] == "ok"
         assert 0 <= told["checks"][name]["seconds"] < 1
@@ -93,6 +93,46 @@ async def test_r107_what_fails_makes_it_unready_and_is_told_in_fixed_words(
     }
     full = report.for_operators()["checks"]["store"]
     assert (full["status"], full["reason"]) == (word, reason)
+
+
+async def test_r107_what_some_people_need_is_told_to_operators_and_makes_nobody_unready(
+    logged: Callable[[], str],
+) -> None:
+    readiness = Readiness({"store": answers}, (), 1.0, {"master_key": is_gone})
+    for _ in range(3):
+        report = await readiness.report()
+        readiness._asked_at = float("-inf")  # a second later
+    assert report.is_ready
+    assert report.for_everybody() == {"status": "ok"}
+    told = report.for_operators()["checks"]["master_key"]
+    assert (told["status"], told["reason"]) == ("unavailable", "SQLITE_IOERR at 10.1.2.3")
+    assert logged().count("readiness.impaired") == 1
+
+
+async def test_what_is_impaired_is_logged_again_only_after_it_has_recovered(
+    logged: Callable[[], str],
+) -> None:
+    states = iter((False, True, True, False, True))
+
+    async def sometimes() -> None:
+        if next(states):
+            await is_gone()
+
+    readiness = Readiness({"store": answers}, (), 1.0, {"master_key": sometimes})
+    for _ in range(5):
+        await readiness.report()
+        readiness._asked_at = float("-inf")
+    assert logged().count("readiness.impaired") == 2
+    assert logged().count("readiness.recovered") == 1
+
+
+async def test_while_the_store_is_away_nothing_is_said_of_what_depends_on_it(
+    logged: Callable[[], str],
+) -> None:
+    report = await Readiness({"store": is_gone}, (), 1.0, {"master_key": is_gone}).report()
+    assert not report.is_ready
+    assert set(report.for_everybody()["checks"]) == {"store"}
+    assert "readiness.impaired" not in logged()
 
 
 async def test_nothing_asked_yet_is_not_ready() -> None:

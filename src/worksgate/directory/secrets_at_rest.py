@@ -216,6 +216,17 @@ class SecretsAtRest:
         return counted
 
     @finished
+    async def check_in_force(self) -> None:
+        """Raise MasterKeyMissing where the key in force is not at hand.
+
+        Another node may have put it in force while this one runs.
+        """
+        async with self._connections.reading() as connection:
+            key_id = await key_in_force(connection)
+        if key_id is not None:
+            check_at_hand((key_id,), self._keyring)
+
+    @finished
     async def put_in_force(self, event: AuditEvent) -> None:
         """Let new secrets be encrypted under the current key, together with the audit record.
 

@@ -201,7 +201,12 @@ class Application:
         return _Running(
             installation,
             Routes.of(settings, installation, health),
-            Readiness(installation.checks, sources, settings.answer_deadline),
+            Readiness(
+                installation.checks,
+                sources,
+                settings.answer_deadline,
+                installation.impairing_checks,
+            ),
         )
 
     # One page

@@ -19,8 +19,9 @@ class Installation:
     """Logins, and people's own accounts.
 
     ``form_key`` signs the forms of the account pages. Without a built-in directory there are no
-    passwords to be reset. ``checks`` are the parts that must answer before we are ready,
-    ``figures`` the numbers of what is open.
+    passwords to be reset. ``checks`` are the parts that must answer before we are ready, without
+    those of ``impairing_checks`` some people are not served; ``figures`` are the numbers of what
+    is open.
     """
 
     provider: IdentityProvider
@@ -31,6 +32,7 @@ class Installation:
     form_key: bytes = field(repr=False)
     clock: Callable[[], float] = time.time
     checks: Mapping[str, Check] = field(default_factory=dict)
+    impairing_checks: Mapping[str, Check] = field(default_factory=dict)
     figures: Figures = field(default_factory=Figures)
 
 

@@ -3,7 +3,8 @@
 Everybody may ask, so the parts are asked at most once a second, each for a bounded time; and the
 public address says ok and no more, or which part fails, in fixed words (R-107). Who operates the
 server is told all, on a port of their own. A source that is down is told there and makes nobody
-unready: who is signed in needs it no more, and others may have another one.
+unready: who is signed in needs it no more, and others may have another one. It is the same with a
+master key that is not at hand: passwords and calls of LINE WORKS need none.
 """
 
 import asyncio
@@ -12,12 +13,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
+
 from worksgate.measures import SourceFigures
 from worksgate.outages import Unavailable
 from worksgate.web.crashes import report
 
 Check = Callable[[], Awaitable[object]]
 """Returns if a part answers, or raises."""
+
+_log = structlog.get_logger(__name__)
 
 READY_FOR = 1.0
 """Seconds that an answer is good for."""
@@ -44,6 +49,8 @@ class Report:
 
     findings: Mapping[str, CheckResult] = field(default_factory=dict)
     sources: Sequence[SourceFigures] = ()
+    impairments: Mapping[str, CheckResult] = field(default_factory=dict)
+    """What became of the checks that make nobody unready."""
 
     @property
     def is_ready(self) -> bool:
@@ -62,7 +69,7 @@ class Report:
         checks: dict[str, Any] = {
             name: {"status": each.status, "seconds": each.seconds}
             | ({"reason": each.reason} if each.reason else {})
-            for name, each in self.findings.items()
+            for name, each in {**self.findings, **self.impairments}.items()
         }
         checks["sources"] = {
             each.name: {"status": OK if each.is_up else DOWN, "failures": each.failures}
@@ -72,16 +79,25 @@ class Report:
 
 
 class Readiness:
-    """Asks the parts; ``patience`` is the seconds that each may take."""
+    """Asks the parts; ``patience`` is the seconds that each may take.
+
+    Where one of ``impairing`` fails, some people are not served, and the server stays ready.
+    """
 
     def __init__(
-        self, checks: Mapping[str, Check], sources: Sequence[SourceFigures], patience: float
+        self,
+        checks: Mapping[str, Check],
+        sources: Sequence[SourceFigures],
+        patience: float,
+        impairing: Mapping[str, Check] | None = None,
     ) -> None:
-        self._checks = checks
+        self._needed = tuple(checks)
+        self._checks = {**checks, **(impairing or {})}
         self._sources = sources
         self._patience = patience
         self._asked_at = float("-inf")
-        self._findings: Mapping[str, CheckResult] = {}
+        self._found: Mapping[str, CheckResult] = {}
+        self._impaired: set[str] = set()
 
     async def report(self) -> Report:
         """What was found in the last second; who comes while we ask is told what was before."""
@@ -89,9 +105,28 @@ class Readiness:
         if now - self._asked_at >= READY_FOR:
             self._asked_at = now
             names = tuple(self._checks)
-            found = await asyncio.gather(*(self._find(name) for name in names))
-            self._findings = dict(zip(names, found, strict=True))
-        return Report(self._findings, self._sources)
+            results = await asyncio.gather(*(self._find(name) for name in names))
+            found = dict(zip(names, results, strict=True))
+            self._tell_of_changes(found)
+            self._found = found
+        needed = {name: each for name, each in self._found.items() if name in self._needed}
+        others = {name: each for name, each in self._found.items() if name not in needed}
+        return Report(needed, self._sources, others)
+
+    def _tell_of_changes(self, found: Mapping[str, CheckResult]) -> None:
+        """Log what no load balancer can see, once when it begins and once when it is over.
+
+        While a part fails that all need, nothing is known of the others.
+        """
+        if any(found[name].status != OK for name in self._needed):
+            return
+        for name in self._checks:
+            if found[name].status == OK and name in self._impaired:
+                self._impaired.discard(name)
+                _log.info("readiness.recovered", check=name)
+            elif found[name].status != OK and name not in self._impaired:
+                self._impaired.add(name)
+                _log.warning("readiness.impaired", check=name, reason=found[name].reason)
 
     async def _find(self, name: str) -> CheckResult:
         began = time.monotonic()
