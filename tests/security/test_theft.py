@@ -12,10 +12,12 @@ import tarfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 import pyotp
 import pytest
+from itsdangerous import URLSafeSerializer
 from tests.cli.terminal import Terminal
 from tests.databases import NOW, POSTGRES, directory_in, query, url_of
 from tests.directory.conftest import bare_database_url
@@ -37,8 +39,10 @@ from worksgate.audit import AuditEvent, Event
 from worksgate.backup.writing import write_backup
 from worksgate.directory.factors import TotpSecret
 from worksgate.directory.migrations import migrate
-from worksgate.login_transaction import TransactionSigner
+from worksgate.login_transaction import LoginTransaction, TransactionSigner
 from worksgate.master_key import Keyring, MasterKey, key_id_of
+from worksgate.oauth.model import LoginKind
+from worksgate.web.anti_forgery import AntiForgery
 
 __all__ = ["bare_database_url"]
 
@@ -204,6 +208,7 @@ async def test_r130_nothing_in_a_stolen_file_is_a_key_that_signs_or_shows_a_code
     async with installed(tmp_path, master_key=KEY.text) as installation:
         secrets, (device, username), transaction = await used(installation)
         values = set(values_of(installation.database))
+        forgeries = Forgeries.of(installation, secrets, transaction)
     payload, _, signature = transaction.rpartition(".")
     device_id, _, device_signature = device.rpartition(".")
     app = pyotp.TOTP(secrets["authenticator app"])
@@ -213,6 +218,7 @@ async def test_r130_nothing_in_a_stolen_file_is_a_key_that_signs_or_shows_a_code
     for key in tried:
         assert not signs(key, payload, signature)
         assert not signs_device(key, username, device_id, device_signature)
+        assert forgeries.made_by(key) == (False, False)
         assert base64.b32encode(key).decode().rstrip("=") != app.secret.rstrip("=")
 
 
@@ -235,6 +241,40 @@ def signs(key: bytes, payload: str, signature: str) -> bool:
     return forged == signature
 
 
+def forges_account_form(key: bytes, session: str, anti_forgery_token: str) -> bool:
+    return AntiForgery(key).is_right(anti_forgery_token, session)
+
+
+def challenges_passkey(key: bytes, transaction: LoginTransaction, challenge: str) -> bool:
+    """Whether a key makes what a passkey is asked to sign, before anybody is asked."""
+    return TransactionSigner(key).passkey_challenge(transaction) == challenge
+
+
+@dataclass(frozen=True)
+class Forgeries:
+    """What went out to one person, and whether a key would have made it."""
+
+    session: str
+    anti_forgery_token: str
+    transaction: LoginTransaction
+    challenge: str
+
+    @classmethod
+    def of(cls, installation: Installation, secrets: Mapping[str, str], transaction: str) -> Self:
+        payload = transaction.rpartition(".")[0]
+        unchecked = URLSafeSerializer("").load_payload(payload.encode())
+        begun = LoginTransaction(**{**unchecked, "login_kind": LoginKind.WEB})
+        challenge = installation.provider.signer.passkey_challenge(begun)
+        return cls(secrets[SESSION_COOKIE], secrets["anti-forgery token"], begun, challenge)
+
+    def made_by(self, key: bytes) -> tuple[bool, bool]:
+        """Whether the key makes the token of the account's forms, and the passkey challenge."""
+        return (
+            forges_account_form(key, self.session, self.anti_forgery_token),
+            challenges_passkey(key, self.transaction, self.challenge),
+        )
+
+
 def signs_device(key: bytes, username: str, device_id: str, signature: str) -> bool:
     return TransactionSigner(key).knows_device(username, device_id, signature)
 
@@ -245,6 +285,7 @@ async def test_r130_the_search_finds_what_lies_in_clear(tmp_path: Path) -> None:
         secrets, (device, username), transaction = await used(installation)
         data, values = content(installation.database), set(values_of(installation.database))
         backup = await backup_of(installation.settings.database_url, tmp_path / "backup")
+        forgeries = Forgeries.of(installation, secrets, transaction)
     payload, _, signature = transaction.rpartition(".")
     device_id, _, device_signature = device.rpartition(".")
     secret = base64.b32decode(secrets["authenticator app"])
@@ -253,6 +294,34 @@ async def test_r130_the_search_finds_what_lies_in_clear(tmp_path: Path) -> None:
     tried = {part for value in values for part in parts_of(value)}
     assert any(signs(key, payload, signature) for key in tried)
     assert any(signs_device(key, username, device_id, device_signature) for key in tried)
+    assert (True, True) in {forgeries.made_by(key) for key in tried}
+
+
+async def test_r130_nothing_in_a_stolen_file_is_a_session(tmp_path: Path) -> None:
+    """Every text of the database that a cookie can hold is sent as the one of a session."""
+    async with installed(tmp_path, master_key=KEY.text) as installation:
+        secrets, _, _ = await used(installation)
+        values = set(values_of(installation.database))
+        (stored,) = installation.rows("SELECT key FROM sessions LIMIT 1")[0]
+        browser = installation.browser()
+
+        async def opens(cookie: str) -> bool:
+            browser.set_cookie(SESSION_COOKIE, cookie)
+            page = await browser.account()
+            assert page.status_code == 200, page.text
+            return 'name="txn"' not in page.text  # no sign-in form
+
+        assert await opens(secrets[SESSION_COOKIE])
+        sent = {each for value in values if (each := as_cookie(value)) is not None}
+        assert stored in sent
+        assert len(sent) > 50
+        assert [cookie for cookie in sent if await opens(cookie)] == []
+
+
+def as_cookie(value: bytes) -> str | None:
+    """What of a value a browser could send as a cookie: a text without a separator."""
+    text = value.decode("latin-1")
+    return text if re.fullmatch(r"[A-Za-z0-9._~:/+=-]{1,200}", text) else None
 
 
 async def test_r130_what_was_kept_in_clear_is_not_left_behind(tmp_path: Path) -> None:
