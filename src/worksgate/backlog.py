@@ -6,6 +6,7 @@ hold what no log may hold (R-106).
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import Context
@@ -13,6 +14,9 @@ from contextvars import Context
 import structlog
 
 Work = Callable[[], Awaitable[None]]
+
+TOLD_EVERY = 60.0
+"""Seconds between two warnings that one is full."""
 
 _log = structlog.get_logger("worksgate.backlog")
 
@@ -31,14 +35,13 @@ class Backlog:
         self._workers: set[asyncio.Task[None]] = set()
         self._at_work = 0
         self._is_closed = False
-        self._told = False
+        self._told_at = float("-inf")
 
     def add(self, work: Work) -> bool:
         """Take a piece of work; False where there is no room for it, or all has been closed."""
         if self._is_closed or len(self._waiting) >= self._room:
             self._tell_that_it_is_full()
             return False
-        self._told = False
         self._waiting.append(work)
         # A worker that has just found nothing more to do is still a task, and takes nothing.
         if self._at_work < self._at_once:
@@ -79,7 +82,10 @@ class Backlog:
             _log.error("backlog.failed", backlog=self._name, kind=type(error).__name__)
 
     def _tell_that_it_is_full(self) -> None:
-        """Once, until there is room again: what fills a backlog must not fill the log too."""
-        if not self._told and not self._is_closed:
-            self._told = True
+        """Once a minute: what fills a backlog, and fills each place that is free, must not fill
+        the log too.
+        """
+        now = time.monotonic()
+        if now - self._told_at >= TOLD_EVERY and not self._is_closed:
+            self._told_at = now
             _log.warning("backlog.full", backlog=self._name, waiting=len(self._waiting))

@@ -45,6 +45,23 @@ async def test_full_backlog_takes_nothing_and_says_so_once(
     assert not backlog.add(work)
 
 
+async def test_r136_a_backlog_that_is_full_again_and_again_says_so_once_a_minute(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """In a flood each place that gets free is taken by the next."""
+    backlog = Backlog("test", at_once=1, waiting=2)
+
+    async def work() -> None:
+        pass
+
+    for _ in range(5):
+        assert [backlog.add(work) for _ in range(3)] == [True, True, False]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert capfd.readouterr().out.count("backlog.full") == 1
+    await backlog.close()
+
+
 async def test_r106_failure_is_told_by_its_kind_and_stops_nothing(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
