@@ -143,7 +143,7 @@ class IdentityProvider:
         try:
             request = AuthorizationRequest.parse(query, clients.get, loopback=self._loopback)
             client = clients[request.client_id]
-            await self._session_keys.check(request, client, browser.secret, now)
+            await self._session_keys.check(request, client, browser, now)
         except AuthorizationError as error:
             self._records.not_authorized(now, error, browser)
             raise

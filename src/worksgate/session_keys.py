@@ -8,12 +8,14 @@ https://developers.worksmobile.com/jp/docs/sso-verify-login
 import asyncio
 import re
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from worksgate.credentials import digest
 from worksgate.oauth.authorization import TRANSACTION_LIFETIME, AuthorizationRequest
 from worksgate.oauth.errors import AuthorizationError
 from worksgate.oauth.model import Client, LoginKind, SessionKeyCheck
+from worksgate.peers import network_of
+from worksgate.rate_limit import RateLimit
 from worksgate.store import Store
 
 if TYPE_CHECKING:
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 TIMEOUT = 1.0
 """Seconds for the whole question (R-16)."""
+ASKED_A_MINUTE = 600
+"""Questions that a process asks for one network: as many as come from a large office when its day
+begins. There is no number for all networks, which strangers could use up against everybody."""
 
 _CODE = re.compile(rb"""["']?code["']?\s*:\s*["']?(\d+)""")
 
@@ -31,6 +36,16 @@ class SessionKeyAnswer(StrEnum):
     YES = "00"
     NO = "12"
     UNKNOWN = "unknown"
+
+
+class Browser(Protocol):
+    """What is needed of who comes."""
+
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def secret(self) -> str: ...
 
 
 class SessionKeyRefused(AuthorizationError):
@@ -44,20 +59,22 @@ class SessionKeys:
         self._url = url
         self._store = store
         self._http: httpx2.AsyncClient | None = None
+        self._asked = RateLimit(ASKED_A_MINUTE)
 
     async def check(
-        self, request: AuthorizationRequest, client: Client, browser_secret: str, now: float
+        self, request: AuthorizationRequest, client: Client, browser: Browser, now: float
     ) -> None:
         """Let a request in as the client's ``session_key_check`` says.
 
-        Raises SessionKeyRefused.
+        A network that has had ``ASKED_A_MINUTE`` questions asked gets no answer until the minute
+        is over. Raises SessionKeyRefused.
         """
         policy = client.session_key_check
         if policy is SessionKeyCheck.OFF or request.login_kind is not LoginKind.APP:
             return
         answer = SessionKeyAnswer.UNKNOWN
         if request.session_key is not None:
-            answer = await self._answer(request.session_key, browser_secret, now)
+            answer = await self._answer(request.session_key, browser, now)
         if answer is SessionKeyAnswer.NO or (
             answer is SessionKeyAnswer.UNKNOWN and policy is SessionKeyCheck.FAIL_CLOSED
         ):
@@ -82,11 +99,13 @@ class SessionKeys:
         if self._http is not None:
             await self._http.aclose()
 
-    async def _answer(self, session_key: str, browser_secret: str, now: float) -> SessionKeyAnswer:
+    async def _answer(self, session_key: str, browser: Browser, now: float) -> SessionKeyAnswer:
         """LINE WORKS says yes only once; a page that is loaded again in this browser has ours."""
-        confirmed = f"session_key:{digest(session_key + browser_secret)}"
+        confirmed = f"session_key:{digest(session_key + browser.secret)}"
         if await self._store.count(confirmed, now):
             return SessionKeyAnswer.YES
+        if self._asked.exceeded(network_of(browser.address), now):
+            return SessionKeyAnswer.UNKNOWN
         answer = await self.ask(session_key)
         if answer is SessionKeyAnswer.YES:
             await self._store.bump(confirmed, TRANSACTION_LIFETIME, now)

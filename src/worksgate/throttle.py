@@ -6,7 +6,8 @@ Three counters stand between a guess and the hash, each counted before the hash 
   before (a device cookie): ``free`` attempts, then one after each delay, and the delay doubles.
   Who attacks an account from elsewhere uses up counters of their own (R-79);
 * one for the account from everywhere that it has not signed in from: beyond ``strangers``
-  failures in a row only known browsers and networks may go on, until the window ends;
+  failures in a row only known browsers and networks may go on, until the window ends; what is
+  refused by it leaves no counter;
 * one for the network, against a peer who tries many accounts.
 
 An account is a typed name, and also the person whom a source finds by that name, so that somebody
@@ -29,6 +30,10 @@ from worksgate.usernames import username_key
 
 KNOWN_FOR = 30 * 86_400.0
 """Seconds that a network counts as known after somebody has signed in from there."""
+COUNTERS_PER_CHECK = 4
+"""Rows that one check of a stranger leaves in the store at most: two or three for ``window`` (the
+name from there and from everywhere, and the person from there), and that of the network. A gate
+comes only after ``free`` failures from one place. docs/capacity.md reckons with it."""
 LATE = 0.2
 """Seconds that may be spent on the counters once an attempt was given up."""
 
@@ -225,6 +230,9 @@ class Admission:
         failures, gate = attempt.counters
         if await counters.count(gate, now):
             raise TooManyAttempts(policy.delay(await counters.count(failures, now)))
+        is_stranger = await self._is_stranger(attempt)
+        if is_stranger:
+            await self._admit_stranger(attempt)
         attempts = await self.count(counters.named(failures), policy.window)
         delay = policy.delay(attempts)
         if attempts >= policy.free:
@@ -232,8 +240,17 @@ class Admission:
                 raise TooManyAttempts(delay)
             self._gates.append(counters.named(gate))
         # Last, so that a burst which the gate stops does not use up what all strangers have.
-        if await self._is_stranger(attempt):
+        if is_stranger:
             await self._count_stranger(attempt)
+
+    async def _admit_stranger(self, attempt: Attempt) -> None:
+        """Refuse before anything is counted: networks without end would leave a row each.
+
+        Raises TooManyAttempts.
+        """
+        policy = self._policy
+        if await self._counters.count(attempt.strangers_counter, self._now) >= policy.strangers:
+            raise TooManyAttempts(policy.longest_delay)
 
     async def _count_stranger(self, attempt: Attempt) -> None:
         policy, counter = self._policy, self._counters.named(attempt.strangers_counter)

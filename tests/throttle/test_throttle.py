@@ -13,6 +13,7 @@ from worksgate.sources import SourceUnavailable
 from worksgate.store import StoreUnavailable
 from worksgate.store.memory import MemoryStore
 from worksgate.throttle import (
+    COUNTERS_PER_CHECK,
     KNOWN_FOR,
     Attempt,
     Throttle,
@@ -37,6 +38,18 @@ class InterleavingStore(MemoryStore):
     async def count(self, counter: str, now: float) -> int:
         await asyncio.sleep(0)
         return await super().count(counter, now)
+
+
+class NamingStore(MemoryStore):
+    """Knows the names of all counters that there ever were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bumped: set[str] = set()
+
+    async def bump(self, counter: str, window: float, now: float) -> int:
+        self.bumped.add(counter)
+        return await super().bump(counter, window, now)
 
 
 async def guess(throttle: Throttle, attempt: Attempt, now: float) -> bool:
@@ -241,6 +254,31 @@ async def test_r79_a_network_that_is_known_goes_on_when_strangers_may_not() -> N
     for number in range(250):
         await guess(throttle, Attempt("hanako", f"192.0.2.{number}"), later)
     assert not await guess(throttle, GUESS, later)
+
+
+async def test_r136_guesses_at_an_account_without_guesses_left_leave_no_counters() -> None:
+    store = NamingStore()
+    throttle = Throttle(store, POLICY)
+    for number in range(POLICY.strangers):
+        assert await guess(throttle, Attempt("hanako", f"192.0.2.{number}"), NOW)
+    before = set(store.bumped)
+    for number in range(50):
+        assert not await guess(throttle, Attempt("hanako", f"198.51.100.{number}"), NOW)
+    assert set(store.bumped) == before
+
+
+async def test_r136_a_check_leaves_at_most_so_many_counters_as_the_page_says() -> None:
+    """Also where the name is somebody's, of whom there is a count by all names."""
+    store = NamingStore()
+    throttle = Throttle(store, POLICY)
+    for number in range(50):
+        attempt = Attempt(f"name{number}", f"192.0.2.{number}")
+        before = len(store.bumped)
+        async with throttle.attempt(attempt, NOW) as admission:
+            assert await admission.admits("ldap:1")
+            admission.refused()
+        others = 1 if number == 0 else 0  # that of the person from everywhere, once
+        assert len(store.bumped) - before <= COUNTERS_PER_CHECK + others
 
 
 async def test_r79_strangers_may_go_on_when_the_day_is_over() -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from tests.installation import Installation, assert_page, installed
 
+from worksgate.rate_limit import RateLimit
+
 APP = {"userAgent": "LineWorks", "sessionKey": "key-1"}
 
 # As documented: not valid JSON.
@@ -118,6 +120,28 @@ async def test_r16_silence_costs_one_second(scene: Scene, policy: str, status: i
     response = await scene.installation.browser().arrive(None, **APP)
     assert response.status_code == status
     assert 0.9 < time.monotonic() - began < 2.4
+
+
+async def test_r16_one_network_has_so_many_keys_asked_about_a_minute(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it uses up is missed by no other network, also where the policy is to refuse."""
+    keys = scene.installation.provider._session_keys
+    monkeypatch.setattr(keys, "_asked", RateLimit(3))
+    await scene.installation.change_client(session_key_check="fail_closed")
+    scene.installation.clock.stop()
+
+    async def arrive(number: int, address: str) -> int:
+        browser = scene.installation.browser(address=address)
+        parameters = {**APP, "sessionKey": f"key-{number}"}
+        return (await browser.arrive(None, **parameters)).status_code
+
+    one = [await arrive(number, f"2001:db8::{number}") for number in range(1, 6)]
+    assert one == [200, 200, 200, 403, 403]
+    assert len(scene.line_works.asked) == 3
+    assert await arrive(6, "2001:db8:0:1::1") == 200
+    scene.installation.clock.advance(60)
+    assert await arrive(7, "2001:db8::7") == 200
 
 
 async def test_r16_a_host_that_refuses_to_talk_is_no_answer(tmp_path: Path) -> None:
