@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, inspect
 from tests.backup.test_backup import (
     LASTS,
     PASSPHRASE,
@@ -193,11 +193,12 @@ async def test_a_dump_of_the_release_before_is_brought_to_this_one(
     async with engines.migrate.begin() as connection:
         await connection.run_sync(upgrade, "0002")
         await connection.execute(insert(audit), [{"at": NOW, "event": "logout"}])
+        known = await connection.run_sync(lambda each: inspect(each).get_table_names())
     await engines.close()
     dumped_anew(
         *(bare_database_url, file, tmp_path / "dump"),
         revision="0002",
-        rows={**dict.fromkeys((each.name for each in LASTING), 0), "audit": 1},
+        rows={each.name: int(each is audit) for each in LASTING if each.name in known},
     )
     await restore(database_url, file, force=True)
     after = await content(database_url, ("audit", "alembic_version"))

@@ -8,10 +8,16 @@ from pathlib import Path
 import pytest
 from tests.backup.test_backup import restore, write
 from tests.databases import url_of
-from tests.installation import SESSION_COOKIE, Installation, installed, prepared
+from tests.installation import (
+    SESSION_COOKIE,
+    Installation,
+    application_of,
+    installed,
+    prepared,
+)
 from tests.valkey_server import ValkeyServer, running_valkey
 
-from worksgate.bootstrap import create_app, open_administration
+from worksgate.bootstrap import open_administration
 from worksgate.settings import Settings
 
 
@@ -24,7 +30,7 @@ def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
 @asynccontextmanager
 async def started(settings: Settings, like: Installation) -> AsyncIterator[Installation]:
     """A server on a database that has been restored, for the client of another installation."""
-    application = create_app(settings)
+    application = application_of(settings)
     await application.start()
     try:
         async with open_administration(settings, actor="test") as administration:

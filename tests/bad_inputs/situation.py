@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pyotp
 from tests.bad_inputs.company import EXPIRED_ACCOUNT
@@ -137,6 +137,12 @@ class Situation:
             "password": password,
         }
         return self.site.node.post("/login", fields, cookie=cookie_header(form.cookies))
+
+    def follow(self, answer: Answer, cookies: Mapping[str, str]) -> Answer:
+        """The page to which a browser with these cookies is redirected."""
+        location = urlsplit(answer.location or "")
+        path = f"{location.path}?{location.query}"
+        return self.site.node.get(path, cookie=cookie_header({**cookies, **answer.cookies()}))
 
     def sign_in(self) -> str:
         """Sign the person in by the form; their cookies are kept, the code is returned."""
@@ -381,7 +387,9 @@ def _otp_form(situation: Situation) -> None:
     )
     app = pyotp.TOTP(base64.b32encode(secret).decode())
     first = situation.open_form()
-    form = Form.of(situation.submit(first, situation.person.username))
+    asked = situation.submit(first, situation.person.username)
+    assert asked.status == 303, asked.text
+    form = Form.of(situation.follow(asked, first.cookies))
     situation.cookies = first.cookies
     situation.values |= {
         "txn": form.txn,

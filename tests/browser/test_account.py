@@ -176,8 +176,8 @@ async def test_times_are_those_of_the_readers_clock(
     for zone in ("UTC", "Asia/Tokyo"):
         window = await open_window(locale="en-US", timezone_id=zone)
         tab = await enter(house, window)
-        shown.append(await tab.locator("#sessions ~ ul time").first.inner_text())
-        assert await tab.locator("time").first.get_attribute("title") is not None
+        shown.append(await tab.locator("#sessions ~ ul time").first.get_attribute("title"))
+    assert None not in shown
     assert shown[0] != shown[1]
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -46,8 +47,14 @@ def test_refusal_of_several_lines_becomes_one() -> None:
     assert line == "first second\\u001b"
 
 
-def test_file_that_may_not_be_used_is_told_with_its_owner(tmp_path: Path) -> None:
+def test_file_that_may_not_be_used_is_told_with_its_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1_000)
     file = tmp_path / "closed" / "worksgate.db"
     (line,) = sentences(PermissionError(errno.EACCES, "Permission denied", str(file)))
     whose = f"it belongs to {tmp_path.owner()}; run this as that user"
     assert line == f"{file}: Permission denied ({whose})"
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    (line,) = sentences(PermissionError(errno.EACCES, "Permission denied", str(file)))
+    assert line == f"{file}: Permission denied"  # no owner keeps root out

@@ -40,7 +40,10 @@ def test_catalogue_has_the_same_values_in_each_text(language: str) -> None:
 def test_catalogue_is_translated(language: str) -> None:
     """Names of APIs and parameters stay as the Developer Console has them."""
     same = {key for key, text in catalogue(language).items() if text == ENGLISH[key]}
-    assert same == {"place.token", "place.user_info", "place.mail", "fact.works_id"}
+    assert same == {
+        *("place.token", "place.user_info", "place.mail", "fact.works_id"),
+        *(["misbehave.run_this"] if language == "ko" else []),  # only ja has a colon of its own
+    }
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -21,7 +21,7 @@ from tests.store.test_model import Comparison
 
 from worksgate.oauth.model import ARTIFACT_KINDS, AccessToken, AuthorizationCode, RefreshToken
 from worksgate.store import Redemption, RedemptionOutcome, Store, StoreUnavailable, Successors
-from worksgate.store.postgres import PostgresStore
+from worksgate.store.postgres import ROOM_TIMEOUT, PostgresStore
 from worksgate.store.postgres_pool import QUEUE_TIMEOUT, REPLY_TIMEOUT
 
 FAST = 0.3
@@ -516,7 +516,7 @@ async def test_f05_a_read_that_is_cut_is_read_again(store: PostgresStore, url: s
 
 
 @pytest.mark.deadlines
-async def test_f07_when_all_connections_are_taken_it_is_told_at_once(
+async def test_f07_when_all_connections_are_taken_it_is_told_in_time(
     own_server: PostgresServer,
 ) -> None:
     name = own_server.lend()
@@ -531,7 +531,7 @@ async def test_f07_when_all_connections_are_taken_it_is_told_at_once(
     began = time.monotonic()
     with pytest.raises(StoreUnavailable, match=r"too many|remaining connection slots"):
         await PostgresStore.open(url)
-    assert time.monotonic() - began < FAST
+    assert time.monotonic() - began < ROOM_TIMEOUT + 1.0, "others may give one back meanwhile"
     assert own_server.query("SELECT 1") == [("1",)], "administrators get in"
 
     for connection in taken:

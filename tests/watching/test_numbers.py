@@ -99,7 +99,7 @@ class Small(Own):
 
     is_full = False
 
-    def check_room(self) -> None:
+    def check_room(self, *, is_known: bool = True) -> None:
         if self.is_full:
             raise HashingBusy
 

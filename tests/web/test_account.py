@@ -780,7 +780,7 @@ async def test_sessions_are_called_by_their_browsers(installation: Installation)
         await browser.sign_in_to_account()
         installation.clock.advance(60)
     page = await browser.account()
-    assert [each.partition(" Since")[0] for each in sessions_of(page)] == [
+    assert [each.partition(" Signed in")[0] for each in sessions_of(page)] == [
         "Safari on iPhone This browser",
         "Chrome on Windows",
     ]

@@ -75,7 +75,7 @@ async def test_r51_a_body_is_refused_before_its_end_has_come() -> None:
         (b"", True),
     ],
 )
-async def test_r51_what_a_request_announces_is_bounded(announced: bytes, is_refused: bool) -> None:  # noqa: FBT001
+async def test_r51_what_a_request_announces_is_bounded(announced: bytes, is_refused: bool) -> None:  # noqa: FBT001  # pytest calls it
     headers = (FORM, (b"content-length", announced))
     assert MAX_ANNOUNCED == 8 * MAX_BODY
     if is_refused:

@@ -274,7 +274,10 @@ async def test_a_caller_who_hangs_up_leaves_nothing_behind(
         "scheme": "https",
         "path": path,
         "query_string": b"",
-        "headers": [(b"content-type", b"application/x-www-form-urlencoded")],
+        "headers": [
+            (b"host", b"sso.example.com"),
+            (b"content-type", b"application/x-www-form-urlencoded"),
+        ],
         "client": ("203.0.113.7", 1),
     }
     await installation.application(scope, receive, send)
