@@ -312,7 +312,7 @@ async def side_by_side(browser: Browser, shots: list[bytes]) -> bytes:
     )
     picture = await page.locator("div").screenshot()
     await page.close()
-    return _with_few_colours(picture)
+    return with_few_colours(picture)
 
 
 def _last_colour(shot: bytes) -> str:
@@ -323,7 +323,7 @@ def _last_colour(shot: bytes) -> str:
     return f"rgb({red} {green} {blue})"
 
 
-def _with_few_colours(picture: bytes) -> bytes:
+def with_few_colours(picture: bytes) -> bytes:
     """The picture with 256 colours, which are enough for text on even ground."""
     made = BytesIO()
     with Image.open(BytesIO(picture)) as image:
