@@ -76,8 +76,8 @@ RESET_REQUESTS, RESET_PORTION, RESET_MAILS = 500, 100, 10
 OTHERS = tuple(f"person{number}@example.com" for number in range(20))
 """People with a mailbox, for whom strangers ask for reset links."""
 
-BYTES_OF_A_RECORD = 1_600
-BYTES_OF_A_COUNTER = 400
+BYTES_OF_A_RECORD = 300
+BYTES_OF_A_COUNTER = 200
 MARGIN = 2 * 2**20
 """Bytes of pages that are only partly filled."""
 
