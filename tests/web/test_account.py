@@ -785,8 +785,8 @@ async def test_sessions_are_called_by_their_browsers(installation: Installation)
         "Chrome on Windows",
     ]
     first, second = sessions_of(await browser.account("", lang="ko"))
-    assert first.startswith("iPhone의 Safari ")
-    assert second.startswith("Windows의 Chrome ")
+    assert first.startswith("Safari(iPhone) ")
+    assert second.startswith("Chrome(Windows) ")
     kept = {event.detail for event in await installation.audit(event=Event.LOGIN_SUCCEEDED)}
     assert kept == {"Safari on iPhone", "Chrome on Windows"}
 
