@@ -85,7 +85,7 @@ _WRONG_FACTORS: Mapping[ProofKind, Problem] = {
 _WRONG_ANSWERS = (WrongFactor, WeakPassword)
 """What leads to the same step again."""
 
-_TO_SAY = (*_WRONG_FACTORS.values(), Problem.WEAK_PASSWORD)
+_TO_SAY = (Problem.WEAK_PASSWORD,)
 """What an address of a step may name as wrong."""
 
 ANSWERED_WITHOUT_FORM = (*_ENDINGS, *OUTAGES)
@@ -170,9 +170,11 @@ class LoginRefusals:
             return await self.ask_again(view, transaction, other)
         if isinstance(next_step, NewPasswordNeeded | SecondFactorNeeded | EnrolmentNeeded):
             problem, status = _problem_of(error)
-            if isinstance(error, _WRONG_ANSWERS):
-                weakness = error.weakness if isinstance(error, WeakPassword) else None
-                return self._pages.to_step(view, transaction, problem=problem, advice=weakness)
+            if isinstance(error, WeakPassword):
+                return self._pages.to_step(
+                    view, transaction, problem=problem, advice=error.weakness
+                )
+            # Never a redirect where a proof was wrong: what guesses must not see one (R-141).
             return self._pages.step(view, next_step, problem=problem, status=status)
         return await self._pages.respond_to(view, next_step)
 
