@@ -136,7 +136,7 @@ def test_audit_shows_what_a_newer_version_writes_under_the_name_that_it_has(
     terminal: Terminal, tmp_path: Path
 ) -> None:
     terminal.ok("user", "add", "aoi@x")
-    sql = "INSERT INTO audit (at, event, detail) VALUES (1, 'moon.landed', 'one small step')"
+    sql = "INSERT INTO audit (at, event, detail) VALUES (9e9, 'moon.landed', 'one small step')"
     query(tmp_path / "worksgate.db", sql)
     newer = terminal.json("audit")[-1]
     assert (newer["event"], newer["detail"]) == ("moon.landed", "one small step")
