@@ -182,7 +182,9 @@ async def test_a_sentence_that_was_forgotten_is_found(language: str) -> None:
     assert reader.foreign_words(page) == []
     for other in set(LANGUAGES) - {language}:
         sentence = Reader(other).words(MAIL_IS_COMING.to_do)
-        assert sentence in reader.foreign_words(f"{page}\n{sentence}")
+        found = reader.foreign_words(f"{page}\n{sentence}")
+        assert sentence in found
+        assert all(each in sentence for each in found)  # its end is a sentence elsewhere, too
 
 
 async def test_password(house: House, phone: Window, reader: Reader) -> None:

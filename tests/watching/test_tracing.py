@@ -212,4 +212,6 @@ asyncio.run(main())
     done = subprocess.run(
         [sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=True
     )
-    assert done.stdout.splitlines()[-1] == "[]"  # before it, that there is no master key
+    *logged, loaded = done.stdout.splitlines()
+    assert loaded == "[]"
+    assert all("master_key.missing" in line for line in logged)

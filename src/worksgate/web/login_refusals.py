@@ -174,7 +174,7 @@ class LoginRefusals:
                 return self._pages.to_step(
                     view, transaction, problem=problem, advice=error.weakness
                 )
-            # Never a redirect where a proof was wrong: what guesses must not see one.
+            # A wrong proof is never answered by a redirect, which means success.
             return self._pages.step(view, next_step, problem=problem, status=status)
         return await self._pages.respond_to(view, next_step)
 
