@@ -17,5 +17,10 @@ def faked(clock: Path) -> dict[str, str]:
 
 
 def set_clock(file: Path, offset: str) -> None:
-    """``offset`` as libfaketime has it, such as ``+90s``."""
-    file.write_text(f"{offset}\n", "utf-8")
+    """``offset`` as libfaketime has it, such as ``+90s``.
+
+    It is put in place whole: libfaketime ends the process that finds the file empty.
+    """
+    draft = file.with_name(f"{file.name}.new")
+    draft.write_text(f"{offset}\n", "utf-8")
+    draft.replace(file)

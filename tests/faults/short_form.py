@@ -15,6 +15,6 @@ def faults_on(store: str) -> Callable[[Scenario, Path], Awaitable[None]]:
     @pytest.mark.parametrize("scenario", scenarios, ids=lambda scenario: scenario.name)
     async def test_fault(scenario: Scenario, tmp_path: Path) -> None:
         finding = await try_one(scenario, tmp_path, SHORT)
-        assert finding.broken == (), f"{finding.injected}: {finding.seen}"
+        assert finding.broken == (), f"{finding.injected}: {finding.seen}: {finding.broken}"
 
     return test_fault

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import sys
 import time
+from collections import Counter
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -227,7 +228,10 @@ async def clock_jumps(installation: Installation, scale: Scale) -> Finding:
             slowest = max(answer.seconds for answer in tried.all)
             again = [await replayed(caller, code) for code in posted_again]
             revived = sum(answer.status == 200 for answer in again)
-            seen.append(f"at {jump}: {good} of {number} fresh codes good, {revived} used ones")
+            statuses = dict(Counter(answer.status for answer in tried.all))
+            seen.append(
+                f"at {jump}: {good} of {number} fresh codes good ({statuses}), {revived} used ones"
+            )
             if revived:
                 broken.append(f"I-4: {revived} used codes were good again at {jump}")
             if slowest > LIMIT + tried.late:
