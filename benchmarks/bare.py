@@ -106,7 +106,7 @@ class Bare:
         await send({"type": "lifespan.shutdown.complete"})
 
     def _connect(self) -> sqlite3.Connection:
-        return sqlite._connect(self._database, create=False)
+        return sqlite._connect(self._database, create=False, guard=None)
 
 
 async def body_of(receive: Any) -> bytes:
