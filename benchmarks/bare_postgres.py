@@ -39,7 +39,10 @@ class BareOnPostgres(Bare):
     async def _token(self, form: dict[str, str], send: Any) -> None:
         token, now = new_ordered_secret(), time.time()
         code, kept = storage_key(form["code"]), storage_key(token)
-        row = await self._pool.fetchrow(USE_CODE, code, self._client_id, now, now + PATIENCE, kept)
+        due, unrecorded = now + PATIENCE, (None, None)
+        row = await self._pool.fetchrow(
+            USE_CODE, code, self._client_id, now, due, kept, *unrecorded
+        )
         if row is None:
             await answer(send, {"error": "302"}, 400)
             return
