@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator
 
 import structlog
 
+from worksgate.rate_limited_warning import RateLimitedWarning
 from worksgate.source_settings.ldap import LdapSettings, Server
 from worksgate.sources import (
     ListedPerson,
@@ -58,6 +59,9 @@ class LdapLookup:
         self._service = ServiceAccount(settings, terms)
         self._attributes = attributes_of(settings)
         self._listing = Listing(settings, self._servers, self._service, clock)
+        # Anybody can type such a name, as often as they like.
+        self._differs = RateLimitedWarning("ldap.username_differs")
+        self._ambiguous = RateLimitedWarning("ldap.ambiguous")
 
     def bind_name(self, username: str) -> str:
         """The name that a direct bind makes of a username."""
@@ -202,7 +206,7 @@ class LdapLookup:
         typed = spellings(settings, username)
         entry = self._single(connection, user_condition(settings, *typed))
         if entry is not None and not answers_to(entry, settings, typed):
-            _log.warning("ldap.username_differs", source=settings.name)
+            self._differs.tell("", f"source {settings.name}")
             return None
         return entry
 
@@ -210,7 +214,7 @@ class LdapLookup:
         try:
             found = connection.search(self._settings.base_dn, condition, self._attributes, limit=1)
         except TooMany:
-            _log.warning("ldap.ambiguous", source=self._settings.name)
+            self._ambiguous.tell("", f"source {self._settings.name}")
             return None
         return found[0] if found else None
 
