@@ -1,6 +1,7 @@
 """Requests for whose records there is no room are refused before anything has happened."""
 
 import pytest
+from tests.installation import USERNAME, Installation, LoginPage, assert_page
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.clients import ClientRegistry
@@ -108,3 +109,26 @@ async def test_r134_an_exchange_has_one_record_in_the_commit_and_none_beside_it(
         address=ADDRESS,
     )
     assert [event.event for event in here.audit.events] == [Event.USER_INFO_RETURNED]
+
+
+async def test_r135_without_room_for_its_records_a_page_is_not_begun(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A password is not looked at by then: it may be sent again and counts for nothing."""
+    browser = installation.browser()
+    page: LoginPage = await browser.login_page()
+    before = await installation.audit()
+    full = Full()
+    monkeypatch.setattr(installation.provider.audit, "room", full.room)
+    for response in (
+        await browser.submit(page, username=USERNAME, password="x" * 20),
+        await browser.arrive(),
+        await browser.account("/password"),
+    ):
+        assert_page(response, 503)
+        assert response.headers["retry-after"] == "2"
+    assert (await browser.http.get("/healthz")).status_code == 200
+    assert await installation.audit() == before
+    full.full = False
+    response = await browser.submit(page, username=USERNAME, password="x" * 20)
+    assert response.status_code == 403

@@ -24,6 +24,7 @@ from worksgate.oauth.model import ErrorStyle
 from worksgate.outages import Unavailable
 from worksgate.provider import IdentityProvider
 from worksgate.settings import Settings
+from worksgate.store import StoreUnavailable
 from worksgate.watching.figures import Figures
 from worksgate.web.body import Disconnected
 from worksgate.web.crashes import report
@@ -263,7 +264,7 @@ class Application:
         if path not in HEALTH_PATHS:
             try:
                 await self._admit()
-            except TooManyPages:
+            except (TooManyPages, StoreUnavailable):
                 response = routes.pages.notice(View(request), Notice.UNAVAILABLE, 503)
                 response.headers["Retry-After"] = "2"
                 return response
@@ -271,10 +272,11 @@ class Application:
             return await handler(request)
 
     async def _admit(self) -> None:
-        """Let a page begin, once the clients are known. Raises TooManyPages.
+        """Let a page begin, once the clients are known and there is room for its records.
 
         Those who wait for them all go on in one turn of the event loop: they wait here, where it
-        costs nothing to go on, and not in the middle of their pages.
+        costs nothing to go on, and not in the middle of their pages. Raises TooManyPages, or
+        StoreUnavailable where there is no room in time: nothing has happened by then (R-135).
         """
         clients = self.provider.clients if self.provider else None
         if clients is not None and clients.current is None:
@@ -282,6 +284,8 @@ class Application:
                 async with asyncio.timeout(CLIENTS_TIMEOUT):
                     await clients.snapshot()
         await self._page_admission.admit()
+        if self.provider:
+            await self.provider.audit.room()
 
     def _must_be_secure(self, path: str, request: Request) -> bool:
         is_https = request.scope["scheme"] == "https"
