@@ -37,9 +37,12 @@ class Backlog:
         self._is_closed = False
         self._told_at = float("-inf")
 
-    def add(self, work: Work) -> bool:
-        """Take a piece of work; False where there is no room for it, or all has been closed."""
-        if self._is_closed or len(self._waiting) >= self._room:
+    def add(self, work: Work, *, kept_free: int = 0) -> bool:
+        """Take a piece of work; False where there is no room for it, or all has been closed.
+
+        ``kept_free`` places are not for whoever brings it.
+        """
+        if self._is_closed or len(self._waiting) >= self._room - kept_free:
             self._tell_that_it_is_full()
             return False
         self._waiting.append(work)

@@ -77,9 +77,11 @@ class MailMessage:
 
 
 class Postbox(Protocol):
-    """Where messages are put; ``queue`` returns at once, False where there is no room."""
+    """Where messages are put."""
 
-    def queue(self, message: MailMessage) -> bool: ...
+    def queue(self, message: MailMessage, *, kept_free: int = 0) -> bool:
+        """Return at once; False where there is no room beside ``kept_free`` places."""
+        ...
 
 
 class Encryption(StrEnum):
@@ -178,12 +180,13 @@ class Mailer:
         self._backlog = Backlog("mail", at_once=CONNECTIONS, waiting=waiting)
         self._context: ssl.SSLContext | None = None
 
-    def queue(self, message: MailMessage) -> bool:
+    def queue(self, message: MailMessage, *, kept_free: int = 0) -> bool:
         """Have a message sent soon; returns at once. False where too many are waiting.
 
-        What becomes of it is told in the log only, without its text or address.
+        ``kept_free`` of the places are not for it. What becomes of it is told in the log only,
+        without its text or address.
         """
-        return self._backlog.add(partial(self._deliver, message))
+        return self._backlog.add(partial(self._deliver, message), kept_free=kept_free)
 
     async def send(self, message: MailMessage) -> None:
         """Send a message now, within ``timeout`` seconds. Raises MailUnavailable."""

@@ -59,7 +59,11 @@ PORTION: Final = 500
 """Requests that a process takes from the day's at a time."""
 
 _AT_ONCE: Final = 2
-_WAITING: Final = 200
+WAITING: Final = 200
+"""Requests that may wait for their turn."""
+KEPT_FOR_KNOWN: Final = 50
+"""Places of these, and of mails that wait, that strangers leave to browsers in which people have
+signed in before."""
 _LONGEST_NAME: Final = 254
 _SENT: Final = "a link was sent"
 
@@ -203,6 +207,11 @@ class _Request:
     at: float
     is_known: bool
 
+    @property
+    def kept_free(self) -> int:
+        """Places that it leaves to others wherever it has to wait."""
+        return 0 if self.is_known else KEPT_FOR_KNOWN
+
 
 class PasswordReset:
     """Sends links to those who ask, and changes the password of who comes with one.
@@ -235,7 +244,7 @@ class PasswordReset:
         self._knows_device = knows_device
         self.links = ResetLinks(settings, accounts, store)
         self.unfinished: set[asyncio.Task[Any]] = set()
-        self._backlog = Backlog("password_reset", at_once=_AT_ONCE, waiting=_WAITING)
+        self._backlog = Backlog("password_reset", at_once=_AT_ONCE, waiting=WAITING)
 
     async def request(
         self,
@@ -247,23 +256,28 @@ class PasswordReset:
     ) -> None:
         """Have links sent to whoever goes by this name or e-mail address.
 
-        A browser with a device cookie of this name needs nothing of what a day allows to all:
-        strangers cannot use that up for people who have signed in there before.
+        A browser with a device cookie of this name needs nothing of what a day allows to all, nor
+        of what its network may ask, and places are kept for it among those that wait: strangers
+        cannot use these up for people who have signed in there before.
 
         Returns before anybody is looked up, and says nothing of what will be found. More than
         ``PER_NETWORK`` requests an hour are passed over, and beyond ``REQUESTS_A_DAY`` of all
         networks the others. Raises StoreUnavailable.
         """
         account = username_key(typed)
-        is_known = any(self._knows_device(account, *device) for device in devices)
+        known = next(
+            (each for each, mac in devices if self._knows_device(account, each, mac)), None
+        )
+        is_known = known is not None
         if self._mail is None or not (is_known or self._requests.take(now)):
             self._strangers.count(Event.PASSWORD_RESET_REQUESTED, network_of(address), now)
             return
-        network = digest(network_of(address))[:32]
-        requests = await self._store.bump(f"reset network {network}", WINDOW, now)
+        place = network_of(address) if known is None else f"device {known}"
+        requests = await self._store.bump(f"reset network {digest(place)[:32]}", WINDOW, now)
         if requests <= PER_NETWORK:
             request = _Request(typed, language, address, now, is_known)
-            self._backlog.add(partial(self._answer, request))
+            if not self._backlog.add(partial(self._answer, request), kept_free=request.kept_free):
+                self._strangers.count(Event.PASSWORD_RESET_REQUESTED, network_of(address), now)
 
     async def open(self, secret: str, now: float) -> ResetTicket | None:
         """Whose password a link can change, or None; it stays good.
@@ -348,7 +362,7 @@ class PasswordReset:
         link = await self.links.make(account, request.at, mailed=True)
         lifetime = self._settings.reset_link_lifetime
         message = self._texts.reset_link(account.person, link, lifetime, request.language)
-        return message is not None and self._mail.queue(message)
+        return message is not None and self._mail.queue(message, kept_free=request.kept_free)
 
     def _record_request(self, request: _Request, account: Account | None, detail: str) -> None:
         event = AuditEvent(

@@ -45,6 +45,17 @@ async def test_full_backlog_takes_nothing_and_says_so_once(
     assert not backlog.add(work)
 
 
+async def test_r136_places_are_kept_free_for_others() -> None:
+    backlog = Backlog("test", at_once=1, waiting=4)
+
+    async def work() -> None:
+        pass
+
+    assert [backlog.add(work, kept_free=1) for _ in range(5)] == [True] * 3 + [False] * 2
+    assert [backlog.add(work) for _ in range(2)] == [True, False]
+    await backlog.close()
+
+
 async def test_r136_a_backlog_that_is_full_again_and_again_says_so_once_a_minute(
     capfd: pytest.CaptureFixture[str],
 ) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -29,6 +30,7 @@ from worksgate.directory import Account, DirectoryUnavailable
 from worksgate.directory.database import Directory
 from worksgate.directory.transaction import Transaction
 from worksgate.login_transaction import TransactionSigner
+from worksgate.mail import MailMessage
 from worksgate.oauth.model import Interim, Session
 from worksgate.one_time_links import LinkNotValid
 from worksgate.password_reset import PasswordReset
@@ -269,6 +271,69 @@ async def test_r136_a_days_budget_that_strangers_used_up_keeps_no_known_browser_
         await limited.request("aoi", "en", ADDRESS, NOW)
         await limited.request("AOI", "en", ADDRESS, NOW, [cookie])
         await limited.close()
+    assert [mail.recipients for mail in await server.wait_for(1)] == [("aoi@example.com",)]
+
+
+async def test_r136_requests_that_fill_the_queue_keep_no_known_browser_from_a_link(
+    reset: Resetting, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(password_reset, "WAITING", 8)
+    monkeypatch.setattr(password_reset, "KEPT_FOR_KNOWN", 3)
+    signer = TransactionSigner(b"k" * 32)
+    limited = reset.on(knows_device=signer.knows_device)
+    gate, answer = asyncio.Event(), limited._answer
+
+    async def held(request: Any) -> None:
+        await gate.wait()
+        await answer(request)
+
+    monkeypatch.setattr(limited, "_answer", held)
+    cookie = ("a-device", signer.sign_device("aoi", "a-device"))
+    for number in range(50):
+        await limited.request(f"nobody{number}", "en", f"2001:db8:{number:x}::1", NOW)
+    await limited.request("aoi", "en", ADDRESS, NOW, [cookie])
+    gate.set()
+    await limited.close()
+    assert [mail.recipients for mail in await server.wait_for(1)] == [("aoi@example.com",)]
+    await limited._strangers.close()
+    asked = [event.detail or "" for event in await reset.events(Event.PASSWORD_RESET_REQUESTED)]
+    (counted,) = [detail for detail in asked if "not recorded one by one" in detail]
+    assert int(counted.split()[0]) + len(asked) - 2 == 50, "none goes without a trace"
+
+
+async def test_r136_mails_that_fill_the_queue_keep_no_known_browser_from_a_link(
+    reset: Resetting,
+) -> None:
+    class Hung:
+        """A mail server that takes nothing, so that mails wait."""
+
+        def __init__(self) -> None:
+            self.kept_free: list[int] = []
+
+        def queue(self, message: MailMessage, *, kept_free: int = 0) -> bool:
+            self.kept_free.append(kept_free)
+            return True
+
+    signer = TransactionSigner(b"k" * 32)
+    limited = reset.on(knows_device=signer.knows_device)
+    hung = limited._mail = Hung()
+    cookie = ("a-device", signer.sign_device("aoi", "a-device"))
+    await limited.request("aoi", "en", ADDRESS, NOW)
+    await limited.request("aoi", "en", ADDRESS, NOW, [cookie])
+    await limited.close()
+    assert sorted(hung.kept_free) == [0, password_reset.KEPT_FOR_KNOWN]
+
+
+async def test_r136_a_network_that_asks_too_much_keeps_no_known_browser_in_it_from_a_link(
+    reset: Resetting, server: MailServer
+) -> None:
+    signer = TransactionSigner(b"k" * 32)
+    limited = reset.on(knows_device=signer.knows_device)
+    for number in range(password_reset.PER_NETWORK + 5):
+        await limited.request(f"nobody{number}", "en", ADDRESS, NOW)
+    cookie = ("a-device", signer.sign_device("aoi", "a-device"))
+    await limited.request("aoi", "en", ADDRESS, NOW, [cookie])
+    await limited.close()
     assert [mail.recipients for mail in await server.wait_for(1)] == [("aoi@example.com",)]
 
 
