@@ -7,14 +7,17 @@ remembers those that have.
 """
 
 import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Self
 
+import msgspec
 from itsdangerous import BadData, Signer, URLSafeSerializer
 
 from worksgate.credentials import digest, new_ordered_id, storage_key
 from worksgate.derived_keys import derived_key
+from worksgate.master_key import DamagedSecret, MasterKey, Place
 from worksgate.oauth.authorization import TRANSACTION_LIFETIME, AuthorizationRequest
 from worksgate.oauth.issuing import authorization_code
 from worksgate.oauth.model import AuthorizationCode, Client, LoginKind, SpentTransaction
@@ -136,6 +139,15 @@ class LoginTransaction:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class TakenAlong:
+    """What a browser takes along to another provider: the login, and what the source had kept."""
+
+    transaction: LoginTransaction
+    source: str
+    kept: str = field(repr=False)
+
+
 def signer(key: bytes, purpose: str) -> Signer:
     """HMAC-SHA256 under the key for this purpose."""
     return Signer(derived_key(key, purpose), digest_method=sha256)
@@ -144,7 +156,8 @@ def signer(key: bytes, purpose: str) -> Signer:
 class TransactionSigner:
     """Writes transactions into forms and reads them back; also signs the device cookie.
 
-    All by HMAC-SHA256, each purpose under a key of its own (R-133).
+    All by HMAC-SHA256, each purpose under a key of its own (R-133). What a browser takes along to
+    another provider is encrypted: it holds what the provider must not learn from the browser.
     """
 
     def __init__(self, key: bytes) -> None:
@@ -154,6 +167,7 @@ class TransactionSigner:
         self._anti_forgery = signer(key, "anti-forgery token of a login")
         self._device = signer(key, "device cookie")
         self._passkey = signer(key, "passkey challenge")
+        self._upstream = MasterKey(derived_key(key, "login at another provider"))
 
     def sign(self, transaction: LoginTransaction) -> str:
         """The text for the form field ``txn``."""
@@ -178,15 +192,27 @@ class TransactionSigner:
             raise ExpiredTransaction(transaction)
         return transaction
 
-    def read_kept(self, text: str, browser_secret: str, now: float) -> LoginTransaction:
-        """The transaction of a browser that comes back from elsewhere; it was kept here.
+    def seal(self, along: TakenAlong, state: str) -> str:
+        """The text that a browser keeps until it comes back with this ``state``.
 
-        Raises ForgedTransaction or ExpiredTransaction.
+        It has no padding, for which a cookie would have to be quoted.
         """
-        transaction = self._of_this_browser(text, browser_secret, now)
-        if not _is_live(transaction, now):
-            raise ExpiredTransaction(transaction)
-        return transaction
+        sealed = self._upstream.seal(msgspec.json.encode(along), _place(state))
+        return urlsafe_b64encode(sealed).rstrip(b"=").decode()
+
+    def unseal(self, text: str, state: str, browser_secret: str, now: float) -> TakenAlong:
+        """What ``seal`` was given in this browser. Raises ForgedTransaction, ExpiredTransaction."""
+        try:
+            sealed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            along = msgspec.json.decode(
+                self._upstream.unseal(sealed, _place(state)), type=TakenAlong
+            )
+        except (DamagedSecret, ValueError, msgspec.MsgspecError):
+            raise ForgedTransaction("what the browser kept was not sealed here") from None
+        _check_browser(along.transaction, browser_secret, now)
+        if not _is_live(along.transaction, now):
+            raise ExpiredTransaction(along.transaction)
+        return along
 
     def sign_device(self, account: str, device_id: str) -> str:
         """What a device cookie needs, so that it counts for this account and no other (R-79)."""
@@ -206,12 +232,22 @@ class TransactionSigner:
             transaction = _from_fields(self._serializer.loads(text))
         except (BadData, TypeError, ValueError):
             raise ForgedTransaction("the transaction was not signed here") from None
-        if not hmac.compare_digest(transaction.browser, digest(browser_secret)):
-            raise ForgedTransaction(
-                "the transaction belongs to another browser",
-                transaction if _is_live(transaction, now) else None,
-            )
+        _check_browser(transaction, browser_secret, now)
         return transaction
+
+
+def _place(state: str) -> Place:
+    """Where a login goes on: what is sealed for one ``state`` is worth nothing with another."""
+    return Place("browser", "upstream login", digest(state))
+
+
+def _check_browser(transaction: LoginTransaction, browser_secret: str, now: float) -> None:
+    """Raises ForgedTransaction."""
+    if not hmac.compare_digest(transaction.browser, digest(browser_secret)):
+        raise ForgedTransaction(
+            "the transaction belongs to another browser",
+            transaction if _is_live(transaction, now) else None,
+        )
 
 
 def _is_live(transaction: LoginTransaction, now: float) -> bool:

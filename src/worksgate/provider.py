@@ -230,7 +230,7 @@ class IdentityProvider:
         now = self._clock()
         if not browser.may_receive_code:
             raise ForgedTransaction("a provider sends people back, not pictures")
-        login = await self._upstream.take(source, query, browser, now)
+        login = await self._upstream.read(source, query, browser, now)
         transaction = login.transaction
         await self._transactions.check_unspent(transaction)
         upstream = self._sources.redirect(await self._transactions.client_of(transaction), source)

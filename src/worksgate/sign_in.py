@@ -21,7 +21,8 @@ class Browser:
 
     ``may_receive_code`` is False for anything but a top-level navigation (R-17). ``devices`` are
     pairs of id and signature from earlier sign-ins; ``trusted`` are secrets of who is not asked
-    for a second factor here. ``name`` is what people call it, such as "Chrome on Windows".
+    for a second factor here, ``upstream`` pairs of name and text of logins that are at another
+    provider. ``name`` is what people call it, such as "Chrome on Windows".
     """
 
     address: str
@@ -29,6 +30,7 @@ class Browser:
     session: str | None = field(default=None, repr=False)
     devices: Sequence[tuple[str, str]] = field(default=(), repr=False)
     trusted: Sequence[str] = field(default=(), repr=False)
+    upstream: Sequence[tuple[str, str]] = field(default=(), repr=False)
     name: str = ""
     may_receive_code: bool = True
 
@@ -212,10 +214,14 @@ class RecoveryCodesIssued:
 
 @dataclass(frozen=True, slots=True)
 class RedirectedUpstream:
-    """Send the browser to another provider, which is called ``label``."""
+    """Send the browser to another provider, which is called ``label``.
+
+    ``along`` is a pair for its cookie of such logins, without which it cannot come back.
+    """
 
     location: str = field(repr=False)
-    label: str = ""
+    label: str
+    along: tuple[str, str] = field(repr=False)
 
 
 NextStep = (

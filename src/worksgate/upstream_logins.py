@@ -1,17 +1,22 @@
 """Upstream logins: another provider says who somebody is, between the way out and the way back.
 
-What must be kept meanwhile is an ``Interim`` of the store under the digest of the ``state``: taken
-once only, bound to the browser that left (R-91), and good for as long as its transaction.
+What must be kept meanwhile the browser takes along in a cookie, encrypted, bound to it and to the
+``state`` (R-91), and good for as long as its transaction: anybody can begin such a login, as often
+as they like, and nothing is kept of it here (R-142). Only who is back with the provider's word for
+them leaves a row, which says that this ``state`` is used.
 """
 
 import hmac
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
-import msgspec
+from collections.abc import Mapping, Sequence
 
 from worksgate.credentials import digest
-from worksgate.login_transaction import ForgedTransaction, LoginTransaction, TransactionSigner
+from worksgate.login_transaction import (
+    ForgedTransaction,
+    LoginTransaction,
+    TakenAlong,
+    TransactionSigner,
+)
+from worksgate.oauth.errors import BadAuthorizationRequest
 from worksgate.oauth.model import Interim
 from worksgate.settings import Settings
 from worksgate.sign_in import Browser, RedirectedUpstream
@@ -24,23 +29,11 @@ CALLBACK_PATH = "/callback/"
 LOGOUT_LIFETIME = 600.0
 """Seconds that a browser may be away to sign out upstream."""
 
+MOST_TAKEN_ALONG = 3_400
+"""Characters of one login in the cookie: browsers keep none of more than 4,096 bytes."""
+
 _PURPOSE = "upstream_login"
 _AFTER_LOGOUT = "after_logout"
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    source: str
-    transaction: str = field(repr=False)
-    kept: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class UpstreamLogin:
-    """The login of a browser that is back, and what the source had kept for it."""
-
-    transaction: LoginTransaction
-    kept: str = field(repr=False)
 
 
 class UpstreamLogins:
@@ -63,50 +56,60 @@ class UpstreamLogins:
         source: RedirectSource,
         login_hint: str | None,
     ) -> RedirectedUpstream:
-        """Where to send the browser. Raises SourceUnavailable, or an outage."""
+        """Where to send the browser, and what it takes along.
+
+        Raises SourceUnavailable, or BadAuthorizationRequest where that is too long for a cookie.
+        """
         redirect = await source.begin(
             self.return_url(source.name), login_hint, anew=transaction.is_for_account
         )
-        kept = _Kept(source.name, self._signer.sign(transaction), redirect.kept)
-        await self._store.save(
-            Interim(
-                key=_key_of(redirect.state),
-                grant_id=transaction.id,
-                subject_id="",
-                client_id=transaction.client_id,
-                expires_at=transaction.expires_at,
-                purpose=_PURPOSE,
-                data=msgspec.json.encode(kept).decode(),
-            )
-        )
-        return RedirectedUpstream(redirect.url, source.label)
+        along = TakenAlong(transaction, source.name, redirect.kept)
+        sealed = self._signer.seal(along, redirect.state)
+        if len(sealed) > MOST_TAKEN_ALONG:
+            raise BadAuthorizationRequest("redirect_uri is too long for another provider")
+        return RedirectedUpstream(redirect.url, source.label, (name_of(redirect.state), sealed))
 
-    async def take(
+    async def read(
         self, source: str, query: Mapping[str, str], browser: Browser, now: float
-    ) -> UpstreamLogin:
-        """The login of a browser that is back; it can come back once.
+    ) -> TakenAlong:
+        """The login of a browser that is back, unless it has gone on before.
 
         Raises ForgedTransaction, ExpiredTransaction, or an outage.
         """
-        key = _key_of(query.get("state", ""))
-        found = await self._store.find(Interim, key)
-        if found is None or found.purpose != _PURPOSE:
-            raise ForgedTransaction("the state is unknown or was used before")
-        kept = msgspec.json.decode(found.data, type=_Kept)
-        # Our own signature: what is checked is the browser, and the time. A stranger who has the
-        # state must not use it up.
-        transaction = self._signer.read_kept(kept.transaction, browser.secret, now)
-        if await self._store.take(Interim, key) is None:
-            raise ForgedTransaction("the state was used at this very moment", transaction)
-        if not hmac.compare_digest(kept.source.encode(), source.encode("utf-8", "replace")):
-            raise ForgedTransaction("the state is another source's", transaction)
-        return UpstreamLogin(transaction, kept.kept)
+        state = query.get("state", "")
+        sealed = _of(browser.upstream, name_of(state))
+        if sealed is None:
+            raise ForgedTransaction("the browser has kept nothing for this state")
+        along = self._signer.unseal(sealed, state, browser.secret, now)
+        if not hmac.compare_digest(along.source.encode(), source.encode("utf-8", "replace")):
+            raise ForgedTransaction("the state is another source's", along.transaction)
+        if await self._store.find(Interim, _key_of(state)) is not None:
+            raise ForgedTransaction("the state was used before")
+        return along
 
     async def finish(
-        self, login: UpstreamLogin, source: RedirectSource, query: Mapping[str, str]
+        self, login: TakenAlong, source: RedirectSource, query: Mapping[str, str]
     ) -> Person:
-        """Who it is. Raises what ``RedirectSource.finish`` does."""
-        return await source.finish(self.return_url(source.name), login.kept, query)
+        """Who it is; the state is used by it.
+
+        Raises what ``RedirectSource.finish`` does, ForgedTransaction for all but one of several
+        that are back at once, or an outage.
+        """
+        person = await source.finish(self.return_url(source.name), login.kept, query)
+        transaction = login.transaction
+        used = Interim(
+            key=_key_of(query.get("state", "")),
+            grant_id=transaction.id,
+            # It is nobody's: what a person holds may be forgotten, a used state may not.
+            subject_id="",
+            client_id=transaction.client_id,
+            expires_at=transaction.expires_at,
+            purpose=_PURPOSE,
+            data="",
+        )
+        if not await self._store.add(used):
+            raise ForgedTransaction("the state was used at this very moment", transaction)
+        return person
 
     async def log_out(
         self, source: RedirectSource, wanted: str | None, browser: Browser, now: float
@@ -139,6 +142,15 @@ class UpstreamLogins:
 
 def _key_after_logout(browser: Browser) -> str:
     return digest(f"{_AFTER_LOGOUT} {browser.secret}")
+
+
+def name_of(state: str) -> str:
+    """The name of what a browser keeps for this state, which does not tell the state."""
+    return digest(f"upstream cookie {state}")[:16]
+
+
+def _of(upstream: Sequence[tuple[str, str]], name: str) -> str | None:
+    return next((sealed for found, sealed in upstream if found == name), None)
 
 
 def _key_of(state: str) -> str:

@@ -44,8 +44,9 @@ def test_r133_a_transaction_signed_with_sha1_is_refused(salt: str) -> None:
         serializer = URLSafeSerializer(key, salt=salt or b"itsdangerous")
         with_sha1 = serializer.make_signer(serializer.salt).sign(payload).decode()
         assert mac_bytes(with_sha1.rpartition(".")[2]) == 20
+        token = TransactionSigner(KEY).anti_forgery_token(TRANSACTION, "browser")
         with pytest.raises(ForgedTransaction):
-            TransactionSigner(KEY).read_kept(with_sha1, "browser", NOW)
+            TransactionSigner(KEY).read(with_sha1, token, "browser", NOW)
 
 
 def test_r133_tokens_and_device_cookies_signed_with_sha1_are_refused() -> None:
@@ -67,8 +68,11 @@ def test_r133_no_two_purposes_share_a_key() -> None:
     text = "hanako\ndevice"
     assert not signer.knows_device("hanako", "device", account.token(text))
     assert account.token(text) != signer.sign_device("hanako", "device")
-    purposes = ("login transaction", "device cookie", "passkey challenge")
-    assert len({derived_key(KEY, each) for each in purposes} | {KEY}) == 4
+    purposes = (
+        *("login transaction", "device cookie", "passkey challenge"),
+        *("login at another provider", "shared counters"),
+    )
+    assert len({derived_key(KEY, each) for each in purposes} | {KEY}) == 6
 
 
 def test_r133_a_derived_key_is_hkdf_sha256_of_rfc_5869() -> None:

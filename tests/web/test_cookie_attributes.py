@@ -9,6 +9,7 @@ from worksgate.web import cookies
 
 SECRETS = tuple(letter * 43 for letter in "abcd")
 DEVICES = tuple((letter * 22, letter * 43) for letter in "abcd")
+UPSTREAM = tuple((letter * 16, "A" * 40) for letter in "abcd")
 LONG = "Max-Age=15552000"
 """Half a year, in seconds."""
 
@@ -45,9 +46,19 @@ def written(write: Callable[[Response], None]) -> tuple[str, set[str]]:
             f"__Host-wg_trusted={SECRETS[0]}~{SECRETS[1]}",
             {LONG},
         ),
+        (
+            lambda response: cookies.set_upstream(response, UPSTREAM[:2]),
+            f"__Host-wg_upstream={'a' * 16}.{'A' * 40}~{'b' * 16}.{'A' * 40}",
+            {"Max-Age=1800"},
+        ),
+        (
+            lambda response: cookies.set_upstream(response, ()),
+            '__Host-wg_upstream=""',
+            {"Max-Age=0"},
+        ),
         (cookies.end_session, '__Host-wg_session=""', {"Max-Age=0"}),
     ],
-    ids=["session", "browser", "device", "trusted", "end of session"],
+    ids=["session", "browser", "device", "trusted", "upstream", "back", "end of session"],
 )
 def test_r22_r23_a_cookie_is_locked_down_and_lasts_as_long_as_it_should(
     write: Callable[[Response], None], cookie: str, lasting: set[str]
@@ -67,6 +78,17 @@ def test_a_browser_remembers_three_people_the_newest_first() -> None:
     }
     assert cookies.devices_of(more) == DEVICES[:3]
     assert cookies.trusted_of(more) == SECRETS[:3]
+
+
+def test_logins_at_other_providers_are_kept_as_far_as_a_cookie_holds_them() -> None:
+    logins = [(letter * 16, "A" * 1_500) for letter in "abcd"]
+    kept, _ = written(lambda response: cookies.set_upstream(response, logins))
+    assert len(kept) < 4_000, "or the browser drops it with all that it has"
+    assert cookies.upstream_of(_read(kept.encode())) == tuple(logins[:2])
+    few, _ = written(lambda response: cookies.set_upstream(response, UPSTREAM))
+    assert cookies.upstream_of(_read(few.encode())) == UPSTREAM[:3]
+    for wrong in ("", "x", f"{'g' * 16}.{'A' * 40}", f"{'a' * 15}.{'A' * 40}", f"{'a' * 16}.A"):
+        assert cookies.upstream_of({cookies.UPSTREAM: wrong}) == ()
 
 
 def _read(*headers: bytes) -> dict[str, str]:

@@ -20,6 +20,7 @@ from worksgate.sources import (
     SourceUnavailable,
 )
 from worksgate.stranger_records import A_DAY
+from worksgate.web import cookies
 
 SMALL_DAY = 5
 PARTNER = "https://partner.example/authorize?state=the-state"
@@ -161,6 +162,38 @@ async def test_r91_the_way_back_is_taken_once_by_the_browser_that_left(site: Ins
     assert (await back(site.browser())).status_code == 403
     assert (await back(browser)).status_code == 303
     assert (await back(browser)).status_code == 403
+
+
+async def test_r142_nothing_is_kept_here_until_the_provider_has_spoken(
+    site: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = site.browser()
+    count = "SELECT count(*) FROM interims"
+    for _ in range(5):
+        await sent_to_the_partner(browser, source="partner")
+    monkeypatch.setattr(Partner, "outcome", RefusedUpstream("access_denied"))
+    assert (await back(browser)).status_code == 403
+    assert site.rows(count) == [(0,)]
+    monkeypatch.setattr(Partner, "outcome", EMMA)
+    assert (await back(browser)).status_code == 303
+    assert site.rows(count) == [(1,)]
+    assert cookies.UPSTREAM not in browser.http.cookies, "it is back"
+
+
+async def test_two_tabs_can_be_at_providers_at_once(
+    site: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser, states = site.browser(), iter(("one", "two"))
+
+    async def begin(*_: object, **__: object) -> AuthorizationRedirect:
+        return AuthorizationRedirect(url=PARTNER, state=next(states), kept="kept")
+
+    monkeypatch.setattr(Partner, "begin", begin)
+    for _ in range(2):
+        await sent_to_the_partner(browser, source="partner")
+    for state in ("one", "two"):
+        response = await browser.http.get("/login/callback/partner", params={"state": state})
+        assert response.status_code == 303, response.text
 
 
 async def test_the_account_says_what_is_kept_at_the_other_provider(site: Installation) -> None:

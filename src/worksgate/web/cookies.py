@@ -5,6 +5,7 @@
     device    ids of earlier sign-ins, each signed for one account: an outsider's failed logins
               don't slow down whoever has one (R-79)
     trusted   secrets of who is not asked for a second factor in this browser
+    upstream  logins that are at another provider, encrypted, until the browser is back
 
 Secure cookies also work on plain http where the host is loopback: browsers count it as safe.
 """
@@ -21,16 +22,24 @@ BROWSER = "__Host-wg_browser"
 SESSION = "__Host-wg_session"
 DEVICE = "__Host-wg_device"
 TRUSTED = "__Host-wg_trusted"
+UPSTREAM = "__Host-wg_upstream"
 
-_OURS = {name.encode(): name for name in (BROWSER, SESSION, DEVICE, TRUSTED)}
+_OURS = {name.encode(): name for name in (BROWSER, SESSION, DEVICE, TRUSTED, UPSTREAM)}
 
 DEVICE_LIFETIME = 180 * 86_400
 DEVICES_KEPT = 3
 """A browser remembers so many people; who shares it with more signs in like a stranger."""
+UPSTREAM_LIFETIME = 30 * 60
+"""Seconds that a login may be at another provider: as long as any login."""
+UPSTREAM_KEPT = 3
+"""Logins at other providers, as in several tabs; the oldest goes first."""
+LONGEST = 3_800
+"""Characters of a value: browsers drop a cookie of more than 4,096 bytes with all that it has."""
 
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}(?:[A-Za-z0-9_-]{11})?")
 """That of a session is longer: it begins with a time."""
 _DEVICE = re.compile(r"([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{20,64})")
+_UPSTREAM = re.compile(r"([0-9a-f]{16})\.([A-Za-z0-9_-]{40,4000})")
 
 
 def read(scope: Scope) -> Mapping[str, str]:
@@ -75,6 +84,13 @@ def trusted_of(cookies: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(part for part in parts if _SECRET.fullmatch(part))
 
 
+def upstream_of(cookies: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Pairs of name and text of logins at other providers, newest first; not decrypted yet."""
+    parts = cookies.get(UPSTREAM, "").split("~")[:UPSTREAM_KEPT]
+    found = (_UPSTREAM.fullmatch(part) for part in parts)
+    return tuple((match[1], match[2]) for match in found if match)
+
+
 def set_secret(response: Response, name: str, secret: str) -> None:
     """Set a cookie that lives as long as the browser stays open."""
     response.set_cookie(name, secret, path="/", secure=True, httponly=True, samesite="lax")
@@ -100,6 +116,22 @@ def set_trusted(response: Response, secrets: Sequence[str]) -> None:
         TRUSTED,
         "~".join(secrets[:DEVICES_KEPT]),
         max_age=DEVICE_LIFETIME,
+        path="/",
+        secure=True,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def set_upstream(response: Response, logins: Sequence[tuple[str, str]]) -> None:
+    """Set the cookie of logins at other providers, newest first, as far as there is room."""
+    value = "~".join(f"{name}.{text}" for name, text in logins[:UPSTREAM_KEPT])
+    while len(value) > LONGEST and "~" in value:
+        value = value.rpartition("~")[0]
+    response.set_cookie(
+        UPSTREAM,
+        value,
+        max_age=UPSTREAM_LIFETIME if value else 0,
         path="/",
         secure=True,
         httponly=True,

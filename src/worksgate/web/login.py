@@ -24,7 +24,7 @@ from worksgate.sign_in import (
     Proof,
     UpstreamLoginFailed,
 )
-from worksgate.upstream_logins import CALLBACK_PATH
+from worksgate.upstream_logins import CALLBACK_PATH, name_of
 from worksgate.web import cookies
 from worksgate.web.body import read_form
 from worksgate.web.login_pages import AT_PARAMETER, LaterStep, LoginPages
@@ -91,7 +91,9 @@ class LoginHandlers:
                 next_step = await self._provider.finish_upstream_login(
                     source, view.parameters, view.browser
                 )
-                return await self._pages.respond_to(view, next_step)
+                response = await self._pages.respond_to(view, next_step)
+                cookies.set_upstream(response, _others_of(view))
+                return response
         except UpstreamLoginFailed as failed:
             return await self._refusals.ask_again(view, failed.transaction, failed.why)
         except ANSWERED_WITHOUT_FORM as error:
@@ -209,6 +211,12 @@ class LoginHandlers:
             )
         next_step = await self._provider.log_in(transaction, username, password, view.browser)
         return await self._pages.respond_to(view, next_step)
+
+
+def _others_of(view: View) -> list[tuple[str, str]]:
+    """The logins that are still at another provider, without the one that is back."""
+    back = name_of(view.parameters.get("state", ""))
+    return [(name, text) for name, text in view.browser.upstream if name != back]
 
 
 def _is_later_step(form: Mapping[str, str]) -> bool:

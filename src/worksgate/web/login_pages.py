@@ -203,6 +203,7 @@ class LoginPages:
         page = self._pages.leave(redirected.location, redirected.label, view.language)
         response = self._respond(view, page, 200, None)
         cookies.set_secret(response, cookies.BROWSER, view.browser.secret)
+        cookies.set_upstream(response, (redirected.along, *view.browser.upstream))
         return response
 
     def _account_choice(

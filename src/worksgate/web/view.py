@@ -39,6 +39,7 @@ class View:
             session=cookies.secret_of(kept, cookies.SESSION),
             devices=cookies.devices_of(kept),
             trusted=cookies.trusted_of(kept),
+            upstream=cookies.upstream_of(kept),
             name=browser_name(self._headers.get("user-agent", "")),
             may_receive_code=self.is_navigation,
         )

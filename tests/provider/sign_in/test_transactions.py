@@ -1,9 +1,12 @@
 """A login transaction in its form: whose it is, how long it is good, and what it leads back to."""
 
+import base64
+import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from tests.provider.sign_in.world import ACME, CALLBACK, HANA, Visit, World
+from tests.provider.sign_in.world import ACME, CALLBACK, EMMA, HANA, Visit, World
 
 from worksgate.login_transaction import (
     CLOCK_SKEW,
@@ -11,8 +14,11 @@ from worksgate.login_transaction import (
     ForgedTransaction,
     LoginTransaction,
 )
-from worksgate.oauth.errors import BadRedirectUri, UnknownClient
-from worksgate.sign_in import SignedIn, is_meant
+from worksgate.oauth.errors import BadAuthorizationRequest, BadRedirectUri, UnknownClient
+from worksgate.oauth.model import Interim, Session
+from worksgate.sign_in import SignedIn, UpstreamLoginFailed, is_meant
+from worksgate.sources import Person, RefusedUpstream
+from worksgate.upstream_logins import name_of
 
 THIRTY_MINUTES = 1_800.0
 
@@ -109,7 +115,7 @@ async def test_the_form_of_an_own_account_needs_no_client() -> None:
 
 async def test_r91_what_one_provider_got_is_not_taken_from_another() -> None:
     visit = World().visit()
-    await visit.provider.begin_upstream_login(await visit.login_form(), "partner", visit.browser)
+    await visit.leave_for_partner(await visit.login_form())
     with pytest.raises(ForgedTransaction):
         await visit.provider.finish_upstream_login("another", {"state": "state"}, visit.browser)
     assert not visit.world.partner.answers
@@ -117,15 +123,89 @@ async def test_r91_what_one_provider_got_is_not_taken_from_another() -> None:
 
 async def test_r91_of_two_who_are_back_at_once_one_goes_on() -> None:
     visit = World().visit()
-    await visit.provider.begin_upstream_login(await visit.login_form(), "partner", visit.browser)
+    await visit.leave_for_partner(await visit.login_form())
+    partner = visit.world.partner
+    finish = partner.finish
 
-    async def taken(*_: object) -> None:
-        """The other was faster."""
+    async def with_another(return_url: str, kept: str, query: Mapping[str, str]) -> Person:
+        partner.finish = finish  # type: ignore[method-assign]  # once
+        assert isinstance(await visit.back_from_partner(), SignedIn)
+        return await finish(return_url, kept, query)
 
-    visit.world.store.take = taken  # type: ignore[assignment]  # it is gone
+    partner.finish = with_another  # type: ignore[method-assign]  # once
     with pytest.raises(ForgedTransaction):
         await visit.back_from_partner()
+    assert len(await visit.world.store.held(Session, EMMA.subject_id)) == 1
+
+
+async def test_r142_whoever_leaves_for_another_provider_leaves_nothing_here() -> None:
+    visit = World().visit()
+    for _ in range(20):
+        await visit.leave_for_partner(await visit.login_form())
+    assert not await visit.world.store.held(Interim, "")
+
+
+async def test_r142_who_comes_back_refused_leaves_nothing_either() -> None:
+    visit = World().visit()
+
+    async def refuse(*_: object) -> None:
+        raise RefusedUpstream("access_denied")
+
+    visit.world.partner.finish = refuse  # type: ignore[assignment,method-assign]  # it refuses
+    await visit.leave_for_partner(await visit.login_form())
+    for _ in range(20):
+        with pytest.raises(UpstreamLoginFailed):
+            await visit.back_from_partner()
+    assert not await visit.world.store.held(Interim, "")
+
+
+async def test_r91_what_a_browser_takes_along_is_for_its_state_alone() -> None:
+    visit = World().visit()
+    await visit.leave_for_partner(await visit.login_form())
+    ((_, sealed),) = visit.browser.upstream
+    for name, text in (
+        (name_of("state"), ""),
+        (name_of("state"), "A" * 80),
+        (name_of("state"), sealed[:-8] + "AAAAAAAA"),
+        (name_of("another"), sealed),
+    ):
+        with pytest.raises(ForgedTransaction):
+            await visit.back_from_partner(upstream=((name, text),))
+    other = replace(visit.browser, upstream=((name_of("another"), sealed),))
+    with pytest.raises(ForgedTransaction):
+        await visit.provider.finish_upstream_login("partner", {"state": "another"}, other)
     assert not visit.world.partner.answers
+    assert isinstance(await visit.back_from_partner(), SignedIn)
+
+
+async def test_r32_what_a_browser_takes_along_tells_nothing() -> None:
+    visit = World().visit()
+    transaction = await visit.login_form()
+    await visit.leave_for_partner(transaction)
+    ((name, sealed),) = visit.browser.upstream
+    opened = base64.urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))
+    for told in ("state", "kept", "partner", "acme", transaction.id, "worksmobile"):
+        assert told not in name
+        assert told.encode() not in opened
+
+
+@pytest.mark.parametrize("more", ["", "x", "xx", "xxx"])
+async def test_what_a_browser_takes_along_needs_no_quotes_in_a_cookie(more: str) -> None:
+    visit = World().visit()
+    transaction = await visit.login_form()
+    long = replace(transaction, redirect_uri=f"{transaction.redirect_uri}{more}")
+    await visit.leave_for_partner(long)
+    ((_, sealed),) = visit.browser.upstream
+    assert re.fullmatch(r"[A-Za-z0-9_-]+", sealed)
+    assert isinstance(await visit.back_from_partner(), SignedIn)
+
+
+async def test_what_is_too_long_for_a_cookie_does_not_leave() -> None:
+    visit = World().visit()
+    transaction = await visit.login_form()
+    long = replace(transaction, redirect_uri=f"{transaction.redirect_uri}{'x' * 4_000}")
+    with pytest.raises(BadAuthorizationRequest):
+        await visit.leave_for_partner(long)
 
 
 # What the pages ask

@@ -182,7 +182,7 @@ async def test_r18_who_is_back_after_thirty_minutes_begins_again(
 ) -> None:
     visit = World().visit()
     transaction = await visit.login_form()
-    await visit.provider.begin_upstream_login(transaction, "partner", visit.browser)
+    await visit.leave_for_partner(transaction)
     visit.world.now += THIRTY_MINUTES + later
     if in_time:
         assert isinstance(await visit.back_from_partner(), SignedIn)
@@ -195,7 +195,7 @@ async def test_r18_who_is_back_after_thirty_minutes_begins_again(
 async def test_who_is_back_after_another_tab_has_signed_in_gets_no_second_code() -> None:
     visit = World().visit()
     transaction = await visit.login_form()
-    await visit.provider.begin_upstream_login(transaction, "partner", visit.browser)
+    await visit.leave_for_partner(transaction)
     await visit.log_in(transaction)
     with pytest.raises(AlreadySignedIn):
         await visit.back_from_partner()
@@ -205,7 +205,7 @@ async def test_who_is_back_after_another_tab_has_signed_in_gets_no_second_code()
 async def test_a_provider_that_the_client_does_not_use_any_more_lets_nobody_in() -> None:
     visit = World().visit()
     transaction = await visit.login_form()
-    await visit.provider.begin_upstream_login(transaction, "partner", visit.browser)
+    await visit.leave_for_partner(transaction)
     visit.world.change_client(sources=("directory",))
     with pytest.raises(UnknownSource):
         await visit.back_from_partner()

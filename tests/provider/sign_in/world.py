@@ -421,9 +421,11 @@ class Visit:
 
     async def come_from_partner(self, transaction: LoginTransaction, **changes: Any) -> NextStep:
         """Leave for the other provider, and come back; ``changes`` are of the browser that does."""
-        left = await self.provider.begin_upstream_login(transaction, "partner", self.browser)
-        assert isinstance(left, RedirectedUpstream)
+        await self.leave_for_partner(transaction)
         return await self.back_from_partner(**changes)
+
+    async def leave_for_partner(self, transaction: LoginTransaction) -> None:
+        self.kept(await self.provider.begin_upstream_login(transaction, "partner", self.browser))
 
     async def back_from_partner(self, **changes: Any) -> NextStep:
         browser = replace(self.browser, **changes)
@@ -433,6 +435,8 @@ class Visit:
 
     def kept(self, step: NextStep) -> NextStep:
         """The step; the browser has kept the cookies that come with it."""
+        if isinstance(step, RedirectedUpstream):
+            self.browser = replace(self.browser, upstream=(step.along,))
         if isinstance(step, SignedIn):
             self.browser = replace(self.browser, session=step.session)
             if step.trusted is not None:
