@@ -234,6 +234,7 @@ class _Identity:
     app_passwords: AppPasswords
     clients: ClientRegistry
     throttle: Throttle
+    factor_throttle: Throttle
     signing_key: bytes = field(repr=False)
     signer: TransactionSigner
 
@@ -266,6 +267,7 @@ async def _open_identity(
         app_passwords=AppPasswords(directory.app_passwords),
         clients=ClientRegistry(ClientList(directory).read),
         throttle=Throttle(base.store, throttle_policy(settings)),
+        factor_throttle=Throttle(base.store, FACTOR_POLICY, "factor"),
         signing_key=signing_key,
         signer=TransactionSigner(signing_key),
     )
@@ -297,7 +299,7 @@ def _open_provider(base: _Base, identity: _Identity, stack: AsyncExitStack) -> I
         sources=identity.sources,
         throttle=identity.throttle,
         factors=identity.factors,
-        factor_throttle=Throttle(store, FACTOR_POLICY, "factor"),
+        factor_throttle=identity.factor_throttle,
         audit=identity.audit,
         strangers=identity.strangers,
         signer=identity.signer,
@@ -379,6 +381,7 @@ def _open_accounts(base: _Base, identity: _Identity, stack: AsyncExitStack) -> _
         history=OwnHistory(base.directory),
         audit=audit,
         revocation=revocation,
+        factor_throttle=identity.factor_throttle,
         clock=base.clock,
     )
     stack.push_async_callback(self_service.close)

@@ -51,10 +51,12 @@ from worksgate.factors import (
     Factors,
     NewAppPassword,
     NewTotp,
+    new_app_account,
 )
 from worksgate.login_steps import forget_trusted_devices
 from worksgate.login_transaction import LoginTransaction
 from worksgate.oauth.model import Client, Interim, Session
+from worksgate.outages import Unavailable
 from worksgate.password_check import PasswordCheck
 from worksgate.revocation import Ended, Revocation
 from worksgate.sessions import Sessions
@@ -63,6 +65,7 @@ from worksgate.sign_in import Browser, WrongPassword
 from worksgate.sources import Person, PersonDisabled
 from worksgate.sources_in_use import SourcesInUse
 from worksgate.store import Store
+from worksgate.throttle import Attempt, Throttle
 
 ENROLMENT_LIFETIME: Final = 600.0
 """Seconds in which a factor must be set up once its page was opened."""
@@ -104,6 +107,7 @@ class SelfService:
         history: History,
         audit: AuditLog,
         revocation: Revocation,
+        factor_throttle: Throttle,
         clock: Callable[[], float],
     ) -> None:
         self._fresh_for = settings.fresh_login_lifetime
@@ -119,6 +123,7 @@ class SelfService:
         self._history = history
         self._audit = audit
         self._revocation = revocation
+        self._factor_throttle = factor_throttle
         self._clock = clock
         self.unfinished: set[asyncio.Task[Any]] = set()
 
@@ -262,16 +267,28 @@ class SelfService:
     async def confirm_totp(self, visitor: Visitor, code: str) -> FactorAdded:
         """Turn the authenticator app on by its first code; it replaces the one from before.
 
-        Raises WrongCode, EnrolmentLost or LoginTooOld.
+        Wrong codes are counted. Raises WrongCode, TooManyAttempts, LoginTooOld, or EnrolmentLost:
+        of several who confirm the same app at once, all but one.
         """
         enrolled = await self.check_fresh(visitor)
-        kept = await self._kept(visitor, _TOTP)
-        secret = None if kept is None else self._totp_on_its_way(visitor, kept)
-        if kept is None or secret is None:
+        attempt = Attempt(new_app_account(visitor.person.subject_id), visitor.browser.address)
+        async with self._factor_throttle.attempt(attempt, visitor.at) as admission:
+            kept = await self._kept(visitor, _TOTP)
+            secret = None if kept is None else self._totp_on_its_way(visitor, kept)
+            if kept is None or secret is None:
+                raise EnrolmentLost
+            totp = self._factors.confirmed_totp(visitor.holder, secret, code, visitor.at)
+            if totp is None:
+                admission.refused()
+                raise WrongCode
+            admission.succeeded()
+        if await self._store.take(Interim, kept.key) is None:
             raise EnrolmentLost
-        if not await self._factors.confirm_totp(visitor.holder, secret, code, visitor.at):
-            raise WrongCode
-        await self._store.take(Interim, kept.key)
+        try:
+            await self._factors.keep_totp(visitor.holder, totp, visitor.at)
+        except Unavailable:  # the app holds this secret: the person tries again
+            await self._store.save(kept)
+            raise
         if enrolled.totp:  # a browser that was spared the old app's code has not seen the new one
             await forget_trusted_devices(self._store, visitor.person.subject_id)
         return await self._added(visitor, enrolled, Factor.TOTP)

@@ -1,6 +1,8 @@
 """What people change of their own account: each guard, without a page before it."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -27,13 +29,24 @@ from worksgate.account_values import (
     NotSignedIn,
     WrongCode,
 )
-from worksgate.audit import Event
+from worksgate.audit import AuditEvent, Event
 from worksgate.credentials import storage_key
-from worksgate.factors import FactorRefused
+from worksgate.directory import DirectoryUnavailable
+from worksgate.factors import FACTOR_POLICY, FactorRefused
 from worksgate.oauth.model import Client, ImapPasswords, Interim, Session
 from worksgate.self_service import ENROLMENT_LIFETIME
-from worksgate.sign_in import PasswordNeeded, Proof, SecondFactorNeeded, SignedIn, WrongPassword
+from worksgate.sign_in import (
+    PasswordNeeded,
+    Proof,
+    SecondFactorNeeded,
+    SignedIn,
+    WrongFactor,
+    WrongPassword,
+)
 from worksgate.sources import PersonDisabled
+from worksgate.store import A
+from worksgate.store.memory import MemoryStore
+from worksgate.throttle import TooManyAttempts
 
 FRESH = 600.0
 
@@ -168,6 +181,89 @@ async def test_an_app_is_set_up_by_its_first_code_once() -> None:
     visit.browser = replace(visit.browser, session=added.session)
     assert (await visit.session()).second_factor_at == NOW
     assert not [each for each in await world.store.held(Interim, HANA.subject_id) if each.data]
+
+
+async def test_r143_wrong_first_codes_of_an_app_are_counted() -> None:
+    world = World()
+    visit = await at_home(world)
+    service = world.self_service
+    await service.begin_totp(await visit.visitor())
+    for _ in range(FACTOR_POLICY.free):
+        with pytest.raises(WrongCode):
+            await service.confirm_totp(await visit.visitor(), "0")
+    for code in ("0", "totp"):
+        with pytest.raises(TooManyAttempts):
+            await service.confirm_totp(await visit.visitor(), code)
+    world.now += FACTOR_POLICY.first_delay
+    assert (await service.confirm_totp(await visit.visitor(), "totp")).codes
+
+
+async def test_r143_a_first_code_sets_back_nothing_of_a_sign_in() -> None:
+    world = World()
+    visit = await at_home(world, totp=True)
+    for _ in range(2):
+        other = world.visit(secret="other")
+        step = await other.log_in(await other.login_form())
+        assert isinstance(step, SecondFactorNeeded)
+        for _ in range(FACTOR_POLICY.free - 1):
+            with suppress(WrongFactor, TooManyAttempts):
+                await world.provider.verify_second_factor(
+                    step.transaction, Proof(code="0"), other.browser
+                )
+        await world.self_service.begin_totp(await visit.visitor())
+        added = await world.self_service.confirm_totp(await visit.visitor(), "totp")
+        visit.browser = replace(visit.browser, session=added.session or visit.browser.session)
+    assert isinstance(step, SecondFactorNeeded)
+    with pytest.raises(TooManyAttempts):
+        await world.provider.verify_second_factor(
+            step.transaction, Proof(code="totp"), other.browser
+        )
+
+
+class InterleavingStore(MemoryStore):
+    """Lets others run before it finds or takes something, as a real store would."""
+
+    async def find(self, kind: type[A], key: str) -> A | None:
+        await asyncio.sleep(0)
+        return await super().find(kind, key)
+
+    async def take(
+        self, kind: type[A], key: str, *, records: Sequence[AuditEvent] = ()
+    ) -> A | None:
+        await asyncio.sleep(0)
+        return await super().take(kind, key, records=records)
+
+
+async def test_r143_of_two_who_confirm_an_app_at_once_one_gets_recovery_codes() -> None:
+    world = World(store=InterleavingStore())
+    visit = await at_home(world)
+    service = world.self_service
+    await service.begin_totp(await visit.visitor())
+    visitor = await visit.visitor()
+    made = world.factors.made_codes
+    outcomes = await asyncio.gather(
+        *(service.confirm_totp(visitor, "totp") for _ in range(2)), return_exceptions=True
+    )
+    assert [type(each) for each in outcomes if isinstance(each, Exception)] == [EnrolmentLost]
+    assert world.factors.made_codes == made + 1
+
+
+async def test_an_outage_takes_no_secret_away_that_is_in_the_app_already() -> None:
+    world = World()
+    visit = await at_home(world)
+    service = world.self_service
+    secret = (await service.begin_totp(await visit.visitor())).secret
+    keep = world.factors.keep_totp
+
+    async def down(*_: object) -> None:
+        raise DirectoryUnavailable("down")
+
+    world.factors.keep_totp = down  # type: ignore[method-assign,assignment]  # for a moment
+    with pytest.raises(DirectoryUnavailable):
+        await service.confirm_totp(await visit.visitor(), "totp")
+    world.factors.keep_totp = keep  # type: ignore[method-assign]  # as before
+    assert (await service.begin_totp(await visit.visitor())).secret == secret
+    assert (await service.confirm_totp(await visit.visitor(), "totp")).codes
 
 
 async def test_what_is_set_up_must_be_confirmed_within_ten_minutes() -> None:

@@ -24,6 +24,7 @@ from tests.installation import (
 )
 
 from worksgate.audit import Event
+from worksgate.factors import FACTOR_POLICY
 
 NEW_PASSWORD = "seven green ladders sing"
 OTHER = "berta@example.com"
@@ -443,6 +444,28 @@ async def test_a_wrong_first_code_turns_nothing_on(installation: Installation) -
     assert "The code is not correct." in response.text
     assert app_of(response).secret == app.secret
     assert installation.rows("SELECT * FROM totp_secrets") == []
+
+
+async def test_r143_whoever_types_many_wrong_first_codes_is_told_how_long_to_wait(
+    installation: Installation,
+) -> None:
+    browser = await signed_in(installation)
+    app = app_of(await browser.account("/authenticator"))
+    for _ in range(FACTOR_POLICY.free):
+        response = await browser.post_to_account("/authenticator", {"otp": "000000"})
+        assert_page(response, 403)
+    code = app.at(int(installation.clock()))
+    response = await browser.post_to_account("/authenticator", {"otp": code})
+    assert_page(response, 429)
+    assert int(response.headers["retry-after"]) >= 1
+    assert "Too many wrong codes were entered." in response.text
+    assert app_of(response).secret == app.secret
+    failed = [each for each in await installation.audit() if each.event is Event.FACTOR_FAILED]
+    assert len(failed) == FACTOR_POLICY.free, "what is not looked at is not recorded one by one"
+    installation.clock.advance(FACTOR_POLICY.first_delay)
+    code = app.at(int(installation.clock()))
+    response = await browser.post_to_account("/authenticator", {"otp": code})
+    assert response.status_code in (200, 303), response.text
 
 
 async def test_a_secret_that_was_never_shown_in_this_session_cannot_be_confirmed(

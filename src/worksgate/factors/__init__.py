@@ -31,6 +31,7 @@ from worksgate.factors.model import (
     TooMany,
     UntrustedAuthenticator,
     factor_account,
+    new_app_account,
 )
 from worksgate.factors.passkeys import RelyingParty
 from worksgate.factors.totp import NewTotp
@@ -52,4 +53,5 @@ __all__ = [
     "TooMany",
     "UntrustedAuthenticator",
     "factor_account",
+    "new_app_account",
 ]

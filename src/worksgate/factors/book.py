@@ -88,19 +88,32 @@ class Factors:
     async def confirm_totp(self, holder: Holder, secret: str, code: str, now: float) -> bool:
         """Keep a secret, instead of one from before, by the first code of the app.
 
-        That code is used by it. False where the code is wrong. Raises ValueError where ``secret``
-        is none of ours.
+        False where the code is wrong. Raises ValueError where ``secret`` is none of ours.
+        """
+        confirmed = self.confirmed_totp(holder, secret, code, now)
+        if confirmed is not None:
+            await self.keep_totp(holder, confirmed, now)
+        return confirmed is not None
+
+    def confirmed_totp(
+        self, holder: Holder, secret: str, code: str, now: float
+    ) -> TotpSecret | None:
+        """What ``keep_totp`` keeps, where this is a code of the app; the code is used by it.
+
+        A wrong one is recorded. Raises ValueError where ``secret`` is none of ours.
         """
         kept = totp.decode_secret(secret)
         step = totp.matching_step(kept, code, now)
         if step is None:
             self._failed(holder, now, "TOTP: wrong code at the enrolment")
-            return False
-        row = TotpSecret(subject_id=holder.subject_id, secret=kept, last_step=step, created_at=now)
+            return None
+        return TotpSecret(subject_id=holder.subject_id, secret=kept, last_step=step, created_at=now)
+
+    async def keep_totp(self, holder: Holder, confirmed: TotpSecret, now: float) -> None:
+        """Keep a secret that a code has confirmed, instead of one from before."""
         event = holder.event(Event.FACTOR_ADDED, now, "TOTP")
-        await self._rows.keep_totp(row, event)
+        await self._rows.keep_totp(confirmed, event)
         log_events([event])
-        return True
 
     async def check_totp(self, holder: Holder, code: str, now: float) -> bool:
         """Whether this is a code of the present 30 s, or the 30 s before, not used yet (R-80)."""

@@ -30,6 +30,14 @@ def factor_account(subject_id: str) -> str:
     return digest(f"second factor of {subject_id}")
 
 
+def new_app_account(subject_id: str) -> str:
+    """As ``factor_account``, of the first code of a new authenticator app.
+
+    It is counted apart: a right one must not set back what somebody has guessed at a sign-in.
+    """
+    return digest(f"new authenticator app of {subject_id}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
     """Whose factors these are, and what else belongs into the audit record.

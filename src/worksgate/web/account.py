@@ -41,6 +41,7 @@ from worksgate.web.account_wording import (
     PASSWORD_MISSING,
     THROTTLED,
     TOO_MANY,
+    TOO_MANY_CODES,
     WEAK_PASSWORD,
     WRONG_CODE,
     WRONG_CURRENT_PASSWORD,
@@ -194,15 +195,29 @@ class AccountHandlers:
             added = await self._service.confirm_totp(visit.visitor, visit.form.get("otp", ""))
         except WrongCode:
             return await self._totp_form(visit, WRONG_CODE, 403)
+        except TooManyAttempts as error:
+            seconds = max(1, round(error.retry_after))
+            response = await self._totp_form(visit, TOO_MANY_CODES, 429, retry_after=seconds)
+            response.headers["Retry-After"] = str(seconds)
+            return response
         return self._factor_added(visit, added, Done.APP_ON)
 
     async def _totp_form(
-        self, visit: Visit, problem: Said | None = None, status: int = 200
+        self,
+        visit: Visit,
+        problem: Said | None = None,
+        status: int = 200,
+        *,
+        retry_after: int | None = None,
     ) -> Response:
         totp = await self._service.begin_totp(visit.visitor)
         cuts_off = await self._service.would_cut_off_mail(visit.visitor)
         page = self._forms.pages.authenticator(
-            visit.setting(self._forms), totp, problem, cuts_off_mail=cuts_off
+            visit.setting(self._forms),
+            totp,
+            problem,
+            cuts_off_mail=cuts_off,
+            retry_after=retry_after,
         )
         return self._forms.answer(visit.view, page, status)
 

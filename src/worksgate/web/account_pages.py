@@ -142,12 +142,20 @@ class AccountPages(Pages):
         problem: Said | None = None,
         *,
         cuts_off_mail: bool = False,
+        retry_after: int | None = None,
     ) -> Page:
-        """The QR code of an authenticator app that is being set up; sends ``otp``."""
+        """The QR code of an authenticator app that is being set up; sends ``otp``.
+
+        The seconds to wait take the place of what the problem says should be done.
+        """
+        to_do = (
+            "" if retry_after is None else told_to_wait(retry_after, translations(setting.language))
+        )
         return self._shown_in(
             setting,
             "account/authenticator.html",
             problem=problem,
+            to_do=to_do,
             totp=totp,
             cuts_off_mail=cuts_off_mail,
         )

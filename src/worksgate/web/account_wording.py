@@ -78,6 +78,7 @@ WEAK_PASSWORD: Final = Said(happened=text("This password cannot be used."))
 THROTTLED: Final = Said(
     happened=text("There were too many failed attempts to sign in."), tone=Tone.WARN
 )
+TOO_MANY_CODES: Final = Said(happened=text("Too many wrong codes were entered."), tone=Tone.WARN)
 PASSWORD_MISSING: Final = Said(happened=text("Please enter both passwords."))
 WRONG_CODE: Final = Said(
     happened=text("The code is not correct."),

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 from worksgate.account_values import Visitor
 from worksgate.audit import AuditEvent, Event
 from worksgate.clients import ClientRegistry
+from worksgate.directory.factors import TotpSecret
 from worksgate.factors import (
     FACTOR_POLICY,
     AppPassword,
@@ -133,6 +134,8 @@ class PlainFactors(Factors):
         self.on_its_way = SecretsOnTheirWay.new()
         self.usable = usable
         self.enrolled: dict[str, Enrolled] = {}
+        self.made_codes = 0
+        """How often there were new recovery codes."""
         self.verified: list[bool] = []
         self.holders: list[Holder] = []
         """As whose passkey each answer was checked."""
@@ -158,6 +161,17 @@ class PlainFactors(Factors):
             self._change(holder, totp=True)
         return code == "totp"
 
+    def confirmed_totp(
+        self, holder: Holder, secret: str, code: str, now: float
+    ) -> TotpSecret | None:
+        kept = TotpSecret(
+            subject_id=holder.subject_id, secret=secret.encode(), last_step=1, created_at=now
+        )
+        return kept if code == "totp" else None
+
+    async def keep_totp(self, holder: Holder, confirmed: TotpSecret, now: float) -> None:
+        self._change(holder, totp=True)
+
     async def remove_totp(self, holder: Holder, now: float) -> bool:
         had = (await self.of(holder.subject_id)).totp
         self._change(holder, totp=False)
@@ -169,6 +183,7 @@ class PlainFactors(Factors):
     async def renew_recovery_codes(
         self, holder: Holder, now: float, *, with_factor: bool = False
     ) -> tuple[str, ...]:
+        self.made_codes += 1
         self._change(holder, recovery_codes_left=10)
         return ("recovery",) * 10
 
@@ -327,6 +342,7 @@ class World:
         )
         signer = TransactionSigner(b"0" * 32)
         throttle = Throttle(self.store, self.throttle)
+        factor_throttle = Throttle(self.store, FACTOR_POLICY, "factor")
         app_passwords = NoAppPasswords()
         self.provider = IdentityProvider(
             settings,
@@ -335,7 +351,7 @@ class World:
             sources=sources,
             throttle=throttle,
             factors=self.factors,
-            factor_throttle=Throttle(self.store, FACTOR_POLICY, "factor"),
+            factor_throttle=factor_throttle,
             audit=self.audit,
             signer=signer,
             session_keys=SessionKeys("", self.store),
@@ -364,6 +380,7 @@ class World:
             history=self.audit,
             audit=self.audit,
             revocation=NothingToEnd(),
+            factor_throttle=factor_throttle,
             clock=self.clock,
         )
 
