@@ -266,8 +266,8 @@ async def _open_identity(
         factors=factors,
         app_passwords=AppPasswords(directory.app_passwords),
         clients=ClientRegistry(ClientList(directory).read),
-        throttle=Throttle(base.store, throttle_policy(settings)),
-        factor_throttle=Throttle(base.store, FACTOR_POLICY, "factor"),
+        throttle=Throttle(base.store, throttle_policy(settings), key=signing_key),
+        factor_throttle=Throttle(base.store, FACTOR_POLICY, "factor", key=signing_key),
         signing_key=signing_key,
         signer=TransactionSigner(signing_key),
     )
@@ -284,7 +284,9 @@ def _open_provider(base: _Base, identity: _Identity, stack: AsyncExitStack) -> I
         sources=identity.sources,
         app_passwords=identity.app_passwords,
         second_factors=identity.factors,
-        throttle=Throttle(store, imap_policy(throttle_policy(settings)), IMAP),
+        throttle=Throttle(
+            store, imap_policy(throttle_policy(settings)), IMAP, key=identity.signing_key
+        ),
         audit=identity.audit,
         strangers=identity.strangers,
         deadline=settings.answer_deadline,

@@ -88,12 +88,16 @@ class DailyBudget:
 
     def take(self, now: float) -> bool:
         """Use one; False where none is left. More are asked for in the background."""
-        if self._left <= self._portion // 2:
-            self._ask(now)
-        if self._left <= 0:
+        if not self.has_any(now):
             return False
         self._left -= 1
         return True
+
+    def has_any(self, now: float) -> bool:
+        """Whether one is left, without using it; as for ``take``, more are asked for."""
+        if self._left <= self._portion // 2:
+            self._ask(now)
+        return self._left > 0
 
     async def settle(self) -> None:
         """Return when nothing is asked for any more."""

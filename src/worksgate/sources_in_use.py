@@ -261,7 +261,7 @@ async def _checked(
 ) -> Person | None:
     """Raises PersonDisabled, HashingBusy or SourceUnavailable."""
     identified = await identify(source, username)
-    admitted = await admission.admits(identified.account)
+    admitted = await admission.admits(identified.account, is_found=identified.is_found)
     return await verify(source, identified, password, admitted=admitted)
 
 

@@ -14,17 +14,27 @@ An account is a typed name, and also the person whom a source finds by that name
 with several names has one guessing budget. A success sets both back. Unknown accounts are counted
 like known ones, so that an answer reveals nothing. Only a definite answer counts: ``attempt`` gives
 back what an outage interrupts.
+
+Names can be made up and networks are plenty, so strangers may begin ``COUNTERS_A_DAY`` counters a
+day, all together. Beyond that, what has no counter yet shares one of ``SHARED`` with others. A
+shared counter stops guesses earlier and never later than one's own: nobody can set back what others
+have failed, and nothing that counts is ever dropped to make room. A person whom a source has found,
+and places from which somebody has signed in before, always have counters of their own.
 """
 
 import asyncio
 import hashlib
+import hmac
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
+from worksgate.derived_keys import KEY_BYTES, derived_key
 from worksgate.outages import Unavailable
 from worksgate.peers import network_of
+from worksgate.rate_limit import DailyBudget
 from worksgate.store import Store
 from worksgate.usernames import username_key
 
@@ -34,6 +44,13 @@ COUNTERS_PER_CHECK = 4
 """Rows that one check of a stranger leaves in the store at most: two or three for ``window`` (the
 name from there and from everywhere, and the person from there), and that of the network. A gate
 comes only after ``free`` failures from one place. docs/capacity.md reckons with it."""
+COUNTERS_A_DAY = 200_000
+"""Counters that strangers may begin in a day, all together, for each purpose."""
+PORTION = 1_000
+"""Counters that a process takes from the day's at a time."""
+SHARED = 65_536
+"""Counters of each kind that are shared beyond that. For all of them to be full takes millions of
+wrong passwords in a day: then unknown places wait for the day to end, and known ones go on."""
 LATE = 0.2
 """Seconds that may be spent on the counters once an attempt was given up."""
 
@@ -112,11 +129,15 @@ class Attempt:
 
 
 class _Counters:
-    """The counters of one purpose."""
+    """The counters of one purpose; ``key`` decides who shares one with whom."""
 
-    def __init__(self, store: Store, purpose: str) -> None:
+    def __init__(self, store: Store, purpose: str, key: bytes) -> None:
         self.store = store
         self._prefix = f"{purpose} " if purpose else ""
+        self._key = key
+        self._begun = DailyBudget(
+            self.named("counters"), COUNTERS_A_DAY, store.bump, portion=PORTION
+        )
 
     def named(self, counter: str) -> str:
         """The name that a counter has in the store."""
@@ -130,6 +151,24 @@ class _Counters:
 
     async def reset(self, *counters: str) -> None:
         await self.store.reset(*map(self.named, counters))
+
+    async def may_begin(self, counter: str, now: float) -> bool:
+        """Whether strangers may count by it: one more has room today, or it has begun already."""
+        return self._begun.has_any(now) or await self.count(counter, now) > 0
+
+    def has_counted(self, value: int, now: float) -> None:
+        """Note what a stranger's counter has become: the first one of it has begun it."""
+        if value == 1:
+            self._begun.take(now)
+
+    def shared(self, counter: str) -> str:
+        """The counter that this one shares with others where there is no room for its own.
+
+        Nobody can compute with whom, or a network could be kept out from another one.
+        """
+        kind = counter.partition(" ")[0]
+        mac = hmac.digest(self._key, counter.encode(), "sha256")
+        return f"shared {kind} {int.from_bytes(mac[:8]) % SHARED}"
 
 
 class _Verdict(Enum):
@@ -153,6 +192,7 @@ class Admission:
         self._now = now
         self._verdict = _Verdict.UNKNOWN
         self._counted: list[str] = []
+        self._shared: list[str] = []
         self._gates: list[str] = []
 
     def refused(self) -> None:
@@ -167,11 +207,12 @@ class Admission:
         """Say that the answer is open although somebody has refused."""
         self._verdict = _Verdict.UNKNOWN
 
-    async def admits(self, account: str | None) -> bool:
+    async def admits(self, account: str | None, *, is_found: bool = False) -> bool:
         """Count the attempt for the person found as well; whether it may be checked.
 
-        ``account`` is one for all names of a person; None where the typed name alone counts. What
-        may not be checked is refused, and must look like any wrong guess: an answer of its own
+        ``account`` is one for all names of a person; None where the typed name alone counts. It
+        shares its counter with no other where ``is_found``: where it is known to be a person's.
+        What may not be checked is refused, and must look like any wrong guess: an answer of its own
         would tell that two names are one person's, and that there is such a person.
         """
         self._person = None
@@ -179,7 +220,7 @@ class Admission:
             return True
         self._person = replace(self._attempt, account=account)
         try:
-            await self._count(self._person)
+            await self._count(self._person, is_found=is_found)
         except TooManyAttempts:
             self.is_exhausted = True
             self.refused()
@@ -204,9 +245,12 @@ class Admission:
             case _Verdict.SUCCEEDED:
                 for attempt in filter(None, (self._attempt, self._person)):
                     await self._forgive(attempt)
+                if self._shared:  # what others have failed stays
+                    await self._counters.store.lower(*self._shared)
             case _Verdict.REFUSED:
-                counter = self._attempt.address_counter
-                await self._counters.bump(counter, self._policy.address_window, self._now)
+                counter = await self._network_counter()
+                value = await self._counters.bump(counter, self._policy.address_window, self._now)
+                self._counters.has_counted(value, self._now)
             case _Verdict.UNKNOWN:
                 if self._counted:
                     await self._counters.store.lower(*self._counted)
@@ -220,42 +264,59 @@ class Admission:
                 await self.settle()
 
     async def _admit_network(self) -> None:
-        failures = await self._counters.count(self._attempt.address_counter, self._now)
+        failures = await self._counters.count(await self._network_counter(), self._now)
         if failures >= self._policy.per_address:
             raise TooManyAttempts(self._policy.address_window)
 
-    async def _count(self, attempt: Attempt) -> None:
+    async def _network_counter(self) -> str:
+        own = self._attempt.address_counter
+        may_begin = await self._counters.may_begin(own, self._now)
+        return own if may_begin else self._counters.shared(own)
+
+    async def _count(self, attempt: Attempt, *, is_found: bool = False) -> None:
         """Raises TooManyAttempts."""
         policy, counters, now = self._policy, self._counters, self._now
         failures, gate = attempt.counters
         if await counters.count(gate, now):
             raise TooManyAttempts(policy.delay(await counters.count(failures, now)))
-        is_stranger = await self._is_stranger(attempt)
-        if is_stranger:
-            await self._admit_stranger(attempt)
-        attempts = await self.count(counters.named(failures), policy.window)
-        delay = policy.delay(attempts)
-        if attempts >= policy.free:
-            if await counters.bump(gate, delay, now) > 1:
-                raise TooManyAttempts(delay)
-            self._gates.append(counters.named(gate))
+        if not await self._is_stranger(attempt):
+            await self._count_place(attempt)
+            return
+        strangers = await self._admit_stranger(attempt, is_found=is_found)
+        if await counters.may_begin(failures, now):  # else the count of all strangers must do
+            counters.has_counted(await self._count_place(attempt), now)
         # Last, so that a burst which the gate stops does not use up what all strangers have.
-        if is_stranger:
-            await self._count_stranger(attempt)
+        counted = await self.count(counters.named(strangers), policy.window)
+        counters.has_counted(counted, now)
+        if strangers != attempt.strangers_counter:
+            self._shared.append(counters.named(strangers))
+        if counted > policy.strangers:
+            raise TooManyAttempts(policy.longest_delay)
 
-    async def _admit_stranger(self, attempt: Attempt) -> None:
-        """Refuse before anything is counted: networks without end would leave a row each.
+    async def _count_place(self, attempt: Attempt) -> int:
+        """Count an attempt of this account from there. Raises TooManyAttempts."""
+        failures, gate = attempt.counters
+        attempts = await self.count(self._counters.named(failures), self._policy.window)
+        delay = self._policy.delay(attempts)
+        if attempts >= self._policy.free:
+            if await self._counters.bump(gate, delay, self._now) > 1:
+                raise TooManyAttempts(delay)
+            self._gates.append(self._counters.named(gate))
+        return attempts
 
-        Raises TooManyAttempts.
+    async def _admit_stranger(self, attempt: Attempt, *, is_found: bool) -> str:
+        """The counter of all strangers for this account: its own, or a shared one.
+
+        Refuses before anything is counted: networks without end would leave a row each. Raises
+        TooManyAttempts.
         """
-        policy = self._policy
-        if await self._counters.count(attempt.strangers_counter, self._now) >= policy.strangers:
+        counters, policy, own = self._counters, self._policy, attempt.strangers_counter
+        # Asked in any case: the time must not tell who is found.
+        may_begin = await counters.may_begin(own, self._now)
+        counter = own if may_begin or is_found else counters.shared(own)
+        if await counters.count(counter, self._now) >= policy.strangers:
             raise TooManyAttempts(policy.longest_delay)
-
-    async def _count_stranger(self, attempt: Attempt) -> None:
-        policy, counter = self._policy, self._counters.named(attempt.strangers_counter)
-        if await self.count(counter, policy.window) > policy.strangers:
-            raise TooManyAttempts(policy.longest_delay)
+        return counter
 
     async def _is_stranger(self, attempt: Attempt) -> bool:
         """Whether nothing says that this account was ever signed in to from there."""
@@ -277,11 +338,20 @@ class Admission:
 class Throttle:
     """Counts attempts in the store, so that all processes count together.
 
-    What is counted for one ``purpose`` slows no other.
+    What is counted for one ``purpose`` slows no other. ``key`` is the installation's signing key;
+    without one, this process shares no shared counter with another.
     """
 
-    def __init__(self, store: Store, policy: ThrottlePolicy, purpose: str = "") -> None:
-        self._counters = _Counters(store, purpose)
+    def __init__(
+        self,
+        store: Store,
+        policy: ThrottlePolicy,
+        purpose: str = "",
+        *,
+        key: bytes | None = None,
+    ) -> None:
+        key = secrets.token_bytes(KEY_BYTES) if key is None else key
+        self._counters = _Counters(store, purpose, derived_key(key, "shared counters"))
         self._policy = policy
 
     @property

@@ -2,16 +2,18 @@
 
 from pathlib import Path
 
-from worksgate import password_reset
+from worksgate import mail, password_reset, throttle
 from worksgate.credentials import KEPT_FOR_KNOWN
 from worksgate.purging import PAUSE, STEP
 from worksgate.session_keys import ASKED_A_MINUTE
 from worksgate.stranger_records import A_DAY, PORTION, SUMMARIES_A_DAY
 from worksgate.throttle import COUNTERS_PER_CHECK, ThrottlePolicy
 
-HASHES_A_SECOND = 42
-KEPT_FOR_A_DAY = 2
-"""Counters of a check that live as long as the throttle remembers failures."""
+PURPOSES = 2
+"""Of the throttle, where strangers are counted: browsers and mail clients."""
+KINDS = 2
+"""Of shared counters: of names and of networks."""
+BYTES = 200
 
 PAGE = Path(__file__).parents[2] / "docs" / "capacity.md"
 
@@ -26,15 +28,26 @@ def test_r136_the_page_has_the_numbers_of_the_code() -> None:
         f"{password_reset.PER_ACCOUNT} an hour",
         f"{password_reset.REQUESTS_A_DAY:,}, and {password_reset.PORTION} more for each process",
         f"{COUNTERS_PER_CHECK} for each password that is checked",
-        f"{HASHES_A_SECOND} hashes a second, {HASHES_A_SECOND * COUNTERS_PER_CHECK} a second",
-        f"some {_rows_of_a_day() / 1e6:.0f} million rows, {_rows_of_a_day() * 200 / 1e9:.1f} GB",
-        f"{COUNTERS_PER_CHECK} for each wrong one",
+        f"{throttle.COUNTERS_A_DAY:,} new ones, and {throttle.PORTION:,} more for each process",
+        f"share {throttle.SHARED:,} of each kind",
+        f"some {_rows() / 1e6:.1f} million rows, {_rows() * BYTES / 1e9:.1f} GB",
+        f"takes {_to_fill_all() / 1e6:.1f} million wrong passwords",
+        f"at most {ThrottlePolicy().strangers} guesses by its own counter",
+        f"the {password_reset.WAITING} that wait in a process the last "
+        f"{password_reset.KEPT_FOR_KNOWN} are for browsers that are known",
         f"{ASKED_A_MINUTE} a minute for each network and process",
         f"the last {KEPT_FOR_KNOWN:.0%} are".replace("%", " %"),
         f"{STEP} rows in a step of some milliseconds and a pause of {PAUSE * 1_000:.0f}",
     ):
         assert number in part, number
+    assert mail.WAITING == password_reset.WAITING
 
 
-def _rows_of_a_day() -> float:
-    return HASHES_A_SECOND * KEPT_FOR_A_DAY * ThrottlePolicy().window
+def _to_fill_all() -> float:
+    """Where a source says that a name means nobody (LDAP), a wrong password counts twice."""
+    return throttle.SHARED * ThrottlePolicy().strangers / 2
+
+
+def _rows() -> float:
+    """The most at any time: those of a day are there when those of the next one begin."""
+    return PURPOSES * (2 * throttle.COUNTERS_A_DAY + KINDS * throttle.SHARED)

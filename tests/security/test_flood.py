@@ -3,7 +3,8 @@
 Each request comes from a network of its own, as a trusted proxy reports it. They go straight to the
 application, as a server would pass them on, so that there are as many as the page on capacity
 speaks of. The numbers of a day that so many reach are the real ones; the others are small here.
-What a real day allows is in docs/capacity.md.
+What a real day allows is in docs/capacity.md. A shorter flood goes over two applications that share
+one PostgreSQL, as two processes would.
 """
 
 import asyncio
@@ -11,60 +12,104 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 from unittest.mock import patch
 from urllib.parse import quote, urlencode, urlsplit
 
 import pyotp
 import pytest
 from starlette.types import Message, Scope
+from tests.databases import POSTGRES, query, url_of
 from tests.installation import (
+    CALLBACK,
     PASSWORD,
     PUBLIC_URL,
     SESSION_COOKIE,
     USERNAME,
     Browser,
+    Clock,
     Installation,
     LoginPage,
+    application_of,
     code_of,
     csrf_of,
     installed,
+    prepared,
 )
 from tests.log_file import log_file
 from tests.mail_server import MailServer, mail_server
+from tests.postgres_server import giving_back
+from tests.unhurried import answer_deadline
 from tests.web.test_imap_login import address, ask
+from tests.web.test_upstream_login import Partner
 
-from worksgate import password_reset, stranger_records
+from worksgate import password_reset, stranger_records, throttle
 from worksgate.audit import AuditEvent, Event
+from worksgate.bootstrap import open_administration
 from worksgate.directory.database import Directory
 from worksgate.factors import AppPasswords, Factors, Holder, RelyingParty
 from worksgate.server import with_trusted_proxies
+from worksgate.source_settings import OidcSettings
+from worksgate.sources import RefusedUpstream
 from worksgate.stranger_records import A_DAY, PORTION
 from worksgate.throttle import COUNTERS_PER_CHECK
+from worksgate.web.application import Application
 
 PROXY = "127.0.0.1"
-NETWORKS = 100_000
 CALLERS = 4
 DEAR_CALLERS = 70
 """More than may wait for a password hash, so that it is busy throughout."""
-PAGES = 400
-"""Requests for each page, which costs several times as much as a refused call."""
-DEAR = 2_000
-"""Passwords that are tried: each may cost a hash."""
 DEAR_PAUSE = 0.5
 """Seconds between two of one caller, or most would be refused in the first moment."""
-REFUSED_PAGES = 6_000
-"""Authorization requests that are refused: enough for the real number of a day."""
-OPENED = 2_000
-"""Authorization requests that are good, after which nobody signs in."""
-RESETS = 1_400
-"""Requests for reset links, each of which may be looked up and written down."""
-MAIL_CLIENTS = 1_000
-"""Passwords of mail clients that are tried, of so many people as stay below the throttle."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How many requests of each kind are sent, each from another of so many ``networks``.
+
+    ``pages`` are for each page, which costs several times as much as a refused call. A password
+    (``dear``) may cost a hash. ``refused_pages`` are authorization requests, ``opened`` those that
+    are good and after which nobody signs in, ``upstream`` sign-ins that leave for another provider,
+    and as many that come back from it. Each of ``resets`` may be looked up and written down, and
+    ``mail_clients`` are for so many people as stay below the throttle.
+    """
+
+    networks: int
+    pages: int
+    dear: int
+    refused_pages: int
+    opened: int
+    upstream: int
+    resets: int
+    mail_clients: int
+
+
+WHOLE = Size(
+    networks=100_000,
+    pages=400,
+    dear=2_000,
+    refused_pages=6_000,  # enough for the real number of a day
+    opened=2_000,
+    upstream=1_000,
+    resets=1_400,
+    mail_clients=1_000,
+)
+SHORT = Size(
+    networks=6_000,
+    pages=20,
+    dear=500,
+    refused_pages=600,
+    opened=200,
+    upstream=300,
+    resets=700,
+    mail_clients=600,
+)
 
 SMALL_DAY = 200
 REACHED = (Event.CLIENT_REFUSED, Event.IMAP_REFUSED, Event.LOGIN_REFUSED)
@@ -72,7 +117,12 @@ REACHED = (Event.CLIENT_REFUSED, Event.IMAP_REFUSED, Event.LOGIN_REFUSED)
 SMALL_A_DAY = MappingProxyType(
     {event: a_day if event in REACHED else min(a_day, SMALL_DAY) for event, a_day in A_DAY.items()}
 )
+SHORT_A_DAY = MappingProxyType({event: min(a_day, SMALL_DAY) for event, a_day in A_DAY.items()})
+"""Where none of them is."""
 RESET_REQUESTS, RESET_PORTION, RESET_MAILS = 500, 100, 10
+COUNTERS, COUNTERS_PORTION, SHARED_COUNTERS = 200, 50, 64
+PURPOSES = 2
+"""Of the throttle: browsers and mail clients. Who is asked for a second factor is no stranger."""
 OTHERS = tuple(f"person{number}@example.com" for number in range(20))
 """People with a mailbox, for whom strangers ask for reset links."""
 
@@ -104,10 +154,15 @@ class Target:
 class Flood:
     """Sends requests to everything that anybody can reach, each from another network."""
 
-    def __init__(self, installation: Installation) -> None:
+    def __init__(
+        self, installation: Installation, size: Size, others: Sequence[Application] = ()
+    ) -> None:
         self._installation = installation
-        settings = installation.settings
-        self._application = with_trusted_proxies(installation.application, settings.trusted_proxies)
+        self._size = size
+        proxies = installation.settings.trusted_proxies
+        self._applications = [
+            with_trusted_proxies(each, proxies) for each in (installation.application, *others)
+        ]
         self._host = urlsplit(PUBLIC_URL).netloc.encode()
         self._numbers = count()
         self.sent: Counter[tuple[str, str]] = Counter()
@@ -124,22 +179,24 @@ class Flood:
 
     async def run(self) -> None:
         """Send one request from each network."""
-        names = ("number-n@example.com", OTHERS[0])
-        dear = [await self._password_form(name) for name in names] * (DEAR // len(names))
+        size, names = self._size, ("number-n@example.com", OTHERS[0])
+        dear = [await self._password_form(name) for name in names] * (size.dear // len(names))
         resets, mail_clients = await self._reset_forms(), self._mail_clients()
+        upstream = await self._upstream()
         cheap = [Target(method, path, form=_JUNK) for method, path in self.routes()]
         calls = [target for target in cheap if self._is_cheap(target.path)]
         pages = [target for target in cheap if target not in calls]
         refused = Target("GET", self._installation.settings.web_login_path, "client_id=nobody")
         opened = Target("GET", *self._installation.browser().login_url().split("?"))
         turns = [
-            *[opened] * OPENED,
-            *pages * PAGES,
-            *resets * (RESETS // len(resets)),
-            *mail_clients * (MAIL_CLIENTS // len(mail_clients)),
-            *[refused] * REFUSED_PAGES,
+            *[opened] * size.opened,
+            *pages * size.pages,
+            *resets * (size.resets // len(resets)),
+            *mail_clients * (size.mail_clients // len(mail_clients)),
+            *[refused] * size.refused_pages,
+            *upstream * size.upstream,
         ]
-        left = NETWORKS - len(turns) - len(dear)
+        left = size.networks - len(turns) - len(dear)
         assert left > 0
         turns += (calls * (left // len(calls) + 1))[:left]
         random.Random(0).shuffle(turns)
@@ -174,7 +231,8 @@ class Flood:
             if answer["type"] == "http.response.start":
                 self.statuses[answer["status"]] += 1
 
-        await self._application(self._scope(target, number, len(body)), receive, send)
+        application = self._applications[number % len(self._applications)]
+        await application(self._scope(target, number, len(body)), receive, send)
         self.sent[target.method, target.path] += 1
 
     def _scope(self, target: Target, number: int, length: int) -> Scope:
@@ -250,6 +308,18 @@ class Flood:
             )
             for name in (*OTHERS, "number-n@example.com")
         ]
+
+    async def _upstream(self) -> list[Target]:
+        """Somebody leaves for another provider; and is back from there, again and again."""
+        browser = self._installation.browser()
+        page = await browser.login_page()
+        action = urlsplit(page.action)
+        form = urlencode(page.form(source="partner"))
+        leave = Target("POST", action.path, action.query, form, _cookies_of(browser))
+        await browser.submit(page, source="partner")
+        path = f"{self._installation.settings.web_login_path}/callback/partner"
+        back = Target("GET", path, "state=the-state", cookie=_cookies_of(browser))
+        return [leave, back]
 
     def _mail_clients(self) -> list[Target]:
         names = [f"mail{number}@example.com" for number in range(50)]
@@ -404,59 +474,148 @@ class Kept:
     size: int
 
     @classmethod
-    def of(cls, installation: Installation) -> "Kept":
-        names = installation.rows("SELECT name FROM sqlite_master WHERE type = 'table'")
-        tables = [str(name) for (name,) in names if not str(name).startswith("sqlite_")]
+    def of(cls, file: Path) -> "Kept":
+        is_sqlite = file.suffix != POSTGRES
+        names = query(file, _SQLITE_TABLES if is_sqlite else _POSTGRES_TABLES)
         rows = {
-            table: int(str(installation.rows(f"SELECT count(*) FROM {table}")[0][0]))
-            for table in tables
+            table: int(query(file, f"SELECT count(*) FROM {table}")[0][0])
+            for (table,) in names
+            if not table.startswith("sqlite_")
         }
-        ((pages,),) = installation.rows("PRAGMA page_count")
-        ((page_size,),) = installation.rows("PRAGMA page_size")
-        return cls(rows, int(str(pages)) * int(str(page_size)))
+        if not is_sqlite:
+            return cls(rows, 0)
+        ((pages,),) = query(file, "PRAGMA page_count")
+        ((page_size,),) = query(file, "PRAGMA page_size")
+        return cls(rows, int(pages) * int(page_size))
+
+
+_SQLITE_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
+_POSTGRES_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
 
 
 @pytest.fixture
-def small_days() -> Iterator[None]:
+def small_days(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    async def refuse(*_: object) -> None:
+        raise RefusedUpstream("access_denied")
+
+    monkeypatch.setattr("worksgate.sources.oidc.OidcSource", Partner)
+    monkeypatch.setattr(Partner, "finish", refuse)
     with (
-        patch.object(stranger_records, "A_DAY", SMALL_A_DAY),
+        patch.object(stranger_records, "A_DAY", request.param),
         patch.object(password_reset, "REQUESTS_A_DAY", RESET_REQUESTS),
         patch.object(password_reset, "PORTION", RESET_PORTION),
         patch.object(password_reset, "MAILS_A_DAY", RESET_MAILS),
+        patch.object(throttle, "COUNTERS_A_DAY", COUNTERS),
+        patch.object(throttle, "PORTION", COUNTERS_PORTION),
+        patch.object(throttle, "SHARED", SHARED_COUNTERS),
     ):
         yield
 
 
+def settings_of(mail: MailServer) -> dict[str, Any]:
+    """Behind a proxy, with mail, and with another provider beside the people who are kept here."""
+    partner = OidcSettings(
+        name="partner",
+        domains=("partner.example",),
+        issuer="https://partner.example",
+        client_id="worksgate",
+        external_key_claim="employee",
+    )
+    return {
+        "trusted_proxies": (PROXY,),
+        "smtp_url": mail.url,
+        "mail_from": "sso@example.com",
+        "sources": (partner,),
+    }
+
+
+@dataclass(frozen=True)
+class Site:
+    """What is flooded: the database, and applications beside the one of ``installation``."""
+
+    installation: Installation
+    file: Path
+    others: Sequence[Application] = ()
+
+
+async def flooded(
+    site: Site,
+    size: Size,
+    a_day: Mapping[Event, int],
+    mail: MailServer,
+    configure: Callable[[], Callable[[], str]],
+) -> None:
+    """Send all of it, and hold what is left against the budgets."""
+    installation = site.installation
+    people = await people_of(installation, mail)
+    await installation.audit()
+    log, began = configure(), time.monotonic()
+    before, earlier = Kept.of(site.file), len(await installation.audit(limit=10_000))
+    flood, stop = Flood(installation, size, site.others), asyncio.Event()
+    coming = asyncio.create_task(people.until(stop))
+    asking = asyncio.create_task(_ask_until_mailed(people))
+    await flood.run()
+    stop.set()
+    await coming
+    await people.come()
+    await asking
+    for other in site.others:
+        assert other.provider is not None
+        await other.provider.audit.flush()
+
+    assert flood.networks == size.networks
+    assert set(flood.routes()) <= set(flood.sent), "no path was left out"
+    assert set(flood.statuses) & {500} == set()
+    events = (await installation.audit(limit=1_000_000))[earlier:]
+    processes = 1 + len(site.others)
+    _check_people(people, events)
+    _check_strangers(events, a_day, processes)
+    await _check_mails(mail)
+    _check_kept(before, Kept.of(site.file), people, events, processes)
+    _check_log(log(), events, processes * (time.monotonic() - began))
+
+
+@pytest.mark.parametrize("small_days", [SMALL_A_DAY], indirect=True, ids=["sqlite"])
 @pytest.mark.usefixtures("small_days")
 async def test_r137_a_flood_on_every_path_keeps_its_budgets_and_people_sign_in(
     tmp_path: Path,
 ) -> None:
     with mail_server() as mail, log_file(tmp_path) as configure:
-        async with installed(
-            tmp_path, trusted_proxies=(PROXY,), smtp_url=mail.url, mail_from="sso@example.com"
-        ) as installation:
-            people = await people_of(installation, mail)
-            await installation.audit()
-            log, began = configure(), time.monotonic()
-            before, earlier = Kept.of(installation), len(await installation.audit(limit=10_000))
-            flood, stop = Flood(installation), asyncio.Event()
-            coming = asyncio.create_task(people.until(stop))
-            asking = asyncio.create_task(_ask_until_mailed(people))
-            await flood.run()
-            stop.set()
-            await coming
-            await people.come()
-            await asking
+        async with installed(tmp_path, **settings_of(mail)) as installation:
+            site = Site(installation, installation.database)
+            await flooded(site, WHOLE, SMALL_A_DAY, mail, configure)
 
-            assert flood.networks == NETWORKS
-            assert set(flood.routes()) <= set(flood.sent), "no path was left out"
-            assert set(flood.statuses) & {500} == set()
-            events = (await installation.audit(limit=1_000_000))[earlier:]
-            _check_people(people, events)
-            _check_strangers(events)
-            await _check_mails(mail)
-            _check_kept(before, Kept.of(installation), people, events)
-            _check_log(log(), events, time.monotonic() - began)
+
+@pytest.mark.parametrize("small_days", [SHORT_A_DAY], indirect=True, ids=["postgres"])
+@pytest.mark.usefixtures("small_days")
+async def test_r137_two_processes_on_postgres_keep_one_budget_together(tmp_path: Path) -> None:
+    with mail_server() as mail, log_file(tmp_path) as configure:
+        async with _two_on_postgres(tmp_path, **settings_of(mail)) as site:
+            await flooded(site, SHORT, SHORT_A_DAY, mail, configure)
+
+
+@asynccontextmanager
+async def _two_on_postgres(folder: Path, **settings: Any) -> AsyncIterator[Site]:
+    """Two applications on one new database with a client and a person."""
+    file, clock = folder / f"worksgate{POSTGRES}", Clock()
+    async with AsyncExitStack() as stack:
+        stack.enter_context(giving_back(file))
+        chosen, _ = await prepared(
+            folder, database_url=url_of(file), answer_deadline=answer_deadline(), **settings
+        )
+        administration = await stack.enter_async_context(
+            open_administration(chosen, actor="test", clock=clock)
+        )
+        client = await administration.add_client("Acme", redirect_uris=(CALLBACK,))
+        await administration.add_user(USERNAME, password=PASSWORD, external_key="E-1")
+        applications = [application_of(chosen, clock=clock) for _ in range(2)]
+        for each in applications:
+            await each.start()
+            stack.push_async_callback(each.close)
+        one, other = applications
+        installation = Installation(chosen, one, administration, clock, client)
+        stack.push_async_callback(installation.close)
+        yield Site(installation, file, (other,))
 
 
 async def _ask_until_mailed(people: People) -> None:
@@ -486,17 +645,17 @@ def _check_people(people: People, events: list[AuditEvent]) -> None:
     assert kinds[Event.FACTOR_USED] == people.by_factor
 
 
-def _check_strangers(events: list[AuditEvent]) -> None:
+def _check_strangers(events: list[AuditEvent], day: Mapping[Event, int], processes: int) -> None:
     """No event has more records than a day allows, and a process may have taken beyond it."""
     in_full = _in_full(events)
     assert in_full[Event.LOGIN_REQUESTED] == 0
     assert set(in_full) <= set(A_DAY)
     for event, number in in_full.items():
-        a_day = SMALL_A_DAY[event]
+        a_day = day[event]
         sent = RESET_MAILS if event is Event.PASSWORD_RESET_REQUESTED else 0
-        assert number <= a_day + min(PORTION, a_day) + sent, event
+        assert number <= a_day + processes * min(PORTION, a_day) + sent, event
     for event in (*REACHED, Event.LOGIN_FAILED, Event.IMAP_FAILED):
-        assert in_full[event] >= SMALL_A_DAY[event], f"{event}: it was a flood"
+        assert in_full[event] >= day[event], f"{event}: it was a flood"
 
 
 def _check_log(text: str, events: list[AuditEvent], seconds: float) -> None:
@@ -515,16 +674,18 @@ async def _check_mails(server: MailServer) -> None:
     assert max(recipients.values()) <= password_reset.PER_ACCOUNT
 
 
-def _check_kept(before: Kept, after: Kept, people: People, events: list[AuditEvent]) -> None:
+def _check_kept(
+    before: Kept, after: Kept, people: People, events: list[AuditEvent], processes: int
+) -> None:
     """Strangers leave audit records and counters alone, of a known number and size."""
     visits = people.signed_in + people.mail_clients
     grown = {table: after.rows[table] - before.rows[table] for table in after.rows}
     records, counters = grown.pop("audit"), grown.pop("counters")
     assert records == len(events)
-    of_resets = RESET_REQUESTS + RESET_PORTION + len(OTHERS)
-    of_budgets = len(A_DAY) + 2
-    most = COUNTERS_PER_CHECK * (DEAR + MAIL_CLIENTS + visits) + of_resets + of_budgets
-    assert counters <= most
+    of_resets = RESET_REQUESTS + processes * RESET_PORTION + len(OTHERS)
+    of_budgets = len(A_DAY) + 2 + PURPOSES
+    of_strangers = PURPOSES * (COUNTERS + processes * COUNTERS_PORTION + 2 * SHARED_COUNTERS)
+    assert counters <= of_strangers + COUNTERS_PER_CHECK * visits + of_resets + of_budgets
     for table, rows in grown.items():
         assert rows <= 3 * visits + RESET_MAILS + password_reset.PER_ACCOUNT, table
     size = records * BYTES_OF_A_RECORD + counters * BYTES_OF_A_COUNTER + MARGIN

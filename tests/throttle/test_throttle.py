@@ -2,13 +2,16 @@
 
 import asyncio
 import unicodedata
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from worksgate import throttle as throttles
 from worksgate.sources import SourceUnavailable
 from worksgate.store import StoreUnavailable
 from worksgate.store.memory import MemoryStore
@@ -281,6 +284,130 @@ async def test_r136_a_check_leaves_at_most_so_many_counters_as_the_page_says() -
         assert len(store.bumped) - before <= COUNTERS_PER_CHECK + others
 
 
+# R-142: names and networks without end
+
+A_DAY, PORTION, SHARED = 20, 10, 8
+
+
+@pytest.fixture
+def small_day() -> Iterator[None]:
+    with (
+        patch.object(throttles, "COUNTERS_A_DAY", A_DAY),
+        patch.object(throttles, "PORTION", PORTION),
+        patch.object(throttles, "SHARED", SHARED),
+    ):
+        yield
+
+
+def nobody(number: int) -> Attempt:
+    """A name that nobody has, from a network that nobody knows."""
+    return Attempt(f"nobody{number}", f"2001:db8:{number:x}::1")
+
+
+async def used_up(throttle: Throttle, now: float = NOW) -> None:
+    """Nothing is left of what strangers may begin today."""
+    for number in range(1_000, 1_000 + A_DAY + PORTION):
+        await guess(throttle, nobody(number), now)
+
+
+@pytest.mark.usefixtures("small_day")
+async def test_r142_any_number_of_names_and_networks_leave_so_many_counters() -> None:
+    store = NamingStore()
+    throttle = Throttle(store, POLICY)
+    for number in range(500):
+        with suppress(TooManyAttempts):
+            async with throttle.attempt(nobody(number), NOW) as admission:
+                await admission.admits(f"ldap has no nobody{number}")
+                admission.refused()
+    budget = 1
+    at_once = COUNTERS_PER_CHECK + 1  # of the check that used the last one up
+    assert len(store.bumped) <= A_DAY + PORTION + at_once + 2 * SHARED + budget
+
+
+@pytest.mark.usefixtures("small_day")
+async def test_r142_a_new_day_has_new_counters() -> None:
+    store = NamingStore()
+    throttle = Throttle(store, POLICY)
+    await used_up(throttle)
+    assert await guess(throttle, GUESS, NOW)
+    assert GUESS.strangers_counter not in store.bumped
+    later = NOW + 86_400
+    await guess(throttle, nobody(1), later)
+    await asyncio.sleep(0.01)  # it asks for more
+    assert await guess(throttle, GUESS, later)
+    assert GUESS.strangers_counter in store.bumped
+
+
+@pytest.mark.usefixtures("small_day")
+async def test_r142_a_person_who_is_found_is_guessed_at_a_hundred_times_in_a_flood_too() -> None:
+    """By whatever names, and whatever becomes of others meanwhile."""
+    throttle = Throttle(MemoryStore(), POLICY)
+    await used_up(throttle)
+    admitted = 0
+    for number in range(150):
+        async with throttle.attempt(nobody(number), NOW) as admission:
+            admitted += await admission.admits("ldap:1", is_found=True)
+            admission.refused()
+        await succeed(throttle, Attempt("taro", f"192.0.2.{number}"), NOW)
+    assert admitted == POLICY.strangers
+
+
+@pytest.mark.usefixtures("small_day")
+async def test_r142_a_shared_counter_ends_guessing_and_nobody_sets_it_back() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    await used_up(throttle)
+    checks = 0
+    for number in range(200):
+        checks += await guess(throttle, Attempt("hanako", nobody(number).address), NOW)
+        with suppress(TooManyAttempts):  # one's own success takes nothing of others' away
+            await succeed(throttle, nobody(number), NOW)
+    assert POLICY.strangers // 2 < checks <= POLICY.strangers
+
+
+@pytest.mark.usefixtures("small_day")
+async def test_r142_where_all_counters_are_full_people_go_on_where_they_are_known() -> None:
+    throttle = Throttle(MemoryStore(), replace(POLICY, per_address=10**6))
+    known = Attempt("jiro", "198.51.100.77")
+    await succeed(throttle, known, NOW)
+    await used_up(throttle)
+    for number in range(2 * SHARED * POLICY.strangers):
+        await guess(throttle, nobody(number), NOW)
+    assert not await guess(throttle, Attempt("hanako", known.address), NOW)
+    await succeed(throttle, known, NOW)
+    await succeed(throttle, DEVICE, NOW)
+
+
+@pytest.mark.usefixtures("small_day")
+async def test_r142_a_success_takes_back_what_it_has_counted_in_a_shared_counter() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    await used_up(throttle)
+    for number in range(3 * SHARED * POLICY.strangers):
+        await succeed(throttle, nobody(number), NOW)
+
+
+@pytest.mark.usefixtures("small_day")
+async def test_r142_networks_share_too_and_fail_together() -> None:
+    throttle = Throttle(MemoryStore(), replace(POLICY, per_address=30, strangers=10**6))
+    await used_up(throttle)
+    checks = [await guess(throttle, nobody(number), NOW) for number in range(2_000)]
+    assert sum(checks) <= SHARED * 30
+    assert await delay_of(throttle, nobody(3_000), NOW) == POLICY.address_window
+
+
+@pytest.mark.usefixtures("small_day")
+async def test_r142_processes_share_their_counters_and_nobody_else_can_tell_which() -> None:
+    one, two, other = (b"k" * 32, b"k" * 32, b"o" * 32)
+    names = [f"strangers {number}" for number in range(64)]
+
+    def shared(key: bytes) -> list[str]:
+        counters = Throttle(MemoryStore(), POLICY, key=key)._counters
+        return [counters.shared(name) for name in names]
+
+    assert shared(one) == shared(two)
+    assert shared(one) != shared(other)
+    assert len(set(shared(one))) == SHARED
+
+
 async def test_r79_strangers_may_go_on_when_the_day_is_over() -> None:
     throttle = Throttle(MemoryStore(), POLICY)
     for number in range(250):
@@ -419,6 +546,7 @@ async def interrupted(throttle: Throttle, attempt: Attempt, error: BaseException
     with pytest.raises(type(error)):
         async with throttle.attempt(attempt, NOW):
             raise error
+    await asyncio.sleep(0)  # others run, as they do while a source is asked
 
 
 @pytest.mark.parametrize(

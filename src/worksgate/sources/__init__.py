@@ -126,12 +126,14 @@ class Identified:
     """Whom a typed name means, as a source has found out without a password.
 
     ``account`` is one for all names of a person, and a name's own where it means nobody; None
-    where only the password tells. ``kept`` is the source's own.
+    where only the password tells. ``is_found`` is whether it is known to be a person's. ``kept`` is
+    the source's own.
     """
 
     username: str
     account: str | None = None
     kept: Any = field(default=None, repr=False)
+    is_found: bool = False
 
 
 @runtime_checkable
@@ -231,7 +233,7 @@ class SlowToRefuse(Protocol):
 class RedirectSource(Protocol):
     """The contract of a source that asks another provider.
 
-    The caller binds ``state`` to the browser and takes each ``kept`` once only (R-91).
+    The caller binds ``state`` to the browser and believes each once only (R-91).
     """
 
     @property

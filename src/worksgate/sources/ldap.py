@@ -102,7 +102,8 @@ class LdapSource:
                 account = f"{self.name} binds {self._lookup.bind_name(name)}"
             elif entry := await self._ask(partial(self._lookup.seek, name), budget):
                 account = f"{self.name}:{self._lookup.id_of(entry)}"
-        return Identified(username, account, _Sought(name, entry, budget))
+        sought = _Sought(name, entry, budget)
+        return Identified(username, account, sought, is_found=entry is not None)
 
     async def verify(
         self, identified: Identified, password: str, *, admitted: bool
