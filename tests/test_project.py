@@ -128,6 +128,16 @@ def test_version_is_told_once() -> None:
     assert metadata.version("worksgate") == worksgate.__version__
 
 
+def test_a_release_does_not_hold_the_one_before() -> None:
+    """Tests upgrade from it; nobody else gets an old program with a new one."""
+    from hatchling.builders.sdist import SdistBuilder
+
+    found = {each.path for each in SdistBuilder(str(ROOT)).recurse_included_files()}
+    assert str(ROOT / "tests/upgrade/programs.py") in found
+    assert list((ROOT / "tests/upgrade").glob("*.whl")) != []
+    assert not [path for path in found if path.endswith(".whl")]
+
+
 # commands
 
 

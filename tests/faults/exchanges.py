@@ -15,6 +15,7 @@ CONNECT_LIMIT = 1.0
 """Seconds that LINE WORKS waits for a connection."""
 NO_ANSWER = 0
 """Instead of a status: the connection ended, was refused, or nothing came in ``LIMIT``."""
+_BY_HTTPS = "X-Forwarded-Proto: https\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ class Caller:
     client_id: str
     client_secret: str = field(repr=False)
     connections: int = 256
+    by_https: bool = False
+    """Whether a proxy before the node says that the calls came by https."""
     under_way: int = 0
     _idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=list)
     _slots: asyncio.Semaphore = field(init=False)
@@ -115,6 +118,7 @@ class Caller:
         ).encode()
         head = (
             f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"{_BY_HTTPS if self.by_https else ''}"
             "Content-Type: application/x-www-form-urlencoded\r\n"
             f"Content-Length: {len(body)}\r\n\r\n"
         ).encode()

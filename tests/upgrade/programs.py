@@ -1,0 +1,93 @@
+"""The program of the release before and this one, each as an administrator runs it.
+
+The one before is a wheel, for a checkout may come without the history. It was built from the last
+commit of that release, and the same bytes come again from::
+
+    git archive d0fb121 | tar -x -C FOLDER
+    cd FOLDER && python -m hatchling build -t wheel
+
+It is unpacked into a folder that stands before the site-packages, and runs with the packages of
+this release.
+"""
+
+import asyncio
+import compileall
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from zipfile import ZipFile
+
+from tests.faults.node import Node, environment
+
+WHEEL_BEFORE = Path(__file__).with_name("worksgate-0.1.0-py3-none-any.whl")
+SOURCE = Path(__file__).parents[2] / "src"
+
+_COMMAND_TIME = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One release, for the installation whose ``worksgate.toml`` is in a folder."""
+
+    source: Path
+    """Where it is imported from."""
+    folder: Path
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        return {"PYTHONPATH": str(self.source)}
+
+    async def imported_from(self) -> Path:
+        """Where ``python -m worksgate`` finds the program, whatever else is installed."""
+        found = await self._python("-c", "import worksgate; print(worksgate.__file__)")
+        return Path(found.stdout.strip())
+
+    async def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """What becomes of a command."""
+        return await self._python("-m", "worksgate", *arguments)
+
+    async def ok(self, *arguments: str) -> str:
+        """What a command prints that succeeds."""
+        done = await self.run(*arguments)
+        assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    async def serve(self) -> Node:
+        """A server that is ready."""
+        node = Node(self.folder, self.variables)
+        await asyncio.to_thread(node.start)
+        return node
+
+    async def _python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            env=environment(self.variables),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_COMMAND_TIME,
+        )
+
+
+def this_release(folder: Path) -> Program:
+    return Program(SOURCE, folder)
+
+
+def release_before(folder: Path) -> Program:
+    return Program(Path(_unpacked().name), folder)
+
+
+@cache
+def _unpacked() -> "TemporaryDirectory[str]":
+    """Where the wheel is, for all tests of this process."""
+    folder = TemporaryDirectory(prefix="worksgate-before-")
+    with ZipFile(WHEEL_BEFORE) as wheel:
+        wheel.extractall(folder.name)
+    compileall.compile_dir(folder.name, quiet=1)  # what the tests start writes no bytecode
+    return folder
