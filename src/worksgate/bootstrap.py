@@ -41,7 +41,7 @@ from worksgate.imap_login import PURPOSE as IMAP
 from worksgate.imap_login import ImapLogin, imap_policy
 from worksgate.login_transaction import TransactionSigner
 from worksgate.master_key import Keyring
-from worksgate.measures import HasCommits, PurgeFigures, Traffic
+from worksgate.measures import HasCommits, PurgeFigures, SharesConnections, Traffic
 from worksgate.notices import SILENT, Links, Notices, Outcome, Report, unreported
 from worksgate.password_check import PasswordCheck
 from worksgate.password_meter import PasswordMeter
@@ -79,6 +79,7 @@ from worksgate.watching.traced_store import TracedStore
 from worksgate.watching.tracing import Tracing, open_tracing
 from worksgate.web.application import Application, Watcher
 from worksgate.web.installation import Installation
+from worksgate.web.readiness import Check
 
 if TYPE_CHECKING:
     from worksgate.mail import Mailer
@@ -172,7 +173,7 @@ async def open_installation(
                 "directory": directory.ping,
                 "clients": identity.clients.snapshot,
             },
-            impairing_checks={"master_key": directory.secrets.check_in_force},
+            impairing_checks=_impairing_checks(settings, directory, store),
             figures=Figures(
                 traffic=watching.traffic,
                 hashing=hashing.pool if hashing else None,
@@ -184,6 +185,22 @@ async def open_installation(
                 sources=watching.sources.figures,
             ),
         )
+
+
+def _impairing_checks(
+    settings: Settings, directory: Directory, store: Store
+) -> Mapping[str, Check]:
+    checks: dict[str, Check] = {"master_key": directory.secrets.check_in_force}
+    if settings.database_file is None:
+        checks["connections"] = partial(_check_connections, directory, store)
+    return checks
+
+
+async def _check_connections(directory: Directory, store: Store) -> None:
+    """Raise an outage that is none yet: all are served, over fewer connections than wanted."""
+    await directory.check_connections()
+    if isinstance(store, SharesConnections):
+        await store.check_connections()
 
 
 @dataclass(frozen=True, slots=True)

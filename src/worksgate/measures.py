@@ -121,6 +121,15 @@ class HasCommits(Protocol):
     def commits(self) -> CommitFigures: ...
 
 
+@runtime_checkable
+class SharesConnections(Protocol):
+    """A store whose server may have fewer connections than all processes want."""
+
+    async def check_connections(self) -> None:
+        """Raise StoreUnavailable while that is so; all is served."""
+        ...
+
+
 @dataclass(slots=True)
 class PurgeFigures:
     """The rounds in which what has expired is removed. Times are seconds since the epoch."""

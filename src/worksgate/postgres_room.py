@@ -13,6 +13,12 @@ KEPT_FREE = 3
 GROWN_AGAIN_AFTER = 10.0
 """Seconds after a shortage during which a process opens no more than it needs to serve."""
 
+TOO_FEW = (
+    "PostgreSQL has fewer connections than its processes want, so they share them: raise its "
+    "max_connections, or lower database_connections"
+)
+"""What an operator is told of a shortage."""
+
 CONNECTIONS_ALLOWED = """
     SELECT CAST(current_setting('max_connections') AS int)
         - coalesce(CAST(current_setting('superuser_reserved_connections', true) AS int), 0)

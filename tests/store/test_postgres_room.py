@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import asyncpg  # type: ignore[import-untyped]  # asyncpg has no types
@@ -10,10 +10,12 @@ import pytest
 from tests.postgres_server import PostgresServer, running_postgres
 from tests.store.artifacts import NOW, code, key_of
 
+from worksgate.directory import DirectoryUnavailable
 from worksgate.directory.database import Directory
 from worksgate.directory.slots import Slots
 from worksgate.oauth.model import AuthorizationCode
 from worksgate.postgres_room import KEPT_FREE
+from worksgate.store import StoreUnavailable
 from worksgate.store.postgres import PostgresStore
 
 MOST = 15
@@ -137,6 +139,31 @@ async def test_f07_with_one_connection_the_directory_answers_all_who_ask(url: st
             assert len(set(answers)) == 1
     finally:
         await directory.close()
+
+
+async def test_f07_a_process_says_that_it_must_share_until_that_is_over(
+    url: str, monkeypatch: pytest.MonkeyPatch, logged: Callable[[], str]
+) -> None:
+    for pool in ("worksgate.store.postgres_pool", "worksgate.directory.slots"):
+        monkeypatch.setattr(f"{pool}.GROWN_AGAIN_AFTER", 1.0)
+    store, directory = await PostgresStore.open(url), Directory.open(url)
+    try:
+        async with all_taken(url, but=1):
+            await store.check_connections()
+            await directory.check_connections()
+            await asyncio.gather(busy(store, 0.2), *(directory.signing_key() for _ in range(9)))
+            with pytest.raises(StoreUnavailable, match="raise its max_connections"):
+                await store.check_connections()
+            with pytest.raises(DirectoryUnavailable, match="raise its max_connections"):
+                await directory.check_connections()
+        await asyncio.sleep(1.1)
+        await store.check_connections()
+        await directory.check_connections()
+    finally:
+        await store.close()
+        await directory.close()
+    assert logged().count("store.connections_used_up") == 1
+    assert logged().count("database.connections_used_up") == 1
 
 
 async def test_slots_shrink_to_what_is_there_and_are_given_in_turn() -> None:

@@ -110,6 +110,11 @@ class Directory:
         await asyncio.gather(*self.unfinished, return_exceptions=True)
         await self._engines.close()
 
+    async def check_connections(self) -> None:
+        """Raise DirectoryUnavailable while the server has too few connections; all is served."""
+        if self._reachability is not None:
+            self._reachability.check_connections()
+
     async def ping(self) -> None:
         """Return if the database answers, and is still the one of the start."""
         await self.clients_version()

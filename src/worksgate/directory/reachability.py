@@ -13,7 +13,7 @@ from worksgate.directory import DirectoryUnavailable
 from worksgate.directory.engine import BUSY_TIMEOUT, outages
 from worksgate.directory.postgres_engine import POSTGRES_CONNECTIONS
 from worksgate.directory.slots import Slots
-from worksgate.postgres_room import is_short, pause
+from worksgate.postgres_room import TOO_FEW, is_short, pause
 
 Begin = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 """Takes a connection from the pool, or opens one."""
@@ -27,6 +27,11 @@ class Reachability:
     def __init__(self) -> None:
         self._is_away = False
         self._slots = Slots(POSTGRES_CONNECTIONS)
+
+    def check_connections(self) -> None:
+        """Raise DirectoryUnavailable while the server has too few connections; all is served."""
+        if self._slots.are_fewer:
+            raise DirectoryUnavailable(TOO_FEW)
 
     @asynccontextmanager
     async def watching(self, begin: Begin) -> AsyncIterator[AsyncConnection]:
@@ -59,6 +64,8 @@ class Reachability:
         """Return where another try makes sense; else raise the error."""
         cause = error.__cause__
         if cause is not None and is_short(cause) and time.monotonic() < until:
+            if not self._slots.are_fewer:
+                _log.warning("database.connections_used_up", reason=str(error))
             self._slots.shrink()
             return
         if not isinstance(cause, PoolTimeout):  # all are taken: it is there

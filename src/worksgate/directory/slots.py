@@ -27,6 +27,11 @@ class Slots:
             self._limit = self._most
         return self._limit
 
+    @property
+    def are_fewer(self) -> bool:
+        """Whether there are fewer than at best."""
+        return self.limit < self._most
+
     def shrink(self) -> None:
         """Of those that are taken one got no connection: for a while, make do with the others."""
         self._limit = max(1, min(self._limit, self._taken) - 1)

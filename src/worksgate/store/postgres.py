@@ -186,6 +186,10 @@ class PostgresStore:
         if self._guard is not None:
             await self._pool.run(check_installation, self._guard, reads=True)
 
+    async def check_connections(self) -> None:
+        """Raise StoreUnavailable while the server has too few connections; all is served."""
+        self._pool.check_connections()
+
     async def close(self) -> None:
         await self._pool.close()
 

@@ -28,7 +28,13 @@ import structlog
 
 from worksgate.database_identity import DatabaseGuard
 from worksgate.postgres_address import PostgresAddress
-from worksgate.postgres_room import CONNECTIONS_LEFT, GROWN_AGAIN_AFTER, KEPT_FREE, is_short
+from worksgate.postgres_room import (
+    CONNECTIONS_LEFT,
+    GROWN_AGAIN_AFTER,
+    KEPT_FREE,
+    TOO_FEW,
+    is_short,
+)
 from worksgate.postgres_room import pause as room_pause
 from worksgate.store import StoreUnavailable
 from worksgate.store.postgres_connection import PostgresConnection
@@ -404,6 +410,11 @@ class PostgresPool:
     def is_short(self) -> bool:
         """Whether the server had no connection left a moment ago."""
         return self._loop.time() < self._short_until
+
+    def check_connections(self) -> None:
+        """Raise StoreUnavailable while there are fewer connections than could be used."""
+        if self.is_short:
+            raise StoreUnavailable(TOO_FEW)
 
     def _note_shortage(self, reason: str) -> None:
         """Make do with what is open; where nothing is, that is an outage, soon tried again."""

@@ -4,7 +4,8 @@ Everybody may ask, so the parts are asked at most once a second, each for a boun
 public address says ok and no more, or which part fails, in fixed words (R-107). Who operates the
 server is told all, on a port of their own. A source that is down is told there and makes nobody
 unready: who is signed in needs it no more, and others may have another one. It is the same with a
-master key that is not at hand: passwords and calls of LINE WORKS need none.
+master key that is not at hand: passwords and calls of LINE WORKS need none. And with connections to
+PostgreSQL that are too few: all are served, only later.
 """
 
 import asyncio
@@ -81,7 +82,8 @@ class Report:
 class Readiness:
     """Asks the parts; ``patience`` is the seconds that each may take.
 
-    Where one of ``impairing`` fails, some people are not served, and the server stays ready.
+    Where one of ``impairing`` fails, some people are not served, or later, and the server stays
+    ready.
     """
 
     def __init__(
