@@ -113,6 +113,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         f21=any_store.cancel_storm,
         f23=load_faults.overload,
         f31=change_faults.restored,
+        f36=valkey_faults.told_to_evict,
     ),
 )
 

@@ -71,6 +71,28 @@ async def full(installation: ValkeyInstallation, scale: Scale) -> Finding:
     return _finding(installation, "maxmemory 1mb with noeviction", trial)
 
 
+async def told_to_evict(installation: ValkeyInstallation, scale: Scale) -> Finding:
+    """F-36: from one moment on the server may forget what it holds, used codes too."""
+    await installation.start_node()
+
+    async def evict() -> None:
+        await asyncio.to_thread(installation.server.config, "maxmemory-policy", "allkeys-lru")
+        await asyncio.sleep(scale.seconds - 1)
+        await asyncio.to_thread(installation.server.config, "maxmemory-policy", "noeviction")
+
+    trial = await attempt(installation, evict, seconds=scale.seconds, rate=scale.rate)
+    return Finding(
+        "F-36",
+        installation.name,
+        "maxmemory-policy allkeys-lru, then noeviction again",
+        trial.figures(),
+        (
+            *trial.broken(unknown=ON_THEIR_WAY),
+            *unless(trial.account.unavailable, "refused while keys could be evicted"),
+        ),
+    )
+
+
 async def reply_lost(installation: ValkeyInstallation, scale: Scale) -> Finding:
     """F-03: a script reaches the server, and its reply does not come back."""
     await installation.start_node()
