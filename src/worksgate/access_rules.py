@@ -84,6 +84,11 @@ class Action(StrEnum):
     """The sign-in is refused."""
 
     @property
+    def shown(self) -> str:
+        """The words that a rule with it begins with today."""
+        return "require factor" if self is Action.REQUIRE else str(self)
+
+    @property
     def strictness(self) -> int:
         """Its place in the order: of several decisions the strictest holds."""
         return list(Action).index(self)
@@ -139,7 +144,16 @@ class Rule:
     timezone: str = "UTC"
 
     def __str__(self) -> str:
-        words = [str(self.action), *map(str, self.conditions)]
+        """As it is kept, so that the release before reads it too."""
+        return self._beginning_with(str(self.action))
+
+    @property
+    def shown(self) -> str:
+        """As an administrator writes it."""
+        return self._beginning_with(self.action.shown)
+
+    def _beginning_with(self, action: str) -> str:
+        words = [action, *map(str, self.conditions)]
         if _tells_time(self.conditions):
             words.append(f"timezone={self.timezone}")
         return " ".join(words)

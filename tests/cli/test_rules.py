@@ -35,7 +35,7 @@ def test_rules_are_explained_one_to_a_line_and_then_what_comes_of_them(staff: Te
         "    the kind (web) is not app; the person (groups: staff) is not in contractors\n"
         " 2  fits          allow network=192.0.2.0/24 days=mon-fri timezone=UTC\n"
         "    the address (192.0.2.7) is in 192.0.2.0/24; the day (fri, UTC) is in mon-fri\n"
-        " 3  does not fit  second_factor source!=directory\n"
+        " 3  does not fit  require factor source!=directory\n"
         "    the source (directory) is directory\n"
         "acme: aoi@x.example signs in without a second factor (by the rule allow "
         "network=192.0.2.0/24 days=mon-fri timezone=UTC)\n"

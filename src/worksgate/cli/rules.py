@@ -150,9 +150,11 @@ def _print(
     early: Decision | None,
 ) -> None:
     for number, each in enumerate(told, 1):
-        print_line(f"{number:>2}  {'fits' if each.fits else 'does not fit':<12}  {each.rule}")
+        fits = "fits" if each.fits else "does not fit"
+        print_line(f"{number:>2}  {fits:<12}  {each.rule.shown}")
         print_line(f"    {'; '.join(each.reasons)}")
-    why = f"by the rule {decision.rule}" if decision.rule else "; ".join(decision.reasons)
+    rule = decision.rule
+    why = f"by the rule {rule.shown}" if rule else "; ".join(decision.reasons)
     when = ", before a password is asked for" if _is_refused(early) else ""
     print_line(f"{client.name}: {username} {_OUTCOMES[decision.action]}{when} ({why})")
 
