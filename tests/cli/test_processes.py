@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import signal
 import socket
@@ -22,6 +23,8 @@ SECRET = "correct horse battery"
 END_OF_INPUT = "\x04"
 HEAVY = ("sqlalchemy", "alembic", "uvicorn", "starlette", "rich", "structlog", "argon2", "jinja2")
 
+NOT_SERVING = ("rich", "pygments", "alembic.autogenerate", "sqlalchemy.dialects.postgresql")
+
 
 def test_version_and_help_load_nothing_heavy() -> None:
     for option in ("--version", "--help"):
@@ -36,6 +39,35 @@ def test_version_and_help_load_nothing_heavy() -> None:
         )
         assert done.stderr == "[]\n"
         assert done.stdout.startswith(("worksgate 0", "Usage: worksgate "))
+
+
+def test_a_server_on_sqlite_carries_nothing_of_terminals_or_of_postgresql(
+    terminal: Terminal,
+) -> None:
+    # The address is nobody's (RFC 5737), so it ends where it would begin to listen.
+    program = (
+        "import sys\nfrom worksgate.cli import main\n"
+        "sys.argv = ['worksgate', 'serve', '--host', '192.0.2.1', '--port', '9']\n"
+        "try: main()\n"
+        "finally:\n"
+        "    import worksgate.bootstrap\n"
+        f"    print(*[name for name in {NOT_SERVING!r} if sys.modules.get(name)])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=terminal.folder,
+        env={
+            **os.environ,
+            "WORKSGATE_DATABASE_URL": f"sqlite:///{terminal.folder}/worksgate.db",
+            "WORKSGATE_PUBLIC_URL": "https://sso.example.jp",
+        },
+    )
+    assert done.returncode == 1, done.stderr
+    assert "192.0.2.1" in done.stderr
+    assert done.stdout == "\n"
 
 
 def test_whole_round_as_a_script_would_do_it(terminal: Terminal) -> None:

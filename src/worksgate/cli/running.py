@@ -32,6 +32,19 @@ _TOLD = {
 """What became of the notice of a changed credential, by ``notices.Outcome``."""
 
 
+@contextmanager
+def left_out(package: str) -> Iterator[None]:
+    """Import what can do without a package as if that were not installed."""
+    before = sys.modules.get(package)
+    sys.modules[package] = None  # type: ignore[assignment]  # as importlib has it
+    try:
+        yield
+    finally:
+        del sys.modules[package]
+        if before is not None:
+            sys.modules[package] = before
+
+
 def read_settings(file: Path | None, **overrides: object) -> Settings:
     """The settings for this command. Raises ConfigurationError."""
     return config.load(file, os.environ, overrides)

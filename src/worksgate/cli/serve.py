@@ -10,7 +10,7 @@ import click
 
 from worksgate.cli.options import config_option
 from worksgate.cli.refusals import Refusal
-from worksgate.cli.running import check_access, quietly, read_settings, run
+from worksgate.cli.running import check_access, left_out, quietly, read_settings, run
 from worksgate.config import file_to_read
 from worksgate.settings import Settings
 from worksgate.valkey_address import is_valkey
@@ -52,6 +52,8 @@ def serve(
 
     SIGHUP makes it read its settings and its certificate again.
     """
+    with left_out("rich"):  # structlog has coloured tracebacks of it, which cost 6 MiB
+        import structlog  # noqa: F401  # everything after this has it without them
     settings = read_settings(config, host=host, port=port)
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key belong together")

@@ -133,8 +133,8 @@ Index(
     key_owners.c.kind,
     key_owners.c.value,
     unique=True,
+    # PostgreSQL has it too, by the migration: named here it would load that dialect everywhere.
     sqlite_where=key_owners.c.released_at.is_(None),
-    postgresql_where=key_owners.c.released_at.is_(None),
 )
 
 # What has gone from an account or a person, for servers of the release before.

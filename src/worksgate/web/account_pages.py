@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from babel.dates import format_timedelta
-
 from worksgate.account_values import Overview
 from worksgate.factors import NewTotp
 from worksgate.web.account_wording import (
@@ -289,6 +287,8 @@ def _seen_from(now: float, language: str, seconds: float) -> Moment:
     moment, distance = _when(seconds), seconds - now
     if abs(distance) > _LONGEST_DISTANCE:
         return moment
+    from babel.dates import format_timedelta  # here: most processes never need it
+
     words = format_timedelta(
         timedelta(seconds=round(distance) or -1), add_direction=True, locale=language, threshold=1
     )
