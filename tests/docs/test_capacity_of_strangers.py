@@ -5,6 +5,7 @@ from pathlib import Path
 from worksgate import mail, password_reset, throttle
 from worksgate.credentials import KEPT_FOR_KNOWN
 from worksgate.purging import PAUSE, STEP
+from worksgate.rate_limit import DAY
 from worksgate.session_keys import ASKED_A_MINUTE
 from worksgate.stranger_records import A_DAY, PORTION, SUMMARIES_A_DAY
 from worksgate.throttle import COUNTERS_PER_CHECK, ThrottlePolicy
@@ -36,6 +37,7 @@ def test_r136_the_page_has_the_numbers_of_the_code() -> None:
         f"the {password_reset.WAITING} that wait in a process the last "
         f"{password_reset.KEPT_FOR_KNOWN} are for browsers that are known",
         f"{ASKED_A_MINUTE} a minute for each network and process",
+        f"{DAY:,.0f} for each hashing thread",
         f"the last {KEPT_FOR_KNOWN:.0%} are".replace("%", " %"),
         f"{STEP} rows in a step of some milliseconds and a pause of {PAUSE * 1_000:.0f}",
     ):
