@@ -42,6 +42,7 @@ class Event(StrEnum):
     RECOVERY_CODES_RENEWED = "recovery_codes.renewed"
     APP_PASSWORD_ADDED = "app_password.added"
     APP_PASSWORD_REMOVED = "app_password.removed"
+    APP_PASSWORD_LAPSING = "app_password.lapsing"
     PASSWORD_RESET_REQUESTED = "password_reset.requested"
     PASSWORD_CHANGED = "password.changed"
     RESET_LINK_ISSUED = "reset_link.issued"

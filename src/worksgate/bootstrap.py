@@ -18,6 +18,7 @@ import structlog
 
 from worksgate import log
 from worksgate.administration import Administration
+from worksgate.app_password_lapse import LapseNotices
 from worksgate.audit import AuditLog
 from worksgate.clients import ClientRegistry
 from worksgate.config import checked, load
@@ -159,6 +160,7 @@ async def open_installation(
         provider = _open_provider(base, identity, stack)
         purge = _start_purging(base, stack)
         accounts = _open_accounts(base, identity, stack)
+        _start_lapse_notices(base, identity, stack)
         hashing = identity.hashing
         yield Installation(
             provider=provider,
@@ -326,6 +328,14 @@ def _open_provider(base: _Base, identity: _Identity, stack: AsyncExitStack) -> I
         mail_clients=mail_clients,
         clock=base.clock,
     )
+
+
+def _start_lapse_notices(base: _Base, identity: _Identity, stack: AsyncExitStack) -> None:
+    """Tell people before their app passwords lapse, as long as all is open."""
+    lapse = base.settings.app_password_lapse
+    if lapse:
+        notices = LapseNotices(base.directory.people, identity.sources, lapse, base.clock)
+        stack.push_async_callback(_stop, asyncio.create_task(notices.tell_forever()))
 
 
 def _start_purging(base: _Base, stack: AsyncExitStack) -> PurgeFigures | None:

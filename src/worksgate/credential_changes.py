@@ -37,6 +37,8 @@ class Change(StrEnum):
     RECOVERY_CODE_USED = "recovery code used"
     APP_PASSWORD_ADDED = "app password added"
     APP_PASSWORD_REMOVED = "app password removed"
+    APP_PASSWORDS_LAPSE = "app passwords lapse soon"
+    """Nothing has changed yet: the person has not signed in for a while."""
     ALL_ENDED = "everything ended"
     """Sessions, tokens, remembered browsers and app passwords, on request."""
     ACCOUNT_CLOSED = "account closed"

@@ -31,8 +31,8 @@ SILENT: Final = frozenset(
 )
 """Changes without a mail of their own."""
 
-WITHOUT_LINK: Final = frozenset({Change.DISAVOWED})
-"""Changes after which a link has nothing left to end."""
+WITHOUT_LINK: Final = frozenset({Change.DISAVOWED, Change.APP_PASSWORDS_LAPSE})
+"""Changes after which a link has nothing left to end, or nothing to be disavowed."""
 
 AT_ONCE: Final = 2
 WAITING: Final = 200

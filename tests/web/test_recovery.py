@@ -1,5 +1,6 @@
 """Changed credentials over HTTP: who is told, “this was not me”, and what ends with what."""
 
+import asyncio
 import html
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -37,6 +38,7 @@ from tests.web.test_account import (
 from tests.web.test_imap_login import ask
 from tests.web.test_login_steps import step_of
 
+from worksgate import app_password_lapse
 from worksgate.directory.endings import Endings
 from worksgate.disavowal import LIFETIME, PER_NETWORK
 from worksgate.sources import Person
@@ -591,6 +593,72 @@ async def test_r129_app_passwords_lapse_where_the_source_cannot_be_asked(
         assert await works_for_hana(company, app_password) is works
         await hana(company)  # a sign-in at the source counts
         assert await works_for_hana(company, app_password)
+
+
+@pytest.fixture
+def at_every_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app_password_lapse, "EVERY", 0.02)
+
+
+async def quiet(company: Company, mails: int) -> None:
+    """No mail comes beyond these."""
+    await asyncio.sleep(0.3)
+    assert len(company.post.received) == mails
+
+
+@pytest.mark.usefixtures("at_every_moment")
+async def test_r144_a_week_before_app_passwords_lapse_their_owner_gets_one_mail(
+    tmp_path: Path,
+) -> None:
+    async with elsewhere(tmp_path, finds=False, app_password_lapse=30 * DAY) as company:
+        app_password = await company.add_app_password(await hana(company))
+        await company.post.wait_for(1)
+        company.site.clock.advance(22.9 * DAY)
+        await quiet(company, 1)
+        company.site.clock.advance(0.2 * DAY)
+        mail = (await company.post.wait_for(2))[1]
+        assert mail.message["Subject"] == "Sign in to LINE WORKS to keep your app passwords"
+        text = mail.text
+        assert "stop working within a week" in " ".join(text.split())
+        assert "sign in as usual" in text
+        assert "If it was" not in text
+        assert "http" not in text, "it has no link"
+        company.site.clock.advance(3 * DAY)
+        await quiet(company, 2)
+        (recorded,) = await company.site.audit(event="app_password.lapsing")
+        assert recorded.detail == "no sign-in for 23 days"
+        assert await works_for_hana(company, app_password)
+        await hana(company)
+        company.site.clock.advance(22 * DAY)
+        await quiet(company, 2)
+        company.site.clock.advance(2 * DAY)
+        await company.post.wait_for(3)
+
+
+@pytest.mark.usefixtures("at_every_moment")
+@pytest.mark.parametrize(
+    ("finds", "lapse", "days"), [(True, 30, 29), (False, 30, 31), (False, 0, 300)]
+)
+async def test_r144_nobody_is_told_where_nothing_will_lapse(
+    tmp_path: Path,
+    finds: bool,  # noqa: FBT001  # a parameter of the test
+    lapse: int,
+    days: int,
+) -> None:
+    async with elsewhere(tmp_path, finds=finds, app_password_lapse=lapse * DAY) as company:
+        await company.add_app_password(await hana(company))
+        await company.post.wait_for(1)
+        company.site.clock.advance(days * DAY)
+        await quiet(company, 1)
+        assert not await company.site.audit(event="app_password.lapsing")
+
+
+@pytest.mark.usefixtures("at_every_moment")
+async def test_r144_who_has_no_app_password_is_told_nothing(tmp_path: Path) -> None:
+    async with elsewhere(tmp_path, finds=False, app_password_lapse=30 * DAY) as company:
+        await hana(company)
+        company.site.clock.advance(25 * DAY)
+        await quiet(company, 0)
 
 
 async def test_r127_people_of_another_source_keep_their_password_and_hear_where_to_change_it(

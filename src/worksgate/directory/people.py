@@ -6,15 +6,16 @@ says.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
-from sqlalchemy import RowMapping, Select, insert, or_, select, update
+from sqlalchemy import RowMapping, Select, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent
+from worksgate.credential_changes import Change
 from worksgate.directory import SUBJECT_PREFIX, Conflict, schema
 from worksgate.directory.key_ownership import (
     ADVICE,
@@ -122,6 +123,45 @@ class People:
         return await self._all(select(_TABLE).order_by(_TABLE.c.username_key).limit(_MAX_LISTED))
 
     @finished
+    async def lapsing(
+        self, sources: Collection[str], after: float, until: float, limit: int
+    ) -> list[RememberedPerson]:
+        """People with app passwords for whom one of these sources vouched last in this time.
+
+        Without those whom ``note_lapse`` has noted since then.
+        """
+        passwords = schema.app_passwords.c.subject_id
+        wanted = (
+            _TABLE.c.enabled,
+            _TABLE.c.source.in_(sources),
+            _vouched_at > after,
+            _vouched_at <= until,
+            exists().where(passwords == _TABLE.c.subject_id),
+        )
+        query = select(_TABLE).where(*wanted, _is_untold).order_by(_vouched_at).limit(limit)
+        return await self._all(query)
+
+    @finished
+    async def note_lapse(
+        self, subject_id: str, vouched_at: float, now: float, event: AuditEvent | None
+    ) -> bool:
+        """Note that a person was told that their app passwords lapse, with the audit record.
+
+        Of several callers one gets True, unless the person has signed in meanwhile. Without an
+        ``event`` nobody is told: nothing lapses.
+        """
+        statement = update(_TABLE).where(
+            _TABLE.c.subject_id == subject_id, _vouched_at <= vouched_at, _is_untold
+        )
+        async with self._connections.writing() as connection:
+            noted = (await connection.execute(statement.values(lapse_told_at=now))).rowcount == 1
+            if noted and event is not None:
+                await write_events(connection, event)
+        if noted and event is not None:
+            self._connections.publish(Change.APP_PASSWORDS_LAPSE, event)
+        return noted
+
+    @finished
     async def set_enabled(self, subject_id: str, enabled: bool, event: AuditEvent) -> bool:  # noqa: FBT001  # the value that is set
         """Disable or enable a person, together with its audit record; False where nobody is."""
         async with self._connections.writing() as connection:
@@ -198,6 +238,8 @@ class People:
 _TABLE = schema.people
 _ANOTHERS = tuple(is_anothers(kind).label(f"{kind}_is_anothers") for kind in KEY_KINDS)
 _NEVER = 0.0
+_vouched_at = func.coalesce(_TABLE.c.vouched_at, _TABLE.c.last_login_at)
+_is_untold = or_(_TABLE.c.lapse_told_at.is_(None), _TABLE.c.lapse_told_at < _vouched_at)
 
 
 def _without(person: Person, key: UserKey, reason: str) -> Person:

@@ -67,6 +67,7 @@ people = Table(
     Column("first_login_at", Double, nullable=False),
     Column("last_login_at", Double, nullable=False),
     Column("vouched_at", Double),
+    Column("lapse_told_at", Double),
 )
 
 totp_secrets = Table(

@@ -110,6 +110,16 @@ NOTICES: Final[Mapping[Change, MailWording]] = {
         text("An app password for %(product)s was removed"),
         text("An app password of the account %(username)s was removed."),
     ),
+    Change.APP_PASSWORDS_LAPSE: MailWording(
+        subject=text("Sign in to %(product)s to keep your app passwords"),
+        happened=text(
+            "You have not signed in for some time. The app passwords of the account %(username)s "
+            "stop working within a week, and then mail programs cannot sign in any more."
+        ),
+        if_it_was_not_you=text(
+            "If you do not use a mail program any longer, there is nothing to do."
+        ),
+    ),
     Change.ALL_ENDED: _notice(
         text("You were signed out of %(product)s everywhere"),
         text(
@@ -132,6 +142,15 @@ NOTICES: Final[Mapping[Change, MailWording]] = {
 GREETING: Final = text("Hello %(name)s,")
 NOTHING_TO_DO: Final = text("If it was you, there is nothing to do.")
 WHAT_NOW: Final = text("To sign in again, follow what the page said, or ask your administrator.")
+SIGN_IN_ONCE: Final = text(
+    "To keep them, open %(product)s in a browser and sign in as usual. Nothing has to be changed "
+    "in the mail program."
+)
+TO_DO: Final[Mapping[Change, str]] = {
+    Change.DISAVOWED: WHAT_NOW,
+    Change.APP_PASSWORDS_LAPSE: SIGN_IN_ONCE,
+}
+"""What to do about it, where it is not nothing; in these mails there is no link."""
 WITHOUT_LINK: Final = text("If it was not you, contact your administrator at once.")
 CHOOSE: Final = text("Choose a new password")
 NOT_ME: Final = text("This was not me")
@@ -185,14 +204,14 @@ class Mails:
         language = asked if asked in LANGUAGES else self._language
         spoken = translations(language)
         wording = NOTICES[change.change]
-        is_over = change.change is Change.DISAVOWED
-        if not link and not is_over:
+        to_do = TO_DO.get(change.change)
+        if not link and to_do is None:
             wording = MailWording(
                 subject=wording.subject, happened=wording.happened, if_it_was_not_you=WITHOUT_LINK
             )
         body = _Body(
             wording,
-            spoken.gettext(WHAT_NOW if is_over else NOTHING_TO_DO),
+            spoken.gettext(to_do or NOTHING_TO_DO) % {"product": self._product},
             facts=_facts(change, spoken),
             link=link,
             button=NOT_ME,

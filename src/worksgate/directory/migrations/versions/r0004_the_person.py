@@ -37,6 +37,7 @@ def upgrade() -> None:
     _people()
     _key_owners()
     _one_installation()
+    _lapse_notices()
     op.execute("DELETE FROM compatibility")
     op.execute(f"INSERT INTO compatibility (revision, oldest) VALUES ('{revision}', '{serves}')")  # noqa: S608  # two numbers of ours
 
@@ -50,6 +51,11 @@ def _short_lived() -> None:
 def _people() -> None:
     op.add_column("people", sa.Column("vouched_at", sa.Double))
     op.create_index("ix_people_external_key", "people", ["external_key"])
+
+
+def _lapse_notices() -> None:
+    """When somebody was told that their app passwords lapse."""
+    op.add_column("people", sa.Column("lapse_told_at", sa.Double))
 
 
 def _key_owners() -> None:
