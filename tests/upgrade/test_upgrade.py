@@ -16,6 +16,7 @@ from worksgate.directory.database import Directory
 from worksgate.directory.engine import open_engines
 from worksgate.directory.migrations import HEAD, SchemaTooNew, migrate, upgrade
 from worksgate.directory.migrations.plan import plan
+from worksgate.store import postgres_pool
 
 __all__ = ["bare_database_url"]
 
@@ -45,6 +46,15 @@ async def rows(url: str, question: str) -> list[tuple[object, ...]]:
     try:
         async with engines.read.connect() as connection:
             return [tuple(row) for row in await connection.execute(text(question))]
+    finally:
+        await engines.close()
+
+
+async def rows_changed(url: str, statement: str) -> None:
+    engines = open_engines(url)
+    try:
+        async with engines.write.begin() as connection:
+            await connection.execute(text(statement))
     finally:
         await engines.close()
 
@@ -144,6 +154,55 @@ async def test_f27_the_program_before_starts_again_and_one_that_is_too_old_does_
         process.kill()
         await process.wait()
     assert ledger_of(ledger)[1] == []
+
+
+async def test_f27_no_table_is_locked_while_the_keys_of_many_people_are_written_down(
+    bare_database_url: str,
+) -> None:
+    """It takes a second and more; whatever locks a table of the release before comes last."""
+    await at_revision(bare_database_url, "0003")
+    await rows_changed(bare_database_url, _MANY_ACCOUNTS)
+    upgrade = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "worksgate", "migrate"),
+        env={**os.environ, "WORKSGATE_DATABASE_URL": bare_database_url},
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    ending = asyncio.create_task(upgrade.wait())
+    looks = locked = 0
+    engines = open_engines(bare_database_url)
+    async with engines.read.connect() as connection:
+        while not ending.done():
+            tables, are_any = (await connection.execute(text(_LOCKED))).one()
+            looks += are_any
+            locked += are_any and tables
+            await asyncio.sleep(0.01)
+    await engines.close()
+    assert await ending == 0
+    assert looks > 10
+    assert locked < looks / 4, f"{locked} of {looks} times a table was locked"
+    owners = await rows(bare_database_url, "SELECT count(*) FROM key_owners")
+    assert owners == [(_MANY,)]
+
+
+def test_f27_a_migration_waits_less_for_a_table_than_a_call_does() -> None:
+    assert float(migrations._LOCK_TIMEOUT.removesuffix("ms")) / 1_000 < postgres_pool.LOCK_TIMEOUT
+
+
+_MANY = 20_000
+_MANY_ACCOUNTS = f"""
+    INSERT INTO accounts
+        (id, username, username_key, name, external_key, enabled, administrator, created_at)
+    SELECT 'a' || n, 'a' || n, 'a' || n, '', 'E' || n, true, false, 0
+    FROM generate_series(1, {_MANY}) AS n
+"""
+_LOCKED = """
+    SELECT CAST(count(*) FILTER (WHERE relation IN (SELECT oid FROM pg_class WHERE relname IN
+            ('accounts', 'people', 'clients', 'sessions', 'codes', 'access_tokens'))) > 0 AS int),
+        CAST(count(*) > 0 AS int)
+    FROM pg_locks
+    WHERE granted AND mode IN ('AccessExclusiveLock', 'ShareLock')
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
 
 
 async def test_f27_an_upgrade_that_would_make_others_wait_gives_way(

@@ -1,6 +1,7 @@
 """The person is what everything hangs on: what the release keeps beside the tables of 0.1.
 
-One revision for the release, a function for each story.
+One revision for the release, a function for each story. What takes long comes first: a table that
+is altered stays locked until the commit, and servers of the release before wait for it.
 """
 
 import secrets
@@ -33,11 +34,12 @@ _log = structlog.get_logger("worksgate.directory.migrations")
 
 
 def upgrade() -> None:
-    _short_lived()
-    _people()
     _key_owners()
     _one_installation()
+    _short_lived()
+    _people()
     _lapse_notices()
+    _clients()
     op.execute("DELETE FROM compatibility")
     op.execute(f"INSERT INTO compatibility (revision, oldest) VALUES ('{revision}', '{serves}')")  # noqa: S608  # two numbers of ours
 
@@ -49,8 +51,15 @@ def _short_lived() -> None:
 
 
 def _people() -> None:
-    op.add_column("people", sa.Column("vouched_at", sa.Double))
     op.create_index("ix_people_external_key", "people", ["external_key"])
+    op.add_column("people", sa.Column("vouched_at", sa.Double))
+
+
+def _clients() -> None:
+    op.add_column(
+        "clients", sa.Column("version", sa.BigInteger, nullable=False, server_default="0")
+    )
+    op.create_index("ix_clients_version", "clients", ["version"])
 
 
 def _lapse_notices() -> None:
@@ -137,7 +146,3 @@ def _one_installation() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_installation"),
     )
     op.execute(f"INSERT INTO installation (id) VALUES ('{secrets.token_hex(16)}')")  # noqa: S608  # hexadecimal digits
-    op.add_column(
-        "clients", sa.Column("version", sa.BigInteger, nullable=False, server_default="0")
-    )
-    op.create_index("ix_clients_version", "clients", ["version"])
