@@ -2,7 +2,8 @@
 
 What needs a server of its own, a browser, or a second process is left out: whole folders, what
 runs on PostgreSQL or Valkey, and what carries the mark ``programs``. A test that starts a program
-all the same fails, so that the list stays true.
+all the same fails, so that the list stays true. The mark ``slow`` leaves out those few that wait in
+real time for seconds, or count to fifty thousand.
 """
 
 import sys
@@ -25,14 +26,17 @@ OF_PROGRAMS = frozenset(
 _SERVERS = ("postgres", "valkey", "redis", "samba", "slapd")
 """In the name of a parameter or a fixture: a program is started for it."""
 
+_LEFT_OUT = ("programs", "slow")
+"""Marks."""
+
 _guarded: list[str] = []
 """The quick test that runs."""
 
 
 def is_quick(item: pytest.Item) -> bool:
-    """Whether a test starts no program."""
+    """Whether a test starts no program, and takes no seconds."""
     folder = item.path.relative_to(TESTS).parts[0]
-    if folder in OF_PROGRAMS or item.get_closest_marker("programs") is not None:
+    if folder in OF_PROGRAMS or any(map(item.get_closest_marker, _LEFT_OUT)):
         return False
     names = [*getattr(item, "fixturenames", ()), *_parameters(item)]
     return not any(server in name.lower() for name in names for server in _SERVERS)

@@ -32,6 +32,7 @@ def refused(number: int, at: float = NOW) -> AuditEvent:
     return AuditEvent(event=Event.CLIENT_REFUSED, at=at, address=address, detail="unknown client")
 
 
+@pytest.mark.slow
 async def test_r136_any_number_of_networks_together_write_what_a_day_allows_in_full() -> None:
     store, audits = MemoryStore(), [Audit(), Audit()]
     processes = [StrangerRecords(audit, store.bump) for audit in audits]

@@ -509,6 +509,7 @@ async def test_r76_too_long_a_password_never_reaches_a_foreign_hash(
     assert not await hashing.verify(password, made)
 
 
+@pytest.mark.slow
 async def test_r77_a_cheap_foreign_hash_takes_as_long_as_an_unknown_name(
     hashing: PasswordHashing,
 ) -> None:

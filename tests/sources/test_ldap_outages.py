@@ -84,6 +84,7 @@ async def until_idle(source: LdapSource) -> None:
         await asyncio.sleep(0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS, ids=str)
 async def test_f18_r90_every_misbehaviour_is_an_outage_in_time(way: dict[str, object]) -> None:
     """All at once, each with a source of its own, so that the tests wait but once."""
@@ -140,6 +141,7 @@ async def test_r90_a_server_is_told_how_many_entries_and_seconds_are_wanted() ->
         assert 1 <= seconds <= MAX_TIMEOUT
 
 
+@pytest.mark.slow
 async def test_f18_r90_a_server_that_begins_no_tls_is_an_outage_in_time() -> None:
     with listening(fake_ldap.silent) as listener:
         url = listener.url.replace("ldap:", "ldaps:")

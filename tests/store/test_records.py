@@ -168,6 +168,7 @@ async def test_the_log_is_told_of_a_record_once_it_is_durable(tmp_path: Path) ->
     assert told == [([issued("code")], [("code.issued",)])]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sqlite", "postgres"])
 async def test_r134_fifty_thousand_exchanges_leave_fifty_thousand_records(
     name: str, tmp_path: Path

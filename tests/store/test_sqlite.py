@@ -321,6 +321,7 @@ async def test_f14_a_short_lock_is_waited_for(sqlite: SqliteStore, tmp_path: Pat
     assert (await waiting).outcome is RedemptionOutcome.REDEEMED
 
 
+@pytest.mark.slow
 @pytest.mark.deadlines
 async def test_f14_a_long_lock_is_told_in_time_and_nothing_is_done(
     sqlite: SqliteStore, tmp_path: Path

@@ -408,6 +408,7 @@ def assert_unavailable(response: httpx2.Response) -> None:
     assert response.json() == UNAVAILABLE
 
 
+@pytest.mark.slow
 @pytest.mark.deadlines
 async def test_f18_a_source_that_hangs_is_answered_in_time(tmp_path: Path) -> None:
     async with with_sources(tmp_path, [Silent()]) as installation:
@@ -425,6 +426,7 @@ async def test_f18_people_of_other_sources_come_in_while_one_hangs(tmp_path: Pat
         assert time.monotonic() - began < installation.settings.answer_deadline
 
 
+@pytest.mark.slow
 @pytest.mark.deadlines
 @pytest.mark.parametrize(
     "behaviour",
@@ -466,6 +468,7 @@ async def test_an_outage_of_a_source_is_no_wrong_password(tmp_path: Path) -> Non
             assert_unavailable(await ask(installation))
 
 
+@pytest.mark.slow
 @pytest.mark.deadlines
 async def test_r52_with_the_store_locked_the_answer_comes_in_time(
     installation: Installation,

@@ -56,6 +56,7 @@ def assert_unavailable(response: httpx2.Response) -> None:
     assert response.json() == UNAVAILABLE
 
 
+@pytest.mark.slow
 async def test_r52_with_the_store_locked_every_request_ends_in_time(
     installation: Installation,
 ) -> None:
@@ -95,6 +96,7 @@ async def test_r52_a_lock_that_ends_in_time_is_not_noticed(installation: Install
     assert (await waiting).status_code == 200
 
 
+@pytest.mark.slow
 async def test_r52_a_source_that_hangs_is_answered_with_a_page(tmp_path: Path) -> None:
     async with served_by(tmp_path, Hanging()) as (browser_http, page):
         began = time.monotonic()

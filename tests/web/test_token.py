@@ -193,6 +193,7 @@ async def test_r38_of_parallel_uses_on_two_nodes_one_wins(installation: Installa
             assert statuses == [200] + [400] * 11
 
 
+@pytest.mark.slow
 @pytest.mark.deadlines
 async def test_r39_a_code_that_was_answered_503_is_still_good(
     installation: Installation,

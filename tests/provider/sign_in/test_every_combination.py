@@ -113,6 +113,7 @@ def combinations(rule: str) -> Iterator[Combination]:
     return (each for each in made if each.is_possible)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", CLIENTS)
 async def test_r124_every_sign_in_ends_whatever_is_asked_and_whatever_they_have(rule: str) -> None:
     for combination in combinations(rule):
