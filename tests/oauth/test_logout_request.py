@@ -103,6 +103,7 @@ def test_r66_any_other_address_leads_to_our_own_page(address: str) -> None:
         "redirect_uri[]=https://auth.worksmobile.com/",
         "redirect_uri=https://auth.worksmobile.com/&redirect_uri=https://evil.example/",
         "redirect_uri=https://auth.worksmobile.com/&redirect_uri=https://auth.worksmobile.com/",
+        "redirect_uri=&redirect_uri=https://auth.worksmobile.com/",
     ],
 )
 def test_missing_or_repeated_address_leads_to_our_own_page(query: str) -> None:

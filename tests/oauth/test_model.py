@@ -86,6 +86,7 @@ def test_r106_representation_hides_digests() -> None:
     )
     client = Client(client_id="acme", name="Acme", secrets=(ClientSecret("digest-of-the-secret"),))
     assert "digest" not in repr(code) + repr(client).replace("digest=", "")
+    assert repr(code).startswith("AuthorizationCode(grant_id='g', subject_id='directory:1', ")
 
 
 def test_values_are_frozen() -> None:

@@ -52,6 +52,13 @@ def test_longest_redirect_uri_is_accepted_and_one_byte_more_refused() -> None:
     assert refuses(longest + "a", FULL)
 
 
+def test_longest_entry_is_accepted_and_one_byte_more_refused() -> None:
+    longest = "https://works.example/".ljust(MAX_LENGTH, "a")
+    assert check_entry(longest) == longest
+    with pytest.raises(ValueError, match="no query"):
+        check_entry(f"{longest}a")
+
+
 @pytest.mark.parametrize("character", sorted(set(map(chr, range(128))) - set(string.printable)))
 def test_control_character_is_refused(character: str) -> None:
     assert refuses(f"{FULL}?state=a{character}b", FULL)
