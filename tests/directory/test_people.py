@@ -4,6 +4,9 @@ import asyncio
 
 from tests.databases import NOW
 
+from worksgate.audit import AuditEvent, Event
+from worksgate.credential_changes import Change
+from worksgate.directory.app_passwords import AppPassword
 from worksgate.directory.database import Directory
 from worksgate.sources import Person
 
@@ -37,3 +40,62 @@ async def test_whoever_is_refused_a_key_is_let_in_with_the_reason(directory: Dir
     assert second is not None
     assert second.external_key is None
     assert second.refused_keys == ("the external key E-1 belongs to first of the source corp",)
+
+
+DAY = 86_400.0
+LAPSING = AuditEvent(event=Event.APP_PASSWORD_LAPSING, at=NOW, subject_id="corp:hanako")
+
+
+async def _with_app_password(directory: Directory, name: str, at: float) -> None:
+    """Somebody for whom their source vouched then, and who has an app password."""
+    await directory.people.remember("corp", _person(name), at)
+    made = AppPassword(id=name, subject_id=f"corp:{name}", name="", created_at=at, digest=name)
+    event = AuditEvent(event=Event.APP_PASSWORD_ADDED, at=at)
+    assert await directory.app_passwords.add(made, 5, event)
+
+
+async def _lapsing(directory: Directory, *sources: str) -> list[str]:
+    found = await directory.people.lapsing(sources or ("corp",), NOW - 30 * DAY, NOW - 23 * DAY, 10)
+    return [each.person.username for each in found]
+
+
+async def test_r144_those_are_told_whose_sign_in_was_long_ago_and_who_can_come_in(
+    directory: Directory,
+) -> None:
+    for name, days in (("over", 30), ("hanako", 29), ("taro", 23), ("early", 22.9)):
+        await _with_app_password(directory, name, NOW - days * DAY)
+    await directory.people.remember("corp", _person("without"), NOW - 25 * DAY)
+    assert await _lapsing(directory) == ["hanako", "taro"]
+    assert await _lapsing(directory, "other") == []
+    disabled = AuditEvent(event=Event.USER_CHANGED, at=NOW)
+    await directory.people.set_enabled("corp:taro", False, disabled)
+    assert await _lapsing(directory) == ["hanako"]
+
+
+async def test_r144_of_several_processes_one_tells_once_until_the_next_sign_in(
+    directory: Directory,
+) -> None:
+    announced: list[Change] = []
+    directory.announce = lambda change: announced.append(change.change)
+    at = NOW - 25 * DAY
+    await _with_app_password(directory, "hanako", at)
+    announced.clear()
+    noted = await asyncio.gather(
+        *(directory.people.note_lapse("corp:hanako", at, NOW, LAPSING) for _ in range(5))
+    )
+    assert sorted(noted) == [False] * 4 + [True]
+    assert announced == [Change.APP_PASSWORDS_LAPSE]
+    assert await _lapsing(directory) == []
+    await directory.people.remember("corp", _person("hanako"), NOW + 1)
+    assert not await directory.people.note_lapse("corp:hanako", at, NOW + 2, LAPSING), "signed in"
+    assert await directory.people.note_lapse("corp:hanako", NOW + 1, NOW + 2, LAPSING)
+
+
+async def test_r144_nobody_is_told_whose_source_can_be_asked(directory: Directory) -> None:
+    announced: list[Change] = []
+    at = NOW - 25 * DAY
+    await _with_app_password(directory, "hanako", at)
+    directory.announce = lambda change: announced.append(change.change)
+    assert await directory.people.note_lapse("corp:hanako", at, NOW, None)
+    assert announced == []
+    assert await _lapsing(directory) == [], "and nobody asks again"

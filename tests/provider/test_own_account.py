@@ -195,7 +195,12 @@ async def test_r143_wrong_first_codes_of_an_app_are_counted() -> None:
         with pytest.raises(TooManyAttempts):
             await service.confirm_totp(await visit.visitor(), code)
     world.now += FACTOR_POLICY.first_delay
-    assert (await service.confirm_totp(await visit.visitor(), "totp")).codes
+    added = await service.confirm_totp(await visit.visitor(), "totp")
+    visit.browser = replace(visit.browser, session=added.session)
+    await service.begin_totp(await visit.visitor())
+    for _ in range(FACTOR_POLICY.free):  # the right one has set the count back
+        with pytest.raises(WrongCode):
+            await service.confirm_totp(await visit.visitor(), "0")
 
 
 async def test_r143_a_first_code_sets_back_nothing_of_a_sign_in() -> None:
@@ -252,7 +257,7 @@ async def test_an_outage_takes_no_secret_away_that_is_in_the_app_already() -> No
     world = World()
     visit = await at_home(world)
     service = world.self_service
-    secret = (await service.begin_totp(await visit.visitor())).secret
+    await service.begin_totp(await visit.visitor())
     keep = world.factors.keep_totp
 
     async def down(*_: object) -> None:
@@ -262,7 +267,6 @@ async def test_an_outage_takes_no_secret_away_that_is_in_the_app_already() -> No
     with pytest.raises(DirectoryUnavailable):
         await service.confirm_totp(await visit.visitor(), "totp")
     world.factors.keep_totp = keep  # type: ignore[method-assign]  # as before
-    assert (await service.begin_totp(await visit.visitor())).secret == secret
     assert (await service.confirm_totp(await visit.visitor(), "totp")).codes
 
 

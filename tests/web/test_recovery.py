@@ -612,11 +612,11 @@ async def test_r144_a_week_before_app_passwords_lapse_their_owner_gets_one_mail(
 ) -> None:
     async with elsewhere(tmp_path, finds=False, app_password_lapse=30 * DAY) as company:
         app_password = await company.add_app_password(await hana(company))
-        await company.post.wait_for(1)
+        await company.mails(1)
         company.site.clock.advance(22.9 * DAY)
         await quiet(company, 1)
         company.site.clock.advance(0.2 * DAY)
-        mail = (await company.post.wait_for(2))[1]
+        mail = await company.mail(2)
         assert mail.message["Subject"] == "Sign in to LINE WORKS to keep your app passwords"
         text = mail.text
         assert "stop working within a week" in " ".join(text.split())
@@ -632,7 +632,7 @@ async def test_r144_a_week_before_app_passwords_lapse_their_owner_gets_one_mail(
         company.site.clock.advance(22 * DAY)
         await quiet(company, 2)
         company.site.clock.advance(2 * DAY)
-        await company.post.wait_for(3)
+        await company.mails(3)
 
 
 @pytest.mark.usefixtures("at_every_moment")
@@ -647,7 +647,7 @@ async def test_r144_nobody_is_told_where_nothing_will_lapse(
 ) -> None:
     async with elsewhere(tmp_path, finds=finds, app_password_lapse=lapse * DAY) as company:
         await company.add_app_password(await hana(company))
-        await company.post.wait_for(1)
+        await company.mails(1)
         company.site.clock.advance(days * DAY)
         await quiet(company, 1)
         assert not await company.site.audit(event="app_password.lapsing")
