@@ -11,10 +11,12 @@ this release.
 """
 
 import asyncio
+import atexit
 import compileall
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -80,14 +82,16 @@ def this_release(folder: Path) -> Program:
 
 
 def release_before(folder: Path) -> Program:
-    return Program(Path(_unpacked().name), folder)
+    return Program(_unpacked(), folder)
 
 
 @cache
-def _unpacked() -> "TemporaryDirectory[str]":
+def _unpacked() -> Path:
     """Where the wheel is, for all tests of this process."""
-    folder = TemporaryDirectory(prefix="worksgate-before-")
+    stack = ExitStack()
+    atexit.register(stack.close)
+    folder = Path(stack.enter_context(TemporaryDirectory(prefix="worksgate-before-")))
     with ZipFile(WHEEL_BEFORE) as wheel:
-        wheel.extractall(folder.name)
-    compileall.compile_dir(folder.name, quiet=1)  # what the tests start writes no bytecode
+        wheel.extractall(folder)
+    compileall.compile_dir(folder, quiet=1)  # what the tests start writes no bytecode
     return folder
