@@ -417,6 +417,16 @@ async def test_the_record_says_in_words_how_much_has_ended(at_work: Office, toke
     assert ended.detail == f"everywhere: {words} ended"
 
 
+async def test_the_record_of_a_release_names_people_who_were_removed(at_work: Office) -> None:
+    account = await _hanako(at_work)
+    await at_work.administration.remove_user("hanako")
+    (released,) = await at_work.administration.release_key("E1")
+    subject_id = account.person.subject_id
+    *_, event = await at_work.administration.audit(event=Event.USER_CHANGED)
+    assert event.detail == f"external key E1 released; Hanako ({subject_id}) had it"
+    assert released.holder is None
+
+
 async def test_r30_r115_who_loses_a_key_by_its_release_is_signed_out(at_work: Office) -> None:
     person = Person(subject_id="corp:u1", username="u1", name="", external_key="E7")
     await at_work.directory.people.remember("corp", person, NOW)

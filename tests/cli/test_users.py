@@ -239,6 +239,15 @@ def test_whose_key_is_released_is_said_by_name_also_where_they_gave_it_up(
     assert terminal.ok("user", "release-key", "E-1", "--yes").out == "E-1 was free already.\n"
 
 
+def test_whose_key_is_released_is_said_by_name_also_where_they_were_removed(
+    terminal: Terminal,
+) -> None:
+    terminal.ok("user", "add", "aoi@x", "--external-key", "E-1")
+    terminal.ok("user", "remove", "aoi@x", "--yes")
+    told = terminal.ok("user", "release-key", "E-1", "--yes").out
+    assert told.startswith("The external key E-1 is free. It was that of aoi@x (directory:")
+
+
 def test_people_of_another_source_are_listed_and_kept_out(terminal: Terminal) -> None:
     assert terminal.json("user", "list") == []
     remember(terminal.folder / "worksgate.db", "company", "aoi")

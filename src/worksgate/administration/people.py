@@ -4,7 +4,7 @@ What a change must end, such as a disabled person's sessions and tokens, ends ri
 commit (R-30).
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from worksgate.directory.importing import (
     must_sign_in_again,
     with_former_owners,
 )
-from worksgate.directory.key_ownership import ADVICE, KEY_KINDS, KeyOwner, keys_of
+from worksgate.directory.key_ownership import ADVICE, KEY_KINDS, KeyOwner, UserKey, keys_of
 from worksgate.directory.people import RememberedPerson
 from worksgate.directory.transaction import Transaction
 from worksgate.oauth.model import Client, Session
@@ -289,6 +289,9 @@ class PeopleAdministration(AdministrationBase):
         WORKS. Raises Refused where an account of the built-in directory has it, or Unfinished.
         """
         now = self._clock()
+        keys = [UserKey(kind, value) for kind in KEY_KINDS]
+        owners = (await self._directory.key_owners(keys)).owners.values()
+        names = await self._directory.last_usernames({each.subject_id for each in owners})
         async with self._directory.changing() as transaction:
             released = await transaction.release_key(value, now)
             for owner in released:
@@ -296,15 +299,16 @@ class PeopleAdministration(AdministrationBase):
                     raise Refused(
                         f"{owner.holder} has it; give it up there first, with worksgate user set"
                     )
-            await transaction.record(*map(self._release_event, released))
+            await transaction.record(*(self._release_event(each, names) for each in released))
         for owner in released:
             if owner.holder is not None:
                 await self._forget_subject(owner.subject_id, owner.holder)
         return released
 
-    def _release_event(self, owner: KeyOwner) -> AuditEvent:
+    def _release_event(self, owner: KeyOwner, names: Mapping[str, str]) -> AuditEvent:
         state = "had" if owner.holder is None else "has"
-        detail = f"{owner.key} released; {owner} {state} it"
+        known = replace(owner, holder=owner.holder or names.get(owner.subject_id))
+        detail = f"{owner.key} released; {known} {state} it"
         return self._event(Event.USER_CHANGED, detail, subject_id=owner.subject_id)
 
     async def key_conflicts(self, people: Sequence[Person]) -> list[tuple[str, ...]]:

@@ -101,6 +101,10 @@ class UpkeepAdministration(AdministrationBase):
         """Today's usernames of these subjects; those who are not known are left out."""
         return await self._directory.usernames(set(subject_ids))
 
+    async def last_usernames(self, subject_ids: Iterable[str]) -> dict[str, str]:
+        """As ``usernames``, and the last known names of people who were removed."""
+        return await self._directory.last_usernames(set(subject_ids))
+
     async def _recorded_client_id(self, name_or_id: str) -> str:
         known = await self._directory.client(name_or_id)
         if known is not None:

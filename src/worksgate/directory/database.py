@@ -324,6 +324,12 @@ class Directory:
             return await queries.find_usernames(connection, subject_ids)
 
     @finished
+    async def last_usernames(self, subject_ids: Collection[str]) -> dict[str, str]:
+        """Today's usernames by their subjects, and the last ones of those who are gone."""
+        async with self.reading() as connection:
+            return await queries.find_last_usernames(connection, subject_ids)
+
+    @finished
     async def purge_audit(self, before: float, limit: int = 1_000) -> int:
         """Remove at most ``limit`` of the oldest records from before a time; the number removed."""
         table = schema.audit

@@ -155,6 +155,19 @@ async def find_usernames(
     return found
 
 
+async def find_last_usernames(
+    connection: AsyncConnection, subject_ids: Collection[str]
+) -> dict[str, str]:
+    """As ``find_usernames``; of those who are gone, the last names that the audit log has."""
+    found, columns = await find_usernames(connection, subject_ids), schema.audit.c
+    for subject_id in set(subject_ids) - found.keys():
+        named = (columns.subject_id == encoded(subject_id), columns.username.is_not(None))
+        query = select(columns.username).where(*named).order_by(columns.id.desc()).limit(1)
+        if (name := await connection.scalar(query)) is not None:
+            found[subject_id] = name
+    return found
+
+
 def _narrowed(query: Select[tuple[object]], wanted: AuditFilter) -> Select[tuple[object]]:
     columns = schema.audit.c
     if wanted.login_id is not None:
