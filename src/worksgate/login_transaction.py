@@ -7,6 +7,7 @@ remembers those that have.
 """
 
 import hmac
+import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
@@ -195,19 +196,19 @@ class TransactionSigner:
     def seal(self, along: TakenAlong, state: str) -> str:
         """The text that a browser keeps until it comes back with this ``state``.
 
-        It has no padding, for which a cookie would have to be quoted.
+        It is compressed, as a cookie has little room, and has no padding, for which a cookie would
+        have to be quoted.
         """
-        sealed = self._upstream.seal(msgspec.json.encode(along), _place(state))
+        sealed = self._upstream.seal(zlib.compress(msgspec.json.encode(along), 9), _place(state))
         return urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
     def unseal(self, text: str, state: str, browser_secret: str, now: float) -> TakenAlong:
         """What ``seal`` was given in this browser. Raises ForgedTransaction, ExpiredTransaction."""
         try:
             sealed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-            along = msgspec.json.decode(
-                self._upstream.unseal(sealed, _place(state)), type=TakenAlong
-            )
-        except (DamagedSecret, ValueError, msgspec.MsgspecError):
+            opened = zlib.decompress(self._upstream.unseal(sealed, _place(state)))
+            along = msgspec.json.decode(opened, type=TakenAlong)
+        except (DamagedSecret, ValueError, zlib.error, msgspec.MsgspecError):
             raise ForgedTransaction("what the browser kept was not sealed here") from None
         _check_browser(along.transaction, browser_secret, now)
         if not _is_live(along.transaction, now):

@@ -29,8 +29,8 @@ CALLBACK_PATH = "/callback/"
 LOGOUT_LIFETIME = 600.0
 """Seconds that a browser may be away to sign out upstream."""
 
-MOST_TAKEN_ALONG = 3_400
-"""Characters of one login in the cookie: browsers keep none of more than 4,096 bytes."""
+MOST_TAKEN_ALONG = 2_700
+"""Characters of one login in the cookie, of which several make ``web.cookies.LONGEST``."""
 
 _PURPOSE = "upstream_login"
 _AFTER_LOGOUT = "after_logout"

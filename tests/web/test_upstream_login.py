@@ -2,6 +2,7 @@
 
 import html
 import re
+import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from unittest.mock import patch
@@ -204,3 +205,20 @@ async def test_the_account_says_what_is_kept_at_the_other_provider(site: Install
     assert "You sign in with Partner. Your password is kept there" in page
     assert "Partner may ask for two-step verification of its own." in page
     assert "Your company keeps your password elsewhere" not in page
+
+
+async def test_the_headers_of_an_answer_fit_into_the_buffer_of_a_proxy(
+    site: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nginx answers 502 where they have more than a page of memory."""
+    browser, states = site.browser(), (secrets.token_urlsafe(32) for _ in range(5))
+
+    async def begin(*_: object, **__: object) -> AuthorizationRedirect:
+        kept = secrets.token_urlsafe(700)  # more than any source keeps
+        return AuthorizationRedirect(url=PARTNER, state=next(states), kept=kept)
+
+    monkeypatch.setattr(Partner, "begin", begin)
+    for _ in range(5):
+        response = await sent_to_the_partner(browser, source="partner")
+        size = sum(len(name) + len(value) + 4 for name, value in response.headers.raw)
+        assert size < 4_096 - 200

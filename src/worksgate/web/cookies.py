@@ -33,8 +33,9 @@ UPSTREAM_LIFETIME = 30 * 60
 """Seconds that a login may be at another provider: as long as any login."""
 UPSTREAM_KEPT = 3
 """Logins at other providers, as in several tabs; the oldest goes first."""
-LONGEST = 3_800
-"""Characters of a value: browsers drop a cookie of more than 4,096 bytes with all that it has."""
+LONGEST = 2_800
+"""Characters of a value. The headers of an answer stay below 4,096 bytes with it, the most that
+nginx takes by itself; browsers drop a cookie that is longer than that."""
 
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}(?:[A-Za-z0-9_-]{11})?")
 """That of a session is longer: it begins with a time."""
