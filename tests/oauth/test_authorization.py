@@ -269,6 +269,7 @@ def test_login_is_the_apps_only_by_its_exact_user_agent(user_agent: str) -> None
         ("a\0b", None),
         ("a\nb", None),
         ("a\u202eb", None),
+        ("a", "a"),
     ],
 )
 def test_r15_works_id_is_kept_as_a_hint_when_it_can_be_shown(

@@ -118,6 +118,8 @@ def test_unknown_parameters_are_ignored() -> None:
 def test_loopback_address_is_for_a_loopback_installation() -> None:
     assert go_to("http://127.0.0.1:9000/bye", loopback=True) == "http://127.0.0.1:9000/bye"
     assert go_to("http://127.0.0.1:9000/bye") is None
+    assert parse_logout("redirect_uri=http://127.0.0.1:9000/bye", CLIENTS) is None
+    assert CLIENTS.accepts("http://127.0.0.1:9000/bye") is False
 
 
 def test_without_clients_nothing_is_accepted() -> None:
