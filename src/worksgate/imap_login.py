@@ -154,7 +154,7 @@ class ImapLogin:
         second_factors: SecondFactors,
         throttle: Throttle,
         audit: AuditLog,
-        strangers: StrangerRecords | None = None,
+        strangers: StrangerRecords,
         deadline: float,
         app_password_lapse: float,
         clock: Callable[[], float] = time.time,
@@ -165,7 +165,7 @@ class ImapLogin:
         self._app_passwords = app_passwords
         self._second_factors = second_factors
         self._throttle = throttle
-        self._trail = _Trail(audit, strangers or StrangerRecords(audit, store.bump))
+        self._trail = _Trail(audit, strangers)
         self._patience = max(deadline - RESERVE, deadline / 2)
         self._lapse = app_password_lapse or math.inf
         self._looked_at = RateLimit(LOOKED_AT_A_MINUTE)

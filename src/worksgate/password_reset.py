@@ -226,7 +226,7 @@ class PasswordReset:
         store: Store,
         hashing: PasswordHashing,
         audit: AuditLog,
-        strangers: StrangerRecords | None = None,
+        strangers: StrangerRecords,
         *,
         mail: Postbox | None = None,
         texts: MailTexts | None = None,
@@ -237,7 +237,7 @@ class PasswordReset:
         self._store = store
         self._hashing = hashing
         self._audit = audit
-        self._strangers = strangers or StrangerRecords(audit, store.bump)
+        self._strangers = strangers
         self._requests = DailyBudget("reset requests", REQUESTS_A_DAY, store.bump, portion=PORTION)
         self._mail = mail
         self._texts = texts

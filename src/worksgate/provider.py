@@ -95,7 +95,7 @@ class IdentityProvider:
         factors: Factors,
         factor_throttle: Throttle,
         audit: AuditLog,
-        strangers: StrangerRecords | None = None,
+        strangers: StrangerRecords,
         signer: TransactionSigner,
         session_keys: SessionKeys,
         mail_clients: ImapLogin,
@@ -109,7 +109,7 @@ class IdentityProvider:
         self._session_keys = session_keys
         self._clock = clock
         self._sessions = Sessions(settings, store, sources)
-        self._records = Records(audit, strangers or StrangerRecords(audit, store.bump))
+        self._records = Records(audit, strangers)
         self._sources = sources
         self._factors = factors
         self._transactions = TransactionCheck(settings, clients, store, signer)

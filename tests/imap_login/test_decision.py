@@ -38,7 +38,7 @@ from worksgate.sources import PasswordExpired, Person, PersonDisabled, SourceUna
 from worksgate.sources_in_use import SourcesInUse
 from worksgate.store import StoreUnavailable
 from worksgate.store.memory import MemoryStore
-from worksgate.stranger_records import A_MINUTE
+from worksgate.stranger_records import A_MINUTE, StrangerRecords
 from worksgate.throttle import Attempt, Throttle, ThrottlePolicy
 
 NOW = 1_000_000.0
@@ -167,6 +167,7 @@ class Office:
             second_factors=self.factors,
             throttle=Throttle(self.store, imap_policy(self.policy), PURPOSE),
             audit=self.audit,
+            strangers=StrangerRecords(self.audit, self.store.bump),
             deadline=self.deadline,
             app_password_lapse=LAPSE,
             clock=lambda: NOW,

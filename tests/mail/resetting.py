@@ -24,6 +24,7 @@ from worksgate.sources import Person
 from worksgate.sources.directory import DirectorySource
 from worksgate.store import Store
 from worksgate.store.sqlite import SqliteStore
+from worksgate.stranger_records import StrangerRecords
 from worksgate.web.mails import Mails
 
 OLD_PASSWORD = "correct horse battery"
@@ -118,6 +119,7 @@ class Resetting:
             store or self.store,
             hashing or self.hashing,
             self.audit,
+            StrangerRecords(self.audit, self.store.bump),
             mail=self.mailer,
             texts=Mails(SETTINGS),
             knows_device=knows_device,
@@ -142,7 +144,10 @@ async def resetting(
         mailer = Mailer(smtp_url, "sso@example.com", name=SETTINGS.company_name)
         stack.push_async_callback(mailer.close, 0.1)
         texts = Mails(SETTINGS)
-        reset = PasswordReset(SETTINGS, directory, store, hashing, audit, mail=mailer, texts=texts)
+        strangers = StrangerRecords(audit, store.bump)
+        reset = PasswordReset(
+            SETTINGS, directory, store, hashing, audit, strangers, mail=mailer, texts=texts
+        )
         stack.push_async_callback(reset.close, 0.1)
         notices = Notices(directory, mailer, texts, DisavowalLinks(SETTINGS, store))
         stack.push_async_callback(notices.close, 0.1)

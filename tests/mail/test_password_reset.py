@@ -38,6 +38,7 @@ from worksgate.rate_limit import DAY
 from worksgate.sources import Person
 from worksgate.store import StoreUnavailable
 from worksgate.store.memory import MemoryStore
+from worksgate.stranger_records import StrangerRecords
 
 NOBODY = ("nobody", "nobody@example.com", "nomail", "gone", "gone@example.com", "", " ", "a" * 999)
 STRANGE = ("\0", "aoi\nBcc: eve@example.com", "' OR 1=1 --", "%", "ａｏｉ＠example.com", "\ud800")
@@ -560,7 +561,10 @@ async def test_r105_there_is_no_link_without_its_record(reset: Resetting) -> Non
 
 
 async def test_without_a_mail_server_the_administrator_still_can(reset: Resetting) -> None:
-    offline = PasswordReset(SETTINGS, reset.directory, reset.store, reset.hashing, reset.audit)
+    strangers = StrangerRecords(reset.audit, reset.store.bump)
+    offline = PasswordReset(
+        SETTINGS, reset.directory, reset.store, reset.hashing, reset.audit, strangers
+    )
     await offline.request("aoi", "en", ADDRESS, NOW)
     await offline.close()
     assert await reset.events(Event.PASSWORD_RESET_REQUESTED) == []

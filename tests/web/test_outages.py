@@ -33,6 +33,7 @@ from worksgate.sources import Person, SourceUnavailable
 from worksgate.sources_in_use import SourcesInUse
 from worksgate.store import A, R, Redemption, RedemptionRecord, Successors
 from worksgate.store.memory import MemoryStore
+from worksgate.stranger_records import StrangerRecords
 from worksgate.throttle import Throttle, ThrottlePolicy
 from worksgate.web.application import Application
 from worksgate.web.installation import Installation as Opened
@@ -239,6 +240,7 @@ async def crashing_back_channel() -> AsyncIterator[httpx2.AsyncClient]:
             factor_throttle=Throttle(store, ThrottlePolicy(), "factor"),
             mail_clients=nobody_asks,
             audit=NoAudit(),
+            strangers=StrangerRecords(NoAudit()),
             signer=TransactionSigner(b"k" * 32),
             session_keys=SessionKeys("http://127.0.0.1:9/", store),
         )

@@ -40,6 +40,7 @@ from worksgate.sign_in import Browser, NextStep, PasswordNeeded, RedirectedUpstr
 from worksgate.sources import AuthorizationRedirect, Person
 from worksgate.sources_in_use import SourcesInUse
 from worksgate.store.memory import MemoryStore
+from worksgate.stranger_records import StrangerRecords
 from worksgate.throttle import Throttle, ThrottlePolicy
 
 NOW = 1_764_379_200.0
@@ -344,6 +345,7 @@ class World:
         throttle = Throttle(self.store, self.throttle)
         factor_throttle = Throttle(self.store, FACTOR_POLICY, "factor")
         app_passwords = NoAppPasswords()
+        strangers = StrangerRecords(self.audit, self.store.bump)
         self.provider = IdentityProvider(
             settings,
             clients=clients,
@@ -353,6 +355,7 @@ class World:
             factors=self.factors,
             factor_throttle=factor_throttle,
             audit=self.audit,
+            strangers=strangers,
             signer=signer,
             session_keys=SessionKeys("", self.store),
             mail_clients=ImapLogin(
@@ -363,6 +366,7 @@ class World:
                 second_factors=self.factors,
                 throttle=Throttle(self.store, self.throttle, "imap"),
                 audit=self.audit,
+                strangers=strangers,
                 deadline=2.5,
                 app_password_lapse=settings.app_password_lapse,
                 clock=self.clock,
