@@ -404,14 +404,14 @@ class LoginSteps:
         return False
 
 
-async def forget_trusted_devices(store: Store, subject_id: str) -> int:
-    """Ask a person for a second factor in every browser again; the number of those that end.
+async def forget_trusted_devices(store: Store, subject_id: str) -> None:
+    """Ask a person for a second factor in every browser again.
 
     What spared them the question was a factor that they do not have any more.
     """
-    held = await store.held(Interim, subject_id)
-    trusted = [each for each in held if each.purpose == _TRUSTED]
-    return sum([await store.take(Interim, each.key) is not None for each in trusted])
+    for each in await store.held(Interim, subject_id):
+        if each.purpose == _TRUSTED:
+            await store.take(Interim, each.key)
 
 
 def _strictest(rulers: Sequence[Client], attempt: LoginAttempt) -> Action:

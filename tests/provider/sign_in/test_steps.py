@@ -18,6 +18,7 @@ from tests.provider.sign_in.world import (
 from worksgate.assurance import Factor, kept_in
 from worksgate.audit import Event
 from worksgate.credentials import digest
+from worksgate.login_steps import handle_of
 from worksgate.login_transaction import LoginTransaction
 from worksgate.oauth.model import Interim, SecondFactor
 from worksgate.sign_in import (
@@ -365,3 +366,22 @@ async def test_a_session_of_a_remembered_browser_needs_no_new_one() -> None:
     await visit.arrive()
     assert await visit.session() == before
     assert world.audit.count(Event.CODE_ISSUED) == 3
+
+
+async def test_r141_each_login_under_way_has_an_address_of_its_own() -> None:
+    visit = World().visit()
+    first, second = [await visit.login_form() for _ in range(2)]
+    assert handle_of(first) == handle_of(first) != handle_of(second)
+    assert first.id not in handle_of(first)
+
+
+async def test_a_factor_is_checked_for_the_client_of_the_login() -> None:
+    world = World(client=REQUIRED)
+    world.factors.give(HANA, passkeys=PASSKEYS)
+    visit, step = await asked(world)
+    await prove(
+        visit, step.transaction, passkey=signed(HANA.subject_id, step.passkey_options or "")
+    )
+    (holder,) = world.factors.holders
+    assert (holder.client_id, holder.username) == (ACME.client_id, HANA.username)
+    assert holder.login_id == step.transaction.login_id

@@ -13,6 +13,7 @@ from tests.provider.sign_in.world import (
     NOW,
     PASSWORD,
     TARO,
+    PeopleOfOthers,
     Visit,
     World,
     passkey_of,
@@ -37,9 +38,11 @@ from worksgate.sign_in import (
     SignedIn,
     UnknownPasskey,
     UpstreamLoginFailed,
+    WrongPassword,
 )
 from worksgate.sources import PersonDisabled, RefusedUpstream, SourceUnavailable
 from worksgate.sources_in_use import UnknownSource
+from worksgate.stranger_records import A_MINUTE
 from worksgate.throttle import ThrottlePolicy, TooManyAttempts
 
 THIRTY_MINUTES = 1_800.0
@@ -52,6 +55,15 @@ async def signed_in(world: World) -> Visit:
 
 
 # From LINE WORKS
+
+
+async def test_r136_every_good_request_is_counted() -> None:
+    world = World()
+    for _ in range(3):
+        await world.visit().arrive()
+    await world.strangers.close()
+    (counted,) = [each for each in world.audit.events if each.event is Event.LOGIN_REQUESTED]
+    assert str(counted.detail).startswith("3 ")
 
 
 async def test_r17_a_prefetch_with_a_session_gets_the_form_and_no_code() -> None:
@@ -477,3 +489,52 @@ def test_an_account_transaction_is_for_no_client() -> None:
     transaction = world.provider.begin_for_account(world.visit().browser)
     assert (transaction.client_id, transaction.login_kind) == ("", LoginKind.WEB)
     assert transaction.redirect_uri == "https://sso.example.com/account"
+
+
+async def test_r82_a_passkey_in_place_of_the_password_proves_who_uses_it() -> None:
+    world = World()
+    visit = world.visit()
+    ways = await visit.provider.ways_in(await visit.login_form())
+    assert ways.passkey_options
+    assert world.factors.demanded == [True]
+
+
+async def test_r80_a_sign_in_is_noted_at_its_end() -> None:
+    world = World(notes=PeopleOfOthers())
+    assert world.notes is not None
+    visit = world.visit()
+    transaction = await visit.login_form()
+    assert world.notes.signed_in == []
+    await visit.log_in(transaction)
+    assert world.notes.signed_in == [HANA.subject_id]
+
+
+async def test_r91_another_provider_sends_the_browser_back_to_our_address_for_it() -> None:
+    world = World()
+    visit = world.visit(EMMA)
+    await visit.come_from_partner(await visit.login_form())
+    assert world.partner.return_urls == ["https://sso.example.com/login/callback/partner"] * 2
+
+
+async def test_r78_a_right_password_ends_the_row_of_wrong_ones() -> None:
+    world = World(throttle=ThrottlePolicy(free=3, first_delay=60.0))
+    for _ in range(3):
+        visit = world.visit()
+        for _ in range(2):
+            with pytest.raises(WrongPassword):
+                await visit.log_in(await visit.login_form(), "wrong")
+        assert isinstance(await visit.log_in(await visit.login_form()), SignedIn)
+
+
+async def test_r136_no_flood_hides_the_failure_in_a_browser_that_is_known() -> None:
+    world = World(throttle=ThrottlePolicy(per_address=5_000))
+    known = await signed_in(world)
+    for number in range(A_MINUTE[Event.LOGIN_FAILED] + 1):
+        stranger = world.visit(replace(HANA, username=f"stranger {number}"))
+        with pytest.raises(WrongPassword):
+            await stranger.log_in(await stranger.login_form(), "wrong")
+    for visit in (world.visit(devices=known.browser.devices), world.visit()):
+        with pytest.raises(WrongPassword):
+            await visit.log_in(await visit.login_form(), "wrong")
+    failures = [each for each in world.audit.events if each.event is Event.LOGIN_FAILED]
+    assert [each.username for each in failures].count(HANA.username) == 1

@@ -104,6 +104,22 @@ class People:
 
 
 @dataclass
+class PeopleOfOthers:
+    """What is remembered of people of other sources: who has signed in, and nothing more."""
+
+    signed_in: list[str] = field(default_factory=list)
+
+    async def last_seen(self, subject_id: str, believed_for: float | None = None) -> Person | None:
+        return None
+
+    async def last_sign_in(self, subject_id: str) -> float | None:
+        return None
+
+    async def note_login(self, subject_id: str) -> None:
+        self.signed_in.append(subject_id)
+
+
+@dataclass
 class Partner:
     """Another provider, which has one person."""
 
@@ -111,13 +127,16 @@ class Partner:
     label: str = "Partner"
     person: Person | None = EMMA
     answers: list[Mapping[str, str]] = field(default_factory=list)
+    return_urls: list[str] = field(default_factory=list)
 
     async def begin(
         self, return_url: str, login_hint: str | None = None, *, anew: bool = False
     ) -> AuthorizationRedirect:
+        self.return_urls.append(return_url)
         return AuthorizationRedirect(url="https://partner.example", state="state", kept="kept")
 
     async def finish(self, return_url: str, kept: str, query: Mapping[str, str]) -> Person:
+        self.return_urls.append(return_url)
         self.answers.append(query)
         return EMMA
 
@@ -137,6 +156,8 @@ class PlainFactors(Factors):
         self.enrolled: dict[str, Enrolled] = {}
         self.made_codes = 0
         """How often there were new recovery codes."""
+        self.demanded: list[bool] = []
+        """Whether a device had to make sure who uses it, in each question for a passkey."""
         self.verified: list[bool] = []
         self.holders: list[Holder] = []
         """As whose passkey each answer was checked."""
@@ -203,6 +224,7 @@ class PlainFactors(Factors):
     async def passkey_options(
         self, subject_id: str | None, challenge: bytes, *, require_user_verification: bool
     ) -> str:
+        self.demanded.append(require_user_verification)
         return challenge.decode()
 
     async def add_passkey(
@@ -323,11 +345,13 @@ class World:
     now: float = NOW
     people: People = field(default_factory=People)
     partner: Partner = field(default_factory=Partner)
+    notes: PeopleOfOthers | None = None
     store: MemoryStore = field(default_factory=MemoryStore)
     audit: Trail = field(default_factory=Trail)
     factors: PlainFactors = field(init=False)
     provider: IdentityProvider = field(init=False)
     self_service: SelfService = field(init=False)
+    strangers: StrangerRecords = field(init=False)
 
     def __post_init__(self) -> None:
         self.store.keeper = self.audit
@@ -340,12 +364,13 @@ class World:
             passwords={"directory": self.people},
             redirects={"partner": self.partner},
             changer=self.people,
+            people=self.notes,
         )
         signer = TransactionSigner(b"0" * 32)
         throttle = Throttle(self.store, self.throttle)
         factor_throttle = Throttle(self.store, FACTOR_POLICY, "factor")
         app_passwords = NoAppPasswords()
-        strangers = StrangerRecords(self.audit, self.store.bump)
+        self.strangers = strangers = StrangerRecords(self.audit, self.store.bump)
         self.provider = IdentityProvider(
             settings,
             clients=clients,
