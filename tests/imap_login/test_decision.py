@@ -82,6 +82,15 @@ class People:
         return self.person if known else None
 
 
+class SlowToTell(People):
+    """A source whose refusals come late, so that their time tells nothing."""
+
+    seconds = 0.2
+
+    async def refusal_time(self) -> float:
+        return self.seconds
+
+
 LAPSE = 30 * 86_400.0
 
 
@@ -93,6 +102,10 @@ class Redirect:
 
     def __init__(self, person: Person) -> None:
         self.person = person
+        self.noted: list[str] = []
+
+    async def note_login(self, subject_id: str) -> None:
+        self.noted.append(subject_id)
 
     async def find(self, subject_id: str, last_seen: Person) -> Person | None:
         return last_seen if subject_id == self.person.subject_id else None
@@ -477,6 +490,27 @@ async def test_r65_who_is_disabled_or_expired_is_refused(why: type[Exception]) -
     event = here.audit.events[-1]
     assert event.event is Event.IMAP_REFUSED
     assert event.username == EMAIL
+    said = "the person is disabled" if why is PersonDisabled else "the password has expired"
+    assert event.detail == said
+
+
+async def test_r62_a_right_password_that_is_not_let_in_takes_as_long_as_a_wrong_one() -> None:
+    people = SlowToTell(replace(HANA, must_change_password=True))
+    here = office(people)
+    for password in (PASSWORD, WRONG):
+        began = time.monotonic()
+        await here.refused(password=password)
+        assert time.monotonic() - began >= people.seconds - 0.01
+
+
+async def test_who_signs_in_by_their_own_password_is_noted_and_no_one_else() -> None:
+    entra = Redirect(replace(HANA, subject_id="entra:9"))
+    here = office(people=entra)
+    await here.log_in()
+    assert entra.noted == [HANA.subject_id]
+    here.factors.app_passwords[EMAIL, APP_PASSWORD] = HANA.subject_id
+    await here.log_in(APP_PASSWORD)
+    assert entra.noted == [HANA.subject_id]
 
 
 async def test_r65_an_app_password_of_somebody_gone_is_refused() -> None:

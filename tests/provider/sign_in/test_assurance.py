@@ -87,6 +87,7 @@ def test_r123_a_session_of_an_older_release_had_some_second_factor_and_no_passke
 def test_r123_what_cannot_be_read_counts_for_nothing(text: str) -> None:
     assert kept_in(session(text)).strength is Strength.SINGLE_FACTOR
     assert kept_in(session(f"{text},totp:1.0", 1.0)).strength is Strength.TWO_FACTORS
+    assert kept_in(session(f"{text},totp:1.0")).has(Factor.TOTP)
 
 
 @pytest.mark.parametrize(
