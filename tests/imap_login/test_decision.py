@@ -136,6 +136,13 @@ class Factors:
         return subject_id in self.bound
 
 
+class Unreachable(Factors):
+    """App passwords are known, and second factors cannot be asked about."""
+
+    async def has_second_factor(self, subject_id: str) -> bool:
+        raise DirectoryUnavailable
+
+
 class Audit:
     is_away = False
 
@@ -737,3 +744,12 @@ async def test_where_all_passwords_count_nothing_is_looked_at_again() -> None:
     await here.refused(password=WRONG)
     await here.login.close()
     assert kept.asked == []
+
+
+async def test_r120_an_outage_after_a_right_password_counts_for_nothing() -> None:
+    other = People(replace(HANA, username="other@acme.example"), name="other")
+    here = office(other, People(HANA), client=replace(CLIENT, second_factor=SecondFactor.ALLOWED))
+    here.factors = Unreachable()
+    here.__post_init__()
+    for _ in range(3 * here.policy.free):
+        await here.refused(TemporarilyUnavailable)
