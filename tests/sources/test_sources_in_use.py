@@ -1,6 +1,7 @@
 """All sources of an installation together: whom they believe for how long, and what is theirs."""
 
 import math
+import time
 from dataclasses import dataclass, field
 
 import pytest
@@ -125,3 +126,9 @@ def test_a_domain_is_its_source_s_alone(username: str, asked: list[str]) -> None
         domains={"ldap": ("acme.example",)},
     )
     assert [each.name for each in here.for_password(ACME, username)] == asked
+
+
+async def test_where_no_time_tells_anything_a_refusal_waits_for_nothing() -> None:
+    began = time.monotonic()
+    await sources().wait_for_refusal(ACME, "hana", began)
+    assert time.monotonic() - began < 0.5
