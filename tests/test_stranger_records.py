@@ -144,3 +144,17 @@ def test_names_are_counted_in_bounded_memory(size: int) -> None:
     assert len(limit._counts) == size
     assert limit.exceeded("999", NOW)
     assert not limit.exceeded("999", NOW + 60)
+
+
+async def test_r136_a_budget_asks_for_more_when_half_of_its_portion_is_used() -> None:
+    asked: list[float] = []
+
+    async def grant(counter: str, window: float, now: float) -> int:
+        asked.append(now)
+        return len(asked)
+
+    budget = DailyBudget("x", 100, grant, portion=10)
+    for taken in range(1, 7):
+        assert budget.take(NOW)
+        await budget.settle()
+        assert len(asked) == (taken == 6)
