@@ -24,6 +24,8 @@ KILL_EVERY = 1.0
 """Seconds; to start a worker takes more than half a second of one core."""
 HANG_UP_WITHIN = 0.020
 RESTART_EVERY = 0.4
+STOPPED_FOR = 5.0
+"""Seconds after which a silent worker is replaced."""
 SLOW_SENDERS = 2_000
 SLOW_LIMIT = 15.0
 """Seconds after which a slow sender must be gone: 10 s, and what a busy machine adds."""
@@ -53,6 +55,41 @@ async def worker_killed(installation: Installation, scale: Scale) -> Finding:
         f"at {scale.rate:.0f} exchanges/s",
         trial.figures(),
         (*trial.broken(in_flight=in_flight), *unless(len(killed), "killed")),
+    )
+
+
+async def worker_stopped(installation: Installation, scale: Scale) -> Finding:
+    """F-35: a worker stands still until its supervisor puts another in its place."""
+    timeout = {"WORKSGATE_WORKER_TIMEOUT": f"{STOPPED_FOR:.0f}"}
+    node = await installation.start_node(timeout, workers=3)
+    assert node.process is not None
+    supervisor = node.process.pid
+    began, stopped, replaced = time.monotonic(), 0, 0.0
+
+    async def stop() -> None:
+        nonlocal began, stopped, replaced
+        began, stopped = time.monotonic(), children_of(supervisor)[0]
+        os.kill(stopped, signal.SIGSTOP)
+        until = began + 3 * STOPPED_FOR
+        while stopped in children_of(supervisor) and time.monotonic() < until:  # noqa: ASYNC110  # another process
+            await asyncio.sleep(0.05)
+        replaced = time.monotonic() - began
+
+    trial = await attempt(
+        installation, stop, seconds=scale.seconds + 2 * STOPPED_FOR, rate=scale.rate
+    )
+    # Nearly a third of the calls are its own: of the connections that it has, and of new ones.
+    its_own = int(replaced * scale.rate / 2)
+    in_flight = trial.exchanges.in_flight(began)
+    return Finding(
+        "F-35",
+        installation.name,
+        f"one of 3 workers is stopped, worker_timeout is {STOPPED_FOR:.0f} s",
+        f"it was replaced after {replaced:.1f} s; {trial.figures()}",
+        (
+            *trial.broken(in_flight=in_flight, overdue=its_own),
+            *unless(stopped and stopped not in children_of(supervisor), "replaced"),
+        ),
     )
 
 

@@ -59,6 +59,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "sqlite",
         on_sqlite,
         f01=any_store.worker_killed,
+        f35=any_store.worker_stopped,
         f06=sqlite_faults.locked,
         f14=sqlite_faults.busy_storm,
         f16=sqlite_faults.clock_jumps,
