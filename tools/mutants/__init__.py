@@ -2,7 +2,8 @@
 
     operators   what is changed: one small change of the syntax tree at a time
     coverage    which tests run a line
-    trial       one mutant in a process of its own, with the tests that run its line
+    collected   mutants in forks of a process that has collected the tests: most of them
+    trial       one mutant in a process of its own: what runs at import
     __main__    the command: choose, try, report
 
 ``make mutants ARGS="src/worksgate/throttle.py"`` tries a sample of the mutants of a file (all of

@@ -1,7 +1,6 @@
 """``python -m tools.mutants FILE…``: try the mutants of files, and say which survive."""
 
 import argparse
-import ast
 import random
 import shutil
 import sys
@@ -9,33 +8,37 @@ import tempfile
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tools.mutants import coverage, trial
+from tools.mutants.collected import in_collected
 from tools.mutants.operators import Mutant, mutants_of
-from tools.mutants.trial import Fate
+from tools.mutants.trial import Begin, Fate
 
 ROOT = Path(__file__).parents[2]
 EXPLAINED = Path(__file__).with_name("explained.toml")
 SAMPLE = 60
 """Mutants of a file that are tried, unless all are wanted."""
 MOST_TESTS = 400
-"""Tests for one mutant: those of the fewest lines come first, for they are nearest to it."""
+"""Tests for one mutant: first those of files named after its module, then those that run least."""
 NEAREST = 15
-"""Tests that are tried before the others of a mutant: most mutants go no further."""
+"""Tests for one mutant of what runs at import, which needs a process of its own."""
+UNCHANGED = 40
+"""Tests of a file that have to pass where nothing is changed."""
+PAUSE = 0.01
+"""Seconds between two looks at the processes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
+    """``at_import``: the mutant runs before any test does, so a module that is there has it not."""
+
     mutant: Mutant
     tests: Sequence[str]
-
-    @property
-    def batches(self) -> Sequence[Sequence[str]]:
-        """The tests as they are tried one after the other; none is empty."""
-        return [each for each in (self.tests[:NEAREST], self.tests[NEAREST:]) if each]
+    at_import: bool = False
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -50,16 +53,18 @@ def main(arguments: Sequence[str]) -> int:
             for path in options.files
             for each in _trials(path.resolve(), data, options.seed, None if options.all else SAMPLE)
         ]
+        tests = {test for each in trials for test in each.tests}
+        found = in_collected(ROOT, tests, folder, lambda begin: _first(trials, begin, options.jobs))
+        if found is None:
+            return 2
         trial.warm_up()
-        for each in _unchanged(trials):
-            if dict(_run([each], folder, 1))[0] is not Fate.SURVIVED:
-                print(f"{each.mutant.path}: the tests fail without a change")
-                return 2
-        fates: dict[int, Fate] = {}
-        for number, fate in _run(trials, folder, options.jobs):
-            fates[number] = fate
-            if fate not in (Fate.KILLED, Fate.NOT_RUN):
-                print(_line(fate, trials[number].mutant), flush=True)
+        left = [
+            number
+            for number in range(len(trials))
+            if found.get(number, Fate.PUT_OFF) is Fate.PUT_OFF
+        ]
+        begin = partial(trial.begin, ROOT, folder)
+        fates = {**found, **_fates(trials, left, begin, options.jobs)}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return _report(trials, fates)
@@ -84,42 +89,70 @@ def _trials(path: Path, data: Path, seed: int, most: int | None) -> Iterator[Tri
         mutants = list(mutants_of(name, file.read_text("utf-8")))
         if most is not None and len(mutants) > most:
             mutants = random.Random(f"{seed} {name}").sample(mutants, most)  # noqa: S311  # a sample
-        lines = coverage.lines_of(data, file)
-        breadth = Counter(test for tests in lines.values() for test in tests)
+        lines, breadths = coverage.lines_of(data, file), coverage.breadths(data)
+        named = _named_after(file)
         for mutant in sorted(mutants, key=lambda each: each.line):
-            found = coverage.tests_of(lines, mutant)
-            tests = sorted(found, key=lambda test: (breadth[test], test))
-            yield Trial(mutant, tests[:MOST_TESTS])
+            tests = sorted(
+                coverage.tests_of(lines, mutant),
+                key=lambda test: (test.partition("::")[0] not in named, breadths[test], test),
+            )
+            if coverage.is_at_import(lines, mutant):
+                # What only reads a constant runs no line: it is found by the name of its file.
+                yield Trial(mutant, [*named, *tests[:NEAREST]], at_import=True)
+            else:
+                yield Trial(mutant, tests[:MOST_TESTS])
 
 
-def _unchanged(trials: Sequence[Trial]) -> Iterator[Trial]:
-    """A trial of each file as it is, with the tests of one of its mutants."""
-    for path in {each.mutant.path for each in trials if each.tests}:
-        first = next(each for each in trials if each.mutant.path == path and each.tests)
-        tree = ast.parse((ROOT / path).read_text("utf-8"))
-        yield Trial(replace(first.mutant, tree=tree), first.tests[:NEAREST])
+def _named_after(file: Path) -> Sequence[str]:
+    """The files of tests that are named after a module."""
+    found = (ROOT / "tests").rglob(f"test_{file.stem}*.py")
+    return sorted(str(each.relative_to(ROOT)) for each in found)
 
 
-def _run(trials: Sequence[Trial], scratch: Path, jobs: int) -> Iterator[tuple[int, Fate]]:
-    waiting = [(number, each.batches) for number, each in enumerate(trials)][::-1]
-    running: dict[int, tuple[int, Sequence[Sequence[str]], float]] = {}
+def _first(trials: Sequence[Trial], begin: Begin, jobs: int) -> Mapping[int, Fate] | None:
+    """The fates of those that need no process of their own; None if tests fail unchanged."""
+    for path, tests in _nearest(trials).items():
+        process, began = begin(None, tests), time.monotonic()
+        while (fate := trial.end(process, began)) is None:
+            time.sleep(PAUSE)
+        if fate is not Fate.SURVIVED:
+            print(f"{path}: the tests fail without a change ({fate})", flush=True)
+            return None
+    now = [number for number, each in enumerate(trials) if not each.at_import]
+    return _fates(trials, now, begin, jobs)
+
+
+def _nearest(trials: Sequence[Trial]) -> Mapping[str, Sequence[str]]:
+    """Some of the tests that are nearest to the mutants of each file."""
+    found: dict[str, dict[str, None]] = {}
+    for each in trials:
+        found.setdefault(each.mutant.path, {}).update(dict.fromkeys(each.tests[:NEAREST]))
+    return {path: [*tests][:UNCHANGED] for path, tests in found.items() if tests}
+
+
+def _fates(
+    trials: Sequence[Trial], numbers: Iterable[int], begin: Begin, jobs: int
+) -> dict[int, Fate]:
+    """Try these, a few at a time, and print those that no test notices."""
+    fates: dict[int, Fate] = {}
+    waiting, running = list(numbers)[::-1], dict[int, tuple[int, float]]()
     while waiting or running:
         while waiting and len(running) < jobs:
-            number, batches = waiting.pop()
-            if not batches:
-                yield number, Fate.NOT_RUN
-                continue
-            process = trial.begin(trials[number].mutant, ROOT, batches[0], scratch)
-            running[process] = number, batches[1:], time.monotonic()
-        for process, (number, batches, began) in list(running.items()):
+            number = waiting.pop()
+            mutant, tests = trials[number].mutant, trials[number].tests
+            if tests:
+                running[begin(mutant, tests)] = number, time.monotonic()
+            else:
+                fates[number] = Fate.NOT_RUN
+        for process, (number, began) in list(running.items()):
             if (fate := trial.end(process, began)) is None:
                 continue
             del running[process]
-            if fate is Fate.SURVIVED and batches:
-                waiting.append((number, batches))
-                continue
-            yield number, fate
-        time.sleep(0.02)
+            fates[number] = fate
+            if fate not in (Fate.KILLED, Fate.PUT_OFF):
+                print(_line(fate, trials[number].mutant), flush=True)
+        time.sleep(PAUSE)
+    return fates
 
 
 def _report(trials: Sequence[Trial], fates: Mapping[int, Fate]) -> int:

@@ -1,8 +1,11 @@
 """Which tests run which line, from one run of all of them."""
 
+import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from coverage import CoverageData
@@ -42,8 +45,27 @@ def tests_of(lines: Lines, mutant: Mutant) -> Sequence[str]:
     return sorted((inside - own) or (_tests(*lines.values()) - own))
 
 
+def is_at_import(lines: Lines, mutant: Mutant) -> bool:
+    """Whether the statement of a mutant runs before any test does."""
+    return AT_IMPORT in _tests(lines.get(mutant.line, ()), lines.get(mutant.statement, ()))
+
+
 def _tests(*found: Sequence[str]) -> set[str]:
     return {test for tests in found for test in tests}
+
+
+def breadths(data: Path) -> Mapping[str, int]:
+    """How many files each test runs something of: the fewer, the nearer it is to what it tests."""
+    with closing(sqlite3.connect(data)) as db:  # the schema is documented by coverage
+        rows = db.execute(
+            "SELECT context, count(DISTINCT file_id) FROM line_bits"
+            " JOIN context ON context.id = context_id GROUP BY context"
+        )
+        found = Counter[str]()
+        for context, files in rows:
+            test = context.rpartition("|")[0]
+            found[test] = max(found[test], files)
+        return found
 
 
 def lines_of(data: Path, path: Path) -> Lines:

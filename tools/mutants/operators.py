@@ -92,7 +92,7 @@ def _places(tree: ast.Module) -> list[tuple[ast.expr | ast.stmt, str]]:
                 found.append((child, function))
             walk(child, inner)
 
-    _without_annotations(tree)
+    without_annotations(tree)
     walk(tree, "")
     return found
 
@@ -122,7 +122,7 @@ def _statements(tree: ast.Module) -> dict[ast.AST, int]:
     return found
 
 
-def _without_annotations(tree: ast.Module) -> None:
+def without_annotations(tree: ast.Module) -> None:
     """Types are not what is tested; dataclasses and structs keep theirs, which they need."""
     for node in ast.walk(tree):
         if isinstance(node, ast.arg):

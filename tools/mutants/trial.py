@@ -12,12 +12,14 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import Any
 
 import pytest
+from hypothesis import Phase, is_hypothesis_test, settings
 from tools.mutants.operators import Mutant
 
 TIMEOUT = 90.0
@@ -37,11 +39,30 @@ class Fate(StrEnum):
     KILLED = "killed"
     SURVIVED = "survived"
     NOT_TRIED = "not tried: the tests could not be run"
+    PUT_OFF = "put off: it needs a process of its own"
     TIMED_OUT = "timed out"
     NOT_RUN = "not run by any test"
 
 
+PUT_OFF = 69
+"""How a fork ends that cannot have the mutant."""
+NOTHING_RAN = 70
+"""How a fork ends that has no tests, or raised."""
+OPTIONS = (
+    *("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov"),
+    # A plugin that was imported before cannot be rewritten, and here a warning is an error.
+    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
+    "--override-ini=addopts=--import-mode=importlib",
+)
+"""Of pytest, for each process that runs tests of mutants."""
+
+Begin = Callable[[Mutant | None, Sequence[str]], int]
+"""Starts the trial of a mutant, or of what is there, with these tests; its process."""
+
+_PHASES = (Phase.explicit, Phase.generate)
+
 _FATES = {
+    PUT_OFF: Fate.PUT_OFF,
     int(pytest.ExitCode.OK): Fate.SURVIVED,
     int(pytest.ExitCode.TESTS_FAILED): Fate.KILLED,
     int(pytest.ExitCode.INTERRUPTED): Fate.KILLED,  # the changed module cannot be imported
@@ -77,13 +98,29 @@ class _Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 class _Chosen:
-    """Lets only these tests run."""
+    """Lets only these tests, and those of these files, run in this order."""
 
     def __init__(self, tests: Sequence[str]) -> None:
-        self._tests = set(tests)
+        self._tests = {test: place for place, test in enumerate(tests)}
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = [item for item in items if item.nodeid in self._tests]
+        places = {item.nodeid: self._place(item) for item in items}
+        items[:] = [item for item in items if places[item.nodeid] is not None]
+        for each in items:
+            shrink_nothing(each)
+        items.sort(key=lambda item: places[item.nodeid] or 0)
+
+    def _place(self, item: pytest.Item) -> int | None:
+        return self._tests.get(item.nodeid, self._tests.get(item.nodeid.partition("::")[0]))
+
+
+def shrink_nothing(item: pytest.Item) -> None:
+    """Of a property that fails, let Hypothesis not look for the smallest example."""
+    own = getattr(item, "obj", None)
+    test: Any = getattr(own, "__func__", own)
+    found = getattr(test, "_hypothesis_internal_use_settings", None)
+    if is_hypothesis_test(test) and found is not None:
+        test._hypothesis_internal_use_settings = settings(found, phases=_PHASES)
 
 
 def warm_up() -> None:
@@ -92,37 +129,43 @@ def warm_up() -> None:
         importlib.import_module(name)
 
 
-def begin(mutant: Mutant, root: Path, tests: Sequence[str], scratch: Path) -> int:
-    """Start the trial of a mutant; the number of its process."""
-    process = os.fork()
-    if process:
+def begin(root: Path, scratch: Path, mutant: Mutant | None, tests: Sequence[str]) -> int:
+    """Start the trial of a mutant in a process of its own; its number."""
+    return in_fork(lambda: _run(mutant, root, tests, scratch))
+
+
+def in_fork(run: Callable[[], int]) -> int:
+    """The number of a fork that runs this, silently, and ends with what it returns."""
+    sys.stdout.flush()
+    if process := os.fork():
         return process
     os.setsid()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    status = 70
+    status = NOTHING_RAN
     try:
-        status = _run(mutant, root, tests, scratch)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        status = run()
     finally:
         os._exit(status)
 
 
-def _run(mutant: Mutant, root: Path, tests: Sequence[str], scratch: Path) -> int:
+def silence() -> None:
+    """Let this process read nothing and print nothing."""
     nowhere = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nowhere, descriptor)
+
+
+def _run(mutant: Mutant | None, root: Path, tests: Sequence[str], scratch: Path) -> int:
+    silence()
     os.chdir(root)
-    path = root / mutant.path
-    name = ".".join(path.relative_to(root / "src").with_suffix("").parts).removesuffix(".__init__")
-    sys.meta_path.insert(0, _Changed(name, path, mutant.tree))
+    if mutant is not None:
+        path = root / mutant.path
+        parts = path.relative_to(root / "src").with_suffix("").parts
+        name = ".".join(parts).removesuffix(".__init__")
+        sys.meta_path.insert(0, _Changed(name, path, mutant.tree))
     files = sorted({test.partition("::")[0] for test in tests})
-    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov"]
-    # A plugin that was imported before cannot be rewritten, and here a warning is an error.
-    options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
-    options += [
-        f"--basetemp={scratch / str(os.getpid())}",
-        "--override-ini=addopts=--import-mode=importlib",
-    ]
-    return int(pytest.main([*options, *files], plugins=[_Chosen(tests)]))
+    place = f"--basetemp={scratch / str(os.getpid())}"
+    return int(pytest.main([*OPTIONS, place, *files], plugins=[_Chosen(tests)]))
 
 
 def end(process: int, began: float) -> Fate | None:

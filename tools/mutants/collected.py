@@ -1,0 +1,158 @@
+"""Mutants in forks of a process that has collected the tests: no import and no collection for each.
+
+A fork puts the mutant's code into the functions that are there already. What modules made while
+they were imported stays as it was; a mutant of that is for a process of its own (``trial``).
+"""
+
+import ast
+import gc
+import inspect
+import io
+import os
+import pickle
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
+from functools import cache
+from pathlib import Path
+from types import CodeType, FunctionType
+
+import pytest
+from _pytest.runner import runtestprotocol
+from tools.mutants.operators import Mutant, without_annotations
+from tools.mutants.trial import (
+    NOTHING_RAN,
+    OPTIONS,
+    PUT_OFF,
+    Begin,
+    Fate,
+    in_fork,
+    shrink_nothing,
+    silence,
+)
+
+PATIENCE = 25.0
+"""Seconds after which no further test is begun: those that are nearest to a mutant have run."""
+
+_Place = tuple[str, int]
+"""The qualified name of a function, and its first line."""
+
+Use = Callable[[Begin], Mapping[int, Fate] | None]
+"""Tries mutants, given what begins a trial; the fate of each by its number, None for a refusal."""
+
+
+def in_collected(
+    root: Path, tests: Iterable[str], scratch: Path, use: Use
+) -> Mapping[int, Fate] | None:
+    """What ``use`` returns, in a process that has collected the tests; None where none could be."""
+    kept = scratch / "fates"
+    process = in_fork(lambda: _collect(root, tests, scratch, use, kept))
+    os.waitpid(process, 0)
+    if not kept.exists():
+        return None
+    found: Mapping[int, Fate] | None = pickle.loads(kept.read_bytes())  # noqa: S301  # our own
+    return found
+
+
+def _collect(root: Path, tests: Iterable[str], scratch: Path, use: Use, kept: Path) -> int:
+    os.chdir(root)
+    files = sorted({test.partition("::")[0] for test in tests})
+    trials = _InsteadOfTheTests(root, scratch, use, kept)
+    return int(pytest.main([*OPTIONS, "-s", *files], plugins=[trials]))
+
+
+class _InsteadOfTheTests:
+    """A plugin of pytest that tries mutants where pytest would run what it has collected."""
+
+    def __init__(self, root: Path, scratch: Path, use: Use, kept: Path) -> None:
+        self._root = root
+        self._scratch = scratch
+        self._use = use
+        self._kept = kept
+        self._items: dict[str, pytest.Item] = {}
+        self._functions: dict[str, list[FunctionType]] = {}
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self._items = {item.nodeid: item for item in session.items}
+        for each in session.items:
+            shrink_nothing(each)
+        self._make_what_is_made_once()
+        gc.collect()
+        for each in gc.get_objects():
+            if isinstance(each, FunctionType):
+                self._functions.setdefault(each.__code__.co_filename, []).append(each)
+        gc.freeze()  # or each fork would copy all of it
+        self._kept.write_bytes(pickle.dumps(self._use(self._begin)))
+        return True
+
+    def _make_what_is_made_once(self) -> None:
+        """Run a test that needs an installation: each fork would make its template again."""
+        for item in self._items.values():
+            if "installation" in getattr(item, "fixturenames", ()):
+                with redirect_stdout(io.StringIO()):
+                    runtestprotocol(item, log=False, nextitem=None)
+                return
+
+    def _begin(self, mutant: Mutant | None, tests: Sequence[str]) -> int:
+        return in_fork(lambda: self._run(mutant, tests))
+
+    def _run(self, mutant: Mutant | None, tests: Sequence[str]) -> int:
+        silence()
+        items = [self._items[test] for test in tests if test in self._items]
+        if not items:
+            return NOTHING_RAN
+        if mutant is not None:
+            path = self._root / mutant.path
+            if not put_in(mutant, path, self._functions.get(str(path), ())):
+                return PUT_OFF
+        places = items[0].config._tmp_path_factory  # type: ignore[attr-defined]  # pytest's own
+        places._given_basetemp = self._scratch / str(os.getpid())
+        until = time.monotonic() + PATIENCE
+        for item, following in zip(items, [*items[1:], None], strict=True):
+            if time.monotonic() > until:
+                break
+            reports = runtestprotocol(item, log=False, nextitem=following)
+            if any(report.failed for report in reports):
+                return int(pytest.ExitCode.TESTS_FAILED)
+        return int(pytest.ExitCode.OK)
+
+
+def put_in(mutant: Mutant, path: Path, functions: Iterable[FunctionType]) -> bool:
+    """Let these functions of a module be those of the mutant; False where they cannot.
+
+    That is where the change is in what runs at import, such as a default or a constant.
+    """
+    unchanged = _outermost(_as_it_is(path))
+    changed = {
+        place: code
+        for place, code in _outermost(compile(mutant.tree, str(path), "exec")).items()
+        if unchanged.get(place) != code
+    }
+    found = [each for each in functions if _place(each.__code__) in changed]
+    pairs = [(each, changed[_place(each.__code__)]) for each in found]
+    if any(code.co_freevars != each.__code__.co_freevars for each, code in pairs):
+        return False  # as where a call of super() has gone
+    for each, code in pairs:
+        each.__code__ = code
+    return bool(found)
+
+
+@cache
+def _as_it_is(path: Path) -> CodeType:
+    tree = ast.parse(path.read_text("utf-8"))
+    without_annotations(tree)
+    return compile(tree, str(path), "exec")
+
+
+def _outermost(code: CodeType) -> dict[_Place, CodeType]:
+    """The functions of a module and of its classes, without those that stand in functions."""
+    found: dict[_Place, CodeType] = {}
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            is_function = each.co_flags & inspect.CO_OPTIMIZED
+            found |= {_place(each): each} if is_function else _outermost(each)
+    return found
+
+
+def _place(code: CodeType) -> _Place:
+    return code.co_qualname, code.co_firstlineno
