@@ -321,6 +321,7 @@ async def test_f14_of_two_who_decide_on_what_both_have_read_one_is_told(
     assert len(await directory.audit(AuditFilter())) == 1
 
 
+@pytest.mark.programs
 async def test_a_reader_on_postgresql_cannot_write_either(database_url: str) -> None:
     engines = open_engines(database_url)
     async with engines.read.connect() as connection:
@@ -329,6 +330,7 @@ async def test_a_reader_on_postgresql_cannot_write_either(database_url: str) -> 
     await engines.close()
 
 
+@pytest.mark.programs
 async def test_f04_connections_to_postgresql_that_were_cut_are_replaced(database_url: str) -> None:
     directory = Directory.open(database_url)
     await _add(directory, HANAKO)
@@ -353,6 +355,7 @@ async def test_postgresql_that_is_away_is_an_outage_that_shows_no_password() -> 
     await directory.close()
 
 
+@pytest.mark.programs
 async def test_a_database_that_postgresql_does_not_have_is_an_outage(database_url: str) -> None:
     directory = Directory.open(f"{database_url}_of_nobody")
     with pytest.raises(DirectoryUnavailable, match=r"_of_nobody.* does not exist"):
@@ -360,6 +363,7 @@ async def test_a_database_that_postgresql_does_not_have_is_an_outage(database_ur
     await directory.close()
 
 
+@pytest.mark.programs
 async def test_a_pooler_is_sent_no_settings_and_no_names_twice(database_url: str) -> None:
     directory = Directory.open(f"{database_url}?statement_cache_size=0")
     await _add(directory, HANAKO)
@@ -367,6 +371,7 @@ async def test_a_pooler_is_sent_no_settings_and_no_names_twice(database_url: str
     await directory.close()
 
 
+@pytest.mark.programs
 async def test_a_row_that_postgresql_refuses_is_not_quoted(database_url: str) -> None:
     directory = Directory.open(database_url)
     hidden = "".join(("s3", "cret"))  # never whole in a line of this file: tracebacks show those
@@ -380,6 +385,7 @@ async def test_a_row_that_postgresql_refuses_is_not_quoted(database_url: str) ->
     await directory.close()
 
 
+@pytest.mark.programs
 async def test_a_locked_row_on_postgresql_is_an_outage_not_a_hang(database_url: str) -> None:
     impatient = Directory(open_engines(database_url, busy_timeout=0.2))
     await _add(impatient, HANAKO)
@@ -395,6 +401,7 @@ async def test_a_locked_row_on_postgresql_is_an_outage_not_a_hang(database_url: 
     await impatient.close()
 
 
+@pytest.mark.programs
 async def test_a_long_statement_on_postgresql_has_a_limit_of_its_own(database_url: str) -> None:
     engines = open_engines(database_url, busy_timeout=0.1, reply_timeout=0.6)
     async with engines.read.connect() as connection:
@@ -405,6 +412,7 @@ async def test_a_long_statement_on_postgresql_has_a_limit_of_its_own(database_ur
     await engines.close()
 
 
+@pytest.mark.programs
 async def test_without_a_limit_a_statement_on_postgresql_takes_its_time(database_url: str) -> None:
     engines = open_engines(database_url, busy_timeout=0.1)
     async with engines.migrate.connect() as connection:

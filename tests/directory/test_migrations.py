@@ -72,6 +72,7 @@ async def test_the_migrated_tables_are_the_ones_that_the_code_expects(file: Path
     assert await _differences(url_of(file)) == []
 
 
+@pytest.mark.programs
 async def test_the_tables_of_postgresql_are_the_expected_ones_whoever_migrates_at_once(
     bare_database_url: str,
 ) -> None:
@@ -158,6 +159,7 @@ async def _differences(url: str) -> list[Any]:
         await engines.close()
 
 
+@pytest.mark.programs
 async def test_a_server_of_many_nodes_waits_to_be_migrated(bare_database_url: str) -> None:
     with pytest.raises(DirectoryUnavailable, match="has no tables yet: run worksgate migrate"):
         await require_migrated(bare_database_url)

@@ -11,6 +11,8 @@ from tests.postgres_server import running_postgres
 from worksgate.directory import DirectoryUnavailable
 from worksgate.directory.database import Directory
 
+pytestmark = pytest.mark.programs
+
 
 def names(lines: Iterable[Mapping[str, Any]]) -> list[str]:
     return [line["event"] for line in lines if line["event"].startswith("database.")]

@@ -96,6 +96,7 @@ async def test_what_is_waiting_is_sent_before_the_end(server: MailServer) -> Non
 # Who is trusted
 
 
+@pytest.mark.programs
 async def test_user_name_and_password_are_given_by_starttls(context: ssl.SSLContext) -> None:
     with mail_server(users={"sso@relay": "p@ss/word"}, starttls=context) as server:
         url = f"smtp://sso%40relay:p%40ss%2Fword@{NO_LOOPBACK}:{server.port}"
@@ -106,6 +107,7 @@ async def test_user_name_and_password_are_given_by_starttls(context: ssl.SSLCont
     assert (mail.user, mail.was_encrypted) == ("sso@relay", True)
 
 
+@pytest.mark.programs
 async def test_smtps_is_encrypted_from_the_first_byte(context: ssl.SSLContext) -> None:
     with mail_server(tls=context) as server:
         async with mailing(f"smtps://127.0.0.1:{server.port}") as mailer:
@@ -121,6 +123,7 @@ async def test_server_without_starttls_is_told_nothing() -> None:
     assert (server.received, server.attempts) == ([], [])
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("scheme", ["smtp", "smtps"])
 async def test_server_whose_certificate_is_not_trusted_is_told_nothing(
     certificate: tuple[Path, ssl.SSLContext], scheme: str
@@ -282,6 +285,7 @@ async def test_r106_server_that_repeats_the_address_is_not_quoted(
     assert MESSAGE.to not in logged
 
 
+@pytest.mark.programs
 async def test_r106_wrong_password_is_told_and_not_shown(context: ssl.SSLContext) -> None:
     with mail_server(users={"sso": "right"}, starttls=context) as server:
         async with mailing(f"smtp://sso:canary@{NO_LOOPBACK}:{server.port}") as mailer:

@@ -65,6 +65,7 @@ def newcomer(company: Slapd, **values: Any) -> tuple[str, str]:
 # States
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize(
     "values",
     [
@@ -85,6 +86,7 @@ async def test_r87_disabled_expired_and_locked_accounts_are_refused(
         assert await source.authenticate(name, "wrong") is None
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize(
     "values", [{"pwdLastSet": "0"}, {"msDS-User-Account-Control-Computed": str(0x800000)}]
 )
@@ -98,6 +100,7 @@ async def test_r87_a_password_that_must_be_changed_is_refused(
         assert await source.authenticate(name, "wrong") is None
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize(
     "values",
     [
@@ -115,6 +118,7 @@ async def test_other_accounts_sign_in(company: Slapd, values: dict[str, str]) ->
         assert await source.authenticate(name, PASSWORD) is not None
 
 
+@pytest.mark.programs
 async def test_r92_a_person_is_known_by_object_guid(company: Slapd) -> None:
     guid = uuid.uuid4()
     name, dn = newcomer(company, objectGUID=guid.bytes_le, employeeNumber="E1")
@@ -131,6 +135,7 @@ async def test_r92_a_person_is_known_by_object_guid(company: Slapd) -> None:
         assert await source.find("company:no-guid", person) is None
 
 
+@pytest.mark.programs
 async def test_r79_a_lock_ends_no_session_but_the_rest_does(company: Slapd) -> None:
     clock = Clock()
     with source_of(company, clock) as source:
@@ -150,6 +155,7 @@ async def test_r79_a_lock_ends_no_session_but_the_rest_does(company: Slapd) -> N
             assert (now is not None) is stays, values
 
 
+@pytest.mark.programs
 async def test_an_entry_without_an_id_is_refused(company: Slapd) -> None:
     name, _ = newcomer(company, objectGUID=b"too short")
     with source_of(company) as source, capture_logs() as logs, pytest.raises(PersonDisabled):

@@ -211,6 +211,7 @@ async def test_f18_a_thread_that_hangs_does_not_delay_the_answer(
         await until_idle(source)
 
 
+@pytest.mark.programs
 async def test_f18_the_circuit_opens_and_closes_again(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     clock = Clock(1_000.0)
@@ -236,6 +237,7 @@ async def test_f18_the_circuit_opens_and_closes_again(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.programs
 async def test_f18_a_silent_server_leaves_time_for_the_next(tmp_path: Path) -> None:
     with (
         listening(fake_ldap.silent) as silent,
@@ -253,6 +255,7 @@ async def test_f18_a_silent_server_leaves_time_for_the_next(tmp_path: Path) -> N
     assert silent.connections == 1
 
 
+@pytest.mark.programs
 async def test_an_outage_while_somebody_is_looked_up_is_told(tmp_path: Path) -> None:
     clock = Clock(1_000.0)
     with running_slapd(tmp_path / "company", Authority(tmp_path)) as server:

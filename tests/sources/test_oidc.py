@@ -12,6 +12,8 @@ from worksgate.source_settings import OidcSettings
 from worksgate.sources import Person, RefusedUpstream, SourceUnavailable
 from worksgate.sources.oidc import OidcSource, subject_id
 
+pytestmark = pytest.mark.programs
+
 RETURN_URL = "http://127.0.0.1:8080/login/callback/company"
 SIGNED_OUT_URL = "http://127.0.0.1:8080/login/signed-out"
 

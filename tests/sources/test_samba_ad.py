@@ -39,6 +39,8 @@ from worksgate.sources import (
 )
 from worksgate.sources.ldap import LdapSource
 
+pytestmark = pytest.mark.programs
+
 WITH_SERVICE_ACCOUNT: dict[str, Any] = {}
 WITHOUT: dict[str, Any] = {
     "direct_bind": f"{{username}}@{DOMAIN}",

@@ -24,6 +24,8 @@ from worksgate.store import Redemption, RedemptionOutcome, Store, StoreUnavailab
 from worksgate.store.postgres import ROOM_TIMEOUT, PostgresStore
 from worksgate.store.postgres_pool import QUEUE_TIMEOUT, REPLY_TIMEOUT
 
+pytestmark = pytest.mark.programs
+
 FAST = 0.3
 """Seconds in which a request is refused while the server is away."""
 HEALED = 5.0

@@ -70,6 +70,7 @@ def test_two_addresses_of_one_database_look_the_same_to_sqlalchemy() -> None:
     assert (one.host, one.database, one.username) == ("h", "db", "u")
 
 
+@pytest.mark.programs
 async def test_a_host_that_no_server_is_on_is_passed_over() -> None:
     port = shared_postgres().port
     address = PostgresAddress.parse(f"postgresql://worksgate@127.0.0.1:1,127.0.0.1:{port}/migrated")

@@ -18,6 +18,8 @@ from worksgate.postgres_room import KEPT_FREE
 from worksgate.store import StoreUnavailable
 from worksgate.store.postgres import PostgresStore
 
+pytestmark = pytest.mark.programs
+
 MOST = 15
 """Connections of the server; three are the superuser's."""
 USABLE = MOST - 3

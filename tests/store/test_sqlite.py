@@ -363,6 +363,7 @@ def readers_kept_out(folder: Path) -> Iterator[None]:
         holder.communicate(b"\n")
 
 
+@pytest.mark.programs
 @pytest.mark.deadlines
 @pytest.mark.parametrize("work", ["record", "ping"])
 async def test_r52_what_nobody_waits_for_keeps_no_event_loop_waiting(

@@ -44,6 +44,8 @@ from worksgate.store import Redemption, RedemptionOutcome, Store, StoreUnavailab
 from worksgate.store.valkey import FORGET_STEP, ValkeyStore
 from worksgate.store.valkey_pool import REPLY_GRACE, START_TIMEOUT
 
+pytestmark = pytest.mark.programs
+
 SECRET = "pass-word-1"
 REFUSED = 10
 """Calls that are made while the circuit is open."""
