@@ -5,6 +5,7 @@ from itertools import count
 
 import pytest
 
+from worksgate import stranger_records
 from worksgate.audit import AuditEvent, Event
 from worksgate.rate_limit import ASK_AGAIN, DAY, DailyBudget, OwnCounters, RateLimit
 from worksgate.store import StoreUnavailable
@@ -88,6 +89,23 @@ async def test_what_was_counted_is_written_each_minute() -> None:
     assert [event.detail and event.detail[:21] for event in audit.events] == [
         "5 times within a minu"
     ] * 3
+    assert [event.at for event in audit.events] == [NOW + 60, NOW + 120, NOW + 180]
+
+
+async def test_what_was_counted_is_written_although_nothing_follows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stranger_records, "WINDOW", 0.02)
+    audit = Audit()
+    strangers = StrangerRecords(audit)
+    for _ in range(2):
+        strangers.count(Event.LOGIN_REQUESTED, "network", NOW)
+        async with asyncio.timeout(10):
+            while not audit.events:  # noqa: ASYNC110  # it is written by a timer
+                await asyncio.sleep(0.01)
+        (written,) = audit.events
+        assert (written.event, written.at) == (Event.LOGIN_REQUESTED, NOW + 0.02)
+        audit.events.clear()
 
 
 # the budget
@@ -158,3 +176,22 @@ async def test_r136_a_budget_asks_for_more_when_half_of_its_portion_is_used() ->
         assert budget.take(NOW)
         await budget.settle()
         assert len(asked) == (taken == 6)
+
+
+async def test_r136_a_budget_gives_its_day_and_one_portion_to_the_last() -> None:
+    budget = DailyBudget("x", 20, OwnCounters().bump, portion=10)
+    taken = 0
+    for _ in range(100):
+        taken += budget.take(NOW)
+        await budget.settle()
+    assert taken == 30
+
+
+async def test_a_counter_that_fails_in_an_odd_way_harms_no_one() -> None:
+    async def broken(counter: str, window: float, now: float) -> int:
+        raise RuntimeError("odd")
+
+    budget = DailyBudget("x", 100, broken, portion=1)
+    assert budget.take(NOW)
+    assert not budget.take(NOW)
+    await budget.settle()

@@ -337,6 +337,13 @@ async def test_r91_what_is_no_token_is_refused(fake: FakeProvider, token: Any) -
     await is_refused(fake, "ID token")
 
 
+async def test_a_header_with_words_of_the_provider_s_own_is_believed(fake: FakeProvider) -> None:
+    header = {"alg": "RS256", "kid": "first", "vendor": "x"}
+    fake.raw_token = lambda claims: sign(header, claims, RSA)
+    async with source_at(fake) as source:
+        assert (await sign_in(fake, source)).username == "hanako"
+
+
 @pytest.mark.parametrize("payload", ["[]", "[" * 100_000, "7", "\xff"])
 async def test_r91_signed_nonsense_is_refused(fake: FakeProvider, payload: str) -> None:
     from joserfc.jws import serialize_compact
