@@ -13,6 +13,7 @@ from tests.provider.sign_in.world import (
     NOW,
     PASSWORD,
     TARO,
+    People,
     PeopleOfOthers,
     Visit,
     World,
@@ -40,7 +41,7 @@ from worksgate.sign_in import (
     UpstreamLoginFailed,
     WrongPassword,
 )
-from worksgate.sources import PersonDisabled, RefusedUpstream, SourceUnavailable
+from worksgate.sources import Person, PersonDisabled, RefusedUpstream, SourceUnavailable
 from worksgate.sources_in_use import UnknownSource
 from worksgate.stranger_records import A_MINUTE
 from worksgate.throttle import ThrottlePolicy, TooManyAttempts
@@ -538,3 +539,23 @@ async def test_r136_no_flood_hides_the_failure_in_a_browser_that_is_known() -> N
             await visit.log_in(await visit.login_form(), "wrong")
     failures = [each for each in world.audit.events if each.event is Event.LOGIN_FAILED]
     assert [each.username for each in failures].count(HANA.username) == 1
+
+
+class Disabled(People):
+    """A directory whose people are all disabled."""
+
+    async def authenticate(self, username: str, password: str) -> Person | None:
+        if await super().authenticate(username, password) is not None:
+            raise PersonDisabled
+        return None
+
+
+async def test_r78_the_right_password_of_somebody_disabled_ends_the_row_too() -> None:
+    world = World(people=Disabled(), throttle=ThrottlePolicy(free=3, first_delay=60.0))
+    for _ in range(3):
+        visit = world.visit()
+        for _ in range(2):
+            with pytest.raises(WrongPassword):
+                await visit.log_in(await visit.login_form(), "wrong")
+        with pytest.raises(PersonDisabled):
+            await visit.log_in(await visit.login_form())
