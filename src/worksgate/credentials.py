@@ -7,6 +7,7 @@ sign in at once, the answers to LINE WORKS go first (F-24). New passwords are es
 beside them, so whoever chooses one never takes a thread from those who sign in.
 """
 
+import asyncio
 import hashlib
 import hmac
 import os
@@ -30,6 +31,7 @@ from argon2.low_level import error_to_str
 
 from worksgate import imported_hashes
 from worksgate.bounded_pool import BoundedPool, PoolFull
+from worksgate.imported_hashes.turns import Turn, Turns
 from worksgate.outages import Unavailable
 from worksgate.password_policy import Strength, check_new_password, password_strength
 
@@ -60,6 +62,19 @@ _ALL_METERS = "meters"
 
 class HashingBusy(Unavailable):
     """More people are signing in than can be checked in time; try again in a moment."""
+
+
+class BusyRefusal(HashingBusy):
+    """A refusal that says no more than ``HashingBusy``, as an imported hash had no turn (R-145).
+
+    The password was wrong, or of somebody with such a hash, and then it was not checked. Both count
+    as a definite no, or the count would tell them apart. Its text is for the records.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            "wrong name or password, or not checked: too many imported hashes are waiting"
+        )
 
 
 def new_secret() -> str:
@@ -142,11 +157,14 @@ class PasswordHashing:
 
     A call beyond that raises HashingBusy at once. New hashes are argon2id; those that people were
     imported with (``imported_hashes``) cost more, and have one thread of their own, so that they
-    keep nobody else waiting. New passwords are estimated one at a time in a pool of their own,
-    with as many waiting: ``whose`` is the subject, of whom one at most is in it.
+    keep nobody else waiting; ``turns`` says who may use it. New passwords are estimated one at a
+    time in a pool of their own, with as many waiting: ``whose`` is the subject, of whom one at most
+    is in it.
     """
 
-    def __init__(self, threads: int | None = None, waiting: int = 64) -> None:
+    def __init__(
+        self, threads: int | None = None, waiting: int = 64, *, turns: Turns | None = None
+    ) -> None:
         self._pool = BoundedPool(
             threads or max(1, (os.cpu_count() or 2) - 1),
             waiting,
@@ -156,6 +174,7 @@ class PasswordHashing:
         self._imported = BoundedPool(
             1, IMPORTED_WAITING, name="imported-hashes", initializer=_yield_to_others
         )
+        self._turns = turns or Turns()
         # Not at a lower priority: an estimate is Python throughout and holds the lock of the
         # interpreter, for which the event loop would wait as long as that thread must wait.
         self._estimates = BoundedPool(1, waiting, name="password-estimates")
@@ -171,20 +190,34 @@ class PasswordHashing:
         data = normalise_password(password)
         return await self._run(lambda: _hash(data))
 
-    async def verify(self, password: str, encoded: str | None) -> bool:
+    def take_turn(self) -> Turn | None:
+        """A turn at the thread for imported hashes; None where there is none in time.
+
+        While there are such hashes, whoever checks a password takes one, whatever its hash; and
+        without one says of a wrong password no more than ``BusyRefusal`` does (R-145).
+        """
+        return self._turns.take()
+
+    def give_back(self, turn: Turn) -> None:
+        """End the turn of a password that was right."""
+        self._turns.give_back(turn)
+
+    async def verify(
+        self, password: str, encoded: str | None, *, checks_imported: bool = True
+    ) -> bool:
         """Whether a password has this hash; with None the same work is done for nothing (R-77).
 
         An imported hash takes longer, which a refusal must not show (R-121): that is the caller's.
+        Unless ``checks_imported``, who has one is refused for what a wrong password costs.
         """
         try:
             data = normalise_password(password)
         except ValueError:
             data, encoded = b"-", None
         if encoded is not None and imported_hashes.is_imported(encoded):
-            imported = encoded
-            if await self._run(lambda: imported_hashes.verify(imported, password), self._imported):
-                return True
-            encoded = None  # who is right gets a hash of ours next; who is wrong costs one of ours
+            if checks_imported:
+                return await self._verify_imported(password, data, encoded)
+            encoded = None
         right = await self._run(lambda: _verify(encoded or self._decoy, data))
         return right and encoded is not None
 
@@ -221,6 +254,21 @@ class PasswordHashing:
         self._imported.close()
         self._estimates.close()
 
+    async def _verify_imported(self, password: str, data: bytes, encoded: str) -> bool:
+        """Beside it goes what an unknown name costs, at the moment at which it would there.
+
+        So a full queue of the other threads tells nothing either.
+        """
+        ours = asyncio.ensure_future(self._run(lambda: _verify(self._decoy, data)))
+        theirs = asyncio.ensure_future(self._run(lambda: _timed(encoded, password), self._imported))
+        try:
+            _, (right, seconds) = await asyncio.gather(ours, theirs)
+        finally:  # where one has no room, the other is for nothing
+            for check in (ours, theirs):
+                check.cancel()
+        self._turns.note(seconds)
+        return right
+
     async def _run(self, work: Callable[[], T], pool: BoundedPool | None = None) -> T:
         try:
             return await (pool or self._pool).run(work)
@@ -244,6 +292,13 @@ def _hash(data: bytes) -> str:
         if str(error) == _NO_MEMORY:
             raise MemoryError from error
         raise
+
+
+def _timed(encoded: str, password: str) -> tuple[bool, float]:
+    """Whether a password has this imported hash, and the seconds that it took to say so."""
+    began = time.monotonic()
+    right = imported_hashes.verify(encoded, password)
+    return right, time.monotonic() - began
 
 
 def _verify(encoded: str, data: bytes) -> bool:

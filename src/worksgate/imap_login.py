@@ -23,7 +23,7 @@ from worksgate.access_rules import (
 from worksgate.audit import AuditEvent, AuditLog, Event
 from worksgate.backlog import Backlog
 from worksgate.clients import ClientRegistry, check_admitted
-from worksgate.credentials import new_ordered_id, new_ordered_secret, storage_key
+from worksgate.credentials import BusyRefusal, new_ordered_id, new_ordered_secret, storage_key
 from worksgate.oauth.errors import (
     AccessDenied,
     InvalidLogin,
@@ -114,8 +114,8 @@ class _Trail:
         detail = "too many failures before"
         self.strangers.record(_event(Event.IMAP_REFUSED, login, None, detail))
 
-    def failed(self, login: _Login) -> None:
-        self.strangers.record(_event(Event.IMAP_FAILED, login, None, "wrong name or password"))
+    def failed(self, login: _Login, detail: str = "wrong name or password") -> None:
+        self.strangers.record(_event(Event.IMAP_FAILED, login, None, detail))
 
     def write(
         self, event: Event, login: _Login, person: Person | None, detail: str | None = None
@@ -254,7 +254,7 @@ class ImapLogin:
             admission.refused()
             if login.client.imap_passwords is ImapPasswords.ALL:  # it may have been right
                 email = login.request.email
-                await self._sources.wait_for_refusal(login.client, email, began)
+                await self._sources.wait_for_refusal(login.client, email, began, admission)
             raise
         admission.succeeded()
         return proven, user_id
@@ -309,6 +309,9 @@ class ImapLogin:
             found = await self._sources.check_password(
                 login.client, request.email, request.password, admission, within=self._patience
             )
+        except BusyRefusal as refusal:
+            self._trail.failed(login, str(refusal))
+            raise
         except PasswordExpired:
             self._refuse(login, "the password has expired")
         except PersonDisabled as refusal:

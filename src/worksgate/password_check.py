@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from worksgate.credentials import new_id
+from worksgate.credentials import BusyRefusal, new_id
 from worksgate.factors import FactorRefused, Holder
 from worksgate.factors.book import Factors
 from worksgate.login_transaction import LoginTransaction, TransactionSigner
@@ -47,7 +47,7 @@ class PasswordCheck:
         """The name of the source and the person.
 
         Raises WrongPassword, PersonDisabled, TooManyAttempts, HashingBusy, or an outage; each but
-        the last two is recorded.
+        the last two is recorded, and so is BusyRefusal.
         """
         device = self.known_device(username, browser)
         # In a flood most are refused: at little cost.
@@ -58,6 +58,9 @@ class PasswordCheck:
                 found = await self._found(client, username, password, admission)
         except TooManyAttempts:
             self._records.throttled(now, transaction, browser, username)
+            raise
+        except BusyRefusal as refusal:
+            self._failed(now, transaction, browser, username, str(refusal))
             raise
         except PersonDisabled as refusal:
             expired = isinstance(refusal, PasswordExpired)

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from worksgate.credentials import BusyRefusal
 from worksgate.oauth.model import Client
 from worksgate.source_settings.common import BUILT_IN
 from worksgate.sources import (
@@ -181,7 +182,7 @@ class SourcesInUse:
         order: wrong guesses would cost nothing else while an outage lasts. An outage is raised
         where no source has said yes, whoever has said no: the answer must not tell who is in which
         source. To say yes is the caller's. The sources share ``within`` seconds. Raises
-        PersonDisabled, HashingBusy or SourceUnavailable.
+        PersonDisabled, HashingBusy or SourceUnavailable; BusyRefusal is a no that counts (R-145).
         """
         asked = self.for_password(client, username)
         began = time.monotonic()
@@ -190,6 +191,8 @@ class SourcesInUse:
             try:
                 async with _patience(source, within and within / len(asked)):
                     person = await _checked(source, username, password, admission)
+            except BusyRefusal:
+                person = None  # for the others to go on as after a wrong password
             except SourceUnavailable as error:
                 outage = outage or error
                 continue
@@ -202,14 +205,21 @@ class SourcesInUse:
         await _wait_for_refusal(asked, began)
         if outage is not None:
             raise outage
+        if admission.must_say_busy:
+            raise BusyRefusal
         return None
 
-    async def wait_for_refusal(self, client: Client, username: str, began: float) -> None:
-        """Wait as for a wrong password: for who refuses a right one and must not tell by the time.
+    async def wait_for_refusal(
+        self, client: Client, username: str, began: float, admission: Admission
+    ) -> None:
+        """End as a wrong password does: for who refuses a right one, which nothing may tell.
 
-        ``began`` is when the check did, by ``time.monotonic``. May raise SourceUnavailable.
+        ``began`` is when the check did, by ``time.monotonic``. Raises BusyRefusal where that is
+        what is said of a wrong one. May raise SourceUnavailable.
         """
         await _wait_for_refusal(self.for_password(client, username), began)
+        if admission.must_say_busy:
+            raise BusyRefusal
 
     async def is_password_kept_here(self, client: Client, username: str, password: str) -> bool:
         """Whether it is somebody's password in the built-in directory; nobody signs in by it.
@@ -259,8 +269,9 @@ class SourcesInUse:
 async def _checked(
     source: Source, username: str, password: str, admission: Admission
 ) -> Person | None:
-    """Raises PersonDisabled, HashingBusy or SourceUnavailable."""
+    """Raises PersonDisabled, BusyRefusal, HashingBusy or SourceUnavailable."""
     identified = await identify(source, username)
+    admission.must_say_busy |= identified.is_busy
     admitted = await admission.admits(identified.account, is_found=identified.is_found)
     return await verify(source, identified, password, admitted=admitted)
 

@@ -185,6 +185,8 @@ class Admission:
     ) -> None:
         self.is_exhausted = False
         """Whether the person whom the name means has failed too often by other names."""
+        self.must_say_busy = False
+        """Whether a refusal may say no more than that passwords cannot be checked now (R-145)."""
         self._counters = counters
         self._policy = policy
         self._attempt = attempt

@@ -19,8 +19,9 @@ import pytest
 from argon2 import PasswordHasher
 from argon2.low_level import Type
 
-from worksgate.credentials import PasswordHashing
+from worksgate.credentials import HashingBusy, PasswordHashing
 from worksgate.imported_hashes import MAX_LENGTH, check_importable, kind_of, libcrypt, verify
+from worksgate.imported_hashes.turns import Turns
 
 PASSWORD = "paper lantern 東京 by the river"
 
@@ -498,6 +499,41 @@ async def test_r121_imported_hashes_keep_no_other_password_waiting(
     assert not any(guess.done() for guess in guesses[1:])
     for guess in guesses:
         guess.cancel()
+
+
+async def test_r145_an_imported_hash_without_a_turn_is_refused_unseen(
+    hashing: PasswordHashing,
+) -> None:
+    kept = _ssha(PASSWORD.encode())
+    assert await hashing.verify(PASSWORD, kept)
+    assert not await hashing.verify(PASSWORD, kept, checks_imported=False)
+    ours = await hashing.hash(PASSWORD)
+    assert await hashing.verify(PASSWORD, ours, checks_imported=False)
+
+
+async def test_r145_where_ours_have_no_room_an_imported_hash_is_refused_at_once_too() -> None:
+    hashing = PasswordHashing(threads=1, waiting=0)
+    slow = bcrypt.hashpw(b"lantern", bcrypt.gensalt(4)).decode().replace("$04$", "$13$")
+    before = asyncio.create_task(hashing._imported.run(lambda: time.sleep(0.2)))
+    under_way = asyncio.create_task(hashing.hash(PASSWORD))
+    await asyncio.sleep(0)
+    guess = asyncio.create_task(hashing.verify("wrong", slow))
+    for _ in range(5):  # turns of the event loop, in which no hash is checked
+        await asyncio.sleep(0)
+    assert guess.done()
+    with pytest.raises(HashingBusy):
+        await guess
+    assert hashing._imported.waiting == 0
+    await asyncio.gather(before, under_way)
+    hashing.close()
+
+
+async def test_r145_a_slow_check_is_reckoned_with() -> None:
+    turns = Turns(lambda: 1_000.0)
+    hashing = PasswordHashing(threads=1, turns=turns)
+    await hashing.verify("wrong", bcrypt.hashpw(b"lantern", bcrypt.gensalt(13)).decode())
+    assert sum(turns.take() is not None for _ in range(4)) < 4
+    hashing.close()
 
 
 async def test_r76_too_long_a_password_never_reaches_a_foreign_hash(

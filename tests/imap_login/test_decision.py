@@ -15,7 +15,7 @@ import pytest
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.clients import ClientRegistry
-from worksgate.credentials import HashingBusy, storage_key
+from worksgate.credentials import BusyRefusal, HashingBusy, storage_key
 from worksgate.directory import DirectoryUnavailable
 from worksgate.imap_login import PURPOSE, ImapLogin, imap_policy
 from worksgate.oauth.errors import (
@@ -34,7 +34,13 @@ from worksgate.oauth.model import (
     SecondFactor,
     UserKey,
 )
-from worksgate.sources import PasswordExpired, Person, PersonDisabled, SourceUnavailable
+from worksgate.sources import (
+    Identified,
+    PasswordExpired,
+    Person,
+    PersonDisabled,
+    SourceUnavailable,
+)
 from worksgate.sources_in_use import SourcesInUse
 from worksgate.store import StoreUnavailable
 from worksgate.store.memory import MemoryStore
@@ -610,6 +616,47 @@ async def test_an_outage_is_no_wrong_password(outage: type[Exception]) -> None:
     here.people.fails = outage
     await here.refused(TemporarilyUnavailable)
     assert here.audit.events == []
+
+
+class Crowded(People):
+    """A directory with imported hashes, for none of which there is a turn."""
+
+    async def identify(self, username: str) -> Identified:
+        return Identified(username, is_busy=True)
+
+    async def verify(
+        self, identified: Identified, password: str, *, admitted: bool
+    ) -> Person | None:
+        person = await self.authenticate(identified.username, password)
+        if person is None:
+            raise BusyRefusal
+        return person
+
+
+async def test_r145_without_turns_a_wrong_password_is_said_to_be_unchecked_and_counts() -> None:
+    here = office(Crowded(HANA))
+    for _ in range(10):
+        await here.refused(TemporarilyUnavailable, WRONG)
+    assert here.audit.details() == [(Event.IMAP_FAILED, str(BusyRefusal()))] * 10
+    await here.refused(TooManyLogins, WRONG)
+
+
+async def test_r145_without_turns_nobody_learns_that_a_refused_password_was_right() -> None:
+    here = office(Crowded(replace(HANA, must_change_password=True)))
+    for password in (PASSWORD, WRONG):
+        await here.refused(TemporarilyUnavailable, password)
+    assert here.audit.details() == [
+        (Event.IMAP_REFUSED, "the password must be changed first"),
+        (Event.IMAP_FAILED, str(BusyRefusal())),
+    ]
+    for _ in range(8):
+        await here.refused(TemporarilyUnavailable)
+    await here.refused(TooManyLogins)
+
+
+async def test_r145_without_turns_a_right_password_gets_in() -> None:
+    here = office(Crowded(HANA))
+    await here.log_in()
 
 
 async def test_an_outage_of_app_passwords_lets_nobody_in() -> None:

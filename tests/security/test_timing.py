@@ -5,16 +5,21 @@ when three rounds in a row find it. Where a password is hashed, the time is that
 hashing yields to all other work (F-24), so a clock on the wall would measure the others.
 """
 
+import asyncio
+import re
 import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
 import bcrypt
+import pytest
 from tests.installation import PASSWORD, USERNAME, Installation, installed
 from tests.web.test_imap_login import ask, open_to_mail_clients
 
+from worksgate.imported_hashes import turns
 from worksgate.oauth.model import SecondFactor
 from worksgate.sources.directory import REFUSAL_TIME
 
@@ -124,6 +129,77 @@ async def test_r121_mail_clients_do_not_learn_by_the_time_that_a_refused_passwor
             began = time.monotonic()
             assert (await ask(installation, password=password)).status_code == 401
             assert time.monotonic() - began >= REFUSAL_TIME, password
+
+
+IMPORTED, IMPORTED_PASSWORD = "imported@example.com", "paper lantern by the river"
+NAMES = ("nobody@example.com", USERNAME, IMPORTED)
+
+
+@asynccontextmanager
+async def with_one_turn(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Installation]:
+    """An installation with an imported hash, where one check uses up the turns of a minute."""
+    for seconds in ("ASSUMED", "WITHIN"):
+        monkeypatch.setattr(turns, seconds, 60.0)
+    async with installed(
+        folder, login_free_failures=100, login_failures_per_address=10_000
+    ) as installation:
+        slow = bcrypt.hashpw(IMPORTED_PASSWORD.encode(), bcrypt.gensalt(11)).decode()
+        row = {"username": IMPORTED, "name": "Imported", "password_hash": slow}
+        await installation.administration.import_users([row], dry_run=False)
+        yield installation
+
+
+async def page_after(
+    installation: Installation, username: str, password: str = "wrong horse battery"
+) -> tuple[int, str, float]:
+    """The status, the body without the name and what was drawn for this form, and the seconds."""
+    browser = installation.browser()
+    page = await browser.login_page()
+    began = time.monotonic()
+    response = await browser.submit(page, username=username, password=password)
+    seconds = time.monotonic() - began
+    body = re.sub(r'(value|nonce|href|action|content|data-options)="[^"]*"', "", response.text)
+    return response.status_code, body.replace(username, ""), seconds
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_r145_guesses_at_once_do_not_tell_whose_hash_was_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    async with with_one_turn(tmp_path, monkeypatch) as installation:
+        pages = await asyncio.gather(*(page_after(installation, name) for _ in range(4)))
+    assert sorted(status for status, _, _ in pages) == [403, 503, 503, 503]
+    assert all(seconds >= REFUSAL_TIME for _, _, seconds in pages)
+
+
+async def test_r145_where_too_many_imported_hashes_wait_all_refusals_are_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with with_one_turn(tmp_path, monkeypatch) as installation:
+        assert (await page_after(installation, IMPORTED))[0] == 403
+        pages = await asyncio.gather(*(page_after(installation, name) for name in NAMES))
+        assert {status for status, _, _ in pages} == {503}
+        assert len({body for _, body, _ in pages}) == 1
+        assert "Many people are signing in" in pages[0][1]
+        assert all(seconds >= REFUSAL_TIME for _, _, seconds in pages)
+        assert (await page_after(installation, IMPORTED, IMPORTED_PASSWORD))[0] == 503
+        assert (await page_after(installation, USERNAME, PASSWORD))[0] == 303
+
+
+async def test_r145_mail_clients_learn_no_more_where_too_many_imported_hashes_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with with_one_turn(tmp_path, monkeypatch) as installation:
+        await open_to_mail_clients(installation)
+        assert (await ask(installation, IMPORTED, "wrong horse battery")).status_code == 401
+        for name in NAMES:
+            began = time.monotonic()
+            response = await ask(installation, name, "wrong horse battery")
+            assert response.status_code == 503, name
+            assert REFUSAL_TIME <= time.monotonic() - began < 3.0, name
+        assert (await ask(installation, USERNAME, PASSWORD)).status_code == 200
 
 
 async def test_r79_a_throttled_guess_takes_the_same_time_for_an_unknown_person(

@@ -15,11 +15,12 @@ from argon2 import PasswordHasher
 from tests.databases import NOW, Clock, query, url_of
 
 from worksgate.audit import Event
-from worksgate.credentials import HashingBusy, PasswordHashing
+from worksgate.credentials import BusyRefusal, HashingBusy, PasswordHashing
 from worksgate.directory import Account
 from worksgate.directory.database import Directory
 from worksgate.directory.engine import open_engines
 from worksgate.directory.queries import AuditFilter
+from worksgate.imported_hashes.turns import Turns
 from worksgate.password_policy import Weakness, WeakPassword
 from worksgate.sources import Person, PersonDisabled, SourceUnavailable
 from worksgate.sources.directory import REFUSAL_TIME, TEMPORARY_LIFETIME, DirectorySource
@@ -40,9 +41,11 @@ class CountingHashing(PasswordHashing):
         self.meanwhile: str | None = None
         self.file: Path | None = None
 
-    async def verify(self, password: str, encoded: str | None) -> bool:
+    async def verify(
+        self, password: str, encoded: str | None, *, checks_imported: bool = True
+    ) -> bool:
         self.checks += 1
-        right = await super().verify(password, encoded)
+        right = await super().verify(password, encoded, checks_imported=checks_imported)
         if self.meanwhile is not None and self.file is not None:
             query(self.file, self.meanwhile)
         return right
@@ -446,3 +449,113 @@ async def test_r121_refusals_wait_as_long_as_a_hash_is_an_imported_one(
     assert await source.refusal_time() == REFUSAL_TIME
     assert await source.authenticate("hanako", PASSWORD) is not None
     assert await _source(directory, hashing).refusal_time() == 0.0
+
+
+# imported hashes without a turn: no refusal says more than "busy" (R-145)
+
+KINDS = ("nobody", "hanako", "jiro")
+"""Nobody, somebody with a hash of ours, and somebody with one that was imported."""
+
+
+async def _three_kinds(directory: Directory) -> DirectorySource:
+    """A source of them whose clock of turns stands still."""
+    hashing = PasswordHashing(threads=1, turns=Turns(lambda: NOW))
+    await _add(directory, hashing)
+    row = {"id": "a2", "username": "jiro", "external_key": None, "password_hash": _IMPORTED}
+    await _add(directory, hashing, **row)
+    return _source(directory, hashing)
+
+
+async def _outcome(source: DirectorySource, username: str, password: str) -> str:
+    try:
+        person = await source.authenticate(username, password)
+    except BusyRefusal:
+        return "busy"
+    return "wrong" if person is None else "right"
+
+
+@pytest.mark.parametrize("username", KINDS)
+async def test_r145_guesses_at_once_are_answered_alike_whatever_the_hash(
+    directory: Directory, username: str
+) -> None:
+    """Of those with an imported hash alone the last ones would find the queue full."""
+    source = await _three_kinds(directory)
+    guesses = [_outcome(source, username, "wrong horse battery") for _ in range(10)]
+    assert sorted(await asyncio.gather(*guesses)) == ["busy"] * 6 + ["wrong"] * 4
+
+
+@pytest.mark.parametrize("filled_by", KINDS)
+@pytest.mark.parametrize(
+    ("username", "password", "with_turns", "without"),
+    [
+        ("nobody", "wrong horse battery", "wrong", "busy"),
+        ("hanako", "wrong horse battery", "wrong", "busy"),
+        ("jiro", "wrong horse battery", "wrong", "busy"),
+        ("jiro", PASSWORD, "right", "busy"),
+        ("hanako", PASSWORD, "right", "right"),
+    ],
+)
+async def test_r145_without_turns_only_a_right_password_of_ours_has_another_answer(
+    directory: Directory,
+    filled_by: str,
+    username: str,
+    password: str,
+    with_turns: str,
+    without: str,
+) -> None:
+    source = await _three_kinds(directory)
+    for _ in range(4):
+        await _outcome(source, filled_by, "wrong horse battery")
+    assert await _outcome(source, username, password) == without
+    assert await _outcome(await _again(source), username, password) == with_turns
+
+
+async def _again(source: DirectorySource) -> DirectorySource:
+    """The same people, and all turns free."""
+    return _source(source._directory, PasswordHashing(threads=1, turns=Turns(lambda: NOW)))
+
+
+async def test_r145_a_temporary_password_that_has_expired_is_refused_like_a_wrong_one(
+    directory: Directory,
+) -> None:
+    source = await _three_kinds(directory)
+    expired = {"must_change_password": True, "password_changed_at": NOW - TEMPORARY_LIFETIME}
+    await _add(directory, source._hashing, id="a3", username="saburo", external_key=None, **expired)
+    for _ in range(4):
+        await _outcome(source, "nobody", PASSWORD)
+    assert await _outcome(source, "saburo", PASSWORD) == "busy"
+
+
+async def test_who_may_not_be_checked_is_refused_although_the_password_is_right(
+    directory: Directory,
+) -> None:
+    source = await _three_kinds(directory)
+    identified = await source.identify("hanako")
+    assert await source.verify(identified, PASSWORD, admitted=False) is None
+
+
+async def test_r145_right_passwords_take_no_turns_from_others(directory: Directory) -> None:
+    source = await _three_kinds(directory)
+    assert [await _outcome(source, "hanako", PASSWORD) for _ in range(9)] == ["right"] * 9
+    assert await _outcome(source, "jiro", PASSWORD) == "right"
+
+
+async def test_r145_a_look_without_a_sign_in_has_a_turn_as_well(directory: Directory) -> None:
+    source = await _three_kinds(directory)
+    for username in ("nobody", "hanako", "jiro", "jiro"):
+        assert not await source.is_password(username, "wrong horse battery")
+    for username in KINDS:
+        with pytest.raises(BusyRefusal):
+            await source.is_password(username, "wrong horse battery")
+    with pytest.raises(BusyRefusal):
+        await source.is_password("jiro", PASSWORD)
+    assert await source.is_password("hanako", PASSWORD)
+
+
+async def test_where_nobody_has_an_imported_hash_there_are_no_turns(directory: Directory) -> None:
+    hashing = PasswordHashing(threads=1, turns=Turns(lambda: NOW))
+    await _add(directory, hashing)
+    source = _source(directory, hashing)
+    outcomes = [await _outcome(source, "hanako", "wrong horse battery") for _ in range(9)]
+    assert outcomes == ["wrong"] * 9
+    hashing.close()

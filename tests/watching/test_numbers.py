@@ -11,7 +11,7 @@ from tests.watching.site import Metrics
 from worksgate.credentials import HashingBusy
 from worksgate.measures import GONE, Distribution, HasBreakers, Meter, SourceOutcome, Traffic
 from worksgate.source_settings.oidc import OidcSettings
-from worksgate.sources import Person, PersonDisabled, SourceUnavailable
+from worksgate.sources import Identified, Person, PersonDisabled, SourceUnavailable
 from worksgate.sources.circuit import Circuit
 from worksgate.sources.oidc import OidcSource
 from worksgate.watching.figures import Figures
@@ -92,6 +92,35 @@ async def test_what_a_source_says_is_counted_once(
     assert {name for name, count in figures.outcomes.items() if count} == {outcome}
     assert sum(figures.outcomes.values()) == sum(figures.seconds.counts) == 1
     assert figures.is_up is (outcome is not SourceOutcome.UNAVAILABLE)
+
+
+class InTwoSteps(Own):
+    """A source that takes its time to find a person, and finds nobody where it is down."""
+
+    is_down = False
+
+    async def identify(self, username: str) -> Identified:
+        await asyncio.sleep(0.05)
+        if self.is_down:
+            raise SourceUnavailable("down")
+        return Identified(username)
+
+    async def verify(
+        self, identified: Identified, password: str, *, admitted: bool
+    ) -> Person | None:
+        return await self.authenticate(identified.username, password)
+
+
+async def test_a_sign_in_of_two_steps_is_timed_once_and_whole() -> None:
+    source = InTwoSteps(lambda: HANA)
+    watched = WatchedSource(source)
+    await watched.verify(await watched.identify("hana"), "x", admitted=True)
+    assert sum(watched.figures.seconds.counts) == 1
+    assert watched.figures.seconds.total >= 0.05
+    source.is_down = True
+    with pytest.raises(SourceUnavailable):
+        await watched.identify("hana")
+    assert sum(watched.figures.seconds.counts) == 2
 
 
 class Small(Own):

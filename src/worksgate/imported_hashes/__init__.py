@@ -7,6 +7,7 @@ in for the first time; after that it is kept as argon2id like everybody's (``cre
     kinds      what a hash is once it is read: whether its costs are bounded, whether it matches
     keycloak   the password credentials of a realm's export, JSON within JSON
     libcrypt   the system's crypt(3), for what only it knows
+    turns      who may have a hash checked now, so that nobody learns whose takes long
 
 Whoever makes the file decides how much work a check is. So each cost has a limit of about a second
 and of 256 MiB: no import can plant a hash that keeps the others waiting.

@@ -127,13 +127,16 @@ class Identified:
 
     ``account`` is one for all names of a person, and a name's own where it means nobody; None
     where only the password tells. ``is_found`` is whether it is known to be a person's. ``kept`` is
-    the source's own.
+    the source's own. ``is_busy`` is whether a refusal may say no more than HashingBusy (R-145).
+    ``took`` is how many seconds of a sign-in have passed by it, where somebody counts them.
     """
 
     username: str
     account: str | None = None
     kept: Any = field(default=None, repr=False)
     is_found: bool = False
+    is_busy: bool = False
+    took: float = 0.0
 
 
 @runtime_checkable

@@ -4,16 +4,18 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.credentials import HashingBusy, PasswordHashing
+from worksgate.credentials import BusyRefusal, HashingBusy, PasswordHashing
 from worksgate.directory import Account, DirectoryUnavailable
 from worksgate.directory.account_rules import password_context
 from worksgate.directory.database import Directory
+from worksgate.imported_hashes.turns import Turn
 from worksgate.password_policy import Weakness, WeakPassword
-from worksgate.sources import Person, PersonDisabled, SourceUnavailable
+from worksgate.sources import Identified, Person, PersonDisabled, SourceUnavailable
 
 TEMPORARY_LIFETIME = 7 * 86_400.0
 """Seconds that a password from an administrator is good (R-84)."""
@@ -27,6 +29,18 @@ _PREFIX = "directory:"
 _NOTE_TIMEOUT = 1.0
 
 _log = structlog.get_logger("worksgate.sources.directory")
+
+
+@dataclass(frozen=True, slots=True)
+class _LookedUp:
+    """Whom a name means, and the turn that the check of their password has if it needs one."""
+
+    account: Account | None
+    turn: Turn | None
+
+    @property
+    def encoded(self) -> str | None:
+        return self.account.password_hash if self.account is not None else None
 
 
 class DirectorySource:
@@ -80,21 +94,39 @@ class DirectorySource:
         Raises PersonDisabled (only after the password was right), SourceUnavailable where the
         database does not answer, or HashingBusy.
         """
+        return await self.verify(await self.identify(username), password, admitted=True)
+
+    async def identify(self, username: str) -> Identified:
+        """The account, which is counted by its name alone; and a turn, whoever it is (R-145)."""
         account = await self._asked_by_username(username)
-        encoded = account.password_hash if account is not None else None
-        right = await self._hashing.verify(password, encoded)
-        if account is None or not right:
-            return None
-        return await self._admit(account, password)
+        if not await self.refusal_time():
+            return Identified(username, kept=_LookedUp(account, None))
+        turn = self._hashing.take_turn()
+        return Identified(username, kept=_LookedUp(account, turn), is_busy=turn is None)
+
+    async def verify(
+        self, identified: Identified, password: str, *, admitted: bool
+    ) -> Person | None:
+        """As ``authenticate``. Raises BusyRefusal instead of None where there was no turn."""
+        looked_up: _LookedUp = identified.kept
+        right = await self._is_right(identified, password)
+        person = None
+        if looked_up.account is not None and right and admitted:
+            person = await self._admit(looked_up.account, password)
+        if person is None and identified.is_busy:
+            raise BusyRefusal
+        return person
 
     async def is_password(self, username: str, password: str) -> bool:
         """Whether it is this person's password; nobody signs in by it, and nothing is noted.
 
         One hash is checked in any case. Raises SourceUnavailable or HashingBusy.
         """
-        account = await self._asked_by_username(username)
-        encoded = account.password_hash if account is not None else None
-        return await self._hashing.verify(password, encoded)
+        identified = await self.identify(username)
+        right = await self._is_right(identified, password)
+        if identified.is_busy and not right:
+            raise BusyRefusal
+        return right
 
     async def set_password(
         self,
@@ -134,6 +166,16 @@ class DirectorySource:
             return None
         person = account.person
         return person if last_seen.revision in (None, person.revision) else None
+
+    async def _is_right(self, identified: Identified, password: str) -> bool:
+        """Whether the password is right; an imported hash without a turn is not looked at."""
+        looked_up: _LookedUp = identified.kept
+        right = await self._hashing.verify(
+            password, looked_up.encoded, checks_imported=not identified.is_busy
+        )
+        if right and looked_up.turn is not None:
+            self._hashing.give_back(looked_up.turn)
+        return right
 
     async def _admit(self, verified: Account, password: str) -> Person | None:
         """The person as they are after the hashing, in which an administrator may have acted."""

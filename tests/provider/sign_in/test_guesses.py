@@ -13,7 +13,7 @@ import pytest
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.clients import ClientRegistry
-from worksgate.credentials import HashingBusy
+from worksgate.credentials import BusyRefusal, HashingBusy
 from worksgate.directory import DirectoryUnavailable
 from worksgate.factors import FACTOR_POLICY, MAX_FACTOR_FAILURES, FactorRefused
 from worksgate.factors.book import Factors
@@ -165,6 +165,8 @@ class Desk:
             return "wrong"
         except TooManyAttempts:
             return "throttled"
+        except BusyRefusal:
+            return "busy"
         except (SourceUnavailable, HashingBusy, DirectoryUnavailable):
             return "outage"
         except PersonDisabled:
@@ -419,6 +421,52 @@ async def test_r121_a_right_password_waits_for_nothing() -> None:
     answer, seconds = await timed(Desk(Imported(takes=0.0, tells_after=30.0)), RIGHT, "hana")
     assert answer == "right"
     assert seconds < 15
+
+
+@dataclass
+class Crowded(Imported):
+    """A directory with imported hashes, for none of which there is a turn; taro has one."""
+
+    async def identify(self, username: str) -> Identified:
+        return Identified(username, is_busy=True)
+
+    async def verify(
+        self, identified: Identified, password: str, *, admitted: bool
+    ) -> Person | None:
+        person = await self.authenticate(identified.username, password)
+        if person is None or identified.username == "taro":
+            raise BusyRefusal
+        return person
+
+
+@pytest.mark.parametrize("name", ["hana", "taro", "nobody-of-that-name"])
+async def test_r145_without_turns_refusals_are_alike_in_answer_time_count_and_record(
+    name: str,
+) -> None:
+    desk = Desk(Crowded(takes=0.0))
+    answer, seconds = await timed(desk, WRONG, name)
+    assert answer == "busy"
+    assert seconds >= 0.39
+    (event,) = desk.audit.events
+    assert (event.event, event.username) == (Event.LOGIN_FAILED, name)
+    assert event.detail == str(BusyRefusal())
+    rest = await asyncio.gather(*(desk.sign_in(WRONG, name) for _ in range(11)))
+    assert sorted(rest) == ["busy"] * 9 + ["throttled"] * 2
+
+
+async def test_r145_without_turns_failures_count_against_the_network() -> None:
+    desk = Desk(Crowded(takes=0.0, tells_after=0.0))
+    names = [f"somebody-{number}" for number in range(POLICY.per_address)]
+    assert {await desk.sign_in(WRONG, name) for name in names} == {"busy"}
+    assert await desk.sign_in(WRONG) == "throttled"
+
+
+async def test_r145_without_turns_who_is_in_another_source_gets_in() -> None:
+    ldap = People("ldap", knows="taro")
+    desk = Desk(Crowded(takes=0.0), ldap)
+    assert await desk.sign_in(RIGHT, "taro") == "right"
+    assert await desk.sign_in(RIGHT) == "right"
+    assert ldap.asked == ["taro"]
 
 
 # Second factors
