@@ -254,7 +254,9 @@ class ImapLogin:
             admission.refused()
             if login.client.imap_passwords is ImapPasswords.ALL:  # it may have been right
                 email = login.request.email
-                await self._sources.wait_for_refusal(login.client, email, began, admission)
+                await self._sources.wait_for_refusal(
+                    login.client, email, began, must_say_busy=admission.must_say_busy
+                )
             raise
         admission.succeeded()
         return proven, user_id

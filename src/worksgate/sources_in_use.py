@@ -210,15 +210,16 @@ class SourcesInUse:
         return None
 
     async def wait_for_refusal(
-        self, client: Client, username: str, began: float, admission: Admission
+        self, client: Client, username: str, began: float, *, must_say_busy: bool
     ) -> None:
         """End as a wrong password does: for who refuses a right one, which nothing may tell.
 
         ``began`` is when the check did, by ``time.monotonic``. Raises BusyRefusal where that is
-        what is said of a wrong one. May raise SourceUnavailable.
+        what is said of a wrong one, as the admission of this check knows. May raise
+        SourceUnavailable.
         """
         await _wait_for_refusal(self.for_password(client, username), began)
-        if admission.must_say_busy:
+        if must_say_busy:
             raise BusyRefusal
 
     async def is_password_kept_here(self, client: Client, username: str, password: str) -> bool:

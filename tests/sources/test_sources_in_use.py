@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from worksgate.credentials import BusyRefusal
 from worksgate.oauth.model import Client
 from worksgate.sources import Person
 from worksgate.sources_in_use import SourcesInUse, UnknownSource
@@ -130,5 +131,7 @@ def test_a_domain_is_its_source_s_alone(username: str, asked: list[str]) -> None
 
 async def test_where_no_time_tells_anything_a_refusal_waits_for_nothing() -> None:
     began = time.monotonic()
-    await sources().wait_for_refusal(ACME, "hana", began)
+    await sources().wait_for_refusal(ACME, "hana", began, must_say_busy=False)
     assert time.monotonic() - began < 0.5
+    with pytest.raises(BusyRefusal):
+        await sources().wait_for_refusal(ACME, "hana", began, must_say_busy=True)
