@@ -465,3 +465,10 @@ async def test_the_overview_says_what_there_is_and_what_could_be_changed_now() -
     assert later.app_passwords == ()
     assert not later.is_fresh
     assert not await world.self_service.has_app_passwords(await visit.visitor())
+
+
+async def test_a_sign_in_to_the_own_account_cannot_be_given_up_to_line_works() -> None:
+    visit = World().visit()
+    transaction = visit.provider.begin_for_account(visit.browser)
+    assert transaction.is_for_account
+    assert transaction.may_cancel is False

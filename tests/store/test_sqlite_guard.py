@@ -1,0 +1,110 @@
+"""A store whose file is not the one of the start: nothing is read from it and nothing written."""
+
+import asyncio
+import shutil
+import sqlite3
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import pytest
+from tests.store.artifacts import access_token, code, key_of
+from tests.store.stores import database_in, open_sqlite
+
+from worksgate.database_identity import DatabaseGuard, DatabaseIdentity, DatabaseReplaced
+from worksgate.oauth.model import AccessToken
+from worksgate.store import StoreUnavailable
+from worksgate.store.sqlite import SqliteStore
+
+
+class Guard(DatabaseGuard):
+    """Says what it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(DatabaseIdentity("id"))
+        self.is_replaced = False
+
+    def check(self) -> None:
+        if self.is_replaced:
+            raise DatabaseReplaced("another file")
+
+    def check_lately(self) -> None:
+        self.check()
+
+
+@asynccontextmanager
+async def guarded(folder: Path) -> AsyncIterator[tuple[SqliteStore, Guard]]:
+    await (await open_sqlite(folder)).close()  # the tables are made
+    guard = Guard()
+    store = await SqliteStore.open(database_in(folder), guard=guard)
+    try:
+        yield store, guard
+    finally:
+        await store.close()
+
+
+async def test_f34_nothing_is_read_or_written_while_the_file_is_another(tmp_path: Path) -> None:
+    async with guarded(tmp_path) as (store, guard):
+        await store.save(access_token("token"))
+        guard.is_replaced = True
+        with pytest.raises(StoreUnavailable):
+            await store.find(AccessToken, key_of("token"))
+        with pytest.raises(StoreUnavailable):
+            await store.save(code("code"))
+        guard.is_replaced = False
+        assert await store.find(AccessToken, key_of("token")) is not None
+
+
+async def test_f34_what_was_open_is_not_read_any_more_once_the_file_is_back(
+    tmp_path: Path,
+) -> None:
+    file = database_in(tmp_path)
+    async with guarded(tmp_path) as (store, guard):
+        await store.save(access_token("token"))
+        assert await store.find(AccessToken, key_of("token")) is not None
+        guard.is_replaced = True
+        with pytest.raises(StoreUnavailable):
+            await store.find(AccessToken, key_of("token"))
+        _replace_by_an_empty_one(file)
+        guard.is_replaced = False
+        assert await store.find(AccessToken, key_of("token")) is None
+
+
+def _replace_by_an_empty_one(file: Path) -> None:
+    """Put a copy without tokens in the place of a database that is still open."""
+    copy = file.with_name("copy.db")
+    with closing(sqlite3.connect(file)) as db, closing(sqlite3.connect(copy)) as other:
+        db.backup(other)
+        other.execute("DELETE FROM access_tokens")
+        other.commit()
+    for each in file.parent.glob(f"{file.name}-*"):
+        each.unlink()
+    shutil.move(copy, file)
+
+
+async def test_each_refusal_is_counted_once(tmp_path: Path) -> None:
+    async with guarded(tmp_path) as (store, guard):
+        assert store.unavailable == 0
+        guard.is_replaced = True
+        for number in range(1, 4):
+            with pytest.raises(StoreUnavailable):
+                await store.save(code("code"))
+            assert store.unavailable == number
+
+
+async def test_a_full_queue_is_counted_too(tmp_path: Path) -> None:
+    await (await open_sqlite(tmp_path)).close()
+    store = await SqliteStore.open(database_in(tmp_path), waiting=1)
+    saving = (store.save(code(f"code {number}")) for number in range(4))
+    done = await asyncio.gather(*saving, return_exceptions=True)
+    assert [type(each) for each in done] == [type(None)] + [StoreUnavailable] * 3
+    assert store.unavailable == 3
+    await store.close()
+
+
+async def test_what_cannot_be_opened_leaves_no_thread(tmp_path: Path) -> None:
+    before = threading.active_count()
+    with pytest.raises(StoreUnavailable):
+        await SqliteStore.open(tmp_path / "missing" / "worksgate.db")
+    assert threading.active_count() <= before
