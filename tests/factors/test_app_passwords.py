@@ -1,5 +1,6 @@
 """App passwords: for mail programs of people who have a second factor (R-63)."""
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -123,3 +124,11 @@ async def test_a_person_has_so_many_at_most(desk: Desk) -> None:
     with pytest.raises(TooMany):
         await desk.app_passwords.add(HANAKO, "Phone", NOW)
     await desk.app_passwords.add(TARO, "Phone", NOW)
+
+
+async def test_one_that_is_removed_twice_at_once_is_removed_once(desk: Desk) -> None:
+    new = await desk.app_passwords.add(HANAKO, "phone", NOW)
+    removing = [desk.app_passwords.remove(HANAKO, new.app_password.id, NOW) for _ in range(2)]
+    assert sorted(await asyncio.gather(*removing)) == [False, True]
+    events = [event for event, _ in await desk.recorded()]
+    assert events.count(Event.APP_PASSWORD_REMOVED) == 1

@@ -29,6 +29,7 @@ from worksgate.factors import FactorRefused, Factors, KnownPasskey, RelyingParty
 from worksgate.factors.book import MAX_PASSKEYS
 from worksgate.factors.model import Holder
 from worksgate.factors.passkeys import (
+    MAX_RESPONSE,
     authentication_options,
     check_assertion,
     read_assertion,
@@ -127,7 +128,49 @@ async def test_without_a_person_user_verification_is_required(desk: Desk) -> Non
 
 async def test_r82_a_short_challenge_is_a_fault_of_ours(desk: Desk) -> None:
     with pytest.raises(ValueError, match="challenge"):
-        await desk.factors.passkey_options(None, b"short", require_user_verification=True)
+        await desk.factors.passkey_options(None, b"c" * 15, require_user_verification=True)
+    assert await desk.factors.passkey_options(None, b"c" * 16, require_user_verification=True)
+
+
+def test_r82_by_default_a_device_need_not_make_sure_who_uses_it() -> None:
+    party = RelyingParty.of(ORIGIN, "Acme")
+    options = json.loads(registration_options(party, HANAKO_PERSON, [], CHALLENGE))
+    chosen = options["authenticatorSelection"]
+    assert (chosen["residentKey"], chosen["userVerification"]) == ("preferred", "preferred")
+    unverified = Authenticator(verified=False).create(json.dumps(options))
+    assert read_registration(party, unverified, CHALLENGE).id
+    with pytest.raises(FactorRefused):
+        read_registration(party, unverified, CHALLENGE, require_user_verification=True)
+
+
+def test_r82_an_answer_may_be_just_so_long() -> None:
+    party = RelyingParty.of(ORIGIN, "Acme")
+    answer = Authenticator().create(registration_options(party, HANAKO_PERSON, [], CHALLENGE))
+    assert read_registration(party, answer.ljust(MAX_RESPONSE), CHALLENGE).id
+    with pytest.raises(FactorRefused, match="too long"):
+        read_registration(party, answer.ljust(MAX_RESPONSE + 1), CHALLENGE)
+
+
+@pytest.mark.parametrize(("length", "is_taken"), [(1023, True), (1024, False)])
+def test_r82_a_credential_id_has_at_most_1023_bytes(length: int, *, is_taken: bool) -> None:
+    """https://www.w3.org/TR/webauthn-3/#credential-id"""
+    party = RelyingParty.of(ORIGIN, "Acme")
+    device = Authenticator(credential_id=b"i" * length)
+    answer = device.create(registration_options(party, HANAKO_PERSON, [], CHALLENGE))
+    if is_taken:
+        assert read_registration(party, answer, CHALLENGE).id == device.id
+    else:
+        with pytest.raises(FactorRefused, match="too long"):
+            read_registration(party, answer, CHALLENGE)
+
+
+def test_r82_makes_are_only_allowed_with_the_roots_of_their_makers() -> None:
+    make = "ee882879-721c-4913-9775-3dfcce97072a"
+    with pytest.raises(ValueError, match="root certificates"):
+        RelyingParty.of(ORIGIN, "Acme", aaguids=[make])
+    made = RelyingParty.of(ORIGIN, "Acme", aaguids=[make], attestation_roots=[b"a root"])
+    assert made.aaguids == {make}
+    assert RelyingParty.of(ORIGIN, "Acme", attestation_roots=[b"a root"]).aaguids == frozenset()
 
 
 @pytest.mark.parametrize(
