@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx2
 import pyotp
 import pytest
+import structlog
 from tests.installation import (
     DEVICE_COOKIE,
     PASSWORD,
@@ -135,12 +136,14 @@ async def test_r120_an_outage_while_a_code_is_checked_shows_that_step_again(
     async def away(*_: object) -> bool:
         raise outage("away")
 
-    with monkeypatch.context() as patched:
+    with monkeypatch.context() as patched, structlog.testing.capture_logs() as logs:
         patched.setattr(Factors, "check_totp", away)
         for _ in range(MAX_FACTOR_FAILURES + 1):
             response = await browser.submit(page, step="prove", otp="000000")
             assert response.status_code == 503
             page = step_of(response, "Confirm that it is you")
+    told = [each for each in logs if each["event"] == "request.unavailable"]
+    assert {each["detail"] for each in told} == {"away"}
     right = app.at(int(installation.clock()))
     assert code_of(await browser.submit(page, step="prove", otp=right))
 
@@ -286,6 +289,7 @@ async def test_r85_a_temporary_password_is_changed_first(installation: Installat
     page = step_of(await browser.sign_in(password=given.password), "Choose your own password")
     weak = await browser.submit(page, step="password", new_password="password1234567")
     assert weak.status_code == 403
+    assert 'name="new_password"' in weak.text
     page = step_of(weak, "Choose your own password")
     same = await browser.submit(page, step="password", new_password=given.password)
     page = step_of(same, "Choose your own password")

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import structlog
 from tests.installation import (
     PASSWORD,
     PUBLIC_URL,
@@ -119,9 +120,19 @@ async def test_r52_what_cannot_start_answers_503_in_json(tmp_path: Path) -> None
 
 async def test_an_outage_of_a_source_is_no_wrong_password(tmp_path: Path) -> None:
     async with served_by(tmp_path, Down()) as (http, page):
-        response = await http.post(page.action, data=filled(page))
+        with structlog.testing.capture_logs() as logs:
+            response = await http.post(page.action, data=filled(page))
         assert_page(response, 503)
         assert "does not answer" in response.text
+    told = [each["detail"] for each in logs if each["event"] == "request.unavailable"]
+    assert told == ["nobody is there"]
+
+
+async def test_a_wrong_password_is_no_outage(installation: Installation) -> None:
+    browser = installation.browser()
+    with structlog.testing.capture_logs() as logs:
+        assert (await browser.sign_in(password="wrong")).status_code == 403
+    assert "request.unavailable" not in [each["event"] for each in logs]
 
 
 async def test_r108_a_source_that_crashes_lets_nobody_in(tmp_path: Path) -> None:
