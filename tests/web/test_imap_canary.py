@@ -44,14 +44,14 @@ import sys
 from worksgate.cli import main
 from worksgate.sources.directory import DirectorySource
 
-honest = DirectorySource.authenticate
+honest = DirectorySource.verify
 
-async def authenticate(self, username, password):
-    if username == "crash@example.com":
+async def verify(self, identified, password, *, admitted):
+    if identified.username == "crash@example.com":
         raise RuntimeError(f"the password is {password}", {"password": password})
-    return await honest(self, username, password)
+    return await honest(self, identified, password, admitted=admitted)
 
-DirectorySource.authenticate = authenticate
+DirectorySource.verify = verify
 sys.argv = ["worksgate", "serve"]
 main()
 """
