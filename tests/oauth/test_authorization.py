@@ -211,6 +211,8 @@ def test_loopback_addresses_are_for_a_loopback_installation() -> None:
     )
     assert parse(query, loopback=True).redirect_uri == "http://127.0.0.1:9000/cb?state=s"
     with pytest.raises(BadRedirectUri):
+        AuthorizationRequest.parse(query, CLIENTS.get)
+    with pytest.raises(BadRedirectUri):
         parse(query)
 
 
