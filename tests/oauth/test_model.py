@@ -104,6 +104,10 @@ def test_an_artifact_never_changes_and_names_its_fields(kind: type[Artifact]) ->
     assert make(**dict(zip(kind.__struct_fields__, values, strict=True)))
     with pytest.raises(TypeError):
         make(*values)
+    for name in kind.__struct_fields__:
+        others = {each: 1.0 for each in kind.__struct_fields__ if each != name}
+        with pytest.raises(TypeError):
+            make(1.0, **others)
 
 
 def test_r106_representation_hides_what_an_interim_holds() -> None:

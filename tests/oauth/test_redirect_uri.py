@@ -52,6 +52,11 @@ def test_longest_redirect_uri_is_accepted_and_one_byte_more_refused() -> None:
     assert refuses(longest + "a", FULL)
 
 
+def test_plain_http_is_refused_by_default() -> None:
+    with pytest.raises(BadRedirectUri):
+        check_redirect_uri("http://127.0.0.1:9/cb?state=s", ["http://127.0.0.1:9/cb"])
+
+
 def test_longest_entry_is_accepted_and_one_byte_more_refused() -> None:
     longest = "https://works.example/".ljust(MAX_LENGTH, "a")
     assert check_entry(longest) == longest
