@@ -8,7 +8,7 @@ RULES = (
     "allow network=192.0.2.0/24 days=mon-fri",
     "second_factor source!=directory",
 )
-FRIDAY, SATURDAY = "2026-01-30T09:00", "2026-01-31T09:00"
+FRIDAY, SATURDAY = "2026-01-30T09:00Z", "2026-01-31T09:00Z"
 
 
 @pytest.fixture

@@ -136,7 +136,7 @@ def foreign(name: str, folder: Path) -> Iterator[Edge]:
             [sys.executable, "-m", *arguments], cwd=folder, stdout=file, stderr=subprocess.STDOUT
         )
         try:
-            wait_until(lambda: is_listening(port) or process.poll() is not None)
+            wait_until(lambda: is_listening(port) or process.poll() is not None, seconds=120)
             assert process.poll() is None, output.read_text()
             yield Edge(name, port, output=output)
         finally:

@@ -196,6 +196,10 @@ class Exchanges:
         """How many answers had this status."""
         return sum(answer.status == status for answer in self.all)
 
+    def was_good(self, code: Code) -> bool:
+        """Whether this code was answered 200."""
+        return any(answer.status == 200 for answer in self.answers.get(code, ()))
+
     def in_flight(self, at: float, within: float = 0.1) -> int:
         """How many were under way at a moment, give or take so many seconds."""
         return sum(each.at - within <= at <= each.ended + within for each in self.all)

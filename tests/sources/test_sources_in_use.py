@@ -61,8 +61,8 @@ def sources(entra: Entra | None = None, notes: Notes | None = None) -> SourcesIn
     directory = Directory()
     return SourcesInUse(
         passwords={"directory": directory},  # type: ignore[dict-item]  # nobody signs in here
-        redirects={"entra": entra or Entra()},  # type: ignore[dict-item]
-        changer=directory,  # type: ignore[arg-type]
+        redirects={"entra": entra or Entra()},  # type: ignore[dict-item]  # nor here
+        changer=directory,  # type: ignore[arg-type]  # no password is changed
         people=notes,
     )
 
@@ -123,7 +123,7 @@ async def test_a_password_is_changed_only_where_it_is_kept() -> None:
 )
 def test_a_domain_is_its_source_s_alone(username: str, asked: list[str]) -> None:
     here = SourcesInUse(
-        passwords={"directory": Directory(), "ldap": Directory("ldap")},  # type: ignore[dict-item]
+        passwords={each: Directory(each) for each in ("directory", "ldap")},  # type: ignore[misc]  # nobody signs in
         domains={"ldap": ("acme.example",)},
     )
     assert [each.name for each in here.for_password(ACME, username)] == asked
