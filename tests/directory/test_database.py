@@ -437,3 +437,24 @@ async def test_a_connection_that_opens_while_all_are_closed_is_waited_for(file: 
     await asyncio.gather(engines.close(), one_more())
     assert not first.is_alive()
     assert not second.is_alive()
+
+
+@ONLY_SQLITE
+async def test_a_connection_that_is_in_use_at_the_end_is_closed_too(
+    file: Path, directory: Directory
+) -> None:
+    engines = open_engines(url_of(file))
+    begun = asyncio.Event()
+
+    async def read() -> None:
+        async with engines.read.connect() as connection:
+            await connection.exec_driver_sql("SELECT 1")
+            begun.set()
+            await asyncio.sleep(0.1)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(read())
+        async with asyncio.timeout(10):
+            await begun.wait()
+        await engines.close()
+    assert not [each for each in engines.threads if each.is_alive()]

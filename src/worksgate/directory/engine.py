@@ -31,6 +31,7 @@ from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
 
 from worksgate.database_identity import DatabaseReplaced
 from worksgate.directory import Conflict, DirectoryUnavailable
@@ -77,12 +78,19 @@ class Engines:
         aiosqlite stops the thread of a connection without waiting for it. One that finds its
         event loop closed writes a traceback to standard error.
         """
+        until = time.monotonic() + _ENDING
+        # What comes back to a pool that is disposed of would stay open.
+        while any(map(_is_in_use, (self.read, self.write))) and time.monotonic() < until:  # noqa: ASYNC110  # as below
+            await asyncio.sleep(0.002)
         await self.read.dispose()
         await self.write.dispose()
-        until = time.monotonic() + _ENDING
         # A connection that was being opened joins them meanwhile, so this looks at all each time.
         while any(each.is_alive() for each in tuple(self.threads)) and time.monotonic() < until:  # noqa: ASYNC110  # no event tells it
             await asyncio.sleep(0.002)
+
+
+def _is_in_use(engine: AsyncEngine) -> bool:
+    return isinstance(engine.pool, QueuePool) and engine.pool.checkedout() > 0
 
 
 def open_engines(
