@@ -43,7 +43,8 @@ async def worker_killed(installation: Installation, scale: Scale) -> Finding:
         for _ in range(max(int((scale.seconds - 2.0) / KILL_EVERY), 2)):
             if workers := children_of(supervisor):
                 killed.append(time.monotonic())
-                os.kill(chance.choice(workers), signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it has ended at this moment
+                    os.kill(chance.choice(workers), signal.SIGKILL)
             await asyncio.sleep(KILL_EVERY)
 
     trial = await attempt(installation, kill, seconds=scale.seconds + 1, rate=scale.rate)
@@ -154,8 +155,9 @@ async def rolling_restart(installation: Installation, scale: Scale) -> Finding:
         until = time.monotonic() + scale.seconds - 1.0
         while time.monotonic() < until:
             if workers := children_of(supervisor):
-                os.kill(workers[0], signal.SIGTERM)
-                restarts += 1
+                with suppress(ProcessLookupError):  # it has ended at this moment
+                    os.kill(workers[0], signal.SIGTERM)
+                    restarts += 1
             await asyncio.sleep(RESTART_EVERY)
 
     trial = await attempt(installation, restart, seconds=scale.seconds, rate=2 * scale.rate)
