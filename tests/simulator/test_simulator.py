@@ -187,7 +187,7 @@ async def test_answers_over_the_limit_are_marked_and_end_the_login(
     page = await sign_in(browser)
     assert '<span class="meter over">' in page.text
     assert "over the limit" in page.text
-    assert "No complete answer within 300 ms." in page.text
+    assert "No complete answer within 900 ms." in page.text
     assert states_in(page) == (
         ["done"] * 2 + ["unseen"] * 2 + ["done"] * 3 + ["failed"] + ["not-reached"] * 3
     )
@@ -210,7 +210,7 @@ async def test_times_in_the_limit_are_shown_against_it(
     page = await sign_in(browser)
     words = text_of(page)
     assert len(re.findall(r"Connected [\d.]+ ms of 1 s", words)) == 2
-    assert len(re.findall(r"Answered [\d.]+ ms of 300 ms", words)) == 2
+    assert len(re.findall(r"Answered [\d.]+ ms of 900 ms", words)) == 2
     assert re.search(r"Away [\d.]+ m?s of 30 min", words)
     assert "over the limit" not in words
 

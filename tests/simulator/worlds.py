@@ -30,7 +30,7 @@ class World:
     settings: SimulatorSettings
 
 
-LIMITS = TimeLimits(connect=3.0, answer=1.0)
+LIMITS = TimeLimits(connect=1.0, answer=0.9)
 
 
 def settings_for(origin: str, sso: FakeSso) -> SimulatorSettings:
