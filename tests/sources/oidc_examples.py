@@ -1,6 +1,6 @@
 """A source that asks the fake provider, and a whole sign-in with it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +32,10 @@ def settings_for(issuer: str, **options: Any) -> OidcSettings:
         **options,
     }
     return OidcSettings(**values)
+
+
+PATIENT: Mapping[str, Any] = {"total_timeout": 10.0, "connect_timeout": 10.0}
+"""For a test that is not about the time: a busy machine must not end it."""
 
 
 @asynccontextmanager

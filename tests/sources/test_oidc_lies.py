@@ -28,7 +28,7 @@ from tests.openid_provider.fake import (
     sign,
     sign_with_secret,
 )
-from tests.sources.oidc_examples import Watch, settings_for, sign_in, source_at
+from tests.sources.oidc_examples import PATIENT, Watch, settings_for, sign_in, source_at
 
 from worksgate.sources import PersonDisabled, RefusedUpstream, SourceUnavailable
 from worksgate.sources.oidc import OidcSource, subject_id
@@ -43,13 +43,13 @@ async def fake() -> AsyncIterator[FakeProvider]:
 
 
 async def is_refused(fake: FakeProvider, reason: str, **options: Any) -> None:
-    async with source_at(fake, **options) as source:
+    async with source_at(fake, **{**PATIENT, **options}) as source:
         with pytest.raises(RefusedUpstream, match=reason):
             await sign_in(fake, source)
 
 
 async def test_good_token_is_believed(fake: FakeProvider) -> None:
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         person = await sign_in(fake, source)
     assert (person.username, person.external_key) == ("hanako", "E1001")
 
@@ -58,7 +58,7 @@ async def test_good_token_is_believed(fake: FakeProvider) -> None:
 
 
 async def test_r91_state_nonce_and_verifier_are_new_each_time(fake: FakeProvider) -> None:
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         redirects = [await source.begin(RETURN_URL) for _ in range(20)]
     kept = [json.loads(redirect.kept) for redirect in redirects]
     for values in (
@@ -71,7 +71,7 @@ async def test_r91_state_nonce_and_verifier_are_new_each_time(fake: FakeProvider
 
 
 async def test_r91_state_itself_is_not_kept_and_nothing_is_shown(fake: FakeProvider) -> None:
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         redirect = await source.begin(RETURN_URL)
     assert redirect.state not in redirect.kept
     shown = repr(redirect) + repr(source.settings)
@@ -81,14 +81,14 @@ async def test_r91_state_itself_is_not_kept_and_nothing_is_shown(fake: FakeProvi
 
 @pytest.mark.parametrize("state", ["", "another-state"])
 async def test_r91_answer_with_another_state_is_refused(fake: FakeProvider, state: str) -> None:
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         with pytest.raises(RefusedUpstream, match="state"):
             await sign_in(fake, source, state=state)
     assert fake.count(TOKEN) == 0
 
 
 async def test_r91_answer_to_another_sign_in_is_refused(fake: FakeProvider) -> None:
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         attackers = await source.begin(RETURN_URL)
         victims = await source.begin(RETURN_URL)
         answer = fake.come_back(attackers)
@@ -98,14 +98,14 @@ async def test_r91_answer_to_another_sign_in_is_refused(fake: FakeProvider) -> N
 
 @pytest.mark.parametrize("kept", ["", "{", "[]", '{"state": 1}', "{}", "[" * 100_000])
 async def test_r91_sign_in_without_what_was_kept_is_refused(fake: FakeProvider, kept: str) -> None:
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         with pytest.raises(RefusedUpstream, match="kept"):
             await source.finish(RETURN_URL, kept, {"code": CODE, "state": "x"})
 
 
 async def test_r91_what_one_source_kept_is_nothing_to_another(fake: FakeProvider) -> None:
     other = OidcSource("other", settings_for(fake.issuer, name="other"))
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         redirect = await other.begin(RETURN_URL)
         with pytest.raises(RefusedUpstream, match="another provider"):
             await source.finish(RETURN_URL, redirect.kept, fake.come_back(redirect))
@@ -113,7 +113,7 @@ async def test_r91_what_one_source_kept_is_nothing_to_another(fake: FakeProvider
 
 
 async def test_r91_answer_of_another_issuer_is_refused(fake: FakeProvider) -> None:
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         with pytest.raises(RefusedUpstream, match="issuer"):
             await sign_in(fake, source, iss="https://attacker.example")
         assert fake.count(TOKEN) == 0
@@ -127,14 +127,14 @@ async def test_r91_answer_without_the_promised_issuer_is_refused(fake: FakeProvi
 
 @pytest.mark.parametrize("code", ["", "with blank", "line\nbreak", "ä", "x" * 8_193])
 async def test_answer_with_an_impossible_code_is_refused(fake: FakeProvider, code: str) -> None:
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         with pytest.raises(RefusedUpstream, match="no code"):
             await sign_in(fake, source, code=code)
     assert fake.count(TOKEN) == 0
 
 
 async def test_error_of_the_provider_is_told_without_its_text(fake: FakeProvider) -> None:
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         with pytest.raises(RefusedUpstream, match=r"said access_denied$"):
             await sign_in(fake, source, error="access_denied", error_description="<b>")
         with pytest.raises(RefusedUpstream, match=r"said an error$"):
@@ -182,7 +182,7 @@ async def test_error_of_the_provider_is_told_without_its_text(fake: FakeProvider
 async def test_r91_token_with_a_wrong_claim_is_refused(
     fake: FakeProvider, claims: dict[str, Any]
 ) -> None:
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         redirect = await source.begin(RETURN_URL)
         answer = fake.come_back(redirect)
         # Not when the tests are collected: that may be a quarter of an hour ago.
@@ -212,14 +212,14 @@ async def test_r91_token_with_an_unusual_claim_is_believed(
     fake: FakeProvider, claims: dict[str, Any]
 ) -> None:
     fake.claims = claims
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         assert await sign_in(fake, source)
 
 
 async def test_r91_token_that_has_just_expired_is_believed(fake: FakeProvider) -> None:
     """The provider's clock may be a little ahead of ours."""
     fake.claims = {"exp": int(time.time()) - 30}
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         assert await sign_in(fake, source)
 
 
@@ -267,7 +267,7 @@ async def test_r91_hmac_with_a_published_shared_secret_is_refused(fake: FakeProv
     fake.raw_token = lambda claims: sign_with_secret(header, claims, secret)
     await is_refused(fake, "algorithm")
     fake.instead[JWKS] = replying({"keys": [key]})
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         with pytest.raises(SourceUnavailable, match="no key that signs"):
             await sign_in(fake, source)
 
@@ -289,7 +289,7 @@ async def test_r91_algorithms_that_are_listed_are_believed(
     fake: FakeProvider, algorithm: str, key: Any
 ) -> None:
     fake.header, fake.signing, fake.published = {"alg": algorithm}, key, [key]
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         assert await sign_in(fake, source)
 
 
@@ -340,7 +340,7 @@ async def test_r91_what_is_no_token_is_refused(fake: FakeProvider, token: Any) -
 async def test_a_header_with_words_of_the_provider_s_own_is_believed(fake: FakeProvider) -> None:
     header = {"alg": "RS256", "kid": "first", "vendor": "x"}
     fake.raw_token = lambda claims: sign(header, claims, RSA)
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         assert (await sign_in(fake, source)).username == "hanako"
 
 
@@ -357,7 +357,7 @@ async def test_r91_signed_nonsense_is_refused(fake: FakeProvider, payload: str) 
 
 
 async def test_f19_rotated_keys_are_fetched_once(fake: FakeProvider) -> None:
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         await sign_in(fake, source)
         fake.published, fake.signing = [OTHER_RSA], OTHER_RSA
         for _ in range(3):
@@ -367,7 +367,7 @@ async def test_f19_rotated_keys_are_fetched_once(fake: FakeProvider) -> None:
 
 async def test_f19_key_without_a_name_that_was_replaced_is_fetched(fake: FakeProvider) -> None:
     fake.raw_token = lambda claims: sign({"alg": "RS256"}, claims, fake.published[0])
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         await sign_in(fake, source)
         fake.published = [OTHER_RSA]
         assert await sign_in(fake, source)
@@ -405,14 +405,14 @@ async def test_keys_that_sign_nothing_are_passed_over(fake: FakeProvider) -> Non
             ]
         }
     )
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         assert await sign_in(fake, source)
 
 
 async def test_r91_key_for_encryption_signs_nothing(fake: FakeProvider) -> None:
     fake.instead[JWKS] = replying({"keys": [{**RSA.as_dict(private=False), "use": "enc"}]})
     fake.raw_token = lambda claims: sign({"alg": "RS256"}, claims, RSA)
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         with pytest.raises(SourceUnavailable, match="no key that signs"):
             await sign_in(fake, source)
 
@@ -421,7 +421,7 @@ async def test_r91_key_for_encryption_signs_nothing(fake: FakeProvider) -> None:
 
 
 async def test_r92_subject_depends_on_issuer_and_sub_alone(fake: FakeProvider) -> None:
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         first = await sign_in(fake, source)
         fake.claims = {"email": "new@company.example", "preferred_username": "new", "name": "New"}
         assert (await sign_in(fake, source)).subject_id == first.subject_id
@@ -458,14 +458,14 @@ async def test_r92_address_is_taken_without_a_word_only_on_demand(fake: FakeProv
 async def test_r92_one_document_does_not_verify_the_address_of_another(fake: FakeProvider) -> None:
     fake.left_out = {"email_verified"}
     fake.userinfo = {"email": "hanako@private.example", "email_verified": True}
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         assert (await sign_in(fake, source)).email == "hanako@private.example"
 
 
 @pytest.mark.parametrize("address", ["hanako", "a@b@company.example", "a b@company.example", 7])
 async def test_r92_what_is_no_address_is_not_taken(fake: FakeProvider, address: Any) -> None:
     fake.claims = {"email": address}
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         assert (await sign_in(fake, source)).email is None
 
 
@@ -541,7 +541,7 @@ async def test_key_that_line_works_would_refuse_is_left_out(
     fake: FakeProvider, value: Any, key: str | None
 ) -> None:
     fake.claims = {"employee": value}
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         assert (await sign_in(fake, source)).external_key == key
 
 
@@ -549,7 +549,7 @@ async def test_unusable_key_is_logged_without_its_value(
     fake: FakeProvider, logged: Callable[[], str]
 ) -> None:
     fake.claims = {"employee": "E%canary"}
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         await sign_in(fake, source)
     assert "source.key_unusable" in logged()
     assert "canary" not in logged()
@@ -564,7 +564,7 @@ async def test_works_account_is_read_in_lower_case(fake: FakeProvider) -> None:
 async def test_claims_that_the_token_lacks_come_from_the_userinfo(fake: FakeProvider) -> None:
     fake.left_out = {"employee", "name", "groups"}
     fake.userinfo = {"employee": "E7", "name": "Yamada", "groups": ["x"], "email": "x@y.example"}
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         person = await sign_in(fake, source)
         assert (person.external_key, person.name, person.groups) == ("E7", "Yamada", ("x",))
         assert person.email == "hanako@company.example"
@@ -580,7 +580,7 @@ async def test_r92_userinfo_of_somebody_else_is_refused(fake: FakeProvider, sub:
 
 
 async def test_nobody_is_asked_when_the_token_says_all(fake: FakeProvider) -> None:
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         await sign_in(fake, source)
     assert fake.count(USERINFO) == 0
 
@@ -594,7 +594,7 @@ async def test_signed_userinfo_is_verified_and_read(fake: FakeProvider) -> None:
     fake.instead[USERINFO] = replying(
         sign({"alg": "RS256", "kid": RSA.kid}, claims, RSA).encode(), 200, JWT
     )
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         assert (await sign_in(fake, source)).external_key == "E7"
 
 
@@ -648,7 +648,7 @@ async def test_r93_discovery_document_that_leads_astray_is_refused(
     fake: FakeProvider, metadata: dict[str, Any]
 ) -> None:
     fake.metadata = metadata
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         with pytest.raises(SourceUnavailable, match="discovery"):
             await source.begin(RETURN_URL)
     assert {asked.path for asked in fake.asked} == {DISCOVERY}

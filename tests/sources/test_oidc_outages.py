@@ -24,7 +24,7 @@ from tests.openid_provider.fake import (
     hang,
     replying,
 )
-from tests.sources.oidc_examples import Watch, sign_in, source_at
+from tests.sources.oidc_examples import PATIENT, Watch, sign_in, source_at
 
 from worksgate.sources import SourceUnavailable
 from worksgate.sources.openid_provider import KEYS_LIFETIME, LEFT_ALONE
@@ -32,8 +32,6 @@ from worksgate.sources.outgoing import LONGEST_OUTAGE, MAX_ANSWER, GuardedDoor, 
 
 QUICK: dict[str, Any] = {"total_timeout": 0.5, "connect_timeout": 0.5}
 """As in life, only sooner over."""
-PATIENT: dict[str, Any] = {"total_timeout": 10.0, "connect_timeout": 10.0}
-"""For a test that is not about the time: a busy machine must not end it."""
 
 
 @pytest.fixture
