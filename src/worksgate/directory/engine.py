@@ -51,7 +51,7 @@ REPLY_TIMEOUT = 30.0
 """Seconds that PostgreSQL gets for a statement: a search of a large audit log takes a while."""
 READERS = 4
 _ENDING = 1.0
-"""Seconds that the threads of closed connections get to end."""
+"""Seconds that connections in use get to come back, and then the threads of closed ones to end."""
 
 _ONE_STATEMENT = "worksgate_one_statement"
 
@@ -78,15 +78,19 @@ class Engines:
         aiosqlite stops the thread of a connection without waiting for it. One that finds its
         event loop closed writes a traceback to standard error.
         """
-        until = time.monotonic() + _ENDING
         # What comes back to a pool that is disposed of would stay open.
-        while any(map(_is_in_use, (self.read, self.write))) and time.monotonic() < until:  # noqa: ASYNC110  # as below
-            await asyncio.sleep(0.002)
+        await _wait_while(lambda: any(map(_is_in_use, (self.read, self.write))))
         await self.read.dispose()
         await self.write.dispose()
         # A connection that was being opened joins them meanwhile, so this looks at all each time.
-        while any(each.is_alive() for each in tuple(self.threads)) and time.monotonic() < until:  # noqa: ASYNC110  # no event tells it
-            await asyncio.sleep(0.002)
+        await _wait_while(lambda: any(each.is_alive() for each in tuple(self.threads)))
+
+
+async def _wait_while(condition: Callable[[], bool]) -> None:
+    """Return when a condition is over, or after ``_ENDING``."""
+    until = time.monotonic() + _ENDING
+    while condition() and time.monotonic() < until:  # noqa: ASYNC110  # no event tells it
+        await asyncio.sleep(0.002)
 
 
 def _is_in_use(engine: AsyncEngine) -> bool:
