@@ -138,7 +138,8 @@ async def login_flood(installation: Installation, scale: Scale) -> Finding:
     statuses = Counter(done.status for _, done in signed_in)
     slowest = max(done.seconds for _, done in signed_in)
     # On a machine without a free core an answer may be late whose statement is on its way.
-    broken = account.judge(unknown=0 if installation.name == "SQLite" else ON_THEIR_WAY)
+    is_certain = scale.is_long or installation.name == "SQLite"
+    broken = account.judge(unknown=0 if is_certain else ON_THEIR_WAY)
     if scale.is_long and not statuses[303]:
         broken.append("nobody could sign in")
     if healed > HEALED_WITHIN:

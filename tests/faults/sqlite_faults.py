@@ -237,7 +237,8 @@ async def clock_jumps(installation: Installation, scale: Scale) -> Finding:
                 broken.append(f"I-4: {revived} used codes were good again at {jump}")
             if slowest > LIMIT + tried.late:
                 broken.append(f"I-6: an answer took {slowest:.1f} s at {jump}")
-            busy = sum(answer.status == 503 for answer in tried.all)
+            # In the short form others may have the processor.
+            busy = 0 if scale.is_long else sum(answer.status == 503 for answer in tried.all)
             if jump != "+3600s" and good + busy != number:
                 broken.append(f"I-8: only {good} of {number} fresh codes were good at {jump}")
         account = await settle(exchanges, caller, left_alone)
