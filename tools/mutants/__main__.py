@@ -64,6 +64,8 @@ def main(arguments: Sequence[str]) -> int:
             if found.get(number, Fate.PUT_OFF) is Fate.PUT_OFF
         ]
         begin = partial(trial.begin, ROOT, folder)
+        if not _pass_unchanged([trials[number] for number in left], begin):
+            return 2
         fates = {**found, **_fates(trials, left, begin, options.jobs)}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -111,15 +113,22 @@ def _named_after(file: Path) -> Sequence[str]:
 
 def _first(trials: Sequence[Trial], begin: Begin, jobs: int) -> Mapping[int, Fate] | None:
     """The fates of those that need no process of their own; None if tests fail unchanged."""
+    now = [number for number, each in enumerate(trials) if not each.at_import]
+    if not _pass_unchanged([trials[number] for number in now], begin):
+        return None
+    return _fates(trials, now, begin, jobs)
+
+
+def _pass_unchanged(trials: Sequence[Trial], begin: Begin) -> bool:
+    """Whether the tests pass that are nearest to these mutants, where nothing is changed."""
     for path, tests in _nearest(trials).items():
         process, began = begin(None, tests), time.monotonic()
         while (fate := trial.end(process, began)) is None:
             time.sleep(PAUSE)
         if fate is not Fate.SURVIVED:
             print(f"{path}: the tests fail without a change ({fate})", flush=True)
-            return None
-    now = [number for number, each in enumerate(trials) if not each.at_import]
-    return _fates(trials, now, begin, jobs)
+            return False
+    return True
 
 
 def _nearest(trials: Sequence[Trial]) -> Mapping[str, Sequence[str]]:
