@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from worksgate.credentials import new_secret
+from worksgate.oauth.authorization import TRANSACTION_LIFETIME
 
 BROWSER = "__Host-wg_browser"
 SESSION = "__Host-wg_session"
@@ -29,8 +30,6 @@ _OURS = {name.encode(): name for name in (BROWSER, SESSION, DEVICE, TRUSTED, UPS
 DEVICE_LIFETIME = 180 * 86_400
 DEVICES_KEPT = 3
 """A browser remembers so many people; who shares it with more signs in like a stranger."""
-UPSTREAM_LIFETIME = 30 * 60
-"""Seconds that a login may be at another provider: as long as any login."""
 UPSTREAM_KEPT = 3
 """Logins at other providers, as in several tabs; the oldest goes first."""
 LONGEST = 2_800
@@ -132,7 +131,7 @@ def set_upstream(response: Response, logins: Sequence[tuple[str, str]]) -> None:
     response.set_cookie(
         UPSTREAM,
         value,
-        max_age=UPSTREAM_LIFETIME if value else 0,
+        max_age=TRANSACTION_LIFETIME if value else 0,  # as long as any login may take
         path="/",
         secure=True,
         httponly=True,
