@@ -146,7 +146,7 @@ class PostgresServer:
         """The name of a database that is empty, with its tables or without."""
         if migrated and self._free:
             return self._free.pop()
-        name = f"test_{next(self._numbers)}"
+        name = f"test_{os.getpid()}_{next(self._numbers)}"
         template = _TEMPLATE if migrated else "template0"
         self.query(f"CREATE DATABASE {name} TEMPLATE {template} OWNER worksgate")
         return name
@@ -185,7 +185,7 @@ def running_postgres(*, inside: Path | None = None, **settings: str) -> Iterator
 
 @cache
 def shared_postgres() -> PostgresServer:
-    """The server that all tests of this process share."""
+    """The server that all tests of this process share, and its forks, each with own databases."""
     stack = ExitStack()
     atexit.register(stack.close)
     return stack.enter_context(running_postgres())

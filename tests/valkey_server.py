@@ -175,11 +175,12 @@ async def open_as_nodes_do(address: str, database_url: str) -> ValkeyStore:
 def address_for(folder: Path) -> str:
     """An address on a server that all tests of this process share, with keys for this folder."""
     prefix = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
-    return f"{_shared().address}?prefix={prefix}"
+    return f"{shared_valkey().address}?prefix={prefix}"
 
 
 @cache
-def _shared() -> ValkeyServer:
+def shared_valkey() -> ValkeyServer:
+    """The server that all tests of this process share, and its forks."""
     folder = TemporaryDirectory()
     atexit.register(folder.cleanup)
     server = ValkeyServer(Path(folder.name))

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from tools.mutants import coverage, trial
-from tools.mutants.collected import in_collected
+from tools.mutants.collected import PATIENCE, in_collected
 from tools.mutants.operators import Mutant, mutants_of
 from tools.mutants.trial import Begin, Fate
 
@@ -23,7 +23,11 @@ EXPLAINED = Path(__file__).with_name("explained.toml")
 SAMPLE = 60
 """Mutants of a file that are tried, unless all are wanted."""
 MOST_TESTS = 400
-"""Tests for one mutant: first those of files named after its module, then those that run least."""
+"""Tests for one mutant.
+
+First those of files named after its module, then those that take least time, then those that run
+least.
+"""
 NEAREST = 15
 """Tests for one mutant of what runs at import, which needs a process of its own."""
 UNCHANGED = 40
@@ -54,7 +58,13 @@ def main(arguments: Sequence[str]) -> int:
             for each in _trials(path.resolve(), data, options.seed, None if options.all else SAMPLE)
         ]
         tests = {test for each in trials for test in each.tests}
-        found = in_collected(ROOT, tests, folder, lambda begin: _first(trials, begin, options.jobs))
+        found = in_collected(
+            ROOT,
+            tests,
+            folder,
+            options.patience,
+            lambda begin: _first(trials, begin, options.jobs),
+        )
         if found is None:
             return 2
         trial.warm_up()
@@ -82,6 +92,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, help="which sample of the mutants is tried")
     parser.add_argument("--all", action="store_true", help=f"try all, not {SAMPLE} of a file")
     parser.add_argument("--jobs", type=int, default=2, help="mutants at once")
+    parser.add_argument(
+        "--patience", type=float, default=PATIENCE, help="seconds for the tests of a mutant"
+    )
     return parser
 
 
@@ -92,11 +105,17 @@ def _trials(path: Path, data: Path, seed: int, most: int | None) -> Iterator[Tri
         if most is not None and len(mutants) > most:
             mutants = random.Random(f"{seed} {name}").sample(mutants, most)  # noqa: S311  # a sample
         lines, breadths = coverage.lines_of(data, file), coverage.breadths(data)
+        seconds = coverage.seconds(data)
         named = _named_after(file)
         for mutant in sorted(mutants, key=lambda each: each.line):
             tests = sorted(
                 coverage.tests_of(lines, mutant),
-                key=lambda test: (test.partition("::")[0] not in named, breadths[test], test),
+                key=lambda test: (
+                    test.partition("::")[0] not in named,
+                    round(seconds.get(test, 0.0)),
+                    breadths[test],
+                    test,
+                ),
             )
             if coverage.is_at_import(lines, mutant):
                 # What only reads a constant runs no line: it is found by the name of its file.

@@ -1,15 +1,18 @@
 """Mutants in forks of a process that has collected the tests: no import and no collection for each.
 
-A fork puts the mutant's code into the functions that are there already. What modules made while
-they were imported stays as it was; a mutant of that is for a process of its own (``trial``).
+That process has also started the servers that tests share, if these tests need them. A fork puts
+the mutant's code into the functions that are there already. What modules made while they were
+imported stays as it was; a mutant of that is for a process of its own (``trial``).
 """
 
 import ast
 import gc
+import importlib
 import inspect
 import io
 import os
 import pickle
+import signal
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
@@ -21,18 +24,27 @@ import pytest
 from _pytest.runner import runtestprotocol
 from tools.mutants.operators import Mutant, without_annotations
 from tools.mutants.trial import (
+    A_TEST,
     NOTHING_RAN,
     OPTIONS,
     PUT_OFF,
     Begin,
     Fate,
+    end_children,
     in_fork,
+    keep_files_in,
     shrink_nothing,
     silence,
 )
 
 PATIENCE = 25.0
 """Seconds after which no further test is begun: those that are nearest to a mutant have run."""
+
+_SHARED = {
+    "postgres": ("tests.postgres_server", "shared_postgres"),
+    "valkey": ("tests.valkey_server", "shared_valkey"),
+}
+"""What starts a server that tests share, by a word in the names of the tests that need it."""
 
 _Place = tuple[str, int]
 """The qualified name of a function, and its first line."""
@@ -42,33 +54,50 @@ Use = Callable[[Begin], Mapping[int, Fate] | None]
 
 
 def in_collected(
-    root: Path, tests: Iterable[str], scratch: Path, use: Use
+    root: Path, tests: Iterable[str], scratch: Path, patience: float, use: Use
 ) -> Mapping[int, Fate] | None:
     """What ``use`` returns, in a process that has collected the tests; None where none could be."""
     kept = scratch / "fates"
-    process = in_fork(lambda: _collect(root, tests, scratch, use, kept))
-    os.waitpid(process, 0)
+    process = in_fork(lambda: _collect(root, tests, scratch, patience, use, kept))
+    try:
+        os.waitpid(process, 0)
+    finally:
+        end_children(process)
     if not kept.exists():
         return None
     found: Mapping[int, Fate] | None = pickle.loads(kept.read_bytes())  # noqa: S301  # our own
     return found
 
 
-def _collect(root: Path, tests: Iterable[str], scratch: Path, use: Use, kept: Path) -> int:
+def _collect(
+    root: Path, tests: Iterable[str], scratch: Path, patience: float, use: Use, kept: Path
+) -> int:
     os.chdir(root)
-    files = sorted({test.partition("::")[0] for test in tests})
-    trials = _InsteadOfTheTests(root, scratch, use, kept)
+    keep_files_in(scratch)
+    wanted = set(tests)
+    files = sorted({test.partition("::")[0] for test in wanted})
+    trials = _InsteadOfTheTests(root, scratch, patience, use, kept, wanted)
     return int(pytest.main([*OPTIONS, "-s", *files], plugins=[trials]))
 
 
 class _InsteadOfTheTests:
     """A plugin of pytest that tries mutants where pytest would run what it has collected."""
 
-    def __init__(self, root: Path, scratch: Path, use: Use, kept: Path) -> None:
+    def __init__(
+        self,
+        root: Path,
+        scratch: Path,
+        patience: float,
+        use: Use,
+        kept: Path,
+        wanted: Iterable[str],
+    ) -> None:
         self._root = root
         self._scratch = scratch
+        self._patience = patience
         self._use = use
         self._kept = kept
+        self._wanted = wanted
         self._items: dict[str, pytest.Item] = {}
         self._functions: dict[str, list[FunctionType]] = {}
 
@@ -86,7 +115,13 @@ class _InsteadOfTheTests:
         return True
 
     def _make_what_is_made_once(self) -> None:
-        """Run a test that needs an installation: each fork would make its template again."""
+        """Start the servers, and run a test that needs an installation.
+
+        Each fork would start its own, and make the template of installations again.
+        """
+        for word, (module, start) in _SHARED.items():
+            if any(word in test for test in self._wanted):
+                getattr(importlib.import_module(module), start)()
         for item in self._items.values():
             if "installation" in getattr(item, "fixturenames", ()):
                 with redirect_stdout(io.StringIO()):
@@ -107,10 +142,11 @@ class _InsteadOfTheTests:
                 return PUT_OFF
         places = items[0].config._tmp_path_factory  # type: ignore[attr-defined]  # pytest's own
         places._given_basetemp = self._scratch / str(os.getpid())
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + self._patience
         for item, following in zip(items, [*items[1:], None], strict=True):
             if time.monotonic() > until:
                 break
+            signal.setitimer(signal.ITIMER_REAL, A_TEST)  # which ends the process
             reports = runtestprotocol(item, log=False, nextitem=following)
             if any(report.failed for report in reports):
                 return int(pytest.ExitCode.TESTS_FAILED)

@@ -1,4 +1,4 @@
-"""Which tests run which line, from one run of all of them."""
+"""Which tests run which line, and for how long, from one run of all of them."""
 
 import sqlite3
 import subprocess
@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from xml.etree import ElementTree
 
 from coverage import CoverageData
 from tools.mutants.operators import Mutant
@@ -28,6 +29,7 @@ def measure(root: Path, data: Path, tests: Sequence[str]) -> None:
         "--cov-context=test",
         "--cov-report=",
         f"--cov-config={settings}",
+        *("-o", "junit_family=xunit1", f"--junitxml={_times(data)}"),
     ]
     subprocess.run([*command, *tests], cwd=root, check=True)  # noqa: S603  # our own tests
 
@@ -66,6 +68,21 @@ def breadths(data: Path) -> Mapping[str, int]:
             test = context.rpartition("|")[0]
             found[test] = max(found[test], files)
         return found
+
+
+def seconds(data: Path) -> Mapping[str, float]:
+    """How long each test takes."""
+    found: dict[str, float] = {}
+    for case in ElementTree.parse(_times(data)).iter("testcase"):  # noqa: S314  # our own
+        file, name = case.attrib["file"], case.attrib["name"]
+        classes = case.attrib["classname"].removeprefix(file.removesuffix(".py").replace("/", "."))
+        test = "::".join([file, *classes.split(".")[1:], name])
+        found[test] = found.get(test, 0.0) + float(case.attrib["time"])
+    return found
+
+
+def _times(data: Path) -> Path:
+    return data.with_name(f"times-of-{data.name}.xml")
 
 
 def lines_of(data: Path, path: Path) -> Lines:

@@ -11,8 +11,10 @@ import importlib.util
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -24,6 +26,8 @@ from tools.mutants.operators import Mutant
 
 TIMEOUT = 90.0
 """Seconds after which a mutant counts as noticed: the tests would have hung."""
+A_TEST = 30.0
+"""Seconds after which one test counts as hung, in a fork of what has been collected."""
 
 _IMPORTED_BEFORE = (
     *("aiosqlite", "alembic", "argon2", "asyncpg", "babel", "bcrypt", "cryptography", "httpx2"),
@@ -66,6 +70,7 @@ _FATES = {
     int(pytest.ExitCode.OK): Fate.SURVIVED,
     int(pytest.ExitCode.TESTS_FAILED): Fate.KILLED,
     int(pytest.ExitCode.INTERRUPTED): Fate.KILLED,  # the changed module cannot be imported
+    -signal.SIGALRM: Fate.TIMED_OUT,
 }
 
 
@@ -155,9 +160,16 @@ def silence() -> None:
         os.dup2(nowhere, descriptor)
 
 
+def keep_files_in(scratch: Path) -> None:
+    """Let all files of the tests be in a folder that is removed: no fork tidies up."""
+    scratch.chmod(0o711)  # a server may run as somebody else
+    tempfile.tempdir = str(scratch)
+
+
 def _run(mutant: Mutant | None, root: Path, tests: Sequence[str], scratch: Path) -> int:
     silence()
     os.chdir(root)
+    keep_files_in(scratch)
     if mutant is not None:
         path = root / mutant.path
         parts = path.relative_to(root / "src").with_suffix("").parts
@@ -172,9 +184,16 @@ def end(process: int, began: float) -> Fate | None:
     """What became of a mutant, or None while its tests run."""
     found, status = os.waitpid(process, os.WNOHANG)
     if found:
+        end_children(process)
         return _FATES.get(os.waitstatus_to_exitcode(status), Fate.NOT_TRIED)
     if time.monotonic() - began < TIMEOUT:
         return None
-    os.killpg(process, signal.SIGKILL)
+    end_children(process)
     os.waitpid(process, 0)
     return Fate.TIMED_OUT
+
+
+def end_children(process: int) -> None:
+    """End what a fork has started and, if it still runs, the fork."""
+    with suppress(ProcessLookupError):
+        os.killpg(process, signal.SIGKILL)
