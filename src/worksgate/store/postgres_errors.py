@@ -43,7 +43,7 @@ def is_lost(error: Exception) -> bool:
     """
     code = _code(error)
     if not code:
-        return not isinstance(error, asyncpg.DataError)
+        return True
     fatal = getattr(error, "severity_en", None) in ("FATAL", "PANIC")
     return fatal or code in _LOST or code.startswith(_LOST_CLASS)
 
@@ -71,7 +71,7 @@ def refusal(error: Exception, *, outcome_unknown: bool = False) -> Exception:
     code, name = _code(error), type(error).__name__
     if code == _NO_TABLE:
         return StoreUnavailable("the database has no tables yet: run worksgate migrate")
-    if code != _FORBIDDEN and (isinstance(error, asyncpg.DataError) or code[:2] in _MISTAKES):
+    if code != _FORBIDDEN and code[:2] in _MISTAKES:
         return ValueError(f"the database cannot keep this: {name} {code}".rstrip())
     detail = f"PostgreSQL: {name} {code}".rstrip()
     return StoreUnavailable(detail, outcome_unknown=outcome_unknown)
