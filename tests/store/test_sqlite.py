@@ -501,6 +501,17 @@ class SmallDisk:
         _allow_no_more_pages(self._db)
         return self._db
 
+    def sizes_at_begin(self, log: Path) -> list[int]:
+        """How large the log is whenever a transaction begins, from now on."""
+        sizes: list[int] = []
+
+        def look(sql: str) -> None:
+            if sql == "BEGIN IMMEDIATE":
+                sizes.append(log.stat().st_size)
+
+        self._db.set_trace_callback(look)
+        return sizes
+
     def spare(self, path: Path) -> Spare:
         disk = self._db
 
@@ -526,6 +537,21 @@ async def test_f11_cleaning_a_full_disk_costs_the_spare_file(
     assert clean(disk.connect, spare, NOW + 601, limit=500) == 10
     assert (tmp_path / "spare").read_bytes() != first, "made again"
     assert await sqlite.find(AccessToken, key_of("0")) is None
+
+
+async def test_f11_cleaning_a_full_disk_gives_back_the_room_of_the_log(
+    sqlite: SqliteStore, tmp_path: Path
+) -> None:
+    await sqlite.save(access_token())
+    _make_removing_need_room(tmp_path)
+    disk, log = SmallDisk(tmp_path), tmp_path / "store.db-wal"
+    spare = disk.spare(tmp_path / "spare")
+    spare.make()
+    sizes = disk.sizes_at_begin(log)
+
+    assert clean(disk.connect, spare, NOW + 601, limit=500) == 1
+    first, second = sizes
+    assert first > second == log.stat().st_size == 0
 
 
 async def test_f11_without_a_spare_file_cleaning_a_full_disk_is_refused(
