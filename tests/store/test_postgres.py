@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,30 @@ from hypothesis import settings
 from structlog.testing import capture_logs
 from tests.postgres_server import PostgresServer, giving_back, running_postgres, shared_postgres
 from tests.postgres_server import url_for as database_for
-from tests.store.artifacts import NOW, access_token, buys, code, key_of, refresh_token, together
+from tests.store.artifacts import (
+    NOW,
+    REDEEMED,
+    access_token,
+    buys,
+    code,
+    issued,
+    key_of,
+    refresh_token,
+    session,
+    together,
+)
 from tests.store.stores import open_postgres
 from tests.store.test_model import Comparison
 
-from worksgate.oauth.model import ARTIFACT_KINDS, AccessToken, AuthorizationCode, RefreshToken
+from worksgate.audit import AuditEvent, Event
+from worksgate.database_identity import DatabaseGuard, DatabaseIdentity
+from worksgate.oauth.model import (
+    ARTIFACT_KINDS,
+    AccessToken,
+    AuthorizationCode,
+    RefreshToken,
+    Session,
+)
 from worksgate.store import Redemption, RedemptionOutcome, Store, StoreUnavailable, Successors
 from worksgate.store.postgres import ROOM_TIMEOUT, PostgresStore
 from worksgate.store.postgres_pool import QUEUE_TIMEOUT, REPLY_TIMEOUT
@@ -30,6 +49,9 @@ FAST = 0.3
 """Seconds in which a request is refused while the server is away."""
 HEALED = 5.0
 """Seconds after which everything is as before."""
+
+LOGOUT = AuditEvent(event=Event.LOGOUT, at=NOW, subject_id="anna")
+TOKEN = access_token()
 
 
 async def redeem(store: Store, name: str = "code", token: str = "token") -> Redemption:
@@ -502,19 +524,82 @@ async def test_f05_a_connection_that_is_cut_in_the_middle_is_told_as_unknown_and
     assert (await redeem(store)).outcome is RedemptionOutcome.REDEEMED
 
 
-async def test_f05_a_read_that_is_cut_is_read_again(store: PostgresStore, url: str) -> None:
-    await store.save(access_token())
-    async with somebody(url) as connection, connection.transaction():
-        await connection.execute("LOCK TABLE access_tokens")
-        reading = asyncio.create_task(store.find(AccessToken, access_token().key))
-        await asyncio.sleep(0.2)
-        await connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
-        await asyncio.sleep(0.1)
-        assert not reading.done()
-    assert await reading == access_token()
+READS: dict[str, tuple[str, Callable[[PostgresStore], Coroutine[Any, Any, object]], object]] = {
+    "find": ("access_tokens", lambda store: store.find(AccessToken, TOKEN.key), TOKEN),
+    "held": ("access_tokens", lambda store: store.held(AccessToken, "anna"), (TOKEN,)),
+    "count": ("counters", lambda store: store.count("counter", NOW), 1),
+    "ping": ("installation", lambda store: store.ping(), None),
+    "purge": ("installation", lambda store: store.purge(NOW), 0),
+}
+"""What each reads, by itself or before it changes something, and what it gives."""
+
+
+@pytest.mark.parametrize("verb", READS)
+async def test_f05_a_read_that_is_cut_is_read_again(url: str, verb: str) -> None:
+    table, read, expected = READS[verb]
+    async with guarded(url) as store:
+        await store.save(TOKEN)
+        await store.bump("counter", 60, NOW)
+        async with somebody(url) as connection, connection.transaction():
+            await connection.execute(f"LOCK TABLE {table}")
+            reading = asyncio.create_task(read(store))
+            await asyncio.sleep(0.2)
+            cut = await connection.fetchval(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            assert cut == 1
+            await asyncio.sleep(0.1)
+            assert not reading.done()
+        assert await reading == expected
+        assert store.unavailable == 0
+
+
+# Another database
+
+
+@asynccontextmanager
+async def guarded(url: str) -> AsyncIterator[PostgresStore]:
+    """A store of one connection that knows which database it is on."""
+    async with somebody(url) as connection:
+        installation = await connection.fetchval("SELECT id FROM installation")
+    guard = DatabaseGuard(DatabaseIdentity(installation))
+    store = await PostgresStore.open(url, connections=1, guard=guard)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def test_f34_a_database_that_is_another_answers_no_ping_and_loses_nothing(url: str) -> None:
+    async with guarded(url) as store, somebody(url) as connection:
+        await store.save(TOKEN)
+        await connection.execute("UPDATE installation SET id = 'another ' || id")
+        for call in (store.ping(), store.purge(NOW + 10_000)):
+            with pytest.raises(StoreUnavailable, match="not the database"):
+                await call
+        await connection.execute("UPDATE installation SET id = substr(id, 9)")
+        assert await store.purge(NOW + 10_000) == 1
+
+
+# The log
+
+
+async def test_r134_the_log_is_told_what_was_recorded_with_a_change(url: str) -> None:
+    told: list[list[Event]] = []
+    store = await PostgresStore.open(
+        url, recorded=lambda events: told.append([each.event for each in events])
+    )
+    await store.save(code(), session(), records=[issued("code")])
+    await store.save(code("silent"))
+    for _ in range(2):
+        await store.take(Session, session().key, records=[LOGOUT])
+    await store.redeem(AuthorizationCode, code().key, "tenant", buys("token"), NOW, REDEEMED)
+    await redeem(store, "silent")
+    await store.forget("anna", records=[LOGOUT])
+    await store.forget("anna")
+    await store.close()
+    assert told == [[Event.CODE_ISSUED], [Event.LOGOUT], [Event.CODE_REDEEMED], [Event.LOGOUT]]
 
 
 @pytest.mark.deadlines
