@@ -440,9 +440,11 @@ async def test_a_connection_that_opens_while_all_are_closed_is_waited_for(file: 
 
 
 @ONLY_SQLITE
+@pytest.mark.parametrize("waited_for", [5.0, 0.01])
 async def test_a_connection_that_is_in_use_at_the_end_is_closed_too(
-    file: Path, directory: Directory
+    file: Path, directory: Directory, waited_for: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("worksgate.directory.engine._ENDING", waited_for)
     engines = open_engines(url_of(file))
     begun = asyncio.Event()
 
@@ -457,4 +459,6 @@ async def test_a_connection_that_is_in_use_at_the_end_is_closed_too(
         async with asyncio.timeout(10):
             await begun.wait()
         await engines.close()
-    assert not [each for each in engines.threads if each.is_alive()]
+    for thread in engines.threads:
+        await asyncio.to_thread(thread.join, 10)
+        assert not thread.is_alive()

@@ -31,7 +31,7 @@ from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from worksgate.database_identity import DatabaseReplaced
 from worksgate.directory import Conflict, DirectoryUnavailable
@@ -78,12 +78,18 @@ class Engines:
         aiosqlite stops the thread of a connection without waiting for it. One that finds its
         event loop closed writes a traceback to standard error.
         """
-        # What comes back to a pool that is disposed of would stay open.
+        for engine in (self.read, self.write):
+            # What comes back to a pool that is disposed of would stay open in it for ever.
+            event.listen(engine.sync_engine.pool, "checkin", _close_what_comes_back)
         await _wait_while(lambda: any(map(_is_in_use, (self.read, self.write))))
         await self.read.dispose()
         await self.write.dispose()
         # A connection that was being opened joins them meanwhile, so this looks at all each time.
         await _wait_while(lambda: any(each.is_alive() for each in tuple(self.threads)))
+
+
+def _close_what_comes_back(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.close()
 
 
 async def _wait_while(condition: Callable[[], bool]) -> None:
