@@ -18,6 +18,7 @@ import time
 import unicodedata
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import TypeVar
 
 from argon2 import PasswordHasher
@@ -178,7 +179,7 @@ class PasswordHashing:
         # Not at a lower priority: an estimate is Python throughout and holds the lock of the
         # interpreter, for which the event loop would wait as long as that thread must wait.
         self._estimates = BoundedPool(1, waiting, name="password-estimates")
-        self._decoy = ARGON2.hash(new_secret())
+        self._decoy = _decoy(ARGON2)
 
     @property
     def pool(self) -> BoundedPool:
@@ -282,6 +283,15 @@ class PasswordHashing:
             return await self._estimates.run(work, turns)
         except PoolFull:
             raise HashingBusy("too many new passwords are waiting to be looked at") from None
+
+
+@cache
+def _decoy(hasher: PasswordHasher) -> str:
+    """A hash of nobody's password, which takes as long to check as anybody's.
+
+    One does for a process: to make another takes as long again, at every start.
+    """
+    return hasher.hash(new_secret())
 
 
 def _hash(data: bytes) -> str:

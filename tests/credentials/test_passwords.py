@@ -114,6 +114,13 @@ async def test_r77_nobody_has_the_decoys_password(hashing: PasswordHashing) -> N
         assert not await hashing.verify(password, None)
 
 
+def test_a_second_start_makes_no_other_decoy(hashing: PasswordHashing) -> None:
+    """To make one takes as long as to check a password."""
+    another = PasswordHashing(threads=1)
+    assert another._decoy is hashing._decoy
+    another.close()
+
+
 # the pool
 
 
