@@ -7,13 +7,18 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from tests.installation import Installation, installed
+from tests.light_hashing import light_hashing
 from tests.log_file import log_file
-from tests.quick import is_quick, no_programs
+from tests.quick import is_quick, may_be_quick, no_programs
 from tests.unhurried import real_deadlines, unhurried_databases
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="only tests that start no program")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return True if config.getoption("quick") and not may_be_quick(collection_path) else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -59,6 +64,17 @@ def _deadlines(request: pytest.FixtureRequest) -> Iterator[None]:
     """No test fails because the machine is busy, unless it is about a deadline."""
     is_about_them = request.node.get_closest_marker("deadlines") is not None
     with real_deadlines() if is_about_them else unhurried_databases():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _hashing(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Passwords cost little in quick tests, unless they are about that cost."""
+    is_about_it = request.node.get_closest_marker("hashing") is not None
+    if is_about_it or not request.config.getoption("quick"):
+        yield
+        return
+    with light_hashing():
         yield
 
 

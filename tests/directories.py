@@ -32,7 +32,7 @@ async def directory(database: Path) -> AsyncIterator[Directory]:
         yield directory
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def hashing() -> Iterator[PasswordHashing]:
     hashing = PasswordHashing(threads=1)
     yield hashing

@@ -15,9 +15,11 @@ from pathlib import Path
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import httpx2
+from argon2 import PasswordHasher
 from tests.databases import query, url_of
 from tests.unhurried import answer_deadline, long_deadlines_allowed
 
+from worksgate import credentials
 from worksgate.administration import Administration, NewClient
 from worksgate.audit import AuditEvent
 from worksgate.bootstrap import create_app, open_administration
@@ -305,11 +307,13 @@ class Template:
     client: NewClient
 
 
-_templates: list[Template] = []
+_templates: dict[PasswordHasher, Template] = {}
+"""By what the password in it was hashed with, or each login would hash it again."""
 
 
 async def _template() -> Template:
-    if not _templates:
+    hasher = credentials.ARGON2
+    if hasher not in _templates:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "template.db"
             settings = Settings(public_url=PUBLIC_URL, database_url=url_of(file))
@@ -324,8 +328,8 @@ async def _template() -> Template:
                     external_key=EXTERNAL_KEY,
                     works_account="user1@example.com",
                 )
-            _templates.append(Template(file.read_bytes(), client))
-    return _templates[0]
+            _templates[hasher] = Template(file.read_bytes(), client)
+    return _templates[hasher]
 
 
 def application_of(

@@ -29,8 +29,20 @@ _SERVERS = ("postgres", "valkey", "redis", "samba", "slapd")
 _LEFT_OUT = ("programs", "slow")
 """Marks."""
 
+_WHOLE_FILE = "\npytestmark = pytest.mark.programs\n"
+"""All tests of a file that has this line start programs."""
+
 _guarded: list[str] = []
 """The quick test that runs."""
+
+
+def may_be_quick(path: Path) -> bool:
+    """Whether a folder or a file can hold a quick test: otherwise it is not even imported."""
+    if TESTS not in path.parents:
+        return True
+    if path.relative_to(TESTS).parts[0] in OF_PROGRAMS:
+        return False
+    return path.suffix != ".py" or _WHOLE_FILE not in path.read_text("utf-8")
 
 
 def is_quick(item: pytest.Item) -> bool:

@@ -29,6 +29,7 @@ async def _hanako(at_work: Office, **changes: Any) -> Account:
     return (await at_work.administration.add_user("Hanako", **wanted)).account
 
 
+@pytest.mark.hashing
 async def test_a_new_person_is_kept_with_a_hash_of_their_password(
     at_work: Office, hashing: PasswordHashing
 ) -> None:

@@ -511,6 +511,7 @@ async def test_r145_an_imported_hash_without_a_turn_is_refused_unseen(
     assert await hashing.verify(PASSWORD, ours, checks_imported=False)
 
 
+@pytest.mark.hashing
 async def test_r145_where_ours_have_no_room_an_imported_hash_is_refused_at_once_too() -> None:
     hashing = PasswordHashing(threads=1, waiting=0)
     slow = bcrypt.hashpw(b"lantern", bcrypt.gensalt(4)).decode().replace("$04$", "$13$")

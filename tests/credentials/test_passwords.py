@@ -20,6 +20,8 @@ from worksgate.credentials import (
 )
 from worksgate.password_policy import WeakPassword
 
+pytestmark = pytest.mark.hashing
+
 PASSWORD = "correct horse battery staple"
 
 

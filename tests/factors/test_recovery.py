@@ -131,6 +131,7 @@ def _everything_in(database: Path) -> bytes:
     return database.read_bytes() + Path(f"{database}-wal").read_bytes()
 
 
+@pytest.mark.hashing
 async def test_a_qr_code_does_not_wait_for_the_hashes_of_recovery_codes(desk: Desk) -> None:
     await desk.factors.begin_totp("hanako")  # what it imports takes a while the first time
     renewals = [

@@ -161,6 +161,7 @@ async def test_r77_every_login_costs_exactly_one_check(
     hashing.close()
 
 
+@pytest.mark.hashing
 async def test_r77_an_unknown_name_takes_as_long_as_a_wrong_password(
     directory: Directory, hashing: PasswordHashing
 ) -> None:
@@ -178,6 +179,7 @@ async def test_r77_an_unknown_name_takes_as_long_as_a_wrong_password(
     assert known > unknown / 2
 
 
+@pytest.mark.hashing
 async def test_r75_a_hash_with_older_parameters_is_replaced_at_the_next_login(
     directory: Directory, hashing: PasswordHashing
 ) -> None:
@@ -197,6 +199,7 @@ async def test_r75_a_hash_with_older_parameters_is_replaced_at_the_next_login(
     assert await source.authenticate("hanako", PASSWORD) is not None
 
 
+@pytest.mark.hashing
 async def test_r75_an_imported_hash_is_checked_once_and_then_replaced(
     directory: Directory, hashing: PasswordHashing
 ) -> None:

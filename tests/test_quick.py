@@ -1,0 +1,43 @@
+"""What ``pytest --quick`` leaves out, and what it makes cheap."""
+
+import pytest
+from tests.light_hashing import light_hashing
+from tests.quick import OF_PROGRAMS, TESTS, may_be_quick
+
+from worksgate.credentials import PasswordHashing
+from worksgate.factors.recovery import digests_of, new_recovery_codes, possible_digests
+
+
+@pytest.mark.parametrize("folder", sorted(OF_PROGRAMS))
+def test_no_folder_of_programs_is_read(folder: str) -> None:
+    assert (TESTS / folder).is_dir()
+    assert not may_be_quick(TESTS / folder)
+    assert not may_be_quick(TESTS / folder / "test_something.py")
+
+
+@pytest.mark.parametrize("file", ["store/test_kill.py", "web/test_openapi.py", "test_project.py"])
+def test_no_file_of_programs_is_imported(file: str) -> None:
+    assert not may_be_quick(TESTS / file)
+
+
+@pytest.mark.parametrize("file", ["", "web", "web/test_token.py", "test_quick.py"])
+def test_all_else_may_have_quick_tests(file: str) -> None:
+    assert may_be_quick(TESTS / file)
+
+
+@pytest.mark.hashing
+async def test_a_light_hash_is_argon2id_and_only_for_a_while() -> None:
+    with light_hashing():
+        hashing = PasswordHashing(threads=1)
+        light = await hashing.hash("lantern")
+        assert light.startswith("$argon2id$v=19$m=64,t=1,p=1$")
+        assert await hashing.verify("lantern", light)
+        assert not await hashing.verify("lanterns", light)
+        assert not hashing.needs_rehash(light)
+        code, *_ = codes = new_recovery_codes()
+        kept = digests_of(codes)
+        assert possible_digests(code, kept) == kept[:1]
+    assert hashing.needs_rehash(light)
+    assert (await hashing.hash("lantern")).startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert possible_digests(code, kept) != kept[:1], "made at the real cost again"
+    hashing.close()
