@@ -1,5 +1,6 @@
 """Fixtures for all rooms."""
 
+import gc
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         chosen = [item for item in items if is_quick(item)]
         config.hook.pytest_deselected(items=[item for item in items if not is_quick(item)])
         items[:] = chosen
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported by now stays: no search for garbage goes through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

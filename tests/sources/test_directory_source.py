@@ -290,6 +290,7 @@ async def test_an_outage_is_not_a_wrong_password(tmp_path: Path, hashing: Passwo
     await directory.close()
 
 
+@pytest.mark.hashing
 async def test_too_many_logins_at_once_are_told_apart_from_wrong_ones(
     directory: Directory, hashing: PasswordHashing
 ) -> None:
