@@ -8,6 +8,7 @@ from tests.store.artifacts import (
     code,
     key_of,
     one_of_each,
+    portions,
     refresh_token,
     session,
     spent_transaction,
@@ -454,6 +455,14 @@ async def test_purge_goes_in_steps(store: Store) -> None:
     steps = [await store.purge(NOW + 999, limit=5) for _ in range(4)]
 
     assert steps == [5, 5, 4, 0]
+
+
+async def test_purge_removes_five_hundred_at_most_unless_told_otherwise(store: Store) -> None:
+    for some in portions(range(501), 100):
+        await store.save(*(access_token(f"{number}") for number in some))
+
+    assert await store.purge(NOW + 10_000) == 500
+    assert await store.purge(NOW + 10_000) == 1
 
 
 async def test_a_store_answers_a_ping_and_is_as_it_was(store: Store) -> None:

@@ -474,6 +474,7 @@ async def test_a_store_on_a_server_that_is_not_there_does_not_open() -> None:
     with pytest.raises(StoreUnavailable, match="cannot be reached") as refusal:
         await PostgresStore.open("postgresql://worksgate:s3cret@127.0.0.1:1/db")
     assert "s3cret" not in str(refusal.value)
+    assert asyncio.all_tasks() == {asyncio.current_task()}, "nobody tries on"
 
 
 async def test_a_database_without_tables_says_what_to_do(bare_database_url: str) -> None:
@@ -687,6 +688,13 @@ async def test_closing_finishes_what_was_accepted_and_leaves_no_connection(
         with pytest.raises(StoreUnavailable, match="closed"):
             await call
     assert await _connections_to(url) == 0
+
+
+async def test_a_store_opens_ten_connections_unless_told_otherwise(url: str) -> None:
+    store = await PostgresStore.open(url)
+    await together(store.bump(f"{number}", 60, NOW) for number in range(200))
+    assert await _connections_to(url) == 10
+    await store.close()
 
 
 async def _connections_to(url: str) -> int:

@@ -100,6 +100,7 @@ def test_missing_rights_are_an_outage_and_missing_tables_say_what_to_do() -> Non
         told = refusal(error)
         assert isinstance(told, StoreUnavailable)
         assert str(told) == sentence
+        assert not told.outcome_unknown
 
 
 def test_who_cannot_connect_is_told_why() -> None:

@@ -10,10 +10,17 @@ import pytest
 from tests.postgres_server import shared_postgres, url_for
 from tests.store.artifacts import NOW, REDEEMED, buys, code, issued, key_of, session, together
 from tests.store.stores import STORES, database_in, open_sqlite
+from tests.valkey_server import address_for
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.oauth.model import AccessToken, AuthorizationCode, RefreshToken, Session
-from worksgate.store import RedemptionOutcome, RedemptionRecord, Store, StoreUnavailable
+from worksgate.store import (
+    RecordKeeper,
+    RedemptionOutcome,
+    RedemptionRecord,
+    Store,
+    StoreUnavailable,
+)
 from worksgate.store.memory import MemoryStore, RecordList
 from worksgate.store.sqlite import SqliteStore
 from worksgate.store.valkey import ValkeyStore
@@ -217,17 +224,30 @@ VERBS: dict[str, Callable[[Store], Awaitable[object]]] = {
 }
 
 
+async def elsewhere(name: str, folder: Path, keeper: RecordKeeper | None) -> Store:
+    """A store whose records are kept by somebody else."""
+    if name == "memory":
+        return MemoryStore(keeper)
+    return await ValkeyStore.open(address_for(folder), keeper=keeper)
+
+
 @pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize(
+    ("name", "keeper"),
+    [("memory", Away(known=True)), ("valkey", Away(known=True)), ("valkey", None)],
+    ids=["memory", "valkey", "valkey without a keeper"],
+)
 async def test_r135_while_records_cannot_be_written_nothing_is_changed_elsewhere(
-    verb: str,
+    tmp_path: Path, name: str, keeper: RecordKeeper | None, verb: str
 ) -> None:
-    store = MemoryStore(Away(known=True))
+    store = await elsewhere(name, tmp_path, keeper)
     await store.save(code(), session("one"))
     with pytest.raises(StoreUnavailable):
         await VERBS[verb](store)
     assert await store.find(AuthorizationCode, key_of("new")) is None
     assert await store.find(Session, key_of("one")) is not None
     assert await store.find(AccessToken, key_of("token")) is None
+    await store.close()
 
 
 async def test_r134_nobody_is_given_what_could_not_be_recorded() -> None:

@@ -179,6 +179,7 @@ async def test_a_full_queue_refuses_at_once(tmp_path: Path) -> None:
     with locked(tmp_path):
         accepted = [asyncio.create_task(redeem(store, f"{number}")) for number in range(3)]
         await asyncio.sleep(0.02)
+        assert store.waiting == 3
         began = time.monotonic()
         for number in (3, 4):
             with pytest.raises(StoreUnavailable, match="too many"):
@@ -563,6 +564,20 @@ async def test_f11_without_a_spare_file_cleaning_a_full_disk_is_refused(
     with pytest.raises(StoreUnavailable, match="FULL"):
         clean(SmallDisk(tmp_path).connect, Spare(tmp_path / "spare", 0), NOW + 601, limit=500)
     assert await sqlite.find(AccessToken, access_token().key) == access_token()
+
+
+async def test_cleaning_that_fails_otherwise_costs_no_spare_file(
+    sqlite: SqliteStore, tmp_path: Path
+) -> None:
+    with other_process(tmp_path) as connection:
+        connection.execute("ALTER TABLE access_tokens RENAME TO lost")
+    spare = Spare(tmp_path / "spare", 65_536)
+    spare.make()
+    kept = (tmp_path / "spare").read_bytes()
+
+    with pytest.raises(StoreUnavailable, match="no such table"):
+        clean(SmallDisk(tmp_path).connect, spare, NOW, limit=500)
+    assert (tmp_path / "spare").read_bytes() == kept
 
 
 def _make_removing_need_room(folder: Path) -> None:

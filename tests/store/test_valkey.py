@@ -1,6 +1,7 @@
 """The Valkey store: what the contract does not show, against real servers that come and go."""
 
 import asyncio
+import gc
 import random
 import shutil
 import time
@@ -42,7 +43,9 @@ from worksgate.oauth.model import (
 )
 from worksgate.store import Redemption, RedemptionOutcome, Store, StoreUnavailable, valkey_scripts
 from worksgate.store.valkey import FORGET_STEP, ValkeyStore
-from worksgate.store.valkey_pool import REPLY_GRACE, START_TIMEOUT
+from worksgate.store.valkey_pool import REPLY_GRACE, START_TIMEOUT, Argument, ValkeyPool
+from worksgate.store.valkey_scripts import Script
+from worksgate.valkey_address import ValkeyAddress
 
 pytestmark = pytest.mark.programs
 
@@ -262,15 +265,20 @@ async def test_r140_f36_a_server_that_begins_to_evict_is_used_no_more_until_it_s
 ) -> None:
     monkeypatch.setattr("worksgate.store.valkey.LOOKED_EVERY", 0.1)
     await store.save(code())
-    server.config("maxmemory-policy", "allkeys-lru")
-    await _until(store, refused=True)
-    for call in (redeem(store), store.save(code("new")), store.bump("c", 60, NOW), store.ping()):
-        with pytest.raises(StoreUnavailable, match="set it to noeviction") as refusal:
-            await call
-        assert not refusal.value.outcome_unknown
-    server.config("maxmemory-policy", "noeviction")
-    await _until(store, refused=False)
+    with capture_logs() as lines:
+        server.config("maxmemory-policy", "allkeys-lru")
+        await _until(store, refused=True)
+        before = store.unavailable
+        calls = (redeem(store), store.save(code("new")), store.bump("c", 60, NOW), store.ping())
+        for call in calls:
+            with pytest.raises(StoreUnavailable, match="set it to noeviction") as refusal:
+                await call
+            assert not refusal.value.outcome_unknown
+        assert store.unavailable == before + len(calls)
+        server.config("maxmemory-policy", "noeviction")
+        await _until(store, refused=False)
     assert (await redeem(store)).outcome is RedemptionOutcome.REDEEMED
+    assert [line["event"] for line in lines] == ["store.unusable", "store.usable"]
 
 
 async def _until(store: ValkeyStore, *, refused: bool) -> None:
@@ -311,6 +319,52 @@ async def test_a_server_that_does_not_tell_its_policy_is_refused(server: ValkeyS
 
     with pytest.raises(StoreUnavailable, match="NoPermission"):
         await ValkeyStore.open(server.address)
+
+
+@pytest.mark.parametrize(
+    ("memory", "replication", "told"),
+    [
+        (b"used_memory:1\r\n", b"role:master\r\n", "let this user run INFO"),
+        (b"maxmemory_policy:lru:all\r\n", b"role:master\r\n", "policy is lru:all: set it to noev"),
+        (b"# Memory\r\nmaxmemory_policy:noeviction\r\n", b"role:slave\r\n", "is a replica"),
+        (b"maxmemory_policy:noeviction\r\n", b"", "is a replica"),
+    ],
+)
+async def test_r140_a_server_that_cannot_be_used_says_what_to_do(
+    memory: bytes, replication: bytes, told: str
+) -> None:
+    with pytest.raises(StoreUnavailable, match=told):
+        await ValkeyStore(_Telling(memory, replication), "", None).ping()
+
+
+class _Telling(ValkeyPool):
+    """A server that says this of itself."""
+
+    def __init__(self, memory: bytes, replication: bytes) -> None:
+        super().__init__(ValkeyAddress.parse("redis://h"), waiting=1)
+        self._told = {"memory": memory, "replication": replication}
+
+    async def run(self, _script: Script, *_: Argument) -> tuple[bytes]:
+        return (b"done",)
+
+    async def command(self, *words: Argument) -> bytes:
+        return self._told[str(words[1])]
+
+
+async def test_a_look_that_fails_where_nobody_waits_for_it_is_no_error_of_its_own(
+    server: ValkeyServer, store: ValkeyStore
+) -> None:
+    errors: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+    server.config("maxmemory-policy", "allkeys-lru")
+    for is_cancelled in (False, True):
+        look = store._begin_look()
+        if is_cancelled:
+            look.cancel()
+        await asyncio.wait([look])
+        store._looking = look = None  # type: ignore[assignment]  # to let go of it
+        gc.collect()
+    assert errors == []
 
 
 async def test_where_nobody_listens_is_told_at_once(server: ValkeyServer) -> None:

@@ -28,10 +28,12 @@ MOST_TESTS = 400
 First those of files named after its module, then those that take least time, then those that run
 least.
 """
-NEAREST = 15
+MOST_AT_IMPORT = 60
 """Tests for one mutant of what runs at import, which needs a process of its own."""
+NEAREST = 15
+"""Tests of each mutant that have to pass where nothing is changed."""
 UNCHANGED = 40
-"""Tests of a file that have to pass where nothing is changed."""
+"""The most of them for a file."""
 PAUSE = 0.01
 """Seconds between two looks at the processes."""
 
@@ -119,7 +121,7 @@ def _trials(path: Path, data: Path, seed: int, most: int | None) -> Iterator[Tri
             )
             if coverage.is_at_import(lines, mutant):
                 # What only reads a constant runs no line: it is found by the name of its file.
-                yield Trial(mutant, [*named, *tests[:NEAREST]], at_import=True)
+                yield Trial(mutant, [*named, *tests[:MOST_AT_IMPORT]], at_import=True)
             else:
                 yield Trial(mutant, tests[:MOST_TESTS])
 

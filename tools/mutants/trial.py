@@ -57,6 +57,7 @@ OPTIONS = (
     # A plugin that was imported before cannot be rewritten, and here a warning is an error.
     *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
     "--override-ini=addopts=--import-mode=importlib",
+    "--tb=native",  # nobody reads why a test fails
 )
 """Of pytest, for each process that runs tests of mutants."""
 
@@ -69,7 +70,9 @@ _FATES = {
     PUT_OFF: Fate.PUT_OFF,
     int(pytest.ExitCode.OK): Fate.SURVIVED,
     int(pytest.ExitCode.TESTS_FAILED): Fate.KILLED,
-    int(pytest.ExitCode.INTERRUPTED): Fate.KILLED,  # the changed module cannot be imported
+    # The changed module cannot be imported: by a test, or by a conftest.
+    int(pytest.ExitCode.INTERRUPTED): Fate.KILLED,
+    int(pytest.ExitCode.USAGE_ERROR): Fate.KILLED,
     -signal.SIGALRM: Fate.TIMED_OUT,
 }
 
