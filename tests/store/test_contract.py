@@ -1,6 +1,7 @@
 """The contract of ``worksgate.store.Store``, on every store."""
 
 import pytest
+from msgspec import structs
 from tests.store.artifacts import (
     NOW,
     access_token,
@@ -432,6 +433,14 @@ async def test_r110_purge_removes_what_has_expired_and_nothing_else(store: Store
         assert await store.find(type(artifact), artifact.key) is None
     assert await store.find(AccessToken, key_of("later")) is not None
     assert await store.count("long", NOW) == 1
+
+
+@EACH
+async def test_r110_what_expires_now_is_purged_now(store: Store, artifact: Artifact) -> None:
+    await store.save(structs.replace(artifact, expires_at=NOW))
+
+    assert await store.purge(NOW - 0.5) == 0
+    assert await store.purge(NOW) == 1
 
 
 async def test_r37_purge_keeps_a_used_code_longer_than_an_unused_one(store: Store) -> None:

@@ -190,6 +190,18 @@ async def test_r39_a_redemption_is_one_round_trip(url: str) -> None:
     assert sent == ["fetchrow", "fetchrow"]
 
 
+async def test_what_a_login_leaves_is_saved_in_one_round_trip(url: str) -> None:
+    store = await PostgresStore.open(url, connections=1)
+    with counted(store) as sent:
+        await store.save(code(), session())
+        await store.save(code("recorded"), session(), records=[issued("recorded")])
+        assert sent == ["execute", "execute"]
+        sent.clear()
+        await store.save(code("one"), code("two"), session(), records=[issued("one")])
+        assert sent == ["transaction", "executemany", "executemany", "execute"]
+    await store.close()
+
+
 class _Counting:
     """A connection that notes what it is asked to do."""
 
@@ -219,20 +231,10 @@ async def test_r36_a_replay_waits_for_a_renewal_of_its_grant_and_revokes_that_to
 ) -> None:
     await store.save(code(grant="g"))
     await store.redeem(AuthorizationCode, code().key, "tenant", buys("first", "first refresh"), NOW)
-    late = access_token("late", grant="g")
     async with somebody(url) as connection:
         renewal = connection.transaction()
         await renewal.start()
-        await connection.execute("UPDATE refresh_tokens SET used = 1")
-        for name, table in (("late", "access_tokens"), ("late refresh", "refresh_tokens")):
-            more = ", 60, 60" if table == "refresh_tokens" else ""
-            columns = "key, grant_id, subject_id, client_id, expires_at, user_id, login_id, "
-            columns += "login_kind" + (", lifetime, expires_in" if more else "")
-            await connection.execute(
-                f"INSERT INTO {table} ({columns}) "
-                f"VALUES ($1, 'g', 'anna', 'tenant', $2, 'u', 'l', 'web'{more})",
-                *(key_of(name), late.expires_at),
-            )
+        await _renew(connection)
         replay = asyncio.create_task(redeem(store))
         await asyncio.sleep(0.3)
         assert not replay.done()
@@ -242,6 +244,35 @@ async def test_r36_a_replay_waits_for_a_renewal_of_its_grant_and_revokes_that_to
     assert await store.find(AccessToken, key_of("late")) is None
     again = await store.redeem(RefreshToken, key_of("late refresh"), "tenant", buys("x"), NOW)
     assert again.outcome is RedemptionOutcome.UNKNOWN
+
+
+async def _renew(connection: Any) -> None:
+    """Use the refresh token of the grant ``g``, as a redemption does that is under way."""
+    await connection.execute("UPDATE refresh_tokens SET used = 1")
+    for name, table in (("late", "access_tokens"), ("late refresh", "refresh_tokens")):
+        more = ", 60, 60" if table == "refresh_tokens" else ""
+        columns = "key, grant_id, subject_id, client_id, expires_at, user_id, login_id, "
+        columns += "login_kind" + (", lifetime, expires_in" if more else "")
+        await connection.execute(
+            f"INSERT INTO {table} ({columns}) "
+            f"VALUES ($1, 'g', 'anna', 'tenant', $2, 'u', 'l', 'web'{more})",
+            *(key_of(name), TOKEN.expires_at),
+        )
+
+
+async def test_r30_who_is_forgotten_loses_what_is_bought_meanwhile_and_it_is_counted(
+    store: PostgresStore, url: str
+) -> None:
+    await store.save(refresh_token(grant="g"))
+    async with somebody(url) as connection:
+        async with connection.transaction():
+            await _renew(connection)
+            forgetting = asyncio.create_task(store.forget("anna"))
+            await asyncio.sleep(0.3)
+            assert not forgetting.done()
+        assert await forgetting == 3
+        assert await store.held(AccessToken, "anna") == ()
+        assert await store.held(RefreshToken, "anna") == ()
 
 
 async def test_a_stricter_isolation_of_the_server_changes_nothing(tmp_path: Path, url: str) -> None:
@@ -312,10 +343,11 @@ async def test_f06_a_statement_that_comes_late_does_nothing(url: str) -> None:
     compare, connection.compare_clocks = connection.compare_clocks, _nothing  # type: ignore[method-assign]  # the delay is played
     connection._offset -= QUEUE_TIMEOUT + 0.1
 
-    with pytest.raises(StoreUnavailable, match="too slow") as refusal:
+    with counted(store) as sent, pytest.raises(StoreUnavailable, match="too slow") as refusal:
         await redeem(store)
 
     assert not refusal.value.outcome_unknown
+    assert sent == ["fetchrow"] * 4, "used, asked why not, and both again"
     connection.compare_clocks = compare  # type: ignore[method-assign]  # see above
     assert (await redeem(store)).outcome is RedemptionOutcome.REDEEMED
     await store.close()

@@ -97,7 +97,7 @@ async def test_r134_what_is_taken_is_recorded_if_it_was_there(store: Store, reco
     await store.save(session("one"))
     for _ in range(2):
         await store.take(Session, key_of("one"), records=[LOGOUT])
-    assert recorded() == ["logout"]
+        assert recorded() == ["logout"]
 
 
 async def test_r134_of_many_redemptions_each_has_one_record(store: Store, recorded: Look) -> None:

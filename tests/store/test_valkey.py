@@ -307,6 +307,15 @@ async def test_r140_the_first_call_after_a_rest_waits_for_a_look(
         await redeem(store)
 
 
+async def test_r140_a_ping_looks_at_the_server_at_once(
+    server: ValkeyServer, store: ValkeyStore
+) -> None:
+    await store.ping()
+    server.config("maxmemory-policy", "volatile-ttl")
+    with pytest.raises(StoreUnavailable, match="set it to noeviction"):
+        await store.ping()
+
+
 async def test_a_replica_is_refused(server: ValkeyServer) -> None:
     server.command("REPLICAOF", "127.0.0.1", 1)
 
