@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from tests.installation import Installation, installed
 from tests.light_hashing import light_hashing
 from tests.log_file import log_file
@@ -16,6 +16,10 @@ from tests.unhurried import real_deadlines, unhurried_databases
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="only tests that start no program")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("quick" if config.getoption("quick") else "worksgate")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -59,11 +63,6 @@ def _encodable(data: Any) -> Any:
         case list() | tuple():
             return type(data)(map(_encodable, data))
     return data
-
-
-# No test is a benchmark, and a busy machine is slow.
-settings.register_profile("worksgate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("worksgate")
 
 
 @pytest.fixture(autouse=True)

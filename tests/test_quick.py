@@ -1,8 +1,9 @@
 """What ``pytest --quick`` leaves out, and what it makes cheap."""
 
 import pytest
+from hypothesis import settings
 from tests.light_hashing import light_hashing
-from tests.quick import OF_PROGRAMS, TESTS, may_be_quick
+from tests.quick import OF_PROGRAMS, TESTS, examples, may_be_quick
 
 from worksgate.credentials import PasswordHashing
 from worksgate.factors.recovery import digests_of, new_recovery_codes, possible_digests
@@ -23,6 +24,17 @@ def test_no_file_of_programs_is_imported(file: str) -> None:
 @pytest.mark.parametrize("file", ["", "web", "web/test_token.py", "test_quick.py"])
 def test_all_else_may_have_quick_tests(file: str) -> None:
     assert may_be_quick(TESTS / file)
+
+
+@pytest.mark.parametrize(("profile", "tried"), [("worksgate", 400), ("quick", 100)])
+def test_a_quarter_of_the_examples_is_tried(profile: str, tried: int) -> None:
+    before = settings.get_current_profile_name()
+    settings.load_profile(profile)
+    try:
+        assert examples(400).max_examples == tried
+        assert examples(400).deadline is None
+    finally:
+        settings.load_profile(before)
 
 
 @pytest.mark.hashing

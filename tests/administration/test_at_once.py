@@ -1,6 +1,7 @@
 """Several administrators at the same moment: on PostgreSQL one undoes the other (F-14)."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -54,7 +55,8 @@ class Overtaking:
         return "kept"
 
 
-async def test_a_call_is_begun_again_so_often_and_no_more() -> None:
+async def test_a_call_is_begun_again_so_often_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(random, "uniform", lambda low, _high: low)  # it would wait for two seconds
     assert await Overtaking(ATTEMPTS - 1).call() == "kept"
     with pytest.raises(Overtaken):
         await Overtaking(ATTEMPTS).call()

@@ -172,6 +172,7 @@ async def test_another_node_goes_on_when_the_first_is_killed(database: Path) -> 
             await ended(filling)
 
 
+@pytest.mark.slow
 async def test_whoever_lost_the_lease_stops_in_the_middle(database: Path) -> None:
     """A node that was held up for long does not work beside the one that has taken over."""
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import cbor2
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.factors.authenticator import Authenticator, base64url
 from tests.factors.desk import HANAKO, HANAKO_PERSON, ORIGIN
+from tests.quick import examples
 
 from worksgate.factors import FactorRefused, RelyingParty
 from worksgate.factors.passkeys import (
@@ -118,7 +119,7 @@ def test_any_client_data_is_refused(said: object, changed: str | None) -> None:
         _use(_replaced(ASSERTION, ("response", "clientDataJSON"), base64url(_json(data))))
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(place=st.integers(0, 10_000), value=st.integers(1, 255))
 def test_any_changed_byte_of_what_is_signed_is_refused(place: int, value: int) -> None:
     data = bytearray(AUTHENTICATOR.data())

@@ -3,8 +3,9 @@
 from urllib.parse import quote, urlencode
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.quick import examples
 
 from worksgate.oauth.authorization import (
     KNOWN,
@@ -318,7 +319,7 @@ names = st.sampled_from([*KNOWN, "state", "code", ""]) | st.text(max_size=5)
 values = st.sampled_from([*RIGHT.values(), "LineWorks", "near", "https://evil.example"]) | st.text()
 
 
-@settings(deadline=None, max_examples=500)
+@examples(500)
 @given(st.lists(st.tuples(names, values), max_size=8))
 def test_any_pairs_are_refused_or_read_as_they_were_encoded(pairs: list[tuple[str, str]]) -> None:
     encodable = [(name, value) for name, value in pairs if (name + value).isprintable()]
@@ -333,7 +334,7 @@ def test_any_pairs_are_refused_or_read_as_they_were_encoded(pairs: list[tuple[st
     assert (request.login_kind is LoginKind.APP) == (sent.get("userAgent") == "LineWorks")
 
 
-@settings(deadline=None, max_examples=500)
+@examples(500)
 @given(st.text() | st.text("&=%+;?#[]cox20FfE ", max_size=40))
 def test_any_query_is_read_or_refused_by_an_authorization_error(query: str) -> None:
     for whole in (query, urlencode(RIGHT) + query, f"{query}&{urlencode(RIGHT)}"):
@@ -345,7 +346,7 @@ def test_any_query_is_read_or_refused_by_an_authorization_error(query: str) -> N
         assert request.redirect_uri.startswith(REDIRECT_URI)
 
 
-@settings(deadline=None, max_examples=200)
+@examples(200)
 @given(st.binary(max_size=30))
 def test_any_escaped_bytes_in_a_value_are_read_or_refused(data: bytes) -> None:
     escaped = "".join(f"%{byte:02X}" for byte in data)

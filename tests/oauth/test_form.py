@@ -3,8 +3,9 @@
 from urllib.parse import parse_qsl, quote_plus, urlencode
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.quick import examples
 
 from worksgate.oauth.errors import InvalidRequest
 from worksgate.oauth.form import (
@@ -184,13 +185,13 @@ def test_media_type_is_the_forms() -> None:
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 
 
-@settings(deadline=None, max_examples=400)
+@examples(400)
 @given(st.dictionaries(texts, texts, max_size=MAX_FIELDS))
 def test_form_agrees_with_the_encoder_of_the_standard_library(form: dict[str, str]) -> None:
     assert parse_form(urlencode(form).encode()) == form
 
 
-@settings(deadline=None, max_examples=400)
+@examples(400)
 @given(st.lists(st.tuples(texts, texts), min_size=1, max_size=6), st.integers(0, 5))
 def test_form_with_any_repetition_is_refused(pairs: list[tuple[str, str]], which: int) -> None:
     pairs.append((pairs[which % len(pairs)][0], "again"))
@@ -198,7 +199,7 @@ def test_form_with_any_repetition_is_refused(pairs: list[tuple[str, str]], which
         parse_form(urlencode(pairs).encode())
 
 
-@settings(deadline=None, max_examples=600)
+@examples(600)
 @given(st.binary() | st.text("&=%+;ab0Ff", max_size=40).map(str.encode))
 def test_any_body_is_read_or_refused_by_invalid_request(body: bytes) -> None:
     try:
@@ -211,7 +212,6 @@ def test_any_body_is_read_or_refused_by_invalid_request(body: bytes) -> None:
 
 
 @given(texts)
-@settings(deadline=None)
 def test_plus_and_escapes_mean_the_same_blank(text: str) -> None:
     spelt = quote_plus(text)
     assert parse_form(f"a={spelt}".encode()) == parse_form(

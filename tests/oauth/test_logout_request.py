@@ -3,8 +3,9 @@
 from urllib.parse import quote, urlencode
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.quick import examples
 
 from worksgate.oauth.logout import MAX_QUERY, LogoutAddresses, parse_logout
 from worksgate.oauth.model import Client
@@ -137,7 +138,7 @@ def test_query_beyond_its_limit_leads_to_our_own_page() -> None:
     assert parse_logout(query.ljust(MAX_QUERY + 1, "x"), CLIENTS) is None
 
 
-@settings(deadline=None, max_examples=400)
+@examples(400)
 @given(
     st.text(max_size=20)
     | st.text("/.?#%@\\:2eE&=a ", max_size=20).map("https://auth.worksmobile.com{}".format)

@@ -10,8 +10,9 @@ from contextlib import suppress
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.quick import examples
 
 from worksgate.oauth.errors import BadRedirectUri
 from worksgate.oauth.redirect_uri import (
@@ -30,7 +31,7 @@ ORIGIN = "https://auth.worksmobile.com"
 FULL = "https://auth.worksmobile.com/login/callback"
 CODE = "bXlzdGVyaW91cy1jb2RlLXRoYXQtaXMtdXNlZC1vbmNl"
 
-property_test = settings(deadline=None, max_examples=400)
+property_test = examples(400)
 
 
 def refuses(value: str, *entries: str, loopback: bool = False) -> bool:
@@ -518,7 +519,7 @@ edits = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=1500)
+@examples(1500)
 @given(st.sampled_from([ORIGIN, FULL]), paths, edits)
 def test_nothing_outside_the_list_is_ever_accepted(
     entry: str, path: str, changes: list[tuple[int, int, str]]

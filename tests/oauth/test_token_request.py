@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.quick import examples
 
 from worksgate.oauth.errors import InvalidRequest, OAuthError, UnsupportedGrantType
 from worksgate.oauth.model import AuthorizationCode, Client, RefreshToken
@@ -140,7 +141,7 @@ parameters = st.sampled_from([*CODE, "refresh_token", "redirect_uri"]) | st.text
 texts = st.sampled_from([*CODE.values(), "refresh_token", ""]) | st.text(max_size=8)
 
 
-@settings(deadline=None, max_examples=400)
+@examples(400)
 @given(st.dictionaries(parameters, texts, max_size=8))
 def test_any_form_is_read_or_refused_by_an_oauth_error(form: dict[str, str]) -> None:
     for client in (WITH_REFRESH, WITHOUT_REFRESH):

@@ -1,8 +1,9 @@
 """User info, and the rules for user keys, as in docs/protocol.md."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.quick import examples
 
 from worksgate.oauth.errors import InvalidAccess, InvalidRequest
 from worksgate.oauth.model import AccessToken, Client, LoginKind
@@ -140,7 +141,7 @@ def test_works_account_against_the_rules_is_refused(account: str) -> None:
         check_works_account(account)
 
 
-@settings(deadline=None, max_examples=300)
+@examples(300)
 @given(st.text(max_size=110))
 def test_any_external_key_is_kept_or_refused(key: str) -> None:
     try:
@@ -153,7 +154,7 @@ def test_any_external_key_is_kept_or_refused(key: str) -> None:
     key.encode()  # a key that cannot be sent must not get here
 
 
-@settings(deadline=None, max_examples=300)
+@examples(300)
 @given(st.text("ab1.-_@AÅ", max_size=95) | st.text())
 def test_any_works_account_is_kept_or_refused(account: str) -> None:
     try:

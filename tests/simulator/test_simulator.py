@@ -462,6 +462,7 @@ async def test_language_that_was_asked_for_is_remembered(browser: httpx2.AsyncCl
     assert '<html lang="ko">' in (await browser.get("/?lang=xx")).text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "ja", "ko"])
 async def test_every_page_is_there_in_every_language(
     world: World, browser: httpx2.AsyncClient, language: str

@@ -48,6 +48,7 @@ async def is_unavailable(question: Callable[[], Awaitable[object]], reason: str)
     return time.monotonic() - begun
 
 
+@pytest.mark.slow
 async def test_f19_hung_discovery_ends_within_two_seconds(fake: FakeProvider) -> None:
     fake.instead[DISCOVERY] = hang
     async with source_at(fake) as source:
@@ -128,6 +129,7 @@ async def test_f19_crowd_asks_for_each_document_once(fake: FakeProvider) -> None
     assert fake.count(JWKS) == 1
 
 
+@pytest.mark.slow
 async def test_f19_hung_keys_stop_nobody_whose_key_is_known(fake: FakeProvider) -> None:
     watch = Watch()
     async with source_at(fake, watch, total_timeout=2.0) as source:

@@ -8,8 +8,9 @@ from dataclasses import replace
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.quick import examples
 
 from worksgate import throttle as throttles
 from worksgate.sources import SourceUnavailable
@@ -504,7 +505,7 @@ def test_different_names_have_different_keys(one: str, other: str) -> None:
     assert username_key(one) != username_key(other)
 
 
-@settings(deadline=None, max_examples=300)
+@examples(300)
 @given(st.text())
 def test_r78_key_of_a_key_is_itself(name: str) -> None:
     key = username_key(name)

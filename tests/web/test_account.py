@@ -719,6 +719,7 @@ async def test_an_unknown_code_in_the_address_says_nothing(installation: Install
     assert 'role="status"' not in response.text
 
 
+@pytest.mark.slow
 @pytest.mark.deadlines
 async def test_an_outage_is_told_and_ends_no_session(installation: Installation) -> None:
     browser = await signed_in(installation)
