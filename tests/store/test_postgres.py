@@ -627,6 +627,7 @@ async def test_r134_the_log_is_told_what_was_recorded_with_a_change(url: str) ->
     await store.save(code("silent"))
     for _ in range(2):
         await store.take(Session, session().key, records=[LOGOUT])
+        assert told == [[Event.CODE_ISSUED], [Event.LOGOUT]]
     await store.redeem(AuthorizationCode, code().key, "tenant", buys("token"), NOW, REDEEMED)
     await redeem(store, "silent")
     await store.forget("anna", records=[LOGOUT])

@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path
 
 from tools.mutants import coverage, trial
-from tools.mutants.collected import PATIENCE, in_collected
+from tools.mutants.collected import in_collected
 from tools.mutants.operators import Mutant, mutants_of
-from tools.mutants.trial import Begin, Fate
+from tools.mutants.trial import PATIENCE, Begin, Fate
 
 ROOT = Path(__file__).parents[2]
 EXPLAINED = Path(__file__).with_name("explained.toml")
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str]) -> int:
             for number in range(len(trials))
             if found.get(number, Fate.PUT_OFF) is Fate.PUT_OFF
         ]
-        begin = partial(trial.begin, ROOT, folder)
+        begin = partial(trial.begin, ROOT, folder, options.patience)
         if not _pass_unchanged([trials[number] for number in left], begin):
             return 2
         fates = {**found, **_fates(trials, left, begin, options.jobs)}

@@ -12,7 +12,6 @@ import inspect
 import io
 import os
 import pickle
-import signal
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
@@ -24,7 +23,6 @@ import pytest
 from _pytest.runner import runtestprotocol
 from tools.mutants.operators import Mutant, without_annotations
 from tools.mutants.trial import (
-    A_TEST,
     NOTHING_RAN,
     OPTIONS,
     PUT_OFF,
@@ -33,12 +31,10 @@ from tools.mutants.trial import (
     end_children,
     in_fork,
     keep_files_in,
+    limit_test,
     shrink_nothing,
     silence,
 )
-
-PATIENCE = 25.0
-"""Seconds after which no further test is begun: those that are nearest to a mutant have run."""
 
 _SHARED = {
     "postgres": ("tests.postgres_server", "shared_postgres"),
@@ -106,6 +102,7 @@ class _InsteadOfTheTests:
         for each in session.items:
             shrink_nothing(each)
         self._make_what_is_made_once()
+        gc.unfreeze()  # what the tests have frozen is not listed
         gc.collect()
         for each in gc.get_objects():
             if isinstance(each, FunctionType):
@@ -146,7 +143,7 @@ class _InsteadOfTheTests:
         for item, following in zip(items, [*items[1:], None], strict=True):
             if time.monotonic() > until:
                 break
-            signal.setitimer(signal.ITIMER_REAL, A_TEST)  # which ends the process
+            limit_test()
             reports = runtestprotocol(item, log=False, nextitem=following)
             if any(report.failed for report in reports):
                 return int(pytest.ExitCode.TESTS_FAILED)

@@ -24,10 +24,12 @@ import pytest
 from hypothesis import Phase, is_hypothesis_test, settings
 from tools.mutants.operators import Mutant
 
-TIMEOUT = 90.0
-"""Seconds after which a mutant counts as noticed: the tests would have hung."""
+PATIENCE = 25.0
+"""Seconds after which no further test is begun: those that are nearest to a mutant have run."""
 A_TEST = 30.0
-"""Seconds after which one test counts as hung, in a fork of what has been collected."""
+"""Seconds after which a test counts as hung, and its mutant as noticed."""
+TIMEOUT = 300.0
+"""Seconds after which a mutant counts as noticed that hangs before the first test."""
 
 _IMPORTED_BEFORE = (
     *("aiosqlite", "alembic", "argon2", "asyncpg", "babel", "bcrypt", "cryptography", "httpx2"),
@@ -106,10 +108,18 @@ class _Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 class _Chosen:
-    """Lets only these tests, and those of these files, run in this order."""
+    """Lets only these tests, and those of these files, run in this order, while there is time."""
 
-    def __init__(self, tests: Sequence[str]) -> None:
+    def __init__(self, tests: Sequence[str], patience: float) -> None:
         self._tests = {test: place for place, test in enumerate(tests)}
+        self._until = time.monotonic() + patience
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self) -> bool | None:
+        if time.monotonic() > self._until:
+            return True  # it counts as run
+        limit_test()
+        return None
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         places = {item.nodeid: self._place(item) for item in items}
@@ -137,9 +147,16 @@ def warm_up() -> None:
         importlib.import_module(name)
 
 
-def begin(root: Path, scratch: Path, mutant: Mutant | None, tests: Sequence[str]) -> int:
+def begin(
+    root: Path, scratch: Path, patience: float, mutant: Mutant | None, tests: Sequence[str]
+) -> int:
     """Start the trial of a mutant in a process of its own; its number."""
-    return in_fork(lambda: _run(mutant, root, tests, scratch))
+    return in_fork(lambda: _run(mutant, root, tests, scratch, patience))
+
+
+def limit_test() -> None:
+    """End this process if a test that begins now hangs."""
+    signal.setitimer(signal.ITIMER_REAL, A_TEST)
 
 
 def in_fork(run: Callable[[], int]) -> int:
@@ -169,7 +186,9 @@ def keep_files_in(scratch: Path) -> None:
     tempfile.tempdir = str(scratch)
 
 
-def _run(mutant: Mutant | None, root: Path, tests: Sequence[str], scratch: Path) -> int:
+def _run(
+    mutant: Mutant | None, root: Path, tests: Sequence[str], scratch: Path, patience: float
+) -> int:
     silence()
     os.chdir(root)
     keep_files_in(scratch)
@@ -180,7 +199,7 @@ def _run(mutant: Mutant | None, root: Path, tests: Sequence[str], scratch: Path)
         sys.meta_path.insert(0, _Changed(name, path, mutant.tree))
     files = sorted({test.partition("::")[0] for test in tests})
     place = f"--basetemp={scratch / str(os.getpid())}"
-    return int(pytest.main([*OPTIONS, place, *files], plugins=[_Chosen(tests)]))
+    return int(pytest.main([*OPTIONS, place, *files], plugins=[_Chosen(tests, patience)]))
 
 
 def end(process: int, began: float) -> Fate | None:
