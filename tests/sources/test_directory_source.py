@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-import statistics
 import time
 from base64 import b64encode
 from contextlib import closing
@@ -173,7 +172,7 @@ async def test_r77_an_unknown_name_takes_as_long_as_a_wrong_password(
             began = time.perf_counter()
             assert await source.authenticate(username, "wrong horse battery") is None
             taken.append(time.perf_counter() - began)
-    known, unknown = (statistics.median(taken) for taken in times.values())
+    known, unknown = (min(taken) for taken in times.values())  # which a busy machine delays least
     # Without the work for nothing the one would be a small part of the other.
     assert unknown > known / 2
     assert known > unknown / 2
