@@ -16,7 +16,7 @@ test: ## Run all tests, browser included (ARGS="tests/oauth -k state")
 	@$(SETUP) dev servers browser && $(BIN)/python -m pytest $(if $(ARGS),$(ARGS),-n 2 --dist loadfile)
 
 quick: ## Run the tests that start no program, in three minutes (ARGS="-k throttle")
-	@$(SETUP) dev && $(BIN)/python -m pytest --quick -q -n 2 --dist loadfile $(ARGS)
+	@$(SETUP) dev && PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --quick -q -n 2 --dist loadfile $(ARGS)
 
 mutants: ## Change the code in small ways, and say which changes no test notices (ARGS=src/worksgate/throttle.py)
 	@$(SETUP) dev && $(BIN)/python -m tools.mutants $(ARGS)
