@@ -1,0 +1,274 @@
+"""One connection of the server, over a transport that notes what is done to it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from worksgate.serving import protocol
+from worksgate.serving.admission import Admission
+from worksgate.serving.protocol import BoundedHttpProtocol
+from worksgate.serving.uvicorn_config import server_config
+from worksgate.settings import Settings
+
+MOMENT = 0.03
+"""Seconds: every timeout of the tests, where one is set."""
+GET = b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n"
+POST = b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n"
+
+
+class Wire(asyncio.Transport):
+    """What is written stays here; ``is_cut`` says that it was not waited for."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("203.0.113.9", 1), "sockname": ("203.0.113.1", 80)})
+        self.written = b""
+        self.closed = 0
+        self.is_cut = False
+        self.has_ended = False
+
+    def write(self, data: Any) -> None:
+        self.written += bytes(data)
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def is_closing(self) -> bool:
+        return bool(self.closed)
+
+    def abort(self) -> None:
+        self.is_cut = True
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.has_ended = True
+
+    def pause_reading(self) -> None:
+        """The tests send no more than is read."""
+
+    def resume_reading(self) -> None:
+        """As above."""
+
+
+class Application:
+    """Answers when it may what has come whole, and notes what it is told meanwhile."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.told: list[Message] = []
+        self.may_answer = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.begun.append(scope["path"])
+        if scope["path"] == "/slow":
+            await self.may_answer.wait()
+        while (message := await receive())["type"] == "http.request" and message["more_body"]:
+            pass
+        if scope["path"] == "/told":
+            message = await receive()
+        self.told.append(message)
+        length = [(b"content-length", b"2")]
+        await send({"type": "http.response.start", "status": 200, "headers": length})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+
+class Connection:
+    """A connection to the application, and what went wrong in the event loop."""
+
+    def __init__(self) -> None:
+        self.wire = Wire()
+        self.errors: list[dict[str, Any]] = []
+        self.application = Application()
+        config = server_config(lambda: self.application, Settings())
+        self.admission: Admission = config.admission
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: self.errors.append(context))
+        self.protocol = BoundedHttpProtocol(config, ServerState(), {}, loop)
+
+    def made(self) -> "Connection":
+        self.protocol.connection_made(self.wire)
+        return self
+
+    async def sent(self, data: bytes) -> None:
+        self.protocol.data_received(data)
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    async def lost(self) -> None:
+        self.protocol.connection_lost(None)
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def connection(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Connection]:
+    for name in ("HEADER_TIMEOUT", "BODY_TIMEOUT", "WRITE_TIMEOUT", "UNREAD_TIMEOUT", "QUIET"):
+        monkeypatch.setattr(protocol, name, MOMENT)
+    connection = Connection()
+    yield connection
+    assert connection.errors == []
+
+
+async def waited(moments: float = 2.0) -> None:
+    await asyncio.sleep(moments * MOMENT)
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET / HTT", POST, POST + b"x", b"no HTTP\r\n\r\n"], ids=lambda sent: sent[:9]
+)
+async def test_f22_a_connection_that_is_lost_leaves_nothing_behind(
+    connection: Connection, sent: bytes
+) -> None:
+    connection.made()
+    connection.protocol.place = connection.admission.place_for("203.0.113.9")
+    await connection.sent(sent)
+    await connection.lost()
+    closed = connection.wire.closed
+    await waited()
+    assert connection.wire.closed == closed
+    assert not connection.wire.is_cut
+    assert connection.admission.connections == 0
+    assert connection.admission.reading == set()
+    connection.application.may_answer.set()
+    await waited()
+
+
+async def test_f21_who_hangs_up_ends_what_is_served_and_nothing_more_is_begun(
+    connection: Connection,
+) -> None:
+    connection.made()
+    await connection.sent(GET % b"told" + GET % b"second" + GET % b"third")
+    assert connection.application.begun == ["/told"]
+    await connection.lost()
+    await waited()
+    assert [message["type"] for message in connection.application.told] == ["http.disconnect"]
+    assert connection.application.begun == ["/told"]
+
+
+async def test_f22_what_has_not_come_whole_holds_no_place_of_a_request_once_it_has(
+    connection: Connection,
+) -> None:
+    connection.made()
+    await connection.sent(POST)
+    assert connection.admission.reading == {connection.protocol}
+    await connection.sent(b"xx")
+    assert connection.admission.reading == set()
+    connection.application.may_answer.set()
+    await waited(0.5)
+    assert connection.wire.written.endswith(b"ok")
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\n", POST, POST + b"x"])
+async def test_f22_headers_and_a_body_that_do_not_come_are_given_up(
+    connection: Connection, sent: bytes
+) -> None:
+    connection.made()
+    await connection.sent(sent)
+    connection.application.may_answer.set()
+    assert not connection.wire.closed
+    await waited()
+    assert connection.wire.closed
+    await waited()
+    assert connection.wire.is_cut, "what was written is not read"
+    await connection.lost()
+
+
+async def test_f22_who_reads_again_in_time_is_not_cut(connection: Connection) -> None:
+    connection.made()
+    await connection.sent(POST)
+    await connection.sent(b"xx")
+    connection.protocol.pause_writing()
+    await waited(0.5)
+    connection.protocol.resume_writing()
+    await waited()
+    assert not connection.wire.is_cut
+    connection.protocol.pause_writing()
+    await waited()
+    assert connection.wire.is_cut
+    await connection.lost()
+    connection.application.may_answer.set()
+
+
+async def test_f26_a_connection_on_which_nothing_comes_is_closed_at_the_end(
+    connection: Connection,
+) -> None:
+    connection.made()
+    await connection.sent(GET % b"")
+    assert b"connection: close" not in connection.wire.written.lower()
+    connection.admission.is_draining = True
+    connection.protocol.drain()
+    await waited(0.5)
+    assert not connection.wire.closed
+    await connection.sent(GET % b"")
+    assert connection.wire.written.lower().count(b"connection: close") == 1
+    assert connection.wire.closed
+    await connection.lost()
+
+
+async def test_f26_what_is_served_at_the_end_is_the_last_on_its_connection(
+    connection: Connection,
+) -> None:
+    connection.made()
+    await connection.sent(POST + b"xx")
+    connection.admission.is_draining = True
+    connection.protocol.drain()
+    await waited()
+    assert not connection.wire.closed
+    connection.application.may_answer.set()
+    await waited(0.5)
+    assert b"connection: close" in connection.wire.written.lower()
+    assert connection.wire.closed
+    await connection.lost()
+
+
+async def test_f26_a_connection_that_comes_at_the_end_is_closed_when_it_says_nothing(
+    connection: Connection,
+) -> None:
+    connection.admission.is_draining = True
+    connection.made()
+    await waited()
+    assert connection.wire.closed
+    await connection.lost()
+
+
+async def test_r111_nothing_behind_what_is_no_http_is_read(connection: Connection) -> None:
+    connection.made()
+    await connection.sent(b"no HTTP\r\n\r\n" + GET % b"")
+    await connection.sent(GET % b"")
+    assert connection.wire.written.startswith(b"HTTP/1.1 400 ")
+    assert connection.wire.written.count(b"HTTP/1.1") == 1
+    assert connection.wire.has_ended
+    assert connection.application.begun == []
+    await waited()
+    assert connection.wire.closed
+    await connection.lost()
+
+
+@pytest.mark.parametrize(
+    "request_line", [b"CONNECT x:80 HTTP/1.1", b"GET / HTTP/1.2", b"GET http://other/ HTTP/1.1"]
+)
+async def test_r98_what_is_not_for_this_server_is_refused(
+    connection: Connection, request_line: bytes
+) -> None:
+    connection.made()
+    await connection.sent(request_line + b"\r\nHost: x\r\n\r\n")
+    assert connection.wire.written.startswith(b"HTTP/1.1 400 ")
+    assert connection.application.begun == []
+    await connection.lost()
+
+
+async def test_r111_an_upgrade_is_ignored_and_the_request_served_with_its_body(
+    connection: Connection,
+) -> None:
+    connection.made()
+    connection.application.may_answer.set()
+    upgrade = POST.replace(b"\r\n\r\n", b"\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n")
+    await connection.sent(upgrade + b"xx" + GET % b"next")
+    await waited(0.5)
+    assert connection.application.begun == ["/slow", "/next"]
+    assert connection.wire.written.count(b"HTTP/1.1 200 ") == 2
+    await connection.lost()
