@@ -14,7 +14,7 @@ from worksgate.serving.protocol import BoundedHttpProtocol
 from worksgate.serving.uvicorn_config import server_config
 from worksgate.settings import Settings
 
-MOMENT = 0.03
+MOMENT = 0.1
 """Seconds: every timeout of the tests, where one is set."""
 GET = b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n"

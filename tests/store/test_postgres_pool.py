@@ -13,7 +13,7 @@ from worksgate.postgres_address import PostgresAddress
 from worksgate.postgres_room import KEPT_FREE
 from worksgate.store import StoreUnavailable, postgres_pool
 from worksgate.store.postgres_connection import PostgresConnection
-from worksgate.store.postgres_pool import PostgresPool
+from worksgate.store.postgres_pool import _BALANCED_EVERY, PostgresPool, _Rest
 
 LOST = asyncpg.ConnectionDoesNotExistError("gone")
 DEADLOCK = asyncpg.DeadlockDetectedError("deadlock")
@@ -22,18 +22,19 @@ ONLY_READS = asyncpg.ReadOnlySQLTransactionError("read only")
 MISTAKE = asyncpg.DataError("secret")
 TOO_MANY = asyncpg.TooManyConnectionsError("sorry, too many clients already")
 CUT = ConnectionResetError(104, "Connection reset by peer")
+PLENTY = 100
 AWAY = ConnectionRefusedError(111, "Connection refused")
 
 
 class Server:
-    """Opens connections, or refuses to; ``left`` is how many more it says that it has."""
+    """Opens connections, or refuses to; ``left`` is how many more it says, once, that it has."""
 
     def __init__(self) -> None:
         self.connections: list[Connection] = []
         self.refusals: list[Exception] = []
         self.is_away = False
         self.tries = 0
-        self.left = 100
+        self.left = PLENTY
 
     async def open(self) -> PostgresConnection:
         self.tries += 1
@@ -71,7 +72,8 @@ class Connection:
 
     async def number(self, _sql: str) -> int:
         self.begun += 1
-        return self._server.left
+        left, self._server.left = self._server.left, PLENTY
+        return left
 
     def terminate(self) -> None:
         self.is_closed = True
@@ -135,10 +137,13 @@ async def until(what: Callable[[], bool]) -> None:
 
 
 async def closed(pool: PostgresPool) -> None:
+    workers = set(pool._workers)
     async with asyncio.timeout(5):
         await pool.close()
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == {asyncio.current_task()}, "no task is left"
+    assert [worker.exception() for worker in workers] == [None] * len(workers)
+    assert pool._connections == set()
 
 
 # The queue
@@ -218,6 +223,13 @@ async def test_who_gives_up_in_the_middle_leaves_the_connection_to_the_next(
         assert await pool.run(Work(server)) == len(server.connections) - 1
     assert len(server.connections) == 2
     await closed(pool)
+
+
+async def test_a_worker_that_rests_is_called_once() -> None:
+    rest = _Rest(asyncio.get_running_loop())
+    assert rest.end(goes_on=True)
+    assert not rest.end(goes_on=False)
+    assert await rest.call
 
 
 # What went wrong with a request
@@ -330,6 +342,11 @@ async def test_f04_while_the_server_is_away_all_are_refused_and_one_tries_again(
         await until(lambda: server.open_now == 1)
         assert await pool.run(Work(server)) == 3
     assert [line["event"] for line in lines] == ["store.unreachable", "store.connected"]
+    server.is_away, server.connections[3].refresh_error = True, LOST
+    await refused(pool, Work(server), "cannot be reached")
+    server.is_away = False
+    await until(lambda: server.open_now == 1)
+    assert await pool.run(Work(server)) == 4, "and once more"
     await closed(pool)
 
 
@@ -423,8 +440,28 @@ async def test_f07_what_others_lack_is_given_back_but_for_one(
     monkeypatch.setattr(postgres_pool, "_BALANCED_EVERY", 0.05)
     server.left = left
     await grown(server, pool)
-    await asyncio.sleep(0.09)
+    await until(lambda: server.left == PLENTY)
+    await asyncio.sleep(0.02)
     assert server.open_now == kept
+    for _ in range(3):
+        await pool.run(Work(server))
+    assert server.open_now == kept, "no more than that"
+    await closed(pool)
+
+
+async def test_f07_who_ends_instead_of_working_calls_another_that_rests(
+    server: Server, pool: PostgresPool
+) -> None:
+    work = Work(server)
+    work.may_end.clear()
+    calls = [asyncio.create_task(pool.run(work)) for _ in range(3)]
+    await until(lambda: server.open_now == 3)
+    pool._give_back(1)
+    work.may_end.set()
+    await asyncio.gather(*calls)
+    async with asyncio.timeout(_BALANCED_EVERY / 2):  # and not only when they are balanced
+        assert await pool.run(Work(server)) in range(3)
+    assert server.open_now == 2
     await closed(pool)
 
 
