@@ -209,6 +209,21 @@ async def test_f26_a_connection_on_which_nothing_comes_is_closed_at_the_end(
     await connection.lost()
 
 
+@pytest.mark.parametrize(("sent", "is_closed"), [(b"\r\n", True), (b"GET / HT", False)])
+async def test_f26_a_request_that_begins_to_come_at_the_end_is_waited_for(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, *, sent: bytes, is_closed: bool
+) -> None:
+    monkeypatch.setattr(protocol, "HEADER_TIMEOUT", 20 * MOMENT)
+    connection.made()
+    connection.admission.is_draining = True
+    connection.protocol.drain()
+    await waited(0.5)
+    await connection.sent(sent)
+    await waited()
+    assert bool(connection.wire.closed) == is_closed
+    await connection.lost()
+
+
 async def test_f26_what_is_served_at_the_end_is_the_last_on_its_connection(
     connection: Connection,
 ) -> None:
@@ -258,6 +273,17 @@ async def test_r98_what_is_not_for_this_server_is_refused(
     await connection.sent(request_line + b"\r\nHost: x\r\n\r\n")
     assert connection.wire.written.startswith(b"HTTP/1.1 400 ")
     assert connection.application.begun == []
+    await connection.lost()
+
+
+async def test_a_caller_that_asks_is_told_to_go_on(connection: Connection) -> None:
+    connection.made()
+    connection.application.may_answer.set()
+    await connection.sent(POST.replace(b"\r\n\r\n", b"\r\nExpect: 100-Continue\r\n\r\n"))
+    assert connection.wire.written == b"HTTP/1.1 100 Continue\r\n\r\n"
+    await connection.sent(b"xx")
+    await waited(0.5)
+    assert connection.wire.written.endswith(b"ok")
     await connection.lost()
 
 
