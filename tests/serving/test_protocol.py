@@ -186,11 +186,25 @@ async def test_f22_who_reads_again_in_time_is_not_cut(connection: Connection) ->
     connection.protocol.resume_writing()
     await waited()
     assert not connection.wire.is_cut
+    connection.application.may_answer.set()
+    await waited(0.5)
+    assert connection.wire.written.endswith(b"ok")
     connection.protocol.pause_writing()
     await waited()
     assert connection.wire.is_cut
     await connection.lost()
-    connection.application.may_answer.set()
+
+
+async def test_a_connection_that_rests_is_closed_after_its_time(connection: Connection) -> None:
+    connection.made()
+    connection.protocol.timeout_keep_alive = MOMENT  # type: ignore[assignment]  # a part of a second
+    await connection.sent(GET % b"")
+    assert connection.wire.written.endswith(b"ok")
+    await waited(0.5)
+    assert not connection.wire.closed
+    await waited()
+    assert connection.wire.closed
+    await connection.lost()
 
 
 async def test_f26_a_connection_on_which_nothing_comes_is_closed_at_the_end(
@@ -237,6 +251,8 @@ async def test_f26_what_is_served_at_the_end_is_the_last_on_its_connection(
     await waited(0.5)
     assert b"connection: close" in connection.wire.written.lower()
     assert connection.wire.closed
+    await waited()
+    assert connection.wire.is_cut, "its answer is not read"
     await connection.lost()
 
 
@@ -264,7 +280,8 @@ async def test_r111_nothing_behind_what_is_no_http_is_read(connection: Connectio
 
 
 @pytest.mark.parametrize(
-    "request_line", [b"CONNECT x:80 HTTP/1.1", b"GET / HTTP/1.2", b"GET http://other/ HTTP/1.1"]
+    "request_line",
+    [b"CONNECT x:80 HTTP/1.1", b"GET / HTTP/2.0", b"GET http://other/ HTTP/1.1"],
 )
 async def test_r98_what_is_not_for_this_server_is_refused(
     connection: Connection, request_line: bytes
