@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from worksgate.clients import MAX_AGE, RENEW_AFTER, ClientRegistry, ClientsTogether
-from worksgate.directory import DirectoryUnavailable
+from worksgate.database import DatabaseUnavailable
 from worksgate.oauth.model import Client, ImapPasswords, SecondFactor, SessionKeyCheck
 
 
@@ -26,7 +26,7 @@ class Clients:
     async def load(self) -> Mapping[str, Client]:
         self.readings += 1
         if self.is_down:
-            raise DirectoryUnavailable("down")
+            raise DatabaseUnavailable("down")
         found = {name: Client(client_id=name, name=name, secrets=()) for name in self.names}
         await self.may_end.wait()
         return found
@@ -73,7 +73,7 @@ async def test_an_outage_shows_when_the_time_is_over_and_not_before() -> None:
         assert await clients.known() == ["first"]
         await asyncio.sleep(0)
     clients.now += MAX_AGE * (1 - RENEW_AFTER)
-    with pytest.raises(DirectoryUnavailable):
+    with pytest.raises(DatabaseUnavailable):
         await clients.known()
 
 

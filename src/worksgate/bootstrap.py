@@ -22,11 +22,11 @@ from worksgate.app_password_lapse import LapseNotices
 from worksgate.audit import AuditLog
 from worksgate.clients import ClientRegistry
 from worksgate.config import checked, load
-from worksgate.credential_changes import CredentialChange
 from worksgate.credentials import PasswordHashing
 from worksgate.database_identity import DatabaseGuard, DatabaseIdentity, SqliteGuard, place_of
 from worksgate.directory.audit_log import AuditLines, AuditWriter
 from worksgate.directory.client_list import ClientList
+from worksgate.directory.credential_changes import CredentialChange
 from worksgate.directory.database import Directory
 from worksgate.directory.engine import outages
 from worksgate.directory.identity import identify
@@ -428,7 +428,7 @@ async def open_administration(
     """What an administrator can do, on this installation's databases.
 
     A SQLite database that is not there is made; one of another revision is left as it is, for its
-    server may be of the release before. Raises DirectoryUnavailable, with what to type.
+    server may be of the release before. Raises DatabaseUnavailable, with what to type.
     ``report`` gets the outcome of each notice to a person whose credentials have changed.
     """
     async with AsyncExitStack() as stack:
@@ -639,7 +639,7 @@ async def _open_guard(
     """What knows which database all that is opened here must be on.
 
     Only where none is given may a file be made or migrated: it is the first start then. Raises
-    DirectoryUnavailable.
+    DatabaseUnavailable.
     """
     file = settings.database_file
     if database is None and file is not None:

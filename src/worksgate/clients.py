@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from worksgate.credentials import matches_any
-from worksgate.directory import DirectoryUnavailable
+from worksgate.database import DatabaseUnavailable
 from worksgate.oauth.errors import AccessDenied, TooManyWrongSecrets, UnauthorizedClient
 from worksgate.oauth.logout import LogoutAddresses
 from worksgate.oauth.model import Client, ErrorStatus, ErrorStyle, ImapPasswords
@@ -85,7 +85,7 @@ def _sources_of(client: Client) -> Sequence[str | None]:
 
 
 class ClientRegistry:
-    """All clients by ``client_id``; ``load`` asks for them and may raise DirectoryUnavailable."""
+    """All clients by ``client_id``; ``load`` asks for them and may raise DatabaseUnavailable."""
 
     def __init__(
         self,
@@ -170,7 +170,7 @@ class ClientRegistry:
         A stranger gets what all clients have in common, if they have, so that the form of an
         answer does not tell whether a client exists (R-49).
         """
-        with suppress(DirectoryUnavailable):  # then what was known last has to do
+        with suppress(DatabaseUnavailable):  # then what was known last has to do
             await self.snapshot()
         client = self._clients.get(client_id)
         if client is not None:

@@ -19,13 +19,20 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.credential_changes import Change, CredentialChange
 from worksgate.credentials import digest
-from worksgate.directory import SUBJECT_PREFIX, Account, Conflict, DirectoryUnavailable
+from worksgate.database import (
+    Conflict,
+    DatabaseUnavailable,
+)
+from worksgate.database.verbs import run_to_completion
+from worksgate.directory import (
+    SUBJECT_PREFIX,
+    Account,
+)
+from worksgate.directory.credential_changes import Change, CredentialChange
 from worksgate.directory.endings import Endings
 from worksgate.directory.people import People
 from worksgate.directory.transaction import Transaction
-from worksgate.directory.verbs import finished
 from worksgate.factors import Holder
 from worksgate.one_time_links import LinkNotValid, OneTimeLink, OneTimeLinks
 from worksgate.peers import network_of
@@ -122,7 +129,7 @@ class DisavowalLinks:
 
 
 class Disavowal:
-    """Looks at links and acts on them; an outage is DirectoryUnavailable or StoreUnavailable."""
+    """Looks at links and acts on them; an outage is DatabaseUnavailable or StoreUnavailable."""
 
     def __init__(self, directory: Directory, store: Store, revocation: Revocation) -> None:
         self._directory = directory
@@ -164,12 +171,12 @@ class Disavowal:
                 raise TooManyTries from None
             raise
 
-    @finished  # a browser that hangs up in the middle must not leave a used link and half of it
+    @run_to_completion  # a browser that hangs up must not leave a used link and half of it
     async def _use(self, link: OneTimeLink[_Bound], address: str, now: float) -> Disavowed:
         await self._links.use_up(link)
         try:
             done = await self._end(link.bound, address, now)
-        except (DirectoryUnavailable, StoreUnavailable):
+        except (DatabaseUnavailable, StoreUnavailable):
             with suppress(StoreUnavailable):
                 await self._links.give_back(link)
             raise
@@ -210,7 +217,7 @@ class Disavowal:
             async with self._directory.changing() as transaction:
                 before = await transaction.account(account.username)
                 if before is None or before.id != account.id:
-                    raise DirectoryUnavailable("the account was changed at this moment")
+                    raise DatabaseUnavailable("the account was changed at this moment")
                 after = replace(
                     before,
                     password_hash=None,
@@ -221,7 +228,7 @@ class Disavowal:
                 await transaction.change_account(before, after, now, Change.PASSWORD_VOIDED)
                 await transaction.record(_said(holder, now, closes=closes, password=True))
         except Conflict as conflict:
-            raise DirectoryUnavailable(str(conflict)) from conflict
+            raise DatabaseUnavailable(str(conflict)) from conflict
         return not after.enabled
 
     async def _close_person(self, holder: Holder, now: float) -> bool:

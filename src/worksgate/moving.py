@@ -29,7 +29,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.directory import Conflict, DatabaseInUse, sqlite_file
+from worksgate.database import (
+    Conflict,
+    DatabaseInUse,
+)
+from worksgate.directory import sqlite_file
 from worksgate.directory.engine import driver_url, open_engines, outages
 from worksgate.directory.identity import renew
 from worksgate.directory.leases import check_stopped, server_on
@@ -104,7 +108,7 @@ async def move(
     """Copy an installation from one database to an empty one; how many rows of each table.
 
     ``now`` is in seconds since the epoch; ``progress`` is told how many hundredths are done.
-    Raises MoveRefused, DatabaseInUse, DirectoryUnavailable, or ValueError for an unusable address;
+    Raises MoveRefused, DatabaseInUse, DatabaseUnavailable, or ValueError for an unusable address;
     the target then has no rows.
     """
     if driver_url(source_url).render_as_string() == driver_url(target_url).render_as_string():

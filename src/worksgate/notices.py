@@ -15,8 +15,8 @@ from typing import Final, Protocol
 import structlog
 
 from worksgate.backlog import Backlog
-from worksgate.credential_changes import Change, CredentialChange
-from worksgate.directory import DirectoryUnavailable
+from worksgate.database import DatabaseUnavailable
+from worksgate.directory.credential_changes import Change, CredentialChange
 from worksgate.mail import MailMessage, MailUnavailable
 from worksgate.rate_limited_warning import RateLimitedWarning
 from worksgate.sources import Person
@@ -125,7 +125,7 @@ class Notices:
         self._waiting -= Counter([change.event.subject_id or ""])  # and forget who has none left
         try:
             self._report(await self._send(change))
-        except (DirectoryUnavailable, MailUnavailable) as error:
+        except (DatabaseUnavailable, MailUnavailable) as error:
             _log.warning("notice.not_sent", change=change.change.value, reason=str(error))
             self._report(Outcome.NOT_SENT)
 

@@ -21,13 +21,17 @@ import structlog
 
 from worksgate.audit import AuditEvent, AuditLog, Event
 from worksgate.backlog import Backlog
-from worksgate.credential_changes import Change
 from worksgate.credentials import PasswordHashing, digest
-from worksgate.directory import Account, Conflict, DirectoryUnavailable
+from worksgate.database import (
+    Conflict,
+    DatabaseUnavailable,
+)
+from worksgate.database.verbs import run_to_completion
+from worksgate.directory import Account
 from worksgate.directory.account_rules import password_context
 from worksgate.directory.audit_log import log_events
+from worksgate.directory.credential_changes import Change
 from worksgate.directory.transaction import Transaction
-from worksgate.directory.verbs import finished
 from worksgate.mail import MailMessage, Postbox
 from worksgate.one_time_links import LinkNotValid, OneTimeLink, OneTimeLinks
 from worksgate.outages import Unavailable
@@ -140,7 +144,7 @@ class ResetLinks:
         """A link that an administrator hands to the person, good for so many seconds.
 
         There is none without its audit record. Raises ValueError where the person is disabled,
-        DirectoryUnavailable or StoreUnavailable.
+        DatabaseUnavailable or StoreUnavailable.
         """
         if not account.enabled:
             raise ValueError(f"{account.username} is disabled; a link would not work")
@@ -174,7 +178,7 @@ class ResetLinks:
     async def find(self, secret: str, now: float) -> _Link:
         """What a link stands for; it stays as it is.
 
-        Raises LinkNotValid, DirectoryUnavailable or StoreUnavailable.
+        Raises LinkNotValid, DatabaseUnavailable or StoreUnavailable.
         """
         found = await self._links.find(secret, now)
         account = await self._accounts.account_by_id(found.bound.account_id)
@@ -282,7 +286,7 @@ class PasswordReset:
     async def open(self, secret: str, now: float) -> ResetTicket | None:
         """Whose password a link can change, or None; it stays good.
 
-        Raises DirectoryUnavailable or StoreUnavailable.
+        Raises DatabaseUnavailable or StoreUnavailable.
         """
         try:
             link = await self.links.find(secret, now)
@@ -303,7 +307,7 @@ class PasswordReset:
         Their app passwords end, too.
 
         Raises WeakPassword where the password is not accepted, and HashingBusy,
-        DirectoryUnavailable or StoreUnavailable: the link is still good then. Raises LinkNotValid
+        DatabaseUnavailable or StoreUnavailable: the link is still good then. Raises LinkNotValid
         where it is not, and for all but one of those who use it at the same time.
         """
         link = await self.links.find(secret, now)
@@ -380,7 +384,7 @@ class PasswordReset:
 
     # What becomes of a link
 
-    @finished  # a browser that hangs up in the middle must not leave a used link and no change
+    @run_to_completion  # a browser that hangs up must not leave a used link and no change
     async def _use(self, link: _Link, hashed: str, now: float, address: str | None) -> Person:
         await self.links.use_up(link)
         try:
@@ -410,7 +414,7 @@ class PasswordReset:
                 event = _changed(after.person, now, address)
                 await transaction.record(event)
         except Conflict as conflict:
-            raise DirectoryUnavailable(str(conflict)) from conflict
+            raise DatabaseUnavailable(str(conflict)) from conflict
         log_events([event])
         return after.person
 

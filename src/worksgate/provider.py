@@ -80,7 +80,7 @@ class IdentityProvider:
     """All that Worksgate does for LINE WORKS and for the people who sign in.
 
     Back-channel calls raise OAuthError alone. The browser's calls raise AuthorizationError or the
-    refusal that they name; an outage is StoreUnavailable, DirectoryUnavailable or
+    refusal that they name; an outage is StoreUnavailable, DatabaseUnavailable or
     SourceUnavailable.
     """
 

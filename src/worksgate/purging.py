@@ -21,7 +21,7 @@ from functools import partial
 import structlog
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.directory import DirectoryUnavailable
+from worksgate.database import DatabaseUnavailable
 from worksgate.directory.database import Directory
 from worksgate.directory.leases import PURGING, SECONDS, SERVING
 from worksgate.measures import PurgeFigures
@@ -49,7 +49,7 @@ async def remove_expired(
     """Remove artifacts, old secrets and old audit records; yields how many after each step.
 
     ``audit_retention`` is in seconds, 0 keeps audit records for ever. Raises StoreUnavailable or
-    DirectoryUnavailable; what was removed before that is gone.
+    DatabaseUnavailable; what was removed before that is gone.
     """
     async for removed in _in_steps(partial(store.purge, now, STEP)):
         yield removed
@@ -116,7 +116,7 @@ async def hold_lease(directory: Directory, *, lease: float = SECONDS) -> None:
     turn = _Turn(directory, lease, SERVING)
     try:
         while True:
-            with suppress(DirectoryUnavailable):
+            with suppress(DatabaseUnavailable):
                 await turn.take()
             await asyncio.sleep(lease / 3)
     finally:
@@ -133,19 +133,19 @@ class _Turn:
         self._taken = 0.0
 
     async def take(self) -> bool:
-        """Take the lease, or renew it; False while another has it. Raises DirectoryUnavailable."""
+        """Take the lease, or renew it; False while another has it. Raises DatabaseUnavailable."""
         self._taken = time.monotonic()
         return await self._leases.take(self._name, self._holder, self._seconds)
 
     async def keep(self) -> bool:
-        """Renew it where that is due; False where it was lost. Raises DirectoryUnavailable."""
+        """Renew it where that is due; False where it was lost. Raises DatabaseUnavailable."""
         if time.monotonic() - self._taken < self._seconds / 3:
             return True
         return await self.take()
 
     async def give_back(self) -> None:
         """Let the next one have it at once; if that fails, it ends by itself."""
-        with suppress(DirectoryUnavailable, TimeoutError):
+        with suppress(DatabaseUnavailable, TimeoutError):
             async with asyncio.timeout(1.0):
                 await self._leases.give_back(self._name, self._holder)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.credential_changes import Change
+from worksgate.directory.credential_changes import Change
 from worksgate.directory.endings import Endings
 from worksgate.factors import Holder
 from worksgate.store import Store, StoreUnavailable
@@ -48,7 +48,7 @@ class Revocation:
     ) -> Ended:
         """End all that a person holds, and the factors added at or after ``factors_since``.
 
-        ``change`` is the reason, which decides about the notice. Raises DirectoryUnavailable, or
+        ``change`` is the reason, which decides about the notice. Raises DatabaseUnavailable, or
         StoreUnavailable after what is in the directory has ended.
         """
         held = 0

@@ -36,7 +36,6 @@ from worksgate.account_values import (
 from worksgate.assurance import Assurance, Factor, best_of, is_full, kept_in
 from worksgate.audit import AuditEvent, AuditLog, Event
 from worksgate.clients import ClientRegistry
-from worksgate.credential_changes import Change
 from worksgate.credentials import (
     digest,
     new_ordered_id,
@@ -44,7 +43,8 @@ from worksgate.credentials import (
     new_secret,
     storage_key,
 )
-from worksgate.directory.verbs import finished
+from worksgate.database.verbs import run_to_completion
+from worksgate.directory.credential_changes import Change
 from worksgate.factors import (
     AppPasswords,
     Enrolled,
@@ -83,7 +83,7 @@ class History(Protocol):
     async def of(
         self, subject_id: str, username: str, now: float, limit: int = SHOWN_EVENTS
     ) -> list[AuditEvent]:
-        """The newest first. Raises DirectoryUnavailable."""
+        """The newest first. Raises DatabaseUnavailable."""
         ...
 
 
@@ -91,7 +91,7 @@ class SelfService:
     """Everything that people can do with their own account.
 
     Verbs that change something raise LoginTooOld where the login is not a fresh one. An outage is
-    StoreUnavailable, DirectoryUnavailable or SourceUnavailable, and HashingBusy.
+    StoreUnavailable, DatabaseUnavailable or SourceUnavailable, and HashingBusy.
     """
 
     def __init__(
@@ -223,7 +223,7 @@ class SelfService:
             visitor, person, new, ends_app_passwords=ends_app_passwords
         )
 
-    @finished  # nobody who has the old password may stay, though the browser has hung up
+    @run_to_completion  # nobody who has the old password may stay, though the browser has hung up
     async def _replace_password(
         self, visitor: Visitor, person: Person, new: str, *, ends_app_passwords: bool
     ) -> str:
@@ -415,7 +415,7 @@ class SelfService:
         await self.check_fresh(visitor)
         return await self._end_everything(visitor)
 
-    @finished
+    @run_to_completion
     async def _end_everything(self, visitor: Visitor) -> Ended:
         return await self._revocation.end_everything(visitor.holder, Change.ALL_ENDED, visitor.at)
 

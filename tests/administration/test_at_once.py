@@ -13,8 +13,11 @@ from tests.postgres_server import giving_back
 from worksgate.administration import Administration
 from worksgate.administration.base import begun_again
 from worksgate.credentials import PasswordHashing
-from worksgate.directory import Conflict, Overtaken
-from worksgate.directory.verbs import ATTEMPTS
+from worksgate.database import (
+    ConcurrentChange,
+    Conflict,
+)
+from worksgate.database.verbs import ATTEMPTS
 
 
 @pytest.fixture
@@ -38,7 +41,7 @@ async def test_of_those_who_add_the_same_name_at_once_one_wins(
     adding = (on_postgresql.add_client("Acme") for _ in range(4))
     outcomes = await asyncio.gather(*adding, return_exceptions=True)
     assert sum(isinstance(each, Conflict) for each in outcomes) == 3
-    assert not any(isinstance(each, Overtaken) for each in outcomes)
+    assert not any(isinstance(each, ConcurrentChange) for each in outcomes)
 
 
 class Overtaking:
@@ -51,12 +54,12 @@ class Overtaking:
     async def call(self, /) -> str:
         if self.left:
             self.left -= 1
-            raise Overtaken("others are changing the same")
+            raise ConcurrentChange("others are changing the same")
         return "kept"
 
 
 async def test_a_call_is_begun_again_so_often_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random, "uniform", lambda low, _high: low)  # it would wait for two seconds
     assert await Overtaking(ATTEMPTS - 1).call() == "kept"
-    with pytest.raises(Overtaken):
+    with pytest.raises(ConcurrentChange):
         await Overtaking(ATTEMPTS).call()

@@ -14,8 +14,8 @@ from tests.databases import NOW, query
 
 from worksgate.administration import Refused
 from worksgate.audit import Event
-from worksgate.credential_changes import Change
 from worksgate.credentials import PasswordHashing
+from worksgate.directory.credential_changes import Change
 from worksgate.directory.import_file import ImportOutcome, ImportReport
 
 HEADER = "username,name,external_key,works_account,password,administrator"

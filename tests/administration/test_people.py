@@ -12,7 +12,11 @@ from tests.databases import NOW, query, url_of
 from worksgate.administration import NotFound, Refused, Unfinished
 from worksgate.audit import Event
 from worksgate.credentials import PasswordHashing
-from worksgate.directory import Account, Conflict, DirectoryUnavailable
+from worksgate.database import (
+    Conflict,
+    DatabaseUnavailable,
+)
+from worksgate.directory import Account
 from worksgate.directory.database import Directory
 from worksgate.oauth.model import AccessToken
 from worksgate.sources import Person
@@ -348,7 +352,7 @@ async def test_i5_a_change_and_its_audit_record_come_together_or_not_at_all(
         "rotate": lambda: administration.rotate_secret("Acme", overlap=9),
         "forget": lambda: administration.remove_client("Acme"),
     }
-    with pytest.raises(DirectoryUnavailable, match="disk full"):
+    with pytest.raises(DatabaseUnavailable, match="disk full"):
         await calls[change]()
     assert _durable(at_work.file) == before
     query(at_work.file, "DROP TRIGGER no_audit")

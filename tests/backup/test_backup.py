@@ -26,7 +26,7 @@ from tests.store.artifacts import buys, code, key_of
 from worksgate.backup import BackupError, age, sqlite_copy
 from worksgate.backup.restoring import restore_backup
 from worksgate.backup.writing import write_backup
-from worksgate.directory import DatabaseInUse
+from worksgate.database import DatabaseInUse
 from worksgate.directory.database import Directory
 from worksgate.directory.engine import open_engines
 from worksgate.directory.identity import identify

@@ -24,7 +24,10 @@ from tests.store.artifacts import buys, key_of
 from worksgate.audit import AuditEvent, Event
 from worksgate.backup import BackupError, postgres_dump, restoring
 from worksgate.bootstrap import create_app
-from worksgate.directory import DatabaseInUse, DirectoryUnavailable
+from worksgate.database import (
+    DatabaseInUse,
+    DatabaseUnavailable,
+)
 from worksgate.directory.database import Directory
 from worksgate.directory.engine import open_engines
 from worksgate.directory.leases import PURGING, SERVING
@@ -176,11 +179,11 @@ async def test_a_migration_that_fails_has_changed_nothing(
 
     def fail_at_the_end(connection: Connection, revision: str = "head") -> str:
         if revision == "head":
-            raise DirectoryUnavailable("the disk is full")
+            raise DatabaseUnavailable("the disk is full")
         return upgrade(connection, revision)
 
     monkeypatch.setattr(restoring, "upgrade", fail_at_the_end)
-    with pytest.raises(DirectoryUnavailable, match="the disk is full"):
+    with pytest.raises(DatabaseUnavailable, match="the disk is full"):
         await restore(postgres, file, force=True)
     assert await content(postgres) == before
 

@@ -25,7 +25,7 @@ from tests.openid_provider.real import CLIENT_ID, CLIENT_SECRET, real_provider
 from tests.slapd import PASSWORD as LDAP_PASSWORD
 from tests.slapd import Authority, running_slapd
 
-from worksgate.credential_changes import Change
+from worksgate.directory.credential_changes import Change
 from worksgate.source_settings import OidcSettings, SourceSettings
 from worksgate.web.account_wording import MAIL_IS_COMING, PASSWORD_IS_NEW
 from worksgate.web.catalogues import LANGUAGES

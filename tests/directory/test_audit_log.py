@@ -19,7 +19,8 @@ from tests.databases import NOW, query, url_of
 import worksgate
 from worksgate.audit import AuditEvent, Event
 from worksgate.audit_rows import encoded, event_values
-from worksgate.directory import DirectoryUnavailable, schema
+from worksgate.database import DatabaseUnavailable
+from worksgate.directory import schema
 from worksgate.directory.audit_log import AT_ONCE, AuditWriter, _members
 from worksgate.directory.database import Directory, _insert_events
 from worksgate.directory.engine import open_engines
@@ -67,7 +68,7 @@ class Flaky:
     async def record(self, events: Sequence[AuditEvent]) -> None:
         await asyncio.sleep(0)
         if self.away:
-            raise DirectoryUnavailable("away")
+            raise DatabaseUnavailable("away")
         if self.poison in events:
             raise ValueError("this event cannot be written")
         self.batches.append(list(events))
@@ -149,7 +150,7 @@ async def test_i5_events_outlive_an_outage_of_the_database() -> None:
     writer = AuditWriter(flaky, interval=0.01)
     for event in _numbered(20):
         writer.record(event)
-    with pytest.raises(DirectoryUnavailable):
+    with pytest.raises(DatabaseUnavailable):
         await writer.flush()
     await asyncio.sleep(0.05)
     flaky.away = False

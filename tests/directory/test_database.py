@@ -15,7 +15,11 @@ from tests.databases import NOW, query, url_of
 from tests.postgres_server import shared_postgres
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.directory import Account, Conflict, DirectoryUnavailable
+from worksgate.database import (
+    Conflict,
+    DatabaseUnavailable,
+)
+from worksgate.directory import Account
 from worksgate.directory.database import Directory
 from worksgate.directory.engine import open_engines, outages
 from worksgate.directory.queries import AuditFilter
@@ -190,7 +194,7 @@ async def test_a_database_that_stays_locked_is_an_outage_not_a_hang(
     impatient = Directory(open_engines(url_of(file), busy_timeout=0.1))
     with closing(sqlite3.connect(file, isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")
-        with pytest.raises(DirectoryUnavailable, match="locked"):
+        with pytest.raises(DatabaseUnavailable, match="locked"):
             await _add(impatient, HANAKO)
         writer.execute("ROLLBACK")
     await _add(impatient, HANAKO)
@@ -349,7 +353,7 @@ async def test_f04_connections_to_postgresql_that_were_cut_are_replaced(database
 
 async def test_postgresql_that_is_away_is_an_outage_that_shows_no_password() -> None:
     directory = Directory.open("postgresql://worksgate:s3cret@127.0.0.1:1/worksgate")
-    with pytest.raises(DirectoryUnavailable) as outage:
+    with pytest.raises(DatabaseUnavailable) as outage:
         await directory.clients()
     assert "s3cret" not in "".join(traceback.format_exception(outage.value))
     await directory.close()
@@ -358,7 +362,7 @@ async def test_postgresql_that_is_away_is_an_outage_that_shows_no_password() -> 
 @pytest.mark.programs
 async def test_a_database_that_postgresql_does_not_have_is_an_outage(database_url: str) -> None:
     directory = Directory.open(f"{database_url}_of_nobody")
-    with pytest.raises(DirectoryUnavailable, match=r"_of_nobody.* does not exist"):
+    with pytest.raises(DatabaseUnavailable, match=r"_of_nobody.* does not exist"):
         await directory.clients()
     await directory.close()
 
@@ -376,9 +380,9 @@ async def test_a_row_that_postgresql_refuses_is_not_quoted(database_url: str) ->
     directory = Directory.open(database_url)
     hidden = "".join(("s3", "cret"))  # never whole in a line of this file: tracebacks show those
     broken = replace(HANAKO, name=None, password_hash=hidden)  # type: ignore[arg-type]  # refused by the database
-    with pytest.raises(DirectoryUnavailable) as refusal:
+    with pytest.raises(DatabaseUnavailable) as refusal:
         await _add(directory, broken)
-    with pytest.raises(DirectoryUnavailable) as unusable:
+    with pytest.raises(DatabaseUnavailable) as unusable:
         await directory.client(f"{hidden}\0")
     for error in (refusal.value, unusable.value):
         assert hidden not in "".join(traceback.format_exception(error))
@@ -393,7 +397,7 @@ async def test_a_locked_row_on_postgresql_is_an_outage_not_a_hang(database_url: 
     async with engines.write.begin() as connection:
         await connection.exec_driver_sql("SELECT id FROM accounts FOR UPDATE")
         began = time.monotonic()
-        with pytest.raises(DirectoryUnavailable, match="timeout"):
+        with pytest.raises(DatabaseUnavailable, match="timeout"):
             await impatient.keep_hash(HANAKO, "rehashed")
         assert time.monotonic() - began < 2
     await engines.close()
@@ -406,7 +410,7 @@ async def test_a_long_statement_on_postgresql_has_a_limit_of_its_own(database_ur
     engines = open_engines(database_url, busy_timeout=0.1, reply_timeout=0.6)
     async with engines.read.connect() as connection:
         await connection.exec_driver_sql("SELECT pg_sleep(0.3)")  # longer than locks are waited for
-    with pytest.raises(DirectoryUnavailable, match="statement timeout"), outages():
+    with pytest.raises(DatabaseUnavailable, match="statement timeout"), outages():
         async with engines.read.connect() as connection:
             await connection.exec_driver_sql("SELECT pg_sleep(5)")
     await engines.close()

@@ -9,8 +9,8 @@ import pytest
 from tests.databases import NOW, directory_in, query, url_of
 
 from worksgate.audit import AuditEvent, Event
+from worksgate.database import DatabaseUnavailable
 from worksgate.database_identity import DatabaseGuard, DatabaseReplaced, SqliteGuard, place_of
-from worksgate.directory import DirectoryUnavailable
 from worksgate.directory.database import Directory
 from worksgate.directory.identity import identify
 
@@ -60,9 +60,9 @@ async def test_r138_a_database_with_another_id_is_an_outage(
     directory, guard = guarded
     await directory.ping()
     query(database, "UPDATE installation SET id = 'of another'")
-    with pytest.raises(DirectoryUnavailable, match="not the database that the server was started"):
+    with pytest.raises(DatabaseUnavailable, match="not the database that the server was started"):
         await directory.ping()
-    with pytest.raises(DirectoryUnavailable):
+    with pytest.raises(DatabaseUnavailable):
         await directory.clients_version()
     query(database, f"UPDATE installation SET id = '{guard.installation}'")
     await directory.ping()
@@ -72,7 +72,7 @@ async def test_r138_a_database_without_an_id_is_an_outage(
     database: Path, guarded: tuple[Directory, DatabaseGuard]
 ) -> None:
     query(database, "DELETE FROM installation")
-    with pytest.raises(DirectoryUnavailable):
+    with pytest.raises(DatabaseUnavailable):
         await guarded[0].ping()
 
 
@@ -90,7 +90,7 @@ async def test_r138_a_file_that_is_removed_or_replaced_is_an_outage_to_all_verbs
         directory.ping,
         directory.clients,
     ):
-        with pytest.raises(DirectoryUnavailable, match="was removed or replaced"):
+        with pytest.raises(DatabaseUnavailable, match="was removed or replaced"):
             await verb()
     assert guard._wrong == {"file"}
 
@@ -100,7 +100,7 @@ async def test_the_file_itself_may_come_back(
     database: Path, guarded: tuple[Directory, DatabaseGuard]
 ) -> None:
     without_a_file(database)
-    with pytest.raises(DirectoryUnavailable):
+    with pytest.raises(DatabaseUnavailable):
         await guarded[0].record([EVENT])
     database.with_name("aside").rename(database)
     await guarded[0].record([EVENT])
@@ -121,8 +121,8 @@ async def test_r138_who_opens_later_must_find_the_file_of_the_first_start(databa
 @pytest.mark.parametrize("kind", ["sqlite"])
 async def test_a_file_that_is_not_there_is_not_made_by_who_opens_it(file: Path) -> None:
     async with directory_in(file) as directory:
-        with pytest.raises(DirectoryUnavailable):
+        with pytest.raises(DatabaseUnavailable):
             await directory.ping()
-    with pytest.raises(DirectoryUnavailable):
+    with pytest.raises(DatabaseUnavailable):
         await identify(url_of(file))
     assert place_of(file) is None

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import text
 from tests.databases import NOW, directory_in, query, url_of
 
-from worksgate.directory import Account, Conflict
+from worksgate.database import Conflict
+from worksgate.directory import Account
 from worksgate.directory.database import Directory
 from worksgate.directory.engine import open_engines
 from worksgate.directory.key_ownership import UserKey

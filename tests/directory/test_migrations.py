@@ -15,7 +15,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from tests.databases import query, url_of
 
-from worksgate.directory import DirectoryUnavailable, migrations
+from worksgate.database import DatabaseUnavailable
+from worksgate.directory import migrations
 from worksgate.directory.database import Directory
 from worksgate.directory.engine import open_engines
 from worksgate.directory.migrations import HEAD, SchemaTooNew, migrate, require_migrated
@@ -104,7 +105,7 @@ async def test_a_failed_migration_leaves_nothing_behind(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worksgate.store.schema.FIRST_STATEMENTS", ("CREATE NONSENSE",))
-    with pytest.raises(DirectoryUnavailable, match="syntax error"):
+    with pytest.raises(DatabaseUnavailable, match="syntax error"):
         await migrate(url_of(file))
     assert query(file, "SELECT name FROM sqlite_master") == []
 
@@ -121,13 +122,13 @@ async def test_a_new_database_file_is_its_owners_alone(file: Path) -> None:
 async def test_a_database_without_tables_says_what_to_do(file: Path) -> None:
     file.touch()  # noqa: ASYNC240  # one moment
     directory = Directory.open(url_of(file))
-    with pytest.raises(DirectoryUnavailable, match="worksgate migrate"):
+    with pytest.raises(DatabaseUnavailable, match="worksgate migrate"):
         await directory.clients()
     await directory.close()
 
 
 async def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DirectoryUnavailable, match=r"worksgate.db cannot be made: No such file"):
+    with pytest.raises(DatabaseUnavailable, match=r"worksgate.db cannot be made: No such file"):
         await migrate(url_of(tmp_path / "nowhere" / "worksgate.db"))
 
 
@@ -161,7 +162,7 @@ async def _differences(url: str) -> list[Any]:
 
 @pytest.mark.programs
 async def test_a_server_of_many_nodes_waits_to_be_migrated(bare_database_url: str) -> None:
-    with pytest.raises(DirectoryUnavailable, match="has no tables yet: run worksgate migrate"):
+    with pytest.raises(DatabaseUnavailable, match="has no tables yet: run worksgate migrate"):
         await require_migrated(bare_database_url)
     await migrate(bare_database_url)
     await require_migrated(bare_database_url)

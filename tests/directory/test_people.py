@@ -5,8 +5,8 @@ import asyncio
 from tests.databases import NOW
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.credential_changes import Change
 from worksgate.directory.app_passwords import AppPassword
+from worksgate.directory.credential_changes import Change
 from worksgate.directory.database import Directory
 from worksgate.sources import Person
 

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 from tests.postgres_server import running_postgres
 
-from worksgate.directory import DirectoryUnavailable
+from worksgate.database import DatabaseUnavailable
 from worksgate.directory.database import Directory
 
 pytestmark = pytest.mark.programs
@@ -26,9 +26,9 @@ async def test_outage_of_postgresql_is_told_once_and_so_is_its_end() -> None:
         await asyncio.to_thread(server.kill)
         with capture_logs() as lines:
             for _ in range(3):
-                with pytest.raises(DirectoryUnavailable):
+                with pytest.raises(DatabaseUnavailable):
                     await directory.clients()
-                with pytest.raises(DirectoryUnavailable):
+                with pytest.raises(DatabaseUnavailable):
                     await directory.ping()
             assert names(lines) == ["database.unreachable"]
             assert str(lines[0]["reason"]).startswith("the database does not answer: ")

@@ -7,7 +7,7 @@ import pytest
 from tests.databases import NOW, directory_in, query
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.directory import DirectoryUnavailable
+from worksgate.database import DatabaseUnavailable
 from worksgate.directory.database import SIGNING_KEY, Directory
 from worksgate.directory.factors import TotpSecret
 from worksgate.directory.secrets_at_rest import IN_FORCE, PAGE, MasterKeyMissing
@@ -181,7 +181,7 @@ async def test_r131_one_persons_secret_is_no_secret_of_another(database: Path) -
             "UPDATE totp_secrets SET secret = (SELECT secret FROM totp_secrets"
             " WHERE subject_id = 'attacker') WHERE subject_id = 'victim'",
         )
-        with pytest.raises(DirectoryUnavailable, match="belongs to another row"):
+        with pytest.raises(DatabaseUnavailable, match="belongs to another row"):
             await directory.factors.totp("victim")
         assert await read(directory, "attacker") == SECRET
 

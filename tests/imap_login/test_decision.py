@@ -16,7 +16,7 @@ import pytest
 from worksgate.audit import AuditEvent, Event
 from worksgate.clients import ClientRegistry
 from worksgate.credentials import BusyRefusal, HashingBusy, storage_key
-from worksgate.directory import DirectoryUnavailable
+from worksgate.database import DatabaseUnavailable
 from worksgate.imap_login import PURPOSE, ImapLogin, imap_policy
 from worksgate.oauth.errors import (
     InvalidLogin,
@@ -146,7 +146,7 @@ class Unreachable(Factors):
     """App passwords are known, and second factors cannot be asked about."""
 
     async def has_second_factor(self, subject_id: str) -> bool:
-        raise DirectoryUnavailable
+        raise DatabaseUnavailable
 
 
 class Audit:
@@ -610,7 +610,7 @@ async def test_r120_a_no_of_one_source_counts_although_another_is_down(
     assert len(people.asked) == 10
 
 
-@pytest.mark.parametrize("outage", [SourceUnavailable, HashingBusy, DirectoryUnavailable])
+@pytest.mark.parametrize("outage", [SourceUnavailable, HashingBusy, DatabaseUnavailable])
 async def test_an_outage_is_no_wrong_password(outage: type[Exception]) -> None:
     here = office()
     here.people.fails = outage
@@ -661,7 +661,7 @@ async def test_r145_without_turns_a_right_password_gets_in() -> None:
 
 async def test_an_outage_of_app_passwords_lets_nobody_in() -> None:
     here = office()
-    here.factors.fails = DirectoryUnavailable
+    here.factors.fails = DatabaseUnavailable
     await here.refused(TemporarilyUnavailable)
     assert here.people.asked == []
 

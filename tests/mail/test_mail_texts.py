@@ -8,7 +8,7 @@ import pytest
 from tests.mail.resetting import SETTINGS
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.credential_changes import Change, CredentialChange, Origin
+from worksgate.directory.credential_changes import Change, CredentialChange, Origin
 from worksgate.mail import MailMessage
 from worksgate.notices import SILENT
 from worksgate.sources import Person

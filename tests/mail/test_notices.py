@@ -3,7 +3,7 @@
 import asyncio
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.credential_changes import Change, CredentialChange
+from worksgate.directory.credential_changes import Change, CredentialChange
 from worksgate.mail import MailMessage
 from worksgate.notices import OF_ONE_PERSON, WAITING, Notices, Outcome
 from worksgate.sources import Person

@@ -26,7 +26,8 @@ from tests.mail_server import MailServer, silent_server
 from worksgate import password_reset
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials import HashingBusy, PasswordHashing, digest
-from worksgate.directory import Account, DirectoryUnavailable
+from worksgate.database import DatabaseUnavailable
+from worksgate.directory import Account
 from worksgate.directory.database import Directory
 from worksgate.directory.transaction import Transaction
 from worksgate.login_transaction import TransactionSigner
@@ -78,16 +79,16 @@ class Failing(Otherwise):
     """Keeps nothing."""
 
     async def record(self, events: Sequence[AuditEvent]) -> None:
-        raise DirectoryUnavailable("down")
+        raise DatabaseUnavailable("down")
 
     @asynccontextmanager
     async def changing(self) -> AsyncIterator[Transaction]:
-        raise DirectoryUnavailable("down")
+        raise DatabaseUnavailable("down")
         yield
 
 
 @dataclass
-class Overtaken(Otherwise):
+class OutrunAccounts(Otherwise):
     """An administrator is always a moment faster."""
 
     reset: Resetting
@@ -394,7 +395,9 @@ async def test_link_dies_with_what_it_was_sent_for(
 async def test_password_that_changes_while_the_new_one_is_hashed_stays(reset: Resetting) -> None:
     secret = await reset.secret()
     with pytest.raises(LinkNotValid):
-        await reset.on(accounts=Overtaken(reset.directory, reset)).finish(secret, NEW_PASSWORD, NOW)
+        await reset.on(accounts=OutrunAccounts(reset.directory, reset)).finish(
+            secret, NEW_PASSWORD, NOW
+        )
     assert (await reset.account("aoi")).password_hash == "$argon2id$other"
     assert await reset.events(Event.PASSWORD_CHANGED) == []
 
@@ -468,7 +471,7 @@ async def test_password_that_is_not_accepted_keeps_the_link(
 
 async def test_outage_keeps_the_link_and_the_password(reset: Resetting) -> None:
     secret = await reset.secret()
-    with pytest.raises(DirectoryUnavailable):
+    with pytest.raises(DatabaseUnavailable):
         await reset.on(accounts=Failing(reset.directory)).finish(secret, NEW_PASSWORD, NOW)
     assert await reset.sign_in("aoi", OLD_PASSWORD)
     assert await reset.finish(secret)
@@ -555,7 +558,7 @@ async def test_disabled_person_gets_no_link(reset: Resetting) -> None:
 
 async def test_r105_there_is_no_link_without_its_record(reset: Resetting) -> None:
     reset_links = reset.on(accounts=Failing(reset.directory)).links
-    with pytest.raises(DirectoryUnavailable):
+    with pytest.raises(DatabaseUnavailable):
         await reset_links.issue(await reset.account("aoi"), actor="test", now=NOW)
     assert await reset.store.forget("directory:1") == 0
 

@@ -20,7 +20,10 @@ from tests.furnished import (
 from tests.store.artifacts import buys, key_of
 
 from worksgate import moving
-from worksgate.directory import DatabaseInUse, DirectoryUnavailable
+from worksgate.database import (
+    DatabaseInUse,
+    DatabaseUnavailable,
+)
 from worksgate.directory.database import Directory
 from worksgate.directory.leases import PURGING
 from worksgate.directory.migrations import migrate
@@ -205,7 +208,7 @@ async def test_addresses_that_cannot_be_used_are_refused(source: str, tmp_path: 
         await moved(url_of(tmp_path / "none.db"), url_of(tmp_path / "target.db"))
     with pytest.raises(ValueError, match="the database address"):
         await moved("mysql://root:secret@host/db", source)
-    with pytest.raises(DirectoryUnavailable):
+    with pytest.raises(DatabaseUnavailable):
         await moved(source, url_of(tmp_path / "nowhere" / "x.db"))
 
 

@@ -9,7 +9,7 @@ from tests.moving.test_move import PARTLY, WHOLE, moved
 from tests.postgres_server import bare_database_url, database_url
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.directory import DatabaseInUse
+from worksgate.database import DatabaseInUse
 from worksgate.directory.database import Directory
 from worksgate.directory.leases import PURGING
 from worksgate.directory.queries import AuditFilter

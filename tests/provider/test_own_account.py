@@ -31,7 +31,7 @@ from worksgate.account_values import (
 )
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials import storage_key
-from worksgate.directory import DirectoryUnavailable
+from worksgate.database import DatabaseUnavailable
 from worksgate.factors import FACTOR_POLICY, FactorRefused
 from worksgate.oauth.model import Client, ImapPasswords, Interim, Session
 from worksgate.self_service import ENROLMENT_LIFETIME
@@ -261,10 +261,10 @@ async def test_an_outage_takes_no_secret_away_that_is_in_the_app_already() -> No
     keep = world.factors.keep_totp
 
     async def down(*_: object) -> None:
-        raise DirectoryUnavailable("down")
+        raise DatabaseUnavailable("down")
 
     world.factors.keep_totp = down  # type: ignore[method-assign,assignment]  # for a moment
-    with pytest.raises(DirectoryUnavailable):
+    with pytest.raises(DatabaseUnavailable):
         await service.confirm_totp(await visit.visitor(), "totp")
     world.factors.keep_totp = keep  # type: ignore[method-assign]  # as before
     assert (await service.confirm_totp(await visit.visitor(), "totp")).codes

@@ -10,7 +10,7 @@ import pytest
 from tests.postgres_server import PostgresServer, running_postgres
 from tests.store.artifacts import NOW, code, key_of
 
-from worksgate.directory import DirectoryUnavailable
+from worksgate.database import DatabaseUnavailable
 from worksgate.directory.database import Directory
 from worksgate.directory.slots import Slots
 from worksgate.oauth.model import AuthorizationCode
@@ -156,7 +156,7 @@ async def test_f07_a_process_says_that_it_must_share_until_that_is_over(
             await asyncio.gather(busy(store, 0.2), *(directory.signing_key() for _ in range(9)))
             with pytest.raises(StoreUnavailable, match="raise its max_connections"):
                 await store.check_connections()
-            with pytest.raises(DirectoryUnavailable, match="raise its max_connections"):
+            with pytest.raises(DatabaseUnavailable, match="raise its max_connections"):
                 await directory.check_connections()
         await asyncio.sleep(1.1)
         await store.check_connections()

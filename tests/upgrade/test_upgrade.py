@@ -11,7 +11,8 @@ from sqlalchemy import text
 from tests.databases import NOW, url_of
 from tests.postgres_server import bare_database_url
 
-from worksgate.directory import DirectoryUnavailable, migrations
+from worksgate.database import DatabaseUnavailable
+from worksgate.directory import migrations
 from worksgate.directory.database import Directory
 from worksgate.directory.engine import open_engines
 from worksgate.directory.migrations import HEAD, SchemaTooNew, migrate, upgrade
@@ -235,7 +236,7 @@ async def test_f27_an_upgrade_that_never_gets_its_turn_says_so_and_changes_nothi
     engines = open_engines(bare_database_url)
     async with engines.read.connect() as reader:
         await reader.execute(text("SELECT count(*) FROM sessions"))
-        with pytest.raises(DirectoryUnavailable, match="lock timeout"):
+        with pytest.raises(DatabaseUnavailable, match="lock timeout"):
             await migrate(bare_database_url)
     await engines.close()
     assert await rows(bare_database_url, "SELECT version_num FROM alembic_version") == [("0001",)]

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from structlog.testing import capture_logs
 
 from worksgate.credentials import BusyRefusal, HashingBusy
-from worksgate.directory import DirectoryUnavailable
+from worksgate.database import DatabaseUnavailable
 from worksgate.factors import Enrolled
 from worksgate.login_transaction import ExpiredTransaction, ForgedTransaction, LoginTransaction
 from worksgate.oauth.errors import BadAuthorizationRequest, BadRedirectUri, UnknownClient
@@ -78,7 +78,7 @@ CODE_NEEDED = SecondFactorNeeded(LOGIN, PERSON, cast("Enrolled", None))
 OUTAGE_ERRORS = (
     HashingBusy("no room"),
     StoreUnavailable("the store is away"),
-    DirectoryUnavailable("the database is away"),
+    DatabaseUnavailable("the database is away"),
     SourceUnavailable("the directory is away"),
     TimeoutError(),
 )
@@ -210,7 +210,7 @@ def form(problem: Problem, status: int, retry_after: int | None = None) -> tuple
         (HashingBusy("no room"), Problem.BUSY, 503),
         (BusyRefusal(), Problem.BUSY, 503),
         (StoreUnavailable("away"), Problem.OUT_OF_ORDER, 503),
-        (DirectoryUnavailable("away"), Problem.OUT_OF_ORDER, 503),
+        (DatabaseUnavailable("away"), Problem.OUT_OF_ORDER, 503),
         (SourceUnavailable("away"), Problem.UNAVAILABLE, 503),
         (TimeoutError(), Problem.BUSY, 503),
     ],

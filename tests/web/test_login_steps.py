@@ -21,7 +21,7 @@ from tests.installation import (
 from worksgate.access_rules import parse_rule
 from worksgate.audit import Event
 from worksgate.credentials import HashingBusy
-from worksgate.directory import DirectoryUnavailable
+from worksgate.database import DatabaseUnavailable
 from worksgate.factors import MAX_FACTOR_FAILURES, Factors
 from worksgate.login_steps import LoginSteps
 from worksgate.login_transaction import LoginTransaction
@@ -125,7 +125,7 @@ async def test_r80_five_wrong_codes_end_the_login(installation: Installation) ->
     assert not await browser.is_signed_in()
 
 
-@pytest.mark.parametrize("outage", [DirectoryUnavailable, StoreUnavailable, HashingBusy])
+@pytest.mark.parametrize("outage", [DatabaseUnavailable, StoreUnavailable, HashingBusy])
 async def test_r120_an_outage_while_a_code_is_checked_shows_that_step_again(
     installation: Installation, monkeypatch: pytest.MonkeyPatch, outage: type[Exception]
 ) -> None:

@@ -13,7 +13,7 @@ from tests.installation import (
 )
 
 from worksgate.credentials import digest, storage_key
-from worksgate.directory import Conflict
+from worksgate.database import Conflict
 from worksgate.oauth.errors import (
     InvalidAccess,
     InvalidAuthorization,

@@ -36,6 +36,6 @@ __all__ = [
 class Administration(ClientAdministration, ImportAdministration, LostKeyAdministration):
     """Clients, people and the audit log of one installation.
 
-    Every call may raise DirectoryUnavailable; those that end sessions, Unfinished. ``actor`` is
+    Every call may raise DatabaseUnavailable; those that end sessions, Unfinished. ``actor`` is
     who does it, for the audit log.
     """

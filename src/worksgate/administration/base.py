@@ -7,11 +7,12 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from worksgate.administration.errors import Unfinished
 from worksgate.audit import AuditEvent, Event
-from worksgate.credential_changes import Change
 from worksgate.credentials import PasswordHashing
-from worksgate.directory import Account, Overtaken
+from worksgate.database import ConcurrentChange
+from worksgate.database.verbs import retried
+from worksgate.directory import Account
+from worksgate.directory.credential_changes import Change
 from worksgate.directory.database import Directory
-from worksgate.directory.verbs import retried
 from worksgate.factors import Holder
 from worksgate.revocation import Ended, Revocation
 from worksgate.settings import Settings
@@ -27,12 +28,12 @@ Call = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
 def begun_again(call: Call[S, P, T]) -> Call[S, P, T]:
     """A call that is one transaction, made again where others overtake it (PostgreSQL).
 
-    Raises Overtaken where they do so each time.
+    Raises ConcurrentChange where they do so each time.
     """
 
     @wraps(call)
     async def insist(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await retried(partial(call, self, *args, **kwargs), Overtaken, pause=0.01)
+        return await retried(partial(call, self, *args, **kwargs), ConcurrentChange, pause=0.01)
 
     return insist
 

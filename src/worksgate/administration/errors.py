@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from worksgate.directory import Conflict
+from worksgate.database import Conflict
 
 T = TypeVar("T")
 

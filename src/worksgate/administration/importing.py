@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from worksgate.administration.base import AdministrationBase
 from worksgate.administration.errors import refusals
-from worksgate.credential_changes import Change
+from worksgate.directory.credential_changes import Change
 from worksgate.directory.import_file import ImportReport, ImportRow, Reader
 from worksgate.directory.importing import Importer, ImportOptions
 

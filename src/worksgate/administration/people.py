@@ -11,10 +11,14 @@ from typing import Any
 from worksgate.administration.base import AdministrationBase, begun_again
 from worksgate.administration.errors import NotFound, Refused, found, refusals
 from worksgate.audit import AuditEvent, Event
-from worksgate.credential_changes import Change
 from worksgate.credentials import new_id
-from worksgate.directory import SUBJECT_PREFIX, Account, Conflict
+from worksgate.database import Conflict
+from worksgate.directory import (
+    SUBJECT_PREFIX,
+    Account,
+)
 from worksgate.directory.account_rules import check_account, check_password, generated_password
+from worksgate.directory.credential_changes import Change
 from worksgate.directory.factors import Enrolled
 from worksgate.directory.importing import (
     changes_between,

@@ -78,7 +78,7 @@ async def restore_backup(
     The server must be stopped. Without ``force``, a database that has rows is refused, and so is,
     unless ``key_may_be_lost``, a backup whose secrets ``keyring`` does not open: no server starts
     on it before they are given up. ``now`` is in seconds since the epoch. Raises BackupError,
-    DatabaseInUse, DirectoryUnavailable, ValueError for an unusable address, or OSError; the
+    DatabaseInUse, DatabaseUnavailable, ValueError for an unusable address, or OSError; the
     database then is as it was.
     """
     check_opens(file, passphrase=passphrase)

@@ -35,7 +35,7 @@ async def write_backup(
 ) -> Manifest:
     """Write a backup of a database, also of one that is in use, and record that.
 
-    ``now`` is in seconds since the epoch. Raises BackupError, DirectoryUnavailable, ValueError for
+    ``now`` is in seconds since the epoch. Raises BackupError, DatabaseUnavailable, ValueError for
     an unusable address, or OSError. The database must be at this version's revision.
     """
     check_can_be_written(file, replace=replace)
@@ -70,7 +70,7 @@ async def write_backup(
 
 
 async def record(database_url: str, actor: str, now: float, detail: str) -> None:
-    """Keep a record of the audit log. Raises DirectoryUnavailable."""
+    """Keep a record of the audit log. Raises DatabaseUnavailable."""
     event = AuditEvent(event=Event.SYSTEM, at=now, actor=actor, detail=detail)
     engines = open_engines(database_url)
     try:

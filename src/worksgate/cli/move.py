@@ -28,7 +28,7 @@ def move(*, source: str, target: str, as_json: bool) -> None:
     sqlite:////var/lib/worksgate/worksgate.db and postgresql://worksgate@db.example.com/worksgate.
     Stop the server first; nobody is signed out.
     """
-    from worksgate.directory import DirectoryUnavailable
+    from worksgate.database import DatabaseUnavailable
     from worksgate.directory.engine import driver_url
     from worksgate.moving import move as move_database
 
@@ -47,7 +47,7 @@ def move(*, source: str, target: str, as_json: bool) -> None:
             moved = quietly(
                 move_database(source, target, actor=actor(), now=time.time(), progress=progress)
             )
-    except DirectoryUnavailable as error:
+    except DatabaseUnavailable as error:
         if file is None or "password" not in str(error):
             raise
         raise Refusal(f"{error}; {_where_it_is_looked_for(file)}") from None

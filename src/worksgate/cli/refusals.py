@@ -42,7 +42,10 @@ def _is_told_by_its_text(error: Exception) -> bool:
     """Whether another room wrote the text for us. Imported now: only an error needs them."""
     from worksgate.administration import NotFound, Refused, Unfinished
     from worksgate.backup import BackupError
-    from worksgate.directory import Conflict, DatabaseInUse
+    from worksgate.database import (
+        Conflict,
+        DatabaseInUse,
+    )
     from worksgate.directory.migrations import SchemaTooNew
     from worksgate.listening import CannotListen
     from worksgate.moving import MoveRefused

@@ -11,27 +11,10 @@ and also make the tables of the SQL stores, so that one database has one history
 
 from dataclasses import dataclass, field
 
-from worksgate.outages import Unavailable
 from worksgate.sources import Person
 
 SUBJECT_PREFIX = "directory:"
 """What the subject of an account begins with; its id follows."""
-
-
-class DirectoryUnavailable(Unavailable):
-    """The database does not answer."""
-
-
-class DatabaseInUse(Exception):
-    """Somebody else uses a database that must be left alone; one sentence for the administrator."""
-
-
-class Conflict(ValueError):
-    """The name, the external key or the works account belongs to another; the text says which."""
-
-
-class Overtaken(Conflict):
-    """Others changed the same at this moment, and nothing is kept: the same again may succeed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import RowMapping, Select, delete, func, insert, or_, select, update
 
 from worksgate.audit import AuditEvent
-from worksgate.credential_changes import Change
+from worksgate.database.verbs import run_to_completion
 from worksgate.directory import SUBJECT_PREFIX, schema
+from worksgate.directory.credential_changes import AnnouncingConnections, Change
 from worksgate.directory.recording import write_events
-from worksgate.directory.verbs import Connections, finished
 
 _TABLE = schema.app_passwords
 
@@ -28,27 +28,27 @@ class AppPassword:
 
 
 class AppPasswordRows:
-    """The app passwords of everybody; every verb may raise DirectoryUnavailable."""
+    """The app passwords of everybody; every verb may raise DatabaseUnavailable."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: AnnouncingConnections) -> None:
         self._connections = connections
 
     @property
     def unfinished(self) -> set[asyncio.Task[Any]]:
         return self._connections.unfinished
 
-    @finished
+    @run_to_completion
     async def of(self, subject_id: str) -> tuple[AppPassword, ...]:
         """A person's app passwords, the oldest first."""
         query = select(_TABLE).where(_TABLE.c.subject_id == subject_id)
         return await self._all(query.order_by(_TABLE.c.created_at, _TABLE.c.id))
 
-    @finished
+    @run_to_completion
     async def find(self, digest: str) -> AppPassword | None:
         found = await self._all(select(_TABLE).where(_TABLE.c.digest == digest))
         return found[0] if found else None
 
-    @finished
+    @run_to_completion
     async def names_of(self, subject_id: str) -> frozenset[str]:
         """What this person may call themselves: username, works account, e-mail address."""
         if subject_id.startswith(SUBJECT_PREFIX):
@@ -62,7 +62,7 @@ class AppPasswordRows:
             rows = (await connection.execute(query)).all()
         return frozenset(name for row in rows for name in row if name)
 
-    @finished
+    @run_to_completion
     async def add(self, app_password: AppPassword, limit: int, event: AuditEvent) -> bool:
         """Keep an app password and its audit record; False where the person has ``limit``."""
         count = select(func.count()).where(_TABLE.c.subject_id == app_password.subject_id)
@@ -74,7 +74,7 @@ class AppPasswordRows:
         self._connections.publish(Change.APP_PASSWORD_ADDED, event)
         return True
 
-    @finished
+    @run_to_completion
     async def remove(self, subject_id: str, app_password_id: str, event: AuditEvent) -> bool:
         """Delete an app password of this person; False where they have none with this id."""
         statement = delete(_TABLE).where(
@@ -88,7 +88,7 @@ class AppPasswordRows:
             self._connections.publish(Change.APP_PASSWORD_REMOVED, event)
         return removed
 
-    @finished
+    @run_to_completion
     async def note_use(self, app_password: AppPassword, now: float) -> None:
         """Keep the time of a use; it never goes back."""
         columns = _TABLE.c

@@ -26,7 +26,7 @@ import structlog
 from worksgate import log
 from worksgate.audit import AuditEvent, Event
 from worksgate.audit_rows import event_values
-from worksgate.directory import DirectoryUnavailable
+from worksgate.database import DatabaseUnavailable
 from worksgate.outages import Unavailable
 from worksgate.store import StoreUnavailable
 
@@ -218,11 +218,11 @@ class AuditWriter:
             self.record(event)
         try:
             await self._write_all()
-        except DirectoryUnavailable as error:
+        except DatabaseUnavailable as error:
             raise StoreUnavailable(str(error), outcome_unknown=True) from error
 
     async def flush(self) -> None:
-        """Return when all that was recorded before is durable. Raises DirectoryUnavailable."""
+        """Return when all that was recorded before is durable. Raises DatabaseUnavailable."""
         await self._lines.flush()
         await self._write_all()
 
@@ -235,7 +235,7 @@ class AuditWriter:
         try:
             async with asyncio.timeout(_LAST_CHANCE):
                 await self._write_all()
-        except (DirectoryUnavailable, TimeoutError):
+        except (DatabaseUnavailable, TimeoutError):
             for write in self._writes:
                 write.cancel()
             self._losses.dropped += len(self._waiting)
@@ -254,7 +254,7 @@ class AuditWriter:
             try:
                 await self._write_all()
                 pause = self._interval
-            except DirectoryUnavailable as error:
+            except DatabaseUnavailable as error:
                 pause = min(pause * 2 + 0.05, _LONGEST_PAUSE)
                 _log.warning("audit.delayed", waiting=len(self._waiting), reason=str(error))
             self._tell_of_losses()
@@ -292,7 +292,7 @@ class AuditWriter:
             await self._recorder.record(batch)
         except Unavailable as error:
             self.is_away = True
-            raise DirectoryUnavailable(str(error)) from error
+            raise DatabaseUnavailable(str(error)) from error
         except Exception as error:  # one that cannot be written must not hold up the others
             if len(batch) > 1:
                 await self._write(batch[: len(batch) // 2])

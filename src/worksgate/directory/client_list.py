@@ -24,7 +24,7 @@ SWEEP_INTERVAL = 0.8
 
 
 class ClientRows(Protocol):
-    """What is asked of the directory. Every verb may raise DirectoryUnavailable."""
+    """What is asked of the directory. Every verb may raise DatabaseUnavailable."""
 
     async def clients_version(self) -> int: ...
 
@@ -52,7 +52,7 @@ class ClientList:
     async def read(self) -> Mapping[str, Client]:
         """All clients as they are now. The mapping is never changed; the next may be the same one.
 
-        Raises DirectoryUnavailable.
+        Raises DatabaseUnavailable.
         """
         async with self._lock:
             version = await self._rows.clients_version()

@@ -1,6 +1,6 @@
 """The directory's database, on SQLite or PostgreSQL.
 
-Every verb is one transaction, and may raise DirectoryUnavailable. What changes something that
+Every verb is one transaction, and may raise DatabaseUnavailable. What changes something that
 an administrator decided goes through ``changing``, which commits the change and its audit record
 together. A caller that gives up does not interrupt what it began: the verb ends on its own, so a
 storm of hang-ups costs neither connections nor wrong answers (F-21).
@@ -21,10 +21,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from worksgate.audit import AuditEvent
 from worksgate.audit_rows import event_row
-from worksgate.credential_changes import Announce, Change, announced, nobody_listens
+from worksgate.database import ConcurrentChange, SerializationFailure
+from worksgate.database.verbs import run_to_completion
 from worksgate.database_identity import DatabaseGuard
-from worksgate.directory import SUBJECT_PREFIX, Account, Overtaken, queries, schema
+from worksgate.directory import (
+    SUBJECT_PREFIX,
+    Account,
+    queries,
+    schema,
+)
 from worksgate.directory.app_passwords import AppPasswordRows
+from worksgate.directory.credential_changes import (
+    Announce,
+    Change,
+    announced,
+    nobody_listens,
+)
 from worksgate.directory.endings import Endings, end_app_passwords
 from worksgate.directory.engine import REPLY_TIMEOUT, Engines, open_engines, outages
 from worksgate.directory.factors import FactorRows
@@ -43,7 +55,6 @@ from worksgate.directory.recording import write_events
 from worksgate.directory.secrets_at_rest import SecretsAtRest, key_place
 from worksgate.directory.taken_names import TakenNames, taken_names
 from worksgate.directory.transaction import Transaction
-from worksgate.directory.verbs import Outpaced, finished
 from worksgate.master_key import NO_MASTER_KEY, Keyring
 from worksgate.oauth.model import Client
 from worksgate.postgres_address import is_postgres
@@ -111,7 +122,7 @@ class Directory:
         await self._engines.close()
 
     async def check_connections(self) -> None:
-        """Raise DirectoryUnavailable while the server has too few connections; all is served."""
+        """Raise DatabaseUnavailable while the server has too few connections; all is served."""
         if self._reachability is not None:
             self._reachability.check_connections()
 
@@ -119,17 +130,17 @@ class Directory:
         """Return if the database answers, and is still the one of the start."""
         await self.clients_version()
 
-    @finished
+    @run_to_completion
     async def clients(self) -> tuple[Client, ...]:
         """All clients by name, with their secrets, also those that have expired."""
         async with self.reading() as connection:
             return await queries.all_clients(connection)
 
-    @finished
+    @run_to_completion
     async def clients_version(self) -> int:
         """How often clients have been changed, by the database of the start.
 
-        Raises DirectoryUnavailable where another database answers.
+        Raises DatabaseUnavailable where another database answers.
         """
         async with self.reading() as connection:
             found = (await connection.execute(_INSTALLATION)).first()
@@ -138,31 +149,31 @@ class Directory:
                 self._guard.check_installation(None if found is None else found.id)
         return 0 if found is None else int(found.clients_version)
 
-    @finished
+    @run_to_completion
     async def client_ids(self, after_version: int = -1) -> list[str]:
         """The ids of all clients, or of those that were changed after a version."""
         async with self.reading() as connection:
             return await queries.client_ids(connection, after_version)
 
-    @finished
+    @run_to_completion
     async def client_count(self) -> int:
         """How many clients there are."""
         async with self.reading() as connection:
             return await queries.count_clients(connection)
 
-    @finished
+    @run_to_completion
     async def clients_by_id(self, ids: Sequence[str]) -> tuple[Client, ...]:
         """Those of a few clients that are (still) there, by name, with their secrets."""
         async with self.reading() as connection:
             return await queries.clients_by_id(connection, ids)
 
-    @finished
+    @run_to_completion
     async def client(self, name_or_id: str) -> Client | None:
         """The client with this id or, failing that, with this name in any spelling."""
         async with self.reading() as connection:
             return await queries.find_client(connection, name_or_id)
 
-    @finished
+    @run_to_completion
     async def account_by_username(self, username: str) -> Account | None:
         """The account with this name in any spelling (R-78)."""
         if not username.isprintable():
@@ -170,13 +181,13 @@ class Directory:
         async with self.reading() as connection:
             return await queries.find_account(connection, username)
 
-    @finished
+    @run_to_completion
     async def has_imported_hashes(self) -> bool:
         """Whether somebody has not signed in yet with the password they were imported with."""
         async with self.reading() as connection:
             return await queries.has_imported_hashes(connection)
 
-    @finished
+    @run_to_completion
     async def account_by_id(self, id: str) -> Account | None:  # noqa: A002  # the name of the field
         async with self.reading() as connection:
             return await queries.find_account_by_id(connection, id)
@@ -189,7 +200,7 @@ class Directory:
         remembered = await self.people.find(subject_id)
         return None if remembered is None else remembered.person
 
-    @finished
+    @run_to_completion
     async def accounts_by_email(self, email: str, limit: int) -> list[Account]:
         """At most ``limit`` enabled accounts with this e-mail address, in upper or lower case."""
         if not (email.isascii() and email.isprintable()):
@@ -205,7 +216,7 @@ class Directory:
                 yield account
             last = username_key(page[-1].username)
 
-    @finished
+    @run_to_completion
     async def taken_names(self, accounts: Sequence[Account]) -> TakenNames:
         """Who has the names and user keys of these accounts, as of now."""
         async with self.reading() as connection:
@@ -213,13 +224,13 @@ class Directory:
                 connection, accounts, allow_similar_keys=self.allow_similar_keys
             )
 
-    @finished
+    @run_to_completion
     async def key_owners(self, keys: Sequence[UserKey]) -> KeyOwnership:
         """Who owns these user keys, and those similar to them, as of now."""
         async with self.reading() as connection:
             return await KeyOwnership.of(connection, keys, allow_similar=self.allow_similar_keys)
 
-    @finished
+    @run_to_completion
     async def record_unrecorded_keys(self, now: float, limit: int) -> int:
         """Write down the owners of keys that a server of the release before gave; how many.
 
@@ -233,7 +244,7 @@ class Directory:
             await record_owners(connection, {}, now, held=found)
             return len(found)
 
-    @finished
+    @run_to_completion
     async def disputed_keys(self) -> list[tuple[UserKey, str, str]]:
         """Keys that somebody has although another person owns them: key, holder, owner."""
         async with self.reading() as connection:
@@ -247,7 +258,7 @@ class Directory:
         stored = await self._key(SIGNING_KEY) or await self._make_key(SIGNING_KEY)
         return self.secrets.unseal(stored, key_place(SIGNING_KEY))
 
-    @finished
+    @run_to_completion
     async def keep_hash(self, account: Account, password_hash: str) -> bool:
         """Keep a stronger hash of a password that was right.
 
@@ -260,7 +271,7 @@ class Directory:
             result = await connection.execute(update(table).where(*unchanged).values(values))
             return result.rowcount == 1
 
-    @finished
+    @run_to_completion
     async def change_password(
         self,
         account_id: str,
@@ -293,7 +304,7 @@ class Directory:
         self.publish(Change.PASSWORD_CHANGED, event)
         return True
 
-    @finished
+    @run_to_completion
     async def record(self, events: Sequence[AuditEvent]) -> None:
         """Keep audit records, all or none, in one statement: so many as ``events_at_once`` says."""
         if events:
@@ -311,25 +322,25 @@ class Directory:
             self._inserts[count] = _insert_events(self._engines.write, count)
         return self._inserts[count]
 
-    @finished
+    @run_to_completion
     async def audit(self, wanted: AuditFilter) -> list[AuditEvent]:
         """The newest audit records that are wanted, the oldest of them first."""
         async with self.reading() as connection:
             return await queries.find_events(connection, wanted)
 
-    @finished
+    @run_to_completion
     async def usernames(self, subject_ids: Collection[str]) -> dict[str, str]:
         """Today's usernames of those who are known, by their subjects."""
         async with self.reading() as connection:
             return await queries.find_usernames(connection, subject_ids)
 
-    @finished
+    @run_to_completion
     async def last_usernames(self, subject_ids: Collection[str]) -> dict[str, str]:
         """Today's usernames by their subjects, and the last ones of those who are gone."""
         async with self.reading() as connection:
             return await queries.find_last_usernames(connection, subject_ids)
 
-    @finished
+    @run_to_completion
     async def purge_audit(self, before: float, limit: int = 1_000) -> int:
         """Remove at most ``limit`` of the oldest records from before a time; the number removed."""
         table = schema.audit
@@ -337,7 +348,7 @@ class Directory:
         async with self.writing() as connection:
             return (await connection.execute(delete(table).where(table.c.id.in_(old)))).rowcount
 
-    @finished
+    @run_to_completion
     async def purge_secrets(self, now: float) -> int:
         """Remove client secrets that have expired; the number removed."""
         table = schema.client_secrets
@@ -350,16 +361,16 @@ class Directory:
     async def changing(self) -> AsyncIterator[Transaction]:
         """One transaction that commits at the end of the block, or leaves nothing behind.
 
-        Raises DirectoryUnavailable, or Conflict where somebody was faster: Overtaken, where the
-        same again may succeed.
+        Raises DatabaseUnavailable, or Conflict where somebody was faster: ConcurrentChange, where
+        the same again may succeed.
         """
         try:
             async with self.writing() as connection:
                 transaction = Transaction(connection, allow_similar_keys=self.allow_similar_keys)
                 yield transaction
-        except Outpaced as outpaced:
+        except SerializationFailure as outpaced:
             # What a verb does again, the caller of this one cannot be made to.
-            raise Overtaken(str(outpaced)) from None
+            raise ConcurrentChange(str(outpaced)) from None
         for change, event in transaction.changed_passwords:
             self.publish(change, event)
 
@@ -405,18 +416,18 @@ class Directory:
     def _watched(self, begin: Begin) -> AbstractAsyncContextManager[AsyncConnection]:
         return begin() if self._reachability is None else self._reachability.watching(begin)
 
-    @finished
+    @run_to_completion
     async def _page_after(self, username_key: str) -> list[Account]:
         async with self.reading() as connection:
             return await queries.accounts_after(connection, username_key, _PAGE)
 
-    @finished
+    @run_to_completion
     async def _key(self, name: str) -> bytes | None:
         query = select(schema.keys.c.value).where(schema.keys.c.name == name)
         async with self.reading() as connection:
             return await connection.scalar(query)
 
-    @finished
+    @run_to_completion
     async def _make_key(self, name: str) -> bytes:
         """Make a key unless another process has: whoever comes second gets the first one's.
 

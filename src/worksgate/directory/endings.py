@@ -13,11 +13,11 @@ from sqlalchemy import Table, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.credential_changes import Change
+from worksgate.database.verbs import run_to_completion
 from worksgate.directory import schema
+from worksgate.directory.credential_changes import AnnouncingConnections, Change
 from worksgate.directory.factors import drop_idle_codes
 from worksgate.directory.recording import write_events
-from worksgate.directory.verbs import Connections, finished
 
 Describe = Callable[[Event, str], AuditEvent]
 """An audit record about the person, from its kind and its detail."""
@@ -37,22 +37,22 @@ class EndedRows:
 
 
 class Endings:
-    """Ends credentials of one person; every verb may raise DirectoryUnavailable."""
+    """Ends credentials of one person; every verb may raise DatabaseUnavailable."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: AnnouncingConnections) -> None:
         self._connections = connections
 
     @property
     def unfinished(self) -> set[asyncio.Task[Any]]:
         return self._connections.unfinished
 
-    @finished
+    @run_to_completion
     async def newer_factors(self, subject_id: str, since: float) -> int:
         """How many factors of a person were added at or after a moment."""
         async with self._connections.reading() as connection:
             return sum([len(await _newer(connection, subject_id, t, since)) for _, t in _FACTORS])
 
-    @finished
+    @run_to_completion
     async def end(
         self,
         subject_id: str,

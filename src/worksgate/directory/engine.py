@@ -10,8 +10,8 @@ single statement is a transaction by itself, and holds the lock no longer than i
 
 On PostgreSQL the engines share a few connections. Readers see a snapshot and cannot write there
 either. Writers are SERIALIZABLE: what one has read is still true when it commits, or it is undone
-and told ``Outpaced``. A migration is neither, for it has to see what was committed while it waited
-for its lock.
+by a ``SerializationFailure``. A migration is neither, for it has to see what was committed while
+it waited for its lock.
 """
 
 import asyncio
@@ -33,8 +33,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
+from worksgate.database import (
+    Conflict,
+    DatabaseUnavailable,
+)
 from worksgate.database_identity import DatabaseReplaced
-from worksgate.directory import Conflict, DirectoryUnavailable
 from worksgate.directory.postgres_engine import (
     NO_TABLES,
     TAKEN,
@@ -147,7 +150,7 @@ def driver_url(database_url: str) -> URL:
 
 @contextmanager
 def outages() -> Iterator[None]:
-    """Turn what the driver raises into Conflict, Outpaced or DirectoryUnavailable."""
+    """Turn what the driver raises into Conflict, SerializationFailure or DatabaseUnavailable."""
     try:
         yield
     except (DBAPIError, PoolTimeout, OSError) as error:
@@ -160,7 +163,7 @@ def outages() -> Iterator[None]:
 def _refusal(error: Exception) -> Exception:
     if isinstance(error, IntegrityError) and "unique" in str(error.orig).lower():
         return Conflict(TAKEN)
-    return DirectoryUnavailable(_explain(error))
+    return DatabaseUnavailable(_explain(error))
 
 
 def _sqlite_engine(

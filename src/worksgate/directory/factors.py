@@ -14,11 +14,11 @@ from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, sel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent
-from worksgate.credential_changes import Change
+from worksgate.database.verbs import run_to_completion
 from worksgate.directory import schema
+from worksgate.directory.credential_changes import AnnouncingConnections, Change
 from worksgate.directory.recording import write_events
 from worksgate.directory.secrets_at_rest import SecretsAtRest, totp_place
-from worksgate.directory.verbs import Connections, finished
 
 _TOTP, _CODES, _PASSKEYS = schema.totp_secrets, schema.recovery_codes, schema.passkeys
 
@@ -80,9 +80,9 @@ class Enrolled:
 
 
 class FactorRows:
-    """The second factors of everybody; every verb may raise DirectoryUnavailable."""
+    """The second factors of everybody; every verb may raise DatabaseUnavailable."""
 
-    def __init__(self, connections: Connections, secrets: SecretsAtRest) -> None:
+    def __init__(self, connections: AnnouncingConnections, secrets: SecretsAtRest) -> None:
         self._connections = connections
         self._secrets = secrets
 
@@ -90,7 +90,7 @@ class FactorRows:
     def unfinished(self) -> set[asyncio.Task[Any]]:
         return self._connections.unfinished
 
-    @finished
+    @run_to_completion
     async def enrolled(self, subject_id: str) -> Enrolled:
         """What this person has, as of one moment."""
         async with self._connections.reading() as connection:
@@ -102,7 +102,7 @@ class FactorRows:
                 recovery_codes_left=counts.codes,
             )
 
-    @finished
+    @run_to_completion
     async def holders(self) -> frozenset[str]:
         """The subjects that have a second factor."""
         query = select(_TOTP.c.subject_id).union(select(_PASSKEYS.c.subject_id))
@@ -111,7 +111,7 @@ class FactorRows:
 
     # TOTP
 
-    @finished
+    @run_to_completion
     async def totp(self, subject_id: str) -> TotpSecret | None:
         query = select(_TOTP).where(_TOTP.c.subject_id == subject_id)
         async with self._connections.reading() as connection:
@@ -121,7 +121,7 @@ class FactorRows:
         secret = self._secrets.unseal(row["secret"], totp_place(subject_id))
         return TotpSecret(**{**row, "secret": secret})
 
-    @finished
+    @run_to_completion
     async def keep_totp(self, totp: TotpSecret, event: AuditEvent) -> None:
         """Keep a secret in place of the one that the person may have had."""
         values = {column.name: getattr(totp, column.name) for column in _TOTP.c}
@@ -134,7 +134,7 @@ class FactorRows:
             await write_events(connection, event)
         self._connections.publish(Change.AUTHENTICATOR_ADDED, event)
 
-    @finished
+    @run_to_completion
     async def use_totp(self, totp: TotpSecret, step: int, now: float, event: AuditEvent) -> bool:
         """Use up a step of the secret that was read; False where it or a later one is used."""
         columns = _TOTP.c
@@ -151,7 +151,7 @@ class FactorRows:
                 await write_events(connection, event)
             return changed.rowcount == 1
 
-    @finished
+    @run_to_completion
     async def remove_totp(self, subject_id: str, event: AuditEvent) -> bool:
         """Delete the secret, and the recovery codes if no factor is left."""
         removed = await self._remove(subject_id, delete(_TOTP), _TOTP.c.subject_id, event)
@@ -161,13 +161,13 @@ class FactorRows:
 
     # Passkeys
 
-    @finished
+    @run_to_completion
     async def passkey(self, passkey_id: str) -> Passkey | None:
         async with self._connections.reading() as connection:
             found = await _passkeys(connection, _PASSKEYS.c.id == passkey_id)
         return found[0] if found else None
 
-    @finished
+    @run_to_completion
     async def add_passkey(self, passkey: Passkey, limit: int, event: AuditEvent) -> bool:
         """Keep a passkey; False where the person has ``limit``.
 
@@ -184,7 +184,7 @@ class FactorRows:
         self._connections.publish(Change.PASSKEY_ADDED, event)
         return True
 
-    @finished
+    @run_to_completion
     async def use_passkey(
         self, passkey: Passkey, sign_count: int, now: float, event: AuditEvent, *, backed_up: bool
     ) -> bool:
@@ -204,7 +204,7 @@ class FactorRows:
                 await write_events(connection, event)
             return changed.rowcount == 1
 
-    @finished
+    @run_to_completion
     async def remove_passkey(self, subject_id: str, passkey_id: str, event: AuditEvent) -> bool:
         """Delete a passkey of this person, and the recovery codes if no factor is left."""
         statement = delete(_PASSKEYS).where(_PASSKEYS.c.id == passkey_id)
@@ -215,13 +215,13 @@ class FactorRows:
 
     # Recovery codes
 
-    @finished
+    @run_to_completion
     async def recovery_digests(self, subject_id: str) -> tuple[str, ...]:
         query = select(_CODES.c.digest).where(_CODES.c.subject_id == subject_id)
         async with self._connections.reading() as connection:
             return tuple(await connection.scalars(query))
 
-    @finished
+    @run_to_completion
     async def replace_recovery_codes(
         self,
         subject_id: str,
@@ -238,7 +238,7 @@ class FactorRows:
             await write_events(connection, event)
         self._connections.publish(change, event)
 
-    @finished
+    @run_to_completion
     async def use_recovery_code(self, subject_id: str, digest: str, event: AuditEvent) -> bool:
         """Use up a code; False where this person has none with this digest (any more)."""
         owned = and_(_CODES.c.digest == digest, _CODES.c.subject_id == subject_id)
@@ -252,7 +252,7 @@ class FactorRows:
 
     # All of them
 
-    @finished
+    @run_to_completion
     async def remove_all(self, subject_id: str, event: AuditEvent) -> bool:
         """Delete all second factors of a person; False, unrecorded, where there was nothing."""
         removed = 0

@@ -18,7 +18,7 @@ _ID = select(schema.installation.c.id)
 async def identify(database_url: str) -> DatabaseIdentity:
     """Which database this is, if a server of this version can use it as it is.
 
-    Nothing is changed. Raises SchemaTooNew, DirectoryUnavailable, or ValueError for an unusable
+    Nothing is changed. Raises SchemaTooNew, DatabaseUnavailable, or ValueError for an unusable
     address.
     """
     is_file = driver_url(database_url).get_backend_name() == "sqlite"

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from worksgate import imported_hashes
 from worksgate.audit import AuditEvent
 from worksgate.credentials import HashingBusy, PasswordHashing, new_id
-from worksgate.directory import Account, Conflict
+from worksgate.database import Conflict
+from worksgate.directory import Account
 from worksgate.directory.account_rules import check_password, lacking
 from worksgate.directory.database import Directory
 from worksgate.directory.import_file import Entry, ImportOutcome, ImportRow, Unreadable
@@ -85,7 +86,7 @@ class Importer:
         self._turn = asyncio.Semaphore(HASHES_AT_ONCE)
 
     async def run(self, batch: Sequence[Entry | Unreadable]) -> Imported:
-        """Import some rows in one transaction. Raises DirectoryUnavailable: nothing happened."""
+        """Import some rows in one transaction. Raises DatabaseUnavailable: nothing happened."""
         entries = [entry for entry in batch if isinstance(entry, Entry)]
         candidates = [self._candidate(entry) for entry in entries]
         taken = await self._directory.taken_names(candidates)

@@ -35,7 +35,11 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.credentials import new_ordered_id
-from worksgate.directory import SUBJECT_PREFIX, Conflict, schema
+from worksgate.database import Conflict
+from worksgate.directory import (
+    SUBJECT_PREFIX,
+    schema,
+)
 from worksgate.usernames import username_key
 
 KEY_KINDS = {"external_key": "external key", "works_account": "LINE WORKS account"}

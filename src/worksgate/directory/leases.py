@@ -16,8 +16,9 @@ from typing import Any, Final
 from sqlalchemy import TextClause, delete, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from worksgate.directory import DatabaseInUse, schema
-from worksgate.directory.verbs import Connections, finished
+from worksgate.database import DatabaseInUse
+from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.directory import schema
 
 PURGING: Final = "purging"
 """The lease of the process that removes what has expired."""
@@ -33,7 +34,7 @@ _OTHER_CLOCK = "EXTRACT(EPOCH FROM clock_timestamp())"
 
 
 class Leases:
-    """The leases; every verb may raise DirectoryUnavailable."""
+    """The leases; every verb may raise DatabaseUnavailable."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
@@ -42,7 +43,7 @@ class Leases:
     def unfinished(self) -> set[asyncio.Task[Any]]:
         return self._connections.unfinished
 
-    @finished
+    @run_to_completion
     async def take(self, name: str, holder: str, seconds: float = SECONDS) -> bool:
         """Take a lease that is free or has ended, or renew one's own; False where another has it.
 
@@ -52,7 +53,7 @@ class Leases:
         async with self._connections.writing() as connection:
             return (await connection.execute(_taking(connection), values)).rowcount == 1
 
-    @finished
+    @run_to_completion
     async def give_back(self, name: str, holder: str) -> None:
         """End one's own lease; another's stays as it is."""
         table = schema.leases
@@ -60,7 +61,7 @@ class Leases:
         async with self._connections.writing() as connection:
             await connection.execute(delete(table).where(*mine))
 
-    @finished
+    @run_to_completion
     async def holder(self, name: str) -> str | None:
         """Who has a lease that has not ended."""
         async with self._connections.reading() as connection:

@@ -11,9 +11,9 @@ from sqlalchemy import and_, literal, or_, select
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.audit_rows import encoded
+from worksgate.database.verbs import Connections, run_to_completion
 from worksgate.directory import SUBJECT_PREFIX, schema
 from worksgate.directory.rows import event_from
-from worksgate.directory.verbs import Connections, finished
 
 PERIOD: Final = 90 * 86_400.0
 """Seconds that a person can look back."""
@@ -47,11 +47,11 @@ class OwnHistory:
     def unfinished(self) -> set[asyncio.Task[Any]]:
         return self._connections.unfinished
 
-    @finished
+    @run_to_completion
     async def of(
         self, subject_id: str, username: str, now: float, limit: int = 50
     ) -> list[AuditEvent]:
-        """The newest records of a person, the newest first. Raises DirectoryUnavailable.
+        """The newest records of a person, the newest first. Raises DatabaseUnavailable.
 
         Of those that name nobody who is known, theirs are the ones in which their name was typed.
         """

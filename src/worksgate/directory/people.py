@@ -15,8 +15,13 @@ from sqlalchemy import RowMapping, Select, exists, func, insert, or_, select, up
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent
-from worksgate.credential_changes import Change
-from worksgate.directory import SUBJECT_PREFIX, Conflict, schema
+from worksgate.database import Conflict
+from worksgate.database.verbs import run_to_completion
+from worksgate.directory import (
+    SUBJECT_PREFIX,
+    schema,
+)
+from worksgate.directory.credential_changes import AnnouncingConnections, Change
 from worksgate.directory.key_ownership import (
     ADVICE,
     KEY_KINDS,
@@ -29,7 +34,6 @@ from worksgate.directory.key_ownership import (
     retire,
 )
 from worksgate.directory.recording import write_events
-from worksgate.directory.verbs import Connections, finished
 from worksgate.sources import Person
 from worksgate.usernames import username_key
 
@@ -55,9 +59,11 @@ class RememberedPerson:
 
 
 class People:
-    """The remembered people; every verb may raise DirectoryUnavailable."""
+    """The remembered people; every verb may raise DatabaseUnavailable."""
 
-    def __init__(self, connections: Connections, *, allow_similar_keys: bool = False) -> None:
+    def __init__(
+        self, connections: AnnouncingConnections, *, allow_similar_keys: bool = False
+    ) -> None:
         self._connections = connections
         self._allow_similar_keys = allow_similar_keys
 
@@ -65,7 +71,7 @@ class People:
     def unfinished(self) -> set[asyncio.Task[Any]]:
         return self._connections.unfinished
 
-    @finished
+    @run_to_completion
     async def remember(self, source: str, person: Person, now: float) -> Person | None:
         """Keep what a source has just said of a person, and return them as they are let in.
 
@@ -78,7 +84,7 @@ class People:
         except Conflict:  # their other sign-in was faster, and they are known now
             return await self._remember(source, person, now)
 
-    @finished
+    @run_to_completion
     async def note_login(self, subject_id: str, now: float) -> None:
         """Note that somebody has been let in, of the built-in directory or of another source.
 
@@ -99,13 +105,13 @@ class People:
         async with self._connections.writing() as connection:
             await connection.execute(statement)
 
-    @finished
+    @run_to_completion
     async def find(self, subject_id: str) -> RememberedPerson | None:
         """The person, without a user key that a server of the release before let them take."""
         query = select(_TABLE, *_ANOTHERS).where(_TABLE.c.subject_id == subject_id)
         return await self._one(query)
 
-    @finished
+    @run_to_completion
     async def named(self, name: str) -> list[RememberedPerson]:
         """All whose username, works account, external key or subject this is, in any spelling."""
         columns = _TABLE.c
@@ -117,12 +123,12 @@ class People:
         )
         return await self._all(select(_TABLE).where(matches).order_by(columns.subject_id))
 
-    @finished
+    @run_to_completion
     async def listed(self) -> list[RememberedPerson]:
         """All, by name; at most ten thousand."""
         return await self._all(select(_TABLE).order_by(_TABLE.c.username_key).limit(_MAX_LISTED))
 
-    @finished
+    @run_to_completion
     async def lapsing(
         self, sources: Collection[str], after: float, until: float, limit: int
     ) -> list[RememberedPerson]:
@@ -141,7 +147,7 @@ class People:
         query = select(_TABLE).where(*wanted, _is_untold).order_by(_vouched_at).limit(limit)
         return await self._all(query)
 
-    @finished
+    @run_to_completion
     async def note_lapse(
         self, subject_id: str, vouched_at: float, now: float, event: AuditEvent | None
     ) -> bool:
@@ -161,7 +167,7 @@ class People:
             self._connections.publish(Change.APP_PASSWORDS_LAPSE, event)
         return noted
 
-    @finished
+    @run_to_completion
     async def set_enabled(self, subject_id: str, enabled: bool, event: AuditEvent) -> bool:  # noqa: FBT001  # the value that is set
         """Disable or enable a person, together with its audit record; False where nobody is."""
         async with self._connections.writing() as connection:

@@ -10,8 +10,11 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from worksgate.directory import Conflict, DirectoryUnavailable
-from worksgate.directory.verbs import Outpaced
+from worksgate.database import (
+    Conflict,
+    DatabaseUnavailable,
+    SerializationFailure,
+)
 from worksgate.postgres_address import PostgresAddress
 from worksgate.postgres_room import NoConnectionLeft, is_short
 
@@ -105,18 +108,18 @@ def postgres_refusal(error: Exception) -> Exception:
     original: Any = getattr(error, "orig", None)
     cause, code = original.__cause__ or original, original.sqlstate or ""
     if code in _UNDONE:
-        return Outpaced("others are changing the same at this moment: try again")
+        return SerializationFailure("others are changing the same at this moment: try again")
     if type(cause).__name__ == _UNSENT:
         # The connection was ending, and with it the transaction: nothing of it is kept.
-        return Outpaced("the connection to the database was ended: try again")
+        return SerializationFailure("the connection to the database was ended: try again")
     if code == _UNIQUE:
         return Conflict(TAKEN)
     if code == _NO_TABLE:
-        return DirectoryUnavailable(NO_TABLES)
+        return DatabaseUnavailable(NO_TABLES)
     told = getattr(cause, "message", None)
     if not told or code[:2] in _QUOTING:
         told = f"{type(cause).__name__} {code}".rstrip()
-    return DirectoryUnavailable(f"the database does not answer: {told}")
+    return DatabaseUnavailable(f"the database does not answer: {told}")
 
 
 async def _connect(

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from worksgate.directory import DirectoryUnavailable
+from worksgate.database import DatabaseUnavailable
 from worksgate.directory.engine import BUSY_TIMEOUT, outages
 from worksgate.directory.postgres_engine import POSTGRES_CONNECTIONS
 from worksgate.directory.slots import Slots
@@ -29,16 +29,16 @@ class Reachability:
         self._slots = Slots(POSTGRES_CONNECTIONS)
 
     def check_connections(self) -> None:
-        """Raise DirectoryUnavailable while the server has too few connections; all is served."""
+        """Raise DatabaseUnavailable while the server has too few connections; all is served."""
         if self._slots.are_fewer:
-            raise DirectoryUnavailable(TOO_FEW)
+            raise DatabaseUnavailable(TOO_FEW)
 
     @asynccontextmanager
     async def watching(self, begin: Begin) -> AsyncIterator[AsyncConnection]:
         """The connection, as soon as one is to be had.
 
         Where the server has none left, those that are open are shared in turn, for as long as
-        others are waited for. Raises DirectoryUnavailable where there is none.
+        others are waited for. Raises DatabaseUnavailable where there is none.
         """
         async with AsyncExitStack() as stack:
             connection = await self._opened(begin, stack)
@@ -53,14 +53,14 @@ class Reachability:
                 try:
                     with outages():
                         connection = await trying.enter_async_context(begin())
-                except DirectoryUnavailable as error:
+                except DatabaseUnavailable as error:
                     self._judge(error, until)
                 else:
                     stack.push_async_exit(trying.pop_all())
                     return connection
             await asyncio.sleep(pause())
 
-    def _judge(self, error: DirectoryUnavailable, until: float) -> None:
+    def _judge(self, error: DatabaseUnavailable, until: float) -> None:
         """Return where another try makes sense; else raise the error."""
         cause = error.__cause__
         if cause is not None and is_short(cause) and time.monotonic() < until:

@@ -20,10 +20,11 @@ from sqlalchemy import Select, delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent
-from worksgate.directory import DirectoryUnavailable, schema
+from worksgate.database import DatabaseUnavailable
+from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.directory import schema
 from worksgate.directory.leases import check_stopped
 from worksgate.directory.recording import write_events
-from worksgate.directory.verbs import Connections, finished
 from worksgate.master_key import (
     DamagedSecret,
     Keyring,
@@ -45,7 +46,7 @@ PAGE = 100
 _KEYS, _TOTP = schema.keys, schema.totp_secrets
 
 
-class MasterKeyMissing(DirectoryUnavailable):
+class MasterKeyMissing(DatabaseUnavailable):
     """A secret is needed that no master key at hand can decrypt; the text says what to do."""
 
 
@@ -149,7 +150,7 @@ def _value_of(name: str) -> Select[tuple[Any]]:
 
 
 class SecretsAtRest:
-    """Reads and writes the secrets of a database; verbs may raise DirectoryUnavailable."""
+    """Reads and writes the secrets of a database; verbs may raise DatabaseUnavailable."""
 
     def __init__(self, connections: Connections, keyring: Keyring) -> None:
         self._connections = connections
@@ -162,13 +163,13 @@ class SecretsAtRest:
     # For whoever reads or writes a secret
 
     def unseal(self, stored: bytes, place: Place) -> bytes:
-        """The secret that is stored in a place. Raises MasterKeyMissing or DirectoryUnavailable."""
+        """The secret that is stored in a place. Raises MasterKeyMissing or DatabaseUnavailable."""
         try:
             return self._keyring.unseal(stored, place)
         except UnknownMasterKey as unknown:
             raise MasterKeyMissing(_missing(unknown.id, self._keyring)) from None
         except DamagedSecret as damaged:
-            raise DirectoryUnavailable(str(damaged)) from None
+            raise DatabaseUnavailable(str(damaged)) from None
 
     async def seal(self, connection: AsyncConnection, secret: bytes, place: Place) -> bytes:
         """What to store of a secret, in the transaction that stores it.
@@ -203,7 +204,7 @@ class SecretsAtRest:
 
     # For who opens and who administers an installation
 
-    @finished
+    @run_to_completion
     async def count(self) -> Counted:
         """What is stored, as of now."""
         async with self._connections.reading() as connection:
@@ -215,7 +216,7 @@ class SecretsAtRest:
         check_at_hand(counted.key_ids, self._keyring)
         return counted
 
-    @finished
+    @run_to_completion
     async def check_in_force(self) -> None:
         """Raise MasterKeyMissing where the key in force is not at hand.
 
@@ -226,7 +227,7 @@ class SecretsAtRest:
         if key_id is not None:
             check_at_hand((key_id,), self._keyring)
 
-    @finished
+    @run_to_completion
     async def put_in_force(self, event: AuditEvent) -> None:
         """Let new secrets be encrypted under the current key, together with the audit record.
 
@@ -238,13 +239,13 @@ class SecretsAtRest:
                 await put_in_force(connection, key, event.at)
                 await write_events(connection, event)
 
-    @finished
+    @run_to_completion
     async def check_stopped(self) -> None:
         """Raise DatabaseInUse where a server uses the database."""
         async with self._connections.reading() as connection:
             await check_stopped(connection)
 
-    @finished
+    @run_to_completion
     async def holders_under(self, key_ids: Collection[str]) -> list[str]:
         """The subjects whose secrets are encrypted under one of these master keys, in order."""
         async with self._connections.reading() as connection:
@@ -253,7 +254,7 @@ class SecretsAtRest:
             )
             return [row.subject_id for row in rows if key_id_of(row.secret) in key_ids]
 
-    @finished
+    @run_to_completion
     async def give_up(self, key_ids: Collection[str], event: AuditEvent) -> None:
         """Delete the server's keys that are encrypted under master keys which are lost.
 
@@ -274,7 +275,7 @@ class SecretsAtRest:
             await put_in_force(connection, key, event.at)
             await write_events(connection, event)
 
-    @finished
+    @run_to_completion
     async def encrypt_keys(self) -> int:
         """Encrypt the keys of the server under the key in force; how many were not yet."""
         async with self._connections.writing() as connection:
@@ -291,7 +292,7 @@ class SecretsAtRest:
                     changed += 1
         return changed
 
-    @finished
+    @run_to_completion
     async def encrypt_page(self, after: str) -> tuple[str | None, int]:
         """Encrypt the secrets of the next people, in one transaction, under the key in force.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from worksgate.directory import DatabaseInUse
+from worksgate.database import DatabaseInUse
 from worksgate.directory.engine import driver_url
 
 SPARE = ".spare"

@@ -6,8 +6,13 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.credential_changes import Change
-from worksgate.directory import Account, Conflict, queries, schema
+from worksgate.database import Conflict
+from worksgate.directory import (
+    Account,
+    queries,
+    schema,
+)
+from worksgate.directory.credential_changes import Change
 from worksgate.directory.endings import end_app_passwords
 from worksgate.directory.key_ownership import (
     KeyOwner,

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from sqlalchemy import Connection, text
 
 from worksgate.access_rules import parse_rules
-from worksgate.directory import DirectoryUnavailable
+from worksgate.database import DatabaseUnavailable
 from worksgate.directory.engine import Engines, open_engines, outages
 from worksgate.directory.key_ownership import UserKey, disputed
 from worksgate.directory.migrations import HEAD, is_newer_and_serves, revision_of
@@ -57,7 +57,7 @@ async def examine_database(settings: Settings) -> AsyncIterator[Finding]:
                     for each in await disputed(connection):
                         yield _of_disputed(*each)
                     yield _of_secrets(await count_secrets(connection), settings)
-    except DirectoryUnavailable as error:
+    except DatabaseUnavailable as error:
         advice = "see that the file is whole and that this user may use it"
         if settings.database_file is None:
             advice = "see that the server is up, that database_url is right, and what its log says"
@@ -146,7 +146,7 @@ async def _of_writing(engines: Engines) -> Finding:
             async with engines.write.connect() as connection:
                 await connection.execute(text("SELECT 1"))
                 await connection.rollback()
-    except DirectoryUnavailable as error:
+    except DatabaseUnavailable as error:
         return fail(
             DATABASE,
             f"it cannot be written to: {error}",

@@ -11,7 +11,7 @@ import structlog
 
 from worksgate.audit import Event
 from worksgate.credentials import digest, new_id
-from worksgate.directory import DirectoryUnavailable
+from worksgate.database import DatabaseUnavailable
 from worksgate.directory.app_passwords import AppPassword, AppPasswordRows
 from worksgate.directory.audit_log import log_events
 from worksgate.factors.codes import clean_name, grouped, new_code, read_code
@@ -39,7 +39,7 @@ class NewAppPassword:
 
 
 class AppPasswords:
-    """Makes, lists, removes and checks them; every verb may raise DirectoryUnavailable."""
+    """Makes, lists, removes and checks them; every verb may raise DatabaseUnavailable."""
 
     def __init__(self, rows: AppPasswordRows) -> None:
         self._rows = rows
@@ -101,5 +101,5 @@ class AppPasswords:
         try:
             async with asyncio.timeout(_NOTE_TIMEOUT):
                 await self._rows.note_use(app_password, now)
-        except (DirectoryUnavailable, TimeoutError):
+        except (DatabaseUnavailable, TimeoutError):
             _log.warning("app_password.use_not_noted", app_password_id=app_password.id)

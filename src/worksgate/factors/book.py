@@ -8,10 +8,10 @@ from typing import TypeVar
 
 from worksgate.audit import AuditEvent, AuditLog, Event
 from worksgate.bounded_pool import BoundedPool, PoolFull
-from worksgate.credential_changes import Change
 from worksgate.credentials import HashingBusy
-from worksgate.directory import Conflict
+from worksgate.database import Conflict
 from worksgate.directory.audit_log import log_events
+from worksgate.directory.credential_changes import Change
 from worksgate.directory.factors import Enrolled, FactorRows, Passkey, TotpSecret
 from worksgate.factors import passkeys, recovery, totp
 from worksgate.factors.codes import clean_name
@@ -33,7 +33,7 @@ _WAITING = 32
 class Factors:
     """The second factors of everybody.
 
-    Every verb may raise DirectoryUnavailable, and those that compute may raise HashingBusy. What
+    Every verb may raise DatabaseUnavailable, and those that compute may raise HashingBusy. What
     succeeds is recorded together with what it changes, what fails in ``audit``. Whoever calls
     must count failures, and must let nobody change anything without a fresh login (R-83).
     """

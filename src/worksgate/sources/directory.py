@@ -10,7 +10,8 @@ import structlog
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials import BusyRefusal, HashingBusy, PasswordHashing
-from worksgate.directory import Account, DirectoryUnavailable
+from worksgate.database import DatabaseUnavailable
+from worksgate.directory import Account
 from worksgate.directory.account_rules import password_context
 from worksgate.directory.database import Directory
 from worksgate.imported_hashes.turns import Turn
@@ -78,7 +79,7 @@ class DirectorySource:
         if time.monotonic() - self._looked_at >= _LOOKED_FOR:
             try:
                 has_imported = await self._directory.has_imported_hashes()
-            except DirectoryUnavailable as error:
+            except DatabaseUnavailable as error:
                 raise SourceUnavailable(str(error)) from error
             self._refusal_time = REFUSAL_TIME if has_imported else 0.0
             self._looked_at = time.monotonic()
@@ -229,7 +230,7 @@ class DirectorySource:
                 event=event,
                 ends_app_passwords=ends_app_passwords,
             )
-        except DirectoryUnavailable as error:
+        except DatabaseUnavailable as error:
             raise SourceUnavailable(str(error)) from error
         changed = await self._asked_by_id(account.id) if kept else None
         return None if changed is None else changed.person
@@ -241,7 +242,7 @@ class DirectorySource:
             if stronger is not None:
                 async with asyncio.timeout(_NOTE_TIMEOUT):
                     await self._directory.keep_hash(account, stronger)
-        except (DirectoryUnavailable, TimeoutError):
+        except (DatabaseUnavailable, TimeoutError):
             _log.warning("directory.hash_not_kept", account_id=account.id)
 
     async def _rehashed(self, account: Account, password: str) -> str | None:
@@ -256,11 +257,11 @@ class DirectorySource:
     async def _asked_by_username(self, username: str) -> Account | None:
         try:
             return await self._directory.account_by_username(username)
-        except DirectoryUnavailable as error:
+        except DatabaseUnavailable as error:
             raise SourceUnavailable(str(error)) from error
 
     async def _asked_by_id(self, account_id: str) -> Account | None:
         try:
             return await self._directory.account_by_id(account_id)
-        except DirectoryUnavailable as error:
+        except DatabaseUnavailable as error:
             raise SourceUnavailable(str(error)) from error

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import structlog
 
-from worksgate.directory import DirectoryUnavailable
+from worksgate.database import DatabaseUnavailable
 from worksgate.directory.people import RememberedPerson
 from worksgate.sources import (
     AuthorizationRedirect,
@@ -49,7 +49,7 @@ class _Remembering:
     async def _admit(self, person: Person) -> Person:
         try:
             admitted = await self._people.remember(self.name, person, self._clock())
-        except DirectoryUnavailable as error:
+        except DatabaseUnavailable as error:
             raise SourceUnavailable(str(error)) from error
         if admitted is None:
             raise PersonDisabled
@@ -61,7 +61,7 @@ class _Remembering:
             return None
         try:
             remembered = await self._people.find(subject_id)
-        except DirectoryUnavailable as error:
+        except DatabaseUnavailable as error:
             raise SourceUnavailable(str(error)) from error
         if remembered is None:
             return present
@@ -160,7 +160,7 @@ class RememberedPeople:
         try:
             async with asyncio.timeout(NOTE_TIMEOUT):
                 await self._people.note_login(subject_id, self._clock())
-        except (DirectoryUnavailable, TimeoutError):
+        except (DatabaseUnavailable, TimeoutError):
             _log.warning("directory.login_not_noted", subject_id=subject_id)
 
     async def last_seen(self, subject_id: str, believed_for: float | None = None) -> Person | None:
@@ -182,5 +182,5 @@ class RememberedPeople:
     async def _found(self, subject_id: str) -> RememberedPerson | None:
         try:
             return await self._people.find(subject_id)
-        except DirectoryUnavailable as error:
+        except DatabaseUnavailable as error:
             raise SourceUnavailable(str(error)) from error

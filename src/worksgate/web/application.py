@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from worksgate.credential_changes import coming_from
-from worksgate.directory import DirectoryUnavailable
+from worksgate.database import DatabaseUnavailable
+from worksgate.directory.credential_changes import coming_from
 from worksgate.measures import GONE
 from worksgate.oauth.errors import TemporarilyUnavailable
 from worksgate.oauth.model import ErrorStyle
@@ -280,7 +280,7 @@ class Application:
         """
         clients = self.provider.clients if self.provider else None
         if clients is not None and clients.current is None:
-            with suppress(DirectoryUnavailable, TimeoutError):  # the page will find out for itself
+            with suppress(DatabaseUnavailable, TimeoutError):  # the page will find out for itself
                 async with asyncio.timeout(CLIENTS_TIMEOUT):
                     await clients.snapshot()
         await self._page_admission.admit()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from starlette.responses import Response
 
 from worksgate.credentials import HashingBusy
-from worksgate.directory import DirectoryUnavailable
+from worksgate.database import DatabaseUnavailable
 from worksgate.login_transaction import ExpiredTransaction, ForgedTransaction, LoginTransaction
 from worksgate.oauth.errors import AuthorizationError, BadRedirectUri, UnknownClient
 from worksgate.outages import Unavailable
@@ -70,7 +70,7 @@ _PROBLEMS: Mapping[type[Exception], tuple[Problem, int]] = {
     TooManyAttempts: (Problem.THROTTLED, 429),
     HashingBusy: (Problem.BUSY, 503),
     StoreUnavailable: (Problem.OUT_OF_ORDER, 503),
-    DirectoryUnavailable: (Problem.OUT_OF_ORDER, 503),
+    DatabaseUnavailable: (Problem.OUT_OF_ORDER, 503),
     SourceUnavailable: (Problem.UNAVAILABLE, 503),
     TimeoutError: (Problem.BUSY, 503),
 }

@@ -16,7 +16,7 @@ from typing import Final
 
 import jinja2
 
-from worksgate.credential_changes import Change, CredentialChange
+from worksgate.directory.credential_changes import Change, CredentialChange
 from worksgate.mail import MailMessage
 from worksgate.settings import Settings
 from worksgate.sources import Person

@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 from starlette.responses import Response
 
-from worksgate.credential_changes import Origin
+from worksgate.directory.credential_changes import Origin
 from worksgate.sign_in import Browser
 from worksgate.web import cookies
 from worksgate.web.browser_names import browser_name

@@ -14,7 +14,7 @@ import pytest
 from worksgate.audit import AuditEvent, Event
 from worksgate.clients import ClientRegistry
 from worksgate.credentials import BusyRefusal, HashingBusy
-from worksgate.directory import DirectoryUnavailable
+from worksgate.database import DatabaseUnavailable
 from worksgate.factors import FACTOR_POLICY, MAX_FACTOR_FAILURES, FactorRefused
 from worksgate.factors.book import Factors
 from worksgate.login_steps import LoginSteps
@@ -167,7 +167,7 @@ class Desk:
             return "throttled"
         except BusyRefusal:
             return "busy"
-        except (SourceUnavailable, HashingBusy, DirectoryUnavailable):
+        except (SourceUnavailable, HashingBusy, DatabaseUnavailable):
             return "outage"
         except PersonDisabled:
             return "disabled"
@@ -185,7 +185,7 @@ class Desk:
             return "over"
         except TooManyAttempts:
             return "throttled"
-        except (DirectoryUnavailable, HashingBusy, asyncio.CancelledError):
+        except (DatabaseUnavailable, HashingBusy, asyncio.CancelledError):
             return "outage"
         return "right"
 
@@ -259,7 +259,7 @@ async def test_in_a_flood_known_browsers_are_served_and_others_wait_for_nothing(
     assert people.asked == ["hana"]
 
 
-@pytest.mark.parametrize("outage", [SourceUnavailable(), HashingBusy(), DirectoryUnavailable()])
+@pytest.mark.parametrize("outage", [SourceUnavailable(), HashingBusy(), DatabaseUnavailable()])
 async def test_r120_an_outage_of_the_only_source_costs_no_guess(outage: Exception) -> None:
     people = People(fails=outage)
     desk = Desk(people)
@@ -485,9 +485,7 @@ async def test_right_codes_are_never_throttled() -> None:
     assert [await desk.prove(second_step(), "123456") for _ in range(20)] == ["right"] * 20
 
 
-@pytest.mark.parametrize(
-    "outage", [DirectoryUnavailable(), HashingBusy(), asyncio.CancelledError()]
-)
+@pytest.mark.parametrize("outage", [DatabaseUnavailable(), HashingBusy(), asyncio.CancelledError()])
 async def test_r120_an_outage_uses_up_no_try_of_a_second_factor(outage: BaseException) -> None:
     desk = Desk()
     attempt = second_step()

@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from worksgate.directory import DirectoryUnavailable
+from worksgate.database import DatabaseUnavailable
 from worksgate.directory.engine import driver_url, open_engines, outages
 
 HEAD = "0004"
@@ -38,20 +38,20 @@ _IN_THE_WAY = ("locked", "lock timeout", "deadlock")
 _log = structlog.get_logger("worksgate.directory.migrations")
 
 
-class SchemaTooNew(DirectoryUnavailable):
+class SchemaTooNew(DatabaseUnavailable):
     """The database was migrated by a newer Worksgate than this one."""
 
 
 async def migrate(database_url: str) -> str:
     """Bring a database to the newest revision and return that.
 
-    Raises SchemaTooNew, DirectoryUnavailable, or ValueError for an unusable address.
+    Raises SchemaTooNew, DatabaseUnavailable, or ValueError for an unusable address.
     """
     _create_private_file(database_url)
     for pause in (0.05, 0.1, 0.2, 0.4, 0.8, 1.6):
         try:
             return await _migrate(database_url)
-        except DirectoryUnavailable as error:
+        except DatabaseUnavailable as error:
             # A file that does not use write-ahead logging yet cannot be waited for. On PostgreSQL
             # we give way: whoever comes behind a table lock that waits has to wait with it.
             if not any(each in str(error) for each in _IN_THE_WAY):
@@ -63,7 +63,7 @@ async def migrate(database_url: str) -> str:
 async def require_migrated(database_url: str) -> None:
     """Return where a server of this version can use a database as it is; nothing is changed.
 
-    Raises SchemaTooNew, DirectoryUnavailable, or ValueError for an unusable address.
+    Raises SchemaTooNew, DatabaseUnavailable, or ValueError for an unusable address.
     """
     engines = open_engines(database_url)
     try:
@@ -77,7 +77,7 @@ async def require_migrated(database_url: str) -> None:
 def check_usable(connection: Connection) -> None:
     """Return where a program of this version can use a database as it is.
 
-    Raises SchemaTooNew, or DirectoryUnavailable with what to do.
+    Raises SchemaTooNew, or DatabaseUnavailable with what to do.
     """
     found = revision_of(connection)
     if found == HEAD or is_newer_and_serves(connection):
@@ -85,7 +85,7 @@ def check_usable(connection: Connection) -> None:
     if found is not None and found > HEAD:
         raise SchemaTooNew(unknown_revision(found))
     state = "has no tables yet" if found is None else f"is at revision {found}"
-    raise DirectoryUnavailable(f"the database {state}: run worksgate migrate")
+    raise DatabaseUnavailable(f"the database {state}: run worksgate migrate")
 
 
 async def _migrate(database_url: str) -> str:
@@ -175,6 +175,6 @@ def _create_private_file(database_url: str) -> None:
         os.close(os.open(url.database, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
         if not os.access(url.database, os.R_OK | os.W_OK):
-            raise DirectoryUnavailable(f"{url.database} may not be read and written") from None
+            raise DatabaseUnavailable(f"{url.database} may not be read and written") from None
     except OSError as error:
-        raise DirectoryUnavailable(f"{url.database} cannot be made: {error.strerror}") from None
+        raise DatabaseUnavailable(f"{url.database} cannot be made: {error.strerror}") from None

@@ -68,7 +68,7 @@ class Plan:
 async def plan(database_url: str) -> Plan:
     """What is missing in a database; one that is not there yet lacks everything.
 
-    Raises SchemaTooNew, DirectoryUnavailable, or ValueError for an unusable address.
+    Raises SchemaTooNew, DatabaseUnavailable, or ValueError for an unusable address.
     """
     url = driver_url(database_url)
     if url.get_backend_name() == "sqlite" and not _is_file(url.database):

@@ -12,8 +12,8 @@ import structlog
 from alembic import op
 
 from worksgate.credentials import new_ordered_id
-from worksgate.directory.key_ownership import KEY_KINDS, UserKey
 from worksgate.store.schema import ADDED_COLUMNS
+from worksgate.usernames import username_key
 
 revision = "0004"
 down_revision = "0003"
@@ -95,6 +95,7 @@ def _key_owners() -> None:
         _fill(op.get_bind(), table)
 
 
+_KINDS = ("external_key", "works_account")
 _HOLDERS = (
     # Whoever comes first owns the key; the order never depends on that of the rows.
     "SELECT '{kind}', {kind}, 'directory:' || id, created_at FROM accounts"
@@ -107,20 +108,19 @@ _HOLDERS = (
 
 
 def _fill(connection: sa.Connection, table: sa.Table) -> None:
-    owners: dict[UserKey, dict[str, Any]] = {}
-    for kind in KEY_KINDS:
+    owners: dict[tuple[str, str], dict[str, Any]] = {}
+    for kind in _KINDS:
         for question in _HOLDERS:
             for _, value, subject_id, since in connection.execute(
                 sa.text(question.format(kind=kind))
             ):
-                key = UserKey(kind, value)
                 owner = owners.setdefault(
-                    key,
+                    (kind, value),
                     {
                         "id": new_ordered_id(),
                         "kind": kind,
                         "value": value,
-                        "folded": key.folded,
+                        "folded": _folded(kind, value),
                         "subject_id": subject_id,
                         "since": since,
                     },
@@ -135,6 +135,12 @@ def _fill(connection: sa.Connection, table: sa.Table) -> None:
     rows = list(owners.values())
     for start in range(0, len(rows), _AT_ONCE):
         connection.execute(sa.insert(table), rows[start : start + _AT_ONCE])
+
+
+def _folded(kind: str, value: str) -> str:
+    """What all spellings of a key have in common, as this revision has it."""
+    key = username_key(value)
+    return key.partition("@")[0] if kind == "works_account" else key
 
 
 def _one_installation() -> None:

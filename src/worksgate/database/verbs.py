@@ -1,4 +1,4 @@
-"""A verb of the database comes to its end, whoever waits for it or no longer does (F-21)."""
+"""A verb of the database runs to completion, even if its caller has been cancelled (F-21)."""
 
 import asyncio
 import random
@@ -9,20 +9,14 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from worksgate.audit import AuditEvent
-from worksgate.credential_changes import Change
-from worksgate.directory import DirectoryUnavailable
+from worksgate.database import SerializationFailure
 
 ATTEMPTS = 20
 """How often a verb is begun that others outpace; each time at least one of them has ended."""
 
 
-class Outpaced(DirectoryUnavailable):
-    """Others changed the same meanwhile, and what was to be done was undone (PostgreSQL)."""
-
-
 class Connections(Protocol):
-    """Where connections come from, and who waits for verbs at the close: the directory."""
+    """Where connections come from, and what waits for verbs when it is closed."""
 
     @property
     def unfinished(self) -> set[asyncio.Task[Any]]: ...
@@ -31,30 +25,28 @@ class Connections(Protocol):
 
     def writing(self) -> AbstractAsyncContextManager[AsyncConnection]: ...
 
-    def publish(self, change: Change, event: AuditEvent) -> None:
-        """Announce what a commit has changed of somebody's credentials."""
-        ...
 
-
-class HasVerbs(Protocol):
-    """Whose verbs can be ``finished``."""
+class TracksTasks(Protocol):
+    """What has verbs that ``run_to_completion``."""
 
     @property
     def unfinished(self) -> set[asyncio.Task[Any]]: ...
 
 
-S = TypeVar("S", bound=HasVerbs)
+S = TypeVar("S", bound=TracksTasks)
 P = ParamSpec("P")
 T = TypeVar("T")
 Verb = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
 
 
-def finished(verb: Verb[S, P, T]) -> Verb[S, P, T]:
-    """A verb that comes to its end even if its caller does not wait for it."""
+def run_to_completion(verb: Verb[S, P, T]) -> Verb[S, P, T]:
+    """Decorate a verb that goes on to its end when its caller is cancelled."""
 
     @wraps(verb)
     async def begun(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        task = asyncio.create_task(retried(partial(verb, self, *args, **kwargs), Outpaced))
+        task = asyncio.create_task(
+            retried(partial(verb, self, *args, **kwargs), SerializationFailure)
+        )
         self.unfinished.add(task)
         task.add_done_callback(self.unfinished.discard)
         return await asyncio.shield(task)

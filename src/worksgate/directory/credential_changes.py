@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 from worksgate.audit import AuditEvent
+from worksgate.database.verbs import Connections
 
 
 class Change(StrEnum):
@@ -70,6 +72,14 @@ class CredentialChange:
 
 Announce = Callable[[CredentialChange], None]
 """Returns at once and never raises."""
+
+
+class AnnouncingConnections(Connections, Protocol):
+    """Connections to the directory, whose verbs announce what they have changed."""
+
+    def publish(self, change: Change, event: AuditEvent) -> None:
+        """Announce what a commit has changed of a person's credentials."""
+        ...
 
 
 def nobody_listens(_: CredentialChange) -> None:
