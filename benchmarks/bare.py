@@ -20,12 +20,13 @@ from urllib.parse import parse_qsl
 
 import uvicorn
 
-from worksgate.credentials import new_ordered_secret, storage_key
+from worksgate.credentials.secrets import new_ordered_secret, storage_key
 from worksgate.oauth.model import AccessToken, AuthorizationCode
-from worksgate.serving.uvicorn_config import server_config
-from worksgate.settings import Settings
-from worksgate.store import sqlite, sqlite_rows
-from worksgate.store.group_commit import GroupCommit
+from worksgate.server.uvicorn_config import server_config
+from worksgate.settings.options import Settings
+from worksgate.store.sqlite import rows as sqlite_rows
+from worksgate.store.sqlite import store as sqlite
+from worksgate.store.sqlite.group_commit import GroupCommit
 
 FIND_CODE = sqlite_rows._REDEEMING[AuthorizationCode].find
 USE_CODE = sqlite_rows._REDEEMING[AuthorizationCode].use

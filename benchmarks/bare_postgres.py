@@ -14,11 +14,11 @@ import asyncpg
 import uvicorn
 from bare import Bare, answer
 
-from worksgate.credentials import new_ordered_secret, storage_key
+from worksgate.credentials.secrets import new_ordered_secret, storage_key
 from worksgate.oauth.model import AccessToken, AuthorizationCode
-from worksgate.serving.uvicorn_config import server_config
-from worksgate.settings import Settings
-from worksgate.store import postgres_rows
+from worksgate.server.uvicorn_config import server_config
+from worksgate.settings.options import Settings
+from worksgate.store.postgres import rows as postgres_rows
 
 USE_CODE = postgres_rows._REDEEMING[AuthorizationCode].use
 EXPIRES_IN = AuthorizationCode.__struct_fields__.index("expires_in")

@@ -14,9 +14,9 @@ from contestants import Worksgate, _WithoutAudit, bare_server
 from databases import PostgresServer, ValkeyServer
 from tests.valkey_server import open_as_nodes_do
 
+from worksgate.database.artifact_tables import TABLES
 from worksgate.oauth.model import AccessToken, Artifact, AuthorizationCode
 from worksgate.store.artifact_rows import values_of
-from worksgate.store.schema import TABLES
 
 T = TypeVar("T")
 

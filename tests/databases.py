@@ -17,9 +17,9 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]  # asyncpg has no types
 from tests.postgres_server import url_for
 
+from worksgate.credentials.master_key import NO_MASTER_KEY, Keyring
+from worksgate.database.migrations import migrate
 from worksgate.directory.database import Directory
-from worksgate.directory.migrations import migrate
-from worksgate.master_key import NO_MASTER_KEY, Keyring
 
 NOW = 1_800_000_000.0
 

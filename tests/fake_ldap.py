@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from worksgate.source_settings.ldap import LdapSettings
+from worksgate.settings.sources.ldap import LdapSettings
 
 Behaviour = Callable[["Conversation"], None]
 

@@ -14,15 +14,16 @@ from tests.store.artifacts import access_token, code, key_of, refresh_token, ses
 from tests.store.artifacts import spent_transaction as spent
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.directory import Account, schema
+from worksgate.database import schema
+from worksgate.database.engines import open_engines
+from worksgate.database.migrations import migrate
+from worksgate.database.migrations.tables import ALL, LASTING
+from worksgate.directory import Account
 from worksgate.directory.database import Directory
-from worksgate.directory.engine import open_engines
-from worksgate.directory.migrations import migrate
-from worksgate.directory.migrations.tables import ALL, LASTING
 from worksgate.oauth.model import AuthorizationCode, Client, ClientSecret, Interim, RefreshToken
 from worksgate.sources import Person
 from worksgate.store import Store, Successors
-from worksgate.store.sqlite import SqliteStore
+from worksgate.store.sqlite.store import SqliteStore
 
 ACCOUNTS = 1_050
 """More than a page."""

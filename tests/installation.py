@@ -22,11 +22,11 @@ from tests.unhurried import answer_deadline, long_deadlines_allowed
 from worksgate import credentials
 from worksgate.administration import Administration, NewClient
 from worksgate.audit import AuditEvent
-from worksgate.bootstrap import create_app, open_administration
+from worksgate.bootstrap.application import create_app, open_administration
+from worksgate.bootstrap.server import with_trusted_proxies
 from worksgate.oauth.errors import OAuthError
-from worksgate.provider import IdentityProvider
-from worksgate.server import with_trusted_proxies
-from worksgate.settings import Settings
+from worksgate.provider.sign_in.browser_flow import IdentityProvider
+from worksgate.settings.options import Settings
 from worksgate.sources import Source
 from worksgate.web.application import Application
 

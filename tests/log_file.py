@@ -11,8 +11,8 @@ from typing import Any
 import structlog
 from structlog._config import BoundLoggerLazyProxy
 
-from worksgate import log
-from worksgate.settings import Settings
+from worksgate.observability import log
+from worksgate.settings.options import Settings
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from pathlib import Path
 import pytest
 from tests.machine import require
 
-from worksgate.directory.migrations import migrate
+from worksgate.database.migrations import migrate
 
 __all__ = [
     "PostgresServer",

@@ -23,7 +23,7 @@ from typing import Any
 
 from tests.slapd import PASSWORD, Authority, ldap3
 
-from worksgate.source_settings.ldap import LdapSettings
+from worksgate.settings.sources.ldap import LdapSettings
 
 __all__ = ["PASSWORD", "DomainController", "missing", "running_domain_controller"]
 

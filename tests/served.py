@@ -11,13 +11,13 @@ from pathlib import Path
 
 from tests.installation import application_of
 
-from worksgate.server import with_trusted_proxies
-from worksgate.serving.process import Server
-from worksgate.serving.protocol import ServerConfig
-from worksgate.serving.tls import Certificate, CertificateFiles
-from worksgate.serving.uvicorn_config import server_config
-from worksgate.settings import Settings
-from worksgate.web.refusals import Refusals
+from worksgate.bootstrap.server import with_trusted_proxies
+from worksgate.server.connection import ServerConfig
+from worksgate.server.process import Server
+from worksgate.server.tls import Certificate, CertificateFiles
+from worksgate.server.uvicorn_config import server_config
+from worksgate.settings.options import Settings
+from worksgate.web.overload import Refusals
 
 READ_TIMEOUT = 15.0
 

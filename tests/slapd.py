@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from tests.machine import require
 
-from worksgate.source_settings.ldap import LdapSettings
+from worksgate.settings.sources.ldap import LdapSettings
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # pyasn1 has renamed what ldap3 imports

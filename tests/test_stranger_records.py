@@ -5,12 +5,23 @@ from itertools import count
 
 import pytest
 
-from worksgate import stranger_records
 from worksgate.audit import AuditEvent, Event
-from worksgate.rate_limit import ASK_AGAIN, DAY, DailyBudget, OwnCounters, RateLimit
+from worksgate.limits.rate_limit import (
+    ASK_AGAIN,
+    DAY,
+    DailyBudget,
+    OwnCounters,
+    RateLimit,
+)
+from worksgate.provider import stranger_records
+from worksgate.provider.stranger_records import (
+    A_DAY,
+    A_MINUTE_OF_OTHERS,
+    PORTION,
+    StrangerRecords,
+)
 from worksgate.store import StoreUnavailable
 from worksgate.store.memory import MemoryStore
-from worksgate.stranger_records import A_DAY, A_MINUTE_OF_OTHERS, PORTION, StrangerRecords
 
 NOW = 1_800_000_000.0
 

@@ -11,11 +11,14 @@ from contextlib import ExitStack, contextmanager
 from typing import Final
 from unittest.mock import patch
 
-from worksgate import setting_values
-from worksgate.directory import postgres_engine
-from worksgate.directory.engine import open_engines
-from worksgate.settings import Settings
-from worksgate.store import group_commit, postgres_pool, sqlite, valkey_pool
+from worksgate.database import postgres_engines as postgres_engine
+from worksgate.database.engines import open_engines
+from worksgate.settings import checks as setting_values
+from worksgate.settings.options import Settings
+from worksgate.store.postgres import pool as postgres_pool
+from worksgate.store.sqlite import group_commit
+from worksgate.store.sqlite import store as sqlite
+from worksgate.store.valkey import pool as valkey_pool
 
 PATIENT = 60.0
 """Seconds."""

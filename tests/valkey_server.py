@@ -20,9 +20,9 @@ from typing import Any
 import redis
 from tests.machine import require
 
-from worksgate.bootstrap import generation_of
+from worksgate.bootstrap.application import generation_of
 from worksgate.directory.database import Directory
-from worksgate.store.valkey import ValkeyStore
+from worksgate.store.valkey.store import ValkeyStore
 
 _START_TIME = 10.0
 

@@ -26,7 +26,7 @@ from tests.browser.servers import Premises, open_premises
 from tests.browser.windows import Window, launched, submit_login
 from tests.mail_server import MailServer, Received, mail_server
 
-from worksgate.source_settings import OidcSettings
+from worksgate.settings.sources import OidcSettings
 
 PASSWORD = "correct horse battery"
 PUBLIC_URL = "https://sso.example.com"

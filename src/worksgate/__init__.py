@@ -12,12 +12,12 @@ Run it as a server (``worksgate serve``), or mount it in a Python system of your
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from worksgate.settings import Settings
+from worksgate.settings.options import Settings
 from worksgate.sources import Authenticate, Person, PersonDisabled, Source, SourceUnavailable
 
 if TYPE_CHECKING:
-    from worksgate.bootstrap import create_app
-    from worksgate.config import ConfigurationError
+    from worksgate.bootstrap.application import create_app
+    from worksgate.settings.loading import ConfigurationError
     from worksgate.web.application import Application
 
 __version__ = "0.1.0"
@@ -37,8 +37,8 @@ __all__ = [
 
 _WHEN_ASKED_FOR = {
     "Application": "worksgate.web.application",
-    "ConfigurationError": "worksgate.config",
-    "create_app": "worksgate.bootstrap",
+    "ConfigurationError": "worksgate.settings.loading",
+    "create_app": "worksgate.bootstrap.application",
 }
 """What is heavy, and where it is: the command line need not load the pages."""
 

@@ -7,20 +7,17 @@ somebody typed can turn one mail into another. No log line names an address or r
 """
 
 import asyncio
-import re
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import partial
-from ipaddress import ip_address
-from typing import TYPE_CHECKING, Protocol, Self
-from urllib.parse import SplitResult, unquote, urlsplit
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from worksgate.backlog import Backlog
+from worksgate.limits.background import Backlog
+from worksgate.settings.addresses.mail import Encryption, SmtpServer, check_address
 
 if TYPE_CHECKING:  # what a deployment does not use costs it no memory
     from email.message import EmailMessage
@@ -33,29 +30,11 @@ CONNECTIONS = 4
 WAITING = 200
 """Messages that may wait; with a dead server they are gone in little more than four minutes."""
 
-_MAX_ADDRESS = 254
-_MAX_LOCAL_PART = 64
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_ADDRESS = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*")
-
 _log = structlog.get_logger("worksgate.mail")
 
 
 class MailUnavailable(Exception):
     """The mail server did not take the message; the text names nobody."""
-
-
-def check_address(address: str) -> str:
-    """Return an e-mail address that a message can be sent to.
-
-    Raises ValueError; the text does not repeat the address.
-    """
-    local_part = address.partition("@")[0]
-    is_short = len(address) <= _MAX_ADDRESS and len(local_part) <= _MAX_LOCAL_PART
-    if not is_short or not _ADDRESS.fullmatch(address):
-        raise ValueError("must be an e-mail address such as name@example.com")
-    return address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,78 +61,6 @@ class Postbox(Protocol):
     def queue(self, message: MailMessage, *, kept_free: int = 0) -> bool:
         """Return at once; False where there is no room beside ``kept_free`` places."""
         ...
-
-
-class Encryption(StrEnum):
-    """How the way to the mail server is encrypted."""
-
-    NONE = "none"
-    STARTTLS = "starttls"
-    TLS = "tls"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SmtpServer:
-    """Where mail is handed in, and as whom."""
-
-    host: str
-    port: int
-    encryption: Encryption
-    username: str | None = field(default=None, repr=False)
-    password: str | None = field(default=None, repr=False)
-
-    @classmethod
-    def parse(cls, smtp_url: str) -> Self:
-        """Read ``smtp://user:password@host:587`` or ``smtps://user:password@host``.
-
-        Raises ValueError with the end of a sentence that begins with the setting's name; it does
-        not repeat the value, which may hold a password.
-        """
-        parts, port = _split(smtp_url)
-        host, encryption = parts.hostname or "", Encryption.TLS
-        if parts.scheme == "smtp":
-            encryption = Encryption.NONE if _is_loopback(host) else Encryption.STARTTLS
-        if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]+", host):
-            raise ValueError("must name the host of a mail server")
-        if (parts.username is None) != (parts.password is None):
-            raise ValueError("must hold both a user name and a password, or neither")
-        return cls(
-            host=host,
-            port=port or _USUAL_PORTS[encryption],
-            encryption=encryption,
-            username=_unquoted(parts.username),
-            password=_unquoted(parts.password),
-        )
-
-
-_USUAL_PORTS = {Encryption.NONE: 25, Encryption.STARTTLS: 587, Encryption.TLS: 465}
-
-
-def _split(smtp_url: str) -> tuple[SplitResult, int | None]:
-    try:
-        parts = urlsplit(smtp_url)
-        port = parts.port
-    except ValueError:
-        raise ValueError(f"is not an address of a mail server; {_ESCAPE}") from None
-    if parts.scheme not in ("smtp", "smtps"):
-        raise ValueError("must begin with smtp:// or smtps://")
-    if parts.path not in ("", "/") or parts.query or parts.fragment or port == 0:
-        raise ValueError(f"must end with the host and the port; {_ESCAPE}")
-    return parts, port
-
-
-_ESCAPE = "in a user name or password write @ : / ? # % as %40 %3A %2F %3F %23 %25"
-
-
-def _unquoted(text: str | None) -> str | None:
-    return None if text is None else unquote(text)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class Mailer:

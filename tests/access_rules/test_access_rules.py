@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worksgate.access_rules import (
+from worksgate.clients.access_rules import (
     MAX_RULES,
     Action,
     Condition,

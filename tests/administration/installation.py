@@ -8,11 +8,11 @@ from tests.databases import NOW, Clock
 
 from worksgate.administration import Administration
 from worksgate.audit import AuditEvent
-from worksgate.credentials import PasswordHashing
+from worksgate.credentials.secrets import PasswordHashing
 from worksgate.directory import Account
 from worksgate.directory.database import Directory
 from worksgate.oauth.model import AccessToken, LoginKind, Session
-from worksgate.settings import Settings
+from worksgate.settings.options import Settings
 from worksgate.sources import Person
 from worksgate.store import Store, StoreUnavailable
 from worksgate.store.memory import MemoryStore

@@ -10,7 +10,7 @@ from tests.databases import NOW, query
 
 from worksgate.administration import NotFound, Refused
 from worksgate.audit import Event
-from worksgate.credentials import digest, matches_any
+from worksgate.credentials.secrets import digest, matches_any
 from worksgate.database import Conflict
 from worksgate.oauth.model import DAY, HOUR, Client, ErrorStyle, Profile, UserKey
 

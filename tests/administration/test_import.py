@@ -13,10 +13,10 @@ from tests.administration.installation import PASSWORD, Office
 from tests.databases import NOW, query
 
 from worksgate.administration import Refused
+from worksgate.administration.people_import.columns import ImportOutcome, ImportReport
 from worksgate.audit import Event
-from worksgate.credentials import PasswordHashing
+from worksgate.credentials.secrets import PasswordHashing
 from worksgate.directory.credential_changes import Change
-from worksgate.directory.import_file import ImportOutcome, ImportReport
 
 HEADER = "username,name,external_key,works_account,password,administrator"
 

@@ -7,9 +7,9 @@ from tests.databases import NOW
 
 from worksgate.administration import Administration, NotFound, Refused
 from worksgate.audit import AuditEvent, Event
-from worksgate.credentials import PasswordHashing
+from worksgate.credentials.secrets import PasswordHashing
 from worksgate.oauth.model import SpentTransaction
-from worksgate.settings import Settings
+from worksgate.settings.options import Settings
 from worksgate.sources import Person
 
 DAY = 86_400.0

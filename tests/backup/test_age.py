@@ -8,8 +8,8 @@ import pyrage  # type: ignore[import-untyped]  # pyrage has no types
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from worksgate.backup import BackupError, age
-from worksgate.backup.age import Decrypting, Encrypting
+from worksgate.database.backup import BackupError, age
+from worksgate.database.backup.age import Decrypting, Encrypting
 
 PASSPHRASE = b"several words do well"
 PIECE = 64 * 1024

@@ -23,18 +23,18 @@ from tests.databases import NOW, query, url_of
 from tests.furnished import GOOD_CODE, SESSION, TOKEN, USED_CODE, content
 from tests.store.artifacts import buys, code, key_of
 
-from worksgate.backup import BackupError, age, sqlite_copy
-from worksgate.backup.restoring import restore_backup
-from worksgate.backup.writing import write_backup
 from worksgate.database import DatabaseInUse
+from worksgate.database.backup import BackupError, age, sqlite_copy
+from worksgate.database.backup.restoring import restore_backup
+from worksgate.database.backup.writing import write_backup
+from worksgate.database.engines import open_engines
+from worksgate.database.installation_id import identify
+from worksgate.database.migrations import HEAD, migrate, upgrade
+from worksgate.database.migrations.tables import LASTING, SHORT_LIVED
 from worksgate.directory.database import Directory
-from worksgate.directory.engine import open_engines
-from worksgate.directory.identity import identify
-from worksgate.directory.migrations import HEAD, migrate, upgrade
-from worksgate.directory.migrations.tables import LASTING, SHORT_LIVED
 from worksgate.oauth.model import AccessToken, AuthorizationCode, Session
 from worksgate.store import RedemptionOutcome
-from worksgate.store.sqlite import SqliteStore
+from worksgate.store.sqlite.store import SqliteStore
 
 PASSPHRASE = b"several words do well"
 LASTS = tuple(each.name for each in LASTING if each.name != "audit")
@@ -365,7 +365,7 @@ def manifest_of(file: Path) -> dict[str, Any]:
 
 def repack(file: Path, contents: Path, **changes: object) -> None:
     """Write a backup anew with another database, or another manifest."""
-    from worksgate.backup.archive import Manifest, measured, pack
+    from worksgate.database.backup.archive import Manifest, measured, pack
 
     manifest = manifest_of(file)
     with contents.open("rb") as database:

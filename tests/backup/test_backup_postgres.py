@@ -22,23 +22,23 @@ from tests.postgres_server import bare_database_url, database_url, shared_postgr
 from tests.store.artifacts import buys, key_of
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.backup import BackupError, postgres_dump, restoring
-from worksgate.bootstrap import create_app
+from worksgate.bootstrap.application import create_app
 from worksgate.database import (
     DatabaseInUse,
     DatabaseUnavailable,
 )
+from worksgate.database.backup import BackupError, postgres_dump, restoring
+from worksgate.database.engines import open_engines
+from worksgate.database.leases import PURGING, SERVING
+from worksgate.database.migrations import HEAD, upgrade
+from worksgate.database.migrations.tables import LASTING, SHORT_LIVED
+from worksgate.database.moving import move
+from worksgate.database.schema import audit
 from worksgate.directory.database import Directory
-from worksgate.directory.engine import open_engines
-from worksgate.directory.leases import PURGING, SERVING
-from worksgate.directory.migrations import HEAD, upgrade
-from worksgate.directory.migrations.tables import LASTING, SHORT_LIVED
-from worksgate.directory.schema import audit
-from worksgate.moving import move
 from worksgate.oauth.model import AccessToken, AuthorizationCode, Session
-from worksgate.settings import Settings
+from worksgate.settings.options import Settings
 from worksgate.store import RedemptionOutcome
-from worksgate.store.postgres import PostgresStore
+from worksgate.store.postgres.store import PostgresStore
 
 __all__ = ["bare_database_url", "cheap_passphrases", "database_url"]
 

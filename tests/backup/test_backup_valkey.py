@@ -17,8 +17,8 @@ from tests.installation import (
 )
 from tests.valkey_server import ValkeyServer, running_valkey
 
-from worksgate.bootstrap import open_administration
-from worksgate.settings import Settings
+from worksgate.bootstrap.application import open_administration
+from worksgate.settings.options import Settings
 
 
 @pytest.fixture

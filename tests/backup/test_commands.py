@@ -11,7 +11,7 @@ from tests.cli.conftest import terminal
 from tests.cli.terminal import WORKSGATE, Terminal
 from tests.databases import query
 
-from worksgate.directory.migrations import HEAD
+from worksgate.database.migrations import HEAD
 
 __all__ = ["terminal"]
 

@@ -11,7 +11,7 @@ from tests.cli.conftest import terminal
 from tests.cli.terminal import WORKSGATE, Terminal
 from tests.installation import installed
 
-from worksgate.temporary_files import remove_abandoned, written_beside
+from worksgate.database.temporary_files import remove_abandoned, written_beside
 
 __all__ = ["terminal"]
 
@@ -19,7 +19,7 @@ LEFT = ".wg.db.worksgate-0123abcd"
 KILLED = """
 import sys, time
 from pathlib import Path
-from worksgate.temporary_files import written_beside
+from worksgate.database.temporary_files import written_beside
 with written_beside(Path(sys.argv[1])) as path:
     path.write_text("all the hashes")
     print(path, flush=True)

@@ -21,8 +21,8 @@ from tests.databases import query, url_of
 
 from worksgate.administration import Administration, NewClient
 from worksgate.audit import AuditEvent
-from worksgate.bootstrap import open_administration
-from worksgate.credentials import new_id, new_ordered_secret, storage_key
+from worksgate.bootstrap.application import open_administration
+from worksgate.credentials.secrets import new_id, new_ordered_secret, storage_key
 from worksgate.directory import Account
 from worksgate.oauth.model import (
     AccessToken,
@@ -31,8 +31,8 @@ from worksgate.oauth.model import (
     LoginKind,
     SessionKeyCheck,
 )
-from worksgate.settings import Settings
-from worksgate.store.sqlite import SqliteStore
+from worksgate.settings.options import Settings
+from worksgate.store.sqlite.store import SqliteStore
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from playwright.async_api import Page, expect
 
-from worksgate.web.catalogues import LANGUAGES, translations
+from worksgate.web.pages.catalogues import LANGUAGES, translations
 
 SCRIPTS: Final = {"en": "[A-Za-z]", "ja": "[ぁ-んァ-ヶ一-龠]", "ko": "[가-힣]"}
 """What at least one letter of a text is like."""

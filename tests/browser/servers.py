@@ -20,11 +20,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tests.installation import Installation, installed
 
-from worksgate.demonstration import PASSWORD
-from worksgate.server import with_trusted_proxies
-from worksgate.serving.uvicorn_config import server_config
-from worksgate.settings import Settings
-from worksgate.source_settings import SourceSettings
+from worksgate.bootstrap.server import with_trusted_proxies
+from worksgate.cli.demo.people import PASSWORD
+from worksgate.server.uvicorn_config import server_config
+from worksgate.settings.options import Settings
+from worksgate.settings.sources import SourceSettings
 
 START_TIME = 30.0
 """Seconds that the demonstration has to come up on a busy machine."""

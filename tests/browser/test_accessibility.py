@@ -11,7 +11,10 @@ from playwright.async_api import Browser, Page, expect
 from tests.browser.servers import Demo
 from tests.browser.windows import Window, css, overflow, submit_login, violations
 
-from worksgate.demonstration import GUESTS, PASSWORD
+from worksgate.cli.demo.people import (
+    GUESTS,
+    PASSWORD,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

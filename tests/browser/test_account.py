@@ -16,8 +16,8 @@ from tests.browser.servers import Premises, open_premises
 from tests.browser.windows import OpenWindow, Window, overflow, submit_login, violations
 from tests.installation import PASSWORD, USERNAME
 
-from worksgate.web.account_wording import LINK_NOT_VALID
-from worksgate.web.catalogues import LANGUAGES
+from worksgate.web.account.wording import LINK_NOT_VALID
+from worksgate.web.pages.catalogues import LANGUAGES
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

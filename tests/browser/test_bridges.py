@@ -17,7 +17,7 @@ from tests.slapd import PASSWORD as LDAP_PASSWORD
 from tests.slapd import Authority, running_slapd
 
 from worksgate.audit import Event
-from worksgate.source_settings import OidcSettings, SourceSettings
+from worksgate.settings.sources import OidcSettings, SourceSettings
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

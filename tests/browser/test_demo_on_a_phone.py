@@ -5,7 +5,10 @@ from playwright.async_api import Locator, Page, expect
 from tests.browser.servers import Demo
 from tests.browser.windows import OpenWindow, overflow
 
-from worksgate.demonstration import GUESTS, PASSWORD
+from worksgate.cli.demo.people import (
+    GUESTS,
+    PASSWORD,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -13,9 +13,18 @@ from tests.browser.servers import Demo
 from tests.browser.windows import OpenWindow, Window, overflow, submit_login, violations
 from tests.simulator.fake_sso import served
 
+from worksgate.cli.demo.people import (
+    COLLEAGUES,
+    GUESTS,
+    PASSWORD,
+)
 from worksgate.conformance.line_works import Credentials, Endpoints
-from worksgate.demonstration import COLLEAGUES, GUESTS, PASSWORD
-from worksgate.simulator import DemoPerson, PresentCode, SimulatorSettings, create_simulator
+from worksgate.conformance.simulator import (
+    DemoPerson,
+    PresentCode,
+    SimulatorSettings,
+    create_simulator,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

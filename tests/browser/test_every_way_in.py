@@ -26,11 +26,11 @@ from tests.slapd import PASSWORD as LDAP_PASSWORD
 from tests.slapd import Authority, running_slapd
 
 from worksgate.directory.credential_changes import Change
-from worksgate.source_settings import OidcSettings, SourceSettings
-from worksgate.web.account_wording import MAIL_IS_COMING, PASSWORD_IS_NEW
-from worksgate.web.catalogues import LANGUAGES
-from worksgate.web.mails import CHOOSE, NOTICES, RESET_LINK
-from worksgate.web.wording import PROBLEMS, Problem
+from worksgate.settings.sources import OidcSettings, SourceSettings
+from worksgate.web.account.wording import MAIL_IS_COMING, PASSWORD_IS_NEW
+from worksgate.web.pages.catalogues import LANGUAGES
+from worksgate.web.pages.mails import CHOOSE, NOTICES, RESET_LINK
+from worksgate.web.pages.wording import PROBLEMS, Problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

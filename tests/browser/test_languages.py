@@ -6,8 +6,8 @@ from tests.browser.servers import Premises
 from tests.browser.windows import OpenWindow, Window, submit_login
 from tests.installation import PASSWORD, USERNAME
 
-from worksgate.web.catalogues import LANGUAGE_NAMES, translations
-from worksgate.web.wording import PROBLEMS, Problem
+from worksgate.web.pages.catalogues import LANGUAGE_NAMES, translations
+from worksgate.web.pages.wording import PROBLEMS, Problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

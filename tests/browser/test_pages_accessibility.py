@@ -13,8 +13,8 @@ import pytest_asyncio
 from playwright.async_api import Browser, Request, Route, ViewportSize, expect
 from tests.browser.windows import Window, css, overflow, violations
 
-from worksgate.settings import Settings
-from worksgate.web.pages import (
+from worksgate.settings.options import Settings
+from worksgate.web.pages.rendering import (
     LANGUAGES,
     AccountChoice,
     EnrolmentForm,

@@ -14,8 +14,8 @@ import structlog
 from tests.cli.terminal import Terminal
 from tests.databases import url_of
 
-from worksgate import log
-from worksgate.directory.migrations import migrate
+from worksgate.database.migrations import migrate
+from worksgate.observability import log
 
 
 @pytest.fixture

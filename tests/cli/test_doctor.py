@@ -14,10 +14,10 @@ from tests.cli.terminal import Terminal
 from tests.postgres_server import giving_back, url_for
 from tests.valkey_server import ValkeyServer, running_valkey
 
-from worksgate.directory.migrations import HEAD
+from worksgate.credentials.master_key import MasterKey
+from worksgate.database.migrations import HEAD
 from worksgate.doctor import Finding, examination
-from worksgate.master_key import MasterKey
-from worksgate.settings import Settings
+from worksgate.settings.options import Settings
 
 SECRET = "hunter2-canary"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.cli.terminal import Terminal
 
-from worksgate import config
+from worksgate.settings import loading as config
 
 PASSWORD = b"correct horse battery\n"
 INIT = ("init", "--administrator", "admin", "--password-stdin")

@@ -13,8 +13,8 @@ import pytest
 from tests.cli.terminal import Terminal
 from tests.databases import query, url_of
 
-from worksgate.directory.engine import open_engines
-from worksgate.directory.migrations import upgrade
+from worksgate.database.engines import open_engines
+from worksgate.database.migrations import upgrade
 
 
 def test_migrate_tells_the_revision(terminal_without_database: Terminal, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.cli.terminal import Terminal
 from tests.databases import query
 
-from worksgate.master_key import MasterKey, Place
+from worksgate.credentials.master_key import MasterKey, Place
 
 KEY, OTHER = MasterKey(bytes(32)), MasterKey(bytes([1] * 32))
 INIT = ("init", "--administrator", "admin", "--password-stdin")

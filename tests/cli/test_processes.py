@@ -50,7 +50,7 @@ def test_a_server_on_sqlite_carries_nothing_of_terminals_or_of_postgresql(
         "sys.argv = ['worksgate', 'serve', '--host', '192.0.2.1', '--port', '9']\n"
         "try: main()\n"
         "finally:\n"
-        "    import worksgate.bootstrap\n"
+        "    import worksgate.bootstrap.application\n"
         f"    print(*[name for name in {NOT_SERVING!r} if sys.modules.get(name)])"
     )
     done = subprocess.run(

@@ -15,7 +15,7 @@ from tests.served import listening, served
 
 from worksgate.doctor import Finding, Severity
 from worksgate.doctor import public_address_check as check
-from worksgate.settings import Settings
+from worksgate.settings.options import Settings
 
 __all__ = ["certificate"]
 

@@ -12,7 +12,7 @@ from tests.cli.test_ldap_advice import advice, authority, write
 from tests.databases import query
 from tests.slapd import Authority, Slapd, running_slapd
 
-from worksgate.sources.ldap import LdapSource
+from worksgate.sources.ldap.source import LdapSource
 
 __all__ = ["authority"]
 

@@ -17,7 +17,7 @@ from worksgate.directory.app_passwords import AppPassword
 from worksgate.directory.factors import TotpSecret
 from worksgate.oauth.model import Session
 from worksgate.sources import Person
-from worksgate.store.sqlite import SqliteStore
+from worksgate.store.sqlite.store import SqliteStore
 
 PASSWORD = b"correct horse battery\n"
 

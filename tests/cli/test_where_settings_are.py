@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from worksgate import config
-from worksgate.config import FILE_NAME, file_to_read
+from worksgate.settings import loading as config
+from worksgate.settings.loading import FILE_NAME, file_to_read
 
 NOBODY = 65_534
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from worksgate import config
-from worksgate.config import ConfigurationError, checked, load
-from worksgate.settings import Settings
+from worksgate.settings import loading as config
+from worksgate.settings.loading import ConfigurationError, checked, load
+from worksgate.settings.options import Settings
 
 NO_SECTIONS = "there are no sections but [[source]]; write the settings at the top level"
 

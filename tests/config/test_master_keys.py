@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from worksgate.config import ConfigurationError, checked, load
-from worksgate.master_key import MasterKey
-from worksgate.settings import Settings
+from worksgate.credentials.master_key import MasterKey
+from worksgate.settings.loading import ConfigurationError, checked, load
+from worksgate.settings.options import Settings
 
 KEY, OTHER = MasterKey(bytes(32)), MasterKey(bytes([1] * 32))
 

@@ -4,16 +4,16 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from worksgate import config
-from worksgate.settings import Settings
-from worksgate.source_settings import SOURCE_TYPES
+from worksgate.settings import loading as config
+from worksgate.settings.options import Settings
+from worksgate.settings.sources import SOURCE_TYPES
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 
 
 def test_page_holds_the_reference_of_today() -> None:
     assert config.reference() in PAGE.read_text("utf-8"), (
-        "run: python -m worksgate.config docs/settings.md"
+        "run: python -m worksgate.settings.loading docs/settings.md"
     )
 
 

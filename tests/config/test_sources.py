@@ -9,11 +9,11 @@ from typing import ClassVar
 
 import pytest
 
-from worksgate import config
-from worksgate.config import ConfigurationError, checked, load
-from worksgate.setting_field import option
-from worksgate.settings import Settings
-from worksgate.source_settings import (
+from worksgate.settings import loading as config
+from worksgate.settings.field import option
+from worksgate.settings.loading import ConfigurationError, checked, load
+from worksgate.settings.options import Settings
+from worksgate.settings.sources import (
     SOURCE_TYPES,
     DirectorySettings,
     PythonSettings,

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from worksgate.config import ConfigurationError, load
-from worksgate.setting_values import CHECKS
-from worksgate.settings import Settings
+from worksgate.settings.checks import CHECKS
+from worksgate.settings.loading import ConfigurationError, load
+from worksgate.settings.options import Settings
 
 
 @pytest.fixture(autouse=True)

@@ -19,9 +19,15 @@ import pytest
 from argon2 import PasswordHasher
 from argon2.low_level import Type
 
-from worksgate.credentials import HashingBusy, PasswordHashing
-from worksgate.imported_hashes import MAX_LENGTH, check_importable, kind_of, libcrypt, verify
-from worksgate.imported_hashes.turns import Turns
+from worksgate.credentials.imported_hashes import (
+    MAX_LENGTH,
+    check_importable,
+    kind_of,
+    libcrypt,
+    verify,
+)
+from worksgate.credentials.imported_hashes.turns import Turns
+from worksgate.credentials.secrets import HashingBusy, PasswordHashing
 
 PASSWORD = "paper lantern 東京 by the river"
 

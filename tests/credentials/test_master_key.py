@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from worksgate.master_key import (
+from worksgate.credentials.master_key import (
     NO_MASTER_KEY,
     DamagedSecret,
     Keyring,

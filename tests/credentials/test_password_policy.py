@@ -9,15 +9,15 @@ from unittest import mock
 
 import pytest
 
-from worksgate import password_policy
-from worksgate.credentials import PasswordHashing
-from worksgate.password_policy import (
+from worksgate.credentials import password_policy
+from worksgate.credentials.password_policy import (
     Strength,
     Weakness,
     WeakPassword,
     check_new_password,
     password_strength,
 )
+from worksgate.credentials.secrets import PasswordHashing
 
 PASSWORD = "correct horse battery staple"
 

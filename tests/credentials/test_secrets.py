@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from worksgate import credentials
-from worksgate.credentials import (
+from worksgate.credentials import secrets as credentials
+from worksgate.credentials.secrets import (
     digest,
     matches_any,
     new_id,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from worksgate.imported_hashes.turns import ASSUMED, WITHIN, Turns
+from worksgate.credentials.imported_hashes.turns import ASSUMED, WITHIN, Turns
 
 AT_ONCE = int(WITHIN / ASSUMED)
 

@@ -8,9 +8,8 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 from worksgate.administration import Administration
-from worksgate.bootstrap import open_administration
-from worksgate.demonstration import COLLEAGUES, GUESTS, PASSWORD
-from worksgate.demonstration.installation import (
+from worksgate.bootstrap.application import open_administration
+from worksgate.cli.demo.installation import (
     CLIENT,
     Addresses,
     demonstrated,
@@ -18,10 +17,15 @@ from worksgate.demonstration.installation import (
     prepare,
     return_url,
 )
-from worksgate.demonstration.servers import Beside
+from worksgate.cli.demo.people import (
+    COLLEAGUES,
+    GUESTS,
+    PASSWORD,
+)
+from worksgate.cli.demo.servers import Beside
+from worksgate.conformance.simulator.settings import Tries
 from worksgate.oauth.model import ImapPasswords
-from worksgate.settings import Settings
-from worksgate.simulator.settings import Tries
+from worksgate.settings.options import Settings
 
 ADDRESSES = Addresses(8080, 8090)
 

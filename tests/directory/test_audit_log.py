@@ -18,12 +18,11 @@ from tests.databases import NOW, query, url_of
 
 import worksgate
 from worksgate.audit import AuditEvent, Event
-from worksgate.audit_rows import encoded, event_values
-from worksgate.database import DatabaseUnavailable
-from worksgate.directory import schema
-from worksgate.directory.audit_log import AT_ONCE, AuditWriter, _members
+from worksgate.database import DatabaseUnavailable, schema
+from worksgate.database.audit_rows import encoded, event_values
+from worksgate.database.engines import open_engines
+from worksgate.directory.audit.writer import AT_ONCE, AuditWriter, _members
 from worksgate.directory.database import Directory, _insert_events
-from worksgate.directory.engine import open_engines
 from worksgate.directory.queries import AuditFilter
 from worksgate.store import StoreUnavailable
 

@@ -19,9 +19,9 @@ from worksgate.database import (
     Conflict,
     DatabaseUnavailable,
 )
+from worksgate.database.engines import open_engines, outages
 from worksgate.directory import Account
 from worksgate.directory.database import Directory
-from worksgate.directory.engine import open_engines, outages
 from worksgate.directory.queries import AuditFilter
 from worksgate.oauth.model import Client, ClientSecret, ErrorStyle, Profile, UserKey
 
@@ -448,7 +448,7 @@ async def test_a_connection_that_opens_while_all_are_closed_is_waited_for(file: 
 async def test_a_connection_that_is_in_use_at_the_end_is_closed_too(
     file: Path, directory: Directory, waited_for: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worksgate.directory.engine._ENDING", waited_for)
+    monkeypatch.setattr("worksgate.database.engines._ENDING", waited_for)
     engines = open_engines(url_of(file))
     begun = asyncio.Event()
 

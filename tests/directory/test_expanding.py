@@ -8,9 +8,15 @@ import pytest
 from sqlalchemy import event
 from tests.databases import query, url_of
 
-from worksgate.directory.engine import open_engines
-from worksgate.directory.migrations import HEAD, SchemaTooNew, migrate, plan, upgrade
-from worksgate.directory.migrations.plan import Locks, Step, known_revisions
+from worksgate.database.engines import open_engines
+from worksgate.database.migrations import (
+    HEAD,
+    SchemaTooNew,
+    migrate,
+    plan,
+    upgrade,
+)
+from worksgate.database.migrations.plan import Locks, Step, known_revisions
 
 DIALECTS = ("sqlite", "postgresql")
 

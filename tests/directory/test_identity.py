@@ -10,9 +10,14 @@ from tests.databases import NOW, directory_in, query, url_of
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import DatabaseUnavailable
-from worksgate.database_identity import DatabaseGuard, DatabaseReplaced, SqliteGuard, place_of
+from worksgate.database.identity import (
+    DatabaseGuard,
+    DatabaseReplaced,
+    SqliteGuard,
+    place_of,
+)
+from worksgate.database.installation_id import identify
 from worksgate.directory.database import Directory
-from worksgate.directory.identity import identify
 
 EVENT = AuditEvent(event=Event.SYSTEM, at=NOW)
 

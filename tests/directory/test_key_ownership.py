@@ -8,11 +8,11 @@ from sqlalchemy import text
 from tests.databases import NOW, directory_in, query, url_of
 
 from worksgate.database import Conflict
+from worksgate.database.engines import open_engines
+from worksgate.database.migrations import migrate, upgrade
 from worksgate.directory import Account
 from worksgate.directory.database import Directory
-from worksgate.directory.engine import open_engines
 from worksgate.directory.key_ownership import UserKey
-from worksgate.directory.migrations import migrate, upgrade
 from worksgate.sources import Person
 
 HANAKO, JIRO, TARO = "corp:u1", "corp:u2", "corp:u3"

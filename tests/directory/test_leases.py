@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from tests.databases import NOW, directory_in, query, url_of
 
+from worksgate.administration.purging import purge_forever
 from worksgate.audit import AuditEvent, Event
+from worksgate.database.leases import PURGING
 from worksgate.directory.database import Directory
-from worksgate.directory.leases import PURGING
 from worksgate.oauth.model import SpentTransaction
-from worksgate.purging import purge_forever
 from worksgate.store.memory import MemoryStore
 
 
@@ -133,7 +133,7 @@ async def test_one_node_purges_and_the_other_goes_on_when_it_is_stopped(database
 PURGES = """
 import asyncio, sys
 from worksgate.directory.database import Directory
-from worksgate.purging import purge_forever
+from worksgate.administration.purging import purge_forever
 from worksgate.store.memory import MemoryStore
 
 async def main():

@@ -15,17 +15,21 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from tests.databases import query, url_of
 
-from worksgate.database import DatabaseUnavailable
-from worksgate.directory import migrations
+from worksgate.database import DatabaseUnavailable, migrations
+from worksgate.database.artifact_tables import COUNTERS, TABLES
+from worksgate.database.engines import open_engines
+from worksgate.database.migrations import (
+    HEAD,
+    SchemaTooNew,
+    migrate,
+    require_migrated,
+)
+from worksgate.database.schema import metadata
 from worksgate.directory.database import Directory
-from worksgate.directory.engine import open_engines
-from worksgate.directory.migrations import HEAD, SchemaTooNew, migrate, require_migrated
-from worksgate.directory.schema import metadata
-from worksgate.store.schema import COUNTERS, TABLES
 
 MIGRATE = """
 import asyncio, sys
-from worksgate.directory.migrations import migrate
+from worksgate.database.migrations import migrate
 print(asyncio.run(migrate(sys.argv[1])))
 """
 
@@ -104,7 +108,7 @@ async def test_a_database_of_a_newer_release_is_refused(file: Path) -> None:
 async def test_a_failed_migration_leaves_nothing_behind(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worksgate.store.schema.FIRST_STATEMENTS", ("CREATE NONSENSE",))
+    monkeypatch.setattr("worksgate.database.artifact_tables.FIRST_STATEMENTS", ("CREATE NONSENSE",))
     with pytest.raises(DatabaseUnavailable, match="syntax error"):
         await migrate(url_of(file))
     assert query(file, "SELECT name FROM sqlite_master") == []

@@ -7,11 +7,16 @@ import pytest
 from tests.databases import NOW, directory_in, query
 
 from worksgate.audit import AuditEvent, Event
+from worksgate.credentials.master_key import (
+    NO_MASTER_KEY,
+    Keyring,
+    MasterKey,
+    key_id_of,
+)
 from worksgate.database import DatabaseUnavailable
+from worksgate.database.secrets_at_rest import IN_FORCE, PAGE, MasterKeyMissing
 from worksgate.directory.database import SIGNING_KEY, Directory
 from worksgate.directory.factors import TotpSecret
-from worksgate.directory.secrets_at_rest import IN_FORCE, PAGE, MasterKeyMissing
-from worksgate.master_key import NO_MASTER_KEY, Keyring, MasterKey, key_id_of
 
 OLD, NEW, FOREIGN = (MasterKey(bytes([number] * 32)) for number in (1, 2, 3))
 SECRET = bytes(range(20))

@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
-from worksgate import mail, password_reset, throttle
-from worksgate.credentials import KEPT_FOR_KNOWN
-from worksgate.purging import PAUSE, STEP
-from worksgate.rate_limit import DAY
-from worksgate.session_keys import ASKED_A_MINUTE
-from worksgate.stranger_records import A_DAY, PORTION, SUMMARIES_A_DAY
-from worksgate.throttle import COUNTERS_PER_CHECK, ThrottlePolicy
+from worksgate import mail
+from worksgate.administration.purging import PAUSE, STEP
+from worksgate.credentials.secrets import KEPT_FOR_KNOWN
+from worksgate.limits.rate_limit import DAY
+from worksgate.provider import throttle
+from worksgate.provider.account import password_reset
+from worksgate.provider.sign_in.session_key import ASKED_A_MINUTE
+from worksgate.provider.stranger_records import A_DAY, PORTION, SUMMARIES_A_DAY
+from worksgate.provider.throttle import COUNTERS_PER_CHECK, ThrottlePolicy
 
 PURPOSES = 2
 """Of the throttle, where strangers are counted: browsers and mail clients."""

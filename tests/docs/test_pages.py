@@ -15,9 +15,9 @@ from tools.links import broken_links, pages
 
 from worksgate.cli import app
 from worksgate.oauth.errors import OAuthError
-from worksgate.settings import Settings
-from worksgate.source_tables import read_sources
-from worksgate.web.wording import NOTICES, PROBLEMS, Problem
+from worksgate.settings.options import Settings
+from worksgate.settings.source_tables import read_sources
+from worksgate.web.pages.wording import NOTICES, PROBLEMS, Problem
 
 ROOT = Path(__file__).parents[2]
 PAGES = list(pages(ROOT))

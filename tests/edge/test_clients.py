@@ -21,10 +21,10 @@ from tests.served import in_thread, listening
 from tests.serving.processes import Running, free_port, started, write_settings
 
 from worksgate.administration import NewClient
-from worksgate.bootstrap import create_app
-from worksgate.serving.uvicorn_config import ANNOUNCED_IDLE, IDLE, server_config
-from worksgate.settings import Settings
-from worksgate.web.refusals import Refusals
+from worksgate.bootstrap.application import create_app
+from worksgate.server.uvicorn_config import ANNOUNCED_IDLE, IDLE, server_config
+from worksgate.settings.options import Settings
+from worksgate.web.overload import Refusals
 
 SOURCES = Path(__file__).parent / "clients"
 JARS = Path("/usr/share/java")

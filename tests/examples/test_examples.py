@@ -18,7 +18,7 @@ import pytest
 from tests.installation import LoginPage
 
 from worksgate.administration import NewClient
-from worksgate.bootstrap import open_administration
+from worksgate.bootstrap.application import open_administration
 from worksgate.conformance.line_works import (
     Credentials,
     Endpoints,
@@ -27,7 +27,7 @@ from worksgate.conformance.line_works import (
     parse_callback,
     redirect_uri_with_state,
 )
-from worksgate.settings import Settings
+from worksgate.settings.options import Settings
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 REDIRECT_URI = redirect_uri_with_state("https://auth.worksmobile.com/cb", "kept/as it+is==")

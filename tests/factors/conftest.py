@@ -7,7 +7,7 @@ from tests.directories import database, directory, file
 from tests.factors.desk import ORIGIN, Audit, Desk
 
 from worksgate.directory.database import Directory
-from worksgate.factors import AppPasswords, Factors, RelyingParty
+from worksgate.provider.factors import AppPasswords, Factors, RelyingParty
 
 __all__ = ["database", "directory", "file"]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from worksgate.audit import AuditEvent, Event
 from worksgate.directory.database import Directory
 from worksgate.directory.queries import AuditFilter
-from worksgate.factors import AppPasswords, Factors, Holder
+from worksgate.provider.factors import AppPasswords, Factors, Holder
 from worksgate.sources import Person
 
 ORIGIN = "https://sso.example.com"

@@ -10,8 +10,8 @@ from tests.factors.desk import HANAKO, TARO, Desk
 
 from worksgate.audit import Event
 from worksgate.directory import Account
-from worksgate.factors import Holder, TooMany
-from worksgate.factors.app_passwords import LENGTH, MAX_APP_PASSWORDS
+from worksgate.provider.factors import Holder, TooMany
+from worksgate.provider.factors.app_passwords import LENGTH, MAX_APP_PASSWORDS
 from worksgate.sources import Person
 
 REMEMBERED = Person(

@@ -8,8 +8,13 @@ from tests.factors.authenticator import MAKE, Authenticator, Maker
 from tests.factors.desk import HANAKO, HANAKO_PERSON, ORIGIN, Audit, Desk
 
 from worksgate.directory.database import Directory
-from worksgate.factors import AppPasswords, FactorRefused, Factors, RelyingParty
-from worksgate.factors import UntrustedAuthenticator as Untrusted
+from worksgate.provider.factors import (
+    AppPasswords,
+    FactorRefused,
+    Factors,
+    RelyingParty,
+)
+from worksgate.provider.factors import UntrustedAuthenticator as Untrusted
 
 CHALLENGE = b"c" * 43
 OTHER_MAKE = "00000000-0000-0000-0000-000000000001"

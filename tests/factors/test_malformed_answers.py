@@ -11,8 +11,8 @@ from tests.factors.authenticator import Authenticator, base64url
 from tests.factors.desk import HANAKO, HANAKO_PERSON, ORIGIN
 from tests.quick import examples
 
-from worksgate.factors import FactorRefused, RelyingParty
-from worksgate.factors.passkeys import (
+from worksgate.provider.factors import FactorRefused, RelyingParty
+from worksgate.provider.factors.passkeys import (
     authentication_options,
     check_assertion,
     read_assertion,

@@ -1,7 +1,7 @@
 """A secret that is shown while it is set up: what one process sealed another can open, no more."""
 
-from worksgate.factors.codes import read_code
-from worksgate.factors.on_its_way import SecretsOnTheirWay
+from worksgate.provider.factors.codes import read_code
+from worksgate.provider.factors.on_its_way import SecretsOnTheirWay
 
 HANAKO, TARO = "directory:a1", "directory:a2"
 

@@ -25,10 +25,15 @@ from tests.factors.desk import (
 from worksgate.audit import Event
 from worksgate.directory.database import Directory
 from worksgate.directory.factors import Passkey
-from worksgate.factors import FactorRefused, Factors, KnownPasskey, RelyingParty, TooMany
-from worksgate.factors.book import MAX_PASSKEYS
-from worksgate.factors.model import Holder
-from worksgate.factors.passkeys import (
+from worksgate.provider.factors import (
+    FactorRefused,
+    Factors,
+    KnownPasskey,
+    RelyingParty,
+    TooMany,
+)
+from worksgate.provider.factors.model import Holder
+from worksgate.provider.factors.passkeys import (
     MAX_RESPONSE,
     authentication_options,
     check_assertion,
@@ -37,7 +42,8 @@ from worksgate.factors.passkeys import (
     registration_options,
     user_handle,
 )
-from worksgate.stranger_records import A_MINUTE_OF_OTHERS
+from worksgate.provider.factors.second_factors import MAX_PASSKEYS
+from worksgate.provider.stranger_records import A_MINUTE_OF_OTHERS
 
 CHALLENGE = b"c" * 43
 OTHER_CHALLENGE = b"d" * 43

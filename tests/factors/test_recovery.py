@@ -11,8 +11,8 @@ from tests.databases import NOW, query
 from tests.factors.desk import HANAKO, TARO, Desk
 
 from worksgate.audit import Event
-from worksgate.factors.codes import read_code
-from worksgate.factors.recovery import LENGTH
+from worksgate.provider.factors.codes import read_code
+from worksgate.provider.factors.recovery import LENGTH
 
 
 async def test_ten_codes_of_60_bits_are_shown_in_groups(desk: Desk) -> None:

@@ -10,7 +10,7 @@ from tests.databases import NOW
 from tests.factors.desk import HANAKO, TARO, Desk
 
 from worksgate.audit import Event
-from worksgate.factors.totp import decode_secret, matching_step, new_totp
+from worksgate.provider.factors.totp import decode_secret, matching_step, new_totp
 
 SECRET = b"12345678901234567890"
 STEP = 30.0

@@ -22,7 +22,7 @@ from tests.faults.trial import (
 )
 from tests.faults.worlds import PostgresInstallation
 
-from worksgate.directory.migrations import HEAD
+from worksgate.database.migrations import HEAD
 
 APART = 90
 """Seconds between the clocks of two nodes (F-17)."""

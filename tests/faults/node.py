@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from worksgate.bootstrap import open_administration
-from worksgate.settings import Settings
+from worksgate.bootstrap.application import open_administration
+from worksgate.settings.options import Settings
 
 READY = 20.0
 """Seconds until a node must be ready."""

@@ -22,7 +22,7 @@ from tests.faults.exchanges import (
 from tests.faults.node import command
 from tests.faults.trial import Installation
 
-from worksgate.credentials import new_id
+from worksgate.credentials.secrets import new_id
 
 _REDIRECT_URI = "https://auth.worksmobile.com/cb?state=a"
 _FIELD = re.compile(r'name="(txn|csrf)"[^>]*value="([^"]*)"')

@@ -24,7 +24,7 @@ from tests.faults.trial import Installation
 from tests.postgres_server import PostgresServer, running_postgres
 
 from worksgate.store import Store
-from worksgate.store.postgres import PostgresStore
+from worksgate.store.postgres.store import PostgresStore
 
 NODES = 2
 WORKERS = 2

@@ -11,7 +11,7 @@ from tests.faults.exchanges import Caller, Code, Exchanges
 from tests.faults.ledger import Account, settle
 from tests.faults.node import Node, Registered, register
 
-from worksgate.credentials import new_id, new_ordered_secret, storage_key
+from worksgate.credentials.secrets import new_id, new_ordered_secret, storage_key
 from worksgate.oauth.model import AuthorizationCode, LoginKind
 from worksgate.store import Store, StoreUnavailable
 

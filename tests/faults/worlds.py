@@ -16,8 +16,8 @@ from tests.postgres_server import PostgresServer, running_postgres
 from tests.valkey_server import ValkeyServer, open_as_nodes_do, running_valkey
 
 from worksgate.store import Store
-from worksgate.store.postgres import PostgresStore
-from worksgate.store.sqlite import SqliteStore
+from worksgate.store.postgres.store import PostgresStore
+from worksgate.store.sqlite.store import SqliteStore
 
 
 @asynccontextmanager

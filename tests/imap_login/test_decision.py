@@ -14,10 +14,9 @@ from urllib.parse import quote
 import pytest
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.clients import ClientRegistry
-from worksgate.credentials import BusyRefusal, HashingBusy, storage_key
+from worksgate.clients.registry import ClientRegistry
+from worksgate.credentials.secrets import BusyRefusal, HashingBusy, storage_key
 from worksgate.database import DatabaseUnavailable
-from worksgate.imap_login import PURPOSE, ImapLogin, imap_policy
 from worksgate.oauth.errors import (
     InvalidLogin,
     InvalidRequest,
@@ -34,6 +33,10 @@ from worksgate.oauth.model import (
     SecondFactor,
     UserKey,
 )
+from worksgate.provider.calls.imap_login import PURPOSE, ImapLogin, imap_policy
+from worksgate.provider.sources import SourcesInUse
+from worksgate.provider.stranger_records import A_MINUTE, StrangerRecords
+from worksgate.provider.throttle import Attempt, Throttle, ThrottlePolicy
 from worksgate.sources import (
     Identified,
     PasswordExpired,
@@ -41,11 +44,8 @@ from worksgate.sources import (
     PersonDisabled,
     SourceUnavailable,
 )
-from worksgate.sources_in_use import SourcesInUse
 from worksgate.store import StoreUnavailable
 from worksgate.store.memory import MemoryStore
-from worksgate.stranger_records import A_MINUTE, StrangerRecords
-from worksgate.throttle import Attempt, Throttle, ThrottlePolicy
 
 NOW = 1_000_000.0
 ADDRESS = "203.0.113.7"

@@ -19,8 +19,8 @@ CHATTER = textwrap.dedent(
     f"""
     import asyncio, logging, os, sys
     import structlog
-    from worksgate import log
-    from worksgate.settings import Settings
+    from worksgate.observability import log
+    from worksgate.settings.options import Settings
 
     log.configure(Settings(log_format="json"))
     logger = structlog.get_logger()
@@ -130,7 +130,9 @@ def test_f12_reader_that_went_away_ends_nothing() -> None:
 
 def test_what_was_logged_last_is_written_though_nobody_closes_the_log() -> None:
     program = (
-        "import structlog\nfrom worksgate import log\nfrom worksgate.settings import Settings\n"
+        "import structlog\n"
+        "from worksgate.observability import log\n"
+        "from worksgate.settings.options import Settings\n"
         "log.configure(Settings(log_format='json'))\n"
         "for n in range(5_000): structlog.get_logger().info('event', n=n)\n"
     )

@@ -11,8 +11,8 @@ import pytest
 import structlog
 from tests.log_file import log_file
 
-from worksgate import log
-from worksgate.settings import Settings
+from worksgate.observability import log
+from worksgate.settings.options import Settings
 
 HOSTILE = 'a\nlevel=info\r\x1b[2J\x00\x7f\x85\u2028\u202e\ufeff\ud800 "山田"'
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 
-from worksgate.rate_limited_warning import RateLimitedWarning
+from worksgate.observability.rate_limited_warning import RateLimitedWarning
 
 
 def test_warnings_within_a_second_are_counted_and_not_logged(logged: Callable[[], str]) -> None:

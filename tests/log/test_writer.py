@@ -4,7 +4,7 @@ import os
 import threading
 from pathlib import Path
 
-from worksgate.log import LineWriter
+from worksgate.observability.log import LineWriter
 
 
 def full_pipe() -> tuple[int, int]:

@@ -9,23 +9,28 @@ from urllib.parse import parse_qs, urlsplit
 from tests.databases import NOW, Clock, directory_in
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.credentials import PasswordHashing
+from worksgate.credentials.secrets import PasswordHashing
 from worksgate.directory import Account
-from worksgate.directory.audit_log import AuditWriter
+from worksgate.directory.audit.writer import AuditWriter
 from worksgate.directory.database import Directory
 from worksgate.directory.queries import AuditFilter
-from worksgate.disavowal import DisavowalLinks
+from worksgate.directory.source import DirectorySource
 from worksgate.mail import Mailer
-from worksgate.notices import Notices
 from worksgate.oauth.model import Session
-from worksgate.password_reset import Accounts, KnowsDevice, PasswordReset, knows_no_device
-from worksgate.settings import Settings
+from worksgate.provider.account.disavowal import DisavowalLinks
+from worksgate.provider.account.notices import Notices
+from worksgate.provider.account.password_reset import (
+    Accounts,
+    KnowsDevice,
+    PasswordReset,
+    knows_no_device,
+)
+from worksgate.provider.stranger_records import StrangerRecords
+from worksgate.settings.options import Settings
 from worksgate.sources import Person
-from worksgate.sources.directory import DirectorySource
 from worksgate.store import Store
-from worksgate.store.sqlite import SqliteStore
-from worksgate.stranger_records import StrangerRecords
-from worksgate.web.mails import Mails
+from worksgate.store.sqlite.store import SqliteStore
+from worksgate.web.pages.mails import Mails
 
 OLD_PASSWORD = "correct horse battery"
 NEW_PASSWORD = "purple elephant orbit 9"

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from worksgate.backlog import Backlog
+from worksgate.limits.background import Backlog
 
 name: ContextVar[str] = ContextVar("name", default="")
 

@@ -10,10 +10,16 @@ from tests.mail.resetting import SETTINGS
 from worksgate.audit import AuditEvent, Event
 from worksgate.directory.credential_changes import Change, CredentialChange, Origin
 from worksgate.mail import MailMessage
-from worksgate.notices import SILENT
+from worksgate.provider.account.notices import SILENT
 from worksgate.sources import Person
-from worksgate.web.catalogues import LANGUAGES, translations
-from worksgate.web.mails import AUTOMATIC, NOTICES, RESET_LINK, Mails, MailWording
+from worksgate.web.pages.catalogues import LANGUAGES, translations
+from worksgate.web.pages.mails import (
+    AUTOMATIC,
+    NOTICES,
+    RESET_LINK,
+    Mails,
+    MailWording,
+)
 
 LINK = "https://sso.example.com/account/reset?token=a-b_c"
 PERSON = Person(subject_id="directory:1", username="aoi", name="青井 葵", email="aoi@example.com")

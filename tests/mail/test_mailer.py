@@ -18,10 +18,12 @@ from tests.mail_server import (
 )
 
 from worksgate.mail import (
-    Encryption,
     Mailer,
     MailMessage,
     MailUnavailable,
+)
+from worksgate.settings.addresses.mail import (
+    Encryption,
     SmtpServer,
     check_address,
 )

@@ -23,23 +23,23 @@ from tests.mail.resetting import (
 )
 from tests.mail_server import MailServer, silent_server
 
-from worksgate import password_reset
 from worksgate.audit import AuditEvent, Event
-from worksgate.credentials import HashingBusy, PasswordHashing, digest
+from worksgate.credentials.secrets import HashingBusy, PasswordHashing, digest
 from worksgate.database import DatabaseUnavailable
 from worksgate.directory import Account
 from worksgate.directory.database import Directory
 from worksgate.directory.transaction import Transaction
-from worksgate.login_transaction import TransactionSigner
+from worksgate.limits.rate_limit import DAY
 from worksgate.mail import MailMessage
 from worksgate.oauth.model import Interim, Session
-from worksgate.one_time_links import LinkNotValid
-from worksgate.password_reset import PasswordReset
-from worksgate.rate_limit import DAY
+from worksgate.provider.account import password_reset
+from worksgate.provider.account.one_time_links import LinkNotValid
+from worksgate.provider.account.password_reset import PasswordReset
+from worksgate.provider.sign_in.transaction import TransactionSigner
+from worksgate.provider.stranger_records import StrangerRecords
 from worksgate.sources import Person
 from worksgate.store import StoreUnavailable
 from worksgate.store.memory import MemoryStore
-from worksgate.stranger_records import StrangerRecords
 
 NOBODY = ("nobody", "nobody@example.com", "nomail", "gone", "gone@example.com", "", " ", "a" * 999)
 STRANGE = ("\0", "aoi\nBcc: eve@example.com", "' OR 1=1 --", "%", "ａｏｉ＠example.com", "\ud800")

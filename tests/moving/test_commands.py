@@ -9,7 +9,7 @@ from tests.cli.terminal import Terminal
 from tests.databases import url_of
 from tests.postgres_server import running_postgres
 
-from worksgate.directory.migrations.tables import INTERIMS
+from worksgate.database.migrations.tables import INTERIMS
 
 __all__ = ["terminal"]
 

@@ -19,19 +19,19 @@ from tests.furnished import (
 )
 from tests.store.artifacts import buys, key_of
 
-from worksgate import moving
 from worksgate.database import (
     DatabaseInUse,
     DatabaseUnavailable,
+    moving,
 )
+from worksgate.database.leases import PURGING
+from worksgate.database.migrations import migrate
+from worksgate.database.migrations.tables import ALL
+from worksgate.database.moving import MoveRefused, move
 from worksgate.directory.database import Directory
-from worksgate.directory.leases import PURGING
-from worksgate.directory.migrations import migrate
-from worksgate.directory.migrations.tables import ALL
-from worksgate.moving import MoveRefused, move
 from worksgate.oauth.model import AccessToken, AuthorizationCode, RefreshToken, Session
 from worksgate.store import RedemptionOutcome
-from worksgate.store.sqlite import SqliteStore
+from worksgate.store.sqlite.store import SqliteStore
 
 LEFT_BEHIND = ("interims", "leases")
 PARTLY = ("codes", "refresh_tokens", "audit")
@@ -181,7 +181,7 @@ async def test_what_arrives_otherwise_than_it_was_sent_is_not_kept(
 async def test_move_that_is_killed_has_moved_nothing(source: str, target: str) -> None:
     program = """
 import asyncio, os, sys
-from worksgate.moving import move
+from worksgate.database.moving import move
 def die(done):
     if done > 60:
         os.kill(os.getpid(), 9)

@@ -10,10 +10,10 @@ from tests.postgres_server import bare_database_url, database_url
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import DatabaseInUse
+from worksgate.database.leases import PURGING
+from worksgate.database.moving import MoveRefused
 from worksgate.directory.database import Directory
-from worksgate.directory.leases import PURGING
 from worksgate.directory.queries import AuditFilter
-from worksgate.moving import MoveRefused
 
 __all__ = ["bare_database_url", "database_url"]
 

@@ -22,20 +22,20 @@ from tests.provider.sign_in.world import (
     signed,
 )
 
-from worksgate.account_values import (
+from worksgate.audit import AuditEvent, Event
+from worksgate.credentials.secrets import storage_key
+from worksgate.database import DatabaseUnavailable
+from worksgate.oauth.model import Client, ImapPasswords, Interim, Session
+from worksgate.provider.account.self_service import ENROLMENT_LIFETIME
+from worksgate.provider.account.values import (
     EnrolmentLost,
     LoginTooOld,
     NotOffered,
     NotSignedIn,
     WrongCode,
 )
-from worksgate.audit import AuditEvent, Event
-from worksgate.credentials import storage_key
-from worksgate.database import DatabaseUnavailable
-from worksgate.factors import FACTOR_POLICY, FactorRefused
-from worksgate.oauth.model import Client, ImapPasswords, Interim, Session
-from worksgate.self_service import ENROLMENT_LIFETIME
-from worksgate.sign_in import (
+from worksgate.provider.factors import FACTOR_POLICY, FactorRefused
+from worksgate.provider.sign_in.next_steps import (
     PasswordNeeded,
     Proof,
     SecondFactorNeeded,
@@ -43,10 +43,10 @@ from worksgate.sign_in import (
     WrongFactor,
     WrongPassword,
 )
+from worksgate.provider.throttle import TooManyAttempts
 from worksgate.sources import PersonDisabled
 from worksgate.store import A
 from worksgate.store.memory import MemoryStore
-from worksgate.throttle import TooManyAttempts
 
 FRESH = 600.0
 

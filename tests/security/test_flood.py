@@ -49,16 +49,22 @@ from tests.unhurried import answer_deadline
 from tests.web.test_imap_login import address, ask
 from tests.web.test_upstream_login import Partner
 
-from worksgate import password_reset, stranger_records, throttle
 from worksgate.audit import AuditEvent, Event
-from worksgate.bootstrap import open_administration
+from worksgate.bootstrap.application import open_administration
+from worksgate.bootstrap.server import with_trusted_proxies
 from worksgate.directory.database import Directory
-from worksgate.factors import AppPasswords, Factors, Holder, RelyingParty
-from worksgate.server import with_trusted_proxies
-from worksgate.source_settings import OidcSettings
+from worksgate.provider import stranger_records, throttle
+from worksgate.provider.account import password_reset
+from worksgate.provider.factors import (
+    AppPasswords,
+    Factors,
+    Holder,
+    RelyingParty,
+)
+from worksgate.provider.stranger_records import A_DAY, PORTION
+from worksgate.provider.throttle import COUNTERS_PER_CHECK
+from worksgate.settings.sources import OidcSettings
 from worksgate.sources import RefusedUpstream
-from worksgate.stranger_records import A_DAY, PORTION
-from worksgate.throttle import COUNTERS_PER_CHECK
 from worksgate.web.application import Application
 
 PROXY = "127.0.0.1"
@@ -498,7 +504,7 @@ def small_days(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     async def refuse(*_: object) -> None:
         raise RefusedUpstream("access_denied")
 
-    monkeypatch.setattr("worksgate.sources.oidc.OidcSource", Partner)
+    monkeypatch.setattr("worksgate.sources.openid.source.OidcSource", Partner)
     monkeypatch.setattr(Partner, "finish", refuse)
     with (
         patch.object(stranger_records, "A_DAY", request.param),

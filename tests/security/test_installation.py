@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tests.installation import USERNAME, Installation, assert_page
 
-from worksgate.bootstrap import open_administration, open_installation
-from worksgate.settings import Settings
+from worksgate.bootstrap.application import open_administration, open_installation
+from worksgate.settings.options import Settings
 
 SQL = (
     "' OR '1'='1",

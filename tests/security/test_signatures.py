@@ -7,9 +7,13 @@ import hmac
 import pytest
 from itsdangerous import Signer, URLSafeSerializer
 
-from worksgate.derived_keys import derived_key
-from worksgate.login_transaction import ForgedTransaction, LoginTransaction, TransactionSigner
-from worksgate.web.anti_forgery import AntiForgery
+from worksgate.credentials.derived_keys import derived_key
+from worksgate.provider.sign_in.transaction import (
+    ForgedTransaction,
+    LoginTransaction,
+    TransactionSigner,
+)
+from worksgate.web.pages.anti_forgery import AntiForgery
 
 KEY = bytes(range(32))
 NOW = 1_700_000_000.0

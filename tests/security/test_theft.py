@@ -36,13 +36,13 @@ from tests.installation import (
 from tests.postgres_server import giving_back
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.backup.writing import write_backup
+from worksgate.credentials.master_key import Keyring, MasterKey, key_id_of
+from worksgate.database.backup.writing import write_backup
+from worksgate.database.migrations import migrate
 from worksgate.directory.factors import TotpSecret
-from worksgate.directory.migrations import migrate
-from worksgate.login_transaction import LoginTransaction, TransactionSigner
-from worksgate.master_key import Keyring, MasterKey, key_id_of
 from worksgate.oauth.model import LoginKind
-from worksgate.web.anti_forgery import AntiForgery
+from worksgate.provider.sign_in.transaction import LoginTransaction, TransactionSigner
+from worksgate.web.pages.anti_forgery import AntiForgery
 
 __all__ = ["bare_database_url"]
 

@@ -19,9 +19,9 @@ import pytest
 from tests.installation import PASSWORD, USERNAME, Installation, installed
 from tests.web.test_imap_login import ask, open_to_mail_clients
 
-from worksgate.imported_hashes import turns
+from worksgate.credentials.imported_hashes import turns
+from worksgate.directory.source import REFUSAL_TIME
 from worksgate.oauth.model import SecondFactor
-from worksgate.sources.directory import REFUSAL_TIME
 
 ROUNDS = 3
 Action = Callable[[], Awaitable[object]]

@@ -15,7 +15,7 @@ from tests.installation import prepared
 from tests.served import Served, listening, read_all, served
 from tests.unhurried import PATIENT
 
-import worksgate.serving.protocol
+import worksgate.server.connection
 import worksgate.web.body
 
 PATIENCE = 0.6
@@ -28,7 +28,7 @@ HIDDEN = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     patch = pytest.MonkeyPatch()
-    patch.setattr(worksgate.serving.protocol, "HEADER_TIMEOUT", PATIENCE)
+    patch.setattr(worksgate.server.connection, "HEADER_TIMEOUT", PATIENCE)
     patch.setattr(worksgate.web.body, "BODY_TIMEOUT", PATIENCE)
     with listening() as listener, patch.context():
         url = "http://{}:{}".format(*listener.getsockname())

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from worksgate.serving.admission import TICK, Admission, Limits
+from worksgate.server.admission import TICK, Admission, Limits
 
 LIMITS = Limits(connections=4, connections_per_address=2, pages=3, trusted=("10.0.0.0/8",))
 

@@ -4,8 +4,8 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from worksgate.peers import address_in, is_within, network_of
-from worksgate.serving.forwarded import BehindProxies
+from worksgate.limits.networks import address_in, is_within, network_of
+from worksgate.server.forwarded import BehindProxies
 
 PROXY = "10.1.2.3"
 NETWORKS = ("10.1.0.0/16", "127.0.0.1/32", "2001:db8:1::/48")

@@ -16,8 +16,8 @@ from tests.faults.node import command
 from tests.installation import USERNAME, Browser, LoginPage, code_of, prepared
 from tests.serving.processes import Running, free_port, started, write_settings
 
-from worksgate.bootstrap import open_administration
-from worksgate.master_key import MasterKey
+from worksgate.bootstrap.application import open_administration
+from worksgate.credentials.master_key import MasterKey
 
 WORKERS = 2
 SECRET = bytes(range(20))

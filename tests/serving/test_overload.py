@@ -27,13 +27,14 @@ from tests.serving.load import ALIVE
 from tests.serving.processes import make_certificate
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from worksgate.serving import acceptor, protocol
-from worksgate.serving.protocol import BoundedHttpProtocol
-from worksgate.serving.tls import Certificate, CertificateFiles
-from worksgate.serving.uvicorn_config import server_config
-from worksgate.settings import Settings
-from worksgate.web.refusals import Refusals
-from worksgate.whole_answer import writer_of
+from worksgate.server import acceptor
+from worksgate.server import connection as protocol
+from worksgate.server.connection import BoundedHttpProtocol
+from worksgate.server.single_write import writer_of
+from worksgate.server.tls import Certificate, CertificateFiles
+from worksgate.server.uvicorn_config import server_config
+from worksgate.settings.options import Settings
+from worksgate.web.overload import Refusals
 
 PATIENCE = 0.6
 FORM = "Content-Type: application/x-www-form-urlencoded"

@@ -19,8 +19,8 @@ from tests.serving.processes import (
     write_settings,
 )
 
-from worksgate.serving.reload import NEED_A_RESTART
-from worksgate.serving.tls import CertificateFiles, Expiry
+from worksgate.server.settings_reload import NEED_A_RESTART
+from worksgate.server.tls import CertificateFiles, Expiry
 
 TLS = ("--tls-cert", "cert.pem", "--tls-key", "key.pem")
 DAY = 86_400.0

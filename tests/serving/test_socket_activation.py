@@ -15,8 +15,8 @@ from tests.served import read_all, wait_until
 from tests.serving.load import ALIVE, Load
 from tests.serving.processes import free_port, is_listening, started, write_settings
 
-from worksgate import listening
-from worksgate.listening import CannotListen, passed_by_systemd
+from worksgate.server import listening
+from worksgate.server.listening import CannotListen, passed_by_systemd
 
 
 @pytest.fixture

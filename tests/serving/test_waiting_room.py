@@ -14,9 +14,7 @@ import pytest
 from tests.served import listening
 from tests.serving.processes import make_certificate
 
-from worksgate.serving.acceptor import Acceptor
-from worksgate.serving.admission import Admission, Place
-from worksgate.serving.waiting_room import (
+from worksgate.server.accept_queue import (
     _GUESS,
     ENOUGH,
     FEWEST,
@@ -25,8 +23,10 @@ from worksgate.serving.waiting_room import (
     Guest,
     WaitingRoom,
 )
-from worksgate.settings import Settings
-from worksgate.web.refusals import Refusals
+from worksgate.server.acceptor import Acceptor
+from worksgate.server.admission import Admission, Place
+from worksgate.settings.options import Settings
+from worksgate.web.overload import Refusals
 
 
 class Machine:

@@ -8,9 +8,9 @@ from starlette.types import Scope, Send
 from tests.served import Served, in_thread, listening
 from tests.serving.application import Application
 
-from worksgate.serving.uvicorn_config import server_config
-from worksgate.settings import Settings
-from worksgate.whole_answer import WHOLE_ANSWER, WRITE, on_the_wire
+from worksgate.server.single_write import WHOLE_ANSWER, WRITE, on_the_wire
+from worksgate.server.uvicorn_config import server_config
+from worksgate.settings.options import Settings
 
 HEADERS = [(b"content-type", b"text/plain"), (b"cache-control", b"no-store")]
 BODY = b"all of it"

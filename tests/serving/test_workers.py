@@ -22,9 +22,9 @@ from tests.serving.load import ALIVE, Load
 from tests.serving.processes import is_alive, is_listening, serving
 from uvicorn.config import STARTUP_FAILURE
 
-from worksgate.serving.supervisor_pipe import Reload, SupervisorPipe, WorkerState
-from worksgate.serving.workers import Supervisor, Worker
-from worksgate.settings import Settings
+from worksgate.server.supervisor import Supervisor, Worker
+from worksgate.server.supervisor_pipe import Reload, SupervisorPipe, WorkerState
+from worksgate.settings.options import Settings
 
 
 @pytest.fixture(params=[(), ("--workers", "2")], ids=["one process", "two workers"])

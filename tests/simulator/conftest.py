@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from tests.simulator.fake_sso import FakeSso, served
 from tests.simulator.worlds import Clock, World, settings_for
 
-from worksgate.simulator import SimulatorSettings, create_simulator
+from worksgate.conformance.simulator import SimulatorSettings, create_simulator
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from worksgate.conformance.line_works import Credentials, Endpoints
-from worksgate.simulator.misbehaviour import MESSAGES
+from worksgate.conformance.simulator.misbehaviour import MESSAGES
 
 CLIENT = Credentials("demo-client", "demo-client-secret-that-nobody-may-see")
 DISABLED = Credentials("disabled-client", "disabled-client-secret-that-nobody-may-see")

@@ -12,7 +12,7 @@ from tests.simulator.fake_sso import CLIENT, MAILBOX, PASSWORD
 from tests.simulator.worlds import LIMITS, World, sign_in, states_in, text_of
 
 from worksgate.conformance.line_works import Endpoints
-from worksgate.simulator import SimulatorSettings, create_simulator
+from worksgate.conformance.simulator import SimulatorSettings, create_simulator
 
 STEPS = 8
 

@@ -14,13 +14,13 @@ from tests.simulator.fake_sso import CLIENT, DISABLED, PASSWORD
 from tests.simulator.worlds import LIMITS, World, settings_for, sign_in, states_in, text_of
 
 from worksgate.conformance.line_works import LOGIN_LIFETIME, LineWorks
-from worksgate.simulator import (
+from worksgate.conformance.simulator import (
     SimulatorSettings,
     create_simulator,
     diagram,
     misbehaviour,
 )
-from worksgate.simulator import sign_in as sign_in_steps
+from worksgate.conformance.simulator import sign_in as sign_in_steps
 
 # The flow
 

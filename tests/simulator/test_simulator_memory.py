@@ -1,6 +1,6 @@
 """What the simulator remembers is bounded in number and in time."""
 
-from worksgate.simulator.memory import Memory
+from worksgate.conformance.simulator.memory import Memory
 
 
 class Clock:

@@ -16,6 +16,6 @@ def classes(path: str) -> set[str]:
 
 
 def test_no_class_means_two_things() -> None:
-    ours = classes("web/static/worksgate.css")
+    ours = classes("web/pages/static/worksgate.css")
     assert {"button", "facts", "bars"} <= ours
-    assert ours & classes("simulator/static/simulator.css") == REFINED
+    assert ours & classes("conformance/simulator/static/simulator.css") == REFINED

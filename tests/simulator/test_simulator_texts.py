@@ -6,16 +6,21 @@ from pathlib import Path
 
 import pytest
 
-import worksgate.simulator
+import worksgate.conformance.simulator
 from worksgate.conformance.exchange import Failure
-from worksgate.simulator import diagram, misbehaviour
-from worksgate.simulator.mail_app import MailRefusal
-from worksgate.simulator.settings import Tries
-from worksgate.simulator.sign_in import Kind, Refusal
-from worksgate.simulator.texts import LANGUAGES, Texts, catalogue, choose_language
-from worksgate.web.catalogues import translations
+from worksgate.conformance.simulator import diagram, misbehaviour
+from worksgate.conformance.simulator.mail_app import MailRefusal
+from worksgate.conformance.simulator.settings import Tries
+from worksgate.conformance.simulator.sign_in import Kind, Refusal
+from worksgate.conformance.simulator.texts import (
+    LANGUAGES,
+    Texts,
+    catalogue,
+    choose_language,
+)
+from worksgate.web.pages.catalogues import translations
 
-HERE = Path(worksgate.simulator.__file__).parent
+HERE = Path(worksgate.conformance.simulator.__file__).parent
 ENGLISH = catalogue("en")
 
 

@@ -9,7 +9,7 @@ import httpx2
 from tests.simulator.fake_sso import CLIENT, DISABLED, PASSWORD, FakeSso
 
 from worksgate.conformance.exchange import TimeLimits
-from worksgate.simulator import DemoPerson, PresentCode, SimulatorSettings
+from worksgate.conformance.simulator import DemoPerson, PresentCode, SimulatorSettings
 
 
 class Clock:

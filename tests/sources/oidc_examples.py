@@ -7,9 +7,9 @@ from typing import Any
 
 from tests.openid_provider.fake import CLIENT_ID, CLIENT_SECRET, RETURN_URL, FakeProvider
 
-from worksgate.source_settings import OidcSettings
+from worksgate.settings.sources import OidcSettings
 from worksgate.sources import Person
-from worksgate.sources.oidc import OidcSource
+from worksgate.sources.openid.source import OidcSource
 
 
 @dataclass

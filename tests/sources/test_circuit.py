@@ -6,7 +6,7 @@ import pytest
 from tests.databases import Clock
 
 from worksgate.sources import PersonDisabled, SourceUnavailable
-from worksgate.sources.circuit import Circuit, CircuitOpen
+from worksgate.sources.circuit_breaker import Circuit, CircuitOpen
 
 
 def circuit(clock: Clock) -> Circuit:

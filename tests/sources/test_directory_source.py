@@ -14,15 +14,15 @@ from argon2 import PasswordHasher
 from tests.databases import NOW, Clock, query, url_of
 
 from worksgate.audit import Event
-from worksgate.credentials import BusyRefusal, HashingBusy, PasswordHashing
+from worksgate.credentials.imported_hashes.turns import Turns
+from worksgate.credentials.password_policy import Weakness, WeakPassword
+from worksgate.credentials.secrets import BusyRefusal, HashingBusy, PasswordHashing
+from worksgate.database.engines import open_engines
 from worksgate.directory import Account
 from worksgate.directory.database import Directory
-from worksgate.directory.engine import open_engines
 from worksgate.directory.queries import AuditFilter
-from worksgate.imported_hashes.turns import Turns
-from worksgate.password_policy import Weakness, WeakPassword
+from worksgate.directory.source import REFUSAL_TIME, TEMPORARY_LIFETIME, DirectorySource
 from worksgate.sources import Person, PersonDisabled, SourceUnavailable
-from worksgate.sources.directory import REFUSAL_TIME, TEMPORARY_LIFETIME, DirectorySource
 
 PASSWORD = "correct horse battery"
 CHOSEN = "wandering turtle sings at dawn"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from worksgate.sources import ListedPerson, ListsPeople, Person, SourceUnavailable
-from worksgate.sources.function import FunctionSource, ListedFunctionSource
+from worksgate.sources.function.source import FunctionSource, ListedFunctionSource
 
 AOI = {"id": "1", "username": "aoi", "external_key": "E1"}
 BEN = Person(subject_id="2", username="ben", name="Ben")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from worksgate.sources import Person, PersonDisabled, SourceUnavailable
-from worksgate.sources.function import FunctionSource
+from worksgate.sources.function.source import FunctionSource
 
 PASSWORD = "correct horse battery"
 HANAKO = Person(subject_id="hr:4711", username="hanako", name="Hanako", external_key="E1")

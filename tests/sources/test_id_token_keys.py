@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from joserfc.jwk import ECKey, OctKey
 
-from worksgate.sources.id_token import read_keys
+from worksgate.sources.openid.id_token import read_keys
 
 
 def _number(value: int, *, zeros: int = 0) -> str:

@@ -17,7 +17,7 @@ from tests.fake_ldap import Listener, Scripted, Search, listening
 from tests.slapd import PASSWORD, Authority, Slapd, running_slapd
 
 from worksgate.sources import PasswordExpired, Person, PersonDisabled, SourceUnavailable
-from worksgate.sources.ldap import LdapSource
+from worksgate.sources.ldap.source import LdapSource
 
 NOW = 1_800_000_000.0
 _SINCE_1601 = 11_644_473_600

@@ -24,10 +24,15 @@ from tests.fake_ldap import (
 )
 from tests.slapd import PASSWORD, Authority, free_port, running_slapd
 
-from worksgate.source_settings.ldap import MAX_TIMEOUT, LdapSettings, Server
+from worksgate.settings.sources.ldap import MAX_TIMEOUT, LdapSettings, Server
 from worksgate.sources import SourceFault, SourceUnavailable
-from worksgate.sources.ldap import LdapSource
-from worksgate.sources.ldap_connection import Budget, Down, LdapConnection, Terms
+from worksgate.sources.ldap.connection import (
+    Budget,
+    Down,
+    LdapConnection,
+    Terms,
+)
+from worksgate.sources.ldap.source import LdapSource
 
 IN_TIME = 2.4
 """Seconds: the time limit of a sign-in, 2.0, and what a busy test machine adds; a page is answered

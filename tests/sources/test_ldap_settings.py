@@ -6,8 +6,13 @@ from typing import Any
 
 import pytest
 
-from worksgate.source_settings.ldap import GroupNames, LdapSettings, Server, name_assertions
-from worksgate.sources.ldap import LdapSource
+from worksgate.settings.sources.ldap import (
+    GroupNames,
+    LdapSettings,
+    Server,
+    name_assertions,
+)
+from worksgate.sources.ldap.source import LdapSource
 
 
 def settings(**changes: Any) -> LdapSettings:

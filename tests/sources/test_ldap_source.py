@@ -27,6 +27,13 @@ from tests.slapd import (
 )
 
 from worksgate.oauth.model import Client
+from worksgate.provider.sources import SourcesInUse
+from worksgate.provider.throttle import (
+    Attempt,
+    Throttle,
+    ThrottlePolicy,
+    TooManyAttempts,
+)
 from worksgate.sources import (
     PasswordExpired,
     Person,
@@ -35,10 +42,8 @@ from worksgate.sources import (
     SourceFault,
     SourceUnavailable,
 )
-from worksgate.sources.ldap import LdapSource
-from worksgate.sources_in_use import SourcesInUse
+from worksgate.sources.ldap.source import LdapSource
 from worksgate.store.memory import MemoryStore
-from worksgate.throttle import Attempt, Throttle, ThrottlePolicy, TooManyAttempts
 
 pytestmark = pytest.mark.programs
 
@@ -313,7 +318,7 @@ async def test_r87_a_direct_bind_is_only_who_the_entry_says(company: Slapd) -> N
 
 
 async def test_a_domain_typed_after_the_username_is_taken_once(company: Slapd) -> None:
-    from worksgate.sources.ldap_people import bind_name, user_condition
+    from worksgate.sources.ldap.people import bind_name, user_condition
 
     settings = company.settings(active_directory=True, direct_bind="{username}@example.jp")
     for typed in ("hanako", "hanako@example.jp", "hanako@EXAMPLE.JP"):
@@ -595,7 +600,7 @@ def test_r88_passwords_do_not_travel_as_plain_text_unless_somebody_says_so(
 
 
 def test_r88_old_versions_of_tls_are_not_spoken(company: Slapd) -> None:
-    from worksgate.sources.ldap import _tls
+    from worksgate.sources.ldap.source import _tls
 
     context = _tls(company.settings())
     assert context.verify_mode is ssl.CERT_REQUIRED

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from tests.openid_provider.real import CLIENT_ID, CLIENT_SECRET, RealProvider, real_provider
 
-from worksgate.source_settings import OidcSettings
+from worksgate.settings.sources import OidcSettings
 from worksgate.sources import Person, RefusedUpstream, SourceUnavailable
-from worksgate.sources.oidc import OidcSource, subject_id
+from worksgate.sources.openid.source import OidcSource, subject_id
 
 pytestmark = pytest.mark.programs
 

@@ -31,9 +31,9 @@ from tests.openid_provider.fake import (
 from tests.sources.oidc_examples import PATIENT, Watch, settings_for, sign_in, source_at
 
 from worksgate.sources import PersonDisabled, RefusedUpstream, SourceUnavailable
-from worksgate.sources.oidc import OidcSource, subject_id
-from worksgate.sources.openid_provider import Metadata
-from worksgate.sources.outgoing import Unusable
+from worksgate.sources.openid.outgoing import Unusable
+from worksgate.sources.openid.provider import Metadata
+from worksgate.sources.openid.source import OidcSource, subject_id
 
 
 @pytest.fixture

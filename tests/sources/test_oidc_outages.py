@@ -27,8 +27,13 @@ from tests.openid_provider.fake import (
 from tests.sources.oidc_examples import PATIENT, Watch, sign_in, source_at
 
 from worksgate.sources import SourceUnavailable
-from worksgate.sources.openid_provider import KEYS_LIFETIME, LEFT_ALONE
-from worksgate.sources.outgoing import LONGEST_OUTAGE, MAX_ANSWER, GuardedDoor, Unusable
+from worksgate.sources.openid.outgoing import (
+    LONGEST_OUTAGE,
+    MAX_ANSWER,
+    GuardedDoor,
+    Unusable,
+)
+from worksgate.sources.openid.provider import KEYS_LIFETIME, LEFT_ALONE
 
 QUICK: dict[str, Any] = {"total_timeout": 0.5, "connect_timeout": 0.5}
 """As in life, only sooner over."""

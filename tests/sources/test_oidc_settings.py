@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from tests.sources.oidc_examples import settings_for
 
-from worksgate.source_settings import OidcSettings, common_problems
-from worksgate.source_settings.oidc import is_protected
-from worksgate.sources.oidc import OidcSource
+from worksgate.settings.sources import OidcSettings, common_problems
+from worksgate.settings.sources.openid import is_protected
+from worksgate.sources.openid.source import OidcSource
 
 ISSUER = "https://login.company.example/realm"
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "openid.md"
@@ -101,7 +101,7 @@ def test_secret_is_not_shown() -> None:
 @pytest.mark.programs
 def test_who_has_no_such_source_does_not_carry_its_libraries() -> None:
     code = (
-        "import sys, worksgate.sources.oidc;"
+        "import sys, worksgate.sources.openid.source;"
         "print([m for m in ('authlib', 'joserfc', 'httpx2') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -37,7 +37,7 @@ from worksgate.sources import (
     SourceFault,
     SourceUnavailable,
 )
-from worksgate.sources.ldap import LdapSource
+from worksgate.sources.ldap.source import LdapSource
 
 pytestmark = pytest.mark.programs
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from worksgate.credentials import BusyRefusal
+from worksgate.credentials.secrets import BusyRefusal
 from worksgate.oauth.model import Client
+from worksgate.provider.sources import SourcesInUse, UnknownSource
 from worksgate.sources import Person
-from worksgate.sources_in_use import SourcesInUse, UnknownSource
 
 ACME = Client(client_id="acme", name="Acme")
 HANA = Person(subject_id="directory:1", username="hana", name="Hana")

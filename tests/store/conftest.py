@@ -8,7 +8,7 @@ from tests.postgres_server import bare_database_url, giving_back
 from tests.store.stores import ADDRESSES, STORES, open_sqlite
 
 from worksgate.store import Store
-from worksgate.store.sqlite import SqliteStore
+from worksgate.store.sqlite.store import SqliteStore
 
 __all__ = ["bare_database_url"]
 

@@ -8,9 +8,9 @@ from tests.valkey_server import address_for
 
 from worksgate.store import Store
 from worksgate.store.memory import MemoryStore, RecordList
-from worksgate.store.postgres import PostgresStore
-from worksgate.store.sqlite import SqliteStore
-from worksgate.store.valkey import ValkeyStore
+from worksgate.store.postgres.store import PostgresStore
+from worksgate.store.sqlite.store import SqliteStore
+from worksgate.store.valkey.store import ValkeyStore
 
 
 async def open_memory(_folder: Path) -> Store:

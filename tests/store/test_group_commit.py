@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from worksgate.database_identity import DatabaseReplaced
-from worksgate.store import StoreUnavailable, group_commit
-from worksgate.store.group_commit import GroupCommit
+from worksgate.database.identity import DatabaseReplaced
+from worksgate.store import StoreUnavailable
+from worksgate.store.sqlite import group_commit
+from worksgate.store.sqlite.group_commit import GroupCommit
 
 NAMES = "SELECT name FROM names ORDER BY rowid"
 

@@ -31,7 +31,7 @@ from tests.store.stores import open_postgres
 from tests.store.test_model import Comparison
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.database_identity import DatabaseGuard, DatabaseIdentity
+from worksgate.database.identity import DatabaseGuard, DatabaseIdentity
 from worksgate.oauth.model import (
     ARTIFACT_KINDS,
     AccessToken,
@@ -40,8 +40,8 @@ from worksgate.oauth.model import (
     Session,
 )
 from worksgate.store import Redemption, RedemptionOutcome, Store, StoreUnavailable, Successors
-from worksgate.store.postgres import ROOM_TIMEOUT, PostgresStore
-from worksgate.store.postgres_pool import QUEUE_TIMEOUT, REPLY_TIMEOUT
+from worksgate.store.postgres.pool import QUEUE_TIMEOUT, REPLY_TIMEOUT
+from worksgate.store.postgres.store import ROOM_TIMEOUT, PostgresStore
 
 pytestmark = pytest.mark.programs
 

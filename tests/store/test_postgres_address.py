@@ -3,8 +3,8 @@
 import pytest
 from tests.postgres_server import shared_postgres
 
-from worksgate.directory.engine import driver_url
-from worksgate.postgres_address import PostgresAddress
+from worksgate.database.engines import driver_url
+from worksgate.settings.addresses.postgres import PostgresAddress
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,9 @@ from typing import Any
 
 import pytest
 
-from worksgate.database_identity import DatabaseGuard, DatabaseIdentity
+from worksgate.database.identity import DatabaseGuard, DatabaseIdentity
 from worksgate.store import StoreUnavailable
-from worksgate.store.postgres_connection import (
-    CLOCK_INTERVAL,
-    FIRST_LOOK,
-    PostgresConnection,
-)
+from worksgate.store.postgres.connection import CLOCK_INTERVAL, FIRST_LOOK, PostgresConnection
 
 AHEAD = 1_000_000.0
 """Seconds that the server's clock is ahead of the event loop's."""

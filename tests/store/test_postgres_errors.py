@@ -6,7 +6,7 @@ import asyncpg  # type: ignore[import-untyped]  # asyncpg has no types
 import pytest
 
 from worksgate.store import StoreUnavailable
-from worksgate.store.postgres_errors import (
+from worksgate.store.postgres.errors import (
     is_cut,
     is_lost,
     is_passing,

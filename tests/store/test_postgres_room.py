@@ -11,12 +11,12 @@ from tests.postgres_server import PostgresServer, running_postgres
 from tests.store.artifacts import NOW, code, key_of
 
 from worksgate.database import DatabaseUnavailable
+from worksgate.database.postgres_room import KEPT_FREE
+from worksgate.database.slots import Slots
 from worksgate.directory.database import Directory
-from worksgate.directory.slots import Slots
 from worksgate.oauth.model import AuthorizationCode
-from worksgate.postgres_room import KEPT_FREE
 from worksgate.store import StoreUnavailable
-from worksgate.store.postgres import PostgresStore
+from worksgate.store.postgres.store import PostgresStore
 
 pytestmark = pytest.mark.programs
 
@@ -96,7 +96,7 @@ async def test_f07_processes_that_want_more_than_there_is_all_serve(
 async def test_f07_a_few_connections_are_left_to_those_that_have_none(
     server: PostgresServer, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worksgate.store.postgres_pool._BALANCED_EVERY", 0.2)
+    monkeypatch.setattr("worksgate.store.postgres.pool._BALANCED_EVERY", 0.2)
     async with AsyncExitStack() as stack:
         first, second = [await PostgresStore.open(url) for _ in range(2)]
         stack.push_async_callback(first.close)
@@ -108,8 +108,8 @@ async def test_f07_a_few_connections_are_left_to_those_that_have_none(
 async def test_connections_that_rest_are_given_back_but_for_one(
     server: PostgresServer, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worksgate.store.postgres_pool._BALANCED_EVERY", 0.1)
-    monkeypatch.setattr("worksgate.store.postgres_pool._KEPT_IDLE", 0.3)
+    monkeypatch.setattr("worksgate.store.postgres.pool._BALANCED_EVERY", 0.1)
+    monkeypatch.setattr("worksgate.store.postgres.pool._KEPT_IDLE", 0.3)
     store = await PostgresStore.open(url, connections=5)
     try:
         await busy(store, 0.3)
@@ -146,7 +146,7 @@ async def test_f07_with_one_connection_the_directory_answers_all_who_ask(url: st
 async def test_f07_a_process_says_that_it_must_share_until_that_is_over(
     url: str, monkeypatch: pytest.MonkeyPatch, logged: Callable[[], str]
 ) -> None:
-    for pool in ("worksgate.store.postgres_pool", "worksgate.directory.slots"):
+    for pool in ("worksgate.store.postgres.pool", "worksgate.database.slots"):
         monkeypatch.setattr(f"{pool}.GROWN_AGAIN_AFTER", 1.0)
     store, directory = await PostgresStore.open(url), Directory.open(url)
     try:

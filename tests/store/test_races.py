@@ -22,7 +22,7 @@ from tests.store.stores import ADDRESSES, STORES
 
 from worksgate.oauth.model import AccessToken, AuthorizationCode, RefreshToken
 from worksgate.store import RedemptionOutcome, Store
-from worksgate.store.postgres import PostgresStore
+from worksgate.store.postgres.store import PostgresStore
 
 pytestmark = pytest.mark.programs
 

@@ -22,8 +22,8 @@ from worksgate.store import (
     StoreUnavailable,
 )
 from worksgate.store.memory import MemoryStore, RecordList
-from worksgate.store.sqlite import SqliteStore
-from worksgate.store.valkey import ValkeyStore
+from worksgate.store.sqlite.store import SqliteStore
+from worksgate.store.valkey.store import ValkeyStore
 
 LOGOUT = AuditEvent(event=Event.LOGOUT, at=NOW, subject_id="anna")
 Look = Callable[[], list[str]]

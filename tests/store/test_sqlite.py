@@ -25,11 +25,17 @@ from tests.store.artifacts import (
 from tests.store.stores import database_in, open_sqlite
 
 from worksgate.audit import AuditEvent, Event
+from worksgate.database.artifact_tables import TABLES
 from worksgate.oauth.model import ARTIFACT_KINDS, AccessToken, AuthorizationCode, Redeemable
-from worksgate.store import Redemption, RedemptionOutcome, Store, StoreUnavailable, sqlite_rows
-from worksgate.store.group_commit import QUEUE_TIMEOUT
-from worksgate.store.schema import TABLES
-from worksgate.store.sqlite import Spare, SqliteStore, clean
+from worksgate.store import (
+    Redemption,
+    RedemptionOutcome,
+    Store,
+    StoreUnavailable,
+)
+from worksgate.store.sqlite import rows as sqlite_rows
+from worksgate.store.sqlite.group_commit import QUEUE_TIMEOUT
+from worksgate.store.sqlite.store import Spare, SqliteStore, clean
 
 
 async def redeem(store: Store, name: str = "code", token: str = "token") -> Redemption:

@@ -12,10 +12,10 @@ import pytest
 from tests.store.artifacts import access_token, code, key_of
 from tests.store.stores import database_in, open_sqlite
 
-from worksgate.database_identity import DatabaseGuard, DatabaseIdentity, DatabaseReplaced
+from worksgate.database.identity import DatabaseGuard, DatabaseIdentity, DatabaseReplaced
 from worksgate.oauth.model import AccessToken
 from worksgate.store import StoreUnavailable
-from worksgate.store.sqlite import SqliteStore
+from worksgate.store.sqlite.store import SqliteStore
 
 
 class Guard(DatabaseGuard):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from worksgate.valkey_address import ValkeyAddress
+from worksgate.settings.addresses.valkey import ValkeyAddress
 
 SECRET = "pass-word-1"
 

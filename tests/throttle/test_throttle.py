@@ -12,11 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.quick import examples
 
-from worksgate import throttle as throttles
-from worksgate.sources import SourceUnavailable
-from worksgate.store import StoreUnavailable
-from worksgate.store.memory import MemoryStore
-from worksgate.throttle import (
+from worksgate.credentials.usernames import username_key
+from worksgate.provider import throttle as throttles
+from worksgate.provider.throttle import (
     COUNTERS_PER_CHECK,
     KNOWN_FOR,
     Attempt,
@@ -24,7 +22,9 @@ from worksgate.throttle import (
     ThrottlePolicy,
     TooManyAttempts,
 )
-from worksgate.usernames import username_key
+from worksgate.sources import SourceUnavailable
+from worksgate.store import StoreUnavailable
+from worksgate.store.memory import MemoryStore
 
 POLICY = ThrottlePolicy()
 NOW = 1_000_000.0

@@ -8,7 +8,7 @@ from tests.cli.conftest import terminal, terminal_without_database
 from tests.cli.terminal import Terminal
 from tests.databases import query
 
-from worksgate.directory.migrations import HEAD
+from worksgate.database.migrations import HEAD
 
 __all__ = ["terminal", "terminal_without_database"]
 

@@ -26,9 +26,9 @@ from tests.upgrade.browsers import Person, Visit
 from tests.upgrade.programs import Program, release_before, this_release
 
 from worksgate.audit import Event
-from worksgate.directory.engine import open_engines
+from worksgate.database.engines import open_engines
 from worksgate.store import Store
-from worksgate.store.postgres import PostgresStore
+from worksgate.store.postgres.store import PostgresStore
 
 __all__ = ["bare_database_url"]
 

@@ -11,13 +11,17 @@ from sqlalchemy import text
 from tests.databases import NOW, url_of
 from tests.postgres_server import bare_database_url
 
-from worksgate.database import DatabaseUnavailable
-from worksgate.directory import migrations
+from worksgate.database import DatabaseUnavailable, migrations
+from worksgate.database.engines import open_engines
+from worksgate.database.migrations import (
+    HEAD,
+    SchemaTooNew,
+    migrate,
+    upgrade,
+)
+from worksgate.database.migrations.plan import plan
 from worksgate.directory.database import Directory
-from worksgate.directory.engine import open_engines
-from worksgate.directory.migrations import HEAD, SchemaTooNew, migrate, upgrade
-from worksgate.directory.migrations.plan import plan
-from worksgate.store import postgres_pool
+from worksgate.store.postgres import pool as postgres_pool
 
 __all__ = ["bare_database_url"]
 

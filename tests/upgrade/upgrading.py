@@ -27,10 +27,10 @@ DEADLINE = 3.0
 
 async def open_store(url: str) -> Store:
     if url.startswith("sqlite:"):
-        from worksgate.store.sqlite import SqliteStore
+        from worksgate.store.sqlite.store import SqliteStore
 
         return await SqliteStore.open(url.removeprefix("sqlite:///"), spare=0)
-    from worksgate.store.postgres import PostgresStore
+    from worksgate.store.postgres.store import PostgresStore
 
     return await PostgresStore.open(url)
 

@@ -18,7 +18,7 @@ from tests.watching.site import (
     write_settings,
 )
 
-from worksgate.measures import Traffic
+from worksgate.observability.instruments import Traffic
 
 ENDPOINTS = {meter.endpoint for meter in Traffic().meters}
 

@@ -8,15 +8,22 @@ from pathlib import Path
 import pytest
 from tests.watching.site import Metrics
 
-from worksgate.credentials import HashingBusy
-from worksgate.measures import GONE, Distribution, HasBreakers, Meter, SourceOutcome, Traffic
-from worksgate.source_settings.oidc import OidcSettings
+from worksgate.credentials.secrets import HashingBusy
+from worksgate.observability.figures import Figures
+from worksgate.observability.instruments import (
+    GONE,
+    Distribution,
+    HasBreakers,
+    Meter,
+    SourceOutcome,
+    Traffic,
+)
+from worksgate.observability.prometheus import Watch
+from worksgate.settings.sources.openid import OidcSettings
 from worksgate.sources import Identified, Person, PersonDisabled, SourceUnavailable
-from worksgate.sources.circuit import Circuit
-from worksgate.sources.oidc import OidcSource
-from worksgate.watching.figures import Figures
-from worksgate.watching.sources import WatchedSource
-from worksgate.watching.watch import Watch
+from worksgate.sources.circuit_breaker import Circuit
+from worksgate.sources.counted import WatchedSource
+from worksgate.sources.openid.source import OidcSource
 
 HANA = Person(subject_id="own:hana", username="hana", name="Hana")
 
@@ -191,7 +198,7 @@ async def test_processes_of_one_folder_tell_the_same_whoever_is_asked(tmp_path: 
 async def test_page_for_everybody_is_made_once_a_second_however_many_ask(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("worksgate.watching.watch.KEPT_FOR", 60.0)
+    monkeypatch.setattr("worksgate.observability.prometheus.KEPT_FOR", 60.0)
     watch, figures = Watch(), Figures()
     await watch.attach(figures, nowhere)
     first = await asyncio.gather(*(watch.page_for_everybody() for _ in range(5)))
@@ -200,7 +207,7 @@ async def test_page_for_everybody_is_made_once_a_second_however_many_ask(
     assert await told(watch) == (1, 0)  # the operator is told what is so now
     await watch.detach(figures)
 
-    monkeypatch.setattr("worksgate.watching.watch.KEPT_FOR", 0.0)
+    monkeypatch.setattr("worksgate.observability.prometheus.KEPT_FOR", 0.0)
     watch = Watch()
     await watch.attach(figures, nowhere)
     before = await watch.page_for_everybody()

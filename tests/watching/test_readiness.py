@@ -9,11 +9,11 @@ import pytest
 from tests.served import wait_until
 from tests.watching.site import Site, site
 
-from worksgate.measures import SourceFigures
+from worksgate.observability.instruments import SourceFigures
 from worksgate.sources import SourceUnavailable
-from worksgate.sources.circuit import Circuit
+from worksgate.sources.circuit_breaker import Circuit
 from worksgate.store import StoreUnavailable
-from worksgate.web.readiness import Check, Readiness
+from worksgate.web.operations.readiness import Check, Readiness
 
 
 @pytest.fixture(scope="module")

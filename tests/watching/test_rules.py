@@ -12,14 +12,10 @@ import yaml  # type: ignore[import-untyped]  # has no types
 from prometheus_client.core import Metric
 from tests.machine import require
 
-from worksgate.measures import (
-    CommitFigures,
-    PurgeFigures,
-    SourceFigures,
-)
-from worksgate.serving.admission import Admission, Limits
-from worksgate.watching.families import families, process_families
-from worksgate.watching.figures import Figures, ProcessFigures
+from worksgate.observability.figures import Figures, ProcessFigures
+from worksgate.observability.instruments import CommitFigures, PurgeFigures, SourceFigures
+from worksgate.observability.metric_families import families, process_families
+from worksgate.server.admission import Admission, Limits
 
 ROOT = Path(__file__).parents[2]
 DASHBOARD = ROOT / "deploy/grafana/worksgate.json"

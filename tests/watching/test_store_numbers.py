@@ -7,9 +7,9 @@ import pytest
 from tests.postgres_server import giving_back, url_for
 from tests.valkey_server import address_for
 
-from worksgate.bootstrap import open_installation
-from worksgate.settings import Settings
-from worksgate.watching.families import families
+from worksgate.bootstrap.application import open_installation
+from worksgate.observability.metric_families import families
+from worksgate.settings.options import Settings
 
 FOR_ALL = {"worksgate_store_waiting", "worksgate_store_unavailable"}
 OF_COMMITS = {"worksgate_store_batch_size", "worksgate_store_commit_seconds"}

@@ -17,7 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from tests.served import wait_until
 from tests.watching.site import EMAIL, PASSWORD, WRONG, Site, site
 
-from worksgate.watching.tracing import open_tracing
+from worksgate.observability.tracing import open_tracing
 
 
 @dataclass
@@ -196,8 +196,8 @@ def test_nobody_is_traced_unasked() -> None:
 def test_an_application_that_nobody_watches_loads_neither_library(tmp_path_factory: Any) -> None:
     program = """
 import asyncio, sys
-from worksgate.bootstrap import create_app
-from worksgate.settings import Settings
+from worksgate.bootstrap.application import create_app
+from worksgate.settings.options import Settings
 
 async def main():
     application = create_app(Settings(database_url=f"sqlite:///{sys.argv[1]}/worksgate.db"))

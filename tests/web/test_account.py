@@ -24,7 +24,7 @@ from tests.installation import (
 )
 
 from worksgate.audit import Event
-from worksgate.factors import FACTOR_POLICY
+from worksgate.provider.factors import FACTOR_POLICY
 
 NEW_PASSWORD = "seven green ladders sing"
 OTHER = "berta@example.com"

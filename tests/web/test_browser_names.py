@@ -2,7 +2,7 @@
 
 import pytest
 
-from worksgate.web.browser_names import browser_name
+from worksgate.web.pages.browser_names import browser_name
 
 ON_WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
 ON_ANDROID = "Mozilla/5.0 (Linux; Android 14; SM-S918N) AppleWebKit/537.36 (KHTML, like Gecko) "

@@ -10,14 +10,21 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.pofile import read_po
 
-from worksgate.web.catalogues import (
+from worksgate.web.pages.catalogues import (
     LANGUAGE_NAMES,
     LANGUAGES,
     LOCALE_FOLDER,
     catalogue_path,
     translations,
 )
-from worksgate.web.wording import NOTICES, PROBLEMS, Notice, NoticeWording, Problem, ProblemWording
+from worksgate.web.pages.wording import (
+    NOTICES,
+    PROBLEMS,
+    Notice,
+    NoticeWording,
+    Problem,
+    ProblemWording,
+)
 
 PLACEHOLDER = re.compile(r"%(?:\(\w+\)[sd]|.)")
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "text": None}
@@ -30,7 +37,7 @@ def texts_in_the_code() -> frozenset[Id]:
     with (LOCALE_FOLDER / "babel.cfg").open(encoding="utf-8") as file:
         methods, options = parse_mapping_cfg(file)  # type: ignore[no-untyped-call]  # Babel's
     found = extract_from_dir(
-        str(LOCALE_FOLDER.parent), methods, options, keywords=KEYWORDS, comment_tags=()
+        str(LOCALE_FOLDER.parent.parent), methods, options, keywords=KEYWORDS, comment_tags=()
     )
     return frozenset(text for _, _, text, _, _ in found)
 

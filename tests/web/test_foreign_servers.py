@@ -3,8 +3,8 @@
 import pytest
 from starlette.types import Message, Scope
 
+from worksgate.server.single_write import WHOLE_ANSWER
 from worksgate.web.foreign_servers import adapted, is_foreign, is_valid
-from worksgate.whole_answer import WHOLE_ANSWER
 
 HOST = (b"host", b"sso.example.jp")
 UPGRADE = (b"upgrade", b"websocket")

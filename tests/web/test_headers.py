@@ -16,7 +16,7 @@ from tests.installation import (
     installed,
 )
 
-from worksgate.whole_answer import WHOLE_ANSWER, WRITE, on_the_wire
+from worksgate.server.single_write import WHOLE_ANSWER, WRITE, on_the_wire
 
 ACCOUNT_PAGES = ("/password", "/authenticator", "/passkeys", "/app-passwords")
 ONE_YEAR = 31_536_000

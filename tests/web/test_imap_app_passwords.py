@@ -8,8 +8,13 @@ from tests.installation import EXTERNAL_KEY, PASSWORD, USERNAME, Installation, a
 from tests.web.test_imap_login import ask
 
 from worksgate.directory.database import Directory
-from worksgate.factors import AppPasswords, Factors, Holder, RelyingParty
 from worksgate.oauth.errors import InvalidLogin
+from worksgate.provider.factors import (
+    AppPasswords,
+    Factors,
+    Holder,
+    RelyingParty,
+)
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ import pytest
 from tests.installation import prepared
 from tests.served import listening, read_all, wait_until
 
-from worksgate.bootstrap import open_administration
-from worksgate.settings import Settings
+from worksgate.bootstrap.application import open_administration
+from worksgate.settings.options import Settings
 
 pytestmark = pytest.mark.programs
 
@@ -42,7 +42,7 @@ CANARIES = (RIGHT, WRONG, MALFORMED, LONG[:23], CRASHING, STUCK, ELSEWHERE)
 SERVE = """
 import sys
 from worksgate.cli import main
-from worksgate.sources.directory import DirectorySource
+from worksgate.directory.source import DirectorySource
 
 honest = DirectorySource.verify
 

@@ -31,7 +31,7 @@ from tests.installation import (
 )
 
 from worksgate.audit import Event
-from worksgate.credentials import storage_key
+from worksgate.credentials.secrets import storage_key
 from worksgate.oauth.errors import (
     InvalidAuthorization,
     InvalidLogin,
@@ -39,9 +39,9 @@ from worksgate.oauth.errors import (
     TooManyLogins,
 )
 from worksgate.oauth.model import LoginKind, SecondFactor
-from worksgate.source_settings.directory import DirectorySettings
+from worksgate.settings.sources.directory import DirectorySettings
 from worksgate.sources import Person, Source, SourceUnavailable
-from worksgate.web.endpoints import MethodNotAllowed, UnknownPath
+from worksgate.web.calls.endpoints import MethodNotAllowed, UnknownPath
 
 SLACK = 1.5
 """Seconds that a busy machine may add."""

@@ -9,8 +9,8 @@ from tests.installation import PASSWORD, USERNAME, Installation, assert_refused
 from tests.web.test_imap_login import ask
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.imap_login import LOOKED_AT_A_MINUTE
 from worksgate.oauth.errors import InvalidLogin
+from worksgate.provider.calls.imap_login import LOOKED_AT_A_MINUTE
 
 DETAIL = "their own password is right, but only app passwords are allowed"
 

@@ -24,11 +24,15 @@ from tests.installation import (
 )
 
 from worksgate.audit import Event
-from worksgate.credentials import HashingBusy
-from worksgate.login_transaction import ForgedTransaction, LoginTransaction, TransactionSigner
+from worksgate.credentials.secrets import HashingBusy
+from worksgate.directory.source import DirectorySource
 from worksgate.oauth.authorization import AuthorizationRequest
 from worksgate.oauth.model import Client
-from worksgate.sources.directory import DirectorySource
+from worksgate.provider.sign_in.transaction import (
+    ForgedTransaction,
+    LoginTransaction,
+    TransactionSigner,
+)
 
 RIGHT = {"username": USERNAME, "password": PASSWORD}
 SECOND = "user2@example.com"

@@ -8,15 +8,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from structlog.testing import capture_logs
 
-from worksgate.credentials import BusyRefusal, HashingBusy
+from worksgate.credentials.password_policy import Weakness, WeakPassword
+from worksgate.credentials.secrets import BusyRefusal, HashingBusy
 from worksgate.database import DatabaseUnavailable
-from worksgate.factors import Enrolled
-from worksgate.login_transaction import ExpiredTransaction, ForgedTransaction, LoginTransaction
 from worksgate.oauth.errors import BadAuthorizationRequest, BadRedirectUri, UnknownClient
 from worksgate.oauth.model import LoginKind
-from worksgate.password_policy import Weakness, WeakPassword
-from worksgate.session_keys import SessionKeyRefused
-from worksgate.sign_in import (
+from worksgate.provider.factors import Enrolled
+from worksgate.provider.sign_in.next_steps import (
     AlreadySignedIn,
     EnrolmentNeeded,
     LoginDenied,
@@ -32,6 +30,14 @@ from worksgate.sign_in import (
     WrongFactor,
     WrongPassword,
 )
+from worksgate.provider.sign_in.session_key import SessionKeyRefused
+from worksgate.provider.sign_in.transaction import (
+    ExpiredTransaction,
+    ForgedTransaction,
+    LoginTransaction,
+)
+from worksgate.provider.sources import UnknownSource
+from worksgate.provider.throttle import TooManyAttempts
 from worksgate.sources import (
     PasswordExpired,
     Person,
@@ -40,14 +46,12 @@ from worksgate.sources import (
     RefusedUpstream,
     SourceUnavailable,
 )
-from worksgate.sources_in_use import UnknownSource
 from worksgate.store import StoreUnavailable
-from worksgate.throttle import TooManyAttempts
-from worksgate.web import login_refusals
-from worksgate.web.login_refusals import FORM_REFUSALS, LoginRefusals
-from worksgate.web.pages import Notice, Problem
+from worksgate.web.login import refusals as login_refusals
+from worksgate.web.login.refusals import FORM_REFUSALS, LoginRefusals
+from worksgate.web.pages.rendering import Notice, Problem
+from worksgate.web.pages.wording import WEAKNESSES
 from worksgate.web.view import View
-from worksgate.web.wording import WEAKNESSES
 
 LOGIN = LoginTransaction(
     id="t" * 22,

@@ -18,13 +18,13 @@ from tests.installation import (
     installed,
 )
 
-from worksgate.access_rules import parse_rule
 from worksgate.audit import Event
-from worksgate.credentials import HashingBusy
+from worksgate.clients.access_rules import parse_rule
+from worksgate.credentials.secrets import HashingBusy
 from worksgate.database import DatabaseUnavailable
-from worksgate.factors import MAX_FACTOR_FAILURES, Factors
-from worksgate.login_steps import LoginSteps
-from worksgate.login_transaction import LoginTransaction
+from worksgate.provider.factors import MAX_FACTOR_FAILURES, Factors
+from worksgate.provider.sign_in.steps import LoginSteps
+from worksgate.provider.sign_in.transaction import LoginTransaction
 from worksgate.store import StoreUnavailable
 
 NEW_PASSWORD = "seven green ladders sing"

@@ -21,7 +21,7 @@ from tests.web import company
 from tests.web.test_imap_login import ask
 from tests.web.test_login_steps import enrolled
 
-from worksgate.source_settings import PythonSettings
+from worksgate.settings.sources import PythonSettings
 from worksgate.sources import PersonNotAllowed
 
 NEW_PASSWORD = "seven green ladders sing"

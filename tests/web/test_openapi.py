@@ -27,8 +27,8 @@ from tests.served import Served, listening, served
 from tests.unhurried import PATIENT
 
 from worksgate.administration import NewClient
-from worksgate.settings import Settings
-from worksgate.web.openapi import describe_api
+from worksgate.settings.options import Settings
+from worksgate.web.calls.openapi import describe_api
 
 pytestmark = pytest.mark.programs
 

@@ -22,20 +22,20 @@ from tests.installation import (
     installed,
 )
 
-from worksgate.bootstrap import create_app
-from worksgate.clients import ClientRegistry
-from worksgate.credentials import digest
-from worksgate.login_transaction import TransactionSigner
+from worksgate.bootstrap.application import create_app
+from worksgate.clients.registry import ClientRegistry
+from worksgate.credentials.secrets import digest
 from worksgate.oauth.model import Client, ClientSecret
-from worksgate.provider import IdentityProvider
-from worksgate.session_keys import SessionKeys
-from worksgate.settings import Settings
+from worksgate.provider.sign_in.browser_flow import IdentityProvider
+from worksgate.provider.sign_in.session_key import SessionKeys
+from worksgate.provider.sign_in.transaction import TransactionSigner
+from worksgate.provider.sources import SourcesInUse
+from worksgate.provider.stranger_records import StrangerRecords
+from worksgate.provider.throttle import Throttle, ThrottlePolicy
+from worksgate.settings.options import Settings
 from worksgate.sources import Person, SourceUnavailable
-from worksgate.sources_in_use import SourcesInUse
 from worksgate.store import A, R, Redemption, RedemptionRecord, Successors
 from worksgate.store.memory import MemoryStore
-from worksgate.stranger_records import StrangerRecords
-from worksgate.throttle import Throttle, ThrottlePolicy
 from worksgate.web.application import Application
 from worksgate.web.installation import Installation as Opened
 

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worksgate.web
-from worksgate.settings import Settings
-from worksgate.sign_in import FactorWanted
-from worksgate.web.pages import (
+from worksgate.provider.sign_in.next_steps import FactorWanted
+from worksgate.settings.options import Settings
+from worksgate.web.pages.rendering import (
     LANGUAGES,
     AccountChoice,
     EnrolmentForm,
@@ -40,7 +40,7 @@ PARTNER = "https://partner.example/authorize"
 IN_THE_APP = "otpauth://totp/hanako?secret=A"
 SWITCHER = tuple((code, f"/login?lang={code}&txn=t1") for code in LANGUAGES)
 HOSTILE = "\"><img src=x onerror=alert(1)>'</title></script>{{ 7*7 }}%(product)s"
-STYLESHEET = Path(worksgate.web.__file__).parent / "static" / "worksgate.css"
+STYLESHEET = Path(worksgate.web.__file__).parent / "pages" / "static" / "worksgate.css"
 LARGEST_PAGE = 30_000
 
 
@@ -217,7 +217,7 @@ def test_r13_no_page_has_an_element_that_loads_something() -> None:
 WRITTEN = sorted(
     file
     for folder in ("templates", "static")
-    for file in Path(str(files("worksgate.web") / folder)).rglob("*.*")
+    for file in Path(str(files("worksgate.web.pages") / folder)).rglob("*.*")
 )
 """All that pages are made of, those of the account and the mails among it."""
 LOADS = re.compile(

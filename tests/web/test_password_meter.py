@@ -13,10 +13,15 @@ import pytest
 import structlog
 from tests.installation import PASSWORD, USERNAME, Browser, Installation, LoginPage, csrf_of
 
-from worksgate import credentials
-from worksgate.credentials import HashingBusy, PasswordHashing
-from worksgate.password_meter import ANSWERS_A_MINUTE, WAITING, WAITING_OF_ONE, PasswordMeter
-from worksgate.password_policy import Strength
+from worksgate.credentials import secrets as credentials
+from worksgate.credentials.password_policy import Strength
+from worksgate.credentials.secrets import HashingBusy, PasswordHashing
+from worksgate.provider.account.password_strength import (
+    ANSWERS_A_MINUTE,
+    WAITING,
+    WAITING_OF_ONE,
+    PasswordMeter,
+)
 from worksgate.sources import Person
 
 STRONG = "seven green ladders sing"

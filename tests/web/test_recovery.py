@@ -38,11 +38,11 @@ from tests.web.test_account import (
 from tests.web.test_imap_login import ask
 from tests.web.test_login_steps import step_of
 
-from worksgate import app_password_lapse
 from worksgate.directory.endings import Endings
-from worksgate.disavowal import LIFETIME, PER_NETWORK
+from worksgate.provider.account.disavowal import LIFETIME, PER_NETWORK
+from worksgate.provider.factors import app_password_lapse
 from worksgate.sources import Person
-from worksgate.web.catalogues import LANGUAGES, translations
+from worksgate.web.pages.catalogues import LANGUAGES, translations
 
 DAY = 86_400.0
 NEW_PASSWORD = "seven green ladders sing"

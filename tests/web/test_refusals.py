@@ -1,10 +1,10 @@
 """What is answered where there is no room: in every language, and as whoever asks expects it."""
 
-from worksgate.settings import Settings
-from worksgate.web.catalogues import translations
-from worksgate.web.pages import Notice
-from worksgate.web.refusals import Refusals
-from worksgate.web.wording import NOTICES
+from worksgate.settings.options import Settings
+from worksgate.web.overload import Refusals
+from worksgate.web.pages.catalogues import translations
+from worksgate.web.pages.rendering import Notice
+from worksgate.web.pages.wording import NOTICES
 
 
 def test_calls_are_known_by_their_paths() -> None:

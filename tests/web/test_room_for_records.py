@@ -4,12 +4,12 @@ import pytest
 from tests.installation import USERNAME, Installation, LoginPage, assert_page
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.clients import ClientRegistry
-from worksgate.credentials import new_secret, storage_key
-from worksgate.line_works_calls import LineWorksCalls
+from worksgate.clients.registry import ClientRegistry
+from worksgate.credentials.secrets import new_secret, storage_key
 from worksgate.oauth.errors import TemporarilyUnavailable
 from worksgate.oauth.model import AuthorizationCode, Client, ClientSecret, LoginKind
-from worksgate.records import Records
+from worksgate.provider.calls.audit_trail import CallAuditTrail
+from worksgate.provider.calls.tokens import LineWorksCalls
 from worksgate.store import RedemptionOutcome, RedemptionRecord, StoreUnavailable, Successors
 from worksgate.store.memory import MemoryStore
 
@@ -53,7 +53,7 @@ class Office:
             return {client.client_id: client}
 
         registry = ClientRegistry(clients)
-        self.calls = LineWorksCalls(registry, self.store, Records(self.audit), lambda: NOW)
+        self.calls = LineWorksCalls(registry, self.store, CallAuditTrail(self.audit), lambda: NOW)
 
     def form(self, **more: str) -> dict[str, str]:
         return {"client_id": "acme", "client_secret": self.secret, **more}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worksgate.sessions import read_groups, written_groups
+from worksgate.provider.sessions import read_groups, written_groups
 
 NAMES = st.text(st.sampled_from('ab\n\r"\\ 営'), min_size=1, max_size=6)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.installation import Installation, assert_page, installed
 
-from worksgate.rate_limit import RateLimit
+from worksgate.limits.rate_limit import RateLimit
 
 APP = {"userAgent": "LineWorks", "sessionKey": "key-1"}
 

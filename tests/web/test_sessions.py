@@ -19,7 +19,7 @@ from tests.installation import (
     code_of,
 )
 
-from worksgate.credentials import storage_key
+from worksgate.credentials.secrets import storage_key
 from worksgate.oauth.errors import InvalidAccess, InvalidAuthorization
 
 HOUR = 3_600

@@ -16,7 +16,7 @@ from tests.installation import (
 
 from worksgate.administration import Refused
 from worksgate.audit import Event
-from worksgate.clients import WRONG_SECRETS_A_MINUTE
+from worksgate.clients.registry import WRONG_SECRETS_A_MINUTE
 from worksgate.oauth.errors import (
     AccessDenied,
     InvalidAccess,

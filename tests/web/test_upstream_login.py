@@ -11,16 +11,16 @@ import httpx2
 import pytest
 from tests.installation import Browser, Installation, code_of, installed
 
-from worksgate import stranger_records
 from worksgate.audit import Event
-from worksgate.source_settings import OidcSettings
+from worksgate.provider import stranger_records
+from worksgate.provider.stranger_records import A_DAY
+from worksgate.settings.sources import OidcSettings
 from worksgate.sources import (
     AuthorizationRedirect,
     Person,
     RefusedUpstream,
     SourceUnavailable,
 )
-from worksgate.stranger_records import A_DAY
 from worksgate.web import cookies
 
 SMALL_DAY = 5
@@ -61,7 +61,7 @@ class Partner:
 @pytest.fixture
 async def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Installation]:
     """An installation with a partner's people, at the domain ``partner.example``."""
-    monkeypatch.setattr("worksgate.sources.oidc.OidcSource", Partner)
+    monkeypatch.setattr("worksgate.sources.openid.source.OidcSource", Partner)
     source = OidcSettings(
         name="partner",
         domains=("partner.example",),

@@ -12,7 +12,7 @@ from tests.installation import (
     code_of,
 )
 
-from worksgate.credentials import digest, storage_key
+from worksgate.credentials.secrets import digest, storage_key
 from worksgate.database import Conflict
 from worksgate.oauth.errors import (
     InvalidAccess,

@@ -2,7 +2,8 @@
 
     clients      the tenants of LINE WORKS
     people       accounts of the built-in directory, and people of other sources
-    importing    many people at once, from a file
+    people_import  many people at once, from a file
+    purging      the removal of what has expired
     upkeep       the audit log, the removal of what has expired, the encryption of secrets
     lost_key     going on without a master key that is lost
     base         what these stand on: the databases, and who acts
@@ -15,9 +16,9 @@ not answer then, ``Unfinished`` says so, and the same call can be made again.
 
 from worksgate.administration.clients import ClientAdministration, NewClient
 from worksgate.administration.errors import NotFound, Refused, Unfinished
-from worksgate.administration.importing import ImportAdministration
 from worksgate.administration.lost_key import LostKeyAdministration, LostKeys
 from worksgate.administration.people import Holdings, NewUser, ToldKey, told_keys
+from worksgate.administration.people_import.verbs import ImportAdministration
 
 __all__ = [
     "Administration",

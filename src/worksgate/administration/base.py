@@ -7,15 +7,15 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from worksgate.administration.errors import Unfinished
 from worksgate.audit import AuditEvent, Event
-from worksgate.credentials import PasswordHashing
+from worksgate.credentials.secrets import PasswordHashing
 from worksgate.database import ConcurrentChange
 from worksgate.database.verbs import retried
 from worksgate.directory import Account
 from worksgate.directory.credential_changes import Change
 from worksgate.directory.database import Directory
-from worksgate.factors import Holder
-from worksgate.revocation import Ended, Revocation
-from worksgate.settings import Settings
+from worksgate.provider.factors import Holder
+from worksgate.provider.revocation import Ended, Revocation
+from worksgate.settings.options import Settings
 from worksgate.sources import Person
 from worksgate.store import Store, StoreUnavailable
 

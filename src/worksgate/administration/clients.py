@@ -12,13 +12,13 @@ from typing import Any
 from worksgate.administration.base import AdministrationBase, begun_again
 from worksgate.administration.errors import Refused, found, refusals
 from worksgate.audit import AuditEvent, Event
-from worksgate.credentials import digest, new_id, new_secret
-from worksgate.directory.client_rules import (
+from worksgate.clients.validation import (
     LINE_WORKS_ORIGIN,
     PROFILE_DEFAULTS,
     check_client,
     read_changes,
 )
+from worksgate.credentials.secrets import digest, new_id, new_secret
 from worksgate.oauth.model import Client, ClientSecret, Profile, UserKey
 
 _LONGEST_OVERLAP = 365 * 86_400.0

@@ -15,10 +15,10 @@ from worksgate.administration.errors import Refused
 from worksgate.administration.people import PeopleAdministration
 from worksgate.administration.upkeep import UpkeepAdministration
 from worksgate.audit import Event
+from worksgate.credentials.master_key import Keyring
+from worksgate.database.secrets_at_rest import MasterKeyMissing
 from worksgate.directory import SUBJECT_PREFIX
-from worksgate.directory.secrets_at_rest import MasterKeyMissing
-from worksgate.factors.passkeys import RelyingParty
-from worksgate.master_key import Keyring
+from worksgate.provider.factors.passkeys import RelyingParty
 from worksgate.sources import Person
 
 

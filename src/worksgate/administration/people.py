@@ -10,8 +10,13 @@ from typing import Any
 
 from worksgate.administration.base import AdministrationBase, begun_again
 from worksgate.administration.errors import NotFound, Refused, found, refusals
+from worksgate.administration.people_import.importer import (
+    changes_between,
+    must_sign_in_again,
+    with_former_owners,
+)
 from worksgate.audit import AuditEvent, Event
-from worksgate.credentials import new_id
+from worksgate.credentials.secrets import new_id
 from worksgate.database import Conflict
 from worksgate.directory import (
     SUBJECT_PREFIX,
@@ -20,18 +25,13 @@ from worksgate.directory import (
 from worksgate.directory.account_rules import check_account, check_password, generated_password
 from worksgate.directory.credential_changes import Change
 from worksgate.directory.factors import Enrolled
-from worksgate.directory.importing import (
-    changes_between,
-    must_sign_in_again,
-    with_former_owners,
-)
 from worksgate.directory.key_ownership import ADVICE, KEY_KINDS, KeyOwner, UserKey, keys_of
 from worksgate.directory.people import RememberedPerson
 from worksgate.directory.transaction import Transaction
 from worksgate.oauth.model import Client, Session
-from worksgate.password_reset import ResetLinks
-from worksgate.revocation import Ended
-from worksgate.source_settings.common import BUILT_IN
+from worksgate.provider.account.password_reset import ResetLinks
+from worksgate.provider.revocation import Ended
+from worksgate.settings.sources.common import BUILT_IN
 from worksgate.sources import Person
 from worksgate.store import StoreUnavailable
 

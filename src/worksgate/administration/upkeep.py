@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator, Callable, Iterable
 
 from worksgate.administration.base import AdministrationBase
 from worksgate.administration.errors import NotFound, Refused, refusals
+from worksgate.administration.purging import remove_expired
 from worksgate.audit import AuditEvent, Event
+from worksgate.credentials.master_key import Keyring
+from worksgate.database.secrets_at_rest import Counted
 from worksgate.directory.queries import AuditFilter
-from worksgate.directory.secrets_at_rest import Counted
-from worksgate.master_key import Keyring
-from worksgate.purging import remove_expired
 
 
 class UpkeepAdministration(AdministrationBase):

@@ -6,6 +6,16 @@ JSON document; questions, notes and progress go to standard error. Refusals of e
 one line and exit code 1 here, in ``main``; wrong usage is 2, and 3 says that ``migrate --check``
 has found something to do.
 
+    init, serve, demo, doctor, migrate, move, backup, purge    the installation
+    user, client, source, rules, key, audit                    what is in it
+    user_csv, user_filter, user_invite, user_printing, first_passwords, people_file,
+    client_options, key_file                                   parts of these
+    running       opens what a command works on
+    options       options that several commands have
+    asking        questions on the terminal
+    printing      tables, JSON and notes; findings: those of an examination
+    refusals      every refusal of the other rooms as one line
+
 Nothing heavy is imported before a command needs it: ``worksgate --help`` is quick, and the server
 carries nothing of the command line but click, which uvicorn brings along anyway.
 """
@@ -20,7 +30,6 @@ from worksgate.cli import (
     audit,
     backup,
     client,
-    demo,
     doctor,
     init,
     key,
@@ -32,6 +41,7 @@ from worksgate.cli import (
     source,
     user,
 )
+from worksgate.cli.demo import command as demo
 from worksgate.cli.options import CommandGroup, remember_config
 from worksgate.cli.refusals import sentences
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from worksgate.cli.printing import note
 from worksgate.cli.refusals import Refusal
 from worksgate.directory import Account
-from worksgate.settings import Settings
+from worksgate.settings.options import Settings
 
 Check = Callable[[str], object]
 """Raises ValueError, with a sentence, for an answer that will not do."""
@@ -73,7 +73,7 @@ def new_password(account: Account, settings: Settings, *, from_stdin: bool) -> s
 def _password_of_a_person(check: Check) -> str | None:
     from getpass import getpass
 
-    from worksgate.password_policy import MIN_PASSWORD_LENGTH
+    from worksgate.credentials.password_policy import MIN_PASSWORD_LENGTH
 
     length = f"{MIN_PASSWORD_LENGTH} characters or more"
     question = f"New password ({length}; leave it empty to have one made): "

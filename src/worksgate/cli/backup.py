@@ -21,10 +21,10 @@ from worksgate.cli.printing import (
 )
 from worksgate.cli.refusals import Refusal
 from worksgate.cli.running import actor, ended_in_order, quietly, read_installation, read_settings
-from worksgate.master_key import Keyring
+from worksgate.credentials.master_key import Keyring
 
 if TYPE_CHECKING:
-    from worksgate.backup.archive import Manifest
+    from worksgate.database.backup.archive import Manifest
 
 passphrase_option = click.option(
     "--passphrase-file",
@@ -54,7 +54,7 @@ def backup(
     """
     settings = read_installation(config)
     passphrase = _read_passphrase(passphrase_file)
-    from worksgate.backup.writing import write_backup
+    from worksgate.database.backup.writing import write_backup
 
     work = partial(write_backup, settings.database_url, file, passphrase=passphrase, replace=force)
     manifest = _with_progress_bar("Writing a backup", work)
@@ -99,7 +99,7 @@ def restore(
     """
     settings = read_settings(config)
     passphrase = _read_passphrase(passphrase_file)
-    from worksgate.backup.restoring import restore_backup
+    from worksgate.database.backup.restoring import restore_backup
 
     work = partial(
         restore_backup,

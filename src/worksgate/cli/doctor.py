@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worksgate import config as configuration
 from worksgate.cli.options import config_option, json_option
 from worksgate.cli.running import advice_on_missing, quietly, read_settings
+from worksgate.settings import loading as configuration
 
 if TYPE_CHECKING:
     from worksgate.doctor import Finding

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from worksgate.administration.people_import.columns import ImportOutcome, ImportReport
 from worksgate.cli.people_file import csv_line, save_privately
+from worksgate.credentials.usernames import username_key
 from worksgate.directory import Account
 from worksgate.directory.account_rules import generated_password
-from worksgate.directory.import_file import ImportOutcome, ImportReport
-from worksgate.usernames import username_key
 
 Rows = Sequence[dict[str | None, str]]
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worksgate import config as configuration
 from worksgate.cli.asking import ask, is_person_there, new_password
 from worksgate.cli.key_file import write_key
 from worksgate.cli.options import force_option, init_config_option, password_option
 from worksgate.cli.printing import note, print_facts, print_line
 from worksgate.cli.refusals import Refusal, naming
 from worksgate.cli.running import administer, ended_in_order, is_in_environment, read_settings
+from worksgate.database.temporary_files import remove_abandoned, written_beside
 from worksgate.directory import Account
-from worksgate.setting_values import CHECKS
-from worksgate.settings import Settings
-from worksgate.temporary_files import remove_abandoned, written_beside
+from worksgate.settings import loading as configuration
+from worksgate.settings.checks import CHECKS
+from worksgate.settings.options import Settings
 
 if TYPE_CHECKING:
     from worksgate.administration import NewUser

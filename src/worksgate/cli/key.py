@@ -19,11 +19,11 @@ from worksgate.cli.printing import (
 )
 from worksgate.cli.refusals import Refusal
 from worksgate.cli.running import administer, read_installation
-from worksgate.master_key import Keyring
+from worksgate.credentials.master_key import Keyring
 
 if TYPE_CHECKING:
     from worksgate.administration import Administration, LostKeys
-    from worksgate.directory.secrets_at_rest import Counted
+    from worksgate.database.secrets_at_rest import Counted
 
 
 @click.group("key", cls=CommandGroup)
@@ -208,6 +208,6 @@ def _rewrite(database: Path | None) -> bool | None:
     """Rid a SQLite file of what was deleted in it, if nobody uses it; None where there is none."""
     if database is None:
         return None
-    from worksgate.directory.sqlite_file import rewrite
+    from worksgate.database.sqlite_file import rewrite
 
     return rewrite(database)

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from worksgate.cli.refusals import Refusal
-from worksgate.master_key import MasterKey
+from worksgate.credentials.master_key import MasterKey
 
 
 def write_key(file: Path) -> MasterKey:

@@ -11,7 +11,7 @@ from worksgate.cli.printing import print_json, print_line
 from worksgate.cli.running import read_settings, run
 
 if TYPE_CHECKING:
-    from worksgate.directory.migrations.plan import Plan
+    from worksgate.database.migrations.plan import Plan
 
 WORK_TO_DO = 3
 """The exit code of a check that has found something to do: no refusal, and no wrong usage."""
@@ -39,7 +39,7 @@ def migrate(*, check: bool, config: Path | None, as_json: bool) -> None:
     if check:
         _check(config, as_json=as_json)
         return
-    from worksgate.directory.migrations import migrate as migrate_database
+    from worksgate.database.migrations import migrate as migrate_database
 
     revision = run(migrate_database(read_settings(config).database_url))
     if as_json:
@@ -49,7 +49,7 @@ def migrate(*, check: bool, config: Path | None, as_json: bool) -> None:
 
 
 def _check(config: Path | None, *, as_json: bool) -> None:
-    from worksgate.directory.migrations.plan import plan
+    from worksgate.database.migrations.plan import plan
 
     found = run(plan(read_settings(config).database_url))
     if as_json:

@@ -29,8 +29,8 @@ def move(*, source: str, target: str, as_json: bool) -> None:
     Stop the server first; nobody is signed out.
     """
     from worksgate.database import DatabaseUnavailable
-    from worksgate.directory.engine import driver_url
-    from worksgate.moving import move as move_database
+    from worksgate.database.engines import driver_url
+    from worksgate.database.moving import move as move_database
 
     try:
         addresses = [driver_url(each) for each in (source, target)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from worksgate.setting_types import seconds_of
+from worksgate.settings.types import seconds_of
 
 
 def remember_config(context: click.Context, _parameter: click.Parameter, file: Path | None) -> None:

@@ -16,12 +16,17 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from worksgate.administration.people_import.columns import (
+    COLUMNS,
+    SECRETS,
+    BadColumns,
+    read_columns,
+)
 from worksgate.cli.printing import note
 from worksgate.cli.refusals import Refusal, naming
+from worksgate.database.temporary_files import remove_abandoned, written_beside
 from worksgate.directory import Account
 from worksgate.directory.account_rules import GROUP_SEPARATOR
-from worksgate.directory.import_file import COLUMNS, SECRETS, BadColumns, read_columns
-from worksgate.temporary_files import remove_abandoned, written_beside
 
 EXPORTED = tuple(column for column in COLUMNS if column not in SECRETS)
 STANDARD_INPUT = Path("-")

@@ -13,7 +13,7 @@ from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from worksgate.log import escape
+from worksgate.observability.log import escape
 
 _SPANS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from worksgate.config import ConfigurationError
-from worksgate.log import escape
+from worksgate.observability.log import escape
+from worksgate.settings.loading import ConfigurationError
 
 
 class Refusal(Exception):
@@ -41,16 +41,16 @@ def sentences(error: Exception) -> Iterator[str]:
 def _is_told_by_its_text(error: Exception) -> bool:
     """Whether another room wrote the text for us. Imported now: only an error needs them."""
     from worksgate.administration import NotFound, Refused, Unfinished
-    from worksgate.backup import BackupError
+    from worksgate.credentials.password_policy import WeakPassword
     from worksgate.database import (
         Conflict,
         DatabaseInUse,
     )
-    from worksgate.directory.migrations import SchemaTooNew
-    from worksgate.listening import CannotListen
-    from worksgate.moving import MoveRefused
-    from worksgate.outages import Unavailable
-    from worksgate.password_policy import WeakPassword
+    from worksgate.database.backup import BackupError
+    from worksgate.database.migrations import SchemaTooNew
+    from worksgate.database.moving import MoveRefused
+    from worksgate.limits.outages import Unavailable
+    from worksgate.server.listening import CannotListen
 
     return isinstance(
         error,

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worksgate.access_rules import (
+from worksgate.cli.options import CommandGroup, Moment, config_option, json_option
+from worksgate.cli.printing import as_document, print_json, print_line
+from worksgate.cli.refusals import Refusal
+from worksgate.cli.running import administer, read_installation
+from worksgate.clients.access_rules import (
     Action,
     Decision,
     Explanation,
@@ -19,10 +23,6 @@ from worksgate.access_rules import (
     explain,
     parse_rules,
 )
-from worksgate.cli.options import CommandGroup, Moment, config_option, json_option
-from worksgate.cli.printing import as_document, print_json, print_line
-from worksgate.cli.refusals import Refusal
-from worksgate.cli.running import administer, read_installation
 from worksgate.oauth.model import Client, LoginKind
 
 if TYPE_CHECKING:

@@ -11,15 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from worksgate import config, log
 from worksgate.cli.printing import note
 from worksgate.cli.refusals import Refusal
-from worksgate.settings import Settings
+from worksgate.observability import log
+from worksgate.settings import loading as config
+from worksgate.settings.options import Settings
 
 if TYPE_CHECKING:
     from worksgate.administration import Administration
     from worksgate.directory import Account
-    from worksgate.notices import Outcome
+    from worksgate.provider.account.notices import Outcome
 
 T = TypeVar("T")
 
@@ -91,7 +92,7 @@ def check_access(settings: Settings) -> None:
 
 def administer(settings: Settings, work: Callable[["Administration"], Awaitable[T]]) -> T:
     """Open the administration, do one piece of work, close it again, and return the result."""
-    from worksgate.bootstrap import open_administration
+    from worksgate.bootstrap.application import open_administration
 
     outcomes: list[Outcome] = []
 

@@ -11,9 +11,9 @@ import click
 from worksgate.cli.options import config_option
 from worksgate.cli.refusals import Refusal
 from worksgate.cli.running import check_access, left_out, quietly, read_settings, run
-from worksgate.config import file_to_read
-from worksgate.settings import Settings
-from worksgate.valkey_address import is_valkey
+from worksgate.settings.addresses.valkey import is_valkey
+from worksgate.settings.loading import file_to_read
+from worksgate.settings.options import Settings
 
 
 @click.command("serve")
@@ -60,11 +60,11 @@ def serve(
     if workers > 1 and settings.store_url == "memory:":
         raise Refusal("store_url memory: serves one process only; use --workers 1")
     check_access(settings)
-    from worksgate import server
-    from worksgate.directory.identity import identify
-    from worksgate.directory.migrations import migrate
-    from worksgate.directory.sqlite_file import make_room
-    from worksgate.serving.reload import SettingsSource
+    from worksgate.bootstrap import server
+    from worksgate.database.installation_id import identify
+    from worksgate.database.migrations import migrate
+    from worksgate.database.sqlite_file import make_room
+    from worksgate.server.settings_reload import SettingsSource
 
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nothing is there yet to be read again
@@ -93,14 +93,14 @@ def serve(
 
 
 async def _check_master_key(settings: Settings) -> None:
-    from worksgate.bootstrap import check_master_key
+    from worksgate.bootstrap.application import check_master_key
 
     await check_master_key(settings)
 
 
 async def _check_store(settings: Settings) -> None:
     """Open the store and close it again. Raises StoreUnavailable."""
-    from worksgate.bootstrap import open_store
+    from worksgate.bootstrap.application import open_store
 
     await (await open_store(settings)).close()
 

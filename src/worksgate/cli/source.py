@@ -18,7 +18,7 @@ from worksgate.cli.options import (
 from worksgate.cli.printing import as_document, counted, note, print_json, print_table
 from worksgate.cli.refusals import Refusal
 from worksgate.cli.running import quietly, read_installation, read_settings
-from worksgate.source_settings import DirectorySettings, OidcSettings, SourceSettings
+from worksgate.settings.sources import DirectorySettings, OidcSettings, SourceSettings
 
 _STANDARD_OUTPUT = Path("-")
 

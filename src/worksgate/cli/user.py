@@ -33,13 +33,13 @@ from worksgate.cli.user_printing import (
     print_source_person,
 )
 from worksgate.directory import Account
-from worksgate.source_settings.common import BUILT_IN
+from worksgate.settings.sources.common import BUILT_IN
 
 if TYPE_CHECKING:
     from worksgate.administration import Administration, Holdings, ToldKey
     from worksgate.directory.key_ownership import KeyOwner
     from worksgate.directory.people import RememberedPerson
-    from worksgate.settings import Settings
+    from worksgate.settings.options import Settings
 
     Remembered = tuple[RememberedPerson, Holdings, tuple[str, ...], tuple[ToldKey, ...]]
 

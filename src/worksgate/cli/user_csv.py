@@ -34,7 +34,7 @@ from worksgate.directory import Account
 
 if TYPE_CHECKING:
     from worksgate.administration import Administration
-    from worksgate.directory.import_file import ImportReport
+    from worksgate.administration.people_import.columns import ImportReport
 
 _STANDARD_OUTPUT = Path("-")
 
@@ -136,7 +136,7 @@ def _missing_from(
     rows: Sequence[Mapping[str | None, str]], people: Iterable[Account]
 ) -> list[Account]:
     """Who is not in a file and would be disabled. Raises Refusal where the file names nobody."""
-    from worksgate.usernames import username_key
+    from worksgate.credentials.usernames import username_key
 
     named = {username_key(row["username"]) for row in rows}
     if not named:
@@ -193,7 +193,7 @@ def _check_is_free(file: Path, hint: str = "") -> None:
 
 
 def _print_report(report: "ImportReport", missing: Sequence[Account], *, as_json: bool) -> None:
-    from worksgate.directory.import_file import ImportOutcome
+    from worksgate.administration.people_import.columns import ImportOutcome
 
     totals = {outcome.value: report.count(outcome) for outcome in ImportOutcome}
     if as_json:

@@ -3,10 +3,10 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from worksgate.credentials.usernames import username_key
 from worksgate.directory import Account
 from worksgate.directory.account_rules import lacking as what_lacks
 from worksgate.sources import Person
-from worksgate.usernames import username_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -269,7 +269,7 @@ def _row(account: Account, *, has_factor: bool) -> tuple[object, ...]:
 
 def _password_state(account: Account) -> str | None:
     """Whether somebody has a password of their own here, and what they have instead."""
-    from worksgate.imported_hashes import is_imported, kind_of
+    from worksgate.credentials.imported_hashes import is_imported, kind_of
 
     if account.password_hash is None:
         return None

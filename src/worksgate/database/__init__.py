@@ -1,10 +1,28 @@
-"""The SQL database: SQLite or PostgreSQL, and what can be said of either.
+"""The SQL database: SQLite or PostgreSQL.
 
-What it raises is here: an outage is ``DatabaseUnavailable``, and a change that others forbid is a
+    engines            connections: one engine reads, two write, one migrates
+    postgres_engines   the same for PostgreSQL
+    postgres_room      how many connections a PostgreSQL server has left
+    slots              how many the directory may use at once
+    reachability       whether the database answers
+    verbs              a change runs to completion, whoever waits for it
+    identity           which database this is, so that another one in its place is noticed
+    installation_id    its id, as the database keeps it
+    schema             the tables of the directory; artifact_tables: those of the stores
+    audit_rows         an audit record as a row; recording: written in a transaction
+    secrets_at_rest    secrets, encrypted under the master key
+    leases             which process may remove what has expired
+    migrations         the revisions of the schema
+    sqlite_file        the file of SQLite, and the room beside it
+    temporary_files    files that are written beside their target
+    backup             a file that holds an installation, and the way back
+    moving             from one database to another
+
+What it raises is here: an outage is ``DatabaseUnavailable``, a change that another one excludes a
 ``Conflict``.
 """
 
-from worksgate.outages import Unavailable
+from worksgate.limits.outages import Unavailable
 
 
 class DatabaseUnavailable(Unavailable):

@@ -5,8 +5,21 @@ secrets, the server's keys, and the audit log. It is written by ``administration
 (a rehash, the last sign-in), and read by the login page. The calls of LINE WORKS come here for
 one thing, the list of clients, and at most once in 0.2 s for all of them together (``clients``).
 
-SQLAlchemy Core speaks to SQLite and PostgreSQL alike; Alembic's migrations are in ``migrations``
-and also make the tables of the SQL stores, so that one database has one history.
+    database             ``Directory``: accounts, clients, keys
+    transaction          changes that happen together with their record
+    queries              what is asked inside a transaction
+    rows                 rows become values, and values rows
+    account_rules        what an account may be
+    client_list          the clients that have changed since
+    people               people of other sources, as they were last seen
+    source               the built-in directory as an identity source
+    remembered           people of sources that cannot be asked again
+    factors              second factors; app_passwords: those of mail programs
+    key_ownership        whose a user key is, and was
+    taken_names          which names and keys are in use
+    credential_changes   what is announced of each change of a credential
+    endings              what ends a person's credentials
+    audit                the audit log
 """
 
 from dataclasses import dataclass, field

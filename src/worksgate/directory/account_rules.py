@@ -4,11 +4,11 @@ import re
 import secrets
 from collections.abc import Iterable
 
+from worksgate.credentials.password_policy import WeakPassword, check_new_password
+from worksgate.credentials.usernames import username_key
 from worksgate.directory import Account
 from worksgate.oauth.user_info import check_external_key, check_works_account
-from worksgate.password_policy import WeakPassword, check_new_password
 from worksgate.sources import Person
-from worksgate.usernames import username_key
 
 MAX_USERNAME = 190
 MAX_NAME = 200

@@ -7,10 +7,11 @@ from typing import Any
 from sqlalchemy import RowMapping, Select, delete, func, insert, or_, select, update
 
 from worksgate.audit import AuditEvent
+from worksgate.database import schema
+from worksgate.database.recording import write_events
 from worksgate.database.verbs import run_to_completion
-from worksgate.directory import SUBJECT_PREFIX, schema
+from worksgate.directory import SUBJECT_PREFIX
 from worksgate.directory.credential_changes import AnnouncingConnections, Change
-from worksgate.directory.recording import write_events
 
 _TABLE = schema.app_passwords
 

@@ -20,16 +20,23 @@ from sqlalchemy import bindparam, delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from worksgate.audit import AuditEvent
-from worksgate.audit_rows import event_row
-from worksgate.database import ConcurrentChange, SerializationFailure
-from worksgate.database.verbs import run_to_completion
-from worksgate.database_identity import DatabaseGuard
-from worksgate.directory import (
-    SUBJECT_PREFIX,
-    Account,
-    queries,
-    schema,
+from worksgate.credentials.master_key import NO_MASTER_KEY, Keyring
+from worksgate.credentials.usernames import username_key
+from worksgate.database import ConcurrentChange, SerializationFailure, schema
+from worksgate.database.audit_rows import event_row
+from worksgate.database.engines import (
+    REPLY_TIMEOUT,
+    Engines,
+    open_engines,
+    outages,
 )
+from worksgate.database.identity import DatabaseGuard
+from worksgate.database.leases import Leases
+from worksgate.database.reachability import Begin, Reachability
+from worksgate.database.recording import write_events
+from worksgate.database.secrets_at_rest import SecretsAtRest, key_place
+from worksgate.database.verbs import run_to_completion
+from worksgate.directory import SUBJECT_PREFIX, Account, queries
 from worksgate.directory.app_passwords import AppPasswordRows
 from worksgate.directory.credential_changes import (
     Announce,
@@ -38,7 +45,6 @@ from worksgate.directory.credential_changes import (
     nobody_listens,
 )
 from worksgate.directory.endings import Endings, end_app_passwords
-from worksgate.directory.engine import REPLY_TIMEOUT, Engines, open_engines, outages
 from worksgate.directory.factors import FactorRows
 from worksgate.directory.key_ownership import (
     KeyOwnership,
@@ -47,19 +53,13 @@ from worksgate.directory.key_ownership import (
     record_owners,
     unrecorded,
 )
-from worksgate.directory.leases import Leases
 from worksgate.directory.people import People
 from worksgate.directory.queries import AuditFilter
-from worksgate.directory.reachability import Begin, Reachability
-from worksgate.directory.recording import write_events
-from worksgate.directory.secrets_at_rest import SecretsAtRest, key_place
 from worksgate.directory.taken_names import TakenNames, taken_names
 from worksgate.directory.transaction import Transaction
-from worksgate.master_key import NO_MASTER_KEY, Keyring
 from worksgate.oauth.model import Client
-from worksgate.postgres_address import is_postgres
+from worksgate.settings.addresses.postgres import is_postgres
 from worksgate.sources import Person
-from worksgate.usernames import username_key
 
 SIGNING_KEY = "signing"
 SIGNING_KEY_BYTES = 32

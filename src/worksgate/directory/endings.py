@@ -13,11 +13,11 @@ from sqlalchemy import Table, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent, Event
+from worksgate.database import schema
+from worksgate.database.recording import write_events
 from worksgate.database.verbs import run_to_completion
-from worksgate.directory import schema
 from worksgate.directory.credential_changes import AnnouncingConnections, Change
 from worksgate.directory.factors import drop_idle_codes
-from worksgate.directory.recording import write_events
 
 Describe = Callable[[Event, str], AuditEvent]
 """An audit record about the person, from its kind and its detail."""

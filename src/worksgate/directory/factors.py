@@ -14,11 +14,11 @@ from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, sel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent
+from worksgate.database import schema
+from worksgate.database.recording import write_events
+from worksgate.database.secrets_at_rest import SecretsAtRest, totp_place
 from worksgate.database.verbs import run_to_completion
-from worksgate.directory import schema
 from worksgate.directory.credential_changes import AnnouncingConnections, Change
-from worksgate.directory.recording import write_events
-from worksgate.directory.secrets_at_rest import SecretsAtRest, totp_place
 
 _TOTP, _CODES, _PASSKEYS = schema.totp_secrets, schema.recovery_codes, schema.passkeys
 

@@ -34,13 +34,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from worksgate.credentials import new_ordered_id
-from worksgate.database import Conflict
-from worksgate.directory import (
-    SUBJECT_PREFIX,
-    schema,
-)
-from worksgate.usernames import username_key
+from worksgate.credentials.secrets import new_ordered_id
+from worksgate.credentials.usernames import username_key
+from worksgate.database import Conflict, schema
+from worksgate.directory import SUBJECT_PREFIX
 
 KEY_KINDS = {"external_key": "external key", "works_account": "LINE WORKS account"}
 """The fields of a person that are user keys, and what people call them."""

@@ -15,12 +15,11 @@ from sqlalchemy import RowMapping, Select, exists, func, insert, or_, select, up
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent
-from worksgate.database import Conflict
+from worksgate.credentials.usernames import username_key
+from worksgate.database import Conflict, schema
+from worksgate.database.recording import write_events
 from worksgate.database.verbs import run_to_completion
-from worksgate.directory import (
-    SUBJECT_PREFIX,
-    schema,
-)
+from worksgate.directory import SUBJECT_PREFIX
 from worksgate.directory.credential_changes import AnnouncingConnections, Change
 from worksgate.directory.key_ownership import (
     ADVICE,
@@ -33,9 +32,7 @@ from worksgate.directory.key_ownership import (
     record_owners,
     retire,
 )
-from worksgate.directory.recording import write_events
 from worksgate.sources import Person
-from worksgate.usernames import username_key
 
 _MAX_LISTED = 10_000
 

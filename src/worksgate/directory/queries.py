@@ -18,13 +18,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from worksgate import imported_hashes
 from worksgate.audit import AuditEvent, Event
-from worksgate.audit_rows import encoded
-from worksgate.directory import SUBJECT_PREFIX, Account, schema
+from worksgate.credentials import imported_hashes
+from worksgate.credentials.usernames import username_key
+from worksgate.database import schema
+from worksgate.database.audit_rows import encoded
+from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.rows import account_from, client_from, event_from
 from worksgate.oauth.model import Client
-from worksgate.usernames import username_key
 
 _IDS_AT_ONCE = 500
 

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from worksgate.audit import AuditEvent, event_named
-from worksgate.audit_rows import COLUMNS
+from worksgate.credentials.usernames import username_key
+from worksgate.database.audit_rows import COLUMNS
 from worksgate.directory import Account
 from worksgate.oauth.model import (
     Client,
@@ -21,7 +22,6 @@ from worksgate.oauth.model import (
     SessionKeyCheck,
     UserKey,
 )
-from worksgate.usernames import username_key
 
 ENUMS: Mapping[str, type[StrEnum]] = {
     "profile": Profile,

@@ -6,14 +6,11 @@ from dataclasses import dataclass, field
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from worksgate.database import Conflict
-from worksgate.directory import (
-    Account,
-    schema,
-)
+from worksgate.credentials.usernames import username_key
+from worksgate.database import Conflict, schema
+from worksgate.directory import Account
 from worksgate.directory.key_ownership import KeyOwner, KeyOwnership, keys_of
 from worksgate.directory.rows import account_from
-from worksgate.usernames import username_key
 
 
 @dataclass(slots=True)

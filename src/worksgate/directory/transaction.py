@@ -6,12 +6,10 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.database import Conflict
-from worksgate.directory import (
-    Account,
-    queries,
-    schema,
-)
+from worksgate.credentials.usernames import username_key
+from worksgate.database import Conflict, schema
+from worksgate.database.recording import write_events
+from worksgate.directory import Account, queries
 from worksgate.directory.credential_changes import Change
 from worksgate.directory.endings import end_app_passwords
 from worksgate.directory.key_ownership import (
@@ -22,7 +20,6 @@ from worksgate.directory.key_ownership import (
     release,
     retire,
 )
-from worksgate.directory.recording import write_events
 from worksgate.directory.rows import (
     account_values,
     client_values,
@@ -30,7 +27,6 @@ from worksgate.directory.rows import (
 )
 from worksgate.directory.taken_names import TakenNames, taken_names
 from worksgate.oauth.model import Client
-from worksgate.usernames import username_key
 
 
 class Transaction:

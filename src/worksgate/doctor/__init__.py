@@ -10,6 +10,7 @@ breaks is a finding, too. The text of a finding holds no secret.
     database_check   the database, its keys, and what the clients in it need
     store_check      the store of codes and tokens, opened as the server opens it
     source_check     one identity source: can it be reached, and what does it say of somebody
+    source_people    everybody whom a source lists, with the key that LINE WORKS would be given
     ldap_advice      what to do about each fault of an LDAP directory
 """
 

@@ -6,23 +6,23 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 
 from sqlalchemy import Connection, text
 
-from worksgate.access_rules import parse_rules
+from worksgate.clients.access_rules import parse_rules
+from worksgate.credentials.master_key import Keyring
 from worksgate.database import DatabaseUnavailable
-from worksgate.directory.engine import Engines, open_engines, outages
-from worksgate.directory.key_ownership import UserKey, disputed
-from worksgate.directory.migrations import HEAD, is_newer_and_serves, revision_of
-from worksgate.directory.postgres_engine import POSTGRES_CONNECTIONS
-from worksgate.directory.secrets_at_rest import (
+from worksgate.database.engines import Engines, open_engines, outages
+from worksgate.database.migrations import HEAD, is_newer_and_serves, revision_of
+from worksgate.database.postgres_engines import POSTGRES_CONNECTIONS
+from worksgate.database.postgres_room import CONNECTIONS_ALLOWED, KEPT_FREE
+from worksgate.database.secrets_at_rest import (
     Counted,
     MasterKeyMissing,
     check_at_hand,
     count_secrets,
 )
+from worksgate.directory.key_ownership import UserKey, disputed
 from worksgate.doctor import Finding, Severity, fail, ok, warn
-from worksgate.master_key import Keyring
 from worksgate.oauth.model import Client
-from worksgate.postgres_room import CONNECTIONS_ALLOWED, KEPT_FREE
-from worksgate.settings import Settings
+from worksgate.settings.options import Settings
 
 DATABASE, KEYS, CLIENTS, CLOCK, BACKUPS = "database", "keys", "clients", "clock", "backups"
 CONNECTIONS = "connections"

@@ -15,8 +15,8 @@ from worksgate.doctor.public_address_check import examine_public_address
 from worksgate.doctor.settings_check import examine_settings
 from worksgate.doctor.source_check import examine_source
 from worksgate.doctor.store_check import examine_store
-from worksgate.settings import Settings
-from worksgate.source_settings import DirectorySettings
+from worksgate.settings.options import Settings
+from worksgate.settings.sources import DirectorySettings
 
 MAIL = "mail"
 
@@ -63,7 +63,7 @@ def _missing(database: Path | None, advice: str) -> Iterator[Finding]:
 
 async def _examine_contents(settings: Settings) -> AsyncIterator[Finding]:
     """What the clients in a database of this version need."""
-    from worksgate.bootstrap import open_administration
+    from worksgate.bootstrap.application import open_administration
 
     async with open_administration(settings) as administration:
         clients = await administration.clients()

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from worksgate.doctor import Finding, fail, ok, warn
-from worksgate.settings import Settings
+from worksgate.settings.options import Settings
 
 PART = "public_url"
 

@@ -10,10 +10,10 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-from worksgate.config import PREFIX
 from worksgate.doctor import Finding, ok, warn
-from worksgate.settings import Settings
-from worksgate.source_settings import SOURCE_TYPES, SourceSettings
+from worksgate.settings.loading import PREFIX
+from worksgate.settings.options import Settings
+from worksgate.settings.sources import SOURCE_TYPES, SourceSettings
 
 PART = "settings"
 
@@ -85,7 +85,7 @@ def _examine_key_files(settings: Settings) -> Iterator[Finding]:
 
 def _examine_app_passwords(settings: Settings) -> Iterator[Finding]:
     """App passwords for ever are those of people who have left, where nobody can be asked."""
-    from worksgate.bootstrap import can_be_asked
+    from worksgate.bootstrap.application import can_be_asked
 
     cannot_be_asked = [each.name for each in settings.all_sources if not can_be_asked(each)]
     if settings.app_password_lapse == 0 and cannot_be_asked:

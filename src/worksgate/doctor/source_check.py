@@ -10,12 +10,8 @@ from dataclasses import dataclass, field
 
 from worksgate.doctor import Finding, fail, ok, warn
 from worksgate.doctor.ldap_advice import advice_on
-from worksgate.settings import Settings
-from worksgate.source_settings import (
-    DirectorySettings,
-    OidcSettings,
-    SourceSettings,
-)
+from worksgate.settings.options import Settings
+from worksgate.settings.sources import DirectorySettings, OidcSettings, SourceSettings
 from worksgate.sources import (
     PasswordExpired,
     Person,
@@ -75,7 +71,7 @@ async def _findings(
     part: str,
     stack: AsyncExitStack,
 ) -> list[Finding]:
-    from worksgate.bootstrap import open_password_source, open_redirect_source
+    from worksgate.bootstrap.application import open_password_source, open_redirect_source
 
     if isinstance(source, DirectorySettings):
         return [await _of_directory(settings, question, part)]
@@ -89,7 +85,7 @@ async def _findings(
 
 async def _of_directory(settings: Settings, question: Question, part: str) -> Finding:
     from worksgate.administration import NotFound
-    from worksgate.bootstrap import open_administration
+    from worksgate.bootstrap.application import open_administration
 
     if question.password is not None:
         raise CannotBeAsked("a password of the built-in directory is tried on the sign-in page")
@@ -166,6 +162,6 @@ def _told(
 
 
 def _return_url(settings: Settings, name: str) -> str:
-    from worksgate.upstream_logins import CALLBACK_PATH
+    from worksgate.provider.sign_in.upstream import CALLBACK_PATH
 
     return f"{settings.public_url.rstrip('/')}{settings.web_login_path}{CALLBACK_PATH}{name}"

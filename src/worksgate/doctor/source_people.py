@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from worksgate.directory.key_ownership import KEY_KINDS, UserKey, keys_of
 from worksgate.doctor.source_check import CannotBeAsked
 from worksgate.oauth.model import Client
-from worksgate.settings import Settings
-from worksgate.source_settings import DirectorySettings, OidcSettings, SourceSettings
+from worksgate.settings.options import Settings
+from worksgate.settings.sources import DirectorySettings, OidcSettings, SourceSettings
 from worksgate.sources import ListedPerson, ListsPeople, Person
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class SourcePerson:
 
 async def people_of_source(settings: Settings, source: SourceSettings) -> list[SourcePerson]:
     """All people of a source. Raises CannotBeAsked or SourceUnavailable."""
-    from worksgate.bootstrap import open_administration
+    from worksgate.bootstrap.application import open_administration
 
     found: list[SourcePerson] = []
     async with AsyncExitStack() as stack:
@@ -56,7 +56,7 @@ async def person_in_source(
 
     Raises CannotBeAsked or SourceUnavailable.
     """
-    from worksgate.bootstrap import open_administration
+    from worksgate.bootstrap.application import open_administration
 
     async with AsyncExitStack() as stack:
         listed = await _listing(source, stack).look_up(username)
@@ -143,7 +143,7 @@ async def _accounts(administration: "Administration") -> AsyncIterator[Sequence[
 
 def _listing(source: SourceSettings, stack: AsyncExitStack) -> ListsPeople:
     """The source as one that lists people. Raises CannotBeAsked."""
-    from worksgate.bootstrap import open_password_source
+    from worksgate.bootstrap.application import open_password_source
 
     if isinstance(source, OidcSettings):
         raise CannotBeAsked(f"{source.name} shows people only when they sign in there")

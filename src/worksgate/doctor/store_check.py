@@ -5,7 +5,7 @@ server is asked for a write, as at ``/readyz``: that changes nothing that anybod
 """
 
 from worksgate.doctor import Finding, fail, ok, warn
-from worksgate.settings import Settings
+from worksgate.settings.options import Settings
 from worksgate.store import StoreUnavailable
 
 STORE = "store"
@@ -13,7 +13,7 @@ STORE = "store"
 
 async def examine_store(settings: Settings) -> Finding:
     """The store that the settings name; where they name none, it is in the database."""
-    from worksgate.bootstrap import open_store
+    from worksgate.bootstrap.application import open_store
 
     if settings.store_url == "memory:":
         return warn(

@@ -10,6 +10,8 @@ A request moves through it in the order of the specification:
                     checked by ``redirect_uri``, byte by byte
     token           POST /accessToken becomes a ``TokenRequest``, leaves as a ``TokenResponse``
     user_info       POST /userInfo, the same way
+    issuing         the values of a code
+    imap_login      what a mail client gave LINE WORKS
     logout          GET /logout
 
 ``model`` holds the values that the rooms pass to each other, ``errors`` the refusals, ``form``

@@ -215,8 +215,8 @@ class Session(Artifact, frozen=True, kw_only=True):
     ``authenticated_at`` starts the absolute limit; the idle one moves ``expires_at`` at each use.
     The names are those of the person at the sign-in, for sources that cannot be asked again;
     ``person_groups`` is written by ``sessions``. ``assurance`` is what the person gave and when, as
-    ``worksgate.assurance`` reads it, ``second_factor_at`` when a second factor was given, if one
-    was; ``revision`` is that of the password (R-31).
+    ``worksgate.provider.assurance`` reads it, ``second_factor_at`` when a second factor was given,
+    if one was; ``revision`` is that of the password (R-31).
     """
 
     kind = "session"

@@ -1,10 +1,12 @@
 """Identity sources: who can say who a person is.
 
 A source owns one way to find out who somebody is, and says it as a ``Person``. It does not know
-sessions, codes or pages. Some take a name and a password (``Source``): the built-in directory
-(``directory``), a company's own function (``function``), LDAP and Active Directory (``ldap``).
+sessions, codes or pages. Some take a name and a password (``Source``): LDAP and Active Directory
+(``ldap``), a company's own function (``function``), the built-in directory (``directory.source``).
 Others send the browser to another provider and read what it comes back with (``RedirectSource``):
-OpenID Connect (``oidc``).
+OpenID Connect (``openid``).
+
+``circuit_breaker`` spares a source that is down, ``counted`` counts what each one says.
 
 "Not mine or wrong" is None. An outage is an exception: a directory that is down is not a wrong
 password.
@@ -15,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
-from worksgate.outages import Unavailable
+from worksgate.limits.outages import Unavailable
 
 
 class SourceUnavailable(Unavailable):

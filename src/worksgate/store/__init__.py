@@ -12,6 +12,8 @@ and the time); ``oauth`` does the rest. Durable rows are the directory's.
     postgres    for any number of machines: one statement redeems
     valkey      the same beside PostgreSQL, in memory: one script redeems
 
+``artifact_rows`` is what those on SQL have in common, ``traced`` one with spans around its verbs.
+
 Every verb may raise ``StoreUnavailable``; then nothing has happened, or the outcome is unknown, as
 ``StoreUnavailable.outcome_unknown`` says. A caller that gives up (is cancelled) before the commit
 has left nothing behind.
@@ -29,9 +31,9 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.measures import StoreFigures
+from worksgate.limits.outages import Unavailable
 from worksgate.oauth.model import AccessToken, Artifact, Redeemable, RefreshToken
-from worksgate.outages import Unavailable
+from worksgate.observability.instruments import StoreFigures
 
 A = TypeVar("A", bound=Artifact)
 R = TypeVar("R", bound=Redeemable)

@@ -4,15 +4,19 @@
     routes        which path leads where
     installation  what is served: the provider and people's own accounts, once they are open
     headers       what every answer carries
-    endpoints     the back-channel calls of LINE WORKS, plain ASGI and JSON
-    login         what a browser asks: sign in, back from another provider, sign out; the pages
-                  that answer it are in login_pages, and in login_refusals what goes wrong
-    pages         how those pages look, and in which words; ``templates``, ``static``, ``locale``
-    refusals      the answers of a process that has too much to do
+    calls         the calls of LINE WORKS
+    login         the sign-in page and its steps
+    account       the pages of people's own account
+    operations    health, readiness and metrics
+    pages         how pages and mails look, and in which words
+    overload      the answers of a process that has too much to do
     page_admission  pages begin a few at a time, so that calls find their place between them
     body          reading a form, bounded in bytes and time
     cookies       the three cookies
-    openapi       the description of the JSON endpoints
+    view          one request of a browser for a page
+    deadline      every request has its time
+    crashes       what an unexpected error is answered
+    foreign_servers  what is checked where another ASGI server runs the application
 
 It knows the provider and nothing behind it.
 """

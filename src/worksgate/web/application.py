@@ -18,25 +18,25 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from worksgate.database import DatabaseUnavailable
 from worksgate.directory.credential_changes import coming_from
-from worksgate.measures import GONE
+from worksgate.limits.outages import Unavailable
 from worksgate.oauth.errors import TemporarilyUnavailable
 from worksgate.oauth.model import ErrorStyle
-from worksgate.outages import Unavailable
-from worksgate.provider import IdentityProvider
-from worksgate.settings import Settings
+from worksgate.observability.figures import Figures
+from worksgate.observability.instruments import GONE
+from worksgate.provider.sign_in.browser_flow import IdentityProvider
+from worksgate.settings.options import Settings
 from worksgate.store import StoreUnavailable
-from worksgate.watching.figures import Figures
 from worksgate.web.body import Disconnected
+from worksgate.web.calls.endpoints import RETRY_AFTER, error_body
 from worksgate.web.crashes import report
-from worksgate.web.endpoints import RETRY_AFTER, error_body
 from worksgate.web.foreign_servers import adapted, is_foreign
 from worksgate.web.headers import page_headers
 from worksgate.web.installation import Installation, OpenInstallation
-from worksgate.web.login_pages import LoginPages
-from worksgate.web.operations import Operations
+from worksgate.web.login.responses import LoginPages
+from worksgate.web.operations.listener import Operations
+from worksgate.web.operations.readiness import Readiness, Report
 from worksgate.web.page_admission import PageAdmission, TooManyPages
-from worksgate.web.pages import Notice
-from worksgate.web.readiness import Readiness, Report
+from worksgate.web.pages.rendering import Notice
 from worksgate.web.routes import HEALTH_PATHS, METRICS_PATH, Handlers, Routes
 from worksgate.web.view import View, origin_of
 
@@ -121,7 +121,7 @@ class Application:
                 self._opening = opening
                 self._running = self._assemble(installation)
                 if self._watch is None and self._settings.metrics_public:
-                    from worksgate.watching.watch import Watch  # for whom it is wanted
+                    from worksgate.observability.prometheus import Watch  # for whom it is wanted
 
                     self._watch = Watch()
                 if self._watch is not None:

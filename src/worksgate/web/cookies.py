@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from starlette.responses import Response
 from starlette.types import Scope
 
-from worksgate.credentials import new_secret
+from worksgate.credentials.secrets import new_secret
 from worksgate.oauth.authorization import TRANSACTION_LIFETIME
 
 BROWSER = "__Host-wg_browser"

@@ -8,9 +8,9 @@ its answer: plain uvicorn loses the body of such a request and parses it as the 
 
 from starlette.types import Message, Scope, Send
 
-from worksgate.host_header import is_host
-from worksgate.peers import address_in
-from worksgate.whole_answer import WHOLE_ANSWER
+from worksgate.limits.networks import address_in
+from worksgate.server.host_header import is_host
+from worksgate.server.single_write import WHOLE_ANSWER
 
 _LENGTHS = {b"content-length", b"transfer-encoding"}
 

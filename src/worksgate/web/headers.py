@@ -5,7 +5,7 @@ The Content-Security-Policy of a page is not among them: it depends on the page 
 
 from collections.abc import Mapping
 
-from worksgate.settings import Settings
+from worksgate.settings.options import Settings
 
 Headers = list[tuple[bytes, bytes]]
 """As ASGI has them; the names are in lower case."""

@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
-from worksgate.disavowal import Disavowal
-from worksgate.password_meter import PasswordMeter
-from worksgate.password_reset import PasswordReset
-from worksgate.provider import IdentityProvider
-from worksgate.self_service import SelfService
-from worksgate.watching.figures import Figures
-from worksgate.web.readiness import Check
+from worksgate.observability.figures import Figures
+from worksgate.provider.account.disavowal import Disavowal
+from worksgate.provider.account.password_reset import PasswordReset
+from worksgate.provider.account.password_strength import PasswordMeter
+from worksgate.provider.account.self_service import SelfService
+from worksgate.provider.sign_in.browser_flow import IdentityProvider
+from worksgate.web.operations.readiness import Check
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,23 +12,23 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp
 
-from worksgate.measures import Meter, Traffic
-from worksgate.settings import Settings
-from worksgate.upstream_logins import CALLBACK_PATH
-from worksgate.web.account import AccountHandlers
-from worksgate.web.account_forms import AccountForms
-from worksgate.web.anti_forgery import AntiForgery
-from worksgate.web.disavowal import DisavowalHandlers
-from worksgate.web.endpoints import BackChannel
+from worksgate.observability.instruments import Meter, Traffic
+from worksgate.provider.sign_in.upstream import CALLBACK_PATH
+from worksgate.settings.options import Settings
+from worksgate.web.account.disavowal import DisavowalHandlers
+from worksgate.web.account.forms import AccountForms
+from worksgate.web.account.handlers import AccountHandlers
+from worksgate.web.account.password_reset import FORGOT_PATH, PasswordResetHandlers
+from worksgate.web.account.password_strength import PasswordMeterHandlers
+from worksgate.web.calls.endpoints import BackChannel
+from worksgate.web.calls.imap_login import MailClients
+from worksgate.web.calls.openapi import describe_api
 from worksgate.web.headers import call_headers
 from worksgate.web.installation import Installation
-from worksgate.web.login import LoginHandlers
-from worksgate.web.login_pages import STEP_PATH, LoginPages
-from worksgate.web.mail_clients import MailClients
-from worksgate.web.openapi import describe_api
-from worksgate.web.pages import Pages
-from worksgate.web.password_meter import PasswordMeterHandlers
-from worksgate.web.password_reset import FORGOT_PATH, PasswordResetHandlers
+from worksgate.web.login.handlers import LoginHandlers
+from worksgate.web.login.responses import STEP_PATH, LoginPages
+from worksgate.web.pages.anti_forgery import AntiForgery
+from worksgate.web.pages.rendering import Pages
 
 Handler = Callable[[Request], Awaitable[Response]]
 Handlers = Mapping[str, Mapping[str, Handler]]
@@ -174,5 +174,5 @@ async def _description(settings: Settings, _: Request) -> Response:
 
 
 async def _icon(_: Request) -> Response:
-    icon = files("worksgate.web") / "static" / "icon.svg"
+    icon = files("worksgate.web.pages") / "static" / "icon.svg"
     return Response(icon.read_bytes(), media_type="image/svg+xml")

@@ -6,11 +6,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from worksgate.directory.credential_changes import Origin
-from worksgate.sign_in import Browser
+from worksgate.provider.sign_in.next_steps import Browser
 from worksgate.web import cookies
-from worksgate.web.browser_names import browser_name
-from worksgate.web.endpoints import peer_of
-from worksgate.web.pages import LANGUAGES, Page, choose_language
+from worksgate.web.calls.endpoints import peer_of
+from worksgate.web.pages.browser_names import browser_name
+from worksgate.web.pages.rendering import LANGUAGES, Page, choose_language
 
 _PURPOSES = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 """Headers by which browsers, old ones too, say that nobody is looking yet."""

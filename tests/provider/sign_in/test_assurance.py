@@ -5,9 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.provider.sign_in.world import NOW, passkey_of
 
-from worksgate.assurance import Assurance, Factor, Given, Strength, best_of, is_full, kept_in
-from worksgate.factors import Enrolled
 from worksgate.oauth.model import Session
+from worksgate.provider.assurance import (
+    Assurance,
+    Factor,
+    Given,
+    Strength,
+    best_of,
+    is_full,
+    kept_in,
+)
+from worksgate.provider.factors import Enrolled
 
 PASSKEY = passkey_of("directory:1")
 

@@ -21,13 +21,23 @@ from tests.provider.sign_in.world import (
     passkey_of,
 )
 
-from worksgate.account_values import LoginTooOld, NotSignedIn
-from worksgate.assurance import Assurance, Factor, Strength, kept_in
-from worksgate.credentials import new_ordered_secret, storage_key
-from worksgate.factors import Enrolled
-from worksgate.login_steps import LoginSteps
+from worksgate.credentials.secrets import new_ordered_secret, storage_key
 from worksgate.oauth.model import SecondFactor, Session
-from worksgate.sign_in import LoginDenied, NextStep, NoPasskey, PasswordNeeded
+from worksgate.provider.account.values import LoginTooOld, NotSignedIn
+from worksgate.provider.assurance import (
+    Assurance,
+    Factor,
+    Strength,
+    kept_in,
+)
+from worksgate.provider.factors import Enrolled
+from worksgate.provider.sign_in.next_steps import (
+    LoginDenied,
+    NextStep,
+    NoPasskey,
+    PasswordNeeded,
+)
+from worksgate.provider.sign_in.steps import LoginSteps
 from worksgate.sources import Person
 
 CLIENTS = {

@@ -12,18 +12,14 @@ from typing import Any, cast
 import pytest
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.clients import ClientRegistry
-from worksgate.credentials import BusyRefusal, HashingBusy
+from worksgate.clients.registry import ClientRegistry
+from worksgate.credentials.secrets import BusyRefusal, HashingBusy
 from worksgate.database import DatabaseUnavailable
-from worksgate.factors import FACTOR_POLICY, MAX_FACTOR_FAILURES, FactorRefused
-from worksgate.factors.book import Factors
-from worksgate.login_steps import LoginSteps
-from worksgate.login_transaction import LoginTransaction, TransactionSigner
 from worksgate.oauth.model import Client
-from worksgate.password_check import BY_OTHER_NAMES, PasswordCheck
-from worksgate.records import Records
-from worksgate.settings import Settings
-from worksgate.sign_in import (
+from worksgate.provider.factors import FACTOR_POLICY, MAX_FACTOR_FAILURES, FactorRefused
+from worksgate.provider.factors.second_factors import Factors
+from worksgate.provider.sign_in.audit_trail import Records
+from worksgate.provider.sign_in.next_steps import (
     Browser,
     LoginAttempt,
     LoginProgress,
@@ -33,6 +29,17 @@ from worksgate.sign_in import (
     WrongFactor,
     WrongPassword,
 )
+from worksgate.provider.sign_in.password import BY_OTHER_NAMES, PasswordCheck
+from worksgate.provider.sign_in.steps import LoginSteps
+from worksgate.provider.sign_in.transaction import LoginTransaction, TransactionSigner
+from worksgate.provider.sources import SourcesInUse
+from worksgate.provider.throttle import (
+    Attempt,
+    Throttle,
+    ThrottlePolicy,
+    TooManyAttempts,
+)
+from worksgate.settings.options import Settings
 from worksgate.sources import (
     Identified,
     PasswordExpired,
@@ -41,9 +48,7 @@ from worksgate.sources import (
     Source,
     SourceUnavailable,
 )
-from worksgate.sources_in_use import SourcesInUse
 from worksgate.store.memory import MemoryStore
-from worksgate.throttle import Attempt, Throttle, ThrottlePolicy, TooManyAttempts
 
 NOW = 1_000_000.0
 POLICY = ThrottlePolicy()

@@ -6,12 +6,11 @@ import pytest
 from tests.provider.sign_in.walk import walk
 from tests.provider.sign_in.world import ACME, HANA, NOW, PASSWORD, World, code_of
 
-from worksgate.assurance import Factor, kept_in
 from worksgate.audit import Event
-from worksgate.credentials import storage_key
-from worksgate.login_transaction import LoginTransaction
+from worksgate.credentials.secrets import storage_key
 from worksgate.oauth.model import AuthorizationCode, Interim, Session, UserKey
-from worksgate.sign_in import (
+from worksgate.provider.assurance import Factor, kept_in
+from worksgate.provider.sign_in.next_steps import (
     AlreadySignedIn,
     Authorized,
     NextStep,
@@ -22,6 +21,7 @@ from worksgate.sign_in import (
     SignedIn,
     WrongPassword,
 )
+from worksgate.provider.sign_in.transaction import LoginTransaction
 from worksgate.sources import Person, PersonDisabled
 
 GONE = None

@@ -6,9 +6,9 @@ import pytest
 from tests.provider.sign_in.walk import walk
 from tests.provider.sign_in.world import ACME, HANA, World, passkey_of, signed
 
-from worksgate.assurance import Factor, Strength, kept_in
 from worksgate.oauth.model import SecondFactor
-from worksgate.sign_in import (
+from worksgate.provider.assurance import Factor, Strength, kept_in
+from worksgate.provider.sign_in.next_steps import (
     Authorized,
     EnrolmentNeeded,
     FactorWanted,

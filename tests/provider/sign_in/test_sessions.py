@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 from tests.provider.sign_in.world import ACME, EMMA, HANA, NOW, Visit, World
 
-from worksgate.account_values import NotSignedIn
 from worksgate.audit import Event
 from worksgate.oauth.model import Session
-from worksgate.sessions import TOUCH_AFTER
-from worksgate.sign_in import PasswordNeeded, SignedIn
+from worksgate.provider.account.values import NotSignedIn
+from worksgate.provider.sessions import TOUCH_AFTER
+from worksgate.provider.sign_in.next_steps import PasswordNeeded, SignedIn
 
 IDLE, ABSOLUTE = 12 * 3_600.0, 7 * 86_400.0
 WANTED = "https://mail.worksmobile.com/acme"

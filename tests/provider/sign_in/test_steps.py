@@ -15,13 +15,11 @@ from tests.provider.sign_in.world import (
     signed,
 )
 
-from worksgate.assurance import Factor, kept_in
 from worksgate.audit import Event
-from worksgate.credentials import digest
-from worksgate.login_steps import handle_of
-from worksgate.login_transaction import LoginTransaction
+from worksgate.credentials.secrets import digest
 from worksgate.oauth.model import Interim, SecondFactor
-from worksgate.sign_in import (
+from worksgate.provider.assurance import Factor, kept_in
+from worksgate.provider.sign_in.next_steps import (
     EnrolmentNeeded,
     LoginLost,
     Proof,
@@ -31,7 +29,9 @@ from worksgate.sign_in import (
     TooManyWrongFactors,
     WrongFactor,
 )
-from worksgate.throttle import TooManyAttempts
+from worksgate.provider.sign_in.steps import handle_of
+from worksgate.provider.sign_in.transaction import LoginTransaction
+from worksgate.provider.throttle import TooManyAttempts
 
 PASSKEYS = (passkey_of(HANA.subject_id),)
 REQUIRED = replace(ACME, second_factor=SecondFactor.REQUIRED)

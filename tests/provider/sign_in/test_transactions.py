@@ -9,17 +9,17 @@ from dataclasses import replace
 import pytest
 from tests.provider.sign_in.world import ACME, CALLBACK, EMMA, HANA, Visit, World
 
-from worksgate.login_transaction import (
+from worksgate.oauth.errors import BadAuthorizationRequest, BadRedirectUri, UnknownClient
+from worksgate.oauth.model import Interim, Session
+from worksgate.provider.sign_in.next_steps import SignedIn, UpstreamLoginFailed, is_meant
+from worksgate.provider.sign_in.transaction import (
     CLOCK_SKEW,
     ExpiredTransaction,
     ForgedTransaction,
     LoginTransaction,
 )
-from worksgate.oauth.errors import BadAuthorizationRequest, BadRedirectUri, UnknownClient
-from worksgate.oauth.model import Interim, Session
-from worksgate.sign_in import SignedIn, UpstreamLoginFailed, is_meant
+from worksgate.provider.sign_in.upstream import name_of
 from worksgate.sources import Person, RefusedUpstream
-from worksgate.upstream_logins import name_of
 
 THIRTY_MINUTES = 1_800.0
 

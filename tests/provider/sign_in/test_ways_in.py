@@ -21,12 +21,11 @@ from tests.provider.sign_in.world import (
     signed,
 )
 
-from worksgate.assurance import Factor, kept_in
 from worksgate.audit import Event
-from worksgate.login_transaction import ExpiredTransaction, ForgedTransaction, LoginTransaction
 from worksgate.oauth.errors import UnknownClient
 from worksgate.oauth.model import Client, LoginKind, Session, SessionKeyCheck
-from worksgate.sign_in import (
+from worksgate.provider.assurance import Factor, kept_in
+from worksgate.provider.sign_in.next_steps import (
     AccountChoiceNeeded,
     AlreadySignedIn,
     Authorized,
@@ -41,10 +40,15 @@ from worksgate.sign_in import (
     UpstreamLoginFailed,
     WrongPassword,
 )
+from worksgate.provider.sign_in.transaction import (
+    ExpiredTransaction,
+    ForgedTransaction,
+    LoginTransaction,
+)
+from worksgate.provider.sources import UnknownSource
+from worksgate.provider.stranger_records import A_MINUTE
+from worksgate.provider.throttle import ThrottlePolicy, TooManyAttempts
 from worksgate.sources import Person, PersonDisabled, RefusedUpstream, SourceUnavailable
-from worksgate.sources_in_use import UnknownSource
-from worksgate.stranger_records import A_MINUTE
-from worksgate.throttle import ThrottlePolicy, TooManyAttempts
 
 THIRTY_MINUTES = 1_800.0
 

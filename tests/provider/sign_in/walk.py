@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from tests.provider.sign_in.world import NEW_PASSWORD, Visit, signed
 
-from worksgate.factors import Enrolled
-from worksgate.sign_in import (
+from worksgate.provider.factors import Enrolled
+from worksgate.provider.sign_in.next_steps import (
     Authorized,
     EnrolmentNeeded,
     LoginDenied,

@@ -10,11 +10,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
-from worksgate.account_values import Visitor
 from worksgate.audit import AuditEvent, Event
-from worksgate.clients import ClientRegistry
+from worksgate.clients.registry import ClientRegistry
 from worksgate.directory.factors import TotpSecret
-from worksgate.factors import (
+from worksgate.oauth.model import Client, Session
+from worksgate.provider.account.self_service import SelfService
+from worksgate.provider.account.values import Visitor
+from worksgate.provider.calls.imap_login import ImapLogin
+from worksgate.provider.factors import (
     FACTOR_POLICY,
     AppPassword,
     AppPasswords,
@@ -25,23 +28,26 @@ from worksgate.factors import (
     NewTotp,
     Passkey,
 )
-from worksgate.factors.on_its_way import SecretsOnTheirWay
-from worksgate.imap_login import ImapLogin
-from worksgate.login_transaction import LoginTransaction, TransactionSigner
-from worksgate.oauth.model import Client, Session
-from worksgate.password_check import PasswordCheck
-from worksgate.provider import IdentityProvider
-from worksgate.records import Records
-from worksgate.revocation import Revocation
-from worksgate.self_service import SelfService
-from worksgate.session_keys import SessionKeys
-from worksgate.settings import Settings
-from worksgate.sign_in import Browser, NextStep, PasswordNeeded, RedirectedUpstream, SignedIn
+from worksgate.provider.factors.on_its_way import SecretsOnTheirWay
+from worksgate.provider.revocation import Revocation
+from worksgate.provider.sign_in.audit_trail import Records
+from worksgate.provider.sign_in.browser_flow import IdentityProvider
+from worksgate.provider.sign_in.next_steps import (
+    Browser,
+    NextStep,
+    PasswordNeeded,
+    RedirectedUpstream,
+    SignedIn,
+)
+from worksgate.provider.sign_in.password import PasswordCheck
+from worksgate.provider.sign_in.session_key import SessionKeys
+from worksgate.provider.sign_in.transaction import LoginTransaction, TransactionSigner
+from worksgate.provider.sources import SourcesInUse
+from worksgate.provider.stranger_records import StrangerRecords
+from worksgate.provider.throttle import Throttle, ThrottlePolicy
+from worksgate.settings.options import Settings
 from worksgate.sources import AuthorizationRedirect, Person
-from worksgate.sources_in_use import SourcesInUse
 from worksgate.store.memory import MemoryStore
-from worksgate.stranger_records import StrangerRecords
-from worksgate.throttle import Throttle, ThrottlePolicy
 
 NOW = 1_764_379_200.0
 CALLBACK = "https://auth.worksmobile.com/cb"

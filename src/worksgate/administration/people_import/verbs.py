@@ -1,0 +1,70 @@
+"""Many people at once, from the rows of a file."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, TypeVar
+
+from worksgate.administration.base import AdministrationBase
+from worksgate.administration.errors import refusals
+from worksgate.administration.people_import.columns import ImportReport, ImportRow, Reader
+from worksgate.administration.people_import.importer import Importer, ImportOptions
+from worksgate.directory.credential_changes import Change
+
+IMPORT_BATCH = 200
+"""Rows to one transaction: the server's own writes get their turn in between."""
+
+T = TypeVar("T")
+
+
+class ImportAdministration(AdministrationBase):
+    """The import of people; it may raise Unfinished."""
+
+    async def import_users(
+        self,
+        rows: Iterable[Mapping[Any, Any]],
+        *,
+        dry_run: bool,
+        update: bool = False,
+        reuse_retired_keys: bool = False,
+        temporary: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> ImportReport:
+        """Add people, and with ``update`` change those who are there; the report is row by row.
+
+        ``rows`` are a CSV file's, as ``csv.DictReader`` reads them (``directory.import_file`` names
+        the columns). A row that is refused stops no other. ``temporary`` is for the passwords of
+        the file, not for hashes. ``progress`` is told after each batch how many rows are done.
+        Raises Refused where the columns are wrong; nothing has happened then. After any other
+        exception the batches before it are kept: import the file again.
+        """
+        options = ImportOptions(
+            dry_run=dry_run,
+            update=update,
+            reuse_retired_keys=reuse_retired_keys,
+            temporary=temporary,
+            company=self._settings.company_name,
+        )
+        importer = Importer(self._directory, self._hashing, options, self._user_event, self._clock)
+        report: list[ImportRow] = []
+        for batch in _batches(Reader().read(rows), IMPORT_BATCH):
+            imported = await importer.run(batch)
+            report += imported.rows
+            if not dry_run:
+                for account in imported.must_sign_in:
+                    if account.enabled:
+                        await self._forget(account.person)
+                    else:
+                        await self._end_everything(account.person, Change.ACCOUNT_CLOSED)
+            if progress is not None:
+                progress(len(report))
+        return ImportReport(tuple(report), dry_run)
+
+
+def _batches(rows: Iterator[T], size: int) -> Iterator[list[T]]:
+    """Rows in lists of at most ``size``. What is wrong with the columns is Refused."""
+    while True:
+        with refusals():
+            batch = list(islice(rows, size))
+        if not batch:
+            return
+        yield batch

@@ -1,0 +1,156 @@
+"""What has expired is removed: by the server as it runs, or at once by ``worksgate purge`` (R-110).
+
+Both go in small steps with a pause after each, in which requests have the database to themselves.
+That audit records were removed is itself a record of the audit log. The same rounds write down the
+owners of user keys that a server of the release before gave (R-115).
+
+Of all processes on all nodes one does it for the others, whoever has the lease. It is also how a
+running server can be told from one that is stopped (``moving``, ``backup``); one that removes
+nothing holds another lease for that.
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+
+import structlog
+
+from worksgate.audit import AuditEvent, Event
+from worksgate.database import DatabaseUnavailable
+from worksgate.database.leases import PURGING, SECONDS, SERVING
+from worksgate.directory.database import Directory
+from worksgate.limits.outages import Unavailable
+from worksgate.observability.instruments import PurgeFigures
+from worksgate.store import Store
+
+STEP = 500
+"""Rows to a step."""
+PAUSE = 0.02
+"""Seconds between two steps."""
+
+_HOUR = 3_600.0
+
+_log = structlog.get_logger("worksgate")
+
+
+async def remove_expired(
+    store: Store,
+    directory: Directory,
+    now: float,
+    *,
+    audit_retention: float,
+    actor: str | None = None,
+) -> AsyncIterator[int]:
+    """Remove artifacts, old secrets and old audit records; yields how many after each step.
+
+    ``audit_retention`` is in seconds, 0 keeps audit records for ever. Raises StoreUnavailable or
+    DatabaseUnavailable; what was removed before that is gone.
+    """
+    async for removed in _in_steps(partial(store.purge, now, STEP)):
+        yield removed
+    yield await directory.purge_secrets(now)
+    async for _ in _in_steps(partial(directory.record_unrecorded_keys, now, STEP)):
+        pass
+    if not audit_retention:
+        return
+    # Whole hours: a busy server would else record the end of a few records at each round.
+    before, old = (now - audit_retention) // _HOUR * _HOUR, 0
+    async for removed in _in_steps(partial(directory.purge_audit, before, STEP)):
+        old += removed
+        yield removed
+    if old:
+        detail = f"{old} audit records were past their time"
+        await directory.record([AuditEvent(event=Event.SYSTEM, at=now, actor=actor, detail=detail)])
+
+
+async def purge_forever(
+    store: Store,
+    directory: Directory,
+    clock: Callable[[], float],
+    *,
+    interval: float,
+    audit_retention: float,
+    lease: float = SECONDS,
+    figures: PurgeFigures | None = None,
+) -> None:
+    """Remove what has expired every ``interval`` seconds, where nobody else does; never returns.
+
+    Whoever has the lease keeps it until this is cancelled; if it is killed, somebody else has it
+    after ``lease`` seconds. An outage is waited out. ``figures`` are kept up to date; at first the
+    last round counts as finished now.
+    """
+    figures = figures or PurgeFigures()
+    figures.last_finished = clock()
+    turn = _Turn(directory, lease, PURGING)
+    due = time.monotonic() + interval
+    try:
+        while True:
+            try:
+                if not await turn.take():
+                    figures.last_finished = clock()  # who has the lease tells if it is late
+                elif time.monotonic() >= due:
+                    async for removed in remove_expired(
+                        store, directory, clock(), audit_retention=audit_retention
+                    ):
+                        figures.removed += removed
+                        if not await turn.keep():
+                            break
+                    else:
+                        figures.last_finished = clock()
+                    due = time.monotonic() + interval
+            except Unavailable as outage:
+                figures.postponed += 1
+                _log.warning("purge.postponed", detail=str(outage))
+            await asyncio.sleep(min(interval, lease / 3))
+    finally:
+        await turn.give_back()
+
+
+async def hold_lease(directory: Directory, *, lease: float = SECONDS) -> None:
+    """Show that a server runs, where it removes nothing; never returns. An outage is waited out."""
+    turn = _Turn(directory, lease, SERVING)
+    try:
+        while True:
+            with suppress(DatabaseUnavailable):
+                await turn.take()
+            await asyncio.sleep(lease / 3)
+    finally:
+        await turn.give_back()
+
+
+class _Turn:
+    """This process's share in a lease. Its name tells an administrator who is at it."""
+
+    def __init__(self, directory: Directory, seconds: float, name: str) -> None:
+        self._leases, self._name = directory.leases, name
+        self._holder = f"{socket.gethostname()[:64]}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._seconds = seconds
+        self._taken = 0.0
+
+    async def take(self) -> bool:
+        """Take the lease, or renew it; False while another has it. Raises DatabaseUnavailable."""
+        self._taken = time.monotonic()
+        return await self._leases.take(self._name, self._holder, self._seconds)
+
+    async def keep(self) -> bool:
+        """Renew it where that is due; False where it was lost. Raises DatabaseUnavailable."""
+        if time.monotonic() - self._taken < self._seconds / 3:
+            return True
+        return await self.take()
+
+    async def give_back(self) -> None:
+        """Let the next one have it at once; if that fails, it ends by itself."""
+        with suppress(DatabaseUnavailable, TimeoutError):
+            async with asyncio.timeout(1.0):
+                await self._leases.give_back(self._name, self._holder)
+
+
+async def _in_steps(purge: Callable[[], Awaitable[int]]) -> AsyncIterator[int]:
+    while removed := await purge():
+        yield removed
+        await asyncio.sleep(PAUSE)

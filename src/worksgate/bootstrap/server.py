@@ -1,0 +1,246 @@
+"""The server: Worksgate under uvicorn.
+
+``serve`` is what ``worksgate serve`` does. How connections are accepted, bounded and drained, and
+how several processes work together, stands in ``serving``. The application itself is imported in
+the process that serves it, and by nobody else.
+"""
+
+import resource
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.metadata import version
+from multiprocessing import get_context
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from socket import socket
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import structlog
+from starlette.types import ASGIApp
+
+from worksgate.database.identity import DatabaseIdentity
+from worksgate.observability import log
+from worksgate.observability.figures import ProcessFigures
+from worksgate.server.admission import Admission, Refusals
+from worksgate.server.application_swap import SwappableApplication, Version
+from worksgate.server.forwarded import BehindProxies
+from worksgate.server.listening import (
+    check_certificate,
+    listen,
+    passed_by_systemd,
+    url_of,
+)
+from worksgate.server.process import Server
+from worksgate.server.settings_reload import Reloading, SettingsSource
+from worksgate.server.supervisor import Supervisor
+from worksgate.server.supervisor_pipe import Reload, SupervisorPipe
+from worksgate.server.tls import Certificate, CertificateFiles, Expiry
+from worksgate.server.uvicorn_config import server_config
+from worksgate.settings.options import Settings
+
+if TYPE_CHECKING:
+    from worksgate.observability.prometheus import Watch
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What every process that serves is made from; it travels to the workers."""
+
+    settings: Settings
+    database: DatabaseIdentity | None = None
+    """The database of the first start, which all processes must find."""
+    source: SettingsSource | None = None
+    tls: CertificateFiles | None = None
+    operations: socket | None = None
+    """The operator's own port, where there is one."""
+    workers_folder: Path | None = None
+    """Where workers tell each other their numbers."""
+
+
+def serve(
+    settings: Settings,
+    *,
+    workers: int = 1,
+    tls_cert: Path | None = None,
+    tls_key: Path | None = None,
+    source: SettingsSource | None = None,
+    database: DatabaseIdentity | None = None,
+) -> None:
+    """Run the server until it is told to stop (SIGTERM, SIGINT).
+
+    A socket that systemd has passed counts instead of ``host`` and ``port``. At SIGHUP the
+    certificate is read again, and the settings if ``source`` says where they are.
+    ``database`` is the one that every process must find, now and later.
+    Raises CannotListen, or OSError for a certificate that cannot be read.
+    """
+    tls = None
+    if tls_cert is not None and tls_key is not None:
+        check_certificate(tls_cert, tls_key)
+        tls = CertificateFiles(tls_cert, tls_key)
+    listening = passed_by_systemd() or listen(settings.host, settings.port)
+    operations = None
+    if settings.admin_port:
+        operations = listen(settings.admin_host, settings.admin_port, option="admin_port")
+    log.configure(settings)
+    _allow_many_connections()
+    _log.info(
+        "server.starting",
+        version=version("worksgate"),
+        address=url_of(listening, https=tls is not None),
+        public_url=settings.public_url,
+        operations=url_of(operations) if operations is not None else None,
+        database=settings.database_url.partition(":")[0],
+        store=settings.store_url.partition(":")[0] or "database",
+        workers=workers,
+    )
+    plan = Plan(settings, database, source, tls, operations)
+    if workers == 1:
+        _serve_alone(plan, listening)
+    else:
+        _supervise(plan, listening, workers)
+    log.close()
+
+
+def _allow_many_connections() -> None:
+    """Raise the limit of open files as far as this process may: each connection is one (F-29)."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+# One process
+
+
+def _serve_alone(plan: Plan, listening: socket) -> None:
+    _server(plan, expiry=_expiry(plan)).run([listening])
+
+
+def _work(plan: Plan, listening: socket, supervisor: SupervisorPipe) -> None:
+    """What a worker process does."""
+    log.configure(plan.settings)
+    try:
+        if plan.tls is not None and not plan.tls.are_usable():  # replaced since the first start
+            raise SystemExit(1)
+        _server(plan, supervisor=supervisor).run([listening])
+    finally:
+        log.close()
+
+
+def _server(
+    plan: Plan, *, expiry: Expiry | None = None, supervisor: SupervisorPipe | None = None
+) -> Server:
+    settings = plan.settings
+    certificate = Certificate(plan.tls) if plan.tls is not None else None
+    config = server_config(
+        lambda: application, settings, refusals_of=_refusals_of, certificate=certificate
+    )
+    version_of = partial(_version_of, watch=_watch(plan, config.admission), database=plan.database)
+    application = SwappableApplication(version_of(settings))
+    reloading = Reloading(
+        settings,
+        application,
+        version_of,
+        config.admission,
+        source=plan.source,
+        certificate=certificate,
+    )
+    return Server(config, reloading=reloading, expiry=expiry, supervisor=supervisor)
+
+
+def _refusals_of(settings: Settings) -> Refusals:
+    from worksgate.web import overload as refusals
+
+    return refusals.Refusals.of(settings)
+
+
+def _operators_refusals_of(settings: Settings) -> Refusals:
+    from worksgate.web import overload as refusals
+
+    return refusals.Refusals.of_operators(settings)
+
+
+def _watch(plan: Plan, admission: Admission) -> "Watch | None":
+    """What tells the numbers of this process; nothing is imported where nobody can ask."""
+    if plan.operations is None and not plan.settings.metrics_public:
+        return None
+    from worksgate.observability.prometheus import Watch
+    from worksgate.server.operations_server import OperationsServer
+
+    figures = ProcessFigures(
+        admission=admission, certificate_ends_at=plan.tls.ends_at if plan.tls else None
+    )
+    listener = None
+    if plan.operations is not None:
+        listener = OperationsServer(plan.operations, plan.settings, _operators_refusals_of)
+    return Watch(figures, folder=plan.workers_folder, listener=listener)
+
+
+def _version_of(
+    settings: Settings,
+    *,
+    watch: "Watch | None" = None,
+    database: DatabaseIdentity | None = None,
+) -> Version:
+    from worksgate.bootstrap.application import create_app
+
+    application = create_app(settings, watch=watch, database=database)
+    return Version(application, with_trusted_proxies(application, settings.trusted_proxies))
+
+
+# Several processes
+
+
+@dataclass(slots=True)
+class WorkerFactory:
+    """What the supervisor knows of the installation: from what it makes workers."""
+
+    plan: Plan
+    listening: socket
+    expiry: Expiry | None
+
+    def start(self, pipe: SupervisorPipe) -> SpawnProcess:
+        return get_context("spawn").Process(
+            target=_work, args=(self.plan, self.listening, pipe), daemon=True
+        )
+
+    def reload(self) -> Reload:
+        """Read what can be read again; workers that start meanwhile get what there was."""
+        source, tls = self.plan.source, self.plan.tls
+        settings = source.read(self.plan.settings) if source is not None else None
+        if self.expiry is not None:
+            self.expiry.forget()
+        return Reload(settings, certificate=tls is not None and tls.are_usable())
+
+    def adopt(self, settings: Settings) -> None:
+        """Give these settings to all workers that start later."""
+        self.plan = replace(self.plan, settings=settings)
+
+    def look(self) -> None:
+        if self.expiry is not None:
+            self.expiry.look(time.time())
+
+
+def _supervise(plan: Plan, listening: socket, workers: int) -> None:
+    with TemporaryDirectory(prefix="worksgate-") as folder:
+        plan = replace(plan, workers_folder=Path(folder))
+        factory = WorkerFactory(plan, listening, _expiry(plan))
+        Supervisor(workers, factory, plan.settings.worker_timeout).run(listening)
+
+
+def _expiry(plan: Plan) -> Expiry | None:
+    return None if plan.tls is None else Expiry(plan.tls)
+
+
+# Proxies in front
+
+
+def with_trusted_proxies(application: ASGIApp, proxies: tuple[str, ...]) -> ASGIApp:
+    """Believe X-Forwarded-For and -Proto from these networks, and from nobody else (R-96)."""
+    if not proxies:
+        return application
+    return BehindProxies(application, proxies)

@@ -1,0 +1,140 @@
+"""Two servers in one process: Worksgate, and beside it the simulator with the OpenID provider."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from types import FrameType
+from urllib.parse import urlsplit
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from worksgate.bootstrap.application import create_app
+from worksgate.cli.demo.installation import (
+    Addresses,
+    demonstrated,
+    partner_source,
+    prepare,
+    return_url,
+)
+from worksgate.cli.demo.openid_provider import Registration, create_openid_provider
+from worksgate.cli.demo.people import COLLEAGUES, GUESTS, PASSWORD
+from worksgate.conformance.simulator import create_simulator
+from worksgate.observability import log
+from worksgate.server.listening import listen
+from worksgate.server.uvicorn_config import server_config
+from worksgate.settings.options import Settings
+from worksgate.settings.sources import OidcSettings
+
+
+def run(settings: Settings, *, simulator_port: int) -> None:
+    """Run all until Ctrl-C. ``settings`` say the port and where the database is.
+
+    Raises ConfigurationError or CannotListen.
+    """
+    addresses = Addresses(settings.port, simulator_port)
+    partner = partner_source(addresses.issuer)
+    settings = demonstrated(settings, addresses, partner)
+    with contextlib.ExitStack() as stack:
+        sockets = tuple(
+            stack.enter_context(listen(settings.host, port, option=_by(option)))
+            for port, option in (
+                (settings.port, "--port 9080"),
+                (simulator_port, "--simulator-port 9090"),
+            )
+        )
+        log.configure(settings)
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(_run(settings, partner, addresses.simulator, sockets))
+    log.close()
+
+
+def _by(option: str) -> str:
+    return f'{option} (make run ARGS="{option}")'
+
+
+async def _run(
+    settings: Settings, partner: OidcSettings, simulator_url: str, sockets: Sequence[socket.socket]
+) -> None:
+    simulator = create_simulator(await prepare(settings, simulator_url))
+    provider = create_openid_provider(
+        Registration(
+            issuer=partner.issuer,
+            client_id=partner.client_id,
+            client_secret=partner.client_secret,
+            redirect_uri=return_url(settings),
+        ),
+        COLLEAGUES,
+    )
+    factories: tuple[Callable[[], ASGIApp], ...] = (
+        lambda: create_app(settings),
+        lambda: Beside(simulator, provider, urlsplit(partner.issuer).path),
+    )
+    servers = [_Server(server_config(factory, settings)) for factory in factories]
+    with _stopping(servers):
+        announcing = asyncio.create_task(_announce(servers, simulator_url))
+        try:
+            await asyncio.gather(
+                *(
+                    server.serve([listening])
+                    for server, listening in zip(servers, sockets, strict=True)
+                )
+            )
+        finally:
+            announcing.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """One application, and another below a path of its own; the first is told of start and end."""
+
+    first: ASGIApp
+    other: ASGIApp
+    path: str
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_other = scope["type"] == "http" and scope["path"].startswith(f"{self.path}/")
+        await (self.other if is_other else self.first)(scope, receive, send)
+
+
+async def _announce(servers: Sequence["_Server"], simulator_url: str) -> None:
+    """Say where to click once both answer: two lines, and nothing else."""
+    await asyncio.gather(*(server.ready.wait() for server in servers))
+    print(f"Open {simulator_url} and press “Sign in with a browser”.", flush=True)
+    print(f"Sign in as {GUESTS[0].username} with the password: {PASSWORD}", flush=True)
+
+
+class _Server(uvicorn.Server):
+    """One of two servers in a process: neither may take the signals for itself."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.contextmanager
+def _stopping(servers: list[_Server]) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end all servers; a second Ctrl-C does not wait for them."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        for server in servers:
+            server.force_exit = server.should_exit and number == signal.SIGINT
+            server.should_exit = True
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,203 @@
+"""The registered clients, held in memory, and how a call proves to come from one.
+
+The calls of LINE WORKS look a client up in a snapshot of all of them, so an unknown client costs
+what a known one costs (R-49). The database is asked only when the snapshot has grown old, and then
+only for what has changed (``directory.client_list``). An administrator's change takes effect
+everywhere within ``MAX_AGE``.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Self
+
+from worksgate.credentials.secrets import matches_any
+from worksgate.database import DatabaseUnavailable
+from worksgate.limits.networks import is_within, network_of
+from worksgate.limits.rate_limit import RateLimit
+from worksgate.oauth.errors import AccessDenied, TooManyWrongSecrets, UnauthorizedClient
+from worksgate.oauth.logout import LogoutAddresses
+from worksgate.oauth.model import Client, ErrorStatus, ErrorStyle, ImapPasswords
+
+MAX_AGE = 0.2
+"""Seconds that a snapshot is good for."""
+RENEW_AFTER = 0.75
+"""The part of that time after which a call has it read again, in the background."""
+
+WRONG_SECRETS_A_MINUTE = 3_000
+"""Beyond so many of one client from one peer the answer is 429 (R-48)."""
+
+_NO_SECRETS: tuple[str, ...] = ("0" * 64, "1" * 64)
+"""What the secret of an unknown client is compared with, so that it costs the same (R-49)."""
+
+Load = Callable[[], Awaitable[Mapping[str, Client]]]
+"""All clients by their ids as they are now; the same mapping where nothing has changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientsTogether:
+    """What the enabled clients have in common, made once for a snapshot of them.
+
+    It answers what is asked about all clients: no request walks through ten thousand of them.
+    """
+
+    logout_addresses: LogoutAddresses
+    mail_clients: Sequence[Client]
+    """Those that let mail programs in."""
+    _own_passwords: frozenset[str | None]
+    _rulers: Mapping[str | None, Sequence[Client]]
+
+    @classmethod
+    def of(cls, clients: Iterable[Client]) -> Self:
+        enabled = [each for each in clients if each.enabled]
+        mail = [each for each in enabled if each.imap_login]
+        by_own = [each for each in mail if each.imap_passwords is ImapPasswords.ALL]
+        rulers: dict[str | None, dict[object, Client]] = {}
+        for each in enabled:
+            rules = (each.rules, each.second_factor, each.session_key_check)
+            for source in _sources_of(each):
+                rulers.setdefault(source, {}).setdefault(rules, each)
+        return cls(
+            LogoutAddresses.of(enabled),
+            tuple(mail),
+            frozenset(source for each in by_own for source in _sources_of(each)),
+            {source: tuple(found.values()) for source, found in rulers.items()},
+        )
+
+    def takes_own_password(self, source: str) -> bool:
+        """Whether a client lets in mail programs of this source's people by their password."""
+        return not self._own_passwords.isdisjoint((source, None))
+
+    def rulers(self, source: str | None) -> Sequence[Client]:
+        """The clients that people of a source may use, None for those that everybody may use.
+
+        Of those that rule alike, with the same rules, one stands for all.
+        """
+        for_all = self._rulers.get(None, ())
+        return for_all if source is None else (*for_all, *self._rulers.get(source, ()))
+
+
+def _sources_of(client: Client) -> Sequence[str | None]:
+    """The sources whose people may use a client; None stands for all there are."""
+    return client.sources or (None,)
+
+
+class ClientRegistry:
+    """All clients by ``client_id``; ``load`` asks for them and may raise DatabaseUnavailable."""
+
+    def __init__(
+        self,
+        load: Load,
+        *,
+        max_age: float = MAX_AGE,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._load = load
+        self._max_age = max_age
+        self._monotonic = monotonic
+        self._clients: Mapping[str, Client] = {}
+        self._forms: set[tuple[ErrorStyle, ErrorStatus]] = set()
+        self._together: tuple[Mapping[str, Client], ClientsTogether] | None = None
+        self._good_until = self._renew_at = float("-inf")
+        self._read_at: float | None = None
+        self._changes = 0
+        self._loading: asyncio.Task[Mapping[str, Client]] | None = None
+        self._wrong_secrets = RateLimit(WRONG_SECRETS_A_MINUTE)
+
+    @property
+    def count(self) -> int:
+        """How many clients there were when they were read last."""
+        return len(self._clients)
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the clients were read, or None. It grows while nobody calls."""
+        return None if self._read_at is None else self._monotonic() - self._read_at
+
+    async def snapshot(self) -> Mapping[str, Client]:
+        """All clients as they were at most ``max_age`` ago. Raises what ``load`` raises."""
+        if (clients := self.current) is not None:
+            return clients
+        loading = self._renew()
+        if self._monotonic() < self._good_until:
+            return self._clients
+        # One caller that gives up must not take the answer from the others.
+        return await asyncio.shield(loading)
+
+    async def together(self) -> ClientsTogether:
+        """What all clients of the snapshot have in common. Raises what ``load`` raises."""
+        clients = await self.snapshot()
+        if self._together is None or self._together[0] is not clients:
+            self._together = (clients, ClientsTogether.of(clients.values()))
+        return self._together[1]
+
+    def expire(self) -> None:
+        """Ask the database at the next call: something is known to have changed."""
+        self._good_until = self._renew_at = float("-inf")
+        self._loading = None  # it may have looked before that
+        self._changes += 1
+
+    def _renew(self) -> asyncio.Task[Mapping[str, Client]]:
+        """The one reading that is under way."""
+        if self._loading is None or self._loading.done():
+            self._loading = asyncio.create_task(self._refresh())
+            # Who asked may have given up: then nobody else looks at an outage.
+            self._loading.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return self._loading
+
+    @property
+    def current(self) -> Mapping[str, Client] | None:
+        """The snapshot, unless it has to be renewed: what needs no waiting for."""
+        return self._clients if self._monotonic() < self._renew_at else None
+
+    def authenticate(
+        self, clients: Mapping[str, Client], client_id: str, secret: str, peer: str, now: float
+    ) -> Client:
+        """The client that has this secret, be it enabled or not. Raises UnauthorizedClient."""
+        client = clients.get(client_id)
+        digests = _NO_SECRETS if client is None else _valid_digests(client, now)
+        if not matches_any(secret, digests) or client is None:
+            if self._wrong_secrets.exceeded(f"{client_id[:64]} {network_of(peer)}", now):
+                raise TooManyWrongSecrets("far too many wrong secrets from this address")
+            raise UnauthorizedClient("the client ID is unknown or the secret is wrong")
+        return client
+
+    async def error_form(self, client_id: str) -> tuple[ErrorStyle, ErrorStatus]:
+        """How errors are written for a client.
+
+        A stranger gets what all clients have in common, if they have, so that the form of an
+        answer does not tell whether a client exists (R-49).
+        """
+        with suppress(DatabaseUnavailable):  # then what was known last has to do
+            await self.snapshot()
+        client = self._clients.get(client_id)
+        if client is not None:
+            return client.error_style, client.error_status
+        forms = self._forms
+        return next(iter(forms)) if len(forms) == 1 else (ErrorStyle.CODE, ErrorStatus.STANDARD)
+
+    async def _refresh(self) -> Mapping[str, Client]:
+        asked_at, changes = self._monotonic(), self._changes
+        clients = await self._load()
+        if changes == self._changes:
+            if clients is not self._clients:
+                self._forms = {(each.error_style, each.error_status) for each in clients.values()}
+            self._clients, self._read_at = clients, asked_at
+            self._good_until = asked_at + self._max_age
+            self._renew_at = asked_at + self._max_age * RENEW_AFTER
+        return clients
+
+
+def check_admitted(client: Client, address: str) -> None:
+    """Let an authenticated client in. Raises AccessDenied."""
+    if not client.enabled:
+        raise AccessDenied("the client is disabled")
+    if client.allowed_addresses and not is_within(address, client.allowed_addresses):
+        raise AccessDenied("the source address is not on the client's list")
+
+
+def _valid_digests(client: Client, now: float) -> tuple[str, ...]:
+    secrets = client.secrets
+    return tuple([each.digest for each in secrets if not each.expires_at or now < each.expires_at])

@@ -1,0 +1,172 @@
+"""The master key, which is kept outside the database and encrypts the secrets in it.
+
+**The database holds no secret that works by itself.** What must be read again, the secrets of
+authenticator apps and the key that signs cookies and forms, is encrypted there under a master key
+that only the servers have: a stolen file, dump or backup neither passes a second factor nor
+forges a form (R-130).
+
+A ``MasterKey`` has a short public id, which stands in front of all that it has encrypted. A
+``Keyring`` holds the present key and, while one gives way to another, the key before it.
+
+    wgkey-<43 characters of base64url>    a master key as it is written down: 256 random bits
+    ``wg1`` id nonce ciphertext tag       what is stored; AES-256-GCM (NIST SP 800-38D)
+
+The associated data names the table, the column and the row, so what is stored for one person is
+no secret of another (R-131). Each purpose has a key of its own (HKDF-SHA256, RFC 5869).
+"""
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final, Self
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from worksgate.credentials.derived_keys import KEY_BYTES, derived_key
+from worksgate.settings.master_key_text import master_key_bytes, master_key_text
+
+_PREFIX: Final = b"wg1"
+_ID_BYTES = 4
+_NONCE_BYTES = 12
+_TAG_BYTES = 16
+_HEADER_BYTES = len(_PREFIX) + _ID_BYTES
+_OVERHEAD = _HEADER_BYTES + _NONCE_BYTES + _TAG_BYTES
+
+
+class UnknownMasterKey(Exception):
+    """A stored secret is encrypted under a master key that is not at hand: ``id`` names it."""
+
+    def __init__(self, id: str) -> None:  # noqa: A002  # the name of the field
+        super().__init__(f"master key {id} is not at hand")
+        self.id = id
+
+
+class DamagedSecret(Exception):
+    """What is stored was altered, or belongs to another row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a secret is stored: the row of a table, and the column. ``purpose`` is the table's."""
+
+    table: str
+    column: str
+    row: str
+
+    @property
+    def purpose(self) -> str:
+        return f"{self.table}.{self.column}"
+
+    def associated_data(self, header: bytes) -> bytes:
+        """What a ciphertext is bound to, written so that no two places look alike."""
+        return header + json.dumps([self.table, self.column, self.row]).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class MasterKey:
+    """The key that encrypts what the database keeps. ``id`` may be shown, and is."""
+
+    material: bytes = field(repr=False)
+
+    @classmethod
+    def new(cls) -> Self:
+        return cls(secrets.token_bytes(KEY_BYTES))
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The key that a file or a variable holds; surrounding white space is ignored.
+
+        Raises ValueError with the end of a sentence; it does not repeat the text.
+        """
+        return cls(master_key_bytes(text))
+
+    @property
+    def text(self) -> str:
+        """The key as it is written down."""
+        return master_key_text(self.material)
+
+    @property
+    def id(self) -> str:
+        """Eight hexadecimal digits, from which the key cannot be found."""
+        return self._id_bytes.hex()
+
+    @property
+    def _id_bytes(self) -> bytes:
+        return hashlib.sha256(b"worksgate master key id" + self.material).digest()[:_ID_BYTES]
+
+    def seal(self, secret: bytes, place: Place) -> bytes:
+        """The ciphertext of a secret, different each time."""
+        header, nonce = _PREFIX + self._id_bytes, os.urandom(_NONCE_BYTES)
+        cipher = AESGCM(derived_key(self.material, place.purpose))
+        return header + nonce + cipher.encrypt(nonce, secret, place.associated_data(header))
+
+    def unseal(self, stored: bytes, place: Place) -> bytes:
+        """The secret that was sealed for this place. Raises DamagedSecret."""
+        header, rest = stored[:_HEADER_BYTES], stored[_HEADER_BYTES:]
+        cipher = AESGCM(derived_key(self.material, place.purpose))
+        try:
+            return cipher.decrypt(
+                rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], place.associated_data(header)
+            )
+        except (InvalidTag, ValueError):
+            raise DamagedSecret(
+                f"the secret in {place.purpose} was altered, or belongs to another row"
+            ) from None
+
+
+def key_id_of(stored: bytes) -> str | None:
+    """The id of the master key that something is encrypted under; None where it is in clear.
+
+    Secrets in clear are of 20 or 32 random bytes: too short to be taken for the other.
+    """
+    if len(stored) < _OVERHEAD or not stored.startswith(_PREFIX):
+        return None
+    return stored[len(_PREFIX) : _HEADER_BYTES].hex()
+
+
+def key_ids(stored: Iterable[bytes]) -> tuple[str, ...]:
+    """The ids of the master keys that all of these are encrypted under, in order."""
+    return tuple(sorted({found for each in stored if (found := key_id_of(each)) is not None}))
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """The master keys that a process has; ``previous`` is there while one replaces another."""
+
+    current: MasterKey | None = None
+    previous: MasterKey | None = None
+
+    @classmethod
+    def of(cls, current: str, previous: str = "") -> Self:
+        """The keys of the settings, where an empty text stands for none. Raises ValueError."""
+        return cls(
+            MasterKey.parse(current) if current else None,
+            MasterKey.parse(previous) if previous else None,
+        )
+
+    def __iter__(self) -> Iterator[MasterKey]:
+        return (key for key in (self.current, self.previous) if key is not None)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(key.id for key in self)
+
+    def key(self, id: str) -> MasterKey:  # noqa: A002  # the name of the field
+        """The key with this id. Raises UnknownMasterKey."""
+        for key in self:
+            if key.id == id:
+                return key
+        raise UnknownMasterKey(id)
+
+    def unseal(self, stored: bytes, place: Place) -> bytes:
+        """The secret, decrypted where it is encrypted. Raises UnknownMasterKey, DamagedSecret."""
+        id = key_id_of(stored)  # noqa: A001  # the name of the field
+        return stored if id is None else self.key(id).unseal(stored, place)
+
+
+NO_MASTER_KEY: Final = Keyring()
+"""What an installation has that keeps its secrets in clear."""

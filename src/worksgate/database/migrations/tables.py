@@ -1,0 +1,62 @@
+"""All tables of the one database, and which of them last: for what copies a database.
+
+The short-lived ones are the store's: codes, tokens, sessions, counters. To know them is the
+business of whoever makes them, and that are the migrations.
+"""
+
+from collections.abc import Mapping
+
+from sqlalchemy import Table, TableClause, column, table
+
+from worksgate.database import schema
+from worksgate.database.artifact_tables import COUNTERS, TABLES
+from worksgate.oauth.model import (
+    ARTIFACT_KINDS,
+    AuthorizationCode,
+    Interim,
+    Redeemable,
+    RefreshToken,
+)
+
+REVISION_TABLE = "alembic_version"
+
+LASTING: tuple[Table, ...] = tuple(
+    each
+    for each in schema.metadata.sorted_tables
+    if each not in (schema.keys, schema.installation, schema.leases, schema.compatibility)
+)
+"""What an installation is, in the order of foreign keys: people, clients, factors, the audit log.
+
+The server's keys are not among it: they sign what is short-lived, and a server without makes new
+ones. Nor is the id of the installation: another database is another installation.
+"""
+
+ARTIFACTS: Mapping[str, TableClause] = {
+    TABLES[kind.kind]: table(
+        TABLES[kind.kind],
+        *map(column, kind.__struct_fields__),
+        *([column("used")] if issubclass(kind, Redeemable) else []),
+    )
+    for kind in ARTIFACT_KINDS.values()
+}
+"""The store's tables of artifacts by their names, in the order of ``oauth.model``."""
+
+COUNTER_TABLE: TableClause = table(COUNTERS, column("name"), column("value"), column("expires_at"))
+
+SINGLE_USE = (TABLES[AuthorizationCode.kind], TABLES[RefreshToken.kind])
+"""What works once, and is remembered when it has been used."""
+
+INTERIMS = TABLES[Interim.kind]
+
+SHORT_LIVED: tuple[str, ...] = (*ARTIFACTS, COUNTERS, schema.leases.name)
+"""The names of the tables of which nothing outlives a restore."""
+
+ALL: tuple[str, ...] = (
+    *(each.name for each in LASTING),
+    schema.keys.name,
+    schema.installation.name,
+    *SHORT_LIVED,
+    schema.compatibility.name,
+    REVISION_TABLE,
+)
+"""The names of all tables."""

@@ -1,0 +1,333 @@
+"""Secrets as the database keeps them: encrypted under a master key that it does not hold.
+
+These are the secrets of authenticator apps and the key that signs cookies and forms. Which master
+key is **in force** stands in the database, in a row of ``keys``: what is new is encrypted under
+it, on all nodes alike. A server may have two keys, so nodes learn a new one first, one after the
+other, and ``encrypt`` puts it in force afterwards. A database in which none is in force keeps
+secrets in clear, as releases before this one do, which can then run beside it.
+
+What is in clear is read as it is, always: so an upgrade has no moment at which anything stops.
+"""
+
+import asyncio
+import hmac
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import Select, delete, func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from worksgate.audit import AuditEvent
+from worksgate.credentials.master_key import (
+    DamagedSecret,
+    Keyring,
+    MasterKey,
+    Place,
+    UnknownMasterKey,
+    key_id_of,
+)
+from worksgate.database import DatabaseUnavailable, schema
+from worksgate.database.leases import check_stopped
+from worksgate.database.recording import write_events
+from worksgate.database.verbs import Connections, run_to_completion
+
+IN_FORCE: Final = "master"
+"""The row of ``keys`` that says which master key is in force: nothing, encrypted under it."""
+
+FIRST_READER: Final = "0004"
+"""The first revision whose program can read what is encrypted."""
+
+PAGE = 100
+"""Rows that are encrypted in one transaction."""
+
+_KEYS, _TOTP = schema.keys, schema.totp_secrets
+
+
+class MasterKeyMissing(DatabaseUnavailable):
+    """A secret is needed that no master key at hand can decrypt; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many secrets are stored, by the id of the master key, and in clear.
+
+    ``in_force`` is the id of the key for new ones, None where they are stored in clear.
+    """
+
+    in_force: str | None
+    in_clear: int = 0
+    by_key: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids of all master keys that are needed to read everything."""
+        in_force = () if self.in_force is None else (self.in_force,)
+        return tuple(sorted({*in_force, *self.by_key}))
+
+    def left_for(self, key_id: str) -> int:
+        """How many secrets are not encrypted under this key."""
+        return self.in_clear + sum(n for each, n in self.by_key.items() if each != key_id)
+
+
+def totp_place(subject_id: str) -> Place:
+    return Place(_TOTP.name, "secret", subject_id)
+
+
+def key_place(name: str) -> Place:
+    return Place(_KEYS.name, "value", name)
+
+
+def check_at_hand(key_ids: tuple[str, ...], keyring: Keyring) -> None:
+    """Raise MasterKeyMissing unless every one of these master keys is at hand."""
+    if missing := [each for each in key_ids if each not in keyring.ids]:
+        raise MasterKeyMissing(_missing(", ".join(missing), keyring))
+
+
+def _missing(key_id: str, keyring: Keyring) -> str:
+    """What is the matter and what to do, in one sentence."""
+    if keyring.current is None:
+        return (
+            f"the secrets are encrypted under master key {key_id}, and no master key is "
+            "configured: set master_key_file, or WORKSGATE_MASTER_KEY_FILE, to the file that "
+            "holds it"
+        )
+    configured = ", ".join(keyring.ids)
+    return (
+        f"the secrets are encrypted under master key {key_id}, and the one that is configured is "
+        f"{configured}: set master_key_file to the file that holds {key_id}, or name it in "
+        "previous_master_key_file"
+    )
+
+
+# On a connection of the caller's
+
+
+async def key_in_force(connection: AsyncConnection) -> str | None:
+    """The id of the master key for new secrets, None where there is none."""
+    stored = await connection.scalar(_value_of(IN_FORCE))
+    return None if stored is None else key_id_of(stored)
+
+
+async def put_in_force(connection: AsyncConnection, key: MasterKey, now: float) -> None:
+    """Let what is new be encrypted under this key from now on."""
+    values = {"name": IN_FORCE, "value": key.seal(b"", key_place(IN_FORCE)), "at": now}
+    await connection.execute(_PUT, values)
+    await refuse_older_programs(connection)
+
+
+async def refuse_older_programs(connection: AsyncConnection) -> None:
+    """Let no program start on this database that would take a ciphertext for a secret."""
+    await connection.execute(_REFUSE_OLDER, {"first": FIRST_READER})
+
+
+async def count_secrets(connection: AsyncConnection) -> Counted:
+    """What is stored, as of now."""
+    stored = [*(await connection.scalars(select(_TOTP.c.secret)))]
+    stored += await connection.scalars(select(_KEYS.c.value).where(_KEYS.c.name != IN_FORCE))
+    counts = Counter(map(key_id_of, stored))
+    by_key = {key_id: number for key_id, number in counts.items() if key_id is not None}
+    return Counted(await key_in_force(connection), counts[None], by_key)
+
+
+async def _overwrite_what_is_freed(connection: AsyncConnection) -> None:
+    """What was stored in clear must not stay behind in the free part of a page of SQLite."""
+    if connection.dialect.name == "sqlite":
+        await connection.exec_driver_sql("PRAGMA secure_delete = ON")
+
+
+_PUT = text(
+    "INSERT INTO keys (name, value, created_at) VALUES (:name, :value, :at)"
+    " ON CONFLICT (name) DO UPDATE SET value = excluded.value, created_at = excluded.created_at"
+)
+_REFUSE_OLDER = text("UPDATE compatibility SET oldest = :first WHERE oldest < :first")
+
+
+def _value_of(name: str) -> Select[tuple[Any]]:
+    return select(_KEYS.c.value).where(_KEYS.c.name == name)
+
+
+class SecretsAtRest:
+    """Reads and writes the secrets of a database; verbs may raise DatabaseUnavailable."""
+
+    def __init__(self, connections: Connections, keyring: Keyring) -> None:
+        self._connections = connections
+        self._keyring = keyring
+
+    @property
+    def unfinished(self) -> set[asyncio.Task[Any]]:
+        return self._connections.unfinished
+
+    # For whoever reads or writes a secret
+
+    def unseal(self, stored: bytes, place: Place) -> bytes:
+        """The secret that is stored in a place. Raises MasterKeyMissing or DatabaseUnavailable."""
+        try:
+            return self._keyring.unseal(stored, place)
+        except UnknownMasterKey as unknown:
+            raise MasterKeyMissing(_missing(unknown.id, self._keyring)) from None
+        except DamagedSecret as damaged:
+            raise DatabaseUnavailable(str(damaged)) from None
+
+    async def seal(self, connection: AsyncConnection, secret: bytes, place: Place) -> bytes:
+        """What to store of a secret, in the transaction that stores it.
+
+        Raises MasterKeyMissing where a key is in force that is not at hand.
+        """
+        key_id = await key_in_force(connection)
+        return secret if key_id is None else self._key(key_id).seal(secret, place)
+
+    async def stored_as(
+        self, connection: AsyncConnection, subject_id: str, secret: bytes
+    ) -> bytes | None:
+        """How a person's secret that was read before is stored now, None where it is another.
+
+        It may have been encrypted under another key meanwhile, which makes it no other secret.
+        """
+        theirs = select(_TOTP.c.secret).where(_TOTP.c.subject_id == subject_id)
+        stored: bytes | None = await connection.scalar(theirs)
+        if stored is None:
+            return None
+        present = self.unseal(stored, totp_place(subject_id))
+        return stored if hmac.compare_digest(present, secret) else None
+
+    async def begin_with(self, connection: AsyncConnection, now: float) -> None:
+        """Put the master key in force in a database that has no secret yet, if there is one."""
+        if self._keyring.current is None or await key_in_force(connection) is not None:
+            return
+        for table in (_KEYS, _TOTP):
+            if await connection.scalar(select(func.count()).select_from(table)):
+                return
+        await put_in_force(connection, self._keyring.current, now)
+
+    # For who opens and who administers an installation
+
+    @run_to_completion
+    async def count(self) -> Counted:
+        """What is stored, as of now."""
+        async with self._connections.reading() as connection:
+            return await count_secrets(connection)
+
+    async def check(self) -> Counted:
+        """What is stored. Raises MasterKeyMissing where the keys at hand do not open all of it."""
+        counted = await self.count()
+        check_at_hand(counted.key_ids, self._keyring)
+        return counted
+
+    @run_to_completion
+    async def check_in_force(self) -> None:
+        """Raise MasterKeyMissing where the key in force is not at hand.
+
+        Another node may have put it in force while this one runs.
+        """
+        async with self._connections.reading() as connection:
+            key_id = await key_in_force(connection)
+        if key_id is not None:
+            check_at_hand((key_id,), self._keyring)
+
+    @run_to_completion
+    async def put_in_force(self, event: AuditEvent) -> None:
+        """Let new secrets be encrypted under the current key, together with the audit record.
+
+        Nothing happens where that is so. Raises MasterKeyMissing where there is no current key.
+        """
+        key = self._current()
+        async with self._connections.writing() as connection:
+            if await key_in_force(connection) != key.id:
+                await put_in_force(connection, key, event.at)
+                await write_events(connection, event)
+
+    @run_to_completion
+    async def check_stopped(self) -> None:
+        """Raise DatabaseInUse where a server uses the database."""
+        async with self._connections.reading() as connection:
+            await check_stopped(connection)
+
+    @run_to_completion
+    async def holders_under(self, key_ids: Collection[str]) -> list[str]:
+        """The subjects whose secrets are encrypted under one of these master keys, in order."""
+        async with self._connections.reading() as connection:
+            rows = await connection.execute(
+                select(_TOTP.c.subject_id, _TOTP.c.secret).order_by(_TOTP.c.subject_id)
+            )
+            return [row.subject_id for row in rows if key_id_of(row.secret) in key_ids]
+
+    @run_to_completion
+    async def give_up(self, key_ids: Collection[str], event: AuditEvent) -> None:
+        """Delete the server's keys that are encrypted under master keys which are lost.
+
+        The current key is in force from then on; the server makes its keys again at its start.
+        Nothing is changed, and MasterKeyMissing raised, while a person has a secret under them.
+        """
+        key = self._current()
+        async with self._connections.writing() as connection:
+            secrets = await connection.scalars(select(_TOTP.c.secret))
+            if left := {found for each in secrets if (found := key_id_of(each)) in key_ids}:
+                raise MasterKeyMissing(
+                    _missing(", ".join(sorted(filter(None, left))), self._keyring)
+                )
+            rows = await connection.execute(select(_KEYS.c.name, _KEYS.c.value))
+            for name, stored in rows.all():
+                if key_id_of(stored) in key_ids:
+                    await connection.execute(delete(_KEYS).where(_KEYS.c.name == name))
+            await put_in_force(connection, key, event.at)
+            await write_events(connection, event)
+
+    @run_to_completion
+    async def encrypt_keys(self) -> int:
+        """Encrypt the keys of the server under the key in force; how many were not yet."""
+        async with self._connections.writing() as connection:
+            await _overwrite_what_is_freed(connection)
+            rows = await connection.execute(
+                select(_KEYS.c.name, _KEYS.c.value).where(_KEYS.c.name != IN_FORCE)
+            )
+            changed = 0
+            for name, stored in rows.all():
+                fresh = await self._under_key_in_force(connection, stored, key_place(name))
+                if fresh is not None:
+                    same = (_KEYS.c.name == name, _KEYS.c.value == stored)
+                    await connection.execute(update(_KEYS).where(*same).values(value=fresh))
+                    changed += 1
+        return changed
+
+    @run_to_completion
+    async def encrypt_page(self, after: str) -> tuple[str | None, int]:
+        """Encrypt the secrets of the next people, in one transaction, under the key in force.
+
+        Returns the last subject of the page, None where nobody comes after ``after``, and how
+        many were not encrypted under that key yet.
+        """
+        columns = (_TOTP.c.subject_id, _TOTP.c.secret)
+        page = select(*columns).where(columns[0] > after).order_by(columns[0]).limit(PAGE)
+        async with self._connections.writing() as connection:
+            await _overwrite_what_is_freed(connection)
+            rows = (await connection.execute(page)).all()
+            changed = 0
+            for subject_id, stored in rows:
+                fresh = await self._under_key_in_force(connection, stored, totp_place(subject_id))
+                if fresh is not None:
+                    same = (columns[0] == subject_id, columns[1] == stored)
+                    await connection.execute(update(_TOTP).where(*same).values(secret=fresh))
+                    changed += 1
+        return (rows[-1].subject_id if rows else None), changed
+
+    async def _under_key_in_force(
+        self, connection: AsyncConnection, stored: bytes, place: Place
+    ) -> bytes | None:
+        """What to store instead, None where it is encrypted under the key in force."""
+        key_id = await key_in_force(connection)
+        if key_id is None or key_id_of(stored) == key_id:
+            return None
+        return self._key(key_id).seal(self.unseal(stored, place), place)
+
+    def _current(self) -> MasterKey:
+        if self._keyring.current is None:
+            raise MasterKeyMissing("no master key is configured: worksgate key new makes one")
+        return self._keyring.current
+
+    def _key(self, key_id: str) -> MasterKey:
+        try:
+            return self._keyring.key(key_id)
+        except UnknownMasterKey:
+            raise MasterKeyMissing(_missing(key_id, self._keyring)) from None

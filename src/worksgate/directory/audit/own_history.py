@@ -1,0 +1,77 @@
+"""What people may read of the audit log: their own sign-ins and changes.
+
+An administrator's questions are in ``queries``; this one is asked by the person, so it is bounded:
+a few kinds of records, of some months.
+"""
+
+import asyncio
+from typing import Any, Final
+
+from sqlalchemy import and_, literal, or_, select
+
+from worksgate.audit import AuditEvent, Event
+from worksgate.database import schema
+from worksgate.database.audit_rows import encoded
+from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.directory import SUBJECT_PREFIX
+from worksgate.directory.rows import event_from
+
+PERIOD: Final = 90 * 86_400.0
+"""Seconds that a person can look back."""
+
+EVENTS: Final = (
+    Event.LOGIN_SUCCEEDED,
+    Event.LOGIN_FAILED,
+    Event.LOGIN_REFUSED,
+    Event.LOGOUT,
+    Event.IMAP_SUCCEEDED,
+    Event.IMAP_FAILED,
+    Event.FACTOR_ADDED,
+    Event.FACTOR_REMOVED,
+    Event.FACTOR_FAILED,
+    Event.RECOVERY_CODES_RENEWED,
+    Event.APP_PASSWORD_ADDED,
+    Event.APP_PASSWORD_REMOVED,
+    Event.PASSWORD_CHANGED,
+    Event.RESET_LINK_ISSUED,
+)
+"""What people are told of: what somebody did, or tried to do, in their name."""
+
+
+class OwnHistory:
+    """Reads what was recorded of one person."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    @property
+    def unfinished(self) -> set[asyncio.Task[Any]]:
+        return self._connections.unfinished
+
+    @run_to_completion
+    async def of(
+        self, subject_id: str, username: str, now: float, limit: int = 50
+    ) -> list[AuditEvent]:
+        """The newest records of a person, the newest first. Raises DatabaseUnavailable.
+
+        Of those that name nobody who is known, theirs are the ones in which their name was typed.
+        """
+        columns = schema.audit.c
+        # A name is one person's in the built-in directory alone.
+        is_built_in = literal(subject_id.startswith(SUBJECT_PREFIX))
+        typed = and_(
+            columns.subject_id.is_(None), columns.username == encoded(username), is_built_in
+        )
+        query = (
+            select(schema.audit)
+            .where(
+                columns.at >= now - PERIOD,
+                columns.event.in_([event.value for event in EVENTS]),
+                or_(columns.subject_id == encoded(subject_id), typed),
+            )
+            .order_by(columns.id.desc())
+            .limit(limit)
+        )
+        async with self._connections.reading() as connection:
+            rows = await connection.execute(query)
+            return [event_from(row) for row in rows.mappings()]

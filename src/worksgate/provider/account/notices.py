@@ -1,0 +1,150 @@
+"""Notices: an e-mail to the person for each change of their credentials.
+
+The directory announces what it has committed (``credential_changes``), and ``Notices`` listens:
+every kind of change has a text or is silent on purpose (``SILENT``). E-mails are written and sent
+in the background, ``AT_ONCE`` at a time. Each has a link by which the person can say that the
+change was not theirs (``disavowal``).
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from enum import StrEnum
+from functools import partial
+from typing import Final, Protocol
+
+import structlog
+
+from worksgate.database import DatabaseUnavailable
+from worksgate.directory.credential_changes import Change, CredentialChange
+from worksgate.limits.background import Backlog
+from worksgate.mail import MailMessage, MailUnavailable
+from worksgate.observability.rate_limited_warning import RateLimitedWarning
+from worksgate.sources import Person
+from worksgate.store import StoreUnavailable
+
+SILENT: Final = frozenset(
+    {
+        Change.RECOVERY_CODES_MADE,  # they come with a factor, which has a notice of its own
+        Change.PASSWORD_VOIDED,  # part of DISAVOWED
+        Change.ACCOUNT_CLOSED,  # an administrator has disabled or removed the person
+    }
+)
+"""Changes without a mail of their own."""
+
+WITHOUT_LINK: Final = frozenset({Change.DISAVOWED, Change.APP_PASSWORDS_LAPSE})
+"""Changes after which a link has nothing left to end, or nothing to be disavowed."""
+
+AT_ONCE: Final = 2
+WAITING: Final = 200
+"""Notices that may wait for their turn; beyond that they are dropped, and the log says so."""
+OF_ONE_PERSON: Final = 20
+"""Those of them that may be one person's: who changes things in a loop must not silence others."""
+
+_log = structlog.get_logger("worksgate.provider.account.notices")
+_dropped = RateLimitedWarning("notice.dropped")
+
+
+class Outcome(StrEnum):
+    """What became of a notice."""
+
+    SENT = "sent"
+    NO_ADDRESS = "no address"
+    NOT_SENT = "not sent"
+    NO_MAIL = "no mail"
+    """There is no mail server in the settings."""
+
+
+class People(Protocol):
+    """Where addresses are known: the directory."""
+
+    async def person(self, subject_id: str) -> Person | None: ...
+
+
+class Sender(Protocol):
+    """Who sends a message now. Raises MailUnavailable."""
+
+    async def send(self, message: MailMessage) -> None: ...
+
+
+class Texts(Protocol):
+    """Who writes the messages; None for a person that no mail can be sent to."""
+
+    def notice(self, person: Person, change: CredentialChange, link: str) -> MailMessage | None: ...
+
+
+class Links(Protocol):
+    """Who makes the links by which a person disavows a change. Raises StoreUnavailable."""
+
+    async def make(self, change: CredentialChange) -> str: ...
+
+
+Report = Callable[[Outcome], None]
+
+
+def unreported(_: Outcome) -> None:
+    """Ignore what became of a notice: the log has it."""
+
+
+class Notices:
+    """Sends notices; ``links`` is None where a link would not work, as with a store in memory."""
+
+    def __init__(
+        self,
+        people: People,
+        mail: Sender,
+        texts: Texts,
+        links: Links | None,
+        report: Report = unreported,
+    ) -> None:
+        self._people = people
+        self._mail = mail
+        self._texts = texts
+        self._links = links
+        self._report = report
+        self._backlog = Backlog("notices", at_once=AT_ONCE, waiting=WAITING)
+        self._waiting: Counter[str] = Counter()
+
+    def tell(self, change: CredentialChange) -> None:
+        """Queue a notice of a change; returns at once and never raises."""
+        if change.change in SILENT:
+            return
+        whose = change.event.subject_id or ""
+        if self._waiting[whose] >= OF_ONE_PERSON:
+            _dropped.tell("", f"{OF_ONE_PERSON} notices of one person are waiting")
+            self._report(Outcome.NOT_SENT)
+        elif self._backlog.add(partial(self._tell, change)):
+            self._waiting[whose] += 1
+        else:
+            self._report(Outcome.NOT_SENT)
+
+    async def close(self, within: float = 10.0) -> None:
+        """Send what is waiting, for at most ``within`` seconds; the rest is dropped."""
+        await self._backlog.close(within)
+
+    async def _tell(self, change: CredentialChange) -> None:
+        self._waiting -= Counter([change.event.subject_id or ""])  # and forget who has none left
+        try:
+            self._report(await self._send(change))
+        except (DatabaseUnavailable, MailUnavailable) as error:
+            _log.warning("notice.not_sent", change=change.change.value, reason=str(error))
+            self._report(Outcome.NOT_SENT)
+
+    async def _send(self, change: CredentialChange) -> Outcome:
+        person = await self._people.person(change.event.subject_id or "")
+        if person is None or not person.email:
+            return Outcome.NO_ADDRESS
+        message = self._texts.notice(person, change, await self._link(change))
+        if message is None:
+            return Outcome.NO_ADDRESS
+        await self._mail.send(message)
+        return Outcome.SENT
+
+    async def _link(self, change: CredentialChange) -> str:
+        """A link, or an empty text where there is none: the notice matters more."""
+        if self._links is None or change.change in WITHOUT_LINK:
+            return ""
+        try:
+            return await self._links.make(change)
+        except StoreUnavailable as error:
+            _log.warning("notice.without_link", change=change.change.value, reason=str(error))
+            return ""

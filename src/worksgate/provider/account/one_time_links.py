@@ -1,0 +1,80 @@
+"""Links with a secret that works once: those of a password reset, and those of a notice.
+
+A link holds 256 random bits. The store keeps their digest, and what the link was made for. To look
+at it does not use it up: mail scanners open links too.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+
+from worksgate.credentials.secrets import digest, new_ordered_id, new_secret
+from worksgate.oauth.model import Interim
+from worksgate.store import Store
+
+TOKEN_PARAMETER: Final = "token"
+"""What carries the secret; why in the query stands in docs/decisions/0014-reset-links.md."""
+
+B = TypeVar("B", bound=msgspec.Struct)
+
+
+class LinkNotValid(Exception):
+    """The link is unknown, used up or too old, or what it was made for has changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneTimeLink(Generic[B]):
+    """A link that is good: as the store keeps it, and what it was made for."""
+
+    kept: Interim
+    bound: B
+
+
+class OneTimeLinks(Generic[B]):
+    """The links of one purpose; ``bound`` is the type of what each was made for.
+
+    Every verb may raise StoreUnavailable.
+    """
+
+    def __init__(self, store: Store, purpose: str, bound: type[B]) -> None:
+        self._store = store
+        self._purpose = purpose
+        self._read: Callable[[str], B] = msgspec.json.Decoder(bound).decode
+
+    async def make(self, url: str, bound: B, *, owner: str, expires_at: float) -> str:
+        """A new link: ``url`` with a secret, good until a time in seconds since the epoch.
+
+        It ends with everything that the store holds for ``owner``.
+        """
+        secret = new_secret()
+        await self._store.save(
+            Interim(
+                key=digest(secret),
+                grant_id=new_ordered_id(),
+                subject_id=owner,
+                client_id="",
+                expires_at=expires_at,
+                purpose=self._purpose,
+                data=msgspec.json.encode(bound).decode(),
+            )
+        )
+        return f"{url}?{urlencode({TOKEN_PARAMETER: secret})}"
+
+    async def find(self, secret: str, now: float) -> OneTimeLink[B]:
+        """The link with this secret, which stays good. Raises LinkNotValid."""
+        kept = await self._store.find(Interim, digest(secret))
+        if kept is None or kept.purpose != self._purpose or kept.expires_at <= now:
+            raise LinkNotValid
+        return OneTimeLink(kept, self._read(kept.data))
+
+    async def use_up(self, link: OneTimeLink[B]) -> None:
+        """End a link; of several callers exactly one returns, the others get LinkNotValid."""
+        if await self._store.take(Interim, link.kept.key) is None:
+            raise LinkNotValid
+
+    async def give_back(self, link: OneTimeLink[B]) -> None:
+        """Keep a link again whose use came to nothing."""
+        await self._store.save(link.kept)

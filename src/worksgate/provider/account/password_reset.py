@@ -1,0 +1,459 @@
+"""Password reset: a one-time link, sent by e-mail or made by an administrator.
+
+A person asks by name or e-mail address (``PasswordReset.request``) and gets the same answer, as
+fast, whether there is such an account or not (R-79): it is looked up afterwards, and mail goes out
+later still. The link (``one_time_links``) belongs to one account, lives for half an hour, works
+once (R-84), and dies when the password or the e-mail address is changed.
+
+Whoever has the link chooses the password and is not signed in by that: a second factor is asked for
+at the next sign-in as ever. All that the person held ends (R-30).
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Final, Protocol
+
+import msgspec
+import structlog
+
+from worksgate.audit import AuditEvent, AuditLog, Event
+from worksgate.credentials.secrets import PasswordHashing, digest
+from worksgate.credentials.usernames import username_key
+from worksgate.database import (
+    Conflict,
+    DatabaseUnavailable,
+)
+from worksgate.database.verbs import run_to_completion
+from worksgate.directory import Account
+from worksgate.directory.account_rules import password_context
+from worksgate.directory.audit.writer import log_events
+from worksgate.directory.credential_changes import Change
+from worksgate.directory.transaction import Transaction
+from worksgate.limits.background import Backlog
+from worksgate.limits.networks import network_of
+from worksgate.limits.outages import Unavailable
+from worksgate.limits.rate_limit import DAY, DailyBudget
+from worksgate.mail import MailMessage, Postbox
+from worksgate.provider.account.one_time_links import LinkNotValid, OneTimeLink, OneTimeLinks
+from worksgate.provider.stranger_records import StrangerRecords
+from worksgate.settings.options import Settings
+from worksgate.sources import Person
+from worksgate.store import Store, StoreUnavailable
+
+RESET_PATH: Final = "/reset"
+"""Where a link leads, under ``account_path``."""
+
+PURPOSE: Final = "password_reset"
+WINDOW: Final = 3_600.0
+PER_ACCOUNT: Final = 3
+"""Links that are sent to one account within ``WINDOW`` seconds."""
+PER_NETWORK: Final = 20
+"""Requests from one network within ``WINDOW`` seconds that anything is done about."""
+MOST_ACCOUNTS: Final = 3
+"""Accounts that one request reaches, where they share an e-mail address."""
+
+REQUESTS_A_DAY: Final = 20_000
+"""Requests of all networks that anything is done about: each is a counter, and looks people up."""
+MAILS_A_DAY: Final = 2_000
+"""Links that are sent to all people together: nobody can have more mail sent from here."""
+PORTION: Final = 500
+"""Requests that a process takes from the day's at a time."""
+
+_AT_ONCE: Final = 2
+WAITING: Final = 200
+"""Requests that may wait for their turn."""
+KEPT_FOR_KNOWN: Final = 50
+"""Places of these, and of mails that wait, that strangers leave to browsers in which people have
+signed in before."""
+_LONGEST_NAME: Final = 254
+_SENT: Final = "a link was sent"
+
+_log = structlog.get_logger("worksgate.provider.account.password_reset")
+
+
+KnowsDevice = Callable[[str, str, str], bool]
+"""Whether the id and signature of a device cookie are of this account (``TransactionSigner``)."""
+
+
+def knows_no_device(account: str, device_id: str, signature: str) -> bool:
+    """Where browsers are not known."""
+    return False
+
+
+class Accounts(Protocol):
+    """What is needed of the directory."""
+
+    async def account_by_username(self, username: str) -> Account | None: ...
+
+    async def account_by_id(self, id: str) -> Account | None: ...  # noqa: A002  # as there
+
+    async def accounts_by_email(self, email: str, limit: int) -> Sequence[Account]: ...
+
+    def changing(self) -> AbstractAsyncContextManager[Transaction]: ...
+
+    async def record(self, events: Sequence[AuditEvent]) -> None: ...
+
+
+class MailTexts(Protocol):
+    """Who writes the messages; None for a person that no mail can be sent to."""
+
+    def reset_link(
+        self, person: Person, link: str, lifetime: float, language: str
+    ) -> MailMessage | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ResetTicket:
+    """A link that is good, and whose password it can change; ``expires_at`` as everywhere."""
+
+    person: Person
+    expires_at: float
+
+
+class _Bound(msgspec.Struct, frozen=True, kw_only=True):
+    """What a link was made for; it is no good for an account that is no longer like this."""
+
+    account_id: str
+    revision: str | None
+    email: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """A good link, and the account as it is now."""
+
+    found: OneTimeLink[_Bound]
+    account: Account
+
+
+class ResetLinks:
+    """Makes links and finds what they stand for."""
+
+    def __init__(self, settings: Settings, accounts: Accounts, store: Store) -> None:
+        self._url = settings.account_url + RESET_PATH
+        self._lifetime = settings.reset_link_lifetime
+        self._accounts = accounts
+        self._links = OneTimeLinks(store, PURPOSE, _Bound)
+
+    async def issue(
+        self, account: Account, *, actor: str, now: float, lifetime: float | None = None
+    ) -> str:
+        """A link that an administrator hands to the person, good for so many seconds.
+
+        There is none without its audit record. Raises ValueError where the person is disabled,
+        DatabaseUnavailable or StoreUnavailable.
+        """
+        if not account.enabled:
+            raise ValueError(f"{account.username} is disabled; a link would not work")
+        person = account.person
+        event = AuditEvent(
+            event=Event.RESET_LINK_ISSUED,
+            at=now,
+            subject_id=person.subject_id,
+            username=person.username,
+            actor=actor,
+        )
+        await self._accounts.record([event])
+        return await self.make(account, now, lifetime)
+
+    async def make(
+        self, account: Account, now: float, lifetime: float | None = None, *, mailed: bool = False
+    ) -> str:
+        """A new link; one that is ``mailed`` dies when the account's e-mail address changes.
+
+        Raises StoreUnavailable.
+        """
+        bound = _Bound(
+            account_id=account.id,
+            revision=account.person.revision,
+            email=account.email if mailed else None,
+        )
+        expires_at = now + (self._lifetime if lifetime is None else lifetime)
+        owner = account.person.subject_id
+        return await self._links.make(self._url, bound, owner=owner, expires_at=expires_at)
+
+    async def find(self, secret: str, now: float) -> _Link:
+        """What a link stands for; it stays as it is.
+
+        Raises LinkNotValid, DatabaseUnavailable or StoreUnavailable.
+        """
+        found = await self._links.find(secret, now)
+        account = await self._accounts.account_by_id(found.bound.account_id)
+        if account is None or not account.enabled or not _is_as_bound(account, found.bound):
+            raise LinkNotValid
+        return _Link(found, account)
+
+    async def use_up(self, link: _Link) -> None:
+        """Make a link worthless; of several callers exactly one returns.
+
+        The others get LinkNotValid. Raises StoreUnavailable.
+        """
+        await self._links.use_up(link.found)
+
+    async def give_back(self, link: _Link) -> None:
+        """Keep a link again whose use came to nothing. Raises StoreUnavailable."""
+        await self._links.give_back(link.found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """Somebody typed this, in this language, from this address.
+
+    ``is_known`` is whether somebody has signed in by that name in this browser before.
+    """
+
+    typed: str = field(repr=False)
+    language: str
+    address: str
+    at: float
+    is_known: bool
+
+    @property
+    def kept_free(self) -> int:
+        """Places that it leaves to others wherever it has to wait."""
+        return 0 if self.is_known else KEPT_FOR_KNOWN
+
+
+class PasswordReset:
+    """Sends links to those who ask, and changes the password of who comes with one.
+
+    ``mail`` and ``texts`` are None where no mail can be sent: links are the administrator's then.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        accounts: Accounts,
+        store: Store,
+        hashing: PasswordHashing,
+        audit: AuditLog,
+        strangers: StrangerRecords,
+        *,
+        mail: Postbox | None = None,
+        texts: MailTexts | None = None,
+        knows_device: KnowsDevice = knows_no_device,
+    ) -> None:
+        self._settings = settings
+        self._accounts = accounts
+        self._store = store
+        self._hashing = hashing
+        self._audit = audit
+        self._strangers = strangers
+        self._requests = DailyBudget("reset requests", REQUESTS_A_DAY, store.bump, portion=PORTION)
+        self._mail = mail
+        self._texts = texts
+        self._knows_device = knows_device
+        self.links = ResetLinks(settings, accounts, store)
+        self.unfinished: set[asyncio.Task[Any]] = set()
+        self._backlog = Backlog("password_reset", at_once=_AT_ONCE, waiting=WAITING)
+
+    async def request(
+        self,
+        typed: str,
+        language: str,
+        address: str,
+        now: float,
+        devices: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """Have links sent to whoever goes by this name or e-mail address.
+
+        A browser with a device cookie of this name needs nothing of what a day allows to all, nor
+        of what its network may ask, and places are kept for it among those that wait: strangers
+        cannot use these up for people who have signed in there before.
+
+        Returns before anybody is looked up, and says nothing of what will be found. More than
+        ``PER_NETWORK`` requests an hour are passed over, and beyond ``REQUESTS_A_DAY`` of all
+        networks the others. Raises StoreUnavailable.
+        """
+        account = username_key(typed)
+        known = next(
+            (each for each, mac in devices if self._knows_device(account, each, mac)), None
+        )
+        is_known = known is not None
+        if self._mail is None or not (is_known or self._requests.take(now)):
+            self._strangers.count(Event.PASSWORD_RESET_REQUESTED, network_of(address), now)
+            return
+        place = network_of(address) if known is None else f"device {known}"
+        requests = await self._store.bump(f"reset network {digest(place)[:32]}", WINDOW, now)
+        if requests <= PER_NETWORK:
+            request = _Request(typed, language, address, now, is_known)
+            if not self._backlog.add(partial(self._answer, request), kept_free=request.kept_free):
+                self._strangers.count(Event.PASSWORD_RESET_REQUESTED, network_of(address), now)
+
+    async def open(self, secret: str, now: float) -> ResetTicket | None:
+        """Whose password a link can change, or None; it stays good.
+
+        Raises DatabaseUnavailable or StoreUnavailable.
+        """
+        try:
+            link = await self.links.find(secret, now)
+        except LinkNotValid:
+            return None
+        return ResetTicket(link.account.person, link.found.kept.expires_at)
+
+    async def finish(
+        self,
+        secret: str,
+        new_password: str,
+        now: float,
+        *,
+        address: str | None = None,
+    ) -> Person:
+        """Change the password that a link is for, end all that the person holds, and return them.
+
+        Their app passwords end, too.
+
+        Raises WeakPassword where the password is not accepted, and HashingBusy,
+        DatabaseUnavailable or StoreUnavailable: the link is still good then. Raises LinkNotValid
+        where it is not, and for all but one of those who use it at the same time.
+        """
+        link = await self.links.find(secret, now)
+        context = password_context(link.account, self._settings.company_name)
+        await self._hashing.check_new(new_password, context, whose=link.account.person.subject_id)
+        hashed = await self._hashing.hash(new_password)
+        return await self._use(link, hashed, now, address)
+
+    async def close(self, within: float = 5.0) -> None:
+        """Finish what has begun and answer who waits, for at most ``within`` seconds."""
+        await asyncio.gather(*self.unfinished, return_exceptions=True)
+        await self._backlog.close(within)
+
+    # What becomes of a request
+
+    async def _answer(self, request: _Request) -> None:
+        try:
+            accounts = await self._reachable(request.typed)
+            for account in accounts:
+                await self._send_link(account, request)
+        except Unavailable as error:
+            _log.warning("password_reset.not_sent", reason=str(error))
+            return
+        if not accounts:
+            self._record_request(request, None, "nobody who can get mail goes by this name")
+
+    async def _reachable(self, typed: str) -> list[Account]:
+        """The accounts that are meant, as far as their people can get mail and sign in."""
+        name = typed.strip()
+        if not name or len(name) > _LONGEST_NAME:
+            return []
+        by_name = await self._accounts.account_by_username(name)
+        by_email = await self._accounts.accounts_by_email(name, MOST_ACCOUNTS)
+        found = {account.id: account for account in (by_name, *by_email) if account is not None}
+        reachable = [each for each in found.values() if each.enabled and each.email]
+        return reachable[:MOST_ACCOUNTS]
+
+    async def _send_link(self, account: Account, request: _Request) -> None:
+        links = await self._store.bump(f"reset account {account.id}", WINDOW, request.at)
+        if links > PER_ACCOUNT:
+            detail = "no link was sent: there were enough within the hour"
+        elif not (request.is_known or await self._is_within_the_day(request.at)):
+            detail = "no link was sent: there were enough for all today"
+        elif await self._queue_link(account, request):
+            detail = _SENT
+        else:
+            detail = "no link was sent: the address is no good, or too many mails are waiting"
+        self._record_request(request, account, detail)
+
+    async def _is_within_the_day(self, now: float) -> bool:
+        return await self._store.bump("reset mails", DAY, now) <= MAILS_A_DAY
+
+    async def _queue_link(self, account: Account, request: _Request) -> bool:
+        if self._mail is None or self._texts is None:
+            return False
+        link = await self.links.make(account, request.at, mailed=True)
+        lifetime = self._settings.reset_link_lifetime
+        message = self._texts.reset_link(account.person, link, lifetime, request.language)
+        return message is not None and self._mail.queue(message, kept_free=request.kept_free)
+
+    def _record_request(self, request: _Request, account: Account | None, detail: str) -> None:
+        event = AuditEvent(
+            event=Event.PASSWORD_RESET_REQUESTED,
+            at=request.at,
+            subject_id=account.person.subject_id if account else None,
+            username=account.username if account else request.typed,
+            address=request.address,
+            detail=detail,
+        )
+        if detail == _SENT:
+            self._audit.record(event)
+        else:
+            self._strangers.record(event)
+
+    # What becomes of a link
+
+    @run_to_completion  # a browser that hangs up must not leave a used link and no change
+    async def _use(self, link: _Link, hashed: str, now: float, address: str | None) -> Person:
+        await self.links.use_up(link)
+        try:
+            # Before the change, as a session that outlived it would be a way in for a thief.
+            await self._store.forget(link.account.person.subject_id)
+            person = await self._change(link.account, hashed, now, address)
+        except Unavailable:
+            await self._give_back(link)
+            raise
+        await self._forget_again(person)
+        return person
+
+    async def _change(self, seen: Account, hashed: str, now: float, address: str | None) -> Person:
+        """Keep the new password together with its audit record, unless somebody was faster."""
+        try:
+            async with self._accounts.changing() as transaction:
+                before = await transaction.account(seen.username)
+                if before is None or not before.enabled or not _is_same(before, seen):
+                    raise LinkNotValid
+                after = replace(
+                    before,
+                    password_hash=hashed,
+                    password_changed_at=now,
+                    must_change_password=False,
+                )
+                await transaction.change_account(before, after, now, Change.PASSWORD_RESET)
+                event = _changed(after.person, now, address)
+                await transaction.record(event)
+        except Conflict as conflict:
+            raise DatabaseUnavailable(str(conflict)) from conflict
+        log_events([event])
+        return after.person
+
+    async def _give_back(self, link: _Link) -> None:
+        try:
+            await self.links.give_back(link)
+        except StoreUnavailable as error:
+            _log.warning("password_reset.link_lost", reason=str(error))
+
+    async def _forget_again(self, person: Person) -> None:
+        """End what was begun with the old password while it was being changed."""
+        try:
+            await self._store.forget(person.subject_id)
+        except StoreUnavailable as error:
+            _log.error(
+                "password_reset.not_forgotten", subject_id=person.subject_id, reason=str(error)
+            )
+
+
+def _is_as_bound(account: Account, bound: _Bound) -> bool:
+    is_same_address = bound.email is None or bound.email == account.email
+    return is_same_address and account.person.revision == bound.revision
+
+
+def _is_same(account: Account, seen: Account) -> bool:
+    """Whether the password is still the one that it was; a stronger hash of it counts as new."""
+    return (account.id, account.password_hash, account.password_changed_at) == (
+        seen.id,
+        seen.password_hash,
+        seen.password_changed_at,
+    )
+
+
+def _changed(person: Person, now: float, address: str | None) -> AuditEvent:
+    return AuditEvent(
+        event=Event.PASSWORD_CHANGED,
+        at=now,
+        subject_id=person.subject_id,
+        username=person.username,
+        address=address,
+        detail="chosen by a reset link",
+    )

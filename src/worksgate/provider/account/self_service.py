@@ -1,0 +1,519 @@
+"""What people see and change of their own account.
+
+    visitor              who is there, by the session of the browser
+    overview             all that is shown to them
+    change_password      a new password for the present one
+    begin_…, confirm_totp, add_passkey, remove_…, renew_recovery_codes    second factors
+    add_app_password, remove_app_password
+    end_session, end_all_sessions
+    end_everything       that, and the app passwords
+
+Each verb concerns the visitor's own account: what is named by an id is looked for among what is
+theirs. Whatever changes a password, a factor or an app password needs a fresh full login (R-83).
+That the person is told of it by mail is not done here: the directory announces what it commits,
+and ``notices`` listens. Nothing in this file knows HTTP.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, Protocol
+
+from msgspec import structs
+
+from worksgate.audit import AuditEvent, AuditLog, Event
+from worksgate.clients.registry import ClientRegistry
+from worksgate.credentials.secrets import (
+    digest,
+    new_ordered_id,
+    new_ordered_secret,
+    new_secret,
+    storage_key,
+)
+from worksgate.database.verbs import run_to_completion
+from worksgate.directory.credential_changes import Change
+from worksgate.limits.outages import Unavailable
+from worksgate.oauth.model import Client, Interim, Session
+from worksgate.provider.account.values import (
+    AccountEvent,
+    EnrolmentLost,
+    FactorAdded,
+    LoginTooOld,
+    NotOffered,
+    NotSignedIn,
+    OpenSession,
+    Overview,
+    Visitor,
+    WrongCode,
+)
+from worksgate.provider.assurance import (
+    Assurance,
+    Factor,
+    best_of,
+    is_full,
+    kept_in,
+)
+from worksgate.provider.factors import (
+    AppPasswords,
+    Enrolled,
+    Factors,
+    NewAppPassword,
+    NewTotp,
+    new_app_account,
+)
+from worksgate.provider.revocation import Ended, Revocation
+from worksgate.provider.sessions import Sessions
+from worksgate.provider.sign_in.next_steps import Browser, WrongPassword
+from worksgate.provider.sign_in.password import PasswordCheck
+from worksgate.provider.sign_in.steps import forget_trusted_devices
+from worksgate.provider.sign_in.transaction import LoginTransaction
+from worksgate.provider.sources import SourcesInUse
+from worksgate.provider.throttle import Attempt, Throttle
+from worksgate.settings.options import Settings
+from worksgate.sources import Person, PersonDisabled
+from worksgate.store import Store
+
+ENROLMENT_LIFETIME: Final = 600.0
+"""Seconds in which a factor must be set up once its page was opened."""
+SHOWN_EVENTS: Final = 50
+LONGEST_SIGN_IN: Final = 5.0
+"""Seconds between the request of a sign-in and the session that it opens; the deadline is below."""
+
+_TOTP: Final = "account_sealed_totp"
+_PASSKEY: Final = "account_passkey"
+
+
+class History(Protocol):
+    """Where the audit records of one person are read."""
+
+    async def of(
+        self, subject_id: str, username: str, now: float, limit: int = SHOWN_EVENTS
+    ) -> list[AuditEvent]:
+        """The newest first. Raises DatabaseUnavailable."""
+        ...
+
+
+class SelfService:
+    """Everything that people can do with their own account.
+
+    Verbs that change something raise LoginTooOld where the login is not a fresh one. An outage is
+    StoreUnavailable, DatabaseUnavailable or SourceUnavailable, and HashingBusy.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        store: Store,
+        sources: SourcesInUse,
+        passwords: PasswordCheck,
+        factors: Factors,
+        app_passwords: AppPasswords,
+        clients: ClientRegistry,
+        history: History,
+        audit: AuditLog,
+        revocation: Revocation,
+        factor_throttle: Throttle,
+        clock: Callable[[], float],
+    ) -> None:
+        self._fresh_for = settings.fresh_login_lifetime
+        self._lapse = settings.app_password_lapse or math.inf
+        self._url = settings.account_url
+        self._store = store
+        self._sessions = Sessions(settings, store, sources)
+        self._sources = sources
+        self._passwords = passwords
+        self._factors = factors
+        self._app_passwords = app_passwords
+        self._clients = clients
+        self._history = history
+        self._audit = audit
+        self._revocation = revocation
+        self._factor_throttle = factor_throttle
+        self._clock = clock
+        self.unfinished: set[asyncio.Task[Any]] = set()
+
+    async def close(self) -> None:
+        """Finish what has begun."""
+        await asyncio.gather(*self.unfinished, return_exceptions=True)
+
+    # Who is there, and what they see
+
+    async def visitor(self, browser: Browser, language: str) -> Visitor:
+        """The person of the browser's session. Raises NotSignedIn."""
+        now = self._clock()
+        found = await self._sessions.find(browser.session, now)
+        if found is None:
+            raise NotSignedIn
+        session, person = found
+        return Visitor(session=session, person=person, browser=browser, language=language, at=now)
+
+    async def overview(self, visitor: Visitor) -> Overview:
+        """All that is shown to a person of their account."""
+        person = visitor.person
+        enrolled = await self._factors.of(person.subject_id)
+        history = await self._account_events(visitor)
+        app_passwords = None
+        if await self.offers_app_passwords():
+            app_passwords = await self._app_passwords.of(person.subject_id)
+        until = None
+        if app_passwords:
+            until = await self._sources.believed_until(person.subject_id, self._lapse)
+        return Overview(
+            person=person,
+            enrolled=enrolled,
+            app_passwords=app_passwords,
+            app_passwords_until=until,
+            sessions=await self._open_sessions(visitor, history),
+            history=history,
+            can_change_password=self.can_change_password(visitor),
+            provider=self._sources.label_of(visitor.session.source),
+            passkeys_usable=self._factors.passkeys_usable,
+            is_fresh=self._is_fresh(visitor, enrolled),
+        )
+
+    async def check_fresh(self, visitor: Visitor) -> Enrolled:
+        """What the person has, if they may change it now. Raises LoginTooOld."""
+        enrolled = await self._factors.of(visitor.person.subject_id)
+        if not self._is_fresh(visitor, enrolled):
+            raise LoginTooOld
+        return enrolled
+
+    def can_change_password(self, visitor: Visitor) -> bool:
+        """Whether the person's password is kept here."""
+        return self._sources.can_change_password(visitor.session.source)
+
+    def provider_of(self, source: str) -> str | None:
+        """What the other provider of this name is called; None where it is none."""
+        return self._sources.label_of(source)
+
+    async def offers_app_passwords(self) -> bool:
+        """Whether there is a client whose people's mail programs may sign in."""
+        return bool((await self._clients.together()).mail_clients)
+
+    async def has_app_passwords(self, visitor: Visitor) -> bool:
+        """Whether the person has any."""
+        return bool(await self._app_passwords.of(visitor.person.subject_id))
+
+    async def would_cut_off_mail(self, visitor: Visitor) -> bool:
+        """Whether a first second factor ends the use of the own password in mail programs (R-63).
+
+        It does where a client lets mail programs in by it.
+        """
+        if (await self._factors.of(visitor.person.subject_id)).any:
+            return False
+        return await self._takes_own_password(visitor)
+
+    async def _takes_own_password(self, visitor: Visitor) -> bool:
+        source = visitor.session.source
+        if source not in self._sources.passwords:
+            return False
+        return (await self._clients.together()).takes_own_password(source)
+
+    # The password
+
+    async def change_password(
+        self, visitor: Visitor, current: str, new: str, *, ends_app_passwords: bool = True
+    ) -> str:
+        """Change the password, end all other sessions, and return the new secret of this one.
+
+        App passwords end with them, unless the person wants to keep them.
+        The present password is checked, and counted, like that of a login. Raises WrongPassword,
+        WeakPassword, TooManyAttempts, PersonDisabled, NotOffered or LoginTooOld.
+        """
+        if not self.can_change_password(visitor):
+            raise NotOffered
+        await self.check_fresh(visitor)
+        person = await self._proved_again(visitor, current)
+        return await self._replace_password(
+            visitor, person, new, ends_app_passwords=ends_app_passwords
+        )
+
+    @run_to_completion  # nobody who has the old password may stay, though the browser has hung up
+    async def _replace_password(
+        self, visitor: Visitor, person: Person, new: str, *, ends_app_passwords: bool
+    ) -> str:
+        changed = await self._sources.change_password(
+            visitor.session.source, person, new, ends_app_passwords=ends_app_passwords
+        )
+        if changed is None:
+            raise PersonDisabled
+        record = visitor.event(Event.PASSWORD_CHANGED, "changed at the account page")
+        await self._store.forget(changed.subject_id, records=(record,))
+        secret = new_ordered_secret()
+        renewed = structs.replace(_renewed(visitor.session, secret), revision=changed.revision)
+        await self._store.save(renewed)
+        return secret
+
+    async def _proved_again(self, visitor: Visitor, password: str) -> Person:
+        """The visitor, whose password this is."""
+        source = visitor.session.source
+        only_there = Client(client_id="", name="account", sources=(source,))
+        login = LoginTransaction.begin_for_account(self._url, visitor.browser.secret, visitor.at)
+        _, person = await self._passwords.check(
+            login, only_there, visitor.person.username, password, visitor.browser, visitor.at
+        )
+        if person.subject_id != visitor.person.subject_id:  # the name is another's meanwhile
+            raise WrongPassword
+        return person
+
+    # Second factors
+
+    async def begin_totp(self, visitor: Visitor) -> NewTotp:
+        """A secret for an authenticator app: the same until it is confirmed or too old."""
+        await self.check_fresh(visitor)
+        kept = await self._kept(visitor, _TOTP)
+        secret = None if kept is None else self._totp_on_its_way(visitor, kept)
+        totp = await self._factors.begin_totp(visitor.person.username, secret)
+        if secret is None:
+            sealed = self._factors.on_its_way.seal(totp.secret, visitor.person.subject_id)
+            await self._keep(visitor, _TOTP, sealed)
+        return totp
+
+    async def confirm_totp(self, visitor: Visitor, code: str) -> FactorAdded:
+        """Turn the authenticator app on by its first code; it replaces the one from before.
+
+        Wrong codes are counted. Raises WrongCode, TooManyAttempts, LoginTooOld, or EnrolmentLost:
+        of several who confirm the same app at once, all but one.
+        """
+        enrolled = await self.check_fresh(visitor)
+        attempt = Attempt(new_app_account(visitor.person.subject_id), visitor.browser.address)
+        async with self._factor_throttle.attempt(attempt, visitor.at) as admission:
+            kept = await self._kept(visitor, _TOTP)
+            secret = None if kept is None else self._totp_on_its_way(visitor, kept)
+            if kept is None or secret is None:
+                raise EnrolmentLost
+            totp = self._factors.confirmed_totp(visitor.holder, secret, code, visitor.at)
+            if totp is None:
+                admission.refused()
+                raise WrongCode
+            admission.succeeded()
+        if await self._store.take(Interim, kept.key) is None:
+            raise EnrolmentLost
+        try:
+            await self._factors.keep_totp(visitor.holder, totp, visitor.at)
+        except Unavailable:  # the app holds this secret: the person tries again
+            await self._store.save(kept)
+            raise
+        if enrolled.totp:  # a browser that was spared the old app's code has not seen the new one
+            await forget_trusted_devices(self._store, visitor.person.subject_id)
+        return await self._added(visitor, enrolled, Factor.TOTP)
+
+    def _totp_on_its_way(self, visitor: Visitor, kept: Interim) -> str | None:
+        return self._factors.on_its_way.unseal(kept.data, visitor.person.subject_id)
+
+    async def remove_totp(self, visitor: Visitor) -> bool:
+        """Turn the authenticator app off; False where there is none. Raises LoginTooOld."""
+        await self.check_fresh(visitor)
+        removed = await self._factors.remove_totp(visitor.holder, visitor.at)
+        return await self._removed(visitor, removed=removed)
+
+    async def begin_passkey(self, visitor: Visitor) -> str:
+        """What the browser needs to make a passkey (JSON), with a challenge for one answer.
+
+        Raises NotOffered or LoginTooOld.
+        """
+        if not self._factors.passkeys_usable:
+            raise NotOffered
+        await self.check_fresh(visitor)
+        challenge = new_secret()
+        await self._keep(visitor, _PASSKEY, challenge)
+        # A passkey that says whose it is can stand for the password, too.
+        return await self._factors.passkey_registration_options(
+            visitor.person, challenge.encode(), require_discoverable=True
+        )
+
+    async def add_passkey(self, visitor: Visitor, answer: str, name: str) -> FactorAdded:
+        """Keep the passkey that the browser made.
+
+        Raises FactorRefused, EnrolmentLost or LoginTooOld.
+        """
+        enrolled = await self.check_fresh(visitor)
+        kept = await self._store.take(Interim, _interim_key(visitor, _PASSKEY))
+        if kept is None or kept.expires_at <= visitor.at:
+            raise EnrolmentLost
+        await self._factors.add_passkey(
+            visitor.holder, answer, kept.data.encode(), name, visitor.at
+        )
+        return await self._added(visitor, enrolled, Factor.PASSKEY)
+
+    async def remove_passkey(self, visitor: Visitor, passkey_id: str) -> bool:
+        """Remove one of the person's passkeys; False where they have none with this id."""
+        await self.check_fresh(visitor)
+        removed = await self._factors.remove_passkey(visitor.holder, passkey_id, visitor.at)
+        return await self._removed(visitor, removed=removed)
+
+    async def renew_recovery_codes(self, visitor: Visitor) -> Sequence[str]:
+        """New recovery codes instead of those from before.
+
+        Raises NotOffered for somebody without a second factor, or LoginTooOld.
+        """
+        if not (await self.check_fresh(visitor)).any:
+            raise NotOffered
+        return await self._factors.renew_recovery_codes(visitor.holder, visitor.at)
+
+    async def _added(self, visitor: Visitor, before: Enrolled, factor: Factor) -> FactorAdded:
+        """What follows from a new factor, which counts as given by whoever has just set it up."""
+        codes: Sequence[str] = ()
+        if not before.recovery_codes_left:
+            codes = await self._factors.renew_recovery_codes(
+                visitor.holder, visitor.at, with_factor=True
+            )
+        known = kept_in(visitor.session)
+        given = known.with_factor(factor, visitor.at)
+        session = await self._raise(visitor, given) if given.strength > known.strength else None
+        cuts_off = not before.any and await self._takes_own_password(visitor)
+        return FactorAdded(session, codes, cuts_off)
+
+    async def _removed(self, visitor: Visitor, *, removed: bool) -> bool:
+        """What follows from a factor that is gone; after the last one nobody is spared anything."""
+        subject_id = visitor.person.subject_id
+        if removed and not (await self._factors.of(subject_id)).any:
+            await forget_trusted_devices(self._store, subject_id)
+        return removed
+
+    async def _raise(self, visitor: Visitor, given: Assurance) -> str:
+        """Note in the session what was given; it gets a new secret (R-28)."""
+        secret = new_ordered_secret()
+        renewed = structs.replace(
+            _renewed(visitor.session, secret),
+            second_factor_at=given.second_factor_at,
+            assurance=str(given),
+        )
+        await self._store.save(renewed)
+        if await self._store.take(Session, visitor.session.key) is None:
+            # It was ended at this moment, and must not live on under another name.
+            await self._store.take(Session, renewed.key)
+            raise NotSignedIn
+        return secret
+
+    # App passwords
+
+    async def add_app_password(self, visitor: Visitor, name: str) -> NewAppPassword:
+        """Create an app password. Raises NotOffered, factors.TooMany or LoginTooOld."""
+        if not await self.offers_app_passwords():
+            raise NotOffered
+        await self.check_fresh(visitor)
+        return await self._app_passwords.add(visitor.holder, name, visitor.at)
+
+    async def remove_app_password(self, visitor: Visitor, app_password_id: str) -> bool:
+        """Remove one of the person's; False where they have none with this id."""
+        await self.check_fresh(visitor)
+        return await self._app_passwords.remove(visitor.holder, app_password_id, visitor.at)
+
+    # Sessions: to end one needs no fresh login, for whoever does it may be in a hurry
+
+    async def end_session(self, visitor: Visitor, session_id: str) -> bool:
+        """End one of the person's sessions; False where they have none with this id."""
+        for session in await self._store.held(Session, visitor.person.subject_id):
+            if session.grant_id == session_id:
+                record = visitor.event(Event.LOGOUT, "one of their sessions")
+                return await self._store.take(Session, session.key, records=(record,)) is not None
+        return False
+
+    async def end_all_sessions(self, visitor: Visitor) -> None:
+        """End all that the person holds: sessions, tokens, trusted browsers."""
+        record = visitor.event(Event.LOGOUT, "everywhere: all their sessions")
+        await self._store.forget(visitor.person.subject_id, records=(record,))
+
+    async def end_everything(self, visitor: Visitor) -> Ended:
+        """End all that the person holds, and their app passwords. Raises LoginTooOld."""
+        await self.check_fresh(visitor)
+        return await self._end_everything(visitor)
+
+    @run_to_completion
+    async def _end_everything(self, visitor: Visitor) -> Ended:
+        return await self._revocation.end_everything(visitor.holder, Change.ALL_ENDED, visitor.at)
+
+    # How it is done
+
+    def _is_fresh(self, visitor: Visitor, enrolled: Enrolled) -> bool:
+        """Whether the login was a full one, which gave the best that the person has, and lately."""
+        session = visitor.session
+        best = best_of(enrolled, passkeys_usable=self._factors.passkeys_usable)
+        is_recent = visitor.at < session.authenticated_at + self._fresh_for
+        return is_recent and is_full(kept_in(session), best)
+
+    async def _open_sessions(
+        self, visitor: Visitor, history: Sequence[AccountEvent]
+    ) -> list[OpenSession]:
+        held = await self._store.held(Session, visitor.person.subject_id)
+        live = [each for each in held if each.authenticated_at <= visitor.at < each.expires_at]
+        shown = [
+            OpenSession(
+                id=session.grant_id,
+                since=session.authenticated_at,
+                ends_at=session.expires_at,
+                second_factor=session.second_factor_at is not None,
+                is_this=session.key == visitor.session.key,
+                address=_only(sign_in.address for sign_in in _sign_ins_of(session, history)),
+                browser=_only(sign_in.browser for sign_in in _sign_ins_of(session, history)),
+            )
+            for session in live
+        ]
+        return sorted(shown, key=lambda session: (not session.is_this, -session.since))
+
+    async def _account_events(self, visitor: Visitor) -> list[AccountEvent]:
+        person = visitor.person
+        await self._audit.flush()  # or the sign-in that led here would be missing
+        events = await self._history.of(
+            person.subject_id, person.username, visitor.at, SHOWN_EVENTS
+        )
+        clients = await self._clients.snapshot()
+        return [
+            AccountEvent(
+                event=event.event,
+                at=event.at,
+                address=event.address,
+                client=client.name if (client := clients.get(event.client_id or "")) else None,
+                browser=event.detail if event.event is Event.LOGIN_SUCCEEDED else None,
+                by_administrator=event.actor is not None,
+            )
+            for event in events
+        ]
+
+    async def _keep(self, visitor: Visitor, purpose: str, data: str) -> None:
+        """Keep something of this session's until its next request."""
+        await self._store.save(
+            Interim(
+                key=_interim_key(visitor, purpose),
+                grant_id=visitor.session.grant_id,
+                subject_id=visitor.person.subject_id,
+                client_id="",
+                expires_at=visitor.at + ENROLMENT_LIFETIME,
+                purpose=purpose,
+                data=data,
+            )
+        )
+
+    async def _kept(self, visitor: Visitor, purpose: str) -> Interim | None:
+        found = await self._store.find(Interim, _interim_key(visitor, purpose))
+        return found if found is not None and found.expires_at > visitor.at else None
+
+
+def _sign_ins_of(session: Session, history: Sequence[AccountEvent]) -> list[AccountEvent]:
+    """The sign-ins of the moment at which a session began.
+
+    A session opens when its sign-in is answered, so a little later than that was recorded.
+    """
+    return [
+        each
+        for each in history
+        if each.event is Event.LOGIN_SUCCEEDED
+        and 0 <= session.authenticated_at - each.at <= LONGEST_SIGN_IN
+    ]
+
+
+def _only(values: Iterable[str | None]) -> str | None:
+    """What all agree on: where there were two sign-ins, nobody can tell which of them it was."""
+    found = set(values)
+    return found.pop() if len(found) == 1 else None
+
+
+def _renewed(session: Session, secret: str) -> Session:
+    """The same session under another secret and another name."""
+    return structs.replace(session, key=storage_key(secret), grant_id=new_ordered_id())
+
+
+def _interim_key(visitor: Visitor, purpose: str) -> str:
+    return digest(f"{purpose} {visitor.session.key}")

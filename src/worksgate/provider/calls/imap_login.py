@@ -1,0 +1,406 @@
+"""Whether a mail client may come in: by an app password or, where that is allowed, the person's.
+
+LINE WORKS asks for a mail client that we never see, so nothing but the name and the password
+speaks for the person, and the answer to everything that is wrong is one and the same. Mail clients
+try old passwords again and again: what fails is counted apart from the login page, which nobody
+can be kept from by it (R-62). Nothing in this file knows HTTP.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NoReturn, Protocol
+
+from worksgate.audit import AuditEvent, AuditLog, Event
+from worksgate.clients.access_rules import (
+    Action,
+    Situation,
+    decide_by_texts,
+    decide_for_anybody_by_texts,
+)
+from worksgate.clients.registry import ClientRegistry, check_admitted
+from worksgate.credentials.secrets import (
+    BusyRefusal,
+    new_ordered_id,
+    new_ordered_secret,
+    storage_key,
+)
+from worksgate.limits.background import Backlog
+from worksgate.limits.networks import network_of
+from worksgate.limits.outages import Unavailable
+from worksgate.limits.rate_limit import RateLimit
+from worksgate.oauth.errors import (
+    AccessDenied,
+    InvalidLogin,
+    InvalidRequest,
+    TemporarilyUnavailable,
+    TooManyLogins,
+)
+from worksgate.oauth.imap_login import ImapLoginRequest, ImapLoginResponse
+from worksgate.oauth.issuing import authorization_code, user_key, why_no_user_key
+from worksgate.oauth.model import Client, ImapPasswords, LoginKind
+from worksgate.provider.sources import SourcesInUse
+from worksgate.provider.stranger_records import StrangerRecords
+from worksgate.provider.throttle import (
+    Admission,
+    Attempt,
+    Throttle,
+    ThrottlePolicy,
+    TooManyAttempts,
+)
+from worksgate.sources import PasswordExpired, Person, PersonDisabled
+from worksgate.store import Store
+
+PURPOSE = "imap"
+"""Of the throttle's counters."""
+PEOPLE_PER_ADDRESS = 10
+"""LINE WORKS calls for all people from a few addresses: so many times what one may fail."""
+
+LOOKED_AT_A_MINUTE = 30
+"""Passwords from one network that are looked at afterwards, to tell the administrator more."""
+
+RESERVE = 0.5
+"""Seconds of the deadline that are kept for everything but the sources."""
+_WAITING = 20
+
+
+class AppPasswords(Protocol):
+    """The passwords that people have made for their mail clients."""
+
+    async def verify(self, username: str, password: str, now: float) -> str | None:
+        """The subject whose app password this is, or None; ``username`` must be theirs."""
+        ...
+
+
+class SecondFactors(Protocol):
+    """Who gives more than a password when they sign in."""
+
+    async def has_second_factor(self, subject_id: str) -> bool: ...
+
+
+def imap_policy(policy: ThrottlePolicy) -> ThrottlePolicy:
+    """How failures of mail clients slow the next one, where ``policy`` is that of browsers."""
+    return replace(policy, per_address=policy.per_address * PEOPLE_PER_ADDRESS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Login:
+    """One request that is well formed, of a client that may make it."""
+
+    id: str
+    client: Client
+    request: ImapLoginRequest
+    address: str
+    now: float
+
+    @property
+    def attempt(self) -> Attempt:
+        return Attempt(self.request.email, self.address)
+
+
+@dataclass(frozen=True, slots=True)
+class _Proven:
+    """Whose password it is."""
+
+    source: str
+    person: Person
+    by_app_password: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Trail:
+    """What is recorded of it."""
+
+    audit: AuditLog
+    strangers: StrangerRecords
+
+    def stranger_refused(self, now: float, address: str, detail: str) -> None:
+        event = Event.IMAP_REFUSED
+        self.strangers.record(AuditEvent(event=event, at=now, address=address, detail=detail))
+
+    def throttled(self, login: _Login) -> None:
+        detail = "too many failures before"
+        self.strangers.record(_event(Event.IMAP_REFUSED, login, None, detail))
+
+    def failed(self, login: _Login, detail: str = "wrong name or password") -> None:
+        self.strangers.record(_event(Event.IMAP_FAILED, login, None, detail))
+
+    def write(
+        self, event: Event, login: _Login, person: Person | None, detail: str | None = None
+    ) -> None:
+        self.audit.record(_event(event, login, person, detail))
+
+
+def _event(
+    event: Event, login: _Login, person: Person | None, detail: str | None = None
+) -> AuditEvent:
+    return AuditEvent(
+        event=event,
+        at=login.now,
+        login_id=login.id,
+        client_id=login.client.client_id,
+        subject_id=person.subject_id if person else None,
+        username=person.username if person else login.request.email,
+        address=login.address,
+        detail=detail,
+    )
+
+
+class ImapLogin:
+    """Turns a name and a password into a code.
+
+    ``throttle`` counts for ``PURPOSE``; ``deadline`` is when the answer is due, in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        clients: ClientRegistry,
+        store: Store,
+        sources: SourcesInUse,
+        app_passwords: AppPasswords,
+        second_factors: SecondFactors,
+        throttle: Throttle,
+        audit: AuditLog,
+        strangers: StrangerRecords,
+        deadline: float,
+        app_password_lapse: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._clients = clients
+        self._store = store
+        self._sources = sources
+        self._app_passwords = app_passwords
+        self._second_factors = second_factors
+        self._throttle = throttle
+        self._trail = _Trail(audit, strangers)
+        self._patience = max(deadline - RESERVE, deadline / 2)
+        self._lapse = app_password_lapse or math.inf
+        self._looked_at = RateLimit(LOOKED_AT_A_MINUTE)
+        self._backlog = Backlog("imap_login", at_once=1, waiting=_WAITING)
+        self._clock = clock
+
+    async def close(self) -> None:
+        """Finish what has begun."""
+        await self._backlog.close()
+
+    async def log_in(self, client_id: str | None, query: bytes, address: str) -> ImapLoginResponse:
+        """Answer the call of LINE WORKS; without a ``client_id`` it is the only client's.
+
+        Raises OAuthError: InvalidRequest, InvalidLogin for all that must look alike,
+        TooManyLogins, or TemporarilyUnavailable.
+        """
+        now = self._clock()
+        try:
+            await self._trail.audit.room()
+            request = ImapLoginRequest.parse(query)
+            client = await self._admitted(client_id, address)
+            return await self._log_in(_Login(new_ordered_id(), client, request, address, now))
+        except InvalidRequest as error:
+            self._trail.stranger_refused(now, address, error.detail)
+            raise
+        except Unavailable as outage:
+            raise TemporarilyUnavailable(str(outage)) from outage
+
+    async def _admitted(self, client_id: str | None, address: str) -> Client:
+        """The client, if mail clients of its people may ask from there. Raises InvalidLogin."""
+        try:
+            client = await self._open_one(client_id)
+            check_admitted(client, address)
+            self._check_open(client, address)
+        except (AccessDenied, InvalidLogin) as error:
+            self._trail.stranger_refused(self._clock(), address, error.detail)
+            raise InvalidLogin(error.detail) from None
+        return client
+
+    async def _open_one(self, client_id: str | None) -> Client:
+        """The client with this ID, or the only one, that lets mail clients in."""
+        if client_id is None:
+            found = (await self._clients.together()).mail_clients
+            client = found[0] if len(found) == 1 else None
+        else:
+            client = (await self._clients.snapshot()).get(client_id)
+        if client is None or not (client.enabled and client.imap_login):
+            raise InvalidLogin("the client is unknown, disabled, or has imap_login off")
+        return client
+
+    def _check_open(self, client: Client, address: str) -> None:
+        """Refuse what no person could change before a password is looked at (R-125).
+
+        Raises InvalidLogin.
+        """
+        here = Situation(kind=LoginKind.IMAP, address=address, at=self._clock())
+        decision = decide_for_anybody_by_texts(client.rules, client.second_factor, here)
+        if decision is not None and decision.action is Action.DENY:
+            raise InvalidLogin("a rule denies it, whoever it is")
+
+    async def _log_in(self, login: _Login) -> ImapLoginResponse:
+        """What is right but not allowed counts as wrong, or the count would tell (R-62).
+
+        An app password cannot be guessed, so it is looked at before the count: nobody keeps a mail
+        client out by wrong passwords (R-79).
+        """
+        if (proven := await self._by_app_password(login)) is not None:
+            return await self._issue(login, proven, await self._checked(login, proven))
+        try:
+            async with self._throttle.attempt(login.attempt, login.now) as admission:
+                proven, user_id = await self._admitted_by_password(login, admission)
+        except TooManyAttempts:
+            self._trail.throttled(login)
+            raise TooManyLogins("too many failures before") from None
+        return await self._issue(login, proven, user_id)
+
+    async def _admitted_by_password(
+        self, login: _Login, admission: Admission
+    ) -> tuple[_Proven, str]:
+        """Who may come in by their own password, and their user key. Raises InvalidLogin."""
+        began = time.monotonic()
+        try:
+            proven = await self._verified(login, admission)
+            user_id = await self._checked(login, proven)
+        except InvalidLogin:
+            admission.refused()
+            if login.client.imap_passwords is ImapPasswords.ALL:  # it may have been right
+                email = login.request.email
+                await self._sources.wait_for_refusal(
+                    login.client, email, began, must_say_busy=admission.must_say_busy
+                )
+            raise
+        admission.succeeded()
+        return proven, user_id
+
+    # Whose password it is
+
+    async def _verified(self, login: _Login, admission: Admission) -> _Proven:
+        found = None
+        if login.client.imap_passwords is ImapPasswords.ALL:
+            found = await self._by_password(login, admission)
+        if found is None:
+            self._trail.failed(login)
+            self._look_afterwards(login)
+            raise InvalidLogin("wrong name or password")
+        return found
+
+    def _look_afterwards(self, login: _Login) -> None:
+        """Have it recorded if it was the person's own password, where only app passwords count.
+
+        That is what people try first, and what the administrator must know to help. The answer is
+        on its way by then: neither its text nor its time tells anything.
+        """
+        if login.client.imap_passwords is ImapPasswords.ALL:
+            return
+        if not self._looked_at.exceeded(network_of(login.address), login.now):
+            self._backlog.add(partial(self._record_own_password, login))
+
+    async def _record_own_password(self, login: _Login) -> None:
+        request = login.request
+        with suppress(Unavailable):
+            if await self._sources.is_password_kept_here(
+                login.client, request.email, request.password
+            ):
+                detail = "their own password is right, but only app passwords are allowed"
+                self._trail.write(Event.IMAP_REFUSED, login, None, detail)
+
+    async def _by_app_password(self, login: _Login) -> _Proven | None:
+        request = login.request
+        subject_id = await self._app_passwords.verify(request.email, request.password, login.now)
+        if subject_id is None:
+            return None
+        found = await self._sources.by_subject(subject_id, believed_for=self._lapse)
+        if found is None:
+            detail = "the person is gone, disabled, or has not signed in for app_password_lapse"
+            self._refuse(login, detail)
+        return _Proven(*found, by_app_password=True)
+
+    async def _by_password(self, login: _Login, admission: Admission) -> _Proven | None:
+        """Ask one source after the other; one that is out or hangs keeps none from its turn."""
+        request = login.request
+        try:
+            found = await self._sources.check_password(
+                login.client, request.email, request.password, admission, within=self._patience
+            )
+        except BusyRefusal as refusal:
+            self._trail.failed(login, str(refusal))
+            raise
+        except PasswordExpired:
+            self._refuse(login, "the password has expired")
+        except PersonDisabled as refusal:
+            self._refuse(login, str(refusal) or "the person is disabled")
+        return None if found is None else _Proven(*found, by_app_password=False)
+
+    # Whether it is enough
+
+    async def _checked(self, login: _Login, proven: _Proven) -> str:
+        """The user key of somebody who may come in. Raises InvalidLogin."""
+        person, client = proven.person, login.client
+        if client.sources and proven.source not in client.sources:
+            self._refuse(login, "the client does not allow the person's source", person)
+        if person.must_change_password:
+            self._refuse(login, "the password must be changed first", person)
+        await self._check_rules(login, proven)
+        user_id = _user_key(client, person)
+        if user_id is None:
+            self._refuse(login, why_no_user_key(client, person.refused_keys), person)
+        return user_id
+
+    async def _check_rules(self, login: _Login, proven: _Proven) -> None:
+        """An app password stands for both factors; nothing else does (R-63)."""
+        person, client = proven.person, login.client
+        situation = Situation(
+            kind=LoginKind.IMAP,
+            address=login.address,
+            at=login.now,
+            groups=person.groups,
+            source=proven.source,
+        )
+        action = decide_by_texts(client.rules, client.second_factor, situation).action
+        if action is Action.DENY:
+            self._refuse(login, "a rule denies it", person)
+        if proven.by_app_password:
+            return
+        if action in (Action.REQUIRE, Action.REQUIRE_PASSKEY):
+            self._refuse(login, "a second factor is required: an app password is needed", person)
+        if await self._second_factors.has_second_factor(person.subject_id):
+            self._refuse(login, "the person has a second factor: an app password is needed", person)
+
+    # What comes of it
+
+    async def _issue(self, login: _Login, proven: _Proven, user_id: str) -> ImapLoginResponse:
+        client, person, code = login.client, proven.person, new_ordered_secret()
+        issued = authorization_code(
+            client,
+            key=storage_key(code),
+            grant_id=new_ordered_id(),
+            subject_id=person.subject_id,
+            user_id=user_id,
+            login_id=login.id,
+            login_kind=LoginKind.IMAP,
+            now=self._clock(),
+        )
+        way = "by app password" if proven.by_app_password else "by password"
+        let_in = _event(Event.IMAP_SUCCEEDED, login, person, way)
+        code_issued = _event(Event.CODE_ISSUED, login, person)
+        await self._store.save(issued, records=(let_in, code_issued))
+        # Who was disabled, or given another user key, a moment ago may have been searched for
+        # before this was saved.
+        present = await self._sources.find(proven.source, person)
+        if present is None or _user_key(client, present) != user_id:
+            detail = "the person was disabled, or has another user key, at this moment"
+            refused = _event(Event.IMAP_REFUSED, login, person, detail)
+            await self._store.forget(person.subject_id, records=(refused,))
+            raise InvalidLogin(detail)
+        if not proven.by_app_password:
+            await self._sources.note_login(person.subject_id)
+        return ImapLoginResponse(code)
+
+    def _refuse(self, login: _Login, detail: str, person: Person | None = None) -> NoReturn:
+        """Record why a right password does not let the person in, and raise InvalidLogin."""
+        self._trail.write(Event.IMAP_REFUSED, login, person, detail)
+        raise InvalidLogin(detail)
+
+
+def _user_key(client: Client, person: Person) -> str | None:
+    return user_key(client, person.external_key, person.works_account)

@@ -1,0 +1,56 @@
+"""Ten codes on paper, each good once, for those who have lost everything else (R-81).
+
+They are as short as somebody is willing to type, so what is kept of them is a slow hash with a
+salt, as of a password. All ten have the same salt: a typed code costs one hash, not ten.
+"""
+
+import secrets
+from collections.abc import Iterable
+
+from argon2.low_level import Type, hash_secret_raw
+
+from worksgate.credentials.secrets import ARGON2
+from worksgate.provider.factors.codes import grouped, new_code, read_code
+
+CODES = 10
+LENGTH = 12
+"""Characters, of five bits each."""
+
+_SALT_BYTES = 8
+_HASH_BYTES = 24
+
+
+def new_recovery_codes() -> tuple[str, ...]:
+    """Ten new codes, as they are shown."""
+    return tuple(grouped(new_code(LENGTH)) for _ in range(CODES))
+
+
+def digests_of(codes: Iterable[str]) -> tuple[str, ...]:
+    """What is kept of the codes of one person. Takes a third of a second for ten."""
+    salt = secrets.token_hex(_SALT_BYTES)
+    return tuple(_digest(code, salt) for code in codes)
+
+
+def possible_digests(typed: str, kept: Iterable[str]) -> tuple[str, ...]:
+    """What would be kept of a typed code, by the salts of those that are.
+
+    Empty where it cannot be a code at all. Takes as long as a password.
+    """
+    salts = {each[: 2 * _SALT_BYTES] for each in kept}
+    if read_code(typed, LENGTH) is None:
+        return ()
+    return tuple(_digest(typed, salt) for salt in sorted(salts))
+
+
+def _digest(code: str, salt: str) -> str:
+    """The salt and the hash in hex: 64 characters."""
+    hashed = hash_secret_raw(
+        (read_code(code, LENGTH) or "").encode(),
+        bytes.fromhex(salt),
+        time_cost=ARGON2.time_cost,
+        memory_cost=ARGON2.memory_cost,
+        parallelism=ARGON2.parallelism,
+        hash_len=_HASH_BYTES,
+        type=Type.ID,
+    )
+    return salt + hashed.hex()

@@ -1,0 +1,70 @@
+"""Revocation: the one verb that ends everything a person holds, whoever asks for it.
+
+Sessions, codes, tokens, remembered browsers, app passwords and, from a given moment on, second
+factors. The person does it on their account page, an administrator by ``worksgate user``, a reader
+of a notice by its link, and it follows from disabling and removing somebody. Each step leaves an
+audit record; the same again finishes what an outage has interrupted.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from worksgate.audit import AuditEvent, Event
+from worksgate.directory.credential_changes import Change
+from worksgate.directory.endings import Endings
+from worksgate.provider.factors import Holder
+from worksgate.store import Store, StoreUnavailable
+
+
+class HasEndings(Protocol):
+    """What is needed of the directory."""
+
+    @property
+    def endings(self) -> Endings: ...
+
+    async def record(self, events: Sequence[AuditEvent]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How many things have ended; ``held`` are sessions, codes, tokens and remembered browsers."""
+
+    held: int = 0
+    app_passwords: int = 0
+    factors: int = 0
+
+
+class Revocation:
+    """Ends what people hold; ``store`` opens the store when it is first needed."""
+
+    def __init__(self, directory: HasEndings, store: Callable[[], Awaitable[Store]]) -> None:
+        self._directory = directory
+        self._store = store
+
+    async def end_everything(
+        self, holder: Holder, change: Change, now: float, *, factors_since: float | None = None
+    ) -> Ended:
+        """End all that a person holds, and the factors added at or after ``factors_since``.
+
+        ``change`` is the reason, which decides about the notice. Raises DatabaseUnavailable, or
+        StoreUnavailable after what is in the directory has ended.
+        """
+        held = 0
+        with suppress(StoreUnavailable):  # first: a session could make what is ended next
+            held = await self._forget(holder)
+        rows = await self._directory.endings.end(
+            holder.subject_id,
+            change,
+            lambda event, detail: holder.event(event, now, detail),
+            factors_since=factors_since,
+        )
+        held += await self._forget(holder)
+        if held:
+            detail = f"everywhere: {held} {'thing has' if held == 1 else 'things have'} ended"
+            await self._directory.record([holder.event(Event.LOGOUT, now, detail)])
+        return Ended(held, rows.app_passwords, rows.factors)
+
+    async def _forget(self, holder: Holder) -> int:
+        return await (await self._store()).forget(holder.subject_id)

@@ -1,0 +1,153 @@
+"""Sessions: a browser that has signed in need not do so again.
+
+A session lives in the store; the browser holds a secret that means nothing elsewhere (R-27). It
+has a new secret at each sign-in (R-28), an idle and an absolute limit (R-29), and is asked at each
+use whether its person may still sign in (R-30).
+"""
+
+import json
+from collections.abc import Callable, Sequence
+
+from worksgate.audit import AuditEvent
+from worksgate.credentials.secrets import new_ordered_id, storage_key
+from worksgate.oauth.model import Session
+from worksgate.provider.assurance import Assurance
+from worksgate.provider.sources import SourcesInUse
+from worksgate.settings.options import Settings
+from worksgate.sources import Person
+from worksgate.store import Store
+
+TOUCH_AFTER = 60.0
+"""Seconds between two notes that a session is in use: not every look needs a write."""
+
+
+class Sessions:
+    """Opens, finds and ends sessions."""
+
+    def __init__(self, settings: Settings, store: Store, sources: SourcesInUse) -> None:
+        self._idle = settings.session_idle_limit
+        self._absolute = settings.session_absolute_limit
+        self._store = store
+        self._sources = sources
+
+    def opened(
+        self,
+        secret: str,
+        source: str,
+        person: Person,
+        now: float,
+        *,
+        assurance: Assurance,
+        authenticated_at: float | None = None,
+    ) -> Session:
+        """A new session, not kept yet; ``authenticated_at`` is that of the session it replaces."""
+        began = now if authenticated_at is None else authenticated_at
+        return Session(
+            key=storage_key(secret),
+            grant_id=new_ordered_id(),
+            subject_id=person.subject_id,
+            client_id="",
+            expires_at=min(now + self._idle, began + self._absolute),
+            source=source,
+            username=person.username,
+            name=person.name,
+            external_key=person.external_key,
+            works_account=person.works_account,
+            authenticated_at=began,
+            email=person.email,
+            person_groups=written_groups(person.groups),
+            second_factor_at=assurance.second_factor_at,
+            revision=person.revision,
+            assurance=str(assurance),
+        )
+
+    async def find(self, secret: str | None, now: float) -> tuple[Session, Person] | None:
+        """A live session and its person as they are now, or None.
+
+        Raises StoreUnavailable or SourceUnavailable.
+        """
+        if not secret:
+            return None
+        session = await self._store.find(Session, storage_key(secret))
+        if session is None or not session.authenticated_at <= now < session.expires_at:
+            return None
+        person = await self.person(session.source, _last_seen(session))
+        if person is None:
+            await self._store.forget(session.subject_id)
+            return None
+        await self._touch(session, now)
+        return session, person
+
+    async def end(
+        self, secret: str | None, record: Callable[[Session], AuditEvent] | None = None
+    ) -> Session | None:
+        """End a session for good and return it, or None where there was none.
+
+        ``record`` is what is recorded of it.
+        """
+        if not secret:
+            return None
+        key = storage_key(secret)
+        if record is None:
+            return await self._store.take(Session, key)
+        session = await self._store.find(Session, key)
+        if session is None:
+            return None
+        return await self._store.take(Session, key, records=(record(session),))
+
+    async def person(self, source_name: str, last_seen: Person) -> Person | None:
+        """The person as they are now, or None where they may not sign in any more."""
+        return await self._sources.find(source_name, last_seen)
+
+    async def note_login(self, person: Person) -> None:
+        """Note that a person has signed in. Raises nothing."""
+        await self._sources.note_login(person.subject_id)
+
+    async def _touch(self, session: Session, now: float) -> None:
+        expires_at = min(now + self._idle, session.authenticated_at + self._absolute)
+        if expires_at - session.expires_at >= TOUCH_AFTER:
+            await self._store.extend(Session, session.key, expires_at)
+
+
+def written_groups(groups: Sequence[str]) -> str:
+    """The names of groups as one text, from which ``read_groups`` makes the same names.
+
+    A name to a line, as the release before has it. A name that holds a line feed would be two: then
+    the text begins with an empty line, and such names are JSON strings. Servers of the release
+    before pass over the empty line, read the other names as they are, and take such a name for one
+    that no rule has.
+    """
+    if not any("\n" in name for name in groups):
+        return "\n".join(groups)
+    lines = (json.dumps(name) if "\n" in name or name.startswith('"') else name for name in groups)
+    return "\n".join(("", *lines))
+
+
+def read_groups(text: str) -> tuple[str, ...]:
+    """The names of groups in a text of ``written_groups``, or of the release before."""
+    first, *others = text.split("\n")
+    names = (first, *others) if first else map(_read_group, others)
+    return tuple(filter(None, names))
+
+
+def _read_group(line: str) -> str:
+    if not line.startswith('"'):
+        return line
+    try:
+        name = json.loads(line)
+    except ValueError:
+        return line
+    return name if isinstance(name, str) else line
+
+
+def _last_seen(session: Session) -> Person:
+    return Person(
+        subject_id=session.subject_id,
+        username=session.username,
+        name=session.name,
+        external_key=session.external_key,
+        works_account=session.works_account,
+        email=session.email,
+        revision=session.revision,
+        groups=read_groups(session.person_groups),
+    )

@@ -1,0 +1,143 @@
+"""What is recorded of a sign-in, and under which event.
+
+What goes with a change of the store is made by ``of_login`` and ``of_logout``, and given to the
+verb that makes it (``store.Store``). The rest is written here, beside the request.
+
+Records that unauthenticated callers cause go through ``StrangerRecords``, so that a flood neither
+fills the disk nor pushes real records out. That a sign-in page was opened is only counted, and
+recorded when the sign-in is completed.
+"""
+
+from collections.abc import Coroutine
+from typing import Any
+
+from worksgate.audit import AuditEvent, AuditLog, Event
+from worksgate.limits.networks import network_of
+from worksgate.oauth.errors import (
+    AuthorizationError,
+)
+from worksgate.oauth.model import Session
+from worksgate.provider.sign_in.next_steps import Browser
+from worksgate.provider.sign_in.session_key import SessionKeyRefused
+from worksgate.provider.sign_in.transaction import LoginTransaction
+from worksgate.provider.stranger_records import StrangerRecords
+from worksgate.sources import Person
+
+
+class Records:
+    """Writes the audit log of the provider; ``at`` is always in seconds since the epoch."""
+
+    def __init__(self, audit: AuditLog, strangers: StrangerRecords | None = None) -> None:
+        self._audit = audit
+        self._strangers = strangers or StrangerRecords(audit)
+
+    def requested(self, at: float, browser: Browser) -> None:
+        """A browser came with a good authorization request; ``of_request`` records it later."""
+        self._strangers.count(Event.LOGIN_REQUESTED, network_of(browser.address), at)
+
+    def not_authorized(self, at: float, error: AuthorizationError, browser: Browser) -> None:
+        """A browser came with an authorization request that was refused."""
+        unconfirmed = isinstance(error, SessionKeyRefused)
+        event = Event.SESSION_KEY_REFUSED if unconfirmed else Event.LOGIN_REFUSED
+        self._strangers.record(
+            AuditEvent(event=event, at=at, address=browser.address, detail=error.detail)
+        )
+
+    def throttled(
+        self, at: float, transaction: LoginTransaction, browser: Browser, username: str
+    ) -> None:
+        """A password was not even looked at."""
+        event = Event.LOGIN_THROTTLED
+        self._strangers.record(of_login(event, at, transaction, browser, username=username))
+
+    def failed(
+        self,
+        at: float,
+        transaction: LoginTransaction,
+        browser: Browser,
+        username: str,
+        detail: str,
+        *,
+        is_known: bool,
+    ) -> None:
+        """A password was wrong; ``is_known`` is whether this person has signed in there before."""
+        event = of_login(
+            Event.LOGIN_FAILED, at, transaction, browser, username=username, detail=detail
+        )
+        if is_known:
+            self._audit.record(event)
+        else:
+            self._strangers.record(event)
+
+    def failed_upstream(
+        self, at: float, transaction: LoginTransaction, browser: Browser, detail: str
+    ) -> None:
+        """A sign-in at another provider came to nothing: anybody can come back from there."""
+        event = Event.LOGIN_FAILED
+        self._strangers.record(of_login(event, at, transaction, browser, detail=detail))
+
+    def denied(
+        self, at: float, transaction: LoginTransaction, browser: Browser, detail: str
+    ) -> None:
+        """A rule refused a login before anybody had said who they are."""
+        event = Event.LOGIN_REFUSED
+        self._strangers.record(of_login(event, at, transaction, browser, detail=detail))
+
+    def room(self) -> Coroutine[Any, Any, None]:
+        """Return when there is room for what a request may record. Raises StoreUnavailable."""
+        return self._audit.room()
+
+    def login(
+        self,
+        event: Event,
+        at: float,
+        transaction: LoginTransaction,
+        browser: Browser,
+        person: Person | None = None,
+        *,
+        username: str | None = None,
+        detail: str | None = None,
+    ) -> None:
+        """Something of a login under way; ``username`` is what was typed, if nobody is known."""
+        self._audit.record(
+            of_login(event, at, transaction, browser, person, username=username, detail=detail)
+        )
+
+
+def of_login(
+    event: Event,
+    at: float,
+    transaction: LoginTransaction,
+    browser: Browser,
+    person: Person | None = None,
+    *,
+    username: str | None = None,
+    detail: str | None = None,
+) -> AuditEvent:
+    """Something of a login under way; ``username`` is what was typed, if nobody is known."""
+    return AuditEvent(
+        event=event,
+        at=at,
+        login_id=transaction.login_id,
+        client_id=transaction.client_id,
+        subject_id=person.subject_id if person else None,
+        username=person.username if person else username,
+        address=browser.address,
+        detail=detail,
+    )
+
+
+def of_request(transaction: LoginTransaction, browser: Browser) -> AuditEvent:
+    """The authorization request that a login began with, by whoever has come to its end."""
+    return of_login(Event.LOGIN_REQUESTED, transaction.began_at, transaction, browser)
+
+
+def of_logout(at: float, session: Session, browser: Browser) -> AuditEvent:
+    """A session ends because its person wants it."""
+    return AuditEvent(
+        event=Event.LOGOUT,
+        at=at,
+        subject_id=session.subject_id,
+        username=session.username,
+        address=browser.address,
+    )

@@ -1,0 +1,495 @@
+"""The product on one page: what happens when LINE WORKS, or a person's browser, calls.
+
+    authorize             a browser arrives from LINE WORKS: is a session enough, or must they
+                          sign in?
+    log_in                they typed a name and a password
+    use_passkey           a passkey says who they are
+    begin_upstream_login  another provider does; finish_upstream_login: they are back from it
+    verify_second_factor  they showed a second factor; enrol: they set one up first
+    change_password       their password was temporary: they choose their own; resume: on with it
+    return_to             their browser comes (back) to the page of a step
+    continue_as           they are signed in already and said that this is who they mean to be
+    log_out               a browser comes to have its session ended
+
+    exchange_code         LINE WORKS posts the code and gets an access token
+    user_info             LINE WORKS posts the access token and learns who it is
+    imap_login            LINE WORKS passes on what a mail client gave it
+
+A browser's way is here, as far as the point where it is known who somebody is; then all go on in
+``login_completion``. The calls of LINE WORKS are in ``line_works_calls`` and ``imap_login``.
+``oauth`` says what the wire means, the store decides who wins, the sources say who people are.
+Nothing in this file knows HTTP.
+"""
+
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from worksgate.audit import AuditLog, Event
+from worksgate.clients.registry import ClientRegistry
+from worksgate.credentials.secrets import HashingBusy
+from worksgate.oauth.authorization import AuthorizationRequest
+from worksgate.oauth.errors import AuthorizationError
+from worksgate.oauth.imap_login import ImapLoginResponse
+from worksgate.oauth.logout import parse_logout
+from worksgate.oauth.model import Client
+from worksgate.oauth.redirect_uri import with_denial
+from worksgate.oauth.token import TokenResponse
+from worksgate.oauth.user_info import UserInfoResponse
+from worksgate.provider.assurance import Assurance, Factor
+from worksgate.provider.calls.audit_trail import CallAuditTrail
+from worksgate.provider.calls.imap_login import ImapLogin
+from worksgate.provider.calls.tokens import Form, LineWorksCalls
+from worksgate.provider.factors.second_factors import Factors
+from worksgate.provider.sessions import Sessions
+from worksgate.provider.sign_in.audit_trail import Records, of_login, of_logout
+from worksgate.provider.sign_in.completion import LoginCompletion
+from worksgate.provider.sign_in.next_steps import (
+    AccountChoiceNeeded,
+    Browser,
+    LoginAttempt,
+    LoginDenied,
+    LoginLost,
+    LoginProgress,
+    NewPasswordNeeded,
+    NextStep,
+    PasswordNeeded,
+    Proof,
+    RecoveryCodesIssued,
+    RedirectedUpstream,
+    UpstreamLoginFailed,
+    WaysIn,
+    is_meant,
+)
+from worksgate.provider.sign_in.password import PasswordCheck
+from worksgate.provider.sign_in.session_key import SessionKeys
+from worksgate.provider.sign_in.steps import LoginSteps
+from worksgate.provider.sign_in.transaction import (
+    ForgedTransaction,
+    LoginTransaction,
+    TransactionSigner,
+)
+from worksgate.provider.sign_in.transaction_check import TransactionCheck
+from worksgate.provider.sign_in.upstream import UpstreamLogins
+from worksgate.provider.sources import SourcesInUse
+from worksgate.provider.stranger_records import StrangerRecords
+from worksgate.provider.throttle import Throttle
+from worksgate.settings.options import Settings
+from worksgate.sources import Person, PersonDisabled, RefusedUpstream, SourceUnavailable
+from worksgate.store import Store
+
+
+class IdentityProvider:
+    """All that Worksgate does for LINE WORKS and for the people who sign in.
+
+    Back-channel calls raise OAuthError alone. The browser's calls raise AuthorizationError or the
+    refusal that they name; an outage is StoreUnavailable, DatabaseUnavailable or
+    SourceUnavailable.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clients: ClientRegistry,
+        store: Store,
+        sources: SourcesInUse,
+        throttle: Throttle,
+        factors: Factors,
+        factor_throttle: Throttle,
+        audit: AuditLog,
+        strangers: StrangerRecords,
+        signer: TransactionSigner,
+        session_keys: SessionKeys,
+        mail_clients: ImapLogin,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings = settings
+        self.signer = signer
+        self.clients = clients
+        self.audit = audit
+        self._store = store
+        self._session_keys = session_keys
+        self._clock = clock
+        self._sessions = Sessions(settings, store, sources)
+        self._records = Records(audit, strangers)
+        self._sources = sources
+        self._factors = factors
+        self._transactions = TransactionCheck(settings, clients, store, signer)
+        self._passwords = PasswordCheck(sources, factors, throttle, signer, self._records)
+        self._upstream = UpstreamLogins(settings, store, signer)
+        self._steps = LoginSteps(
+            settings, clients, store, factors, factor_throttle, self._passwords.known_device
+        )
+        self._completion = LoginCompletion(
+            store,
+            self._sessions,
+            self._transactions,
+            self._steps,
+            self._passwords,
+            self._records,
+            clock,
+        )
+        self._loopback = settings.is_loopback
+        self._line_works = LineWorksCalls(clients, store, CallAuditTrail(audit, strangers), clock)
+        self._mail_clients = mail_clients
+
+    # A browser arrives: step 2
+
+    async def authorize(self, query: str, browser: Browser) -> NextStep:
+        """Answer an authorization request with a code, or with what must happen first.
+
+        Raises AuthorizationError (a page, never a redirect), NoUserKey, LoginDenied, or an outage.
+        """
+        now = self._clock()
+        clients = await self.clients.snapshot()
+        try:
+            request = AuthorizationRequest.parse(query, clients.get, loopback=self._loopback)
+            client = clients[request.client_id]
+            await self._session_keys.check(request, client, browser, now)
+        except AuthorizationError as error:
+            self._records.not_authorized(now, error, browser)
+            raise
+        transaction = LoginTransaction.begin(request, client, browser.secret, now)
+        await self._check_open(transaction, client, browser, now)
+        found = await self._sessions.find(browser.session, now)
+        self._records.requested(now, browser)
+        if found is None or not browser.may_receive_code:
+            return PasswordNeeded(transaction)
+        session, person = found
+        if not is_meant(transaction.works_id, person):
+            return AccountChoiceNeeded(transaction, person)
+        try:
+            progress = LoginProgress.of_session(session, person)
+            attempt = LoginAttempt(transaction, progress, browser, now)
+            return await self._completion.complete_or_ask(attempt)
+        except PersonDisabled:  # this very moment; the session has ended with it
+            return PasswordNeeded(LoginTransaction.begin(request, client, browser.secret, now))
+
+    async def continue_as(self, transaction: LoginTransaction, browser: Browser) -> NextStep:
+        """Go on as the person of the live session, who was asked and said yes.
+
+        Raises AlreadySignedIn, NoUserKey, PersonDisabled, LoginDenied, UnknownClient, or an
+        outage.
+        """
+        now = self._clock()
+        found = await self._sessions.find(browser.session, now)
+        if found is None:  # it has ended meanwhile
+            return PasswordNeeded(transaction)
+        session, person = found
+        progress = LoginProgress.of_session(session, person)
+        attempt = LoginAttempt(transaction, progress, browser, now)
+        return await self._completion.complete_or_ask(attempt)
+
+    # They say who they are: steps 3 to 6
+
+    async def log_in(
+        self, transaction: LoginTransaction, username: str, password: str, browser: Browser
+    ) -> NextStep:
+        """Check a name and a password; a right one gets a code and a session, or the next step.
+
+        Raises WrongPassword, PersonDisabled, TooManyAttempts, HashingBusy, AlreadySignedIn,
+        NoUserKey, LoginDenied, or an outage.
+        """
+        now = self._clock()
+        client = await self._open_client(transaction, browser, now)
+        if upstream := self._sources.upstream_of(client, username):
+            return await self._upstream.begin(transaction, upstream, username)
+        source, person = await self._passwords.check(
+            transaction, client, username, password, browser, now
+        )
+        given = Assurance().with_factor(Factor.PASSWORD, now)
+        progress = LoginProgress(source=source, person=person, typed=username, assurance=given)
+        attempt = LoginAttempt(transaction, progress, browser, now)
+        return await self._completion.complete_or_ask(attempt)
+
+    async def is_upstream(self, transaction: LoginTransaction, username: str) -> bool:
+        """Whether another provider is asked for this name, so that no password is needed here.
+
+        Raises UnknownClient, or an outage.
+        """
+        client = await self._transactions.client_of(transaction)
+        return self._sources.upstream_of(client, username) is not None
+
+    async def begin_upstream_login(
+        self, transaction: LoginTransaction, source: str, browser: Browser
+    ) -> RedirectedUpstream:
+        """Send the browser to another provider of this client's.
+
+        Raises UnknownSource, AlreadySignedIn, LoginDenied, UnknownClient, or an outage.
+        """
+        client = await self._open_client(transaction, browser, self._clock())
+        upstream = self._sources.redirect(client, source)
+        return await self._upstream.begin(transaction, upstream, transaction.works_id)
+
+    async def finish_upstream_login(
+        self, source: str, query: Mapping[str, str], browser: Browser
+    ) -> NextStep:
+        """Go on with who comes back from another provider.
+
+        Raises ForgedTransaction, ExpiredTransaction, UpstreamLoginFailed (they may try another
+        way), and what ``log_in`` does.
+        """
+        now = self._clock()
+        if not browser.may_receive_code:
+            raise ForgedTransaction("a provider sends people back, not pictures")
+        login = await self._upstream.read(source, query, browser, now)
+        transaction = login.transaction
+        await self._transactions.check_unspent(transaction)
+        upstream = self._sources.redirect(await self._transactions.client_of(transaction), source)
+        try:
+            person = await self._upstream.finish(login, upstream, query)
+        except (PersonDisabled, RefusedUpstream) as refusal:
+            detail = f"{source}: {str(refusal) or 'the person is disabled'}"
+            self._records.failed_upstream(now, transaction, browser, detail)
+            raise UpstreamLoginFailed(transaction, refusal) from refusal
+        except SourceUnavailable as outage:
+            raise UpstreamLoginFailed(transaction, outage) from outage
+        now = self._clock()
+        given = Assurance().with_factor(Factor.UPSTREAM, now)
+        progress = LoginProgress(source=source, person=person, assurance=given)
+        attempt = LoginAttempt(transaction, progress, browser, now)
+        try:
+            return await self._completion.complete_or_ask(attempt)
+        except PersonDisabled as refusal:  # this very moment
+            raise UpstreamLoginFailed(transaction, refusal) from refusal
+
+    async def use_passkey(
+        self, transaction: LoginTransaction, assertion: str, browser: Browser
+    ) -> NextStep:
+        """Sign in by a passkey alone, which stands for the password and for a second factor.
+
+        Raises WrongPassword, TooManyAttempts, and what ``log_in`` does.
+        """
+        now = self._clock()
+        client = await self._open_client(transaction, browser, now)
+        source, person = await self._passwords.check_passkey(
+            transaction, client, assertion, browser, now
+        )
+        given = Assurance().with_factor(Factor.PASSKEY, now)
+        progress = LoginProgress(source=source, person=person, assurance=given)
+        attempt = LoginAttempt(transaction, progress, browser, now)
+        return await self._completion.complete_or_ask(attempt)
+
+    # What a login still needs once it is known whose it is
+
+    async def verify_second_factor(
+        self,
+        transaction: LoginTransaction,
+        proof: Proof,
+        browser: Browser,
+        *,
+        remember: bool = False,
+    ) -> NextStep:
+        """Go on with a second factor; ``remember`` spares this browser the next one.
+
+        Raises WrongFactor, TooManyWrongFactors, LoginLost, and what ``log_in`` does.
+        """
+        attempt = await self._resumed(transaction, browser)
+        progress = await self._steps.verify_second_factor(attempt, proof)
+        return await self._completion.complete_or_ask(
+            attempt.advanced_to(progress), remember=remember
+        )
+
+    async def enrol(
+        self, transaction: LoginTransaction, proof: Proof, browser: Browser
+    ) -> NextStep:
+        """Set up a factor that is demanded, which counts as given.
+
+        Raises as ``verify_second_factor``.
+        """
+        attempt = await self._resumed(transaction, browser)
+        client = await self._transactions.client_of(transaction)
+        progress, codes = await self._steps.enrol(client, attempt, proof)
+        if codes:
+            return RecoveryCodesIssued(transaction, codes)
+        return await self._completion.complete_or_ask(attempt.advanced_to(progress))
+
+    async def change_password(
+        self, transaction: LoginTransaction, new_password: str, browser: Browser
+    ) -> NextStep:
+        """Replace a temporary password.
+
+        Raises WeakPassword, LoginLost, and what ``log_in`` does.
+        """
+        attempt = await self._resumed(transaction, browser)
+        progress = attempt.progress
+        client = await self._transactions.client_of(transaction)
+        due = await self._steps.next(client, attempt)
+        if not isinstance(due, NewPasswordNeeded):
+            raise LoginLost  # nobody has asked for a new one
+        person = await self._sources.change_password(progress.source, progress.person, new_password)
+        if person is None:
+            raise PersonDisabled
+        record = of_login(
+            Event.PASSWORD_CHANGED,
+            attempt.now,
+            transaction,
+            browser,
+            person,
+            detail="was temporary",
+        )
+        # Whoever else was signed in by the old one.
+        await self._store.forget(person.subject_id, records=(record,))
+        done = replace(progress, person=person, password_changed=True)
+        return await self._completion.complete_or_ask(attempt.advanced_to(done))
+
+    async def choosing_password(self, transaction: LoginTransaction) -> Person | None:
+        """Who is to replace a temporary password in this login, or None; nothing goes on by it.
+
+        Raises LoginLost or an outage.
+        """
+        progress = await self._steps.resume(transaction, self._clock())
+        return progress.person if progress.needs_new_password else None
+
+    async def resume(self, transaction: LoginTransaction, browser: Browser) -> NextStep:
+        """Go on where the login stands. Raises LoginLost, and what ``log_in`` does."""
+        return await self._completion.complete_or_ask(await self._resumed(transaction, browser))
+
+    async def transaction_at(self, handle: str, browser: Browser) -> LoginTransaction:
+        """The login under way that has this handle in this browser.
+
+        Raises LoginLost where there is none (any more), AuthorizationError, or an outage.
+        """
+        transaction = await self._steps.transaction_of(handle, browser, self._clock())
+        await self._transactions.check_client(transaction)
+        return transaction
+
+    async def return_to(self, transaction: LoginTransaction, browser: Browser) -> NextStep:
+        """Where the login stands, for a browser that comes to its page, as often as it comes.
+
+        A login that lacks nothing is completed. Raises what ``resume`` does.
+        """
+        attempt = await self._resumed(transaction, browser)
+        if codes := self._steps.codes_to_keep(attempt.progress):
+            return RecoveryCodesIssued(transaction, codes)
+        if not browser.may_receive_code:
+            raise LoginLost
+        return await self._completion.complete_or_ask(attempt)
+
+    async def _resumed(self, transaction: LoginTransaction, browser: Browser) -> LoginAttempt:
+        """Raises AlreadySignedIn, LoginLost, or an outage."""
+        now = self._clock()
+        await self._transactions.check_unspent(transaction)
+        return LoginAttempt(transaction, await self._steps.resume(transaction, now), browser, now)
+
+    async def check_open(self, transaction: LoginTransaction, browser: Browser) -> None:
+        """Refuse, before a form is shown, a login that no person could complete now and from here.
+
+        Raises LoginDenied, UnknownClient, or an outage.
+        """
+        client = await self._transactions.client_of(transaction)
+        await self._check_open(transaction, client, browser, self._clock())
+
+    async def _open_client(
+        self, transaction: LoginTransaction, browser: Browser, now: float
+    ) -> Client:
+        """The client of a login in which somebody may say now who they are.
+
+        Raises AlreadySignedIn, LoginDenied, UnknownClient, or an outage.
+        """
+        await self._transactions.check_unspent(transaction)
+        client = await self._transactions.client_of(transaction)
+        await self._check_open(transaction, client, browser, now)
+        return client
+
+    async def _check_open(
+        self, transaction: LoginTransaction, client: Client, browser: Browser, now: float
+    ) -> None:
+        try:
+            await self._steps.refuse_early(transaction, client, browser, now)
+        except LoginDenied as denied:
+            self._records.denied(now, transaction, browser, f"rule: {denied}")
+            raise
+
+    # What the pages ask
+
+    async def read_transaction(
+        self, text: str, anti_forgery_token: str, browser: Browser
+    ) -> LoginTransaction:
+        """The transaction of a posted form, if its client may still receive a code.
+
+        Raises ForgedTransaction, ExpiredTransaction, AuthorizationError, or an outage.
+        """
+        return await self._transactions.read(text, anti_forgery_token, browser, self._clock())
+
+    @property
+    def callback_names(self) -> Sequence[str]:
+        """The names of the other providers, which send browsers back."""
+        return tuple(self._sources.redirects)
+
+    async def ways_in(self, transaction: LoginTransaction) -> WaysIn:
+        """How the people of a transaction's client can say who they are.
+
+        Raises UnknownClient, or an outage.
+        """
+        client = await self._transactions.client_of(transaction)
+        buttons = [(each.name, each.label) for each in self._sources.buttons(client)]
+        options = None
+        if self.settings.passkeys and self._factors.passkeys_usable:
+            challenge = self.signer.passkey_challenge(transaction).encode()
+            with suppress(HashingBusy):  # then the password must do
+                options = await self._factors.passkey_options(
+                    None, challenge, require_user_verification=True
+                )
+        return WaysIn(self._sources.takes_passwords(client), buttons, options)
+
+    def begin_for_account(self, browser: Browser) -> LoginTransaction:
+        """A login that leads to the person's own account."""
+        return LoginTransaction.begin_for_account(
+            self.settings.account_url, browser.secret, self._clock()
+        )
+
+    async def denial(self, transaction: LoginTransaction) -> str | None:
+        """Where a person who gives up is sent, or None where the client does not want to know."""
+        client = await self._transactions.client_of(transaction)
+        return with_denial(transaction.redirect_uri) if client.redirect_denials else None
+
+    async def domain_of(self, client_id: str) -> str | None:
+        """The client's LINE WORKS domain, if it is known: a login can start again there."""
+        client = (await self.clients.snapshot()).get(client_id)
+        return client.domain if client else None
+
+    # A browser leaves
+
+    async def log_out(self, query: str, browser: Browser) -> str | None:
+        """End the browser's session; return where it wants to go, if it may (R-66 to R-69).
+
+        Who has signed in by another provider that is to be signed out of goes there first.
+        """
+        now = self._clock()
+        session = await self._sessions.end(
+            browser.session, lambda session: of_logout(now, session, browser)
+        )
+        addresses = (await self.clients.together()).logout_addresses
+        wanted = parse_logout(query, addresses, loopback=self._loopback)
+        if session is None:
+            return wanted or await self._upstream.wanted_after_logout(browser, now)
+        source = self._sources.redirects.get(session.source)
+        if source is None:
+            return wanted
+        return await self._upstream.log_out(source, wanted, browser, now) or wanted
+
+    # LINE WORKS calls: steps 7 to 10, and mail clients. What it waits for is handed on as it is,
+    # without a coroutine around it.
+
+    def exchange_code(self, form: Form, address: str) -> Coroutine[Any, Any, TokenResponse]:
+        """Verify a code, consume it and create its access token. Raises OAuthError."""
+        return self._line_works.exchange_code(form, address)
+
+    def user_info(self, form: Form, address: str) -> Coroutine[Any, Any, UserInfoResponse]:
+        """Say whose access token this is. Raises OAuthError."""
+        return self._line_works.user_info(form, address)
+
+    def imap_login(
+        self, client_id: str | None, query: bytes, address: str
+    ) -> Coroutine[Any, Any, ImapLoginResponse]:
+        """Let a mail client in. Raises OAuthError."""
+        return self._mail_clients.log_in(client_id, query, address)
+
+    async def ping(self) -> None:
+        """Return if the store and the directory answer. Raises an outage."""
+        await self._store.ping()
+        await self.clients.snapshot()

@@ -1,0 +1,186 @@
+"""The end of a login: what is still missing, or a session and the one code of its transaction.
+
+Every way in comes here as soon as it is known who the person is, whoever said so.
+"""
+
+from collections.abc import Callable, Sequence
+
+from worksgate.audit import AuditEvent, Event
+from worksgate.credentials.secrets import new_ordered_secret, new_secret, storage_key
+from worksgate.oauth.issuing import user_key, why_no_user_key
+from worksgate.oauth.model import Artifact, Client
+from worksgate.oauth.redirect_uri import with_code
+from worksgate.provider.sessions import Sessions
+from worksgate.provider.sign_in.audit_trail import Records, of_login, of_request
+from worksgate.provider.sign_in.next_steps import (
+    Authorized,
+    LoginAttempt,
+    LoginDenied,
+    LoginProgress,
+    NextStep,
+    NoPasskey,
+    NoUserKey,
+    PasswordNeeded,
+    SignedIn,
+)
+from worksgate.provider.sign_in.password import PasswordCheck
+from worksgate.provider.sign_in.steps import LoginSteps
+from worksgate.provider.sign_in.transaction_check import TransactionCheck
+from worksgate.sources import Person, PersonDisabled
+from worksgate.store import Store
+
+
+class LoginCompletion:
+    """Completes logins; ``clock`` is in seconds since the epoch."""
+
+    def __init__(
+        self,
+        store: Store,
+        sessions: Sessions,
+        transactions: TransactionCheck,
+        steps: LoginSteps,
+        passwords: PasswordCheck,
+        records: Records,
+        clock: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._sessions = sessions
+        self._transactions = transactions
+        self._steps = steps
+        self._passwords = passwords
+        self._records = records
+        self._clock = clock
+
+    async def complete_or_ask(self, attempt: LoginAttempt, *, remember: bool = False) -> NextStep:
+        """Complete a login, or say what is missing; ``remember`` spares the next second factor.
+
+        Raises AlreadySignedIn, NoUserKey, PersonDisabled, LoginDenied, NoPasskey, UnknownClient,
+        or an outage.
+        """
+        transaction, progress = attempt.transaction, attempt.progress
+        client = await self._transactions.client_of(transaction)
+        if client.sources and progress.source not in client.sources:
+            return PasswordNeeded(transaction)  # their session is of a source that is not for it
+        if not transaction.is_for_account:
+            self._check_user_key(client, attempt)  # first: who cannot get in is asked nothing else
+        try:
+            step = await self._steps.next(client, attempt)
+        except LoginDenied as denied:
+            self._record(Event.LOGIN_REFUSED, attempt, detail=f"rule: {denied}")
+            raise
+        except NoPasskey:
+            self._record(Event.LOGIN_REFUSED, attempt, detail="a passkey is required")
+            raise
+        if not isinstance(step, LoginProgress):
+            return step
+        attempt = attempt.advanced_to(step)
+        if not step.adds_to_session:
+            return await self._authorize(attempt)
+        return await self._sign_in(attempt, remember=remember)
+
+    async def _sign_in(self, attempt: LoginAttempt, *, remember: bool) -> SignedIn:
+        """Authorize; a new session replaces the one of the browser (R-28)."""
+        progress, person = attempt.progress, attempt.person
+        secret = new_ordered_secret()
+        session = self._sessions.opened(
+            secret,
+            progress.source,
+            person,
+            self._clock(),
+            assurance=progress.assurance,
+            authenticated_at=progress.authenticated_at,
+        )
+        trusted = new_secret() if remember else None
+        kept: list[Artifact] = [session]
+        if trusted is not None:
+            kept.append(self._steps.trusted_device(trusted, person, attempt.now))
+        signed_in = _of(Event.LOGIN_SUCCEEDED, attempt, detail=attempt.browser.name or None)
+        authorized = await self._authorize(attempt, *kept, records=(signed_in,))
+        await self._steps.end(attempt.transaction)
+        await self._sessions.end(attempt.browser.session)
+        await self._sessions.note_login(person)
+        device = self._passwords.new_device(progress.typed) if progress.typed else None
+        return SignedIn(authorized.location, secret, device, trusted)
+
+    async def _authorize(
+        self, attempt: LoginAttempt, *kept: Artifact, records: Sequence[AuditEvent] = ()
+    ) -> Authorized:
+        """Let the person in; ``kept`` is the session and what else this login leaves behind."""
+        if attempt.transaction.is_for_account:
+            return await self._open_account(attempt, *kept, records=records)
+        return await self._issue_code(attempt, *kept, records=records)
+
+    async def _issue_code(
+        self, attempt: LoginAttempt, *kept: Artifact, records: Sequence[AuditEvent]
+    ) -> Authorized:
+        """Issue the one code of a transaction, and keep what goes with it."""
+        transaction, person = attempt.transaction, attempt.person
+        client = await self._transactions.client_of(transaction)
+        user_id = self._check_user_key(client, attempt)
+        await self._transactions.spend(transaction)
+        code = new_ordered_secret()
+        issued_at = self._clock()
+        issued = transaction.authorization_code(
+            storage_key(code), client, person.subject_id, user_id, issued_at
+        )
+        code_issued = _of(Event.CODE_ISSUED, attempt, at=issued_at)
+        requested = of_request(transaction, attempt.browser)
+        await self._store.save(issued, *kept, records=(requested, code_issued, *records))
+        # Who was disabled, or given another user key, a moment ago may have been searched for
+        # before this was saved.
+        present = await self._present(attempt)
+        if present is None or _user_key(client, present) != user_id:
+            await self._forget(attempt)
+            raise PersonDisabled
+        return Authorized(with_code(transaction.redirect_uri, code))
+
+    async def _open_account(
+        self, attempt: LoginAttempt, *kept: Artifact, records: Sequence[AuditEvent]
+    ) -> Authorized:
+        """Let a person in to their own account: a session, and no code."""
+        await self._transactions.spend(attempt.transaction)
+        if kept:
+            await self._store.save(*kept, records=records)
+        if await self._present(attempt) is None:
+            await self._forget(attempt)
+            raise PersonDisabled
+        return Authorized(attempt.transaction.redirect_uri)
+
+    async def _forget(self, attempt: LoginAttempt) -> None:
+        """Take back what was given a moment ago, as the audit log has it."""
+        taken_back = _of(Event.LOGIN_REFUSED, attempt, detail=_TAKEN_BACK)
+        await self._store.forget(attempt.person.subject_id, records=(taken_back,))
+
+    async def _present(self, attempt: LoginAttempt) -> Person | None:
+        """The person as they are at this very moment, or None where they may not sign in."""
+        return await self._sessions.person(attempt.progress.source, attempt.person)
+
+    def _check_user_key(self, client: Client, attempt: LoginAttempt) -> str:
+        """The key by which LINE WORKS knows the person. Raises NoUserKey, which is recorded."""
+        user_id = _user_key(client, attempt.person)
+        if user_id is None:
+            detail = why_no_user_key(client, attempt.person.refused_keys)
+            self._record(Event.LOGIN_REFUSED, attempt, detail=detail)
+            raise NoUserKey
+        return user_id
+
+    def _record(self, event: Event, attempt: LoginAttempt, *, detail: str) -> None:
+        person = attempt.person
+        self._records.login(
+            event, attempt.now, attempt.transaction, attempt.browser, person, detail=detail
+        )
+
+
+_TAKEN_BACK = "the person was disabled, or has another user key, at this moment"
+
+
+def _of(
+    event: Event, attempt: LoginAttempt, *, at: float | None = None, detail: str | None = None
+) -> AuditEvent:
+    moment = attempt.now if at is None else at
+    transaction, browser = attempt.transaction, attempt.browser
+    return of_login(event, moment, transaction, browser, attempt.person, detail=detail)
+
+
+def _user_key(client: Client, person: Person) -> str | None:
+    return user_key(client, person.external_key, person.works_account)

@@ -1,0 +1,157 @@
+"""Whose name and password these are: the sources, asked in their order, behind the throttle."""
+
+from collections.abc import Collection
+
+from worksgate.credentials.secrets import BusyRefusal, new_id
+from worksgate.credentials.usernames import username_key
+from worksgate.oauth.model import Client
+from worksgate.provider.factors import FactorRefused, Holder
+from worksgate.provider.factors.second_factors import Factors
+from worksgate.provider.sign_in.audit_trail import Records
+from worksgate.provider.sign_in.next_steps import Browser, UnknownPasskey, WrongPassword
+from worksgate.provider.sign_in.transaction import LoginTransaction, TransactionSigner
+from worksgate.provider.sources import SourcesInUse
+from worksgate.provider.throttle import (
+    Admission,
+    Attempt,
+    Throttle,
+    TooManyAttempts,
+)
+from worksgate.sources import PasswordExpired, Person, PersonDisabled
+
+BY_OTHER_NAMES = "not checked: too many failures before, by other names of this person"
+"""What is recorded of a guess whose person was found to have no guesses left."""
+
+
+class PasswordCheck:
+    """Checks passwords, and passkeys that stand for one."""
+
+    def __init__(
+        self,
+        sources: SourcesInUse,
+        factors: Factors,
+        throttle: Throttle,
+        signer: TransactionSigner,
+        records: Records,
+    ) -> None:
+        self._sources = sources
+        self._factors = factors
+        self._throttle = throttle
+        self._signer = signer
+        self._records = records
+
+    async def check(
+        self,
+        transaction: LoginTransaction,
+        client: Client,
+        username: str,
+        password: str,
+        browser: Browser,
+        now: float,
+    ) -> tuple[str, Person]:
+        """The name of the source and the person.
+
+        Raises WrongPassword, PersonDisabled, TooManyAttempts, HashingBusy, or an outage; each but
+        the last two is recorded, and so is BusyRefusal.
+        """
+        device = self.known_device(username, browser)
+        # In a flood most are refused: at little cost.
+        self._sources.check_room(client, username, is_known=device is not None)
+        attempt = Attempt(username, browser.address, device)
+        try:
+            async with self._throttle.attempt(attempt, now) as admission:
+                found = await self._found(client, username, password, admission)
+        except TooManyAttempts:
+            self._records.throttled(now, transaction, browser, username)
+            raise
+        except BusyRefusal as refusal:
+            self._failed(now, transaction, browser, username, str(refusal))
+            raise
+        except PersonDisabled as refusal:
+            expired = isinstance(refusal, PasswordExpired)
+            why = str(refusal) or "the person is disabled"
+            detail = "the password has expired" if expired else why
+            self._failed(now, transaction, browser, username, detail)
+            raise
+        if found is None:
+            wrong = "wrong name or password"
+            detail = BY_OTHER_NAMES if admission.is_exhausted else wrong
+            self._failed(now, transaction, browser, username, detail)
+            raise WrongPassword
+        return found
+
+    async def check_passkey(
+        self,
+        transaction: LoginTransaction,
+        client: Client,
+        assertion: str,
+        browser: Browser,
+        now: float,
+    ) -> tuple[str, Person]:
+        """The name of the source and the person of a passkey that stands for the password.
+
+        Raises UnknownPasskey, TooManyAttempts, or an outage.
+        """
+        attempt = Attempt(f"passkey {transaction.id}", browser.address)
+        challenge = self._signer.passkey_challenge(transaction).encode()
+        holder = Holder(
+            subject_id="",
+            address=browser.address,
+            login_id=transaction.login_id,
+            client_id=transaction.client_id or None,
+        )
+        async with self._throttle.attempt(attempt, now) as admission:
+            try:
+                subject = await self._factors.check_passkey(
+                    holder, assertion, challenge, now, require_user_verification=True
+                )
+            except FactorRefused:
+                admission.refused()
+                raise UnknownPasskey from None
+            found = await self._sources.by_subject(subject)
+            if found is None or found[0] not in self._allowed(client):
+                admission.refused()
+                self._failed(now, transaction, browser, "", "passkey: nobody of this client's")
+                raise UnknownPasskey
+            admission.succeeded()
+        return found
+
+    def _allowed(self, client: Client) -> Collection[str]:
+        return client.sources or {*self._sources.passwords, *self._sources.redirects}
+
+    def new_device(self, username: str) -> tuple[str, str]:
+        """A device id and its signature, for the cookie of who has signed in by this name."""
+        device_id = new_id()
+        return device_id, self._signer.sign_device(username_key(username), device_id)
+
+    def _failed(
+        self,
+        now: float,
+        transaction: LoginTransaction,
+        browser: Browser,
+        username: str,
+        detail: str,
+    ) -> None:
+        is_known = self.known_device(username, browser) is not None
+        self._records.failed(now, transaction, browser, username, detail, is_known=is_known)
+
+    async def _found(
+        self, client: Client, username: str, password: str, admission: Admission
+    ) -> tuple[str, Person] | None:
+        """The name of the source and the person. Raises PersonDisabled, or an outage."""
+        try:
+            found = await self._sources.check_password(client, username, password, admission)
+        except PersonDisabled:  # the password was right
+            admission.succeeded()
+            raise
+        if found is not None:
+            admission.succeeded()
+        return found
+
+    def known_device(self, username: str, browser: Browser) -> str | None:
+        """The id of a device cookie that this browser got when this person signed in."""
+        account = username_key(username)
+        for device_id, signature in browser.devices:
+            if self._signer.knows_device(account, device_id, signature):
+                return device_id
+        return None

@@ -1,0 +1,117 @@
+"""What a sign-in still needs: one decision, from facts alone.
+
+Nothing here reads a store or asks a clock. Each answer but ``NOTHING`` and ``NO_PASSKEY`` is
+something that the person can do, after which the next answer comes closer to the end; a test walks
+through all combinations.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from worksgate.clients.access_rules import Action
+from worksgate.provider.assurance import (
+    Assurance,
+    Strength,
+    best_of,
+    is_full,
+)
+from worksgate.provider.factors import Enrolled
+
+
+class Due(Enum):
+    """What comes next in a sign-in."""
+
+    NOTHING = auto()
+    """It is complete."""
+    LOGIN = auto()
+    """The session is not enough: they sign in from the beginning."""
+    SECOND_FACTOR = auto()
+    """Any second factor of theirs."""
+    FACTOR_BEFORE_PASSKEY = auto()
+    """The second factor that they have, before they set up the passkey that they need."""
+    PASSKEY = auto()
+    """A passkey of theirs, and nothing else."""
+    PASSKEY_OR_RECOVERY_CODE = auto()
+    """The best that they have, for their own account."""
+    NEW_PASSWORD = auto()
+    """The password is temporary: they choose their own."""
+    ENROLMENT = auto()
+    """They set up a first second factor."""
+    PASSKEY_ENROLMENT = auto()
+    """They set up a passkey."""
+    NO_PASSKEY = auto()
+    """It takes a passkey, and there is no way to one: the sign-in is refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A sign-in as it stands: what the rules say of it, what was given, what the person has.
+
+    ``remembered`` says that this browser is spared a second factor. ``passkeys_usable`` says that
+    browsers know passkeys at our address, ``passkeys_offered`` that people may set them up, too.
+    """
+
+    action: Action
+    assurance: Assurance
+    enrolled: Enrolled = field(default_factory=Enrolled)
+    for_account: bool = False
+    from_session: bool = False
+    remembered: bool = False
+    needs_new_password: bool = False
+    passkeys_usable: bool = False
+    passkeys_offered: bool = False
+
+    @property
+    def best(self) -> Strength:
+        """The best that the person can give."""
+        return best_of(self.enrolled, passkeys_usable=self.passkeys_usable)
+
+    @property
+    def has_second_factor(self) -> bool:
+        """Whether one was given."""
+        return self.assurance.strength >= Strength.TWO_FACTORS
+
+
+_PROOFS = (
+    *(Due.SECOND_FACTOR, Due.FACTOR_BEFORE_PASSKEY, Due.PASSKEY, Due.PASSKEY_OR_RECOVERY_CODE),
+    *(Due.LOGIN, Due.NO_PASSKEY),
+)
+"""What comes before a new password: nobody changes a person's password by knowing it alone."""
+
+
+def due(standing: Standing) -> Due:
+    """What comes next. A denied sign-in never gets here: that is decided before."""
+    missing = _missing(standing)
+    if standing.needs_new_password and missing not in _PROOFS:
+        return Due.NEW_PASSWORD
+    return missing
+
+
+def _missing(standing: Standing) -> Due:
+    if standing.action is Action.REQUIRE_PASSKEY:
+        return _missing_passkey(standing)
+    if standing.for_account and not is_full(standing.assurance, standing.best):
+        is_passkey = standing.best is Strength.PHISHING_RESISTANT
+        return Due.PASSKEY_OR_RECOVERY_CODE if is_passkey else Due.SECOND_FACTOR
+    if standing.action is Action.ALLOW or standing.has_second_factor:
+        return Due.NOTHING
+    if standing.enrolled.any:
+        return Due.NOTHING if standing.remembered else Due.SECOND_FACTOR
+    if standing.action is not Action.REQUIRE:
+        return Due.NOTHING
+    # What is set up now must be the person's: a session alone does not prove that.
+    return Due.LOGIN if standing.from_session else Due.ENROLMENT
+
+
+def _missing_passkey(standing: Standing) -> Due:
+    if standing.assurance.strength is Strength.PHISHING_RESISTANT:
+        return Due.NOTHING
+    if standing.best is Strength.PHISHING_RESISTANT:
+        return Due.PASSKEY
+    if not standing.passkeys_offered:
+        return Due.NO_PASSKEY
+    if standing.from_session:
+        return Due.LOGIN
+    if standing.enrolled.any and not standing.has_second_factor:
+        return Due.FACTOR_BEFORE_PASSKEY
+    return Due.PASSKEY_ENROLMENT

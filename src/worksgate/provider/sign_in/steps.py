@@ -1,0 +1,473 @@
+"""What a login still needs once it is known who it is: a password of their own, a second factor.
+
+    refuse_early          what no person could change is refused before a password is looked at
+    next                  what is missing, or the login as it is complete: the code may be issued
+    verify_second_factor  a second factor was shown
+    enrol                 a factor was set up, midway through the login
+
+``access_rules`` says what is asked for, ``required_steps`` what comes next. A login under way is an
+``Interim`` of the store under its transaction: it is the person's, so it ends with all that they
+hold, and it dies with the transaction. Nothing of it is in the form. Its browser finds the page of
+a step again by a handle, which says nothing and is worth nothing in another browser.
+"""
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from hmac import compare_digest
+
+import msgspec
+
+from worksgate.clients.access_rules import (
+    Action,
+    Decision,
+    Situation,
+    decide_by_texts,
+    decide_for_anybody_by_texts,
+)
+from worksgate.clients.registry import ClientRegistry
+from worksgate.credentials.secrets import digest, new_secret
+from worksgate.oauth.model import Client, Interim, LoginKind, SessionKeyCheck
+from worksgate.provider.assurance import Factor, Strength
+from worksgate.provider.factors import (
+    MAX_FACTOR_FAILURES,
+    Enrolled,
+    FactorRefused,
+    Holder,
+    factor_account,
+)
+from worksgate.provider.factors.second_factors import Factors
+from worksgate.provider.sign_in.next_steps import (
+    Browser,
+    EnrolmentNeeded,
+    FactorWanted,
+    LoginAttempt,
+    LoginDenied,
+    LoginLost,
+    LoginProgress,
+    NewPasswordNeeded,
+    NoPasskey,
+    PasswordNeeded,
+    Proof,
+    ProofKind,
+    SecondFactorNeeded,
+    TooManyWrongFactors,
+    WrongFactor,
+)
+from worksgate.provider.sign_in.required_steps import Due, Standing, due
+from worksgate.provider.sign_in.transaction import LoginTransaction
+from worksgate.provider.throttle import Attempt, Throttle
+from worksgate.settings.options import Settings
+from worksgate.sources import Person
+from worksgate.store import Store
+
+_PENDING = "pending_login"
+_TRUSTED = "trusted_device"
+
+Step = NewPasswordNeeded | SecondFactorNeeded | EnrolmentNeeded | PasswordNeeded
+
+_WANTED = {
+    Due.SECOND_FACTOR: FactorWanted.ANY,
+    Due.FACTOR_BEFORE_PASSKEY: FactorWanted.BEFORE_PASSKEY,
+    Due.PASSKEY: FactorWanted.PASSKEY,
+    Due.PASSKEY_OR_RECOVERY_CODE: FactorWanted.ACCOUNT,
+}
+"""What a second factor is asked for."""
+
+
+_STRENGTHS = {
+    Action.ALLOW: Strength.SINGLE_FACTOR,
+    Action.ASK: Strength.TWO_FACTORS,
+    Action.REQUIRE: Strength.TWO_FACTORS,
+    Action.REQUIRE_PASSKEY: Strength.PHISHING_RESISTANT,
+}
+"""With which strength a login can be complete, whatever else the person has."""
+
+_PROOFS_OF_ENROLMENT = {
+    Due.ENROLMENT: (ProofKind.CODE, ProofKind.PASSKEY),
+    Due.PASSKEY_ENROLMENT: (ProofKind.PASSKEY,),
+}
+"""What can be set up midway."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Whose:
+    """The transaction that is kept beside the progress; a release before this one kept none."""
+
+    transaction: LoginTransaction | None = None
+
+
+class LoginSteps:
+    """Decides what comes next, and keeps logins between two requests."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clients: ClientRegistry,
+        store: Store,
+        factors: Factors,
+        throttle: Throttle,
+        known_device: Callable[[str, Browser], str | None],
+    ) -> None:
+        self._remembered_for = settings.remember_device_lifetime
+        self._passkeys = settings.passkeys
+        self._clients = clients
+        self._store = store
+        self._factors = factors
+        self._throttle = throttle
+        self._known_device = known_device
+
+    async def refuse_early(
+        self, transaction: LoginTransaction, client: Client, browser: Browser, now: float
+    ) -> None:
+        """Refuse what no person could change: by network, time and kind of sign-in alone (R-125).
+
+        So a refusal does not say whether a password was right. Raises LoginDenied, or an outage.
+        """
+        for ruler in await self._certain_rulers(transaction, client):
+            for kind in _possible_kinds(ruler, transaction.login_kind):
+                here = Situation(kind=kind, address=browser.address, at=now)
+                decision = decide_for_anybody_by_texts(ruler.rules, ruler.second_factor, here)
+                if decision is not None:
+                    _check_not_denied(decision)
+
+    async def next(self, client: Client, attempt: LoginAttempt) -> Step | LoginProgress:
+        """What the person has to do next, kept until they have; or the login as it is complete.
+
+        Raises LoginDenied, NoPasskey, or an outage.
+        """
+        standing = await self._standing(client, attempt)
+        step = due(standing)
+        transaction, progress = attempt.transaction, attempt.progress
+        match step:
+            case Due.NOTHING:
+                is_spared = standing.remembered and not progress.from_session
+                factor = partial(progress.with_factor, Factor.REMEMBERED_BROWSER, attempt.now)
+                return factor() if is_spared else progress
+            case Due.NO_PASSKEY:
+                raise NoPasskey
+            case Due.LOGIN:
+                return PasswordNeeded(transaction)
+            case Due.ENROLMENT:
+                return await self._enrolment(attempt)
+            case Due.PASSKEY_ENROLMENT:
+                return await self._passkey_enrolment(attempt)
+            case Due.NEW_PASSWORD:
+                await self._keep(transaction, progress)
+                return NewPasswordNeeded(transaction, attempt.person)
+            case _:
+                await self._keep(transaction, progress)
+                return await self._question(attempt, standing.enrolled, _WANTED[step])
+
+    async def _standing(self, client: Client, attempt: LoginAttempt) -> Standing:
+        """The login as it stands; nothing is read that cannot matter. Raises LoginDenied."""
+        progress, for_account = attempt.progress, attempt.transaction.is_for_account
+        usable = self._factors.passkeys_usable
+        standing = Standing(
+            action=_strictest(await self._rulers(client, attempt), attempt),
+            assurance=progress.assurance,
+            for_account=for_account,
+            from_session=progress.from_session,
+            needs_new_password=progress.needs_new_password,
+            passkeys_usable=usable,
+            passkeys_offered=self._passkeys and usable,
+        )
+        if for_account or progress.assurance.strength < _STRENGTHS[standing.action]:
+            enrolled = await self._factors.of(attempt.person.subject_id)
+            standing = replace(standing, enrolled=enrolled)
+        if due(standing) is Due.SECOND_FACTOR and not for_account:
+            standing = replace(standing, remembered=await self._is_trusted(attempt))
+        return standing
+
+    async def _rulers(self, client: Client, attempt: LoginAttempt) -> Sequence[Client]:
+        """The clients whose rules hold: of a person's own account, all that they may use."""
+        if not attempt.transaction.is_for_account:
+            return (client,)
+        together = await self._clients.together()
+        return together.rulers(attempt.progress.source) or (client,)
+
+    async def _certain_rulers(
+        self, transaction: LoginTransaction, client: Client
+    ) -> Sequence[Client]:
+        """The clients whose rules hold whoever it is: of an own account, those for all sources."""
+        if not transaction.is_for_account:
+            return (client,)
+        return (await self._clients.together()).rulers(None)
+
+    # Between two requests
+
+    async def _keep(self, transaction: LoginTransaction, progress: LoginProgress) -> None:
+        """Keep how far a login has come."""
+        kept = {**msgspec.to_builtins(progress), "transaction": transaction}
+        await self._store.save(
+            Interim(
+                key=handle_of(transaction),
+                grant_id=transaction.id,
+                subject_id=progress.person.subject_id,
+                client_id=transaction.client_id,
+                expires_at=transaction.expires_at,
+                purpose=_PENDING,
+                data=msgspec.json.encode(kept).decode(),
+            )
+        )
+
+    async def resume(self, transaction: LoginTransaction, now: float) -> LoginProgress:
+        """How far a login has come. Raises LoginLost where nothing of it is known (any more)."""
+        found = await self._pending(handle_of(transaction), now)
+        return msgspec.json.decode(found.data, type=LoginProgress)
+
+    async def transaction_of(self, handle: str, browser: Browser, now: float) -> LoginTransaction:
+        """The login under way that has this handle in this browser (R-19).
+
+        Raises LoginLost where there is none (any more), or an outage.
+        """
+        found = await self._pending(handle, now)
+        transaction = msgspec.json.decode(found.data, type=_Whose).transaction
+        if transaction is None or not compare_digest(transaction.browser, digest(browser.secret)):
+            raise LoginLost
+        return transaction
+
+    def codes_to_keep(self, progress: LoginProgress) -> Sequence[str]:
+        """The new recovery codes of a login whose person has not said yet that they kept them."""
+        if progress.sealed_codes is None:
+            return ()
+        subject_id = progress.person.subject_id
+        codes = self._factors.on_its_way.unseal(progress.sealed_codes, subject_id)
+        return codes.split() if codes else ()
+
+    async def _pending(self, handle: str, now: float) -> Interim:
+        found = await self._store.find(Interim, handle)
+        if found is None or found.purpose != _PENDING or found.expires_at <= now:
+            raise LoginLost
+        return found
+
+    async def end(self, transaction: LoginTransaction) -> None:
+        """Forget how far a login has come: it is over."""
+        await self._store.take(Interim, handle_of(transaction))
+
+    # The second factor
+
+    async def _question(
+        self, attempt: LoginAttempt, enrolled: Enrolled, why: FactorWanted
+    ) -> SecondFactorNeeded:
+        if why in (FactorWanted.PASSKEY, FactorWanted.ACCOUNT):
+            enrolled = replace(enrolled, totp=False)
+        if why is FactorWanted.PASSKEY:
+            enrolled = replace(enrolled, recovery_codes_left=0)
+        options = None
+        if enrolled.passkeys:
+            options = await self._factors.passkey_options(
+                attempt.person.subject_id,
+                attempt.progress.challenge_bytes,
+                require_user_verification=False,
+            )
+        return SecondFactorNeeded(attempt.transaction, attempt.person, enrolled, options, why)
+
+    async def verify_second_factor(self, attempt: LoginAttempt, proof: Proof) -> LoginProgress:
+        """How far the login is with its second factor given.
+
+        Raises WrongFactor, TooManyWrongFactors (the login is over), TooManyAttempts, or an outage.
+        """
+        holder, browser, now = _holder(attempt), attempt.browser, attempt.now
+        known = self._known_device(attempt.person.username, browser)
+        throttled = Attempt(factor_account(holder.subject_id), browser.address, known)
+        async with self._throttle.attempt(throttled, now) as admission:
+            left = MAX_FACTOR_FAILURES - await admission.count(*_tries_of(attempt))
+            if left < 0 or not await self._is_right(holder, attempt.progress, proof, now):
+                admission.refused()
+                raise await self._wrong(attempt, proof, left)
+            admission.succeeded()
+        return attempt.progress.with_factor(proof.factor, now)
+
+    async def _is_right(
+        self, holder: Holder, progress: LoginProgress, proof: Proof, now: float
+    ) -> bool:
+        if proof.passkey:
+            try:
+                await self._factors.check_passkey(
+                    holder,
+                    proof.passkey,
+                    progress.challenge_bytes,
+                    now,
+                    require_user_verification=False,
+                )
+            except FactorRefused:
+                return False
+            return True
+        if proof.recovery_code:
+            return await self._factors.check_recovery_code(holder, proof.recovery_code, now)
+        return await self._factors.check_totp(holder, proof.code, now)
+
+    async def _wrong(
+        self, attempt: LoginAttempt, proof: Proof, left: int
+    ) -> WrongFactor | TooManyWrongFactors:
+        """What a wrong answer leads to: another try, with a new challenge, or the end."""
+        transaction = attempt.transaction
+        if left > 0:
+            await self._keep(transaction, replace(attempt.progress, challenge=new_secret()))
+            return WrongFactor(proof.kind, left)
+        await self.end(transaction)
+        return TooManyWrongFactors()
+
+    # Setting one up midway
+
+    async def _enrolment(self, attempt: LoginAttempt) -> EnrolmentNeeded:
+        """The offer to set up a first factor; its secret is kept with the login."""
+        transaction, progress, person = attempt.transaction, attempt.progress, attempt.person
+        totp = await self._factors.begin_totp(person.username, self._totp_on_its_way(progress))
+        sealed = self._factors.on_its_way.seal(totp.secret, person.subject_id)
+        await self._keep(transaction, replace(progress, sealed_totp=sealed))
+        options = None
+        if self._passkeys and self._factors.passkeys_usable:
+            options = await self._registration_options(attempt)
+        return EnrolmentNeeded(transaction, person, totp, options)
+
+    async def _passkey_enrolment(self, attempt: LoginAttempt) -> EnrolmentNeeded:
+        """The offer to set up a passkey, without which the login cannot go on."""
+        await self._keep(attempt.transaction, attempt.progress)
+        options = await self._registration_options(attempt)
+        return EnrolmentNeeded(attempt.transaction, attempt.person, None, options)
+
+    async def _registration_options(self, attempt: LoginAttempt) -> str:
+        return await self._factors.passkey_registration_options(
+            attempt.person, attempt.progress.challenge_bytes
+        )
+
+    async def enrol(
+        self, client: Client, attempt: LoginAttempt, proof: Proof
+    ) -> tuple[LoginProgress, Sequence[str]]:
+        """Set up a factor, which then counts as given; and new recovery codes, if they had none.
+
+        Raises WrongFactor, TooManyWrongFactors, LoginLost where no setting up is due (any more:
+        somebody else has set one up meanwhile, which is asked for), or an outage.
+        """
+        holder, progress, now = _holder(attempt), attempt.progress, attempt.now
+        step = due(await self._standing(client, attempt))
+        if step not in _PROOFS_OF_ENROLMENT or proof.kind not in _PROOFS_OF_ENROLMENT[step]:
+            raise LoginLost
+        if not await self._is_set_up(holder, progress, proof, now):
+            tries = await self._store.bump(*_tries_of(attempt), now)
+            raise await self._wrong(attempt, proof, MAX_FACTOR_FAILURES - tries)
+        codes: Sequence[str] = ()
+        if not (await self._factors.of(holder.subject_id)).recovery_codes_left:
+            codes = await self._factors.renew_recovery_codes(holder, now, with_factor=True)
+        sealed = self._factors.on_its_way.seal("\n".join(codes), holder.subject_id)
+        done = replace(
+            progress.with_factor(proof.factor, now),
+            sealed_totp=None,
+            sealed_codes=sealed if codes else None,
+        )
+        await self._keep(attempt.transaction, done)
+        return done, codes
+
+    def _totp_on_its_way(self, progress: LoginProgress) -> str | None:
+        """The secret that this login's QR code holds, if it has shown one."""
+        if progress.sealed_totp is None:
+            return None
+        return self._factors.on_its_way.unseal(progress.sealed_totp, progress.person.subject_id)
+
+    async def _is_set_up(
+        self, holder: Holder, progress: LoginProgress, proof: Proof, now: float
+    ) -> bool:
+        if not proof.passkey:
+            secret = self._totp_on_its_way(progress)
+            if secret is None:
+                raise LoginLost  # no secret was shown yet
+            return await self._factors.confirm_totp(holder, secret, proof.code, now)
+        try:
+            await self._factors.add_passkey(
+                holder, proof.passkey, progress.challenge_bytes, "", now
+            )
+        except FactorRefused:
+            return False
+        return True
+
+    # Devices that are not asked again
+
+    def trusted_device(self, secret: str, person: Person, now: float) -> Interim:
+        """What spares a browser with this secret in its cookie the second factor, once kept."""
+        return Interim(
+            key=digest(secret),
+            grant_id=secrets.token_hex(16),
+            subject_id=person.subject_id,
+            client_id="",
+            expires_at=now + self._remembered_for,
+            purpose=_TRUSTED,
+            data="",
+        )
+
+    async def _is_trusted(self, attempt: LoginAttempt) -> bool:
+        for secret in attempt.browser.trusted:
+            found = await self._store.find(Interim, digest(secret))
+            if (
+                found is not None
+                and found.purpose == _TRUSTED
+                and found.subject_id == attempt.person.subject_id
+                and found.expires_at > attempt.now
+            ):
+                return True
+        return False
+
+
+async def forget_trusted_devices(store: Store, subject_id: str) -> None:
+    """Ask a person for a second factor in every browser again.
+
+    What spared them the question was a factor that they do not have any more.
+    """
+    for each in await store.held(Interim, subject_id):
+        if each.purpose == _TRUSTED:
+            await store.take(Interim, each.key)
+
+
+def _strictest(rulers: Sequence[Client], attempt: LoginAttempt) -> Action:
+    """What the rules say. Raises LoginDenied."""
+    decision = max(_decisions(rulers, attempt), key=lambda each: each.action.strictness)
+    _check_not_denied(decision)
+    return decision.action
+
+
+def _decisions(rulers: Sequence[Client], attempt: LoginAttempt) -> Iterator[Decision]:
+    for client in rulers:
+        for kind in _possible_kinds(client, attempt.transaction.login_kind):
+            here = Situation(
+                kind=kind,
+                address=attempt.browser.address,
+                at=attempt.now,
+                groups=attempt.person.groups,
+                source=attempt.progress.source,
+            )
+            yield decide_by_texts(client.rules, client.second_factor, here)
+
+
+def _check_not_denied(decision: Decision) -> None:
+    """Raises LoginDenied."""
+    if decision.action is Action.DENY:
+        raise LoginDenied(str(decision.rule or "; ".join(decision.reasons)))
+
+
+def _possible_kinds(client: Client, kind: LoginKind) -> Sequence[LoginKind]:
+    """Who says that they are the app may be a browser, unless LINE WORKS confirms it."""
+    confirmed = client.session_key_check is SessionKeyCheck.FAIL_CLOSED
+    return (kind,) if kind is not LoginKind.APP or confirmed else (kind, LoginKind.WEB)
+
+
+def _tries_of(attempt: LoginAttempt) -> tuple[str, float]:
+    """The counter of a login's tries at a factor, and for how many seconds it counts."""
+    transaction = attempt.transaction
+    return f"factor {digest(transaction.id)[:32]}", transaction.lifetime
+
+
+def handle_of(transaction: LoginTransaction) -> str:
+    """What a login under way is found by: a digest, which may stand in an address."""
+    return digest(f"{_PENDING} {transaction.id}")
+
+
+def _holder(attempt: LoginAttempt) -> Holder:
+    return Holder(
+        subject_id=attempt.person.subject_id,
+        username=attempt.person.username,
+        address=attempt.browser.address,
+        login_id=attempt.transaction.login_id,
+        client_id=attempt.transaction.client_id or None,
+    )

@@ -1,0 +1,261 @@
+"""A login transaction: what must stay the same between the authorization request and the code.
+
+Nothing of it is kept here. It travels in the login form, signed, so that any node can go on with
+it and nothing that a browser posts can change it. It is bound to the browser that began it
+(R-19), dies after 30 minutes (R-18) and issues one code at most: ``SpentTransaction`` in the store
+remembers those that have.
+"""
+
+import hmac
+import zlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from typing import Self
+
+import msgspec
+from itsdangerous import BadData, Signer, URLSafeSerializer
+
+from worksgate.credentials.derived_keys import derived_key
+from worksgate.credentials.master_key import DamagedSecret, MasterKey, Place
+from worksgate.credentials.secrets import digest, new_ordered_id, storage_key
+from worksgate.oauth.authorization import TRANSACTION_LIFETIME, AuthorizationRequest
+from worksgate.oauth.issuing import authorization_code
+from worksgate.oauth.model import AuthorizationCode, Client, LoginKind, SpentTransaction
+
+CLOCK_SKEW = 90.0
+"""Seconds that another node's clock may be ahead (F-17)."""
+
+
+class ForgedTransaction(Exception):
+    """The form was not made here, was changed, or belongs to another browser.
+
+    ``transaction`` is what it stands for if we did sign that and it is still good: it may begin
+    anew in this browser, and nothing of it counts until then.
+    """
+
+    def __init__(self, why: str, transaction: "LoginTransaction | None" = None) -> None:
+        super().__init__(why)
+        self.transaction = transaction
+
+
+class ExpiredTransaction(Exception):
+    """The login began more than 30 minutes ago; LINE WORKS would refuse it."""
+
+    def __init__(self, transaction: "LoginTransaction") -> None:
+        super().__init__("the login took too long")
+        self.transaction = transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginTransaction:
+    """One login under way. ``redirect_uri`` is as it came, byte for byte.
+
+    ``browser`` is the digest of the secret in the browser's cookie, ``began_at`` in seconds since
+    the epoch. ``login_id`` is the name of this login in the audit log.
+    """
+
+    id: str
+    login_id: str
+    client_id: str
+    redirect_uri: str
+    login_kind: LoginKind
+    works_id: str | None
+    session_key: str | None = field(repr=False)
+    may_cancel: bool
+    browser: str = field(repr=False)
+    began_at: float
+
+    @classmethod
+    def begin(
+        cls, request: AuthorizationRequest, client: Client, browser_secret: str, now: float
+    ) -> Self:
+        """A new transaction for a checked authorization request of a client."""
+        return cls(
+            id=new_ordered_id(),
+            login_id=new_ordered_id(),
+            client_id=request.client_id,
+            redirect_uri=request.redirect_uri,
+            login_kind=request.login_kind,
+            works_id=request.works_id,
+            session_key=request.session_key,
+            may_cancel=client.redirect_denials,
+            browser=digest(browser_secret),
+            began_at=now,
+        )
+
+    @classmethod
+    def begin_for_account(cls, account_url: str, browser_secret: str, now: float) -> Self:
+        """A new transaction that leads to a person's own account, and buys no code."""
+        return cls(
+            id=new_ordered_id(),
+            login_id=new_ordered_id(),
+            client_id="",
+            redirect_uri=account_url,
+            login_kind=LoginKind.WEB,
+            works_id=None,
+            session_key=None,
+            may_cancel=False,
+            browser=digest(browser_secret),
+            began_at=now,
+        )
+
+    @property
+    def is_for_account(self) -> bool:
+        return not self.client_id
+
+    @property
+    def lifetime(self) -> float:
+        """Seconds from the beginning to the end."""
+        return TRANSACTION_LIFETIME
+
+    @property
+    def expires_at(self) -> float:
+        return self.began_at + self.lifetime
+
+    def spent(self) -> SpentTransaction:
+        """What remembers that this transaction has issued its code."""
+        return SpentTransaction(
+            key=storage_key(self.id),
+            grant_id=self.id,
+            # It is nobody's: what a person holds may be forgotten, a spent transaction may not.
+            subject_id="",
+            client_id=self.client_id,
+            expires_at=self.expires_at,
+        )
+
+    def authorization_code(
+        self, key: str, client: Client, subject_id: str, user_id: str, now: float
+    ) -> AuthorizationCode:
+        """The one code of this transaction, with the client's lifetimes as they are now."""
+        return authorization_code(
+            client,
+            key=key,
+            grant_id=new_ordered_id(),
+            subject_id=subject_id,
+            user_id=user_id,
+            login_id=self.login_id,
+            login_kind=self.login_kind,
+            now=now,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TakenAlong:
+    """What a browser takes along to another provider: the login, and what the source had kept."""
+
+    transaction: LoginTransaction
+    source: str
+    kept: str = field(repr=False)
+
+
+def signer(key: bytes, purpose: str) -> Signer:
+    """HMAC-SHA256 under the key for this purpose."""
+    return Signer(derived_key(key, purpose), digest_method=sha256)
+
+
+class TransactionSigner:
+    """Writes transactions into forms and reads them back; also signs the device cookie.
+
+    All by HMAC-SHA256, each purpose under a key of its own (R-133). What a browser takes along to
+    another provider is encrypted: it holds what the provider must not learn from the browser.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._serializer: URLSafeSerializer = URLSafeSerializer(
+            derived_key(key, "login transaction"), signer_kwargs={"digest_method": sha256}
+        )
+        self._anti_forgery = signer(key, "anti-forgery token of a login")
+        self._device = signer(key, "device cookie")
+        self._passkey = signer(key, "passkey challenge")
+        self._upstream = MasterKey(derived_key(key, "login at another provider"))
+
+    def sign(self, transaction: LoginTransaction) -> str:
+        """The text for the form field ``txn``."""
+        return self._serializer.dumps(asdict(transaction))
+
+    def anti_forgery_token(self, transaction: LoginTransaction, browser_secret: str) -> str:
+        """The text for the form field ``csrf``: right for this transaction in this browser."""
+        text = f"{transaction.id}.{browser_secret}".encode()
+        return self._anti_forgery.get_signature(text).decode()
+
+    def read(
+        self, text: str, anti_forgery_token: str, browser_secret: str, now: float
+    ) -> LoginTransaction:
+        """The transaction of a posted form. Raises ForgedTransaction or ExpiredTransaction."""
+        transaction = self._of_this_browser(text, browser_secret, now)
+        expected = self.anti_forgery_token(transaction, browser_secret)
+        if not hmac.compare_digest(
+            expected.encode(), anti_forgery_token.encode("utf-8", "surrogatepass")
+        ):
+            raise ForgedTransaction("the anti-forgery token does not belong to the transaction")
+        if not _is_live(transaction, now):
+            raise ExpiredTransaction(transaction)
+        return transaction
+
+    def seal(self, along: TakenAlong, state: str) -> str:
+        """The text that a browser keeps until it comes back with this ``state``.
+
+        It is compressed, as a cookie has little room, and has no padding, for which a cookie would
+        have to be quoted.
+        """
+        sealed = self._upstream.seal(zlib.compress(msgspec.json.encode(along), 9), _place(state))
+        return urlsafe_b64encode(sealed).rstrip(b"=").decode()
+
+    def unseal(self, text: str, state: str, browser_secret: str, now: float) -> TakenAlong:
+        """What ``seal`` was given in this browser. Raises ForgedTransaction, ExpiredTransaction."""
+        try:
+            sealed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            opened = zlib.decompress(self._upstream.unseal(sealed, _place(state)))
+            along = msgspec.json.decode(opened, type=TakenAlong)
+        except (DamagedSecret, ValueError, zlib.error, msgspec.MsgspecError):
+            raise ForgedTransaction("what the browser kept was not sealed here") from None
+        _check_browser(along.transaction, browser_secret, now)
+        if not _is_live(along.transaction, now):
+            raise ExpiredTransaction(along.transaction)
+        return along
+
+    def sign_device(self, account: str, device_id: str) -> str:
+        """What a device cookie needs, so that it counts for this account and no other (R-79)."""
+        return self._device.get_signature(f"{account}\n{device_id}".encode()).decode()
+
+    def knows_device(self, account: str, device_id: str, signature: str) -> bool:
+        """Whether ``sign_device`` made this signature."""
+        expected = self.sign_device(account, device_id)
+        return hmac.compare_digest(expected.encode(), signature.encode("utf-8", "surrogatepass"))
+
+    def passkey_challenge(self, transaction: LoginTransaction) -> str:
+        """What a passkey signs to begin this login, and no other: 43 characters of base64url."""
+        return self._passkey.get_signature(transaction.id.encode()).decode()
+
+    def _of_this_browser(self, text: str, browser_secret: str, now: float) -> LoginTransaction:
+        try:
+            transaction = _from_fields(self._serializer.loads(text))
+        except (BadData, TypeError, ValueError):
+            raise ForgedTransaction("the transaction was not signed here") from None
+        _check_browser(transaction, browser_secret, now)
+        return transaction
+
+
+def _place(state: str) -> Place:
+    """Where a login goes on: what is sealed for one ``state`` is worth nothing with another."""
+    return Place("browser", "upstream login", digest(state))
+
+
+def _check_browser(transaction: LoginTransaction, browser_secret: str, now: float) -> None:
+    """Raises ForgedTransaction."""
+    if not hmac.compare_digest(transaction.browser, digest(browser_secret)):
+        raise ForgedTransaction(
+            "the transaction belongs to another browser",
+            transaction if _is_live(transaction, now) else None,
+        )
+
+
+def _is_live(transaction: LoginTransaction, now: float) -> bool:
+    return transaction.began_at - CLOCK_SKEW <= now < transaction.expires_at
+
+
+def _from_fields(fields: dict[str, object]) -> LoginTransaction:
+    return LoginTransaction(
+        **{**fields, "login_kind": LoginKind(str(fields["login_kind"]))}  # type: ignore[arg-type]  # signed by us
+    )

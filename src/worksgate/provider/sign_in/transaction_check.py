@@ -1,0 +1,81 @@
+"""What must hold of a login transaction at each request of its browser.
+
+It is ours and this browser's, its client may still receive a code at its address, and it has not
+issued its one code yet.
+"""
+
+from worksgate.clients.registry import ClientRegistry
+from worksgate.credentials.secrets import storage_key
+from worksgate.oauth.errors import UnknownClient
+from worksgate.oauth.model import Client, SpentTransaction
+from worksgate.oauth.redirect_uri import check_redirect_uri
+from worksgate.provider.sign_in.next_steps import AlreadySignedIn, Browser
+from worksgate.provider.sign_in.transaction import LoginTransaction, TransactionSigner
+from worksgate.settings.options import Settings
+from worksgate.store import Store
+
+_ACCOUNT = Client(client_id="", name="account")
+"""Stands for the client where people look after their own account."""
+
+
+class TransactionCheck:
+    """Checks transactions against the clients and the store."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clients: ClientRegistry,
+        store: Store,
+        signer: TransactionSigner,
+    ) -> None:
+        self._loopback = settings.is_loopback
+        self._clients = clients
+        self._store = store
+        self._signer = signer
+
+    async def read(
+        self, text: str, anti_forgery_token: str, browser: Browser, now: float
+    ) -> LoginTransaction:
+        """The transaction of a posted form, if its client may still receive a code.
+
+        Raises ForgedTransaction, ExpiredTransaction, AuthorizationError, or an outage.
+        """
+        transaction = self._signer.read(text, anti_forgery_token, browser.secret, now)
+        await self.check_client(transaction)
+        return transaction
+
+    async def check_client(self, transaction: LoginTransaction) -> None:
+        """Refuse a transaction whose client may not receive a code at its address (any more).
+
+        Raises AuthorizationError, or an outage.
+        """
+        client = await self.client_of(transaction)
+        if not transaction.is_for_account:
+            check_redirect_uri(
+                transaction.redirect_uri,
+                client.redirect_uris,
+                require_state=client.require_state,
+                loopback=self._loopback,
+            )
+
+    async def client_of(self, transaction: LoginTransaction) -> Client:
+        """The client as it is now. Raises UnknownClient, or an outage."""
+        if transaction.is_for_account:
+            return _ACCOUNT
+        client = (await self._clients.snapshot()).get(transaction.client_id)
+        if client is None or not client.enabled:
+            raise UnknownClient("the client was removed or disabled meanwhile")
+        return client
+
+    async def check_unspent(self, transaction: LoginTransaction) -> None:
+        """Raises AlreadySignedIn where the transaction has issued its code, or an outage."""
+        if await self._store.find(SpentTransaction, storage_key(transaction.id)) is not None:
+            raise AlreadySignedIn
+
+    async def spend(self, transaction: LoginTransaction) -> None:
+        """Use the transaction up; of several callers one may go on.
+
+        Raises AlreadySignedIn for all others, or an outage.
+        """
+        if not await self._store.add(transaction.spent()):
+            raise AlreadySignedIn

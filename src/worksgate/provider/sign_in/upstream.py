@@ -1,0 +1,157 @@
+"""Upstream logins: another provider says who somebody is, between the way out and the way back.
+
+What must be kept meanwhile the browser takes along in a cookie, encrypted, bound to it and to the
+``state`` (R-91), and good for as long as its transaction: anybody can begin such a login, as often
+as they like, and nothing is kept of it here (R-142). Only who is back with the provider's word for
+them leaves a row, which says that this ``state`` is used.
+"""
+
+import hmac
+from collections.abc import Mapping, Sequence
+
+from worksgate.credentials.secrets import digest
+from worksgate.oauth.errors import BadAuthorizationRequest
+from worksgate.oauth.model import Interim
+from worksgate.provider.sign_in.next_steps import Browser, RedirectedUpstream
+from worksgate.provider.sign_in.transaction import (
+    ForgedTransaction,
+    LoginTransaction,
+    TakenAlong,
+    TransactionSigner,
+)
+from worksgate.settings.options import Settings
+from worksgate.sources import Person, RedirectSource
+from worksgate.store import Store
+
+CALLBACK_PATH = "/callback/"
+"""Below the login address; the name of the source follows."""
+
+LOGOUT_LIFETIME = 600.0
+"""Seconds that a browser may be away to sign out upstream."""
+
+MOST_TAKEN_ALONG = 2_700
+"""Characters of one login in the cookie, of which several make ``web.cookies.LONGEST``."""
+
+_PURPOSE = "upstream_login"
+_AFTER_LOGOUT = "after_logout"
+
+
+class UpstreamLogins:
+    """Sends browsers to other providers and takes them back."""
+
+    def __init__(self, settings: Settings, store: Store, signer: TransactionSigner) -> None:
+        public_url = settings.public_url.rstrip("/")
+        self._login_url = public_url + settings.web_login_path
+        self._logout_url = public_url + settings.logout_path
+        self._store = store
+        self._signer = signer
+
+    def return_url(self, source: str) -> str:
+        """The address to register with the provider: it brings the browser back."""
+        return f"{self._login_url}{CALLBACK_PATH}{source}"
+
+    async def begin(
+        self,
+        transaction: LoginTransaction,
+        source: RedirectSource,
+        login_hint: str | None,
+    ) -> RedirectedUpstream:
+        """Where to send the browser, and what it takes along.
+
+        Raises SourceUnavailable, or BadAuthorizationRequest where that is too long for a cookie.
+        """
+        redirect = await source.begin(
+            self.return_url(source.name), login_hint, anew=transaction.is_for_account
+        )
+        along = TakenAlong(transaction, source.name, redirect.kept)
+        sealed = self._signer.seal(along, redirect.state)
+        if len(sealed) > MOST_TAKEN_ALONG:
+            raise BadAuthorizationRequest("redirect_uri is too long for another provider")
+        return RedirectedUpstream(redirect.url, source.label, (name_of(redirect.state), sealed))
+
+    async def read(
+        self, source: str, query: Mapping[str, str], browser: Browser, now: float
+    ) -> TakenAlong:
+        """The login of a browser that is back, unless it has gone on before.
+
+        Raises ForgedTransaction, ExpiredTransaction, or an outage.
+        """
+        state = query.get("state", "")
+        sealed = _of(browser.upstream, name_of(state))
+        if sealed is None:
+            raise ForgedTransaction("the browser has kept nothing for this state")
+        along = self._signer.unseal(sealed, state, browser.secret, now)
+        if not hmac.compare_digest(along.source.encode(), source.encode("utf-8", "replace")):
+            raise ForgedTransaction("the state is another source's", along.transaction)
+        if await self._store.find(Interim, _key_of(state)) is not None:
+            raise ForgedTransaction("the state was used before")
+        return along
+
+    async def finish(
+        self, login: TakenAlong, source: RedirectSource, query: Mapping[str, str]
+    ) -> Person:
+        """Who it is; the state is used by it.
+
+        Raises what ``RedirectSource.finish`` does, ForgedTransaction for all but one of several
+        that are back at once, or an outage.
+        """
+        person = await source.finish(self.return_url(source.name), login.kept, query)
+        transaction = login.transaction
+        used = Interim(
+            key=_key_of(query.get("state", "")),
+            grant_id=transaction.id,
+            # It is nobody's: what a person holds may be forgotten, a used state may not.
+            subject_id="",
+            client_id=transaction.client_id,
+            expires_at=transaction.expires_at,
+            purpose=_PURPOSE,
+            data="",
+        )
+        if not await self._store.add(used):
+            raise ForgedTransaction("the state was used at this very moment", transaction)
+        return person
+
+    async def log_out(
+        self, source: RedirectSource, wanted: str | None, browser: Browser, now: float
+    ) -> str | None:
+        """Where the browser signs out of a provider too, or None where that is not to be.
+
+        It comes back to our logout address; where it wanted to go is kept until then.
+        """
+        url = await source.logout_url(self._logout_url)
+        if url is not None and wanted is not None:
+            await self._store.save(
+                Interim(
+                    key=_key_after_logout(browser),
+                    grant_id="",
+                    subject_id="",
+                    client_id="",
+                    expires_at=now + LOGOUT_LIFETIME,
+                    purpose=_AFTER_LOGOUT,
+                    data=wanted,
+                )
+            )
+        return url
+
+    async def wanted_after_logout(self, browser: Browser, now: float) -> str | None:
+        """Where a browser that is back from signing out upstream wanted to go, if anywhere."""
+        kept = await self._store.take(Interim, _key_after_logout(browser))
+        is_good = kept is not None and kept.purpose == _AFTER_LOGOUT and now < kept.expires_at
+        return kept.data if kept is not None and is_good else None
+
+
+def _key_after_logout(browser: Browser) -> str:
+    return digest(f"{_AFTER_LOGOUT} {browser.secret}")
+
+
+def name_of(state: str) -> str:
+    """The name of what a browser keeps for this state, which does not tell the state."""
+    return digest(f"upstream cookie {state}")[:16]
+
+
+def _of(upstream: Sequence[tuple[str, str]], name: str) -> str | None:
+    return next((sealed for found, sealed in upstream if found == name), None)
+
+
+def _key_of(state: str) -> str:
+    return digest(f"{_PURPOSE} {state}")

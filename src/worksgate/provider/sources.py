@@ -1,0 +1,297 @@
+"""The identity sources of one installation: which of them a client's people may use, and how.
+
+A client may narrow the sources down. A typed name with a domain that some of them own goes to
+those alone; a source that owns none is asked for every name.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from worksgate.credentials.secrets import BusyRefusal
+from worksgate.credentials.usernames import username_key
+from worksgate.oauth.model import Client
+from worksgate.provider.throttle import Admission
+from worksgate.settings.sources.common import BUILT_IN
+from worksgate.sources import (
+    HasRoom,
+    Person,
+    RedirectSource,
+    SlowToRefuse,
+    Source,
+    SourceUnavailable,
+    identify,
+    verify,
+)
+
+
+class UnknownSource(Exception):
+    """There is no such source, or the client does not use it."""
+
+
+class PeopleNotes(Protocol):
+    """Who has signed in by which source, as far as it is remembered."""
+
+    async def last_seen(self, subject_id: str, believed_for: float | None = None) -> Person | None:
+        """What is remembered of a person of another source. May raise SourceUnavailable.
+
+        None where their last sign-in there is ``believed_for`` seconds ago.
+        """
+        ...
+
+    async def last_sign_in(self, subject_id: str) -> float | None:
+        """When their source vouched for a person last. May raise SourceUnavailable."""
+        ...
+
+    async def note_login(self, subject_id: str) -> None:
+        """Note that somebody has been let in. Raises nothing."""
+        ...
+
+
+class PasswordChanger(Protocol):
+    """Where people have passwords that can be changed here: the built-in directory."""
+
+    async def is_password(self, username: str, password: str) -> bool:
+        """Whether it is this person's password; nobody signs in by it.
+
+        Raises HashingBusy or SourceUnavailable.
+        """
+        ...
+
+    async def set_password(
+        self,
+        subject_id: str,
+        new_password: str,
+        *,
+        revision: str | None = None,
+        ends_app_passwords: bool = True,
+    ) -> Person | None:
+        """Give a person a new password, and return them as they are then.
+
+        None where they are gone or disabled, or their password is not that of ``revision`` any
+        more. Raises WeakPassword, HashingBusy or SourceUnavailable.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SourcesInUse:
+    """Sources by name, in the order in which they are asked; ``domains`` are lower-case."""
+
+    passwords: Mapping[str, Source] = field(default_factory=dict)
+    redirects: Mapping[str, RedirectSource] = field(default_factory=dict)
+    domains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    people: PeopleNotes | None = None
+    changer: PasswordChanger | None = None
+
+    def for_password(self, client: Client, username: str) -> Sequence[Source]:
+        """The sources that may know this name's password, in their order.
+
+        None where another provider owns the name's domain: their password is for nobody else.
+        """
+        if self.upstream_of(client, username) is not None:
+            return ()
+        allowed = [each for name, each in self.passwords.items() if _is_allowed(client, name)]
+        owners = [each for each in allowed if self._owns(each.name, username)]
+        return owners or [each for each in allowed if not self.domains.get(each.name)]
+
+    def check_room(self, client: Client, username: str, *, is_known: bool = True) -> None:
+        """Raises HashingBusy where the first source to be asked could check no password now."""
+        first = next(iter(self.for_password(client, username)), None)
+        if isinstance(first, HasRoom):
+            first.check_room(is_known=is_known)
+
+    def takes_passwords(self, client: Client) -> bool:
+        return any(_is_allowed(client, name) for name in self.passwords)
+
+    def buttons(self, client: Client) -> Sequence[RedirectSource]:
+        """The other providers that this client's people can choose."""
+        return [each for name, each in self.redirects.items() if _is_allowed(client, name)]
+
+    def redirect(self, client: Client, name: str) -> RedirectSource:
+        """The other provider of this name. Raises UnknownSource."""
+        if name not in self.redirects or not _is_allowed(client, name):
+            raise UnknownSource(name)
+        return self.redirects[name]
+
+    def upstream_of(self, client: Client, username: str) -> RedirectSource | None:
+        """The other provider that owns the domain of a typed name, if one does."""
+        owners = [each for each in self.buttons(client) if self._owns(each.name, username)]
+        return owners[0] if owners else None
+
+    async def find(self, source_name: str, last_seen: Person) -> Person | None:
+        """A person as they are now, or None where they may not sign in any more.
+
+        Raises SourceUnavailable.
+        """
+        source = self.passwords.get(source_name) or self.redirects.get(source_name)
+        return await source.find(last_seen.subject_id, last_seen) if source else None
+
+    async def note_login(self, subject_id: str) -> None:
+        """Note that somebody has been let in, at the end of their sign-in. Raises nothing."""
+        if self.people is not None:
+            await self.people.note_login(subject_id)
+
+    async def by_subject(
+        self, subject_id: str, *, believed_for: float | None = None
+    ) -> tuple[str, Person] | None:
+        """The name of a person's source, and the person as they are now. As ``find``.
+
+        A source that cannot be asked about people is believed for so many seconds after the last
+        sign-in there.
+        """
+        name, _, _ = subject_id.partition(":")
+        remembered = None
+        if self.people is not None:
+            remembered = await self.people.last_seen(subject_id, believed_for)
+        last_seen = remembered or Person(subject_id=subject_id, username="", name="")
+        person = await self.find(name, last_seen)
+        # Who is only known by an identifier is known by no source.
+        return (name, person) if person is not None and person.username else None
+
+    async def believed_until(self, subject_id: str, lapse: float) -> float | None:
+        """When a person's source is believed no more, ``lapse`` seconds after their last sign-in.
+
+        None for sources that can be asked at any time. Raises SourceUnavailable.
+        """
+        name, _, _ = subject_id.partition(":")
+        if self.people is None or name == BUILT_IN or lapse == math.inf:
+            return None
+        asked = await self.find(name, Person(subject_id=subject_id, username="", name=""))
+        if asked is not None and asked.username:  # it knows them by the subject alone
+            return None
+        seen = await self.people.last_sign_in(subject_id)
+        return None if seen is None else seen + lapse
+
+    async def check_password(
+        self,
+        client: Client,
+        username: str,
+        password: str,
+        admission: Admission,
+        *,
+        within: float | None = None,
+    ) -> tuple[str, Person] | None:
+        """The first source whose password it is, and the person; None where it is no one's.
+
+        Every no is said to ``admission`` at once, and counts although another source is out of
+        order: wrong guesses would cost nothing else while an outage lasts. An outage is raised
+        where no source has said yes, whoever has said no: the answer must not tell who is in which
+        source. To say yes is the caller's. The sources share ``within`` seconds. Raises
+        PersonDisabled, HashingBusy or SourceUnavailable; BusyRefusal is a no that counts (R-145).
+        """
+        asked = self.for_password(client, username)
+        began = time.monotonic()
+        outage: SourceUnavailable | None = None
+        for source in asked:
+            try:
+                async with _patience(source, within and within / len(asked)):
+                    person = await _checked(source, username, password, admission)
+            except BusyRefusal:
+                person = None  # for the others to go on as after a wrong password
+            except SourceUnavailable as error:
+                outage = outage or error
+                continue
+            if person is not None:
+                admission.undecided()  # whoever asks knows what else must hold
+                return source.name, person
+            admission.refused()
+        if outage is None:
+            admission.refused()  # also where no source was asked
+        await _wait_for_refusal(asked, began)
+        if outage is not None:
+            raise outage
+        if admission.must_say_busy:
+            raise BusyRefusal
+        return None
+
+    async def wait_for_refusal(
+        self, client: Client, username: str, began: float, *, must_say_busy: bool
+    ) -> None:
+        """End as a wrong password does: for who refuses a right one, which nothing may tell.
+
+        ``began`` is when the check did, by ``time.monotonic``. Raises BusyRefusal where that is
+        what is said of a wrong one, as the admission of this check knows. May raise
+        SourceUnavailable.
+        """
+        await _wait_for_refusal(self.for_password(client, username), began)
+        if must_say_busy:
+            raise BusyRefusal
+
+    async def is_password_kept_here(self, client: Client, username: str, password: str) -> bool:
+        """Whether it is somebody's password in the built-in directory; nobody signs in by it.
+
+        No other source is asked, as it may count that as a failure and lock the account. Raises
+        HashingBusy or SourceUnavailable.
+        """
+        asked = self.for_password(client, username)
+        if self.changer is None or BUILT_IN not in [each.name for each in asked]:
+            return False
+        return await self.changer.is_password(username, password)
+
+    def label_of(self, source_name: str) -> str | None:
+        """What the other provider of this name is called; None for a source of passwords."""
+        provider = self.redirects.get(source_name)
+        return provider.label if provider is not None else None
+
+    def can_change_password(self, source_name: str) -> bool:
+        return self.changer is not None and source_name == BUILT_IN
+
+    async def change_password(
+        self,
+        source_name: str,
+        person: Person,
+        new_password: str,
+        *,
+        ends_app_passwords: bool = True,
+    ) -> Person | None:
+        """Give a person a new password, who wants it. As ``PasswordChanger.set_password``.
+
+        Raises UnknownSource where it cannot be changed here.
+        """
+        if self.changer is None or not self.can_change_password(source_name):
+            raise UnknownSource(source_name)
+        return await self.changer.set_password(
+            person.subject_id,
+            new_password,
+            revision=person.revision,
+            ends_app_passwords=ends_app_passwords,
+        )
+
+    def _owns(self, name: str, username: str) -> bool:
+        _, at, domain = username_key(username).rpartition("@")
+        return bool(at) and domain in self.domains.get(name, ())
+
+
+async def _checked(
+    source: Source, username: str, password: str, admission: Admission
+) -> Person | None:
+    """Raises PersonDisabled, BusyRefusal, HashingBusy or SourceUnavailable."""
+    identified = await identify(source, username)
+    admission.must_say_busy |= identified.is_busy
+    admitted = await admission.admits(identified.account, is_found=identified.is_found)
+    return await verify(source, identified, password, admitted=admitted)
+
+
+async def _wait_for_refusal(asked: Sequence[Source], began: float) -> None:
+    """Wait until the time of a refusal tells nothing, without work. May raise SourceUnavailable."""
+    times = [await each.refusal_time() for each in asked if isinstance(each, SlowToRefuse)]
+    await asyncio.sleep(began + max(times, default=0.0) - time.monotonic())
+
+
+@asynccontextmanager
+async def _patience(source: Source, seconds: float | None) -> AsyncIterator[None]:
+    """Raises SourceUnavailable where a source takes longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise SourceUnavailable(f"{source.name} did not answer in time") from None
+
+
+def _is_allowed(client: Client, name: str) -> bool:
+    return not client.sources or name in client.sources

@@ -1,0 +1,390 @@
+"""How failed logins slow the next one, without a way to lock somebody out.
+
+Three counters stand between a guess and the hash, each counted before the hash runs (R-78):
+
+* one for the account from this network, or from this browser if it has signed in as this person
+  before (a device cookie): ``free`` attempts, then one after each delay, and the delay doubles.
+  Who attacks an account from elsewhere uses up counters of their own (R-79);
+* one for the account from everywhere that it has not signed in from: beyond ``strangers``
+  failures in a row only known browsers and networks may go on, until the window ends; what is
+  refused by it leaves no counter;
+* one for the network, against a peer who tries many accounts.
+
+An account is a typed name, and also the person whom a source finds by that name, so that somebody
+with several names has one guessing budget. A success sets both back. Unknown accounts are counted
+like known ones, so that an answer reveals nothing. Only a definite answer counts: ``attempt`` gives
+back what an outage interrupts.
+
+Names can be made up and networks are plenty, so strangers may begin ``COUNTERS_A_DAY`` counters a
+day, all together. Beyond that, what has no counter yet shares one of ``SHARED`` with others. A
+shared counter stops guesses earlier and never later than one's own: nobody can set back what others
+have failed, and nothing that counts is ever dropped to make room. A person whom a source has found,
+and places from which somebody has signed in before, always have counters of their own.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+from worksgate.credentials.derived_keys import KEY_BYTES, derived_key
+from worksgate.credentials.usernames import username_key
+from worksgate.limits.networks import network_of
+from worksgate.limits.outages import Unavailable
+from worksgate.limits.rate_limit import DailyBudget
+from worksgate.store import Store
+
+KNOWN_FOR = 30 * 86_400.0
+"""Seconds that a network counts as known after somebody has signed in from there."""
+COUNTERS_PER_CHECK = 4
+"""Rows that one check of a stranger leaves in the store at most: two or three for ``window`` (the
+name from there and from everywhere, and the person from there), and that of the network. A gate
+comes only after ``free`` failures from one place. docs/capacity.md reckons with it."""
+COUNTERS_A_DAY = 200_000
+"""Counters that strangers may begin in a day, all together, for each purpose."""
+PORTION = 1_000
+"""Counters that a process takes from the day's at a time."""
+SHARED = 65_536
+"""Counters of each kind that are shared beyond that. For all of them to be full takes millions of
+wrong passwords in a day: then unknown places wait for the day to end, and known ones go on."""
+LATE = 0.2
+"""Seconds that may be spent on the counters once an attempt was given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThrottlePolicy:
+    """``free`` failures cost nothing; then the delay starts at ``first_delay`` and doubles.
+
+    ``strangers`` is the most that unknown places may fail in a row, all together (SP 800-63B).
+    ``window`` is how long failures are remembered; all times are seconds.
+    """
+
+    free: int = 10
+    first_delay: float = 1.0
+    longest_delay: float = 900.0
+    strangers: int = 100
+    window: float = 86_400.0
+    per_address: int = 200
+    address_window: float = 600.0
+
+    def delay(self, failures: int) -> float:
+        """Seconds until the attempt after this many failures."""
+        doublings = min(max(failures - self.free, 0), 32)
+        return min(self.first_delay * 2.0**doublings, self.longest_delay)
+
+
+class TooManyAttempts(Exception):
+    """Not now; ``retry_after`` is in seconds."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"try again in {retry_after:.0f} s")
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One login that is about to be checked: for whom, from where.
+
+    ``device_id`` is the id in a device cookie that was issued for this very account, or None.
+    """
+
+    account: str
+    address: str
+    device_id: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it comes from: a browser that is known, or else a network."""
+        return f"device {self.device_id}" if self.device_id else self.network
+
+    @property
+    def network(self) -> str:
+        return network_of(self.address)
+
+    def counter(self, kind: str, *of: str) -> str:
+        """The name of a counter of this account; it holds no name of a person."""
+        return " ".join((kind, _fingerprint(username_key(self.account)), *map(_fingerprint, of)))
+
+    @property
+    def counters(self) -> tuple[str, str]:
+        """What this attempt uses up: the count of failures, and the gate that they close."""
+        return self.counter("login", self.place), self.counter("gate", self.place)
+
+    @property
+    def strangers_counter(self) -> str:
+        return self.counter("strangers")
+
+    @property
+    def known_counter(self) -> str:
+        """Not zero where this account has signed in from this network."""
+        return self.counter("known", self.network)
+
+    @property
+    def address_counter(self) -> str:
+        return f"address {_fingerprint(self.network)}"
+
+
+class _Counters:
+    """The counters of one purpose; ``key`` decides who shares one with whom."""
+
+    def __init__(self, store: Store, purpose: str, key: bytes) -> None:
+        self.store = store
+        self._prefix = f"{purpose} " if purpose else ""
+        self._key = key
+        self._begun = DailyBudget(
+            self.named("counters"), COUNTERS_A_DAY, store.bump, portion=PORTION
+        )
+
+    def named(self, counter: str) -> str:
+        """The name that a counter has in the store."""
+        return self._prefix + counter
+
+    async def bump(self, counter: str, window: float, now: float) -> int:
+        return await self.store.bump(self.named(counter), window, now)
+
+    async def count(self, counter: str, now: float) -> int:
+        return await self.store.count(self.named(counter), now)
+
+    async def reset(self, *counters: str) -> None:
+        await self.store.reset(*map(self.named, counters))
+
+    async def may_begin(self, counter: str, now: float) -> bool:
+        """Whether strangers may count by it: one more has room today, or it has begun already."""
+        return self._begun.has_any(now) or await self.count(counter, now) > 0
+
+    def has_counted(self, value: int, now: float) -> None:
+        """Note what a stranger's counter has become: the first one of it has begun it."""
+        if value == 1:
+            self._begun.take(now)
+
+    def shared(self, counter: str) -> str:
+        """The counter that this one shares with others where there is no room for its own.
+
+        Nobody can compute with whom, or a network could be kept out from another one.
+        """
+        kind = counter.partition(" ")[0]
+        mac = hmac.digest(self._key, counter.encode(), "sha256")
+        return f"shared {kind} {int.from_bytes(mac[:8]) % SHARED}"
+
+
+class _Verdict(Enum):
+    UNKNOWN = auto()
+    REFUSED = auto()
+    SUCCEEDED = auto()
+
+
+class Admission:
+    """An attempt that is let through and counted, and the answer to it, as far as it is known."""
+
+    def __init__(
+        self, counters: _Counters, policy: ThrottlePolicy, attempt: Attempt, now: float
+    ) -> None:
+        self.is_exhausted = False
+        """Whether the person whom the name means has failed too often by other names."""
+        self.must_say_busy = False
+        """Whether a refusal may say no more than that passwords cannot be checked now (R-145)."""
+        self._counters = counters
+        self._policy = policy
+        self._attempt = attempt
+        self._person: Attempt | None = None
+        self._now = now
+        self._verdict = _Verdict.UNKNOWN
+        self._counted: list[str] = []
+        self._shared: list[str] = []
+        self._gates: list[str] = []
+
+    def refused(self) -> None:
+        """Say that the answer is a definite no; what goes wrong afterwards changes nothing."""
+        self._verdict = _Verdict.REFUSED
+
+    def succeeded(self) -> None:
+        """Say that the answer is a definite yes, of the person who was found last."""
+        self._verdict = _Verdict.SUCCEEDED
+
+    def undecided(self) -> None:
+        """Say that the answer is open although somebody has refused."""
+        self._verdict = _Verdict.UNKNOWN
+
+    async def admits(self, account: str | None, *, is_found: bool = False) -> bool:
+        """Count the attempt for the person found as well; whether it may be checked.
+
+        ``account`` is one for all names of a person; None where the typed name alone counts. It
+        shares its counter with no other where ``is_found``: where it is known to be a person's.
+        What may not be checked is refused, and must look like any wrong guess: an answer of its own
+        would tell that two names are one person's, and that there is such a person.
+        """
+        self._person = None
+        if account is None:
+            return True
+        self._person = replace(self._attempt, account=account)
+        try:
+            await self._count(self._person, is_found=is_found)
+        except TooManyAttempts:
+            self.is_exhausted = True
+            self.refused()
+            return False
+        return True
+
+    async def count(self, counter: str, window: float) -> int:
+        """Count something else by this attempt, which an outage gives back; the new count."""
+        value = await self._counters.store.bump(counter, window, self._now)
+        self._counted.append(counter)
+        return value
+
+    async def enter(self) -> None:
+        """Raises TooManyAttempts."""
+        if self._attempt.device_id is None:
+            await self._admit_network()
+        await self._count(self._attempt)
+
+    async def settle(self) -> None:
+        """Do what the answer demands; without one the attempt counts for nothing."""
+        match self._verdict:
+            case _Verdict.SUCCEEDED:
+                for attempt in filter(None, (self._attempt, self._person)):
+                    await self._forgive(attempt)
+                if self._shared:  # what others have failed stays
+                    await self._counters.store.lower(*self._shared)
+            case _Verdict.REFUSED:
+                counter = await self._network_counter()
+                value = await self._counters.bump(counter, self._policy.address_window, self._now)
+                self._counters.has_counted(value, self._now)
+            case _Verdict.UNKNOWN:
+                if self._counted:
+                    await self._counters.store.lower(*self._counted)
+                if self._gates:
+                    await self._counters.store.reset(*self._gates)
+
+    async def settle_late(self) -> None:
+        """As ``settle``, in so much time as there is: the answer may be due already."""
+        with suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(LATE):
+                await self.settle()
+
+    async def _admit_network(self) -> None:
+        failures = await self._counters.count(await self._network_counter(), self._now)
+        if failures >= self._policy.per_address:
+            raise TooManyAttempts(self._policy.address_window)
+
+    async def _network_counter(self) -> str:
+        own = self._attempt.address_counter
+        may_begin = await self._counters.may_begin(own, self._now)
+        return own if may_begin else self._counters.shared(own)
+
+    async def _count(self, attempt: Attempt, *, is_found: bool = False) -> None:
+        """Raises TooManyAttempts."""
+        policy, counters, now = self._policy, self._counters, self._now
+        failures, gate = attempt.counters
+        if await counters.count(gate, now):
+            raise TooManyAttempts(policy.delay(await counters.count(failures, now)))
+        if not await self._is_stranger(attempt):
+            await self._count_place(attempt)
+            return
+        strangers = await self._admit_stranger(attempt, is_found=is_found)
+        if await counters.may_begin(failures, now):  # else the count of all strangers must do
+            counters.has_counted(await self._count_place(attempt), now)
+        # Last, so that a burst which the gate stops does not use up what all strangers have.
+        counted = await self.count(counters.named(strangers), policy.window)
+        counters.has_counted(counted, now)
+        if strangers != attempt.strangers_counter:
+            self._shared.append(counters.named(strangers))
+        if counted > policy.strangers:
+            raise TooManyAttempts(policy.longest_delay)
+
+    async def _count_place(self, attempt: Attempt) -> int:
+        """Count an attempt of this account from there. Raises TooManyAttempts."""
+        failures, gate = attempt.counters
+        attempts = await self.count(self._counters.named(failures), self._policy.window)
+        delay = self._policy.delay(attempts)
+        if attempts >= self._policy.free:
+            if await self._counters.bump(gate, delay, self._now) > 1:
+                raise TooManyAttempts(delay)
+            self._gates.append(self._counters.named(gate))
+        return attempts
+
+    async def _admit_stranger(self, attempt: Attempt, *, is_found: bool) -> str:
+        """The counter of all strangers for this account: its own, or a shared one.
+
+        Refuses before anything is counted: networks without end would leave a row each. Raises
+        TooManyAttempts.
+        """
+        counters, policy, own = self._counters, self._policy, attempt.strangers_counter
+        # Asked in any case: the time must not tell who is found.
+        may_begin = await counters.may_begin(own, self._now)
+        counter = own if may_begin or is_found else counters.shared(own)
+        if await counters.count(counter, self._now) >= policy.strangers:
+            raise TooManyAttempts(policy.longest_delay)
+        return counter
+
+    async def _is_stranger(self, attempt: Attempt) -> bool:
+        """Whether nothing says that this account was ever signed in to from there."""
+        is_known = attempt.device_id is not None
+        return not is_known and not await self._counters.count(attempt.known_counter, self._now)
+
+    async def _forgive(self, attempt: Attempt) -> None:
+        """Nothing of this account's counts any longer, and its network is known."""
+        from_network = Attempt(attempt.account, attempt.address)
+        await self._counters.reset(
+            attempt.strangers_counter,
+            attempt.known_counter,
+            *attempt.counters,
+            *from_network.counters,
+        )
+        await self._counters.bump(attempt.known_counter, KNOWN_FOR, self._now)
+
+
+class Throttle:
+    """Counts attempts in the store, so that all processes count together.
+
+    What is counted for one ``purpose`` slows no other. ``key`` is the installation's signing key;
+    without one, this process shares no shared counter with another.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        policy: ThrottlePolicy,
+        purpose: str = "",
+        *,
+        key: bytes | None = None,
+    ) -> None:
+        key = secrets.token_bytes(KEY_BYTES) if key is None else key
+        self._counters = _Counters(store, purpose, derived_key(key, "shared counters"))
+        self._policy = policy
+
+    @property
+    def policy(self) -> ThrottlePolicy:
+        return self._policy
+
+    @asynccontextmanager
+    async def attempt(self, attempt: Attempt, now: float) -> AsyncIterator[Admission]:
+        """Around one check, which it counts before it begins.
+
+        In the block the code says what the answer is, ``refused`` or ``succeeded``. Whatever ends
+        the block before that, an outage, a cancellation or a line that was forgotten, leaves
+        unknown whether the guess was right: it counts for nothing then. Raises TooManyAttempts.
+        """
+        admission = Admission(self._counters, self._policy, attempt, now)
+        try:
+            await admission.enter()
+        except (Unavailable, asyncio.CancelledError):
+            await admission.settle_late()
+            raise
+        try:
+            yield admission
+        except (Unavailable, asyncio.CancelledError):
+            await admission.settle_late()
+            raise
+        except BaseException:
+            await admission.settle()
+            raise
+        await admission.settle()
+
+
+def _fingerprint(text: str) -> str:
+    """A counter's name holds no name of a person."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]

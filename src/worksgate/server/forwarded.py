@@ -1,0 +1,69 @@
+"""The caller's address behind trusted proxies: X-Forwarded-For and X-Forwarded-Proto (R-96).
+
+Each proxy adds the address that it was called from, so the list is read from its end: the first
+address that is no trusted proxy's is the caller's. Where an entry is no address, it is not known
+who calls, and everything that asks for an address is closed to them (R-113).
+"""
+
+import re
+from functools import lru_cache
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from worksgate.limits.networks import address_in, is_within
+from worksgate.observability.rate_limited_warning import RateLimitedWarning
+
+_SCHEMES = {b"http": "http", b"https": "https"}
+_ENTRY = re.compile(
+    r"\[(?P<bracketed>[^\[\]]+)\](?::[0-9]+)?|(?P<with_port>[0-9.]+):[0-9]+|(?P<bare>.+)"
+)
+"""An address, with a port or without: ``192.0.2.1:4711``, ``[2001:db8::1]:4711``."""
+
+_unreadable = RateLimitedWarning("proxy.unreadable_address")
+
+
+class BehindProxies:
+    """An application that trusts X-Forwarded-* from the proxies of these networks alone."""
+
+    def __init__(self, application: ASGIApp, networks: tuple[str, ...]) -> None:
+        self._application = application
+        self._is_proxy = lru_cache(maxsize=4_096)(lambda address: is_within(address, networks))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request; its scope is changed in place.
+
+        A coroutine function, as servers tell an ASGI 3 application from an older one by that.
+        """
+        client = scope.get("client")
+        if client is not None and self._is_proxy(client[0]):
+            self._believe(scope)
+        await self._application(scope, receive, send)
+
+    def _believe(self, scope: Scope) -> None:
+        forwarded: list[bytes] = []
+        for name, value in scope["headers"]:
+            if name == b"x-forwarded-for":
+                forwarded.append(value)
+            elif name == b"x-forwarded-proto":
+                scope["scheme"] = _SCHEMES.get(value.strip(), scope["scheme"])
+        if forwarded:
+            caller = self._caller(b",".join(forwarded))
+            scope["client"] = None if caller is None else (caller, 0)
+
+    def _caller(self, forwarded: bytes) -> str | None:
+        """The caller's address, or None where it cannot be found."""
+        caller = None
+        for entry in reversed(forwarded.split(b",")):
+            caller = _address_of(entry)
+            if caller is None:
+                _unreadable.tell("", "a trusted proxy sent an X-Forwarded-For that is no address")
+                return None
+            if not self._is_proxy(caller):
+                break
+        return caller
+
+
+def _address_of(entry: bytes) -> str | None:
+    """The address of an entry, which may bear a port."""
+    found = _ENTRY.fullmatch(entry.strip().decode("latin-1"))
+    return address_in(found[found.lastgroup or 0]) if found else None

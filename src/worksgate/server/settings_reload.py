@@ -1,0 +1,118 @@
+"""Settings and certificate, read again while the server runs (SIGHUP).
+
+Whatever is wrong with them, the server goes on with what it has, and the log says why (F-32).
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import structlog
+
+from worksgate.server.admission import Admission
+from worksgate.server.application_swap import SwappableApplication, Version
+from worksgate.server.tls import Certificate
+from worksgate.settings.loading import ConfigurationError, load
+from worksgate.settings.options import Settings
+
+NEED_A_RESTART = (
+    *("host", "port", "database_url", "store_url", "log_format", "log_level"),
+    *("admin_host", "admin_port", "metrics_public", "worker_timeout"),
+)
+"""Where a process listens, where its data is and how it logs stays as it was when it started."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsSource:
+    """Where the settings came from: the file that was read and what the command line said.
+
+    Once a file was read it is that one, there or not: one that was found in the working folder and
+    is gone must not give way to the defaults.
+    """
+
+    file: Path | None
+    overrides: Mapping[str, object] = field(default_factory=dict)
+
+    def read(self, now: Settings) -> Settings | None:
+        """The settings that a running server can take on, or None where they cannot be used.
+
+        What needs a restart is as in ``now``; it is logged, as is all that is wrong.
+        """
+        kept = {name: getattr(now, name) for name in NEED_A_RESTART}
+        try:
+            wanted = load(self.file, os.environ, self.overrides)
+            settings = load(self.file, os.environ, {**self.overrides, **kept})
+        except ConfigurationError as error:
+            for problem in error.problems:
+                _log.error("settings.kept", detail=problem)
+            return None
+        for name, value in kept.items():
+            if getattr(wanted, name) != value:
+                _log.warning("settings.need_a_restart", setting=name)
+        return settings
+
+
+def changed(old: Settings, new: Settings) -> list[str]:
+    """The names of the settings that differ."""
+    names = (each.name for each in fields(Settings))
+    return [name for name in names if getattr(old, name) != getattr(new, name)]
+
+
+class Reloading:
+    """Lets one process go over to other settings and to another certificate."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        application: SwappableApplication,
+        version_of: Callable[[Settings], Version],
+        admission: Admission,
+        *,
+        source: SettingsSource | None = None,
+        certificate: Certificate | None = None,
+    ) -> None:
+        self.settings = settings
+        self._application = application
+        self._version_of = version_of
+        self._admission = admission
+        self._source = source
+        self._certificate = certificate
+        self._lock = asyncio.Lock()
+
+    async def read_again(self) -> None:
+        """What SIGHUP asks for. Never raises what the files are to blame for."""
+        settings = None
+        if self._source is not None:
+            settings = await asyncio.to_thread(self._source.read, self.settings)
+        await self.take_on(settings)
+
+    async def take_on(self, settings: Settings | None, *, certificate: bool = True) -> bool:
+        """Use these settings, if any, and the certificate as it is now.
+
+        Returns whether the settings are in use; if not, why is logged.
+        """
+        async with self._lock:
+            if self._certificate is not None and certificate and self._certificate.renew():
+                _log.info("certificate.read")
+            return settings is None or await self._take_on(settings)
+
+    async def _take_on(self, settings: Settings) -> bool:
+        names = changed(self.settings, settings)
+        if names and settings.store_url == "memory:":
+            # Another application would have another memory, and all that is open would be void.
+            _log.warning("settings.need_a_restart", setting=", ".join(names))
+            return False
+        if names:
+            try:
+                await self._application.replace(self._version_of(settings))
+            except Exception as error:  # whatever it is, the old one still serves
+                _log.error("settings.kept", detail=f"cannot start: {type(error).__name__}")
+                return False
+            self.settings = settings
+            self._admission.apply(settings)
+        _log.info("settings.read", changed=", ".join(names) or "nothing")
+        return True

@@ -1,0 +1,14 @@
+"""The settings of an installation. Nothing else of Worksgate is imported here.
+
+    options           every option once: name, type, default, sentence
+    field             an option as a dataclass field
+    types             texts become values
+    checks            what each option may hold
+    loading           ``worksgate.toml``, the environment and the command line
+    source_tables     the ``[[source]]`` tables
+    sources           the options of each type of identity source
+    addresses         the addresses of PostgreSQL, Valkey and a mail server
+    master_key_text   how a master key is written down
+
+Nothing is guessed: an unknown key or a wrong value refuses the start, with its place.
+"""

@@ -1,0 +1,479 @@
+"""From ``worksgate.toml``, the environment and the command line to ``Settings``.
+
+The command line wins over a ``WORKSGATE_*`` variable, and a variable over the file.
+``WORKSGATE_X_FILE`` names a file that holds the value of ``WORKSGATE_X``, for secrets that are
+handed over as files. Nothing is guessed: an unknown key or a wrong value refuses the start, and
+all problems are told at once, each with its place. The text of a problem never holds a value that
+could be a secret.
+
+``python -m worksgate.settings.loading docs/settings.md`` rewrites the reference on that page.
+"""
+
+import json
+import re
+import shlex
+import sys
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields
+from difflib import get_close_matches
+from enum import Enum, auto
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from worksgate.settings.checks import (
+    CHECKS,
+    LOOPBACK_HOSTS,
+    contradictions,
+    database_url_from,
+)
+from worksgate.settings.options import Settings
+from worksgate.settings.source_tables import VARIABLE_PREFIX as SOURCE_PREFIX
+from worksgate.settings.source_tables import problems_of, read_sources
+from worksgate.settings.sources import SOURCE_TYPES, SourceSettings
+from worksgate.settings.types import (
+    NO_SUCH_FILE,
+    parsed,
+    secret_of,
+    text_of,
+    type_name,
+    typed,
+)
+
+FILE_NAME = "worksgate.toml"
+PREFIX = "WORKSGATE_"
+SYSTEM_FILE = Path("/etc/worksgate") / FILE_NAME
+"""Read where nothing else is named and ``FILE_NAME`` is not in the working folder."""
+CONFIG_VARIABLE = "WORKSGATE_CONFIG"
+"""Names the file, where ``--config`` does not."""
+
+CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
+"""Where systemd puts what a unit has by ``LoadCredential=``."""
+MASTER_KEYS = ("master_key", "previous_master_key")
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "Addresses": ("public_url", "host", "port", "trusted_proxies"),
+    "Data": (
+        "database_url",
+        "database_connections",
+        "master_key_file",
+        "previous_master_key_file",
+        "master_key",
+        "previous_master_key",
+        "store_url",
+        "purge_interval",
+        "audit_retention",
+    ),
+    "The sign-in page": (
+        "product_name",
+        "company_name",
+        "support_url",
+        "start_over_url",
+        "service_url",
+    ),
+    "The calls of LINE WORKS": (
+        "web_login_path",
+        "access_token_path",
+        "user_info_path",
+        "imap_login_path",
+        "logout_path",
+        "answer_deadline",
+        "session_key_check_url",
+    ),
+    "Signing in": (
+        "built_in_directory",
+        "allow_similar_keys",
+        "session_idle_limit",
+        "session_absolute_limit",
+        "login_free_failures",
+        "login_longest_delay",
+        "login_failures_per_address",
+        "hashing_threads",
+        "hashing_queue",
+        "passkeys",
+        "remember_device_lifetime",
+    ),
+    "People's own accounts": (
+        "account_path",
+        "fresh_login_lifetime",
+        "temporary_password_lifetime",
+        "app_password_lapse",
+        "password_reset",
+        "reset_link_lifetime",
+    ),
+    "Mail": ("smtp_url", "mail_from", "mail_language"),
+    "Operation": (
+        "worker_timeout",
+        "max_requests_in_flight",
+        "max_connections",
+        "max_connections_per_address",
+        "log_format",
+        "log_level",
+        "admin_host",
+        "admin_port",
+        "metrics_public",
+    ),
+}
+"""The settings in the order in which a reader meets them."""
+
+_FIELDS: Mapping[str, Field[Any]] = {
+    each.name: each for each in fields(Settings) if each.name != "sources"
+}
+_KEY_FILES = tuple(f"{name}_file" for name in MASTER_KEYS)
+_NO_SECTIONS = "there are no sections but [[source]]; write the settings at the top level"
+_SERVICE_LINK = re.compile(r"WORKSGATE_(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP))")
+_SERVICE_LINKS_HINT = (
+    'Kubernetes sets this for a service named "worksgate"; '
+    "switch it off with enableServiceLinks: false"
+)
+_BEGIN, _END = "<!-- reference: begin -->\n", "<!-- reference: end -->\n"
+
+
+class ConfigurationError(Exception):
+    """The settings cannot be used; ``problems`` has one sentence for each reason."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A value that somebody gave, and where it stands."""
+
+    value: Any = field(repr=False)
+    origin: str
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What has been read so far; a later value replaces an earlier one."""
+
+    given: dict[str, _Given] = field(default_factory=dict)
+    sources: tuple[SourceSettings, ...] = ()
+    problems: list[str] = field(default_factory=list)
+
+    def give(self, name: str, origin: str, read: Callable[[], Any]) -> None:
+        try:
+            self.given[name] = _Given(read(), origin)
+        except ValueError as problem:
+            self.problems.append(f"{origin}: {problem}")
+
+    def check(self, name: str, value: Any) -> Any:
+        """Return a value that has passed its check, perhaps in a tidier form."""
+        check = CHECKS.get(name)
+        try:
+            return check(value) if check else value
+        except ValueError as problem:
+            self.blame(name, str(problem))
+        return value
+
+    def blame(self, name: str, problem: str) -> None:
+        origin = self.given[name].origin if name in self.given else name
+        self.problems.append(f"{origin}: {problem}")
+
+
+def load(
+    file: Path | None, environ: Mapping[str, str], overrides: Mapping[str, object]
+) -> Settings:
+    """The settings of an installation, checked.
+
+    ``file`` is what ``--config`` says; ``file_to_read`` says what is read without it. ``overrides``
+    are options of the command line by the setting's name; None stands for an option that was not
+    given. Raises ConfigurationError.
+    """
+    reading = _Reading()
+    _read_file(file_to_read(file, environ), environ, reading)
+    _read_environment(environ, reading)
+    _read_overrides(overrides, reading)
+    _read_credentials(environ, reading)
+    return _settings(reading)
+
+
+def checked(settings: Settings) -> Settings:
+    """Settings that a program has made, checked like those of a file and perhaps tidier.
+
+    Raises ConfigurationError.
+    """
+    reading = _Reading()
+    for name in _FIELDS:
+        reading.give(name, name, partial(typed, _FIELDS[name].type, getattr(settings, name)))
+    reading.sources = settings.sources
+    reading.problems += (f"sources: {problem}" for problem in problems_of(settings.sources))
+    return _settings(reading)
+
+
+def _settings(reading: _Reading) -> Settings:
+    """What has been read, with defaults for the rest. Raises ConfigurationError."""
+    _read_key_files(reading)
+    values = {
+        name: reading.check(name, reading.given[name].value if name in reading.given else default)
+        for name, default in _defaults(reading).items()
+    }
+    settings = Settings(**values, sources=reading.sources)
+    if not reading.problems:
+        for name, problem in contradictions(settings):
+            reading.blame(name, problem)
+    if reading.problems:
+        raise ConfigurationError(reading.problems)
+    return settings
+
+
+def _defaults(reading: _Reading) -> dict[str, Any]:
+    """The defaults; the public address follows the port that is listened on."""
+    defaults = {name: each.default for name, each in _FIELDS.items()}
+    host, port = (
+        reading.given[name].value if name in reading.given else defaults[name]
+        for name in ("host", "port")
+    )
+    name = host if host in LOOPBACK_HOSTS else "127.0.0.1"
+    if port in range(1, 65_536):
+        defaults["public_url"] = f"http://{f'[{name}]' if ':' in name else name}:{port}"
+    return defaults
+
+
+# Where values come from
+
+
+def file_to_read(file: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """The file that ``--config`` or ``WORKSGATE_CONFIG`` names, there or not.
+
+    Else ``./worksgate.toml`` or ``/etc/worksgate/worksgate.toml``, if there; None without either.
+    A working folder that this user may not look into, such as the home of who called sudo, has
+    none; it is named only where the other file is not there either.
+    """
+    if file is not None:
+        return file
+    if named := environ.get(CONFIG_VARIABLE):
+        return Path(named)
+    places = (Path(FILE_NAME), SYSTEM_FILE)
+    for wanted in (_Sight.THERE, _Sight.HIDDEN):
+        for place in places:
+            if _seen(place) is wanted:
+                return place
+    return None
+
+
+class _Sight(Enum):
+    """What can be told of a file."""
+
+    THERE = auto()
+    ABSENT = auto()
+    HIDDEN = auto()
+    """Its folder may not be looked into: it is named, not passed over for the defaults."""
+
+
+def _seen(file: Path) -> _Sight:
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return _Sight.ABSENT
+    except OSError:
+        return _Sight.HIDDEN
+    return _Sight.THERE
+
+
+def _read_file(file: Path | None, environ: Mapping[str, str], reading: _Reading) -> None:
+    try:
+        table = {} if file is None else tomllib.loads(text_of(file))
+    except ValueError as problem:  # also what is not TOML or not UTF-8
+        reading.problems.append(f"{file}: {problem}{_hint_at_quotes(str(problem))}")
+        return
+    reading.sources, problems = read_sources(
+        table.pop("source", []), str(file), environ, settings=_FIELDS
+    )
+    reading.problems += problems
+    folder = Path() if file is None else file.parent.resolve()
+    for key, value in table.items():
+        origin = f"{file}: {key}"
+        if key in _FIELDS:
+            reading.give(key, origin, partial(_from_file, folder, key, value))
+        else:
+            reading.problems.append(f"{file}: {_unknown_key(key, value)}")
+
+
+def _hint_at_quotes(problem: str) -> str:
+    """What to look for where a text had not ended when its line, or the file, did."""
+    beginnings = ("Illegal character '\\n'", "Unterminated string", 'Expected "\'"')
+    return "; is a closing quotation mark missing?" if problem.startswith(beginnings) else ""
+
+
+def _from_file(folder: Path, name: str, value: object) -> Any:
+    """A value of a file in this folder: it means the same place wherever a command runs."""
+    known = typed(_FIELDS[name].type, value)
+    if name == "database_url":
+        return database_url_from(folder, known)
+    return str(folder / known) if name in _KEY_FILES and known else known
+
+
+def _read_environment(environ: Mapping[str, str], reading: _Reading) -> None:
+    for variable in sorted(environ):
+        if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE:
+            continue
+        if variable.startswith(SOURCE_PREFIX):  # read with the tables
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if name in _FIELDS:
+            reading.give(name, variable, partial(_from_variable, name, environ[variable]))
+        elif (name := name.removesuffix("_file")) in _FIELDS and variable.endswith("_FILE"):
+            _read_secret_file(name, variable, environ, reading)
+        else:
+            reading.problems.append(_unknown_variable(variable))
+
+
+def _read_secret_file(
+    name: str, variable: str, environ: Mapping[str, str], reading: _Reading
+) -> None:
+    if variable.removesuffix("_FILE") in environ:
+        other = variable.removesuffix("_FILE")
+        reading.problems.append(f"{variable}: {other} is set as well; keep one of them")
+        return
+    file = Path(environ[variable])
+    reading.give(name, variable, lambda: _from_variable(name, secret_of(file)))
+
+
+def _read_credentials(environ: Mapping[str, str], reading: _Reading) -> None:
+    """Master keys that systemd hands over, where nothing else says where they are."""
+    folder = environ.get(CREDENTIALS_VARIABLE)
+    for name in MASTER_KEYS if folder else ():
+        file = Path(folder or "", name)
+        named = any(each in reading.given for each in (name, f"{name}_file"))
+        if not named and file.is_file():
+            reading.give(name, str(file), partial(secret_of, file))
+
+
+def _read_key_files(reading: _Reading) -> None:
+    """Read the master keys that are named by their files, and not given themselves."""
+    for name in MASTER_KEYS:
+        file, key = (reading.given.get(each) for each in (f"{name}_file", name))
+        if file is not None and file.value and not (key is not None and key.value):
+            reading.give(name, file.origin, partial(_key_of, Path(file.value), name))
+
+
+def _key_of(file: Path, name: str) -> str:
+    """What a key file holds. Of the key that everything needs it is said how to get one there."""
+    try:
+        return secret_of(file)
+    except ValueError as problem:
+        if name != "master_key" or str(problem) != NO_SUCH_FILE:
+            raise
+        raise ValueError(
+            f"{problem}; put your copy of the master key there, or, where there is none, make a "
+            f"new one there: worksgate key new {shlex.quote(str(file))}"
+        ) from None
+
+
+def _from_variable(name: str, text: str) -> Any:
+    if name == "port" and text.startswith("tcp://"):
+        raise ValueError(_SERVICE_LINKS_HINT)
+    return parsed(_FIELDS[name].type, text)
+
+
+def _read_overrides(overrides: Mapping[str, object], reading: _Reading) -> None:
+    for name, value in overrides.items():
+        if value is not None:
+            option = "--" + name.replace("_", "-")
+            reading.give(name, option, partial(typed, _FIELDS[name].type, value))
+
+
+def _unknown_key(key: str, value: object) -> str:
+    if isinstance(value, dict):
+        return f"[{key}]: {_NO_SECTIONS}"
+    if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        return f"[[{key}]]: {_NO_SECTIONS}"
+    return f"{key}: there is no such setting{_near_miss(key.replace('-', '_'), _FIELDS)}"
+
+
+def _unknown_variable(variable: str) -> str:
+    if _SERVICE_LINK.match(variable):
+        return f"{variable}: {_SERVICE_LINKS_HINT}"
+    known = [PREFIX + name.upper() for name in _FIELDS]
+    known += [f"{name}_FILE" for name in known]
+    return f"{variable}: there is no such setting{_near_miss(variable, [*known, CONFIG_VARIABLE])}"
+
+
+def _near_miss(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, list(known), 1, 0.7)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+# The settings on paper
+
+
+def reference() -> str:
+    """All settings as Markdown tables, in groups: what ``docs/settings.md`` holds."""
+    groups = [
+        _section(f"### {title}", [_FIELDS[name] for name in names]) for title, names in _groups()
+    ]
+    sources = [
+        _section(f'### `[[source]]` with `type = "{name}"`\n\n{kind.about}', fields(kind))
+        for name, kind in SOURCE_TYPES.items()
+    ]
+    return "\n".join(groups + sources)
+
+
+def template(values: Mapping[str, Any]) -> str:
+    """A ``worksgate.toml`` with these values; every other option is a comment with its default."""
+    lines = [
+        "# The settings of this Worksgate. What is commented out has the value that is shown.",
+        "# Read at the start and at SIGHUP; a variable, such as WORKSGATE_PORT, wins over it.",
+    ]
+    for title, names in _groups():
+        lines += ["", f"# === {title} ==="]
+        for name in names:
+            mark = "" if name in values else "# "
+            value = _toml(values.get(name, _FIELDS[name].default))
+            lines += ["", f"# {_FIELDS[name].metadata['doc']}", f"{mark}{name} = {value}"]
+    return "\n".join([*lines, *_example_sources()]) + "\n"
+
+
+def _example_sources() -> Iterator[str]:
+    """A table for each type of source, commented, with what it needs at least."""
+    yield from ("", "# === Identity sources: these tables stay at the end of the file ===")
+    for name, kind in SOURCE_TYPES.items():
+        yield from ("", f"# {kind.about}", "#", "# [[source]]", f'#   type = "{name}"')
+        yield from (f"#   {key} = {_toml(value)}" for key, value in kind.example.items())
+
+
+def rewrite_reference(page: Path) -> None:
+    """Put today's reference between the two marks of a page."""
+    before, _, rest = page.read_text("utf-8").partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    page.write_text(f"{before}{_BEGIN}\n{reference()}\n{_END}{after}", "utf-8")
+
+
+def _groups() -> Iterator[tuple[str, tuple[str, ...]]]:
+    yield from GROUPS.items()
+    grouped = {name for names in GROUPS.values() for name in names}
+    if others := tuple(name for name in _FIELDS if name not in grouped):
+        yield "Others", others
+
+
+def _section(head: str, members: Iterable[Field[Any]]) -> str:
+    rows = [
+        f"| `{each.name}` | {type_name(each.type)} | {_shown(each.default)} | {_cell(each)} |\n"
+        for each in members
+    ]
+    line = "| Setting | Type | Default | What it does |\n|---|---|---|---|\n"
+    return f"{head}\n\n{line}{''.join(rows)}"
+
+
+def _shown(default: object) -> str:
+    return "(empty)" if default in ("", (), None) else f"`{_toml(default)}`"
+
+
+def _cell(each: Field[Any]) -> str:
+    return str(each.metadata["doc"]).replace("|", "\\|")
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, float) and value == int(value):
+        return str(int(value))
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+if __name__ == "__main__":
+    rewrite_reference(Path(sys.argv[1]))

@@ -1,0 +1,261 @@
+"""Every option of an installation, once: name, type, default and one sentence.
+
+``config`` reads them from ``worksgate.toml`` and the environment; the reference page in ``docs/``
+is checked against this file. What belongs to one LINE WORKS tenant is not here but on its client
+(``oauth.model.Client``). Times are seconds, sizes are bytes.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from worksgate.settings.field import option
+from worksgate.settings.sources import DirectorySettings, SourceSettings
+
+_DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How one installation runs. Safe by default; a dangerous choice has a long name."""
+
+    public_url: str = option(
+        "http://127.0.0.1:8080",
+        "The address under which people and LINE WORKS reach this server; links are built from it.",
+    )
+    database_url: str = option(
+        "sqlite:///worksgate.db",
+        "Where clients, people and the audit log are kept: sqlite:////absolute/path.db, "
+        "sqlite:///relative.db (from the folder of the settings file, or from the working folder "
+        "where it stands in none) or postgresql://user:password@host/name.",
+        secret=True,
+    )
+    database_connections: int = option(
+        10,
+        "Connections to a PostgreSQL that each process keeps for the calls of LINE WORKS; "
+        "it has up to 5 more for all else.",
+    )
+    master_key_file: str = option(
+        "",
+        "The file of the master key, under which the secrets in the database are encrypted; "
+        "worksgate init and worksgate key new make one. Keep a copy of it, apart from the backups. "
+        "A relative path begins at the folder of the settings file. If empty, the systemd "
+        "credential master_key is used where there is one.",
+    )
+    previous_master_key_file: str = option(
+        "",
+        "The file of the previous master key, until worksgate key encrypt has been run; the "
+        "systemd credential is previous_master_key.",
+    )
+    master_key: str = option(
+        "",
+        "The master key itself, where a file cannot be used; takes precedence over "
+        "master_key_file.",
+        secret=True,
+    )
+    previous_master_key: str = option(
+        "",
+        "The previous master key itself; takes precedence over previous_master_key_file.",
+        secret=True,
+    )
+    store_url: str = option(
+        "",
+        "Where codes, tokens and sessions are kept: empty for the database, "
+        "redis://host or rediss://host for Valkey or Redis, memory: for this process alone.",
+        secret=True,
+    )
+    host: str = option("127.0.0.1", "The address to listen on.")
+    port: int = option(8080, "The port to listen on.")
+    trusted_proxies: tuple[str, ...] = option(
+        (),
+        "Networks (CIDR) of reverse proxies; only their X-Forwarded-For and -Proto are believed.",
+    )
+    product_name: str = option(
+        "LINE WORKS", "What the sign-in page calls the service that people sign in to."
+    )
+    company_name: str = option("", "The company's name on the sign-in page.")
+    support_url: str = option(
+        "", "Where the sign-in page sends people who need help: an https: or mailto: address."
+    )
+    web_login_path: str = option(
+        "/login", "Path of the Web Login URL and the Application Login URL."
+    )
+    access_token_path: str = option("/accessToken", "Path of the Access Token Return API.")
+    user_info_path: str = option("/userInfo", "Path of the User info return API.")
+    imap_login_path: str = option(
+        "/apiLogin",
+        "Path of the IMAP/CalDAV Login API; the client's ID follows. A new client has it off.",
+    )
+    logout_path: str = option("/logout", "Path of the Logout URL.")
+    answer_deadline: float = option(
+        2.5,
+        "Seconds after which a call of LINE WORKS, or a page, is answered 503; LINE WORKS waits 3.",
+    )
+    account_path: str = option(
+        "/account", "Path of the pages on which people look after their own account."
+    )
+    session_idle_limit: float = option(
+        12 * 3_600.0, "Seconds without a sign-in after which a browser's session ends."
+    )
+    session_absolute_limit: float = option(
+        7 * _DAY, "Seconds after which a browser's session ends however much it is used."
+    )
+    login_free_failures: int = option(
+        10, "Failed sign-ins of one account that cost nothing; each further one doubles the delay."
+    )
+    login_longest_delay: float = option(
+        900.0, "The longest delay, in seconds, that failed sign-ins of one account can build up."
+    )
+    login_failures_per_address: int = option(
+        200, "Failed sign-ins from one address in ten minutes, before it has to wait."
+    )
+    hashing_threads: int = option(
+        0, "Threads that check passwords; 0 for one fewer than the cores of this machine."
+    )
+    hashing_queue: int = option(
+        64,
+        "Sign-ins that may wait for a hashing thread; beyond that people are asked to try again.",
+    )
+    fresh_login_lifetime: float = option(
+        600.0,
+        "Seconds after a sign-in in which a person may change their password or their second "
+        "factors; later they sign in once more.",
+    )
+    remember_device_lifetime: float = option(
+        30 * _DAY,
+        "Seconds for which a browser need not give the second factor again, where the person asks "
+        "for that; 0 to ask every time.",
+    )
+    app_password_lapse: float = option(
+        30 * _DAY,
+        "Seconds after a person's last sign-in at their own source for which their app passwords "
+        "work, where that source cannot be asked about them later (OpenID providers, functions "
+        "without find); 0 for ever, also after they have left the company.",
+    )
+    passkeys: bool = option(True, "Whether people can sign in with passkeys.")
+    temporary_password_lifetime: float = option(
+        7 * _DAY,
+        "Seconds for which a password that an administrator has set can be used to choose one's "
+        "own.",
+    )
+    smtp_url: str = option(
+        "",
+        "The mail server: smtp://user:password@host:587 (always with STARTTLS, except on this "
+        "machine) or smtps://user:password@host; empty to send no mail.",
+        secret=True,
+    )
+    mail_from: str = option("", "The address that mails come from, such as sso@example.com.")
+    mail_language: str = option(
+        "en",
+        "The language of notices that follow from no browser, such as after a command: en, ja or "
+        "ko.",
+    )
+    password_reset: bool = option(
+        True,
+        "Whether people can have a link sent by which they choose a new password, where "
+        "smtp_url is set.",
+    )
+    reset_link_lifetime: float = option(
+        1_800.0, "Seconds for which such a link, or one that an administrator has made, is good."
+    )
+    session_key_check_url: str = option(
+        "https://auth.worksmobile.com/login/check/",
+        "Where a client with session_key_check asks whether an app's sessionKey is real.",
+    )
+    start_over_url: str = option(
+        "https://auth.worksmobile.com/d/login/{domain}?accessUrl={service}",
+        "The deep link by which people start again at LINE WORKS when a sign-in took too long.",
+    )
+    service_url: str = option(
+        "https://talk.worksmobile.com/", "The LINE WORKS page that the deep link leads to."
+    )
+    audit_retention: float = option(
+        400 * _DAY, "Seconds that audit records are kept; 0 keeps them for ever."
+    )
+    purge_interval: float = option(
+        30.0,
+        "Seconds between two rounds of removing what has expired; 0 leaves it to worksgate purge.",
+    )
+    worker_timeout: float = option(
+        30.0,
+        "Seconds after which a worker whose event loop does not respond is killed and replaced "
+        "(with several --workers); 0 waits for ever.",
+    )
+    max_requests_in_flight: int = option(
+        1_000,
+        "Requests that one process answers at once; pages beyond that are refused with 503, calls "
+        "of LINE WORKS beyond twice as many.",
+    )
+    max_connections: int = option(
+        10_000, "Connections that one process holds open; further ones are closed at once."
+    )
+    max_connections_per_address: int = option(
+        1_000,
+        "Of these, how many may come from one address (IPv6: /64); trusted_proxies are not "
+        "counted; 0 for no limit.",
+    )
+    log_format: str = option(
+        "auto", "How log lines look: json, text, or auto (text on a terminal)."
+    )
+    log_level: str = option(
+        "info", "The least serious level that is logged: debug, info, warning or error."
+    )
+    admin_host: str = option(
+        "127.0.0.1", "The address on which metrics and the reasons of /readyz are served."
+    )
+    admin_port: int = option(
+        0, "The port on which they are served, such as 9090; 0 to serve them nowhere."
+    )
+    metrics_public: bool = option(
+        False, "Whether /metrics is served on the public address too, for all to read."
+    )
+
+    built_in_directory: bool = option(
+        True,
+        "Whether people of the built-in directory can sign in beside those of [[source]].",
+    )
+    allow_similar_keys: bool = option(
+        False,
+        "Whether two people can have user keys that differ by spelling alone: E1 and e1, or the "
+        "accounts taro and taro@example.com.",
+    )
+    sources: tuple[SourceSettings, ...] = option(
+        (), "The company's own identity sources, one to a [[source]] table."
+    )
+
+    @property
+    def database_file(self) -> Path | None:
+        """The file of the database; None where a server keeps it."""
+        scheme, _, path = self.database_url.partition(":///")
+        return Path(path) if scheme == "sqlite" else None
+
+    @property
+    def all_sources(self) -> tuple[SourceSettings, ...]:
+        """The identity sources in the order in which they are asked.
+
+        The built-in directory is the first, unless a table gives it another place or it is off.
+        """
+        is_listed = any(isinstance(each, DirectorySettings) for each in self.sources)
+        if is_listed or not self.built_in_directory:
+            return self.sources
+        return (DirectorySettings(), *self.sources)
+
+    @property
+    def can_reset_passwords(self) -> bool:
+        """Whether a person who has forgotten their password can help themselves by e-mail."""
+        return self.password_reset and bool(self.smtp_url)
+
+    @property
+    def account_url(self) -> str:
+        """The address of the page on which people look after their own account."""
+        return self.public_url.rstrip("/") + self.account_path
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the public address can be reached from this machine alone."""
+        from urllib.parse import urlsplit
+
+        return urlsplit(self.public_url).hostname in ("localhost", "127.0.0.1", "::1")
+
+    @property
+    def is_https(self) -> bool:
+        return self.public_url.startswith("https://")

@@ -1,0 +1,54 @@
+"""What the settings of every identity source have."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from worksgate.settings.field import option
+
+BUILT_IN = "directory"
+"""The name of the built-in directory."""
+MAX_TIMEOUT = 2.4
+"""Seconds: a page is answered after 2.5, and LINE WORKS waits 3."""
+
+_NAME = re.compile(r"[a-z0-9-]{1,32}")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSettings:
+    """How one source is asked. Whatever bears a secret stands in no repr."""
+
+    type: ClassVar[str]
+    about: ClassVar[str]
+    """What the reference page says of the type."""
+    example: ClassVar[Mapping[str, object]]
+    """What a table needs at least; the template of the settings file shows it."""
+
+    name: str = option(
+        "",
+        "What clients, rules and the audit log call it: 1 to 32 of a-z, 0-9 and -. People are "
+        "remembered under it, so it must not change.",
+    )
+    domains: tuple[str, ...] = option(
+        (),
+        "E-mail domains, such as example.com: who gives an address of one is asked for here alone.",
+    )
+
+    def problems(self) -> Iterable[str]:
+        """What is wrong with the type's own fields: sentences that begin with a field and ``:``."""
+        return ()
+
+
+def common_problems(settings: SourceSettings) -> Iterator[str]:
+    """What is wrong with the fields that every source has, told in the same way."""
+    if not settings.name:
+        yield "name: is missing"
+    elif not _NAME.fullmatch(settings.name):
+        yield "name: must be 1 to 32 of a-z, 0-9 and -"
+    elif (settings.name == BUILT_IN) is not (settings.type == BUILT_IN):
+        yield f"name: {BUILT_IN} is the built-in directory, and no other source"
+    if not all(map(_DOMAIN.fullmatch, settings.domains)):
+        yield "domains: must be domains such as example.com, in lower case"

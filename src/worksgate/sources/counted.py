@@ -1,0 +1,175 @@
+"""Counts what the identity sources say at sign-ins, and how long they take.
+
+Each wraps one source and changes nothing of what it says.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from time import perf_counter
+
+from worksgate.credentials.secrets import HashingBusy
+from worksgate.observability.instruments import HasBreakers, SourceFigures, SourceOutcome
+from worksgate.sources import (
+    AuthorizationRedirect,
+    HasRoom,
+    Identified,
+    IdentifiesFirst,
+    Person,
+    PersonDisabled,
+    RedirectSource,
+    RefusedUpstream,
+    SlowToRefuse,
+    Source,
+    SourceUnavailable,
+    verify,
+)
+
+Span = Callable[[str], AbstractContextManager[object]]
+"""Around something that is done for a request; the text is its name."""
+
+
+def no_span(_: str) -> AbstractContextManager[object]:
+    return nullcontext()
+
+
+class _Watched:
+    def __init__(self, source: Source | RedirectSource, span: Span) -> None:
+        self.figures = SourceFigures(source.name)
+        if isinstance(source, HasBreakers):
+            self.figures.breakers = lambda: source.circuits
+        self._span = span
+
+    @contextmanager
+    def _asked(self, verb: str, *, took: float = 0.0, goes_on: bool = False) -> Iterator[None]:
+        """Around one question; an exception is an outcome too.
+
+        One that ``goes_on`` is the first half of a sign-in, whose seconds the second half counts
+        with its own, as ``took``: each sign-in is timed once.
+        """
+        began = perf_counter()
+        is_over = True
+        try:
+            with self._span(f"source.{verb}"):
+                yield
+            is_over = not goes_on
+        except PersonDisabled:
+            self._count(SourceOutcome.DISABLED)
+            raise
+        except RefusedUpstream:
+            self._count(SourceOutcome.REFUSED)
+            raise
+        except HashingBusy:
+            self._count(SourceOutcome.BUSY)
+            raise
+        except SourceUnavailable:
+            self._count(SourceOutcome.UNAVAILABLE)
+            raise
+        finally:
+            if is_over:
+                self.figures.seconds.observe(took + perf_counter() - began)
+
+    def _count(self, outcome: SourceOutcome) -> None:
+        self.figures.outcomes[outcome] += 1
+
+
+class WatchedSource(_Watched):
+    """A ``Source`` whose answers are counted."""
+
+    def __init__(self, source: Source, span: Span = no_span) -> None:
+        super().__init__(source, span)
+        self.name = source.name
+        self._source = source
+
+    def check_room(self, *, is_known: bool = True) -> None:
+        """As ``HasRoom``, of a source that is one; who is refused is counted."""
+        if isinstance(self._source, HasRoom):
+            try:
+                self._source.check_room(is_known=is_known)
+            except HashingBusy:
+                self._count(SourceOutcome.BUSY)
+                raise
+
+    async def refusal_time(self) -> float:
+        """As ``SlowToRefuse``, of a source that is one."""
+        if not isinstance(self._source, SlowToRefuse):
+            return 0.0
+        return await self._source.refusal_time()
+
+    async def authenticate(self, username: str, password: str) -> Person | None:
+        with self._asked("authenticate"):
+            person = await self._source.authenticate(username, password)
+        return self._counted(person)
+
+    async def identify(self, username: str) -> Identified:
+        if not isinstance(self._source, IdentifiesFirst):
+            return Identified(username)
+        began = perf_counter()
+        with self._asked("identify", goes_on=True):
+            identified = await self._source.identify(username)
+        return replace(identified, took=perf_counter() - began)
+
+    async def verify(
+        self, identified: Identified, password: str, *, admitted: bool
+    ) -> Person | None:
+        with self._asked("authenticate", took=identified.took):
+            person = await verify(self._source, identified, password, admitted=admitted)
+        return self._counted(person)
+
+    async def find(self, subject_id: str, last_seen: Person) -> Person | None:
+        with self._span("source.find"):
+            return await self._source.find(subject_id, last_seen)
+
+    def _counted(self, person: Person | None) -> Person | None:
+        self._count(SourceOutcome.WRONG if person is None else SourceOutcome.ACCEPTED)
+        return person
+
+
+class WatchedRedirect(_Watched):
+    """A ``RedirectSource`` whose answers are counted."""
+
+    def __init__(self, source: RedirectSource, span: Span = no_span) -> None:
+        super().__init__(source, span)
+        self.name = source.name
+        self._source = source
+
+    @property
+    def label(self) -> str:
+        return self._source.label
+
+    async def begin(
+        self, return_url: str, login_hint: str | None = None, *, anew: bool = False
+    ) -> AuthorizationRedirect:
+        with self._asked("begin"):
+            return await self._source.begin(return_url, login_hint, anew=anew)
+
+    async def finish(self, return_url: str, kept: str, query: Mapping[str, str]) -> Person:
+        with self._asked("finish"):
+            person = await self._source.finish(return_url, kept, query)
+        self._count(SourceOutcome.ACCEPTED)
+        return person
+
+    async def find(self, subject_id: str, last_seen: Person) -> Person | None:
+        with self._span("source.find"):
+            return await self._source.find(subject_id, last_seen)
+
+    async def logout_url(self, return_url: str) -> str | None:
+        return await self._source.logout_url(return_url)
+
+
+class SourcesSeen:
+    """Watches the sources of an installation, each in a wrapping of its own."""
+
+    def __init__(self, span: Span = no_span) -> None:
+        self.figures: list[SourceFigures] = []
+        self._span = span
+
+    def source(self, source: Source) -> Source:
+        watched = WatchedSource(source, self._span)
+        self.figures.append(watched.figures)
+        return watched
+
+    def redirect(self, source: RedirectSource) -> RedirectSource:
+        watched = WatchedRedirect(source, self._span)
+        self.figures.append(watched.figures)
+        return watched

@@ -1,0 +1,13 @@
+"""LDAP and Active Directory as an identity source.
+
+    source        the contract: verify a password, find a person
+    servers       which server is asked, and the connections that are kept
+    connection    one connection: TLS, bind, search, each with its timeout
+    lookup        from a name to one entry
+    people        from an entry to a person
+    groups        nested groups
+    listing       all people, page by page
+    examination   each step on its own, for ``doctor`` and ``source test``
+
+A server that is down is an outage; only its own "no" is a wrong password.
+"""

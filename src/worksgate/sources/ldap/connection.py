@@ -1,0 +1,423 @@
+"""One conversation with one LDAP server, that ends in time whatever the server does.
+
+ldap3 speaks the protocol. What it leaves open is closed here: a server that sends one byte a
+second, or without end, or answers something else than it was asked. All of it is ``Down``, and so
+is every answer that does not clearly say yes or no (R-90, F-18). Certificates and the names in
+them are always verified, and referrals are never followed (R-88).
+
+Imports ldap3, so it is imported only where a source of this kind exists.
+"""
+
+import math
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Self
+
+import ldap3  # type: ignore[import-untyped]  # ldap3 has no types
+
+from worksgate.settings.sources.ldap import Server
+from worksgate.sources import SourceFault
+
+RawSocket = socket.socket
+"""A name that the property of the same name does not hide."""
+
+SUCCESS = 0
+INVALID_DN_SYNTAX = 34
+_SIZE_LIMIT_EXCEEDED = 4
+_REFUSALS = frozenset((19, 32, INVALID_DN_SYNTAX, 48, 49, 50, 53))
+"""constraintViolation, noSuchObject, invalidDNSyntax, inappropriateAuthentication,
+invalidCredentials, insufficientAccessRights and unwillingToPerform: a no to this bind."""
+_ENCRYPTION_REQUIRED = frozenset((8, 13))
+"""strongerAuthRequired, as Active Directory says it, and confidentialityRequired."""
+_PASSWORD_POLICY = "1.3.6.1.4.1.42.2.27.8.5.1"
+_PAGED_RESULTS = "1.2.840.113556.1.4.319"
+_POLICY_ERROR_TAG = 0x81
+
+
+_FAULTS = {32: SourceFault.BASE_NOT_FOUND, 50: SourceFault.MAY_NOT_READ}
+"""What the results noSuchObject and insufficientAccessRights of a search are about."""
+
+
+class Down(Exception):
+    """The server cannot be used: unreachable, slow, or its answer is not one. For the log.
+
+    ``fault`` says which, where it is not told in the words of ldap3, OpenSSL or the system.
+    """
+
+    def __init__(self, text: str, fault: SourceFault | None = None) -> None:
+        super().__init__(text)
+        self.fault = fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """On which terms servers are spoken with."""
+
+    tls: ssl.SSLContext
+    start_tls: bool
+    connect_timeout: float
+    answer_limit: int
+
+
+class Budget:
+    """The time that is left for a piece of work, in seconds from now."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._ends_at = clock() + seconds
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing is left."""
+        return self._clock() >= self._ends_at
+
+    def left(self) -> float:
+        """What is left. Raises TimeoutError where nothing is."""
+        left = self._ends_at - self._clock()
+        if left <= 0:
+            raise TimeoutError("no answer in time")
+        return left
+
+    def share(self, parts: int) -> "Budget":
+        """A budget of one of so many equal parts of what is left. Raises Down."""
+        try:
+            return Budget(self.left() / parts, self._clock)
+        except TimeoutError as error:
+            raise Down(str(error), SourceFault.SILENT) from None
+
+
+@dataclass(frozen=True, slots=True)
+class BindAnswer:
+    """What the server said to a bind: its result code, its words and its policy's error."""
+
+    code: int
+    message: str = field(repr=False)
+    policy_error: int | None
+
+    @property
+    def accepted(self) -> bool:
+        return self.code == SUCCESS
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry: its DN, and values by attribute, whose name is in lower case."""
+
+    dn: str
+    values: Mapping[str, tuple[bytes, ...]]
+
+    def raw(self, attribute: str) -> bytes | None:
+        """The first value, if there is one."""
+        return next(iter(self.values.get(attribute.lower(), ())), None)
+
+    def texts(self, attribute: str) -> tuple[str, ...]:
+        """All values; what is not text is left out."""
+        return tuple(_texts(self.values.get(attribute.lower(), ())))
+
+    def text(self, attribute: str) -> str | None:
+        """The first value that is text, if there is one."""
+        return next(iter(self.texts(attribute)), None)
+
+
+class TooMany(Exception):
+    """A search has more results than were asked for."""
+
+
+class LdapConnection:
+    """An open connection. Every method raises Down where the server does not do its part."""
+
+    def __init__(self, connection: "_Connection", budget: Budget) -> None:
+        self._connection = connection
+        self._budget = budget
+
+    @classmethod
+    def open(cls, server: Server, terms: Terms, budget: Budget) -> Self:
+        """Connect, and encrypt as the terms say."""
+        connection = _Connection(server, terms, budget)
+        opened = cls(connection, budget)
+        try:
+            opened._asked(lambda: connection.open(read_server_info=False))
+            if terms.start_tls and not server.tls:
+                opened._encrypt()
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+    def renew(self, budget: Budget) -> None:
+        """Use the connection for another piece of work."""
+        self._budget = budget
+        self._connection.renew(budget)
+
+    def bind(self, dn: str, password: str) -> BindAnswer:
+        """Say who we are. The password goes out as it was typed, whole (R-73).
+
+        Raises ValueError for an empty name or a password that some servers take for an empty one
+        (R-61), and Down for an answer that is neither yes nor no.
+        """
+        if not dn or not password or "\0" in password:
+            raise ValueError("a bind needs a name and a password")
+        connection = self._connection
+        connection.authentication = ldap3.SIMPLE
+        connection.user = dn
+        connection.password = password.encode()  # ldap3 would alter text
+        try:
+            self._asked(
+                lambda: connection.bind(
+                    read_server_info=False, controls=[(_PASSWORD_POLICY, False, None)]
+                )
+            )
+            result = self._result("bindResponse")
+        finally:
+            connection.user = connection.password = connection.request = None
+        return _bind_answer(result)
+
+    def search(
+        self,
+        base: str,
+        condition: str,
+        attributes: Sequence[str],
+        *,
+        limit: int,
+        below: bool = True,
+    ) -> list[Entry]:
+        """The entries at and ``below`` a base that meet a filter. Raises TooMany or Down."""
+        seconds = math.ceil(self._remaining())
+        self._asked(
+            lambda: self._connection.search(
+                base,
+                condition,
+                ldap3.SUBTREE if below else ldap3.BASE,
+                dereference_aliases=ldap3.DEREF_NEVER,
+                attributes=list(attributes),
+                size_limit=limit + 1,
+                time_limit=seconds,
+            )
+        )
+        result = self._result("searchResDone")
+        # What is not an entry is a referral to another server.
+        found = [_entry(each) for each in self._connection.response or () if _is_entry(each)]
+        if result["result"] == _SIZE_LIMIT_EXCEEDED or len(found) > limit:
+            raise TooMany
+        if result["result"] != SUCCESS:
+            fault = _FAULTS.get(result["result"])
+            raise Down(f"the search failed: {result['description']}", fault)
+        return found
+
+    def pages(
+        self, base: str, condition: str, attributes: Sequence[str], *, size: int, seconds: float
+    ) -> Iterator[list[Entry]]:
+        """All entries below a base that meet a filter (RFC 2696); each page has so many seconds.
+
+        Raises Down, also where the server shows no more than so many.
+        """
+        cookie: bytes | None = None
+        while cookie != b"":
+            self.renew(Budget(seconds))
+            question = partial(
+                self._connection.search,
+                base,
+                condition,
+                ldap3.SUBTREE,
+                dereference_aliases=ldap3.DEREF_NEVER,
+                attributes=list(attributes),
+                time_limit=math.ceil(seconds),
+                paged_size=size,
+                paged_cookie=cookie,
+            )
+            self._asked(question)
+            result = self._result("searchResDone")
+            found = [_entry(each) for each in self._connection.response or () if _is_entry(each)]
+            if result["result"] == _SIZE_LIMIT_EXCEEDED:
+                raise Down(
+                    "the server does not list them all: raise its size limit for the service "
+                    "account"
+                )
+            if result["result"] != SUCCESS:
+                fault = _FAULTS.get(result["result"])
+                raise Down(f"the search failed: {result['description']}", fault)
+            yield found
+            cookie = _next_page(result.get("controls") or {})
+
+    def close(self) -> None:
+        """Close the connection without a word: the server sees that it has ended."""
+        self._connection.strategy.close()
+        self._connection.socket = None
+
+    def _encrypt(self) -> None:
+        self._asked(lambda: self._connection.start_tls(read_server_info=False))
+        if not self._connection.tls_started:
+            raise Down("the server does not begin TLS", SourceFault.NO_TLS)
+
+    def _remaining(self) -> float:
+        try:
+            return self._budget.left()
+        except TimeoutError as error:
+            raise Down(str(error), SourceFault.SILENT) from None
+
+    def _asked(self, question: Callable[[], object]) -> None:
+        try:
+            question()
+        except Exception as error:  # ldap3 lets through what its decoder stumbles over
+            fault = SourceFault.SILENT if self._budget.has_ended else None
+            raise Down(self._reason(error), fault) from None
+
+    def _reason(self, error: Exception) -> str:
+        """What went wrong, without what the server sent."""
+        if isinstance(error, OSError | ldap3.core.exceptions.LDAPExceptionError):
+            return str(self._connection.last_error or error or type(error).__name__)
+        return f"the answer is not LDAP ({type(error).__name__})"
+
+    def _result(self, kind: str) -> Mapping[str, Any]:
+        """The result of the last question, if it is one of the kind that was asked for."""
+        result: Mapping[str, Any] | None = self._connection.result
+        if not result or result.get("type") != kind:
+            raise Down("the answer belongs to another question")
+        return result
+
+
+class _Connection(ldap3.Connection):  # type: ignore[misc]  # ldap3 has no types
+    """ldap3's connection on a socket that keeps the terms."""
+
+    _bounded: "_BoundedSocket | None" = None
+
+    def __init__(self, server: Server, terms: Terms, budget: Budget) -> None:
+        self._terms = terms
+        self._budget = budget
+        # A server object of its own: ldap3 keeps the state of a connection in it.
+        super().__init__(
+            ldap3.Server(
+                server.host,
+                port=server.port,
+                use_ssl=server.tls,
+                get_info=ldap3.NONE,
+                tls=_Tls(terms.tls, server.host),
+            ),
+            auto_referrals=False,
+            auto_range=False,
+            check_names=False,
+            auto_escape=False,
+            return_empty_attributes=False,
+        )
+
+    @property
+    def socket(self) -> "_BoundedSocket | None":
+        return self._bounded
+
+    @socket.setter
+    def socket(self, made: RawSocket | None) -> None:
+        if self._bounded is not None:
+            self._bounded.close()  # ldap3 forgets one that did not connect
+        self._bounded = None if made is None else _BoundedSocket(made, self._terms, self._budget)
+
+    def renew(self, budget: Budget) -> None:
+        self._budget = budget
+        if self._bounded is not None:
+            self._bounded.renew(budget)
+
+
+class _Tls(ldap3.Tls):  # type: ignore[misc]  # ldap3 has no types
+    """Python's own verification, of the name too, instead of ldap3's."""
+
+    def __init__(self, context: ssl.SSLContext, host: str) -> None:
+        super().__init__(validate=ssl.CERT_REQUIRED)
+        self._context = context
+        self._host = host
+
+    def wrap_socket(self, connection: _Connection, do_handshake: bool = True) -> None:  # noqa: FBT001, FBT002  # ldap3's signature
+        if connection.socket is None:
+            raise OSError("there is nothing to encrypt")
+        connection.socket.encrypt(self._context, self._host)
+
+
+class _BoundedSocket:
+    """A socket that ends with its budget, and takes in so many bytes and no more."""
+
+    def __init__(self, made: RawSocket, terms: Terms, budget: Budget) -> None:
+        self._socket = made
+        self._terms = terms
+        self._budget = budget
+        self._received = 0
+        self.family = made.family
+        self.bind, self.shutdown = made.bind, made.shutdown
+
+    def renew(self, budget: Budget) -> None:
+        self._budget = budget
+        self._received = 0
+
+    def connect(self, address: Any) -> None:
+        self._socket.settimeout(min(self._terms.connect_timeout, self._budget.left()))
+        self._socket.connect(address)
+
+    def encrypt(self, context: ssl.SSLContext, host: str) -> None:
+        self._socket.settimeout(self._budget.left())
+        self._socket = context.wrap_socket(self._socket, server_hostname=host)
+        self.shutdown = self._socket.shutdown
+
+    def sendall(self, data: bytes) -> None:
+        self._socket.settimeout(self._budget.left())
+        self._socket.sendall(data)
+
+    def recv(self, size: int) -> bytes:
+        self._socket.settimeout(self._budget.left())
+        data = self._socket.recv(size)
+        self._received += len(data)
+        if self._received > self._terms.answer_limit:
+            raise OSError("the answer is too long")
+        return data
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def _bind_answer(result: Mapping[str, Any]) -> BindAnswer:
+    """Read a yes or a no. Raises Down for everything else."""
+    code, error = int(result["result"]), _policy_error(result.get("controls") or {})
+    if code in _ENCRYPTION_REQUIRED:
+        raise Down("the server takes passwords only encrypted: use ldaps:// or start_tls")
+    if code != SUCCESS and code not in _REFUSALS:
+        raise Down(f"the bind failed: {result['description']}")
+    return BindAnswer(code, str(result["message"]), error)
+
+
+def _policy_error(controls: Mapping[str, Any]) -> int | None:
+    """The error in the answer of a password policy, a sequence of [0] warning and [1] error.
+
+    https://datatracker.ietf.org/doc/html/draft-behera-ldap-password-policy-11#section-6.2
+    """
+    value = controls.get(_PASSWORD_POLICY, {}).get("value") or b""
+    # The error is the last element and one byte long; the sequence is too short for long lengths.
+    if len(value) >= 5 and value[-3:-1] == bytes((_POLICY_ERROR_TAG, 1)):
+        return int(value[-1])
+    return None
+
+
+def _next_page(controls: Mapping[str, Any]) -> bytes:
+    """What the next page is asked for with; empty where there is none."""
+    cookie = (controls.get(_PAGED_RESULTS, {}).get("value") or {}).get("cookie")
+    return bytes(cookie or b"")
+
+
+def _is_entry(response: Mapping[str, Any]) -> bool:
+    return response.get("type") == "searchResEntry" and bool(response.get("dn"))
+
+
+def _entry(response: Mapping[str, Any]) -> Entry:
+    attributes = response["raw_attributes"].items()
+    # An option such as ";range=0-1499" follows the name.
+    return Entry(
+        str(response["dn"]),
+        {str(name).partition(";")[0].lower(): tuple(values or ()) for name, values in attributes},
+    )
+
+
+def _texts(values: Iterable[bytes]) -> Iterable[str]:
+    for value in values:
+        try:
+            yield value.decode()
+        except UnicodeDecodeError:
+            continue

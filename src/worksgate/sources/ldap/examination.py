@@ -1,0 +1,147 @@
+"""What works and what does not, step by step, for the administrator who sets a directory up."""
+
+from collections.abc import Callable, Iterator
+
+from worksgate.settings.sources.ldap import LdapSettings, Server
+from worksgate.sources import PersonDisabled, SourceFault, SourceFinding
+from worksgate.sources.ldap.connection import (
+    Budget,
+    Down,
+    Entry,
+    LdapConnection,
+    Terms,
+    TooMany,
+)
+from worksgate.sources.ldap.groups import NO_ATTRIBUTES, groups_of, is_in_required_group
+from worksgate.sources.ldap.people import (
+    STATES,
+    AccountStatus,
+    MappedKey,
+    id_of,
+    keys_of,
+    person_of,
+    spellings,
+    status_of_entry,
+    user_condition,
+)
+from worksgate.sources.ldap.servers import ServiceAccount
+
+
+class Examination:
+    """``entry_of`` finds the one entry of a username, as a sign-in would."""
+
+    def __init__(
+        self,
+        settings: LdapSettings,
+        terms: Terms,
+        service: ServiceAccount,
+        entry_of: Callable[[LdapConnection, str], Entry | None],
+        now: float,
+    ) -> None:
+        self._settings = settings
+        self._terms = terms
+        self._service = service
+        self._entry_of = entry_of
+        self._now = now
+
+    def findings(self, username: str | None, seconds: float) -> Iterator[SourceFinding]:
+        """Of every server in turn; each has so many seconds."""
+        for url in self._settings.servers:
+            server = Server.parse(url)
+            try:
+                yield from self._of_server(server, username, Budget(seconds))
+            except Down as error:
+                yield _fails(f"{server}: {error}", error.fault)
+
+    def _of_server(
+        self, server: Server, username: str | None, budget: Budget
+    ) -> Iterator[SourceFinding]:
+        LdapConnection.open(server, self._terms, budget).close()
+        encrypted = server.tls or self._settings.start_tls
+        how = "encrypted, the certificate is right" if encrypted else "NOT encrypted"
+        yield _works(f"{server} answers, {how}")
+        if not self._settings.bind_dn:
+            yield _works("no service account: people are looked up as they sign in")
+            return
+        service = self._service.connect(server, budget)
+        try:
+            yield _works(f"the service account binds as {self._settings.bind_dn}")
+            yield self._of_base(service)
+            if username is not None:
+                yield from self._of_person(service, username)
+        finally:
+            service.close()
+
+    def _of_base(self, service: LdapConnection) -> SourceFinding:
+        base = self._settings.base_dn
+        try:
+            found = service.search(base, "(objectClass=*)", NO_ATTRIBUTES, limit=1, below=False)
+        except Down as error:
+            return _fails(f"{base}: {error}", error.fault)
+        if not found:
+            return _fails(f"nothing can be seen of {base}", SourceFault.BASE_NOT_FOUND)
+        return _works(f"{base} is there")
+
+    def _of_person(self, service: LdapConnection, username: str) -> Iterator[SourceFinding]:
+        settings = self._settings
+        entry = self._entry_of(service, username)
+        if entry is None:
+            yield _fails(self._why_nobody(service, username), SourceFault.PERSON_NOT_FOUND)
+            return
+        yield _works(f"found {entry.dn}")
+        status = status_of_entry(entry, settings, self._now)
+        if status is not AccountStatus.WELCOME:
+            yield _fails(f"the account is {STATES[status]}", SourceFault.ACCOUNT_UNUSABLE)
+        try:
+            groups = groups_of(service, entry, settings)
+        except PersonDisabled:
+            yield _fails("the groups are too many or too deep: see group_limit and group_depth")
+            return
+        if not is_in_required_group(service, entry, groups, settings):
+            yield _fails("in none of required_groups", SourceFault.PERSON_NOT_IN_GROUP)
+        yield from _values(entry, groups, settings, username)
+
+    def _why_nobody(self, service: LdapConnection, username: str) -> str:
+        """Why a username is not that of one entry."""
+        settings = self._settings
+        condition = user_condition(settings, *spellings(settings, username))
+        try:
+            found = service.search(settings.base_dn, condition, NO_ATTRIBUTES, limit=1)
+        except TooMany:
+            return f"more than one entry matches {condition}"
+        if found:
+            return f"{found[0].dn} matches {condition}, but under another name"
+        return f"no entry matches {condition}"
+
+
+def _values(
+    entry: Entry, groups: list[str], settings: LdapSettings, username: str
+) -> Iterator[SourceFinding]:
+    """What LINE WORKS and the rules would be told."""
+    subject = id_of(entry, settings)
+    yield _attribute("id", settings.id_attribute_used, subject, "none")
+    person = person_of(entry, subject or "", groups, settings, username)
+    yield _works(f"username: {person.username}, name: {person.name}")
+    yield from (_key(each) for each in keys_of(entry, settings) if each.attribute)
+    yield _works(f"e-mail address: {person.email or 'none'}")
+    yield _works(f"groups: {'; '.join(person.groups) or 'none'}")
+
+
+def _key(key: MappedKey) -> SourceFinding:
+    if key.problem is None:
+        return _attribute(key.kind, key.attribute, key.value, "none")
+    text = f"{key.kind} ({key.attribute}): {key.raw} cannot be used: {key.problem}"
+    return _fails(text, SourceFault.ATTRIBUTE_UNUSABLE)
+
+
+def _works(text: str) -> SourceFinding:
+    return SourceFinding(works=True, text=text)
+
+
+def _fails(text: str, fault: SourceFault | None = None) -> SourceFinding:
+    return SourceFinding(works=False, text=text, fault=fault)
+
+
+def _attribute(label: str, attribute: str, value: str | None, nothing: str) -> SourceFinding:
+    text = f"{label} ({attribute}): {value or nothing}"
+    return _works(text) if value is not None else _fails(text, SourceFault.ATTRIBUTE_MISSING)

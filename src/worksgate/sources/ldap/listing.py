@@ -1,0 +1,107 @@
+"""All people of a directory, with what is wrong with them, before anybody signs in."""
+
+from collections.abc import Callable, Generator
+
+from worksgate.settings.sources.ldap import LdapSettings, Server
+from worksgate.sources import ListedPerson, PersonDisabled
+from worksgate.sources.ldap.connection import Budget, Entry, LdapConnection
+from worksgate.sources.ldap.groups import groups_of, is_in_required_group
+from worksgate.sources.ldap.people import (
+    STATES,
+    AccountStatus,
+    attributes_of,
+    everybody_condition,
+    id_of,
+    keys_of,
+    person_of,
+    status_of_entry,
+)
+from worksgate.sources.ldap.servers import Servers, ServiceAccount
+
+PAGE = 100
+"""Entries to a page: below the limits that directories set by default."""
+
+
+class Listing:
+    """What the service account sees of people. Everything raises Down."""
+
+    def __init__(
+        self,
+        settings: LdapSettings,
+        servers: Servers,
+        service: ServiceAccount,
+        clock: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._servers = servers
+        self._service = service
+        self._clock = clock
+        # Groups are long, and asked for where they decide.
+        self._attributes = [
+            each
+            for each in attributes_of(settings)
+            if settings.required_groups or each != settings.groups_attribute
+        ]
+
+    def everybody(self, seconds: float) -> Generator[list[ListedPerson], None, None]:
+        """All who could sign in by some name, a page at a time; each page has so many seconds."""
+        settings = self._settings
+        pages, groups = self._servers.try_each(Budget(seconds), self._connect)
+        try:
+            for page in pages.pages(
+                settings.base_dn,
+                everybody_condition(settings),
+                self._attributes,
+                size=PAGE,
+                seconds=seconds,
+            ):
+                groups.renew(Budget(seconds))
+                yield [self._listed(groups, entry) for entry in page]
+        finally:
+            pages.close()
+            groups.close()
+
+    def of_name(self, service: LdapConnection, entry: Entry | None) -> ListedPerson | None:
+        """The person of an entry that was found by a name."""
+        return None if entry is None else self._listed(service, entry)
+
+    def _connect(self, server: Server, budget: Budget) -> tuple[LdapConnection, LdapConnection]:
+        """Two connections: some servers forget a listing when they are asked something between."""
+        pages = self._service.connect(server, budget)
+        try:
+            return pages, self._service.connect(server, budget)
+        except BaseException:
+            pages.close()
+            raise
+
+    def _listed(self, connection: LdapConnection, entry: Entry) -> ListedPerson:
+        settings = self._settings
+        problems = []
+        status = status_of_entry(entry, settings, self._clock())
+        if status is not AccountStatus.WELCOME:
+            problems.append(f"the account is {STATES[status]}")
+        groups, problem = self._groups(connection, entry)
+        if problem is not None:
+            problems.append(problem)
+        subject = id_of(entry, settings)
+        if subject is None:
+            problems.append(f"there is no id ({settings.id_attribute_used})")
+        problems += [
+            f"the {key.kind} {key.raw} cannot be used: {key.problem}"
+            for key in keys_of(entry, settings)
+            if key.problem is not None
+        ]
+        person = person_of(entry, subject or "", groups, settings, entry.dn)
+        return ListedPerson(person, tuple(problems))
+
+    def _groups(self, connection: LdapConnection, entry: Entry) -> tuple[list[str], str | None]:
+        """The groups, where some are required, and why the person may not sign in by them."""
+        if not self._settings.required_groups:
+            return [], None
+        try:
+            groups = groups_of(connection, entry, self._settings)
+        except PersonDisabled:
+            return [], "the groups are too many or too deep: see group_limit and group_depth"
+        if is_in_required_group(connection, entry, groups, self._settings):
+            return groups, None
+        return groups, "in none of required_groups"

@@ -1,0 +1,378 @@
+"""What an entry of a directory says about a person: who they are, and whether they may sign in.
+
+https://learn.microsoft.com/en-us/windows/win32/adschema/a-useraccountcontrol
+"""
+
+import enum
+import re
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import structlog
+from ldap3.core.exceptions import LDAPInvalidDnError  # type: ignore[import-untyped]  # ldap3 has no types
+from ldap3.utils.conv import escape_filter_chars  # type: ignore[import-untyped]  # ldap3 has no types
+from ldap3.utils.dn import escape_rdn, parse_dn  # type: ignore[import-untyped]  # ldap3 has no types
+
+from worksgate.credentials.usernames import username_key
+from worksgate.oauth.user_info import check_external_key, check_works_account
+from worksgate.settings.sources.ldap import (
+    GroupNames,
+    LdapSettings,
+    filled,
+    name_assertions,
+)
+from worksgate.sources import Person
+from worksgate.sources.ldap.connection import BindAnswer, Entry
+
+MATCHING_RULE_IN_CHAIN = "1.2.840.113556.1.4.1941"
+"""Active Directory's rule that follows groups within groups."""
+
+_DISABLED, _LOCKED, _NEVER_EXPIRES, _EXPIRED = 0x2, 0x10, 0x10000, 0x800000
+_COMPUTED = "msDS-User-Account-Control-Computed"
+_ACTIVE_DIRECTORY_ATTRIBUTES = (
+    "userAccountControl",
+    _COMPUTED,
+    "accountExpires",
+    "lockoutTime",
+    "pwdLastSet",
+)
+_OTHER_ATTRIBUTES = ("nsAccountLock", "pwdAccountLockedTime", "pwdReset", "pwdChangedTime")
+_LOCKED_BY_AN_ADMINISTRATOR = "000001010000Z"
+_NO_TIME = frozenset((0, 0x7FFFFFFFFFFFFFFF))
+_FILETIME_EPOCH = 11_644_473_600
+"""Seconds from 1601, where Windows begins to count, to 1970."""
+
+_SUB_CODE = re.compile(r"\bdata ([0-9a-f]{3,4})\b", re.IGNORECASE)
+_POLICY_PASSWORD_EXPIRED, _POLICY_CHANGE_AFTER_RESET = 0, 2
+_ESCAPE = re.compile(r"((?:\\[0-9a-fA-F]{2})+)|\\(.)")
+
+_log = structlog.get_logger("worksgate.sources.ldap")
+
+
+class AccountStatus(enum.Enum):
+    """What a bind, or an entry, says about a person."""
+
+    WELCOME = enum.auto()
+    WRONG = enum.auto()
+    DISABLED = enum.auto()
+    LOCKED = enum.auto()
+    MUST_CHANGE = enum.auto()
+
+
+STATES = {
+    AccountStatus.DISABLED: "disabled or expired",
+    AccountStatus.LOCKED: "locked after wrong passwords",
+    AccountStatus.MUST_CHANGE: "in need of a new password",
+}
+"""What an account is said to be that may not be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class MappedKey:
+    """What an entry has for a user key: ``raw``, as it stands there, and ``value``, if it is one.
+
+    ``problem`` says why LINE WORKS would not accept what stands there.
+    """
+
+    kind: str
+    attribute: str
+    raw: str | None
+    value: str | None
+    problem: str | None = None
+
+
+_SUB_CODES = {
+    "530": AccountStatus.DISABLED,  # not at this time of day
+    "531": AccountStatus.DISABLED,  # not from this computer
+    "532": AccountStatus.MUST_CHANGE,  # the password has expired
+    "533": AccountStatus.DISABLED,
+    "701": AccountStatus.DISABLED,  # the account has expired
+    "773": AccountStatus.MUST_CHANGE,
+}
+"""What Active Directory adds to a refusal, and only after the password was right. The others, such
+as 525 (no such user), 52e (wrong password) and 775 (locked), say nothing about the password."""
+
+_REASONS = {
+    "52e": "wrong name or password",
+    "530": "not at this time of day",
+    "531": "not from this computer",
+    "532": "the password has expired",
+    "533": "the account is disabled",
+    "701": "the account has expired",
+    "773": "the password must be changed",
+    "775": "the account is locked",
+}
+"""The same in words, for an administrator."""
+
+
+def status_of_bind(answer: BindAnswer, settings: LdapSettings) -> AccountStatus:
+    """Whether the password is right, and what the server added to it."""
+    if answer.policy_error in (_POLICY_PASSWORD_EXPIRED, _POLICY_CHANGE_AFTER_RESET):
+        return AccountStatus.MUST_CHANGE  # told only after the password was right
+    if answer.accepted:
+        return AccountStatus.WELCOME
+    return _SUB_CODES.get(_sub_code(answer, settings), AccountStatus.WRONG)
+
+
+def reason_of_refusal(answer: BindAnswer, settings: LdapSettings) -> str:
+    """Why a bind was refused, as far as the server says it, without the server's own words."""
+    return _REASONS.get(_sub_code(answer, settings), f"result {answer.code}")
+
+
+def _sub_code(answer: BindAnswer, settings: LdapSettings) -> str:
+    """Active Directory's code in a refusal, empty where there is none."""
+    found = _SUB_CODE.search(answer.message) if settings.active_directory else None
+    return found[1].lower() if found else ""
+
+
+def status_of_entry(entry: Entry, settings: LdapSettings, now: float) -> AccountStatus:
+    """Whether the account may be used (R-87), as its attributes say."""
+    if settings.active_directory:
+        return _status_of_active_directory(entry, now)
+    locked_at = entry.text("pwdAccountLockedTime")
+    if (entry.text("nsAccountLock") or "").lower() == "true":
+        return AccountStatus.DISABLED
+    if locked_at == _LOCKED_BY_AN_ADMINISTRATOR:
+        return AccountStatus.DISABLED
+    if (entry.text("pwdReset") or "").upper() == "TRUE":
+        return AccountStatus.MUST_CHANGE
+    # Another lock is for a time, and the bind has said whether it is over.
+    return AccountStatus.WELCOME
+
+
+def _status_of_active_directory(entry: Entry, now: float) -> AccountStatus:
+    control = _number(entry, "userAccountControl") or 0
+    computed = _number(entry, _COMPUTED)
+    expires = _number(entry, "accountExpires") or 0
+    if control & _DISABLED or (expires not in _NO_TIME and _unix_time(expires) <= now):
+        return AccountStatus.DISABLED
+    # lockoutTime stays when the time of the lock is over: only the computed flags know.
+    if computed & _LOCKED if computed is not None else _number(entry, "lockoutTime"):
+        return AccountStatus.LOCKED
+    must_change = _number(entry, "pwdLastSet") == 0 and not control & _NEVER_EXPIRES
+    if must_change or (computed or 0) & _EXPIRED:
+        return AccountStatus.MUST_CHANGE
+    return AccountStatus.WELCOME
+
+
+def attributes_of(settings: LdapSettings) -> tuple[str, ...]:
+    """What is asked of an entry, and nothing else."""
+    states = _ACTIVE_DIRECTORY_ATTRIBUTES if settings.active_directory else _OTHER_ATTRIBUTES
+    mapped = (
+        settings.id_attribute_used,
+        settings.username_attribute_used,
+        *settings.name_attributes,
+        settings.external_key_attribute,
+        settings.works_account_attribute,
+        settings.email_attribute,
+        settings.groups_attribute,
+        *(each.attribute for each in name_assertions(settings.user_filter_used)),
+    )
+    return tuple(dict.fromkeys(each for each in (*mapped, *states) if each))
+
+
+def id_of(entry: Entry, settings: LdapSettings) -> str | None:
+    """The entry's id as text that stays, or None where there is none."""
+    attribute = settings.id_attribute_used
+    value = entry.raw(attribute)
+    if not value:
+        return None
+    if _is_guid(attribute):
+        return str(uuid.UUID(bytes_le=value)) if len(value) == 16 else None
+    return entry.text(attribute)
+
+
+def person_of(
+    entry: Entry, subject: str, groups: Iterable[str], settings: LdapSettings, typed: str
+) -> Person:
+    """The person of an entry; ``typed`` is their username where the entry has none."""
+    username = entry.text(settings.username_attribute_used) or typed
+    names = (entry.text(attribute) for attribute in settings.name_attributes)
+    external_key, works_account = keys_of(entry, settings)
+    return Person(
+        subject_id=f"{settings.name}:{subject}",
+        username=username,
+        name=next((name for name in names if name), username),
+        external_key=external_key.value,
+        works_account=works_account.value,
+        revision=entry.text("pwdLastSet" if settings.active_directory else "pwdChangedTime"),
+        email=_mapped(entry, settings.email_attribute),
+        groups=tuple(_group_names(groups, settings)),
+    )
+
+
+def keys_of(entry: Entry, settings: LdapSettings) -> tuple[MappedKey, MappedKey]:
+    """The external key and the LINE WORKS account of an entry."""
+    account = _mapped(entry, settings.works_account_attribute)
+    return (
+        _usable(
+            "external key",
+            settings.external_key_attribute,
+            _mapped(entry, settings.external_key_attribute),
+            check_external_key,
+        ),
+        _usable(
+            "LINE WORKS account",
+            settings.works_account_attribute,
+            account and account.lower(),  # LINE WORKS knows no upper case here, directories do
+            check_works_account,
+        ),
+    )
+
+
+def warn_of_unusable_keys(entry: Entry, settings: LdapSettings) -> None:
+    """Say in the log which attribute of somebody who signs in holds what is no user key."""
+    for key in keys_of(entry, settings):
+        if key.problem is not None:
+            _log.warning(
+                "ldap.unusable_key",
+                source=settings.name,
+                attribute=key.attribute,
+                detail=key.problem,
+            )
+
+
+def answers_to(entry: Entry, settings: LdapSettings, typed: Sequence[str]) -> bool:
+    """Whether one of the values that the filter compares is what it makes of what was typed.
+
+    Some directories find more than that, such as another accent. Those spellings would escape
+    the throttle, which counts by name, too (R-78). ``typed`` is as ``spellings`` gives it.
+    """
+    username, bound = typed
+    return any(
+        username_key(value) == username_key(each.value(username=username, bind_name=bound))
+        for each in name_assertions(settings.user_filter_used)
+        for value in entry.texts(each.attribute)
+    )
+
+
+def user_condition(settings: LdapSettings, username: str, bind_name: str) -> str:
+    """The filter for a name that somebody has typed, escaped (R-86)."""
+    return filled(
+        settings.user_filter_used,
+        username=escape_filter_chars(username),
+        bind_name=escape_filter_chars(bind_name),
+    )
+
+
+def everybody_condition(settings: LdapSettings) -> str:
+    """The filter for all whom ``user_filter`` could find by some name."""
+    return filled(settings.user_filter_used, username="*", bind_name="*")
+
+
+def id_condition(settings: LdapSettings, subject: str) -> str | None:
+    """The filter for an id, together with what else ``user_filter`` demands; None for no id."""
+    attribute = settings.id_attribute_used
+    if not _is_guid(attribute):
+        value = escape_filter_chars(subject)
+    else:
+        try:
+            value = "".join(f"\\{octet:02x}" for octet in uuid.UUID(subject).bytes_le)
+        except ValueError:
+            return None
+    return f"(&{everybody_condition(settings)}({attribute}={value}))"
+
+
+def group_condition(settings: LdapSettings, members: Iterable[str]) -> str:
+    """The filter for the groups that hold one of these entries."""
+    each = (filled(settings.group_filter, dn=escape_filter_chars(dn)) for dn in members)
+    return f"(|{''.join(each)})"
+
+
+def chain_condition(settings: LdapSettings) -> str:
+    """Active Directory's filter for whoever is in a required group, however deep."""
+    return "(|{})".format(
+        "".join(
+            f"(memberOf:{MATCHING_RULE_IN_CHAIN}:={escape_filter_chars(group)})"
+            for group in settings.required_groups
+        )
+    )
+
+
+def bind_name(settings: LdapSettings, username: str) -> str:
+    """The name for a direct bind; a DN is escaped by RFC 4514 (R-86).
+
+    Of a username that is typed with the domain of the template, the domain is taken once.
+    """
+    template = settings.direct_bind
+    name = bare_username(settings, username)
+    return filled(template, username=escape_rdn(name) if "=" in template else name)
+
+
+def spellings(settings: LdapSettings, username: str) -> tuple[str, str]:
+    """A username as the filter compares it: bare, and as it is bound with."""
+    bound = bind_name(settings, username) if settings.direct_bind else username
+    return bare_username(settings, username), bound
+
+
+def bare_username(settings: LdapSettings, username: str) -> str:
+    """A username without the end that ``direct_bind`` gives to all of them."""
+    begin, _, end = settings.direct_bind.partition("{username}")
+    if begin or not end.startswith("@") or not username.lower().endswith(end.lower()):
+        return username
+    return username[: -len(end)] or username
+
+
+def dn_key(dn: str) -> tuple[tuple[str, str], ...]:
+    """What two spellings of one DN have in common."""
+    try:
+        parts = parse_dn(dn, strip=True)
+    except (LDAPInvalidDnError, IndexError):
+        return (("", dn.casefold()),)
+    return tuple((kind.lower(), username_key(_unescaped(value))) for kind, value, _ in parts)
+
+
+def _group_names(dns: Iterable[str], settings: LdapSettings) -> Iterable[str]:
+    if settings.group_names is GroupNames.DN:
+        return dns
+    return dict.fromkeys(filter(None, map(_first_value, dns)))
+
+
+def _first_value(dn: str) -> str | None:
+    """What the first part of a DN is called."""
+    try:
+        return _unescaped(parse_dn(dn)[0][1])
+    except (LDAPInvalidDnError, IndexError):
+        return None
+
+
+def _unescaped(value: str) -> str:
+    """The value of a part of a DN without its escapes (RFC 4514)."""
+
+    def plain(match: re.Match[str]) -> str:
+        if match[1] is None:
+            return match[2]
+        return bytes.fromhex(match[1].replace("\\", "")).decode(errors="replace")
+
+    return _ESCAPE.sub(plain, value)
+
+
+def _usable(kind: str, attribute: str, raw: str | None, check: Callable[[str], str]) -> MappedKey:
+    if raw is None:
+        return MappedKey(kind, attribute, None, None)
+    try:
+        return MappedKey(kind, attribute, raw, check(raw))
+    except ValueError as error:
+        return MappedKey(kind, attribute, raw, None, str(error))
+
+
+def _mapped(entry: Entry, attribute: str) -> str | None:
+    return entry.text(attribute) or None if attribute else None
+
+
+def _number(entry: Entry, attribute: str) -> int | None:
+    text = entry.text(attribute)
+    try:
+        return None if text is None else int(text)
+    except ValueError:
+        return None
+
+
+def _unix_time(filetime: int) -> float:
+    """Seconds since 1970 of what Windows counts in 100 ns since 1601."""
+    return filetime / 10_000_000 - _FILETIME_EPOCH
+
+
+def _is_guid(attribute: str) -> bool:
+    return attribute.lower() == "objectguid"

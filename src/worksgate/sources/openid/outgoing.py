@@ -1,0 +1,164 @@
+"""Questions to another server: one guarded door, and what is kept of the answers.
+
+Calls go to listed addresses alone; no redirect is followed, no answer above ``MAX_ANSWER`` bytes
+is read (R-93). While a server is down, what it said before may still count (F-19).
+"""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Generic, TypeVar
+
+import httpx2
+import structlog
+
+from worksgate.sources import SourceUnavailable
+
+T = TypeVar("T")
+Clock = Callable[[], float]
+
+MAX_ANSWER = 256 * 1024
+"""Bytes of one answer."""
+
+LONGEST_OUTAGE = 86_400.0
+"""Seconds for which an old document still counts while there is no new one to be had."""
+
+RENEWAL_PAUSE = 10.0
+"""Seconds between two renewals out of turn."""
+
+_RETRY_AFTER = 60.0
+
+_log = structlog.get_logger("worksgate.sources.openid")
+
+
+class Unusable(httpx2.TransportError):
+    """The answer must not, or cannot, be used; the text says why, and quotes no secret."""
+
+
+class GuardedDoor(httpx2.AsyncBaseTransport):
+    """Lets calls out to listed addresses alone, and no redirect and no flood in."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport, addresses: set[str]) -> None:
+        self._inner = inner
+        self.allow(addresses)
+
+    def allow(self, addresses: set[str]) -> None:
+        """From now on these addresses, and no others."""
+        self._addresses = frozenset(str(httpx2.URL(address)) for address in addresses)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if str(request.url) not in self._addresses:
+            raise Unusable("the address is not one of the provider's")
+        answer = await self._inner.handle_async_request(request)
+        stream = answer.stream
+        problem = _problem(answer)
+        if problem or not isinstance(stream, httpx2.AsyncByteStream):
+            await answer.aclose()
+            raise Unusable(problem or "the answer is no stream")
+        return httpx2.Response(
+            answer.status_code,
+            headers=answer.headers,
+            stream=_Limited(stream),
+            extensions=answer.extensions,
+        )
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class _Limited(httpx2.AsyncByteStream):
+    """A stream that ends in Unusable after ``MAX_ANSWER`` bytes."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for chunk in self._stream:
+            size += len(chunk)
+            if size > MAX_ANSWER:
+                raise Unusable("the answer is too long")
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+def _problem(answer: httpx2.Response) -> str | None:
+    if 300 <= answer.status_code < 400:
+        return "the answer is a redirect"
+    # What unfolds to more than MAX_ANSWER could pass as less.
+    if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
+        return "the answer is compressed, which was not asked for"
+    return None
+
+
+class Remembered(Generic[T]):
+    """A document, fetched once for all who wait for it, and kept for ``lifetime`` seconds.
+
+    When it cannot be renewed within ``patience`` seconds, the old one counts on, for a day at
+    most.
+    """
+
+    def __init__(
+        self, fetch: Callable[[], Awaitable[T]], lifetime: float, patience: float, clock: Clock
+    ) -> None:
+        self._fetch = fetch
+        self._lifetime = lifetime
+        self._patience = patience
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._value: T | None = None
+        self._failures = 0
+        self._fetched_at = -math.inf
+        self._stale_at = -math.inf
+        self._renewed_at = -math.inf
+
+    async def get(self) -> T:
+        """The document. Raises SourceUnavailable."""
+        if self._value is not None and self._clock() < self._stale_at:
+            return self._value
+        failures = self._failures
+        async with self._lock:
+            if self._value is None:
+                if self._failures > failures:  # while this caller waited: once is enough
+                    raise SourceUnavailable("it was down a moment ago")
+                return await self._take()
+            if self._clock() < self._stale_at:
+                return self._value
+            return await self._refreshed(self._value)
+
+    async def newer_than(self, value: T) -> T:
+        """The document fetched anew, or as it is where that was done a moment ago.
+
+        Raises SourceUnavailable.
+        """
+        async with self._lock:
+            recent = self._clock() < self._renewed_at + RENEWAL_PAUSE
+            if self._value is not None and (self._value is not value or recent):
+                return self._value
+            fetched = await self._take()
+            self._renewed_at = self._clock()
+            return fetched
+
+    async def _refreshed(self, old: T) -> T:
+        try:
+            async with asyncio.timeout(self._patience):
+                return await self._take()
+        except (SourceUnavailable, TimeoutError) as error:
+            now = self._clock()
+            if now > self._fetched_at + LONGEST_OUTAGE:
+                raise SourceUnavailable("it has been down for too long") from None
+            self._stale_at = now + _RETRY_AFTER
+            _log.warning("source.renewal_failed", reason=str(error) or "it took too long")
+            return old
+
+    async def _take(self) -> T:
+        try:
+            value = self._value = await self._fetch()
+        except SourceUnavailable:
+            self._failures += 1
+            raise
+        self._fetched_at = self._clock()
+        self._stale_at = self._fetched_at + self._lifetime
+        return value

@@ -1,0 +1,384 @@
+"""Another OpenID provider as an identity source: Entra ID, Google Workspace, Keycloak, any.
+
+The browser is sent there with a state, a nonce and a code challenge, and comes back with a code;
+what the provider then says of the person is checked and becomes a ``Person``. Who somebody is
+depends on issuer and subject alone, never on an e-mail address (R-92).
+"""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+
+import structlog
+
+from worksgate.credentials.secrets import digest, new_secret
+from worksgate.oauth.user_info import check_external_key, check_works_account
+from worksgate.settings.sources.common import common_problems
+from worksgate.settings.sources.openid import OidcSettings
+from worksgate.sources import (
+    AuthorizationRedirect,
+    Person,
+    PersonNotAllowed,
+    RefusedUpstream,
+    SourceFinding,
+    SourceUnavailable,
+)
+
+if TYPE_CHECKING:
+    from worksgate.sources.circuit_breaker import Circuit
+    from worksgate.sources.openid.provider import Metadata, Said
+
+_CODE = re.compile(r"[\x21-\x7e]{1,8192}")
+_ERROR = re.compile(r"[a-z_]{1,60}")
+_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
+_MAX_HINT = 254
+_MAX_TEXT = 256
+_OUTAGES = ("temporarily_unavailable", "server_error")
+
+_log = structlog.get_logger("worksgate.sources.openid")
+
+
+class OidcSource:
+    """One OpenID provider. ``name`` begins every subject id and must not change.
+
+    ``now`` gives seconds since the epoch, ``clock`` seconds that only grow. Raises ValueError
+    where the settings have problems.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: OidcSettings,
+        *,
+        now: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        # Whoever has no such source need not carry Authlib.
+        from worksgate.sources.openid.provider import OpenIDProvider
+
+        if problems := [*common_problems(settings), *settings.problems()]:
+            raise ValueError("; ".join(problems))
+        self.name = name
+        self.settings = settings
+        self._provider = OpenIDProvider(name, settings, now=now, clock=clock)
+
+    @property
+    def label(self) -> str:
+        """What the button on the login page calls it."""
+        return self.settings.label or self.name
+
+    @property
+    def circuits(self) -> "Sequence[Circuit]":
+        """What leaves the provider alone while it is down."""
+        return self._provider.circuits
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """E-mail domains that lead here from the login page."""
+        return self.settings.domains
+
+    async def begin(
+        self, return_url: str, login_hint: str | None = None, *, anew: bool = False
+    ) -> AuthorizationRedirect:
+        """Begin a sign-in that comes back to ``return_url``. Raises SourceUnavailable.
+
+        ``anew`` sends ``prompt=login``.
+        """
+        state = new_secret()
+        kept = _Kept(
+            source=self.name,
+            issuer=self.settings.issuer,
+            state=digest(state),
+            nonce=new_secret(),
+            code_verifier=new_secret(),
+        )
+        async with self._in_time():
+            url = await self._provider.authorization_url(
+                return_url,
+                state=state,
+                nonce=kept.nonce,
+                code_verifier=kept.code_verifier,
+                login_hint=_hint(login_hint),
+                anew=anew,
+            )
+        return AuthorizationRedirect(url=url, state=state, kept=kept.as_text())
+
+    async def finish(self, return_url: str, kept: str, query: Mapping[str, str]) -> Person:
+        """Say who came back with ``query``; ``return_url`` is as it was for ``begin``.
+
+        Raises RefusedUpstream, PersonDisabled or SourceUnavailable.
+        """
+        ours = self._check_kept(kept, query)
+        async with self._in_time():
+            metadata = await self._provider.metadata()
+            code = self._check_answer(query, metadata)
+            said = await self._provider.exchange(
+                code,
+                return_url,
+                nonce=ours.nonce,
+                code_verifier=ours.code_verifier,
+                suffices=partial(_suffices, self.settings),
+            )
+        return _Claims(self.name, self.settings, said).person()
+
+    async def find(self, subject_id: str, last_seen: Person) -> Person | None:
+        """The person as they were at the sign-in: the provider cannot be asked without them."""
+        return last_seen if subject_id.startswith(f"{self.name}:") else None
+
+    async def logout_url(self, return_url: str) -> str | None:
+        """Where the person is signed out upstream too, or None.
+
+        None also where the provider cannot be asked: nobody is kept from signing out here.
+        """
+        if not self.settings.logout:
+            return None
+        try:
+            async with self._in_time():
+                return await self._provider.logout_url(return_url)
+        except SourceUnavailable as error:
+            _log.warning("source.unavailable", source=self.name, reason=str(error))
+            return None
+
+    async def test(self, return_url: str) -> list[SourceFinding]:
+        """Whether the provider can be used: sentences for the administrator, in their order.
+
+        ``return_url`` is the address that must be registered there.
+        """
+        to_register = f"register this redirect URI at the provider: {return_url}"
+        findings = [SourceFinding(works=True, text=to_register)]
+        try:
+            async with self._in_time():
+                metadata = await self._provider.metadata()
+                findings += _findings(self.settings, metadata)
+                keys = await self._provider.keys()
+        except SourceUnavailable as error:
+            down = f"{error} ({self._provider.discovery_url})"
+            return [*findings, SourceFinding(works=False, text=down)]
+        there = f"{len(keys.keys)} signing keys at {metadata.jwks_uri}"
+        return [*findings, SourceFinding(works=True, text=there)]
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._provider.close()
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self.settings.total_timeout):
+                yield
+        except TimeoutError:
+            raise SourceUnavailable(f"{self.name}: it took too long to answer") from None
+
+    def _check_kept(self, kept: str, query: Mapping[str, str]) -> "_Kept":
+        """What was kept of the sign-in that this answer belongs to. Raises RefusedUpstream."""
+        try:
+            ours = _Kept.parse(kept)
+        except (ValueError, TypeError, RecursionError):
+            raise RefusedUpstream(f"{self.name}: what was kept cannot be read") from None
+        if (ours.source, ours.issuer) != (self.name, self.settings.issuer):
+            raise RefusedUpstream(f"{self.name}: the sign-in began at another provider")
+        if not hmac.compare_digest(ours.state, digest(query.get("state", ""))):
+            raise RefusedUpstream(f"{self.name}: the state is another one")
+        return ours
+
+    def _check_answer(self, query: Mapping[str, str], metadata: "Metadata") -> str:
+        """The code of an authorization response. Raises RefusedUpstream or SourceUnavailable."""
+        said = query.get("iss")
+        if said != self.settings.issuer and (said is not None or metadata.says_issuer):
+            raise RefusedUpstream(f"{self.name}: the answer is another issuer's (RFC 9207)")
+        error = query.get("error")
+        if error is not None:
+            text = error if _ERROR.fullmatch(error) else "an error"
+            outcome = SourceUnavailable if error in _OUTAGES else RefusedUpstream
+            raise outcome(f"{self.name}: the provider said {text}")
+        code = query.get("code", "")
+        if not _CODE.fullmatch(code):
+            raise RefusedUpstream(f"{self.name}: there is no code")
+        return code
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What waits here for the browser. ``state`` is a digest."""
+
+    source: str
+    issuer: str
+    state: str
+    nonce: str = field(repr=False)
+    code_verifier: str = field(repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError or TypeError."""
+        values = json.loads(text)
+        if not isinstance(values, dict) or not all(isinstance(v, str) for v in values.values()):
+            raise TypeError("it is not an object of texts")
+        return cls(**values)
+
+    def as_text(self) -> str:
+        return json.dumps({name: getattr(self, name) for name in self.__slots__})
+
+
+class _Claims:
+    """Reads a person out of what the provider said; the ID token goes before the userinfo."""
+
+    def __init__(self, source: str, settings: OidcSettings, said: "Said") -> None:
+        self._source = source
+        self._settings = settings
+        self._documents = (said.id_token, said.userinfo)
+        self._email = self._believed_email()
+
+    def person(self) -> Person:
+        """Raises PersonDisabled for somebody who is known but not let in."""
+        settings = self._settings
+        groups = self._groups()
+        self._check_domain()
+        if settings.allowed_groups and not set(groups) & set(settings.allowed_groups):
+            raise PersonNotAllowed(f"{self._source}: the person is in none of allowed_groups")
+        subject = str(self._documents[0]["sub"])
+        identity = subject_id(self._source, settings.issuer, subject)
+        username = (
+            self._text(settings.username_claim) or self._email or _as_text(subject) or identity
+        )
+        return Person(
+            subject_id=identity,
+            username=username,
+            name=self._text(settings.name_claim) or username,
+            external_key=self._key(settings.external_key_claim, check_external_key),
+            works_account=self._key(
+                settings.works_account_claim, lambda value: check_works_account(value.lower())
+            ),
+            email=self._email,
+            groups=groups,
+        )
+
+    def _check_domain(self) -> None:
+        allowed = {domain.lower() for domain in self._settings.allowed_domains}
+        if not allowed:
+            return
+        claim = self._settings.allowed_domain_claim
+        domain = self._text(claim) if claim else (self._email or "").rpartition("@")[2]
+        if (domain or "").lower() not in allowed:
+            raise PersonNotAllowed(f"{self._source}: the person is in none of allowed_domains")
+
+    def _believed_email(self) -> str | None:
+        """The e-mail address, where the document that has it calls it verified (R-92)."""
+        settings = self._settings
+        for document in self._documents:
+            address = _as_text(_at(document, settings.email_claim))
+            if address is None or not _EMAIL.fullmatch(address):
+                continue
+            verified = _at(document, settings.email_verified_claim)
+            if verified in (True, "true", "1") or (
+                verified is None and settings.trust_emails_that_the_provider_does_not_call_verified
+            ):
+                return address
+        return None
+
+    def _groups(self) -> tuple[str, ...]:
+        value = self._value(self._settings.groups_claim)
+        listed = value if isinstance(value, list) else [value]
+        return tuple(dict.fromkeys(name for entry in listed if (name := _as_text(entry))))
+
+    def _key(self, claim: str, check: Callable[[str], str]) -> str | None:
+        """A key of LINE WORKS, or None: what the provider says may be no such key."""
+        if not claim:
+            return None
+        value = self._text(claim)
+        problem = "it is missing, no text, or an e-mail address that is not verified"
+        if value is not None:
+            try:
+                return check(value)
+            except ValueError as error:
+                problem = str(error)
+        _log.warning("source.key_unusable", source=self._source, claim=claim, reason=problem)
+        return None
+
+    def _text(self, claim: str) -> str | None:
+        # An address that is not verified must open no account, whatever the claim is used for.
+        return self._email if claim == self._settings.email_claim else _as_text(self._value(claim))
+
+    def _value(self, claim: str) -> Any:
+        values = (_at(document, claim) for document in self._documents)
+        return next((value for value in values if value is not None), None)
+
+
+def subject_id(source: str, issuer: str, subject: str) -> str:
+    """Who somebody is: the same for an issuer and a subject, another one for any other pair."""
+    pair = json.dumps([issuer, subject])
+    return f"{source}:{hashlib.sha256(pair.encode()).hexdigest()}"
+
+
+def _at(document: Mapping[str, Any], claim: str) -> Any:
+    """The value of a claim; ``a.b`` is also the ``b`` in ``a`` (Keycloak: realm_access.roles)."""
+    if claim in document:
+        return document[claim]
+    value: Any = document
+    for name in claim.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def _as_text(value: Any) -> str | None:
+    """A short printable text; a number is one, and so is the only entry of a list."""
+    if isinstance(value, list) and len(value) == 1:
+        (value,) = value
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or not value.isprintable() or len(value) > _MAX_TEXT:
+        return None
+    return value.strip() or None
+
+
+def _suffices(settings: OidcSettings, claims: Mapping[str, Any]) -> bool:
+    """Whether all claims that are read are in this document."""
+    read = (
+        *(settings.external_key_claim, settings.works_account_claim, settings.username_claim),
+        *(settings.name_claim, settings.groups_claim, settings.allowed_domain_claim),
+        *((settings.email_claim, settings.email_verified_claim) if settings.email_claim else ()),
+    )
+    return all(_at(claims, claim) is not None for claim in read if claim)
+
+
+def _hint(login_hint: str | None) -> str | None:
+    if login_hint and login_hint.isprintable() and len(login_hint) <= _MAX_HINT:
+        return login_hint
+    return None
+
+
+def _findings(settings: OidcSettings, metadata: "Metadata") -> list[SourceFinding]:
+    """What the discovery document says of this client's settings."""
+    from worksgate.sources.openid.id_token import ALGORITHMS
+
+    methods, algorithms = metadata.challenge_methods, metadata.algorithms
+    listed = metadata.client_authentications
+    chosen = settings.client_authentication
+    found = (
+        (True, f"the discovery document of {settings.issuer} is there"),
+        (True, f"people are sent to {metadata.authorization_endpoint}"),
+        (
+            methods is None or "S256" in methods,
+            "PKCE with S256: " + ("it is not said" if methods is None else ", ".join(methods)),
+        ),
+        (
+            algorithms is None or bool(ALGORITHMS & set(algorithms)),
+            f"ID tokens are signed with {', '.join(algorithms or ('RS256',))}",
+        ),
+        (
+            not settings.client_secret or chosen == "auto" or chosen in listed,
+            f"clients may present their secret by {', '.join(listed)}",
+        ),
+        (
+            not settings.logout or metadata.end_session_endpoint is not None,
+            f"sign-out at the provider: {metadata.end_session_endpoint or 'it has none'}",
+        ),
+    )
+    return [SourceFinding(works=works, text=text) for works, text in found]

@@ -1,0 +1,453 @@
+"""A few connections that work off one queue.
+
+Each connection belongs to a task, its worker, which takes the oldest request, runs it to its end
+and takes the next. So a caller that hangs up costs nothing and mixes nothing up (F-21): a request
+that still waits is dropped, one that has begun is ended by its worker, and its answer goes nowhere.
+
+How long what takes (R-52: LINE WORKS is answered within 2.5 s)::
+
+    0.0 s    the request comes, and waits for a connection
+    1.0 s    QUEUE_TIMEOUT: a statement that has not begun by now never will (F-06)
+    2.0 s    STATEMENT_TIMEOUT later the server itself has ended the last statement
+    2.25 s   REPLY_TIMEOUT after it was sent a statement is given up, its outcome unknown (F-03)
+
+While the server is away every request is refused at once, and one worker alone tries to connect
+again, at most a second apart, whether there are requests or not (F-04). A connection that is found
+dead before something is sent is replaced, and the request goes over the next one (F-05); what has
+been sent is never sent again, unless it only reads.
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, TypeVar, TypeVarTuple
+
+import structlog
+
+from worksgate.database.identity import DatabaseGuard
+from worksgate.database.postgres_room import (
+    CONNECTIONS_LEFT,
+    GROWN_AGAIN_AFTER,
+    KEPT_FREE,
+    TOO_FEW,
+    is_short,
+)
+from worksgate.database.postgres_room import pause as room_pause
+from worksgate.settings.addresses.postgres import PostgresAddress
+from worksgate.store import StoreUnavailable
+from worksgate.store.postgres.connection import PostgresConnection
+from worksgate.store.postgres.errors import (
+    DRIVER_ERRORS,
+    is_cut,
+    is_lost,
+    is_passing,
+    is_unsent,
+    must_replace,
+    refusal,
+    why_not_connected,
+)
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+QUEUE_TIMEOUT = 1.0
+"""Seconds that a request waits at most for a connection."""
+STATEMENT_TIMEOUT = 1.0
+LOCK_TIMEOUT = 0.8
+REPLY_TIMEOUT = STATEMENT_TIMEOUT + 0.25
+CONNECT_TIMEOUT = 1.0
+IDLE_IN_TRANSACTION = 5.0
+"""Seconds after which the server frees the locks of a process that was stopped in the middle."""
+
+_KEPT_IDLE = 10.0
+"""Seconds that a connection rests until it is given back to the server; one is kept."""
+_BALANCED_EVERY = 2.0
+
+_CUT_OFF = 3
+"""Connections that may be cut while they are opened until that counts as an outage."""
+
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 1.0
+_CLOSING = 1.0
+
+_SETTINGS = {
+    "statement_timeout": f"{STATEMENT_TIMEOUT * 1_000:.0f}",
+    "lock_timeout": f"{LOCK_TIMEOUT * 1_000:.0f}",
+    "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION * 1_000:.0f}",
+    # The server notices that we are gone, and frees our locks and its memory.
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+
+_NO_CONNECTION: tuple[type[Exception], ...] = (StoreUnavailable, ValueError, *DRIVER_ERRORS)
+
+_log = structlog.get_logger("worksgate.store.postgres")
+
+
+class _Request:
+    """Something to do on a connection, and who waits for it."""
+
+    __slots__ = ("args", "due", "future", "reads", "repeated", "work")
+
+    def __init__(
+        self,
+        future: asyncio.Future[Any],
+        work: Callable[..., Awaitable[Any]],
+        args: tuple[Any, ...],
+        due: float,
+        *,
+        reads: bool,
+    ) -> None:
+        self.future = future
+        self.work = work
+        self.args = args
+        self.due = due
+        self.reads = reads
+        self.repeated = False
+
+    def answer(self, result: Any) -> None:
+        if not self.future.done():
+            self.future.set_result(result)
+
+    def refuse(self, error: Exception) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+class _Rest:
+    """A worker that has nothing to do, and since when."""
+
+    __slots__ = ("call", "since")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.call: asyncio.Future[bool] = loop.create_future()
+        self.since = loop.time()
+
+    def end(self, *, goes_on: bool) -> bool:
+        """Call the worker, to work or to end; False where it is gone."""
+        if self.call.done():
+            return False
+        self.call.set_result(goes_on)
+        return True
+
+
+async def _connections_left(connection: PostgresConnection) -> int:
+    return await connection.number(CONNECTIONS_LEFT)
+
+
+class PostgresPool:
+    """At most ``size`` connections to one database, opened when they are needed.
+
+    At most ``waiting`` requests queue. They belong to the event loop that made them.
+    """
+
+    def __init__(
+        self,
+        address: PostgresAddress,
+        *,
+        size: int,
+        waiting: int,
+        guard: DatabaseGuard | None = None,
+    ) -> None:
+        self._address = address
+        self._guard = guard
+        self._size = size
+        self._waiting = waiting
+        self.unavailable = 0
+        """How many requests were refused with StoreUnavailable."""
+        self._loop = asyncio.get_running_loop()
+        self._queue: deque[_Request] = deque()
+        self._idle: list[_Rest] = []
+        self._workers: set[asyncio.Task[None]] = set()
+        self._connections: set[PostgresConnection] = set()
+        self._outage: str | None = None
+        self._reconnecting = False
+        self._short_until = 0.0
+        self._surplus = 0
+        self._balancing: asyncio.Task[None] | None = None
+        self._ending = asyncio.Event()
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a connection."""
+        return len(self._queue)
+
+    async def run(
+        self,
+        work: Callable[[PostgresConnection, *Ts], Awaitable[T]],
+        *args: *Ts,
+        reads: bool = False,
+    ) -> T:
+        """Do some work on a connection and return its result.
+
+        ``reads`` says that it changes nothing, so it may be done twice. Raises StoreUnavailable,
+        at once where the server is away or too many wait; then nothing was done, unless
+        ``outcome_unknown`` says otherwise.
+        """
+        try:
+            result: T = await self._enqueue(work, args, reads=reads)
+        except StoreUnavailable:
+            self.unavailable += 1
+            raise
+        return result
+
+    async def close(self) -> None:
+        """Finish what has been accepted and close all connections."""
+        self._ending.set()
+        if self._balancing is not None:
+            self._balancing.cancel()
+        while self._wake():
+            pass
+        await asyncio.gather(*self._workers, return_exceptions=True)
+
+    def _enqueue(
+        self, work: Callable[..., Awaitable[Any]], args: tuple[Any, ...], *, reads: bool
+    ) -> asyncio.Future[Any]:
+        """Queue a request for the next free connection; the future of its result."""
+        if self._ending.is_set():
+            raise StoreUnavailable("the store is closed")
+        if self._outage is not None and not self._is_alive():
+            raise StoreUnavailable(self._outage)
+        if len(self._queue) >= self._waiting:
+            raise StoreUnavailable("too many requests are waiting")
+        due = self._loop.time() + QUEUE_TIMEOUT
+        request = _Request(self._loop.create_future(), work, args, due, reads=reads)
+        self._queue.append(request)
+        if not self._wake() and self._may_grow():
+            self._start_worker()
+        return request.future
+
+    def _may_grow(self) -> bool:
+        if len(self._workers) >= self._size or self._outage is not None:
+            return False
+        return not self._workers or self._loop.time() >= self._short_until
+
+    # The workers
+
+    def _start_worker(self) -> None:
+        worker = self._loop.create_task(self._serve())
+        self._workers.add(worker)
+        worker.add_done_callback(self._workers.discard)
+        if len(self._workers) > 1 and (self._balancing is None or self._balancing.done()):
+            self._balancing = self._loop.create_task(self._balance())
+
+    async def _serve(self) -> None:
+        """Work until the store is closed, or until there is no connection to be had."""
+        connection: PostgresConnection | None = None
+        try:
+            while await self._has_work():
+                if connection is not None and not connection.is_closed:
+                    await self._run_next(connection)
+                    continue
+                self._drop(connection)
+                connection = await self._replace()
+                if connection is None:
+                    return
+        finally:
+            await self._retire(connection)
+
+    async def _has_work(self) -> bool:
+        """Wait until something is queued; False where the store is closed instead."""
+        while not self._queue:
+            if self._ending.is_set():
+                return False
+            rest = _Rest(self._loop)
+            self._idle.append(rest)
+            if not await rest.call:
+                return False
+        if self._surplus and len(self._workers) > 1:
+            self._surplus -= 1
+            self._wake()
+            return False
+        return True
+
+    def _wake(self) -> bool:
+        """Call the worker that has rested for the shortest time; False where none rests."""
+        while self._idle:
+            if self._idle.pop().end(goes_on=True):
+                return True
+        return False
+
+    # As many connections as are needed, and no more than the server has room for
+
+    async def _balance(self) -> None:
+        """Give back what rests, and what others lack, as long as there is more than one."""
+        while len(self._workers) > 1:
+            await asyncio.sleep(_BALANCED_EVERY)
+            self._give_back_idle()
+            with suppress(StoreUnavailable, ValueError):
+                left = await self._enqueue(_connections_left, (), reads=True)
+                if left < KEPT_FREE and not self._address.pooled:
+                    self._give_back(KEPT_FREE - left)
+
+    def _give_back_idle(self) -> None:
+        rested = self._loop.time() - _KEPT_IDLE
+        while len(self._idle) > 1 and self._idle[0].since < rested:
+            self._idle.pop(0).end(goes_on=False)
+
+    def _give_back(self, number: int) -> None:
+        """Close so many connections, those that rest first, but never the last one."""
+        self._short_until = self._loop.time() + GROWN_AGAIN_AFTER
+        number = min(number, len(self._workers) - 1)
+        while number > 0 and self._idle:
+            number -= self._idle.pop(0).end(goes_on=False)
+        self._surplus = max(number, 0)
+
+    async def _run_next(self, connection: PostgresConnection) -> None:
+        """Run the oldest request, and tell its caller what came of it."""
+        request = self._queue.popleft()
+        if request.future.done():
+            return  # its caller has given up, and has left nothing behind
+        if request.due <= self._loop.time():
+            request.refuse(StoreUnavailable("no connection was free in time"))
+            return
+        try:
+            await connection.refresh()
+        except DRIVER_ERRORS:
+            # Nothing was sent for this request: it goes over the next connection.
+            connection.terminate()
+            self._queue.appendleft(request)
+            return
+        connection.begin_request(request.due)
+        try:
+            request.answer(await self._run_with_retries(connection, request))
+        except DRIVER_ERRORS as error:
+            self._fail_request(connection, request, error)
+        except Exception as error:
+            request.refuse(error)
+
+    async def _run_with_retries(self, connection: PostgresConnection, request: _Request) -> Any:
+        """Run the work, again where it was undone in favour of somebody else's."""
+        while True:
+            try:
+                return await request.work(connection, *request.args)
+            except DRIVER_ERRORS as error:
+                pause = random.uniform(0.001, 0.02)  # noqa: S311  # only to come at different times
+                if not is_passing(error) or self._loop.time() + pause >= request.due:
+                    raise
+            await asyncio.sleep(pause)
+
+    def _fail_request(
+        self, connection: PostgresConnection, request: _Request, error: Exception
+    ) -> None:
+        """Tell the caller what the driver raised, or queue a lost read again, once."""
+        if must_replace(error):
+            connection.terminate()
+        may_repeat = request.reads or (is_unsent(error) and connection.begun == 1)
+        if may_repeat and is_lost(error) and not request.repeated:
+            request.repeated = True
+            self._queue.appendleft(request)
+            return
+        unknown = is_lost(error) and not request.reads
+        request.refuse(refusal(error, outcome_unknown=unknown))
+
+    # Connecting
+
+    async def _replace(self) -> PostgresConnection | None:
+        """A new connection; None where there is none and another worker tries already."""
+        self._wake()  # somebody who is connected may take the work meanwhile
+        connection = await self._connect()
+        is_needed = not (self.is_short and self._is_alive())
+        if connection is None and is_needed and not self._reconnecting:
+            connection = await self._reconnect()
+        return connection
+
+    async def _reconnect(self) -> PostgresConnection | None:
+        """Try until there is a connection, or until the store is closed."""
+        self._reconnecting = True
+        pause = _FIRST_PAUSE
+        try:
+            while not self._ending.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._ending.wait(), pause)
+                pause = room_pause() if self.is_short else min(2 * pause, _LONGEST_PAUSE)
+                if connection := await self._connect():
+                    return connection
+        finally:
+            self._reconnecting = False
+        return None
+
+    async def _connect(self) -> PostgresConnection | None:
+        """One try, a few where they are cut half-way: the server is there, and soon reached.
+
+        Where it fails and nobody else is connected, all who wait are told.
+        """
+        try:
+            connection = await self._open_though_cut()
+        except _NO_CONNECTION as error:
+            if is_short(error):
+                self._note_shortage(why_not_connected(error))
+            else:
+                self._note_outage(why_not_connected(error))
+            return None
+        if self._outage is not None:
+            _log.info("store.connected")
+        self._outage = None
+        self._connections.add(connection)
+        return connection
+
+    async def _open_though_cut(self) -> PostgresConnection:
+        for _ in range(_CUT_OFF - 1):
+            try:
+                return await self._open()
+            except DRIVER_ERRORS as error:
+                if not is_cut(error):
+                    raise
+        return await self._open()
+
+    async def _open(self) -> PostgresConnection:
+        return await PostgresConnection.over(
+            await self._address.connect(
+                _SETTINGS, within=CONNECT_TIMEOUT, command_timeout=REPLY_TIMEOUT
+            ),
+            self._guard,
+        )
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the server had no connection left a moment ago."""
+        return self._loop.time() < self._short_until
+
+    def check_connections(self) -> None:
+        """Raise StoreUnavailable while there are fewer connections than could be used."""
+        if self.is_short:
+            raise StoreUnavailable(TOO_FEW)
+
+    def _note_shortage(self, reason: str) -> None:
+        """Make do with what is open; where nothing is, that is an outage, soon tried again."""
+        was_short = self.is_short
+        self._short_until = self._loop.time() + GROWN_AGAIN_AFTER
+        if not self._is_alive():
+            self._note_outage(reason)
+            return
+        if not was_short:
+            _log.warning("store.connections_used_up", reason=reason, open=len(self._connections))
+        self._wake()
+
+    def _note_outage(self, reason: str) -> None:
+        if self._outage is None:
+            _log.warning("store.unreachable", reason=reason)
+        self._outage = reason
+        if self._is_alive():
+            self._wake()
+            return
+        while self._queue:
+            self._queue.popleft().refuse(StoreUnavailable(reason))
+
+    def _is_alive(self) -> bool:
+        return any(not connection.is_closed for connection in self._connections)
+
+    def _drop(self, connection: PostgresConnection | None) -> None:
+        if connection is not None:
+            self._connections.discard(connection)
+            connection.terminate()
+
+    async def _retire(self, connection: PostgresConnection | None) -> None:
+        """Say goodbye to the server, if it listens."""
+        if connection is not None:
+            with suppress(*DRIVER_ERRORS):
+                await connection.close(_CLOSING)
+            self._drop(connection)

@@ -1,0 +1,465 @@
+"""The verbs of the store as SQL for PostgreSQL, one function each on a connection.
+
+Where one statement is enough it is one, sent in one round trip and committed by itself. All of it
+is plain SQL that PostgreSQL-compatible distributed databases are documented to run too: no
+extension, no advisory lock, no function of ours. CockroachDB needs 22.2 for SKIP LOCKED, and for
+refresh tokens ``enable_multiple_modifications_of_table``, since theirs are used and made in one
+statement.
+"""
+
+# ruff: noqa: S608  # only names of tables and columns are written into statements, never a value
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from worksgate.audit import AuditEvent
+from worksgate.database.artifact_tables import COUNTERS, TABLES
+from worksgate.database.audit_rows import COLUMNS, encoded, event_row
+from worksgate.oauth.model import (
+    ARTIFACT_KINDS,
+    AccessToken,
+    Artifact,
+    AuthorizationCode,
+    Redeemable,
+    RefreshToken,
+)
+from worksgate.store import (
+    REPLAY_MEMORY,
+    A,
+    R,
+    Redemption,
+    RedemptionOutcome,
+    RedemptionRecord,
+    StoreUnavailable,
+    Successors,
+)
+from worksgate.store.artifact_rows import ArtifactSql, artifact_from, values_of
+from worksgate.store.postgres.connection import PostgresConnection
+
+
+def _insertion(kind: type[Artifact], first: int = 1) -> str:
+    """An insertion whose parameters begin with that number."""
+    columns = kind.__struct_fields__
+    numbers = ", ".join(f"${number}" for number in range(first, first + len(columns)))
+    return f"INSERT INTO {TABLES[kind.kind]} ({', '.join(columns)}) VALUES ({numbers})"
+
+
+def _replacing(kind: type[Artifact]) -> str:
+    # What is replaced stays used: a used code never becomes good again (I-4).
+    names = (name for name in kind.__struct_fields__ if name != "key")
+    return f"ON CONFLICT (key) DO UPDATE SET {', '.join(f'{n} = excluded.{n}' for n in names)}"
+
+
+def _sql_of(kind: type[Artifact]) -> ArtifactSql:
+    table = TABLES[kind.kind]
+    columns = kind.__struct_fields__
+    names = ", ".join(columns)
+    return ArtifactSql(
+        columns=columns,
+        values=values_of(kind),
+        find=f"SELECT {names} FROM {table} WHERE key = $1",
+        held=f"SELECT {names} FROM {table} WHERE subject_id = $1",
+        save=f"{_insertion(kind)} {_replacing(kind)}",
+        add=f"{_insertion(kind)} ON CONFLICT (key) DO NOTHING",
+        take=f"DELETE FROM {table} WHERE key = $1 RETURNING {names}",
+        extend=f"UPDATE {table} SET expires_at = $1 WHERE key = $2",
+    )
+
+
+def _recording(first: int) -> str:
+    """An insertion of any number of audit records: each parameter is a column of them, in order."""
+    arrays = ", ".join(
+        f"${number}::{'float8' if name == 'at' else 'text'}[]"
+        for number, name in enumerate(COLUMNS, first)
+    )
+    names = ", ".join(COLUMNS)
+    return f"INSERT INTO audit ({names}) SELECT {names} FROM unnest({arrays}) AS given ({names})"
+
+
+def _columns_of(events: Sequence[AuditEvent]) -> tuple[Sequence[Any], ...]:
+    """The parameters of ``_recording``."""
+    return tuple(zip(*map(event_row, events), strict=True)) or tuple(() for _ in COLUMNS)
+
+
+# As ``audit_rows.encoded`` writes it, but for the signs that it escapes: no source gives such ids.
+_SUBJECT = r"left(regexp_replace(replace(subject_id, '\', '\\'), '[-]', '?', 'g'), 255)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Redeeming:
+    """``use`` uses up an artifact and buys an access token, ``renew`` a refresh token as well.
+
+    Both record it where an event is given.
+    """
+
+    use: str
+    renew: str
+    look: str
+
+
+def _redeeming_of(kind: type[Artifact]) -> _Redeeming:
+    """The statements that redeem; ``redeem`` says why they are right.
+
+    Parameters: key, client, now, due; key of the access token; event and address of the record;
+    key and lifetime of the next refresh token.
+    """
+    table = TABLES[kind.kind]
+    columns = ", ".join(kind.__struct_fields__)
+    inherited = "grant_id, subject_id, client_id"
+    person = "user_id, login_id, login_kind"
+    used = f"""
+        used AS (
+            UPDATE {table} SET used = 1
+            WHERE key = $1 AND client_id = $2 AND used = 0 AND expires_at > $3
+                AND extract(epoch FROM clock_timestamp()) < $4::float8
+            RETURNING {columns})"""
+    bought = f"""
+        bought AS (
+            INSERT INTO {TABLES[AccessToken.kind]} (key, {inherited}, expires_at, {person})
+            SELECT $5::text, {inherited}, $3::float8 + lifetime, {person} FROM used
+            {_replacing(AccessToken)})"""
+    recorded = f"""
+        recorded AS (
+            INSERT INTO audit (at, event, login_id, client_id, subject_id, address)
+            SELECT $3::float8, $6::text, login_id, client_id, {_SUBJECT}, $7::text FROM used
+            WHERE $6::text IS NOT NULL)"""
+    renewed = f"""
+        renewed AS (
+            INSERT INTO {TABLES[RefreshToken.kind]}
+                (key, {inherited}, expires_at, {person}, lifetime, expires_in)
+            SELECT $8::text, {inherited}, $3::float8 + $9::float8, {person}, lifetime, expires_in
+            FROM used
+            {_replacing(RefreshToken)})"""
+    return _Redeeming(
+        use=f"WITH {used}, {bought}, {recorded} SELECT {columns} FROM used",
+        renew=f"WITH {used}, {bought}, {recorded}, {renewed} SELECT {columns} FROM used",
+        look=f"SELECT {columns}, used FROM {table} WHERE key = $1",
+    )
+
+
+_SQL: Mapping[type[Artifact], ArtifactSql] = {
+    kind: _sql_of(kind) for kind in ARTIFACT_KINDS.values()
+}
+_REDEEMABLE = tuple(kind for kind in ARTIFACT_KINDS.values() if issubclass(kind, Redeemable))
+_REDEEMING: Mapping[type[Artifact], _Redeeming] = {
+    kind: _redeeming_of(kind) for kind in _REDEEMABLE
+}
+
+
+async def save(
+    connection: PostgresConnection,
+    artifacts: Sequence[Artifact],
+    records: Sequence[AuditEvent] = (),
+) -> None:
+    # Of two with one kind and key the last one counts, as if they were saved one by one.
+    last = {(artifact.kind, artifact.key): artifact for artifact in artifacts}
+    kept = list(last.values())
+    kinds = tuple(type(artifact) for artifact in kept)
+    if len(set(kinds)) == len(kinds):
+        values = [value for each in kept for value in _SQL[type(each)].values(each)]
+        if records:
+            await connection.change(_saving(kinds, recorded=True), *values, *_columns_of(records))
+        elif kept:
+            await connection.change(_saving(kinds), *values)
+        return
+    async with connection.transaction():
+        for kind in sorted(set(kinds), key=lambda kind: kind.kind):
+            rows = [_SQL[kind].values(each) for each in kept if type(each) is kind]
+            # In one order for all, so that two who save the same never wait for each other.
+            await connection.change_each(_SQL[kind].save, sorted(rows, key=lambda row: str(row[0])))
+        if records:
+            await record(connection, records)
+
+
+@cache
+def _saving(kinds: tuple[type[Artifact], ...], *, recorded: bool = False) -> str:
+    """One statement that saves one artifact of each of these kinds, and records of it."""
+    parts, first = [], 1
+    for kind in kinds:
+        parts.append(f"{_insertion(kind, first)} {_replacing(kind)}")
+        first += len(kind.__struct_fields__)
+    if recorded:
+        parts.append(_recording(first))
+    *others, final = parts
+    before = ", ".join(f"part_{number} AS ({part})" for number, part in enumerate(others))
+    return f"WITH {before} {final}" if others else final
+
+
+async def record(connection: PostgresConnection, events: Sequence[AuditEvent]) -> None:
+    await connection.change(_RECORDING, *_columns_of(events))
+
+
+async def add(connection: PostgresConnection, artifact: Artifact) -> bool:
+    sql = _SQL[type(artifact)]
+    return await connection.change(sql.add, *sql.values(artifact)) == 1
+
+
+async def find(connection: PostgresConnection, kind: type[A], key: str) -> A | None:
+    sql = _SQL[kind]
+    row = await connection.row(sql.find, key)
+    return None if row is None else artifact_from(kind, sql.columns, row)
+
+
+async def held(connection: PostgresConnection, kind: type[A], subject_id: str) -> tuple[A, ...]:
+    sql = _SQL[kind]
+    rows = await connection.rows(sql.held, subject_id)
+    return tuple(artifact_from(kind, sql.columns, row) for row in rows)
+
+
+async def take(
+    connection: PostgresConnection, kind: type[A], key: str, records: Sequence[AuditEvent] = ()
+) -> A | None:
+    sql = _SQL[kind]
+    row = (
+        await connection.row(_taking(kind), key, *_columns_of(records))
+        if records
+        else await connection.row(sql.take, key)
+    )
+    return None if row is None else artifact_from(kind, sql.columns, row)
+
+
+@cache
+def _taking(kind: type[Artifact]) -> str:
+    """One statement that takes an artifact and, if it was there, writes records of it."""
+    sql = _SQL[kind]
+    recording = f"{_recording(2)} WHERE EXISTS (SELECT FROM taken)"
+    columns = ", ".join(sql.columns)
+    return f"WITH taken AS ({sql.take}), recorded AS ({recording}) SELECT {columns} FROM taken"
+
+
+async def extend(
+    connection: PostgresConnection, kind: type[Artifact], key: str, expires_at: float
+) -> bool:
+    return await connection.change(_SQL[kind].extend, expires_at, key) == 1
+
+
+async def redeem(
+    connection: PostgresConnection,
+    kind: type[R],
+    key: str,
+    client_id: str,
+    successors: Successors,
+    now: float,
+    record: RedemptionRecord | None = None,
+) -> Redemption:
+    """Use the artifact and make its successors, in one statement.
+
+    Of callers at once one changes the row; the others wait for its lock, and once the winner has
+    committed READ COMMITTED shows them the row as it is now: used, so they change nothing. (Where
+    a stricter isolation is the default, they are told to try again, and see the same.) The inner
+    insertions read what the update has returned: without a used row there is no token and no
+    record, and one commit makes all or nothing.
+
+    Only who changed nothing asks why, in a second statement. A loser's began after the winner's
+    commit, so it finds the row used, and the third statement finds the winner's token and removes
+    it (R-36). Whoever dies in between has revoked nothing, but has nothing either: the next one
+    with this code does it. And nobody can redeem meanwhile, since a used row stays used.
+
+    ``due_there`` keeps a statement from working that was held up on its way until its caller was
+    answered 503 (F-06).
+    """
+    for _ in range(2):
+        row = await connection.row(*_use(connection, kind, key, client_id, successors, now, record))
+        if row is not None:
+            return Redemption(
+                RedemptionOutcome.REDEEMED, artifact_from(kind, _SQL[kind].columns, row)
+            )
+        refused = await _why_refused(connection, kind, key, client_id, now, record)
+        if refused is not None:
+            return refused
+        # It could have been redeemed. So it was late, or the server's clock has been set.
+        await connection.compare_clocks()
+    raise StoreUnavailable("the database was too slow")
+
+
+def _use(
+    connection: PostgresConnection,
+    kind: type[Artifact],
+    key: str,
+    client_id: str,
+    successors: Successors,
+    now: float,
+    record: RedemptionRecord | None,
+) -> tuple[Any, ...]:
+    """The statement that redeems, with its parameters."""
+    statements = _REDEEMING[kind]
+    noted = (None, None) if record is None else (record.event.value, encoded(record.address))
+    values = (key, client_id, now, connection.due_there, successors.access_token_key, *noted)
+    if successors.refresh_token_key is None:
+        return (statements.use, *values)
+    lifetime = float(successors.refresh_token_lifetime)
+    return (statements.renew, *values, successors.refresh_token_key, lifetime)
+
+
+async def _why_refused(
+    connection: PostgresConnection,
+    kind: type[R],
+    key: str,
+    client_id: str,
+    now: float,
+    record: RedemptionRecord | None,
+) -> Redemption | None:
+    """Why an artifact was not redeemed; None where there is no reason. Revokes after a replay."""
+    row = await connection.row(_REDEEMING[kind].look, key)
+    if row is None:
+        return Redemption(RedemptionOutcome.UNKNOWN)
+    artifact = artifact_from(kind, _SQL[kind].columns, row)
+    if artifact.client_id != client_id:
+        return Redemption(RedemptionOutcome.FOREIGN, artifact)
+    if row[-1]:
+        records = () if record is None else (record.replayed(artifact, now),)
+        await _remove(connection, _REVOKING, artifact.grant_id, records)
+        return Redemption(RedemptionOutcome.REPLAYED, artifact)
+    return Redemption(RedemptionOutcome.EXPIRED, artifact) if artifact.expires_at <= now else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Removing:
+    """``remove`` gives the number removed and that of rows which may have bought more meanwhile;
+    it also writes the records that it is given.
+
+    ``lock`` locks such rows, in one order for all callers, and gives their number.
+    """
+
+    remove: str
+    lock: str
+
+
+async def forget(
+    connection: PostgresConnection, subject_id: str, records: Sequence[AuditEvent] = ()
+) -> int:
+    return await _remove(connection, _FORGETTING, subject_id, records)
+
+
+async def _remove(
+    connection: PostgresConnection,
+    removing: _Removing,
+    value: str,
+    records: Sequence[AuditEvent],
+) -> int:
+    """Remove everything that belongs together, also what is being bought at this moment.
+
+    A statement sees what was committed before it began. A redemption that commits while we wait
+    for the row that it uses adds tokens that the same statement does not see. So where something
+    is there that could have bought more, all such rows are locked, until no more of them appears;
+    then nothing new can come, and a removal that begins now sees the last of it.
+
+    A used code buys nothing more, so after a replay the first statement does it all.
+    """
+    columns = _columns_of(records)
+    removed, buyers = await connection.row(removing.remove, value, *columns) or (0, 0)
+    if not buyers:
+        return int(removed)
+    async with connection.transaction():
+        before = -1
+        while (locked := await connection.number(removing.lock, value)) != before:
+            before = locked
+        late, _ = await connection.row(removing.remove, value, *_columns_of(())) or (0, 0)
+    return int(removed) + int(late)
+
+
+def _removing_by(column: str, *, keep_used: bool) -> _Removing:
+    removals, buyers, locks = [], [], []
+    for kind in ARTIFACT_KINDS.values():
+        table, condition = TABLES[kind.kind], f"{column} = $1"
+        kept = " AND used = 0" if keep_used and kind in _REDEEMABLE else ""
+        removals.append(
+            f"{table}_removed AS (DELETE FROM {table} WHERE {condition}{kept} RETURNING key)"
+        )
+        if kind in _REDEEMABLE:
+            # A used refresh token says that there is, or just now was, a next one.
+            able = " AND used = 0" if kind is AuthorizationCode else ""
+            buyers.append(f"(SELECT count(*) FROM {table} WHERE {condition}{able})")
+            locks.append(
+                f"{table}_locked AS "
+                f"(SELECT key FROM {table} WHERE {condition} ORDER BY key FOR UPDATE)"
+            )
+    removed = " + ".join(f"(SELECT count(*) FROM {table}_removed)" for table in TABLES.values())
+    locked = " + ".join(f"(SELECT count(*) FROM {TABLES[k.kind]}_locked)" for k in _REDEEMABLE)
+    return _Removing(
+        remove=f"WITH {', '.join(removals)}, recorded AS ({_recording(2)}) "
+        f"SELECT {removed}, {' + '.join(buyers)}",
+        lock=f"WITH {', '.join(locks)} SELECT {locked}",
+    )
+
+
+_RECORDING = _recording(1)
+_REVOKING = _removing_by("grant_id", keep_used=True)
+_FORGETTING = _removing_by("subject_id", keep_used=False)
+
+
+async def bump(connection: PostgresConnection, counter: str, window: float, now: float) -> int:
+    return await connection.number(_BUMP, counter, now + window, now)
+
+
+async def count(connection: PostgresConnection, counter: str, now: float) -> int:
+    row = await connection.row(_COUNT, counter, now)
+    return 0 if row is None else int(row[0])
+
+
+async def lower(connection: PostgresConnection, counters: Sequence[str]) -> None:
+    await connection.change(_LOWER, list(counters))
+
+
+async def reset(connection: PostgresConnection, counters: Sequence[str]) -> None:
+    await connection.change(_RESET, list(counters))
+
+
+async def ping(connection: PostgresConnection) -> None:
+    """Write something for good: a server that only reads does not answer a ping."""
+    await connection.change(_PING)
+
+
+async def purge(connection: PostgresConnection, statement: str, until: float, limit: int) -> int:
+    """Run one of ``PURGES``."""
+    return await connection.change(statement, until, limit)
+
+
+_COUNT = "SELECT value FROM counters WHERE name = $1 AND expires_at > $2"
+_LOWER = """
+    UPDATE counters SET value = value - 1 WHERE value > 0 AND name IN (
+        SELECT name FROM counters WHERE name = ANY($1::text[]) ORDER BY name FOR UPDATE
+    )
+"""
+"""In one order, so that two who take back the same ones do not wait for each other."""
+_RESET = "DELETE FROM counters WHERE name = ANY($1::text[])"
+_BUMP = """
+    INSERT INTO counters (name, value, expires_at) VALUES ($1, 1, $2)
+    ON CONFLICT (name) DO UPDATE SET
+        value = CASE WHEN counters.expires_at <= $3 THEN 1 ELSE counters.value + 1 END,
+        expires_at = CASE WHEN counters.expires_at <= $3
+            THEN excluded.expires_at ELSE counters.expires_at END
+    RETURNING value
+"""
+_PING = """
+    INSERT INTO counters (name, value, expires_at) VALUES ('store:ping', 1, 1e300)
+    ON CONFLICT (name) DO UPDATE SET value = (counters.value + 1) % 1000000
+"""
+
+
+def _purge_of(table: str, key: str, condition: str) -> str:
+    """The oldest rows that nobody works on. ARRAY keeps the limit from being counted anew."""
+    return (
+        f"DELETE FROM {table} WHERE {key} = ANY(ARRAY("
+        f"SELECT {key} FROM {table} WHERE {condition} "
+        "ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))"
+    )
+
+
+def _purges_of(kind: type[Artifact]) -> list[tuple[str, float]]:
+    table = TABLES[kind.kind]
+    if kind not in _REDEEMABLE:
+        return [(_purge_of(table, "key", "expires_at <= $1"), 0.0)]
+    return [
+        (_purge_of(table, "key", "used = 0 AND expires_at <= $1"), 0.0),
+        (_purge_of(table, "key", "used = 1 AND expires_at <= $1"), REPLAY_MEMORY),
+    ]
+
+
+PURGES: Sequence[tuple[str, float]] = [
+    *(purge for kind in ARTIFACT_KINDS.values() for purge in _purges_of(kind)),
+    (_purge_of(COUNTERS, "name", "expires_at <= $1"), 0.0),
+]
+"""Each statement with the seconds that it leaves after the expiry."""

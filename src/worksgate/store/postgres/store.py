@@ -1,0 +1,198 @@
+"""The store on PostgreSQL: any number of processes on any number of machines.
+
+It needs a database whose tables ``worksgate migrate`` has made, and speaks to it by asyncpg,
+without SQLAlchemy. ``postgres_address`` has what an address may hold, ``postgres_pool`` how
+long anything may take, and ``postgres_rows`` why of many callers one redeems.
+
+Connections (F-07). Each process opens up to ``connections`` for the store, 10 unless it is told
+otherwise, and up to 5 for the directory; what rests is given back, but for one and for two.
+While it reads its settings again it may have twice as
+many, until the requests that came before are answered; the workers of a machine do so one after
+the other. The command line opens one or two more while it runs. So ``max_connections`` of the
+server has to be at least ::
+
+    (processes + 1 per machine) x (connections + 5) + 5 for the command line
+        + what superusers have reserved
+
+which for two machines with four workers each is 10 x 15 + 5 + 3 = 158. With fewer they share: each
+process leaves three free (``postgres_room``), gives back its own down to the last one where others
+have none, and serves over those that are left. Three for each process, and six, are enough for
+that. Where others than Worksgate take all, what cannot be served in time is refused.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Self
+
+from worksgate.audit import AuditEvent
+from worksgate.database.identity import DatabaseGuard
+from worksgate.database.postgres_room import pause
+from worksgate.oauth.model import Artifact
+from worksgate.settings.addresses.postgres import PostgresAddress
+from worksgate.store import (
+    A,
+    R,
+    Recorded,
+    Redemption,
+    RedemptionRecord,
+    StoreUnavailable,
+    Successors,
+    unheard,
+)
+from worksgate.store.postgres import rows as postgres_rows
+from worksgate.store.postgres.connection import check_installation
+from worksgate.store.postgres.pool import PostgresPool
+
+ROOM_TIMEOUT = 5.0
+"""Seconds that the first connection is waited for while others have all that there are."""
+
+
+class PostgresStore:
+    """A ``Store`` in a PostgreSQL database. It belongs to the event loop that opened it."""
+
+    def __init__(
+        self,
+        pool: PostgresPool,
+        recorded: Recorded = unheard,
+        guard: DatabaseGuard | None = None,
+    ) -> None:
+        self._pool = pool
+        self._recorded = recorded
+        self._guard = guard
+
+    @classmethod
+    async def open(
+        cls,
+        address: str | PostgresAddress,
+        *,
+        connections: int = 10,
+        waiting: int = 2_000,
+        recorded: Recorded = unheard,
+        guard: DatabaseGuard | None = None,
+    ) -> Self:
+        """Open a database that has its tables.
+
+        At most ``waiting`` requests queue for at most ``connections`` connections, more are
+        refused at once. ``recorded`` is told of the audit records of each commit; ``guard`` knows
+        which database it must be. Raises StoreUnavailable, or ValueError where the address is not
+        one.
+        """
+        if isinstance(address, str):
+            address = PostgresAddress.parse(address)
+        pool = PostgresPool(address, size=connections, waiting=waiting, guard=guard)
+        store = cls(pool, recorded, guard)
+        try:
+            await store._reach()
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    @property
+    def waiting(self) -> int:
+        return self._pool.waiting
+
+    @property
+    def unavailable(self) -> int:
+        return self._pool.unavailable
+
+    async def save(self, *artifacts: Artifact, records: Sequence[AuditEvent] = ()) -> None:
+        await self._pool.run(postgres_rows.save, artifacts, records)
+        self._tell(records)
+
+    async def add(self, artifact: Artifact) -> bool:
+        return await self._pool.run(postgres_rows.add, artifact)
+
+    async def find(self, kind: type[A], key: str) -> A | None:
+        return await self._pool.run(postgres_rows.find, kind, key, reads=True)
+
+    async def held(self, kind: type[A], subject_id: str) -> tuple[A, ...]:
+        return await self._pool.run(postgres_rows.held, kind, subject_id, reads=True)
+
+    async def take(
+        self, kind: type[A], key: str, *, records: Sequence[AuditEvent] = ()
+    ) -> A | None:
+        found = await self._pool.run(postgres_rows.take, kind, key, records)
+        if found is not None:
+            self._tell(records)
+        return found
+
+    async def extend(self, kind: type[A], key: str, expires_at: float) -> bool:
+        return await self._pool.run(postgres_rows.extend, kind, key, expires_at)
+
+    async def redeem(
+        self,
+        kind: type[R],
+        key: str,
+        client_id: str,
+        successors: Successors,
+        now: float,
+        record: RedemptionRecord | None = None,
+    ) -> Redemption:
+        redemption = await self._pool.run(
+            postgres_rows.redeem, kind, key, client_id, successors, now, record
+        )
+        if record is not None:
+            self._tell(record.of(redemption, now))
+        return redemption
+
+    async def forget(self, subject_id: str, *, records: Sequence[AuditEvent] = ()) -> int:
+        removed = await self._pool.run(postgres_rows.forget, subject_id, records)
+        self._tell(records)
+        return removed
+
+    async def record(self, events: Sequence[AuditEvent]) -> None:
+        if events:
+            await self._pool.run(postgres_rows.record, events)
+
+    async def bump(self, counter: str, window: float, now: float) -> int:
+        return await self._pool.run(postgres_rows.bump, counter, window, now)
+
+    async def count(self, counter: str, now: float) -> int:
+        return await self._pool.run(postgres_rows.count, counter, now, reads=True)
+
+    async def lower(self, *counters: str) -> None:
+        await self._pool.run(postgres_rows.lower, counters)
+
+    async def reset(self, *counters: str) -> None:
+        await self._pool.run(postgres_rows.reset, counters)
+
+    async def purge(self, now: float, limit: int = 500) -> int:
+        """As the contract says; each table is a request of its own, between which others run."""
+        if self._guard is not None:
+            await self._pool.run(check_installation, self._guard, reads=True)
+        removed = 0
+        for statement, kept in postgres_rows.PURGES:
+            if removed < limit:
+                removed += await self._pool.run(
+                    postgres_rows.purge, statement, now - kept, limit - removed
+                )
+        return removed
+
+    async def _reach(self) -> None:
+        """Wait for the first connection for a while, where the server has none left."""
+        until = time.monotonic() + ROOM_TIMEOUT
+        while True:
+            try:
+                return await self.ping()
+            except StoreUnavailable:
+                if not self._pool.is_short or time.monotonic() >= until:
+                    raise
+            await asyncio.sleep(pause())
+
+    async def ping(self) -> None:
+        await self._pool.run(postgres_rows.ping)
+        if self._guard is not None:
+            await self._pool.run(check_installation, self._guard, reads=True)
+
+    async def check_connections(self) -> None:
+        """Raise StoreUnavailable while the server has too few connections; all is served."""
+        self._pool.check_connections()
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    def _tell(self, records: Sequence[AuditEvent]) -> None:
+        if records:
+            self._recorded(records)

@@ -1,0 +1,363 @@
+"""The store on a Valkey server (or Redis 6.2 and newer), which several machines can share.
+
+Each verb is one script (``valkey_scripts``), so each is atomic, and ``redeem`` is one round trip.
+Only ``forget`` takes several where a person holds very much, for all callers wait for a script.
+All keys of an installation have one hash tag and so lie in one slot: a cluster accepts the
+scripts, and one node of it does all the work. That is no loss: a redemption keeps one core of
+Valkey for 33 µs, so it does some 28,000 a second, where a Worksgate process does a few thousand.
+
+**An older state that comes back brings no secret back** (I-4, F-10). A server that restarts from a
+snapshot, loses its last second to ``kill -9``, or was a lagging replica, does not know of the last
+codes that were used. So every artifact is marked with the run of the server that it was saved in,
+and counts in no other. A run is the ``run_id`` of the server's process together with its
+``master_replid``, which is a new one whenever a replica becomes a primary. Scripts read both
+themselves, in the step that decides, so it does not matter what a client saw when it connected or
+what stands between them; that costs a redemption 4 µs of its 33. After a restart or a fail-over,
+codes, tokens and sessions are gone and people sign in again. The price is that they also do so
+when a first replica is attached, and when the last one has been gone for ``repl-backlog-ttl`` (an
+hour), for the server's history then has a new name too. A process that continues from a saved
+image of its memory cannot be told from one that never stopped: do not restore such images.
+
+**A database that is restored brings none back either** (F-31). The mark also has the generation of
+the installation, which lies in its database and is another one after a restore. So a restore need
+not reach this server, and one that is tried on another machine leaves all that is here as it is.
+What an older generation saved stays until it has expired.
+
+Two things outlast a run. Counters of the throttle do, for an older count is better than none. A
+spent transaction does, for it is no right but the memory that one was used up; where the server
+lost that memory too, the same browser could issue a second code within the transaction's 30
+minutes, and only with the person's password.
+
+Nothing has a TTL: what has expired is decided by the callers' clocks, as everywhere, and
+``purge`` removes it. The server's clock is asked only whether a caller still waits.
+
+Audit records are in the database, and cannot be in the same step. They are durable there before
+a verb returns: who dies in between has used a code, but nobody has what it bought. While the
+database does not take records, nothing is changed here that would need one.
+
+A server that evicts keys when memory runs out would forget used codes, so it is refused, at the
+start and when it is set so later. The user that signs in needs the keys ``{worksgate}*`` and the
+commands EVAL, EVALSHA, INFO and TIME, and those that the scripts call.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from types import NoneType
+from typing import Any, Self, get_args
+
+import structlog
+from msgspec import structs
+
+from worksgate.audit import AuditEvent
+from worksgate.oauth.model import ARTIFACT_KINDS, Artifact, LoginKind
+from worksgate.settings.addresses.valkey import ValkeyAddress
+from worksgate.store import (
+    REPLAY_MEMORY,
+    A,
+    R,
+    RecordKeeper,
+    Redemption,
+    RedemptionOutcome,
+    RedemptionRecord,
+    StoreUnavailable,
+    Successors,
+    all_of,
+)
+from worksgate.store.valkey import scripts as valkey_scripts
+from worksgate.store.valkey.pool import Argument, ValkeyPool
+from worksgate.store.valkey.scripts import Script
+
+LOOKED_EVERY = 1.0
+"""Seconds between two looks at how the server is set, while it is used."""
+TRUSTED_FOR = 5.0
+"""Seconds after which a call waits for another look."""
+LOOK_TIMEOUT = 0.5
+"""Seconds that it waits; a server that does not answer by then does not answer the call either."""
+
+FORGET_STEP = 1_000
+"""How many artifacts of a person one script removes, in some 20 ms: all callers wait for it."""
+
+
+_log = structlog.get_logger("worksgate.store.valkey")
+
+
+class ValkeyStore:
+    """A ``Store`` on a Valkey server. It belongs to the event loop that opened it.
+
+    Any number may be open on one server, in one process or in many.
+    """
+
+    def __init__(self, pool: ValkeyPool, generation: str, keeper: RecordKeeper | None) -> None:
+        self._pool = pool
+        self._keeper = keeper
+        self._problem: str | None = None
+        self._refused = 0
+        self._looked_at = float("-inf")
+        self._looking: asyncio.Task[None] | None = None
+        self._common = (repr(REPLAY_MEMORY), generation)
+
+    @classmethod
+    async def open(
+        cls,
+        address: str | ValkeyAddress,
+        *,
+        generation: str = "",
+        waiting: int = 2_000,
+        keeper: RecordKeeper | None = None,
+    ) -> Self:
+        """Open the store at an address, after a look at the server.
+
+        What another ``generation`` (at most 24 characters) saved does not count. At most
+        ``waiting`` calls wait for a connection, more are refused at once. ``keeper`` writes the
+        audit records, which are in the database; without one whatever has a record is refused.
+        Raises StoreUnavailable, in a sentence that says what to do, or ValueError where the address
+        is not one.
+        """
+        if isinstance(address, str):
+            address = ValkeyAddress.parse(address)
+        store = cls(ValkeyPool(address, waiting), generation, keeper)
+        try:
+            await store.ping()
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    @property
+    def waiting(self) -> int:
+        return self._pool.waiting
+
+    @property
+    def unavailable(self) -> int:
+        return self._pool.unavailable + self._refused
+
+    async def save(self, *artifacts: Artifact, records: Sequence[AuditEvent] = ()) -> None:
+        self._check_keeper(records)
+        if artifacts:
+            await self._run(valkey_scripts.SAVE, *chain.from_iterable(map(_given, artifacts)))
+        await self.record(records)
+
+    async def add(self, artifact: Artifact) -> bool:
+        return bool(await self._run(valkey_scripts.ADD, *_given(artifact)))
+
+    async def find(self, kind: type[A], key: str) -> A | None:
+        return _artifact(kind, await self._run(valkey_scripts.FIND, _member(kind, key)))
+
+    async def held(self, kind: type[A], subject_id: str) -> tuple[A, ...]:
+        found = await self._run(valkey_scripts.HELD, kind.kind, subject_id)
+        return all_of([_artifact(kind, flat) for flat in found])
+
+    async def take(
+        self, kind: type[A], key: str, *, records: Sequence[AuditEvent] = ()
+    ) -> A | None:
+        self._check_keeper(records)
+        found = _artifact(kind, await self._run(valkey_scripts.TAKE, _member(kind, key)))
+        if found is not None:
+            await self.record(records)
+        return found
+
+    async def extend(self, kind: type[A], key: str, expires_at: float) -> bool:
+        return bool(await self._run(valkey_scripts.EXTEND, _member(kind, key), repr(expires_at)))
+
+    async def redeem(
+        self,
+        kind: type[R],
+        key: str,
+        client_id: str,
+        successors: Successors,
+        now: float,
+        record: RedemptionRecord | None = None,
+    ) -> Redemption:
+        if record is not None:
+            self._check_keeper([record])
+        redemption = await self._redeem(kind, key, client_id, successors, now)
+        if record is not None:
+            await self.record(record.of(redemption, now))
+        return redemption
+
+    async def _redeem(
+        self, kind: type[R], key: str, client_id: str, successors: Successors, now: float
+    ) -> Redemption:
+        await self._check_lately()
+        word, *found = await self._pool.run(
+            valkey_scripts.REDEEM,
+            *self._common,
+            _member(kind, key),
+            client_id,
+            repr(now),
+            successors.access_token_key,
+            successors.refresh_token_key or "",
+            successors.refresh_token_lifetime,
+        )
+        return Redemption(
+            RedemptionOutcome(word.decode()), _artifact(kind, found[0]) if found else None
+        )
+
+    async def forget(self, subject_id: str, *, records: Sequence[AuditEvent] = ()) -> int:
+        self._check_keeper(records)
+        removed, step = 0, FORGET_STEP
+        while step == FORGET_STEP:
+            step = int(await self._run(valkey_scripts.FORGET, subject_id, FORGET_STEP))
+            removed += step
+        await self.record(records)
+        return removed
+
+    async def record(self, events: Sequence[AuditEvent]) -> None:
+        if events and self._keeper is not None:
+            await self._keeper.keep(events)
+
+    async def bump(self, counter: str, window: float, now: float) -> int:
+        return int(await self._run(valkey_scripts.BUMP, counter, repr(now), repr(now + window)))
+
+    async def count(self, counter: str, now: float) -> int:
+        return int(await self._run(valkey_scripts.COUNT, counter, repr(now)))
+
+    async def lower(self, *counters: str) -> None:
+        if counters:
+            await self._run(valkey_scripts.LOWER, *counters)
+
+    async def reset(self, *counters: str) -> None:
+        if counters:
+            await self._run(valkey_scripts.RESET, *counters)
+
+    async def purge(self, now: float, limit: int = 500) -> int:
+        return int(await self._run(valkey_scripts.PURGE, repr(now), limit))
+
+    async def ping(self) -> None:
+        await self._run(valkey_scripts.PING)
+        await asyncio.shield(self._begin_look())
+
+    async def close(self) -> None:
+        if self._looking is not None:
+            await asyncio.gather(self._looking, return_exceptions=True)
+        await self._pool.close()
+
+    def _check_keeper(self, records: Sequence[object]) -> None:
+        """Before anything is changed that could not be recorded."""
+        if records and (self._keeper is None or self._keeper.is_away):
+            raise StoreUnavailable("what would be recorded of it cannot be written")
+
+    async def _run(self, script: Script, *arguments: Argument) -> Any:
+        """What a script says beside its word, or None."""
+        await self._check_lately()
+        _, *more = await self._pool.run(script, *self._common, *arguments)
+        return more[0] if more else None
+
+    async def _check_lately(self) -> None:
+        """Raise StoreUnavailable where the server was found to be one that cannot be used.
+
+        It is looked at every second while calls come, and they do not wait for that; the first
+        one after a rest does.
+        """
+        age = time.monotonic() - self._looked_at
+        if age >= LOOKED_EVERY:
+            looking = self._begin_look()
+            if age >= TRUSTED_FOR:
+                await asyncio.wait([looking], timeout=LOOK_TIMEOUT)
+        if self._problem is not None:
+            self._refused += 1
+            raise StoreUnavailable(self._problem)
+
+    def _begin_look(self) -> asyncio.Task[None]:
+        """The one look that is under way."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+            # Nobody may wait for it: who is away says so to the call itself.
+            self._looking.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return self._looking
+
+    async def _look(self) -> None:
+        """See whether the server can be used as it is set now. Raises StoreUnavailable."""
+        problem = await self._found_problem()
+        self._looked_at = time.monotonic()
+        if problem != self._problem:
+            if problem is not None:
+                _log.error("store.unusable", reason=problem)
+            else:
+                _log.info("store.usable")
+        self._problem = problem
+        if problem is not None:
+            raise StoreUnavailable(problem)
+
+    async def _found_problem(self) -> str | None:
+        """What is wrong with the server, in a sentence that says what to do."""
+        memory = _fields_of(await self._pool.command("INFO", "memory"))
+        policy = memory.get("maxmemory_policy")
+        if policy is None:
+            return (
+                "Valkey does not tell its maxmemory_policy in INFO memory: let this user run INFO."
+            )
+        if policy != "noeviction":
+            return (
+                f"Valkey would forget used codes, for its maxmemory-policy is {policy}: "
+                "set it to noeviction."
+            )
+        replication = _fields_of(await self._pool.command("INFO", "replication"))
+        if replication.get("role") != "master":
+            return "This Valkey is a replica and cannot be written to: give the primary's address."
+        return None
+
+
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    "expires_at": float,
+    "authenticated_at": float,
+    "second_factor_at": float,
+    "lifetime": int,
+    "expires_in": int,
+    "login_kind": {kind.value: kind for kind in LoginKind}.__getitem__,
+}
+"""How fields that are no text are read."""
+
+_FIELDS: Mapping[type[Artifact], Mapping[bytes, str]] = {
+    kind: {name.encode(): name for name in kind.__struct_fields__}
+    for kind in ARTIFACT_KINDS.values()
+}
+
+_NONE: Mapping[type[Artifact], Mapping[str, None]] = {
+    kind: {
+        each.name: None
+        for each in structs.fields(kind)
+        if each.required and NoneType in get_args(each.type)
+    }
+    for kind in ARTIFACT_KINDS.values()
+}
+"""Fields that have to be told and may be None: None is not kept."""
+
+
+def _member(kind: type[Artifact], key: str) -> str:
+    return f"{kind.kind}:{key}"
+
+
+def _given(artifact: Artifact) -> Iterator[Argument]:
+    """An artifact as scripts take it: its member, how many fields, and each with its value."""
+    fields = [
+        (name, value) for name, value in structs.asdict(artifact).items() if value is not None
+    ]
+    yield _member(type(artifact), artifact.key)
+    yield len(fields)
+    for name, value in fields:
+        yield name
+        # The shortest decimal that is read back as the same number.
+        yield repr(value) if isinstance(value, float) else value
+
+
+def _artifact(kind: type[A], flat: Sequence[bytes] | None) -> A | None:
+    """The artifact whose fields these are, names and values in turn."""
+    if not flat:
+        return None
+    names, values = _FIELDS[kind], iter(flat)
+    fields: dict[str, Any] = {**_NONE[kind]}
+    for name, value in zip(values, values, strict=True):
+        field = names.get(name)
+        if field is not None:
+            reader = _READERS.get(field)
+            fields[field] = value.decode() if reader is None else reader(value.decode())
+    return kind(**fields)
+
+
+def _fields_of(info: bytes) -> Mapping[str, str]:
+    """The lines of INFO as names and values."""
+    lines: Iterable[str] = info.decode(errors="replace").splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line)

@@ -1,0 +1,100 @@
+"""What the handlers of the account pages share: to read a form that is ours, and to answer."""
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from worksgate.oauth.errors import OAuthError
+from worksgate.provider.account.one_time_links import TOKEN_PARAMETER
+from worksgate.settings.options import Settings
+from worksgate.web import cookies
+from worksgate.web.account.pages import AccountPages, Links, Setting
+from worksgate.web.body import read_form
+from worksgate.web.pages.anti_forgery import AntiForgery
+from worksgate.web.pages.catalogues import LANGUAGES
+from worksgate.web.pages.rendering import Page
+from worksgate.web.view import View, content_security_policy
+
+
+class FormRefused(Exception):
+    """A form that is too large, malformed, from elsewhere, or without its token."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(str(status))
+        self.status = status
+
+
+class AccountForms:
+    """Reads and answers for the account pages of one installation."""
+
+    def __init__(self, settings: Settings, anti_forgery: AntiForgery) -> None:
+        public = urlsplit(settings.public_url)
+        self._origin = f"{public.scheme}://{public.netloc}"
+        self._base = public.path.rstrip("/") + settings.account_path
+        self._anti_forgery = anti_forgery
+        self.pages = AccountPages(settings)
+        self.logout_url = public.path.rstrip("/") + settings.logout_path
+
+    def links(self, view: View) -> Links:
+        """The addresses of the account pages, in the language that this request asks for."""
+        asked = view.parameters.get("lang")
+        return Links(self._base, asked if asked in LANGUAGES else None)
+
+    def path(self, page: str) -> str:
+        """The path of a page, from the root of the host."""
+        return self._base + page
+
+    def address(self, view: View, page: str = "") -> str:
+        """The whole address of a page, as a browser knows it."""
+        return self._origin + self.links(view)(page)
+
+    def setting(self, view: View, secret: str) -> Setting:
+        """What every page needs; its forms are good for whoever has this secret."""
+        token = self._anti_forgery.token(secret)
+        return Setting(
+            language=view.language,
+            links=self.links(view),
+            csrf=token,
+            # The secret of a link stands in no other address.
+            languages=() if TOKEN_PARAMETER in view.parameters else view.languages,
+        )
+
+    async def read(self, request: Request, view: View, secret: str | None) -> Mapping[str, str]:
+        """The form of a request that was posted from a page of ours, with its token.
+
+        Raises FormRefused.
+        """
+        form = await self.read_posted(request, view)
+        self.check_token(form, secret)
+        return form
+
+    async def read_posted(self, request: Request, view: View) -> Mapping[str, str]:
+        """The form of a request, if it is not from elsewhere; its token is still to be checked.
+
+        Raises FormRefused.
+        """
+        try:
+            form = await read_form(request.scope, request.receive)
+        except OAuthError as error:
+            raise FormRefused(error.status) from error
+        if not view.comes_from(self._origin):
+            raise FormRefused(403)
+        return form
+
+    def check_token(self, form: Mapping[str, str], secret: str | None) -> None:
+        """Check that the token of a form was made for this secret. Raises FormRefused."""
+        if secret is None or not self._anti_forgery.is_right(form.get("csrf", ""), secret):
+            raise FormRefused(403)
+
+    def answer(
+        self, view: View, page: Page, status: int = 200, *, bind_browser: bool = False
+    ) -> Response:
+        """A page; ``bind_browser`` keeps the secret that its forms are bound to."""
+        response = HTMLResponse(page.html, status)
+        response.headers["Content-Security-Policy"] = content_security_policy(page, ["'self'"])
+        response.headers["Content-Language"] = view.language
+        if bind_browser:
+            cookies.set_secret(response, cookies.BROWSER, view.browser.secret)
+        return response

@@ -1,0 +1,308 @@
+"""The account pages as HTML.
+
+The overview is a page of a site; the tasks that it leads to look like the steps of a login.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from worksgate.provider.account.values import Overview
+from worksgate.provider.factors import NewTotp
+from worksgate.web.account.wording import (
+    BROWSER_ON_SYSTEM,
+    EVENTS,
+    EVENTS_OF_ADMINISTRATORS,
+    WORRYING,
+    Message,
+    Said,
+)
+from worksgate.web.pages.browser_names import ON
+from worksgate.web.pages.catalogues import Translations, translations
+from worksgate.web.pages.rendering import (
+    NO_BREAK_SPACE,
+    Page,
+    Pages,
+    inline_policy,
+    inline_script,
+    inline_style,
+    template_environment,
+    told_to_wait,
+)
+
+EVENTS_SHOWN: Final = 8
+"""Lines of the history that are shown at once; the others wait behind a word."""
+_LONGEST_DISTANCE: Final = 14 * 86_400
+"""Seconds; what is further away is shown as a date."""
+
+_COMFORT: Final = ("comfort", "account")
+_WITH_PASSKEY: Final = (*_COMFORT, "passkey")
+_WITH_METER: Final = (*_COMFORT, "meter")
+_WITH_COPY: Final = (*_COMFORT, "copy")
+_CSS: Final = Path(__file__).parent.parent / "pages" / "static" / "account.css"
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """The addresses of the account pages, in the language that was asked for, if one was."""
+
+    base: str
+    asked_language: str | None = None
+
+    def __call__(self, page: str = "", **query: str) -> str:
+        """The address of a page below the overview."""
+        parameters = {**query, **({"lang": self.asked_language} if self.asked_language else {})}
+        return f"{self.base}{page}{'?' if parameters else ''}{urlencode(parameters)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What every account page needs: language, addresses, and the anti-forgery token.
+
+    ``languages`` are (code, address) pairs for the switcher of a page that a GET led to.
+    """
+
+    language: str
+    links: Links
+    csrf: str = field(repr=False)
+    languages: Sequence[tuple[str, str]] = field(default=(), repr=False)
+
+
+class AccountPages(Pages):
+    """Makes the account pages of one installation."""
+
+    def overview(
+        self,
+        setting: Setting,
+        overview: Overview,
+        said: Said | None,
+        *,
+        logout_url: str,
+        now: float,
+    ) -> Page:
+        """Everything that a person has here; ``now`` is in seconds since the epoch."""
+        recent, older = overview.history[:EVENTS_SHOWN], overview.history[EVENTS_SHOWN:]
+        return self._shown_in(
+            setting,
+            "account/overview.html",
+            overview=overview,
+            person=overview.person,
+            events=EVENTS,
+            events_of_administrators=EVENTS_OF_ADMINISTRATORS,
+            browser_in_words=partial(_browser_in_words, translations(setting.language)),
+            worrying=WORRYING,
+            recent=recent,
+            older=older,
+            when=partial(_seen_from, now, setting.language),
+            problem=said,
+            site=True,
+            logout_url=logout_url,
+        )
+
+    def change_password(
+        self,
+        setting: Setting,
+        username: str,
+        problem: Said | None = None,
+        *,
+        advice: str = "",
+        retry_after: int | None = None,
+        has_app_passwords: bool = False,
+    ) -> Page:
+        """The form for a new password; sends ``current_password`` and ``new_password``.
+
+        Who has app passwords is asked about them: ``keep_app_passwords``.
+
+        ``advice``, or the seconds to wait, take the place of what the problem says should be done.
+        """
+        spoken = translations(setting.language)
+        to_do = spoken.gettext(advice) if advice else ""
+        if retry_after is not None:
+            to_do = told_to_wait(retry_after, spoken)
+        return self._shown_in(
+            setting,
+            "account/password.html",
+            scripts=_WITH_METER,
+            problem=problem,
+            to_do=to_do,
+            username=username,
+            has_app_passwords=has_app_passwords,
+        )
+
+    def authenticator(
+        self,
+        setting: Setting,
+        totp: NewTotp,
+        problem: Said | None = None,
+        *,
+        cuts_off_mail: bool = False,
+        retry_after: int | None = None,
+    ) -> Page:
+        """The QR code of an authenticator app that is being set up; sends ``otp``.
+
+        The seconds to wait take the place of what the problem says should be done.
+        """
+        to_do = (
+            "" if retry_after is None else told_to_wait(retry_after, translations(setting.language))
+        )
+        return self._shown_in(
+            setting,
+            "account/authenticator.html",
+            problem=problem,
+            to_do=to_do,
+            totp=totp,
+            cuts_off_mail=cuts_off_mail,
+        )
+
+    def passkey(
+        self,
+        setting: Setting,
+        options: str,
+        problem: Said | None = None,
+        *,
+        cuts_off_mail: bool = False,
+    ) -> Page:
+        """The form that makes a passkey; sends ``name`` and ``passkey``."""
+        return self._shown_in(
+            setting,
+            "account/passkey.html",
+            scripts=_WITH_PASSKEY,
+            problem=problem,
+            options=options,
+            cuts_off_mail=cuts_off_mail,
+        )
+
+    def ask_recovery_codes(self, setting: Setting) -> Page:
+        """Whether new recovery codes are wanted: the old ones end with it."""
+        return self._shown_in(setting, "account/ask_recovery_codes.html")
+
+    def recovery_codes(
+        self, setting: Setting, codes: Sequence[str], back: str, *, cuts_off_mail: bool = False
+    ) -> Page:
+        """New recovery codes, shown once."""
+        return self._shown_in(
+            setting,
+            "account/recovery_codes.html",
+            scripts=_WITH_COPY,
+            codes=codes,
+            back=back,
+            cuts_off_mail=cuts_off_mail,
+        )
+
+    def app_password(self, setting: Setting, problem: Said | None = None) -> Page:
+        """The form for a new app password; sends ``name``."""
+        return self._shown_in(setting, "account/app_password.html", problem=problem)
+
+    def new_app_password(self, setting: Setting, username: str, name: str, password: str) -> Page:
+        """A new app password, shown once."""
+        return self._shown_in(
+            setting,
+            "account/new_app_password.html",
+            scripts=_WITH_COPY,
+            username=username,
+            name=name,
+            password=password,
+        )
+
+    def forgot(self, setting: Setting) -> Page:
+        """The form of who has forgotten the password; sends ``username``."""
+        return self._shown_in(setting, "account/forgot.html")
+
+    def disavow(self, setting: Setting, secret: str, username: str, change: str, at: float) -> Page:
+        """The form behind the link of a notice; sends ``token``, or ``language`` with it.
+
+        ``change`` is the subject of the notice, in English.
+        """
+        spoken = translations(setting.language)
+        return self._shown_in(
+            setting,
+            "account/disavow.html",
+            language_form="disavow",
+            secret=secret,
+            username=username,
+            change=spoken.gettext(change) % {"product": self._shown["product"]},
+            moment=_when(at),
+        )
+
+    def message(self, setting: Setting, message: Message, url: str | None, **values: str) -> Page:
+        """A page that says what happened; its button leads to ``url``."""
+        return self._shown_in(
+            setting, "account/message.html", message=message, leads_to=url, values=values
+        )
+
+    def _shown_in(
+        self,
+        setting: Setting,
+        template: str,
+        *,
+        scripts: tuple[str, ...] = _COMFORT,
+        problem: Said | None = None,
+        to_do: str = "",
+        site: bool = False,
+        **shown: Any,
+    ) -> Page:
+        spoken = translations(setting.language)
+        texts = tuple(map(inline_script, scripts))
+        styles = (inline_style(), account_style()) if site else (inline_style(),)
+        html = (
+            template_environment(setting.language)
+            .get_template(template)
+            .render(
+                self._shown,
+                language=setting.language,
+                languages=setting.languages,
+                scripts=texts,
+                account_style=account_style(),
+                url=setting.links,
+                csrf=setting.csrf,
+                problem=problem,
+                happened=spoken.gettext(problem.happened) if problem else "",
+                to_do=to_do or (spoken.gettext(problem.to_do) if problem and problem.to_do else ""),
+                **shown,
+            )
+        )
+        return Page(html, inline_policy(styles, texts), setting.language)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time as it stands in a page; a script shows it by the reader's own clock."""
+
+    machine: str
+    reader: str
+    distance: str = ""
+
+
+def _when(seconds: float) -> Moment:
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return Moment(f"{moment:%Y-%m-%dT%H:%M:%SZ}", f"{moment:%Y-%m-%d %H:%M} UTC")
+
+
+def _seen_from(now: float, language: str, seconds: float) -> Moment:
+    """A moment, with how long ago it was, or when it comes, where that says more than a date."""
+    moment, distance = _when(seconds), seconds - now
+    if abs(distance) > _LONGEST_DISTANCE:
+        return moment
+    from babel.dates import format_timedelta  # here: most processes never need it
+
+    words = format_timedelta(
+        timedelta(seconds=round(distance) or -1), add_direction=True, locale=language, threshold=1
+    )
+    return replace(moment, distance=words)
+
+
+def _browser_in_words(spoken: Translations, name: str) -> str:
+    """The name of a browser, as ``browser_names`` makes it, in the language of the page."""
+    browser, _, system = name.partition(ON)
+    words = {"browser": spoken.gettext(browser), "system": system}
+    return (spoken.gettext(BROWSER_ON_SYSTEM) % words).replace(" ", NO_BREAK_SPACE)
+
+
+@cache
+def account_style() -> str:
+    """What the overview needs beside the one stylesheet."""
+    return _CSS.read_text("utf-8").strip()

@@ -1,0 +1,184 @@
+"""The pages for who has forgotten the password: ask for a link, and choose a new one behind it.
+
+To ask is answered in the same way whoever was asked for (R-79). The secret of a link stands in the
+query of the address and in the body of the form, and nowhere else; see
+docs/decisions/0014-reset-links.md. A form that was posted is answered by a redirect, to a page that
+can be reloaded and come back to.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from worksgate.credentials.password_policy import Weakness, WeakPassword
+from worksgate.observability.rate_limited_warning import RateLimitedWarning
+from worksgate.provider.account.one_time_links import TOKEN_PARAMETER, LinkNotValid
+from worksgate.provider.account.password_reset import RESET_PATH, PasswordReset
+from worksgate.settings.options import Settings
+from worksgate.web.account.forms import AccountForms, FormRefused
+from worksgate.web.account.handlers import Handler
+from worksgate.web.account.wording import (
+    FORM_TOO_OLD,
+    LINK_NOT_VALID,
+    LINK_NOT_VALID_AND_NO_MAIL,
+    MAIL_IS_COMING,
+    PASSWORD_IS_NEW,
+    Message,
+)
+from worksgate.web.login.refusals import OUTAGES
+from worksgate.web.login.responses import LoginPages
+from worksgate.web.pages.catalogues import LANGUAGES
+from worksgate.web.pages.rendering import STRENGTH_PATH, NewPasswordForm, Problem
+from worksgate.web.pages.wording import WEAKNESSES, Notice
+from worksgate.web.view import View, redirect
+
+FORGOT_PATH: Final = "/forgot"
+"""Where a link is asked for, below ``account_path``."""
+_SENT: Final = "sent"
+_DONE: Final = "done"
+_ADVICE: Final = "advice"
+"""What a redirect leads to, and why a password was not accepted: names, never a text."""
+
+
+class PasswordResetHandlers:
+    """Serves both pages; the first only where mail can be sent."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        reset: PasswordReset,
+        login_pages: LoginPages,
+        forms: AccountForms,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._reset = reset
+        self._login_pages = login_pages
+        self._forms = forms
+        self._clock = clock
+        self._deadline = settings.answer_deadline
+        self._unavailable = RateLimitedWarning("request.unavailable")
+
+    @property
+    def routes(self) -> Mapping[str, Mapping[str, Handler]]:
+        """Handlers by the path below ``account_path``, and by method."""
+        behind_a_link: Mapping[str, Mapping[str, Handler]] = {
+            RESET_PATH: {"GET": self._open, "POST": self._finish}
+        }
+        if not self._settings.can_reset_passwords:
+            return behind_a_link
+        return {**behind_a_link, FORGOT_PATH: {"GET": self._ask, "POST": self._request}}
+
+    async def _ask(self, request: Request) -> Response:
+        view = View(request)
+        if _SENT in view.parameters:
+            minutes = math.floor(self._settings.reset_link_lifetime / 60)
+            return self._say(view, MAIL_IS_COMING, 200, "", minutes=str(minutes))
+        page = self._forms.pages.forgot(self._forms.setting(view, view.browser.secret))
+        return self._forms.answer(view, page, bind_browser=True)
+
+    async def _request(self, request: Request) -> Response:
+        view = View(request)
+        try:
+            form = await self._forms.read(request, view, view.browser.secret)
+            async with asyncio.timeout(self._deadline):
+                await self._reset.request(
+                    form.get("username", ""),
+                    view.language,
+                    view.browser.address,
+                    self._clock(),
+                    view.browser.devices,
+                )
+        except FormRefused as refused:
+            return self._say(view, FORM_TOO_OLD, refused.status, FORGOT_PATH)
+        except OUTAGES as outage:
+            return self._out_of_order(view, outage)
+        return redirect(self._forms.links(view)(FORGOT_PATH, **{_SENT: "1"}))
+
+    async def _open(self, request: Request) -> Response:
+        """``GET /account/reset?token=…``: nothing changes, whoever looks."""
+        view = View(request)
+        if _DONE in view.parameters:
+            return self._say(view, PASSWORD_IS_NEW, 200, "")
+        secret, weakness = (view.parameters.get(name, "") for name in (TOKEN_PARAMETER, _ADVICE))
+        advice = WEAKNESSES[Weakness(weakness)] if weakness in set(Weakness) else ""
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await self._form(view, secret, advice=advice)
+        except OUTAGES as outage:
+            return self._out_of_order(view, outage)
+
+    async def _finish(self, request: Request) -> Response:
+        view = View(request)
+        try:
+            form = await self._forms.read(request, view, view.browser.secret)
+            async with asyncio.timeout(self._deadline):
+                return await self._change(view, form)
+        except FormRefused as refused:
+            return self._say(view, FORM_TOO_OLD, refused.status, "")
+        except OUTAGES as outage:
+            return self._out_of_order(view, outage)
+
+    async def _change(self, view: View, form: Mapping[str, str]) -> Response:
+        secret, password = form.get("txn", ""), form.get("new_password", "")
+        links = self._forms.links(view)
+        if (language := form.get("language", "")) in LANGUAGES:
+            return redirect(replace(links, asked_language=language)(RESET_PATH, token=secret))
+        try:
+            await self._reset.finish(
+                secret,
+                password,
+                self._clock(),
+                address=view.browser.address,
+            )
+        except LinkNotValid:
+            return self._not_valid(view)
+        except WeakPassword as weak:
+            again = {TOKEN_PARAMETER: secret, _ADVICE: weak.weakness.value}
+            return redirect(links(RESET_PATH, **again))
+        return redirect(links(RESET_PATH, **{_DONE: "1"}))
+
+    async def _form(self, view: View, secret: str, *, advice: str = "") -> Response:
+        """The form behind a good link; ``advice`` is why it is shown again."""
+        ticket = await self._reset.open(secret, self._clock())
+        if ticket is None:
+            return self._not_valid(view)
+        setting = self._forms.setting(view, view.browser.secret)
+        form = NewPasswordForm(
+            action=setting.links(RESET_PATH),
+            txn=secret,
+            csrf=setting.csrf,
+            restart_url=setting.links(FORGOT_PATH),
+            problem=Problem.WEAK_PASSWORD if advice else None,
+            advice=advice,
+            username=ticket.person.username,
+            step="reset",
+            reset=True,
+            strength_url=setting.links(RESET_PATH + STRENGTH_PATH),
+        )
+        page = self._forms.pages.step(form, view.language, by_form=True)
+        return self._forms.answer(view, page, 403 if advice else 200, bind_browser=True)
+
+    def _not_valid(self, view: View) -> Response:
+        if self._settings.can_reset_passwords:
+            return self._say(view, LINK_NOT_VALID, 410, FORGOT_PATH)
+        return self._say(view, LINK_NOT_VALID_AND_NO_MAIL, 410, None)
+
+    def _say(
+        self, view: View, message: Message, status: int, page: str | None, **values: str
+    ) -> Response:
+        """A message, with a button that leads to an account page."""
+        setting = self._forms.setting(view, view.browser.secret)
+        url = None if page is None else setting.links(page)
+        shown = self._forms.pages.message(setting, message, url, **values)
+        return self._forms.answer(view, shown, status)
+
+    def _out_of_order(self, view: View, outage: Exception) -> Response:
+        self._unavailable.tell(view.path, str(outage) or "no answer in time")
+        return self._login_pages.notice(view, Notice.UNAVAILABLE, 503)

@@ -1,0 +1,48 @@
+"""The call of LINE WORKS for a mail client: the password stands in its address.
+
+So nothing here logs an address, a path that was asked for, or an exception's words (R-59). Every
+answer is JSON, also when the path or the method is wrong, and comes within ``answer_deadline``.
+"""
+
+from starlette.types import Receive, Scope, Send
+
+from worksgate.oauth.imap_login import ImapLoginResponse
+from worksgate.web.calls.endpoints import (
+    ANSWERED,
+    NOTHING,
+    JsonCalls,
+    UnknownPath,
+    peer_of,
+)
+from worksgate.web.deadline import within
+
+
+class MailClients(JsonCalls):
+    """Serves the IMAP/CalDAV Login API, each of whose addresses ends with a client's ID."""
+
+    method = "GET"
+
+    async def log_in(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """``GET /apiLogin/{client_id}``; ``path`` is below the point where we are mounted."""
+        ours = self._provider.settings.imap_login_path
+        below = path.removeprefix(ours)
+        began, told = self._traffic.imap.begin(), NOTHING
+        try:
+            answer = await self._decision(below, scope)
+        except Exception as error:
+            # What follows our path, if somebody put the address together wrongly, may be secret.
+            told = await self._fail(error, ours, send, below[1:])
+        else:
+            await self._answer(answer, scope, send)
+            told = ANSWERED
+        finally:
+            self._traffic.imap.end(began, *told)
+
+    async def _decision(self, below: str, scope: Scope) -> ImapLoginResponse:
+        """HEAD and OPTIONS sign nobody in, and plain http is not led elsewhere (R-64)."""
+        if below == "/" or "/" in below[1:]:
+            raise UnknownPath("there is nothing at this path")
+        self._check_way(scope)
+        client_id = below[1:] or None
+        login = self._provider.imap_login(client_id, scope["query_string"], peer_of(scope))
+        return await within(self._deadline, login)

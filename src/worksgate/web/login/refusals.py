@@ -1,0 +1,235 @@
+"""The page for each thing that goes wrong in a login: the form again, or one without a form."""
+
+import asyncio
+from collections.abc import Mapping
+
+from starlette.responses import Response
+
+from worksgate.credentials.password_policy import Weakness, WeakPassword
+from worksgate.credentials.secrets import HashingBusy
+from worksgate.database import DatabaseUnavailable
+from worksgate.limits.outages import Unavailable
+from worksgate.oauth.errors import AuthorizationError, BadRedirectUri, UnknownClient
+from worksgate.observability.rate_limited_warning import RateLimitedWarning
+from worksgate.provider.sign_in.browser_flow import IdentityProvider
+from worksgate.provider.sign_in.next_steps import (
+    AlreadySignedIn,
+    EnrolmentNeeded,
+    LoginDenied,
+    LoginLost,
+    NewPasswordNeeded,
+    NoPasskey,
+    NoUserKey,
+    ProofKind,
+    SecondFactorNeeded,
+    TooManyWrongFactors,
+    UnknownPasskey,
+    WrongFactor,
+    WrongPassword,
+)
+from worksgate.provider.sign_in.session_key import SessionKeyRefused
+from worksgate.provider.sign_in.transaction import (
+    ExpiredTransaction,
+    ForgedTransaction,
+    LoginTransaction,
+)
+from worksgate.provider.sources import UnknownSource
+from worksgate.provider.throttle import TooManyAttempts
+from worksgate.sources import (
+    PasswordExpired,
+    PersonDisabled,
+    PersonNotAllowed,
+    RefusedUpstream,
+    SourceUnavailable,
+)
+from worksgate.store import StoreUnavailable
+from worksgate.web.login.responses import LaterStep, LoginPages
+from worksgate.web.pages.rendering import Notice, Problem
+from worksgate.web.pages.wording import WEAKNESSES
+from worksgate.web.view import View
+
+OUTAGES = (Unavailable, TimeoutError)
+
+_ENDINGS = (
+    AuthorizationError,
+    NoUserKey,
+    AlreadySignedIn,
+    LoginDenied,
+    NoPasskey,
+    UnknownSource,
+    ForgedTransaction,
+    ExpiredTransaction,
+)
+"""What ends a login, or this form of it: a page without a form."""
+
+_PROBLEMS: Mapping[type[Exception], tuple[Problem, int]] = {
+    UnknownPasskey: (Problem.PASSKEY_REFUSED, 403),
+    WrongPassword: (Problem.WRONG_PASSWORD, 403),
+    PasswordExpired: (Problem.PASSWORD_EXPIRED, 403),
+    RefusedUpstream: (Problem.REFUSED_UPSTREAM, 403),
+    TooManyWrongFactors: (Problem.TOO_MANY_WRONG_FACTORS, 403),
+    LoginLost: (Problem.LOGIN_LOST, 409),
+    PersonNotAllowed: (Problem.NOT_ALLOWED, 403),
+    PersonDisabled: (Problem.DISABLED, 403),
+    TooManyAttempts: (Problem.THROTTLED, 429),
+    HashingBusy: (Problem.BUSY, 503),
+    StoreUnavailable: (Problem.OUT_OF_ORDER, 503),
+    DatabaseUnavailable: (Problem.OUT_OF_ORDER, 503),
+    SourceUnavailable: (Problem.UNAVAILABLE, 503),
+    TimeoutError: (Problem.BUSY, 503),
+}
+"""What is said above the form, and the status; the person can try again where they are."""
+
+_WRONG_FACTORS: Mapping[ProofKind, Problem] = {
+    ProofKind.CODE: Problem.WRONG_CODE,
+    ProofKind.RECOVERY_CODE: Problem.WRONG_RECOVERY_CODE,
+    ProofKind.PASSKEY: Problem.WRONG_PASSKEY,
+}
+
+_WRONG_ANSWERS = (WrongFactor, WeakPassword)
+"""What leads to the same step again."""
+
+_TO_SAY = (Problem.WEAK_PASSWORD,)
+"""What an address of a step may name as wrong."""
+
+ANSWERED_WITHOUT_FORM = (*_ENDINGS, *OUTAGES)
+"""What can go wrong where there is no form yet, or none of ours."""
+
+FORM_REFUSALS: tuple[type[Exception], ...] = (*_ENDINGS, *_WRONG_ANSWERS, *_PROBLEMS)
+"""What can go wrong with a posted form."""
+
+FORM_DEADLINE = 0.4
+"""Seconds that the form may take to be shown again, after the deadline perhaps."""
+
+
+def _problem_of(error: Exception) -> tuple[Problem, int]:
+    """What is said of an error above a form, and the status."""
+    if isinstance(error, WrongFactor):
+        return _WRONG_FACTORS[error.given], 403
+    if isinstance(error, WeakPassword):
+        return Problem.WEAK_PASSWORD, 403
+    return next(answer for kind, answer in _PROBLEMS.items() if isinstance(error, kind))
+
+
+class LoginRefusals:
+    """Answers what the provider raises in a login."""
+
+    def __init__(self, provider: IdentityProvider, pages: LoginPages) -> None:
+        self._provider = provider
+        self._pages = pages
+        self._unavailable = RateLimitedWarning("request.unavailable")
+
+    async def respond_to(
+        self,
+        view: View,
+        transaction: LoginTransaction,
+        error: Exception,
+        *,
+        username: str,
+        is_later_step: bool,
+    ) -> Response:
+        """The page for one of FORM_REFUSALS; ``username`` is what was typed.
+
+        An outage in a step after the password takes nobody back to the password.
+        """
+        if isinstance(error, _ENDINGS):
+            return await self.end(view, error, transaction)
+        if isinstance(error, _WRONG_ANSWERS) or (is_later_step and isinstance(error, OUTAGES)):
+            return await self._repeat_step(view, transaction, error)
+        return await self.ask_again(view, transaction, error, username=username)
+
+    async def ask_again(
+        self, view: View, transaction: LoginTransaction, error: Exception, *, username: str = ""
+    ) -> Response:
+        """The login form, with what was wrong."""
+        problem, status = _problem_of(error)
+        if isinstance(error, OUTAGES):
+            self._tell_administrator(view, error)
+        seconds = error.retry_after if isinstance(error, TooManyAttempts) else None
+        try:
+            async with asyncio.timeout(FORM_DEADLINE):
+                return await self._pages.login_form(
+                    view,
+                    transaction,
+                    username=username,
+                    problem=problem,
+                    status=status,
+                    retry_after=None if seconds is None else max(1, round(seconds)),
+                )
+        except (*_ENDINGS, *OUTAGES) as worse:
+            return await self.end(view, worse, transaction)
+
+    async def _repeat_step(
+        self, view: View, transaction: LoginTransaction, error: Exception
+    ) -> Response:
+        """The page that an answer came from which was wrong or could not be checked."""
+        if isinstance(error, OUTAGES):
+            self._tell_administrator(view, error)
+        try:
+            async with asyncio.timeout(FORM_DEADLINE):
+                next_step = await self._provider.resume(transaction, view.browser)
+        except _ENDINGS as ending:
+            return await self.end(view, ending, transaction)
+        except tuple(_PROBLEMS) as other:
+            return await self.ask_again(view, transaction, other)
+        if isinstance(next_step, NewPasswordNeeded | SecondFactorNeeded | EnrolmentNeeded):
+            problem, status = _problem_of(error)
+            if isinstance(error, WeakPassword):
+                return self._pages.to_step(
+                    view, transaction, problem=problem, advice=error.weakness
+                )
+            # A wrong proof is never answered by a redirect, which means success (R-141).
+            return self._pages.step(view, next_step, problem=problem, status=status)
+        return await self._pages.respond_to(view, next_step)
+
+    def repeated(self, view: View, next_step: LaterStep) -> Response:
+        """The page of a step; where a wrong answer led there, the address names what was wrong."""
+        problem = next((each for each in _TO_SAY if each == view.parameters.get("problem")), None)
+        weakness = view.parameters.get("advice", "")
+        advice = WEAKNESSES[Weakness(weakness)] if weakness in set(Weakness) else ""
+        return self._pages.step(
+            view,
+            next_step,
+            problem=problem,
+            advice=advice if problem is Problem.WEAK_PASSWORD else "",
+            status=403 if problem else 200,
+        )
+
+    async def end(
+        self, view: View, error: Exception, transaction: LoginTransaction | None = None
+    ) -> Response:
+        """The page for a login that cannot go on in this form."""
+        notice = self._pages.notice
+        match error:
+            case SessionKeyRefused():
+                return notice(view, Notice.SESSION_KEY_REFUSED, 403)
+            case UnknownClient():
+                return notice(view, Notice.UNKNOWN_CLIENT, 400)
+            case BadRedirectUri():
+                return notice(view, Notice.BAD_REDIRECT_URI, 400)
+            case AuthorizationError():
+                return notice(view, Notice.BAD_REQUEST, 400)
+            case ForgedTransaction(transaction=theirs):
+                # Also the fate of the first of two tabs that came at once, without a cookie yet.
+                again = self._pages.restart_url(theirs, view.language) if theirs else None
+                return notice(view, Notice.FORGED, 403, continue_url=again)
+            case ExpiredTransaction(transaction=expired):
+                url = await self._pages.start_over_url(expired.client_id)
+                return notice(view, Notice.EXPIRED, 400, expired, start_over_url=url)
+            case AlreadySignedIn() if transaction is not None:
+                url = self._pages.restart_url(transaction, view.language)
+                return notice(view, Notice.ALREADY_SIGNED_IN, 409, transaction, continue_url=url)
+            case NoUserKey():
+                return notice(view, Notice.NO_USER_KEY, 403, transaction)
+            case LoginDenied():
+                return notice(view, Notice.DENIED, 403, transaction)
+            case NoPasskey():
+                return notice(view, Notice.NO_PASSKEY, 403, transaction)
+            case UnknownSource():
+                return notice(view, Notice.BAD_REQUEST, 400, transaction)
+            case _:
+                self._tell_administrator(view, error)
+                return notice(view, Notice.UNAVAILABLE, 503, transaction)
+
+    def _tell_administrator(self, view: View, outage: Exception) -> None:
+        self._unavailable.tell(view.path, str(outage) or "no answer in time")

@@ -1,0 +1,323 @@
+"""The responses of a login: the page for each next step, with its signed form and its policy."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from starlette.responses import HTMLResponse, Response
+
+from worksgate.oauth.model import LoginKind
+from worksgate.oauth.redirect_uri import origin_of
+from worksgate.provider.sign_in.browser_flow import IdentityProvider
+from worksgate.provider.sign_in.next_steps import (
+    AccountChoiceNeeded,
+    Authorized,
+    Browser,
+    EnrolmentNeeded,
+    NewPasswordNeeded,
+    NextStep,
+    PasswordNeeded,
+    RecoveryCodesIssued,
+    RedirectedUpstream,
+    SecondFactorNeeded,
+    SignedIn,
+)
+from worksgate.provider.sign_in.steps import handle_of
+from worksgate.provider.sign_in.transaction import LoginTransaction
+from worksgate.sources import Person
+from worksgate.web import cookies
+from worksgate.web.pages.rendering import (
+    LANGUAGES,
+    STRENGTH_PATH,
+    AccountChoice,
+    EnrolmentForm,
+    LoginForm,
+    NewPasswordForm,
+    Notice,
+    NoticePage,
+    Page,
+    Pages,
+    Problem,
+    RecoveryCodesForm,
+    SecondFactorForm,
+    StepForm,
+)
+from worksgate.web.view import View, content_security_policy, redirect
+
+STEP_PATH = "/step"
+"""Where the page of a step is, below the login page: a browser may come back there."""
+AT_PARAMETER = "at"
+"""The handle of the login, which is worth nothing in another browser."""
+
+LaterStep = NewPasswordNeeded | SecondFactorNeeded | EnrolmentNeeded | RecoveryCodesIssued
+"""What has a page of its own after the login form."""
+
+
+class LoginPages:
+    """Makes the responses of a login; nothing goes on by it.
+
+    ``reset_path`` is where people go who have forgotten their password, if they can do so here.
+    """
+
+    def __init__(
+        self, provider: IdentityProvider, pages: Pages, *, reset_path: str | None = None
+    ) -> None:
+        self._provider = provider
+        self._reset_path = reset_path
+        self._pages = pages
+        self._settings = provider.settings
+        public_path = urlsplit(self._settings.public_url).path.rstrip("/")
+        self._login_path = public_path + self._settings.web_login_path
+        self._account_path = public_path + self._settings.account_path
+
+    async def respond_to(self, view: View, next_step: NextStep) -> Response:
+        """To LINE WORKS with the code, to another provider, or to the page that comes next.
+
+        Raises UnknownClient, or an outage.
+        """
+        match next_step:
+            case SignedIn():
+                return _signed_in(next_step, view.browser)
+            case Authorized(location=location):
+                return redirect(location)
+            case RedirectedUpstream():
+                return self._redirect_upstream(view, next_step)
+            case AccountChoiceNeeded(transaction, person):
+                return self._account_choice(view, transaction, person)
+            case PasswordNeeded(transaction):
+                hint = transaction.works_id or ""
+                return await self.login_form(view, transaction, username=hint)
+            case _:
+                return self.to_step(view, next_step.transaction)
+
+    def to_step(self, view: View, transaction: LoginTransaction, **said: str | None) -> Response:
+        """To the page of the step that comes next: an address that can be come back to.
+
+        ``said`` is why it is shown again, as ``step_url`` has it.
+        """
+        response = redirect(self.step_url(transaction, view.language, **said))
+        cookies.set_secret(response, cookies.BROWSER, view.browser.secret)
+        return response
+
+    async def login_form(
+        self,
+        view: View,
+        transaction: LoginTransaction,
+        *,
+        username: str = "",
+        problem: Problem | None = None,
+        status: int = 200,
+        retry_after: int | None = None,
+    ) -> Response:
+        """The login form. Raises UnknownClient, or an outage."""
+        prefilled = problem is None and bool(username)
+        ways = await self._provider.ways_in(transaction)
+        form = LoginForm(
+            action=self._action(view.language),
+            txn=self._provider.signer.sign(transaction),
+            csrf=self._anti_forgery_token(view, transaction),
+            username=username,
+            prefilled=prefilled,
+            clear_url=self.restart_url(transaction, view.language, hint=False),
+            problem=problem,
+            retry_after=retry_after,
+            cancel=transaction.may_cancel,
+            for_account=transaction.is_for_account,
+            passwords=ways.passwords,
+            buttons=ways.buttons,
+            passkey_options=ways.passkey_options,
+            reset_url=f"{self._reset_path}?lang={view.language}" if self._reset_path else None,
+        )
+        languages = self._languages(transaction)
+        page = self._pages.login(form, view.language, languages)
+        response = self._respond(view, page, status, transaction)
+        if retry_after is not None:
+            response.headers["Retry-After"] = str(retry_after)
+        return response
+
+    def step(
+        self,
+        view: View,
+        next_step: LaterStep,
+        *,
+        problem: Problem | None = None,
+        advice: str = "",
+        status: int = 200,
+    ) -> Response:
+        """The page of a step after the login form; ``problem`` is why it is shown again."""
+        transaction = next_step.transaction
+        common: dict[str, Any] = {
+            "action": self._action(view.language),
+            "txn": self._provider.signer.sign(transaction),
+            "csrf": self._anti_forgery_token(view, transaction),
+            "restart_url": self.restart_url(transaction, view.language, hint=False),
+            "problem": problem,
+            "advice": advice,
+        }
+        languages = [(code, self.step_url(transaction, code)) for code in LANGUAGES]
+        page = self._pages.step(_step_form(next_step, common), view.language, languages)
+        return self._respond(view, page, status, transaction)
+
+    def notice(
+        self,
+        view: View,
+        notice: Notice,
+        status: int,
+        transaction: LoginTransaction | None = None,
+        *,
+        start_over_url: str | None = None,
+        continue_url: str | None = None,
+    ) -> Response:
+        """A page of ours that says what went wrong."""
+        content = NoticePage(
+            notice=notice,
+            start_over_url=start_over_url,
+            continue_url=continue_url,
+            reference=transaction.login_id if transaction else None,
+        )
+        page = self._pages.notice(content, view.language, view.languages)
+        response = self._respond(view, page, status, None)
+        if status == 503:
+            response.headers["Retry-After"] = "2"
+        return response
+
+    def over(self, view: View) -> Response:
+        """A browser came back to a step of a login that is over."""
+        return self.notice(view, Notice.OVER, 410, continue_url=self._settings.service_url)
+
+    def signed_out(self, view: View) -> Response:
+        """The end of a session, from where people go on to the service or to their account."""
+        return self.notice(
+            view,
+            Notice.SIGNED_OUT,
+            200,
+            continue_url=self._settings.service_url,
+            start_over_url=f"{self._account_path}?lang={view.language}",
+        )
+
+    def _redirect_upstream(self, view: View, redirected: RedirectedUpstream) -> Response:
+        """To another provider: by a page, since Chrome lets no form lead there by a redirect.
+
+        ``form-action`` would have to name every host on the way, and providers send on to others.
+        """
+        page = self._pages.leave(redirected.location, redirected.label, view.language)
+        response = self._respond(view, page, 200, None)
+        cookies.set_secret(response, cookies.BROWSER, view.browser.secret)
+        cookies.set_upstream(response, (redirected.along, *view.browser.upstream))
+        return response
+
+    def _account_choice(
+        self, view: View, transaction: LoginTransaction, person: Person
+    ) -> Response:
+        choice = AccountChoice(
+            action=self._action(view.language),
+            txn=self._provider.signer.sign(transaction),
+            csrf=self._anti_forgery_token(view, transaction),
+            signed_in_as=person.name or person.username,
+            asked_for=transaction.works_id or "",
+        )
+        page = self._pages.choose_account(choice, view.language, self._languages(transaction))
+        return self._respond(view, page, 200, transaction)
+
+    def _respond(
+        self, view: View, page: Page, status: int, transaction: LoginTransaction | None
+    ) -> Response:
+        response = HTMLResponse(page.html, status)
+        targets = ["'self'"]
+        if transaction is not None:
+            # Chrome applies form-action to the redirect that follows the form, too.
+            targets.append(origin_of(transaction.redirect_uri))
+            cookies.set_secret(response, cookies.BROWSER, view.browser.secret)
+        response.headers["Content-Security-Policy"] = content_security_policy(page, targets)
+        response.headers["Content-Language"] = view.language
+        return response
+
+    # Addresses of a login
+
+    async def start_over_url(self, client_id: str) -> str | None:
+        """The deep link of LINE WORKS that begins a login, where the domain is known."""
+        domain = await self._provider.domain_of(client_id)
+        if domain is None:
+            return None
+        service = quote(self._settings.service_url, safe="")
+        return self._settings.start_over_url.format(domain=quote(domain, safe=""), service=service)
+
+    def restart_url(
+        self, transaction: LoginTransaction, language: str, *, hint: bool = True
+    ) -> str:
+        """Our login page for the same request of LINE WORKS, from the beginning."""
+        if transaction.is_for_account:
+            return f"{transaction.redirect_uri.partition('?')[0]}?lang={language}"
+        parameters = {
+            "response_type": "code",
+            "client_id": transaction.client_id,
+            "redirect_uri": transaction.redirect_uri,
+            "worksId": transaction.works_id if hint else None,
+            "userAgent": "LineWorks" if transaction.login_kind is LoginKind.APP else None,
+            "sessionKey": transaction.session_key,
+            "lang": language,
+        }
+        present = {name: value for name, value in parameters.items() if value is not None}
+        return f"{self._login_path}?{urlencode(present, quote_via=quote, safe='')}"
+
+    def step_url(self, transaction: LoginTransaction, language: str, **said: str | None) -> str:
+        """The page of the step where a login stands.
+
+        ``problem`` and ``advice`` are names of texts: why it is shown again.
+        """
+        parameters = {AT_PARAMETER: handle_of(transaction), "lang": language, **said}
+        present = {name: value for name, value in parameters.items() if value}
+        return f"{self._login_path}{STEP_PATH}?{urlencode(present)}"
+
+    def _action(self, language: str) -> str:
+        return f"{self._login_path}?lang={language}"
+
+    def _anti_forgery_token(self, view: View, transaction: LoginTransaction) -> str:
+        return self._provider.signer.anti_forgery_token(transaction, view.browser.secret)
+
+    def _languages(self, transaction: LoginTransaction) -> list[tuple[str, str]]:
+        return [(code, self.restart_url(transaction, code)) for code in LANGUAGES]
+
+
+def _signed_in(signed_in: SignedIn, browser: Browser) -> Response:
+    response = redirect(signed_in.location)
+    cookies.set_secret(response, cookies.SESSION, signed_in.session)
+    if signed_in.device is not None:
+        cookies.set_devices(response, (signed_in.device, *browser.devices))
+    if signed_in.trusted is not None:
+        cookies.set_trusted(response, (signed_in.trusted, *browser.trusted))
+    return response
+
+
+def _step_form(next_step: LaterStep, common: Mapping[str, Any]) -> StepForm:
+    """The form of a step; ``common`` is what all of them have."""
+    match next_step:
+        case SecondFactorNeeded(person=person, enrolled=enrolled):
+            return SecondFactorForm(
+                **common,
+                person=person.name or person.username,
+                totp=enrolled.totp,
+                recovery=enrolled.recovery_codes_left > 0,
+                passkey_options=next_step.passkey_options,
+                why=next_step.why,
+            )
+        case EnrolmentNeeded(person=person, totp=totp):
+            app: dict[str, Any] = {}
+            if totp is not None:
+                app = {"totp_uri": totp.uri, "qr_svg": totp.svg, "totp_key": totp.shown}
+            return EnrolmentForm(
+                **common,
+                **app,
+                person=person.name or person.username,
+                passkey_options=next_step.passkey_options,
+            )
+        case RecoveryCodesIssued(codes=codes):
+            return RecoveryCodesForm(**common, codes=codes)
+        case NewPasswordNeeded(person=person):
+            path, question_mark, query = common["action"].partition("?")
+            return NewPasswordForm(
+                **common,
+                username=person.username,
+                person=person.name or person.username,
+                strength_url=f"{path}{STRENGTH_PATH}{question_mark}{query}",
+            )

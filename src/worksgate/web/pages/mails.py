@@ -1,0 +1,321 @@
+"""The mails that a person gets: their texts, in the person's language.
+
+Values in, messages out; ``mail`` sends them. A mail holds little that came with a request: the
+names are those of the directory, the links begin with ``public_url``, and of the request that led
+to a notice it shows the address and what kind of browser it was. A link either chooses a new
+password, in the mail that was asked for, or ends things, in a notice; no link signs anybody in.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import jinja2
+
+from worksgate.directory.credential_changes import Change, CredentialChange
+from worksgate.mail import MailMessage
+from worksgate.settings.options import Settings
+from worksgate.sources import Person
+from worksgate.web.pages.browser_names import ON
+from worksgate.web.pages.catalogues import LANGUAGES, Translations, translations
+from worksgate.web.pages.wording import text
+
+_TEMPLATES: Final = Path(__file__).parent / "templates" / "mail"
+_LONGEST_IN_MINUTES: Final = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailWording:
+    """A mail in English: what happened, and what to do if it was not the person."""
+
+    subject: str
+    happened: str
+    if_it_was_not_you: str
+
+
+_END_IT: Final = text(
+    "If it was not you, use the button at once. It ends everything that is signed in to your "
+    "account, and it signs nobody in."
+)
+
+
+def _notice(subject: str, happened: str) -> MailWording:
+    return MailWording(subject=subject, happened=happened, if_it_was_not_you=_END_IT)
+
+
+RESET_LINK: Final = MailWording(
+    subject=text("Choose a new password for %(product)s"),
+    happened=text("A new password was requested for the account %(username)s."),
+    if_it_was_not_you=text(
+        "If it was not you, ignore this email: your password stays as it is. Never forward the "
+        "link."
+    ),
+)
+NOTICES: Final[Mapping[Change, MailWording]] = {
+    Change.PASSWORD_CHANGED: _notice(
+        text("Your password for %(product)s was changed"),
+        text("The password of the account %(username)s was changed."),
+    ),
+    Change.PASSWORD_RESET: _notice(
+        text("Your password for %(product)s was changed"),
+        text("A new password was chosen for the account %(username)s, by a link."),
+    ),
+    Change.PASSWORD_SET: _notice(
+        text("An administrator set your password for %(product)s"),
+        text("An administrator gave the account %(username)s a new password."),
+    ),
+    Change.AUTHENTICATOR_ADDED: _notice(
+        text("An authenticator app was added for %(product)s"),
+        text("An authenticator app was set up for the account %(username)s."),
+    ),
+    Change.AUTHENTICATOR_REMOVED: _notice(
+        text("Your authenticator app for %(product)s was removed"),
+        text("The authenticator app of the account %(username)s was turned off."),
+    ),
+    Change.PASSKEY_ADDED: _notice(
+        text("A passkey for %(product)s was added"),
+        text("A passkey was added to the account %(username)s."),
+    ),
+    Change.PASSKEY_REMOVED: _notice(
+        text("A passkey for %(product)s was removed"),
+        text("A passkey of the account %(username)s was removed."),
+    ),
+    Change.FACTORS_REMOVED: _notice(
+        text("Your two-step verification for %(product)s was removed"),
+        text("An administrator removed the two-step verification of the account %(username)s."),
+    ),
+    Change.RECOVERY_CODES_RENEWED: _notice(
+        text("New recovery codes for %(product)s"),
+        text(
+            "New recovery codes were created for the account %(username)s. The old ones do not "
+            "work any more."
+        ),
+    ),
+    Change.RECOVERY_CODE_USED: _notice(
+        text("A recovery code for %(product)s was used"),
+        text("Somebody signed in to the account %(username)s with one of its recovery codes."),
+    ),
+    Change.APP_PASSWORD_ADDED: _notice(
+        text("An app password for %(product)s was created"),
+        text(
+            "An app password was created for the account %(username)s. It opens mail and calendar "
+            "in one program."
+        ),
+    ),
+    Change.APP_PASSWORD_REMOVED: _notice(
+        text("An app password for %(product)s was removed"),
+        text("An app password of the account %(username)s was removed."),
+    ),
+    Change.APP_PASSWORDS_LAPSE: MailWording(
+        subject=text("Sign in to %(product)s to keep your app passwords"),
+        happened=text(
+            "You have not signed in for some time. The app passwords of the account %(username)s "
+            "stop working within a week, and then mail programs cannot sign in any more."
+        ),
+        if_it_was_not_you=text(
+            "If you do not use a mail program any longer, there is nothing to do."
+        ),
+    ),
+    Change.ALL_ENDED: _notice(
+        text("You were signed out of %(product)s everywhere"),
+        text(
+            "The account %(username)s was signed out everywhere, and its app passwords were "
+            "removed."
+        ),
+    ),
+    Change.DISAVOWED: MailWording(
+        subject=text("Your account for %(product)s was secured"),
+        happened=text(
+            "You told us that a change was not yours. The account %(username)s was signed out "
+            "everywhere, and its app passwords and any two-step verification that was added since "
+            "were removed."
+        ),
+        if_it_was_not_you=text(
+            "If you did not do this, somebody else reads your mail. Contact your administrator."
+        ),
+    ),
+}
+GREETING: Final = text("Hello %(name)s,")
+NOTHING_TO_DO: Final = text("If it was you, there is nothing to do.")
+WHAT_NOW: Final = text("To sign in again, follow what the page said, or ask your administrator.")
+SIGN_IN_ONCE: Final = text(
+    "To keep them, open %(product)s in a browser and sign in as usual. Nothing has to be changed "
+    "in the mail program."
+)
+TO_DO: Final[Mapping[Change, str]] = {
+    Change.DISAVOWED: WHAT_NOW,
+    Change.APP_PASSWORDS_LAPSE: SIGN_IN_ONCE,
+}
+"""What to do about it, where it is not nothing; in these mails there is no link."""
+WITHOUT_LINK: Final = text("If it was not you, contact your administrator at once.")
+CHOOSE: Final = text("Choose a new password")
+NOT_ME: Final = text("This was not me")
+COPY_LINK: Final = text("If the button does not work, open this address:")
+AUTOMATIC: Final = text("This is an automated message. Please do not reply.")
+HELP: Final = text("Help: %(address)s")
+WHEN: Final = text("When")
+WHERE: Final = text("Where from")
+WHO: Final = text("By")
+ADMINISTRATOR: Final = text("An administrator")
+BROWSER_ON_SYSTEM: Final = text("%(browser)s on %(system)s")
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """What a mail says beside its subject; ``danger`` colours the button."""
+
+    wording: MailWording
+    to_do: str
+    facts: Sequence[tuple[str, str]] = ()
+    link: str = ""
+    button: str = CHOOSE
+    danger: bool = False
+
+
+class Mails:
+    """Writes the mails of one installation.
+
+    Each call returns None for a person without an e-mail address that mail can be sent to.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._product = settings.product_name
+        self._company = settings.company_name
+        self._help = settings.support_url.removeprefix("mailto:")
+        self._language = settings.mail_language
+
+    def reset_link(
+        self, person: Person, link: str, lifetime: float, language: str
+    ) -> MailMessage | None:
+        """The link by which a person chooses a new password; it lives for so many seconds."""
+        to_do = _how_long(lifetime, translations(language))
+        return self._message(person, language, _Body(RESET_LINK, to_do, link=link))
+
+    def notice(self, person: Person, change: CredentialChange, link: str) -> MailMessage | None:
+        """That a credential has changed; by ``link``, if there is one, they say it was not them.
+
+        In the language of the browser that changed it, or else that of the settings.
+        """
+        asked = change.origin.language
+        language = asked if asked in LANGUAGES else self._language
+        spoken = translations(language)
+        wording = NOTICES[change.change]
+        to_do = TO_DO.get(change.change)
+        if not link and to_do is None:
+            wording = MailWording(
+                subject=wording.subject, happened=wording.happened, if_it_was_not_you=WITHOUT_LINK
+            )
+        body = _Body(
+            wording,
+            spoken.gettext(to_do or NOTHING_TO_DO) % {"product": self._product},
+            facts=_facts(change, spoken),
+            link=link,
+            button=NOT_ME,
+            danger=True,
+        )
+        return self._message(person, language, body)
+
+    def _message(self, person: Person, language: str, body: _Body) -> MailMessage | None:
+        values = {"product": self._product, "username": person.username, "name": person.name}
+
+        def said(english: str) -> str:
+            return translations(language).gettext(english) % values
+
+        shown = {
+            "language": language,
+            "company": self._company,
+            "product": self._product,
+            "subject": said(body.wording.subject),
+            "greeting": said(GREETING) if person.name else "",
+            "happened": said(body.wording.happened),
+            "facts": body.facts,
+            "to_do": body.to_do,
+            "link": body.link,
+            "button": said(body.button),
+            "danger": body.danger,
+            "copy_link": said(COPY_LINK),
+            "if_it_was_not_you": said(body.wording.if_it_was_not_you),
+            "help": translations(language).gettext(HELP) % {"address": self._help}
+            if self._help
+            else "",
+            "automatic": said(AUTOMATIC),
+        }
+        return _rendered(person.email, shown)
+
+
+def _facts(change: CredentialChange, spoken: Translations) -> Sequence[tuple[str, str]]:
+    """When and where from, or by whom."""
+    event, origin = change.event, change.origin
+    facts = [(spoken.gettext(WHEN), _moment(event.at))]
+    if event.actor is not None:
+        return [*facts, (spoken.gettext(WHO), spoken.gettext(ADMINISTRATOR))]
+    places = [_browser(origin.browser, spoken), origin.address or event.address or ""]
+    if place := " · ".join(filter(None, places)):
+        facts.append((spoken.gettext(WHERE), place))
+    return facts
+
+
+def _moment(at: float) -> str:
+    """The time by the clock of this server, with its distance from UTC."""
+    moment = datetime.fromtimestamp(at).astimezone()
+    offset = f"{moment:%z}"
+    zone = "UTC" if offset == "+0000" else f"UTC{offset[:3]}:{offset[3:]}"
+    return f"{moment:%Y-%m-%d %H:%M} ({zone})"
+
+
+def _browser(name: str, spoken: Translations) -> str:
+    browser, on, system = name.partition(ON)
+    if not on:
+        return browser
+    return spoken.gettext(BROWSER_ON_SYSTEM) % {
+        "browser": spoken.gettext(browser),
+        "system": system,
+    }
+
+
+def _rendered(address: str | None, shown: Mapping[str, object]) -> MailMessage | None:
+    try:
+        return MailMessage(
+            to=address or "",
+            subject=str(shown["subject"]),
+            text=_environment().get_template("mail.txt").render(shown),
+            html=_environment().get_template("mail.html").render(shown),
+        )
+    except ValueError:
+        return None
+
+
+def _how_long(lifetime: float, spoken: Translations) -> str:
+    """What to do with the link: in minutes, long times in whole hours, rounded down."""
+    minutes = max(1, math.floor(lifetime / 60))
+    if minutes <= _LONGEST_IN_MINUTES:
+        sentence = spoken.ngettext(
+            "Open this link within %(n)d minute to choose one. It works once.",
+            "Open this link within %(n)d minutes to choose one. It works once.",
+            minutes,
+        )
+        return sentence % {"n": minutes}
+    hours = minutes // 60
+    sentence = spoken.ngettext(
+        "Open this link within %(n)d hour to choose one. It works once.",
+        "Open this link within %(n)d hours to choose one. It works once.",
+        hours,
+    )
+    return sentence % {"n": hours}
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    """The templates hold no text, so one environment serves all languages."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=jinja2.select_autoescape(["html"], default=False),
+        auto_reload=False,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -1,0 +1,426 @@
+"""The pages that a person sees while signing in: the form, a question, or a notice.
+
+Values in, HTML out. Every page is whole without JavaScript, asks no other host for anything, and
+brings its style and script along: one round trip. The two are allowed by their digests, which a
+``Page`` carries for the Content-Security-Policy header of its response.
+"""
+
+import hashlib
+import math
+import re
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+from markupsafe import Markup, escape
+
+from worksgate.settings.options import Settings
+from worksgate.web.pages.catalogues import (
+    LANGUAGE_NAMES,
+    LANGUAGES,
+    Translations,
+    choose_language,
+    translations,
+)
+from worksgate.web.pages.wording import (
+    EMPTY_USERNAME,
+    NOTICES,
+    PROBLEMS,
+    Notice,
+    Problem,
+    ProblemWording,
+)
+
+__all__ = [
+    "LANGUAGES",
+    "STRENGTH_PATH",
+    "AccountChoice",
+    "EnrolmentForm",
+    "LoginForm",
+    "NewPasswordForm",
+    "Notice",
+    "NoticePage",
+    "Page",
+    "Pages",
+    "Problem",
+    "RecoveryCodesForm",
+    "SecondFactorForm",
+    "StepForm",
+    "choose_language",
+]
+
+STRENGTH_PATH: Final = "/strength"
+"""Where the meter of a new password asks, below the address of its form."""
+
+_HERE: Final = Path(__file__).parent
+_LONGEST_WAIT_IN_SECONDS: Final = 90
+_SHORT_COMPOUND: Final = re.compile(r"(?<![\w-])[a-zA-Z]{1,8}-[a-zA-Z]{1,8}(?![\w-])")
+"""A word that fits on any line, also in large print on the narrowest phone."""
+NO_BREAK_SPACE: Final = "\N{NO-BREAK SPACE}"  # a name reads badly when a line ends inside it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginForm:
+    """The sign-in form. Its fields are ``txn``, ``csrf``, ``username`` and ``password``.
+
+    ``prefilled`` says that the user name came with the link and not from the person, who then gets
+    a link to ``clear_url`` to start with an empty field. ``retry_after`` (seconds) belongs to
+    ``Problem.THROTTLED``. ``cancel`` adds a button that sends ``cancel=1``. ``buttons`` are pairs
+    of name and label of other providers, which send ``source``; ``passkey_options`` (JSON) let a
+    passkey stand for the password, sent as ``passkey``. ``reset_url`` is for a forgotten password.
+    ``for_account`` says that the person goes to their own account, not to the service.
+    """
+
+    action: str
+    txn: str
+    csrf: str
+    username: str = ""
+    prefilled: bool = False
+    clear_url: str | None = None
+    problem: Problem | None = None
+    retry_after: int | None = None
+    cancel: bool = False
+    passwords: bool = True
+    buttons: Sequence[tuple[str, str]] = ()
+    passkey_options: str | None = None
+    reset_url: str | None = None
+    for_account: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepForm:
+    """What every form of a login under way has; ``problem`` is why it is shown again.
+
+    ``advice`` takes the place of what the problem says should be done.
+    """
+
+    action: str
+    txn: str
+    csrf: str
+    restart_url: str
+    problem: Problem | None = None
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondFactorForm(StepForm):
+    """The question for a second factor; sends ``otp``, ``recovery`` or ``passkey``.
+
+    ``why`` is a ``FactorWanted``: it decides what is said, and whether the browser can be
+    remembered.
+    """
+
+    person: str
+    totp: bool
+    recovery: bool
+    passkey_options: str | None = None
+    why: str = "any"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolmentForm(StepForm):
+    """The offer to set up a factor; sends ``otp`` or ``passkey``.
+
+    ``totp_uri`` is what the QR code holds: a link, for an app on the same phone. Without it only a
+    passkey will do.
+    """
+
+    person: str
+    totp_uri: str = field(default="", repr=False)
+    qr_svg: str = field(default="", repr=False)
+    totp_key: str = field(default="", repr=False)
+    passkey_options: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryCodesForm(StepForm):
+    """The new recovery codes, shown once."""
+
+    codes: Sequence[str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPasswordForm(StepForm):
+    """The choice of a password; sends ``new_password``. ``reset`` says that a link led here.
+
+    ``strength_url`` is where the meter asks; ``person`` is who is signing in, as the page says it.
+    """
+
+    username: str
+    strength_url: str
+    person: str = ""
+    step: str = "password"
+    reset: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountChoice:
+    """Which account to use, as the signed-in person isn't the one that LINE WORKS asked for.
+
+    The form sends ``txn``, ``csrf`` and ``choice``, which is ``continue`` or ``other``.
+    """
+
+    action: str
+    txn: str
+    csrf: str
+    signed_in_as: str
+    asked_for: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticePage:
+    """A page that explains. ``reference`` is what the person can quote to the administrator.
+
+    An address that is neither http(s) nor a path of this server gets no button.
+    """
+
+    notice: Notice
+    start_over_url: str | None = None
+    continue_url: str | None = None
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A finished page, and the directives that let its own style and script run."""
+
+    html: str
+    style_and_script_csp: str
+    language: str
+
+
+class Pages:
+    """Makes the pages of one installation."""
+
+    def __init__(self, settings: Settings) -> None:
+        for language in LANGUAGES:
+            translations(language)  # read now, so that the first person does not wait for it
+        self._shown: Mapping[str, Any] = {
+            "product": settings.product_name.replace(" ", NO_BREAK_SPACE),
+            "company": settings.company_name.strip(),
+            "support_url": _link(settings.support_url, "https://", "http://", "mailto:"),
+            "language_names": LANGUAGE_NAMES,
+        }
+
+    def login(
+        self, form: LoginForm, language: str, languages: Sequence[tuple[str, str]] = ()
+    ) -> Page:
+        """Return the sign-in form. ``languages`` are (code, address) pairs for the switcher."""
+        return self._page(
+            "login.html",
+            language,
+            languages,
+            scripts=("comfort", "passkey") if form.passkey_options else ("comfort",),
+            form=form,
+            problem=_problem(form),
+            to_do=_to_do(form, translations(language)),
+            wrong_fields=_wrong_fields(form),
+            focus=_focus(form),
+        )
+
+    def step(
+        self,
+        form: StepForm,
+        language: str,
+        languages: Sequence[tuple[str, str]] = (),
+        *,
+        by_form: bool = False,
+    ) -> Page:
+        """Return the page of a login under way.
+
+        ``by_form`` makes the switcher post ``language`` with the form: no address has its secret.
+        """
+        spoken = translations(language)
+        template, scripts = _STEPS[type(form)]
+        problem = PROBLEMS[form.problem] if form.problem else None
+        advice = form.advice or (problem.to_do if problem else "")
+        return self._page(
+            template,
+            language,
+            languages,
+            scripts=("comfort", *scripts),
+            form=form,
+            language_form="step" if by_form else "",
+            problem=problem,
+            happened=spoken.gettext(problem.happened) if problem else "",
+            to_do=spoken.gettext(advice) if advice else "",
+        )
+
+    def leave(self, location: str, provider: str, language: str) -> Page:
+        """Return the page that leads on to another provider, by itself or by its button."""
+        return self._page(
+            "leave.html", language, (), scripts=(), location=location, provider=provider
+        )
+
+    def choose_account(
+        self, choice: AccountChoice, language: str, languages: Sequence[tuple[str, str]] = ()
+    ) -> Page:
+        """Return the question which of two accounts to use."""
+        return self._page("choose_account.html", language, languages, choice=choice)
+
+    def notice(
+        self, page: NoticePage, language: str, languages: Sequence[tuple[str, str]] = ()
+    ) -> Page:
+        """Return a page that says what happened and what to do next."""
+        return self._page(
+            "notice.html",
+            language,
+            languages,
+            scripts=(),
+            notice=NOTICES[page.notice],
+            continue_url=_link(page.continue_url, "https://", "http://", "/"),
+            start_over_url=_link(page.start_over_url, "https://", "http://", "/"),
+            reference=page.reference,
+        )
+
+    def _page(
+        self,
+        template: str,
+        language: str,
+        languages: Sequence[tuple[str, str]],
+        *,
+        scripts: Sequence[str] = ("comfort",),
+        **shown: Any,
+    ) -> Page:
+        texts = tuple(map(inline_script, scripts))
+        html = (
+            template_environment(language)
+            .get_template(template)
+            .render(self._shown, language=language, languages=languages, scripts=texts, **shown)
+        )
+        return Page(html, inline_policy((inline_style(),), texts), language)
+
+
+_STEPS: Final[Mapping[type[StepForm], tuple[str, tuple[str, ...]]]] = {
+    SecondFactorForm: ("second_factor.html", ("passkey",)),
+    EnrolmentForm: ("enrol.html", ("passkey",)),
+    RecoveryCodesForm: ("recovery_codes.html", ("copy",)),
+    NewPasswordForm: ("new_password.html", ("meter",)),
+}
+"""The page of each step, and its scripts."""
+
+
+def _problem(form: LoginForm) -> ProblemWording | None:
+    if form.problem is Problem.EMPTY and not form.username:
+        return EMPTY_USERNAME
+    return PROBLEMS[form.problem] if form.problem else None
+
+
+def _to_do(form: LoginForm, spoken: Translations) -> str:
+    """Return what to do about the problem of a form, in the language of the page."""
+    if form.problem is not Problem.THROTTLED:
+        wording = _problem(form)
+        return spoken.gettext(wording.to_do) if wording else ""
+    return told_to_wait(form.retry_after or 1, spoken)
+
+
+def told_to_wait(seconds: int, spoken: Translations) -> str:
+    """Tell how long to wait: short times in seconds, others in whole minutes, rounded up."""
+    if seconds <= _LONGEST_WAIT_IN_SECONDS:
+        wait = spoken.ngettext(
+            "Please wait %(n)d second, then try again.",
+            "Please wait %(n)d seconds, then try again.",
+            seconds,
+        )
+        return wait % {"n": seconds}
+    minutes = math.ceil(seconds / 60)
+    wait = spoken.ngettext(
+        "Please wait %(n)d minute, then try again.",
+        "Please wait %(n)d minutes, then try again.",
+        minutes,
+    )
+    return wait % {"n": minutes}
+
+
+def _wrong_fields(form: LoginForm) -> tuple[str, ...]:
+    if form.problem is Problem.WRONG_PASSWORD:
+        return ("username", "password")
+    if form.problem is Problem.EMPTY:
+        return ("password",) if form.username else ("username", "password")
+    return ()
+
+
+def _focus(form: LoginForm) -> str:
+    """Return where the person goes on: the problem if reading is all they can do now."""
+    if form.problem in _TO_BE_READ:
+        return "problem"
+    return "password" if form.username else "username"
+
+
+_TO_BE_READ: Final = frozenset(
+    {
+        *(
+            Problem.DISABLED,
+            Problem.NOT_ALLOWED,
+            Problem.THROTTLED,
+            Problem.BUSY,
+            Problem.UNAVAILABLE,
+        ),
+        *(Problem.PASSWORD_EXPIRED, Problem.REFUSED_UPSTREAM),
+    }
+)
+"""Problems about which the person can do nothing in the form."""
+
+
+def _link(address: str | None, *beginnings: str) -> str | None:
+    """Return the address if it begins like one that may be clicked on, else None."""
+    if address and address.lower().startswith(beginnings) and not address.startswith("//"):
+        return address
+    return None
+
+
+@cache
+def template_environment(language: str) -> jinja2.Environment:
+    """One per language, since Jinja binds the translation when it compiles a template."""
+    spoken = translations(language)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        auto_reload=False,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_gettext_callables(  # type: ignore[attr-defined]  # comes with i18n
+        spoken.gettext, spoken.ngettext, newstyle=True
+    )
+    environment.globals.update(page_style=inline_style())
+    environment.filters["unbroken"] = unbroken
+    return environment
+
+
+def unbroken(title: str) -> Markup:
+    """A title in HTML, where no line ends inside a short word such as “two-step”."""
+    html = _SHORT_COMPOUND.sub(r'<span class="unbroken">\g<0></span>', str(escape(title)))
+    return Markup(html)  # noqa: S704  # it is escaped, and the rest is ours
+
+
+@cache
+def inline_style() -> str:
+    """The stylesheet without its comments and the blanks that mean nothing to a browser."""
+    css = (_HERE / "static" / "worksgate.css").read_text("utf-8")
+    css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
+    return re.sub(r"\s*([{};])\s*", r"\1", re.sub(r"\n\s*", " ", css)).strip()
+
+
+@cache
+def inline_script(name: str) -> str:
+    js = (_HERE / "static" / f"{name}.js").read_text("utf-8")
+    return re.sub(r"^\s*(//.*\n)?", "", js, flags=re.MULTILINE).strip()
+
+
+@cache
+def inline_policy(styles: tuple[str, ...], scripts: tuple[str, ...]) -> str:
+    """The directives that let these run in a page, and nothing else; only the meter asks us."""
+    run = " ".join(map(_digest, scripts)) or "'none'"
+    asks = "; connect-src 'self'" if inline_script("meter") in scripts else ""
+    return f"style-src {' '.join(map(_digest, styles))}; script-src {run}{asks}"
+
+
+def _digest(content: str) -> str:
+    return f"'sha256-{b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
