@@ -19,11 +19,11 @@ from argon2 import PasswordHasher
 from tests.databases import query, url_of
 from tests.unhurried import answer_deadline, long_deadlines_allowed
 
-from worksgate import credentials
 from worksgate.administration import Administration, NewClient
 from worksgate.audit import AuditEvent
 from worksgate.bootstrap.application import create_app, open_administration
 from worksgate.bootstrap.server import with_trusted_proxies
+from worksgate.credentials import secrets as credentials
 from worksgate.oauth.errors import OAuthError
 from worksgate.provider.sign_in.browser_flow import IdentityProvider
 from worksgate.settings.options import Settings

@@ -11,8 +11,8 @@ from unittest.mock import patch
 
 from argon2 import PasswordHasher
 
-from worksgate import credentials
-from worksgate.factors import recovery
+from worksgate.credentials import secrets as credentials
+from worksgate.provider.factors import recovery
 
 _LIGHT = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 

@@ -33,7 +33,7 @@ from tests.store.stores import open_valkey
 from tests.store.test_model import Comparison
 from tests.valkey_server import ValkeyServer, eventually, running_valkey
 
-from worksgate.credentials import new_ordered_secret, storage_key
+from worksgate.credentials.secrets import new_ordered_secret, storage_key
 from worksgate.oauth.model import (
     AccessToken,
     AuthorizationCode,
@@ -41,11 +41,22 @@ from worksgate.oauth.model import (
     Session,
     SpentTransaction,
 )
-from worksgate.store import Redemption, RedemptionOutcome, Store, StoreUnavailable, valkey_scripts
-from worksgate.store.valkey import FORGET_STEP, ValkeyStore
-from worksgate.store.valkey_pool import REPLY_GRACE, START_TIMEOUT, Argument, ValkeyPool
-from worksgate.store.valkey_scripts import Script
-from worksgate.valkey_address import ValkeyAddress
+from worksgate.settings.addresses.valkey import ValkeyAddress
+from worksgate.store import (
+    Redemption,
+    RedemptionOutcome,
+    Store,
+    StoreUnavailable,
+)
+from worksgate.store.valkey import scripts as valkey_scripts
+from worksgate.store.valkey.pool import (
+    REPLY_GRACE,
+    START_TIMEOUT,
+    Argument,
+    ValkeyPool,
+)
+from worksgate.store.valkey.scripts import Script
+from worksgate.store.valkey.store import FORGET_STEP, ValkeyStore
 
 pytestmark = pytest.mark.programs
 
@@ -263,7 +274,7 @@ async def test_a_server_that_evicts_is_refused(server: ValkeyServer, policy: str
 async def test_r140_f36_a_server_that_begins_to_evict_is_used_no_more_until_it_stops(
     server: ValkeyServer, store: ValkeyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worksgate.store.valkey.LOOKED_EVERY", 0.1)
+    monkeypatch.setattr("worksgate.store.valkey.store.LOOKED_EVERY", 0.1)
     await store.save(code())
     with capture_logs() as lines:
         server.config("maxmemory-policy", "allkeys-lru")
@@ -300,8 +311,8 @@ async def _until(store: ValkeyStore, *, refused: bool) -> None:
 async def test_r140_the_first_call_after_a_rest_waits_for_a_look(
     server: ValkeyServer, store: ValkeyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worksgate.store.valkey.TRUSTED_FOR", 0.0)
-    monkeypatch.setattr("worksgate.store.valkey.LOOKED_EVERY", 0.0)
+    monkeypatch.setattr("worksgate.store.valkey.store.TRUSTED_FOR", 0.0)
+    monkeypatch.setattr("worksgate.store.valkey.store.LOOKED_EVERY", 0.0)
     server.config("maxmemory-policy", "volatile-ttl")
     with pytest.raises(StoreUnavailable, match="set it to noeviction"):
         await redeem(store)
@@ -439,7 +450,7 @@ async def test_over_tls_the_server_has_to_prove_its_name(tmp_path: Path) -> None
 async def test_connections_are_bounded_and_so_is_who_waits_for_one(
     server: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worksgate.store.valkey.LOOKED_EVERY", 60.0)  # a look is a call too
+    monkeypatch.setattr("worksgate.store.valkey.store.LOOKED_EVERY", 60.0)  # a look is a call too
     store = await ValkeyStore.open(f"{server.address}?max_connections=2", waiting=30)
     await together(store.ping() for _ in range(30))
     assert server.connected() == 2

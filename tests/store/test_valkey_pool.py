@@ -20,10 +20,21 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from worksgate.store import StoreUnavailable, valkey_pool
-from worksgate.store.valkey_pool import REPLY_GRACE, START_TIMEOUT, Refused, ValkeyPool
-from worksgate.store.valkey_scripts import FIND, LATE, PING, SAVE
-from worksgate.valkey_address import ValkeyAddress
+from worksgate.settings.addresses.valkey import ValkeyAddress
+from worksgate.store import StoreUnavailable
+from worksgate.store.valkey import pool as valkey_pool
+from worksgate.store.valkey.pool import (
+    REPLY_GRACE,
+    START_TIMEOUT,
+    Refused,
+    ValkeyPool,
+)
+from worksgate.store.valkey.scripts import (
+    FIND,
+    LATE,
+    PING,
+    SAVE,
+)
 
 AHEAD = 1_000.25
 """Seconds that the server's clock is ahead of the event loop's."""

@@ -9,10 +9,10 @@ import pytest
 from starlette.responses import Response
 from tests.installation import Installation
 
-from worksgate.line_works_calls import LineWorksCalls
 from worksgate.oauth.model import Client
 from worksgate.oauth.token import TokenResponse
-from worksgate.web.login_pages import LoginPages
+from worksgate.provider.calls.tokens import LineWorksCalls
+from worksgate.web.login.responses import LoginPages
 from worksgate.web.page_admission import PageAdmission, TooManyPages
 
 

@@ -9,8 +9,8 @@ later. ``plan`` says what is missing before it is done. There is no way down, an
 the program before goes on, and starts, on a database that says so in ``compatibility``. An older
 one refuses to start; for it, the way back is a backup.
 
-The revisions are in ``versions``, ``env`` is what Alembic runs, and ``tables`` names the tables that
-a move and a backup keep.
+The revisions are in ``versions``, ``env`` is what Alembic runs, and ``tables`` names the tables
+that a move and a backup keep.
 """
 
 import asyncio
