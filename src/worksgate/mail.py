@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from worksgate.limits.background import Backlog
+from worksgate.limits.background import BackgroundQueue
 from worksgate.settings.addresses.mail import Encryption, SmtpServer, check_address
 
 if TYPE_CHECKING:  # what a deployment does not use costs it no memory
@@ -84,7 +84,7 @@ class Mailer:
             raise ValueError("the name of the sender must be one line of text")
         self._name = name
         self._timeout = timeout
-        self._backlog = Backlog("mail", at_once=CONNECTIONS, waiting=waiting)
+        self._backlog = BackgroundQueue("mail", at_once=CONNECTIONS, waiting=waiting)
         self._context: ssl.SSLContext | None = None
 
     def queue(self, message: MailMessage, *, kept_free: int = 0) -> bool:

@@ -147,12 +147,12 @@ async def test_r136_strangers_leave_a_quarter_of_the_places_to_who_is_known() ->
         encoded = await hashing.hash(PASSWORD)
         under_way = [asyncio.ensure_future(hashing.verify(PASSWORD, encoded)) for _ in range(6)]
         await asyncio.sleep(0)
-        hashing.check_room(is_known=False)
+        hashing.check_capacity(is_known=False)
         under_way.append(asyncio.ensure_future(hashing.verify(PASSWORD, encoded)))
         await asyncio.sleep(0)
         with pytest.raises(HashingBusy):
-            hashing.check_room(is_known=False)
-        hashing.check_room(is_known=True)
+            hashing.check_capacity(is_known=False)
+        hashing.check_capacity(is_known=True)
         await asyncio.gather(*under_way)
     finally:
         hashing.close()
@@ -162,14 +162,14 @@ async def test_f24_whether_there_is_room_is_known_before_there_is_work() -> None
     hashing = PasswordHashing(threads=1, waiting=1)
     try:
         encoded = await hashing.hash(PASSWORD)
-        hashing.check_room()
+        hashing.check_capacity()
         under_way = [asyncio.ensure_future(hashing.verify(PASSWORD, encoded)) for _ in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(HashingBusy):
-            hashing.check_room()
+            hashing.check_capacity()
         assert hashing.pool.refused == 1
         assert await asyncio.gather(*under_way) == [True, True]
-        hashing.check_room()
+        hashing.check_capacity()
     finally:
         hashing.close()
 

@@ -6,13 +6,13 @@ from functools import partial
 
 import pytest
 
-from worksgate.limits.background import Backlog
+from worksgate.limits.background import BackgroundQueue
 
 name: ContextVar[str] = ContextVar("name", default="")
 
 
 async def test_so_many_at_once_and_all_in_their_turn() -> None:
-    backlog = Backlog("test", at_once=2, waiting=10)
+    backlog = BackgroundQueue("test", at_once=2, waiting=10)
     running, most, done = 0, 0, []
 
     async def work(number: int) -> None:
@@ -32,7 +32,7 @@ async def test_so_many_at_once_and_all_in_their_turn() -> None:
 async def test_full_backlog_takes_nothing_and_says_so_once(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    backlog = Backlog("test", at_once=1, waiting=3)
+    backlog = BackgroundQueue("test", at_once=1, waiting=3)
     gate = asyncio.Event()
 
     async def work() -> None:
@@ -46,7 +46,7 @@ async def test_full_backlog_takes_nothing_and_says_so_once(
 
 
 async def test_r136_places_are_kept_free_for_others() -> None:
-    backlog = Backlog("test", at_once=1, waiting=4)
+    backlog = BackgroundQueue("test", at_once=1, waiting=4)
 
     async def work() -> None:
         pass
@@ -60,7 +60,7 @@ async def test_r136_a_backlog_that_is_full_again_and_again_says_so_once_a_minute
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """In a flood each place that gets free is taken by the next."""
-    backlog = Backlog("test", at_once=1, waiting=2)
+    backlog = BackgroundQueue("test", at_once=1, waiting=2)
 
     async def work() -> None:
         pass
@@ -76,7 +76,7 @@ async def test_r136_a_backlog_that_is_full_again_and_again_says_so_once_a_minute
 async def test_r106_failure_is_told_by_its_kind_and_stops_nothing(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    backlog = Backlog("test", at_once=1, waiting=3)
+    backlog = BackgroundQueue("test", at_once=1, waiting=3)
     done = []
 
     async def failing() -> None:
@@ -95,7 +95,7 @@ async def test_r106_failure_is_told_by_its_kind_and_stops_nothing(
 
 
 async def test_end_does_not_wait_for_what_never_ends(capfd: pytest.CaptureFixture[str]) -> None:
-    backlog = Backlog("test", at_once=1, waiting=3)
+    backlog = BackgroundQueue("test", at_once=1, waiting=3)
     ended = []
 
     async def endless() -> None:
@@ -112,7 +112,7 @@ async def test_end_does_not_wait_for_what_never_ends(capfd: pytest.CaptureFixtur
 
 
 async def test_work_does_not_see_what_belongs_to_the_request() -> None:
-    backlog = Backlog("test", at_once=1, waiting=3)
+    backlog = BackgroundQueue("test", at_once=1, waiting=3)
     seen = []
 
     async def work() -> None:
@@ -126,7 +126,7 @@ async def test_work_does_not_see_what_belongs_to_the_request() -> None:
 
 
 async def test_what_comes_at_the_moment_in_which_a_worker_ends_is_done() -> None:
-    backlog = Backlog("test", at_once=1, waiting=10)
+    backlog = BackgroundQueue("test", at_once=1, waiting=10)
     first, second = asyncio.Event(), asyncio.Event()
 
     async def set_it(event: asyncio.Event) -> None:

@@ -20,8 +20,8 @@ from worksgate.server.accept_queue import (
     FEWEST,
     MOST,
     MOST_WAIT,
+    AcceptQueue,
     Guest,
-    WaitingRoom,
 )
 from worksgate.server.acceptor import Acceptor
 from worksgate.server.admission import Admission, Place
@@ -35,7 +35,7 @@ class Machine:
     def __init__(self) -> None:
         self.now = 1_000.0
         self.under_way = 0
-        self.room = WaitingRoom(lambda: self.under_way, lambda: self.now)
+        self.room = AcceptQueue(lambda: self.under_way, lambda: self.now)
 
     def comes(self, count: int) -> list[Guest]:
         """Nobody looks at what is only waiting, so one closed socket does for all."""
@@ -104,7 +104,7 @@ def test_time_in_which_nobody_waited_is_not_counted() -> None:
     assert machine.room.is_full
 
 
-class Full(WaitingRoom):
+class Full(AcceptQueue):
     """No room at all."""
 
     is_full = True

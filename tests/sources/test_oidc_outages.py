@@ -30,7 +30,7 @@ from worksgate.sources import SourceUnavailable
 from worksgate.sources.openid.outgoing import (
     LONGEST_OUTAGE,
     MAX_ANSWER,
-    GuardedDoor,
+    AllowlistTransport,
     Unusable,
 )
 from worksgate.sources.openid.provider import KEYS_LIFETIME, LEFT_ALONE
@@ -238,7 +238,7 @@ async def test_answer_that_is_no_json_object_is_an_outage(
 async def test_r93_address_that_is_not_listed_is_not_called(
     fake: FakeProvider, address: str
 ) -> None:
-    door = GuardedDoor(httpx2.AsyncHTTPTransport(), {fake.issuer + JWKS})
+    door = AllowlistTransport(httpx2.AsyncHTTPTransport(), {fake.issuer + JWKS})
     async with httpx2.AsyncClient(transport=door) as client:
         with pytest.raises(Unusable, match="address"):
             await client.get(fake.issuer + address)

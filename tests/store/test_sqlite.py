@@ -35,7 +35,7 @@ from worksgate.store import (
 )
 from worksgate.store.sqlite import rows as sqlite_rows
 from worksgate.store.sqlite.group_commit import QUEUE_TIMEOUT
-from worksgate.store.sqlite.store import Spare, SqliteStore, clean
+from worksgate.store.sqlite.store import ReservedDiskSpace, SqliteStore, clean
 
 
 async def redeem(store: Store, name: str = "code", token: str = "token") -> Redemption:
@@ -519,10 +519,10 @@ class SmallDisk:
         self._db.set_trace_callback(look)
         return sizes
 
-    def spare(self, path: Path) -> Spare:
+    def spare(self, path: Path) -> ReservedDiskSpace:
         disk = self._db
 
-        class Room(Spare):
+        class Room(ReservedDiskSpace):
             def release(self) -> None:
                 assert path.exists()
                 super().release()
@@ -568,7 +568,12 @@ async def test_f11_without_a_spare_file_cleaning_a_full_disk_is_refused(
     _make_removing_need_room(tmp_path)
 
     with pytest.raises(StoreUnavailable, match="FULL"):
-        clean(SmallDisk(tmp_path).connect, Spare(tmp_path / "spare", 0), NOW + 601, limit=500)
+        clean(
+            SmallDisk(tmp_path).connect,
+            ReservedDiskSpace(tmp_path / "spare", 0),
+            NOW + 601,
+            limit=500,
+        )
     assert await sqlite.find(AccessToken, access_token().key) == access_token()
 
 
@@ -577,7 +582,7 @@ async def test_cleaning_that_fails_otherwise_costs_no_spare_file(
 ) -> None:
     with other_process(tmp_path) as connection:
         connection.execute("ALTER TABLE access_tokens RENAME TO lost")
-    spare = Spare(tmp_path / "spare", 65_536)
+    spare = ReservedDiskSpace(tmp_path / "spare", 65_536)
     spare.make()
     kept = (tmp_path / "spare").read_bytes()
 

@@ -135,7 +135,7 @@ class Small(Own):
 
     is_full = False
 
-    def check_room(self, *, is_known: bool = True) -> None:
+    def check_capacity(self, *, is_known: bool = True) -> None:
         if self.is_full:
             raise HashingBusy
 
@@ -143,13 +143,13 @@ class Small(Own):
 def test_who_is_refused_before_a_source_is_asked_is_counted() -> None:
     small = Small(lambda: HANA)
     watched = WatchedSource(small)
-    watched.check_room()
+    watched.check_capacity()
     assert not any(watched.figures.outcomes.values())
     small.is_full = True
     with pytest.raises(HashingBusy):
-        watched.check_room()
+        watched.check_capacity()
     assert watched.figures.outcomes[SourceOutcome.BUSY] == 1
-    WatchedSource(Own(lambda: HANA)).check_room()  # of which nothing is known before
+    WatchedSource(Own(lambda: HANA)).check_capacity()  # of which nothing is known before
 
 
 async def test_a_provider_elsewhere_tells_whether_it_is_left_alone() -> None:

@@ -484,7 +484,7 @@ async def test_f24_where_no_password_can_be_checked_nothing_is_done_for_it(
     def refuse(_: DirectorySource, *, is_known: bool = True) -> None:
         raise HashingBusy
 
-    monkeypatch.setattr(DirectorySource, "check_room", refuse)
+    monkeypatch.setattr(DirectorySource, "check_capacity", refuse)
     browser = installation.browser()
     page = await browser.login_page()
     before = installation.rows("SELECT * FROM counters")

@@ -69,7 +69,7 @@ from worksgate.provider.factors.on_its_way import SecretsOnTheirWay
 from worksgate.provider.factors.passkeys import RelyingParty
 from worksgate.provider.factors.second_factors import Factors
 from worksgate.provider.revocation import Revocation
-from worksgate.provider.sign_in.audit_trail import Records
+from worksgate.provider.sign_in.audit_trail import AuditTrail
 from worksgate.provider.sign_in.browser_flow import IdentityProvider
 from worksgate.provider.sign_in.password import PasswordCheck
 from worksgate.provider.sign_in.session_key import SessionKeys
@@ -415,7 +415,7 @@ def _open_accounts(base: _Base, identity: _Identity, stack: AsyncExitStack) -> _
             identity.factors,
             identity.throttle,
             identity.signer,
-            Records(audit, identity.strangers),
+            AuditTrail(audit, identity.strangers),
         ),
         factors=identity.factors,
         app_passwords=identity.app_passwords,

@@ -34,7 +34,7 @@ from worksgate.credentials import imported_hashes
 from worksgate.credentials.imported_hashes.turns import Turn, Turns
 from worksgate.credentials.password_policy import Strength, check_new_password, password_strength
 from worksgate.limits.outages import Unavailable
-from worksgate.limits.thread_pool import BoundedPool, PoolFull
+from worksgate.limits.thread_pool import PoolFull, ThreadPool
 
 T = TypeVar("T")
 
@@ -166,23 +166,23 @@ class PasswordHashing:
     def __init__(
         self, threads: int | None = None, waiting: int = 64, *, turns: Turns | None = None
     ) -> None:
-        self._pool = BoundedPool(
+        self._pool = ThreadPool(
             threads or max(1, (os.cpu_count() or 2) - 1),
             waiting,
             name="password-hashing",
             initializer=_yield_to_others,
         )
-        self._imported = BoundedPool(
+        self._imported = ThreadPool(
             1, IMPORTED_WAITING, name="imported-hashes", initializer=_yield_to_others
         )
         self._turns = turns or Turns()
         # Not at a lower priority: an estimate is Python throughout and holds the lock of the
         # interpreter, for which the event loop would wait as long as that thread must wait.
-        self._estimates = BoundedPool(1, waiting, name="password-estimates")
+        self._estimates = ThreadPool(1, waiting, name="password-estimates")
         self._decoy = _decoy(ARGON2)
 
     @property
-    def pool(self) -> BoundedPool:
+    def pool(self) -> ThreadPool:
         """The threads that hash, for whoever watches how busy they are."""
         return self._pool
 
@@ -222,14 +222,14 @@ class PasswordHashing:
         right = await self._run(lambda: _verify(encoded or self._decoy, data))
         return right and encoded is not None
 
-    def check_room(self, *, is_known: bool = True) -> None:
+    def check_capacity(self, *, is_known: bool = True) -> None:
         """Raises HashingBusy, and counts one refused, where no password could be checked now.
 
         The last ``KEPT_FOR_KNOWN`` of the places are for callers who are known.
         """
         kept = 0 if is_known else int(self._pool.places * KEPT_FOR_KNOWN)
         try:
-            self._pool.check_room(kept)
+            self._pool.check_capacity(kept)
         except PoolFull:
             raise HashingBusy(_TOO_MANY_PASSWORDS) from None
 
@@ -270,7 +270,7 @@ class PasswordHashing:
         self._turns.note(seconds)
         return right
 
-    async def _run(self, work: Callable[[], T], pool: BoundedPool | None = None) -> T:
+    async def _run(self, work: Callable[[], T], pool: ThreadPool | None = None) -> T:
         try:
             return await (pool or self._pool).run(work)
         except PoolFull:

@@ -85,9 +85,9 @@ class DirectorySource:
             self._looked_at = time.monotonic()
         return self._refusal_time
 
-    def check_room(self, *, is_known: bool = True) -> None:
-        """As ``HasRoom``."""
-        self._hashing.check_room(is_known=is_known)
+    def check_capacity(self, *, is_known: bool = True) -> None:
+        """As ``HasCapacity``."""
+        self._hashing.check_capacity(is_known=is_known)
 
     async def authenticate(self, username: str, password: str) -> Person | None:
         """Return the person whose password this is, or None; one hash is checked in any case.

@@ -21,7 +21,7 @@ TOLD_EVERY = 60.0
 _log = structlog.get_logger("worksgate.limits.background")
 
 
-class Backlog:
+class BackgroundQueue:
     """Does what it is given in the background; all calls belong to one event loop.
 
     ``name`` is how the log calls it.

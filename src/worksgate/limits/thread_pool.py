@@ -19,7 +19,7 @@ class PoolFull(Exception):
     """All threads are busy and all places to wait are taken, or there are no threads to be had."""
 
 
-class BoundedPool:
+class ThreadPool:
     """At most ``threads`` pieces of work run at once, and at most ``waiting`` more wait.
 
     ``initializer`` is called in each new thread. Calls may come from any event loop, those that
@@ -72,7 +72,7 @@ class BoundedPool:
             self._take(turns, future)
         return await asyncio.wrap_future(future)
 
-    def check_room(self, kept_free: int = 0) -> None:
+    def check_capacity(self, kept_free: int = 0) -> None:
         """Raises PoolFull where work would be refused at this moment, and counts it as refused.
 
         ``kept_free`` places are not for whoever asks.

@@ -18,7 +18,7 @@ from worksgate.oauth.model import Client
 from worksgate.provider.throttle import Admission
 from worksgate.settings.sources.common import BUILT_IN
 from worksgate.sources import (
-    HasRoom,
+    HasCapacity,
     Person,
     RedirectSource,
     SlowToRefuse,
@@ -99,11 +99,11 @@ class SourcesInUse:
         owners = [each for each in allowed if self._owns(each.name, username)]
         return owners or [each for each in allowed if not self.domains.get(each.name)]
 
-    def check_room(self, client: Client, username: str, *, is_known: bool = True) -> None:
+    def check_capacity(self, client: Client, username: str, *, is_known: bool = True) -> None:
         """Raises HashingBusy where the first source to be asked could check no password now."""
         first = next(iter(self.for_password(client, username)), None)
-        if isinstance(first, HasRoom):
-            first.check_room(is_known=is_known)
+        if isinstance(first, HasCapacity):
+            first.check_capacity(is_known=is_known)
 
     def takes_passwords(self, client: Client) -> bool:
         return any(_is_allowed(client, name) for name in self.passwords)

@@ -31,7 +31,7 @@ _LONGEST_TURN = 0.1
 """Seconds; what a machine was asleep for says nothing about the next turn."""
 
 
-class WaitingRoom:
+class AcceptQueue:
     """Who waits, in the order in which they came, and whether there is room for one more.
 
     ``under_way`` says how many connections are being made and requests answered. While that is

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import structlog
 
-from worksgate.server.accept_queue import Guest, WaitingRoom
+from worksgate.server.accept_queue import AcceptQueue, Guest
 from worksgate.server.admission import Admission, Place, Refusals
 
 HANDSHAKE_TIMEOUT = 10.0
@@ -60,7 +60,7 @@ class Acceptor:
         self._connect = connect
         self._tls = tls
         self._kind = (listening.family, listening.type, listening.proto)
-        self._room = WaitingRoom(lambda: len(self._connecting) + answering())
+        self._room = AcceptQueue(lambda: len(self._connecting) + answering())
         self._accepts = False
         self._is_serving = False
         self._mute = 0

@@ -215,10 +215,10 @@ class AuthorizationRedirect:
 
 
 @runtime_checkable
-class HasRoom(Protocol):
+class HasCapacity(Protocol):
     """A source that can tell, before it is asked, that it could check no password now."""
 
-    def check_room(self, *, is_known: bool = True) -> None:
+    def check_capacity(self, *, is_known: bool = True) -> None:
         """Raises HashingBusy where no password could be checked at this moment.
 
         Some room is kept for callers who are known.

@@ -12,7 +12,7 @@ from worksgate.credentials.secrets import HashingBusy
 from worksgate.observability.instruments import HasBreakers, SourceFigures, SourceOutcome
 from worksgate.sources import (
     AuthorizationRedirect,
-    HasRoom,
+    HasCapacity,
     Identified,
     IdentifiesFirst,
     Person,
@@ -81,11 +81,11 @@ class WatchedSource(_Watched):
         self.name = source.name
         self._source = source
 
-    def check_room(self, *, is_known: bool = True) -> None:
-        """As ``HasRoom``, of a source that is one; who is refused is counted."""
-        if isinstance(self._source, HasRoom):
+    def check_capacity(self, *, is_known: bool = True) -> None:
+        """As ``HasCapacity``, of a source that is one; who is refused is counted."""
+        if isinstance(self._source, HasCapacity):
             try:
-                self._source.check_room(is_known=is_known)
+                self._source.check_capacity(is_known=is_known)
             except HashingBusy:
                 self._count(SourceOutcome.BUSY)
                 raise

@@ -18,7 +18,7 @@ from worksgate.database import DatabaseUnavailable
 from worksgate.oauth.model import Client
 from worksgate.provider.factors import FACTOR_POLICY, MAX_FACTOR_FAILURES, FactorRefused
 from worksgate.provider.factors.second_factors import Factors
-from worksgate.provider.sign_in.audit_trail import Records
+from worksgate.provider.sign_in.audit_trail import AuditTrail
 from worksgate.provider.sign_in.next_steps import (
     Browser,
     LoginAttempt,
@@ -146,7 +146,7 @@ class Desk:
             factors,
             Throttle(self.store, POLICY),
             signer,
-            Records(self.audit),
+            AuditTrail(self.audit),
         )
         self.steps = LoginSteps(
             Settings(),
@@ -249,7 +249,7 @@ async def test_r105_who_is_throttled_is_recorded_under_the_name_that_was_typed()
 class Full(People):
     """A source that has no room for those whom it does not know."""
 
-    def check_room(self, *, is_known: bool) -> None:
+    def check_capacity(self, *, is_known: bool) -> None:
         if not is_known:
             raise HashingBusy
 

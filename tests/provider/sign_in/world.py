@@ -30,7 +30,7 @@ from worksgate.provider.factors import (
 )
 from worksgate.provider.factors.on_its_way import SecretsOnTheirWay
 from worksgate.provider.revocation import Revocation
-from worksgate.provider.sign_in.audit_trail import Records
+from worksgate.provider.sign_in.audit_trail import AuditTrail
 from worksgate.provider.sign_in.browser_flow import IdentityProvider
 from worksgate.provider.sign_in.next_steps import (
     Browser,
@@ -408,7 +408,9 @@ class World:
             settings,
             store=self.store,
             sources=sources,
-            passwords=PasswordCheck(sources, self.factors, throttle, signer, Records(self.audit)),
+            passwords=PasswordCheck(
+                sources, self.factors, throttle, signer, AuditTrail(self.audit)
+            ),
             factors=self.factors,
             app_passwords=app_passwords,
             clients=clients,

@@ -116,7 +116,7 @@ def check_can_be_written(file: Path, *, replace: bool) -> None:
         raise BackupError(f"{file} exists; --force replaces it")
 
 
-def check_room(folder: Path, size: int) -> None:
+def check_free_space(folder: Path, size: int) -> None:
     """Raise BackupError where so many bytes cannot be written."""
     free = shutil.disk_usage(folder).free
     if size > free:

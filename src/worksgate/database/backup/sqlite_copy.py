@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from worksgate.credentials.master_key import key_ids
 from worksgate.database.backup import BackupError, Progress
-from worksgate.database.backup.archive import check_room
+from worksgate.database.backup.archive import check_free_space
 from worksgate.database.migrations.tables import LASTING, SHORT_LIVED
 from worksgate.database.sqlite_file import connect
 from worksgate.database.temporary_files import remove_abandoned, written_beside
@@ -37,7 +37,7 @@ def copy(source: Path, progress: Progress) -> tuple[BinaryIO, Mapping[str, int],
     Returns the copy, a file to read; how many rows each lasting table has in it; and the ids of
     the master keys that open its secrets. Raises BackupError, or OSError.
     """
-    check_room(source.parent, source.stat().st_size + _LEFT_FREE)
+    check_free_space(source.parent, source.stat().st_size + _LEFT_FREE)
     with ExitStack() as stack:
         try:
             path, file, made = _open_without_name(source, stack)

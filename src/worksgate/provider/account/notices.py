@@ -16,7 +16,7 @@ import structlog
 
 from worksgate.database import DatabaseUnavailable
 from worksgate.directory.credential_changes import Change, CredentialChange
-from worksgate.limits.background import Backlog
+from worksgate.limits.background import BackgroundQueue
 from worksgate.mail import MailMessage, MailUnavailable
 from worksgate.observability.rate_limited_warning import RateLimitedWarning
 from worksgate.sources import Person
@@ -101,7 +101,7 @@ class Notices:
         self._texts = texts
         self._links = links
         self._report = report
-        self._backlog = Backlog("notices", at_once=AT_ONCE, waiting=WAITING)
+        self._backlog = BackgroundQueue("notices", at_once=AT_ONCE, waiting=WAITING)
         self._waiting: Counter[str] = Counter()
 
     def tell(self, change: CredentialChange) -> None:

@@ -32,7 +32,7 @@ from worksgate.directory.account_rules import password_context
 from worksgate.directory.audit.writer import log_events
 from worksgate.directory.credential_changes import Change
 from worksgate.directory.transaction import Transaction
-from worksgate.limits.background import Backlog
+from worksgate.limits.background import BackgroundQueue
 from worksgate.limits.networks import network_of
 from worksgate.limits.outages import Unavailable
 from worksgate.limits.rate_limit import DAY, DailyBudget
@@ -248,7 +248,7 @@ class PasswordReset:
         self._knows_device = knows_device
         self.links = ResetLinks(settings, accounts, store)
         self.unfinished: set[asyncio.Task[Any]] = set()
-        self._backlog = Backlog("password_reset", at_once=_AT_ONCE, waiting=WAITING)
+        self._backlog = BackgroundQueue("password_reset", at_once=_AT_ONCE, waiting=WAITING)
 
     async def request(
         self,

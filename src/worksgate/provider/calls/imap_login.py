@@ -28,7 +28,7 @@ from worksgate.credentials.secrets import (
     new_ordered_secret,
     storage_key,
 )
-from worksgate.limits.background import Backlog
+from worksgate.limits.background import BackgroundQueue
 from worksgate.limits.networks import network_of
 from worksgate.limits.outages import Unavailable
 from worksgate.limits.rate_limit import RateLimit
@@ -180,7 +180,7 @@ class ImapLogin:
         self._patience = max(deadline - RESERVE, deadline / 2)
         self._lapse = app_password_lapse or math.inf
         self._looked_at = RateLimit(LOOKED_AT_A_MINUTE)
-        self._backlog = Backlog("imap_login", at_once=1, waiting=_WAITING)
+        self._backlog = BackgroundQueue("imap_login", at_once=1, waiting=_WAITING)
         self._clock = clock
 
     async def close(self) -> None:

@@ -12,7 +12,7 @@ from worksgate.database import Conflict
 from worksgate.directory.audit.writer import log_events
 from worksgate.directory.credential_changes import Change
 from worksgate.directory.factors import Enrolled, FactorRows, Passkey, TotpSecret
-from worksgate.limits.thread_pool import BoundedPool, PoolFull
+from worksgate.limits.thread_pool import PoolFull, ThreadPool
 from worksgate.provider.factors import passkeys, recovery, totp
 from worksgate.provider.factors.codes import clean_name
 from worksgate.provider.factors.model import (
@@ -59,8 +59,8 @@ class Factors:
         self._strangers = strangers or StrangerRecords(audit)
         # A thread each: drawings, signatures, and the imports that those need; and slow hashes,
         # ten of them for new recovery codes, for which no QR code should wait.
-        self._pool = BoundedPool(1, _WAITING, name="second-factors")
-        self._hashing = BoundedPool(1, _WAITING, name="recovery-codes")
+        self._pool = ThreadPool(1, _WAITING, name="second-factors")
+        self._hashing = ThreadPool(1, _WAITING, name="recovery-codes")
 
     def close(self) -> None:
         """Stop the threads; what waits is dropped, and what runs is not waited for."""
@@ -342,7 +342,7 @@ class Factors:
         return await _run(self._pool, work)
 
 
-async def _run(pool: BoundedPool, work: Callable[[], T]) -> T:
+async def _run(pool: ThreadPool, work: Callable[[], T]) -> T:
     try:
         return await pool.run(work)
     except PoolFull:

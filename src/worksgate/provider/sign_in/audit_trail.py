@@ -24,7 +24,7 @@ from worksgate.provider.stranger_records import StrangerRecords
 from worksgate.sources import Person
 
 
-class Records:
+class AuditTrail:
     """Writes the audit log of the provider; ``at`` is always in seconds since the epoch."""
 
     def __init__(self, audit: AuditLog, strangers: StrangerRecords | None = None) -> None:

@@ -44,7 +44,7 @@ from worksgate.provider.calls.imap_login import ImapLogin
 from worksgate.provider.calls.tokens import Form, LineWorksCalls
 from worksgate.provider.factors.second_factors import Factors
 from worksgate.provider.sessions import Sessions
-from worksgate.provider.sign_in.audit_trail import Records, of_login, of_logout
+from worksgate.provider.sign_in.audit_trail import AuditTrail, of_login, of_logout
 from worksgate.provider.sign_in.completion import LoginCompletion
 from worksgate.provider.sign_in.next_steps import (
     AccountChoiceNeeded,
@@ -114,7 +114,7 @@ class IdentityProvider:
         self._session_keys = session_keys
         self._clock = clock
         self._sessions = Sessions(settings, store, sources)
-        self._records = Records(audit, strangers)
+        self._records = AuditTrail(audit, strangers)
         self._sources = sources
         self._factors = factors
         self._transactions = TransactionCheck(settings, clients, store, signer)
@@ -164,7 +164,7 @@ class IdentityProvider:
         try:
             progress = LoginProgress.of_session(session, person)
             attempt = LoginAttempt(transaction, progress, browser, now)
-            return await self._completion.complete_or_ask(attempt)
+            return await self._completion.complete_or_next_step(attempt)
         except PersonDisabled:  # this very moment; the session has ended with it
             return PasswordNeeded(LoginTransaction.begin(request, client, browser.secret, now))
 
@@ -181,7 +181,7 @@ class IdentityProvider:
         session, person = found
         progress = LoginProgress.of_session(session, person)
         attempt = LoginAttempt(transaction, progress, browser, now)
-        return await self._completion.complete_or_ask(attempt)
+        return await self._completion.complete_or_next_step(attempt)
 
     # They say who they are: steps 3 to 6
 
@@ -203,7 +203,7 @@ class IdentityProvider:
         given = Assurance().with_factor(Factor.PASSWORD, now)
         progress = LoginProgress(source=source, person=person, typed=username, assurance=given)
         attempt = LoginAttempt(transaction, progress, browser, now)
-        return await self._completion.complete_or_ask(attempt)
+        return await self._completion.complete_or_next_step(attempt)
 
     async def is_upstream(self, transaction: LoginTransaction, username: str) -> bool:
         """Whether another provider is asked for this name, so that no password is needed here.
@@ -252,7 +252,7 @@ class IdentityProvider:
         progress = LoginProgress(source=source, person=person, assurance=given)
         attempt = LoginAttempt(transaction, progress, browser, now)
         try:
-            return await self._completion.complete_or_ask(attempt)
+            return await self._completion.complete_or_next_step(attempt)
         except PersonDisabled as refusal:  # this very moment
             raise UpstreamLoginFailed(transaction, refusal) from refusal
 
@@ -271,7 +271,7 @@ class IdentityProvider:
         given = Assurance().with_factor(Factor.PASSKEY, now)
         progress = LoginProgress(source=source, person=person, assurance=given)
         attempt = LoginAttempt(transaction, progress, browser, now)
-        return await self._completion.complete_or_ask(attempt)
+        return await self._completion.complete_or_next_step(attempt)
 
     # What a login still needs once it is known whose it is
 
@@ -289,7 +289,7 @@ class IdentityProvider:
         """
         attempt = await self._resumed(transaction, browser)
         progress = await self._steps.verify_second_factor(attempt, proof)
-        return await self._completion.complete_or_ask(
+        return await self._completion.complete_or_next_step(
             attempt.advanced_to(progress), remember=remember
         )
 
@@ -305,7 +305,7 @@ class IdentityProvider:
         progress, codes = await self._steps.enrol(client, attempt, proof)
         if codes:
             return RecoveryCodesIssued(transaction, codes)
-        return await self._completion.complete_or_ask(attempt.advanced_to(progress))
+        return await self._completion.complete_or_next_step(attempt.advanced_to(progress))
 
     async def change_password(
         self, transaction: LoginTransaction, new_password: str, browser: Browser
@@ -334,7 +334,7 @@ class IdentityProvider:
         # Whoever else was signed in by the old one.
         await self._store.forget(person.subject_id, records=(record,))
         done = replace(progress, person=person, password_changed=True)
-        return await self._completion.complete_or_ask(attempt.advanced_to(done))
+        return await self._completion.complete_or_next_step(attempt.advanced_to(done))
 
     async def choosing_password(self, transaction: LoginTransaction) -> Person | None:
         """Who is to replace a temporary password in this login, or None; nothing goes on by it.
@@ -346,7 +346,9 @@ class IdentityProvider:
 
     async def resume(self, transaction: LoginTransaction, browser: Browser) -> NextStep:
         """Go on where the login stands. Raises LoginLost, and what ``log_in`` does."""
-        return await self._completion.complete_or_ask(await self._resumed(transaction, browser))
+        return await self._completion.complete_or_next_step(
+            await self._resumed(transaction, browser)
+        )
 
     async def transaction_at(self, handle: str, browser: Browser) -> LoginTransaction:
         """The login under way that has this handle in this browser.
@@ -367,7 +369,7 @@ class IdentityProvider:
             return RecoveryCodesIssued(transaction, codes)
         if not browser.may_receive_code:
             raise LoginLost
-        return await self._completion.complete_or_ask(attempt)
+        return await self._completion.complete_or_next_step(attempt)
 
     async def _resumed(self, transaction: LoginTransaction, browser: Browser) -> LoginAttempt:
         """Raises AlreadySignedIn, LoginLost, or an outage."""

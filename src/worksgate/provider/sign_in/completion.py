@@ -11,7 +11,7 @@ from worksgate.oauth.issuing import user_key, why_no_user_key
 from worksgate.oauth.model import Artifact, Client
 from worksgate.oauth.redirect_uri import with_code
 from worksgate.provider.sessions import Sessions
-from worksgate.provider.sign_in.audit_trail import Records, of_login, of_request
+from worksgate.provider.sign_in.audit_trail import AuditTrail, of_login, of_request
 from worksgate.provider.sign_in.next_steps import (
     Authorized,
     LoginAttempt,
@@ -40,7 +40,7 @@ class LoginCompletion:
         transactions: TransactionCheck,
         steps: LoginSteps,
         passwords: PasswordCheck,
-        records: Records,
+        records: AuditTrail,
         clock: Callable[[], float],
     ) -> None:
         self._store = store
@@ -51,7 +51,9 @@ class LoginCompletion:
         self._records = records
         self._clock = clock
 
-    async def complete_or_ask(self, attempt: LoginAttempt, *, remember: bool = False) -> NextStep:
+    async def complete_or_next_step(
+        self, attempt: LoginAttempt, *, remember: bool = False
+    ) -> NextStep:
         """Complete a login, or say what is missing; ``remember`` spares the next second factor.
 
         Raises AlreadySignedIn, NoUserKey, PersonDisabled, LoginDenied, NoPasskey, UnknownClient,

@@ -7,7 +7,7 @@ from worksgate.credentials.usernames import username_key
 from worksgate.oauth.model import Client
 from worksgate.provider.factors import FactorRefused, Holder
 from worksgate.provider.factors.second_factors import Factors
-from worksgate.provider.sign_in.audit_trail import Records
+from worksgate.provider.sign_in.audit_trail import AuditTrail
 from worksgate.provider.sign_in.next_steps import Browser, UnknownPasskey, WrongPassword
 from worksgate.provider.sign_in.transaction import LoginTransaction, TransactionSigner
 from worksgate.provider.sources import SourcesInUse
@@ -32,7 +32,7 @@ class PasswordCheck:
         factors: Factors,
         throttle: Throttle,
         signer: TransactionSigner,
-        records: Records,
+        records: AuditTrail,
     ) -> None:
         self._sources = sources
         self._factors = factors
@@ -56,7 +56,7 @@ class PasswordCheck:
         """
         device = self.known_device(username, browser)
         # In a flood most are refused: at little cost.
-        self._sources.check_room(client, username, is_known=device is not None)
+        self._sources.check_capacity(client, username, is_known=device is not None)
         attempt = Attempt(username, browser.address, device)
         try:
             async with self._throttle.attempt(attempt, now) as admission:

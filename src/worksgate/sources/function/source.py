@@ -26,7 +26,7 @@ from typing import Any
 
 from worksgate.credentials.secrets import normalise_password
 from worksgate.credentials.usernames import username_key
-from worksgate.limits.thread_pool import BoundedPool, PoolFull
+from worksgate.limits.thread_pool import PoolFull, ThreadPool
 from worksgate.oauth.user_info import check_external_key, check_works_account
 from worksgate.sources import (
     Authenticate,
@@ -86,7 +86,7 @@ class FunctionSource:
         self._authenticate = authenticate
         self._find = find
         self._timeout = timeout
-        self._pool = BoundedPool(threads, waiting, name=f"authenticate-{name}")
+        self._pool = ThreadPool(threads, waiting, name=f"authenticate-{name}")
 
     async def authenticate(self, username: str, password: str) -> Person | None:
         """Return the person whom the function recognises, or None.

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from worksgate.credentials.secrets import normalise_password
 from worksgate.credentials.usernames import username_key
-from worksgate.limits.thread_pool import BoundedPool, PoolFull
+from worksgate.limits.thread_pool import PoolFull, ThreadPool
 from worksgate.settings.sources.common import common_problems
 from worksgate.settings.sources.ldap import LdapSettings
 from worksgate.sources import Identified, ListedPerson, Person, SourceFinding, SourceUnavailable
@@ -61,7 +61,7 @@ class LdapSource:
         self.domains = settings.domains
         self._settings = settings
         self._lookup = _lookup(settings, clock)
-        self._pool = BoundedPool(
+        self._pool = ThreadPool(
             settings.pool_size, settings.pool_waiting, name=f"ldap-{settings.name}"
         )
         self._circuit = Circuit(

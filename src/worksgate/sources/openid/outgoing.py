@@ -35,7 +35,7 @@ class Unusable(httpx2.TransportError):
     """The answer must not, or cannot, be used; the text says why, and quotes no secret."""
 
 
-class GuardedDoor(httpx2.AsyncBaseTransport):
+class AllowlistTransport(httpx2.AsyncBaseTransport):
     """Lets calls out to listed addresses alone, and no redirect and no flood in."""
 
     def __init__(self, inner: httpx2.AsyncBaseTransport, addresses: set[str]) -> None:
@@ -93,7 +93,7 @@ def _problem(answer: httpx2.Response) -> str | None:
     return None
 
 
-class Remembered(Generic[T]):
+class CachedDocument(Generic[T]):
     """A document, fetched once for all who wait for it, and kept for ``lifetime`` seconds.
 
     When it cannot be renewed within ``patience`` seconds, the old one counts on, for a day at

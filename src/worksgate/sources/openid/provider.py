@@ -36,9 +36,9 @@ from worksgate.sources.openid.id_token import (
     read_userinfo,
 )
 from worksgate.sources.openid.outgoing import (
+    AllowlistTransport,
+    CachedDocument,
     Clock,
-    GuardedDoor,
-    Remembered,
     Unusable,
 )
 
@@ -92,7 +92,7 @@ class Metadata:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Claims:
     """What the provider said of a person: the ID token, and the userinfo where it was asked."""
 
     id_token: Mapping[str, Any]
@@ -111,12 +111,12 @@ class OpenIDProvider:
         self._now = now
         limit = settings.total_timeout
         self.discovery_url = f"{settings.issuer.rstrip('/')}/.well-known/openid-configuration"
-        self._door = GuardedDoor(_open_door(settings), {self.discovery_url})
+        self._door = AllowlistTransport(_open_door(settings), {self.discovery_url})
         self._clock = clock
         self._circuits: dict[str, Circuit] = {}
         patience = limit * _SHARE_OF_A_RENEWAL
-        self._metadata = Remembered(self._discover, METADATA_LIFETIME, patience, clock)
-        self._keys = Remembered(self._fetch_keys, KEYS_LIFETIME, patience, clock)
+        self._metadata = CachedDocument(self._discover, METADATA_LIFETIME, patience, clock)
+        self._keys = CachedDocument(self._fetch_keys, KEYS_LIFETIME, patience, clock)
 
     @property
     def circuits(self) -> Sequence[Circuit]:
@@ -165,7 +165,7 @@ class OpenIDProvider:
         nonce: str,
         code_verifier: str,
         suffices: Callable[[Mapping[str, Any]], bool],
-    ) -> Said:
+    ) -> Claims:
         """What the provider says of the person whose authorization code this is.
 
         The userinfo endpoint is asked too unless the claims of the ID token suffice.
@@ -177,8 +177,8 @@ class OpenIDProvider:
         access_token = found if isinstance(found, str) else None
         claims = await self._believed(tokens.get("id_token"), access_token, nonce)
         if not self._settings.use_userinfo or suffices(claims):
-            return Said(claims, {})
-        return Said(claims, await self._userinfo(metadata, access_token, claims["sub"]))
+            return Claims(claims, {})
+        return Claims(claims, await self._userinfo(metadata, access_token, claims["sub"]))
 
     async def logout_url(self, return_url: str) -> str | None:
         """Where the person is signed out there, if that exists. Raises SourceUnavailable."""

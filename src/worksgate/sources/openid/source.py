@@ -34,7 +34,7 @@ from worksgate.sources import (
 
 if TYPE_CHECKING:
     from worksgate.sources.circuit_breaker import Circuit
-    from worksgate.sources.openid.provider import Metadata, Said
+    from worksgate.sources.openid.provider import Claims, Metadata
 
 _CODE = re.compile(r"[\x21-\x7e]{1,8192}")
 _ERROR = re.compile(r"[a-z_]{1,60}")
@@ -230,7 +230,7 @@ class _Kept:
 class _Claims:
     """Reads a person out of what the provider said; the ID token goes before the userinfo."""
 
-    def __init__(self, source: str, settings: OidcSettings, said: "Said") -> None:
+    def __init__(self, source: str, settings: OidcSettings, said: "Claims") -> None:
         self._source = source
         self._settings = settings
         self._documents = (said.id_token, said.userinfo)

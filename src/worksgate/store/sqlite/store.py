@@ -5,8 +5,8 @@ What is acknowledged is on the disk (WAL, ``synchronous=FULL``; F-15). Writes go
 loop: in WAL mode they wait for nobody, and a thread would cost more than the read. Expired rows
 are removed over a third, in a thread, in a transaction of their own.
 
-When the disk is full even a deletion needs room to be written. ``Spare`` is a file that keeps
-that room, and gives it up for cleaning (F-11).
+When the disk is full even a deletion needs room to be written. ``ReservedDiskSpace`` is a file
+that keeps that room, and gives it up for cleaning (F-11).
 """
 
 import asyncio
@@ -86,7 +86,7 @@ class SqliteStore:
         self._connect = partial(_connect, path, create=create, guard=guard)
         check = guard.check if guard is not None else None
         self._commit = GroupCommit(self._connect, waiting=waiting, recorded=recorded, check=check)
-        self._spare = Spare(path.with_name(f"{path.name}.spare"), spare)
+        self._spare = ReservedDiskSpace(path.with_name(f"{path.name}.spare"), spare)
         self._reader: sqlite3.Connection | None = None
         self._closed = False
 
@@ -226,7 +226,7 @@ class SqliteStore:
             reader.close()
 
 
-class Spare:
+class ReservedDiskSpace:
     """A file whose only use is the room that it takes, given up when there is no other."""
 
     def __init__(self, path: Path, size: int) -> None:
@@ -275,7 +275,9 @@ def _connect(path: Path, *, create: bool, guard: DatabaseGuard | None) -> sqlite
     return db
 
 
-def clean(connect: Callable[[], sqlite3.Connection], spare: Spare, now: float, limit: int) -> int:
+def clean(
+    connect: Callable[[], sqlite3.Connection], spare: ReservedDiskSpace, now: float, limit: int
+) -> int:
     """Remove what has expired, on a full disk at the cost of the spare file."""
     until = time.monotonic() + QUEUE_TIMEOUT
     try:

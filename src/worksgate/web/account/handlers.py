@@ -34,19 +34,19 @@ from worksgate.web import cookies
 from worksgate.web.account.forms import AccountForms, FormRefused
 from worksgate.web.account.pages import Setting
 from worksgate.web.account.wording import (
-    DONE,
     FORM_TOO_OLD,
     PASSKEY_KNOWN,
     PASSKEY_REFUSED,
     PASSWORD_MISSING,
+    SUCCESSES,
     THROTTLED,
     TOO_MANY,
     TOO_MANY_CODES,
     WEAK_PASSWORD,
     WRONG_CODE,
     WRONG_CURRENT_PASSWORD,
-    Done,
-    Said,
+    Outcome,
+    Success,
 )
 from worksgate.web.login.handlers import LoginHandlers
 from worksgate.web.login.refusals import OUTAGES
@@ -124,7 +124,7 @@ class AccountHandlers:
     async def _overview(self, visit: Visit) -> Response:
         overview = await self._service.overview(visit.visitor)
         done = visit.view.parameters.get("done", "")
-        said = DONE[Done(done)] if done in set(Done) else None
+        said = SUCCESSES[Success(done)] if done in set(Success) else None
         page = self._forms.pages.overview(
             visit.setting(self._forms),
             overview,
@@ -164,12 +164,12 @@ class AccountHandlers:
             response = await self._password_form(visit, THROTTLED, 429, retry_after=seconds)
             response.headers["Retry-After"] = str(seconds)
             return response
-        return self._done(visit, Done.PASSWORD, secret)
+        return self._done(visit, Success.PASSWORD, secret)
 
     async def _password_form(
         self,
         visit: Visit,
-        problem: Said | None = None,
+        problem: Outcome | None = None,
         status: int = 200,
         *,
         advice: str = "",
@@ -200,12 +200,12 @@ class AccountHandlers:
             response = await self._totp_form(visit, TOO_MANY_CODES, 429, retry_after=seconds)
             response.headers["Retry-After"] = str(seconds)
             return response
-        return self._factor_added(visit, added, Done.APP_ON)
+        return self._factor_added(visit, added, Success.APP_ON)
 
     async def _totp_form(
         self,
         visit: Visit,
-        problem: Said | None = None,
+        problem: Outcome | None = None,
         status: int = 200,
         *,
         retry_after: int | None = None,
@@ -223,7 +223,7 @@ class AccountHandlers:
 
     async def _remove_totp(self, visit: Visit) -> Response:
         removed = await self._service.remove_totp(visit.visitor)
-        return self._done(visit, Done.APP_OFF if removed else Done.GONE)
+        return self._done(visit, Success.APP_OFF if removed else Success.GONE)
 
     async def _ask_passkey(self, visit: Visit) -> Response:
         return await self._passkey_form(visit)
@@ -238,10 +238,10 @@ class AccountHandlers:
             return await self._passkey_form(visit, TOO_MANY, 409)
         except FactorRefused:
             return await self._passkey_form(visit, PASSKEY_REFUSED, 403)
-        return self._factor_added(visit, added, Done.PASSKEY_ADDED)
+        return self._factor_added(visit, added, Success.PASSKEY_ADDED)
 
     async def _passkey_form(
-        self, visit: Visit, problem: Said | None = None, status: int = 200
+        self, visit: Visit, problem: Outcome | None = None, status: int = 200
     ) -> Response:
         options = await self._service.begin_passkey(visit.visitor)
         cuts_off = await self._service.would_cut_off_mail(visit.visitor)
@@ -253,7 +253,7 @@ class AccountHandlers:
     async def _remove_passkey(self, visit: Visit) -> Response:
         passkey_id = visit.form.get("passkey", "")
         removed = await self._service.remove_passkey(visit.visitor, passkey_id)
-        return self._done(visit, Done.PASSKEY_REMOVED if removed else Done.GONE)
+        return self._done(visit, Success.PASSKEY_REMOVED if removed else Success.GONE)
 
     async def _ask_codes(self, visit: Visit) -> Response:
         if not (await self._service.check_fresh(visit.visitor)).any:
@@ -266,7 +266,7 @@ class AccountHandlers:
         page = self._forms.pages.recovery_codes(visit.setting(self._forms), codes, visit.links())
         return self._forms.answer(visit.view, page)
 
-    def _factor_added(self, visit: Visit, added: FactorAdded, done: Done) -> Response:
+    def _factor_added(self, visit: Visit, added: FactorAdded, done: Success) -> Response:
         """The recovery codes where they are new, else the overview."""
         if not added.codes:
             return self._done(visit, done, added.session)
@@ -304,7 +304,7 @@ class AccountHandlers:
         return self._forms.answer(visit.view, page)
 
     def _app_password_form(
-        self, visit: Visit, problem: Said | None = None, status: int = 200
+        self, visit: Visit, problem: Outcome | None = None, status: int = 200
     ) -> Response:
         page = self._forms.pages.app_password(visit.setting(self._forms), problem)
         return self._forms.answer(visit.view, page, status)
@@ -312,13 +312,13 @@ class AccountHandlers:
     async def _remove_app_password(self, visit: Visit) -> Response:
         app_password_id = visit.form.get("app_password", "")
         removed = await self._service.remove_app_password(visit.visitor, app_password_id)
-        return self._done(visit, Done.APP_PASSWORD_REMOVED if removed else Done.GONE)
+        return self._done(visit, Success.APP_PASSWORD_REMOVED if removed else Success.GONE)
 
     # Sessions
 
     async def _end_session(self, visit: Visit) -> Response:
         ended = await self._service.end_session(visit.visitor, visit.form.get("session", ""))
-        return self._done(visit, Done.SESSION_ENDED if ended else Done.GONE)
+        return self._done(visit, Success.SESSION_ENDED if ended else Success.GONE)
 
     async def _end_all_sessions(self, visit: Visit) -> Response:
         await self._service.end_all_sessions(visit.visitor)
@@ -356,7 +356,7 @@ class AccountHandlers:
         except (NotSignedIn, LoginTooOld, PersonDisabled):
             return await self._login.ask_to_sign_in(request, self._forms.address(view, page))
         except EnrolmentLost:
-            return redirect(self._forms.links(view)(done=Done.LOST))
+            return redirect(self._forms.links(view)(done=Success.LOST))
         except NotOffered:
             return self._login_pages.notice(view, Notice.NOT_FOUND, 404)
         except OUTAGES as outage:
@@ -373,7 +373,7 @@ class AccountHandlers:
         page = self._forms.pages.message(setting, FORM_TOO_OLD, self._forms.links(view)())
         return self._forms.answer(view, page, refused.status)
 
-    def _done(self, visit: Visit, done: Done, session: str | None = None) -> Response:
+    def _done(self, visit: Visit, done: Success, session: str | None = None) -> Response:
         """Back to the overview, which says what was done."""
         response = redirect(visit.links(done=done))
         if session is not None:

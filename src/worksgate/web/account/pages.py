@@ -19,7 +19,7 @@ from worksgate.web.account.wording import (
     EVENTS_OF_ADMINISTRATORS,
     WORRYING,
     Message,
-    Said,
+    Outcome,
 )
 from worksgate.web.pages.browser_names import ON
 from worksgate.web.pages.catalogues import Translations, translations
@@ -79,7 +79,7 @@ class AccountPages(Pages):
         self,
         setting: Setting,
         overview: Overview,
-        said: Said | None,
+        said: Outcome | None,
         *,
         logout_url: str,
         now: float,
@@ -107,7 +107,7 @@ class AccountPages(Pages):
         self,
         setting: Setting,
         username: str,
-        problem: Said | None = None,
+        problem: Outcome | None = None,
         *,
         advice: str = "",
         retry_after: int | None = None,
@@ -137,7 +137,7 @@ class AccountPages(Pages):
         self,
         setting: Setting,
         totp: NewTotp,
-        problem: Said | None = None,
+        problem: Outcome | None = None,
         *,
         cuts_off_mail: bool = False,
         retry_after: int | None = None,
@@ -162,7 +162,7 @@ class AccountPages(Pages):
         self,
         setting: Setting,
         options: str,
-        problem: Said | None = None,
+        problem: Outcome | None = None,
         *,
         cuts_off_mail: bool = False,
     ) -> Page:
@@ -193,7 +193,7 @@ class AccountPages(Pages):
             cuts_off_mail=cuts_off_mail,
         )
 
-    def app_password(self, setting: Setting, problem: Said | None = None) -> Page:
+    def app_password(self, setting: Setting, problem: Outcome | None = None) -> Page:
         """The form for a new app password; sends ``name``."""
         return self._shown_in(setting, "account/app_password.html", problem=problem)
 
@@ -240,7 +240,7 @@ class AccountPages(Pages):
         template: str,
         *,
         scripts: tuple[str, ...] = _COMFORT,
-        problem: Said | None = None,
+        problem: Outcome | None = None,
         to_do: str = "",
         site: bool = False,
         **shown: Any,

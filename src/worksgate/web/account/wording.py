@@ -13,7 +13,7 @@ from worksgate.web.pages.wording import Tone, text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class Outcome:
     """What stands above a form or on a page by itself: what happened, and what to do next."""
 
     happened: str
@@ -21,7 +21,7 @@ class Said:
     tone: Tone = Tone.BAD
 
 
-class Done(StrEnum):
+class Success(StrEnum):
     """What a redirect leads to, as a code in the address: never a text."""
 
     PASSWORD = "password"
@@ -35,64 +35,64 @@ class Done(StrEnum):
     LOST = "lost"
 
 
-DONE: Final[Mapping[Done, Said]] = {
-    Done.PASSWORD: Said(
+SUCCESSES: Final[Mapping[Success, Outcome]] = {
+    Success.PASSWORD: Outcome(
         happened=text("Your password was changed."),
         to_do=text("You have been signed out everywhere else."),
         tone=Tone.GOOD,
     ),
-    Done.APP_ON: Said(happened=text("The authenticator app is turned on."), tone=Tone.GOOD),
-    Done.APP_OFF: Said(
+    Success.APP_ON: Outcome(happened=text("The authenticator app is turned on."), tone=Tone.GOOD),
+    Success.APP_OFF: Outcome(
         happened=text("The authenticator app is turned off."),
         to_do=text("You can remove the account from the app now."),
         tone=Tone.GOOD,
     ),
-    Done.PASSKEY_ADDED: Said(happened=text("The passkey was added."), tone=Tone.GOOD),
-    Done.PASSKEY_REMOVED: Said(
+    Success.PASSKEY_ADDED: Outcome(happened=text("The passkey was added."), tone=Tone.GOOD),
+    Success.PASSKEY_REMOVED: Outcome(
         happened=text("The passkey was removed."),
         to_do=text("Delete it on the device, too: it does not work here any more."),
         tone=Tone.GOOD,
     ),
-    Done.APP_PASSWORD_REMOVED: Said(
+    Success.APP_PASSWORD_REMOVED: Outcome(
         happened=text("The app password was removed."),
         to_do=text("The program that used it cannot sign in any more."),
         tone=Tone.GOOD,
     ),
-    Done.SESSION_ENDED: Said(happened=text("That sign-in was ended."), tone=Tone.GOOD),
-    Done.GONE: Said(
+    Success.SESSION_ENDED: Outcome(happened=text("That sign-in was ended."), tone=Tone.GOOD),
+    Success.GONE: Outcome(
         happened=text("It had already been removed."),
         to_do=text("This page shows how things are now."),
         tone=Tone.INFO,
     ),
-    Done.LOST: Said(
+    Success.LOST: Outcome(
         happened=text("That took too long, so nothing was changed."),
         to_do=text("Please start again."),
         tone=Tone.WARN,
     ),
 }
 
-WRONG_CURRENT_PASSWORD: Final = Said(
+WRONG_CURRENT_PASSWORD: Final = Outcome(
     happened=text("The current password is not correct."), to_do=text("Please try again.")
 )
-WEAK_PASSWORD: Final = Said(happened=text("This password cannot be used."))
-THROTTLED: Final = Said(
+WEAK_PASSWORD: Final = Outcome(happened=text("This password cannot be used."))
+THROTTLED: Final = Outcome(
     happened=text("There were too many failed attempts to sign in."), tone=Tone.WARN
 )
-TOO_MANY_CODES: Final = Said(happened=text("Too many wrong codes were entered."), tone=Tone.WARN)
-PASSWORD_MISSING: Final = Said(happened=text("Please enter both passwords."))
-WRONG_CODE: Final = Said(
+TOO_MANY_CODES: Final = Outcome(happened=text("Too many wrong codes were entered."), tone=Tone.WARN)
+PASSWORD_MISSING: Final = Outcome(happened=text("Please enter both passwords."))
+WRONG_CODE: Final = Outcome(
     happened=text("The code is not correct."),
     to_do=text("Use the newest code that the app shows, and check the clock of the device."),
 )
-PASSKEY_REFUSED: Final = Said(
+PASSKEY_REFUSED: Final = Outcome(
     happened=text("The passkey was not added."),
     to_do=text("Please try again, or use an authenticator app."),
 )
-PASSKEY_KNOWN: Final = Said(
+PASSKEY_KNOWN: Final = Outcome(
     happened=text("This passkey has already been added."),
     to_do=text("You do not need to do anything."),
 )
-TOO_MANY: Final = Said(
+TOO_MANY: Final = Outcome(
     happened=text("You cannot add any more."),
     to_do=text("Remove one that you do not use any more."),
 )
