@@ -21,7 +21,8 @@ from tests.unhurried import answer_deadline, long_deadlines_allowed
 
 from worksgate.administration import Administration, NewClient
 from worksgate.audit import AuditEvent
-from worksgate.bootstrap.application import create_app, open_administration
+from worksgate.bootstrap.administration import open_administration
+from worksgate.bootstrap.application import create_app
 from worksgate.bootstrap.server import with_trusted_proxies
 from worksgate.credentials import secrets as credentials
 from worksgate.oauth.errors import OAuthError

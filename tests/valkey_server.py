@@ -20,7 +20,7 @@ from typing import Any
 import redis
 from tests.machine import require
 
-from worksgate.bootstrap.application import generation_of
+from worksgate.bootstrap.stores import generation_of
 from worksgate.directory.database import Directory
 from worksgate.store.valkey.store import ValkeyStore
 

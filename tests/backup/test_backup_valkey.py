@@ -17,7 +17,7 @@ from tests.installation import (
 )
 from tests.valkey_server import ValkeyServer, running_valkey
 
-from worksgate.bootstrap.application import open_administration
+from worksgate.bootstrap.administration import open_administration
 from worksgate.settings.options import Settings
 
 

@@ -21,7 +21,7 @@ from tests.databases import query, url_of
 
 from worksgate.administration import Administration, NewClient
 from worksgate.audit import AuditEvent
-from worksgate.bootstrap.application import open_administration
+from worksgate.bootstrap.administration import open_administration
 from worksgate.credentials.secrets import new_id, new_ordered_secret, storage_key
 from worksgate.directory import Account
 from worksgate.oauth.model import (

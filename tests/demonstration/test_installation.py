@@ -8,7 +8,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 from worksgate.administration import Administration
-from worksgate.bootstrap.application import open_administration
+from worksgate.bootstrap.administration import open_administration
 from worksgate.cli.demo.installation import (
     CLIENT,
     Addresses,

@@ -18,7 +18,7 @@ import pytest
 from tests.installation import LoginPage
 
 from worksgate.administration import NewClient
-from worksgate.bootstrap.application import open_administration
+from worksgate.bootstrap.administration import open_administration
 from worksgate.conformance.line_works import (
     Credentials,
     Endpoints,

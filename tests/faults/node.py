@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from worksgate.bootstrap.application import open_administration
+from worksgate.bootstrap.administration import open_administration
 from worksgate.settings.options import Settings
 
 READY = 20.0

@@ -31,7 +31,7 @@ from tests.installation import (
 from tests.served import listening, wait_until
 
 from worksgate.administration import NewClient
-from worksgate.bootstrap.application import open_administration
+from worksgate.bootstrap.administration import open_administration
 from worksgate.credentials.secrets import digest, storage_key
 from worksgate.settings.options import Settings
 

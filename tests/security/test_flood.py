@@ -50,7 +50,7 @@ from tests.web.test_imap_login import address, ask
 from tests.web.test_upstream_login import Partner
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.bootstrap.application import open_administration
+from worksgate.bootstrap.administration import open_administration
 from worksgate.bootstrap.server import with_trusted_proxies
 from worksgate.directory.database import Directory
 from worksgate.provider import stranger_records, throttle

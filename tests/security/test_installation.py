@@ -6,7 +6,8 @@ from pathlib import Path
 
 from tests.installation import USERNAME, Installation, assert_page
 
-from worksgate.bootstrap.application import open_administration, open_installation
+from worksgate.bootstrap.administration import open_administration
+from worksgate.bootstrap.application import open_installation
 from worksgate.settings.options import Settings
 
 SQL = (

@@ -16,7 +16,7 @@ from tests.faults.node import command
 from tests.installation import USERNAME, Browser, LoginPage, code_of, prepared
 from tests.serving.processes import Running, free_port, started, write_settings
 
-from worksgate.bootstrap.application import open_administration
+from worksgate.bootstrap.administration import open_administration
 from worksgate.credentials.master_key import MasterKey
 
 WORKERS = 2

@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.installation import prepared
 from tests.served import listening, wait_until
 
-from worksgate.bootstrap.application import open_administration
+from worksgate.bootstrap.administration import open_administration
 
 EMAIL = "hana@example.com"
 PASSWORD = "canary right mare ~~>>?? 5d1c"

@@ -24,7 +24,7 @@ import pytest
 from tests.installation import prepared
 from tests.served import listening, read_all, wait_until
 
-from worksgate.bootstrap.application import open_administration
+from worksgate.bootstrap.administration import open_administration
 from worksgate.settings.options import Settings
 
 pytestmark = pytest.mark.programs

@@ -92,7 +92,7 @@ def check_access(settings: Settings) -> None:
 
 def administer(settings: Settings, work: Callable[["Administration"], Awaitable[T]]) -> T:
     """Open the administration, do one piece of work, close it again, and return the result."""
-    from worksgate.bootstrap.application import open_administration
+    from worksgate.bootstrap.administration import open_administration
 
     outcomes: list[Outcome] = []
 

@@ -93,14 +93,14 @@ def serve(
 
 
 async def _check_master_key(settings: Settings) -> None:
-    from worksgate.bootstrap.application import check_master_key
+    from worksgate.bootstrap.stores import check_master_key
 
     await check_master_key(settings)
 
 
 async def _check_store(settings: Settings) -> None:
     """Open the store and close it again. Raises StoreUnavailable."""
-    from worksgate.bootstrap.application import open_store
+    from worksgate.bootstrap.stores import open_store
 
     await (await open_store(settings)).close()
 

@@ -63,7 +63,7 @@ def _missing(database: Path | None, advice: str) -> Iterator[Finding]:
 
 async def _examine_contents(settings: Settings) -> AsyncIterator[Finding]:
     """What the clients in a database of this version need."""
-    from worksgate.bootstrap.application import open_administration
+    from worksgate.bootstrap.administration import open_administration
 
     async with open_administration(settings) as administration:
         clients = await administration.clients()

@@ -71,7 +71,7 @@ async def _findings(
     part: str,
     stack: AsyncExitStack,
 ) -> list[Finding]:
-    from worksgate.bootstrap.application import open_password_source, open_redirect_source
+    from worksgate.bootstrap.identity_sources import open_password_source, open_redirect_source
 
     if isinstance(source, DirectorySettings):
         return [await _of_directory(settings, question, part)]
@@ -85,7 +85,7 @@ async def _findings(
 
 async def _of_directory(settings: Settings, question: Question, part: str) -> Finding:
     from worksgate.administration import NotFound
-    from worksgate.bootstrap.application import open_administration
+    from worksgate.bootstrap.administration import open_administration
 
     if question.password is not None:
         raise CannotBeAsked("a password of the built-in directory is tried on the sign-in page")

@@ -38,7 +38,7 @@ class SourcePerson:
 
 async def people_of_source(settings: Settings, source: SourceSettings) -> list[SourcePerson]:
     """All people of a source. Raises CannotBeAsked or SourceUnavailable."""
-    from worksgate.bootstrap.application import open_administration
+    from worksgate.bootstrap.administration import open_administration
 
     found: list[SourcePerson] = []
     async with AsyncExitStack() as stack:
@@ -56,7 +56,7 @@ async def person_in_source(
 
     Raises CannotBeAsked or SourceUnavailable.
     """
-    from worksgate.bootstrap.application import open_administration
+    from worksgate.bootstrap.administration import open_administration
 
     async with AsyncExitStack() as stack:
         listed = await _listing(source, stack).look_up(username)
@@ -143,7 +143,7 @@ async def _accounts(administration: "Administration") -> AsyncIterator[Sequence[
 
 def _listing(source: SourceSettings, stack: AsyncExitStack) -> ListsPeople:
     """The source as one that lists people. Raises CannotBeAsked."""
-    from worksgate.bootstrap.application import open_password_source
+    from worksgate.bootstrap.identity_sources import open_password_source
 
     if isinstance(source, OidcSettings):
         raise CannotBeAsked(f"{source.name} shows people only when they sign in there")

@@ -13,7 +13,7 @@ STORE = "store"
 
 async def examine_store(settings: Settings) -> Finding:
     """The store that the settings name; where they name none, it is in the database."""
-    from worksgate.bootstrap.application import open_store
+    from worksgate.bootstrap.stores import open_store
 
     if settings.store_url == "memory:":
         return warn(

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from worksgate.administration import Administration, NewClient, NotFound
-from worksgate.bootstrap.application import open_administration, open_installation
+from worksgate.bootstrap.administration import open_administration
+from worksgate.bootstrap.application import open_installation
 from worksgate.cli.demo.people import (
     COLLEAGUE_NOTE,
     COLLEAGUES,

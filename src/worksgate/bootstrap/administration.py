@@ -1,0 +1,61 @@
+"""What an administrator can do, on the databases of an installation."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from worksgate.administration import Administration
+from worksgate.bootstrap.identity_sources import open_hashing
+from worksgate.bootstrap.notices import open_mail, open_notices
+from worksgate.bootstrap.stores import StoreOnDemand, open_directory
+from worksgate.database.identity import (
+    place_of,
+)
+from worksgate.database.migrations import migrate, require_migrated
+from worksgate.directory.credential_changes import CredentialChange
+from worksgate.provider.account.disavowal import DisavowalLinks
+from worksgate.provider.account.notices import (
+    Report,
+    unreported,
+)
+from worksgate.settings.options import Settings
+
+Clock = Callable[[], float]
+
+
+@asynccontextmanager
+async def open_administration(
+    settings: Settings,
+    *,
+    actor: str = "cli",
+    clock: Clock = time.time,
+    report: Report = unreported,
+) -> AsyncIterator[Administration]:
+    """What an administrator can do, on this installation's databases.
+
+    A SQLite database that is not there is made; one of another revision is left as it is, for its
+    server may be of the release before. Raises DatabaseUnavailable, with what to type.
+    ``report`` gets the outcome of each notice to a person whose credentials have changed.
+    """
+    async with AsyncExitStack() as stack:
+        file = settings.database_file
+        is_new = file is not None and place_of(file) is None
+        await (migrate if is_new else require_migrated)(settings.database_url)
+        directory = open_directory(settings, stack)
+        hashing = open_hashing(settings, stack)
+        store = StoreOnDemand(settings, directory, stack, clock)
+        # The server knows no link that a command has kept in its own memory.
+        links = None if settings.store_url == "memory:" else _LinksOnDemand(settings, store)
+        open_notices(directory, open_mail(settings, stack), links, report, stack)
+        yield Administration(settings, directory, store, hashing, actor=actor, clock=clock)
+
+
+class _LinksOnDemand:
+    """Makes links in a store that is opened for the first of them."""
+
+    def __init__(self, settings: Settings, store: "StoreOnDemand") -> None:
+        self._settings = settings
+        self._store = store
+
+    async def make(self, change: CredentialChange) -> str:
+        return await DisavowalLinks(self._settings, await self._store()).make(change)

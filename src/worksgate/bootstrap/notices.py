@@ -1,0 +1,56 @@
+"""Mail, and the notices of what the directory announces."""
+
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import TYPE_CHECKING
+
+from worksgate.directory.credential_changes import CredentialChange
+from worksgate.directory.database import Directory
+from worksgate.provider.account.notices import (
+    SILENT,
+    Links,
+    Notices,
+    Outcome,
+    Report,
+)
+from worksgate.settings.options import Settings
+
+if TYPE_CHECKING:
+    from worksgate.mail import Mailer
+    from worksgate.web.pages.mails import Mails
+
+    Mail = tuple[Mailer, Mails] | tuple[None, None]
+
+
+def open_mail(settings: Settings, stack: AsyncExitStack) -> "Mail":
+    """Who sends mail and who writes it, where mail can be sent; nothing is imported otherwise."""
+    if not settings.smtp_url:
+        return None, None
+    from worksgate.mail import Mailer
+    from worksgate.web.pages.mails import Mails
+
+    mailer = Mailer(settings.smtp_url, settings.mail_from, name=settings.company_name)
+    stack.push_async_callback(mailer.close)
+    return mailer, Mails(settings)
+
+
+def open_notices(
+    directory: Directory,
+    mail: "Mail",
+    links: Links | None,
+    report: Report,
+    stack: AsyncExitStack,
+) -> None:
+    """Send notices of what the directory announces, or ``report`` that none is sent."""
+    mailer, mails = mail
+    if mailer is None or mails is None:
+        directory.announce = partial(_report_no_mail, report)
+        return
+    notices = Notices(directory, mailer, mails, links, report)
+    stack.push_async_callback(notices.close)
+    directory.announce = notices.tell
+
+
+def _report_no_mail(report: Report, change: CredentialChange) -> None:
+    if change.change not in SILENT:
+        report(Outcome.NO_MAIL)

@@ -1,0 +1,179 @@
+"""The database, the directory and the store of an installation, opened in that order."""
+
+import asyncio
+import hmac
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+import structlog
+
+from worksgate.credentials.master_key import Keyring
+from worksgate.database.engines import outages
+from worksgate.database.identity import (
+    DatabaseGuard,
+    DatabaseIdentity,
+    SqliteGuard,
+)
+from worksgate.database.installation_id import identify
+from worksgate.database.migrations import migrate
+from worksgate.database.temporary_files import remove_abandoned
+from worksgate.directory.audit.writer import AuditLines, AuditWriter
+from worksgate.directory.database import Directory
+from worksgate.settings.options import Settings
+from worksgate.store import Recorded, RecordKeeper, Store, unheard
+
+Clock = Callable[[], float]
+
+_log = structlog.get_logger("worksgate.bootstrap")
+
+
+async def open_guard(
+    settings: Settings, database: DatabaseIdentity | None, stack: AsyncExitStack
+) -> DatabaseGuard:
+    """What knows which database all that is opened here must be on.
+
+    Only where none is given may a file be made or migrated: it is the first start then. Raises
+    DatabaseUnavailable.
+    """
+    file = settings.database_file
+    if database is None and file is not None:
+        await migrate(settings.database_url)
+    if database is None:
+        database = await identify(settings.database_url)
+    if file is None:
+        return DatabaseGuard(database)
+    with outages():
+        guard = SqliteGuard.open(file, database)
+    stack.callback(guard.close)
+    return guard
+
+
+def open_directory(
+    settings: Settings, stack: AsyncExitStack, guard: DatabaseGuard | None = None
+) -> Directory:
+    directory = Directory.open(
+        settings.database_url,
+        guard,
+        keyring=Keyring.of(settings.master_key, settings.previous_master_key),
+        allow_similar_keys=settings.allow_similar_keys,
+    )
+    stack.push_async_callback(directory.close)
+    return directory
+
+
+def remove_abandoned_copies(settings: Settings) -> None:
+    """Remove copies of the database that a killed restore or backup has left beside it."""
+    database = settings.database_file
+    if database is not None and (files := remove_abandoned(database.parent, database.name)):
+        _log.warning("directory.leftovers_removed", files=files)
+
+
+async def warn_of_master_key(settings: Settings, directory: Directory) -> None:
+    """Say what is not encrypted yet. Raises MasterKeyMissing where the keys at hand do not fit."""
+    counted = await directory.secrets.check()
+    if not settings.master_key:
+        _log.warning("master_key.missing")
+    elif left := counted.left_for(Keyring.of(settings.master_key).ids[0]):
+        _log.warning("master_key.not_in_use", secrets=left)
+
+
+async def check_master_key(settings: Settings) -> None:
+    """Raise MasterKeyMissing where a server with these settings could not read its secrets."""
+    async with AsyncExitStack() as stack:
+        await open_directory(settings, stack).secrets.check()
+
+
+async def open_own_store(
+    settings: Settings,
+    directory: Directory,
+    stack: AsyncExitStack,
+    clock: Clock,
+    guard: DatabaseGuard | None = None,
+) -> tuple[Store, AuditWriter]:
+    """The store of this installation, and what writes the records that are in no commit of it.
+
+    A store in the database writes them too, so that nobody competes with it for the file.
+    """
+    lines = AuditLines()
+    if settings.store_url:
+        generation = generation_of(await directory.signing_key())
+        writer = AuditWriter(directory, clock, lines=lines)
+        stack.push_async_callback(writer.close)
+        store = await open_store(settings, generation, keeper=writer)
+        stack.push_async_callback(store.close)
+        return store, writer
+    store = await open_store(settings, recorded=lines.recorded, guard=guard)
+    stack.push_async_callback(store.close)
+    writer = AuditWriter(store, clock, lines=lines)
+    stack.push_async_callback(writer.close)
+    return store, writer
+
+
+class StoreOnDemand:
+    """Opens the store at the first call: most of what an administrator does needs none.
+
+    So somebody can be disabled while a store outside the database is away.
+    """
+
+    def __init__(
+        self, settings: Settings, directory: Directory, stack: AsyncExitStack, clock: Clock
+    ) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._stack = stack
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._store: Store | None = None
+
+    async def __call__(self) -> Store:
+        async with self._lock:
+            if self._store is None:
+                self._store, _ = await open_own_store(
+                    self._settings, self._directory, self._stack, self._clock
+                )
+            return self._store
+
+
+def generation_of(signing_key: bytes) -> str:
+    """What a store outside the database marks its artifacts with.
+
+    A restored database makes a new key: what such a store held before does not count then (F-31).
+    """
+    return hmac.digest(signing_key, b"generation of the store", "sha256").hex()[:16]
+
+
+async def open_store(
+    settings: Settings,
+    generation: str = "",
+    *,
+    recorded: Recorded = unheard,
+    keeper: RecordKeeper | None = None,
+    guard: DatabaseGuard | None = None,
+) -> Store:
+    """Where the short-lived artifacts are kept; only that is imported.
+
+    A store in the database must be where ``guard`` says, and hands its audit records to
+    ``recorded``; one outside has them kept by ``keeper``, and treats what another ``generation``
+    saved as void. Raises StoreUnavailable where it cannot be used as it is, in a sentence that says
+    why.
+    """
+    if settings.store_url == "memory:":
+        from worksgate.store.memory import MemoryStore
+
+        return MemoryStore(keeper)
+    if settings.store_url:
+        from worksgate.store.valkey.store import ValkeyStore
+
+        return await ValkeyStore.open(settings.store_url, generation=generation, keeper=keeper)
+    if settings.database_file is None:
+        from worksgate.store.postgres.store import PostgresStore
+
+        return await PostgresStore.open(
+            settings.database_url,
+            connections=settings.database_connections,
+            recorded=recorded,
+            guard=guard,
+        )
+    from worksgate.store.sqlite.store import SqliteStore
+
+    return await SqliteStore.open(settings.database_file, recorded=recorded, guard=guard)
