@@ -19,7 +19,7 @@ from measures import TOKENS, Plan, hashing_alone, rest
 from provision import Missing
 from storm import login_call, prepare_people
 
-from worksgate.credentials.secrets import ARGON2
+from worksgate.credentials.password_hashing import ARGON2
 
 CODES = 5_000
 """Codes for each second; a load that has used them up ends before its time, which does no harm."""

@@ -28,7 +28,7 @@ from machine import Cores
 from process import Server, worksgate
 from storm import login_call, prepare_people
 
-from worksgate.credentials.secrets import ARGON2
+from worksgate.credentials.password_hashing import ARGON2
 
 TOKENS = 50_000
 """Access tokens that the user info calls ask for in turns: about as many as one round has calls,

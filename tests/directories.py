@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.databases import directory_in, migrated
 
-from worksgate.credentials.secrets import PasswordHashing
+from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.directory.database import Directory
 
 

@@ -24,7 +24,7 @@ from worksgate.audit import AuditEvent
 from worksgate.bootstrap.administration import open_administration
 from worksgate.bootstrap.application import create_app
 from worksgate.bootstrap.server import with_trusted_proxies
-from worksgate.credentials import secrets as credentials
+from worksgate.credentials import password_hashing
 from worksgate.oauth.errors import OAuthError
 from worksgate.provider.sign_in.browser_flow import IdentityProvider
 from worksgate.settings.options import Settings
@@ -313,7 +313,7 @@ _templates: dict[PasswordHasher, Template] = {}
 
 
 async def _template() -> Template:
-    hasher = credentials.ARGON2
+    hasher = password_hashing.ARGON2
     if hasher not in _templates:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "template.db"

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from argon2 import PasswordHasher
 
-from worksgate.credentials import secrets as credentials
+from worksgate.credentials import password_hashing
 from worksgate.provider.factors import recovery
 
 _LIGHT = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
@@ -20,5 +20,5 @@ _LIGHT = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 @contextmanager
 def light_hashing() -> Iterator[None]:
     """Let new passwords and recovery codes cost next to nothing."""
-    with patch.object(credentials, "ARGON2", _LIGHT), patch.object(recovery, "ARGON2", _LIGHT):
+    with patch.object(password_hashing, "ARGON2", _LIGHT), patch.object(recovery, "ARGON2", _LIGHT):
         yield

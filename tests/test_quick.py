@@ -5,7 +5,7 @@ from hypothesis import settings
 from tests.light_hashing import light_hashing
 from tests.quick import OF_PROGRAMS, TESTS, examples, may_be_quick
 
-from worksgate.credentials.secrets import PasswordHashing
+from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.provider.factors.recovery import digests_of, new_recovery_codes, possible_digests
 
 

@@ -6,7 +6,7 @@ import pytest
 from tests.administration.installation import Office, office
 from tests.directories import database, directory, file, hashing
 
-from worksgate.credentials.secrets import PasswordHashing
+from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.directory.database import Directory
 
 __all__ = ["at_work", "database", "directory", "file", "hashing"]

@@ -8,7 +8,7 @@ from tests.databases import NOW, Clock
 
 from worksgate.administration import Administration
 from worksgate.audit import AuditEvent
-from worksgate.credentials.secrets import PasswordHashing
+from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.directory import Account
 from worksgate.directory.database import Directory
 from worksgate.oauth.model import AccessToken, LoginKind, Session

@@ -15,7 +15,7 @@ from tests.databases import NOW, query
 from worksgate.administration import Refused
 from worksgate.administration.people_import.columns import ImportOutcome, ImportReport
 from worksgate.audit import Event
-from worksgate.credentials.secrets import PasswordHashing
+from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.directory.credential_changes import Change
 
 HEADER = "username,name,external_key,works_account,password,administrator"

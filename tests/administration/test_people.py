@@ -11,7 +11,7 @@ from tests.databases import NOW, query, url_of
 
 from worksgate.administration import NotFound, Refused, Unfinished
 from worksgate.audit import Event
-from worksgate.credentials.secrets import PasswordHashing
+from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.database import (
     Conflict,
     DatabaseUnavailable,

@@ -7,7 +7,7 @@ from tests.databases import NOW
 
 from worksgate.administration import Administration, NotFound, Refused
 from worksgate.audit import AuditEvent, Event
-from worksgate.credentials.secrets import PasswordHashing
+from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.oauth.model import SpentTransaction
 from worksgate.settings.options import Settings
 from worksgate.sources import Person

@@ -34,7 +34,8 @@ from tests.bad_inputs.site import (
 from tests.bad_inputs.wire import Answer, request
 
 from worksgate.administration import NewClient
-from worksgate.credentials.secrets import ARGON2, new_id
+from worksgate.credentials.password_hashing import ARGON2
+from worksgate.credentials.secrets import new_id
 from worksgate.directory import Account
 from worksgate.oauth.model import ImapPasswords, SecondFactor
 from worksgate.store import REPLAY_MEMORY

@@ -14,13 +14,15 @@ from playwright.async_api import Browser, Request, Route, ViewportSize, expect
 from tests.browser.windows import Window, css, overflow, violations
 
 from worksgate.settings.options import Settings
-from worksgate.web.pages.rendering import (
-    LANGUAGES,
+from worksgate.web.pages.forms import (
     AccountChoice,
     EnrolmentForm,
     LoginForm,
-    Notice,
     NoticePage,
+)
+from worksgate.web.pages.rendering import (
+    LANGUAGES,
+    Notice,
     Page,
     Pages,
     Problem,

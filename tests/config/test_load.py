@@ -9,6 +9,7 @@ import pytest
 from worksgate.settings import loading as config
 from worksgate.settings.loading import ConfigurationError, checked, load
 from worksgate.settings.options import Settings
+from worksgate.settings.reference import template
 
 NO_SECTIONS = "there are no sections but [[source]]; write the settings at the top level"
 
@@ -267,9 +268,9 @@ def test_database_of_a_file_without_a_path_is_refused(url: str) -> None:
 
 
 def test_template_has_every_setting_and_reads_back_as_it_was_written() -> None:
-    text = config.template({"public_url": "https://a.example"})
+    text = template({"public_url": "https://a.example"})
     assert from_file(text) == load(None, {"WORKSGATE_PUBLIC_URL": "https://a.example"}, {})
-    uncommented = re.sub(r"(?m)^# (\w+ = )", r"\1", config.template({}))
+    uncommented = re.sub(r"(?m)^# (\w+ = )", r"\1", template({}))
     assert from_file(uncommented) == load(None, {}, {})
     for name in Settings.__dataclass_fields__.keys() - {"sources"}:
         assert f"\n{name} = " in uncommented

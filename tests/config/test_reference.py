@@ -4,7 +4,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from worksgate.settings import loading as config
+from worksgate.settings import reference as config
 from worksgate.settings.options import Settings
 from worksgate.settings.sources import SOURCE_TYPES
 
@@ -13,7 +13,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 
 def test_page_holds_the_reference_of_today() -> None:
     assert config.reference() in PAGE.read_text("utf-8"), (
-        "run: python -m worksgate.settings.loading docs/settings.md"
+        "run: python -m worksgate.settings.reference docs/settings.md"
     )
 
 

@@ -9,10 +9,10 @@ from typing import ClassVar
 
 import pytest
 
-from worksgate.settings import loading as config
 from worksgate.settings.field import option
 from worksgate.settings.loading import ConfigurationError, checked, load
 from worksgate.settings.options import Settings
+from worksgate.settings.reference import template
 from worksgate.settings.sources import (
     SOURCE_TYPES,
     DirectorySettings,
@@ -103,7 +103,7 @@ def test_example_in_the_template_of_the_settings_file_can_be_used(
     name: str, tmp_path: Path
 ) -> None:
     (tmp_path / "secret").write_text("s3cret\n")
-    _, beginning, rest = config.template({}).partition(f'# [[source]]\n#   type = "{name}"')
+    _, beginning, rest = template({}).partition(f'# [[source]]\n#   type = "{name}"')
     example = (beginning + rest.partition("\n\n")[0]).replace("\n# ", "\n").removeprefix("# ")
     text = re.sub(r"(?m)^( *\w+_file = ).*", r'\1"secret"', example)
     (source,) = read(text).sources

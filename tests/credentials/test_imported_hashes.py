@@ -27,7 +27,10 @@ from worksgate.credentials.imported_hashes import (
     verify,
 )
 from worksgate.credentials.imported_hashes.turns import Turns
-from worksgate.credentials.secrets import HashingBusy, PasswordHashing
+from worksgate.credentials.password_hashing import (
+    HashingBusy,
+    PasswordHashing,
+)
 
 PASSWORD = "paper lantern 東京 by the river"
 

@@ -10,6 +10,7 @@ from unittest import mock
 import pytest
 
 from worksgate.credentials import password_policy
+from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.credentials.password_policy import (
     Strength,
     Weakness,
@@ -17,7 +18,6 @@ from worksgate.credentials.password_policy import (
     check_new_password,
     password_strength,
 )
-from worksgate.credentials.secrets import PasswordHashing
 
 PASSWORD = "correct horse battery staple"
 

@@ -11,14 +11,14 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import HashingError, VerificationError
 from argon2.low_level import Type
 
-from worksgate.credentials.password_policy import WeakPassword
-from worksgate.credentials.secrets import (
+from worksgate.credentials.password_hashing import (
     ARGON2,
     MAX_PASSWORD_BYTES,
     HashingBusy,
     PasswordHashing,
     normalise_password,
 )
+from worksgate.credentials.password_policy import WeakPassword
 
 pytestmark = pytest.mark.hashing
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from worksgate import mail
 from worksgate.administration.purging import PAUSE, STEP
-from worksgate.credentials.secrets import KEPT_FOR_KNOWN
+from worksgate.credentials.password_hashing import KEPT_FOR_KNOWN
 from worksgate.limits.rate_limit import DAY
 from worksgate.provider import throttle
 from worksgate.provider.account import password_reset

@@ -15,7 +15,11 @@ import pytest
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.clients.registry import ClientRegistry
-from worksgate.credentials.secrets import BusyRefusal, HashingBusy, storage_key
+from worksgate.credentials.password_hashing import (
+    BusyRefusal,
+    HashingBusy,
+)
+from worksgate.credentials.secrets import storage_key
 from worksgate.database import DatabaseUnavailable
 from worksgate.oauth.errors import (
     InvalidLogin,

@@ -8,7 +8,7 @@ from tests.directories import database, directory, file, hashing
 from tests.mail.resetting import Resetting, resetting
 from tests.mail_server import MailServer, mail_server
 
-from worksgate.credentials.secrets import PasswordHashing
+from worksgate.credentials.password_hashing import PasswordHashing
 
 __all__ = ["database", "directory", "file", "hashing"]
 

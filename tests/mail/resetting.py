@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from tests.databases import NOW, Clock, directory_in
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.credentials.secrets import PasswordHashing
+from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.directory import Account
 from worksgate.directory.audit.writer import AuditWriter
 from worksgate.directory.database import Directory

@@ -24,7 +24,11 @@ from tests.mail.resetting import (
 from tests.mail_server import MailServer, silent_server
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.credentials.secrets import HashingBusy, PasswordHashing, digest
+from worksgate.credentials.password_hashing import (
+    HashingBusy,
+    PasswordHashing,
+)
+from worksgate.credentials.secrets import digest
 from worksgate.database import DatabaseUnavailable
 from worksgate.directory import Account
 from worksgate.directory.database import Directory

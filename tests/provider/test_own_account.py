@@ -35,13 +35,15 @@ from worksgate.provider.account.values import (
     WrongCode,
 )
 from worksgate.provider.factors import FACTOR_POLICY, FactorRefused
-from worksgate.provider.sign_in.next_steps import (
-    PasswordNeeded,
-    Proof,
-    SecondFactorNeeded,
-    SignedIn,
+from worksgate.provider.sign_in.attempt import Proof
+from worksgate.provider.sign_in.errors import (
     WrongFactor,
     WrongPassword,
+)
+from worksgate.provider.sign_in.next_steps import (
+    PasswordNeeded,
+    SecondFactorNeeded,
+    SignedIn,
 )
 from worksgate.provider.throttle import TooManyAttempts
 from worksgate.sources import PersonDisabled

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from worksgate.credentials.secrets import BusyRefusal
+from worksgate.credentials.password_hashing import BusyRefusal
 from worksgate.oauth.model import Client
 from worksgate.provider.sources import SourcesInUse, UnknownSource
 from worksgate.sources import Person

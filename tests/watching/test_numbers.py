@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.watching.site import Metrics
 
-from worksgate.credentials.secrets import HashingBusy
+from worksgate.credentials.password_hashing import HashingBusy
 from worksgate.observability.figures import Figures
 from worksgate.observability.instruments import (
     GONE,

@@ -24,7 +24,7 @@ from tests.installation import (
 )
 
 from worksgate.audit import Event
-from worksgate.credentials.secrets import HashingBusy
+from worksgate.credentials.password_hashing import HashingBusy
 from worksgate.directory.source import DirectorySource
 from worksgate.oauth.authorization import AuthorizationRequest
 from worksgate.oauth.model import Client

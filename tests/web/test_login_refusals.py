@@ -8,27 +8,32 @@ from starlette.requests import Request
 from starlette.responses import Response
 from structlog.testing import capture_logs
 
+from worksgate.credentials.password_hashing import (
+    BusyRefusal,
+    HashingBusy,
+)
 from worksgate.credentials.password_policy import Weakness, WeakPassword
-from worksgate.credentials.secrets import BusyRefusal, HashingBusy
 from worksgate.database import DatabaseUnavailable
 from worksgate.oauth.errors import BadAuthorizationRequest, BadRedirectUri, UnknownClient
 from worksgate.oauth.model import LoginKind
 from worksgate.provider.factors import Enrolled
-from worksgate.provider.sign_in.next_steps import (
+from worksgate.provider.sign_in.attempt import ProofKind
+from worksgate.provider.sign_in.errors import (
     AlreadySignedIn,
-    EnrolmentNeeded,
     LoginDenied,
     LoginLost,
-    NewPasswordNeeded,
     NoPasskey,
     NoUserKey,
-    PasswordNeeded,
-    ProofKind,
-    SecondFactorNeeded,
     TooManyWrongFactors,
     UnknownPasskey,
     WrongFactor,
     WrongPassword,
+)
+from worksgate.provider.sign_in.next_steps import (
+    EnrolmentNeeded,
+    NewPasswordNeeded,
+    PasswordNeeded,
+    SecondFactorNeeded,
 )
 from worksgate.provider.sign_in.session_key import SessionKeyRefused
 from worksgate.provider.sign_in.transaction import (

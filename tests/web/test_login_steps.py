@@ -20,7 +20,7 @@ from tests.installation import (
 
 from worksgate.audit import Event
 from worksgate.clients.access_rules import parse_rule
-from worksgate.credentials.secrets import HashingBusy
+from worksgate.credentials.password_hashing import HashingBusy
 from worksgate.database import DatabaseUnavailable
 from worksgate.provider.factors import MAX_FACTOR_FAILURES, Factors
 from worksgate.provider.sign_in.steps import LoginSteps

@@ -16,20 +16,22 @@ from hypothesis import strategies as st
 import worksgate.web
 from worksgate.provider.sign_in.next_steps import FactorWanted
 from worksgate.settings.options import Settings
-from worksgate.web.pages.rendering import (
-    LANGUAGES,
+from worksgate.web.pages.forms import (
     AccountChoice,
     EnrolmentForm,
     LoginForm,
     NewPasswordForm,
-    Notice,
     NoticePage,
-    Page,
-    Pages,
-    Problem,
     RecoveryCodesForm,
     SecondFactorForm,
     StepForm,
+)
+from worksgate.web.pages.rendering import (
+    LANGUAGES,
+    Notice,
+    Page,
+    Pages,
+    Problem,
     choose_language,
     unbroken,
 )

@@ -7,7 +7,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from worksgate.administration.errors import Unfinished
 from worksgate.audit import AuditEvent, Event
-from worksgate.credentials.secrets import PasswordHashing
+from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.database import ConcurrentChange
 from worksgate.database.verbs import retried
 from worksgate.directory import Account

@@ -30,7 +30,7 @@ from worksgate.bootstrap.stores import (
     warn_of_master_key,
 )
 from worksgate.clients.registry import ClientRegistry
-from worksgate.credentials.secrets import PasswordHashing
+from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.database.identity import (
     DatabaseIdentity,
 )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
-from worksgate.credentials.secrets import PasswordHashing
+from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.directory.database import Directory
 from worksgate.directory.remembered import RememberedPeople, RememberedRedirect, RememberedSource
 from worksgate.directory.source import DirectorySource

@@ -19,6 +19,7 @@ from worksgate.directory import Account
 from worksgate.settings import loading as configuration
 from worksgate.settings.checks import CHECKS
 from worksgate.settings.options import Settings
+from worksgate.settings.reference import template
 
 if TYPE_CHECKING:
     from worksgate.administration import NewUser
@@ -105,7 +106,7 @@ def _make(
     with ExitStack() as stack:
         with naming(file):
             draft = stack.enter_context(written_beside(file))
-            draft.write_text(configuration.template(values), "utf-8")
+            draft.write_text(template(values), "utf-8")
             draft.chmod((0o600 if is_private else 0o644) & ~_umask())
         made = _make_database(draft, file, username, from_stdin=from_stdin)
         draft.replace(file)

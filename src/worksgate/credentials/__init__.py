@@ -1,6 +1,7 @@
 """Secrets, passwords and keys: how they are made, kept and compared.
 
-    secrets            new secrets, their digests, and password hashing in bounded threads
+    secrets            new secrets and their digests
+    password_hashing   argon2id, in bounded threads
     password_policy    which new passwords are good enough
     imported_hashes    password hashes of other systems
     usernames          usernames as they are compared

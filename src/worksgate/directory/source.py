@@ -10,8 +10,12 @@ import structlog
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.imported_hashes.turns import Turn
+from worksgate.credentials.password_hashing import (
+    BusyRefusal,
+    HashingBusy,
+    PasswordHashing,
+)
 from worksgate.credentials.password_policy import Weakness, WeakPassword
-from worksgate.credentials.secrets import BusyRefusal, HashingBusy, PasswordHashing
 from worksgate.database import DatabaseUnavailable
 from worksgate.directory import Account
 from worksgate.directory.account_rules import password_context

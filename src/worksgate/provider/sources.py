@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from worksgate.credentials.secrets import BusyRefusal
+from worksgate.credentials.password_hashing import BusyRefusal
 from worksgate.credentials.usernames import username_key
 from worksgate.oauth.model import Client
 from worksgate.provider.throttle import Admission

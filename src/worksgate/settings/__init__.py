@@ -5,6 +5,7 @@
     types             texts become values
     checks            what each option may hold
     loading           ``worksgate.toml``, the environment and the command line
+    reference         docs/settings.md, and the file that ``init`` writes
     source_tables     the ``[[source]]`` tables
     sources           the options of each type of identity source
     addresses         the addresses of PostgreSQL, Valkey and a mail server

@@ -5,17 +5,13 @@ The command line wins over a ``WORKSGATE_*`` variable, and a variable over the f
 handed over as files. Nothing is guessed: an unknown key or a wrong value refuses the start, and
 all problems are told at once, each with its place. The text of a problem never holds a value that
 could be a secret.
-
-``python -m worksgate.settings.loading docs/settings.md`` rewrites the reference on that page.
 """
 
-import json
 import re
 import shlex
-import sys
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import Enum, auto
 from functools import partial
@@ -28,16 +24,15 @@ from worksgate.settings.checks import (
     contradictions,
     database_url_from,
 )
-from worksgate.settings.options import Settings
+from worksgate.settings.options import FIELDS, Settings
 from worksgate.settings.source_tables import VARIABLE_PREFIX as SOURCE_PREFIX
 from worksgate.settings.source_tables import problems_of, read_sources
-from worksgate.settings.sources import SOURCE_TYPES, SourceSettings
+from worksgate.settings.sources import SourceSettings
 from worksgate.settings.types import (
     NO_SUCH_FILE,
     parsed,
     secret_of,
     text_of,
-    type_name,
     typed,
 )
 
@@ -52,74 +47,7 @@ CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
 """Where systemd puts what a unit has by ``LoadCredential=``."""
 MASTER_KEYS = ("master_key", "previous_master_key")
 
-GROUPS: Mapping[str, tuple[str, ...]] = {
-    "Addresses": ("public_url", "host", "port", "trusted_proxies"),
-    "Data": (
-        "database_url",
-        "database_connections",
-        "master_key_file",
-        "previous_master_key_file",
-        "master_key",
-        "previous_master_key",
-        "store_url",
-        "purge_interval",
-        "audit_retention",
-    ),
-    "The sign-in page": (
-        "product_name",
-        "company_name",
-        "support_url",
-        "start_over_url",
-        "service_url",
-    ),
-    "The calls of LINE WORKS": (
-        "web_login_path",
-        "access_token_path",
-        "user_info_path",
-        "imap_login_path",
-        "logout_path",
-        "answer_deadline",
-        "session_key_check_url",
-    ),
-    "Signing in": (
-        "built_in_directory",
-        "allow_similar_keys",
-        "session_idle_limit",
-        "session_absolute_limit",
-        "login_free_failures",
-        "login_longest_delay",
-        "login_failures_per_address",
-        "hashing_threads",
-        "hashing_queue",
-        "passkeys",
-        "remember_device_lifetime",
-    ),
-    "People's own accounts": (
-        "account_path",
-        "fresh_login_lifetime",
-        "temporary_password_lifetime",
-        "app_password_lapse",
-        "password_reset",
-        "reset_link_lifetime",
-    ),
-    "Mail": ("smtp_url", "mail_from", "mail_language"),
-    "Operation": (
-        "worker_timeout",
-        "max_requests_in_flight",
-        "max_connections",
-        "max_connections_per_address",
-        "log_format",
-        "log_level",
-        "admin_host",
-        "admin_port",
-        "metrics_public",
-    ),
-}
-"""The settings in the order in which a reader meets them."""
 
-_FIELDS: Mapping[str, Field[Any]] = {
-    each.name: each for each in fields(Settings) if each.name != "sources"
-}
 _KEY_FILES = tuple(f"{name}_file" for name in MASTER_KEYS)
 _NO_SECTIONS = "there are no sections but [[source]]; write the settings at the top level"
 _SERVICE_LINK = re.compile(r"WORKSGATE_(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP))")
@@ -127,7 +55,6 @@ _SERVICE_LINKS_HINT = (
     'Kubernetes sets this for a service named "worksgate"; '
     "switch it off with enableServiceLinks: false"
 )
-_BEGIN, _END = "<!-- reference: begin -->\n", "<!-- reference: end -->\n"
 
 
 class ConfigurationError(Exception):
@@ -197,8 +124,8 @@ def checked(settings: Settings) -> Settings:
     Raises ConfigurationError.
     """
     reading = _Reading()
-    for name in _FIELDS:
-        reading.give(name, name, partial(typed, _FIELDS[name].type, getattr(settings, name)))
+    for name in FIELDS:
+        reading.give(name, name, partial(typed, FIELDS[name].type, getattr(settings, name)))
     reading.sources = settings.sources
     reading.problems += (f"sources: {problem}" for problem in problems_of(settings.sources))
     return _settings(reading)
@@ -222,7 +149,7 @@ def _settings(reading: _Reading) -> Settings:
 
 def _defaults(reading: _Reading) -> dict[str, Any]:
     """The defaults; the public address follows the port that is listened on."""
-    defaults = {name: each.default for name, each in _FIELDS.items()}
+    defaults = {name: each.default for name, each in FIELDS.items()}
     host, port = (
         reading.given[name].value if name in reading.given else defaults[name]
         for name in ("host", "port")
@@ -281,13 +208,13 @@ def _read_file(file: Path | None, environ: Mapping[str, str], reading: _Reading)
         reading.problems.append(f"{file}: {problem}{_hint_at_quotes(str(problem))}")
         return
     reading.sources, problems = read_sources(
-        table.pop("source", []), str(file), environ, settings=_FIELDS
+        table.pop("source", []), str(file), environ, settings=FIELDS
     )
     reading.problems += problems
     folder = Path() if file is None else file.parent.resolve()
     for key, value in table.items():
         origin = f"{file}: {key}"
-        if key in _FIELDS:
+        if key in FIELDS:
             reading.give(key, origin, partial(_from_file, folder, key, value))
         else:
             reading.problems.append(f"{file}: {_unknown_key(key, value)}")
@@ -301,7 +228,7 @@ def _hint_at_quotes(problem: str) -> str:
 
 def _from_file(folder: Path, name: str, value: object) -> Any:
     """A value of a file in this folder: it means the same place wherever a command runs."""
-    known = typed(_FIELDS[name].type, value)
+    known = typed(FIELDS[name].type, value)
     if name == "database_url":
         return database_url_from(folder, known)
     return str(folder / known) if name in _KEY_FILES and known else known
@@ -314,9 +241,9 @@ def _read_environment(environ: Mapping[str, str], reading: _Reading) -> None:
         if variable.startswith(SOURCE_PREFIX):  # read with the tables
             continue
         name = variable.removeprefix(PREFIX).lower()
-        if name in _FIELDS:
+        if name in FIELDS:
             reading.give(name, variable, partial(_from_variable, name, environ[variable]))
-        elif (name := name.removesuffix("_file")) in _FIELDS and variable.endswith("_FILE"):
+        elif (name := name.removesuffix("_file")) in FIELDS and variable.endswith("_FILE"):
             _read_secret_file(name, variable, environ, reading)
         else:
             reading.problems.append(_unknown_variable(variable))
@@ -367,14 +294,14 @@ def _key_of(file: Path, name: str) -> str:
 def _from_variable(name: str, text: str) -> Any:
     if name == "port" and text.startswith("tcp://"):
         raise ValueError(_SERVICE_LINKS_HINT)
-    return parsed(_FIELDS[name].type, text)
+    return parsed(FIELDS[name].type, text)
 
 
 def _read_overrides(overrides: Mapping[str, object], reading: _Reading) -> None:
     for name, value in overrides.items():
         if value is not None:
             option = "--" + name.replace("_", "-")
-            reading.give(name, option, partial(typed, _FIELDS[name].type, value))
+            reading.give(name, option, partial(typed, FIELDS[name].type, value))
 
 
 def _unknown_key(key: str, value: object) -> str:
@@ -382,13 +309,13 @@ def _unknown_key(key: str, value: object) -> str:
         return f"[{key}]: {_NO_SECTIONS}"
     if isinstance(value, list) and any(isinstance(item, dict) for item in value):
         return f"[[{key}]]: {_NO_SECTIONS}"
-    return f"{key}: there is no such setting{_near_miss(key.replace('-', '_'), _FIELDS)}"
+    return f"{key}: there is no such setting{_near_miss(key.replace('-', '_'), FIELDS)}"
 
 
 def _unknown_variable(variable: str) -> str:
     if _SERVICE_LINK.match(variable):
         return f"{variable}: {_SERVICE_LINKS_HINT}"
-    known = [PREFIX + name.upper() for name in _FIELDS]
+    known = [PREFIX + name.upper() for name in FIELDS]
     known += [f"{name}_FILE" for name in known]
     return f"{variable}: there is no such setting{_near_miss(variable, [*known, CONFIG_VARIABLE])}"
 
@@ -396,84 +323,3 @@ def _unknown_variable(variable: str) -> str:
 def _near_miss(name: str, known: Iterable[str]) -> str:
     close = get_close_matches(name, list(known), 1, 0.7)
     return f"; did you mean {close[0]}?" if close else ""
-
-
-# The settings on paper
-
-
-def reference() -> str:
-    """All settings as Markdown tables, in groups: what ``docs/settings.md`` holds."""
-    groups = [
-        _section(f"### {title}", [_FIELDS[name] for name in names]) for title, names in _groups()
-    ]
-    sources = [
-        _section(f'### `[[source]]` with `type = "{name}"`\n\n{kind.about}', fields(kind))
-        for name, kind in SOURCE_TYPES.items()
-    ]
-    return "\n".join(groups + sources)
-
-
-def template(values: Mapping[str, Any]) -> str:
-    """A ``worksgate.toml`` with these values; every other option is a comment with its default."""
-    lines = [
-        "# The settings of this Worksgate. What is commented out has the value that is shown.",
-        "# Read at the start and at SIGHUP; a variable, such as WORKSGATE_PORT, wins over it.",
-    ]
-    for title, names in _groups():
-        lines += ["", f"# === {title} ==="]
-        for name in names:
-            mark = "" if name in values else "# "
-            value = _toml(values.get(name, _FIELDS[name].default))
-            lines += ["", f"# {_FIELDS[name].metadata['doc']}", f"{mark}{name} = {value}"]
-    return "\n".join([*lines, *_example_sources()]) + "\n"
-
-
-def _example_sources() -> Iterator[str]:
-    """A table for each type of source, commented, with what it needs at least."""
-    yield from ("", "# === Identity sources: these tables stay at the end of the file ===")
-    for name, kind in SOURCE_TYPES.items():
-        yield from ("", f"# {kind.about}", "#", "# [[source]]", f'#   type = "{name}"')
-        yield from (f"#   {key} = {_toml(value)}" for key, value in kind.example.items())
-
-
-def rewrite_reference(page: Path) -> None:
-    """Put today's reference between the two marks of a page."""
-    before, _, rest = page.read_text("utf-8").partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    page.write_text(f"{before}{_BEGIN}\n{reference()}\n{_END}{after}", "utf-8")
-
-
-def _groups() -> Iterator[tuple[str, tuple[str, ...]]]:
-    yield from GROUPS.items()
-    grouped = {name for names in GROUPS.values() for name in names}
-    if others := tuple(name for name in _FIELDS if name not in grouped):
-        yield "Others", others
-
-
-def _section(head: str, members: Iterable[Field[Any]]) -> str:
-    rows = [
-        f"| `{each.name}` | {type_name(each.type)} | {_shown(each.default)} | {_cell(each)} |\n"
-        for each in members
-    ]
-    line = "| Setting | Type | Default | What it does |\n|---|---|---|---|\n"
-    return f"{head}\n\n{line}{''.join(rows)}"
-
-
-def _shown(default: object) -> str:
-    return "(empty)" if default in ("", (), None) else f"`{_toml(default)}`"
-
-
-def _cell(each: Field[Any]) -> str:
-    return str(each.metadata["doc"]).replace("|", "\\|")
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, float) and value == int(value):
-        return str(int(value))
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-if __name__ == "__main__":
-    rewrite_reference(Path(sys.argv[1]))

@@ -5,8 +5,10 @@ is checked against this file. What belongs to one LINE WORKS tenant is not here 
 (``oauth.model.Client``). Times are seconds, sizes are bytes.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from worksgate.settings.field import option
 from worksgate.settings.sources import DirectorySettings, SourceSettings
@@ -259,3 +261,8 @@ class Settings:
     @property
     def is_https(self) -> bool:
         return self.public_url.startswith("https://")
+
+
+FIELDS: Mapping[str, Field[Any]] = {
+    each.name: each for each in fields(Settings) if each.name != "sources"
+}

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from time import perf_counter
 
-from worksgate.credentials.secrets import HashingBusy
+from worksgate.credentials.password_hashing import HashingBusy
 from worksgate.observability.instruments import HasBreakers, SourceFigures, SourceOutcome
 from worksgate.sources import (
     AuthorizationRedirect,

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from worksgate.directory.credential_changes import Origin
-from worksgate.provider.sign_in.next_steps import Browser
+from worksgate.provider.sign_in.attempt import Browser
 from worksgate.web import cookies
 from worksgate.web.calls.endpoints import peer_of
 from worksgate.web.pages.browser_names import browser_name

@@ -31,10 +31,12 @@ from worksgate.provider.assurance import (
     kept_in,
 )
 from worksgate.provider.factors import Enrolled
-from worksgate.provider.sign_in.next_steps import (
+from worksgate.provider.sign_in.errors import (
     LoginDenied,
-    NextStep,
     NoPasskey,
+)
+from worksgate.provider.sign_in.next_steps import (
+    NextStep,
     PasswordNeeded,
 )
 from worksgate.provider.sign_in.steps import LoginSteps

@@ -13,17 +13,22 @@ import pytest
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.clients.registry import ClientRegistry
-from worksgate.credentials.secrets import BusyRefusal, HashingBusy
+from worksgate.credentials.password_hashing import (
+    BusyRefusal,
+    HashingBusy,
+)
 from worksgate.database import DatabaseUnavailable
 from worksgate.oauth.model import Client
 from worksgate.provider.factors import FACTOR_POLICY, MAX_FACTOR_FAILURES, FactorRefused
 from worksgate.provider.factors.second_factors import Factors
-from worksgate.provider.sign_in.audit_trail import AuditTrail
-from worksgate.provider.sign_in.next_steps import (
+from worksgate.provider.sign_in.attempt import (
     Browser,
     LoginAttempt,
     LoginProgress,
     Proof,
+)
+from worksgate.provider.sign_in.audit_trail import AuditTrail
+from worksgate.provider.sign_in.errors import (
     TooManyWrongFactors,
     UnknownPasskey,
     WrongFactor,

@@ -10,16 +10,18 @@ from worksgate.audit import Event
 from worksgate.credentials.secrets import storage_key
 from worksgate.oauth.model import AuthorizationCode, Interim, Session, UserKey
 from worksgate.provider.assurance import Factor, kept_in
-from worksgate.provider.sign_in.next_steps import (
+from worksgate.provider.sign_in.attempt import Proof
+from worksgate.provider.sign_in.errors import (
     AlreadySignedIn,
+    NoUserKey,
+    WrongPassword,
+)
+from worksgate.provider.sign_in.next_steps import (
     Authorized,
     NextStep,
-    NoUserKey,
     PasswordNeeded,
-    Proof,
     SecondFactorNeeded,
     SignedIn,
-    WrongPassword,
 )
 from worksgate.provider.sign_in.transaction import LoginTransaction
 from worksgate.sources import Person, PersonDisabled

@@ -19,15 +19,17 @@ from worksgate.audit import Event
 from worksgate.credentials.secrets import digest
 from worksgate.oauth.model import Interim, SecondFactor
 from worksgate.provider.assurance import Factor, kept_in
+from worksgate.provider.sign_in.attempt import Proof
+from worksgate.provider.sign_in.errors import (
+    LoginLost,
+    TooManyWrongFactors,
+    WrongFactor,
+)
 from worksgate.provider.sign_in.next_steps import (
     EnrolmentNeeded,
-    LoginLost,
-    Proof,
     RecoveryCodesIssued,
     SecondFactorNeeded,
     SignedIn,
-    TooManyWrongFactors,
-    WrongFactor,
 )
 from worksgate.provider.sign_in.steps import handle_of
 from worksgate.provider.sign_in.transaction import LoginTransaction

@@ -11,7 +11,9 @@ from tests.provider.sign_in.world import ACME, CALLBACK, EMMA, HANA, Visit, Worl
 
 from worksgate.oauth.errors import BadAuthorizationRequest, BadRedirectUri, UnknownClient
 from worksgate.oauth.model import Interim, Session
-from worksgate.provider.sign_in.next_steps import SignedIn, UpstreamLoginFailed, is_meant
+from worksgate.provider.sign_in.attempt import is_meant
+from worksgate.provider.sign_in.errors import UpstreamLoginFailed
+from worksgate.provider.sign_in.next_steps import SignedIn
 from worksgate.provider.sign_in.transaction import (
     CLOCK_SKEW,
     ExpiredTransaction,

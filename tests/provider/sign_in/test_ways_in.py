@@ -25,20 +25,22 @@ from worksgate.audit import Event
 from worksgate.oauth.errors import UnknownClient
 from worksgate.oauth.model import Client, LoginKind, Session, SessionKeyCheck
 from worksgate.provider.assurance import Factor, kept_in
-from worksgate.provider.sign_in.next_steps import (
-    AccountChoiceNeeded,
+from worksgate.provider.sign_in.attempt import Browser
+from worksgate.provider.sign_in.errors import (
     AlreadySignedIn,
-    Authorized,
-    Browser,
     LoginDenied,
     LoginLost,
+    UnknownPasskey,
+    UpstreamLoginFailed,
+    WrongPassword,
+)
+from worksgate.provider.sign_in.next_steps import (
+    AccountChoiceNeeded,
+    Authorized,
     NewPasswordNeeded,
     PasswordNeeded,
     RedirectedUpstream,
     SignedIn,
-    UnknownPasskey,
-    UpstreamLoginFailed,
-    WrongPassword,
 )
 from worksgate.provider.sign_in.transaction import (
     ExpiredTransaction,

@@ -30,10 +30,10 @@ from worksgate.provider.factors import (
 )
 from worksgate.provider.factors.on_its_way import SecretsOnTheirWay
 from worksgate.provider.revocation import Revocation
+from worksgate.provider.sign_in.attempt import Browser
 from worksgate.provider.sign_in.audit_trail import AuditTrail
 from worksgate.provider.sign_in.browser_flow import IdentityProvider
 from worksgate.provider.sign_in.next_steps import (
-    Browser,
     NextStep,
     PasswordNeeded,
     RedirectedUpstream,

@@ -34,7 +34,7 @@ from worksgate.oauth.model import ImapPasswords, Session, SessionKeyCheck
 from worksgate.provider.account.self_service import SelfService
 from worksgate.provider.account.values import Visitor
 from worksgate.provider.factors.totp import INTERVAL
-from worksgate.provider.sign_in.next_steps import Browser
+from worksgate.provider.sign_in.attempt import Browser
 from worksgate.provider.sign_in.upstream import CALLBACK_PATH
 from worksgate.settings.loading import checked
 from worksgate.settings.options import Settings

@@ -20,7 +20,8 @@ import msgspec
 import structlog
 
 from worksgate.audit import AuditEvent, AuditLog, Event
-from worksgate.credentials.secrets import PasswordHashing, digest
+from worksgate.credentials.password_hashing import PasswordHashing
+from worksgate.credentials.secrets import digest
 from worksgate.credentials.usernames import username_key
 from worksgate.database import (
     Conflict,

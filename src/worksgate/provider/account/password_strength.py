@@ -8,8 +8,11 @@ may choose a password now; the password is neither kept nor logged, nor compared
 they have.
 """
 
+from worksgate.credentials.password_hashing import (
+    HashingBusy,
+    PasswordHashing,
+)
 from worksgate.credentials.password_policy import Strength
-from worksgate.credentials.secrets import HashingBusy, PasswordHashing
 from worksgate.directory.account_rules import password_context
 from worksgate.limits.rate_limit import RateLimit
 from worksgate.sources import Person

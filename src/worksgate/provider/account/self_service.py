@@ -63,7 +63,8 @@ from worksgate.provider.factors import (
 )
 from worksgate.provider.revocation import Ended, Revocation
 from worksgate.provider.sessions import Sessions
-from worksgate.provider.sign_in.next_steps import Browser, WrongPassword
+from worksgate.provider.sign_in.attempt import Browser
+from worksgate.provider.sign_in.errors import WrongPassword
 from worksgate.provider.sign_in.password import PasswordCheck
 from worksgate.provider.sign_in.steps import forget_trusted_devices
 from worksgate.provider.sign_in.transaction import LoginTransaction

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from worksgate.audit import AuditEvent, Event
 from worksgate.oauth.model import Session
 from worksgate.provider.factors import AppPassword, Enrolled, Holder
-from worksgate.provider.sign_in.next_steps import Browser
+from worksgate.provider.sign_in.attempt import Browser
 from worksgate.sources import Person
 
 

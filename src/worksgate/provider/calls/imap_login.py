@@ -22,8 +22,8 @@ from worksgate.clients.access_rules import (
     decide_for_anybody_by_texts,
 )
 from worksgate.clients.registry import ClientRegistry, check_admitted
+from worksgate.credentials.password_hashing import BusyRefusal
 from worksgate.credentials.secrets import (
-    BusyRefusal,
     new_ordered_id,
     new_ordered_secret,
     storage_key,

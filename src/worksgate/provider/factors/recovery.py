@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from argon2.low_level import Type, hash_secret_raw
 
-from worksgate.credentials.secrets import ARGON2
+from worksgate.credentials.password_hashing import ARGON2
 from worksgate.provider.factors.codes import grouped, new_code, read_code
 
 CODES = 10

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TypeVar
 
 from worksgate.audit import AuditEvent, AuditLog, Event
-from worksgate.credentials.secrets import HashingBusy
+from worksgate.credentials.password_hashing import HashingBusy
 from worksgate.database import Conflict
 from worksgate.directory.audit.writer import log_events
 from worksgate.directory.credential_changes import Change

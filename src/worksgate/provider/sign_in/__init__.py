@@ -9,7 +9,9 @@
     required_steps      what is still missing, decided from facts alone
     steps               the second factor, its enrolment, a password of one's own
     completion          the last look at the person; the session and the code
-    next_steps          what a step returns: what comes next, or why it is refused
+    attempt             who is at the browser, and how far they are
+    next_steps          what a step returns: what comes next
+    errors              why a sign-in is refused
     audit_trail         what is recorded of it
 
 The person is looked at once more after the code is saved: disabling somebody wins every race.

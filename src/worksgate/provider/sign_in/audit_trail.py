@@ -17,7 +17,7 @@ from worksgate.oauth.errors import (
     AuthorizationError,
 )
 from worksgate.oauth.model import Session
-from worksgate.provider.sign_in.next_steps import Browser
+from worksgate.provider.sign_in.attempt import Browser
 from worksgate.provider.sign_in.session_key import SessionKeyRefused
 from worksgate.provider.sign_in.transaction import LoginTransaction
 from worksgate.provider.stranger_records import StrangerRecords

@@ -29,7 +29,7 @@ from typing import Any
 
 from worksgate.audit import AuditLog, Event
 from worksgate.clients.registry import ClientRegistry
-from worksgate.credentials.secrets import HashingBusy
+from worksgate.credentials.password_hashing import HashingBusy
 from worksgate.oauth.authorization import AuthorizationRequest
 from worksgate.oauth.errors import AuthorizationError
 from worksgate.oauth.imap_login import ImapLoginResponse
@@ -44,24 +44,28 @@ from worksgate.provider.calls.imap_login import ImapLogin
 from worksgate.provider.calls.tokens import Form, LineWorksCalls
 from worksgate.provider.factors.second_factors import Factors
 from worksgate.provider.sessions import Sessions
-from worksgate.provider.sign_in.audit_trail import AuditTrail, of_login, of_logout
-from worksgate.provider.sign_in.completion import LoginCompletion
-from worksgate.provider.sign_in.next_steps import (
-    AccountChoiceNeeded,
+from worksgate.provider.sign_in.attempt import (
     Browser,
     LoginAttempt,
+    LoginProgress,
+    Proof,
+    is_meant,
+)
+from worksgate.provider.sign_in.audit_trail import AuditTrail, of_login, of_logout
+from worksgate.provider.sign_in.completion import LoginCompletion
+from worksgate.provider.sign_in.errors import (
     LoginDenied,
     LoginLost,
-    LoginProgress,
+    UpstreamLoginFailed,
+)
+from worksgate.provider.sign_in.next_steps import (
+    AccountChoiceNeeded,
     NewPasswordNeeded,
     NextStep,
     PasswordNeeded,
-    Proof,
     RecoveryCodesIssued,
     RedirectedUpstream,
-    UpstreamLoginFailed,
     WaysIn,
-    is_meant,
 )
 from worksgate.provider.sign_in.password import PasswordCheck
 from worksgate.provider.sign_in.session_key import SessionKeys

@@ -11,15 +11,19 @@ from worksgate.oauth.issuing import user_key, why_no_user_key
 from worksgate.oauth.model import Artifact, Client
 from worksgate.oauth.redirect_uri import with_code
 from worksgate.provider.sessions import Sessions
-from worksgate.provider.sign_in.audit_trail import AuditTrail, of_login, of_request
-from worksgate.provider.sign_in.next_steps import (
-    Authorized,
+from worksgate.provider.sign_in.attempt import (
     LoginAttempt,
-    LoginDenied,
     LoginProgress,
-    NextStep,
+)
+from worksgate.provider.sign_in.audit_trail import AuditTrail, of_login, of_request
+from worksgate.provider.sign_in.errors import (
+    LoginDenied,
     NoPasskey,
     NoUserKey,
+)
+from worksgate.provider.sign_in.next_steps import (
+    Authorized,
+    NextStep,
     PasswordNeeded,
     SignedIn,
 )

@@ -2,13 +2,18 @@
 
 from collections.abc import Collection
 
-from worksgate.credentials.secrets import BusyRefusal, new_id
+from worksgate.credentials.password_hashing import BusyRefusal
+from worksgate.credentials.secrets import new_id
 from worksgate.credentials.usernames import username_key
 from worksgate.oauth.model import Client
 from worksgate.provider.factors import FactorRefused, Holder
 from worksgate.provider.factors.second_factors import Factors
+from worksgate.provider.sign_in.attempt import Browser
 from worksgate.provider.sign_in.audit_trail import AuditTrail
-from worksgate.provider.sign_in.next_steps import Browser, UnknownPasskey, WrongPassword
+from worksgate.provider.sign_in.errors import (
+    UnknownPasskey,
+    WrongPassword,
+)
 from worksgate.provider.sign_in.transaction import LoginTransaction, TransactionSigner
 from worksgate.provider.sources import SourcesInUse
 from worksgate.provider.throttle import (

@@ -38,22 +38,26 @@ from worksgate.provider.factors import (
     factor_account,
 )
 from worksgate.provider.factors.second_factors import Factors
-from worksgate.provider.sign_in.next_steps import (
+from worksgate.provider.sign_in.attempt import (
     Browser,
-    EnrolmentNeeded,
-    FactorWanted,
     LoginAttempt,
-    LoginDenied,
-    LoginLost,
     LoginProgress,
-    NewPasswordNeeded,
-    NoPasskey,
-    PasswordNeeded,
     Proof,
     ProofKind,
-    SecondFactorNeeded,
+)
+from worksgate.provider.sign_in.errors import (
+    LoginDenied,
+    LoginLost,
+    NoPasskey,
     TooManyWrongFactors,
     WrongFactor,
+)
+from worksgate.provider.sign_in.next_steps import (
+    EnrolmentNeeded,
+    FactorWanted,
+    NewPasswordNeeded,
+    PasswordNeeded,
+    SecondFactorNeeded,
 )
 from worksgate.provider.sign_in.required_steps import Due, Standing, due
 from worksgate.provider.sign_in.transaction import LoginTransaction

@@ -9,7 +9,8 @@ from worksgate.credentials.secrets import storage_key
 from worksgate.oauth.errors import UnknownClient
 from worksgate.oauth.model import Client, SpentTransaction
 from worksgate.oauth.redirect_uri import check_redirect_uri
-from worksgate.provider.sign_in.next_steps import AlreadySignedIn, Browser
+from worksgate.provider.sign_in.attempt import Browser
+from worksgate.provider.sign_in.errors import AlreadySignedIn
 from worksgate.provider.sign_in.transaction import LoginTransaction, TransactionSigner
 from worksgate.settings.options import Settings
 from worksgate.store import Store

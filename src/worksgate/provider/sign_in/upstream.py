@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from worksgate.credentials.secrets import digest
 from worksgate.oauth.errors import BadAuthorizationRequest
 from worksgate.oauth.model import Interim
-from worksgate.provider.sign_in.next_steps import Browser, RedirectedUpstream
+from worksgate.provider.sign_in.attempt import Browser
+from worksgate.provider.sign_in.next_steps import RedirectedUpstream
 from worksgate.provider.sign_in.transaction import (
     ForgedTransaction,
     LoginTransaction,

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from worksgate.credentials.secrets import normalise_password
+from worksgate.credentials.password_hashing import normalise_password
 from worksgate.credentials.usernames import username_key
 from worksgate.limits.thread_pool import PoolFull, ThreadPool
 from worksgate.settings.sources.common import common_problems

@@ -27,7 +27,7 @@ from worksgate.provider.account.values import (
     WrongCode,
 )
 from worksgate.provider.factors import FactorRefused, KnownPasskey, TooMany
-from worksgate.provider.sign_in.next_steps import WrongPassword
+from worksgate.provider.sign_in.errors import WrongPassword
 from worksgate.provider.throttle import TooManyAttempts
 from worksgate.sources import PersonDisabled
 from worksgate.web import cookies

@@ -20,7 +20,7 @@ from worksgate.provider.account.password_strength import PasswordMeter
 from worksgate.provider.account.self_service import SelfService
 from worksgate.provider.account.values import LoginTooOld, NotSignedIn
 from worksgate.provider.sign_in.browser_flow import IdentityProvider
-from worksgate.provider.sign_in.next_steps import LoginLost
+from worksgate.provider.sign_in.errors import LoginLost
 from worksgate.provider.sign_in.transaction import ExpiredTransaction, ForgedTransaction
 from worksgate.settings.options import Settings
 from worksgate.sources import Person, PersonDisabled

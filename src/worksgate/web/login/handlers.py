@@ -14,14 +14,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from worksgate.oauth.errors import OAuthError
+from worksgate.provider.sign_in.attempt import Proof
 from worksgate.provider.sign_in.browser_flow import IdentityProvider
-from worksgate.provider.sign_in.next_steps import (
+from worksgate.provider.sign_in.errors import (
     LoginDenied,
     LoginLost,
+    UpstreamLoginFailed,
+)
+from worksgate.provider.sign_in.next_steps import (
     NextStep,
     PasswordNeeded,
-    Proof,
-    UpstreamLoginFailed,
 )
 from worksgate.provider.sign_in.transaction import LoginTransaction
 from worksgate.provider.sign_in.upstream import CALLBACK_PATH, name_of

@@ -5,27 +5,29 @@ from collections.abc import Mapping
 
 from starlette.responses import Response
 
+from worksgate.credentials.password_hashing import HashingBusy
 from worksgate.credentials.password_policy import Weakness, WeakPassword
-from worksgate.credentials.secrets import HashingBusy
 from worksgate.database import DatabaseUnavailable
 from worksgate.limits.outages import Unavailable
 from worksgate.oauth.errors import AuthorizationError, BadRedirectUri, UnknownClient
 from worksgate.observability.rate_limited_warning import RateLimitedWarning
+from worksgate.provider.sign_in.attempt import ProofKind
 from worksgate.provider.sign_in.browser_flow import IdentityProvider
-from worksgate.provider.sign_in.next_steps import (
+from worksgate.provider.sign_in.errors import (
     AlreadySignedIn,
-    EnrolmentNeeded,
     LoginDenied,
     LoginLost,
-    NewPasswordNeeded,
     NoPasskey,
     NoUserKey,
-    ProofKind,
-    SecondFactorNeeded,
     TooManyWrongFactors,
     UnknownPasskey,
     WrongFactor,
     WrongPassword,
+)
+from worksgate.provider.sign_in.next_steps import (
+    EnrolmentNeeded,
+    NewPasswordNeeded,
+    SecondFactorNeeded,
 )
 from worksgate.provider.sign_in.session_key import SessionKeyRefused
 from worksgate.provider.sign_in.transaction import (

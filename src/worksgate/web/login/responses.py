@@ -8,11 +8,11 @@ from starlette.responses import HTMLResponse, Response
 
 from worksgate.oauth.model import LoginKind
 from worksgate.oauth.redirect_uri import origin_of
+from worksgate.provider.sign_in.attempt import Browser
 from worksgate.provider.sign_in.browser_flow import IdentityProvider
 from worksgate.provider.sign_in.next_steps import (
     AccountChoiceNeeded,
     Authorized,
-    Browser,
     EnrolmentNeeded,
     NewPasswordNeeded,
     NextStep,
@@ -26,21 +26,23 @@ from worksgate.provider.sign_in.steps import handle_of
 from worksgate.provider.sign_in.transaction import LoginTransaction
 from worksgate.sources import Person
 from worksgate.web import cookies
-from worksgate.web.pages.rendering import (
-    LANGUAGES,
-    STRENGTH_PATH,
+from worksgate.web.pages.forms import (
     AccountChoice,
     EnrolmentForm,
     LoginForm,
     NewPasswordForm,
-    Notice,
     NoticePage,
-    Page,
-    Pages,
-    Problem,
     RecoveryCodesForm,
     SecondFactorForm,
     StepForm,
+)
+from worksgate.web.pages.rendering import (
+    LANGUAGES,
+    STRENGTH_PATH,
+    Notice,
+    Page,
+    Pages,
+    Problem,
 )
 from worksgate.web.view import View, content_security_policy, redirect
 

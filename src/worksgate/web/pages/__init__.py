@@ -1,6 +1,7 @@
 """How pages and mails look, and in which words.
 
     rendering       pages from templates, with their policy
+    forms           what the pages of a sign-in show
     wording         the words of pages
     mails           the mails
     catalogues      the languages

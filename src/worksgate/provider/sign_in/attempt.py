@@ -1,0 +1,159 @@
+"""A sign-in under way: the browser, how far it is, and what is given as proof."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum, auto
+from typing import Self
+
+from worksgate.credentials.secrets import new_secret
+from worksgate.credentials.usernames import username_key
+from worksgate.oauth.model import Session
+from worksgate.provider.assurance import Assurance, Factor, kept_in
+from worksgate.provider.sign_in.transaction import LoginTransaction
+from worksgate.sources import Person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Browser:
+    """Who is at the other end: the address as we trust it, and the secrets in its cookies.
+
+    ``may_receive_code`` is False for anything but a top-level navigation (R-17). ``devices`` are
+    pairs of id and signature from earlier sign-ins; ``trusted`` are secrets of who is not asked
+    for a second factor here, ``upstream`` pairs of name and text of logins that are at another
+    provider. ``name`` is what people call it, such as "Chrome on Windows".
+    """
+
+    address: str
+    secret: str = field(repr=False)
+    session: str | None = field(default=None, repr=False)
+    devices: Sequence[tuple[str, str]] = field(default=(), repr=False)
+    trusted: Sequence[str] = field(default=(), repr=False)
+    upstream: Sequence[tuple[str, str]] = field(default=(), repr=False)
+    name: str = ""
+    may_receive_code: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginProgress:
+    """How far a login has come; ``challenge`` is this login's own for passkeys (base64url).
+
+    ``assurance`` is what the person has given, ``known`` that of the session by which they were
+    known, if ``from_session``; ``authenticated_at`` since when: what it learns of a second factor
+    makes it no younger (R-29). ``sealed_totp`` is there while the person sets up an authenticator
+    app, ``sealed_codes`` from then on: the recovery codes, until the person says that they have
+    kept them. ``typed`` is the name that a password was typed for: its browser is known at the end
+    (R-79). Times are in seconds since the epoch.
+    """
+
+    source: str
+    person: Person
+    typed: str | None = None
+    assurance: Assurance = field(default_factory=Assurance)
+    password_changed: bool = False
+    from_session: bool = False
+    known: Assurance = field(default_factory=Assurance)
+    authenticated_at: float | None = None
+    challenge: str = field(default_factory=new_secret, repr=False)
+    sealed_totp: str | None = field(default=None, repr=False)
+    sealed_codes: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def of_session(cls, session: Session, person: Person) -> Self:
+        """The login of somebody who is signed in already; ``person`` is as they are now."""
+        assurance = kept_in(session)
+        return cls(
+            source=session.source,
+            person=person,
+            assurance=assurance,
+            known=assurance,
+            from_session=True,
+            authenticated_at=session.authenticated_at,
+        )
+
+    def with_factor(self, factor: Factor, at: float) -> Self:
+        """How far it is with one more factor; what was signed once is not taken twice (R-82)."""
+        return replace(
+            self, assurance=self.assurance.with_factor(factor, at), challenge=new_secret()
+        )
+
+    @property
+    def adds_to_session(self) -> bool:
+        """Whether it takes a new session: there is none, or it has ended or knows less."""
+        is_enough = self.from_session and not self.password_changed
+        return not is_enough or self.assurance != self.known
+
+    @property
+    def challenge_bytes(self) -> bytes:
+        return self.challenge.encode()
+
+    @property
+    def needs_new_password(self) -> bool:
+        """Whether the password is temporary and has not been replaced yet."""
+        return self.person.must_change_password and not self.password_changed
+
+
+@dataclass(frozen=True, slots=True)
+class LoginAttempt:
+    """A login as one request finds it; ``now`` is in seconds since the epoch."""
+
+    transaction: LoginTransaction
+    progress: LoginProgress
+    browser: Browser
+    now: float
+
+    @property
+    def person(self) -> Person:
+        return self.progress.person
+
+    def advanced_to(self, progress: LoginProgress) -> Self:
+        """The same attempt, which has come further."""
+        return replace(self, progress=progress)
+
+
+class ProofKind(StrEnum):
+    """What is shown as a second factor."""
+
+    CODE = auto()
+    RECOVERY_CODE = auto()
+    PASSKEY = auto()
+
+
+_FACTORS: Mapping[ProofKind, Factor] = {
+    ProofKind.CODE: Factor.TOTP,
+    ProofKind.RECOVERY_CODE: Factor.RECOVERY_CODE,
+    ProofKind.PASSKEY: Factor.PASSKEY,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What a person shows as a second factor: one of the three."""
+
+    code: str = field(default="", repr=False)
+    recovery_code: str = field(default="", repr=False)
+    passkey: str = field(default="", repr=False)
+
+    @property
+    def factor(self) -> Factor:
+        """What it is, if it is right."""
+        return _FACTORS[self.kind]
+
+    @property
+    def kind(self) -> ProofKind:
+        if self.passkey:
+            return ProofKind.PASSKEY
+        return ProofKind.RECOVERY_CODE if self.recovery_code else ProofKind.CODE
+
+
+def is_meant(works_id: str | None, person: Person) -> bool:
+    """Whether LINE WORKS' hint can mean this person; no hint means anybody.
+
+    A hint is a whole LINE WORKS account or its local part; so may a works account be kept. A
+    username counts only for somebody whose works account is not known.
+    """
+    if works_id is None:
+        return True
+    hint, name = username_key(works_id), username_key(person.works_account or person.username)
+    if "@" in hint and "@" in name:
+        return hint == name
+    return hint.partition("@")[0] == name.partition("@")[0]

@@ -1,0 +1,162 @@
+"""The reference page of the settings, and the file that ``init`` writes.
+
+``python -m worksgate.settings.reference docs/settings.md`` rewrites the reference on that page.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Any
+
+from worksgate.settings.options import FIELDS
+from worksgate.settings.sources import SOURCE_TYPES
+from worksgate.settings.types import (
+    type_name,
+)
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "Addresses": ("public_url", "host", "port", "trusted_proxies"),
+    "Data": (
+        "database_url",
+        "database_connections",
+        "master_key_file",
+        "previous_master_key_file",
+        "master_key",
+        "previous_master_key",
+        "store_url",
+        "purge_interval",
+        "audit_retention",
+    ),
+    "The sign-in page": (
+        "product_name",
+        "company_name",
+        "support_url",
+        "start_over_url",
+        "service_url",
+    ),
+    "The calls of LINE WORKS": (
+        "web_login_path",
+        "access_token_path",
+        "user_info_path",
+        "imap_login_path",
+        "logout_path",
+        "answer_deadline",
+        "session_key_check_url",
+    ),
+    "Signing in": (
+        "built_in_directory",
+        "allow_similar_keys",
+        "session_idle_limit",
+        "session_absolute_limit",
+        "login_free_failures",
+        "login_longest_delay",
+        "login_failures_per_address",
+        "hashing_threads",
+        "hashing_queue",
+        "passkeys",
+        "remember_device_lifetime",
+    ),
+    "People's own accounts": (
+        "account_path",
+        "fresh_login_lifetime",
+        "temporary_password_lifetime",
+        "app_password_lapse",
+        "password_reset",
+        "reset_link_lifetime",
+    ),
+    "Mail": ("smtp_url", "mail_from", "mail_language"),
+    "Operation": (
+        "worker_timeout",
+        "max_requests_in_flight",
+        "max_connections",
+        "max_connections_per_address",
+        "log_format",
+        "log_level",
+        "admin_host",
+        "admin_port",
+        "metrics_public",
+    ),
+}
+"""The settings in the order in which a reader meets them."""
+
+_BEGIN, _END = "<!-- reference: begin -->\n", "<!-- reference: end -->\n"
+
+
+def reference() -> str:
+    """All settings as Markdown tables, in groups: what ``docs/settings.md`` holds."""
+    groups = [
+        _section(f"### {title}", [FIELDS[name] for name in names]) for title, names in _groups()
+    ]
+    sources = [
+        _section(f'### `[[source]]` with `type = "{name}"`\n\n{kind.about}', fields(kind))
+        for name, kind in SOURCE_TYPES.items()
+    ]
+    return "\n".join(groups + sources)
+
+
+def template(values: Mapping[str, Any]) -> str:
+    """A ``worksgate.toml`` with these values; every other option is a comment with its default."""
+    lines = [
+        "# The settings of this Worksgate. What is commented out has the value that is shown.",
+        "# Read at the start and at SIGHUP; a variable, such as WORKSGATE_PORT, wins over it.",
+    ]
+    for title, names in _groups():
+        lines += ["", f"# === {title} ==="]
+        for name in names:
+            mark = "" if name in values else "# "
+            value = _toml(values.get(name, FIELDS[name].default))
+            lines += ["", f"# {FIELDS[name].metadata['doc']}", f"{mark}{name} = {value}"]
+    return "\n".join([*lines, *_example_sources()]) + "\n"
+
+
+def _example_sources() -> Iterator[str]:
+    """A table for each type of source, commented, with what it needs at least."""
+    yield from ("", "# === Identity sources: these tables stay at the end of the file ===")
+    for name, kind in SOURCE_TYPES.items():
+        yield from ("", f"# {kind.about}", "#", "# [[source]]", f'#   type = "{name}"')
+        yield from (f"#   {key} = {_toml(value)}" for key, value in kind.example.items())
+
+
+def rewrite_reference(page: Path) -> None:
+    """Put today's reference between the two marks of a page."""
+    before, _, rest = page.read_text("utf-8").partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    page.write_text(f"{before}{_BEGIN}\n{reference()}\n{_END}{after}", "utf-8")
+
+
+def _groups() -> Iterator[tuple[str, tuple[str, ...]]]:
+    yield from GROUPS.items()
+    grouped = {name for names in GROUPS.values() for name in names}
+    if others := tuple(name for name in FIELDS if name not in grouped):
+        yield "Others", others
+
+
+def _section(head: str, members: Iterable[Field[Any]]) -> str:
+    rows = [
+        f"| `{each.name}` | {type_name(each.type)} | {_shown(each.default)} | {_cell(each)} |\n"
+        for each in members
+    ]
+    line = "| Setting | Type | Default | What it does |\n|---|---|---|---|\n"
+    return f"{head}\n\n{line}{''.join(rows)}"
+
+
+def _shown(default: object) -> str:
+    return "(empty)" if default in ("", (), None) else f"`{_toml(default)}`"
+
+
+def _cell(each: Field[Any]) -> str:
+    return str(each.metadata["doc"]).replace("|", "\\|")
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, float) and value == int(value):
+        return str(int(value))
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+if __name__ == "__main__":
+    rewrite_reference(Path(sys.argv[1]))
