@@ -8,11 +8,11 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from worksgate.serving import protocol
-from worksgate.serving.admission import Admission
-from worksgate.serving.protocol import BoundedHttpProtocol
-from worksgate.serving.uvicorn_config import server_config
-from worksgate.settings import Settings
+from worksgate.server import connection as protocol
+from worksgate.server.admission import Admission
+from worksgate.server.connection import BoundedHttpProtocol
+from worksgate.server.uvicorn_config import server_config
+from worksgate.settings.options import Settings
 
 MOMENT = 0.1
 """Seconds: every timeout of the tests, where one is set."""

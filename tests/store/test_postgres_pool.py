@@ -9,11 +9,12 @@ import asyncpg  # type: ignore[import-untyped]  # asyncpg has no types
 import pytest
 from structlog.testing import capture_logs
 
-from worksgate.postgres_address import PostgresAddress
-from worksgate.postgres_room import KEPT_FREE
-from worksgate.store import StoreUnavailable, postgres_pool
-from worksgate.store.postgres_connection import PostgresConnection
-from worksgate.store.postgres_pool import _BALANCED_EVERY, PostgresPool, _Rest
+from worksgate.database.postgres_room import KEPT_FREE
+from worksgate.settings.addresses.postgres import PostgresAddress
+from worksgate.store import StoreUnavailable
+from worksgate.store.postgres import pool as postgres_pool
+from worksgate.store.postgres.connection import PostgresConnection
+from worksgate.store.postgres.pool import _BALANCED_EVERY, PostgresPool, _Rest
 
 LOST = asyncpg.ConnectionDoesNotExistError("gone")
 DEADLOCK = asyncpg.DeadlockDetectedError("deadlock")
