@@ -127,7 +127,7 @@ class Proxy:
         path = f"/last/{time.monotonic_ns()}"
         self.get(path)
         until = time.monotonic() + START_TIME
-        log = self.folder / "worksgate.observability.log"
+        log = self.folder / "worksgate.log"
         while path.encode() not in log.read_bytes():
             assert time.monotonic() < until, f"{log} does not log requests"
             time.sleep(0.02)
@@ -274,7 +274,7 @@ def haproxy(
     config.write_text(_replaced(site, replacements), "utf-8")
     command = ["prlimit", f"--nofile={files}", "haproxy", "-db", "-f", str(config)]
     # It logs to standard output, which is where the others' log file is looked for.
-    with _running(command, Proxy(ports, folder), {}, output="worksgate.observability.log") as proxy:
+    with _running(command, Proxy(ports, folder), {}, output="worksgate.log") as proxy:
         yield proxy
 
 

@@ -180,7 +180,7 @@ def test_r59_no_file_holds_a_query_string_while_worksgate_is_down(lonely_proxy: 
 def test_requests_are_logged_all_the_same(proxy: Proxy) -> None:
     proxy.get(f"/login/seen-in-the-log?{QUERY}")
     (log,) = proxy.files_with("/login/seen-in-the-log")
-    assert log.name == "worksgate.observability.log"
+    assert log.name == "worksgate.log"
 
 
 def test_r95_a_page_over_plain_http_is_redirected_to_the_fixed_host(proxy: Proxy) -> None:
@@ -313,7 +313,7 @@ def unready_haproxy(tmp_path: Path, certificate: Certificate) -> Iterator[Proxy]
     node.start()
     try:
         with start(tmp_path, Ports(https, http, node.port), certificate) as proxy:
-            log = tmp_path / "worksgate.observability.log"
+            log = tmp_path / "worksgate.log"
             until = time.monotonic() + START_TIME
             for backend in ("calls", "mail_clients", "pages"):
                 while f"{backend}/one is DOWN" not in log.read_text("utf-8"):

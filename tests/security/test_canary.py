@@ -137,7 +137,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Flow, dict[str, b
         url = "http://{}:{}".format(*listener.getsockname())
     settings, client = asyncio.run(prepared(folder, public_url=url))
     asyncio.run(set_up(settings))
-    log = folder / "worksgate.observability.log"
+    log = folder / "worksgate.log"
     with serving(settings, log) as http:
         flow = Flow(http, client)
         flow.remember(
@@ -258,7 +258,7 @@ def test_r105_the_log_tells_the_whole_story_in_json_lines(
     written: tuple[Flow, dict[str, bytes]],
 ) -> None:
     _, files = written
-    log = files["worksgate.observability.log at the end"].decode()
+    log = files["worksgate.log at the end"].decode()
     for event in (
         *("login.requested", "login.failed", "login.succeeded", "code.issued", "code.redeemed"),
         *("code.replayed", "token.refreshed", "user_info.returned", "client.refused", "logout"),
