@@ -15,8 +15,8 @@ run: ## Start Worksgate and the LINE WORKS simulator, with demo people (ARGS="--
 test: ## Run all tests, browser included (ARGS="tests/oauth -k state")
 	@$(SETUP) dev servers browser && $(BIN)/python -m pytest $(if $(ARGS),$(ARGS),-n 2 --dist loadfile)
 
-quick: ## Run the tests that start no program, in three minutes (ARGS="-k throttle")
-	@$(SETUP) dev && PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --quick -q -n 2 --dist loadfile $(ARGS)
+quick: ## Run the tests that start no program, in two minutes (ARGS="-k throttle")
+	@$(SETUP) dev && PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --quick -q -n 3 --dist loadfile $(ARGS)
 
 mutants: ## Change the code in small ways, and say which changes no test notices (ARGS=src/worksgate/provider/throttle.py)
 	@$(SETUP) dev && $(BIN)/python -m tools.mutants $(ARGS)
