@@ -20,6 +20,7 @@ LINE WORKS calls (``calls``):
 
 What both stand on:
 
+    code_issuing       the one place where a code is made
     sources            which identity sources a client's people may use, in their order
     throttle           how failures slow the next attempt
     sessions           opens, finds and ends the sessions of browsers

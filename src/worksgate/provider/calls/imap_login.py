@@ -25,8 +25,6 @@ from worksgate.clients.registry import ClientRegistry, check_admitted
 from worksgate.credentials.password_hashing import BusyRefusal
 from worksgate.credentials.secrets import (
     new_ordered_id,
-    new_ordered_secret,
-    storage_key,
 )
 from worksgate.limits.background import BackgroundQueue
 from worksgate.limits.networks import network_of
@@ -40,8 +38,15 @@ from worksgate.oauth.errors import (
     TooManyLogins,
 )
 from worksgate.oauth.imap_login import ImapLoginRequest, ImapLoginResponse
-from worksgate.oauth.issuing import authorization_code, user_key, why_no_user_key
+from worksgate.oauth.issuing import why_no_user_key
 from worksgate.oauth.model import Client, ImapPasswords, LoginKind
+from worksgate.provider.code_issuing import (
+    TAKEN_BACK,
+    Admitted,
+    NoLongerAdmitted,
+    issue,
+    user_key_of,
+)
 from worksgate.provider.sources import SourcesInUse
 from worksgate.provider.stranger_records import StrangerRecords
 from worksgate.provider.throttle import (
@@ -341,7 +346,7 @@ class ImapLogin:
         if person.must_change_password:
             self._refuse(login, "the password must be changed first", person)
         await self._check_rules(login, proven)
-        user_id = _user_key(client, person)
+        user_id = user_key_of(client, person)
         if user_id is None:
             self._refuse(login, why_no_user_key(client, person.refused_keys), person)
         return user_id
@@ -369,29 +374,27 @@ class ImapLogin:
     # What comes of it
 
     async def _issue(self, login: _Login, proven: _Proven, user_id: str) -> ImapLoginResponse:
-        client, person, code = login.client, proven.person, new_ordered_secret()
-        issued = authorization_code(
-            client,
-            key=storage_key(code),
-            grant_id=new_ordered_id(),
-            subject_id=person.subject_id,
+        person = proven.person
+        admitted = Admitted(
+            client=login.client,
+            person=person,
             user_id=user_id,
             login_id=login.id,
             login_kind=LoginKind.IMAP,
-            now=self._clock(),
         )
         way = "by app password" if proven.by_app_password else "by password"
         let_in = _event(Event.IMAP_SUCCEEDED, login, person, way)
-        code_issued = _event(Event.CODE_ISSUED, login, person)
-        await self._store.save(issued, records=(let_in, code_issued))
-        # Who was disabled, or given another user key, a moment ago may have been searched for
-        # before this was saved.
-        present = await self._sources.find(proven.source, person)
-        if present is None or _user_key(client, present) != user_id:
-            detail = "the person was disabled, or has another user key, at this moment"
-            refused = _event(Event.IMAP_REFUSED, login, person, detail)
-            await self._store.forget(person.subject_id, records=(refused,))
-            raise InvalidLogin(detail)
+        try:
+            code = await issue(
+                self._store,
+                admitted,
+                partial(self._sources.find, proven.source, person),
+                self._clock(),
+                records=(let_in, _event(Event.CODE_ISSUED, login, person)),
+                taken_back=_event(Event.IMAP_REFUSED, login, person, TAKEN_BACK),
+            )
+        except NoLongerAdmitted as refusal:
+            raise InvalidLogin(str(refusal)) from None
         if not proven.by_app_password:
             await self._sources.note_login(person.subject_id)
         return ImapLoginResponse(code)
@@ -400,7 +403,3 @@ class ImapLogin:
         """Record why a right password does not let the person in, and raise InvalidLogin."""
         self._trail.write(Event.IMAP_REFUSED, login, person, detail)
         raise InvalidLogin(detail)
-
-
-def _user_key(client: Client, person: Person) -> str | None:
-    return user_key(client, person.external_key, person.works_account)

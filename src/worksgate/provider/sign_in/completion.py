@@ -4,12 +4,20 @@ Every way in comes here as soon as it is known who the person is, whoever said s
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.credentials.secrets import new_ordered_secret, new_secret, storage_key
-from worksgate.oauth.issuing import user_key, why_no_user_key
+from worksgate.credentials.secrets import new_ordered_secret, new_secret
+from worksgate.oauth.issuing import why_no_user_key
 from worksgate.oauth.model import Artifact, Client
 from worksgate.oauth.redirect_uri import with_code
+from worksgate.provider.code_issuing import (
+    TAKEN_BACK,
+    Admitted,
+    NoLongerAdmitted,
+    issue,
+    user_key_of,
+)
 from worksgate.provider.sessions import Sessions
 from worksgate.provider.sign_in.attempt import (
     LoginAttempt,
@@ -124,20 +132,27 @@ class LoginCompletion:
         client = await self._transactions.client_of(transaction)
         user_id = self._check_user_key(client, attempt)
         await self._transactions.spend(transaction)
-        code = new_ordered_secret()
-        issued_at = self._clock()
-        issued = transaction.authorization_code(
-            storage_key(code), client, person.subject_id, user_id, issued_at
+        now = self._clock()
+        admitted = Admitted(
+            client=client,
+            person=person,
+            user_id=user_id,
+            login_id=transaction.login_id,
+            login_kind=transaction.login_kind,
         )
-        code_issued = _of(Event.CODE_ISSUED, attempt, at=issued_at)
         requested = of_request(transaction, attempt.browser)
-        await self._store.save(issued, *kept, records=(requested, code_issued, *records))
-        # Who was disabled, or given another user key, a moment ago may have been searched for
-        # before this was saved.
-        present = await self._present(attempt)
-        if present is None or _user_key(client, present) != user_id:
-            await self._forget(attempt)
-            raise PersonDisabled
+        try:
+            code = await issue(
+                self._store,
+                admitted,
+                partial(self._present, attempt),
+                now,
+                *kept,
+                records=(requested, _of(Event.CODE_ISSUED, attempt, at=now), *records),
+                taken_back=_taken_back(attempt),
+            )
+        except NoLongerAdmitted:
+            raise PersonDisabled from None
         return Authorized(with_code(transaction.redirect_uri, code))
 
     async def _open_account(
@@ -148,14 +163,9 @@ class LoginCompletion:
         if kept:
             await self._store.save(*kept, records=records)
         if await self._present(attempt) is None:
-            await self._forget(attempt)
+            await self._store.forget(attempt.person.subject_id, records=(_taken_back(attempt),))
             raise PersonDisabled
         return Authorized(attempt.transaction.redirect_uri)
-
-    async def _forget(self, attempt: LoginAttempt) -> None:
-        """Take back what was given a moment ago, as the audit log has it."""
-        taken_back = _of(Event.LOGIN_REFUSED, attempt, detail=_TAKEN_BACK)
-        await self._store.forget(attempt.person.subject_id, records=(taken_back,))
 
     async def _present(self, attempt: LoginAttempt) -> Person | None:
         """The person as they are at this very moment, or None where they may not sign in."""
@@ -163,7 +173,7 @@ class LoginCompletion:
 
     def _check_user_key(self, client: Client, attempt: LoginAttempt) -> str:
         """The key by which LINE WORKS knows the person. Raises NoUserKey, which is recorded."""
-        user_id = _user_key(client, attempt.person)
+        user_id = user_key_of(client, attempt.person)
         if user_id is None:
             detail = why_no_user_key(client, attempt.person.refused_keys)
             self._record(Event.LOGIN_REFUSED, attempt, detail=detail)
@@ -177,7 +187,8 @@ class LoginCompletion:
         )
 
 
-_TAKEN_BACK = "the person was disabled, or has another user key, at this moment"
+def _taken_back(attempt: LoginAttempt) -> AuditEvent:
+    return _of(Event.LOGIN_REFUSED, attempt, detail=TAKEN_BACK)
 
 
 def _of(
@@ -186,7 +197,3 @@ def _of(
     moment = attempt.now if at is None else at
     transaction, browser = attempt.transaction, attempt.browser
     return of_login(event, moment, transaction, browser, attempt.person, detail=detail)
-
-
-def _user_key(client: Client, person: Person) -> str | None:
-    return user_key(client, person.external_key, person.works_account)

@@ -20,8 +20,7 @@ from worksgate.credentials.derived_keys import derived_key
 from worksgate.credentials.master_key import DamagedSecret, MasterKey, Place
 from worksgate.credentials.secrets import digest, new_ordered_id, storage_key
 from worksgate.oauth.authorization import TRANSACTION_LIFETIME, AuthorizationRequest
-from worksgate.oauth.issuing import authorization_code
-from worksgate.oauth.model import AuthorizationCode, Client, LoginKind, SpentTransaction
+from worksgate.oauth.model import Client, LoginKind, SpentTransaction
 
 CLOCK_SKEW = 90.0
 """Seconds that another node's clock may be ahead (F-17)."""
@@ -122,21 +121,6 @@ class LoginTransaction:
             subject_id="",
             client_id=self.client_id,
             expires_at=self.expires_at,
-        )
-
-    def authorization_code(
-        self, key: str, client: Client, subject_id: str, user_id: str, now: float
-    ) -> AuthorizationCode:
-        """The one code of this transaction, with the client's lifetimes as they are now."""
-        return authorization_code(
-            client,
-            key=key,
-            grant_id=new_ordered_id(),
-            subject_id=subject_id,
-            user_id=user_id,
-            login_id=self.login_id,
-            login_kind=self.login_kind,
-            now=now,
         )
 
 

@@ -1,0 +1,80 @@
+"""The one place where a code is made, for a browser and for a mail client.
+
+A code is saved together with its records and with what else a sign-in leaves behind, in one commit.
+Then the person is looked at once more: who was disabled, or given another user key, a moment ago
+may have been searched for before this was saved, and loses it again.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from worksgate.audit import AuditEvent
+from worksgate.credentials.secrets import new_ordered_id, new_ordered_secret, storage_key
+from worksgate.oauth import issuing
+from worksgate.oauth.model import Artifact, AuthorizationCode, Client, LoginKind
+from worksgate.sources import Person
+from worksgate.store import Store
+
+TAKEN_BACK = "the person was disabled, or has another user key, at this moment"
+"""What the audit log says of a code that was forgotten as soon as it was saved."""
+
+
+class NoLongerAdmitted(Exception):
+    """The person was disabled, or given another user key, while the code was saved."""
+
+    def __init__(self) -> None:
+        super().__init__(TAKEN_BACK)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """Who may come in where; ``user_id`` is the key by which LINE WORKS knows them."""
+
+    client: Client
+    person: Person
+    user_id: str
+    login_id: str
+    login_kind: LoginKind
+
+    def code(self, secret: str, now: float) -> AuthorizationCode:
+        """A code with the client's lifetimes as they are now."""
+        return issuing.authorization_code(
+            self.client,
+            key=storage_key(secret),
+            grant_id=new_ordered_id(),
+            subject_id=self.person.subject_id,
+            user_id=self.user_id,
+            login_id=self.login_id,
+            login_kind=self.login_kind,
+            now=now,
+        )
+
+
+def user_key_of(client: Client, person: Person) -> str | None:
+    """The person's key of the kind that the client is set to, or None."""
+    return issuing.user_key(client, person.external_key, person.works_account)
+
+
+async def issue(
+    store: Store,
+    admitted: Admitted,
+    find: Callable[[], Awaitable[Person | None]],
+    now: float,
+    *kept: Artifact,
+    records: Sequence[AuditEvent],
+    taken_back: AuditEvent,
+) -> str:
+    """Save a code and return its secret; ``kept`` and ``records`` are in the same commit.
+
+    ``find`` gives the person as they are at the moment it is called, or None. Where they may not
+    come in any more, all that they hold is forgotten with the record ``taken_back``, and this
+    raises NoLongerAdmitted. May raise StoreUnavailable, or the outage of a source: then nothing was
+    given to anybody.
+    """
+    secret = new_ordered_secret()
+    await store.save(admitted.code(secret, now), *kept, records=records)
+    present = await find()
+    if present is None or user_key_of(admitted.client, present) != admitted.user_id:
+        await store.forget(admitted.person.subject_id, records=(taken_back,))
+        raise NoLongerAdmitted
+    return secret
