@@ -26,6 +26,7 @@ from worksgate.bootstrap.application import create_app
 from worksgate.bootstrap.server import with_trusted_proxies
 from worksgate.credentials import password_hashing
 from worksgate.oauth.errors import OAuthError
+from worksgate.provider.calls.tokens import LineWorksCalls
 from worksgate.provider.sign_in.browser_flow import IdentityProvider
 from worksgate.settings.options import Settings
 from worksgate.sources import Source
@@ -285,6 +286,12 @@ class Installation:
         provider = self.application.provider
         assert provider is not None
         return provider
+
+    @property
+    def calls(self) -> LineWorksCalls:
+        running = self.application._running
+        assert running is not None
+        return running.installation.calls
 
     async def settle(self) -> None:
         """Let the application read the clients anew, as it does every 0.2 s."""

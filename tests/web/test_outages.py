@@ -26,6 +26,8 @@ from worksgate.bootstrap.application import create_app
 from worksgate.clients.registry import ClientRegistry
 from worksgate.credentials.secrets import digest
 from worksgate.oauth.model import Client, ClientSecret
+from worksgate.provider.calls.audit_trail import CallAuditTrail
+from worksgate.provider.calls.tokens import LineWorksCalls
 from worksgate.provider.sign_in.browser_flow import IdentityProvider
 from worksgate.provider.sign_in.session_key import SessionKeys
 from worksgate.provider.sign_in.transaction import TransactionSigner
@@ -249,7 +251,6 @@ async def crashing_back_channel() -> AsyncIterator[httpx2.AsyncClient]:
             throttle=Throttle(store, ThrottlePolicy()),
             factors=nobody_asks,
             factor_throttle=Throttle(store, ThrottlePolicy(), "factor"),
-            mail_clients=nobody_asks,
             audit=NoAudit(),
             strangers=StrangerRecords(NoAudit()),
             signer=TransactionSigner(b"k" * 32),
@@ -257,6 +258,8 @@ async def crashing_back_channel() -> AsyncIterator[httpx2.AsyncClient]:
         )
         yield Opened(
             provider=provider,
+            calls=LineWorksCalls(provider.clients, store, CallAuditTrail(NoAudit()), time.time),
+            mail_clients=nobody_asks,
             self_service=nobody_asks,
             password_reset=None,
             disavowal=nobody_asks,

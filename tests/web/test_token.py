@@ -356,7 +356,7 @@ async def test_r48_wrong_secrets_are_limited_and_lock_nobody_out(
     form = installation.token_form("x", client_secret="wrong")
     for _ in range(WRONG_SECRETS_A_MINUTE):
         with pytest.raises(UnauthorizedClient):
-            await installation.provider.exchange_code(form, "203.0.113.7")
+            await installation.calls.exchange_code(form, "203.0.113.7")
     assert_refused(await installation.exchange("x", client_secret="wrong"), TooManyWrongSecrets)
     elsewhere = installation.http(address="203.0.113.8")
     assert_refused(
@@ -371,7 +371,7 @@ async def test_r48_a_flood_of_strangers_does_not_fill_the_audit_log(
 ) -> None:
     for _ in range(300):
         with pytest.raises(UnauthorizedClient):
-            await installation.provider.exchange_code(
+            await installation.calls.exchange_code(
                 installation.token_form("x", client_id="nobody"), "203.0.113.7"
             )
     assert len(await installation.audit(event=Event.CLIENT_REFUSED, limit=1_000)) <= 60

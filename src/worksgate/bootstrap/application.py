@@ -54,8 +54,10 @@ from worksgate.provider.account.notices import (
 from worksgate.provider.account.password_reset import PasswordReset
 from worksgate.provider.account.password_strength import PasswordMeter
 from worksgate.provider.account.self_service import SelfService
+from worksgate.provider.calls.audit_trail import CallAuditTrail
 from worksgate.provider.calls.imap_login import PURPOSE as IMAP
 from worksgate.provider.calls.imap_login import ImapLogin, imap_policy
+from worksgate.provider.calls.tokens import LineWorksCalls
 from worksgate.provider.factors import FACTOR_POLICY
 from worksgate.provider.factors.app_password_lapse import LapseNotices
 from worksgate.provider.factors.app_passwords import AppPasswords
@@ -145,12 +147,16 @@ async def open_installation(
             sources = function_source_of(authenticate, stack)
         identity = await _open_identity(base, sources, watching, stack)
         provider = _open_provider(base, identity, stack)
+        trail = CallAuditTrail(identity.audit, identity.strangers)
+        calls = LineWorksCalls(identity.clients, base.store, trail, clock)
         purge = _start_purging(base, stack)
         accounts = _open_accounts(base, identity, stack)
         _start_lapse_notices(base, identity, stack)
         hashing = identity.hashing
         yield Installation(
             provider=provider,
+            calls=calls,
+            mail_clients=_open_mail_clients(base, identity, stack),
             self_service=accounts.self_service,
             password_reset=accounts.reset,
             disavowal=accounts.disavowal,
@@ -280,10 +286,29 @@ async def _open_identity(
 
 
 def _open_provider(base: _Base, identity: _Identity, stack: AsyncExitStack) -> IdentityProvider:
-    """What LINE WORKS and the sign-in page ask."""
+    """What the sign-in page asks."""
     settings, store = base.settings, base.store
     session_keys = SessionKeys(settings.session_key_check_url, store)
     stack.push_async_callback(session_keys.close)
+    return IdentityProvider(
+        settings,
+        clients=identity.clients,
+        store=store,
+        sources=identity.sources,
+        throttle=identity.throttle,
+        factors=identity.factors,
+        factor_throttle=identity.factor_throttle,
+        audit=identity.audit,
+        strangers=identity.strangers,
+        signer=identity.signer,
+        session_keys=session_keys,
+        clock=base.clock,
+    )
+
+
+def _open_mail_clients(base: _Base, identity: _Identity, stack: AsyncExitStack) -> ImapLogin:
+    """What LINE WORKS asks for a mail client."""
+    settings, store = base.settings, base.store
     mail_clients = ImapLogin(
         clients=identity.clients,
         store=store,
@@ -300,21 +325,7 @@ def _open_provider(base: _Base, identity: _Identity, stack: AsyncExitStack) -> I
         clock=base.clock,
     )
     stack.push_async_callback(mail_clients.close)
-    return IdentityProvider(
-        settings,
-        clients=identity.clients,
-        store=store,
-        sources=identity.sources,
-        throttle=identity.throttle,
-        factors=identity.factors,
-        factor_throttle=identity.factor_throttle,
-        audit=identity.audit,
-        strangers=identity.strangers,
-        signer=identity.signer,
-        session_keys=session_keys,
-        mail_clients=mail_clients,
-        clock=base.clock,
-    )
+    return mail_clients
 
 
 def _start_lapse_notices(base: _Base, identity: _Identity, stack: AsyncExitStack) -> None:

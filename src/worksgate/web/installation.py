@@ -10,13 +10,15 @@ from worksgate.provider.account.disavowal import Disavowal
 from worksgate.provider.account.password_reset import PasswordReset
 from worksgate.provider.account.password_strength import PasswordMeter
 from worksgate.provider.account.self_service import SelfService
+from worksgate.provider.calls.imap_login import ImapLogin
+from worksgate.provider.calls.tokens import LineWorksCalls
 from worksgate.provider.sign_in.browser_flow import IdentityProvider
 from worksgate.web.operations.readiness import Check
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installation:
-    """Logins, and people's own accounts.
+    """Sign-ins, the calls of LINE WORKS, and people's own accounts.
 
     ``form_key`` signs the forms of the account pages. Without a built-in directory there are no
     passwords to be reset. ``checks`` are the parts that must answer before we are ready, without
@@ -25,6 +27,8 @@ class Installation:
     """
 
     provider: IdentityProvider
+    calls: LineWorksCalls
+    mail_clients: ImapLogin
     self_service: SelfService
     password_reset: PasswordReset | None
     disavowal: Disavowal

@@ -58,7 +58,8 @@ class Routes:
     def of(cls, settings: Settings, installation: Installation, health: Handlers) -> "Routes":
         """Build the handlers of what is open; those of ``health`` are added."""
         provider, traffic = installation.provider, installation.figures.traffic
-        back_channel = BackChannel(provider, call_headers(settings), traffic)
+        common = (settings, provider.clients, call_headers(settings), traffic)
+        back_channel = BackChannel(installation.calls, *common)
         forms = AccountForms(settings, AntiForgery(installation.form_key))
         can_reset = installation.password_reset is not None and settings.can_reset_passwords
         pages = LoginPages(
@@ -84,7 +85,7 @@ class Routes:
             handlers=handlers,
             pages=pages,
             _back_channel=back_channel,
-            _mail_clients=MailClients(provider, call_headers(settings), traffic),
+            _mail_clients=MailClients(installation.mail_clients, *common),
             _call_prefixes=tuple(f"{path}/" for path in calls),
             _imap_login_path=settings.imap_login_path,
             _counters={path: _counter(settings, traffic, path) for path in handlers},

@@ -16,7 +16,6 @@ from worksgate.directory.factors import TotpSecret
 from worksgate.oauth.model import Client, Session
 from worksgate.provider.account.self_service import SelfService
 from worksgate.provider.account.values import Visitor
-from worksgate.provider.calls.imap_login import ImapLogin
 from worksgate.provider.factors import (
     FACTOR_POLICY,
     AppPassword,
@@ -389,19 +388,6 @@ class World:
             strangers=strangers,
             signer=signer,
             session_keys=SessionKeys("", self.store),
-            mail_clients=ImapLogin(
-                clients=clients,
-                store=self.store,
-                sources=sources,
-                app_passwords=app_passwords,
-                second_factors=self.factors,
-                throttle=Throttle(self.store, self.throttle, "imap"),
-                audit=self.audit,
-                strangers=strangers,
-                deadline=2.5,
-                app_password_lapse=settings.app_password_lapse,
-                clock=self.clock,
-            ),
             clock=self.clock,
         )
         self.self_service = SelfService(

@@ -1,4 +1,4 @@
-"""The product on one page: what happens when LINE WORKS, or a person's browser, calls.
+"""Each step that a browser can take in a sign-in.
 
     authorize             a browser arrives from LINE WORKS: is a session enough, or must they
                           sign in?
@@ -11,37 +11,25 @@
     continue_as           they are signed in already and said that this is who they mean to be
     log_out               a browser comes to have its session ended
 
-    exchange_code         LINE WORKS posts the code and gets an access token
-    user_info             LINE WORKS posts the access token and learns who it is
-    imap_login            LINE WORKS passes on what a mail client gave it
-
-A browser's way is here, as far as the point where it is known who somebody is; then all go on in
-``login_completion``. The calls of LINE WORKS are in ``line_works_calls`` and ``imap_login``.
-``oauth`` says what the wire means, the store decides who wins, the sources say who people are.
-Nothing in this file knows HTTP.
+A browser's way is here as far as the point where it is known who somebody is; then all go on in
+``completion``. ``oauth`` says what the wire means, the store decides who wins, the sources say who
+people are. Nothing in this file knows HTTP.
 """
 
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 from worksgate.audit import AuditLog, Event
 from worksgate.clients.registry import ClientRegistry
 from worksgate.credentials.password_hashing import HashingBusy
 from worksgate.oauth.authorization import AuthorizationRequest
 from worksgate.oauth.errors import AuthorizationError
-from worksgate.oauth.imap_login import ImapLoginResponse
 from worksgate.oauth.logout import parse_logout
 from worksgate.oauth.model import Client
 from worksgate.oauth.redirect_uri import with_denial
-from worksgate.oauth.token import TokenResponse
-from worksgate.oauth.user_info import UserInfoResponse
 from worksgate.provider.assurance import Assurance, Factor
-from worksgate.provider.calls.audit_trail import CallAuditTrail
-from worksgate.provider.calls.imap_login import ImapLogin
-from worksgate.provider.calls.tokens import Form, LineWorksCalls
 from worksgate.provider.factors.second_factors import Factors
 from worksgate.provider.sessions import Sessions
 from worksgate.provider.sign_in.attempt import (
@@ -107,7 +95,6 @@ class IdentityProvider:
         strangers: StrangerRecords,
         signer: TransactionSigner,
         session_keys: SessionKeys,
-        mail_clients: ImapLogin,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings = settings
@@ -137,8 +124,6 @@ class IdentityProvider:
             clock,
         )
         self._loopback = settings.is_loopback
-        self._line_works = LineWorksCalls(clients, store, CallAuditTrail(audit, strangers), clock)
-        self._mail_clients = mail_clients
 
     # A browser arrives: step 2
 
@@ -477,23 +462,6 @@ class IdentityProvider:
         if source is None:
             return wanted
         return await self._upstream.log_out(source, wanted, browser, now) or wanted
-
-    # LINE WORKS calls: steps 7 to 10, and mail clients. What it waits for is handed on as it is,
-    # without a coroutine around it.
-
-    def exchange_code(self, form: Form, address: str) -> Coroutine[Any, Any, TokenResponse]:
-        """Verify a code, consume it and create its access token. Raises OAuthError."""
-        return self._line_works.exchange_code(form, address)
-
-    def user_info(self, form: Form, address: str) -> Coroutine[Any, Any, UserInfoResponse]:
-        """Say whose access token this is. Raises OAuthError."""
-        return self._line_works.user_info(form, address)
-
-    def imap_login(
-        self, client_id: str | None, query: bytes, address: str
-    ) -> Coroutine[Any, Any, ImapLoginResponse]:
-        """Let a mail client in. Raises OAuthError."""
-        return self._mail_clients.log_in(client_id, query, address)
 
     async def ping(self) -> None:
         """Return if the store and the directory answer. Raises an outage."""

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import msgspec
 from starlette.types import Receive, Scope, Send
 
+from worksgate.clients.registry import ClientRegistry
 from worksgate.oauth.errors import (
     InvalidRequest,
     OAuthError,
@@ -21,8 +22,9 @@ from worksgate.oauth.errors import (
 from worksgate.oauth.model import ErrorStatus, ErrorStyle
 from worksgate.observability.instruments import GONE, Meter, Traffic
 from worksgate.observability.rate_limited_warning import RateLimitedWarning
-from worksgate.provider.sign_in.browser_flow import IdentityProvider
+from worksgate.provider.calls.tokens import LineWorksCalls
 from worksgate.server.single_write import on_the_wire, writer_of
+from worksgate.settings.options import Settings
 from worksgate.web.body import BodyTimeout, Disconnected, read_form
 from worksgate.web.crashes import report
 from worksgate.web.deadline import within
@@ -73,11 +75,13 @@ class JsonCalls:
 
     method = "POST"
 
-    def __init__(self, provider: IdentityProvider, headers: Headers, traffic: Traffic) -> None:
-        self._provider = provider
+    def __init__(
+        self, settings: Settings, clients: ClientRegistry, headers: Headers, traffic: Traffic
+    ) -> None:
+        self._clients = clients
         self._traffic = traffic
-        self._deadline = provider.settings.answer_deadline
-        self._https_only = provider.settings.is_https
+        self._deadline = settings.answer_deadline
+        self._https_only = settings.is_https
         self._unavailable = RateLimitedWarning("request.unavailable")
         self._insecure = RateLimitedWarning("request.insecure")
         self._headers: Headers = [
@@ -149,7 +153,7 @@ class JsonCalls:
         with suppress(TimeoutError):
             if not isinstance(error, TemporarilyUnavailable):
                 async with asyncio.timeout(self._deadline):
-                    return await self._provider.clients.error_form(client_id)
+                    return await self._clients.error_form(client_id)
         return ErrorStyle.CODE, ErrorStatus.STANDARD
 
     async def _answer(self, answer: Answer, scope: Scope, send: Send) -> None:
@@ -179,13 +183,24 @@ class JsonCalls:
 class BackChannel(JsonCalls):
     """Serves the two back-channel calls."""
 
+    def __init__(
+        self,
+        calls: LineWorksCalls,
+        settings: Settings,
+        clients: ClientRegistry,
+        headers: Headers,
+        traffic: Traffic,
+    ) -> None:
+        super().__init__(settings, clients, headers, traffic)
+        self._calls = calls
+
     def token(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         """``POST /accessToken``."""
-        return self._serve(self._provider.exchange_code, self._traffic.token, scope, receive, send)
+        return self._serve(self._calls.exchange_code, self._traffic.token, scope, receive, send)
 
     def user_info(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         """``POST /userInfo``."""
-        return self._serve(self._provider.user_info, self._traffic.user_info, scope, receive, send)
+        return self._serve(self._calls.user_info, self._traffic.user_info, scope, receive, send)
 
     async def _serve(
         self, call: Call, meter: Meter, scope: Scope, receive: Receive, send: Send

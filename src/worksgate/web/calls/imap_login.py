@@ -6,7 +6,11 @@ answer is JSON, also when the path or the method is wrong, and comes within ``an
 
 from starlette.types import Receive, Scope, Send
 
+from worksgate.clients.registry import ClientRegistry
 from worksgate.oauth.imap_login import ImapLoginResponse
+from worksgate.observability.instruments import Traffic
+from worksgate.provider.calls.imap_login import ImapLogin
+from worksgate.settings.options import Settings
 from worksgate.web.calls.endpoints import (
     ANSWERED,
     NOTHING,
@@ -15,6 +19,7 @@ from worksgate.web.calls.endpoints import (
     peer_of,
 )
 from worksgate.web.deadline import within
+from worksgate.web.headers import Headers
 
 
 class MailClients(JsonCalls):
@@ -22,9 +27,21 @@ class MailClients(JsonCalls):
 
     method = "GET"
 
+    def __init__(
+        self,
+        login: ImapLogin,
+        settings: Settings,
+        clients: ClientRegistry,
+        headers: Headers,
+        traffic: Traffic,
+    ) -> None:
+        super().__init__(settings, clients, headers, traffic)
+        self._login = login
+        self._path = settings.imap_login_path
+
     async def log_in(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         """``GET /apiLogin/{client_id}``; ``path`` is below the point where we are mounted."""
-        ours = self._provider.settings.imap_login_path
+        ours = self._path
         below = path.removeprefix(ours)
         began, told = self._traffic.imap.begin(), NOTHING
         try:
@@ -44,5 +61,5 @@ class MailClients(JsonCalls):
             raise UnknownPath("there is nothing at this path")
         self._check_way(scope)
         client_id = below[1:] or None
-        login = self._provider.imap_login(client_id, scope["query_string"], peer_of(scope))
+        login = self._login.log_in(client_id, scope["query_string"], peer_of(scope))
         return await within(self._deadline, login)
