@@ -31,7 +31,7 @@ faults: ## Break things in every way, for some 20 minutes, and write docs/reliab
 	@$(SETUP) dev servers && $(BIN)/python -m tests.faults $(ARGS)
 
 docs: ## Check that the pages are true: links, commands, the settings reference
-	@$(SETUP) dev && $(BIN)/python tools/links.py && $(BIN)/python -m pytest -q tests/docs/test_pages.py tests/config/test_reference.py
+	@$(SETUP) dev && $(BIN)/python tools/links.py && $(BIN)/python -m pytest -q tests/docs/test_pages.py tests/settings/test_reference.py
 
 sbom: ## Write the list of what a release consists of (CycloneDX) to dist/sbom.json
 	@$(SETUP) dev sbom && mkdir -p dist && $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file dist/sbom.json requirements/runtime.txt

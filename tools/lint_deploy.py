@@ -1,7 +1,7 @@
 """Have the files of deploy/ judged by the tools that they are written for.
 
 Rules and dashboard of ``deploy/prometheus`` and ``deploy/grafana`` are not among them:
-``tests/watching/test_rules.py`` runs the alerts too.
+``tests/observability/test_rules.py`` runs the alerts too.
 
 A tool that is not installed is a failure where CI=true, and elsewhere a line that says so.
 """

@@ -18,7 +18,7 @@ from tests.docs.test_proxies import Start, needs
 from tests.edge.framings import post
 from tests.installation import prepared
 from tests.served import listening, served, wait_until
-from tests.serving.processes import is_listening, write_settings
+from tests.server.processes import is_listening, write_settings
 
 ALIVE = post(
     b"Connection: close",

@@ -18,7 +18,7 @@ from tests.edge.framings import FORM, length, post
 from tests.installation import EXTERNAL_KEY, Browser, code_of, prepared
 from tests.machine import require, require_file
 from tests.served import in_thread, listening
-from tests.serving.processes import Running, free_port, started, write_settings
+from tests.server.processes import Running, free_port, started, write_settings
 
 from worksgate.administration import NewClient
 from worksgate.bootstrap.application import create_app

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
+from tests.observability.site import Site, site
 from tests.served import wait_until
-from tests.watching.site import Site, site
 
 REQUESTS = 60
 

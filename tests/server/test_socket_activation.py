@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from tests.installation import prepared
 from tests.served import read_all, wait_until
-from tests.serving.load import ALIVE, Load
-from tests.serving.processes import free_port, is_listening, started, write_settings
+from tests.server.load import ALIVE, Load
+from tests.server.processes import free_port, is_listening, started, write_settings
 
 from worksgate.server import listening
 from worksgate.server.listening import CannotListen, passed_by_systemd

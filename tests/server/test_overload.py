@@ -22,9 +22,9 @@ from jinja2.runtime import Macro
 from starlette.types import Scope, Send
 from tests.installation import REDIRECT_URI, prepared
 from tests.served import Served, in_thread, listening, read_all, served, wait_until
-from tests.serving.application import Application
-from tests.serving.load import ALIVE
-from tests.serving.processes import make_certificate
+from tests.server.application import Application
+from tests.server.load import ALIVE
+from tests.server.processes import make_certificate
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from worksgate.server import acceptor

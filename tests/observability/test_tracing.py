@@ -14,8 +14,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from tests.observability.site import EMAIL, PASSWORD, WRONG, Site, site
 from tests.served import wait_until
-from tests.watching.site import EMAIL, PASSWORD, WRONG, Site, site
 
 from worksgate.observability.tracing import open_tracing
 

@@ -14,7 +14,7 @@ import pytest
 from tests.databases import query
 from tests.faults.node import command
 from tests.installation import USERNAME, Browser, LoginPage, code_of, prepared
-from tests.serving.processes import Running, free_port, started, write_settings
+from tests.server.processes import Running, free_port, started, write_settings
 
 from worksgate.bootstrap.administration import open_administration
 from worksgate.credentials.master_key import MasterKey

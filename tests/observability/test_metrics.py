@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.served import wait_until
-from tests.watching.site import (
+from tests.observability.site import (
     EMAIL,
     PASSWORD,
     WRONG,
@@ -17,6 +16,7 @@ from tests.watching.site import (
     site,
     write_settings,
 )
+from tests.served import wait_until
 
 from worksgate.observability.instruments import Traffic
 

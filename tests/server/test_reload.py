@@ -10,8 +10,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from tests.serving.load import Load
-from tests.serving.processes import (
+from tests.server.load import Load
+from tests.server.processes import (
     Running,
     free_port,
     make_certificate,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.served import listening
-from tests.serving.processes import make_certificate
+from tests.server.processes import make_certificate
 
 from worksgate.server.accept_queue import (
     _GUESS,

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.watching.site import Metrics
+from tests.observability.site import Metrics
 
 from worksgate.credentials.password_hashing import HashingBusy
 from worksgate.observability.figures import Figures

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from starlette.types import Scope, Send
 from tests.served import Served, in_thread, listening
-from tests.serving.application import Application
+from tests.server.application import Application
 
 from worksgate.server.single_write import WHOLE_ANSWER, WRITE, on_the_wire
 from worksgate.server.uvicorn_config import server_config

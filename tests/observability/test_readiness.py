@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 
 import pytest
+from tests.observability.site import Site, site
 from tests.served import wait_until
-from tests.watching.site import Site, site
 
 from worksgate.observability.instruments import SourceFigures
 from worksgate.sources import SourceUnavailable

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 from tests.served import read_all, wait_until
-from tests.serving import scripted_worker
-from tests.serving.load import ALIVE, Load
-from tests.serving.processes import is_alive, is_listening, serving
+from tests.server import scripted_worker
+from tests.server.load import ALIVE, Load
+from tests.server.processes import is_alive, is_listening, serving
 from uvicorn.config import STARTUP_FAILURE
 
 from worksgate.server.supervisor import Supervisor, Worker
