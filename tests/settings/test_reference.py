@@ -5,7 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from worksgate.settings import reference as config
-from worksgate.settings.options import Settings
+from worksgate.settings.options import FIELDS, Settings
 from worksgate.settings.sources import SOURCE_TYPES
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
@@ -18,10 +18,14 @@ def test_page_holds_the_reference_of_today() -> None:
 
 
 def test_every_setting_is_in_one_group_and_has_a_row() -> None:
-    grouped = [name for names in config.GROUPS.values() for name in names]
-    assert sorted([*grouped, "sources"]) == sorted(Settings.__dataclass_fields__)
-    for name in grouped:
-        assert config.reference().count(f"| `{name}` |") == 1
+    text = config.reference()
+    groups = {str(each.metadata["group"]) for each in FIELDS.values()}
+    assert all(groups)
+    for title in groups:
+        assert text.count(f"### {title}\n") == 1, "its settings do not stand together"
+    assert sorted([*FIELDS, "sources"]) == sorted(Settings.__dataclass_fields__)
+    for name in FIELDS:
+        assert text.count(f"| `{name}` |") == 1
 
 
 def test_every_type_of_source_has_a_table_with_all_its_fields() -> None:

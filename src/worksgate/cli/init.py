@@ -17,8 +17,8 @@ from worksgate.cli.running import administer, ended_in_order, is_in_environment,
 from worksgate.database.temporary_files import remove_abandoned, written_beside
 from worksgate.directory import Account
 from worksgate.settings import loading as configuration
-from worksgate.settings.checks import CHECKS
-from worksgate.settings.options import Settings
+from worksgate.settings.checks import public_url as public_url_of
+from worksgate.settings.options import FIELDS, Settings
 from worksgate.settings.reference import template
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _checked(name: str, value: str | None) -> str | None:
     Raises Refusal.
     """
     try:
-        return None if value is None else str(CHECKS[name](value))
+        return None if value is None else str(FIELDS[name].metadata["check"](value))
     except ValueError as problem:
         raise Refusal(f"--{name.replace('_', '-')}: {problem}") from None
 
@@ -150,8 +150,8 @@ def _ask_for_what_is_missing(public_url: str | None) -> str | None:
     if public_url is not None or "WORKSGATE_PUBLIC_URL" in os.environ or not is_person_there():
         return public_url
     default = "http://127.0.0.1:8080"
-    check = CHECKS["public_url"]
-    return ask("The address under which people will reach this server", default, check)
+    sentence = "The address under which people will reach this server"
+    return ask(sentence, default, public_url_of)
 
 
 def _administrator(username: str | None) -> str:

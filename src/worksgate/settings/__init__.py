@@ -1,9 +1,10 @@
 """The settings of an installation. Nothing else of Worksgate is imported here.
 
-    options           every option once: name, type, default, sentence
+    options           every option once: name, type, default, sentence, group, check
     field             an option as a dataclass field
     types             texts become values
-    checks            what each option may hold
+    checks            what an option may hold
+    contradictions    what is wrong though each value is right
     loading           ``worksgate.toml``, the environment and the command line
     reference         docs/settings.md, and the file that ``init`` writes
     source_tables     the ``[[source]]`` tables

@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from worksgate.settings.checks import (
-    CHECKS,
     LOOPBACK_HOSTS,
-    contradictions,
     database_url_from,
 )
+from worksgate.settings.contradictions import contradictions
 from worksgate.settings.options import FIELDS, Settings
 from worksgate.settings.source_tables import VARIABLE_PREFIX as SOURCE_PREFIX
 from worksgate.settings.source_tables import problems_of, read_sources
@@ -89,7 +88,7 @@ class _Reading:
 
     def check(self, name: str, value: Any) -> Any:
         """Return a value that has passed its check, perhaps in a tidier form."""
-        check = CHECKS.get(name)
+        check = FIELDS[name].metadata["check"] if name in FIELDS else None
         try:
             return check(value) if check else value
         except ValueError as problem:

@@ -10,6 +10,7 @@ from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from worksgate.settings import checks
 from worksgate.settings.field import option
 from worksgate.settings.sources import DirectorySettings, SourceSettings
 
@@ -23,6 +24,26 @@ class Settings:
     public_url: str = option(
         "http://127.0.0.1:8080",
         "The address under which people and LINE WORKS reach this server; links are built from it.",
+        group="Addresses",
+        check=checks.public_url,
+    )
+    host: str = option(
+        "127.0.0.1",
+        "The address to listen on.",
+        group="Addresses",
+        check=checks.host_name,
+    )
+    port: int = option(
+        8080,
+        "The port to listen on.",
+        group="Addresses",
+        check=checks.port_number,
+    )
+    trusted_proxies: tuple[str, ...] = option(
+        (),
+        "Networks (CIDR) of reverse proxies; only their X-Forwarded-For and -Proto are believed.",
+        group="Addresses",
+        check=checks.proxy_networks,
     )
     database_url: str = option(
         "sqlite:///worksgate.db",
@@ -30,11 +51,15 @@ class Settings:
         "sqlite:///relative.db (from the folder of the settings file, or from the working folder "
         "where it stands in none) or postgresql://user:password@host/name.",
         secret=True,
+        group="Data",
+        check=checks.database_url,
     )
     database_connections: int = option(
         10,
         "Connections to a PostgreSQL that each process keeps for the calls of LINE WORKS; "
         "it has up to 5 more for all else.",
+        group="Data",
+        check=checks.between(1, 1_000),
     )
     master_key_file: str = option(
         "",
@@ -42,183 +67,304 @@ class Settings:
         "worksgate init and worksgate key new make one. Keep a copy of it, apart from the backups. "
         "A relative path begins at the folder of the settings file. If empty, the systemd "
         "credential master_key is used where there is one.",
+        group="Data",
+        check=checks.file_name,
     )
     previous_master_key_file: str = option(
         "",
         "The file of the previous master key, until worksgate key encrypt has been run; the "
         "systemd credential is previous_master_key.",
+        group="Data",
+        check=checks.file_name,
     )
     master_key: str = option(
         "",
         "The master key itself, where a file cannot be used; takes precedence over "
         "master_key_file.",
         secret=True,
+        group="Data",
+        check=checks.master_key,
     )
     previous_master_key: str = option(
         "",
         "The previous master key itself; takes precedence over previous_master_key_file.",
         secret=True,
+        group="Data",
+        check=checks.master_key,
     )
     store_url: str = option(
         "",
         "Where codes, tokens and sessions are kept: empty for the database, "
         "redis://host or rediss://host for Valkey or Redis, memory: for this process alone.",
         secret=True,
+        group="Data",
+        check=checks.store_url,
     )
-    host: str = option("127.0.0.1", "The address to listen on.")
-    port: int = option(8080, "The port to listen on.")
-    trusted_proxies: tuple[str, ...] = option(
-        (),
-        "Networks (CIDR) of reverse proxies; only their X-Forwarded-For and -Proto are believed.",
+    purge_interval: float = option(
+        30.0,
+        "Seconds between two rounds of removing what has expired; 0 leaves it to worksgate purge.",
+        group="Data",
+        check=checks.at_least(0),
+    )
+    audit_retention: float = option(
+        400 * _DAY,
+        "Seconds that audit records are kept; 0 keeps them for ever.",
+        group="Data",
+        check=checks.at_least(0),
     )
     product_name: str = option(
-        "LINE WORKS", "What the sign-in page calls the service that people sign in to."
+        "LINE WORKS",
+        "What the sign-in page calls the service that people sign in to.",
+        group="The sign-in page",
+        check=checks.product_name,
     )
-    company_name: str = option("", "The company's name on the sign-in page.")
+    company_name: str = option(
+        "",
+        "The company's name on the sign-in page.",
+        group="The sign-in page",
+        check=checks.line_of_text,
+    )
     support_url: str = option(
-        "", "Where the sign-in page sends people who need help: an https: or mailto: address."
+        "",
+        "Where the sign-in page sends people who need help: an https: or mailto: address.",
+        group="The sign-in page",
+        check=checks.support_url,
+    )
+    start_over_url: str = option(
+        "https://auth.worksmobile.com/d/login/{domain}?accessUrl={service}",
+        "The deep link by which people start again at LINE WORKS when a sign-in took too long.",
+        group="The sign-in page",
+        check=checks.start_over_url,
+    )
+    service_url: str = option(
+        "https://talk.worksmobile.com/",
+        "The LINE WORKS page that the deep link leads to.",
+        group="The sign-in page",
+        check=checks.fixed_url,
     )
     web_login_path: str = option(
-        "/login", "Path of the Web Login URL and the Application Login URL."
+        "/login",
+        "Path of the Web Login URL and the Application Login URL.",
+        group="The calls of LINE WORKS",
+        check=checks.url_path,
     )
-    access_token_path: str = option("/accessToken", "Path of the Access Token Return API.")
-    user_info_path: str = option("/userInfo", "Path of the User info return API.")
+    access_token_path: str = option(
+        "/accessToken",
+        "Path of the Access Token Return API.",
+        group="The calls of LINE WORKS",
+        check=checks.url_path,
+    )
+    user_info_path: str = option(
+        "/userInfo",
+        "Path of the User info return API.",
+        group="The calls of LINE WORKS",
+        check=checks.url_path,
+    )
     imap_login_path: str = option(
         "/apiLogin",
         "Path of the IMAP/CalDAV Login API; the client's ID follows. A new client has it off.",
+        group="The calls of LINE WORKS",
+        check=checks.url_path,
     )
-    logout_path: str = option("/logout", "Path of the Logout URL.")
+    logout_path: str = option(
+        "/logout",
+        "Path of the Logout URL.",
+        group="The calls of LINE WORKS",
+        check=checks.url_path,
+    )
     answer_deadline: float = option(
         2.5,
         "Seconds after which a call of LINE WORKS, or a page, is answered 503; LINE WORKS waits 3.",
+        group="The calls of LINE WORKS",
+        check=checks.answer_deadline,
     )
-    account_path: str = option(
-        "/account", "Path of the pages on which people look after their own account."
+    session_key_check_url: str = option(
+        "https://auth.worksmobile.com/login/check/",
+        "Where a client with session_key_check asks whether an app's sessionKey is real.",
+        group="The calls of LINE WORKS",
+        check=checks.url_to_append_to,
+    )
+    built_in_directory: bool = option(
+        True,
+        "Whether people of the built-in directory can sign in beside those of [[source]].",
+        group="Signing in",
+    )
+    allow_similar_keys: bool = option(
+        False,
+        "Whether two people can have user keys that differ by spelling alone: E1 and e1, or the "
+        "accounts taro and taro@example.com.",
+        group="Signing in",
     )
     session_idle_limit: float = option(
-        12 * 3_600.0, "Seconds without a sign-in after which a browser's session ends."
+        12 * 3_600.0,
+        "Seconds without a sign-in after which a browser's session ends.",
+        group="Signing in",
+        check=checks.at_least(60),
     )
     session_absolute_limit: float = option(
-        7 * _DAY, "Seconds after which a browser's session ends however much it is used."
+        7 * _DAY,
+        "Seconds after which a browser's session ends however much it is used.",
+        group="Signing in",
+        check=checks.at_least(60),
     )
-    login_free_failures: int = option(
-        10, "Failed sign-ins of one account that cost nothing; each further one doubles the delay."
+    login_free_failures: int = option(  # never more than 100 in a row
+        10,
+        "Failed sign-ins of one account that cost nothing; each further one doubles the delay.",
+        group="Signing in",
+        check=checks.between(1, 100),
     )
     login_longest_delay: float = option(
-        900.0, "The longest delay, in seconds, that failed sign-ins of one account can build up."
+        900.0,
+        "The longest delay, in seconds, that failed sign-ins of one account can build up.",
+        group="Signing in",
+        check=checks.at_least(60),
     )
     login_failures_per_address: int = option(
-        200, "Failed sign-ins from one address in ten minutes, before it has to wait."
+        200,
+        "Failed sign-ins from one address in ten minutes, before it has to wait.",
+        group="Signing in",
+        check=checks.at_least(1),
     )
     hashing_threads: int = option(
-        0, "Threads that check passwords; 0 for one fewer than the cores of this machine."
+        0,
+        "Threads that check passwords; 0 for one fewer than the cores of this machine.",
+        group="Signing in",
+        check=checks.between(0, 256),
     )
     hashing_queue: int = option(
         64,
         "Sign-ins that may wait for a hashing thread; beyond that people are asked to try again.",
+        group="Signing in",
+        check=checks.at_least(1),
+    )
+    passkeys: bool = option(
+        True,
+        "Whether people can sign in with passkeys.",
+        group="Signing in",
+    )
+    remember_device_lifetime: float = option(  # browsers keep no cookie for longer
+        30 * _DAY,
+        "Seconds for which a browser need not give the second factor again, where the person asks "
+        "for that; 0 to ask every time.",
+        group="Signing in",
+        check=checks.between(0, 400 * 86_400),
+    )
+    account_path: str = option(
+        "/account",
+        "Path of the pages on which people look after their own account.",
+        group="People's own accounts",
+        check=checks.url_path,
     )
     fresh_login_lifetime: float = option(
         600.0,
         "Seconds after a sign-in in which a person may change their password or their second "
         "factors; later they sign in once more.",
+        group="People's own accounts",
+        check=checks.between(60, 86_400),
     )
-    remember_device_lifetime: float = option(
-        30 * _DAY,
-        "Seconds for which a browser need not give the second factor again, where the person asks "
-        "for that; 0 to ask every time.",
+    temporary_password_lifetime: float = option(
+        7 * _DAY,
+        "Seconds for which a password that an administrator has set can be used to choose one's "
+        "own.",
+        group="People's own accounts",
+        check=checks.between(600, 90 * 86_400),
     )
     app_password_lapse: float = option(
         30 * _DAY,
         "Seconds after a person's last sign-in at their own source for which their app passwords "
         "work, where that source cannot be asked about them later (OpenID providers, functions "
         "without find); 0 for ever, also after they have left the company.",
+        group="People's own accounts",
+        check=checks.at_least(0),
     )
-    passkeys: bool = option(True, "Whether people can sign in with passkeys.")
-    temporary_password_lifetime: float = option(
-        7 * _DAY,
-        "Seconds for which a password that an administrator has set can be used to choose one's "
-        "own.",
+    password_reset: bool = option(
+        True,
+        "Whether people can have a link sent by which they choose a new password, where "
+        "smtp_url is set.",
+        group="People's own accounts",
+    )
+    reset_link_lifetime: float = option(
+        1_800.0,
+        "Seconds for which such a link, or one that an administrator has made, is good.",
+        group="People's own accounts",
+        check=checks.between(60, 86_400),
     )
     smtp_url: str = option(
         "",
         "The mail server: smtp://user:password@host:587 (always with STARTTLS, except on this "
         "machine) or smtps://user:password@host; empty to send no mail.",
         secret=True,
+        group="Mail",
+        check=checks.smtp_url,
     )
-    mail_from: str = option("", "The address that mails come from, such as sso@example.com.")
+    mail_from: str = option(
+        "",
+        "The address that mails come from, such as sso@example.com.",
+        group="Mail",
+        check=checks.mail_from,
+    )
     mail_language: str = option(
         "en",
         "The language of notices that follow from no browser, such as after a command: en, ja or "
         "ko.",
-    )
-    password_reset: bool = option(
-        True,
-        "Whether people can have a link sent by which they choose a new password, where "
-        "smtp_url is set.",
-    )
-    reset_link_lifetime: float = option(
-        1_800.0, "Seconds for which such a link, or one that an administrator has made, is good."
-    )
-    session_key_check_url: str = option(
-        "https://auth.worksmobile.com/login/check/",
-        "Where a client with session_key_check asks whether an app's sessionKey is real.",
-    )
-    start_over_url: str = option(
-        "https://auth.worksmobile.com/d/login/{domain}?accessUrl={service}",
-        "The deep link by which people start again at LINE WORKS when a sign-in took too long.",
-    )
-    service_url: str = option(
-        "https://talk.worksmobile.com/", "The LINE WORKS page that the deep link leads to."
-    )
-    audit_retention: float = option(
-        400 * _DAY, "Seconds that audit records are kept; 0 keeps them for ever."
-    )
-    purge_interval: float = option(
-        30.0,
-        "Seconds between two rounds of removing what has expired; 0 leaves it to worksgate purge.",
+        group="Mail",
+        check=checks.one_of("en", "ja", "ko"),
     )
     worker_timeout: float = option(
         30.0,
         "Seconds after which a worker whose event loop does not respond is killed and replaced "
         "(with several --workers); 0 waits for ever.",
+        group="Operation",
+        check=checks.worker_timeout,
     )
     max_requests_in_flight: int = option(
         1_000,
         "Requests that one process answers at once; pages beyond that are refused with 503, calls "
         "of LINE WORKS beyond twice as many.",
+        group="Operation",
+        check=checks.at_least(1),
     )
     max_connections: int = option(
-        10_000, "Connections that one process holds open; further ones are closed at once."
+        10_000,
+        "Connections that one process holds open; further ones are closed at once.",
+        group="Operation",
+        check=checks.at_least(1),
     )
     max_connections_per_address: int = option(
         1_000,
         "Of these, how many may come from one address (IPv6: /64); trusted_proxies are not "
         "counted; 0 for no limit.",
+        group="Operation",
+        check=checks.at_least(0),
     )
     log_format: str = option(
-        "auto", "How log lines look: json, text, or auto (text on a terminal)."
+        "auto",
+        "How log lines look: json, text, or auto (text on a terminal).",
+        group="Operation",
+        check=checks.one_of("auto", "json", "text"),
     )
     log_level: str = option(
-        "info", "The least serious level that is logged: debug, info, warning or error."
+        "info",
+        "The least serious level that is logged: debug, info, warning or error.",
+        group="Operation",
+        check=checks.one_of("debug", "info", "warning", "error"),
     )
     admin_host: str = option(
-        "127.0.0.1", "The address on which metrics and the reasons of /readyz are served."
+        "127.0.0.1",
+        "The address on which metrics and the reasons of /readyz are served.",
+        group="Operation",
+        check=checks.host_name,
     )
     admin_port: int = option(
-        0, "The port on which they are served, such as 9090; 0 to serve them nowhere."
+        0,
+        "The port on which they are served, such as 9090; 0 to serve them nowhere.",
+        group="Operation",
+        check=checks.between(0, 65_535),
     )
     metrics_public: bool = option(
-        False, "Whether /metrics is served on the public address too, for all to read."
-    )
-
-    built_in_directory: bool = option(
-        True,
-        "Whether people of the built-in directory can sign in beside those of [[source]].",
-    )
-    allow_similar_keys: bool = option(
         False,
-        "Whether two people can have user keys that differ by spelling alone: E1 and e1, or the "
-        "accounts taro and taro@example.com.",
+        "Whether /metrics is served on the public address too, for all to read.",
+        group="Operation",
     )
     sources: tuple[SourceSettings, ...] = option(
         (), "The company's own identity sources, one to a [[source]] table."

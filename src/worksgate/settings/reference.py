@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import Field, fields
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,71 +16,6 @@ from worksgate.settings.sources import SOURCE_TYPES
 from worksgate.settings.types import (
     type_name,
 )
-
-GROUPS: Mapping[str, tuple[str, ...]] = {
-    "Addresses": ("public_url", "host", "port", "trusted_proxies"),
-    "Data": (
-        "database_url",
-        "database_connections",
-        "master_key_file",
-        "previous_master_key_file",
-        "master_key",
-        "previous_master_key",
-        "store_url",
-        "purge_interval",
-        "audit_retention",
-    ),
-    "The sign-in page": (
-        "product_name",
-        "company_name",
-        "support_url",
-        "start_over_url",
-        "service_url",
-    ),
-    "The calls of LINE WORKS": (
-        "web_login_path",
-        "access_token_path",
-        "user_info_path",
-        "imap_login_path",
-        "logout_path",
-        "answer_deadline",
-        "session_key_check_url",
-    ),
-    "Signing in": (
-        "built_in_directory",
-        "allow_similar_keys",
-        "session_idle_limit",
-        "session_absolute_limit",
-        "login_free_failures",
-        "login_longest_delay",
-        "login_failures_per_address",
-        "hashing_threads",
-        "hashing_queue",
-        "passkeys",
-        "remember_device_lifetime",
-    ),
-    "People's own accounts": (
-        "account_path",
-        "fresh_login_lifetime",
-        "temporary_password_lifetime",
-        "app_password_lapse",
-        "password_reset",
-        "reset_link_lifetime",
-    ),
-    "Mail": ("smtp_url", "mail_from", "mail_language"),
-    "Operation": (
-        "worker_timeout",
-        "max_requests_in_flight",
-        "max_connections",
-        "max_connections_per_address",
-        "log_format",
-        "log_level",
-        "admin_host",
-        "admin_port",
-        "metrics_public",
-    ),
-}
-"""The settings in the order in which a reader meets them."""
 
 _BEGIN, _END = "<!-- reference: begin -->\n", "<!-- reference: end -->\n"
 
@@ -127,10 +63,9 @@ def rewrite_reference(page: Path) -> None:
 
 
 def _groups() -> Iterator[tuple[str, tuple[str, ...]]]:
-    yield from GROUPS.items()
-    grouped = {name for names in GROUPS.values() for name in names}
-    if others := tuple(name for name in FIELDS if name not in grouped):
-        yield "Others", others
+    """The settings in the order in which ``Settings`` has them, group by group."""
+    for title, members in groupby(FIELDS, lambda name: str(FIELDS[name].metadata["group"])):
+        yield title, tuple(members)
 
 
 def _section(head: str, members: Iterable[Field[Any]]) -> str:
