@@ -1,11 +1,14 @@
-"""Audit records in a transaction of the directory: whoever changes something writes them here.
+"""How audit records get into the database, but for those that a store commits (I-5).
 
-A change and its record are committed together, or neither is (I-5). What the stores commit, they
-record themselves, as ``worksgate.store`` says.
+A change and its record are committed together, or neither is: ``write_events`` is for the
+transaction of the change. Records that belong to no change come by the hundred, in one statement.
 """
 
-from sqlalchemy import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
+import re
+from functools import partial
+
+from sqlalchemy import bindparam, insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from worksgate.audit import AuditEvent
 from worksgate.database import schema
@@ -16,3 +19,24 @@ async def write_events(connection: AsyncConnection, *events: AuditEvent) -> None
     """Insert audit records, which last if and only if the transaction does."""
     if events:
         await connection.execute(insert(schema.audit), list(map(event_values, events)))
+
+
+def insert_of_events(engine: AsyncEngine, count: int) -> str:
+    """The driver's text for inserting ``count`` audit records, columns as in ``event_row``.
+
+    SQLAlchemy writes it for one; for a thousand it would take as long as a start.
+    """
+    columns = [column.name for column in schema.audit.c if column.name != "id"]
+    values: list[dict[str, object]] = [{name: bindparam(name) for name in columns}]
+    one = str(insert(schema.audit).values(values).compile(dialect=engine.dialect))
+    start, keyword, row = one.partition("VALUES ")
+    rows = [_NUMBERED.sub(partial(_moved, by=len(columns) * at), row) for at in range(count)]
+    return f"{start}{keyword}{', '.join(rows)}"
+
+
+_NUMBERED = re.compile(r"\$(\d+)")
+"""A parameter of PostgreSQL; SQLite's have no numbers."""
+
+
+def _moved(parameter: re.Match[str], by: int) -> str:
+    return f"${int(parameter[1]) + by}"

@@ -7,17 +7,15 @@ storm of hang-ups costs neither connections nor wrong answers (F-21).
 """
 
 import asyncio
-import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import partial
 from itertools import chain
 from typing import Any, Self
 
-from sqlalchemy import bindparam, delete, insert, select, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import delete, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent
 from worksgate.credentials.master_key import NO_MASTER_KEY, Keyring
@@ -33,7 +31,7 @@ from worksgate.database.engines import (
 from worksgate.database.identity import DatabaseGuard
 from worksgate.database.leases import Leases
 from worksgate.database.reachability import Begin, Reachability
-from worksgate.database.recording import write_events
+from worksgate.database.recording import insert_of_events, write_events
 from worksgate.database.secrets_at_rest import SecretsAtRest, key_place
 from worksgate.database.verbs import run_to_completion
 from worksgate.directory import SUBJECT_PREFIX, Account, queries
@@ -319,7 +317,7 @@ class Directory:
         event loop: at each single row that would cost more than the row.
         """
         if count not in self._inserts:
-            self._inserts[count] = _insert_events(self._engines.write, count)
+            self._inserts[count] = insert_of_events(self._engines.write, count)
         return self._inserts[count]
 
     @run_to_completion
@@ -442,27 +440,6 @@ class Directory:
             await connection.execute(_INSERT_KEY, {"name": name, "value": stored, "at": now})
             found: bytes = (await connection.execute(query)).scalar_one()
         return found
-
-
-def _insert_events(engine: AsyncEngine, count: int) -> str:
-    """The driver's text for inserting ``count`` audit records, columns as in ``event_row``.
-
-    SQLAlchemy writes it for one; for a thousand it would take as long as a start.
-    """
-    columns = [column.name for column in schema.audit.c if column.name != "id"]
-    values: list[dict[str, object]] = [{name: bindparam(name) for name in columns}]
-    one = str(insert(schema.audit).values(values).compile(dialect=engine.dialect))
-    start, keyword, row = one.partition("VALUES ")
-    rows = [_NUMBERED.sub(partial(_moved, by=len(columns) * at), row) for at in range(count)]
-    return f"{start}{keyword}{', '.join(rows)}"
-
-
-_NUMBERED = re.compile(r"\$(\d+)")
-"""A parameter of PostgreSQL; SQLite's have no numbers."""
-
-
-def _moved(parameter: re.Match[str], by: int) -> str:
-    return f"${int(parameter[1]) + by}"
 
 
 _INSTALLATION = select(schema.installation)
