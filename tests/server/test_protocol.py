@@ -281,7 +281,13 @@ async def test_r111_nothing_behind_what_is_no_http_is_read(connection: Connectio
 
 @pytest.mark.parametrize(
     "request_line",
-    [b"CONNECT x:80 HTTP/1.1", b"GET / HTTP/2.0", b"GET http://other/ HTTP/1.1"],
+    [
+        b"CONNECT x:80 HTTP/1.1",
+        b"GET / HTTP/2.0",
+        b"GET http://other/ HTTP/1.1",
+        b"GET * HTTP/1.1",
+        b"POST * HTTP/1.1",
+    ],
 )
 async def test_r98_what_is_not_for_this_server_is_refused(
     connection: Connection, request_line: bytes

@@ -323,7 +323,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             return False
         if self._host is None:
             return version == "1.0" and self.url.startswith(b"/")
-        return is_host(self._host) and is_target_of(self.url, self._host)
+        method = self.parser.get_method()
+        return is_host(self._host) and is_target_of(self.url, self._host, method)
 
     # What is no HTTP
 

@@ -13,14 +13,17 @@ def is_host(value: bytes) -> bool:
     return _HOST.fullmatch(value) is not None
 
 
-def is_target_of(target: bytes, host: bytes) -> bool:
-    """Whether a request target is a path, ``*``, or the address of something at this very host.
+def is_target_of(target: bytes, host: bytes, method: bytes) -> bool:
+    """Whether a request target is a path, or the address of something at this very host.
 
-    None holds a fragment (RFC 9112, 3.2): a proxy that compares paths would see another one.
+    ``*`` is one of OPTIONS alone (RFC 9112, 3.2.4). None holds a fragment (RFC 9112, 3.2): a proxy
+    that compares paths would see another one.
     """
     if b"#" in target:
         return False
-    if target.startswith(b"/") or target == b"*":
+    if target == b"*":
+        return method == b"OPTIONS"
+    if target.startswith(b"/"):
         return True
     scheme, found, rest = target.partition(b"://")
     authority = rest.partition(b"/")[0].partition(b"?")[0]
