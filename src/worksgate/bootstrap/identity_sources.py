@@ -91,28 +91,51 @@ def open_password_source(
     settings: SourceSettings, stack: AsyncExitStack, clock: Clock = time.time
 ) -> Source:
     """A source that takes passwords, closed with the stack. Raises ValueError."""
-    if isinstance(settings, LdapSettings):
-        from worksgate.sources.ldap.source import LdapSource
-
-        ldap = LdapSource(settings, clock=clock)
-        stack.callback(ldap.close)
-        return ldap
-    if isinstance(settings, PythonSettings):
-        function = _function_source(settings)
-        stack.callback(function.close)
-        return function
-    raise ValueError(f"{settings.name} takes no passwords")
+    opener = _PASSWORD_SOURCES.get(type(settings))
+    if opener is None:
+        raise ValueError(f"{settings.name} takes no passwords")
+    return opener(settings, stack, clock)
 
 
-def _function_source(settings: PythonSettings) -> FunctionSource:
+def _open_ldap(settings: LdapSettings, stack: AsyncExitStack, clock: Clock) -> Source:
+    from worksgate.sources.ldap.source import LdapSource
+
+    source = LdapSource(settings, clock=clock)
+    stack.callback(source.close)
+    return source
+
+
+def _open_function(settings: PythonSettings, stack: AsyncExitStack, _clock: Clock) -> Source:
     """A company's own function or class, which may list its people. Raises ValueError."""
     made = imported(settings.function)
     limits: dict[str, Any] = {"threads": settings.threads, "timeout": settings.timeout}
-    if made.people is None:
-        return FunctionSource(settings.name, made.authenticate, find=made.find, **limits)
-    return ListedFunctionSource(
-        settings.name, made.authenticate, made.people, find=made.find, **limits
+    source = (
+        FunctionSource(settings.name, made.authenticate, find=made.find, **limits)
+        if made.people is None
+        else ListedFunctionSource(
+            settings.name, made.authenticate, made.people, find=made.find, **limits
+        )
     )
+    stack.callback(source.close)
+    return source
+
+
+def open_redirect_source(
+    settings: OidcSettings, stack: AsyncExitStack, clock: Clock = time.time
+) -> "OidcSource":
+    """A source that asks another provider, closed with the stack. Raises ValueError."""
+    from worksgate.sources.openid.source import OidcSource
+
+    source = OidcSource(settings.name, settings, now=clock)
+    stack.push_async_callback(source.close)
+    return source
+
+
+_PASSWORD_SOURCES: Mapping[type[SourceSettings], Callable[..., Source]] = {
+    LdapSettings: _open_ldap,
+    PythonSettings: _open_function,
+}
+"""What opens each type of source that takes passwords; the built-in directory is the database's."""
 
 
 def can_be_asked(source: SourceSettings) -> bool:
@@ -126,17 +149,6 @@ def can_be_asked(source: SourceSettings) -> bool:
         return imported(source.function).find is not None
     except ValueError:
         return True
-
-
-def open_redirect_source(
-    settings: OidcSettings, stack: AsyncExitStack, clock: Clock = time.time
-) -> "OidcSource":
-    """A source that asks another provider, closed with the stack. Raises ValueError."""
-    from worksgate.sources.openid.source import OidcSource
-
-    source = OidcSource(settings.name, settings, now=clock)
-    stack.push_async_callback(source.close)
-    return source
 
 
 def sources_in_use(
