@@ -2,6 +2,7 @@
 
     rendering       pages from templates, with their policy
     forms           what the pages of a sign-in show
+    skeletons       pages that are rendered once and filled for each request
     wording         the words of pages
     mails           the mails
     catalogues      the languages

@@ -9,8 +9,8 @@ import hashlib
 import math
 import re
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -36,6 +36,7 @@ from worksgate.web.pages.forms import (
     SecondFactorForm,
     StepForm,
 )
+from worksgate.web.pages.skeletons import Skeletons, hole
 from worksgate.web.pages.wording import (
     EMPTY_USERNAME,
     NOTICES,
@@ -94,21 +95,46 @@ class Pages:
             "support_url": _link(settings.support_url, "https://", "http://", "mailto:"),
             "language_names": LANGUAGE_NAMES,
         }
+        self._skeletons = Skeletons()
 
     def login(
         self, form: LoginForm, language: str, languages: Sequence[tuple[str, str]] = ()
     ) -> Page:
         """Return the sign-in form. ``languages`` are (code, address) pairs for the switcher."""
+        if form.problem is not None:  # its words may hold numbers
+            return self._login(form, language, languages, focus=_focus(form))
+        values = {name: value for name in _HOLES if (value := getattr(form, name))}
+        addresses = {f"language_{code}": address for code, address in languages}
+        holes: dict[str, Any] = {name: hole(name) for name in values}
+        plain = replace(form, **holes)
+        switcher = [(code, hole(f"language_{code}")) for code, _ in languages]
+        focus = _focus(form)
+        scripts = _login_scripts(form)
+        html = self._skeletons.filled(
+            (language, tuple(addresses), focus, _looks(plain)),
+            lambda: self._login(plain, language, switcher, focus=focus).html,
+            values | addresses,
+        )
+        return Page(html, inline_policy((inline_style(),), scripts), language)
+
+    def _login(
+        self,
+        form: LoginForm,
+        language: str,
+        languages: Sequence[tuple[str, str]],
+        *,
+        focus: str,
+    ) -> Page:
         return self._page(
             "login.html",
             language,
             languages,
-            scripts=("comfort", "passkey") if form.passkey_options else ("comfort",),
+            scripts=_login_script_names(form),
             form=form,
             problem=_problem(form),
             to_do=_to_do(form, translations(language)),
             wrong_fields=_wrong_fields(form),
-            focus=_focus(form),
+            focus=focus,
         )
 
     def step(
@@ -191,6 +217,24 @@ _STEPS: Final[Mapping[type[StepForm], tuple[str, tuple[str, ...]]]] = {
     NewPasswordForm: ("new_password.html", ("meter",)),
 }
 """The page of each step, and its scripts."""
+
+
+_HOLES: Final = ("txn", "csrf", "username", "clear_url", "passkey_options")
+"""What of a sign-in form is of one request, where it is not empty; the rest is its looks."""
+
+
+def _looks(form: LoginForm) -> tuple[Hashable, ...]:
+    """All that decides how a form without a problem looks, its holes among it."""
+    shown = (getattr(form, each.name) for each in fields(form))
+    return tuple(tuple(value) if isinstance(value, list) else value for value in shown)
+
+
+def _login_script_names(form: LoginForm) -> tuple[str, ...]:
+    return ("comfort", "passkey") if form.passkey_options else ("comfort",)
+
+
+def _login_scripts(form: LoginForm) -> tuple[str, ...]:
+    return tuple(map(inline_script, _login_script_names(form)))
 
 
 def _problem(form: LoginForm) -> ProblemWording | None:
