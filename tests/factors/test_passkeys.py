@@ -582,3 +582,19 @@ async def test_random_challenges_work_as_well(desk: Desk) -> None:
         HANAKO.subject_id, challenge, require_user_verification=True
     )
     assert await _check(desk, authenticator.get(options), challenge=challenge, verified=True)
+
+
+async def test_the_options_of_everybody_are_those_of_the_library(desk: Desk) -> None:
+    for challenge in (b"c" * 16, bytes(range(64)), secrets.token_bytes(43)):
+        options = await desk.factors.passkey_options(
+            None, challenge, require_user_verification=True
+        )
+        assert options == authentication_options(
+            desk.factors._party, [], challenge, require_user_verification=True
+        )
+
+
+async def test_a_crowd_at_the_sign_in_page_waits_for_no_thread(desk: Desk) -> None:
+    await desk.factors.passkey_options(None, b"c" * 16, require_user_verification=True)
+    desk.factors.close()  # no thread takes anything any more
+    assert await desk.factors.passkey_options(None, b"d" * 16, require_user_verification=True)

@@ -9,6 +9,8 @@ https://www.w3.org/TR/webauthn-3/
 import hashlib
 import ipaddress
 import re
+import secrets
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
@@ -263,6 +265,27 @@ def authentication_options(
         user_verification=_verification(require_user_verification),
     )
     return options_to_json(options)
+
+
+def options_of_anybody(party: RelyingParty) -> tuple[str, str]:
+    """What stands before and after the challenge in ``authentication_options`` without ``allowed``.
+
+    It is the same for everybody, so it is made once; ``with_challenge`` puts the two together.
+    """
+    challenge = secrets.token_bytes(32)
+    text = authentication_options(party, (), challenge, require_user_verification=True)
+    before, _, after = text.partition(_base64url(challenge))
+    return before, after
+
+
+def with_challenge(options: tuple[str, str], challenge: bytes) -> str:
+    """The JSON for ``navigator.credentials.get``, from ``options_of_anybody``."""
+    before, after = options
+    return f"{before}{_base64url(_checked(challenge))}{after}"
+
+
+def _base64url(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 @_refusing

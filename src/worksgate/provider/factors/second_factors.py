@@ -56,6 +56,7 @@ class Factors:
         self._rows = rows
         self._audit = audit
         self._party = party
+        self._options_of_anybody: tuple[str, str] | None = None
         self._strangers = strangers or StrangerRecords(audit)
         # A thread each: drawings, signatures, and the imports that those need; and slow hashes,
         # ten of them for new recovery codes, for which no QR code should wait.
@@ -237,14 +238,19 @@ class Factors:
         Without a ``subject_id`` the browser offers all that it has for us, and the passkey says
         who it is; then user verification is required in any case.
         """
-        enrolled = Enrolled() if subject_id is None else await self._rows.enrolled(subject_id)
+        if subject_id is None:  # each sign-in page has these
+            if self._options_of_anybody is None:
+                make = partial(passkeys.options_of_anybody, self._party)
+                self._options_of_anybody = await self._compute(make)
+            return passkeys.with_challenge(self._options_of_anybody, challenge)
+        enrolled = await self._rows.enrolled(subject_id)
         return await self._compute(
             partial(
                 passkeys.authentication_options,
                 self._party,
                 enrolled.passkeys,
                 challenge,
-                require_user_verification=require_user_verification or subject_id is None,
+                require_user_verification=require_user_verification,
             )
         )
 
