@@ -120,7 +120,9 @@ class LoginPages:
             csrf=self._anti_forgery_token(view, transaction),
             username=username,
             prefilled=prefilled,
-            clear_url=self.restart_url(transaction, view.language, hint=False),
+            clear_url=(
+                self.restart_url(transaction, view.language, hint=False) if prefilled else None
+            ),
             problem=problem,
             retry_after=retry_after,
             cancel=transaction.may_cancel,
@@ -248,8 +250,12 @@ class LoginPages:
         self, transaction: LoginTransaction, language: str, *, hint: bool = True
     ) -> str:
         """Our login page for the same request of LINE WORKS, from the beginning."""
+        return f"{self._restart_address(transaction, hint=hint)}lang={language}"
+
+    def _restart_address(self, transaction: LoginTransaction, *, hint: bool) -> str:
+        """What comes before the language in ``restart_url``."""
         if transaction.is_for_account:
-            return f"{transaction.redirect_uri.partition('?')[0]}?lang={language}"
+            return f"{transaction.redirect_uri.partition('?')[0]}?"
         parameters = {
             "response_type": "code",
             "client_id": transaction.client_id,
@@ -257,10 +263,9 @@ class LoginPages:
             "worksId": transaction.works_id if hint else None,
             "userAgent": "LineWorks" if transaction.login_kind is LoginKind.APP else None,
             "sessionKey": transaction.session_key,
-            "lang": language,
         }
         present = {name: value for name, value in parameters.items() if value is not None}
-        return f"{self._login_path}?{urlencode(present, quote_via=quote, safe='')}"
+        return f"{self._login_path}?{urlencode(present, quote_via=quote, safe='')}&"
 
     def step_url(self, transaction: LoginTransaction, language: str, **said: str | None) -> str:
         """The page of the step where a login stands.
@@ -278,7 +283,8 @@ class LoginPages:
         return self._provider.signer.anti_forgery_token(transaction, view.browser.secret)
 
     def _languages(self, transaction: LoginTransaction) -> list[tuple[str, str]]:
-        return [(code, self.restart_url(transaction, code)) for code in LANGUAGES]
+        address = self._restart_address(transaction, hint=True)
+        return [(code, f"{address}lang={code}") for code in LANGUAGES]
 
 
 def _signed_in(signed_in: SignedIn, browser: Browser) -> Response:
