@@ -171,15 +171,17 @@ async def test_r77_an_unknown_name_takes_as_long_as_a_wrong_password(
     await _add(directory, hashing)
     source = _source(directory, hashing)
     times: dict[str, list[float]] = {"hanako": [], "nobody": []}
-    for _ in range(15):
+    for number in range(90):
         for username, taken in times.items():
             began = time.perf_counter()
             assert await source.authenticate(username, "wrong horse battery") is None
             taken.append(time.perf_counter() - began)
-    known, unknown = (min(taken) for taken in times.values())  # which a busy machine delays least
+        known, unknown = (min(taken) for taken in times.values())
+        # The fastest is delayed least by a busy machine, which may take some more tries.
+        if number >= 15 and known / 2 < unknown < known * 2:
+            break
     # Without the work for nothing the one would be a small part of the other.
-    assert unknown > known / 2
-    assert known > unknown / 2
+    assert known / 2 < unknown < known * 2
 
 
 @pytest.mark.hashing

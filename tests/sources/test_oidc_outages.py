@@ -210,7 +210,7 @@ async def test_r93_redirect_is_not_followed(fake: FakeProvider, path: str, statu
 async def test_r93_huge_answer_is_not_read(fake: FakeProvider, path: str) -> None:
     fake.left_out = {"employee"}
     fake.instead[path] = replying(b" " * (MAX_ANSWER + 1))
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         await is_unavailable(lambda: sign_in(fake, source), "too long")
 
 
@@ -219,7 +219,7 @@ async def test_r93_compressed_answer_is_not_unfolded(fake: FakeProvider, path: s
     bomb = gzip.compress(b" " * 10_000_000)
     assert len(bomb) < MAX_ANSWER
     fake.instead[path] = replying(bomb, 200, "Content-Encoding: gzip")
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         await is_unavailable(lambda: sign_in(fake, source), "compressed")
 
 
@@ -230,7 +230,7 @@ async def test_answer_that_is_no_json_object_is_an_outage(
 ) -> None:
     fake.left_out = {"employee"}
     fake.instead[path] = replying(body)
-    async with source_at(fake) as source:
+    async with source_at(fake, **PATIENT) as source:
         await is_unavailable(lambda: sign_in(fake, source), "JSON|object")
 
 
