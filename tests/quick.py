@@ -26,7 +26,7 @@ TESTS = Path(__file__).parent
 OF_PROGRAMS = frozenset(
     {
         *("backup", "bad_inputs", "browser", "cli", "demonstration", "docs", "edge", "examples"),
-        *("faults", "moving", "openid_provider", "security", "serving", "upgrade", "watching"),
+        *("faults", "moving", "observability", "openid_provider", "security", "server", "upgrade"),
     }
 )
 """Folders of tests that start programs, most of them."""

@@ -8,7 +8,6 @@ import asyncio
 import base64
 import hashlib
 import json
-import statistics
 import time
 import unicodedata
 from collections.abc import AsyncIterator
@@ -561,10 +560,13 @@ async def test_r77_a_cheap_foreign_hash_takes_as_long_as_an_unknown_name(
 ) -> None:
     cheap = MADE_ELSEWHERE["OpenLDAP SSHA"][1]
     times: dict[str | None, list[float]] = {cheap: [], None: []}
-    for _ in range(11):
+    for number in range(60):
         for encoded, taken in times.items():
             began = time.perf_counter()
             assert not await hashing.verify("wrong horse battery", encoded)
             taken.append(time.perf_counter() - began)
-    known, unknown = (statistics.median(taken) for taken in times.values())
+        known, unknown = (min(taken) for taken in times.values())
+        # The fastest is delayed least by a busy machine, which may take some more tries.
+        if number >= 11 and unknown / 2 < known < unknown * 2:
+            break
     assert unknown / 2 < known < unknown * 2

@@ -262,6 +262,7 @@ async def test_no_more_wait_than_may_and_all_are_counted(
 
 
 async def test_a_closed_writer_finishes_what_it_has_and_takes_no_more(database: Database) -> None:
+    others = set(threading.enumerate())
     commit = GroupCommit(database.connect, waiting=10)
     accepted = [asyncio.create_task(commit.run(add, f"{number}")) for number in range(3)]
     await asyncio.sleep(0)
@@ -270,6 +271,7 @@ async def test_a_closed_writer_finishes_what_it_has_and_takes_no_more(database: 
     assert await asyncio.gather(*accepted) == ["0", "1", "2"]
     with pytest.raises(StoreUnavailable, match="closed"):
         await commit.run(add, "late")
-    assert "sqlite-commit" not in [thread.name for thread in threading.enumerate()]
+    left = set(threading.enumerate()) - others
+    assert "sqlite-commit" not in [thread.name for thread in left]
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         database.connections[0].execute("SELECT 1")
