@@ -3,15 +3,21 @@
 import base64
 import hashlib
 import hmac
+import string
+from dataclasses import replace
+from random import Random
 
 import pytest
 from itsdangerous import Signer
 
 from worksgate.credentials.derived_keys import derived_key
+from worksgate.oauth.authorization import MAX_HINT
+from worksgate.oauth.form import MAX_VALUE
 from worksgate.provider.sign_in.transaction import (
     ForgedTransaction,
     LoginTransaction,
     TransactionSigner,
+    signer,
 )
 from worksgate.web.pages.anti_forgery import AntiForgery
 
@@ -83,3 +89,31 @@ def test_r133_a_derived_key_is_hkdf_sha256_of_rfc_5869() -> None:
     expanded = hmac.digest(extracted, b"worksgate device cookie\x01", "sha256")
     assert derived_key(KEY, "device cookie") == expanded
     assert len(expanded) == hashlib.sha256().digest_size
+
+
+@pytest.mark.parametrize("length", [40, 900, 2_048])
+def test_the_longest_transaction_fits_into_a_field_of_a_form(length: int) -> None:
+    """Each part as long as it may come, and of letters that do not compress."""
+    rng = Random(length)
+    letters = string.ascii_letters + string.digits + "-_"
+    long = replace(
+        TRANSACTION,
+        client_id="".join(rng.choices(letters, k=32)),
+        redirect_uri="".join(rng.choices(letters, k=length)),
+        works_id="".join(chr(rng.randrange(0x4E00, 0x9FA5)) for _ in range(MAX_HINT)),
+        session_key="".join(rng.choices(letters, k=128)),
+    )
+    transactions = TransactionSigner(KEY)
+    text = transactions.sign(long)
+    assert len(text) <= MAX_VALUE
+    token = transactions.anti_forgery_token(long, "browser")
+    assert transactions.read(text, token, "browser", NOW) == long
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"!", b"YQ", base64.urlsafe_b64encode(b"{}"), b"eyJpZCI6MX0", b"\xff"]
+)
+def test_what_is_signed_and_is_no_transaction_is_refused(data: bytes) -> None:
+    text = signer(KEY, "login transaction").sign(data).decode("latin-1")
+    with pytest.raises(ForgedTransaction):
+        TransactionSigner(KEY).read(text, "token", "browser", NOW)

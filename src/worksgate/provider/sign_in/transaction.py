@@ -22,6 +22,8 @@ from worksgate.credentials.secrets import digest, new_ordered_id, storage_key
 from worksgate.oauth.authorization import TRANSACTION_LIFETIME, AuthorizationRequest
 from worksgate.oauth.model import Client, LoginKind, SpentTransaction
 
+_SHORT = 1_024
+"""Bytes of a transaction that is written as it is; a longer one must fit into a field of a form."""
 CLOCK_SKEW = 90.0
 """Seconds that another node's clock may be ahead (F-17)."""
 
@@ -154,8 +156,9 @@ class TransactionSigner:
 
     def sign(self, transaction: LoginTransaction) -> str:
         """The text for the form field ``txn``."""
-        data = urlsafe_b64encode(msgspec.json.encode(transaction)).rstrip(b"=")
-        return self._transactions.sign(data).decode()
+        text = msgspec.json.encode(transaction)
+        packed = zlib.compress(text) if len(text) > _SHORT else text
+        return self._transactions.sign(urlsafe_b64encode(packed).rstrip(b"=")).decode()
 
     def anti_forgery_token(self, transaction: LoginTransaction, browser_secret: str) -> str:
         """The text for the form field ``csrf``: right for this transaction in this browser."""
@@ -214,9 +217,10 @@ class TransactionSigner:
     def _of_this_browser(self, text: str, browser_secret: str, now: float) -> LoginTransaction:
         try:
             data = self._transactions.unsign(text)
-            opened = urlsafe_b64decode(data + b"=" * (-len(data) % 4))
+            packed = urlsafe_b64decode(data + b"=" * (-len(data) % 4))
+            opened = packed if packed.startswith(b"{") else zlib.decompress(packed)
             transaction = msgspec.json.decode(opened, type=LoginTransaction)
-        except (BadData, ValueError, msgspec.MsgspecError):
+        except (BadData, ValueError, zlib.error, msgspec.MsgspecError):
             raise ForgedTransaction("the transaction was not signed here") from None
         _check_browser(transaction, browser_secret, now)
         return transaction
