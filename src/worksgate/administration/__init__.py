@@ -1,13 +1,13 @@
 """What an administrator can do; the command line and the console both call it.
 
-    clients      the tenants of LINE WORKS
-    people       accounts of the built-in directory, and people of other sources
-    people_import  many people at once, from a file
-    purging      the removal of what has expired
-    upkeep       the audit log, the removal of what has expired, the encryption of secrets
-    lost_key     going on without a master key that is lost
-    base         what these stand on: the databases, and who acts
-    errors       why a call was not done, or not wholly
+    clients         the tenants of LINE WORKS
+    people          accounts of the built-in directory, and people of other sources
+    people_import   many people at once, from a file
+    upkeep          the audit log, the encryption of secrets, the start of a purge
+    purging         the removal of what has expired, also in the background
+    lost_key        going on without a master key that is lost
+    base            what these stand on: the databases, and who acts
+    errors          why a call was not done, or not wholly
 
 Every change is committed together with its audit record (I-5). What it must end elsewhere, such
 as a disabled person's sessions and tokens, ends right after the commit (R-30); if the store does

@@ -1,13 +1,13 @@
 """What an administrator can do, on the databases of an installation."""
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from worksgate.administration import Administration
 from worksgate.bootstrap.identity_sources import open_hashing
 from worksgate.bootstrap.notices import open_mail, open_notices
-from worksgate.bootstrap.stores import StoreOnDemand, open_directory
+from worksgate.bootstrap.stores import Clock, StoreOnDemand, open_directory
 from worksgate.database.identity import (
     place_of,
 )
@@ -19,8 +19,6 @@ from worksgate.provider.account.notices import (
     unreported,
 )
 from worksgate.settings.options import Settings
-
-Clock = Callable[[], float]
 
 
 @asynccontextmanager

@@ -23,6 +23,7 @@ from worksgate.bootstrap.identity_sources import (
 )
 from worksgate.bootstrap.notices import open_mail, open_notices
 from worksgate.bootstrap.stores import (
+    Clock,
     open_directory,
     open_guard,
     open_own_store,
@@ -82,8 +83,6 @@ from worksgate.store.traced import TracedStore
 from worksgate.web.application import Application, Watcher
 from worksgate.web.installation import Installation
 from worksgate.web.operations.readiness import Check
-
-Clock = Callable[[], float]
 
 
 def create_app(

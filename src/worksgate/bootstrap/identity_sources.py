@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
+from worksgate.bootstrap.stores import Clock
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.directory.database import Directory
 from worksgate.directory.remembered import RememberedPeople, RememberedRedirect, RememberedSource
@@ -25,7 +26,6 @@ from worksgate.sources.function.source import FunctionSource, ListedFunctionSour
 if TYPE_CHECKING:
     from worksgate.sources.openid.source import OidcSource
 
-Clock = Callable[[], float]
 
 FUNCTION_TIMEOUT = 2.0
 """Seconds that a company's own function may take: the page is due in 2.5."""

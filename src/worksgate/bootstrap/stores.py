@@ -23,6 +23,7 @@ from worksgate.settings.options import Settings
 from worksgate.store import Recorded, RecordKeeper, Store, unheard
 
 Clock = Callable[[], float]
+"""Seconds since the epoch."""
 
 _log = structlog.get_logger("worksgate.bootstrap")
 

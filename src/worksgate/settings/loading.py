@@ -45,8 +45,6 @@ CONFIG_VARIABLE = "WORKSGATE_CONFIG"
 CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
 """Where systemd puts what a unit has by ``LoadCredential=``."""
 MASTER_KEYS = ("master_key", "previous_master_key")
-
-
 _KEY_FILES = tuple(f"{name}_file" for name in MASTER_KEYS)
 _NO_SECTIONS = "there are no sections but [[source]]; write the settings at the top level"
 _SERVICE_LINK = re.compile(r"WORKSGATE_(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP))")

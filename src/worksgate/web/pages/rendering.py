@@ -109,13 +109,12 @@ class Pages:
         plain = replace(form, **holes)
         switcher = [(code, hole(f"language_{code}")) for code, _ in languages]
         focus = _focus(form)
-        scripts = _login_scripts(form)
         html = self._skeletons.filled(
             (language, tuple(addresses), focus, _looks(plain)),
             lambda: self._login(plain, language, switcher, focus=focus).html,
             values | addresses,
         )
-        return Page(html, inline_policy((inline_style(),), scripts), language)
+        return Page(html, _policy(_login_scripts(form)), language)
 
     def _login(
         self,
@@ -129,7 +128,7 @@ class Pages:
             "login.html",
             language,
             languages,
-            scripts=_login_script_names(form),
+            scripts=_login_scripts(form),
             form=form,
             problem=_problem(form),
             to_do=_to_do(form, translations(language)),
@@ -207,7 +206,7 @@ class Pages:
             .get_template(template)
             .render(self._shown, language=language, languages=languages, scripts=texts, **shown)
         )
-        return Page(html, inline_policy((inline_style(),), texts), language)
+        return Page(html, _policy(scripts), language)
 
 
 _STEPS: Final[Mapping[type[StepForm], tuple[str, tuple[str, ...]]]] = {
@@ -229,12 +228,12 @@ def _looks(form: LoginForm) -> tuple[Hashable, ...]:
     return tuple(tuple(value) if isinstance(value, list) else value for value in shown)
 
 
-def _login_script_names(form: LoginForm) -> tuple[str, ...]:
+def _login_scripts(form: LoginForm) -> Sequence[str]:
     return ("comfort", "passkey") if form.passkey_options else ("comfort",)
 
 
-def _login_scripts(form: LoginForm) -> tuple[str, ...]:
-    return tuple(map(inline_script, _login_script_names(form)))
+def _policy(scripts: Sequence[str]) -> str:
+    return inline_policy((inline_style(),), tuple(map(inline_script, scripts)))
 
 
 def _problem(form: LoginForm) -> ProblemWording | None:
