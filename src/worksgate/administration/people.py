@@ -18,10 +18,7 @@ from worksgate.administration.people_import.importer import (
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.secrets import new_id
 from worksgate.database import Conflict
-from worksgate.directory import (
-    SUBJECT_PREFIX,
-    Account,
-)
+from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.account_rules import check_account, check_password, generated_password
 from worksgate.directory.credential_changes import Change
 from worksgate.directory.factors import Enrolled

@@ -8,16 +8,11 @@ from worksgate.administration import Administration
 from worksgate.bootstrap.identity_sources import open_hashing
 from worksgate.bootstrap.notices import open_mail, open_notices
 from worksgate.bootstrap.stores import Clock, StoreOnDemand, open_directory
-from worksgate.database.identity import (
-    place_of,
-)
+from worksgate.database.identity import place_of
 from worksgate.database.migrations import migrate, require_migrated
 from worksgate.directory.credential_changes import CredentialChange
 from worksgate.provider.account.disavowal import DisavowalLinks
-from worksgate.provider.account.notices import (
-    Report,
-    unreported,
-)
+from worksgate.provider.account.notices import Report, unreported
 from worksgate.settings.options import Settings
 
 

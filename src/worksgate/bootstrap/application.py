@@ -32,26 +32,17 @@ from worksgate.bootstrap.stores import (
 )
 from worksgate.clients.registry import ClientRegistry
 from worksgate.credentials.password_hashing import PasswordHashing
-from worksgate.database.identity import (
-    DatabaseIdentity,
-)
+from worksgate.database.identity import DatabaseIdentity
 from worksgate.directory.audit.own_history import OwnHistory
 from worksgate.directory.audit.writer import AuditWriter
 from worksgate.directory.client_list import ClientList
 from worksgate.directory.database import Directory
 from worksgate.observability import log
 from worksgate.observability.figures import Figures
-from worksgate.observability.instruments import (
-    HasCommits,
-    PurgeFigures,
-    SharesConnections,
-    Traffic,
-)
+from worksgate.observability.instruments import HasCommits, PurgeFigures, SharesConnections, Traffic
 from worksgate.observability.tracing import Tracing, open_tracing
 from worksgate.provider.account.disavowal import Disavowal, DisavowalLinks
-from worksgate.provider.account.notices import (
-    unreported,
-)
+from worksgate.provider.account.notices import unreported
 from worksgate.provider.account.password_reset import PasswordReset
 from worksgate.provider.account.password_strength import PasswordMeter
 from worksgate.provider.account.self_service import SelfService

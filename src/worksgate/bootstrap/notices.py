@@ -6,13 +6,7 @@ from typing import TYPE_CHECKING
 
 from worksgate.directory.credential_changes import CredentialChange
 from worksgate.directory.database import Directory
-from worksgate.provider.account.notices import (
-    SILENT,
-    Links,
-    Notices,
-    Outcome,
-    Report,
-)
+from worksgate.provider.account.notices import SILENT, Links, Notices, Outcome, Report
 from worksgate.settings.options import Settings
 
 if TYPE_CHECKING:

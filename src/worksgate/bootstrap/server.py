@@ -27,12 +27,7 @@ from worksgate.observability.figures import ProcessFigures
 from worksgate.server.admission import Admission, Refusals
 from worksgate.server.application_swap import SwappableApplication, Version
 from worksgate.server.forwarded import BehindProxies
-from worksgate.server.listening import (
-    check_certificate,
-    listen,
-    passed_by_systemd,
-    url_of,
-)
+from worksgate.server.listening import check_certificate, listen, passed_by_systemd, url_of
 from worksgate.server.process import Server
 from worksgate.server.settings_reload import Reloading, SettingsSource
 from worksgate.server.supervisor import Supervisor

@@ -9,11 +9,7 @@ import structlog
 
 from worksgate.credentials.master_key import Keyring
 from worksgate.database.engines import outages
-from worksgate.database.identity import (
-    DatabaseGuard,
-    DatabaseIdentity,
-    SqliteGuard,
-)
+from worksgate.database.identity import DatabaseGuard, DatabaseIdentity, SqliteGuard
 from worksgate.database.installation_id import identify
 from worksgate.database.migrations import migrate
 from worksgate.database.temporary_files import remove_abandoned

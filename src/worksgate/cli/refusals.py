@@ -42,10 +42,7 @@ def _is_told_by_its_text(error: Exception) -> bool:
     """Whether another room wrote the text for us. Imported now: only an error needs them."""
     from worksgate.administration import NotFound, Refused, Unfinished
     from worksgate.credentials.password_policy import WeakPassword
-    from worksgate.database import (
-        Conflict,
-        DatabaseInUse,
-    )
+    from worksgate.database import Conflict, DatabaseInUse
     from worksgate.database.backup import BackupError
     from worksgate.database.migrations import SchemaTooNew
     from worksgate.database.moving import MoveRefused

@@ -16,12 +16,7 @@ from functools import cache
 from typing import TypeVar
 
 from argon2 import PasswordHasher
-from argon2.exceptions import (
-    HashingError,
-    InvalidHashError,
-    VerificationError,
-    VerifyMismatchError,
-)
+from argon2.exceptions import HashingError, InvalidHashError, VerificationError, VerifyMismatchError
 from argon2.low_level import error_to_str
 
 from worksgate.credentials import imported_hashes

@@ -33,10 +33,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from worksgate.database import (
-    Conflict,
-    DatabaseUnavailable,
-)
+from worksgate.database import Conflict, DatabaseUnavailable
 from worksgate.database.identity import DatabaseReplaced
 from worksgate.database.postgres_engines import (
     NO_TABLES,

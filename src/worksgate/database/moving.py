@@ -29,11 +29,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.database import (
-    Conflict,
-    DatabaseInUse,
-    sqlite_file,
-)
+from worksgate.database import Conflict, DatabaseInUse, sqlite_file
 from worksgate.database.engines import driver_url, open_engines, outages
 from worksgate.database.installation_id import renew
 from worksgate.database.leases import check_stopped, server_on

@@ -10,11 +10,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from worksgate.database import (
-    Conflict,
-    DatabaseUnavailable,
-    SerializationFailure,
-)
+from worksgate.database import Conflict, DatabaseUnavailable, SerializationFailure
 from worksgate.database.postgres_room import NoConnectionLeft, is_short
 from worksgate.settings.addresses.postgres import PostgresAddress
 

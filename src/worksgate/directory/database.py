@@ -22,12 +22,7 @@ from worksgate.credentials.master_key import NO_MASTER_KEY, Keyring
 from worksgate.credentials.usernames import username_key
 from worksgate.database import ConcurrentChange, SerializationFailure, schema
 from worksgate.database.audit_rows import event_row
-from worksgate.database.engines import (
-    REPLY_TIMEOUT,
-    Engines,
-    open_engines,
-    outages,
-)
+from worksgate.database.engines import REPLY_TIMEOUT, Engines, open_engines, outages
 from worksgate.database.identity import DatabaseGuard
 from worksgate.database.leases import Leases
 from worksgate.database.reachability import Begin, Reachability
@@ -36,12 +31,7 @@ from worksgate.database.secrets_at_rest import SecretsAtRest, key_place
 from worksgate.database.verbs import run_to_completion
 from worksgate.directory import SUBJECT_PREFIX, Account, queries
 from worksgate.directory.app_passwords import AppPasswordRows
-from worksgate.directory.credential_changes import (
-    Announce,
-    Change,
-    announced,
-    nobody_listens,
-)
+from worksgate.directory.credential_changes import Announce, Change, announced, nobody_listens
 from worksgate.directory.endings import Endings, end_app_passwords
 from worksgate.directory.factors import FactorRows
 from worksgate.directory.key_ownership import (

@@ -10,11 +10,7 @@ import structlog
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.imported_hashes.turns import Turn
-from worksgate.credentials.password_hashing import (
-    BusyRefusal,
-    HashingBusy,
-    PasswordHashing,
-)
+from worksgate.credentials.password_hashing import BusyRefusal, HashingBusy, PasswordHashing
 from worksgate.credentials.password_policy import Weakness, WeakPassword
 from worksgate.database import DatabaseUnavailable
 from worksgate.directory import Account

@@ -20,11 +20,7 @@ from worksgate.directory.key_ownership import (
     release,
     retire,
 )
-from worksgate.directory.rows import (
-    account_values,
-    client_values,
-    secret_values,
-)
+from worksgate.directory.rows import account_values, client_values, secret_values
 from worksgate.directory.taken_names import TakenNames, taken_names
 from worksgate.oauth.model import Client
 

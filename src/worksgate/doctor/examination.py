@@ -4,12 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from worksgate.doctor import Finding, fail, ok, warn
-from worksgate.doctor.database_check import (
-    DATABASE,
-    examine_clients,
-    examine_database,
-    is_usable,
-)
+from worksgate.doctor.database_check import DATABASE, examine_clients, examine_database, is_usable
 from worksgate.doctor.machine_check import examine_machine
 from worksgate.doctor.public_address_check import examine_public_address
 from worksgate.doctor.settings_check import examine_settings

@@ -17,13 +17,7 @@ from dataclasses import dataclass, field
 
 from worksgate.audit import AuditEvent, AuditLog, Event
 from worksgate.limits.networks import network_of
-from worksgate.limits.rate_limit import (
-    WINDOW,
-    DailyBudget,
-    Grant,
-    OwnCounters,
-    RateLimit,
-)
+from worksgate.limits.rate_limit import WINDOW, DailyBudget, Grant, OwnCounters, RateLimit
 
 A_DAY: Mapping[Event, int] = {
     Event.LOGIN_REQUESTED: 0,

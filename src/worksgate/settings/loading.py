@@ -18,22 +18,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from worksgate.settings.checks import (
-    LOOPBACK_HOSTS,
-    database_url_from,
-)
+from worksgate.settings.checks import LOOPBACK_HOSTS, database_url_from
 from worksgate.settings.contradictions import contradictions
 from worksgate.settings.options import FIELDS, Settings
 from worksgate.settings.source_tables import VARIABLE_PREFIX as SOURCE_PREFIX
 from worksgate.settings.source_tables import problems_of, read_sources
 from worksgate.settings.sources import SourceSettings
-from worksgate.settings.types import (
-    NO_SUCH_FILE,
-    parsed,
-    secret_of,
-    text_of,
-    typed,
-)
+from worksgate.settings.types import NO_SUCH_FILE, parsed, secret_of, text_of, typed
 
 FILE_NAME = "worksgate.toml"
 PREFIX = "WORKSGATE_"

@@ -13,9 +13,7 @@ from typing import Any
 
 from worksgate.settings.options import FIELDS
 from worksgate.settings.sources import SOURCE_TYPES
-from worksgate.settings.types import (
-    type_name,
-)
+from worksgate.settings.types import type_name
 
 _BEGIN, _END = "<!-- reference: begin -->\n", "<!-- reference: end -->\n"
 

@@ -12,10 +12,7 @@ from worksgate.administration.people_import.columns import (
 )
 from worksgate.audit import AuditEvent
 from worksgate.credentials import imported_hashes
-from worksgate.credentials.password_hashing import (
-    HashingBusy,
-    PasswordHashing,
-)
+from worksgate.credentials.password_hashing import HashingBusy, PasswordHashing
 from worksgate.credentials.secrets import new_id
 from worksgate.database import Conflict
 from worksgate.directory import Account

@@ -24,12 +24,7 @@ from worksgate.cli.demo.people import (
 )
 from worksgate.conformance.line_works import Credentials, Endpoints
 from worksgate.conformance.simulator import DemoPerson, PresentCode, SimulatorSettings
-from worksgate.credentials.secrets import (
-    new_id,
-    new_ordered_secret,
-    new_secret,
-    storage_key,
-)
+from worksgate.credentials.secrets import new_id, new_ordered_secret, new_secret, storage_key
 from worksgate.oauth.model import ImapPasswords, Session, SessionKeyCheck
 from worksgate.provider.account.self_service import SelfService
 from worksgate.provider.account.values import Visitor

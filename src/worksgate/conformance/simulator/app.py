@@ -40,13 +40,7 @@ from worksgate.conformance.simulator.headers import SecurityHeaders
 from worksgate.conformance.simulator.mail_app import MailLogin
 from worksgate.conformance.simulator.memory import Clock, Memory
 from worksgate.conformance.simulator.settings import PresentCode, SimulatorSettings, origin_of
-from worksgate.conformance.simulator.sign_in import (
-    Kind,
-    Login,
-    begin,
-    complete,
-    read_callback,
-)
+from worksgate.conformance.simulator.sign_in import Kind, Login, begin, complete, read_callback
 from worksgate.conformance.simulator.texts import LANGUAGES, Texts, choose_language
 
 _HERE: Final = Path(__file__).parent

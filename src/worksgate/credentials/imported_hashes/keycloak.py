@@ -4,12 +4,7 @@ import json
 from base64 import b64encode
 from typing import Any
 
-from worksgate.credentials.imported_hashes.kinds import (
-    Argon2,
-    Hash,
-    Pbkdf2,
-    decoded,
-)
+from worksgate.credentials.imported_hashes.kinds import Argon2, Hash, Pbkdf2, decoded
 
 DIGESTS = {"": "sha1", "sha1": "sha1", "sha256": "sha256", "sha512": "sha512"}
 """Digests by the end of the name that PBKDF2 has with them."""

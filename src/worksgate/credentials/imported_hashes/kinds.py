@@ -175,10 +175,7 @@ class ShaCrypt:
         _check_cost("SHA-crypt rounds", self.rounds, 700_000)
 
     def matches(self, password: bytes) -> bool:
-        from passlib.hash import (  # type: ignore[import-untyped]  # has no types
-            sha256_crypt,
-            sha512_crypt,
-        )
+        from passlib.hash import sha256_crypt, sha512_crypt  # type: ignore[import-untyped]  # has no types
 
         if b"\0" in password or len(password) > 512:
             return False  # crypt(3) takes no more, and the work grows with it

@@ -19,18 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.master_key import NO_MASTER_KEY, Keyring
 from worksgate.database import sqlite_file
-from worksgate.database.backup import (
-    BackupError,
-    Progress,
-    postgres_dump,
-    sqlite_copy,
-)
-from worksgate.database.backup.archive import (
-    Manifest,
-    check_opens,
-    sync_folder,
-    unpack,
-)
+from worksgate.database.backup import BackupError, Progress, postgres_dump, sqlite_copy
+from worksgate.database.backup.archive import Manifest, check_opens, sync_folder, unpack
 from worksgate.database.engines import driver_url, open_engines, outages
 from worksgate.database.installation_id import renew
 from worksgate.database.leases import check_stopped

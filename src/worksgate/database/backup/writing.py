@@ -10,18 +10,8 @@ from sqlalchemy import func, select, text
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.master_key import key_ids
-from worksgate.database.backup import (
-    BackupError,
-    Progress,
-    postgres_dump,
-    sqlite_copy,
-)
-from worksgate.database.backup.archive import (
-    Manifest,
-    check_can_be_written,
-    measured,
-    pack,
-)
+from worksgate.database.backup import BackupError, Progress, postgres_dump, sqlite_copy
+from worksgate.database.backup.archive import Manifest, check_can_be_written, measured, pack
 from worksgate.database.engines import driver_url, open_engines, outages
 from worksgate.database.migrations import HEAD, revision_of
 from worksgate.database.migrations.tables import LASTING

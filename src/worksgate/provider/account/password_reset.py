@@ -23,10 +23,7 @@ from worksgate.audit import AuditEvent, AuditLog, Event
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.credentials.secrets import digest
 from worksgate.credentials.usernames import username_key
-from worksgate.database import (
-    Conflict,
-    DatabaseUnavailable,
-)
+from worksgate.database import Conflict, DatabaseUnavailable
 from worksgate.database.verbs import run_to_completion
 from worksgate.directory import Account
 from worksgate.directory.account_rules import password_context

@@ -8,10 +8,7 @@ may choose a password now; the password is neither kept nor logged, nor compared
 they have.
 """
 
-from worksgate.credentials.password_hashing import (
-    HashingBusy,
-    PasswordHashing,
-)
+from worksgate.credentials.password_hashing import HashingBusy, PasswordHashing
 from worksgate.credentials.password_policy import Strength
 from worksgate.directory.account_rules import password_context
 from worksgate.limits.rate_limit import RateLimit

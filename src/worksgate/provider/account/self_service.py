@@ -46,13 +46,7 @@ from worksgate.provider.account.values import (
     Visitor,
     WrongCode,
 )
-from worksgate.provider.assurance import (
-    Assurance,
-    Factor,
-    best_of,
-    is_full,
-    kept_in,
-)
+from worksgate.provider.assurance import Assurance, Factor, best_of, is_full, kept_in
 from worksgate.provider.factors import (
     AppPasswords,
     Enrolled,

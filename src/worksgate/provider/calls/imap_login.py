@@ -23,9 +23,7 @@ from worksgate.clients.access_rules import (
 )
 from worksgate.clients.registry import ClientRegistry, check_admitted
 from worksgate.credentials.password_hashing import BusyRefusal
-from worksgate.credentials.secrets import (
-    new_ordered_id,
-)
+from worksgate.credentials.secrets import new_ordered_id
 from worksgate.limits.background import BackgroundQueue
 from worksgate.limits.networks import network_of
 from worksgate.limits.outages import Unavailable

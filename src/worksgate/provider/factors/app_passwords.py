@@ -15,12 +15,7 @@ from worksgate.credentials.usernames import username_key
 from worksgate.database import DatabaseUnavailable
 from worksgate.directory.app_passwords import AppPassword, AppPasswordRows
 from worksgate.directory.audit.writer import log_events
-from worksgate.provider.factors.codes import (
-    clean_name,
-    grouped,
-    new_code,
-    read_code,
-)
+from worksgate.provider.factors.codes import clean_name, grouped, new_code, read_code
 from worksgate.provider.factors.model import Holder, TooMany
 
 LENGTH = 24

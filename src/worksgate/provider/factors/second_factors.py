@@ -15,12 +15,7 @@ from worksgate.directory.factors import Enrolled, FactorRows, Passkey, TotpSecre
 from worksgate.limits.thread_pool import PoolFull, ThreadPool
 from worksgate.provider.factors import passkeys, recovery, totp
 from worksgate.provider.factors.codes import clean_name
-from worksgate.provider.factors.model import (
-    FactorRefused,
-    Holder,
-    KnownPasskey,
-    TooMany,
-)
+from worksgate.provider.factors.model import FactorRefused, Holder, KnownPasskey, TooMany
 from worksgate.provider.factors.on_its_way import SecretsOnTheirWay
 from worksgate.provider.factors.passkeys import Assertion, RelyingParty, Used
 from worksgate.provider.factors.totp import NewTotp

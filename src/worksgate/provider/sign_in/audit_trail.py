@@ -13,9 +13,7 @@ from typing import Any
 
 from worksgate.audit import AuditEvent, AuditLog, Event
 from worksgate.limits.networks import network_of
-from worksgate.oauth.errors import (
-    AuthorizationError,
-)
+from worksgate.oauth.errors import AuthorizationError
 from worksgate.oauth.model import Session
 from worksgate.provider.sign_in.attempt import Browser
 from worksgate.provider.sign_in.session_key import SessionKeyRefused

@@ -32,20 +32,10 @@ from worksgate.oauth.redirect_uri import with_denial
 from worksgate.provider.assurance import Assurance, Factor
 from worksgate.provider.factors.second_factors import Factors
 from worksgate.provider.sessions import Sessions
-from worksgate.provider.sign_in.attempt import (
-    Browser,
-    LoginAttempt,
-    LoginProgress,
-    Proof,
-    is_meant,
-)
+from worksgate.provider.sign_in.attempt import Browser, LoginAttempt, LoginProgress, Proof, is_meant
 from worksgate.provider.sign_in.audit_trail import AuditTrail, of_login, of_logout
 from worksgate.provider.sign_in.completion import LoginCompletion
-from worksgate.provider.sign_in.errors import (
-    LoginDenied,
-    LoginLost,
-    UpstreamLoginFailed,
-)
+from worksgate.provider.sign_in.errors import LoginDenied, LoginLost, UpstreamLoginFailed
 from worksgate.provider.sign_in.next_steps import (
     AccountChoiceNeeded,
     NewPasswordNeeded,

@@ -19,22 +19,10 @@ from worksgate.provider.code_issuing import (
     user_key_of,
 )
 from worksgate.provider.sessions import Sessions
-from worksgate.provider.sign_in.attempt import (
-    LoginAttempt,
-    LoginProgress,
-)
+from worksgate.provider.sign_in.attempt import LoginAttempt, LoginProgress
 from worksgate.provider.sign_in.audit_trail import AuditTrail, of_login, of_request
-from worksgate.provider.sign_in.errors import (
-    LoginDenied,
-    NoPasskey,
-    NoUserKey,
-)
-from worksgate.provider.sign_in.next_steps import (
-    Authorized,
-    NextStep,
-    PasswordNeeded,
-    SignedIn,
-)
+from worksgate.provider.sign_in.errors import LoginDenied, NoPasskey, NoUserKey
+from worksgate.provider.sign_in.next_steps import Authorized, NextStep, PasswordNeeded, SignedIn
 from worksgate.provider.sign_in.password import PasswordCheck
 from worksgate.provider.sign_in.steps import LoginSteps
 from worksgate.provider.sign_in.transaction_check import TransactionCheck

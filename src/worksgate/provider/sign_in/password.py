@@ -10,18 +10,10 @@ from worksgate.provider.factors import FactorRefused, Holder
 from worksgate.provider.factors.second_factors import Factors
 from worksgate.provider.sign_in.attempt import Browser
 from worksgate.provider.sign_in.audit_trail import AuditTrail
-from worksgate.provider.sign_in.errors import (
-    UnknownPasskey,
-    WrongPassword,
-)
+from worksgate.provider.sign_in.errors import UnknownPasskey, WrongPassword
 from worksgate.provider.sign_in.transaction import LoginTransaction, TransactionSigner
 from worksgate.provider.sources import SourcesInUse
-from worksgate.provider.throttle import (
-    Admission,
-    Attempt,
-    Throttle,
-    TooManyAttempts,
-)
+from worksgate.provider.throttle import Admission, Attempt, Throttle, TooManyAttempts
 from worksgate.sources import PasswordExpired, Person, PersonDisabled
 
 BY_OTHER_NAMES = "not checked: too many failures before, by other names of this person"

@@ -9,12 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from worksgate.clients.access_rules import Action
-from worksgate.provider.assurance import (
-    Assurance,
-    Strength,
-    best_of,
-    is_full,
-)
+from worksgate.provider.assurance import Assurance, Strength, best_of, is_full
 from worksgate.provider.factors import Enrolled
 
 

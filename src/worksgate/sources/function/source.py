@@ -28,13 +28,7 @@ from worksgate.credentials.password_hashing import normalise_password
 from worksgate.credentials.usernames import username_key
 from worksgate.limits.thread_pool import PoolFull, ThreadPool
 from worksgate.oauth.user_info import check_external_key, check_works_account
-from worksgate.sources import (
-    Authenticate,
-    ListedPerson,
-    Person,
-    PersonDisabled,
-    SourceUnavailable,
-)
+from worksgate.sources import Authenticate, ListedPerson, Person, PersonDisabled, SourceUnavailable
 
 _FIELDS = frozenset(("id", "username", "name", "external_key", "works_account", "email", "groups"))
 

@@ -4,14 +4,7 @@ from collections.abc import Callable, Iterator
 
 from worksgate.settings.sources.ldap import LdapSettings, Server
 from worksgate.sources import PersonDisabled, SourceFault, SourceFinding
-from worksgate.sources.ldap.connection import (
-    Budget,
-    Down,
-    Entry,
-    LdapConnection,
-    Terms,
-    TooMany,
-)
+from worksgate.sources.ldap.connection import Budget, Down, Entry, LdapConnection, Terms, TooMany
 from worksgate.sources.ldap.groups import NO_ATTRIBUTES, groups_of, is_in_required_group
 from worksgate.sources.ldap.people import (
     STATES,

@@ -20,13 +20,7 @@ from worksgate.sources import (
     PersonNotAllowed,
     SourceFinding,
 )
-from worksgate.sources.ldap.connection import (
-    Budget,
-    Entry,
-    LdapConnection,
-    Terms,
-    TooMany,
-)
+from worksgate.sources.ldap.connection import Budget, Entry, LdapConnection, Terms, TooMany
 from worksgate.sources.ldap.examination import Examination
 from worksgate.sources.ldap.groups import groups_of, is_in_required_group
 from worksgate.sources.ldap.listing import Listing

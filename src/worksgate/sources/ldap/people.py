@@ -16,12 +16,7 @@ from ldap3.utils.dn import escape_rdn, parse_dn  # type: ignore[import-untyped] 
 
 from worksgate.credentials.usernames import username_key
 from worksgate.oauth.user_info import check_external_key, check_works_account
-from worksgate.settings.sources.ldap import (
-    GroupNames,
-    LdapSettings,
-    filled,
-    name_assertions,
-)
+from worksgate.settings.sources.ldap import GroupNames, LdapSettings, filled, name_assertions
 from worksgate.sources import Person
 from worksgate.sources.ldap.connection import BindAnswer, Entry
 

@@ -9,13 +9,7 @@ import structlog
 
 from worksgate.settings.sources.ldap import LdapSettings, Server
 from worksgate.sources import PersonDisabled, SourceFault
-from worksgate.sources.ldap.connection import (
-    INVALID_DN_SYNTAX,
-    Budget,
-    Down,
-    LdapConnection,
-    Terms,
-)
+from worksgate.sources.ldap.connection import INVALID_DN_SYNTAX, Budget, Down, LdapConnection, Terms
 from worksgate.sources.ldap.people import reason_of_refusal
 
 R = TypeVar("R")

@@ -18,9 +18,7 @@ from urllib.parse import quote
 import httpx2
 from authlib.common.urls import add_params_to_uri  # type: ignore[import-untyped]  # has no types
 from authlib.integrations.base_client import OAuthError  # type: ignore[import-untyped]  # same
-from authlib.integrations.httpx_client import (  # type: ignore[import-untyped]  # same
-    AsyncOAuth2Client,
-)
+from authlib.integrations.httpx_client import AsyncOAuth2Client  # type: ignore[import-untyped]  # same
 from authlib.oauth2.auth import encode_client_secret_basic  # type: ignore[import-untyped]  # same
 from joserfc.jwk import KeySet
 
@@ -35,12 +33,7 @@ from worksgate.sources.openid.id_token import (
     read_token,
     read_userinfo,
 )
-from worksgate.sources.openid.outgoing import (
-    AllowlistTransport,
-    CachedDocument,
-    Clock,
-    Unusable,
-)
+from worksgate.sources.openid.outgoing import AllowlistTransport, CachedDocument, Clock, Unusable
 
 METADATA_LIFETIME = 3_600.0
 KEYS_LIFETIME = 3_600.0

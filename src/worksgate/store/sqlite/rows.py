@@ -22,13 +22,7 @@ from worksgate.database.artifact_tables import (
     TABLES,
 )
 from worksgate.database.audit_rows import COLUMNS, event_row
-from worksgate.oauth.model import (
-    ARTIFACT_KINDS,
-    AccessToken,
-    Artifact,
-    Redeemable,
-    RefreshToken,
-)
+from worksgate.oauth.model import ARTIFACT_KINDS, AccessToken, Artifact, Redeemable, RefreshToken
 from worksgate.store import REPLAY_MEMORY, A, R, Redemption, RedemptionOutcome, Successors
 from worksgate.store.artifact_rows import ArtifactSql, artifact_from, values_of
 

@@ -35,10 +35,7 @@ from worksgate.web.login.refusals import OUTAGES
 from worksgate.web.login.responses import LoginPages
 from worksgate.web.pages.catalogues import LANGUAGES
 from worksgate.web.pages.forms import NewPasswordForm
-from worksgate.web.pages.rendering import (
-    STRENGTH_PATH,
-    Problem,
-)
+from worksgate.web.pages.rendering import STRENGTH_PATH, Problem
 from worksgate.web.pages.wording import WEAKNESSES, Notice
 from worksgate.web.view import View, redirect
 

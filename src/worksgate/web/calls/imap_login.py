@@ -11,13 +11,7 @@ from worksgate.oauth.imap_login import ImapLoginResponse
 from worksgate.observability.instruments import Traffic
 from worksgate.provider.calls.imap_login import ImapLogin
 from worksgate.settings.options import Settings
-from worksgate.web.calls.endpoints import (
-    ANSWERED,
-    NOTHING,
-    JsonCalls,
-    UnknownPath,
-    peer_of,
-)
+from worksgate.web.calls.endpoints import ANSWERED, NOTHING, JsonCalls, UnknownPath, peer_of
 from worksgate.web.deadline import within
 from worksgate.web.headers import Headers
 

@@ -36,14 +36,7 @@ from worksgate.web.pages.forms import (
     SecondFactorForm,
     StepForm,
 )
-from worksgate.web.pages.rendering import (
-    LANGUAGES,
-    STRENGTH_PATH,
-    Notice,
-    Page,
-    Pages,
-    Problem,
-)
+from worksgate.web.pages.rendering import LANGUAGES, STRENGTH_PATH, Notice, Page, Pages, Problem
 from worksgate.web.view import View, content_security_policy, redirect
 
 STEP_PATH = "/step"

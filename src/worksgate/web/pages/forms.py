@@ -3,10 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from worksgate.web.pages.wording import (
-    Notice,
-    Problem,
-)
+from worksgate.web.pages.wording import Notice, Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
