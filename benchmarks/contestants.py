@@ -15,12 +15,7 @@ import provision
 from load import Failed, Template
 from process import Server, _clean_environment, free_port, worksgate
 
-from worksgate.credentials.secrets import (
-    digest,
-    new_ordered_id,
-    new_ordered_secret,
-    storage_key,
-)
+from worksgate.credentials.secrets import digest, new_ordered_id, new_ordered_secret, storage_key
 from worksgate.oauth.model import AccessToken, Artifact, AuthorizationCode, LoginKind
 from worksgate.store.sqlite import rows as sqlite_rows
 

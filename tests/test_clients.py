@@ -6,12 +6,7 @@ from typing import Any
 
 import pytest
 
-from worksgate.clients.registry import (
-    MAX_AGE,
-    RENEW_AFTER,
-    ClientRegistry,
-    ClientsTogether,
-)
+from worksgate.clients.registry import MAX_AGE, RENEW_AFTER, ClientRegistry, ClientsTogether
 from worksgate.database import DatabaseUnavailable
 from worksgate.oauth.model import Client, ImapPasswords, SecondFactor, SessionKeyCheck
 

@@ -6,20 +6,9 @@ from itertools import count
 import pytest
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.limits.rate_limit import (
-    ASK_AGAIN,
-    DAY,
-    DailyBudget,
-    OwnCounters,
-    RateLimit,
-)
+from worksgate.limits.rate_limit import ASK_AGAIN, DAY, DailyBudget, OwnCounters, RateLimit
 from worksgate.provider import stranger_records
-from worksgate.provider.stranger_records import (
-    A_DAY,
-    A_MINUTE_OF_OTHERS,
-    PORTION,
-    StrangerRecords,
-)
+from worksgate.provider.stranger_records import A_DAY, A_MINUTE_OF_OTHERS, PORTION, StrangerRecords
 from worksgate.store import StoreUnavailable
 from worksgate.store.memory import MemoryStore
 

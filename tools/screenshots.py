@@ -19,10 +19,7 @@ from PIL import Image
 from playwright.sync_api import FloatRect, Page, sync_playwright
 from tools import ways_in_pictures
 
-from worksgate.cli.demo.people import (
-    GUESTS,
-    PASSWORD,
-)
+from worksgate.cli.demo.people import GUESTS, PASSWORD
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 LARGEST = 120_000

@@ -13,10 +13,7 @@ from tests.postgres_server import giving_back
 from worksgate.administration import Administration
 from worksgate.administration.base import begun_again
 from worksgate.credentials.password_hashing import PasswordHashing
-from worksgate.database import (
-    ConcurrentChange,
-    Conflict,
-)
+from worksgate.database import ConcurrentChange, Conflict
 from worksgate.database.verbs import ATTEMPTS
 
 

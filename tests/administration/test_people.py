@@ -12,10 +12,7 @@ from tests.databases import NOW, query, url_of
 from worksgate.administration import NotFound, Refused, Unfinished
 from worksgate.audit import Event
 from worksgate.credentials.password_hashing import PasswordHashing
-from worksgate.database import (
-    Conflict,
-    DatabaseUnavailable,
-)
+from worksgate.database import Conflict, DatabaseUnavailable
 from worksgate.directory import Account
 from worksgate.directory.database import Directory
 from worksgate.oauth.model import AccessToken

@@ -23,10 +23,7 @@ from tests.store.artifacts import buys, key_of
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.bootstrap.application import create_app
-from worksgate.database import (
-    DatabaseInUse,
-    DatabaseUnavailable,
-)
+from worksgate.database import DatabaseInUse, DatabaseUnavailable
 from worksgate.database.backup import BackupError, postgres_dump, restoring
 from worksgate.database.engines import open_engines
 from worksgate.database.leases import PURGING, SERVING

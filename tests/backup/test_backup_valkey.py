@@ -8,13 +8,7 @@ from pathlib import Path
 import pytest
 from tests.backup.test_backup import restore, write
 from tests.databases import url_of
-from tests.installation import (
-    SESSION_COOKIE,
-    Installation,
-    application_of,
-    installed,
-    prepared,
-)
+from tests.installation import SESSION_COOKIE, Installation, application_of, installed, prepared
 from tests.valkey_server import ValkeyServer, running_valkey
 
 from worksgate.bootstrap.administration import open_administration

@@ -8,12 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.bad_inputs.entries import (
-    ENTRIES,
-    Entry,
-    filled,
-    wire,
-)
+from tests.bad_inputs.entries import ENTRIES, Entry, filled, wire
 from tests.bad_inputs.expectations import EACH, PLAN, TOGETHER, matches
 from tests.bad_inputs.run import run
 from tests.bad_inputs.site import FORM, PASSWORD, Site

@@ -11,10 +11,7 @@ from playwright.async_api import Browser, Page, expect
 from tests.browser.servers import Demo
 from tests.browser.windows import Window, css, overflow, submit_login, violations
 
-from worksgate.cli.demo.people import (
-    GUESTS,
-    PASSWORD,
-)
+from worksgate.cli.demo.people import GUESTS, PASSWORD
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -5,10 +5,7 @@ from playwright.async_api import Locator, Page, expect
 from tests.browser.servers import Demo
 from tests.browser.windows import OpenWindow, overflow
 
-from worksgate.cli.demo.people import (
-    GUESTS,
-    PASSWORD,
-)
+from worksgate.cli.demo.people import GUESTS, PASSWORD
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

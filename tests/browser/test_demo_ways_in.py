@@ -13,11 +13,7 @@ from tests.browser.servers import Demo
 from tests.browser.windows import OpenWindow, Window, overflow, submit_login, violations
 from tests.simulator.fake_sso import served
 
-from worksgate.cli.demo.people import (
-    COLLEAGUES,
-    GUESTS,
-    PASSWORD,
-)
+from worksgate.cli.demo.people import COLLEAGUES, GUESTS, PASSWORD
 from worksgate.conformance.line_works import Credentials, Endpoints
 from worksgate.conformance.simulator import (
     DemoPerson,

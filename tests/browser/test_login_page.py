@@ -13,12 +13,7 @@ from tests.installation import PASSWORD, USERNAME
 
 from worksgate.audit import Event
 from worksgate.oauth.authorization import TRANSACTION_LIFETIME
-from worksgate.web.pages.wording import (
-    NOTICES,
-    PROBLEMS,
-    Notice,
-    Problem,
-)
+from worksgate.web.pages.wording import NOTICES, PROBLEMS, Notice, Problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -7,16 +7,8 @@ from playwright.async_api import Page, expect
 from tests.browser.servers import Demo
 from tests.browser.windows import Window, sign_in_as_told, submit_login
 
-from worksgate.cli.demo.people import (
-    GUESTS,
-    PASSWORD,
-)
-from worksgate.web.pages.wording import (
-    NOTICES,
-    PROBLEMS,
-    Notice,
-    Problem,
-)
+from worksgate.cli.demo.people import GUESTS, PASSWORD
+from worksgate.web.pages.wording import NOTICES, PROBLEMS, Notice, Problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -14,19 +14,8 @@ from playwright.async_api import Browser, Request, Route, ViewportSize, expect
 from tests.browser.windows import Window, css, overflow, violations
 
 from worksgate.settings.options import Settings
-from worksgate.web.pages.forms import (
-    AccountChoice,
-    EnrolmentForm,
-    LoginForm,
-    NoticePage,
-)
-from worksgate.web.pages.rendering import (
-    LANGUAGES,
-    Notice,
-    Page,
-    Pages,
-    Problem,
-)
+from worksgate.web.pages.forms import AccountChoice, EnrolmentForm, LoginForm, NoticePage
+from worksgate.web.pages.rendering import LANGUAGES, Notice, Page, Pages, Problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

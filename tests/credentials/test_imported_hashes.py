@@ -26,10 +26,7 @@ from worksgate.credentials.imported_hashes import (
     verify,
 )
 from worksgate.credentials.imported_hashes.turns import Turns
-from worksgate.credentials.password_hashing import (
-    HashingBusy,
-    PasswordHashing,
-)
+from worksgate.credentials.password_hashing import HashingBusy, PasswordHashing
 
 PASSWORD = "paper lantern 東京 by the river"
 

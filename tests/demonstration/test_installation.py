@@ -17,11 +17,7 @@ from worksgate.cli.demo.installation import (
     prepare,
     return_url,
 )
-from worksgate.cli.demo.people import (
-    COLLEAGUES,
-    GUESTS,
-    PASSWORD,
-)
+from worksgate.cli.demo.people import COLLEAGUES, GUESTS, PASSWORD
 from worksgate.cli.demo.servers import Beside
 from worksgate.conformance.simulator.settings import Tries
 from worksgate.oauth.model import ImapPasswords

@@ -11,12 +11,7 @@ from tests.databases import NOW
 from worksgate.audit import AuditEvent, Event
 from worksgate.directory import Account
 from worksgate.directory.app_passwords import AppPassword, AppPasswordRows
-from worksgate.directory.credential_changes import (
-    Change,
-    CredentialChange,
-    Origin,
-    coming_from,
-)
+from worksgate.directory.credential_changes import Change, CredentialChange, Origin, coming_from
 from worksgate.directory.database import Directory
 from worksgate.directory.endings import Endings
 from worksgate.directory.factors import FactorRows, Passkey, TotpSecret

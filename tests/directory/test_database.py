@@ -15,10 +15,7 @@ from tests.databases import NOW, query, url_of
 from tests.postgres_server import shared_postgres
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.database import (
-    Conflict,
-    DatabaseUnavailable,
-)
+from worksgate.database import Conflict, DatabaseUnavailable
 from worksgate.database.engines import open_engines, outages
 from worksgate.directory import Account
 from worksgate.directory.database import Directory

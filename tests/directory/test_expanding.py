@@ -9,13 +9,7 @@ from sqlalchemy import event
 from tests.databases import query, url_of
 
 from worksgate.database.engines import open_engines
-from worksgate.database.migrations import (
-    HEAD,
-    SchemaTooNew,
-    migrate,
-    plan,
-    upgrade,
-)
+from worksgate.database.migrations import HEAD, SchemaTooNew, migrate, plan, upgrade
 from worksgate.database.migrations.plan import Locks, Step, known_revisions
 
 DIALECTS = ("sqlite", "postgresql")

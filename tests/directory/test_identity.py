@@ -10,12 +10,7 @@ from tests.databases import NOW, directory_in, query, url_of
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import DatabaseUnavailable
-from worksgate.database.identity import (
-    DatabaseGuard,
-    DatabaseReplaced,
-    SqliteGuard,
-    place_of,
-)
+from worksgate.database.identity import DatabaseGuard, DatabaseReplaced, SqliteGuard, place_of
 from worksgate.database.installation_id import identify
 from worksgate.directory.database import Directory
 

@@ -18,12 +18,7 @@ from tests.databases import query, url_of
 from worksgate.database import DatabaseUnavailable, migrations
 from worksgate.database.artifact_tables import COUNTERS, TABLES
 from worksgate.database.engines import open_engines
-from worksgate.database.migrations import (
-    HEAD,
-    SchemaTooNew,
-    migrate,
-    require_migrated,
-)
+from worksgate.database.migrations import HEAD, SchemaTooNew, migrate, require_migrated
 from worksgate.database.schema import metadata
 from worksgate.directory.database import Directory
 

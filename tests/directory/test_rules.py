@@ -7,24 +7,10 @@ from typing import Any
 
 import pytest
 
-from worksgate.administration.people_import.columns import (
-    BadColumns,
-    Entry,
-    Reader,
-    Unreadable,
-)
-from worksgate.clients.validation import (
-    CHANGEABLE,
-    PROFILE_DEFAULTS,
-    check_client,
-    read_changes,
-)
+from worksgate.administration.people_import.columns import BadColumns, Entry, Reader, Unreadable
+from worksgate.clients.validation import CHANGEABLE, PROFILE_DEFAULTS, check_client, read_changes
 from worksgate.directory import Account
-from worksgate.directory.account_rules import (
-    check_account,
-    check_password,
-    generated_password,
-)
+from worksgate.directory.account_rules import check_account, check_password, generated_password
 from worksgate.oauth.model import Client, ErrorStyle, Profile
 
 ACCOUNT = Account(id="a1", username="hanako@example.com", name="Hanako Yamada")

@@ -7,12 +7,7 @@ import pytest
 from tests.databases import NOW, directory_in, query
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.credentials.master_key import (
-    NO_MASTER_KEY,
-    Keyring,
-    MasterKey,
-    key_id_of,
-)
+from worksgate.credentials.master_key import NO_MASTER_KEY, Keyring, MasterKey, key_id_of
 from worksgate.database import DatabaseUnavailable
 from worksgate.database.secrets_at_rest import IN_FORCE, PAGE, MasterKeyMissing
 from worksgate.directory.database import SIGNING_KEY, Directory

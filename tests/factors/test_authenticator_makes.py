@@ -8,12 +8,7 @@ from tests.factors.authenticator import MAKE, Authenticator, Maker
 from tests.factors.desk import HANAKO, HANAKO_PERSON, ORIGIN, Audit, Desk
 
 from worksgate.directory.database import Directory
-from worksgate.provider.factors import (
-    AppPasswords,
-    FactorRefused,
-    Factors,
-    RelyingParty,
-)
+from worksgate.provider.factors import AppPasswords, FactorRefused, Factors, RelyingParty
 from worksgate.provider.factors import UntrustedAuthenticator as Untrusted
 
 CHALLENGE = b"c" * 43

@@ -25,13 +25,7 @@ from tests.factors.desk import (
 from worksgate.audit import Event
 from worksgate.directory.database import Directory
 from worksgate.directory.factors import Passkey
-from worksgate.provider.factors import (
-    FactorRefused,
-    Factors,
-    KnownPasskey,
-    RelyingParty,
-    TooMany,
-)
+from worksgate.provider.factors import FactorRefused, Factors, KnownPasskey, RelyingParty, TooMany
 from worksgate.provider.factors.model import Holder
 from worksgate.provider.factors.passkeys import (
     MAX_RESPONSE,

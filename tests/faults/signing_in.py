@@ -10,15 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from tests.faults.exchanges import (
-    BROKEN,
-    LIMIT,
-    NO_ANSWER,
-    Code,
-    Response,
-    connect,
-    read_response,
-)
+from tests.faults.exchanges import BROKEN, LIMIT, NO_ANSWER, Code, Response, connect, read_response
 from tests.faults.node import command
 from tests.faults.trial import Installation
 

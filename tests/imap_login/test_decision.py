@@ -15,10 +15,7 @@ import pytest
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.clients.registry import ClientRegistry
-from worksgate.credentials.password_hashing import (
-    BusyRefusal,
-    HashingBusy,
-)
+from worksgate.credentials.password_hashing import BusyRefusal, HashingBusy
 from worksgate.credentials.secrets import storage_key
 from worksgate.database import DatabaseUnavailable
 from worksgate.oauth.errors import (
@@ -41,13 +38,7 @@ from worksgate.provider.calls.imap_login import PURPOSE, ImapLogin, imap_policy
 from worksgate.provider.sources import SourcesInUse
 from worksgate.provider.stranger_records import A_MINUTE, StrangerRecords
 from worksgate.provider.throttle import Attempt, Throttle, ThrottlePolicy
-from worksgate.sources import (
-    Identified,
-    PasswordExpired,
-    Person,
-    PersonDisabled,
-    SourceUnavailable,
-)
+from worksgate.sources import Identified, PasswordExpired, Person, PersonDisabled, SourceUnavailable
 from worksgate.store import StoreUnavailable
 from worksgate.store.memory import MemoryStore
 

@@ -13,13 +13,7 @@ from worksgate.mail import MailMessage
 from worksgate.provider.account.notices import SILENT
 from worksgate.sources import Person
 from worksgate.web.pages.catalogues import LANGUAGES, translations
-from worksgate.web.pages.mails import (
-    AUTOMATIC,
-    NOTICES,
-    RESET_LINK,
-    Mails,
-    MailWording,
-)
+from worksgate.web.pages.mails import AUTOMATIC, NOTICES, RESET_LINK, Mails, MailWording
 
 LINK = "https://sso.example.com/account/reset?token=a-b_c"
 PERSON = Person(subject_id="directory:1", username="aoi", name="青井 葵", email="aoi@example.com")

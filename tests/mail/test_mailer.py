@@ -9,24 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.mail_server import (
-    MailServer,
-    closed_port,
-    mail_server,
-    make_certificate,
-    silent_server,
-)
+from tests.mail_server import MailServer, closed_port, mail_server, make_certificate, silent_server
 
-from worksgate.mail import (
-    Mailer,
-    MailMessage,
-    MailUnavailable,
-)
-from worksgate.settings.addresses.mail import (
-    Encryption,
-    SmtpServer,
-    check_address,
-)
+from worksgate.mail import Mailer, MailMessage, MailUnavailable
+from worksgate.settings.addresses.mail import Encryption, SmtpServer, check_address
 
 SENDER = "sso@example.com"
 MESSAGE = MailMessage(

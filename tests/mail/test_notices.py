@@ -5,12 +5,7 @@ import asyncio
 from worksgate.audit import AuditEvent, Event
 from worksgate.directory.credential_changes import Change, CredentialChange
 from worksgate.mail import MailMessage
-from worksgate.provider.account.notices import (
-    OF_ONE_PERSON,
-    WAITING,
-    Notices,
-    Outcome,
-)
+from worksgate.provider.account.notices import OF_ONE_PERSON, WAITING, Notices, Outcome
 from worksgate.sources import Person
 
 BUSY, AOI = "directory:busy", "directory:aoi"

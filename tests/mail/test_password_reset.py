@@ -24,10 +24,7 @@ from tests.mail.resetting import (
 from tests.mail_server import MailServer, silent_server
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.credentials.password_hashing import (
-    HashingBusy,
-    PasswordHashing,
-)
+from worksgate.credentials.password_hashing import HashingBusy, PasswordHashing
 from worksgate.credentials.secrets import digest
 from worksgate.database import DatabaseUnavailable
 from worksgate.directory import Account

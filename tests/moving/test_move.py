@@ -19,11 +19,7 @@ from tests.furnished import (
 )
 from tests.store.artifacts import buys, key_of
 
-from worksgate.database import (
-    DatabaseInUse,
-    DatabaseUnavailable,
-    moving,
-)
+from worksgate.database import DatabaseInUse, DatabaseUnavailable, moving
 from worksgate.database.leases import PURGING
 from worksgate.database.migrations import migrate
 from worksgate.database.migrations.tables import ALL

@@ -19,15 +19,7 @@ from urllib.parse import quote, quote_plus
 
 import httpx2
 import pytest
-from tests.installation import (
-    CALLBACK,
-    PASSWORD,
-    USERNAME,
-    Browser,
-    LoginPage,
-    code_of,
-    prepared,
-)
+from tests.installation import CALLBACK, PASSWORD, USERNAME, Browser, LoginPage, code_of, prepared
 from tests.served import listening, wait_until
 
 from worksgate.administration import NewClient

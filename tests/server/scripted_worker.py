@@ -5,12 +5,7 @@ import signal
 from pathlib import Path
 from typing import Literal
 
-from worksgate.server.supervisor_pipe import (
-    Drain,
-    Reloaded,
-    SupervisorPipe,
-    WorkerState,
-)
+from worksgate.server.supervisor_pipe import Drain, Reloaded, SupervisorPipe, WorkerState
 
 Answer = Literal["can", "cannot", "dies"]
 

@@ -12,12 +12,7 @@ from worksgate.conformance.simulator import diagram, misbehaviour
 from worksgate.conformance.simulator.mail_app import MailRefusal
 from worksgate.conformance.simulator.settings import Tries
 from worksgate.conformance.simulator.sign_in import Kind, Refusal
-from worksgate.conformance.simulator.texts import (
-    LANGUAGES,
-    Texts,
-    catalogue,
-    choose_language,
-)
+from worksgate.conformance.simulator.texts import LANGUAGES, Texts, catalogue, choose_language
 from worksgate.web.pages.catalogues import translations
 
 HERE = Path(worksgate.conformance.simulator.__file__).parent

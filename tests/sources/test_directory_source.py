@@ -15,11 +15,7 @@ from tests.databases import NOW, Clock, query, url_of
 
 from worksgate.audit import Event
 from worksgate.credentials.imported_hashes.turns import Turns
-from worksgate.credentials.password_hashing import (
-    BusyRefusal,
-    HashingBusy,
-    PasswordHashing,
-)
+from worksgate.credentials.password_hashing import BusyRefusal, HashingBusy, PasswordHashing
 from worksgate.credentials.password_policy import Weakness, WeakPassword
 from worksgate.database.engines import open_engines
 from worksgate.directory import Account

@@ -26,12 +26,7 @@ from tests.slapd import PASSWORD, Authority, free_port, running_slapd
 
 from worksgate.settings.sources.ldap import MAX_TIMEOUT, LdapSettings, Server
 from worksgate.sources import SourceFault, SourceUnavailable
-from worksgate.sources.ldap.connection import (
-    Budget,
-    Down,
-    LdapConnection,
-    Terms,
-)
+from worksgate.sources.ldap.connection import Budget, Down, LdapConnection, Terms
 from worksgate.sources.ldap.source import LdapSource
 
 IN_TIME = 2.4

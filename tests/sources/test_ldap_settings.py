@@ -6,12 +6,7 @@ from typing import Any
 
 import pytest
 
-from worksgate.settings.sources.ldap import (
-    GroupNames,
-    LdapSettings,
-    Server,
-    name_assertions,
-)
+from worksgate.settings.sources.ldap import GroupNames, LdapSettings, Server, name_assertions
 from worksgate.sources.ldap.source import LdapSource
 
 

@@ -28,12 +28,7 @@ from tests.slapd import (
 
 from worksgate.oauth.model import Client
 from worksgate.provider.sources import SourcesInUse
-from worksgate.provider.throttle import (
-    Attempt,
-    Throttle,
-    ThrottlePolicy,
-    TooManyAttempts,
-)
+from worksgate.provider.throttle import Attempt, Throttle, ThrottlePolicy, TooManyAttempts
 from worksgate.sources import (
     PasswordExpired,
     Person,

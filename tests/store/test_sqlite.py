@@ -13,26 +13,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from tests.store.artifacts import (
-    NOW,
-    access_token,
-    buys,
-    code,
-    key_of,
-    session,
-    together,
-)
+from tests.store.artifacts import NOW, access_token, buys, code, key_of, session, together
 from tests.store.stores import database_in, open_sqlite
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.database.artifact_tables import TABLES
 from worksgate.oauth.model import ARTIFACT_KINDS, AccessToken, AuthorizationCode, Redeemable
-from worksgate.store import (
-    Redemption,
-    RedemptionOutcome,
-    Store,
-    StoreUnavailable,
-)
+from worksgate.store import Redemption, RedemptionOutcome, Store, StoreUnavailable
 from worksgate.store.sqlite import rows as sqlite_rows
 from worksgate.store.sqlite.group_commit import QUEUE_TIMEOUT
 from worksgate.store.sqlite.store import ReservedDiskSpace, SqliteStore, clean

@@ -42,19 +42,9 @@ from worksgate.oauth.model import (
     SpentTransaction,
 )
 from worksgate.settings.addresses.valkey import ValkeyAddress
-from worksgate.store import (
-    Redemption,
-    RedemptionOutcome,
-    Store,
-    StoreUnavailable,
-)
+from worksgate.store import Redemption, RedemptionOutcome, Store, StoreUnavailable
 from worksgate.store.valkey import scripts as valkey_scripts
-from worksgate.store.valkey.pool import (
-    REPLY_GRACE,
-    START_TIMEOUT,
-    Argument,
-    ValkeyPool,
-)
+from worksgate.store.valkey.pool import REPLY_GRACE, START_TIMEOUT, Argument, ValkeyPool
 from worksgate.store.valkey.scripts import Script
 from worksgate.store.valkey.store import FORGET_STEP, ValkeyStore
 

@@ -23,18 +23,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from worksgate.settings.addresses.valkey import ValkeyAddress
 from worksgate.store import StoreUnavailable
 from worksgate.store.valkey import pool as valkey_pool
-from worksgate.store.valkey.pool import (
-    REPLY_GRACE,
-    START_TIMEOUT,
-    Refused,
-    ValkeyPool,
-)
-from worksgate.store.valkey.scripts import (
-    FIND,
-    LATE,
-    PING,
-    SAVE,
-)
+from worksgate.store.valkey.pool import REPLY_GRACE, START_TIMEOUT, Refused, ValkeyPool
+from worksgate.store.valkey.scripts import FIND, LATE, PING, SAVE
 
 AHEAD = 1_000.25
 """Seconds that the server's clock is ahead of the event loop's."""

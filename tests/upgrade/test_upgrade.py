@@ -13,12 +13,7 @@ from tests.postgres_server import bare_database_url
 
 from worksgate.database import DatabaseUnavailable, migrations
 from worksgate.database.engines import open_engines
-from worksgate.database.migrations import (
-    HEAD,
-    SchemaTooNew,
-    migrate,
-    upgrade,
-)
+from worksgate.database.migrations import HEAD, SchemaTooNew, migrate, upgrade
 from worksgate.database.migrations.plan import plan
 from worksgate.directory.database import Directory
 from worksgate.store.postgres import pool as postgres_pool

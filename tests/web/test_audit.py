@@ -2,13 +2,7 @@
 
 from pathlib import Path
 
-from tests.installation import (
-    PASSWORD,
-    USERNAME,
-    Installation,
-    code_of,
-    installed,
-)
+from tests.installation import PASSWORD, USERNAME, Installation, code_of, installed
 
 from worksgate.audit import AuditEvent, Event
 

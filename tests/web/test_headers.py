@@ -7,14 +7,7 @@ import httpx2
 import pyotp
 import pytest
 from starlette.types import Receive, Scope, Send
-from tests.installation import (
-    CALLBACK,
-    PASSWORD,
-    USERNAME,
-    Installation,
-    LoginPage,
-    installed,
-)
+from tests.installation import CALLBACK, PASSWORD, USERNAME, Installation, LoginPage, installed
 
 from worksgate.server.single_write import WHOLE_ANSWER, WRITE, on_the_wire
 

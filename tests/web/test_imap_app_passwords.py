@@ -9,12 +9,7 @@ from tests.web.test_imap_login import ask
 
 from worksgate.directory.database import Directory
 from worksgate.oauth.errors import InvalidLogin
-from worksgate.provider.factors import (
-    AppPasswords,
-    Factors,
-    Holder,
-    RelyingParty,
-)
+from worksgate.provider.factors import AppPasswords, Factors, Holder, RelyingParty
 
 
 @pytest.fixture

@@ -32,12 +32,7 @@ from tests.installation import (
 
 from worksgate.audit import Event
 from worksgate.credentials.secrets import storage_key
-from worksgate.oauth.errors import (
-    InvalidAuthorization,
-    InvalidLogin,
-    InvalidRequest,
-    TooManyLogins,
-)
+from worksgate.oauth.errors import InvalidAuthorization, InvalidLogin, InvalidRequest, TooManyLogins
 from worksgate.oauth.model import LoginKind, SecondFactor
 from worksgate.settings.sources.directory import DirectorySettings
 from worksgate.sources import Person, Source, SourceUnavailable

@@ -8,10 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from structlog.testing import capture_logs
 
-from worksgate.credentials.password_hashing import (
-    BusyRefusal,
-    HashingBusy,
-)
+from worksgate.credentials.password_hashing import BusyRefusal, HashingBusy
 from worksgate.credentials.password_policy import Weakness, WeakPassword
 from worksgate.database import DatabaseUnavailable
 from worksgate.oauth.errors import BadAuthorizationRequest, BadRedirectUri, UnknownClient

@@ -14,10 +14,7 @@ import structlog
 from tests.installation import PASSWORD, USERNAME, Browser, Installation, LoginPage, csrf_of
 
 from worksgate.credentials import password_hashing as credentials
-from worksgate.credentials.password_hashing import (
-    HashingBusy,
-    PasswordHashing,
-)
+from worksgate.credentials.password_hashing import HashingBusy, PasswordHashing
 from worksgate.credentials.password_policy import Strength
 from worksgate.provider.account.password_strength import (
     ANSWERS_A_MINUTE,

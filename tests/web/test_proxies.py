@@ -5,13 +5,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from tests.installation import (
-    PUBLIC_URL,
-    Installation,
-    assert_page,
-    assert_refused,
-    installed,
-)
+from tests.installation import PUBLIC_URL, Installation, assert_page, assert_refused, installed
 
 from worksgate.audit import Event
 from worksgate.oauth.errors import AccessDenied, InvalidAuthorization, InvalidRequest

@@ -7,12 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 
 import httpx2
 import pytest
-from tests.installation import (
-    SESSION_COOKIE,
-    Installation,
-    assert_refused,
-    code_of,
-)
+from tests.installation import SESSION_COOKIE, Installation, assert_refused, code_of
 
 from worksgate.administration import Refused
 from worksgate.audit import Event

@@ -15,12 +15,7 @@ from worksgate.audit import Event
 from worksgate.provider import stranger_records
 from worksgate.provider.stranger_records import A_DAY
 from worksgate.settings.sources import OidcSettings
-from worksgate.sources import (
-    AuthorizationRedirect,
-    Person,
-    RefusedUpstream,
-    SourceUnavailable,
-)
+from worksgate.sources import AuthorizationRedirect, Person, RefusedUpstream, SourceUnavailable
 from worksgate.web import cookies
 
 SMALL_DAY = 5

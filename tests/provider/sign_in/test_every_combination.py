@@ -11,34 +11,15 @@ from typing import Any
 
 import pytest
 from tests.provider.sign_in.walk import Walk, walk
-from tests.provider.sign_in.world import (
-    ACME,
-    EMMA,
-    HANA,
-    NOW,
-    Visit,
-    World,
-    passkey_of,
-)
+from tests.provider.sign_in.world import ACME, EMMA, HANA, NOW, Visit, World, passkey_of
 
 from worksgate.credentials.secrets import new_ordered_secret, storage_key
 from worksgate.oauth.model import SecondFactor, Session
 from worksgate.provider.account.values import LoginTooOld, NotSignedIn
-from worksgate.provider.assurance import (
-    Assurance,
-    Factor,
-    Strength,
-    kept_in,
-)
+from worksgate.provider.assurance import Assurance, Factor, Strength, kept_in
 from worksgate.provider.factors import Enrolled
-from worksgate.provider.sign_in.errors import (
-    LoginDenied,
-    NoPasskey,
-)
-from worksgate.provider.sign_in.next_steps import (
-    NextStep,
-    PasswordNeeded,
-)
+from worksgate.provider.sign_in.errors import LoginDenied, NoPasskey
+from worksgate.provider.sign_in.next_steps import NextStep, PasswordNeeded
 from worksgate.provider.sign_in.steps import LoginSteps
 from worksgate.sources import Person
 

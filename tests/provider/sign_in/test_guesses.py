@@ -13,20 +13,12 @@ import pytest
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.clients.registry import ClientRegistry
-from worksgate.credentials.password_hashing import (
-    BusyRefusal,
-    HashingBusy,
-)
+from worksgate.credentials.password_hashing import BusyRefusal, HashingBusy
 from worksgate.database import DatabaseUnavailable
 from worksgate.oauth.model import Client
 from worksgate.provider.factors import FACTOR_POLICY, MAX_FACTOR_FAILURES, FactorRefused
 from worksgate.provider.factors.second_factors import Factors
-from worksgate.provider.sign_in.attempt import (
-    Browser,
-    LoginAttempt,
-    LoginProgress,
-    Proof,
-)
+from worksgate.provider.sign_in.attempt import Browser, LoginAttempt, LoginProgress, Proof
 from worksgate.provider.sign_in.audit_trail import AuditTrail
 from worksgate.provider.sign_in.errors import (
     TooManyWrongFactors,
@@ -38,12 +30,7 @@ from worksgate.provider.sign_in.password import BY_OTHER_NAMES, PasswordCheck
 from worksgate.provider.sign_in.steps import LoginSteps
 from worksgate.provider.sign_in.transaction import LoginTransaction, TransactionSigner
 from worksgate.provider.sources import SourcesInUse
-from worksgate.provider.throttle import (
-    Attempt,
-    Throttle,
-    ThrottlePolicy,
-    TooManyAttempts,
-)
+from worksgate.provider.throttle import Attempt, Throttle, ThrottlePolicy, TooManyAttempts
 from worksgate.settings.options import Settings
 from worksgate.sources import (
     Identified,

@@ -11,11 +11,7 @@ from worksgate.credentials.secrets import storage_key
 from worksgate.oauth.model import AuthorizationCode, Interim, Session, UserKey
 from worksgate.provider.assurance import Factor, kept_in
 from worksgate.provider.sign_in.attempt import Proof
-from worksgate.provider.sign_in.errors import (
-    AlreadySignedIn,
-    NoUserKey,
-    WrongPassword,
-)
+from worksgate.provider.sign_in.errors import AlreadySignedIn, NoUserKey, WrongPassword
 from worksgate.provider.sign_in.next_steps import (
     Authorized,
     NextStep,

@@ -9,11 +9,7 @@ from tests.provider.sign_in.world import ACME, HANA, World, passkey_of, signed
 from worksgate.oauth.model import SecondFactor
 from worksgate.provider.assurance import Factor, Strength, kept_in
 from worksgate.provider.sign_in.attempt import Proof
-from worksgate.provider.sign_in.errors import (
-    LoginLost,
-    NoPasskey,
-    WrongFactor,
-)
+from worksgate.provider.sign_in.errors import LoginLost, NoPasskey, WrongFactor
 from worksgate.provider.sign_in.next_steps import (
     Authorized,
     EnrolmentNeeded,

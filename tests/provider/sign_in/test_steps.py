@@ -4,27 +4,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
-from tests.provider.sign_in.world import (
-    ACME,
-    HANA,
-    NOW,
-    TARO,
-    Visit,
-    World,
-    passkey_of,
-    signed,
-)
+from tests.provider.sign_in.world import ACME, HANA, NOW, TARO, Visit, World, passkey_of, signed
 
 from worksgate.audit import Event
 from worksgate.credentials.secrets import digest
 from worksgate.oauth.model import Interim, SecondFactor
 from worksgate.provider.assurance import Factor, kept_in
 from worksgate.provider.sign_in.attempt import Proof
-from worksgate.provider.sign_in.errors import (
-    LoginLost,
-    TooManyWrongFactors,
-    WrongFactor,
-)
+from worksgate.provider.sign_in.errors import LoginLost, TooManyWrongFactors, WrongFactor
 from worksgate.provider.sign_in.next_steps import (
     EnrolmentNeeded,
     RecoveryCodesIssued,
