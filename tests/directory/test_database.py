@@ -463,3 +463,16 @@ async def test_a_connection_that_is_in_use_at_the_end_is_closed_too(
     for thread in engines.threads:
         await asyncio.to_thread(thread.join, 10)
         assert not thread.is_alive()
+
+
+@pytest.mark.programs
+async def test_a_connection_to_postgresql_that_comes_back_late_is_closed(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worksgate.database.engines._ENDING", 0.01)
+    engines = open_engines(database_url)
+    async with engines.read.connect() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        await engines.close()
+    assert driver is not None
+    assert driver.is_closed()

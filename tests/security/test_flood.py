@@ -375,11 +375,7 @@ class People:
         """A place in the queue is kept for it: it gets in at once."""
         self.known.http.cookies.delete(SESSION_COOKIE)
         response = await self.known.sign_in()
-        assert response.status_code == 303, (
-            response.status_code,
-            response.headers,
-            response.text[-9000:],
-        )
+        assert response.status_code == 303, response.text
         await self._finish(code_of(response))
 
     async def by_unknown_browser(self) -> None:
