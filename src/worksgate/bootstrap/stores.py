@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 import structlog
 
 from worksgate.credentials.master_key import Keyring
+from worksgate.database.direct_reads import ReadsDirectly
 from worksgate.database.engines import outages
 from worksgate.database.identity import DatabaseGuard, DatabaseIdentity, SqliteGuard
 from worksgate.database.installation_id import identify
@@ -101,6 +102,8 @@ async def open_own_store(
         return store, writer
     store = await open_store(settings, recorded=lines.recorded, guard=guard)
     stack.push_async_callback(store.close)
+    if isinstance(store, ReadsDirectly):
+        directory.read_through(store.direct_reads)
     writer = AuditWriter(store, clock, lines=lines)
     stack.push_async_callback(writer.close)
     return store, writer

@@ -5,6 +5,7 @@
     postgres_room      how many connections a PostgreSQL server has left
     slots              how many the directory may use at once
     reachability       whether the database answers
+    direct_reads       the reads of every sign-in, on the driver itself
     verbs              a change runs to completion, whoever waits for it
     identity           which database this is, so that another one in its place is noticed
     installation_id    its id, as the database keeps it

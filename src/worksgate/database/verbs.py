@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial, wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -10,6 +10,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.database import SerializationFailure
+from worksgate.database.direct_reads import Query, Row
 
 ATTEMPTS = 20
 """How often a verb is begun that others outpace; each time at least one of them has ended."""
@@ -20,6 +21,8 @@ class Connections(Protocol):
 
     @property
     def unfinished(self) -> set[asyncio.Task[Any]]: ...
+
+    async def rows(self, query: Query, **values: object) -> Sequence[Row]: ...
 
     def reading(self) -> AbstractAsyncContextManager[AsyncConnection]: ...
 

@@ -4,16 +4,18 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, delete, func, insert, or_, select, update
+from sqlalchemy import Select, bindparam, delete, func, insert, or_, select, update
 
 from worksgate.audit import AuditEvent
 from worksgate.database import schema
+from worksgate.database.direct_reads import Query, Row
 from worksgate.database.recording import write_events
 from worksgate.database.verbs import run_to_completion
 from worksgate.directory import SUBJECT_PREFIX
 from worksgate.directory.credential_changes import AnnouncingConnections, Change
 
 _TABLE = schema.app_passwords
+_BY_DIGEST = Query(select(_TABLE).where(_TABLE.c.digest == bindparam("digest")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +46,9 @@ class AppPasswordRows:
         query = select(_TABLE).where(_TABLE.c.subject_id == subject_id)
         return await self._all(query.order_by(_TABLE.c.created_at, _TABLE.c.id))
 
-    @run_to_completion
     async def find(self, digest: str) -> AppPassword | None:
-        found = await self._all(select(_TABLE).where(_TABLE.c.digest == digest))
-        return found[0] if found else None
+        found = await self._connections.rows(_BY_DIGEST, digest=digest)
+        return _app_password(found[0]) if found else None
 
     @run_to_completion
     async def names_of(self, subject_id: str) -> frozenset[str]:
@@ -104,7 +105,7 @@ class AppPasswordRows:
         return tuple(map(_app_password, rows))
 
 
-def _app_password(row: RowMapping) -> AppPassword:
+def _app_password(row: Row) -> AppPassword:
     return AppPassword(**row)
 
 

@@ -9,7 +9,7 @@ storm of hang-ups costs neither connections nor wrong answers (F-21).
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import chain
 from typing import Any, Self
@@ -22,12 +22,14 @@ from worksgate.credentials.master_key import NO_MASTER_KEY, Keyring
 from worksgate.credentials.usernames import username_key
 from worksgate.database import ConcurrentChange, SerializationFailure, schema
 from worksgate.database.audit_rows import event_row
+from worksgate.database.direct_reads import DirectReads, Query, Row, SqliteReads
 from worksgate.database.engines import REPLY_TIMEOUT, Engines, open_engines, outages
 from worksgate.database.identity import DatabaseGuard
 from worksgate.database.leases import Leases
 from worksgate.database.reachability import Begin, Reachability
 from worksgate.database.recording import insert_of_events, write_events
 from worksgate.database.secrets_at_rest import SecretsAtRest, key_place
+from worksgate.database.sqlite_file import file_of
 from worksgate.database.verbs import run_to_completion
 from worksgate.directory import SUBJECT_PREFIX, Account, queries
 from worksgate.directory.app_passwords import AppPasswordRows
@@ -43,6 +45,7 @@ from worksgate.directory.key_ownership import (
 )
 from worksgate.directory.people import People
 from worksgate.directory.queries import AuditFilter
+from worksgate.directory.rows import account_from
 from worksgate.directory.taken_names import TakenNames, taken_names
 from worksgate.directory.transaction import Transaction
 from worksgate.oauth.model import Client
@@ -74,6 +77,7 @@ class Directory:
         self._engines = engines
         self._guard = guard
         self._reachability = reachability
+        self._direct: DirectReads | None = None
         self._inserts: dict[int, str] = {}
         self.unfinished: set[asyncio.Task[Any]] = set()
         self.people = People(self, allow_similar_keys=allow_similar_keys)
@@ -100,13 +104,22 @@ class Directory:
         """
         engines = open_engines(database_url, reply_timeout=REPLY_TIMEOUT)
         reachability = Reachability() if is_postgres(database_url) else None
-        return cls(
+        directory = cls(
             engines, reachability, guard, keyring=keyring, allow_similar_keys=allow_similar_keys
         )
+        if not is_postgres(database_url):
+            directory.read_through(SqliteReads(file_of(database_url), guard))
+        return directory
+
+    def read_through(self, direct: DirectReads) -> None:
+        """Run the reads of a sign-in on a driver; it is closed with the directory."""
+        self._direct = direct
 
     async def close(self) -> None:
         """Finish what has begun and close all connections."""
         await asyncio.gather(*self.unfinished, return_exceptions=True)
+        if self._direct is not None:
+            self._direct.close()
         await self._engines.close()
 
     async def check_connections(self) -> None:
@@ -161,13 +174,11 @@ class Directory:
         async with self.reading() as connection:
             return await queries.find_client(connection, name_or_id)
 
-    @run_to_completion
     async def account_by_username(self, username: str) -> Account | None:
         """The account with this name in any spelling (R-78)."""
         if not username.isprintable():
             return None  # no account has such a name, and not every database could look for it
-        async with self.reading() as connection:
-            return await queries.find_account(connection, username)
+        return await self._account(queries.BY_USERNAME, username_key(username))
 
     @run_to_completion
     async def has_imported_hashes(self) -> bool:
@@ -175,10 +186,8 @@ class Directory:
         async with self.reading() as connection:
             return await queries.has_imported_hashes(connection)
 
-    @run_to_completion
     async def account_by_id(self, id: str) -> Account | None:  # noqa: A002  # the name of the field
-        async with self.reading() as connection:
-            return await queries.find_account_by_id(connection, id)
+        return await self._account(queries.BY_ID, id)
 
     async def person(self, subject_id: str) -> Person | None:
         """Whoever has this subject, of whatever source, as they are known here."""
@@ -365,6 +374,25 @@ class Directory:
     def publish(self, change: Change, event: AuditEvent) -> None:
         """Announce what a commit has changed of somebody's credentials."""
         self.announce(announced(change, event))
+
+    async def rows(self, query: Query, **values: object) -> Sequence[Row]:
+        """What a query finds at this moment, on the driver if it can be asked at once."""
+        if self._direct is not None:
+            found = await self._direct.find(query, values)
+            if found is not None:
+                return query.rows(found)
+        return await self._rows_by_engine(query, values)
+
+    @run_to_completion
+    async def _rows_by_engine(self, query: Query, values: Mapping[str, object]) -> Sequence[Row]:
+        async with self.reading() as connection:
+            found = await connection.execute(query.select, values)
+            rows: Sequence[Row] = found.mappings().all()
+            return rows
+
+    async def _account(self, query: Query, key: str) -> Account | None:
+        found = await self.rows(query, key=key)
+        return account_from(found[0]) if found else None
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:

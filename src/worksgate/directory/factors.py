@@ -10,11 +10,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    String,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent
 from worksgate.database import schema
+from worksgate.database.direct_reads import Query, Row
 from worksgate.database.recording import write_events
 from worksgate.database.secrets_at_rest import SecretsAtRest, totp_place
 from worksgate.database.verbs import run_to_completion
@@ -22,16 +34,20 @@ from worksgate.directory.credential_changes import AnnouncingConnections, Change
 
 _TOTP, _CODES, _PASSKEYS = schema.totp_secrets, schema.recovery_codes, schema.passkeys
 
-_HOW_MANY = select(
-    *(
-        select(func.count())
-        .where(table.c.subject_id == bindparam("subject_id"))
-        .scalar_subquery()
-        .label(name)
-        for name, table in (("totp", _TOTP), ("passkeys", _PASSKEYS), ("codes", _CODES))
+_OF_ONE = bindparam("subject_id", type_=String)
+_ONE_ROW = select(literal_column("1").label("one")).subquery()
+_ENROLLED = Query(
+    select(
+        *(
+            select(func.count()).where(table.c.subject_id == _OF_ONE).scalar_subquery().label(name)
+            for name, table in (("totp_secrets", _TOTP), ("recovery_codes", _CODES))
+        ),
+        *_PASSKEYS.c,
     )
+    .select_from(_ONE_ROW.outerjoin(_PASSKEYS, _PASSKEYS.c.subject_id == _OF_ONE))
+    .order_by(_PASSKEYS.c.created_at, _PASSKEYS.c.id)
 )
-"""What a person has of each, in one statement: it is asked at every sign-in."""
+"""All that a person has, in one statement: a row for each passkey, or one without any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,17 +106,14 @@ class FactorRows:
     def unfinished(self) -> set[asyncio.Task[Any]]:
         return self._connections.unfinished
 
-    @run_to_completion
     async def enrolled(self, subject_id: str) -> Enrolled:
         """What this person has, as of one moment."""
-        async with self._connections.reading() as connection:
-            counts = (await connection.execute(_HOW_MANY, {"subject_id": subject_id})).one()
-            theirs = _PASSKEYS.c.subject_id == subject_id
-            return Enrolled(
-                totp=counts.totp > 0,
-                passkeys=await _passkeys(connection, theirs) if counts.passkeys else (),
-                recovery_codes_left=counts.codes,
-            )
+        rows = await self._connections.rows(_ENROLLED, subject_id=subject_id)
+        return Enrolled(
+            totp=rows[0]["totp_secrets"] > 0,
+            passkeys=tuple(_passkey(row) for row in rows if row["id"] is not None),
+            recovery_codes_left=rows[0]["recovery_codes"],
+        )
 
     @run_to_completion
     async def holders(self) -> frozenset[str]:
@@ -291,7 +304,12 @@ async def _passkeys(
 ) -> tuple[Passkey, ...]:
     query = select(_PASSKEYS).where(condition).order_by(_PASSKEYS.c.created_at, _PASSKEYS.c.id)
     rows = (await connection.execute(query)).mappings().all()
-    return tuple(Passkey(**{**row, "transports": tuple(row["transports"])}) for row in rows)
+    return tuple(map(_passkey, rows))
+
+
+def _passkey(row: Row) -> Passkey:
+    values = {column.name: row[column.name] for column in _PASSKEYS.c}
+    return Passkey(**{**values, "transports": tuple(row["transports"])})
 
 
 async def _count(connection: AsyncConnection, condition: ColumnElement[bool]) -> int:

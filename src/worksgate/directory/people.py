@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
-from sqlalchemy import RowMapping, Select, exists, func, insert, or_, select, update
+from sqlalchemy import Select, bindparam, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent
 from worksgate.credentials.usernames import username_key
 from worksgate.database import Conflict, schema
+from worksgate.database.direct_reads import Query, Row
 from worksgate.database.recording import write_events
 from worksgate.database.verbs import run_to_completion
 from worksgate.directory import SUBJECT_PREFIX
@@ -102,11 +103,10 @@ class People:
         async with self._connections.writing() as connection:
             await connection.execute(statement)
 
-    @run_to_completion
     async def find(self, subject_id: str) -> RememberedPerson | None:
         """The person, without a user key that a server of the release before let them take."""
-        query = select(_TABLE, *_ANOTHERS).where(_TABLE.c.subject_id == subject_id)
-        return await self._one(query)
+        found = await self._connections.rows(_BY_SUBJECT, subject_id=subject_id)
+        return _remembered(found[0]) if found else None
 
     @run_to_completion
     async def named(self, name: str) -> list[RememberedPerson]:
@@ -228,10 +228,6 @@ class People:
         await reclaim(connection, has - had)
         return person
 
-    async def _one(self, query: Select[Any]) -> RememberedPerson | None:
-        found = await self._all(query)
-        return found[0] if found else None
-
     async def _all(self, query: Select[Any]) -> list[RememberedPerson]:
         async with self._connections.reading() as connection:
             rows = (await connection.execute(query)).mappings().all()
@@ -240,6 +236,9 @@ class People:
 
 _TABLE = schema.people
 _ANOTHERS = tuple(is_anothers(kind).label(f"{kind}_is_anothers") for kind in KEY_KINDS)
+_BY_SUBJECT = Query(
+    select(_TABLE, *_ANOTHERS).where(_TABLE.c.subject_id == bindparam("subject_id"))
+)
 _NEVER = 0.0
 _vouched_at = func.coalesce(_TABLE.c.vouched_at, _TABLE.c.last_login_at)
 _is_untold = or_(_TABLE.c.lapse_told_at.is_(None), _TABLE.c.lapse_told_at < _vouched_at)
@@ -270,7 +269,7 @@ def _values(source: str, person: Person) -> dict[str, Any]:
     }
 
 
-def _remembered(row: RowMapping) -> RememberedPerson:
+def _remembered(row: Row) -> RememberedPerson:
     groups: Sequence[str] = row["groups"]
     keys: dict[str, Any] = {
         kind: None if row.get(f"{kind}_is_anothers") else row[kind] for kind in KEY_KINDS

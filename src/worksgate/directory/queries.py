@@ -23,6 +23,7 @@ from worksgate.credentials import imported_hashes
 from worksgate.credentials.usernames import username_key
 from worksgate.database import schema
 from worksgate.database.audit_rows import encoded
+from worksgate.database.direct_reads import Query
 from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.rows import account_from, client_from, event_from
 from worksgate.oauth.model import Client
@@ -35,11 +36,13 @@ _CHANGED_IDS = select(schema.clients.c.client_id).where(
     schema.clients.c.version > bindparam("after")
 )
 _CLIENT_COUNT = select(func.count()).select_from(schema.clients)
-_BY_USERNAME = select(schema.accounts).where(schema.accounts.c.username_key == bindparam("key"))
+BY_USERNAME = Query(
+    select(schema.accounts).where(schema.accounts.c.username_key == bindparam("key"))
+)
 _IMPORTED = select(
     exists().where(schema.accounts.c.password_hash.not_like(f"{imported_hashes.OURS}%"))
 )
-_BY_ID = select(schema.accounts).where(schema.accounts.c.id == bindparam("key"))
+BY_ID = Query(select(schema.accounts).where(schema.accounts.c.id == bindparam("key")))
 
 
 async def all_clients(connection: AsyncConnection) -> tuple[Client, ...]:
@@ -78,16 +81,14 @@ async def find_client(connection: AsyncConnection, name_or_id: str) -> Client | 
 
 async def find_account(connection: AsyncConnection, username: str) -> Account | None:
     """The account with this name in any spelling."""
-    return await _account(connection, _BY_USERNAME, username_key(username))
+    values = {"key": username_key(username)}
+    row = (await connection.execute(BY_USERNAME.select, values)).mappings().first()
+    return None if row is None else account_from(row)
 
 
 async def has_imported_hashes(connection: AsyncConnection) -> bool:
     """Whether an account has a password hash that was not made here."""
     return bool(await connection.scalar(_IMPORTED))
-
-
-async def find_account_by_id(connection: AsyncConnection, account_id: str) -> Account | None:
-    return await _account(connection, _BY_ID, account_id)
 
 
 async def accounts_by_email(connection: AsyncConnection, email: str, limit: int) -> list[Account]:
@@ -210,13 +211,6 @@ def _names_person(
         others.username == username, others.subject_id.is_not(None)
     )
     return or_(by_name, columns.subject_id.in_(subjects))
-
-
-async def _account(
-    connection: AsyncConnection, query: Select[tuple[object]], key: str
-) -> Account | None:
-    row = (await connection.execute(query, {"key": key})).mappings().first()
-    return None if row is None else account_from(row)
 
 
 async def _clients(connection: AsyncConnection, query: Select[tuple[object]]) -> tuple[Client, ...]:

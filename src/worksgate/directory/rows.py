@@ -10,6 +10,7 @@ from sqlalchemy import RowMapping
 from worksgate.audit import AuditEvent, event_named
 from worksgate.credentials.usernames import username_key
 from worksgate.database.audit_rows import COLUMNS
+from worksgate.database.direct_reads import Row
 from worksgate.directory import Account
 from worksgate.oauth.model import (
     Client,
@@ -44,7 +45,7 @@ _CLIENT_FIELDS = tuple(field.name for field in fields(Client) if field.name != "
 _ANY_NUMBER, _MOST_AT_ONCE = 64, 1_024
 
 
-def account_from(row: RowMapping) -> Account:
+def account_from(row: Row) -> Account:
     values = {name: row[name] for name in _ACCOUNT_FIELDS}
     return Account(**{**values, "groups": tuple(row["groups"])})
 

@@ -407,6 +407,13 @@ async def reset(connection: PostgresConnection, counters: Sequence[str]) -> None
     await connection.change(_RESET, list(counters))
 
 
+async def select(
+    connection: PostgresConnection, sql: str, values: Sequence[object]
+) -> list[Sequence[Any]]:
+    """The rows of a statement that changes nothing."""
+    return await connection.rows(sql, *values)
+
+
 async def ping(connection: PostgresConnection) -> None:
     """Write something for good: a server that only reads does not answer a ping."""
     await connection.change(_PING)

@@ -22,10 +22,12 @@ that. Where others than Worksgate take all, what cannot be served in time is ref
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 from worksgate.audit import AuditEvent
+from worksgate.database import DatabaseUnavailable
+from worksgate.database.direct_reads import DirectReads, Query
 from worksgate.database.identity import DatabaseGuard
 from worksgate.database.postgres_room import pause
 from worksgate.oauth.model import Artifact
@@ -190,9 +192,38 @@ class PostgresStore:
         """Raise StoreUnavailable while the server has too few connections; all is served."""
         self._pool.check_connections()
 
+    @property
+    def direct_reads(self) -> DirectReads:
+        """For what is in the same database, over the same connections."""
+        return _PostgresReads(self._pool)
+
     async def close(self) -> None:
         await self._pool.close()
 
     def _tell(self, records: Sequence[AuditEvent]) -> None:
         if records:
             self._recorded(records)
+
+
+class _PostgresReads:
+    """As ``DirectReads``, each in one round trip; it waits no longer than the store does."""
+
+    def __init__(self, pool: PostgresPool) -> None:
+        self._pool = pool
+        self._closed = False
+
+    async def find(
+        self, query: Query, values: Mapping[str, object]
+    ) -> Sequence[Sequence[Any]] | None:
+        if self._closed:
+            return None
+        statement = query.postgres
+        try:
+            return await self._pool.run(
+                postgres_rows.select, statement.sql, statement.values(values), reads=True
+            )
+        except StoreUnavailable as error:
+            raise DatabaseUnavailable(str(error)) from error
+
+    def close(self) -> None:
+        self._closed = True

@@ -1,0 +1,169 @@
+"""The few reads of every sign-in, on the driver itself.
+
+SQLAlchemy's asynchronous layer takes ten times as long as such a read. So a ``Query`` is written in
+Core like any other and compiled once for each dialect, and ``DirectReads`` run it: on SQLite on the
+event loop, where in WAL mode it waits for nobody; on PostgreSQL in one round trip. Nothing is
+cached: each read sees what is committed.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from sqlalchemy import JSON, Boolean, RowMapping, Select
+from sqlalchemy.engine import Dialect
+
+from worksgate.database.identity import DatabaseGuard, DatabaseReplaced
+from worksgate.database.sqlite_file import connect
+
+_PRAGMAS = (
+    "PRAGMA query_only = ON",
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA cache_size = -4000",
+)
+
+Row = Mapping[str, Any] | RowMapping
+"""A row by the names of its columns, from a driver or from an engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL for one driver, and the names of the values that it takes, in their order.
+
+    ``constants`` are those that stand in the statement itself.
+    """
+
+    sql: str
+    names: tuple[str, ...]
+    constants: Mapping[str, Any]
+
+    def values(self, given: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Raises KeyError where a value is missing."""
+        return tuple(given[each] if each in given else self.constants[each] for each in self.names)
+
+
+class Query:
+    """A SELECT whose parameters all have names. It is compiled when it is first run."""
+
+    def __init__(self, select: Select[Any]) -> None:
+        self.select = select
+        columns = tuple(select.selected_columns)
+        self._names = tuple(str(column.key) for column in columns)
+        self._decoders = tuple(
+            (name, decode)
+            for name, column in zip(self._names, columns, strict=True)
+            if (decode := _decoder_of(column.type)) is not None
+        )
+
+    @cached_property
+    def sqlite(self) -> Statement:
+        from sqlalchemy.dialects.sqlite.pysqlite import dialect
+
+        return self._compiled(dialect())
+
+    @cached_property
+    def postgres(self) -> Statement:
+        from sqlalchemy.dialects.postgresql.asyncpg import dialect
+
+        return self._compiled(dialect())  # type: ignore[no-untyped-call]  # as SQLAlchemy has it
+
+    def rows(self, found: Sequence[Sequence[Any]]) -> list[Row]:
+        """What a driver has found, by name and with the types of the columns."""
+        return [self._row(each) for each in found]
+
+    def _row(self, found: Sequence[Any]) -> Row:
+        row = dict(zip(self._names, found, strict=True))
+        for name, decode in self._decoders:
+            if row[name] is not None:
+                row[name] = decode(row[name])
+        return row
+
+    def _compiled(self, dialect: Dialect) -> Statement:
+        compiled = self.select.compile(dialect=dialect)
+        constants = {name: value for name, value in compiled.params.items() if value is not None}
+        return Statement(str(compiled), tuple(compiled.positiontup or ()), constants)
+
+
+def _decoder_of(kind: object) -> Callable[[Any], Any] | None:
+    """What makes a value of what the drivers have for this type of column."""
+    if isinstance(kind, JSON):
+        return json.loads
+    return bool if isinstance(kind, Boolean) else None
+
+
+class DirectReads(Protocol):
+    """Runs queries on a driver."""
+
+    async def find(self, query: Query, values: Mapping[str, Any]) -> Sequence[Sequence[Any]] | None:
+        """The rows as the driver has them; None where the engines must be asked instead.
+
+        Those wait for others, and say what is wrong. May raise DatabaseUnavailable.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of what is open; nothing is found any more."""
+        ...
+
+
+@runtime_checkable
+class ReadsDirectly(Protocol):
+    """A store whose connections also lead to the tables of the directory."""
+
+    @property
+    def direct_reads(self) -> DirectReads: ...
+
+
+class SqliteReads:
+    """Reads a file on the event loop; ``guard`` knows which file it must be.
+
+    The connection is opened at the first read, and again after each failure.
+    """
+
+    def __init__(self, file: Path, guard: DatabaseGuard | None = None) -> None:
+        self._file = file
+        self._guard = guard
+        self._connection: sqlite3.Connection | None = None
+        self._closed = False
+
+    async def find(self, query: Query, values: Mapping[str, Any]) -> Sequence[Sequence[Any]] | None:
+        """As ``DirectReads``: None where something is in the way, for nothing may wait here."""
+        if self._closed:
+            return None
+        statement = query.sqlite
+        try:
+            if self._guard is not None:
+                self._guard.check_lately()
+            if self._connection is None:
+                self._connection = self._connect()
+            # To the last row: a statement that is not over keeps the log from being emptied.
+            return self._connection.execute(statement.sql, statement.values(values)).fetchall()
+        except (sqlite3.Error, DatabaseReplaced):
+            self._disconnect()
+            return None
+
+    def close(self) -> None:
+        self._closed = True
+        self._disconnect()
+
+    def _connect(self) -> sqlite3.Connection:
+        """Raises sqlite3.Error or DatabaseReplaced."""
+        connection = connect(self._file, "rw", 0.0)
+        try:
+            for pragma in _PRAGMAS:
+                connection.execute(pragma)
+            if self._guard is not None:
+                self._guard.check()  # it may have been replaced meanwhile
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
