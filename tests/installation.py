@@ -277,7 +277,7 @@ class Installation:
         """Change the client and wait until every process would know."""
         name = self.client.client.name
         self.client = replace(
-            self.client, client=await self.administration.change_client(name, **changes)
+            self.client, client=await self.administration.clients.change(name, **changes)
         )
         await self.settle()
 
@@ -326,7 +326,7 @@ async def _template() -> Template:
             file = Path(folder) / "template.db"
             settings = Settings(public_url=PUBLIC_URL, database_url=url_of(file))
             async with open_administration(settings, actor="test") as administration:
-                client = await administration.add_client(
+                client = await administration.clients.add(
                     "Acme", redirect_uris=(CALLBACK,), logout_redirect_uris=(SIGNED_OUT,)
                 )
                 await administration.add_user(
@@ -383,7 +383,7 @@ async def installed(
         administration = await stack.enter_async_context(
             open_administration(chosen, actor="test", clock=clock)
         )
-        client = replace(client, urls=administration.urls(client.client.client_id))
+        client = replace(client, urls=administration.clients.urls(client.client.client_id))
         application = application_of(chosen, clock=clock)
         await application.start()
         stack.push_async_callback(application.close)

@@ -11,7 +11,7 @@ from tests.databases import directory_in, url_of
 from tests.postgres_server import giving_back
 
 from worksgate.administration import Administration
-from worksgate.administration.base import begun_again
+from worksgate.administration.transactions import begun_again
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.database import ConcurrentChange, Conflict
 from worksgate.database.verbs import ATTEMPTS
@@ -27,15 +27,15 @@ async def on_postgresql(tmp_path: Path, hashing: PasswordHashing) -> AsyncIterat
 
 
 async def test_clients_that_are_added_at_once_are_all_kept(on_postgresql: Administration) -> None:
-    adding = (on_postgresql.add_client(f"client {number}") for number in range(8))
+    adding = (on_postgresql.clients.add(f"client {number}") for number in range(8))
     await asyncio.gather(*adding)
-    assert len(await on_postgresql.clients()) == 8
+    assert len(await on_postgresql.clients.all()) == 8
 
 
 async def test_of_those_who_add_the_same_name_at_once_one_wins(
     on_postgresql: Administration,
 ) -> None:
-    adding = (on_postgresql.add_client("Acme") for _ in range(4))
+    adding = (on_postgresql.clients.add("Acme") for _ in range(4))
     outcomes = await asyncio.gather(*adding, return_exceptions=True)
     assert sum(isinstance(each, Conflict) for each in outcomes) == 3
     assert not any(isinstance(each, ConcurrentChange) for each in outcomes)

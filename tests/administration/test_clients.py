@@ -21,10 +21,10 @@ def _valid_digests(client: Client, now: float) -> list[str]:
 
 
 async def test_a_new_client_can_sign_people_in_to_line_works_at_once(at_work: Office) -> None:
-    made = await at_work.administration.add_client("Acme")
+    made = await at_work.administration.clients.add("Acme")
     assert made.client.redirect_uris == ("https://auth.worksmobile.com",)
     assert made.client.enabled
-    assert await at_work.administration.clients() == (made.client,)
+    assert await at_work.administration.clients.all() == (made.client,)
     assert made.urls == {
         "web_login": "https://sso.example.com/gate/login",
         "app_login": "https://sso.example.com/gate/login",
@@ -47,14 +47,14 @@ async def test_a_new_client_can_sign_people_in_to_line_works_at_once(at_work: Of
 async def test_a_profile_sets_the_defaults_of_its_product(
     at_work: Office, profile: Profile, expected: tuple[object, ...]
 ) -> None:
-    client = (await at_work.administration.add_client("Acme", profile=profile)).client
+    client = (await at_work.administration.clients.add("Acme", profile=profile)).client
     assert client.profile is profile
     lifetimes = (client.expires_in_web, client.expires_in_app, client.expires_in_imap)
     assert (client.user_key, *lifetimes) == expected
 
 
 async def test_what_is_said_counts_before_the_profile(at_work: Office) -> None:
-    made = await at_work.administration.add_client(
+    made = await at_work.administration.clients.add(
         "Acme",
         profile=Profile.WORKBOX,
         redirect_uris=["https://a.example/cb"],
@@ -62,7 +62,7 @@ async def test_what_is_said_counts_before_the_profile(at_work: Office) -> None:
         expires_in_web=60,
         error_style="text",
     )
-    client = await at_work.administration.client("acme")
+    client = await at_work.administration.clients.get("acme")
     assert client == made.client
     assert client.redirect_uris == ("https://a.example/cb",)
     assert client.user_key is UserKey.EXTERNAL_KEY
@@ -71,8 +71,8 @@ async def test_what_is_said_counts_before_the_profile(at_work: Office) -> None:
 
 
 async def test_r46_the_secret_is_ours_long_and_kept_as_a_digest(at_work: Office) -> None:
-    first = await at_work.administration.add_client("Acme")
-    second = await at_work.administration.add_client("Beta")
+    first = await at_work.administration.clients.add("Acme")
+    second = await at_work.administration.clients.add("Beta")
     assert len(first.client_secret) == 43
     assert first.client_secret != second.client_secret
     assert [secret.digest for secret in first.client.secrets] == [digest(first.client_secret)]
@@ -86,34 +86,34 @@ async def test_r46_the_secret_is_ours_long_and_kept_as_a_digest(at_work: Office)
 async def test_r46_ids_and_secrets_cannot_be_chosen(at_work: Office, chosen: str) -> None:
     mine: dict[str, Any] = {chosen: "hunter2"}
     with pytest.raises(Refused, match=f"no setting {chosen}"):
-        await at_work.administration.add_client("Acme", **mine)
-    made = await at_work.administration.add_client("Acme")
+        await at_work.administration.clients.add("Acme", **mine)
+    made = await at_work.administration.clients.add("Acme")
     with pytest.raises(Refused, match=f"no setting {chosen}"):
-        await at_work.administration.change_client("Acme", **mine)
-    assert await at_work.administration.client("Acme") == made.client
+        await at_work.administration.clients.change("Acme", **mine)
+    assert await at_work.administration.clients.get("Acme") == made.client
 
 
 async def test_an_id_is_no_option_of_a_command_line(at_work: Office) -> None:
     for number in range(70):
-        made = await at_work.administration.add_client(f"Acme {number}")
+        made = await at_work.administration.clients.add(f"Acme {number}")
         assert made.client.client_id[0].isalnum()
         assert len(made.client.client_id) == 22
 
 
 @pytest.mark.parametrize("name", ["acme", "ACME", "Ａｃｍｅ"])
 async def test_a_name_is_given_once_in_any_spelling(at_work: Office, name: str) -> None:
-    await at_work.administration.add_client("Acme")
-    other = (await at_work.administration.add_client("Beta")).client
+    await at_work.administration.clients.add("Acme")
+    other = (await at_work.administration.clients.add("Beta")).client
     with pytest.raises(Conflict, match="already a client called Acme"):
-        await at_work.administration.add_client(name)
+        await at_work.administration.clients.add(name)
     with pytest.raises(Conflict, match="already a client called Acme"):
-        await at_work.administration.change_client("Beta", name=name)
-    assert await at_work.administration.client("Beta") == other
+        await at_work.administration.clients.change("Beta", name=name)
+    assert await at_work.administration.clients.get("Beta") == other
 
 
 async def test_of_two_who_add_the_same_name_one_wins(at_work: Office) -> None:
     outcomes = await asyncio.gather(
-        *(at_work.administration.add_client("Acme") for _ in range(2)), return_exceptions=True
+        *(at_work.administration.clients.add("Acme") for _ in range(2)), return_exceptions=True
     )
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Conflict", "NewClient"]
 
@@ -131,30 +131,30 @@ async def test_of_two_who_add_the_same_name_one_wins(at_work: Office) -> None:
 async def test_a_refused_change_changes_nothing(
     at_work: Office, changes: Mapping[str, Any], reason: str
 ) -> None:
-    made = await at_work.administration.add_client("Acme")
+    made = await at_work.administration.clients.add("Acme")
     with pytest.raises(Refused, match=reason):
-        await at_work.administration.change_client("Acme", **changes)
-    assert await at_work.administration.client("Acme") == made.client
+        await at_work.administration.clients.change("Acme", **changes)
+    assert await at_work.administration.clients.get("Acme") == made.client
     assert len(await at_work.administration.audit()) == 1
 
 
 async def test_settings_are_changed_by_name_or_id(at_work: Office) -> None:
-    client_id = (await at_work.administration.add_client("Acme")).client.client_id
-    await at_work.administration.change_client("ACME", code_lifetime=30, name="Acme Japan")
-    changed = await at_work.administration.change_client(client_id, domain="acme.example")
+    client_id = (await at_work.administration.clients.add("Acme")).client.client_id
+    await at_work.administration.clients.change("ACME", code_lifetime=30, name="Acme Japan")
+    changed = await at_work.administration.clients.change(client_id, domain="acme.example")
     assert (changed.name, changed.code_lifetime, changed.domain) == (
         "Acme Japan",
         30,
         "acme.example",
     )
-    assert await at_work.administration.client("acme japan") == changed
+    assert await at_work.administration.clients.get("acme japan") == changed
 
 
 async def test_r47_two_secrets_are_valid_during_a_rotation(at_work: Office) -> None:
-    first = await at_work.administration.add_client("Acme")
+    first = await at_work.administration.clients.add("Acme")
     at_work.clock.now += 10
-    second = await at_work.administration.rotate_secret("Acme", overlap=60)
-    assert await at_work.administration.client("Acme") == second.client
+    second = await at_work.administration.clients.rotate_secret("Acme", overlap=60)
+    assert await at_work.administration.clients.get("Acme") == second.client
     during = _valid_digests(second.client, NOW + 69)
     assert matches_any(first.client_secret, during)
     assert matches_any(second.client_secret, during)
@@ -164,11 +164,11 @@ async def test_r47_two_secrets_are_valid_during_a_rotation(at_work: Office) -> N
 
 
 async def test_r47_a_third_secret_ends_the_first(at_work: Office) -> None:
-    first = await at_work.administration.add_client("Acme")
+    first = await at_work.administration.clients.add("Acme")
     at_work.clock.now += 1
-    second = await at_work.administration.rotate_secret("Acme", overlap=1_000)
+    second = await at_work.administration.clients.rotate_secret("Acme", overlap=1_000)
     at_work.clock.now += 1
-    third = await at_work.administration.rotate_secret("Acme", overlap=10)
+    third = await at_work.administration.clients.rotate_secret("Acme", overlap=10)
     valid = _valid_digests(third.client, at_work.clock.now)
     assert len(valid) == 2
     assert not matches_any(first.client_secret, valid)
@@ -177,68 +177,68 @@ async def test_r47_a_third_secret_ends_the_first(at_work: Office) -> None:
 
 
 async def test_a_rotation_never_lengthens_what_was_ending(at_work: Office) -> None:
-    await at_work.administration.add_client("Acme")
+    await at_work.administration.clients.add("Acme")
     at_work.clock.now += 1
-    await at_work.administration.rotate_secret("Acme", overlap=0)
+    await at_work.administration.clients.rotate_secret("Acme", overlap=0)
     at_work.clock.now += 1
-    rotated = await at_work.administration.rotate_secret("Acme", overlap=60)
+    rotated = await at_work.administration.clients.rotate_secret("Acme", overlap=60)
     assert [secret.expires_at for secret in rotated.client.secrets] == [NOW + 62, None]
 
 
 async def test_r47_without_overlap_the_old_secret_ends_at_once(at_work: Office) -> None:
-    first = await at_work.administration.add_client("Acme")
-    rotated = await at_work.administration.rotate_secret("Acme", overlap=0)
+    first = await at_work.administration.clients.add("Acme")
+    rotated = await at_work.administration.clients.rotate_secret("Acme", overlap=0)
     assert not matches_any(first.client_secret, _valid_digests(rotated.client, NOW))
     assert query(at_work.file, "SELECT count(*) FROM client_secrets") == [(1,)]
 
 
 @pytest.mark.parametrize("overlap", [-1, float("nan"), float("inf"), 1e9])
 async def test_an_impossible_overlap_is_refused(at_work: Office, overlap: float) -> None:
-    made = await at_work.administration.add_client("Acme")
+    made = await at_work.administration.clients.add("Acme")
     with pytest.raises(Refused, match="number of seconds"):
-        await at_work.administration.rotate_secret("Acme", overlap=overlap)
-    assert await at_work.administration.client("Acme") == made.client
+        await at_work.administration.clients.rotate_secret("Acme", overlap=overlap)
+    assert await at_work.administration.clients.get("Acme") == made.client
 
 
 async def test_a_client_can_be_disabled_and_enabled(at_work: Office) -> None:
-    await at_work.administration.add_client("Acme")
-    assert not (await at_work.administration.disable_client("Acme")).enabled
-    assert not (await at_work.administration.client("Acme")).enabled
-    assert (await at_work.administration.enable_client("Acme")).enabled
-    assert (await at_work.administration.client("Acme")).enabled
+    await at_work.administration.clients.add("Acme")
+    assert not (await at_work.administration.clients.disable("Acme")).enabled
+    assert not (await at_work.administration.clients.get("Acme")).enabled
+    assert (await at_work.administration.clients.enable("Acme")).enabled
+    assert (await at_work.administration.clients.get("Acme")).enabled
 
 
 async def test_a_removed_client_is_unknown_with_its_secrets(at_work: Office) -> None:
-    made = await at_work.administration.add_client("Acme")
-    await at_work.administration.remove_client("Acme")
-    assert await at_work.administration.clients() == ()
+    made = await at_work.administration.clients.add("Acme")
+    await at_work.administration.clients.remove("Acme")
+    assert await at_work.administration.clients.all() == ()
     assert query(at_work.file, "SELECT count(*) FROM client_secrets") == [(0,)]
-    again = await at_work.administration.add_client("Acme")
+    again = await at_work.administration.clients.add("Acme")
     assert again.client.client_id != made.client.client_id
 
 
 async def test_who_is_not_there_is_not_found(at_work: Office) -> None:
     administration = at_work.administration
     for call in (
-        administration.client("Acme"),
-        administration.change_client("Acme", name="Beta"),
-        administration.rotate_secret("Acme", overlap=0),
-        administration.disable_client("Acme"),
-        administration.enable_client("Acme"),
-        administration.remove_client("Acme"),
+        administration.clients.get("Acme"),
+        administration.clients.change("Acme", name="Beta"),
+        administration.clients.rotate_secret("Acme", overlap=0),
+        administration.clients.disable("Acme"),
+        administration.clients.enable("Acme"),
+        administration.clients.remove("Acme"),
     ):
         with pytest.raises(NotFound, match="there is no client 'Acme'"):
             await call
 
 
 async def test_r105_every_change_of_a_client_is_recorded(at_work: Office) -> None:
-    client_id = (await at_work.administration.add_client("Acme")).client.client_id
-    await at_work.administration.change_client("Acme", code_lifetime=30, domain="a.example")
-    await at_work.administration.change_client("Acme", code_lifetime=30)
-    await at_work.administration.rotate_secret("Acme", overlap=60)
-    await at_work.administration.disable_client("Acme")
-    await at_work.administration.enable_client("Acme")
-    await at_work.administration.remove_client("Acme")
+    client_id = (await at_work.administration.clients.add("Acme")).client.client_id
+    await at_work.administration.clients.change("Acme", code_lifetime=30, domain="a.example")
+    await at_work.administration.clients.change("Acme", code_lifetime=30)
+    await at_work.administration.clients.rotate_secret("Acme", overlap=60)
+    await at_work.administration.clients.disable("Acme")
+    await at_work.administration.clients.enable("Acme")
+    await at_work.administration.clients.remove("Acme")
     events = await at_work.administration.audit(client=client_id)
     assert [event.detail for event in events] == [
         "Acme: added",

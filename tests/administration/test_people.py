@@ -335,7 +335,7 @@ async def test_i5_a_change_and_its_audit_record_come_together_or_not_at_all(
 ) -> None:
     administration = at_work.administration
     await _hanako(at_work)
-    await administration.add_client("Acme")
+    await administration.clients.add("Acme")
     before = _durable(at_work.file)
     query(at_work.file, FAIL_AUDIT)
     calls: dict[str, Callable[[], Awaitable[object]]] = {
@@ -345,9 +345,9 @@ async def test_i5_a_change_and_its_audit_record_come_together_or_not_at_all(
         "disable": lambda: administration.disable_user("hanako"),
         "remove": lambda: administration.remove_user("hanako"),
         "import": lambda: administration.import_users([{"username": "jiro"}], dry_run=False),
-        "client": lambda: administration.change_client("Acme", code_lifetime=9),
-        "rotate": lambda: administration.rotate_secret("Acme", overlap=9),
-        "forget": lambda: administration.remove_client("Acme"),
+        "client": lambda: administration.clients.change("Acme", code_lifetime=9),
+        "rotate": lambda: administration.clients.rotate_secret("Acme", overlap=9),
+        "forget": lambda: administration.clients.remove("Acme"),
     }
     with pytest.raises(DatabaseUnavailable, match="disk full"):
         await calls[change]()

@@ -22,8 +22,8 @@ def _spent(number: int, expires_at: float) -> SpentTransaction:
 
 
 async def test_r110_a_purge_removes_what_has_expired_and_nothing_else(at_work: Office) -> None:
-    await at_work.administration.add_client("Acme")
-    await at_work.administration.rotate_secret("Acme", overlap=10)
+    await at_work.administration.clients.add("Acme")
+    await at_work.administration.clients.rotate_secret("Acme", overlap=10)
     await at_work.store.save(*(_spent(number, NOW + 50) for number in range(1_100)))
     await at_work.store.save(_spent(-1, NOW + 101))
     old = [AuditEvent(event=Event.LOGIN_FAILED, at=NOW - 401 * DAY) for _ in range(3)]
@@ -34,7 +34,7 @@ async def test_r110_a_purge_removes_what_has_expired_and_nothing_else(at_work: O
     assert told[-1] == 1_104
     assert len(told) > 3
     assert await at_work.store.find(SpentTransaction, "k-1") is not None
-    assert len((await at_work.administration.client("Acme")).secrets) == 1
+    assert len((await at_work.administration.clients.get("Acme")).secrets) == 1
     kept = await at_work.administration.audit()
     assert [event.event for event in kept] == [
         Event.CLIENT_CHANGED,
@@ -177,17 +177,17 @@ async def test_usernames_are_those_of_today(at_work: Office) -> None:
 async def test_records_of_a_client_are_found_by_name_and_after_its_end_by_id(
     at_work: Office,
 ) -> None:
-    made = await at_work.administration.add_client("Acme")
-    await at_work.administration.add_client("Beta")
+    made = await at_work.administration.clients.add("Acme")
+    await at_work.administration.clients.add("Beta")
     assert len(await at_work.administration.audit(client="acme")) == 1
-    await at_work.administration.remove_client("Acme")
+    await at_work.administration.clients.remove("Acme")
     with pytest.raises(NotFound, match="there is no client 'acme'"):
         await at_work.administration.audit(client="acme")
     assert len(await at_work.administration.audit(client=made.client.client_id)) == 2
 
 
 async def test_records_are_found_by_event(at_work: Office) -> None:
-    await at_work.administration.add_client("Acme")
+    await at_work.administration.clients.add("Acme")
     await at_work.administration.add_user("hanako")
     assert len(await at_work.administration.audit(event="client.changed")) == 1
     with pytest.raises(Refused, match="there is no event 'nonsense'; known are login"):

@@ -197,7 +197,7 @@ class Site:
 
     def new_client(self, **settings: Any) -> NewClient:
         """A tenant that only one entry knows; every process knows it when this returns."""
-        made = self.run(self.administration.add_client(f"Tenant {new_id()}", **settings))
+        made = self.run(self.administration.clients.add(f"Tenant {new_id()}", **settings))
         self.secrets.add(made.client_secret)
         time.sleep(CLIENTS_KNOWN)
         return made
@@ -312,10 +312,10 @@ async def _furnish(
     administration = await opened.enter_async_context(open_administration(settings, actor="test"))
     store = await SqliteStore.open(database)
     opened.push_async_callback(store.close)
-    client = await administration.add_client("Acme", logout_redirect_uris=(SIGNED_OUT,))
-    apps = await administration.add_client("Apps", session_key_check=SessionKeyCheck.FAIL_OPEN)
-    other = await administration.add_client("Other")
-    mail = await administration.add_client(
+    client = await administration.clients.add("Acme", logout_redirect_uris=(SIGNED_OUT,))
+    apps = await administration.clients.add("Apps", session_key_check=SessionKeyCheck.FAIL_OPEN)
+    other = await administration.clients.add("Other")
+    mail = await administration.clients.add(
         "Mail", imap_login=True, imap_passwords=ImapPasswords.ALL
     )
     owner = await administration.add_user(

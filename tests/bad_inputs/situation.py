@@ -221,7 +221,7 @@ def _secret_rotated(situation: Situation) -> None:
     situation.fresh_code()
     administration = situation.site.administration
     client_id = situation.client.client.client_id
-    situation.site.run(administration.rotate_secret(client_id, overlap=0))
+    situation.site.run(administration.clients.rotate_secret(client_id, overlap=0))
     time.sleep(CLIENTS_KNOWN)
 
 
@@ -229,7 +229,7 @@ def _client_disabled(situation: Situation) -> None:
     situation.client = situation.site.new_client()
     situation.fresh_code()
     administration = situation.site.administration
-    situation.site.run(administration.disable_client(situation.client.client.client_id))
+    situation.site.run(administration.clients.disable(situation.client.client.client_id))
     time.sleep(CLIENTS_KNOWN)
 
 

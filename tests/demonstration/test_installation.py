@@ -41,7 +41,7 @@ async def test_a_folder_from_an_earlier_time_serves_again(settings: Settings) ->
     second = await prepare(settings, ADDRESSES.simulator)
     assert first.credentials != second.credentials
     async with open_administration(settings) as administration:
-        clients = [client.client_id for client in await administration.clients()]
+        clients = [client.client_id for client in await administration.clients.all()]
         assert second.credentials.client_id in clients
         assert first.credentials.client_id not in clients
         assert await names(administration) == sorted(guest.username for guest in GUESTS)
@@ -50,7 +50,7 @@ async def test_a_folder_from_an_earlier_time_serves_again(settings: Settings) ->
 async def test_the_client_lets_mail_apps_in_with_the_password(settings: Settings) -> None:
     simulator = await prepare(settings, ADDRESSES.simulator)
     async with open_administration(settings) as administration:
-        client = await administration.client(CLIENT)
+        client = await administration.clients.get(CLIENT)
     assert (client.imap_login, client.imap_passwords) == (True, ImapPasswords.ALL)
     expected = f"http://localhost:8080/apiLogin/{client.client_id}"
     assert simulator.endpoints.imap_login == expected

@@ -126,7 +126,7 @@ def test_readme_names_the_command_that_these_tests_run() -> None:
 
 async def _registered(settings: Settings) -> NewClient:
     async with open_administration(settings) as administration:
-        return await administration.add_client("Acme")
+        return await administration.clients.add("Acme")
 
 
 def _command(example: str, port: int) -> list[str]:

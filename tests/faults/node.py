@@ -127,7 +127,7 @@ async def register(settings: Mapping[str, str]) -> Registered:
     chosen = Settings(database_url=settings["WORKSGATE_DATABASE_URL"])
     async with open_administration(chosen, actor="test") as administration:
         redirect_uris = ("https://auth.worksmobile.com/cb",)
-        made = await administration.add_client("acme", redirect_uris=redirect_uris)
+        made = await administration.clients.add("acme", redirect_uris=redirect_uris)
     return Registered(made.client.client_id, made.client_secret)
 
 

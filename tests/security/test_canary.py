@@ -152,7 +152,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Flow, dict[str, b
 
 async def set_up(settings: Settings) -> None:
     async with open_administration(settings) as administration:
-        await administration.change_client("Acme", refresh_tokens=True)
+        await administration.clients.change("Acme", refresh_tokens=True)
         await administration.add_user(
             "user2@example.com", password=NEW_PASSWORD, external_key="user2"
         )

@@ -609,7 +609,7 @@ async def _two_on_postgres(folder: Path, **settings: Any) -> AsyncIterator[Site]
         administration = await stack.enter_async_context(
             open_administration(chosen, actor="test", clock=clock)
         )
-        client = await administration.add_client("Acme", redirect_uris=(CALLBACK,))
+        client = await administration.clients.add("Acme", redirect_uris=(CALLBACK,))
         await administration.add_user(USERNAME, password=PASSWORD, external_key="E-1")
         applications = [application_of(chosen, clock=clock) for _ in range(2)]
         for each in applications:

@@ -76,7 +76,7 @@ async def test_r49_unknown_client_and_wrong_secret_take_the_same_time(
     installation: Installation,
 ) -> None:
     for number in range(20):
-        await installation.administration.add_client(f"Other {number}")
+        await installation.administration.clients.add(f"Other {number}")
     await installation.settle()
     for path in ("/accessToken", "/userInfo"):
         form = installation.token_form("x", access_token="x", client_secret="wrong")

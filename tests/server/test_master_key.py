@@ -91,7 +91,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     async def furnish() -> str:
         settings, client = await prepared(tmp_path, public_url=f"http://127.0.0.1:{port}")
         async with open_administration(settings, actor="test") as administration:
-            await administration.change_client("Acme", second_factor="required")
+            await administration.clients.change("Acme", second_factor="required")
             account = await administration.user(USERNAME)
         query(
             tmp_path / "worksgate.db",

@@ -96,7 +96,7 @@ async def test_r105_an_administrator_s_change_is_recorded_with_its_author(
     installation: Installation,
 ) -> None:
     await installation.administration.disable_user(USERNAME)
-    await installation.administration.rotate_secret("Acme", overlap=0)
+    await installation.administration.clients.rotate_secret("Acme", overlap=0)
     user = (await installation.audit(event=Event.USER_CHANGED))[-1]
     client = (await installation.audit(event=Event.CLIENT_CHANGED))[-1]
     assert (user.actor, client.actor) == ("test", "test")

@@ -120,7 +120,7 @@ async def test_the_printed_address_is_the_one_that_answers(installation: Install
 async def test_without_an_id_the_only_client_is_meant(anywhere: Installation) -> None:
     await open_to_mail_clients(anywhere)
     assert (await ask(anywhere, path="/apiLogin")).status_code == 200
-    await anywhere.administration.add_client("Second", imap_login=True, imap_passwords="all")
+    await anywhere.administration.clients.add("Second", imap_login=True, imap_passwords="all")
     await anywhere.settle()
     assert_refused(await ask(anywhere, path="/apiLogin"), InvalidLogin)
     assert (await ask(anywhere)).status_code == 200
@@ -159,7 +159,7 @@ async def test_r58_an_unknown_client_one_that_is_off_and_a_wrong_password_look_a
     await open_to_mail_clients(installation, allowed_addresses=())
     wrong.append(await ask(installation, password="wrong"))
     wrong.append(await ask(installation, email="nobody@example.com"))
-    await installation.administration.disable_client("Acme")
+    await installation.administration.clients.disable("Acme")
     await installation.settle()
     wrong.append(await ask(installation))
     for response in wrong:

@@ -168,7 +168,7 @@ async def test_r20_what_was_unregistered_meanwhile_gets_no_code(
     await installation.change_client(redirect_uris=("https://auth.worksmobile.com/other",))
     assert_page(await browser.submit(page, **RIGHT), 400)
     await installation.change_client(redirect_uris=(CALLBACK,))
-    await installation.administration.disable_client("Acme")
+    await installation.administration.clients.disable("Acme")
     await installation.settle()
     assert_page(await browser.submit(page, **RIGHT), 400)
 

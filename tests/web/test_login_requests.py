@@ -48,7 +48,7 @@ async def test_r01_an_unknown_or_disabled_client_gets_a_page(installation: Insta
     await browser.code()
     unknown = await browser.arrive(client_id="nobody")
     assert_page(unknown, 400)
-    await installation.administration.disable_client("Acme")
+    await installation.administration.clients.disable("Acme")
     await installation.settle()
     disabled = await browser.arrive()
     assert_page(disabled, 400)

@@ -47,8 +47,8 @@ async def at_another_client(
     installation: Installation, browser: Browser, **settings: object
 ) -> None:
     """From now on the browser comes from another tenant of LINE WORKS."""
-    made = await installation.administration.add_client("Beta", redirect_uris=(CALLBACK,))
-    await installation.administration.change_client("Beta", **settings)
+    made = await installation.administration.clients.add("Beta", redirect_uris=(CALLBACK,))
+    await installation.administration.clients.change("Beta", **settings)
     await installation.settle()
     browser.client_id = made.client.client_id
 

@@ -238,7 +238,7 @@ async def test_a_cookie_that_comes_twice_counts_for_nothing(installation: Instal
 
 
 async def test_a_session_serves_every_client(installation: Installation) -> None:
-    other = await installation.administration.add_client(
+    other = await installation.administration.clients.add(
         "Other", redirect_uris=("https://auth.worksmobile.com/cb",)
     )
     await installation.settle()

@@ -112,7 +112,7 @@ async def test_expires_in_can_be_left_out(installation: Installation) -> None:
 async def test_a_profile_sets_the_defaults_of_expires_in(
     installation: Installation, profile: Profile, web: int, app: int
 ) -> None:
-    new = await installation.administration.add_client(
+    new = await installation.administration.clients.add(
         "Other", profile=profile, redirect_uris=("https://auth.worksmobile.com/cb",)
     )
     await installation.settle()
@@ -139,7 +139,7 @@ async def test_a_redirect_uri_and_unknown_fields_are_ignored(installation: Insta
 async def test_r35_another_client_s_code_is_neither_used_nor_revoked(
     installation: Installation,
 ) -> None:
-    other = await installation.administration.add_client("Other")
+    other = await installation.administration.clients.add("Other")
     await installation.settle()
     stranger = {"client_id": other.client.client_id, "client_secret": other.client_secret}
     browser = installation.browser()
@@ -316,14 +316,16 @@ async def test_r46_a_secret_is_made_by_us_and_kept_as_a_digest(
     assert re.fullmatch(r"[A-Za-z0-9_-]{43}", installation.client.client_secret)
     for chosen in ({"secrets": (ClientSecret("x"),)}, {"client_secret": "chosen"}):
         with pytest.raises(Refused):
-            await installation.administration.change_client("Acme", **chosen)
+            await installation.administration.clients.change("Acme", **chosen)
     kept = installation.rows("SELECT digest FROM client_secrets")
     assert [len(str(value)) for (value,) in kept] == [64]
 
 
 async def test_r47_two_secrets_are_valid_during_a_rotation(installation: Installation) -> None:
     old = installation.client.client_secret
-    new = (await installation.administration.rotate_secret("Acme", overlap=3_600)).client_secret
+    new = (
+        await installation.administration.clients.rotate_secret("Acme", overlap=3_600)
+    ).client_secret
     await installation.settle()
     browser = installation.browser()
     await browser.code()
@@ -340,7 +342,7 @@ async def test_r47_a_rotation_without_overlap_ends_the_old_secret(
     installation: Installation,
 ) -> None:
     old = installation.client.client_secret
-    await installation.administration.rotate_secret("Acme", overlap=0)
+    await installation.administration.clients.rotate_secret("Acme", overlap=0)
     await installation.settle()
     assert_refused(await installation.exchange("x", client_secret=old), UnauthorizedClient)
 
@@ -442,19 +444,19 @@ async def test_a_disabled_client_is_101_and_comes_back_as_it_was(
     installation: Installation,
 ) -> None:
     code = await installation.browser().code()
-    await installation.administration.disable_client("Acme")
+    await installation.administration.clients.disable("Acme")
     await installation.settle()
     assert_refused(await installation.exchange(code), AccessDenied)
     assert_refused(await installation.user_info("x"), AccessDenied)
     assert_refused(await installation.exchange(code, client_secret="wrong"), UnauthorizedClient)
-    await installation.administration.enable_client("Acme")
+    await installation.administration.clients.enable("Acme")
     await installation.settle()
     assert (await installation.exchange(code)).status_code == 200
 
 
 async def test_a_removed_client_is_unknown(installation: Installation) -> None:
     code = await installation.browser().code()
-    await installation.administration.remove_client("Acme")
+    await installation.administration.clients.remove("Acme")
     await installation.settle()
     assert_refused(await installation.exchange(code), UnauthorizedClient)
 
@@ -533,7 +535,7 @@ async def test_a_refresh_token_is_the_client_s_own_and_expires(
     installation: Installation,
 ) -> None:
     await installation.change_client(refresh_tokens=True, refresh_token_lifetime=1_000)
-    other = await installation.administration.add_client("Other", refresh_tokens=True)
+    other = await installation.administration.clients.add("Other", refresh_tokens=True)
     await installation.settle()
     body = (await installation.exchange(await installation.browser().code())).json()
     stranger = {"client_id": other.client.client_id, "client_secret": other.client_secret}

@@ -37,7 +37,7 @@ async def test_r53_the_client_is_authenticated_before_the_token(
 
 
 async def test_r53_another_client_s_token_is_refused(installation: Installation) -> None:
-    other = await installation.administration.add_client("Other")
+    other = await installation.administration.clients.add("Other")
     await installation.settle()
     token = await installation.access_token()
     stranger = {"client_id": other.client.client_id, "client_secret": other.client_secret}

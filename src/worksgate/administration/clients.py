@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from worksgate.administration.base import AdministrationBase, begun_again
+from worksgate.administration.actor import Actor
 from worksgate.administration.errors import Refused, found, refusals
+from worksgate.administration.transactions import begun_again
 from worksgate.audit import AuditEvent, Event
 from worksgate.clients.validation import (
     LINE_WORKS_ORIGIN,
@@ -19,7 +20,9 @@ from worksgate.clients.validation import (
     read_changes,
 )
 from worksgate.credentials.secrets import digest, new_id, new_secret
+from worksgate.directory.database import Directory
 from worksgate.oauth.model import Client, ClientSecret, Profile, UserKey
+from worksgate.settings.options import Settings
 
 _LONGEST_OVERLAP = 365 * 86_400.0
 
@@ -33,8 +36,13 @@ class NewClient:
     urls: Mapping[str, str]
 
 
-class ClientAdministration(AdministrationBase):
+class ClientAdministration:
     """The clients of an installation; every change is a record of the audit log."""
+
+    def __init__(self, settings: Settings, directory: Directory, actor: Actor) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._actor = actor
 
     def urls(self, client_id: str) -> dict[str, str]:
         """The addresses for the Developer Console; ``imap_login`` is off until it is wanted."""
@@ -49,7 +57,7 @@ class ClientAdministration(AdministrationBase):
         }
 
     @begun_again
-    async def add_client(
+    async def add(
         self,
         /,
         name: str,
@@ -74,7 +82,7 @@ class ClientAdministration(AdministrationBase):
             client = self._checked(
                 Client(
                     client_id=_new_client_id(),
-                    secrets=(ClientSecret(digest(secret), created_at=self._clock()),),
+                    secrets=(ClientSecret(digest(secret), created_at=self._actor.now()),),
                     **{**PROFILE_DEFAULTS[values["profile"]], **values},
                 )
             )
@@ -84,15 +92,20 @@ class ClientAdministration(AdministrationBase):
             await transaction.record(event)
         return NewClient(client, secret, self.urls(client.client_id))
 
-    async def clients(self) -> tuple[Client, ...]:
+    async def all(self) -> tuple[Client, ...]:
         """All clients, by name."""
         return await self._directory.clients()
 
-    async def client(self, name_or_id: str) -> Client:
+    async def get(self, name_or_id: str) -> Client:
         """The client with this id or name. Raises NotFound."""
         return found(await self._directory.client(name_or_id), "client", name_or_id)
 
-    async def change_client(self, name_or_id: str, /, **changes: Any) -> Client:
+    async def of_source(self, source: str) -> list[Client]:
+        """The enabled clients that people of this source may use, by name."""
+        enabled = [each for each in await self.all() if each.enabled]
+        return [each for each in enabled if not each.sources or source in each.sources]
+
+    async def change(self, name_or_id: str, /, **changes: Any) -> Client:
         """Change settings of a client: any but ids and secrets.
 
         Raises NotFound, Refused or Conflict.
@@ -100,9 +113,7 @@ class ClientAdministration(AdministrationBase):
         with refusals():
             values = read_changes(changes)
         detail = f"set {', '.join(sorted(values))}"
-        return await self._change_client(
-            name_or_id, detail, lambda client: replace(client, **values)
-        )
+        return await self._change(name_or_id, detail, lambda client: replace(client, **values))
 
     async def rotate_secret(self, name_or_id: str, *, overlap: float) -> NewClient:
         """Give a client a new secret; the one before stays valid for ``overlap`` seconds.
@@ -112,29 +123,29 @@ class ClientAdministration(AdministrationBase):
         """
         if not (math.isfinite(overlap) and 0 <= overlap <= _LONGEST_OVERLAP):
             raise Refused("the overlap must be a number of seconds, at most a year")
-        secret, now = new_secret(), self._clock()
+        secret, now = new_secret(), self._actor.now()
 
         def rotated(client: Client) -> Client:
             kept = _outgoing(client.secrets, now, now + overlap) if overlap else ()
             return replace(client, secrets=(*kept, ClientSecret(digest(secret), created_at=now)))
 
-        client = await self._change_client(name_or_id, "secret rotated", rotated)
+        client = await self._change(name_or_id, "secret rotated", rotated)
         return NewClient(client, secret, self.urls(client.client_id))
 
-    async def disable_client(self, name_or_id: str) -> Client:
+    async def disable(self, name_or_id: str) -> Client:
         """Refuse a client's calls and sign-ins from now on. Raises NotFound."""
-        return await self._change_client(
+        return await self._change(
             name_or_id, "disabled", lambda client: replace(client, enabled=False)
         )
 
-    async def enable_client(self, name_or_id: str) -> Client:
+    async def enable(self, name_or_id: str) -> Client:
         """Let a client in again. Raises NotFound."""
-        return await self._change_client(
+        return await self._change(
             name_or_id, "enabled", lambda client: replace(client, enabled=True)
         )
 
     @begun_again
-    async def remove_client(self, name_or_id: str) -> Client:
+    async def remove(self, name_or_id: str) -> Client:
         """Forget a client; its id is never given again. Raises NotFound."""
         async with self._directory.changing() as transaction:
             client = found(await transaction.client(name_or_id), "client", name_or_id)
@@ -144,7 +155,7 @@ class ClientAdministration(AdministrationBase):
         return client
 
     @begun_again
-    async def _change_client(
+    async def _change(
         self, name_or_id: str, detail: str, change: Callable[[Client], Client]
     ) -> Client:
         async with self._directory.changing() as transaction:
@@ -162,7 +173,7 @@ class ClientAdministration(AdministrationBase):
         return check_client(client, loopback=self._settings.is_loopback)
 
     def _client_event(self, client: Client, detail: str) -> AuditEvent:
-        return self._event(
+        return self._actor.event(
             Event.CLIENT_CHANGED, f"{client.name}: {detail}", client_id=client.client_id
         )
 

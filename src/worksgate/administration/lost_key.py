@@ -89,7 +89,9 @@ class LostKeyAdministration(PeopleAdministration, UpkeepAdministration):
         ids = ", ".join(lost.key_ids)
         detail = f"master key {ids} is given up as lost: new keys sign cookies and forms"
         try:
-            await self._directory.secrets.give_up(lost.key_ids, self._event(Event.SYSTEM, detail))
+            await self._directory.secrets.give_up(
+                lost.key_ids, self._actor.event(Event.SYSTEM, detail)
+            )
         except MasterKeyMissing as missing:
             raise Refused(f"somebody was faster: {missing}") from None
         await self.encrypt_secrets()
@@ -101,7 +103,7 @@ class LostKeyAdministration(PeopleAdministration, UpkeepAdministration):
             about["username"] = losing.person.username
             if losing.is_closed:
                 await self._close(losing.person)
-        event = self._event(Event.FACTOR_REMOVED, "TOTP: its master key is lost", **about)
+        event = self._actor.event(Event.FACTOR_REMOVED, "TOTP: its master key is lost", **about)
         await self._directory.factors.remove_totp(losing.subject_id, event)
 
     async def _close(self, person: Person) -> None:

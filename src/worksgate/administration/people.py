@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from worksgate.administration.base import AdministrationBase, begun_again
+from worksgate.administration.base import AdministrationBase
 from worksgate.administration.errors import NotFound, Refused, found, refusals
 from worksgate.administration.people_import.importer import (
     changes_between,
     must_sign_in_again,
     with_former_owners,
 )
+from worksgate.administration.transactions import begun_again
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.secrets import new_id
 from worksgate.database import Conflict
@@ -97,7 +98,7 @@ class PeopleAdministration(AdministrationBase):
         that person's place in LINE WORKS. Raises Refused or Conflict.
         """
         generated = generated_password() if password is None else None
-        now = self._clock()
+        now = self._actor.now()
         account = Account(
             id=new_id(),
             username=username,
@@ -118,7 +119,7 @@ class PeopleAdministration(AdministrationBase):
         async with self._directory.changing() as transaction:
             former = await _check_free(transaction, account, reuse_retired_keys=reuse_retired_keys)
             await transaction.add_accounts([account])
-            event = self._user_event(account, with_former_owners("added", former))
+            event = self._actor.account_event(account, with_former_owners("added", former))
             await transaction.record(event)
         return NewUser(account, generated)
 
@@ -161,7 +162,7 @@ class PeopleAdministration(AdministrationBase):
             held = await (await self._store()).held(Session, person.subject_id)
         except StoreUnavailable:
             return None
-        now = self._clock()
+        now = self._actor.now()
         return sum(each.authenticated_at <= now < each.expires_at for each in held)
 
     async def change_user(
@@ -193,7 +194,7 @@ class PeopleAdministration(AdministrationBase):
         generated = generated_password() if password is None else None
         account = await self.user(username)
         hashed = await self._hashed(password or generated or "", account)
-        now = self._clock()
+        now = self._actor.now()
         changed = await self._change_user(
             username,
             lambda account: replace(
@@ -226,10 +227,10 @@ class PeopleAdministration(AdministrationBase):
         """
         async with self._directory.changing() as transaction:
             account = await self._found(await transaction.account(username), username)
-            event = self._user_event(account, "removed")
-            await transaction.remove_account(account, self._clock())
+            event = self._actor.account_event(account, "removed")
+            await transaction.remove_account(account, self._actor.now())
             await transaction.record(event)
-        await self._end_everything(account.person, Change.ACCOUNT_CLOSED, factors_since=0.0)
+        await self._revoker.end_everything(account.person, Change.ACCOUNT_CLOSED, factors_since=0.0)
         return account
 
     @begun_again
@@ -240,9 +241,9 @@ class PeopleAdministration(AdministrationBase):
         """
         async with self._directory.changing() as transaction:
             account = await self._found(await transaction.account(username), username)
-            event = self._user_event(account, "signed out")
+            event = self._actor.account_event(account, "signed out")
             await transaction.record(event)
-        return await self._forget(account.person)
+        return await self._revoker.sign_out(account.person)
 
     async def end_everything(
         self, name: str, source: str | None = None, *, factors_since: float | None = None
@@ -252,7 +253,9 @@ class PeopleAdministration(AdministrationBase):
         Raises NotFound, or Refused where several people have this name.
         """
         person = await self._person(name, source)
-        ended = await self._end_everything(person, Change.ALL_ENDED, factors_since=factors_since)
+        ended = await self._revoker.end_everything(
+            person, Change.ALL_ENDED, factors_since=factors_since
+        )
         return person, ended
 
     async def issue_reset_link(self, username: str, *, lifetime: float | None = None) -> str:
@@ -267,7 +270,7 @@ class PeopleAdministration(AdministrationBase):
         links = ResetLinks(self._settings, self._directory, await self._store())
         with refusals():
             return await links.issue(
-                account, actor=self._actor, now=self._clock(), lifetime=lifetime
+                account, actor=self._actor.name, now=self._actor.now(), lifetime=lifetime
             )
 
     async def reset_factors(self, username: str, source: str | None = None) -> bool:
@@ -276,9 +279,9 @@ class PeopleAdministration(AdministrationBase):
         Raises NotFound, or Refused where several people have this name.
         """
         person = await self._person(username, source)
-        event = self._person_event(person, Event.FACTOR_REMOVED, "all second factors")
+        event = self._actor.person_event(person, Event.FACTOR_REMOVED, "all second factors")
         removed = await self._directory.factors.remove_all(person.subject_id, event)
-        await self._forget(person)
+        await self._revoker.sign_out(person)
         return removed
 
     @begun_again
@@ -289,7 +292,7 @@ class PeopleAdministration(AdministrationBase):
         who have it lose it, and all that they hold ends. With the key goes their place in LINE
         WORKS. Raises Refused where an account of the built-in directory has it, or Unfinished.
         """
-        now = self._clock()
+        now = self._actor.now()
         keys = [UserKey(kind, value) for kind in KEY_KINDS]
         owners = (await self._directory.key_owners(keys)).owners.values()
         names = await self._directory.last_usernames({each.subject_id for each in owners})
@@ -303,14 +306,14 @@ class PeopleAdministration(AdministrationBase):
             await transaction.record(*(self._release_event(each, names) for each in released))
         for owner in released:
             if owner.holder is not None:
-                await self._forget_subject(owner.subject_id, owner.holder)
+                await self._revoker.sign_out_subject(owner.subject_id, owner.holder)
         return released
 
     def _release_event(self, owner: KeyOwner, names: Mapping[str, str]) -> AuditEvent:
         state = "had" if owner.holder is None else "has"
         known = replace(owner, holder=owner.holder or names.get(owner.subject_id))
         detail = f"{owner.key} released; {known} {state} it"
-        return self._event(Event.USER_CHANGED, detail, subject_id=owner.subject_id)
+        return self._actor.event(Event.USER_CHANGED, detail, subject_id=owner.subject_id)
 
     async def key_conflicts(self, people: Sequence[Person]) -> list[tuple[str, ...]]:
         """For each of these people, which of their user keys are somebody else's, in words."""
@@ -326,11 +329,6 @@ class PeopleAdministration(AdministrationBase):
                     refused.append(str(conflict).partition(ADVICE)[0])
             found.append(tuple(refused))
         return found
-
-    async def clients_of_source(self, source: str) -> list[Client]:
-        """The enabled clients that people of this source may use."""
-        enabled = [each for each in await self._directory.clients() if each.enabled]
-        return [each for each in enabled if not each.sources or source in each.sources]
 
     # People of other sources, remembered from their last sign-in
 
@@ -363,16 +361,18 @@ class PeopleAdministration(AdministrationBase):
 
     async def _set_enabled(self, person: Person, *, enabled: bool) -> None:
         what = "enabled" if enabled else "disabled"
-        event = self._person_event(person, Event.USER_CHANGED, what)
+        event = self._actor.person_event(person, Event.USER_CHANGED, what)
         await self._directory.people.set_enabled(person.subject_id, enabled, event)
         if not enabled:
-            await self._end_everything(person, Change.ACCOUNT_CLOSED)
+            await self._revoker.end_everything(person, Change.ACCOUNT_CLOSED)
 
     async def sign_out_person(self, name: str, source: str) -> int:
         """As ``sign_out``, for a person of another source."""
         person = await self._person(name, source)
-        await self._directory.record([self._person_event(person, Event.USER_CHANGED, "signed out")])
-        return await self._forget(person)
+        await self._directory.record(
+            [self._actor.person_event(person, Event.USER_CHANGED, "signed out")]
+        )
+        return await self._revoker.sign_out(person)
 
     @begun_again
     async def _change_user(
@@ -391,13 +391,13 @@ class PeopleAdministration(AdministrationBase):
                 former = await _check_free(
                     transaction, after, reuse_retired_keys=reuse_retired_keys
                 )
-                await transaction.change_account(before, after, self._clock())
+                await transaction.change_account(before, after, self._actor.now())
                 detail = with_former_owners(changes_between(before, after), former)
-                await transaction.record(self._user_event(after, detail))
+                await transaction.record(self._actor.account_event(after, detail))
         if closes:
-            await self._end_everything(after.person, Change.ACCOUNT_CLOSED)
+            await self._revoker.end_everything(after.person, Change.ACCOUNT_CLOSED)
         elif must_sign_in_again(before, after):
-            await self._forget(after.person)
+            await self._revoker.sign_out(after.person)
         return after
 
     async def _person(self, name: str, source: str | None) -> Person:

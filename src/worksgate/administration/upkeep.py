@@ -24,9 +24,9 @@ class UpkeepAdministration(AdministrationBase):
         async for step in remove_expired(
             await self._store(),
             self._directory,
-            self._clock(),
+            self._actor.now(),
             audit_retention=self._settings.audit_retention,
-            actor=self._actor,
+            actor=self._actor.name,
         ):
             removed += step
             if progress is not None:
@@ -48,7 +48,7 @@ class UpkeepAdministration(AdministrationBase):
         await secrets.check()
         (key_id,) = Keyring.of(self._settings.master_key).ids or ("",)
         detail = f"secrets are encrypted under master key {key_id}"
-        await secrets.put_in_force(self._event(Event.SYSTEM, detail))
+        await secrets.put_in_force(self._actor.event(Event.SYSTEM, detail))
         done = await secrets.encrypt_keys()
         before = -1
         while done != before:  # who wrote when the key came into force may have been passed over

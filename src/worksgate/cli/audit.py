@@ -123,7 +123,7 @@ class _Names:
 
 async def _names(administration: "Administration", events: Sequence[AuditEvent]) -> _Names:
     subjects = (each.subject_id for each in events if each.subject_id and not each.username)
-    clients = await administration.clients() if any(each.client_id for each in events) else ()
+    clients = await administration.clients.all() if any(each.client_id for each in events) else ()
     return _Names(
         await administration.usernames(subjects), {each.client_id: each.name for each in clients}
     )

@@ -56,7 +56,8 @@ def add(*, name: str, config: Path | None, as_json: bool, **values: Any) -> None
     """
     changes = read_changes(values)
     made = administer(
-        read_installation(config), lambda administration: administration.add_client(name, **changes)
+        read_installation(config),
+        lambda administration: administration.clients.add(name, **changes),
     )
     if as_json:
         print_json(_with_secret(made))
@@ -70,7 +71,9 @@ def add(*, name: str, config: Path | None, as_json: bool, **values: Any) -> None
 @json_option
 def list_clients(*, config: Path | None, as_json: bool) -> None:
     """List the clients."""
-    clients = administer(read_installation(config), lambda administration: administration.clients())
+    clients = administer(
+        read_installation(config), lambda administration: administration.clients.all()
+    )
     if as_json:
         print_json([_document(client) for client in clients])
     elif clients:
@@ -91,8 +94,8 @@ def show(*, name: str, config: Path | None, as_json: bool) -> None:
     """Show a client, its settings and its addresses. Never its secret."""
 
     async def work(administration: "Administration") -> tuple[Client, Mapping[str, str]]:
-        client = await administration.client(name)
-        return client, administration.urls(client.client_id)
+        client = await administration.clients.get(name)
+        return client, administration.clients.urls(client.client_id)
 
     client, urls = administer(read_installation(config), work)
     if as_json:
@@ -123,7 +126,7 @@ def change(
         raise click.UsageError("say what to change; the options are in --help")
     client = administer(
         read_installation(config),
-        lambda administration: administration.change_client(name, **changes),
+        lambda administration: administration.clients.change(name, **changes),
     )
     if as_json:
         print_json(_document(client))
@@ -150,7 +153,7 @@ def rotate_secret(*, name: str, overlap: float, config: Path | None, as_json: bo
     """
     made = administer(
         read_installation(config),
-        lambda administration: administration.rotate_secret(name, overlap=overlap),
+        lambda administration: administration.clients.rotate_secret(name, overlap=overlap),
     )
     if as_json:
         print_json(_with_secret(made))
@@ -171,7 +174,7 @@ def disable(*, name: str, config: Path | None) -> None:
     What was issued to it is kept, and counts again, until it expires, once it is enabled.
     """
     client = administer(
-        read_installation(config), lambda administration: administration.disable_client(name)
+        read_installation(config), lambda administration: administration.clients.disable(name)
     )
     print_line(f"The client {client.name} is disabled.")
 
@@ -182,7 +185,7 @@ def disable(*, name: str, config: Path | None) -> None:
 def enable(*, name: str, config: Path | None) -> None:
     """Let a disabled client in again."""
     client = administer(
-        read_installation(config), lambda administration: administration.enable_client(name)
+        read_installation(config), lambda administration: administration.clients.enable(name)
     )
     print_line(f"The client {client.name} is enabled.")
 
@@ -195,7 +198,7 @@ def remove(*, name: str, config: Path | None, yes: bool) -> None:
     """Remove a client for good. Its people can no longer sign in to LINE WORKS."""
     settings = read_installation(config)
     confirm(f"Remove the client {name}?", yes=yes)
-    client = administer(settings, lambda administration: administration.remove_client(name))
+    client = administer(settings, lambda administration: administration.clients.remove(name))
     print_line(f"The client {client.name} has been removed.")
 
 

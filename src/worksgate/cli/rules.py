@@ -135,7 +135,7 @@ async def _look_up(
     administration: "Administration", client: str, username: str, source: str
 ) -> tuple[Client, tuple[str, ...]]:
     """The client, and the person's groups as far as they are known here. Raises NotFound."""
-    found = await administration.client(client)
+    found = await administration.clients.get(client)
     if source != "directory":
         person = await administration.person(username, source)
         return found, () if person is None else person.person.groups

@@ -208,7 +208,7 @@ def show(*, username: str, source: str | None, config: Path | None, as_json: boo
             else:
                 person = account.person
                 conflicts = await administration.key_conflicts([person])
-                clients = await administration.clients_of_source(BUILT_IN)
+                clients = await administration.clients.of_source(BUILT_IN)
                 told = told_keys(person, clients, conflicts[0])
                 return account, await administration.holdings(person), told
         else:
@@ -217,7 +217,7 @@ def show(*, username: str, source: str | None, config: Path | None, as_json: boo
             return None
         person = remembered.person
         (wrong,) = await administration.key_conflicts([person])
-        clients = await administration.clients_of_source(remembered.source)
+        clients = await administration.clients.of_source(remembered.source)
         told = told_keys(person, clients, wrong)
         return remembered, await administration.holdings(person), wrong, told
 

@@ -61,7 +61,7 @@ async def _examine_contents(settings: Settings) -> AsyncIterator[Finding]:
     from worksgate.bootstrap.administration import open_administration
 
     async with open_administration(settings) as administration:
-        clients = await administration.clients()
+        clients = await administration.clients.all()
     for finding in examine_clients(clients, settings):
         yield finding
 

@@ -84,7 +84,7 @@ class _View:
 
     @classmethod
     async def of(cls, administration: "Administration", source: str) -> "_View":
-        clients = await administration.clients_of_source(source)
+        clients = await administration.clients.of_source(source)
         people = await administration.people(source)
         disabled = {each.person.subject_id for each in people if not each.enabled}
         return cls(administration, clients, disabled)

@@ -44,7 +44,9 @@ class ImportAdministration(AdministrationBase):
             temporary=temporary,
             company=self._settings.company_name,
         )
-        importer = Importer(self._directory, self._hashing, options, self._user_event, self._clock)
+        importer = Importer(
+            self._directory, self._hashing, options, self._actor.account_event, self._actor.clock
+        )
         report: list[ImportRow] = []
         for batch in _batches(Reader().read(rows), IMPORT_BATCH):
             imported = await importer.run(batch)
@@ -52,9 +54,9 @@ class ImportAdministration(AdministrationBase):
             if not dry_run:
                 for account in imported.must_sign_in:
                     if account.enabled:
-                        await self._forget(account.person)
+                        await self._revoker.sign_out(account.person)
                     else:
-                        await self._end_everything(account.person, Change.ACCOUNT_CLOSED)
+                        await self._revoker.end_everything(account.person, Change.ACCOUNT_CLOSED)
             if progress is not None:
                 progress(len(report))
         return ImportReport(tuple(report), dry_run)

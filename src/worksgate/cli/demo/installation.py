@@ -114,7 +114,7 @@ async def prepare(settings: Settings, simulator_url: str) -> SimulatorSettings:
     async with open_administration(settings, actor="demo") as administration:
         client = await _fresh_client(administration, CLIENT, simulator)
         disabled = await _fresh_client(administration, DISABLED_CLIENT, simulator)
-        await administration.disable_client(DISABLED_CLIENT)
+        await administration.clients.disable(DISABLED_CLIENT)
         people = [(guest, await _welcome(administration, guest)) for guest in GUESTS]
     codes = await _set_up_apps(settings, [person for guest, person in people if guest.has_code])
     return replace(
@@ -154,8 +154,8 @@ async def _fresh_client(
     administration: Administration, name: str, simulator: SimulatorSettings
 ) -> NewClient:
     with suppress(NotFound):
-        await administration.remove_client(name)
-    return await administration.add_client(
+        await administration.clients.remove(name)
+    return await administration.clients.add(
         name,
         redirect_uris=(simulator.redirect_uri,),
         logout_redirect_uris=(simulator.signed_out_uri,),

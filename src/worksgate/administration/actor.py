@@ -1,0 +1,32 @@
+"""Who administers an installation, and the audit records of what they do."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from worksgate.audit import AuditEvent, Event
+from worksgate.directory import Account
+from worksgate.sources import Person
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Whoever acts, by their name in the audit log; ``clock`` gives seconds since the epoch."""
+
+    name: str
+    clock: Callable[[], float]
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self.clock()
+
+    def event(self, event: Event, detail: str, **about: str) -> AuditEvent:
+        """The record of something done now; ``about`` are fields of ``AuditEvent``."""
+        return AuditEvent(event=event, at=self.now(), actor=self.name, detail=detail, **about)
+
+    def person_event(self, person: Person, event: Event, detail: str) -> AuditEvent:
+        """The record of something done to a person."""
+        return self.event(event, detail, subject_id=person.subject_id, username=person.username)
+
+    def account_event(self, account: Account, detail: str) -> AuditEvent:
+        """The record of a change to an account of the built-in directory."""
+        return self.person_event(account.person, Event.USER_CHANGED, detail)

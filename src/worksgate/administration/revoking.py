@@ -1,0 +1,59 @@
+"""What a change of an administrator must end elsewhere, right after its commit (R-30)."""
+
+from collections.abc import Awaitable, Callable
+
+from worksgate.administration.actor import Actor
+from worksgate.administration.errors import Unfinished
+from worksgate.directory.credential_changes import Change
+from worksgate.directory.database import Directory
+from worksgate.provider.factors import Holder
+from worksgate.provider.revocation import Ended, Revocation
+from worksgate.sources import Person
+from worksgate.store import Store, StoreUnavailable
+
+
+class Revoker:
+    """Ends what people hold, in the name of ``actor``.
+
+    ``store`` opens the store when it is first needed. Every call raises Unfinished where the store
+    does not answer: the change that it follows is kept then.
+    """
+
+    def __init__(
+        self, directory: Directory, store: Callable[[], Awaitable[Store]], actor: Actor
+    ) -> None:
+        self._store = store
+        self._actor = actor
+        self._revocation = Revocation(directory, store)
+
+    async def sign_out(self, person: Person) -> int:
+        """End a person's sessions, codes and tokens; how many they were."""
+        return await self.sign_out_subject(person.subject_id, person.username)
+
+    async def sign_out_subject(self, subject_id: str, name: str) -> int:
+        """As ``sign_out``, for a subject that ``Unfinished`` calls by ``name``."""
+        try:
+            return await (await self._store()).forget(subject_id)
+        except StoreUnavailable as error:
+            raise _unfinished(name, error) from error
+
+    async def end_everything(
+        self, person: Person, change: Change, *, factors_since: float | None = None
+    ) -> Ended:
+        """As ``sign_out``, and end app passwords and the factors added at or after a moment."""
+        holder = Holder(
+            subject_id=person.subject_id, username=person.username, actor=self._actor.name
+        )
+        try:
+            return await self._revocation.end_everything(
+                holder, change, self._actor.now(), factors_since=factors_since
+            )
+        except StoreUnavailable as error:
+            raise _unfinished(person.username, error) from error
+
+
+def _unfinished(name: str, error: StoreUnavailable) -> Unfinished:
+    return Unfinished(
+        f"the change is kept, but the sessions of {name} could not be ended; "
+        f"run the same command again to end them: {error}"
+    )

@@ -1,0 +1,26 @@
+"""Calls that are one transaction each, while other administrators change the same."""
+
+from collections.abc import Callable, Coroutine
+from functools import partial, wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from worksgate.database import ConcurrentChange
+from worksgate.database.verbs import retried
+
+S = TypeVar("S")
+P = ParamSpec("P")
+T = TypeVar("T")
+Call = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
+
+
+def begun_again(call: Call[S, P, T]) -> Call[S, P, T]:
+    """A call that is one transaction, made again where others overtake it (PostgreSQL).
+
+    Raises ConcurrentChange where they do so each time.
+    """
+
+    @wraps(call)
+    async def insist(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await retried(partial(call, self, *args, **kwargs), ConcurrentChange, pause=0.01)
+
+    return insist
