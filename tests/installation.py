@@ -300,7 +300,7 @@ class Installation:
     async def audit(self, **wanted: object) -> list[AuditEvent]:
         """The audit records, after what was recorded has become durable."""
         await self.provider.audit.flush()
-        return await self.administration.audit(**wanted)  # type: ignore[arg-type]  # passed on
+        return await self.administration.audit_log.search(**wanted)  # type: ignore[arg-type]  # passed on
 
     async def close(self) -> None:
         for http in self._http:

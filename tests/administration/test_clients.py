@@ -135,7 +135,7 @@ async def test_a_refused_change_changes_nothing(
     with pytest.raises(Refused, match=reason):
         await at_work.administration.clients.change("Acme", **changes)
     assert await at_work.administration.clients.get("Acme") == made.client
-    assert len(await at_work.administration.audit()) == 1
+    assert len(await at_work.administration.audit_log.search()) == 1
 
 
 async def test_settings_are_changed_by_name_or_id(at_work: Office) -> None:
@@ -239,7 +239,7 @@ async def test_r105_every_change_of_a_client_is_recorded(at_work: Office) -> Non
     await at_work.administration.clients.disable("Acme")
     await at_work.administration.clients.enable("Acme")
     await at_work.administration.clients.remove("Acme")
-    events = await at_work.administration.audit(client=client_id)
+    events = await at_work.administration.audit_log.search(client=client_id)
     assert [event.detail for event in events] == [
         "Acme: added",
         "Acme: set code_lifetime, domain",

@@ -40,7 +40,7 @@ async def test_people_are_imported_and_reported_row_by_row(
         "goro,,,,short,",
         "rokuro,Rokuro,E6,,,no",
     )
-    report = await at_work.administration.import_users(rows, dry_run=False)
+    report = await at_work.administration.people_import.run(rows, dry_run=False)
     assert _told(report) == [
         (2, "hanako", "added", None),
         (3, "jiro", "added", None),
@@ -66,7 +66,10 @@ async def test_people_are_imported_and_reported_row_by_row(
 
 async def test_a_dry_run_tells_the_same_and_changes_nothing(at_work: Office) -> None:
     await at_work.administration.add_user("goro", password=PASSWORD, external_key="E5")
-    before = query(at_work.file, "SELECT * FROM accounts"), await at_work.administration.audit()
+    before = (
+        query(at_work.file, "SELECT * FROM accounts"),
+        await at_work.administration.audit_log.search(),
+    )
     lines = (
         f"hanako,花子,E1,,{PASSWORD},",
         "hanako,,,,,",
@@ -74,11 +77,14 @@ async def test_a_dry_run_tells_the_same_and_changes_nothing(at_work: Office) -> 
         f"goro,Goro,,,{PASSWORD},",
         "saburo,,,,short,",
     )
-    dry = await at_work.administration.import_users(_rows(*lines), dry_run=True, update=True)
-    after = query(at_work.file, "SELECT * FROM accounts"), await at_work.administration.audit()
+    dry = await at_work.administration.people_import.run(_rows(*lines), dry_run=True, update=True)
+    after = (
+        query(at_work.file, "SELECT * FROM accounts"),
+        await at_work.administration.audit_log.search(),
+    )
     assert after == before
     assert dry.dry_run
-    wet = await at_work.administration.import_users(_rows(*lines), dry_run=False, update=True)
+    wet = await at_work.administration.people_import.run(_rows(*lines), dry_run=False, update=True)
     assert _told(dry) == _told(wet)
     assert [row.outcome.value for row in wet.rows] == [
         "added",
@@ -94,7 +100,7 @@ async def test_people_who_are_there_are_refused_unless_an_update_is_asked_for(
 ) -> None:
     account = (await at_work.administration.add_user("Hanako", name="Hanako")).account
     rows = _rows("hanako,Other,,,,")
-    report = await at_work.administration.import_users(rows, dry_run=False)
+    report = await at_work.administration.people_import.run(rows, dry_run=False)
     assert _told(report) == [
         (
             2,
@@ -111,7 +117,7 @@ async def test_an_update_changes_what_is_said_and_keeps_the_rest(at_work: Office
         "Hanako", password=PASSWORD, name="Hanako", external_key="E1", administrator=True
     )
     rows = _rows("Hanako,,E2,,,", "jiro,,,,,")
-    report = await at_work.administration.import_users(rows, dry_run=False, update=True)
+    report = await at_work.administration.people_import.run(rows, dry_run=False, update=True)
     assert [row.outcome.value for row in report.rows] == ["updated", "added"]
     account = await at_work.administration.user("hanako")
     assert (account.name, account.external_key, account.administrator) == ("Hanako", "E2", True)
@@ -120,14 +126,16 @@ async def test_an_update_changes_what_is_said_and_keeps_the_rest(at_work: Office
 
 async def test_importing_the_same_file_again_changes_nothing(at_work: Office) -> None:
     lines = (f"hanako,花子,E1,,{PASSWORD},", "jiro,,,,,")
-    await at_work.administration.import_users(_rows(*lines), dry_run=False)
+    await at_work.administration.people_import.run(_rows(*lines), dry_run=False)
     account = await at_work.administration.user("hanako")
     await at_work.sign_in(account)
-    report = await at_work.administration.import_users(_rows(*lines), dry_run=False, update=True)
+    report = await at_work.administration.people_import.run(
+        _rows(*lines), dry_run=False, update=True
+    )
     assert [row.outcome.value for row in report.rows] == ["unchanged", "unchanged"]
     assert await at_work.administration.user("hanako") == account
     assert not await at_work.holds_nothing(account)
-    assert len(await at_work.administration.audit()) == 2
+    assert len(await at_work.administration.audit_log.search()) == 2
 
 
 async def test_r30_an_imported_password_or_key_ends_what_was_held(
@@ -140,7 +148,7 @@ async def test_r30_an_imported_password_or_key_ends_what_was_held(
     for account in accounts:
         await at_work.sign_in(account)
     rows = _rows(f"hanako,,,,{PASSWORD},", "jiro,,E2,,,", "saburo,Saburo,,,,")
-    await at_work.administration.import_users(rows, dry_run=False, update=True)
+    await at_work.administration.people_import.run(rows, dry_run=False, update=True)
     assert [await at_work.holds_nothing(account) for account in accounts] == [True, True, False]
     changed = await at_work.administration.user("hanako")
     assert await hashing.verify(PASSWORD, changed.password_hash)
@@ -150,10 +158,12 @@ async def test_r56_an_import_gives_no_retired_key_away(at_work: Office) -> None:
     await at_work.administration.add_user("hanako", external_key="E1")
     await at_work.administration.remove_user("hanako")
     rows = _rows("jiro,,E1,,,")
-    report = await at_work.administration.import_users(rows, dry_run=False)
+    report = await at_work.administration.people_import.run(rows, dry_run=False)
     assert report.refused[0].reason is not None
     assert "belonged to another person before" in report.refused[0].reason
-    report = await at_work.administration.import_users(rows, dry_run=False, reuse_retired_keys=True)
+    report = await at_work.administration.people_import.run(
+        rows, dry_run=False, reuse_retired_keys=True
+    )
     assert not report.refused
 
 
@@ -162,10 +172,10 @@ async def test_a_key_that_one_row_frees_can_be_taken_by_a_later_one_if_that_is_c
 ) -> None:
     await at_work.administration.add_user("hanako", external_key="E1")
     rows = _rows("hanako,,E2,,,", "jiro,,E1,,,")
-    report = await at_work.administration.import_users(rows, dry_run=False, update=True)
+    report = await at_work.administration.people_import.run(rows, dry_run=False, update=True)
     assert [row.outcome.value for row in report.rows] == ["updated", "refused"]
     await at_work.administration.change_user("hanako", external_key="E1")
-    report = await at_work.administration.import_users(
+    report = await at_work.administration.people_import.run(
         rows, dry_run=False, update=True, reuse_retired_keys=True
     )
     assert [row.outcome.value for row in report.rows] == ["updated", "added"]
@@ -186,12 +196,12 @@ async def test_wrong_columns_are_one_clear_refusal(
 ) -> None:
     rows = _rows("hanako,x", header=header)
     with pytest.raises(Refused, match=reason):
-        await at_work.administration.import_users(rows, dry_run=False)
+        await at_work.administration.people_import.run(rows, dry_run=False)
     assert query(at_work.file, "SELECT count(*) FROM accounts") == [(0,)]
 
 
 async def test_an_empty_file_is_an_empty_report(at_work: Office) -> None:
-    report = await at_work.administration.import_users([], dry_run=False)
+    report = await at_work.administration.people_import.run([], dry_run=False)
     assert report == ImportReport((), dry_run=False)
 
 
@@ -202,7 +212,7 @@ async def test_two_thousand_people_are_imported_in_a_few_transactions(at_work: O
         for number in range(2_000)
     ]
     lines[1_500] = "PERSON7,,,,,"
-    report = await at_work.administration.import_users(
+    report = await at_work.administration.people_import.run(
         _rows(*lines), dry_run=False, progress=done.append
     )
     assert report.count(ImportOutcome.ADDED) == 1_999
@@ -221,17 +231,17 @@ async def test_an_import_can_disable_people_and_let_them_in_again(at_work: Offic
     await at_work.sign_in(jiro)
     header = "username,name,enabled"
     rows = _rows("hanako,,no", "jiro,Jiro,off", "saburo,,", "goro,,perhaps", header=header)
-    report = await at_work.administration.import_users(rows, dry_run=False, update=True)
+    report = await at_work.administration.people_import.run(rows, dry_run=False, update=True)
     (refused,) = report.refused
     assert refused.reason == "enabled must be yes or no"
     assert not (await at_work.administration.user("hanako")).enabled
     assert (await at_work.administration.user("saburo")).enabled
     assert await at_work.holds_nothing(jiro)
     again = _rows("jiro,,yes", "hanako,,", header=header)
-    await at_work.administration.import_users(again, dry_run=False, update=True)
+    await at_work.administration.people_import.run(again, dry_run=False, update=True)
     assert (await at_work.administration.user("jiro")).enabled
     assert not (await at_work.administration.user("hanako")).enabled
-    events = await at_work.administration.audit(event="user.changed")
+    events = await at_work.administration.audit_log.search(event="user.changed")
     assert [(event.username, event.detail) for event in events][1:] == [
         ("hanako", "imported; disabled"),
         ("jiro", "set name; disabled"),
@@ -252,7 +262,7 @@ async def test_the_report_tells_what_somebody_lacks_to_sign_in(at_work: Office) 
         "shichiro,,a/b,,,",
     )
     for dry_run in (True, False):
-        report = await at_work.administration.import_users(rows, dry_run=dry_run, update=True)
+        report = await at_work.administration.people_import.run(rows, dry_run=dry_run, update=True)
         assert [row.lacks for row in report.rows] == [
             (),
             (),
@@ -267,8 +277,8 @@ async def test_the_report_tells_what_somebody_lacks_to_sign_in(at_work: Office) 
 async def test_r105_each_imported_person_is_recorded(at_work: Office) -> None:
     await at_work.administration.add_user("jiro", name="Jiro")
     rows = _rows("hanako,,,,,", f"jiro,,E2,,{PASSWORD},", "saburo,,a/b,,,")
-    await at_work.administration.import_users(rows, dry_run=False, update=True)
-    events = await at_work.administration.audit(event="user.changed")
+    await at_work.administration.people_import.run(rows, dry_run=False, update=True)
+    events = await at_work.administration.audit_log.search(event="user.changed")
     assert [(event.event, event.username, event.detail) for event in events][1:] == [
         (Event.USER_CHANGED, "hanako", "imported"),
         (Event.USER_CHANGED, "jiro", "set external_key, password"),
@@ -292,7 +302,7 @@ async def test_an_import_reads_addresses_and_groups(at_work: Office) -> None:
         "goro,,,,",
         header=MORE,
     )
-    report = await at_work.administration.import_users(rows, dry_run=False)
+    report = await at_work.administration.people_import.run(rows, dry_run=False)
     assert [(row.username, row.reason) for row in report.refused] == [
         ("jiro", "an e-mail address looks like name@example.com"),
         ("saburo", "an e-mail address looks like name@example.com"),
@@ -303,9 +313,9 @@ async def test_an_import_reads_addresses_and_groups(at_work: Office) -> None:
     goro = await at_work.administration.user("goro")
     assert (goro.email, goro.groups) == (None, ())
     again = _rows("hanako,,,,", "goro,goro@example.com,sales,,", header=MORE)
-    report = await at_work.administration.import_users(again, dry_run=False, update=True)
+    report = await at_work.administration.people_import.run(again, dry_run=False, update=True)
     assert [row.outcome.value for row in report.rows] == ["unchanged", "updated"]
-    events = await at_work.administration.audit(event="user.changed")
+    events = await at_work.administration.audit_log.search(event="user.changed")
     assert events[-1].detail == "set email, groups"
 
 
@@ -313,7 +323,7 @@ async def test_who_is_imported_with_a_hash_needs_no_new_password(
     at_work: Office, hashing: PasswordHashing
 ) -> None:
     rows = _rows(f"hanako,,,,{HASH}", header=MORE)
-    report = await at_work.administration.import_users(rows, dry_run=False, temporary=True)
+    report = await at_work.administration.people_import.run(rows, dry_run=False, temporary=True)
     assert [row.lacks for row in report.rows] == [("user key",)]
     account = await at_work.administration.user("hanako")
     assert account.password_hash == HASH
@@ -334,7 +344,7 @@ async def test_a_hash_that_cannot_be_taken_is_a_refused_row(
     at_work: Office, password: str, encoded: str, reason: str
 ) -> None:
     rows = _rows(f"hanako,,,{password},{encoded}", f"jiro,,,,{HASH}", header=MORE)
-    report = await at_work.administration.import_users(rows, dry_run=False)
+    report = await at_work.administration.people_import.run(rows, dry_run=False)
     (refused,) = report.refused
     assert reason in (refused.reason or "")
     assert encoded not in repr(report)
@@ -345,11 +355,11 @@ async def test_importing_hashes_again_changes_nothing(at_work: Office) -> None:
     argon2 = "$argon2id$v=19$m=64,t=1,p=2$b3h6V1RzWklQY01JOU1UUTlobFZLag"
     argon2 += "$bVyka/En6G13B2qD/QzrDEc0xLS4LAxtNRbc0/X0d0I"
     rows = _rows(f"hanako,,,,{HASH}", f'jiro,,,,"{argon2}"', header=MORE)
-    await at_work.administration.import_users(rows, dry_run=False)
+    await at_work.administration.people_import.run(rows, dry_run=False)
     accounts = [await at_work.administration.user(name) for name in ("hanako", "jiro")]
     for account in accounts:
         await at_work.sign_in(account)
-    report = await at_work.administration.import_users(rows, dry_run=False, update=True)
+    report = await at_work.administration.people_import.run(rows, dry_run=False, update=True)
     assert [row.outcome.value for row in report.rows] == ["unchanged", "unchanged"]
     assert [await at_work.administration.user(each.username) for each in accounts] == accounts
     assert not await at_work.holds_nothing(accounts[0])
@@ -359,7 +369,7 @@ async def test_an_imported_hash_never_replaces_a_password_of_this_server(at_work
     """Whoever has signed in since the first import keeps the password that they have now."""
     made = await at_work.administration.add_user("hanako", password=PASSWORD)
     rows = _rows(f"hanako,hanako@example.com,,,{OTHER_HASH}", header=MORE)
-    report = await at_work.administration.import_users(rows, dry_run=False, update=True)
+    report = await at_work.administration.people_import.run(rows, dry_run=False, update=True)
     assert [row.outcome.value for row in report.rows] == ["updated"]
     account = await at_work.administration.user("hanako")
     assert account.email == "hanako@example.com"
@@ -371,12 +381,12 @@ async def test_r127_a_password_that_was_voided_does_not_come_back_with_its_file(
     at_work: Office,
 ) -> None:
     rows = _rows(f"hanako,,,,{HASH}", header=MORE)
-    await at_work.administration.import_users(rows, dry_run=False)
+    await at_work.administration.people_import.run(rows, dry_run=False)
     before = await at_work.administration.user("hanako")
     voided = replace(before, password_hash=None, password_changed_at=NOW)
     async with at_work.directory.changing() as transaction:
         await transaction.change_account(before, voided, NOW, Change.PASSWORD_VOIDED)
-    report = await at_work.administration.import_users(rows, dry_run=False, update=True)
+    report = await at_work.administration.people_import.run(rows, dry_run=False, update=True)
     assert [row.outcome.value for row in report.rows] == ["unchanged"]
     assert (await at_work.administration.user("hanako")).password_hash is None
 
@@ -384,9 +394,9 @@ async def test_r127_a_password_that_was_voided_does_not_come_back_with_its_file(
 async def test_a_newer_hash_replaces_an_imported_one(at_work: Office) -> None:
     for encoded in (HASH, OTHER_HASH):
         rows = _rows(f"hanako,,,,{encoded}", header=MORE)
-        await at_work.administration.import_users(rows, dry_run=False, update=True)
+        await at_work.administration.people_import.run(rows, dry_run=False, update=True)
         assert (await at_work.administration.user("hanako")).password_hash == encoded
-    events = await at_work.administration.audit(event="user.changed")
+    events = await at_work.administration.audit_log.search(event="user.changed")
     assert [event.detail for event in events] == ["imported", "set password"]
 
 
@@ -394,9 +404,9 @@ async def test_r85_passwords_of_a_file_can_be_temporary(
     at_work: Office,
 ) -> None:
     rows = _rows(f"hanako,,,{PASSWORD},", "jiro,,,,", header=MORE)
-    await at_work.administration.import_users(rows, dry_run=False, temporary=True)
+    await at_work.administration.people_import.run(rows, dry_run=False, temporary=True)
     assert (await at_work.administration.user("hanako")).must_change_password
     assert not (await at_work.administration.user("jiro")).must_change_password
-    same = await at_work.administration.import_users(rows, dry_run=False, update=True)
+    same = await at_work.administration.people_import.run(rows, dry_run=False, update=True)
     assert [row.outcome.value for row in same.rows] == ["unchanged", "unchanged"]
     assert (await at_work.administration.user("hanako")).must_change_password

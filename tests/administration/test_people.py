@@ -181,7 +181,7 @@ async def test_a_person_has_an_address_and_groups(at_work: Office) -> None:
     changed = await at_work.administration.change_user("hanako", groups=["sales"], email="")
     assert (changed.email, changed.groups) == (None, ("sales",))
     assert await at_work.administration.user("hanako") == changed
-    (_, event) = await at_work.administration.audit(event="user.changed")
+    (_, event) = await at_work.administration.audit_log.search(event="user.changed")
     assert event.detail == "set email, groups"
     with pytest.raises(Refused, match="a list of names"):
         await at_work.administration.change_user("hanako", groups="sales")
@@ -196,7 +196,7 @@ async def test_r85_what_an_administrator_sets_can_be_temporary(at_work: Office) 
     assert not made.account.must_change_password
     lent = await at_work.administration.add_user("jiro", temporary=True)
     assert lent.account.must_change_password
-    events = await at_work.administration.audit(event="user.changed")
+    events = await at_work.administration.audit_log.search(event="user.changed")
     assert [event.detail for event in events] == [
         "added",
         "set temporary password",
@@ -344,7 +344,7 @@ async def test_i5_a_change_and_its_audit_record_come_together_or_not_at_all(
         "password": lambda: administration.set_password("hanako", "another horse battery"),
         "disable": lambda: administration.disable_user("hanako"),
         "remove": lambda: administration.remove_user("hanako"),
-        "import": lambda: administration.import_users([{"username": "jiro"}], dry_run=False),
+        "import": lambda: administration.people_import.run([{"username": "jiro"}], dry_run=False),
         "client": lambda: administration.clients.change("Acme", code_lifetime=9),
         "rotate": lambda: administration.clients.rotate_secret("Acme", overlap=9),
         "forget": lambda: administration.clients.remove("Acme"),
@@ -374,7 +374,7 @@ async def test_r105_every_change_of_a_person_is_recorded_without_its_values(
     await administration.disable_user("hanako")
     await administration.enable_user("hanako")
     await administration.remove_user("hanako")
-    events = await administration.audit(event=Event.USER_CHANGED)
+    events = await administration.audit_log.search(event=Event.USER_CHANGED)
     assert [event.detail for event in events] == [
         "added",
         "set name, external_key",
@@ -396,8 +396,8 @@ async def test_r115_whose_key_it_was_is_recorded_where_it_goes_to_somebody_else(
     await administration.remove_user("hanako")
     await administration.add_user("jiro", external_key="E1", reuse_retired_keys=True)
     rows = [{"username": "saburo", "works_account": "hanako@example.com"}]
-    await administration.import_users(rows, dry_run=False, reuse_retired_keys=True)
-    *_, added, imported = await administration.audit(event=Event.USER_CHANGED)
+    await administration.people_import.run(rows, dry_run=False, reuse_retired_keys=True)
+    *_, added, imported = await administration.audit_log.search(event=Event.USER_CHANGED)
     owner = hanako.person.subject_id
     assert added.detail == f"added; took over the external key E1 of {owner}"
     assert imported.detail == (
@@ -414,7 +414,7 @@ async def test_the_record_says_in_words_how_much_has_ended(at_work: Office, toke
     if not tokens:
         await at_work.store.take(AccessToken, f"token of {account.id}")
     await at_work.administration.end_everything("hanako")
-    *_, ended = await at_work.administration.audit(event=Event.LOGOUT)
+    *_, ended = await at_work.administration.audit_log.search(event=Event.LOGOUT)
     words = "2 things have" if tokens else "1 thing has"
     assert ended.detail == f"everywhere: {words} ended"
 
@@ -424,7 +424,7 @@ async def test_the_record_of_a_release_names_people_who_were_removed(at_work: Of
     await at_work.administration.remove_user("hanako")
     (released,) = await at_work.administration.release_key("E1")
     subject_id = account.person.subject_id
-    *_, event = await at_work.administration.audit(event=Event.USER_CHANGED)
+    *_, event = await at_work.administration.audit_log.search(event=Event.USER_CHANGED)
     assert event.detail == f"external key E1 released; Hanako ({subject_id}) had it"
     assert released.holder is None
 
@@ -437,7 +437,7 @@ async def test_r30_r115_who_loses_a_key_by_its_release_is_signed_out(at_work: Of
     (released,) = await at_work.administration.release_key("E7")
     assert released.subject_id == "corp:u1"
     assert await at_work.holds_nothing(account)
-    (event,) = await at_work.administration.audit()
+    (event,) = await at_work.administration.audit_log.search()
     assert (event.subject_id, event.detail) == (
         "corp:u1",
         "external key E7 released; u1 of the source corp (corp:u1) has it",

@@ -30,12 +30,12 @@ async def test_r110_a_purge_removes_what_has_expired_and_nothing_else(at_work: O
     await at_work.directory.record(old)
     at_work.clock.now = NOW + 100
     told: list[int] = []
-    assert await at_work.administration.purge(told.append) == 1_100 + 1 + 3
+    assert await at_work.administration.upkeep.purge(told.append) == 1_100 + 1 + 3
     assert told[-1] == 1_104
     assert len(told) > 3
     assert await at_work.store.find(SpentTransaction, "k-1") is not None
     assert len((await at_work.administration.clients.get("Acme")).secrets) == 1
-    kept = await at_work.administration.audit()
+    kept = await at_work.administration.audit_log.search()
     assert [event.event for event in kept] == [
         Event.CLIENT_CHANGED,
         Event.CLIENT_CHANGED,
@@ -49,10 +49,10 @@ async def test_the_end_of_audit_records_is_recorded_once_an_hour(at_work: Office
     await at_work.directory.record(old)
     for later in (10.0, 1_800.0, 3_599.0):
         at_work.clock.now = NOW + later
-        assert await at_work.administration.purge() == 0
+        assert await at_work.administration.upkeep.purge() == 0
     at_work.clock.now = NOW + 3_600
-    assert await at_work.administration.purge() == 3
-    (record,) = await at_work.administration.audit()
+    assert await at_work.administration.upkeep.purge() == 3
+    (record,) = await at_work.administration.audit_log.search()
     assert (record.event, record.at, record.actor) == (Event.SYSTEM, NOW + 3_600, "tester")
 
 
@@ -62,8 +62,8 @@ async def test_audit_records_are_kept_for_ever_if_that_is_set(
     await at_work.directory.record([AuditEvent(event=Event.LOGOUT, at=0.0)])
     settings = Settings(audit_retention=0)
     administration = Administration(settings, at_work.directory, opened(at_work.store), hashing)
-    assert await administration.purge() == 0
-    assert len(await administration.audit()) == 1
+    assert await administration.upkeep.purge() == 0
+    assert len(await administration.audit_log.search()) == 1
 
 
 async def test_the_newest_records_are_told_the_oldest_first(at_work: Office) -> None:
@@ -72,9 +72,11 @@ async def test_the_newest_records_are_told_the_oldest_first(at_work: Office) -> 
         for number in range(10)
     ]
     await at_work.directory.record(events)
-    assert await at_work.administration.audit(limit=3) == events[7:]
-    assert await at_work.administration.audit(since=NOW + 2, until=NOW + 5) == events[2:5]
-    assert await at_work.administration.audit(limit=0) == []
+    assert await at_work.administration.audit_log.search(limit=3) == events[7:]
+    assert (
+        await at_work.administration.audit_log.search(since=NOW + 2, until=NOW + 5) == events[2:5]
+    )
+    assert await at_work.administration.audit_log.search(limit=0) == []
 
 
 async def test_r105_one_login_can_be_followed(at_work: Office) -> None:
@@ -83,7 +85,7 @@ async def test_r105_one_login_can_be_followed(at_work: Office) -> None:
     await at_work.directory.record(
         [each for one in first for each in (one, replace(one, login_id="l2"))]
     )
-    assert await at_work.administration.audit(login_id="l1") == first
+    assert await at_work.administration.audit_log.search(login_id="l1") == first
 
 
 async def test_a_person_is_found_under_a_former_name(at_work: Office) -> None:
@@ -94,7 +96,7 @@ async def test_a_person_is_found_under_a_former_name(at_work: Office) -> None:
     await at_work.directory.record(
         [AuditEvent(event=Event.LOGIN_FAILED, at=NOW, username="hanako.y")]
     )
-    found = await administration.audit(username="HANAKO.Y")
+    found = await administration.audit_log.search(username="HANAKO.Y")
     assert [(event.event, event.username) for event in found] == [
         (Event.USER_CHANGED, "hanako"),
         (Event.USER_CHANGED, "hanako.y"),
@@ -112,8 +114,8 @@ async def test_a_name_that_nobody_has_finds_nothing_but_what_was_recorded_under_
         AuditEvent(event=Event.CODE_REDEEMED, at=NOW, subject_id="directory:jiro"),
     ]
     await at_work.directory.record([attempt, *others])
-    assert await at_work.administration.audit(username="nobody") == []
-    assert await at_work.administration.audit(username="hanako") == [attempt]
+    assert await at_work.administration.audit_log.search(username="nobody") == []
+    assert await at_work.administration.audit_log.search(username="hanako") == [attempt]
 
 
 async def test_all_of_a_person_is_found_after_they_are_removed(at_work: Office) -> None:
@@ -124,7 +126,7 @@ async def test_all_of_a_person_is_found_after_they_are_removed(at_work: Office) 
     )
     await at_work.directory.record([redeemed])
     await at_work.administration.remove_user("hanako")
-    found = await at_work.administration.audit(username="Hanako")
+    found = await at_work.administration.audit_log.search(username="Hanako")
     assert [(event.event, event.detail) for event in found] == [
         (Event.USER_CHANGED, "added"),
         (Event.CODE_REDEEMED, None),
@@ -151,11 +153,16 @@ async def test_a_person_is_found_with_what_names_nobody_in_their_sign_ins(at_wor
         [each for pair in zip(theirs, others, strict=True) for each in pair]
     )
     administration = at_work.administration
-    assert await administration.audit(username="hanako", since=NOW + 1) == theirs
-    requested = await administration.audit(username="hanako", event=Event.LOGIN_REQUESTED)
+    assert await administration.audit_log.search(username="hanako", since=NOW + 1) == theirs
+    requested = await administration.audit_log.search(
+        username="hanako", event=Event.LOGIN_REQUESTED
+    )
     assert requested == theirs[::2]
     await administration.remove_user("hanako")
-    assert await administration.audit(username="hanako", since=NOW + 1, until=NOW + 2) == theirs
+    assert (
+        await administration.audit_log.search(username="hanako", since=NOW + 1, until=NOW + 2)
+        == theirs
+    )
 
 
 async def test_usernames_are_those_of_today(at_work: Office) -> None:
@@ -167,7 +174,9 @@ async def test_usernames_are_those_of_today(at_work: Office) -> None:
     other = Person(subject_id="ldap:jiro", username="jiro", name="", external_key="E9")
     await at_work.directory.people.remember("ldap", other, NOW)
     strangers = [f"directory:{number}" for number in range(1_200)]
-    assert await administration.usernames([*subjects, "ldap:jiro", "ldap:", *strangers]) == {
+    assert await administration.audit_log.usernames(
+        [*subjects, "ldap:jiro", "ldap:", *strangers]
+    ) == {
         subjects[0]: "hanako",
         subjects[2]: "h2",
         "ldap:jiro": "jiro",
@@ -179,16 +188,16 @@ async def test_records_of_a_client_are_found_by_name_and_after_its_end_by_id(
 ) -> None:
     made = await at_work.administration.clients.add("Acme")
     await at_work.administration.clients.add("Beta")
-    assert len(await at_work.administration.audit(client="acme")) == 1
+    assert len(await at_work.administration.audit_log.search(client="acme")) == 1
     await at_work.administration.clients.remove("Acme")
     with pytest.raises(NotFound, match="there is no client 'acme'"):
-        await at_work.administration.audit(client="acme")
-    assert len(await at_work.administration.audit(client=made.client.client_id)) == 2
+        await at_work.administration.audit_log.search(client="acme")
+    assert len(await at_work.administration.audit_log.search(client=made.client.client_id)) == 2
 
 
 async def test_records_are_found_by_event(at_work: Office) -> None:
     await at_work.administration.clients.add("Acme")
     await at_work.administration.add_user("hanako")
-    assert len(await at_work.administration.audit(event="client.changed")) == 1
+    assert len(await at_work.administration.audit_log.search(event="client.changed")) == 1
     with pytest.raises(Refused, match="there is no event 'nonsense'; known are login"):
-        await at_work.administration.audit(event="nonsense")
+        await at_work.administration.audit_log.search(event="nonsense")

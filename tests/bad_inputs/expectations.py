@@ -305,7 +305,7 @@ def _audit_ip_is_peer(outcome: Outcome, wanted: Wanted) -> None:
     until = time.monotonic() + AUDIT
     while time.monotonic() < until:
         records = outcome.situation.site.run(
-            outcome.situation.site.administration.audit(
+            outcome.situation.site.administration.audit_log.search(
                 client=client_id, event="client.refused", since=outcome.began
             )
         )

@@ -242,7 +242,7 @@ def _used_code_30s(situation: Situation) -> None:
 def _used_code_after_purge(situation: Situation) -> None:
     situation.use_code()
     situation.site.age("codes", situation.grant_id, CODE_LIFETIME + REPLAY_MEMORY + 1)
-    situation.site.run(situation.site.administration.purge())
+    situation.site.run(situation.site.administration.upkeep.purge())
     grant_id = situation.grant_id
     assert not situation.site.rows("SELECT 1 FROM codes WHERE grant_id = ?", grant_id)
 

@@ -107,7 +107,7 @@ async def test_r77_r121_an_imported_hash_does_not_tell_by_its_time_whose_it_is(
     ) as installation:
         slow = bcrypt.hashpw(b"paper lantern by the river", bcrypt.gensalt(11)).decode()
         row = {"username": "imported@example.com", "name": "Imported", "password_hash": slow}
-        await installation.administration.import_users([row], dry_run=False)
+        await installation.administration.people_import.run([row], dry_run=False)
         browser = installation.browser()
         page = await browser.login_page()
 
@@ -124,7 +124,7 @@ async def test_r121_mail_clients_do_not_learn_by_the_time_that_a_refused_passwor
         await open_to_mail_clients(installation, second_factor=SecondFactor.REQUIRED)
         slow = bcrypt.hashpw(b"paper lantern by the river", bcrypt.gensalt(4)).decode()
         row = {"username": "imported@example.com", "name": "Imported", "password_hash": slow}
-        await installation.administration.import_users([row], dry_run=False)
+        await installation.administration.people_import.run([row], dry_run=False)
         for password in ("wrong horse battery", PASSWORD):
             began = time.monotonic()
             assert (await ask(installation, password=password)).status_code == 401
@@ -147,7 +147,7 @@ async def with_one_turn(
     ) as installation:
         slow = bcrypt.hashpw(IMPORTED_PASSWORD.encode(), bcrypt.gensalt(11)).decode()
         row = {"username": IMPORTED, "name": "Imported", "password_hash": slow}
-        await installation.administration.import_users([row], dry_run=False)
+        await installation.administration.people_import.run([row], dry_run=False)
         yield installation
 
 

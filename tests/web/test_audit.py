@@ -128,7 +128,7 @@ async def test_r105_a_hostile_name_is_one_record(installation: Installation) -> 
 async def test_i5_what_was_recorded_before_a_stop_is_kept(installation: Installation) -> None:
     await installation.browser().code()
     await installation.application.close()
-    found = await installation.administration.audit(event=Event.LOGIN_SUCCEEDED)
+    found = await installation.administration.audit_log.search(event=Event.LOGIN_SUCCEEDED)
     assert len(found) == 1
 
 

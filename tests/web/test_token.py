@@ -170,7 +170,7 @@ async def test_r37_a_replay_is_seen_each_time_and_after_the_code_s_life(
     for seconds in (0, 1, 120):
         installation.clock.advance(seconds)
         assert_refused(await installation.exchange(code), InvalidAuthorization)
-    await installation.administration.purge()
+    await installation.administration.upkeep.purge()
     assert_refused(await installation.exchange(code), InvalidAuthorization)
     assert len(await installation.audit(event=Event.CODE_REPLAYED)) == 4
 

@@ -3,7 +3,8 @@
     clients         the tenants of LINE WORKS
     people          accounts of the built-in directory, and people of other sources
     people_import   many people at once, from a file
-    upkeep          the audit log, the encryption of secrets, the start of a purge
+    audit_log       the audit log, as an administrator reads it
+    upkeep          the encryption of secrets, the start of a purge
     purging         the removal of what has expired, also in the background
     lost_key        going on without a master key that is lost
     actor           who acts, and the audit records of what they do
@@ -21,12 +22,14 @@ import time
 from collections.abc import Awaitable, Callable
 
 from worksgate.administration.actor import Actor
+from worksgate.administration.audit_log import AuditLogAdministration
 from worksgate.administration.clients import ClientAdministration, NewClient
 from worksgate.administration.errors import NotFound, Refused, Unfinished
 from worksgate.administration.lost_key import LostKeyAdministration, LostKeys
 from worksgate.administration.people import Holdings, NewUser, ToldKey, told_keys
 from worksgate.administration.people_import.verbs import ImportAdministration
 from worksgate.administration.revoking import Revoker
+from worksgate.administration.upkeep import UpkeepAdministration
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.directory.database import Directory
 from worksgate.settings.options import Settings
@@ -46,7 +49,7 @@ __all__ = [
 ]
 
 
-class Administration(ImportAdministration, LostKeyAdministration):
+class Administration(LostKeyAdministration):
     """Clients, people and the audit log of one installation.
 
     ``store`` opens the store when it is first needed; it may raise StoreUnavailable then. ``actor``
@@ -68,3 +71,8 @@ class Administration(ImportAdministration, LostKeyAdministration):
         revoker = Revoker(directory, store, acting)
         super().__init__(settings, directory, store, hashing, acting, revoker)
         self.clients = ClientAdministration(settings, directory, acting)
+        self.people_import = ImportAdministration(
+            directory, hashing, revoker, acting, company=settings.company_name
+        )
+        self.audit_log = AuditLogAdministration(directory)
+        self.upkeep = UpkeepAdministration(settings, directory, store, acting)

@@ -43,8 +43,10 @@ class LostKeys:
     people: Sequence[Losing]
 
 
-class LostKeyAdministration(PeopleAdministration, UpkeepAdministration):
+class LostKeyAdministration(PeopleAdministration):
     """Gives up what is encrypted under a master key that is not at hand."""
+
+    upkeep: UpkeepAdministration
 
     async def lost_keys(self) -> LostKeys:
         """What would be given up.
@@ -94,7 +96,7 @@ class LostKeyAdministration(PeopleAdministration, UpkeepAdministration):
             )
         except MasterKeyMissing as missing:
             raise Refused(f"somebody was faster: {missing}") from None
-        await self.encrypt_secrets()
+        await self.upkeep.encrypt_secrets()
 
     async def _take_app(self, losing: Losing) -> None:
         """Disable somebody who would be left with a password alone; then remove their app."""

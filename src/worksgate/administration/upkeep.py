@@ -1,18 +1,34 @@
-"""The installation itself: its audit log, and what has expired in it."""
+"""The installation itself: what has expired in it, and the secrets that it holds."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
-from worksgate.administration.base import AdministrationBase
-from worksgate.administration.errors import NotFound, Refused, refusals
+from worksgate.administration.actor import Actor
 from worksgate.administration.purging import remove_expired
-from worksgate.audit import AuditEvent, Event
+from worksgate.audit import Event
 from worksgate.credentials.master_key import Keyring
 from worksgate.database.secrets_at_rest import Counted
-from worksgate.directory.queries import AuditFilter
+from worksgate.directory.database import Directory
+from worksgate.settings.options import Settings
+from worksgate.store import Store
 
 
-class UpkeepAdministration(AdministrationBase):
-    """The audit log of an installation, and the removal of what has expired."""
+class UpkeepAdministration:
+    """The removal of what has expired, and the encryption of secrets.
+
+    ``store`` opens the store when it is first needed.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        directory: Directory,
+        store: Callable[[], Awaitable[Store]],
+        actor: Actor,
+    ) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._store = store
+        self._actor = actor
 
     async def purge(self, progress: Callable[[int], None] | None = None) -> int:
         """Remove what has expired: artifacts, old secrets, and audit records past their time.
@@ -65,56 +81,3 @@ class UpkeepAdministration(AdministrationBase):
         while last is not None:
             last, changed = await self._directory.secrets.encrypt_page(last)
             yield changed
-
-    async def audit(
-        self,
-        *,
-        login_id: str | None = None,
-        username: str | None = None,
-        client: str | None = None,
-        event: Event | str | None = None,
-        since: float | None = None,
-        until: float | None = None,
-        limit: int = 100,
-    ) -> list[AuditEvent]:
-        """The newest audit records that fit, at most ``limit``, the oldest of them first.
-
-        ``client`` is a name or an id, ``since`` and ``until`` are seconds since the epoch. Raises
-        NotFound for a client that neither the clients nor the records know, or Refused.
-        """
-        account = await self._directory.account_by_username(username) if username else None
-        client_id = await self._recorded_client_id(client) if client else None
-        with refusals():
-            wanted = AuditFilter(
-                login_id=login_id,
-                username=account.username if account else username,
-                subject_id=account.person.subject_id if account else None,
-                client_id=client_id,
-                event=None if event is None else _read_event(event),
-                since=since,
-                until=until,
-                limit=max(0, limit),
-            )
-        return await self._directory.audit(wanted)
-
-    async def usernames(self, subject_ids: Iterable[str]) -> dict[str, str]:
-        """Today's usernames of these subjects; those who are not known are left out."""
-        return await self._directory.usernames(set(subject_ids))
-
-    async def last_usernames(self, subject_ids: Iterable[str]) -> dict[str, str]:
-        """As ``usernames``, and the last known names of people who were removed."""
-        return await self._directory.last_usernames(set(subject_ids))
-
-    async def _recorded_client_id(self, name_or_id: str) -> str:
-        known = await self._directory.client(name_or_id)
-        if known is not None:
-            return known.client_id
-        if await self._directory.audit(AuditFilter(client_id=name_or_id, limit=1)):
-            return name_or_id
-        raise NotFound(f"there is no client {name_or_id!r}; a removed one is found by its ID")
-
-
-def _read_event(name: str) -> Event:
-    if name not in [event.value for event in Event]:
-        raise Refused(f"there is no event {name!r}; known are {', '.join(Event)}")
-    return Event(name)

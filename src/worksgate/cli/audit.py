@@ -87,7 +87,7 @@ def audit(
     """
 
     async def read(administration: "Administration") -> tuple[list[AuditEvent], _Names]:
-        events = await administration.audit(
+        events = await administration.audit_log.search(
             login_id=login_id,
             username=user,
             client=client,
@@ -125,7 +125,8 @@ async def _names(administration: "Administration", events: Sequence[AuditEvent])
     subjects = (each.subject_id for each in events if each.subject_id and not each.username)
     clients = await administration.clients.all() if any(each.client_id for each in events) else ()
     return _Names(
-        await administration.usernames(subjects), {each.client_id: each.name for each in clients}
+        await administration.audit_log.usernames(subjects),
+        {each.client_id: each.name for each in clients},
     )
 
 

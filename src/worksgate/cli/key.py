@@ -60,7 +60,7 @@ def show(*, config: Path | None, as_json: bool) -> None:
     keyring = Keyring.of(settings.master_key, settings.previous_master_key)
 
     async def work(administration: "Administration") -> "Counted":
-        return await administration.secrets_at_rest()
+        return await administration.upkeep.secrets_at_rest()
 
     found = administer(settings, work)
     current = None if keyring.current is None else keyring.current.id
@@ -111,7 +111,7 @@ def encrypt(*, yes: bool, config: Path | None, as_json: bool) -> None:
 
     async def work(administration: "Administration") -> int:
         with progress_bar("Encrypting", None) as progress:
-            return await administration.encrypt_secrets(progress)
+            return await administration.upkeep.encrypt_secrets(progress)
 
     done = administer(settings, work)
     is_rewritten = _rewrite(settings.database_file)

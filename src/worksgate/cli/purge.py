@@ -25,7 +25,7 @@ def purge(*, config: Path | None, as_json: bool) -> None:
 
     async def work(administration: "Administration") -> int:
         with progress_bar("Removing what has expired", None) as progress:
-            return await administration.purge(progress)
+            return await administration.upkeep.purge(progress)
 
     removed = administer(read_installation(config), work)
     if as_json:

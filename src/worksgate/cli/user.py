@@ -384,7 +384,9 @@ def release_key(*, key: str, config: Path | None, yes: bool) -> None:
 
     async def work(administration: "Administration") -> "tuple[list[KeyOwner], dict[str, str]]":
         released = await administration.release_key(key)
-        return released, await administration.last_usernames(each.subject_id for each in released)
+        return released, await administration.audit_log.last_usernames(
+            each.subject_id for each in released
+        )
 
     released, usernames = administer(settings, work)
     if not released:

@@ -104,7 +104,7 @@ def import_users(
 
     async def work(administration: "Administration") -> "ImportReport":
         with progress_bar("Importing", len(rows)) as progress:
-            return await administration.import_users(
+            return await administration.people_import.run(
                 rows,
                 dry_run=dry_run,
                 update=update,

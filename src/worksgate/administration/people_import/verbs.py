@@ -4,11 +4,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, TypeVar
 
-from worksgate.administration.base import AdministrationBase
+from worksgate.administration.actor import Actor
 from worksgate.administration.errors import refusals
 from worksgate.administration.people_import.columns import ImportReport, ImportRow, Reader
 from worksgate.administration.people_import.importer import Importer, ImportOptions
+from worksgate.administration.revoking import Revoker
+from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.directory.credential_changes import Change
+from worksgate.directory.database import Directory
 
 IMPORT_BATCH = 200
 """Rows to one transaction: the server's own writes get their turn in between."""
@@ -16,10 +19,28 @@ IMPORT_BATCH = 200
 T = TypeVar("T")
 
 
-class ImportAdministration(AdministrationBase):
-    """The import of people; it may raise Unfinished."""
+class ImportAdministration:
+    """The import of people; it may raise Unfinished.
 
-    async def import_users(
+    ``company`` is a name of which no password may be made (R-72).
+    """
+
+    def __init__(
+        self,
+        directory: Directory,
+        hashing: PasswordHashing,
+        revoker: Revoker,
+        actor: Actor,
+        *,
+        company: str,
+    ) -> None:
+        self._directory = directory
+        self._hashing = hashing
+        self._revoker = revoker
+        self._actor = actor
+        self._company = company
+
+    async def run(
         self,
         rows: Iterable[Mapping[Any, Any]],
         *,
@@ -42,7 +63,7 @@ class ImportAdministration(AdministrationBase):
             update=update,
             reuse_retired_keys=reuse_retired_keys,
             temporary=temporary,
-            company=self._settings.company_name,
+            company=self._company,
         )
         importer = Importer(
             self._directory, self._hashing, options, self._actor.account_event, self._actor.clock
