@@ -404,7 +404,7 @@ async def test_r115_whose_key_it_was_is_recorded_where_it_goes_to_somebody_else(
         f"imported; took over the LINE WORKS account hanako@example.com of {owner}"
     )
     with pytest.raises(Refused, match="jiro has it"):
-        await administration.release_key("E1")
+        await administration.user_keys.release("E1")
 
 
 @pytest.mark.parametrize("tokens", [0, 1])
@@ -422,7 +422,7 @@ async def test_the_record_says_in_words_how_much_has_ended(at_work: Office, toke
 async def test_the_record_of_a_release_names_people_who_were_removed(at_work: Office) -> None:
     account = await _hanako(at_work)
     await at_work.administration.remove_user("hanako")
-    (released,) = await at_work.administration.release_key("E1")
+    (released,) = await at_work.administration.user_keys.release("E1")
     subject_id = account.person.subject_id
     *_, event = await at_work.administration.audit_log.search(event=Event.USER_CHANGED)
     assert event.detail == f"external key E1 released; Hanako ({subject_id}) had it"
@@ -434,7 +434,7 @@ async def test_r30_r115_who_loses_a_key_by_its_release_is_signed_out(at_work: Of
     await at_work.directory.people.remember("corp", person, NOW)
     account = Account(id="u1", username="u1")
     await at_work.sign_in(account, person)
-    (released,) = await at_work.administration.release_key("E7")
+    (released,) = await at_work.administration.user_keys.release("E7")
     assert released.subject_id == "corp:u1"
     assert await at_work.holds_nothing(account)
     (event,) = await at_work.administration.audit_log.search()

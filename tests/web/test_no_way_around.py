@@ -132,7 +132,7 @@ async def test_r56_a_key_moves_when_an_administrator_lets_it_go(two: Installatio
     joins("hanako", external_key=EXTERNAL_KEY)
     await two.administration.remove_user(USERNAME)
     assert (await two.browser().sign_in("hanako", THEIR_PASSWORD)).status_code == 403
-    (released,) = await two.administration.release_key(EXTERNAL_KEY)
+    (released,) = await two.administration.user_keys.release(EXTERNAL_KEY)
     assert released.key.value == EXTERNAL_KEY
     token = await two.access_token(await two.browser().code("hanako", THEIR_PASSWORD))
     assert (await two.user_info(token)).json() == {"user_id": EXTERNAL_KEY}

@@ -2,6 +2,7 @@
 
     clients         the tenants of LINE WORKS
     people          accounts of the built-in directory, and people of other sources
+    user_keys       whose user keys are, and what LINE WORKS would be told
     people_import   many people at once, from a file
     audit_log       the audit log, as an administrator reads it
     upkeep          the encryption of secrets, the start of a purge
@@ -26,10 +27,11 @@ from worksgate.administration.audit_log import AuditLogAdministration
 from worksgate.administration.clients import ClientAdministration, NewClient
 from worksgate.administration.errors import NotFound, Refused, Unfinished
 from worksgate.administration.lost_key import LostKeyAdministration, LostKeys
-from worksgate.administration.people import Holdings, NewUser, ToldKey, told_keys
+from worksgate.administration.people import Holdings, NewUser
 from worksgate.administration.people_import.verbs import ImportAdministration
 from worksgate.administration.revoking import Revoker
 from worksgate.administration.upkeep import UpkeepAdministration
+from worksgate.administration.user_keys import KeyAdministration, ToldKey, told_keys
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.directory.database import Directory
 from worksgate.settings.options import Settings
@@ -71,6 +73,7 @@ class Administration(LostKeyAdministration):
         revoker = Revoker(directory, store, acting)
         super().__init__(settings, directory, store, hashing, acting, revoker)
         self.clients = ClientAdministration(settings, directory, acting)
+        self.user_keys = KeyAdministration(directory, revoker, acting)
         self.people_import = ImportAdministration(
             directory, hashing, revoker, acting, company=settings.company_name
         )

@@ -4,7 +4,7 @@ What a change must end, such as a disabled person's sessions and tokens, ends ri
 commit (R-30).
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,17 +16,16 @@ from worksgate.administration.people_import.importer import (
     with_former_owners,
 )
 from worksgate.administration.transactions import begun_again
-from worksgate.audit import AuditEvent, Event
+from worksgate.audit import Event
 from worksgate.credentials.secrets import new_id
-from worksgate.database import Conflict
-from worksgate.directory import SUBJECT_PREFIX, Account
+from worksgate.directory import Account
 from worksgate.directory.account_rules import check_account, check_password, generated_password
 from worksgate.directory.credential_changes import Change
 from worksgate.directory.factors import Enrolled
-from worksgate.directory.key_ownership import ADVICE, KEY_KINDS, KeyOwner, UserKey, keys_of
+from worksgate.directory.key_ownership import KEY_KINDS, KeyOwner
 from worksgate.directory.people import RememberedPerson
 from worksgate.directory.transaction import Transaction
-from worksgate.oauth.model import Client, Session
+from worksgate.oauth.model import Session
 from worksgate.provider.account.password_reset import ResetLinks
 from worksgate.provider.revocation import Ended
 from worksgate.settings.sources.common import BUILT_IN
@@ -53,24 +52,6 @@ class Holdings:
     factors: Enrolled
     app_passwords: int
     sessions: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToldKey:
-    """What some clients would be told of a person: a user key, or nothing and why."""
-
-    clients: tuple[str, ...]
-    """By name; of those that want the same kind of key all."""
-    kind: str
-    value: str | None
-    why_none: str | None = None
-
-    def __str__(self) -> str:
-        """For people: at most three clients are named."""
-        names = ", ".join(self.clients[:3])
-        more = f" and {left} more" if (left := len(self.clients) - 3) > 0 else ""
-        what = self.value if self.value is not None else f"nothing ({self.why_none})"
-        return f"{names}{more}: {what}"
 
 
 class PeopleAdministration(AdministrationBase):
@@ -284,52 +265,6 @@ class PeopleAdministration(AdministrationBase):
         await self._revoker.sign_out(person)
         return removed
 
-    @begun_again
-    async def release_key(self, value: str) -> list[KeyOwner]:
-        """End the ownership of a user key: whoever is given it next has it; whose it was.
-
-        They may be removed people, or people of any source who gave it up; people of other sources
-        who have it lose it, and all that they hold ends. With the key goes their place in LINE
-        WORKS. Raises Refused where an account of the built-in directory has it, or Unfinished.
-        """
-        now = self._actor.now()
-        keys = [UserKey(kind, value) for kind in KEY_KINDS]
-        owners = (await self._directory.key_owners(keys)).owners.values()
-        names = await self._directory.last_usernames({each.subject_id for each in owners})
-        async with self._directory.changing() as transaction:
-            released = await transaction.release_key(value, now)
-            for owner in released:
-                if owner.holder is not None and owner.subject_id.startswith(SUBJECT_PREFIX):
-                    raise Refused(
-                        f"{owner.holder} has it; give it up there first, with worksgate user set"
-                    )
-            await transaction.record(*(self._release_event(each, names) for each in released))
-        for owner in released:
-            if owner.holder is not None:
-                await self._revoker.sign_out_subject(owner.subject_id, owner.holder)
-        return released
-
-    def _release_event(self, owner: KeyOwner, names: Mapping[str, str]) -> AuditEvent:
-        state = "had" if owner.holder is None else "has"
-        known = replace(owner, holder=owner.holder or names.get(owner.subject_id))
-        detail = f"{owner.key} released; {known} {state} it"
-        return self._actor.event(Event.USER_CHANGED, detail, subject_id=owner.subject_id)
-
-    async def key_conflicts(self, people: Sequence[Person]) -> list[tuple[str, ...]]:
-        """For each of these people, which of their user keys are somebody else's, in words."""
-        keys = [key for person in people for key in keys_of(person)]
-        ownership = await self._directory.key_owners(keys)
-        found = []
-        for person in people:
-            refused = []
-            for key in keys_of(person):
-                try:
-                    ownership.check(key, person.subject_id)
-                except Conflict as conflict:
-                    refused.append(str(conflict).partition(ADVICE)[0])
-            found.append(tuple(refused))
-        return found
-
     # People of other sources, remembered from their last sign-in
 
     async def people(self, source: str | None = None) -> list[RememberedPerson]:
@@ -417,32 +352,6 @@ class PeopleAdministration(AdministrationBase):
         with refusals():
             check_password(password, account, self._settings.company_name)
             return await self._hashing.hash(password)
-
-
-def told_keys(
-    person: Person, clients: Sequence[Client], problems: Sequence[str]
-) -> tuple[ToldKey, ...]:
-    """Which key LINE WORKS would be told of a person, for each kind that a client wants.
-
-    ``problems`` say what is wrong with the person's keys, as ``key_conflicts`` and sources do.
-    """
-    by_kind: dict[str, list[str]] = {}
-    for client in clients:
-        by_kind.setdefault(client.user_key.value, []).append(client.name)
-    return tuple(_told(person, kind, names, problems) for kind, names in sorted(by_kind.items()))
-
-
-def _told(person: Person, kind: str, names: Sequence[str], problems: Sequence[str]) -> ToldKey:
-    in_words = KEY_KINDS[kind]
-    # That two people share a key shows who comes second; whoever comes first is told.
-    wrong = [
-        each
-        for each in problems
-        if each.startswith(f"the {in_words} ") and not each.endswith(" too")
-    ]
-    value = None if wrong else getattr(person, kind)
-    why = None if value is not None else "; ".join(wrong) or f"there is no {in_words}"
-    return ToldKey(clients=tuple(names), kind=kind, value=value, why_none=why)
 
 
 async def _check_free(

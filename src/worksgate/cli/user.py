@@ -207,7 +207,7 @@ def show(*, username: str, source: str | None, config: Path | None, as_json: boo
                     raise
             else:
                 person = account.person
-                conflicts = await administration.key_conflicts([person])
+                conflicts = await administration.user_keys.conflicts([person])
                 clients = await administration.clients.of_source(BUILT_IN)
                 told = told_keys(person, clients, conflicts[0])
                 return account, await administration.holdings(person), told
@@ -216,7 +216,7 @@ def show(*, username: str, source: str | None, config: Path | None, as_json: boo
         if remembered is None:
             return None
         person = remembered.person
-        (wrong,) = await administration.key_conflicts([person])
+        (wrong,) = await administration.user_keys.conflicts([person])
         clients = await administration.clients.of_source(remembered.source)
         told = told_keys(person, clients, wrong)
         return remembered, await administration.holdings(person), wrong, told
@@ -383,7 +383,7 @@ def release_key(*, key: str, config: Path | None, yes: bool) -> None:
     confirm(f"Let somebody else have the user key {key}?", yes=yes)
 
     async def work(administration: "Administration") -> "tuple[list[KeyOwner], dict[str, str]]":
-        released = await administration.release_key(key)
+        released = await administration.user_keys.release(key)
         return released, await administration.audit_log.last_usernames(
             each.subject_id for each in released
         )

@@ -93,7 +93,7 @@ class _View:
         """The people with all that stands in their way."""
         from worksgate.administration import told_keys
 
-        taken = await self._administration.key_conflicts([each.person for each in page])
+        taken = await self._administration.user_keys.conflicts([each.person for each in page])
         return [
             SourcePerson(
                 person=each.person,
