@@ -329,7 +329,7 @@ async def _template() -> Template:
                 client = await administration.clients.add(
                     "Acme", redirect_uris=(CALLBACK,), logout_redirect_uris=(SIGNED_OUT,)
                 )
-                await administration.add_user(
+                await administration.users.add(
                     USERNAME,
                     password=PASSWORD,
                     name="User One",

@@ -91,7 +91,7 @@ class Studio:
     async def add(self, look: Look, office: str, *groups: str) -> str:
         """Somebody new, in an office where nobody else has their name; their username."""
         username = look.username(office)
-        await self.premises.installation.administration.add_user(
+        await self.premises.installation.administration.users.add(
             username,
             password=PASSWORD,
             name=look.name,

@@ -56,16 +56,16 @@ async def test_people_are_imported_and_reported_row_by_row(
     ]
     assert len(report.refused) == 3
     assert report.count(ImportOutcome.ADDED) == 3
-    hanako = await at_work.administration.user("hanako")
+    hanako = await at_work.administration.users.get("hanako")
     assert (hanako.name, hanako.external_key, hanako.administrator) == ("花子", "E1", True)
     assert await hashing.verify(PASSWORD, hanako.password_hash)
-    jiro = await at_work.administration.user("jiro")
+    jiro = await at_work.administration.users.get("jiro")
     assert jiro.password_hash is None
     assert not await hashing.verify("", jiro.password_hash)
 
 
 async def test_a_dry_run_tells_the_same_and_changes_nothing(at_work: Office) -> None:
-    await at_work.administration.add_user("goro", password=PASSWORD, external_key="E5")
+    await at_work.administration.users.add("goro", password=PASSWORD, external_key="E5")
     before = (
         query(at_work.file, "SELECT * FROM accounts"),
         await at_work.administration.audit_log.search(),
@@ -98,7 +98,7 @@ async def test_a_dry_run_tells_the_same_and_changes_nothing(at_work: Office) -> 
 async def test_people_who_are_there_are_refused_unless_an_update_is_asked_for(
     at_work: Office,
 ) -> None:
-    account = (await at_work.administration.add_user("Hanako", name="Hanako")).account
+    account = (await at_work.administration.users.add("Hanako", name="Hanako")).account
     rows = _rows("hanako,Other,,,,")
     report = await at_work.administration.people_import.run(rows, dry_run=False)
     assert _told(report) == [
@@ -109,17 +109,17 @@ async def test_people_who_are_there_are_refused_unless_an_update_is_asked_for(
             "there is already a person called Hanako; --update changes them",
         )
     ]
-    assert await at_work.administration.user("hanako") == account
+    assert await at_work.administration.users.get("hanako") == account
 
 
 async def test_an_update_changes_what_is_said_and_keeps_the_rest(at_work: Office) -> None:
-    made = await at_work.administration.add_user(
+    made = await at_work.administration.users.add(
         "Hanako", password=PASSWORD, name="Hanako", external_key="E1", administrator=True
     )
     rows = _rows("Hanako,,E2,,,", "jiro,,,,,")
     report = await at_work.administration.people_import.run(rows, dry_run=False, update=True)
     assert [row.outcome.value for row in report.rows] == ["updated", "added"]
-    account = await at_work.administration.user("hanako")
+    account = await at_work.administration.users.get("hanako")
     assert (account.name, account.external_key, account.administrator) == ("Hanako", "E2", True)
     assert account.password_hash == made.account.password_hash
 
@@ -127,13 +127,13 @@ async def test_an_update_changes_what_is_said_and_keeps_the_rest(at_work: Office
 async def test_importing_the_same_file_again_changes_nothing(at_work: Office) -> None:
     lines = (f"hanako,花子,E1,,{PASSWORD},", "jiro,,,,,")
     await at_work.administration.people_import.run(_rows(*lines), dry_run=False)
-    account = await at_work.administration.user("hanako")
+    account = await at_work.administration.users.get("hanako")
     await at_work.sign_in(account)
     report = await at_work.administration.people_import.run(
         _rows(*lines), dry_run=False, update=True
     )
     assert [row.outcome.value for row in report.rows] == ["unchanged", "unchanged"]
-    assert await at_work.administration.user("hanako") == account
+    assert await at_work.administration.users.get("hanako") == account
     assert not await at_work.holds_nothing(account)
     assert len(await at_work.administration.audit_log.search()) == 2
 
@@ -142,7 +142,7 @@ async def test_r30_an_imported_password_or_key_ends_what_was_held(
     at_work: Office, hashing: PasswordHashing
 ) -> None:
     accounts = [
-        (await at_work.administration.add_user(name, external_key=name)).account
+        (await at_work.administration.users.add(name, external_key=name)).account
         for name in ("hanako", "jiro", "saburo")
     ]
     for account in accounts:
@@ -150,13 +150,13 @@ async def test_r30_an_imported_password_or_key_ends_what_was_held(
     rows = _rows(f"hanako,,,,{PASSWORD},", "jiro,,E2,,,", "saburo,Saburo,,,,")
     await at_work.administration.people_import.run(rows, dry_run=False, update=True)
     assert [await at_work.holds_nothing(account) for account in accounts] == [True, True, False]
-    changed = await at_work.administration.user("hanako")
+    changed = await at_work.administration.users.get("hanako")
     assert await hashing.verify(PASSWORD, changed.password_hash)
 
 
 async def test_r56_an_import_gives_no_retired_key_away(at_work: Office) -> None:
-    await at_work.administration.add_user("hanako", external_key="E1")
-    await at_work.administration.remove_user("hanako")
+    await at_work.administration.users.add("hanako", external_key="E1")
+    await at_work.administration.users.remove("hanako")
     rows = _rows("jiro,,E1,,,")
     report = await at_work.administration.people_import.run(rows, dry_run=False)
     assert report.refused[0].reason is not None
@@ -170,16 +170,16 @@ async def test_r56_an_import_gives_no_retired_key_away(at_work: Office) -> None:
 async def test_a_key_that_one_row_frees_can_be_taken_by_a_later_one_if_that_is_chosen(
     at_work: Office,
 ) -> None:
-    await at_work.administration.add_user("hanako", external_key="E1")
+    await at_work.administration.users.add("hanako", external_key="E1")
     rows = _rows("hanako,,E2,,,", "jiro,,E1,,,")
     report = await at_work.administration.people_import.run(rows, dry_run=False, update=True)
     assert [row.outcome.value for row in report.rows] == ["updated", "refused"]
-    await at_work.administration.change_user("hanako", external_key="E1")
+    await at_work.administration.users.change("hanako", external_key="E1")
     report = await at_work.administration.people_import.run(
         rows, dry_run=False, update=True, reuse_retired_keys=True
     )
     assert [row.outcome.value for row in report.rows] == ["updated", "added"]
-    assert (await at_work.administration.user("jiro")).external_key == "E1"
+    assert (await at_work.administration.users.get("jiro")).external_key == "E1"
 
 
 @pytest.mark.parametrize(
@@ -227,20 +227,20 @@ async def test_two_thousand_people_are_imported_in_a_few_transactions(at_work: O
 
 
 async def test_an_import_can_disable_people_and_let_them_in_again(at_work: Office) -> None:
-    jiro = (await at_work.administration.add_user("jiro")).account
+    jiro = (await at_work.administration.users.add("jiro")).account
     await at_work.sign_in(jiro)
     header = "username,name,enabled"
     rows = _rows("hanako,,no", "jiro,Jiro,off", "saburo,,", "goro,,perhaps", header=header)
     report = await at_work.administration.people_import.run(rows, dry_run=False, update=True)
     (refused,) = report.refused
     assert refused.reason == "enabled must be yes or no"
-    assert not (await at_work.administration.user("hanako")).enabled
-    assert (await at_work.administration.user("saburo")).enabled
+    assert not (await at_work.administration.users.get("hanako")).enabled
+    assert (await at_work.administration.users.get("saburo")).enabled
     assert await at_work.holds_nothing(jiro)
     again = _rows("jiro,,yes", "hanako,,", header=header)
     await at_work.administration.people_import.run(again, dry_run=False, update=True)
-    assert (await at_work.administration.user("jiro")).enabled
-    assert not (await at_work.administration.user("hanako")).enabled
+    assert (await at_work.administration.users.get("jiro")).enabled
+    assert not (await at_work.administration.users.get("hanako")).enabled
     events = await at_work.administration.audit_log.search(event="user.changed")
     assert [(event.username, event.detail) for event in events][1:] == [
         ("hanako", "imported; disabled"),
@@ -251,7 +251,7 @@ async def test_an_import_can_disable_people_and_let_them_in_again(at_work: Offic
 
 
 async def test_the_report_tells_what_somebody_lacks_to_sign_in(at_work: Office) -> None:
-    await at_work.administration.add_user("rokuro", password=PASSWORD, external_key="E6")
+    await at_work.administration.users.add("rokuro", password=PASSWORD, external_key="E6")
     rows = _rows(
         f"hanako,,E1,,{PASSWORD},",
         f"jiro,,,jiro@example.com,{PASSWORD},",
@@ -275,7 +275,7 @@ async def test_the_report_tells_what_somebody_lacks_to_sign_in(at_work: Office) 
 
 
 async def test_r105_each_imported_person_is_recorded(at_work: Office) -> None:
-    await at_work.administration.add_user("jiro", name="Jiro")
+    await at_work.administration.users.add("jiro", name="Jiro")
     rows = _rows("hanako,,,,,", f"jiro,,E2,,{PASSWORD},", "saburo,,a/b,,,")
     await at_work.administration.people_import.run(rows, dry_run=False, update=True)
     events = await at_work.administration.audit_log.search(event="user.changed")
@@ -308,9 +308,9 @@ async def test_an_import_reads_addresses_and_groups(at_work: Office) -> None:
         ("saburo", "an e-mail address looks like name@example.com"),
         ("shiro", "a group is named twice"),
     ]
-    hanako = await at_work.administration.user("hanako")
+    hanako = await at_work.administration.users.get("hanako")
     assert (hanako.email, hanako.groups) == ("hanako@example.com", ("sales", "東京", "admins"))
-    goro = await at_work.administration.user("goro")
+    goro = await at_work.administration.users.get("goro")
     assert (goro.email, goro.groups) == (None, ())
     again = _rows("hanako,,,,", "goro,goro@example.com,sales,,", header=MORE)
     report = await at_work.administration.people_import.run(again, dry_run=False, update=True)
@@ -325,7 +325,7 @@ async def test_who_is_imported_with_a_hash_needs_no_new_password(
     rows = _rows(f"hanako,,,,{HASH}", header=MORE)
     report = await at_work.administration.people_import.run(rows, dry_run=False, temporary=True)
     assert [row.lacks for row in report.rows] == [("user key",)]
-    account = await at_work.administration.user("hanako")
+    account = await at_work.administration.users.get("hanako")
     assert account.password_hash == HASH
     assert not account.must_change_password, "it is their own"
     assert await hashing.verify(PASSWORD, account.password_hash)
@@ -356,22 +356,22 @@ async def test_importing_hashes_again_changes_nothing(at_work: Office) -> None:
     argon2 += "$bVyka/En6G13B2qD/QzrDEc0xLS4LAxtNRbc0/X0d0I"
     rows = _rows(f"hanako,,,,{HASH}", f'jiro,,,,"{argon2}"', header=MORE)
     await at_work.administration.people_import.run(rows, dry_run=False)
-    accounts = [await at_work.administration.user(name) for name in ("hanako", "jiro")]
+    accounts = [await at_work.administration.users.get(name) for name in ("hanako", "jiro")]
     for account in accounts:
         await at_work.sign_in(account)
     report = await at_work.administration.people_import.run(rows, dry_run=False, update=True)
     assert [row.outcome.value for row in report.rows] == ["unchanged", "unchanged"]
-    assert [await at_work.administration.user(each.username) for each in accounts] == accounts
+    assert [await at_work.administration.users.get(each.username) for each in accounts] == accounts
     assert not await at_work.holds_nothing(accounts[0])
 
 
 async def test_an_imported_hash_never_replaces_a_password_of_this_server(at_work: Office) -> None:
     """Whoever has signed in since the first import keeps the password that they have now."""
-    made = await at_work.administration.add_user("hanako", password=PASSWORD)
+    made = await at_work.administration.users.add("hanako", password=PASSWORD)
     rows = _rows(f"hanako,hanako@example.com,,,{OTHER_HASH}", header=MORE)
     report = await at_work.administration.people_import.run(rows, dry_run=False, update=True)
     assert [row.outcome.value for row in report.rows] == ["updated"]
-    account = await at_work.administration.user("hanako")
+    account = await at_work.administration.users.get("hanako")
     assert account.email == "hanako@example.com"
     assert account.password_hash == made.account.password_hash
     assert account.password_changed_at == made.account.password_changed_at
@@ -382,20 +382,20 @@ async def test_r127_a_password_that_was_voided_does_not_come_back_with_its_file(
 ) -> None:
     rows = _rows(f"hanako,,,,{HASH}", header=MORE)
     await at_work.administration.people_import.run(rows, dry_run=False)
-    before = await at_work.administration.user("hanako")
+    before = await at_work.administration.users.get("hanako")
     voided = replace(before, password_hash=None, password_changed_at=NOW)
     async with at_work.directory.changing() as transaction:
         await transaction.change_account(before, voided, NOW, Change.PASSWORD_VOIDED)
     report = await at_work.administration.people_import.run(rows, dry_run=False, update=True)
     assert [row.outcome.value for row in report.rows] == ["unchanged"]
-    assert (await at_work.administration.user("hanako")).password_hash is None
+    assert (await at_work.administration.users.get("hanako")).password_hash is None
 
 
 async def test_a_newer_hash_replaces_an_imported_one(at_work: Office) -> None:
     for encoded in (HASH, OTHER_HASH):
         rows = _rows(f"hanako,,,,{encoded}", header=MORE)
         await at_work.administration.people_import.run(rows, dry_run=False, update=True)
-        assert (await at_work.administration.user("hanako")).password_hash == encoded
+        assert (await at_work.administration.users.get("hanako")).password_hash == encoded
     events = await at_work.administration.audit_log.search(event="user.changed")
     assert [event.detail for event in events] == ["imported", "set password"]
 
@@ -405,8 +405,8 @@ async def test_r85_passwords_of_a_file_can_be_temporary(
 ) -> None:
     rows = _rows(f"hanako,,,{PASSWORD},", "jiro,,,,", header=MORE)
     await at_work.administration.people_import.run(rows, dry_run=False, temporary=True)
-    assert (await at_work.administration.user("hanako")).must_change_password
-    assert not (await at_work.administration.user("jiro")).must_change_password
+    assert (await at_work.administration.users.get("hanako")).must_change_password
+    assert not (await at_work.administration.users.get("jiro")).must_change_password
     same = await at_work.administration.people_import.run(rows, dry_run=False, update=True)
     assert [row.outcome.value for row in same.rows] == ["unchanged", "unchanged"]
-    assert (await at_work.administration.user("hanako")).must_change_password
+    assert (await at_work.administration.users.get("hanako")).must_change_password

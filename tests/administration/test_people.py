@@ -27,16 +27,16 @@ async def _hanako(at_work: Office, **changes: Any) -> Account:
         "works_account": "hanako@example.com",
         **changes,
     }
-    return (await at_work.administration.add_user("Hanako", **wanted)).account
+    return (await at_work.administration.users.add("Hanako", **wanted)).account
 
 
 @pytest.mark.hashing
 async def test_a_new_person_is_kept_with_a_hash_of_their_password(
     at_work: Office, hashing: PasswordHashing
 ) -> None:
-    made = await at_work.administration.add_user("Hanako", password=PASSWORD, external_key="E1")
+    made = await at_work.administration.users.add("Hanako", password=PASSWORD, external_key="E1")
     assert made.password is None
-    account = await at_work.administration.user("hanako")
+    account = await at_work.administration.users.get("hanako")
     assert account == made.account
     assert account.password_hash is not None
     assert account.password_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
@@ -46,22 +46,22 @@ async def test_a_new_person_is_kept_with_a_hash_of_their_password(
 async def test_r84_a_password_is_generated_where_none_is_given(
     at_work: Office, hashing: PasswordHashing
 ) -> None:
-    made = await at_work.administration.add_user("Hanako")
+    made = await at_work.administration.users.add("Hanako")
     assert made.password is not None
     assert await hashing.verify(made.password, made.account.password_hash)
     assert made.password not in repr(made)
-    again = await at_work.administration.set_password("Hanako")
+    again = await at_work.administration.users.set_password("Hanako")
     assert again.password not in (None, made.password)
 
 
 @pytest.mark.parametrize("password", ["", "too short", "x" * 1_025, "\0" * 20, "password" * 3])
 async def test_r70_r72_r76_a_bad_password_is_refused(at_work: Office, password: str) -> None:
     with pytest.raises(Refused, match="the password"):
-        await at_work.administration.add_user("Hanako", password=password)
+        await at_work.administration.users.add("Hanako", password=password)
     account = await _hanako(at_work)
     with pytest.raises(Refused, match="the password"):
-        await at_work.administration.set_password("Hanako", password)
-    assert await at_work.administration.user("Hanako") == account
+        await at_work.administration.users.set_password("Hanako", password)
+    assert await at_work.administration.users.get("Hanako") == account
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ async def test_what_line_works_would_not_accept_is_refused(
         await _hanako(at_work, **changes)
     account = await _hanako(at_work)
     with pytest.raises(Refused, match=reason):
-        await at_work.administration.change_user("hanako", **changes)
-    assert await at_work.administration.user("hanako") == account
+        await at_work.administration.users.change("hanako", **changes)
+    assert await at_work.administration.users.get("hanako") == account
 
 
 @pytest.mark.parametrize("changes", [{"password_hash": "x"}, {"id": "x"}, {"enabled": False}])
@@ -110,8 +110,8 @@ async def test_what_has_its_own_call_cannot_be_set(
 ) -> None:
     account = await _hanako(at_work)
     with pytest.raises(Refused, match="no setting"):
-        await at_work.administration.change_user("hanako", **changes)
-    assert await at_work.administration.user("hanako") == account
+        await at_work.administration.users.change("hanako", **changes)
+    assert await at_work.administration.users.get("hanako") == account
 
 
 @pytest.mark.parametrize(
@@ -127,16 +127,16 @@ async def test_names_and_keys_belong_to_one_person(
 ) -> None:
     await _hanako(at_work)
     with pytest.raises(Conflict, match=reason):
-        await at_work.administration.add_user(**{"username": "jiro", **changes})
-    await at_work.administration.add_user("jiro")
+        await at_work.administration.users.add(**{"username": "jiro", **changes})
+    await at_work.administration.users.add("jiro")
     with pytest.raises(Conflict, match=reason):
-        await at_work.administration.change_user("jiro", **changes)
+        await at_work.administration.users.change("jiro", **changes)
 
 
 async def test_external_keys_are_kept_case_exact(at_work: Office) -> None:
     await _hanako(at_work, external_key="Key")
-    assert (await at_work.administration.user("hanako")).external_key == "Key"
-    changed = await at_work.administration.change_user("hanako", external_key="KEY")
+    assert (await at_work.administration.users.get("hanako")).external_key == "Key"
+    changed = await at_work.administration.users.change("hanako", external_key="KEY")
     assert changed.external_key == "KEY"
 
 
@@ -149,7 +149,7 @@ async def test_of_two_who_take_the_same_key_at_once_one_wins(
     for round_ in range(4):
         outcomes = await asyncio.gather(
             *(
-                each.administration.add_user(
+                each.administration.users.add(
                     f"person{round_}{number}", password=PASSWORD, external_key=f"E{round_}"
                 )
                 for number, each in enumerate(offices)
@@ -163,38 +163,38 @@ async def test_of_two_who_take_the_same_key_at_once_one_wins(
 
 async def test_a_person_can_be_renamed_and_given_other_keys(at_work: Office) -> None:
     account = await _hanako(at_work)
-    changed = await at_work.administration.change_user(
+    changed = await at_work.administration.users.change(
         "HANAKO", username="hanako.y", name="", external_key="E2", works_account=None
     )
     assert changed.id == account.id
     assert (changed.username, changed.name) == ("hanako.y", "")
     assert (changed.external_key, changed.works_account) == ("E2", None)
-    assert await at_work.administration.user("hanako.y") == changed
+    assert await at_work.administration.users.get("hanako.y") == changed
     with pytest.raises(NotFound):
-        await at_work.administration.user("hanako")
+        await at_work.administration.users.get("hanako")
 
 
 async def test_a_person_has_an_address_and_groups(at_work: Office) -> None:
     account = await _hanako(at_work, email="hanako@example.com", groups=["sales", "東京"])
     assert (account.email, account.groups) == ("hanako@example.com", ("sales", "東京"))
-    assert await at_work.administration.user("hanako") == account
-    changed = await at_work.administration.change_user("hanako", groups=["sales"], email="")
+    assert await at_work.administration.users.get("hanako") == account
+    changed = await at_work.administration.users.change("hanako", groups=["sales"], email="")
     assert (changed.email, changed.groups) == (None, ("sales",))
-    assert await at_work.administration.user("hanako") == changed
+    assert await at_work.administration.users.get("hanako") == changed
     (_, event) = await at_work.administration.audit_log.search(event="user.changed")
     assert event.detail == "set email, groups"
     with pytest.raises(Refused, match="a list of names"):
-        await at_work.administration.change_user("hanako", groups="sales")
+        await at_work.administration.users.change("hanako", groups="sales")
 
 
 async def test_r85_what_an_administrator_sets_can_be_temporary(at_work: Office) -> None:
     assert not (await _hanako(at_work)).must_change_password
-    made = await at_work.administration.set_password("hanako", temporary=True)
+    made = await at_work.administration.users.set_password("hanako", temporary=True)
     assert made.account.must_change_password
-    assert (await at_work.administration.user("hanako")).person.must_change_password
-    made = await at_work.administration.set_password("hanako")
+    assert (await at_work.administration.users.get("hanako")).person.must_change_password
+    made = await at_work.administration.users.set_password("hanako")
     assert not made.account.must_change_password
-    lent = await at_work.administration.add_user("jiro", temporary=True)
+    lent = await at_work.administration.users.add("jiro", temporary=True)
     assert lent.account.must_change_password
     events = await at_work.administration.audit_log.search(event="user.changed")
     assert [event.detail for event in events] == [
@@ -207,40 +207,42 @@ async def test_r85_what_an_administrator_sets_can_be_temporary(at_work: Office) 
 
 async def test_an_administrator_is_one_by_a_flag(at_work: Office) -> None:
     assert (await _hanako(at_work, administrator=True)).administrator
-    await at_work.administration.change_user("hanako", administrator=False)
-    assert not (await at_work.administration.user("hanako")).administrator
+    await at_work.administration.users.change("hanako", administrator=False)
+    assert not (await at_work.administration.users.get("hanako")).administrator
     with pytest.raises(Refused, match="on or off"):
-        await at_work.administration.change_user("hanako", administrator="yes")
+        await at_work.administration.users.change("hanako", administrator="yes")
 
 
 async def test_r56_the_keys_of_a_removed_person_are_given_to_nobody(at_work: Office) -> None:
     await _hanako(at_work)
-    await at_work.administration.remove_user("hanako")
+    await at_work.administration.users.remove("hanako")
     for key in ({"external_key": "E1"}, {"works_account": "hanako@example.com"}):
         with pytest.raises(Conflict, match="belonged to another person before"):
-            await at_work.administration.add_user("hanako", **key)  # type: ignore[arg-type]  # texts
-    await at_work.administration.add_user("hanako", external_key="E2")
+            await at_work.administration.users.add("hanako", **key)  # type: ignore[arg-type]  # texts
+    await at_work.administration.users.add("hanako", external_key="E2")
     with pytest.raises(Conflict, match="belonged to another person before"):
-        await at_work.administration.change_user("hanako", external_key="E1")
+        await at_work.administration.users.change("hanako", external_key="E1")
 
 
 async def test_r56_a_key_that_was_given_up_stays_with_its_person(at_work: Office) -> None:
     await _hanako(at_work)
-    await at_work.administration.change_user("hanako", external_key="E2")
+    await at_work.administration.users.change("hanako", external_key="E2")
     with pytest.raises(Conflict, match="belonged to another person before"):
-        await at_work.administration.add_user("jiro", external_key="E1")
-    back = await at_work.administration.change_user("hanako", external_key="E1")
+        await at_work.administration.users.add("jiro", external_key="E1")
+    back = await at_work.administration.users.change("hanako", external_key="E1")
     assert back.external_key == "E1"
 
 
 async def test_r56_only_an_explicit_choice_gives_a_key_away(at_work: Office) -> None:
     await _hanako(at_work)
-    await at_work.administration.remove_user("hanako")
-    made = await at_work.administration.add_user("jiro", external_key="E1", reuse_retired_keys=True)
+    await at_work.administration.users.remove("hanako")
+    made = await at_work.administration.users.add(
+        "jiro", external_key="E1", reuse_retired_keys=True
+    )
     assert made.account.external_key == "E1"
-    await at_work.administration.remove_user("jiro")
+    await at_work.administration.users.remove("jiro")
     with pytest.raises(Conflict, match="belonged to another person before"):
-        await at_work.administration.add_user("saburo", external_key="E1")
+        await at_work.administration.users.add("saburo", external_key="E1")
 
 
 async def test_r56_an_id_is_never_used_again(at_work: Office) -> None:
@@ -248,26 +250,26 @@ async def test_r56_an_id_is_never_used_again(at_work: Office) -> None:
     for number in range(3):
         account = await _hanako(at_work, external_key=f"E{number}", works_account=None)
         ids.add(account.id)
-        await at_work.administration.remove_user("hanako")
+        await at_work.administration.users.remove("hanako")
     assert len(ids) == 3
 
 
 @pytest.mark.parametrize("way", ["disable", "remove", "sign out", "password", "key"])
 async def test_r30_what_a_person_holds_ends_with_the_change(at_work: Office, way: str) -> None:
     administration, account = at_work.administration, await _hanako(at_work)
-    jiro = (await administration.add_user("jiro")).account
+    jiro = (await administration.users.add("jiro")).account
     await at_work.sign_in(account)
     await at_work.sign_in(jiro)
     if way == "disable":
-        assert not (await administration.disable_user("hanako")).enabled
+        assert not (await administration.users.disable("hanako")).enabled
     elif way == "remove":
-        await administration.remove_user("hanako")
+        await administration.users.remove("hanako")
     elif way == "sign out":
-        assert await administration.sign_out("hanako") == 2
+        assert await administration.users.sign_out("hanako") == 2
     elif way == "password":
-        await administration.set_password("hanako", "another horse battery")
+        await administration.users.set_password("hanako", "another horse battery")
     else:
-        await administration.change_user("hanako", external_key="E9")
+        await administration.users.change("hanako", external_key="E9")
     assert await at_work.holds_nothing(account)
     assert not await at_work.holds_nothing(jiro)
 
@@ -275,7 +277,7 @@ async def test_r30_what_a_person_holds_ends_with_the_change(at_work: Office, way
 async def test_a_change_of_name_ends_nothing(at_work: Office) -> None:
     account = await _hanako(at_work)
     await at_work.sign_in(account)
-    await at_work.administration.change_user("hanako", name="H.", username="hanako.y")
+    await at_work.administration.users.change("hanako", name="H.", username="hanako.y")
     assert not await at_work.holds_nothing(account)
 
 
@@ -286,36 +288,36 @@ async def test_r30_if_the_store_is_away_the_change_stands_and_can_be_repeated(
     await at_work.sign_in(account)
     at_work.store.away = True
     with pytest.raises(Unfinished, match="Hanako"):
-        await at_work.administration.disable_user("hanako")
-    assert not (await at_work.administration.user("hanako")).enabled
+        await at_work.administration.users.disable("hanako")
+    assert not (await at_work.administration.users.get("hanako")).enabled
     at_work.store.away = False
-    await at_work.administration.disable_user("hanako")
+    await at_work.administration.users.disable("hanako")
     assert await at_work.holds_nothing(account)
 
 
 async def test_a_disabled_person_can_be_enabled_again(at_work: Office) -> None:
     account = await _hanako(at_work)
-    await at_work.administration.disable_user("hanako")
-    assert await at_work.administration.enable_user("hanako") == account
+    await at_work.administration.users.disable("hanako")
+    assert await at_work.administration.users.enable("hanako") == account
 
 
 async def test_everybody_is_listed_by_name(at_work: Office) -> None:
     for username in ("jiro", "Hanako", "saburo"):
-        await at_work.administration.add_user(username)
-    listed = [account.username async for account in at_work.administration.users()]
+        await at_work.administration.users.add(username)
+    listed = [account.username async for account in at_work.administration.users.all()]
     assert listed == ["Hanako", "jiro", "saburo"]
 
 
 async def test_who_is_not_there_is_not_found(at_work: Office) -> None:
     administration = at_work.administration
     for call in (
-        administration.user("hanako"),
-        administration.change_user("hanako", name="x"),
-        administration.set_password("hanako", PASSWORD),
-        administration.disable_user("hanako"),
-        administration.enable_user("hanako"),
-        administration.remove_user("hanako"),
-        administration.sign_out("hanako"),
+        administration.users.get("hanako"),
+        administration.users.change("hanako", name="x"),
+        administration.users.set_password("hanako", PASSWORD),
+        administration.users.disable("hanako"),
+        administration.users.enable("hanako"),
+        administration.users.remove("hanako"),
+        administration.users.sign_out("hanako"),
     ):
         with pytest.raises(NotFound, match="there is no person 'hanako'"):
             await call
@@ -339,11 +341,11 @@ async def test_i5_a_change_and_its_audit_record_come_together_or_not_at_all(
     before = _durable(at_work.file)
     query(at_work.file, FAIL_AUDIT)
     calls: dict[str, Callable[[], Awaitable[object]]] = {
-        "add": lambda: administration.add_user("jiro", external_key="E2"),
-        "change": lambda: administration.change_user("hanako", external_key="E3"),
-        "password": lambda: administration.set_password("hanako", "another horse battery"),
-        "disable": lambda: administration.disable_user("hanako"),
-        "remove": lambda: administration.remove_user("hanako"),
+        "add": lambda: administration.users.add("jiro", external_key="E2"),
+        "change": lambda: administration.users.change("hanako", external_key="E3"),
+        "password": lambda: administration.users.set_password("hanako", "another horse battery"),
+        "disable": lambda: administration.users.disable("hanako"),
+        "remove": lambda: administration.users.remove("hanako"),
         "import": lambda: administration.people_import.run([{"username": "jiro"}], dry_run=False),
         "client": lambda: administration.clients.change("Acme", code_lifetime=9),
         "rotate": lambda: administration.clients.rotate_secret("Acme", overlap=9),
@@ -367,13 +369,13 @@ async def test_r105_every_change_of_a_person_is_recorded_without_its_values(
 ) -> None:
     account = await _hanako(at_work)
     administration = at_work.administration
-    await administration.change_user("hanako", external_key="E2", name="H")
-    await administration.change_user("hanako", name="H")
-    await administration.set_password("hanako", "another horse battery")
-    await administration.sign_out("hanako")
-    await administration.disable_user("hanako")
-    await administration.enable_user("hanako")
-    await administration.remove_user("hanako")
+    await administration.users.change("hanako", external_key="E2", name="H")
+    await administration.users.change("hanako", name="H")
+    await administration.users.set_password("hanako", "another horse battery")
+    await administration.users.sign_out("hanako")
+    await administration.users.disable("hanako")
+    await administration.users.enable("hanako")
+    await administration.users.remove("hanako")
     events = await administration.audit_log.search(event=Event.USER_CHANGED)
     assert [event.detail for event in events] == [
         "added",
@@ -393,8 +395,8 @@ async def test_r115_whose_key_it_was_is_recorded_where_it_goes_to_somebody_else(
     at_work: Office,
 ) -> None:
     administration, hanako = at_work.administration, await _hanako(at_work)
-    await administration.remove_user("hanako")
-    await administration.add_user("jiro", external_key="E1", reuse_retired_keys=True)
+    await administration.users.remove("hanako")
+    await administration.users.add("jiro", external_key="E1", reuse_retired_keys=True)
     rows = [{"username": "saburo", "works_account": "hanako@example.com"}]
     await administration.people_import.run(rows, dry_run=False, reuse_retired_keys=True)
     *_, added, imported = await administration.audit_log.search(event=Event.USER_CHANGED)
@@ -413,7 +415,7 @@ async def test_the_record_says_in_words_how_much_has_ended(at_work: Office, toke
     await at_work.sign_in(account)
     if not tokens:
         await at_work.store.take(AccessToken, f"token of {account.id}")
-    await at_work.administration.end_everything("hanako")
+    await at_work.administration.people.end_everything("hanako")
     *_, ended = await at_work.administration.audit_log.search(event=Event.LOGOUT)
     words = "2 things have" if tokens else "1 thing has"
     assert ended.detail == f"everywhere: {words} ended"
@@ -421,7 +423,7 @@ async def test_the_record_says_in_words_how_much_has_ended(at_work: Office, toke
 
 async def test_the_record_of_a_release_names_people_who_were_removed(at_work: Office) -> None:
     account = await _hanako(at_work)
-    await at_work.administration.remove_user("hanako")
+    await at_work.administration.users.remove("hanako")
     (released,) = await at_work.administration.user_keys.release("E1")
     subject_id = account.person.subject_id
     *_, event = await at_work.administration.audit_log.search(event=Event.USER_CHANGED)

@@ -90,9 +90,9 @@ async def test_r105_one_login_can_be_followed(at_work: Office) -> None:
 
 async def test_a_person_is_found_under_a_former_name(at_work: Office) -> None:
     administration = at_work.administration
-    await administration.add_user("hanako")
-    await administration.add_user("jiro")
-    await administration.change_user("hanako", username="hanako.y")
+    await administration.users.add("hanako")
+    await administration.users.add("jiro")
+    await administration.users.change("hanako", username="hanako.y")
     await at_work.directory.record(
         [AuditEvent(event=Event.LOGIN_FAILED, at=NOW, username="hanako.y")]
     )
@@ -119,13 +119,13 @@ async def test_a_name_that_nobody_has_finds_nothing_but_what_was_recorded_under_
 
 
 async def test_all_of_a_person_is_found_after_they_are_removed(at_work: Office) -> None:
-    account = (await at_work.administration.add_user("Hanako")).account
-    await at_work.administration.add_user("jiro")
+    account = (await at_work.administration.users.add("Hanako")).account
+    await at_work.administration.users.add("jiro")
     redeemed = AuditEvent(
         event=Event.CODE_REDEEMED, at=NOW, subject_id=account.person.subject_id, login_id="l1"
     )
     await at_work.directory.record([redeemed])
-    await at_work.administration.remove_user("hanako")
+    await at_work.administration.users.remove("hanako")
     found = await at_work.administration.audit_log.search(username="Hanako")
     assert [(event.event, event.detail) for event in found] == [
         (Event.USER_CHANGED, "added"),
@@ -135,7 +135,7 @@ async def test_all_of_a_person_is_found_after_they_are_removed(at_work: Office) 
 
 
 async def test_a_person_is_found_with_what_names_nobody_in_their_sign_ins(at_work: Office) -> None:
-    account = (await at_work.administration.add_user("hanako")).account
+    account = (await at_work.administration.users.add("hanako")).account
     subject_id = account.person.subject_id
     theirs = [
         AuditEvent(event=Event.LOGIN_REQUESTED, at=NOW + 1, login_id="l1", address="192.0.2.1"),
@@ -158,7 +158,7 @@ async def test_a_person_is_found_with_what_names_nobody_in_their_sign_ins(at_wor
         username="hanako", event=Event.LOGIN_REQUESTED
     )
     assert requested == theirs[::2]
-    await administration.remove_user("hanako")
+    await administration.users.remove("hanako")
     assert (
         await administration.audit_log.search(username="hanako", since=NOW + 1, until=NOW + 2)
         == theirs
@@ -167,10 +167,10 @@ async def test_a_person_is_found_with_what_names_nobody_in_their_sign_ins(at_wor
 
 async def test_usernames_are_those_of_today(at_work: Office) -> None:
     administration = at_work.administration
-    accounts = [(await administration.add_user(f"h{number}")).account for number in range(3)]
+    accounts = [(await administration.users.add(f"h{number}")).account for number in range(3)]
     subjects = [account.person.subject_id for account in accounts]
-    await administration.change_user("h0", username="hanako")
-    await administration.remove_user("h1")
+    await administration.users.change("h0", username="hanako")
+    await administration.users.remove("h1")
     other = Person(subject_id="ldap:jiro", username="jiro", name="", external_key="E9")
     await at_work.directory.people.remember("ldap", other, NOW)
     strangers = [f"directory:{number}" for number in range(1_200)]
@@ -197,7 +197,7 @@ async def test_records_of_a_client_are_found_by_name_and_after_its_end_by_id(
 
 async def test_records_are_found_by_event(at_work: Office) -> None:
     await at_work.administration.clients.add("Acme")
-    await at_work.administration.add_user("hanako")
+    await at_work.administration.users.add("hanako")
     assert len(await at_work.administration.audit_log.search(event="client.changed")) == 1
     with pytest.raises(Refused, match="there is no event 'nonsense'; known are login"):
         await at_work.administration.audit_log.search(event="nonsense")

@@ -189,7 +189,7 @@ class Site:
         """Somebody whom only one entry knows."""
         key = new_id()
         made = self.run(
-            self.administration.add_user(
+            self.administration.users.add(
                 f"{key}@example.com".lower(), password=PASSWORD, external_key=key
             )
         )
@@ -318,7 +318,7 @@ async def _furnish(
     mail = await administration.clients.add(
         "Mail", imap_login=True, imap_passwords=ImapPasswords.ALL
     )
-    owner = await administration.add_user(
+    owner = await administration.users.add(
         USERNAME,
         password=PASSWORD,
         name="User One",

@@ -266,7 +266,7 @@ def _password_changed_after_code(situation: Situation) -> None:
     situation.person = situation.site.new_person()
     situation.fresh_code()
     situation.site.run(
-        situation.site.administration.set_password(
+        situation.site.administration.users.set_password(
             situation.person.username, "another horse battery"
         )
     )
@@ -291,7 +291,7 @@ def _repeat_50(situation: Situation) -> None:
 def _user_deleted_after_token(situation: Situation) -> None:
     situation.person = situation.site.new_person()
     situation.use_code()
-    situation.site.run(situation.site.administration.remove_user(situation.person.username))
+    situation.site.run(situation.site.administration.users.remove(situation.person.username))
 
 
 def _logged_out_after_token(situation: Situation) -> None:
@@ -321,11 +321,11 @@ def _user1_disabled(situation: Situation) -> None:
     @contextmanager
     def disabled() -> Iterator[None]:
         administration = situation.site.administration
-        situation.site.run(administration.disable_user(USERNAME))
+        situation.site.run(administration.users.disable(USERNAME))
         try:
             yield
         finally:
-            situation.site.run(administration.enable_user(USERNAME))
+            situation.site.run(administration.users.enable(USERNAME))
 
     situation.during = disabled
 

@@ -182,7 +182,7 @@ async def test_times_are_those_of_the_readers_clock(
 
 
 async def test_a_reset_link_leads_to_a_new_password(house: Premises, window: Window) -> None:
-    link = await house.installation.administration.issue_reset_link(USERNAME)
+    link = await house.installation.administration.users.issue_reset_link(USERNAME)
     tab = window.tab
     await tab.goto(link)
     await heading(tab, "Choose your own password")

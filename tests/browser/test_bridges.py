@@ -156,10 +156,10 @@ async def test_a_person_in_ldap_signs_in_and_is_remembered(
             (code,) = premises.codes
             assert await user_id(premises.installation, code) == "E-7"
             administration = premises.installation.administration
-            (remembered,) = await administration.people(company.name)
+            (remembered,) = await administration.people.remembered(company.name)
             assert remembered.person.username == "tanaka"
 
-            await administration.set_person_enabled("tanaka", company.name, enabled=False)
+            await administration.people.set_enabled("tanaka", company.name, enabled=False)
             stranger = (await open_window()).tab
             await stranger.goto(premises.login_url())
             await submit_login(stranger, "tanaka", LDAP_PASSWORD)

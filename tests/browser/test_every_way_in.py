@@ -52,7 +52,7 @@ class House:
     async def move_in(self, way: str, reader: Reader, *groups: str) -> str:
         """Add somebody for this way; their username, which is their mail address and key, too."""
         username = f"{way}.{reader.language}@example.com"
-        await self.premises.installation.administration.add_user(
+        await self.premises.installation.administration.users.add(
             username,
             password=PASSWORD,
             name=NAMES[reader.language],

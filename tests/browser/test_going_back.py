@@ -90,7 +90,7 @@ async def test_r141_back_and_reload_around_a_code(premises: Premises, window: Wi
 async def test_r141_back_and_reload_around_a_new_password(
     premises: Premises, window: Window
 ) -> None:
-    given = await premises.installation.administration.set_password(USERNAME, temporary=True)
+    given = await premises.installation.administration.users.set_password(USERNAME, temporary=True)
     assert given.password is not None
     tab = window.tab
     await tab.goto(premises.login_url())
@@ -112,7 +112,7 @@ async def test_r141_back_and_reload_around_a_new_password(
 
 async def test_r141_back_and_reload_around_a_reset(premises: Premises, window: Window) -> None:
     tab = window.tab
-    await tab.goto(await premises.installation.administration.issue_reset_link(USERNAME))
+    await tab.goto(await premises.installation.administration.users.issue_reset_link(USERNAME))
     await shows(tab, "Choose your own password")
     await tab.get_by_role("button", name="日本語").click()
     await shows(tab, "新しいパスワードの設定")

@@ -125,7 +125,7 @@ async def test_whoever_is_signed_in_as_somebody_else_may_go_on_as_they_are(
 async def test_whoever_is_signed_in_as_somebody_else_may_change_the_account(
     premises: Premises, window: Window
 ) -> None:
-    await premises.installation.administration.add_user(
+    await premises.installation.administration.users.add(
         SECOND, password=SECOND_PASSWORD, external_key="user2"
     )
     await sign_in(premises, window.tab)
@@ -166,7 +166,7 @@ async def test_a_wrong_password_is_said_above_the_form_which_keeps_the_name(
 async def test_a_disabled_person_is_told_so_only_with_the_right_password(
     premises: Premises, window: Window
 ) -> None:
-    await premises.installation.administration.disable_user(USERNAME)
+    await premises.installation.administration.users.disable(USERNAME)
     await window.tab.goto(premises.login_url())
     await submit_login(window.tab, USERNAME, "wrong")
     alert = window.tab.get_by_role("alert")

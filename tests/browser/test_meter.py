@@ -15,7 +15,7 @@ STRONG = "seven green ladders sing"
 
 
 async def behind_a_link(premises: Premises, window: Window, language: str = "en") -> Page:
-    link = await premises.installation.administration.issue_reset_link(USERNAME)
+    link = await premises.installation.administration.users.issue_reset_link(USERNAME)
     await window.tab.goto(f"{link}&lang={language}")
     return window.tab
 
@@ -78,7 +78,7 @@ async def test_the_meters_of_the_account_and_of_a_login_work_too(
     await tab.fill("#new-password", STRONG)
     await expect(tab.locator(".strength")).to_have_attribute("data-score", re.compile("[34]"))
     await judged(tab)
-    given = await premises.installation.administration.set_password(USERNAME, temporary=True)
+    given = await premises.installation.administration.users.set_password(USERNAME, temporary=True)
     assert given.password is not None
     tab = (await open_window(locale="en-US")).tab
     await tab.goto(premises.login_url())
@@ -108,7 +108,7 @@ async def test_a_meter_without_an_answer_is_empty_and_says_nothing(
     tab = await behind_a_link(premises, window)
     await tab.fill("#new-password", "short")
     await expect(tab.locator(".strength")).to_have_attribute("data-score", "0")
-    await premises.installation.administration.disable_user(USERNAME)
+    await premises.installation.administration.users.disable(USERNAME)
     await tab.fill("#new-password", STRONG)
     await expect(tab.locator(".strength")).to_have_attribute("data-score", "-1")
     await expect(tab.locator(".strength [data-said=grade]")).to_have_text("")

@@ -33,7 +33,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 async def names(administration: Administration) -> list[str]:
-    return sorted([account.username async for account in administration.users()])
+    return sorted([account.username async for account in administration.users.all()])
 
 
 async def test_a_folder_from_an_earlier_time_serves_again(settings: Settings) -> None:

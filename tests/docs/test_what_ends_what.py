@@ -28,18 +28,18 @@ async def _own_change(company: Company, browser: Browser) -> None:
 
 
 async def _reset_link(company: Company, browser: Browser) -> None:
-    link = await company.site.administration.issue_reset_link(USERNAME)
+    link = await company.site.administration.users.issue_reset_link(USERNAME)
     other = company.site.browser()
     page = LoginPage.of(await other.http.get(path_of(link)))
     await other.submit(page, new_password=NEW_PASSWORD)
 
 
 async def _set_password(company: Company, browser: Browser) -> None:
-    await company.site.administration.set_password(USERNAME, NEW_PASSWORD)
+    await company.site.administration.users.set_password(USERNAME, NEW_PASSWORD)
 
 
 async def _reset_factors(company: Company, browser: Browser) -> None:
-    await company.site.administration.reset_factors(USERNAME)
+    await company.site.administration.people.reset_factors(USERNAME)
 
 
 async def _codes(company: Company, browser: Browser) -> None:
@@ -47,7 +47,7 @@ async def _codes(company: Company, browser: Browser) -> None:
 
 
 async def _sign_out(company: Company, browser: Browser) -> None:
-    await company.site.administration.sign_out(USERNAME)
+    await company.site.administration.users.sign_out(USERNAME)
 
 
 async def _everything(company: Company, browser: Browser) -> None:
@@ -61,11 +61,11 @@ async def _not_me(company: Company, browser: Browser) -> None:
 
 
 async def _disable(company: Company, browser: Browser) -> None:
-    await company.site.administration.disable_user(USERNAME)
+    await company.site.administration.users.disable(USERNAME)
 
 
 async def _remove(company: Company, browser: Browser) -> None:
-    await company.site.administration.remove_user(USERNAME)
+    await company.site.administration.users.remove(USERNAME)
 
 
 ROWS: Final[Mapping[str, Callable[[Company, Browser], Awaitable[None]]]] = {
@@ -101,16 +101,16 @@ async def test_r127_what_ends_is_what_the_table_says(tmp_path: Path, row: str) -
     sessions, app_passwords, factors, notice = _table()[row]
     async with opened(tmp_path) as company:
         administration = company.site.administration
-        person = (await administration.user(USERNAME)).person
+        person = (await administration.users.get(USERNAME)).person
         await signed_in(company.site)
         browser = await signed_in(company.site)
         await company.add_app_password(browser)
         await add_passkey(browser, Authenticator())
         await company.mails(2)
-        before = await administration.holdings(person)
+        before = await administration.people.holdings(person)
         assert (before.sessions, before.app_passwords, before.factors.any) == (2, 1, True)
         await ROWS[row](company, browser)
-        after = await administration.holdings(person)
+        after = await administration.people.holdings(person)
         own = 1 if ROWS[row] is _own_change else 0  # the browser that did it stays signed in
         assert after.sessions == (own if sessions == "end" else 2)
         assert after.app_passwords == (0 if app_passwords.startswith("end") else 1)

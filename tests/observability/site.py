@@ -115,7 +115,7 @@ def site(
     async def set_up() -> None:
         async with open_administration(chosen) as administration:
             await administration.clients.change("Acme", imap_login=True, imap_passwords="all")
-            await administration.add_user(EMAIL, password=PASSWORD, external_key="hana")
+            await administration.users.add(EMAIL, password=PASSWORD, external_key="hana")
 
     asyncio.run(set_up())
     write_settings(

@@ -153,7 +153,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Flow, dict[str, b
 async def set_up(settings: Settings) -> None:
     async with open_administration(settings) as administration:
         await administration.clients.change("Acme", refresh_tokens=True)
-        await administration.add_user(
+        await administration.users.add(
             "user2@example.com", password=NEW_PASSWORD, external_key="user2"
         )
 

@@ -435,15 +435,15 @@ async def people_of(installation: Installation, mail: MailServer) -> People:
     """A person with a mailbox and an app password, and one with an authenticator app."""
     administration = installation.administration
     await installation.change_client(imap_login=True)
-    await administration.change_user(USERNAME, email=USERNAME)
+    await administration.users.change(USERNAME, email=USERNAME)
     for name in OTHERS:
-        await administration.add_user(name, password=PASSWORD, external_key=name, email=name)
-    await administration.add_user(FACTOR_NAME, password=PASSWORD, external_key="factor")
+        await administration.users.add(name, password=PASSWORD, external_key=name, email=name)
+    await administration.users.add(FACTOR_NAME, password=PASSWORD, external_key="factor")
     known = installation.browser()
     await known.code()
     directory = Directory.open(installation.settings.database_url)
     try:
-        subject = (await administration.user(USERNAME)).person.subject_id
+        subject = (await administration.users.get(USERNAME)).person.subject_id
         made = await AppPasswords(directory.app_passwords).add(
             Holder(subject_id=subject, username=USERNAME), "Phone", installation.clock()
         )
@@ -458,7 +458,7 @@ async def _authenticator(installation: Installation, directory: Directory) -> py
     party = RelyingParty.of(installation.settings.public_url, "Acme")
     factors = Factors(directory.factors, installation.provider.audit, party)
     try:
-        subject = (await installation.administration.user(FACTOR_NAME)).person.subject_id
+        subject = (await installation.administration.users.get(FACTOR_NAME)).person.subject_id
         holder = Holder(subject_id=subject, username=FACTOR_NAME)
         secret, then = pyotp.random_base32(), installation.clock() - 120
         totp = pyotp.TOTP(secret)
@@ -610,7 +610,7 @@ async def _two_on_postgres(folder: Path, **settings: Any) -> AsyncIterator[Site]
             open_administration(chosen, actor="test", clock=clock)
         )
         client = await administration.clients.add("Acme", redirect_uris=(CALLBACK,))
-        await administration.add_user(USERNAME, password=PASSWORD, external_key="E-1")
+        await administration.users.add(USERNAME, password=PASSWORD, external_key="E-1")
         applications = [application_of(chosen, clock=clock) for _ in range(2)]
         for each in applications:
             await each.start()

@@ -64,7 +64,7 @@ async def test_r103_a_new_installation_has_no_account_no_client_and_its_own_key(
         settings = Settings(database_url=f"sqlite:///{tmp_path}/{name}.db", purge_interval=0)
         async with open_installation(settings), open_administration(settings) as administration:
             assert await administration.clients.all() == ()
-            assert [account async for account in administration.users()] == []
+            assert [account async for account in administration.users.all()] == []
         with closing(sqlite3.connect(tmp_path / f"{name}.db")) as db:
             keys += db.execute("SELECT value FROM keys").fetchall()
     assert len(keys) == len(set(keys)) == 2

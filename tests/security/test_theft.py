@@ -122,7 +122,7 @@ async def used(installation: Installation) -> tuple[dict[str, str], tuple[str, s
     installation.clock.advance(60)
     halfway = await installation.browser().sign_in()
     transaction = LoginPage.of(halfway).txn
-    await installation.administration.add_user("newcomer", password=PASSWORD, external_key="n")
+    await installation.administration.users.add("newcomer", password=PASSWORD, external_key="n")
     newcomer = installation.browser()
     secrets["app on its way in a login"] = totp_key(
         (await newcomer.sign_in("newcomer", PASSWORD)).text
@@ -140,7 +140,7 @@ async def used(installation: Installation) -> tuple[dict[str, str], tuple[str, s
     named = await account.post_to_account("/app-passwords", {"name": "mail"})
     if shown := re.search(r"<code[^>]*>([a-z0-9 -]{16,})</code>", named.text):
         secrets["app password"] = shown[1]
-    link = await installation.administration.issue_reset_link(USERNAME)
+    link = await installation.administration.users.issue_reset_link(USERNAME)
     secrets["reset link"] = next(iter(parse_qs(urlsplit(link).query).values()))[0]
     for name in (SESSION_COOKIE, BROWSER_COOKIE, TRUSTED_COOKIE, DEVICE_COOKIE):
         if name in account.http.cookies:

@@ -92,7 +92,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         settings, client = await prepared(tmp_path, public_url=f"http://127.0.0.1:{port}")
         async with open_administration(settings, actor="test") as administration:
             await administration.clients.change("Acme", second_factor="required")
-            account = await administration.user(USERNAME)
+            account = await administration.users.get(USERNAME)
         query(
             tmp_path / "worksgate.db",
             "INSERT INTO totp_secrets VALUES (?, ?, 1, 1.0, NULL)",

@@ -639,7 +639,7 @@ async def test_signing_out_everywhere_needs_no_fresh_login(installation: Install
 async def others(installation: Installation) -> Browser:
     """Somebody else, with one of everything."""
     await installation.change_client(imap_login=True)
-    await installation.administration.add_user(
+    await installation.administration.users.add(
         OTHER, password=OTHER_PASSWORD, name=HOSTILE, external_key="berta"
     )
     browser = installation.browser()
@@ -704,7 +704,7 @@ async def test_a_long_history_waits_behind_a_word(installation: Installation) ->
 
 async def test_somebody_who_is_disabled_is_out_at_once(installation: Installation) -> None:
     browser = await signed_in(installation)
-    await installation.administration.disable_user(USERNAME)
+    await installation.administration.users.disable(USERNAME)
     assert is_login(await browser.account())
 
 
@@ -827,7 +827,7 @@ async def test_two_sign_ins_of_one_moment_are_not_mixed_up(installation: Install
 async def test_what_an_administrator_did_is_told_as_theirs(installation: Installation) -> None:
     browser = await signed_in(installation)
     await set_up_app(installation, browser)
-    await installation.administration.reset_factors(USERNAME)
+    await installation.administration.people.reset_factors(USERNAME)
     installation.clock.advance(60)
     page = (await (await signed_in(installation)).account()).text
     assert "An administrator removed your two-step verification" in page

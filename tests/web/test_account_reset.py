@@ -41,7 +41,7 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
         async with installed(
             tmp_path, smtp_url=server.url, mail_from="sso@example.com"
         ) as installation:
-            await installation.administration.change_user(USERNAME, email=USERNAME)
+            await installation.administration.users.change(USERNAME, email=USERNAME)
             yield Office(installation, server)
 
 
@@ -65,7 +65,7 @@ async def choose(browser: Browser, link: str, password: str) -> httpx2.Response:
 
 
 async def link_for(installation: Installation) -> str:
-    return await installation.administration.issue_reset_link(USERNAME)
+    return await installation.administration.users.issue_reset_link(USERNAME)
 
 
 def told(response: httpx2.Response) -> tuple[int, str, list[str]]:

@@ -60,7 +60,7 @@ async def test_r105_a_failure_and_a_lock_are_recorded(tmp_path: Path) -> None:
 
 
 async def test_r105_a_disabled_person_s_attempt_is_recorded(installation: Installation) -> None:
-    await installation.administration.disable_user(USERNAME)
+    await installation.administration.users.disable(USERNAME)
     await installation.browser().sign_in()
     assert (await only(installation, Event.LOGIN_FAILED)).detail == "the person is disabled"
 
@@ -95,7 +95,7 @@ async def test_r105_exchange_replay_and_refusal_are_recorded(installation: Insta
 async def test_r105_an_administrator_s_change_is_recorded_with_its_author(
     installation: Installation,
 ) -> None:
-    await installation.administration.disable_user(USERNAME)
+    await installation.administration.users.disable(USERNAME)
     await installation.administration.clients.rotate_secret("Acme", overlap=0)
     user = (await installation.audit(event=Event.USER_CHANGED))[-1]
     client = (await installation.audit(event=Event.CLIENT_CHANGED))[-1]

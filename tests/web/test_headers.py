@@ -72,7 +72,7 @@ async def answers_of_steps(installation: Installation) -> dict[str, httpx2.Respo
     answers["second factor"] = await other.sign_in()
     page = LoginPage.of(answers["second factor"])
     answers["second factor again"] = await other.submit(page, step="prove", otp="000000")
-    await installation.administration.reset_factors(USERNAME)
+    await installation.administration.people.reset_factors(USERNAME)
     await installation.change_client(second_factor="allowed", imap_login=True)
     return answers
 

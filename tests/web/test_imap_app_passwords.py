@@ -20,7 +20,7 @@ async def directory(installation: Installation) -> AsyncIterator[Directory]:
 
 
 async def holder_of(installation: Installation) -> Holder:
-    account = await installation.administration.user(USERNAME)
+    account = await installation.administration.users.get(USERNAME)
     return Holder(subject_id=account.person.subject_id, username=USERNAME)
 
 
@@ -61,7 +61,7 @@ async def test_r63_it_belongs_to_one_person(
     installation: Installation, directory: Directory
 ) -> None:
     await installation.change_client(imap_login=True, imap_passwords="all")
-    await installation.administration.add_user(
+    await installation.administration.users.add(
         "user2@example.com", password="another horse battery", external_key="user2"
     )
     password = await app_password_for(installation, directory)

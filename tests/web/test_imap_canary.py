@@ -108,7 +108,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[MailClient, dict[
 async def set_up(settings: Settings) -> None:
     async with open_administration(settings) as administration:
         await administration.clients.change("Acme", imap_login=True, imap_passwords="all")
-        await administration.add_user(EMAIL, password=RIGHT, external_key="hana")
+        await administration.users.add(EMAIL, password=RIGHT, external_key="hana")
 
 
 @contextmanager

@@ -279,7 +279,7 @@ async def test_r65_a_disabled_person_looks_like_a_wrong_password(
     await open_to_mail_clients(installation)
     wrong = await ask(installation, password="wrong")
     code = (await ask(installation)).json()["code"]
-    await installation.administration.disable_user(USERNAME)
+    await installation.administration.users.disable(USERNAME)
     response = await ask(installation)
     assert_refused(response, InvalidLogin)
     assert response.headers.raw == wrong.headers.raw

@@ -38,7 +38,7 @@ async def test_r62_their_own_password_is_recorded_as_right_and_answered_as_wrong
     (refused,) = await told(installation, 1)
     assert (refused.username, refused.detail) == (USERNAME, DETAIL)
     assert len(await installation.audit(event=Event.IMAP_FAILED)) == 3
-    account = await installation.administration.user(USERNAME)
+    account = await installation.administration.users.get(USERNAME)
     assert account.last_login_at is None  # nobody has signed in
 
 

@@ -50,7 +50,7 @@ async def eager(tmp_path: Path) -> AsyncIterator[Installation]:
 
 
 async def add_second(installation: Installation) -> None:
-    await installation.administration.add_user(
+    await installation.administration.users.add(
         SECOND, password=SECOND_PASSWORD, name="User Two", external_key="user2"
     )
 
@@ -329,7 +329,7 @@ async def test_who_wants_the_other_account_signs_in_as_it(installation: Installa
 
 async def test_going_on_needs_a_session_that_still_lives(installation: Installation) -> None:
     browser, page = await asked_for_another(installation)
-    await installation.administration.sign_out(USERNAME)
+    await installation.administration.users.sign_out(USERNAME)
     response = await browser.submit(page, choice="continue")
     assert "location" not in response.headers
     form = LoginPage.of(response)
@@ -354,7 +354,7 @@ async def test_the_not_you_link_empties_the_field(installation: Installation) ->
 
 
 async def test_a_person_without_the_user_key_is_told(installation: Installation) -> None:
-    await installation.administration.add_user("user3@example.com", password=SECOND_PASSWORD)
+    await installation.administration.users.add("user3@example.com", password=SECOND_PASSWORD)
     browser = installation.browser()
     response = await browser.sign_in("user3@example.com", SECOND_PASSWORD)
     assert_page(response, 403)
@@ -500,7 +500,7 @@ async def test_f24_where_no_password_can_be_checked_nothing_is_done_for_it(
 async def test_a_disabled_person_is_told_only_after_the_right_password(
     installation: Installation,
 ) -> None:
-    await installation.administration.disable_user(USERNAME)
+    await installation.administration.users.disable(USERNAME)
     wrong = await installation.browser().sign_in(password="wrong horse battery")
     assert "has been disabled" not in wrong.text
     right = await installation.browser().sign_in()

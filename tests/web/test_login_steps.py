@@ -195,7 +195,7 @@ async def test_a_remembered_device_is_forgotten_when_the_person_is_signed_out(
     page = step_of(response, "Confirm that it is you")
     code = app.at(int(installation.clock()))
     await browser.submit(page, step="prove", otp=code, remember="1")
-    await installation.administration.sign_out(USERNAME)
+    await installation.administration.users.sign_out(USERNAME)
     step_of(await browser.sign_in(), "Confirm that it is you")
 
 
@@ -209,14 +209,14 @@ async def test_r30_a_device_that_is_remembered_as_the_person_is_disabled_is_not_
     end = LoginSteps.end
 
     async def disabled_first(steps: LoginSteps, transaction: LoginTransaction) -> None:
-        await installation.administration.disable_user(USERNAME)
+        await installation.administration.users.disable(USERNAME)
         await end(steps, transaction)
 
     monkeypatch.setattr(LoginSteps, "end", disabled_first)
     code = app.at(int(installation.clock()))
     await browser.submit(page, step="prove", otp=code, remember="1")
     monkeypatch.undo()
-    await installation.administration.enable_user(USERNAME)
+    await installation.administration.users.enable(USERNAME)
     step_of(await browser.sign_in(), "Confirm that it is you")
 
 
@@ -283,7 +283,7 @@ async def test_a_rule_can_spare_an_office_the_second_factor(installation: Instal
 
 
 async def test_r85_a_temporary_password_is_changed_first(installation: Installation) -> None:
-    given = await installation.administration.set_password(USERNAME, temporary=True)
+    given = await installation.administration.users.set_password(USERNAME, temporary=True)
     assert given.password is not None
     browser = installation.browser()
     page = step_of(await browser.sign_in(password=given.password), "Choose your own password")
@@ -320,11 +320,11 @@ async def test_r30_a_login_under_way_ends_when_the_person_is_disabled(
     app, _ = await enrolled(installation)
     browser, response = await begin(installation)
     page = step_of(response, "Confirm that it is you")
-    await installation.administration.disable_user(USERNAME)
+    await installation.administration.users.disable(USERNAME)
     code = app.at(int(installation.clock()))
     response = await browser.submit(page, step="prove", otp=code)
     assert response.status_code == 409
-    await installation.administration.enable_user(USERNAME)
+    await installation.administration.users.enable(USERNAME)
     response = await browser.submit(page, step="prove", otp=code)
     assert response.status_code == 409
 

@@ -120,9 +120,9 @@ async def test_r56_a_source_cannot_give_somebody_another_persons_key(
 ) -> None:
     joins("mallory", external_key=EXTERNAL_KEY)
     if state == "disabled":
-        await two.administration.disable_user(USERNAME)
+        await two.administration.users.disable(USERNAME)
     elif state == "removed":
-        await two.administration.remove_user(USERNAME)
+        await two.administration.users.remove(USERNAME)
     response = await two.browser().sign_in("mallory", THEIR_PASSWORD)
     assert response.status_code == 403
     assert "Your account is not linked to" in response.text
@@ -130,7 +130,7 @@ async def test_r56_a_source_cannot_give_somebody_another_persons_key(
 
 async def test_r56_a_key_moves_when_an_administrator_lets_it_go(two: Installation) -> None:
     joins("hanako", external_key=EXTERNAL_KEY)
-    await two.administration.remove_user(USERNAME)
+    await two.administration.users.remove(USERNAME)
     assert (await two.browser().sign_in("hanako", THEIR_PASSWORD)).status_code == 403
     (released,) = await two.administration.user_keys.release(EXTERNAL_KEY)
     assert released.key.value == EXTERNAL_KEY
@@ -204,7 +204,7 @@ async def test_r85_the_second_factor_comes_before_the_new_password(
     installation: Installation,
 ) -> None:
     app, _ = await enrolled(installation)
-    given = await installation.administration.set_password(USERNAME, temporary=True)
+    given = await installation.administration.users.set_password(USERNAME, temporary=True)
     assert given.password is not None
     browser = installation.browser()
     page = LoginPage.of(await browser.sign_in(password=given.password))
@@ -241,15 +241,15 @@ async def test_who_was_refused_has_not_signed_in(two: Installation) -> None:
     await two.change_client(rules=["allow group=sales", "deny"])
     assert (await two.browser().sign_in("jiro", THEIR_PASSWORD)).status_code == 403
     assert (await two.browser().sign_in()).status_code == 403
-    (person,) = await two.administration.people("corp")
+    (person,) = await two.administration.people.remembered("corp")
     assert person.last_login_at is None
-    assert (await two.administration.user(USERNAME)).last_login_at is None
+    assert (await two.administration.users.get(USERNAME)).last_login_at is None
     await two.change_client(rules=[])
     assert (await two.browser().sign_in("jiro", THEIR_PASSWORD)).status_code == 303
     assert (await two.browser().sign_in()).status_code == 303
-    (person,) = await two.administration.people("corp")
+    (person,) = await two.administration.people.remembered("corp")
     assert person.last_login_at == person.vouched_at
-    assert (await two.administration.user(USERNAME)).last_login_at is not None
+    assert (await two.administration.users.get(USERNAME)).last_login_at is not None
 
 
 async def test_r118_a_group_whose_name_has_two_lines_is_one_group(two: Installation) -> None:

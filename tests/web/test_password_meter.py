@@ -63,13 +63,13 @@ async def of_account(installation: Installation) -> Meter:
 
 
 async def of_link(installation: Installation) -> Meter:
-    link = await installation.administration.issue_reset_link(USERNAME)
+    link = await installation.administration.users.issue_reset_link(USERNAME)
     browser = installation.browser()
     return Meter(browser, await browser.http.get(link))
 
 
 async def of_login(installation: Installation) -> Meter:
-    given = await installation.administration.set_password(USERNAME, temporary=True)
+    given = await installation.administration.users.set_password(USERNAME, temporary=True)
     browser = installation.browser()
     assert given.password is not None
     return Meter(browser, await browser.sign_in(password=given.password))
@@ -199,7 +199,7 @@ async def test_r83_a_login_that_is_too_old_moves_no_meter(installation: Installa
 async def test_a_meter_speaks_the_language_of_its_page(
     installation: Installation, language: str, grade: str
 ) -> None:
-    link = await installation.administration.issue_reset_link(USERNAME)
+    link = await installation.administration.users.issue_reset_link(USERNAME)
     browser = installation.browser()
     meter = Meter(browser, await browser.http.get(f"{link}&lang={language}"))
     assert json.loads((await meter.ask("short")).text)["grade"] == grade
@@ -318,7 +318,7 @@ async def test_f24_people_sign_in_while_hostile_passwords_are_estimated(
     hostile = "4@a8b({[<c6g9e3&h#i!1|l0o$5s7t+%x2z" * 4
     link, account = await of_link(installation), await of_account(installation)
     # Somebody else, for the form below changes the password of the first.
-    await installation.administration.add_user(
+    await installation.administration.users.add(
         "sora@example.com", password=STRONG, external_key="E-2"
     )
     flood = [

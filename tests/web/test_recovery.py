@@ -98,7 +98,7 @@ async def opened(folder: Path, **settings: object) -> AsyncIterator[Company]:
             **settings,
         }
         async with installed(folder, **chosen) as site:
-            await site.administration.change_user(USERNAME, email=USERNAME)
+            await site.administration.users.change(USERNAME, email=USERNAME)
             await site.change_client(imap_login=True)
             yield Company(site, post)
 
@@ -179,9 +179,9 @@ async def test_r126_an_administrators_changes_are_told_and_the_command_hears_of_
     administration = company.site.administration
     browser = await signed_in(company.site)
     await set_up_app(company.site, browser)
-    await administration.set_password(USERNAME, NEW_PASSWORD)
-    await administration.reset_factors(USERNAME)
-    await administration.end_everything(USERNAME)
+    await administration.users.set_password(USERNAME, NEW_PASSWORD)
+    await administration.people.reset_factors(USERNAME)
+    await administration.people.end_everything(USERNAME)
     assert await company.subjects(4) == [
         "An administrator set your password for LINE WORKS",
         "An authenticator app was added for LINE WORKS",
@@ -190,8 +190,8 @@ async def test_r126_an_administrators_changes_are_told_and_the_command_hears_of_
     ]
     texts = [mail.text for mail in company.post.received if "By: An administrator" in mail.text]
     assert len(texts) == 3
-    await administration.disable_user(USERNAME)
-    await administration.remove_user(USERNAME)
+    await administration.users.disable(USERNAME)
+    await administration.users.remove(USERNAME)
     await company.mails(4)
 
 
@@ -214,7 +214,7 @@ async def test_r126_notice_is_in_the_language_of_the_browser_with_its_name_and_a
 
 
 async def test_somebody_without_an_address_changes_things_all_the_same(company: Company) -> None:
-    await company.site.administration.change_user(USERNAME, email="")
+    await company.site.administration.users.change(USERNAME, email="")
     browser = await signed_in(company.site)
     assert await company.works(await company.add_app_password(browser))
     await company.mails(0)
@@ -289,7 +289,7 @@ async def test_r127_where_a_factor_goes_the_mailbox_alone_opens_nothing(company:
         events = await company.site.audit(event="password_reset.requested")
     assert events[0].detail == "nobody who can get mail goes by this name"
     await company.mails(2)
-    assert not (await company.site.administration.user(USERNAME)).enabled
+    assert not (await company.site.administration.users.get(USERNAME)).enabled
 
 
 async def test_r127_a_factor_that_is_added_while_the_link_is_used_goes_and_closes_the_account(
@@ -309,7 +309,7 @@ async def test_r127_a_factor_that_is_added_while_the_link_is_used_goes_and_close
     response = await press(company.site.browser(), link)
     assert "Your account stays closed." in html.unescape(response.text)
     assert company.site.rows("SELECT 1 FROM totp_secrets") == []
-    assert not (await company.site.administration.user(USERNAME)).enabled
+    assert not (await company.site.administration.users.get(USERNAME)).enabled
 
 
 async def test_r127_a_factor_from_before_the_change_stays(company: Company) -> None:
@@ -321,7 +321,7 @@ async def test_r127_a_factor_from_before_the_change_stays(company: Company) -> N
     (link,) = [mail.link for mail in mails if "app password" in str(mail.message["Subject"])]
     await press(company.site.browser(), link)
     assert len(company.site.rows("SELECT 1 FROM totp_secrets")) == 1
-    assert (await company.site.administration.user(USERNAME)).enabled
+    assert (await company.site.administration.users.get(USERNAME)).enabled
 
 
 async def test_r127_a_thief_with_a_session_cannot_take_the_link_away(company: Company) -> None:
@@ -423,7 +423,7 @@ async def test_r127_no_other_site_presses_the_button(
 
 
 async def test_r127_another_link_of_ours_is_none_of_these(company: Company) -> None:
-    link = await company.site.administration.issue_reset_link(USERNAME)
+    link = await company.site.administration.users.issue_reset_link(USERNAME)
     (token,) = parse_qs(urlsplit(link).query)["token"]
     response = await company.site.browser().http.get(f"/account/not-me?token={token}")
     assert response.status_code == 410
@@ -446,7 +446,7 @@ async def test_r128_a_reset_link_and_a_password_of_an_administrator_end_app_pass
     administration = company.site.administration
     app_password = await company.add_app_password(await signed_in(company.site))
     assert await company.works(app_password)
-    link = await administration.issue_reset_link(USERNAME)
+    link = await administration.users.issue_reset_link(USERNAME)
     browser = company.site.browser()
     page = LoginPage.of(await browser.http.get(path_of(link)))
     response = await browser.submit(page, new_password=NEW_PASSWORD)
@@ -455,7 +455,7 @@ async def test_r128_a_reset_link_and_a_password_of_an_administrator_end_app_pass
     await browser.sign_in_to_account(password=NEW_PASSWORD)
     another = await company.add_app_password(browser)
     assert await company.works(another)
-    await administration.set_password(USERNAME, PASSWORD)
+    await administration.users.set_password(USERNAME, PASSWORD)
     assert not await company.works(another)
 
 
@@ -485,8 +485,8 @@ async def test_r127_the_person_ends_everything_with_a_fresh_sign_in(company: Com
 
 async def test_r127_disabling_somebody_ends_their_app_passwords_for_good(company: Company) -> None:
     app_password = await company.add_app_password(await signed_in(company.site))
-    await company.site.administration.disable_user(USERNAME)
-    await company.site.administration.enable_user(USERNAME)
+    await company.site.administration.users.disable(USERNAME)
+    await company.site.administration.users.enable(USERNAME)
     assert not await company.works(app_password)
 
 

@@ -160,7 +160,7 @@ async def test_r30_who_is_disabled_while_signing_in_keeps_nothing(
 
         async def disable(after: float = round_ * 0.012) -> None:
             await asyncio.sleep(after)
-            await administration.disable_user(USERNAME)
+            await administration.users.disable(USERNAME)
 
         response, _ = await asyncio.gather(
             browser.submit(page, username=USERNAME, password=PASSWORD), disable()
@@ -170,14 +170,14 @@ async def test_r30_who_is_disabled_while_signing_in_keeps_nothing(
         assert not await browser.is_signed_in()
         assert installation.rows("SELECT count(*) FROM sessions") == [(0,)]
         assert installation.rows("SELECT count(*) FROM codes") == [(0,)]
-        await administration.enable_user(USERNAME)
+        await administration.users.enable(USERNAME)
     assert await installation.browser().code()
 
 
 async def test_r31_a_new_password_ends_the_sessions(installation: Installation) -> None:
     browser = installation.browser()
     await browser.code()
-    await installation.administration.set_password(USERNAME, NEW_PASSWORD)
+    await installation.administration.users.set_password(USERNAME, NEW_PASSWORD)
     assert not await browser.is_signed_in()
     assert_page(await browser.sign_in(), 403)
     assert await browser.code(USERNAME, NEW_PASSWORD)
@@ -189,13 +189,13 @@ async def test_r31_who_signs_in_while_the_password_changes_keeps_nothing(
     """A sign-in with the old password and the new password race: the old one opens nothing."""
     administration = installation.administration
     for round_ in range(8):
-        await administration.set_password(USERNAME, PASSWORD)
+        await administration.users.set_password(USERNAME, PASSWORD)
         browser = installation.browser()
         page = await browser.login_page()
 
         async def change(after: float = round_ * 0.012) -> None:
             await asyncio.sleep(after)
-            await administration.set_password(USERNAME, NEW_PASSWORD)
+            await administration.users.set_password(USERNAME, NEW_PASSWORD)
 
         response, _ = await asyncio.gather(
             browser.submit(page, username=USERNAME, password=PASSWORD), change()

@@ -549,7 +549,7 @@ async def test_a_refresh_token_is_the_client_s_own_and_expires(
 async def test_disabling_a_person_ends_their_refresh_tokens(installation: Installation) -> None:
     await installation.change_client(refresh_tokens=True)
     body = (await installation.exchange(await installation.browser().code())).json()
-    await installation.administration.disable_user("user1@example.com")
+    await installation.administration.users.disable("user1@example.com")
     assert_refused(await refresh(installation, body["refresh_token"]), InvalidAuthorization)
 
 

@@ -77,9 +77,9 @@ async def test_r55_a_disabled_person_s_token_is_dead_for_good(
     installation: Installation,
 ) -> None:
     token = await installation.access_token()
-    await installation.administration.disable_user(USERNAME)
+    await installation.administration.users.disable(USERNAME)
     assert_refused(await installation.user_info(token), InvalidAccess)
-    await installation.administration.enable_user(USERNAME)
+    await installation.administration.users.enable(USERNAME)
     assert_refused(await installation.user_info(token), InvalidAccess)
 
 
@@ -87,17 +87,17 @@ async def test_r56_a_user_key_is_never_given_to_somebody_else(
     installation: Installation,
 ) -> None:
     administration = installation.administration
-    await administration.remove_user(USERNAME)
+    await administration.users.remove(USERNAME)
     with pytest.raises(Conflict):
-        await administration.add_user("heir@example.com", external_key=EXTERNAL_KEY)
-    await administration.add_user("user9@example.com", external_key="user9")
-    await administration.change_user("user9@example.com", external_key="user10")
+        await administration.users.add("heir@example.com", external_key=EXTERNAL_KEY)
+    await administration.users.add("user9@example.com", external_key="user9")
+    await administration.users.change("user9@example.com", external_key="user10")
     with pytest.raises(Conflict):
-        await administration.add_user("heir@example.com", external_key="user9")
+        await administration.users.add("heir@example.com", external_key="user9")
 
 
 async def test_r56_a_new_user_name_keeps_the_key(installation: Installation) -> None:
-    await installation.administration.change_user(USERNAME, username="renamed@example.com")
+    await installation.administration.users.change(USERNAME, username="renamed@example.com")
     code = await installation.browser().code("renamed@example.com")
     token = await installation.access_token(code)
     assert (await installation.user_info(token)).json() == {"user_id": EXTERNAL_KEY}
@@ -139,7 +139,7 @@ async def test_a_missing_or_repeated_parameter_is_201(installation: Installation
 
 
 async def test_a_key_of_any_script_arrives_whole(installation: Installation) -> None:
-    await installation.administration.add_user(
+    await installation.administration.users.add(
         "user4@example.com", password="yet another horse", external_key="社員-사원-4"
     )
     code = code_of(await installation.browser().sign_in("user4@example.com", "yet another horse"))

@@ -1,17 +1,20 @@
 """What an administrator can do; the command line and the console both call it.
 
     clients         the tenants of LINE WORKS
-    people          accounts of the built-in directory, and people of other sources
+    users           accounts of the built-in directory
+    people          people of every source: what they hold, and the end of it
     user_keys       whose user keys are, and what LINE WORKS would be told
-    people_import   many people at once, from a file
+    people_import   many accounts at once, from a file
     audit_log       the audit log, as an administrator reads it
     upkeep          the encryption of secrets, the start of a purge
-    purging         the removal of what has expired, also in the background
-    lost_key        going on without a master key that is lost
+    lost_keys       going on without a master key that is lost
+
+Each of these is a part of ``Administration``, which makes them; they stand on
+
     actor           who acts, and the audit records of what they do
     revoking        what a change ends elsewhere, right after it
     transactions    a call made again where others overtake it
-    base            what the parts that are mixins stand on
+    purging         the removal of what has expired, also in the background
     errors          why a call was not done, or not wholly
 
 Every change is committed together with its audit record (I-5). What it must end elsewhere, such
@@ -26,12 +29,13 @@ from worksgate.administration.actor import Actor
 from worksgate.administration.audit_log import AuditLogAdministration
 from worksgate.administration.clients import ClientAdministration, NewClient
 from worksgate.administration.errors import NotFound, Refused, Unfinished
-from worksgate.administration.lost_key import LostKeyAdministration, LostKeys
-from worksgate.administration.people import Holdings, NewUser
+from worksgate.administration.lost_keys import LostKeyAdministration, LostKeys
+from worksgate.administration.people import Holdings, PeopleAdministration
 from worksgate.administration.people_import.verbs import ImportAdministration
 from worksgate.administration.revoking import Revoker
 from worksgate.administration.upkeep import UpkeepAdministration
 from worksgate.administration.user_keys import KeyAdministration, ToldKey, told_keys
+from worksgate.administration.users import NewUser, UserAdministration
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.directory.database import Directory
 from worksgate.settings.options import Settings
@@ -51,7 +55,7 @@ __all__ = [
 ]
 
 
-class Administration(LostKeyAdministration):
+class Administration:
     """Clients, people and the audit log of one installation.
 
     ``store`` opens the store when it is first needed; it may raise StoreUnavailable then. ``actor``
@@ -71,11 +75,15 @@ class Administration(LostKeyAdministration):
     ) -> None:
         acting = Actor(actor, clock)
         revoker = Revoker(directory, store, acting)
-        super().__init__(settings, directory, store, hashing, acting, revoker)
         self.clients = ClientAdministration(settings, directory, acting)
+        self.users = UserAdministration(settings, directory, store, hashing, revoker, acting)
+        self.people = PeopleAdministration(settings, directory, store, self.users, revoker, acting)
         self.user_keys = KeyAdministration(directory, revoker, acting)
         self.people_import = ImportAdministration(
             directory, hashing, revoker, acting, company=settings.company_name
         )
         self.audit_log = AuditLogAdministration(directory)
         self.upkeep = UpkeepAdministration(settings, directory, store, acting)
+        self.lost_keys = LostKeyAdministration(
+            settings, directory, self.people, self.upkeep, acting
+        )

@@ -123,7 +123,7 @@ def _make_database(draft: Path, file: Path, username: str, *, from_stdin: bool) 
     password = new_password(account, settings, from_stdin=from_stdin)
     return administer(
         settings,
-        lambda administration: administration.add_user(
+        lambda administration: administration.users.add(
             username, password=password, administrator=True
         ),
     )

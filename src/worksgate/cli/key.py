@@ -147,7 +147,7 @@ def forget_lost(
     nobody gets in by a password alone. Cookies and forms are signed by new keys.
     """
     settings = read_installation(config)
-    lost = administer(settings, lambda administration: administration.lost_keys())
+    lost = administer(settings, lambda administration: administration.lost_keys.find())
     if not as_json:
         _print_lost(lost, is_done=False)
     if remove_authenticator_apps:
@@ -156,7 +156,7 @@ def forget_lost(
 
         async def work(administration: "Administration") -> None:
             with progress_bar("Removing", len(lost.people)) as progress:
-                await administration.forget_lost_keys(lost, progress)
+                await administration.lost_keys.forget(lost, progress)
 
         administer(settings, work)
     if as_json:

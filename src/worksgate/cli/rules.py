@@ -137,9 +137,9 @@ async def _look_up(
     """The client, and the person's groups as far as they are known here. Raises NotFound."""
     found = await administration.clients.get(client)
     if source != "directory":
-        person = await administration.person(username, source)
+        person = await administration.people.find(username, source)
         return found, () if person is None else person.person.groups
-    return found, (await administration.user(username)).groups
+    return found, (await administration.users.get(username)).groups
 
 
 def _print(

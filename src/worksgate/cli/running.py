@@ -110,7 +110,7 @@ def administer(settings: Settings, work: Callable[["Administration"], Awaitable[
 
 async def all_users(administration: "Administration") -> list["Account"]:
     """All people of the built-in directory, for ``administer``."""
-    return [account async for account in administration.users()]
+    return [account async for account in administration.users.all()]
 
 
 def quietly(work: Coroutine[Any, Any, T]) -> T:

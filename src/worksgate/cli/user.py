@@ -109,7 +109,7 @@ def add(
     password = new_password(account, settings, from_stdin=password_stdin)
     made = administer(
         settings,
-        lambda administration: administration.add_user(
+        lambda administration: administration.users.add(
             username,
             password=password,
             name=name or "",
@@ -163,7 +163,7 @@ def list_users(
 
     async def everybody(administration: "Administration") -> tuple[list[Account], frozenset[str]]:
         accounts = await all_users(administration)
-        return accounts, await administration.subjects_with_a_factor()
+        return accounts, await administration.people.subjects_with_a_factor()
 
     if source is None:
         accounts, holders = administer(settings, everybody)
@@ -172,7 +172,7 @@ def list_users(
         return
     if lacking or second_factor is not None:
         raise click.UsageError("--source goes with TEXT, --group, --enabled and --disabled")
-    people = administer(settings, lambda administration: administration.people(source))
+    people = administer(settings, lambda administration: administration.people.remembered(source))
     matching = [each for each in people if chosen.admits(each.person, enabled=each.enabled)]
     print_people(matching, source, as_json=as_json, is_filtered=chosen.is_set)
 
@@ -198,11 +198,11 @@ def show(*, username: str, source: str | None, config: Path | None, as_json: boo
         if source in (None, BUILT_IN):
             remembered = None
             try:
-                account = await administration.user(username)
+                account = await administration.users.get(username)
             except NotFound:
                 if source == BUILT_IN:
                     raise
-                remembered = await administration.person(username)
+                remembered = await administration.people.find(username)
                 if remembered is None:
                     raise
             else:
@@ -210,16 +210,16 @@ def show(*, username: str, source: str | None, config: Path | None, as_json: boo
                 conflicts = await administration.user_keys.conflicts([person])
                 clients = await administration.clients.of_source(BUILT_IN)
                 told = told_keys(person, clients, conflicts[0])
-                return account, await administration.holdings(person), told
+                return account, await administration.people.holdings(person), told
         else:
-            remembered = await administration.person(username, source)
+            remembered = await administration.people.find(username, source)
         if remembered is None:
             return None
         person = remembered.person
         (wrong,) = await administration.user_keys.conflicts([person])
         clients = await administration.clients.of_source(remembered.source)
         told = told_keys(person, clients, wrong)
-        return remembered, await administration.holdings(person), wrong, told
+        return remembered, await administration.people.holdings(person), wrong, told
 
     from worksgate.administration import NotFound
 
@@ -282,7 +282,7 @@ def change(
         raise click.UsageError("say what to change; the options are in --help")
     account = administer(
         read_installation(config),
-        lambda administration: administration.change_user(
+        lambda administration: administration.users.change(
             username, reuse_retired_keys=reuse_retired_keys, **changes
         ),
     )
@@ -313,7 +313,7 @@ def set_password(
     password = new_password(account, settings, from_stdin=password_stdin)
     made = administer(
         settings,
-        lambda administration: administration.set_password(
+        lambda administration: administration.users.set_password(
             username,
             password,
             temporary=not password_stdin if temporary is None else temporary,
@@ -339,7 +339,7 @@ def reset_link(
     ends_at = time.time() + (settings.reset_link_lifetime if lifetime is None else lifetime)
     link = administer(
         settings,
-        lambda administration: administration.issue_reset_link(username, lifetime=lifetime),
+        lambda administration: administration.users.issue_reset_link(username, lifetime=lifetime),
     )
     if as_json:
         print_json({"username": username, "link": link, "expires_at": iso(ends_at)})
@@ -364,7 +364,7 @@ def reset_factors(*, username: str, source: str | None, config: Path | None, yes
     settings = read_installation(config)
     confirm(f"Remove the second factors of {username}?", yes=yes)
     removed = administer(
-        settings, lambda administration: administration.reset_factors(username, source)
+        settings, lambda administration: administration.people.reset_factors(username, source)
     )
     print_line(f"{username} {'has' if removed else 'had'} no second factor{' now' * removed}.")
 
@@ -422,9 +422,9 @@ def _set_enabled(username: str, source: str | None, config: Path | None, *, enab
 
     async def work(administration: "Administration") -> str:
         if source is not None:
-            person = await administration.set_person_enabled(username, source, enabled=enabled)
+            person = await administration.people.set_enabled(username, source, enabled=enabled)
             return person.username
-        change = administration.enable_user if enabled else administration.disable_user
+        change = administration.users.enable if enabled else administration.users.disable
         return (await change(username)).username
 
     return administer(read_installation(config), work)
@@ -441,7 +441,7 @@ def remove(*, username: str, config: Path | None, yes: bool) -> None:
     """
     settings = read_installation(config)
     confirm(f"Remove {username}?", yes=yes)
-    account = administer(settings, lambda administration: administration.remove_user(username))
+    account = administer(settings, lambda administration: administration.users.remove(username))
     print_line(f"{account.username} has been removed.")
 
 
@@ -481,9 +481,9 @@ def sign_out(
 
     async def work(administration: "Administration") -> tuple[str, int]:
         if source is not None:
-            return username, await administration.sign_out_person(username, source)
-        account = await administration.user(username)
-        return account.username, await administration.sign_out(account.username)
+            return username, await administration.people.sign_out(username, source)
+        account = await administration.users.get(username)
+        return account.username, await administration.users.sign_out(account.username)
 
     found, ended = administer(read_installation(config), work)
     what = counted(ended, "session, code or token", "sessions, codes and tokens")
@@ -495,7 +495,7 @@ def _end_everything(
 ) -> None:
     person, ended = administer(
         read_installation(config),
-        lambda administration: administration.end_everything(
+        lambda administration: administration.people.end_everything(
             username, source, factors_since=factors_since
         ),
     )

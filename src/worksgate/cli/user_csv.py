@@ -150,7 +150,7 @@ def _missing_from(
 
 async def _disable(people: Iterable[Account], administration: "Administration") -> None:
     for account in people:
-        await administration.disable_user(account.username)
+        await administration.users.disable(account.username)
 
 
 @click.command("export")

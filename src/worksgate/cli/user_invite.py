@@ -78,7 +78,7 @@ def invite(
 async def _invited(administration: "Administration", usernames: Sequence[str]) -> list[Account]:
     """Those who are named, or else all who are enabled and have no password."""
     if usernames:
-        return [await administration.user(name) for name in usernames]
+        return [await administration.users.get(name) for name in usernames]
     everybody = await all_users(administration)
     return [each for each in everybody if each.enabled and each.password_hash is None]
 
@@ -91,7 +91,7 @@ async def _links(
 ) -> list[tuple[Account, str]]:
     links = []
     for number, account in enumerate(invited, 1):
-        link = await administration.issue_reset_link(account.username, lifetime=lifetime)
+        link = await administration.users.issue_reset_link(account.username, lifetime=lifetime)
         links.append((account, link))
         progress(number)
     return links

@@ -93,7 +93,7 @@ async def _of_directory(settings: Settings, question: Question, part: str) -> Fi
         if question.username is None:
             return ok(part, "the built-in directory is in the database")
         try:
-            account = await administration.user(question.username)
+            account = await administration.users.get(question.username)
         except NotFound as error:
             return fail(part, str(error), "worksgate user add USERNAME")
     if not account.enabled:

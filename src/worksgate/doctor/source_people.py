@@ -85,7 +85,7 @@ class _View:
     @classmethod
     async def of(cls, administration: "Administration", source: str) -> "_View":
         clients = await administration.clients.of_source(source)
-        people = await administration.people(source)
+        people = await administration.people.remembered(source)
         disabled = {each.person.subject_id for each in people if not each.enabled}
         return cls(administration, clients, disabled)
 
@@ -122,7 +122,7 @@ async def _pages(
         async for page in _accounts(administration):
             yield page
     elif isinstance(source, OidcSettings):
-        people = await administration.people(source.name)
+        people = await administration.people.remembered(source.name)
         for start in range(0, len(people), _PAGE):
             yield [ListedPerson(each.person) for each in people[start : start + _PAGE]]
     else:
@@ -132,7 +132,7 @@ async def _pages(
 
 async def _accounts(administration: "Administration") -> AsyncIterator[Sequence[ListedPerson]]:
     page: list[ListedPerson] = []
-    async for account in administration.users():
+    async for account in administration.users.all():
         problems = () if account.enabled else ("the account is disabled",)
         page.append(ListedPerson(account.person, problems))
         if len(page) == _PAGE:

@@ -168,8 +168,8 @@ async def _fresh_client(
 
 async def _welcome(administration: Administration, guest: Guest) -> Person:
     with suppress(NotFound):
-        return (await administration.user(guest.username)).person
-    added = await administration.add_user(
+        return (await administration.users.get(guest.username)).person
+    added = await administration.users.add(
         guest.username,
         password=PASSWORD,
         name=guest.name,
@@ -177,7 +177,7 @@ async def _welcome(administration: Administration, guest: Guest) -> Person:
         works_account=guest.works_account,
     )
     if not guest.enabled:
-        await administration.disable_user(guest.username)
+        await administration.users.disable(guest.username)
     return added.account.person
 
 

@@ -11,14 +11,16 @@ Every step can be done again: until the last one no server starts on the databas
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from worksgate.administration.actor import Actor
 from worksgate.administration.errors import Refused
 from worksgate.administration.people import PeopleAdministration
 from worksgate.administration.upkeep import UpkeepAdministration
 from worksgate.audit import Event
 from worksgate.credentials.master_key import Keyring
 from worksgate.database.secrets_at_rest import MasterKeyMissing
-from worksgate.directory import SUBJECT_PREFIX
+from worksgate.directory.database import Directory
 from worksgate.provider.factors.passkeys import RelyingParty
+from worksgate.settings.options import Settings
 from worksgate.sources import Person
 
 
@@ -43,12 +45,28 @@ class LostKeys:
     people: Sequence[Losing]
 
 
-class LostKeyAdministration(PeopleAdministration):
-    """Gives up what is encrypted under a master key that is not at hand."""
+class LostKeyAdministration:
+    """Gives up what is encrypted under a master key that is not at hand.
 
-    upkeep: UpkeepAdministration
+    ``people`` are disabled where they would be left with a password alone; ``upkeep`` encrypts what
+    is left.
+    """
 
-    async def lost_keys(self) -> LostKeys:
+    def __init__(
+        self,
+        settings: Settings,
+        directory: Directory,
+        people: PeopleAdministration,
+        upkeep: UpkeepAdministration,
+        actor: Actor,
+    ) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._people = people
+        self._upkeep = upkeep
+        self._actor = actor
+
+    async def find(self) -> LostKeys:
         """What would be given up.
 
         Raises Refused where nothing is lost, or no master key is configured to go on with, and
@@ -76,12 +94,10 @@ class LostKeyAdministration(PeopleAdministration):
             subject_id=subject_id, person=person, is_closed=not (enrolled.passkeys and usable)
         )
 
-    async def forget_lost_keys(
-        self, lost: LostKeys, progress: Callable[[int], None] | None = None
-    ) -> None:
-        """Give up what ``lost_keys`` found, and encrypt the rest under the current master key.
+    async def forget(self, lost: LostKeys, progress: Callable[[int], None] | None = None) -> None:
+        """Give up what ``find`` found, and encrypt the rest under the current master key.
 
-        ``progress`` gets the number of people done so far. Raises Unfinished, or as ``lost_keys``;
+        ``progress`` gets the number of people done so far. Raises Unfinished, or as ``find``;
         the same call again goes on where it stopped.
         """
         for done, losing in enumerate(lost.people, start=1):
@@ -96,7 +112,7 @@ class LostKeyAdministration(PeopleAdministration):
             )
         except MasterKeyMissing as missing:
             raise Refused(f"somebody was faster: {missing}") from None
-        await self.upkeep.encrypt_secrets()
+        await self._upkeep.encrypt_secrets()
 
     async def _take_app(self, losing: Losing) -> None:
         """Disable somebody who would be left with a password alone; then remove their app."""
@@ -104,12 +120,6 @@ class LostKeyAdministration(PeopleAdministration):
         if losing.person is not None:
             about["username"] = losing.person.username
             if losing.is_closed:
-                await self._close(losing.person)
+                await self._people.disable(losing.person)
         event = self._actor.event(Event.FACTOR_REMOVED, "TOTP: its master key is lost", **about)
         await self._directory.factors.remove_totp(losing.subject_id, event)
-
-    async def _close(self, person: Person) -> None:
-        if person.subject_id.startswith(SUBJECT_PREFIX):
-            await self.disable_user(person.username)
-        else:
-            await self._set_enabled(person, enabled=False)

@@ -1,0 +1,284 @@
+"""Users: the accounts of the built-in directory.
+
+What a change must end, such as a disabled person's sessions and tokens, ends right after the
+commit (R-30).
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from worksgate.administration.actor import Actor
+from worksgate.administration.errors import NotFound, Refused, found, refusals
+from worksgate.administration.people_import.importer import (
+    changes_between,
+    must_sign_in_again,
+    with_former_owners,
+)
+from worksgate.administration.revoking import Revoker
+from worksgate.administration.transactions import begun_again
+from worksgate.credentials.password_hashing import PasswordHashing
+from worksgate.credentials.secrets import new_id
+from worksgate.directory import Account
+from worksgate.directory.account_rules import check_account, check_password, generated_password
+from worksgate.directory.credential_changes import Change
+from worksgate.directory.database import Directory
+from worksgate.directory.key_ownership import KEY_KINDS, KeyOwner
+from worksgate.directory.transaction import Transaction
+from worksgate.provider.account.password_reset import ResetLinks
+from worksgate.settings.options import Settings
+from worksgate.store import Store
+
+_ACCOUNT_FIELDS = frozenset(
+    ("username", "name", "external_key", "works_account", "email", "groups", "administrator")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    """An account, and its password where that was generated; it is kept nowhere."""
+
+    account: Account
+    password: str | None = field(default=None, repr=False)
+
+
+class UserAdministration:
+    """The accounts of the built-in directory. Calls that end sessions may raise Unfinished.
+
+    ``store`` opens the store when it is first needed.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        directory: Directory,
+        store: Callable[[], Awaitable[Store]],
+        hashing: PasswordHashing,
+        revoker: Revoker,
+        actor: Actor,
+    ) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._store = store
+        self._hashing = hashing
+        self._revoker = revoker
+        self._actor = actor
+
+    @begun_again
+    async def add(
+        self,
+        username: str,
+        *,
+        password: str | None = None,
+        name: str = "",
+        external_key: str | None = None,
+        works_account: str | None = None,
+        email: str | None = None,
+        groups: Iterable[str] = (),
+        administrator: bool = False,
+        temporary: bool = False,
+        reuse_retired_keys: bool = False,
+    ) -> NewUser:
+        """Add a person; without a password one is generated.
+
+        A ``temporary`` password must be changed at the first sign-in, and soon (R-85).
+        ``reuse_retired_keys`` gives them a user key that was somebody else's before, and with it
+        that person's place in LINE WORKS. Raises Refused or Conflict.
+        """
+        generated = generated_password() if password is None else None
+        now = self._actor.now()
+        account = Account(
+            id=new_id(),
+            username=username,
+            name=name,
+            external_key=external_key or None,
+            works_account=works_account or None,
+            email=email or None,
+            groups=tuple(groups),
+            administrator=administrator,
+            created_at=now,
+            password_changed_at=now,
+            must_change_password=temporary,
+        )
+        with refusals():
+            check_account(account)
+        hashed = await self._hashed(password or generated or "", account)
+        account = replace(account, password_hash=hashed)
+        async with self._directory.changing() as transaction:
+            former = await _check_free(transaction, account, reuse_retired_keys=reuse_retired_keys)
+            await transaction.add_accounts([account])
+            event = self._actor.account_event(account, with_former_owners("added", former))
+            await transaction.record(event)
+        return NewUser(account, generated)
+
+    def all(self) -> AsyncIterator[Account]:
+        """All people, by username."""
+        return self._directory.accounts()
+
+    async def get(self, username: str) -> Account:
+        """The person with this username in any spelling. Raises NotFound."""
+        account = await self._directory.account_by_username(username)
+        return await self._found(account, username)
+
+    async def change(
+        self, username: str, /, *, reuse_retired_keys: bool = False, **changes: Any
+    ) -> Account:
+        """Change username, name, external_key, works_account, email, groups or administrator.
+
+        A user key that is given up is retired. Raises NotFound, Refused or Conflict.
+        """
+        unknown = sorted(changes.keys() - _ACCOUNT_FIELDS)
+        if unknown:
+            raise Refused(f"a person has no setting {', '.join(unknown)} that could be changed")
+        with refusals():
+            values = {name: _read_account_field(name, value) for name, value in changes.items()}
+        return await self._change(
+            username,
+            lambda account: replace(account, **values),
+            reuse_retired_keys=reuse_retired_keys,
+        )
+
+    async def set_password(
+        self, username: str, password: str | None = None, *, temporary: bool = False
+    ) -> NewUser:
+        """Give a person a new password, generated if none is given.
+
+        All their sessions and app passwords end. A ``temporary`` password must be changed at the
+        next sign-in (R-85). Raises NotFound or Refused.
+        """
+        generated = generated_password() if password is None else None
+        account = await self.get(username)
+        hashed = await self._hashed(password or generated or "", account)
+        now = self._actor.now()
+        changed = await self._change(
+            username,
+            lambda account: replace(
+                account,
+                password_hash=hashed,
+                password_changed_at=now,
+                must_change_password=temporary,
+            ),
+        )
+        return NewUser(changed, generated)
+
+    async def disable(self, username: str) -> Account:
+        """Let a person sign in no more, and end all they hold (R-30), app passwords too.
+
+        Raises NotFound.
+        """
+        return await self._change(
+            username, lambda account: replace(account, enabled=False), closes=True
+        )
+
+    async def enable(self, username: str) -> Account:
+        """Let a person sign in again. Raises NotFound."""
+        return await self._change(username, lambda account: replace(account, enabled=True))
+
+    @begun_again
+    async def remove(self, username: str) -> Account:
+        """Remove a person and end all they hold; their user keys are retired (R-56).
+
+        Raises NotFound.
+        """
+        async with self._directory.changing() as transaction:
+            account = await self._found(await transaction.account(username), username)
+            event = self._actor.account_event(account, "removed")
+            await transaction.remove_account(account, self._actor.now())
+            await transaction.record(event)
+        await self._revoker.end_everything(account.person, Change.ACCOUNT_CLOSED, factors_since=0.0)
+        return account
+
+    @begun_again
+    async def sign_out(self, username: str) -> int:
+        """End all that a person holds: sessions, codes and tokens; how many they were.
+
+        They can sign in again. Raises NotFound.
+        """
+        async with self._directory.changing() as transaction:
+            account = await self._found(await transaction.account(username), username)
+            event = self._actor.account_event(account, "signed out")
+            await transaction.record(event)
+        return await self._revoker.sign_out(account.person)
+
+    async def issue_reset_link(self, username: str, *, lifetime: float | None = None) -> str:
+        """An address by which a person chooses a new password, once and soon; nobody else knows it.
+
+        ``lifetime`` is in seconds; without it, ``reset_link_lifetime``. Raises NotFound, Refused
+        or StoreUnavailable.
+        """
+        if self._settings.store_url == "memory:":
+            raise Refused("with store_url = memory: the server would not know the link")
+        account = await self.get(username)
+        links = ResetLinks(self._settings, self._directory, await self._store())
+        with refusals():
+            return await links.issue(
+                account, actor=self._actor.name, now=self._actor.now(), lifetime=lifetime
+            )
+
+    @begun_again
+    async def _change(
+        self,
+        username: str,
+        change: Callable[[Account], Account],
+        *,
+        reuse_retired_keys: bool = False,
+        closes: bool = False,
+    ) -> Account:
+        async with self._directory.changing() as transaction:
+            before = await self._found(await transaction.account(username), username)
+            with refusals():
+                after = check_account(change(before))
+            if after != before:
+                former = await _check_free(
+                    transaction, after, reuse_retired_keys=reuse_retired_keys
+                )
+                await transaction.change_account(before, after, self._actor.now())
+                detail = with_former_owners(changes_between(before, after), former)
+                await transaction.record(self._actor.account_event(after, detail))
+        if closes:
+            await self._revoker.end_everything(after.person, Change.ACCOUNT_CLOSED)
+        elif must_sign_in_again(before, after):
+            await self._revoker.sign_out(after.person)
+        return after
+
+    async def _found(self, account: Account | None, username: str) -> Account:
+        """The account. Raises NotFound, which says by which sources such a name has signed in."""
+        if account is not None:
+            return account
+        sources = sorted({each.source for each in await self._directory.people.named(username)})
+        if not sources:
+            return found(account, "person", username)
+        raise NotFound(
+            f"there is no person {username!r} in the built-in directory; somebody of this name "
+            f"has come by the source {' and the source '.join(sources)} (--source "
+            f"{sources[0]}, where the command has it)"
+        )
+
+    async def _hashed(self, password: str, account: Account) -> str:
+        with refusals():
+            check_password(password, account, self._settings.company_name)
+            return await self._hashing.hash(password)
+
+
+async def _check_free(
+    transaction: Transaction, account: Account, *, reuse_retired_keys: bool
+) -> list[KeyOwner]:
+    """Whose user keys the account takes over. Raises Conflict."""
+    taken = await transaction.taken_names([account])
+    return taken.check(account, reuse_retired_keys=reuse_retired_keys)
+
+
+def _read_account_field(name: str, value: Any) -> Any:
+    if name == "administrator":
+        if not isinstance(value, bool):
+            raise Refused("administrator is either on or off")
+        return value
+    if name == "groups":
+        if isinstance(value, str) or not all(isinstance(group, str) for group in value):
+            raise Refused("groups must be a list of names")
+        return tuple(value)
+    if (name in KEY_KINDS or name == "email") and not value:
+        return None
+    if not isinstance(value, str):
+        raise Refused(f"{name} must be text")
+    return value
