@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -53,14 +53,6 @@ class MailMessage:
         check_address(self.to)
         if not self.subject.isprintable():
             raise ValueError("the subject of a mail must be one line of text")
-
-
-class Postbox(Protocol):
-    """Where messages are put."""
-
-    def queue(self, message: MailMessage, *, kept_free: int = 0) -> bool:
-        """Return at once; False where there is no room beside ``kept_free`` places."""
-        ...
 
 
 class Mailer:

@@ -35,6 +35,7 @@ from worksgate.oauth.model import (
     UserKey,
 )
 from worksgate.provider.calls.imap_login import PURPOSE, ImapLogin, imap_policy
+from worksgate.provider.factors import AppPasswords, Factors
 from worksgate.provider.sources import SourcesInUse
 from worksgate.provider.stranger_records import A_MINUTE, StrangerRecords
 from worksgate.provider.throttle import Attempt, Throttle, ThrottlePolicy
@@ -120,25 +121,31 @@ class Redirect:
 
 
 @dataclass
-class Factors:
-    """App passwords by what they open, and who has a second factor."""
+class KnownAppPasswords(AppPasswords):
+    """App passwords, by the username and the password, and whose they are."""
 
-    app_passwords: dict[tuple[str, str], str] = field(default_factory=dict)
-    bound: set[str] = field(default_factory=set)
+    known: dict[tuple[str, str], str] = field(default_factory=dict)
     fails: type[Exception] | None = None
 
     async def verify(self, username: str, password: str, now: float) -> str | None:
         assert now == NOW
         if self.fails is not None:
             raise self.fails
-        return self.app_passwords.get((username, password))
+        return self.known.get((username, password))
+
+
+@dataclass
+class KnownFactors(Factors):
+    """Who has a second factor."""
+
+    bound: set[str] = field(default_factory=set)
 
     async def has_second_factor(self, subject_id: str) -> bool:
         return subject_id in self.bound
 
 
-class Unreachable(Factors):
-    """App passwords are known, and second factors cannot be asked about."""
+class Unreachable(KnownFactors):
+    """Second factors cannot be asked about."""
 
     async def has_second_factor(self, subject_id: str) -> bool:
         raise DatabaseUnavailable
@@ -173,7 +180,8 @@ class Office:
     sources: SourcesInUse
     deadline: float = 2.5
     store: MemoryStore = field(default_factory=MemoryStore)
-    factors: Factors = field(default_factory=Factors)
+    app_passwords: KnownAppPasswords = field(default_factory=KnownAppPasswords)
+    factors: KnownFactors = field(default_factory=KnownFactors)
     audit: Audit = field(default_factory=Audit)
     policy: ThrottlePolicy = field(default_factory=ThrottlePolicy)
     login: ImapLogin = field(init=False)
@@ -184,7 +192,7 @@ class Office:
             clients=ClientRegistry(self._load),
             store=self.store,
             sources=self.sources,
-            app_passwords=self.factors,
+            app_passwords=self.app_passwords,
             second_factors=self.factors,
             throttle=Throttle(self.store, imap_policy(self.policy), PURPOSE),
             audit=self.audit,
@@ -262,7 +270,7 @@ async def test_the_user_key_is_the_client_s_kind() -> None:
 
 async def test_an_app_password_is_tried_first_and_needs_no_source() -> None:
     here = office(client=replace(CLIENT, imap_passwords=ImapPasswords.APP_PASSWORDS))
-    here.factors.app_passwords[EMAIL, APP_PASSWORD] = "directory:1"
+    here.app_passwords.known[EMAIL, APP_PASSWORD] = "directory:1"
     assert (await here.log_in(APP_PASSWORD)).user_id == "hana"
     assert here.audit.events[0].detail == "by app password"
     assert here.people.asked == []
@@ -278,7 +286,7 @@ async def test_only_app_passwords_are_taken_unless_the_client_says_more() -> Non
 async def test_a_person_of_another_provider_comes_in_by_app_password_alone() -> None:
     redirect = Redirect(replace(HANA, subject_id="entra:9"))
     here = office(redirects={"entra": redirect}, people=redirect)
-    here.factors.app_passwords[EMAIL, APP_PASSWORD] = "entra:9"
+    here.app_passwords.known[EMAIL, APP_PASSWORD] = "entra:9"
     assert (await here.log_in(APP_PASSWORD)).subject_id == "entra:9"
 
 
@@ -309,7 +317,7 @@ async def test_r58_a_client_that_is_not_open_is_not_told_from_a_wrong_password(
     client: Client,
 ) -> None:
     here = office(client=client)
-    here.factors.app_passwords[EMAIL, APP_PASSWORD] = "directory:1"
+    here.app_passwords.known[EMAIL, APP_PASSWORD] = "directory:1"
     for password in (PASSWORD, APP_PASSWORD, WRONG):
         await here.refused(password=password)
     assert here.people.asked == []
@@ -333,7 +341,7 @@ async def test_a_client_narrows_the_sources_down() -> None:
     here = office(People(HANA), ldap, client=replace(CLIENT, sources=("ldap",)))
     assert (await here.log_in("another")).subject_id == "ldap:1"
     assert here.people.asked == []
-    here.factors.app_passwords[EMAIL, APP_PASSWORD] = "directory:1"
+    here.app_passwords.known[EMAIL, APP_PASSWORD] = "directory:1"
     assert "source" in await here.refused(password=APP_PASSWORD)
 
 
@@ -420,7 +428,7 @@ async def test_an_outage_costs_no_attempt_s_delay() -> None:
 async def test_r63_who_has_a_second_factor_needs_an_app_password() -> None:
     here = office()
     here.factors.bound.add(HANA.subject_id)
-    here.factors.app_passwords[EMAIL, APP_PASSWORD] = HANA.subject_id
+    here.app_passwords.known[EMAIL, APP_PASSWORD] = HANA.subject_id
     assert "app password" in await here.refused()
     assert here.audit.events[-1].subject_id == HANA.subject_id
     await here.log_in(APP_PASSWORD)
@@ -435,14 +443,14 @@ async def test_r63_no_setting_of_the_client_s_waives_it(second_factor: SecondFac
 
 async def test_r63_where_a_second_factor_is_required_nobody_comes_in_without() -> None:
     here = office(client=replace(CLIENT, second_factor=SecondFactor.REQUIRED))
-    here.factors.app_passwords[EMAIL, APP_PASSWORD] = HANA.subject_id
+    here.app_passwords.known[EMAIL, APP_PASSWORD] = HANA.subject_id
     assert "required" in await here.refused()
     await here.log_in(APP_PASSWORD)
 
 
 async def test_r63_a_rule_can_require_it_for_mail_clients() -> None:
     here = office(client=replace(CLIENT, rules=("second_factor kind=imap group=sales",)))
-    here.factors.app_passwords[EMAIL, APP_PASSWORD] = HANA.subject_id
+    here.app_passwords.known[EMAIL, APP_PASSWORD] = HANA.subject_id
     assert "required" in await here.refused()
     await here.log_in(APP_PASSWORD)
 
@@ -452,7 +460,7 @@ async def test_r63_a_rule_can_require_it_for_mail_clients() -> None:
 )
 async def test_what_a_rule_denies_no_app_password_opens(rules: tuple[str, ...]) -> None:
     here = office(client=replace(CLIENT, rules=rules))
-    here.factors.app_passwords[EMAIL, APP_PASSWORD] = HANA.subject_id
+    here.app_passwords.known[EMAIL, APP_PASSWORD] = HANA.subject_id
     for password in (PASSWORD, APP_PASSWORD):
         assert "rule" in await here.refused(password=password)
 
@@ -477,7 +485,7 @@ async def test_what_depends_on_the_person_is_denied_after_the_password() -> None
 
 async def test_r63_a_passkey_that_a_rule_requires_is_met_by_an_app_password() -> None:
     here = office(client=replace(CLIENT, rules=("require passkey",)))
-    here.factors.app_passwords[EMAIL, APP_PASSWORD] = HANA.subject_id
+    here.app_passwords.known[EMAIL, APP_PASSWORD] = HANA.subject_id
     assert "required" in await here.refused()
     await here.log_in(APP_PASSWORD)
 
@@ -516,14 +524,14 @@ async def test_who_signs_in_by_their_own_password_is_noted_and_no_one_else() -> 
     here = office(people=entra)
     await here.log_in()
     assert entra.noted == [HANA.subject_id]
-    here.factors.app_passwords[EMAIL, APP_PASSWORD] = HANA.subject_id
+    here.app_passwords.known[EMAIL, APP_PASSWORD] = HANA.subject_id
     await here.log_in(APP_PASSWORD)
     assert entra.noted == [HANA.subject_id]
 
 
 async def test_r65_an_app_password_of_somebody_gone_is_refused() -> None:
     here = office()
-    here.factors.app_passwords[EMAIL, APP_PASSWORD] = HANA.subject_id
+    here.app_passwords.known[EMAIL, APP_PASSWORD] = HANA.subject_id
     here.people.person = None
     await here.refused(password=APP_PASSWORD)
 
@@ -656,7 +664,7 @@ async def test_r145_without_turns_a_right_password_gets_in() -> None:
 
 async def test_an_outage_of_app_passwords_lets_nobody_in() -> None:
     here = office()
-    here.factors.fails = DatabaseUnavailable
+    here.app_passwords.fails = DatabaseUnavailable
     await here.refused(TemporarilyUnavailable)
     assert here.people.asked == []
 

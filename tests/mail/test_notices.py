@@ -4,7 +4,7 @@ import asyncio
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.directory.credential_changes import Change, CredentialChange
-from worksgate.mail import MailMessage
+from worksgate.mail import Mailer, MailMessage
 from worksgate.provider.account.notices import OF_ONE_PERSON, WAITING, Notices, Outcome
 from worksgate.sources import Person
 
@@ -17,7 +17,7 @@ class People:
         return Person(subject_id=subject_id, username="x", name="", email=address)
 
 
-class Post:
+class Post(Mailer):
     """A mail server that takes nothing until it is let."""
 
     def __init__(self) -> None:

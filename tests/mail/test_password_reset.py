@@ -31,7 +31,7 @@ from worksgate.directory import Account
 from worksgate.directory.database import Directory
 from worksgate.directory.transaction import Transaction
 from worksgate.limits.rate_limit import DAY
-from worksgate.mail import MailMessage
+from worksgate.mail import Mailer, MailMessage
 from worksgate.oauth.model import Interim, Session
 from worksgate.provider.account import password_reset
 from worksgate.provider.account.one_time_links import LinkNotValid
@@ -307,7 +307,7 @@ async def test_r136_requests_that_fill_the_queue_keep_no_known_browser_from_a_li
 async def test_r136_mails_that_fill_the_queue_keep_no_known_browser_from_a_link(
     reset: Resetting,
 ) -> None:
-    class Hung:
+    class Hung(Mailer):
         """A mail server that takes nothing, so that mails wait."""
 
         def __init__(self) -> None:

@@ -12,6 +12,7 @@ import yaml  # type: ignore[import-untyped]  # has no types
 from prometheus_client.core import Metric
 from tests.machine import require
 
+from worksgate.limits.thread_pool import ThreadPool
 from worksgate.observability.figures import Figures, ProcessFigures
 from worksgate.observability.instruments import CommitFigures, PurgeFigures, SourceFigures
 from worksgate.observability.metric_families import families, process_families
@@ -27,9 +28,9 @@ ROWS = ("Traffic", "Errors", "Latency", "Hashing", "Store", "Sources", "Purge")
 
 
 class Everything:
-    """Stands for whatever an installation has: pool, store, clients and audit log."""
+    """Stands for whatever an installation has: store, clients and audit log."""
 
-    running = waiting = refused = threads = places = count = dropped = unavailable = 0
+    waiting = count = dropped = unavailable = 0
     age = 0.1
     recorded = {"code.redeemed": 1}  # noqa: RUF012  # nobody writes to it
 
@@ -42,7 +43,7 @@ def all_families() -> Iterator[Metric]:
     )
     yield from families(
         Figures(
-            hashing=everything,
+            hashing=ThreadPool(1, 1, name="never-started"),
             store=everything,
             commits=CommitFigures(),
             clients=everything,

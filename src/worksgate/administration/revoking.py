@@ -24,7 +24,7 @@ class Revoker:
     ) -> None:
         self._store = store
         self._actor = actor
-        self._revocation = Revocation(directory, store)
+        self._revocation = Revocation(directory.endings, directory, store)
 
     async def sign_out(self, person: Person) -> int:
         """End a person's sessions, codes and tokens; how many they were."""

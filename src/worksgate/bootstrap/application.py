@@ -364,7 +364,7 @@ def _open_accounts(base: _Base, identity: _Identity, stack: AsyncExitStack) -> _
     mailer, mails = mail = open_mail(settings, stack)
     links = DisavowalLinks(settings, base.store)
     open_notices(base.directory, mail, links, unreported, stack)
-    revocation = Revocation(base.directory, _given(base.store))
+    revocation = Revocation(base.directory.endings, base.directory, _given(base.store))
     disavowal = Disavowal(base.directory, base.store, revocation)
     stack.push_async_callback(disavowal.close)
     reset = None

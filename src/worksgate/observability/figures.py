@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from worksgate.limits.thread_pool import ThreadPool
 from worksgate.observability.instruments import (
     AuditFigures,
     ClientFigures,
     CommitFigures,
     Distribution,
-    Pool,
     PurgeFigures,
     SourceFigures,
     StoreFigures,
@@ -22,7 +22,7 @@ class Figures:
     """The numbers of one application; None stands for what it does not have."""
 
     traffic: Traffic = field(default_factory=Traffic)
-    hashing: Pool | None = None
+    hashing: ThreadPool | None = None
     store: StoreFigures | None = None
     commits: CommitFigures | None = None
     clients: ClientFigures | None = None

@@ -195,27 +195,6 @@ class SourceFigures:
         return max((each.failures for each in self.breakers()), default=0)
 
 
-class Pool(Protocol):
-    """Threads with a bounded number of those who wait."""
-
-    @property
-    def running(self) -> int: ...
-
-    @property
-    def waiting(self) -> int: ...
-
-    @property
-    def refused(self) -> int: ...
-
-    @property
-    def threads(self) -> int: ...
-
-    @property
-    def places(self) -> int:
-        """How many can wait."""
-        ...
-
-
 class AuditFigures(Protocol):
     """What goes to the audit log: how often each event, what waits, what was lost."""
 

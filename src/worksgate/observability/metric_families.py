@@ -17,12 +17,12 @@ from prometheus_client.core import (
 )
 from prometheus_client.utils import floatToGoString
 
+from worksgate.limits.thread_pool import ThreadPool
 from worksgate.observability import log
 from worksgate.observability.figures import AdmissionFigures, Figures, ProcessFigures
 from worksgate.observability.instruments import (
     CommitFigures,
     Distribution,
-    Pool,
     PurgeFigures,
     SourceFigures,
     StoreFigures,
@@ -166,7 +166,7 @@ def _sources(sources: Iterable[SourceFigures]) -> Iterator[Metric]:
     )
 
 
-def _hashing(pool: Pool) -> Iterator[Metric]:
+def _hashing(pool: ThreadPool) -> Iterator[Metric]:
     yield _number("hashing_threads", "Threads that check passwords.", pool.threads)
     yield _number("hashing_running", "Passwords that are being checked.", pool.running)
     yield _number("hashing_waiting", "Passwords that wait for a thread.", pool.waiting)

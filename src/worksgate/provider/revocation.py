@@ -6,25 +6,16 @@ of a notice by its link, and it follows from disabling and removing somebody. Ea
 audit record; the same again finishes what an outage has interrupted.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
 
-from worksgate.audit import AuditEvent, Event
+from worksgate.audit import Event
+from worksgate.directory.audit.writer import Recorder
 from worksgate.directory.credential_changes import Change
 from worksgate.directory.endings import Endings
 from worksgate.provider.factors import Holder
 from worksgate.store import Store, StoreUnavailable
-
-
-class HasEndings(Protocol):
-    """What is needed of the directory."""
-
-    @property
-    def endings(self) -> Endings: ...
-
-    async def record(self, events: Sequence[AuditEvent]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +30,11 @@ class Ended:
 class Revocation:
     """Ends what people hold; ``store`` opens the store when it is first needed."""
 
-    def __init__(self, directory: HasEndings, store: Callable[[], Awaitable[Store]]) -> None:
-        self._directory = directory
+    def __init__(
+        self, endings: Endings, records: Recorder, store: Callable[[], Awaitable[Store]]
+    ) -> None:
+        self._endings = endings
+        self._records = records
         self._store = store
 
     async def end_everything(
@@ -54,7 +48,7 @@ class Revocation:
         held = 0
         with suppress(StoreUnavailable):  # first: a session could make what is ended next
             held = await self._forget(holder)
-        rows = await self._directory.endings.end(
+        rows = await self._endings.end(
             holder.subject_id,
             change,
             lambda event, detail: holder.event(event, now, detail),
@@ -63,7 +57,7 @@ class Revocation:
         held += await self._forget(holder)
         if held:
             detail = f"everywhere: {held} {'thing has' if held == 1 else 'things have'} ended"
-            await self._directory.record([holder.event(Event.LOGOUT, now, detail)])
+            await self._records.record([holder.event(Event.LOGOUT, now, detail)])
         return Ended(held, rows.app_passwords, rows.factors)
 
     async def _forget(self, holder: Holder) -> int:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.clients.registry import ClientRegistry
+from worksgate.directory.audit.own_history import OwnHistory
 from worksgate.directory.factors import TotpSecret
 from worksgate.oauth.model import Client, Session
 from worksgate.provider.account.self_service import SelfService
@@ -329,13 +330,20 @@ class Trail:
 
     async def flush(self) -> None: ...
 
+    def count(self, event: Event) -> int:
+        return sum(each.event is event for each in self.events)
+
+
+class Recorded(OwnHistory):
+    """All that a trail has, whoever asks."""
+
+    def __init__(self, trail: Trail) -> None:
+        self._trail = trail
+
     async def of(
         self, subject_id: str, username: str, now: float, limit: int = 50
     ) -> list[AuditEvent]:
-        return self.events[-limit:]
-
-    def count(self, event: Event) -> int:
-        return sum(each.event is event for each in self.events)
+        return self._trail.events[-limit:]
 
 
 @dataclass
@@ -400,7 +408,7 @@ class World:
             factors=self.factors,
             app_passwords=app_passwords,
             clients=clients,
-            history=self.audit,
+            history=Recorded(self.audit),
             audit=self.audit,
             revocation=NothingToEnd(),
             factor_throttle=factor_throttle,

@@ -17,7 +17,7 @@ import structlog
 from worksgate.database import DatabaseUnavailable
 from worksgate.directory.credential_changes import Change, CredentialChange
 from worksgate.limits.background import BackgroundQueue
-from worksgate.mail import MailMessage, MailUnavailable
+from worksgate.mail import Mailer, MailMessage, MailUnavailable
 from worksgate.observability.rate_limited_warning import RateLimitedWarning
 from worksgate.sources import Person
 from worksgate.store import StoreUnavailable
@@ -60,12 +60,6 @@ class People(Protocol):
     async def person(self, subject_id: str) -> Person | None: ...
 
 
-class Sender(Protocol):
-    """Who sends a message now. Raises MailUnavailable."""
-
-    async def send(self, message: MailMessage) -> None: ...
-
-
 class Texts(Protocol):
     """Who writes the messages; None for a person that no mail can be sent to."""
 
@@ -91,7 +85,7 @@ class Notices:
     def __init__(
         self,
         people: People,
-        mail: Sender,
+        mail: Mailer,
         texts: Texts,
         links: Links | None,
         report: Report = unreported,

@@ -34,7 +34,7 @@ from worksgate.limits.background import BackgroundQueue
 from worksgate.limits.networks import network_of
 from worksgate.limits.outages import Unavailable
 from worksgate.limits.rate_limit import DAY, DailyBudget
-from worksgate.mail import MailMessage, Postbox
+from worksgate.mail import Mailer, MailMessage
 from worksgate.provider.account.one_time_links import LinkNotValid, OneTimeLink, OneTimeLinks
 from worksgate.provider.stranger_records import StrangerRecords
 from worksgate.settings.options import Settings
@@ -230,7 +230,7 @@ class PasswordReset:
         audit: AuditLog,
         strangers: StrangerRecords,
         *,
-        mail: Postbox | None = None,
+        mail: Mailer | None = None,
         texts: MailTexts | None = None,
         knows_device: KnowsDevice = knows_no_device,
     ) -> None:

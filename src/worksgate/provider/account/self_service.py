@@ -17,11 +17,11 @@ and ``notices`` listens. Nothing in this file knows HTTP.
 import asyncio
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from msgspec import structs
 
-from worksgate.audit import AuditEvent, AuditLog, Event
+from worksgate.audit import AuditLog, Event
 from worksgate.clients.registry import ClientRegistry
 from worksgate.credentials.secrets import (
     digest,
@@ -31,6 +31,7 @@ from worksgate.credentials.secrets import (
     storage_key,
 )
 from worksgate.database.verbs import run_to_completion
+from worksgate.directory.audit.own_history import OwnHistory
 from worksgate.directory.credential_changes import Change
 from worksgate.limits.outages import Unavailable
 from worksgate.oauth.model import Client, Interim, Session
@@ -78,16 +79,6 @@ _TOTP: Final = "account_sealed_totp"
 _PASSKEY: Final = "account_passkey"
 
 
-class History(Protocol):
-    """Where the audit records of one person are read."""
-
-    async def of(
-        self, subject_id: str, username: str, now: float, limit: int = SHOWN_EVENTS
-    ) -> list[AuditEvent]:
-        """The newest first. Raises DatabaseUnavailable."""
-        ...
-
-
 class SelfService:
     """Everything that people can do with their own account.
 
@@ -105,7 +96,7 @@ class SelfService:
         factors: Factors,
         app_passwords: AppPasswords,
         clients: ClientRegistry,
-        history: History,
+        history: OwnHistory,
         audit: AuditLog,
         revocation: Revocation,
         factor_throttle: Throttle,

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 from worksgate.audit import AuditEvent, AuditLog, Event
 from worksgate.clients.access_rules import (
@@ -45,6 +45,7 @@ from worksgate.provider.code_issuing import (
     issue,
     user_key_of,
 )
+from worksgate.provider.factors import AppPasswords, Factors
 from worksgate.provider.sources import SourcesInUse
 from worksgate.provider.stranger_records import StrangerRecords
 from worksgate.provider.throttle import (
@@ -68,20 +69,6 @@ LOOKED_AT_A_MINUTE = 30
 RESERVE = 0.5
 """Seconds of the deadline that are kept for everything but the sources."""
 _WAITING = 20
-
-
-class AppPasswords(Protocol):
-    """The passwords that people have made for their mail clients."""
-
-    async def verify(self, username: str, password: str, now: float) -> str | None:
-        """The subject whose app password this is, or None; ``username`` must be theirs."""
-        ...
-
-
-class SecondFactors(Protocol):
-    """Who gives more than a password when they sign in."""
-
-    async def has_second_factor(self, subject_id: str) -> bool: ...
 
 
 def imap_policy(policy: ThrottlePolicy) -> ThrottlePolicy:
@@ -165,7 +152,7 @@ class ImapLogin:
         store: Store,
         sources: SourcesInUse,
         app_passwords: AppPasswords,
-        second_factors: SecondFactors,
+        second_factors: Factors,
         throttle: Throttle,
         audit: AuditLog,
         strangers: StrangerRecords,
