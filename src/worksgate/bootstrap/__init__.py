@@ -4,6 +4,7 @@
     administration     what the command line works with
     stores             the database, the directory and the store
     identity_sources   the identity sources that the settings name
+    source_types       what each type of identity source can do
     notices            mail, and notices of each change of a credential
     server             the process or processes that serve it
 

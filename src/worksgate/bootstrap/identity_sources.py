@@ -1,31 +1,18 @@
-"""The identity sources that the settings name; nothing is imported that none of them needs."""
+"""The identity sources of an installation: those that the settings name, or a company's own."""
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
 
+from worksgate.bootstrap.source_types import Opening, type_of
 from worksgate.bootstrap.stores import Clock
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.directory.database import Directory
-from worksgate.directory.remembered import RememberedPeople, RememberedRedirect, RememberedSource
-from worksgate.directory.source import DirectorySource
-from worksgate.provider.sources import PasswordChanger, SourcesInUse
+from worksgate.directory.remembered import RememberedPeople, RememberedSource
+from worksgate.provider.sources import SourcesInUse
 from worksgate.settings.options import Settings
-from worksgate.settings.sources import (
-    DirectorySettings,
-    LdapSettings,
-    OidcSettings,
-    PythonSettings,
-    SourceSettings,
-)
-from worksgate.sources import Authenticate, RedirectSource, Source
+from worksgate.sources import Authenticate, Source
 from worksgate.sources.counted import SourcesSeen
-from worksgate.sources.function.source import FunctionSource, ListedFunctionSource, imported
-
-if TYPE_CHECKING:
-    from worksgate.sources.openid.source import OidcSource
-
+from worksgate.sources.function.source import FunctionSource
 
 FUNCTION_TIMEOUT = 2.0
 """Seconds that a company's own function may take: the page is due in 2.5."""
@@ -40,9 +27,7 @@ def function_source_of(authenticate: Authenticate, stack: AsyncExitStack) -> Map
 
 def is_built_in(settings: Settings, sources: Mapping[str, Source] | None) -> bool:
     """Whether people of the built-in directory can sign in."""
-    return sources is None and any(
-        isinstance(each, DirectorySettings) for each in settings.all_sources
-    )
+    return sources is None and any(each.is_built_in for each in settings.all_sources)
 
 
 def open_sources(
@@ -54,101 +39,19 @@ def open_sources(
     seen: SourcesSeen,
 ) -> SourcesInUse:
     """The sources that the settings name; nothing is imported that none of them needs."""
-    passwords: dict[str, Source] = {}
-    redirects: dict[str, RedirectSource] = {}
-    changer: PasswordChanger | None = None
+    opening = Opening(
+        settings=settings,
+        directory=directory,
+        hashing=hashing,
+        stack=stack,
+        clock=clock,
+        seen=seen,
+    )
     for each in settings.all_sources:
-        if isinstance(each, DirectorySettings):
-            if hashing is None:
-                raise ValueError("the built-in directory needs a way to check passwords")
-            built_in = _built_in(settings, directory, hashing, clock)
-            changer = built_in
-            passwords[each.name] = seen.source(built_in)
-        elif isinstance(each, OidcSettings):
-            upstream = seen.redirect(open_redirect_source(each, stack, clock))
-            redirects[each.name] = RememberedRedirect(upstream, directory.people, clock)
-        else:
-            source = seen.source(open_password_source(each, stack, clock))
-            passwords[each.name] = RememberedSource(source, directory.people, clock)
+        type_of(each).add(each, opening)
     domains = {each.name: each.domains for each in settings.all_sources}
     people = RememberedPeople(directory.people, clock)
-    return SourcesInUse(passwords, redirects, domains, people, changer)
-
-
-def _built_in(
-    settings: Settings, directory: Directory, hashing: PasswordHashing, clock: Clock
-) -> DirectorySource:
-    return DirectorySource(
-        directory,
-        hashing,
-        company=settings.company_name,
-        temporary_lifetime=settings.temporary_password_lifetime,
-        clock=clock,
-    )
-
-
-def open_password_source(
-    settings: SourceSettings, stack: AsyncExitStack, clock: Clock = time.time
-) -> Source:
-    """A source that takes passwords, closed with the stack. Raises ValueError."""
-    opener = _PASSWORD_SOURCES.get(type(settings))
-    if opener is None:
-        raise ValueError(f"{settings.name} takes no passwords")
-    return opener(settings, stack, clock)
-
-
-def _open_ldap(settings: LdapSettings, stack: AsyncExitStack, clock: Clock) -> Source:
-    from worksgate.sources.ldap.source import LdapSource
-
-    source = LdapSource(settings, clock=clock)
-    stack.callback(source.close)
-    return source
-
-
-def _open_function(settings: PythonSettings, stack: AsyncExitStack, _clock: Clock) -> Source:
-    """A company's own function or class, which may list its people. Raises ValueError."""
-    made = imported(settings.function)
-    limits: dict[str, Any] = {"threads": settings.threads, "timeout": settings.timeout}
-    source = (
-        FunctionSource(settings.name, made.authenticate, find=made.find, **limits)
-        if made.people is None
-        else ListedFunctionSource(
-            settings.name, made.authenticate, made.people, find=made.find, **limits
-        )
-    )
-    stack.callback(source.close)
-    return source
-
-
-def open_redirect_source(
-    settings: OidcSettings, stack: AsyncExitStack, clock: Clock = time.time
-) -> "OidcSource":
-    """A source that asks another provider, closed with the stack. Raises ValueError."""
-    from worksgate.sources.openid.source import OidcSource
-
-    source = OidcSource(settings.name, settings, now=clock)
-    stack.push_async_callback(source.close)
-    return source
-
-
-_PASSWORD_SOURCES: Mapping[type[SourceSettings], Callable[..., Source]] = {
-    LdapSettings: _open_ldap,
-    PythonSettings: _open_function,
-}
-"""What opens each type of source that takes passwords; the built-in directory is the database's."""
-
-
-def can_be_asked(source: SourceSettings) -> bool:
-    """Whether a source says of somebody who is not there whether they are still with it.
-
-    One whose settings are wrong counts as one that can: what is wrong is said elsewhere.
-    """
-    if not isinstance(source, PythonSettings):
-        return not isinstance(source, OidcSettings)
-    try:
-        return imported(source.function).find is not None
-    except ValueError:
-        return True
+    return SourcesInUse(opening.passwords, opening.redirects, domains, people, opening.changer)
 
 
 def sources_in_use(

@@ -18,7 +18,7 @@ from worksgate.cli.options import (
 from worksgate.cli.printing import as_document, counted, note, print_json, print_table
 from worksgate.cli.refusals import Refusal
 from worksgate.cli.running import quietly, read_installation, read_settings
-from worksgate.settings.sources import DirectorySettings, OidcSettings, SourceSettings
+from worksgate.settings.sources import SourceSettings
 
 _STANDARD_OUTPUT = Path("-")
 
@@ -64,7 +64,8 @@ def test(
     sign-in would see. The exit code is 1 if anything does not work.
     """
     from worksgate.cli.findings import has_failed, print_findings_as_json, told
-    from worksgate.doctor.source_check import CannotBeAsked, Question, examine_source, source_of
+    from worksgate.doctor.asked_source import CannotBeAsked, Question
+    from worksgate.doctor.source_check import examine_source, source_of
 
     if password_stdin and username is None:
         raise click.UsageError("--password-stdin needs a USERNAME")
@@ -103,7 +104,8 @@ def list_people(
     """
     from worksgate.cli.people_file import save_privately, table_as_csv
     from worksgate.cli.user_printing import source_person_document, told_in_a_line
-    from worksgate.doctor.source_check import CannotBeAsked, source_of
+    from worksgate.doctor.asked_source import CannotBeAsked
+    from worksgate.doctor.source_check import source_of
     from worksgate.doctor.source_people import people_of_source
     from worksgate.sources import SourceUnavailable
 
@@ -148,9 +150,9 @@ def list_people(
 
 def _password(source: SourceSettings, username: str | None, *, from_stdin: bool) -> str | None:
     """The person's password, if the source could be asked with it and somebody gives it."""
-    if username is None:
-        return None
-    if isinstance(source, DirectorySettings | OidcSettings) and not from_stdin:
+    from worksgate.bootstrap.source_types import type_of
+
+    if username is None or not (type_of(source).takes_password or from_stdin):
         return None
     question = "Their password (leave it empty to look them up only): "
     return present_password(question, from_stdin=from_stdin)

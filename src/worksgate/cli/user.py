@@ -234,7 +234,8 @@ def show(*, username: str, source: str | None, config: Path | None, as_json: boo
 
 def _show_of_source(settings: "Settings", name: str, username: str, *, as_json: bool) -> None:
     """Somebody who has never come by a source, as it says when it is asked."""
-    from worksgate.doctor.source_check import CannotBeAsked, source_of
+    from worksgate.doctor.asked_source import CannotBeAsked
+    from worksgate.doctor.source_check import source_of
     from worksgate.doctor.source_people import person_in_source
     from worksgate.sources import SourceUnavailable
 

@@ -9,6 +9,7 @@ breaks is a finding, too. The text of a finding holds no secret.
     machine_check    the folder of the database, the disk, the clock
     database_check   the database, its keys, and what the clients in it need
     store_check      the store of codes and tokens, opened as the server opens it
+    asked_source     a source as an administrator asks it, in the way of its type
     source_check     one identity source: can it be reached, and what does it say of somebody
     source_people    everybody whom a source lists, with the key that LINE WORKS would be given
     ldap_advice      what to do about each fault of an LDAP directory

@@ -11,7 +11,6 @@ from worksgate.doctor.settings_check import examine_settings
 from worksgate.doctor.source_check import examine_source
 from worksgate.doctor.store_check import examine_store
 from worksgate.settings.options import Settings
-from worksgate.settings.sources import DirectorySettings
 
 MAIL = "mail"
 
@@ -44,7 +43,7 @@ async def examine(
         async for finding in _examine_contents(settings):
             yield finding
     for source in settings.all_sources:
-        if not isinstance(source, DirectorySettings):  # it is in the database
+        if not source.is_built_in:  # it is in the database
             async for finding in examine_source(settings, source):
                 yield finding
     if settings.smtp_url:

@@ -85,9 +85,11 @@ def _examine_key_files(settings: Settings) -> Iterator[Finding]:
 
 def _examine_app_passwords(settings: Settings) -> Iterator[Finding]:
     """App passwords for ever are those of people who have left, where nobody can be asked."""
-    from worksgate.bootstrap.identity_sources import can_be_asked
+    from worksgate.bootstrap.source_types import type_of
 
-    cannot_be_asked = [each.name for each in settings.all_sources if not can_be_asked(each)]
+    cannot_be_asked = [
+        each.name for each in settings.all_sources if not type_of(each).can_be_asked(each)
+    ]
     if settings.app_password_lapse == 0 and cannot_be_asked:
         yield warn(
             PART,

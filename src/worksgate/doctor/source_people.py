@@ -6,22 +6,20 @@ those who have signed in by it.
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from worksgate.directory.key_ownership import KEY_KINDS, UserKey, keys_of
-from worksgate.doctor.source_check import CannotBeAsked
+from worksgate.doctor.asked_source import asked
 from worksgate.oauth.model import Client
 from worksgate.settings.options import Settings
-from worksgate.settings.sources import DirectorySettings, OidcSettings, SourceSettings
-from worksgate.sources import ListedPerson, ListsPeople, Person
+from worksgate.settings.sources import SourceSettings
+from worksgate.sources import ListedPerson, Person
 
 if TYPE_CHECKING:
     from worksgate.administration import Administration, ToldKey
-
-_PAGE = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +42,7 @@ async def people_of_source(settings: Settings, source: SourceSettings) -> list[S
     async with AsyncExitStack() as stack:
         administration = await stack.enter_async_context(open_administration(settings))
         view = await _View.of(administration, source.name)
-        async for page in _pages(administration, source, stack):
+        async for page in asked(settings, source, stack).people(administration):
             found += await view.seen(page)
     return found if settings.allow_similar_keys else _with_twins(found)
 
@@ -59,7 +57,7 @@ async def person_in_source(
     from worksgate.bootstrap.administration import open_administration
 
     async with AsyncExitStack() as stack:
-        listed = await _listing(source, stack).look_up(username)
+        listed = await asked(settings, source, stack).look_up(username)
         if listed is None:
             return None
         administration = await stack.enter_async_context(open_administration(settings))
@@ -113,50 +111,6 @@ class _View:
     def _out(self, listed: ListedPerson) -> Iterable[str]:
         if listed.person.subject_id in self._disabled:
             yield "disabled here"
-
-
-async def _pages(
-    administration: "Administration", source: SourceSettings, stack: AsyncExitStack
-) -> AsyncIterator[Sequence[ListedPerson]]:
-    if isinstance(source, DirectorySettings):
-        async for page in _accounts(administration):
-            yield page
-    elif isinstance(source, OidcSettings):
-        people = await administration.people.remembered(source.name)
-        for start in range(0, len(people), _PAGE):
-            yield [ListedPerson(each.person) for each in people[start : start + _PAGE]]
-    else:
-        async for page in _listing(source, stack).people():
-            yield page
-
-
-async def _accounts(administration: "Administration") -> AsyncIterator[Sequence[ListedPerson]]:
-    page: list[ListedPerson] = []
-    async for account in administration.users.all():
-        problems = () if account.enabled else ("the account is disabled",)
-        page.append(ListedPerson(account.person, problems))
-        if len(page) == _PAGE:
-            yield page
-            page = []
-    yield page
-
-
-def _listing(source: SourceSettings, stack: AsyncExitStack) -> ListsPeople:
-    """The source as one that lists people. Raises CannotBeAsked."""
-    from worksgate.bootstrap.identity_sources import open_password_source
-
-    if isinstance(source, OidcSettings):
-        raise CannotBeAsked(f"{source.name} shows people only when they sign in there")
-    try:
-        opened = open_password_source(source, stack)
-    except ValueError as problem:
-        raise CannotBeAsked(str(problem)) from None
-    if not isinstance(opened, ListsPeople):
-        raise CannotBeAsked(
-            f"{source.name} can only be asked with a password; who has signed in by it, "
-            f"worksgate user list --source {source.name} tells"
-        )
-    return opened
 
 
 def _with_twins(people: list[SourcePerson]) -> list[SourcePerson]:

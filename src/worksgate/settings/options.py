@@ -382,7 +382,7 @@ class Settings:
 
         The built-in directory is the first, unless a table gives it another place or it is off.
         """
-        is_listed = any(isinstance(each, DirectorySettings) for each in self.sources)
+        is_listed = any(each.is_built_in for each in self.sources)
         if is_listed or not self.built_in_directory:
             return self.sources
         return (DirectorySettings(), *self.sources)

@@ -37,6 +37,11 @@ class SourceSettings:
         "E-mail domains, such as example.com: who gives an address of one is asked for here alone.",
     )
 
+    @property
+    def is_built_in(self) -> bool:
+        """Whether this is the built-in directory, whose people are in the database."""
+        return self.type == BUILT_IN
+
     def problems(self) -> Iterable[str]:
         """What is wrong with the type's own fields: sentences that begin with a field and ``:``."""
         return ()
@@ -48,7 +53,7 @@ def common_problems(settings: SourceSettings) -> Iterator[str]:
         yield "name: is missing"
     elif not _NAME.fullmatch(settings.name):
         yield "name: must be 1 to 32 of a-z, 0-9 and -"
-    elif (settings.name == BUILT_IN) is not (settings.type == BUILT_IN):
+    elif (settings.name == BUILT_IN) is not settings.is_built_in:
         yield f"name: {BUILT_IN} is the built-in directory, and no other source"
     if not all(map(_DOMAIN.fullmatch, settings.domains)):
         yield "domains: must be domains such as example.com, in lower case"

@@ -1,0 +1,267 @@
+"""What a source says before anybody signs in by it, in the way in which its type can be asked.
+
+The built-in directory is looked up in as an administrator does; sources that take passwords tell
+about themselves, or are asked with a password; of another provider, only those are known who have
+signed in there.
+"""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from worksgate.doctor import Finding, fail, ok, warn
+from worksgate.doctor.ldap_advice import advice_on
+from worksgate.settings.options import Settings
+from worksgate.settings.sources import SourceSettings
+from worksgate.sources import (
+    ListedPerson,
+    ListsPeople,
+    PasswordExpired,
+    Person,
+    PersonDisabled,
+    Source,
+    SourceFinding,
+    SourceUnavailable,
+)
+
+if TYPE_CHECKING:
+    from worksgate.administration import Administration
+    from worksgate.bootstrap.source_types import ByPassword, ByRedirect
+
+Test = Callable[[str | None], Awaitable[list[SourceFinding]]]
+"""What a source that can be examined without a sign-in has beside its contract."""
+
+ADVICE = "see the [[source]] table in the settings, and whether the source is up"
+
+_PAGE = 200
+
+
+class CannotBeAsked(ValueError):
+    """The source cannot be asked what was asked; one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Whom to ask about: nobody, somebody, or somebody with the password that they gave."""
+
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+class AskedSource(ABC):
+    """A source that is asked by an administrator. Every call may raise CannotBeAsked."""
+
+    def __init__(self, settings: Settings, source: SourceSettings, stack: AsyncExitStack) -> None:
+        """What has to be opened is closed with ``stack``."""
+        self._settings = settings
+        self._source = source
+        self._stack = stack
+        self._part = f"source {source.name}"
+
+    @abstractmethod
+    async def check(self, question: Question) -> list[Finding]:
+        """What works, and what the source says. Raises ValueError where its settings are wrong."""
+
+    @abstractmethod
+    def people(self, administration: "Administration") -> AsyncIterator[Sequence[ListedPerson]]:
+        """All people of the source, a page at a time. Raises SourceUnavailable."""
+
+    @abstractmethod
+    async def look_up(self, username: str) -> ListedPerson | None:
+        """The person who would sign in by this name, or None. Raises SourceUnavailable."""
+
+
+class AskedDirectory(AskedSource):
+    """The built-in directory."""
+
+    async def check(self, question: Question) -> list[Finding]:
+        if question.password is not None:
+            raise CannotBeAsked("a password of the built-in directory is tried on the sign-in page")
+        return [await self._look_at(question.username)]
+
+    async def _look_at(self, username: str | None) -> Finding:
+        from worksgate.administration import NotFound
+        from worksgate.bootstrap.administration import open_administration
+
+        async with open_administration(self._settings) as administration:
+            if username is None:
+                return ok(self._part, "the built-in directory is in the database")
+            try:
+                account = await administration.users.get(username)
+            except NotFound as error:
+                return fail(self._part, str(error), "worksgate user add USERNAME")
+        if not account.enabled:
+            advice = "worksgate user enable USERNAME"
+            return fail(self._part, f"{account.username} is disabled", advice)
+        return _of_person(account.person, self._part)
+
+    async def people(
+        self, administration: "Administration"
+    ) -> AsyncIterator[Sequence[ListedPerson]]:
+        page: list[ListedPerson] = []
+        async for account in administration.users.all():
+            problems = () if account.enabled else ("the account is disabled",)
+            page.append(ListedPerson(account.person, problems))
+            if len(page) == _PAGE:
+                yield page
+                page = []
+        yield page
+
+    async def look_up(self, username: str) -> ListedPerson | None:
+        raise CannotBeAsked("people of the built-in directory are shown by worksgate user show")
+
+
+class AskedByPassword(AskedSource):
+    """A source that takes passwords."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        source: SourceSettings,
+        stack: AsyncExitStack,
+        kind: "ByPassword",
+    ) -> None:
+        super().__init__(settings, source, stack)
+        self._kind = kind
+
+    def _open(self) -> Source:
+        return self._kind.open(self._source, self._stack, time.time)
+
+    async def check(self, question: Question) -> list[Finding]:
+        source = self._open()
+        test: Test | None = getattr(source, "test", None)
+        if test is not None:
+            findings = _told(self._part, await test(question.username), advice_on)
+        elif question.username is not None and question.password is None:
+            raise CannotBeAsked(f"{source.name} can only be asked with a password")
+        else:
+            findings = [ok(self._part, "its function is there")]
+        if question.username is not None and question.password is not None:
+            findings.append(
+                await _of_sign_in(source, question.username, question.password, self._part)
+            )
+        return findings
+
+    async def people(
+        self, administration: "Administration"
+    ) -> AsyncIterator[Sequence[ListedPerson]]:
+        async for page in self._listing().people():
+            yield page
+
+    async def look_up(self, username: str) -> ListedPerson | None:
+        return await self._listing().look_up(username)
+
+    def _listing(self) -> ListsPeople:
+        """The source as one that lists people. Raises CannotBeAsked."""
+        try:
+            source = self._open()
+        except ValueError as problem:
+            raise CannotBeAsked(str(problem)) from None
+        if not isinstance(source, ListsPeople):
+            raise CannotBeAsked(
+                f"{source.name} can only be asked with a password; who has signed in by it, "
+                f"worksgate user list --source {source.name} tells"
+            )
+        return source
+
+
+class AskedByRedirect(AskedSource):
+    """A source that asks another provider."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        source: SourceSettings,
+        stack: AsyncExitStack,
+        kind: "ByRedirect",
+    ) -> None:
+        super().__init__(settings, source, stack)
+        self._kind = kind
+
+    async def check(self, question: Question) -> list[Finding]:
+        if question.username is not None:
+            raise self._only_there()
+        provider = self._kind.open(self._source, self._stack, time.time)
+        return _told(self._part, await provider.test(self._return_url()))
+
+    async def people(
+        self, administration: "Administration"
+    ) -> AsyncIterator[Sequence[ListedPerson]]:
+        people = await administration.people.remembered(self._source.name)
+        for start in range(0, len(people), _PAGE):
+            yield [ListedPerson(each.person) for each in people[start : start + _PAGE]]
+
+    async def look_up(self, username: str) -> ListedPerson | None:
+        raise self._only_there()
+
+    def _only_there(self) -> CannotBeAsked:
+        return CannotBeAsked(f"{self._source.name} shows people only when they sign in there")
+
+    def _return_url(self) -> str:
+        from worksgate.provider.sign_in.upstream import CALLBACK_PATH
+
+        base = self._settings.public_url.rstrip("/")
+        return f"{base}{self._settings.web_login_path}{CALLBACK_PATH}{self._source.name}"
+
+
+def asked(settings: Settings, source: SourceSettings, stack: AsyncExitStack) -> AskedSource:
+    """The source, asked in the way of its type; what has to be opened is closed with ``stack``."""
+    from worksgate.bootstrap.source_types import BuiltIn, ByPassword, ByRedirect, type_of
+
+    match type_of(source):
+        case BuiltIn():
+            return AskedDirectory(settings, source, stack)
+        case ByPassword() as kind:
+            return AskedByPassword(settings, source, stack, kind)
+        case ByRedirect() as kind:
+            return AskedByRedirect(settings, source, stack, kind)
+
+
+async def _of_sign_in(source: Source, username: str, password: str, part: str) -> Finding:
+    """What the source says to a password. It counts there, as a sign-in does."""
+    try:
+        person = await source.authenticate(username, password)
+    except PasswordExpired:
+        return fail(
+            part, "the password is right, but has expired", "have it changed in the directory"
+        )
+    except PersonDisabled as refusal:
+        why = str(refusal) or "the person may not sign in"
+        return fail(part, f"the password is right, but {why}", "see their account there")
+    except SourceUnavailable as error:
+        return fail(part, str(error), ADVICE)
+    if person is None:
+        return fail(part, "the password is wrong, or nobody is called that", "try it once more")
+    return _of_person(person, part)
+
+
+def _of_person(person: Person, part: str) -> Finding:
+    """A person as a sign-in would see them."""
+    facts = {
+        "id": person.subject_id,
+        "name": person.name,
+        "external key": person.external_key,
+        "LINE WORKS account": person.works_account,
+        "e-mail": person.email,
+        "groups": ", ".join(person.groups),
+    }
+    text = (
+        f"{person.username}: {'; '.join(f'{each} {fact}' for each, fact in facts.items() if fact)}"
+    )
+    if person.external_key is None and person.works_account is None:
+        return warn(part, text, "LINE WORKS knows nobody without an external key or an account")
+    return ok(part, text)
+
+
+def _told(
+    part: str,
+    findings: Iterable[SourceFinding],
+    advice_on: Callable[[SourceFinding], str | None] = lambda _: None,
+) -> list[Finding]:
+    return [
+        ok(part, each.text) if each.works else fail(part, each.text, advice_on(each) or ADVICE)
+        for each in findings
+    ]
