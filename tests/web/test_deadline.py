@@ -1,12 +1,14 @@
 """What is awaited ends with its deadline, and is itself told of it."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from typing import Any
 
 import pytest
 
-from worksgate.web.deadline import within
+from worksgate.web import deadline
+from worksgate.web.deadline import LOOK, Deadline, within
 
 LONG, SHORT = 30.0, 0.01
 
@@ -108,3 +110,100 @@ async def test_what_a_caller_waits_for_reaches_it() -> None:
 
     broken_task, task = asyncio.create_task(broken()), asyncio.create_task(later())
     assert await within(LONG, work()) == "done"
+
+
+async def test_a_block_that_ends_in_time_goes_on() -> None:
+    with Deadline(SHORT):
+        await later()
+    await asyncio.sleep(3 * SHORT)  # nothing is left that could cancel it
+
+
+async def test_a_deadline_passes_when_it_is_due_also_beside_others() -> None:
+    """Not a look later, and whichever was set first."""
+    loop, ended = asyncio.get_running_loop(), list[float]()
+
+    async def wait(seconds: float) -> None:
+        with pytest.raises(TimeoutError), Deadline(seconds):
+            await never()
+        ended.append(loop.time() - began)
+
+    began = loop.time()
+    await asyncio.gather(wait(2.5 * LOOK), wait(LOOK / 10), wait(1.5 * LOOK))
+    assert ended == sorted(ended)
+    for found, due in zip(ended, (LOOK / 10, 1.5 * LOOK, 2.5 * LOOK), strict=True):
+        assert due <= found + 0.002
+
+
+async def test_of_two_deadlines_the_one_that_passes_raises() -> None:
+    with pytest.raises(TimeoutError), Deadline(SHORT), Deadline(LONG):
+        await never()
+    with Deadline(LONG):
+        with pytest.raises(TimeoutError), Deadline(SHORT):
+            await never()
+        await later()
+
+
+async def test_who_is_cancelled_is_not_told_of_a_deadline() -> None:
+    async def work() -> None:
+        with Deadline(LONG):
+            await never()
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_who_is_cancelled_as_the_deadline_passes_stays_cancelled() -> None:
+    async def work() -> None:
+        with Deadline(LONG) as each:
+            deadlines.append(each)
+            await never()
+
+    deadlines: list[Deadline] = []
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    task.cancel()
+    deadlines[0].passes()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_thousand_deadlines_take_one_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, timers = asyncio.get_running_loop(), list[float]()
+    call_at = loop.call_at
+
+    def counted(when: float, *args: Any) -> asyncio.TimerHandle:
+        timers.append(when)
+        return call_at(when, *args)
+
+    monkeypatch.setattr(loop, "call_at", counted)
+    for _ in range(1_000):
+        with Deadline(LONG):
+            pass
+    assert len(timers) == 1
+
+
+def test_a_loop_that_is_closed_is_let_go() -> None:
+    async def use() -> None:
+        with Deadline(LONG):
+            await asyncio.sleep(0)
+
+    asyncio.run(use())
+    gc.collect()
+    assert not [loop for loop in deadline._watches if loop.is_closed()]
+
+
+async def test_only_a_task_can_have_a_deadline() -> None:
+    failed = asyncio.get_running_loop().create_future()
+
+    def enter() -> None:
+        try:
+            with Deadline(LONG):
+                pass
+        except RuntimeError as error:
+            failed.set_result(error)
+
+    asyncio.get_running_loop().call_soon(enter)
+    assert "task" in str(await failed)

@@ -1,13 +1,12 @@
 """Reading a form body: bounded in bytes and in time, before anything looks at it (R-51, F-22)."""
 
-import asyncio
 from functools import lru_cache
 
 from starlette.types import Message, Receive, Scope
 
 from worksgate.oauth.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
 from worksgate.oauth.form import MAX_BODY, charset_of, parse_form
-from worksgate.web.deadline import within
+from worksgate.web.deadline import Deadline, within
 
 BODY_TIMEOUT = 10.0
 """Seconds in which a whole body must have come."""
@@ -38,7 +37,7 @@ async def read_form(scope: Scope, receive: Receive) -> dict[str, str]:
     try:
         message = await within(BODY_TIMEOUT, receive())
         if _is_more(body, message):
-            async with asyncio.timeout(BODY_TIMEOUT):
+            with Deadline(BODY_TIMEOUT):
                 while _is_more(body, await receive()):
                     pass
     except TimeoutError:

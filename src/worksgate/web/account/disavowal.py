@@ -5,7 +5,6 @@ everything, signs nobody in, and the page says what to do next. See
 docs/decisions/0030-this-was-not-me.md.
 """
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -31,6 +30,7 @@ from worksgate.web.account.wording import (
     YOUR_COMPANY,
     Message,
 )
+from worksgate.web.deadline import Deadline
 from worksgate.web.installation import Installation
 from worksgate.web.login.refusals import OUTAGES
 from worksgate.web.login.responses import LoginPages
@@ -77,7 +77,7 @@ class DisavowalHandlers:
         view = View(request)
         secret = view.parameters.get(TOKEN_PARAMETER, "")
         try:
-            async with asyncio.timeout(self._deadline):
+            with Deadline(self._deadline):
                 found = await self._disavowal.open(secret, view.browser.address, self._clock())
         except TooManyTries:
             return self._say(view, _TOO_OFTEN)
@@ -98,7 +98,7 @@ class DisavowalHandlers:
             if (language := form.get("language", "")) in LANGUAGES:
                 links = replace(self._forms.links(view), asked_language=language)
                 return redirect(links(NOT_ME_PATH, **{TOKEN_PARAMETER: secret}))
-            async with asyncio.timeout(self._deadline):
+            with Deadline(self._deadline):
                 done = await self._disavowal.use(secret, view.browser.address, self._clock())
         except FormRefused as refused:
             return self._say(view, _Answer(FORM_TOO_OLD, "", refused.status))

@@ -6,7 +6,6 @@ redirect to the overview; only a secret that is shown once stands in the answer 
 session, or no fresh one, finds the login form instead of the page that they wanted.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
@@ -48,6 +47,7 @@ from worksgate.web.account.wording import (
     Outcome,
     Success,
 )
+from worksgate.web.deadline import Deadline
 from worksgate.web.login.handlers import LoginHandlers
 from worksgate.web.login.refusals import OUTAGES
 from worksgate.web.login.responses import LoginPages
@@ -348,7 +348,7 @@ class AccountHandlers:
         view = View(request)
         try:
             form = await self._read(request, view)
-            async with asyncio.timeout(self._deadline):
+            with Deadline(self._deadline):
                 visitor = await self._service.visitor(view.browser, view.language)
                 return await show(Visit(self._forms, view, visitor, form))
         except FormRefused as refused:

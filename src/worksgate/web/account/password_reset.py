@@ -6,7 +6,6 @@ docs/decisions/0014-reset-links.md. A form that was posted is answered by a redi
 can be reloaded and come back to.
 """
 
-import asyncio
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -31,6 +30,7 @@ from worksgate.web.account.wording import (
     PASSWORD_IS_NEW,
     Message,
 )
+from worksgate.web.deadline import Deadline
 from worksgate.web.login.refusals import OUTAGES
 from worksgate.web.login.responses import LoginPages
 from worksgate.web.pages.catalogues import LANGUAGES
@@ -88,7 +88,7 @@ class PasswordResetHandlers:
         view = View(request)
         try:
             form = await self._forms.read(request, view, view.browser.secret)
-            async with asyncio.timeout(self._deadline):
+            with Deadline(self._deadline):
                 await self._reset.request(
                     form.get("username", ""),
                     view.language,
@@ -110,7 +110,7 @@ class PasswordResetHandlers:
         secret, weakness = (view.parameters.get(name, "") for name in (TOKEN_PARAMETER, _ADVICE))
         advice = WEAKNESSES[Weakness(weakness)] if weakness in set(Weakness) else ""
         try:
-            async with asyncio.timeout(self._deadline):
+            with Deadline(self._deadline):
                 return await self._form(view, secret, advice=advice)
         except OUTAGES as outage:
             return self._out_of_order(view, outage)
@@ -119,7 +119,7 @@ class PasswordResetHandlers:
         view = View(request)
         try:
             form = await self._forms.read(request, view, view.browser.secret)
-            async with asyncio.timeout(self._deadline):
+            with Deadline(self._deadline):
                 return await self._change(view, form)
         except FormRefused as refused:
             return self._say(view, FORM_TOO_OLD, refused.status, "")

@@ -6,7 +6,6 @@ asks who could not choose a password there. Where there is no answer (too many q
 a link that has ended) the body is empty, and the meter stays as it is.
 """
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -25,6 +24,7 @@ from worksgate.provider.sign_in.transaction import ExpiredTransaction, ForgedTra
 from worksgate.settings.options import Settings
 from worksgate.sources import Person, PersonDisabled
 from worksgate.web.account.forms import AccountForms, FormRefused
+from worksgate.web.deadline import Deadline
 from worksgate.web.login.refusals import OUTAGES
 from worksgate.web.pages.catalogues import translations
 from worksgate.web.pages.rendering import STRENGTH_PATH
@@ -80,7 +80,7 @@ class PasswordMeterHandlers:
         view = View(request)
         try:
             form = await self._forms.read_posted(request, view)
-            async with asyncio.timeout(self._settings.answer_deadline):
+            with Deadline(self._settings.answer_deadline):
                 person = await who(view, form)
                 if person is None:
                     return _no_answer()

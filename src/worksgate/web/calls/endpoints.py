@@ -4,7 +4,6 @@ Two of the paths decide how fast people get in, so they are plain ASGI. Every an
 when the path, the method or the body is wrong, and comes within ``answer_deadline`` (R-52).
 """
 
-import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
@@ -27,7 +26,7 @@ from worksgate.server.single_write import on_the_wire, writer_of
 from worksgate.settings.options import Settings
 from worksgate.web.body import BodyTimeout, Disconnected, read_form
 from worksgate.web.crashes import report
-from worksgate.web.deadline import within
+from worksgate.web.deadline import Deadline, within
 from worksgate.web.headers import Headers
 
 Told = tuple[int, str]
@@ -152,7 +151,7 @@ class JsonCalls:
         """How to write a refusal; an outage has one form, and what is out is not asked again."""
         with suppress(TimeoutError):
             if not isinstance(error, TemporarilyUnavailable):
-                async with asyncio.timeout(self._deadline):
+                with Deadline(self._deadline):
                     return await self._clients.error_form(client_id)
         return ErrorStyle.CODE, ErrorStatus.STANDARD
 

@@ -1,6 +1,5 @@
 """The page for each thing that goes wrong in a login: the form again, or one without a form."""
 
-import asyncio
 from collections.abc import Mapping
 
 from starlette.responses import Response
@@ -45,6 +44,7 @@ from worksgate.sources import (
     SourceUnavailable,
 )
 from worksgate.store import StoreUnavailable
+from worksgate.web.deadline import Deadline
 from worksgate.web.login.responses import LaterStep, LoginPages
 from worksgate.web.pages.rendering import Notice, Problem
 from worksgate.web.pages.wording import WEAKNESSES
@@ -149,7 +149,7 @@ class LoginRefusals:
             self._tell_administrator(view, error)
         seconds = error.retry_after if isinstance(error, TooManyAttempts) else None
         try:
-            async with asyncio.timeout(FORM_DEADLINE):
+            with Deadline(FORM_DEADLINE):
                 return await self._pages.login_form(
                     view,
                     transaction,
@@ -168,7 +168,7 @@ class LoginRefusals:
         if isinstance(error, OUTAGES):
             self._tell_administrator(view, error)
         try:
-            async with asyncio.timeout(FORM_DEADLINE):
+            with Deadline(FORM_DEADLINE):
                 next_step = await self._provider.resume(transaction, view.browser)
         except _ENDINGS as ending:
             return await self.end(view, ending, transaction)
