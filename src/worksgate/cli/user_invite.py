@@ -10,11 +10,12 @@ import click
 from worksgate.cli.options import Duration, config_option, force_option
 from worksgate.cli.printing import counted, local_time, note, progress_bar
 from worksgate.cli.refusals import Refusal
-from worksgate.cli.running import administer, all_users, read_installation
+from worksgate.cli.running import administer, read_installation
 from worksgate.directory import Account
 
 if TYPE_CHECKING:
     from worksgate.administration import Administration
+    from worksgate.administration.users import UserAdministration
 
 COLUMNS = ("username", "name", "email", "link", "expires_at")
 
@@ -65,9 +66,9 @@ def invite(
     ends = local_time(time.time() + lifetime) or ""
 
     async def work(administration: "Administration") -> list[tuple[Account, str]]:
-        invited = await _invited(administration, usernames)
+        invited = await _invited(administration.users, usernames)
         with progress_bar("Making links", len(invited)) as progress:
-            return await _links(administration, invited, lifetime, progress)
+            return await _links(administration.users, invited, lifetime, progress)
 
     links = administer(settings, work)
     lines = [(each.username, each.name, each.email or "", link, ends) for each, link in links]
@@ -75,23 +76,22 @@ def invite(
     note(f"Wrote {counted(len(links), 'link', 'links')} to {file}; they work once, until {ends}.")
 
 
-async def _invited(administration: "Administration", usernames: Sequence[str]) -> list[Account]:
+async def _invited(users: "UserAdministration", usernames: Sequence[str]) -> list[Account]:
     """Those who are named, or else all who are enabled and have no password."""
     if usernames:
-        return [await administration.users.get(name) for name in usernames]
-    everybody = await all_users(administration)
-    return [each for each in everybody if each.enabled and each.password_hash is None]
+        return [await users.get(name) for name in usernames]
+    return [each async for each in users.all() if each.enabled and each.password_hash is None]
 
 
 async def _links(
-    administration: "Administration",
+    users: "UserAdministration",
     invited: Sequence[Account],
     lifetime: float,
     progress: Callable[[int], None],
 ) -> list[tuple[Account, str]]:
     links = []
     for number, account in enumerate(invited, 1):
-        link = await administration.users.issue_reset_link(account.username, lifetime=lifetime)
+        link = await users.issue_reset_link(account.username, lifetime=lifetime)
         links.append((account, link))
         progress(number)
     return links

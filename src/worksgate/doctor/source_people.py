@@ -20,6 +20,7 @@ from worksgate.sources import ListedPerson, Person
 
 if TYPE_CHECKING:
     from worksgate.administration import Administration, ToldKey
+    from worksgate.administration.user_keys import KeyAdministration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +72,11 @@ class _View:
 
     def __init__(
         self,
-        administration: "Administration",
+        user_keys: "KeyAdministration",
         clients: Sequence[Client],
         disabled: Collection[str],
     ) -> None:
-        self._administration = administration
+        self._user_keys = user_keys
         self._clients = clients
         self._kinds = {client.user_key.value for client in clients}
         self._disabled = disabled
@@ -85,13 +86,13 @@ class _View:
         clients = await administration.clients.of_source(source)
         people = await administration.people.remembered(source)
         disabled = {each.person.subject_id for each in people if not each.enabled}
-        return cls(administration, clients, disabled)
+        return cls(administration.user_keys, clients, disabled)
 
     async def seen(self, page: Sequence[ListedPerson]) -> list[SourcePerson]:
         """The people with all that stands in their way."""
         from worksgate.administration import told_keys
 
-        taken = await self._administration.user_keys.conflicts([each.person for each in page])
+        taken = await self._user_keys.conflicts([each.person for each in page])
         return [
             SourcePerson(
                 person=each.person,

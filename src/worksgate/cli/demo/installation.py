@@ -10,7 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
-from worksgate.administration import Administration, NewClient, NotFound
+from worksgate.administration import NewClient, NotFound
+from worksgate.administration.clients import ClientAdministration
+from worksgate.administration.users import UserAdministration
 from worksgate.bootstrap.administration import open_administration
 from worksgate.bootstrap.application import open_installation
 from worksgate.cli.demo.people import (
@@ -112,10 +114,10 @@ async def prepare(settings: Settings, simulator_url: str) -> SimulatorSettings:
         credentials=Credentials("", ""),
     )
     async with open_administration(settings, actor="demo") as administration:
-        client = await _fresh_client(administration, CLIENT, simulator)
-        disabled = await _fresh_client(administration, DISABLED_CLIENT, simulator)
+        client = await _fresh_client(administration.clients, CLIENT, simulator)
+        disabled = await _fresh_client(administration.clients, DISABLED_CLIENT, simulator)
         await administration.clients.disable(DISABLED_CLIENT)
-        people = [(guest, await _welcome(administration, guest)) for guest in GUESTS]
+        people = [(guest, await _welcome(administration.users, guest)) for guest in GUESTS]
     codes = await _set_up_apps(settings, [person for guest, person in people if guest.has_code])
     return replace(
         simulator,
@@ -151,11 +153,11 @@ def _shown_colleague(colleague: Colleague) -> DemoPerson:
 
 
 async def _fresh_client(
-    administration: Administration, name: str, simulator: SimulatorSettings
+    clients: ClientAdministration, name: str, simulator: SimulatorSettings
 ) -> NewClient:
     with suppress(NotFound):
-        await administration.clients.remove(name)
-    return await administration.clients.add(
+        await clients.remove(name)
+    return await clients.add(
         name,
         redirect_uris=(simulator.redirect_uri,),
         logout_redirect_uris=(simulator.signed_out_uri,),
@@ -166,10 +168,10 @@ async def _fresh_client(
     )
 
 
-async def _welcome(administration: Administration, guest: Guest) -> Person:
+async def _welcome(users: UserAdministration, guest: Guest) -> Person:
     with suppress(NotFound):
-        return (await administration.users.get(guest.username)).person
-    added = await administration.users.add(
+        return (await users.get(guest.username)).person
+    added = await users.add(
         guest.username,
         password=PASSWORD,
         name=guest.name,
@@ -177,7 +179,7 @@ async def _welcome(administration: Administration, guest: Guest) -> Person:
         works_account=guest.works_account,
     )
     if not guest.enabled:
-        await administration.users.disable(guest.username)
+        await users.disable(guest.username)
     return added.account.person
 
 
