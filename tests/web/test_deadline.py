@@ -114,7 +114,7 @@ async def test_what_a_caller_waits_for_reaches_it() -> None:
 
 async def test_a_block_that_ends_in_time_goes_on() -> None:
     with Deadline(SHORT):
-        await later()
+        await at_once()
     await asyncio.sleep(3 * SHORT)  # nothing is left that could cancel it
 
 
