@@ -7,15 +7,24 @@ import pytest
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.secrets import storage_key
-from worksgate.oauth.model import AuthorizationCode, Client, LoginKind, UserKey
+from worksgate.oauth.model import (
+    AuthorizationCode,
+    Client,
+    LoginKind,
+    SpentTransaction,
+    UserKey,
+)
 from worksgate.provider.code_issuing import (
     TAKEN_BACK,
     Admitted,
+    AlreadyIssued,
     NoLongerAdmitted,
+    SignInCommit,
     issue,
     user_key_of,
 )
 from worksgate.sources import Person, SourceUnavailable
+from worksgate.store import ArtifactKey
 from worksgate.store.memory import MemoryStore
 
 NOW = 1_700_000_000.0
@@ -60,7 +69,8 @@ def finding(person: Person | None) -> Find:
 
 
 async def issued(store: MemoryStore, find: Find) -> str:
-    return await issue(store, ADMITTED, find, NOW, records=(LET_IN,), taken_back=REFUSED)
+    commit = SignInCommit(records=(LET_IN,))
+    return await issue(store, ADMITTED, find, NOW, commit, taken_back=REFUSED)
 
 
 async def test_a_code_is_kept_by_its_digest_with_its_record(store: MemoryStore, kept: Kept) -> None:
@@ -116,3 +126,29 @@ def test_the_user_key_is_of_the_kind_that_the_client_is_set_to() -> None:
     assert user_key_of(CLIENT, person) == "E-1"
     assert user_key_of(replace(CLIENT, user_key=UserKey.WORKS_ACCOUNT), person) == "hana@example"
     assert user_key_of(replace(CLIENT, user_key=UserKey.WORKS_ACCOUNT), HANA) is None
+
+
+# One commit
+
+
+async def test_r20_of_two_with_one_transaction_the_second_writes_nothing(
+    store: MemoryStore, kept: Kept
+) -> None:
+    async def found_too_late() -> Person:
+        raise AssertionError("nobody is looked at for what was not written")
+
+    spent = SpentTransaction(
+        key="t", grant_id="t", subject_id="", client_id="tenant", expires_at=NOW + 60
+    )
+    first = SignInCommit(spent=spent, records=(LET_IN,))
+    secret = await issue(store, ADMITTED, finding(HANA), NOW, first, taken_back=REFUSED)
+    with pytest.raises(AlreadyIssued):
+        await issue(store, ADMITTED, found_too_late, NOW, first, taken_back=REFUSED)
+    (code,) = await store.held(AuthorizationCode, HANA.subject_id)
+    assert code.key == storage_key(secret)
+    assert kept.events == [Event.CODE_ISSUED]
+
+
+def test_only_with_a_transaction_something_is_removed() -> None:
+    with pytest.raises(ValueError, match="use of a transaction"):
+        SignInCommit(removed=[ArtifactKey(AuthorizationCode, "key")])

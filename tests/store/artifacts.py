@@ -10,12 +10,13 @@ from worksgate.oauth.model import (
     AccessToken,
     Artifact,
     AuthorizationCode,
+    Interim,
     LoginKind,
     RefreshToken,
     Session,
     SpentTransaction,
 )
-from worksgate.store import RedemptionRecord, Successors
+from worksgate.store import ArtifactKey, RedemptionRecord, Successors
 
 T = TypeVar("T")
 
@@ -135,6 +136,28 @@ def spent_transaction(
     )
 
 
+def interim(
+    name: str = "interim",
+    *,
+    grant: str | None = None,
+    subject: str = "anna",
+    expires_at: float = NOW + 600,
+) -> Interim:
+    return Interim(
+        key=key_of(name),
+        grant_id=grant or f"grant of {name}",
+        subject_id=subject,
+        client_id="tenant",
+        expires_at=expires_at,
+        purpose="test",
+        data="",
+    )
+
+
+def named(artifact: Artifact) -> ArtifactKey:
+    return ArtifactKey(type(artifact), artifact.key)
+
+
 def one_of_each(*, grant: str | None = None, subject: str = "anna") -> tuple[Artifact, ...]:
     return (
         code(grant=grant, subject=subject),
@@ -142,6 +165,7 @@ def one_of_each(*, grant: str | None = None, subject: str = "anna") -> tuple[Art
         access_token(grant=grant, subject=subject),
         session(grant=grant, subject=subject),
         spent_transaction(grant=grant, subject=subject),
+        interim(grant=grant, subject=subject),
     )
 
 

@@ -7,7 +7,9 @@ from tests.store.artifacts import (
     access_token,
     buys,
     code,
+    interim,
     key_of,
+    named,
     one_of_each,
     portions,
     refresh_token,
@@ -148,6 +150,78 @@ async def test_adding_does_not_touch_what_is_there(store: Store) -> None:
     kept = await store.find(type(spent_transaction()), spent_transaction().key)
 
     assert kept == spent_transaction()
+
+
+# Adding with all that depends on it
+
+
+async def test_who_adds_keeps_the_others_and_removes_what_they_replace(store: Store) -> None:
+    old, under_way = session("old"), interim("under way")
+    await store.save(old, under_way, session("another's", subject="berta"))
+    left = (code(), session("new"), refresh_token(), access_token(), interim("trusted"))
+
+    gone = [named(under_way), named(old), named(interim("never there"))]
+    assert await store.add(spent_transaction(), *left, removed=gone)
+
+    for artifact in (spent_transaction(), *left, session("another's", subject="berta")):
+        assert await store.find(type(artifact), artifact.key) == artifact
+    assert await store.find(Session, old.key) is None
+    assert await store.find(type(under_way), under_way.key) is None
+    assert len(await store.held(Session, "anna")) == 1
+
+
+async def test_who_comes_second_changes_nothing(store: Store) -> None:
+    live = session()
+    await store.save(live)
+    await store.add(spent_transaction())
+
+    assert not await store.add(spent_transaction(), code(), removed=[named(live)])
+
+    assert await store.find(AuthorizationCode, code().key) is None
+    assert await store.find(Session, live.key) == live
+
+
+async def test_what_is_added_with_another_replaces_one_of_its_kind_and_key(store: Store) -> None:
+    await store.save(session())
+    replaced = session(subject="berta", expires_at=NOW + 2)
+
+    assert await store.add(spent_transaction(), replaced)
+
+    assert await store.find(Session, replaced.key) == replaced
+    assert await store.held(Session, "anna") == ()
+    assert await store.held(Session, "berta") == (replaced,)
+
+
+async def test_two_of_one_kind_are_added_with_another(store: Store) -> None:
+    assert await store.add(spent_transaction(), interim("one"), interim("two"))
+
+    assert len(await store.held(type(interim()), "anna")) == 2
+
+
+async def test_i4_a_used_code_that_is_added_with_another_stays_used(store: Store) -> None:
+    await store.save(code())
+    await store.redeem(AuthorizationCode, code().key, "tenant", buys("first"), NOW)
+    await store.add(spent_transaction(), code(expires_at=NOW + 999))
+
+    again = await store.redeem(AuthorizationCode, code().key, "tenant", buys("second"), NOW)
+
+    assert again.outcome is RedemptionOutcome.REPLAYED
+
+
+async def test_a_code_that_is_added_with_another_is_forgotten_with_its_person(
+    store: Store,
+) -> None:
+    await store.add(spent_transaction(), code(), session())
+
+    assert await store.forget("anna") == 2
+    assert await store.find(AuthorizationCode, code().key) is None
+
+
+def test_the_key_of_an_artifact_is_not_in_its_text() -> None:
+    assert repr(named(session())) == "ArtifactKey(Session)"
+
+
+# Taking and moving
 
 
 @EACH
@@ -358,7 +432,7 @@ async def test_r30_a_person_is_forgotten_with_all_that_they_hold(store: Store) -
     await store.redeem(AuthorizationCode, key_of("used"), "tenant", buys("token"), NOW)
     await store.save(session("berta", subject="berta"))
 
-    assert await store.forget("anna") == 7
+    assert await store.forget("anna") == 8
     assert await store.forget("anna") == 0
     assert await store.find(AccessToken, key_of("token")) is None
     for name in ("code", "used"):
@@ -427,7 +501,7 @@ async def test_r110_purge_removes_what_has_expired_and_nothing_else(store: Store
     await store.bump("long", 10_000, NOW)
 
     assert await store.purge(NOW) == 0
-    assert await store.purge(NOW + 601) == 6
+    assert await store.purge(NOW + 601) == 7
     assert await store.purge(NOW + 601) == 0
     for artifact in one_of_each():
         assert await store.find(type(artifact), artifact.key) is None

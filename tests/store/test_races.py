@@ -12,15 +12,25 @@ from tests.store.artifacts import (
     NOW,
     buys,
     code,
+    interim,
+    issued,
     key_of,
+    named,
     portions,
     refresh_token,
+    session,
     spent_transaction,
     together,
 )
 from tests.store.stores import ADDRESSES, STORES
 
-from worksgate.oauth.model import AccessToken, AuthorizationCode, RefreshToken
+from worksgate.oauth.model import (
+    AccessToken,
+    AuthorizationCode,
+    Interim,
+    RefreshToken,
+    Session,
+)
 from worksgate.store import RedemptionOutcome, Store
 from worksgate.store.postgres.store import PostgresStore
 
@@ -120,6 +130,46 @@ async def test_one_of_eight_callers_adds(store: Store) -> None:
     for number in range(50):
         added = await together(store.add(spent_transaction(f"{number}")) for _ in range(CALLERS))
         assert sum(added) == 1
+
+
+async def test_r20_of_eight_that_add_with_more_one_leaves_something(store: Store) -> None:
+    """The seven others leave nothing: no code, no session, and the session before stays."""
+    for number in range(50):
+        before = session(f"before {number}")
+        await store.save(before)
+        added = await together(
+            store.add(
+                spent_transaction(f"{number}"),
+                code(f"{number}/{caller}", subject=f"person {number}"),
+                session(f"{number}/{caller}", subject=f"person {number}"),
+                removed=[named(before)],
+                records=[issued(f"{number}/{caller}")],
+            )
+            for caller in range(CALLERS)
+        )
+        assert sum(added) == 1
+        winner = code(f"{number}/{added.index(True)}", subject=f"person {number}")
+        assert await store.held(AuthorizationCode, f"person {number}") == (winner,)
+        assert len(await store.held(Session, f"person {number}")) == 1
+        assert await store.find(Session, before.key) is None
+
+
+async def test_a_person_may_be_forgotten_while_they_sign_in(store: Store) -> None:
+    """Both remove what was there; neither waits for the other."""
+    for number in range(30):
+        await store.save(session("before"), interim("under way"))
+        await together(
+            [
+                store.forget("anna"),
+                store.add(
+                    spent_transaction(f"{number}"),
+                    code(f"{number}"),
+                    removed=[named(interim("under way")), named(session("before"))],
+                ),
+            ]
+        )
+        assert await store.held(Session, "anna") == ()
+        assert await store.held(Interim, "anna") == ()
 
 
 async def test_r78_no_count_is_lost(store: Store) -> None:

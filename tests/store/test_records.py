@@ -8,7 +8,18 @@ from pathlib import Path
 
 import pytest
 from tests.postgres_server import shared_postgres, url_for
-from tests.store.artifacts import NOW, REDEEMED, buys, code, issued, key_of, session, together
+from tests.store.artifacts import (
+    NOW,
+    REDEEMED,
+    buys,
+    code,
+    issued,
+    key_of,
+    named,
+    session,
+    spent_transaction,
+    together,
+)
 from tests.store.stores import STORES, database_in, open_sqlite
 from tests.valkey_server import address_for
 
@@ -100,6 +111,15 @@ async def test_r134_what_is_taken_is_recorded_if_it_was_there(store: Store, reco
         assert recorded() == ["logout"]
 
 
+async def test_r134_what_is_added_is_recorded_by_the_one_who_adds_it(
+    store: Store, recorded: Look
+) -> None:
+    for name in ("first", "second"):
+        await store.add(spent_transaction(), code(name), records=[issued(name), LOGOUT])
+        assert recorded() == ["code.issued", "logout"]
+    assert await store.find(AuthorizationCode, key_of("second")) is None
+
+
 async def test_r134_of_many_redemptions_each_has_one_record(store: Store, recorded: Look) -> None:
     names = [f"{number}" for number in range(20)]
     await together(store.save(code(name)) for name in names)
@@ -125,6 +145,22 @@ async def test_records_of_no_change_are_kept_in_order(store: Store, recorded: Lo
 
 
 # SQLite: one commit
+
+
+async def test_what_is_added_with_more_is_one_request_of_one_commit(tmp_path: Path) -> None:
+    store = await open_sqlite(tmp_path)
+    await store.save(session("old"))
+    before = sum(store.commits.batch_sizes.counts)
+    added = await store.add(
+        spent_transaction(),
+        code(),
+        session("new"),
+        removed=[named(session("old"))],
+        records=[issued("code")],
+    )
+    assert added
+    assert sum(store.commits.batch_sizes.counts) - before == 1
+    await store.close()
 
 
 async def test_r134_a_record_costs_no_commit_of_its_own(tmp_path: Path) -> None:

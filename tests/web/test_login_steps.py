@@ -23,8 +23,9 @@ from worksgate.clients.access_rules import parse_rule
 from worksgate.credentials.password_hashing import HashingBusy
 from worksgate.database import DatabaseUnavailable
 from worksgate.provider.factors import MAX_FACTOR_FAILURES, Factors
-from worksgate.provider.sign_in.steps import LoginSteps
-from worksgate.provider.sign_in.transaction import LoginTransaction
+from worksgate.provider.sign_in.attempt import LoginAttempt
+from worksgate.provider.sign_in.completion import LoginCompletion
+from worksgate.provider.sign_in.next_steps import SignedIn
 from worksgate.store import StoreUnavailable
 
 NEW_PASSWORD = "seven green ladders sing"
@@ -206,13 +207,16 @@ async def test_r30_a_device_that_is_remembered_as_the_person_is_disabled_is_not_
     app, _ = await enrolled(installation)
     browser, response = await begin(installation)
     page = step_of(response, "Confirm that it is you")
-    end = LoginSteps.end
+    sign_in = LoginCompletion._sign_in
 
-    async def disabled_first(steps: LoginSteps, transaction: LoginTransaction) -> None:
+    async def disabled_then(
+        completion: LoginCompletion, attempt: LoginAttempt, *, remember: bool
+    ) -> SignedIn:
+        signed_in = await sign_in(completion, attempt, remember=remember)
         await installation.administration.users.disable(USERNAME)
-        await end(steps, transaction)
+        return signed_in
 
-    monkeypatch.setattr(LoginSteps, "end", disabled_first)
+    monkeypatch.setattr(LoginCompletion, "_sign_in", disabled_then)
     code = app.at(int(installation.clock()))
     await browser.submit(page, step="prove", otp=code, remember="1")
     monkeypatch.undo()

@@ -1,19 +1,26 @@
 """The one place where a code is made, for a browser and for a mail client.
 
-A code is saved together with its records and with what else a sign-in leaves behind, in one commit.
-Then the person is looked at once more: who was disabled, or given another user key, a moment ago
-may have been searched for before this was saved, and loses it again.
+A code is saved together with all else that a sign-in writes, in one commit: the use of its
+transaction, the session, the records. Then the person is looked at once more: who was disabled, or
+given another user key, a moment ago may have been searched for before this was saved, and loses it
+again.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from worksgate.audit import AuditEvent
 from worksgate.credentials.secrets import new_ordered_id, new_ordered_secret, storage_key
 from worksgate.oauth import issuing
-from worksgate.oauth.model import Artifact, AuthorizationCode, Client, LoginKind
+from worksgate.oauth.model import (
+    Artifact,
+    AuthorizationCode,
+    Client,
+    LoginKind,
+    SpentTransaction,
+)
 from worksgate.sources import Person
-from worksgate.store import Store
+from worksgate.store import ArtifactKey, Store
 
 TAKEN_BACK = "the person was disabled, or has another user key, at this moment"
 """What the audit log says of a code that was forgotten as soon as it was saved."""
@@ -24,6 +31,36 @@ class NoLongerAdmitted(Exception):
 
     def __init__(self) -> None:
         super().__init__(TAKEN_BACK)
+
+
+class AlreadyIssued(Exception):
+    """The transaction has been used by another sign-in; this one has written nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignInCommit:
+    """What a sign-in writes, all in one commit or nothing of it.
+
+    ``spent`` uses its transaction up, where it has one; ``kept`` is what it leaves behind,
+    ``removed`` what it replaces or brings to an end, and ``records`` what is recorded of it.
+    """
+
+    spent: SpentTransaction | None = None
+    kept: Sequence[Artifact] = ()
+    removed: Sequence[ArtifactKey] = ()
+    records: Sequence[AuditEvent] = ()
+
+    def __post_init__(self) -> None:
+        if self.removed and self.spent is None:
+            raise ValueError("only the use of a transaction decides who removes something")
+
+    async def write(self, store: Store) -> None:
+        """Raises AlreadyIssued for all but one with the same transaction, or StoreUnavailable."""
+        if self.spent is None:
+            await store.save(*self.kept, records=self.records)
+            return
+        if not await store.add(self.spent, *self.kept, removed=self.removed, records=self.records):
+            raise AlreadyIssued
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,19 +97,19 @@ async def issue(
     admitted: Admitted,
     find: Callable[[], Awaitable[Person | None]],
     now: float,
-    *kept: Artifact,
-    records: Sequence[AuditEvent],
+    commit: SignInCommit,
+    *,
     taken_back: AuditEvent,
 ) -> str:
-    """Save a code and return its secret; ``kept`` and ``records`` are in the same commit.
+    """Save a code with all else that is in its commit, and return its secret.
 
     ``find`` gives the person as they are at the moment it is called, or None. Where they may not
     come in any more, all that they hold is forgotten with the record ``taken_back``, and this
-    raises NoLongerAdmitted. May raise StoreUnavailable, or the outage of a source: then nothing was
-    given to anybody.
+    raises NoLongerAdmitted. Raises AlreadyIssued where another sign-in has used the transaction.
+    May raise StoreUnavailable, or the outage of a source: then nothing was given to anybody.
     """
     secret = new_ordered_secret()
-    await store.save(admitted.code(secret, now), *kept, records=records)
+    await replace(commit, kept=(admitted.code(secret, now), *commit.kept)).write(store)
     present = await find()
     if present is None or user_key_of(admitted.client, present) != admitted.user_id:
         await store.forget(admitted.person.subject_id, records=(taken_back,))

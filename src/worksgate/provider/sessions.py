@@ -15,7 +15,7 @@ from worksgate.provider.assurance import Assurance
 from worksgate.provider.sources import SourcesInUse
 from worksgate.settings.options import Settings
 from worksgate.sources import Person
-from worksgate.store import Store
+from worksgate.store import ArtifactKey, Store
 
 TOUCH_AFTER = 60.0
 """Seconds between two notes that a session is in use: not every look needs a write."""
@@ -77,6 +77,10 @@ class Sessions:
             return None
         await self._touch(session, now)
         return session, person
+
+    def replaced_by_next(self, secret: str | None) -> Sequence[ArtifactKey]:
+        """What a new session of the browser with this secret replaces, in its commit (R-28)."""
+        return (ArtifactKey(Session, storage_key(secret)),) if secret else ()
 
     async def end(
         self, secret: str | None, record: Callable[[Session], AuditEvent] | None = None

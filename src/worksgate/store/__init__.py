@@ -125,6 +125,17 @@ class RecordKeeper(Protocol):
         ...
 
 
+class ArtifactKey(msgspec.Struct, frozen=True, gc=False):
+    """Which artifact: its kind, and the key in it."""
+
+    kind: type[Artifact]
+    key: str
+
+    def __repr__(self) -> str:
+        """Without the key."""
+        return f"ArtifactKey({self.kind.__name__})"
+
+
 class Successors(msgspec.Struct, frozen=True, gc=False):
     """What a redeemed artifact turns into: the keys of the new artifacts.
 
@@ -181,8 +192,20 @@ class Store(StoreFigures, Protocol):
         """Keep artifacts, all or none; one with the same kind and key is replaced."""
         ...
 
-    async def add(self, artifact: Artifact) -> bool:
-        """Keep an artifact unless one with its kind and key is there; True for the one who did."""
+    async def add(
+        self,
+        artifact: Artifact,
+        *others: Artifact,
+        removed: Sequence[ArtifactKey] = (),
+        records: Sequence[AuditEvent] = (),
+    ) -> bool:
+        """Keep an artifact unless one with its kind and key is there; True for the one who did.
+
+        All that depends on it goes into the same commit: ``others`` are kept as by ``save``, what
+        ``removed`` names is removed if it is there, and ``records`` are recorded. Of several
+        callers with the same artifact exactly one does this; the others change nothing. All
+        artifacts that are named in one call are different ones.
+        """
         ...
 
     async def find(self, kind: type[A], key: str) -> A | None:

@@ -14,6 +14,7 @@ from worksgate.oauth.model import Artifact
 from worksgate.store import (
     REPLAY_MEMORY,
     A,
+    ArtifactKey,
     R,
     RecordKeeper,
     Redemption,
@@ -70,11 +71,19 @@ class MemoryStore:
             self._artifacts[artifact.kind, artifact.key] = artifact
         await self.record(records)
 
-    async def add(self, artifact: Artifact) -> bool:
-        place = (artifact.kind, artifact.key)
-        if place in self._artifacts:
+    async def add(
+        self,
+        artifact: Artifact,
+        *others: Artifact,
+        removed: Sequence[ArtifactKey] = (),
+        records: Sequence[AuditEvent] = (),
+    ) -> bool:
+        self._check_keeper(records)
+        if (artifact.kind, artifact.key) in self._artifacts:
             return False
-        self._artifacts[place] = artifact
+        places = [(each.kind.kind, each.key) for each in removed]
+        self._remove(place for place in places if place in self._artifacts)
+        await self.save(artifact, *others, records=records)
         return True
 
     async def find(self, kind: type[A], key: str) -> A | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from worksgate.audit import AuditEvent
 from worksgate.oauth.model import Artifact
 from worksgate.sources.counted import Span
-from worksgate.store import A, R, Redemption, RedemptionRecord, Store, Successors
+from worksgate.store import A, ArtifactKey, R, Redemption, RedemptionRecord, Store, Successors
 
 
 class TracedStore:
@@ -29,9 +29,16 @@ class TracedStore:
         with self._span("store.save"):
             await self._store.save(*artifacts, records=records)
 
-    async def add(self, artifact: Artifact) -> bool:
+    async def add(
+        self,
+        artifact: Artifact,
+        *others: Artifact,
+        removed: Sequence[ArtifactKey] = (),
+        records: Sequence[AuditEvent] = (),
+    ) -> bool:
+        self._note(records)
         with self._span("store.add"):
-            return await self._store.add(artifact)
+            return await self._store.add(artifact, *others, removed=removed, records=records)
 
     async def find(self, kind: type[A], key: str) -> A | None:
         with self._span("store.find"):

@@ -1,6 +1,7 @@
 """The end of a sign-in: one code, for a person as they are at that moment."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.provider.sign_in.walk import walk
@@ -8,7 +9,7 @@ from tests.provider.sign_in.world import ACME, HANA, NOW, PASSWORD, World, code_
 
 from worksgate.audit import Event
 from worksgate.credentials.secrets import storage_key
-from worksgate.oauth.model import AuthorizationCode, Interim, Session, UserKey
+from worksgate.oauth.model import Artifact, AuthorizationCode, Interim, Session, UserKey
 from worksgate.provider.assurance import Factor, kept_in
 from worksgate.provider.sign_in.attempt import Proof
 from worksgate.provider.sign_in.errors import AlreadySignedIn, NoUserKey, WrongPassword
@@ -21,6 +22,8 @@ from worksgate.provider.sign_in.next_steps import (
 )
 from worksgate.provider.sign_in.transaction import LoginTransaction
 from worksgate.sources import Person, PersonDisabled
+from worksgate.store import StoreUnavailable
+from worksgate.store.memory import MemoryStore
 
 GONE = None
 OTHER_KEY = replace(HANA, external_key="E-2")
@@ -218,3 +221,28 @@ async def test_a_wrong_password_leaves_nothing_but_a_record() -> None:
     assert not await world.store.held(Session, HANA.subject_id)
     assert world.audit.count(Event.LOGIN_FAILED) == 1
     assert isinstance(await visit.log_in(transaction, PASSWORD), SignedIn)
+
+
+class AwayWhileWriting(MemoryStore):
+    """A store that answers, and takes no sign-in."""
+
+    is_away = True
+
+    async def add(self, *artifacts: Artifact, **more: Any) -> bool:
+        if self.is_away:
+            raise StoreUnavailable("away")
+        return await super().add(*artifacts, **more)
+
+
+async def test_a_sign_in_that_could_not_be_saved_can_be_tried_again() -> None:
+    """Nothing of it was saved, and so its transaction is as good as before."""
+    store = AwayWhileWriting()
+    world = World(store=store)
+    visit = world.visit()
+    transaction = await visit.login_form()
+    with pytest.raises(StoreUnavailable):
+        await visit.log_in(transaction)
+    assert not await store.held(Session, HANA.subject_id)
+    assert world.audit.count(Event.LOGIN_SUCCEEDED) == 0
+    store.is_away = False
+    assert isinstance(await visit.log_in(transaction), SignedIn)

@@ -42,6 +42,7 @@ from worksgate.provider.code_issuing import (
     TAKEN_BACK,
     Admitted,
     NoLongerAdmitted,
+    SignInCommit,
     issue,
     user_key_of,
 )
@@ -375,7 +376,7 @@ class ImapLogin:
                 admitted,
                 partial(self._sources.find, proven.source, person),
                 self._clock(),
-                records=(let_in, _event(Event.CODE_ISSUED, login, person)),
+                SignInCommit(records=(let_in, _event(Event.CODE_ISSUED, login, person))),
                 taken_back=_event(Event.IMAP_REFUSED, login, person, TAKEN_BACK),
             )
         except NoLongerAdmitted as refusal:

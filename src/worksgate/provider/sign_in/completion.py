@@ -3,7 +3,8 @@
 Every way in comes here as soon as it is known who the person is, whoever said so.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from worksgate.audit import AuditEvent, Event
@@ -14,14 +15,21 @@ from worksgate.oauth.redirect_uri import with_code
 from worksgate.provider.code_issuing import (
     TAKEN_BACK,
     Admitted,
+    AlreadyIssued,
     NoLongerAdmitted,
+    SignInCommit,
     issue,
     user_key_of,
 )
 from worksgate.provider.sessions import Sessions
 from worksgate.provider.sign_in.attempt import LoginAttempt, LoginProgress
 from worksgate.provider.sign_in.audit_trail import AuditTrail, of_login, of_request
-from worksgate.provider.sign_in.errors import LoginDenied, NoPasskey, NoUserKey
+from worksgate.provider.sign_in.errors import (
+    AlreadySignedIn,
+    LoginDenied,
+    NoPasskey,
+    NoUserKey,
+)
 from worksgate.provider.sign_in.next_steps import Authorized, NextStep, PasswordNeeded, SignedIn
 from worksgate.provider.sign_in.password import PasswordCheck
 from worksgate.provider.sign_in.steps import LoginSteps
@@ -77,7 +85,8 @@ class LoginCompletion:
             return step
         attempt = attempt.advanced_to(step)
         if not step.adds_to_session:
-            return await self._authorize(attempt)
+            spent = attempt.transaction.spent()
+            return await self._authorize(attempt, SignInCommit(spent=spent))
         return await self._sign_in(attempt, remember=remember)
 
     async def _sign_in(self, attempt: LoginAttempt, *, remember: bool) -> SignedIn:
@@ -96,30 +105,35 @@ class LoginCompletion:
         kept: list[Artifact] = [session]
         if trusted is not None:
             kept.append(self._steps.trusted_device(trusted, person, attempt.now))
-        signed_in = _of(Event.LOGIN_SUCCEEDED, attempt, detail=attempt.browser.name or None)
-        authorized = await self._authorize(attempt, *kept, records=(signed_in,))
-        await self._steps.end(attempt.transaction)
-        await self._sessions.end(attempt.browser.session)
+        replaced = self._sessions.replaced_by_next(attempt.browser.session)
+        commit = SignInCommit(
+            spent=attempt.transaction.spent(),
+            kept=kept,
+            removed=(self._steps.kept_of(attempt.transaction), *replaced),
+            records=(_of(Event.LOGIN_SUCCEEDED, attempt, detail=attempt.browser.name or None),),
+        )
+        authorized = await self._authorize(attempt, commit)
         await self._sessions.note_login(person)
         device = self._passwords.new_device(progress.typed) if progress.typed else None
         return SignedIn(authorized.location, secret, device, trusted)
 
-    async def _authorize(
-        self, attempt: LoginAttempt, *kept: Artifact, records: Sequence[AuditEvent] = ()
-    ) -> Authorized:
-        """Let the person in; ``kept`` is the session and what else this login leaves behind."""
-        if attempt.transaction.is_for_account:
-            return await self._open_account(attempt, *kept, records=records)
-        return await self._issue_code(attempt, *kept, records=records)
+    async def _authorize(self, attempt: LoginAttempt, commit: SignInCommit) -> Authorized:
+        """Let the person in; ``commit`` is what this login writes beside its code.
 
-    async def _issue_code(
-        self, attempt: LoginAttempt, *kept: Artifact, records: Sequence[AuditEvent]
-    ) -> Authorized:
-        """Issue the one code of a transaction, and keep what goes with it."""
+        Raises AlreadySignedIn for all but one of several at once.
+        """
+        try:
+            if attempt.transaction.is_for_account:
+                return await self._open_account(attempt, commit)
+            return await self._issue_code(attempt, commit)
+        except AlreadyIssued:
+            raise AlreadySignedIn from None
+
+    async def _issue_code(self, attempt: LoginAttempt, commit: SignInCommit) -> Authorized:
+        """Issue the one code of a transaction."""
         transaction, person = attempt.transaction, attempt.person
         client = await self._transactions.client_of(transaction)
         user_id = self._check_user_key(client, attempt)
-        await self._transactions.spend(transaction)
         now = self._clock()
         admitted = Admitted(
             client=client,
@@ -129,27 +143,23 @@ class LoginCompletion:
             login_kind=transaction.login_kind,
         )
         requested = of_request(transaction, attempt.browser)
+        issued = _of(Event.CODE_ISSUED, attempt, at=now)
         try:
             code = await issue(
                 self._store,
                 admitted,
                 partial(self._present, attempt),
                 now,
-                *kept,
-                records=(requested, _of(Event.CODE_ISSUED, attempt, at=now), *records),
+                replace(commit, records=(requested, issued, *commit.records)),
                 taken_back=_taken_back(attempt),
             )
         except NoLongerAdmitted:
             raise PersonDisabled from None
         return Authorized(with_code(transaction.redirect_uri, code))
 
-    async def _open_account(
-        self, attempt: LoginAttempt, *kept: Artifact, records: Sequence[AuditEvent]
-    ) -> Authorized:
+    async def _open_account(self, attempt: LoginAttempt, commit: SignInCommit) -> Authorized:
         """Let a person in to their own account: a session, and no code."""
-        await self._transactions.spend(attempt.transaction)
-        if kept:
-            await self._store.save(*kept, records=records)
+        await commit.write(self._store)
         if await self._present(attempt) is None:
             await self._store.forget(attempt.person.subject_id, records=(_taken_back(attempt),))
             raise PersonDisabled

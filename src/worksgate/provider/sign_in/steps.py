@@ -64,7 +64,7 @@ from worksgate.provider.sign_in.transaction import LoginTransaction
 from worksgate.provider.throttle import Attempt, Throttle
 from worksgate.settings.options import Settings
 from worksgate.sources import Person
-from worksgate.store import Store
+from worksgate.store import ArtifactKey, Store
 
 _PENDING = "pending_login"
 _TRUSTED = "trusted_device"
@@ -246,9 +246,9 @@ class LoginSteps:
             raise LoginLost
         return found
 
-    async def end(self, transaction: LoginTransaction) -> None:
-        """Forget how far a login has come: it is over."""
-        await self._store.take(Interim, handle_of(transaction))
+    def kept_of(self, transaction: LoginTransaction) -> ArtifactKey:
+        """Where it is kept how far a login has come, to be removed with what completes it."""
+        return ArtifactKey(Interim, handle_of(transaction))
 
     # The second factor
 
@@ -311,7 +311,7 @@ class LoginSteps:
         if left > 0:
             await self._keep(transaction, replace(attempt.progress, challenge=new_secret()))
             return WrongFactor(proof.kind, left)
-        await self.end(transaction)
+        await self._store.take(Interim, handle_of(transaction))
         return TooManyWrongFactors()
 
     # Setting one up midway

@@ -69,14 +69,9 @@ class TransactionCheck:
         return client
 
     async def check_unspent(self, transaction: LoginTransaction) -> None:
-        """Raises AlreadySignedIn where the transaction has issued its code, or an outage."""
-        if await self._store.find(SpentTransaction, storage_key(transaction.id)) is not None:
-            raise AlreadySignedIn
+        """Raises AlreadySignedIn where the transaction has issued its code, or an outage.
 
-    async def spend(self, transaction: LoginTransaction) -> None:
-        """Use the transaction up; of several callers one may go on.
-
-        Raises AlreadySignedIn for all others, or an outage.
+        An early look: of several at once the commit decides, in which the code is saved.
         """
-        if not await self._store.add(transaction.spent()):
+        if await self._store.find(SpentTransaction, storage_key(transaction.id)) is not None:
             raise AlreadySignedIn

@@ -12,7 +12,9 @@ statement.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, get_args
+
+from msgspec import structs
 
 from worksgate.audit import AuditEvent
 from worksgate.database.artifact_tables import COUNTERS, TABLES
@@ -28,6 +30,7 @@ from worksgate.oauth.model import (
 from worksgate.store import (
     REPLAY_MEMORY,
     A,
+    ArtifactKey,
     R,
     Redemption,
     RedemptionOutcome,
@@ -66,6 +69,12 @@ def _sql_of(kind: type[Artifact]) -> ArtifactSql:
         take=f"DELETE FROM {table} WHERE key = $1 RETURNING {names}",
         extend=f"UPDATE {table} SET expires_at = $1 WHERE key = $2",
     )
+
+
+def _type_of(field: object) -> str:
+    """What PostgreSQL calls the values of a field."""
+    named = {float: "float8", int: "integer"}
+    return next((named[each] for each in (field, *get_args(field)) if each in named), "text")
 
 
 def _recording(first: int) -> str:
@@ -142,6 +151,11 @@ def _redeeming_of(kind: type[Artifact]) -> _Redeeming:
 _SQL: Mapping[type[Artifact], ArtifactSql] = {
     kind: _sql_of(kind) for kind in ARTIFACT_KINDS.values()
 }
+_ORDER: Mapping[type[Artifact], int] = {kind: number for number, kind in enumerate(_SQL)}
+_TYPES: Mapping[type[Artifact], tuple[str, ...]] = {
+    kind: tuple(_type_of(each.type) for each in structs.fields(kind)) for kind in _SQL
+}
+"""What the columns hold, in the order of an artifact's fields."""
 _REDEEMABLE = tuple(kind for kind in ARTIFACT_KINDS.values() if issubclass(kind, Redeemable))
 _REDEEMING: Mapping[type[Artifact], _Redeeming] = {
     kind: _redeeming_of(kind) for kind in _REDEEMABLE
@@ -191,9 +205,67 @@ async def record(connection: PostgresConnection, events: Sequence[AuditEvent]) -
     await connection.change(_RECORDING, *_columns_of(events))
 
 
-async def add(connection: PostgresConnection, artifact: Artifact) -> bool:
+async def add(
+    connection: PostgresConnection,
+    artifact: Artifact,
+    others: Sequence[Artifact] = (),
+    removed: Sequence[ArtifactKey] = (),
+    records: Sequence[AuditEvent] = (),
+) -> bool:
+    """Of callers at once one inserts the row; the others wait for its commit and insert nothing.
+
+    The other parts of the statement read what the insertion has returned: without a new row they
+    change nothing.
+    """
     sql = _SQL[type(artifact)]
-    return await connection.change(sql.add, *sql.values(artifact)) == 1
+    if not (others or removed or records):
+        return await connection.change(sql.add, *sql.values(artifact)) == 1
+    # In the order of ``forget``, so that neither waits for the other.
+    gone = sorted(removed, key=lambda each: (_ORDER[each.kind], each.key))
+    statement = _adding(
+        type(artifact),
+        tuple(type(each) for each in others),
+        tuple(each.kind for each in gone),
+        recorded=bool(records),
+    )
+    values = [value for each in (artifact, *others) for value in _SQL[type(each)].values(each)]
+    noted = _columns_of(records) if records else ()
+    return await connection.number(statement, *values, *(each.key for each in gone), *noted) == 1
+
+
+@cache
+def _adding(
+    kind: type[Artifact],
+    others: tuple[type[Artifact], ...],
+    removed: tuple[type[Artifact], ...],
+    *,
+    recorded: bool,
+) -> str:
+    """One statement that adds an artifact and, if it did, all that depends on it."""
+    parts = [f"added AS ({_SQL[kind].add} RETURNING key)"]
+    first = 1 + len(kind.__struct_fields__)
+    for number, other in enumerate(others):
+        parts.append(f"kept_{number} AS ({_insertion_after('added', other, first)})")
+        first += len(other.__struct_fields__)
+    for number, gone in enumerate(removed):
+        removal = f"DELETE FROM {TABLES[gone.kind]} WHERE key = ${first}"
+        parts.append(f"gone_{number} AS ({removal} AND EXISTS (SELECT FROM added) RETURNING key)")
+        first += 1
+    if recorded:
+        parts.append(f"recorded AS ({_recording(first)} WHERE EXISTS (SELECT FROM added))")
+    # What is read is done in the order in which it is read.
+    read = ("added", *(f"gone_{number}" for number in range(len(removed))))
+    numbers = ", ".join(f"(SELECT count(*) FROM {part})" for part in read)
+    return f"WITH {', '.join(parts)} SELECT {numbers}"
+
+
+def _insertion_after(part: str, kind: type[Artifact], first: int) -> str:
+    """A saving, whose parameters begin with that number, for each row of a part."""
+    types = _TYPES[kind]
+    values = ", ".join(f"${number}::{each}" for number, each in enumerate(types, first))
+    columns = ", ".join(kind.__struct_fields__)
+    insertion = f"INSERT INTO {TABLES[kind.kind]} ({columns}) SELECT {values} FROM {part}"
+    return f"{insertion} {_replacing(kind)}"
 
 
 async def find(connection: PostgresConnection, kind: type[A], key: str) -> A | None:

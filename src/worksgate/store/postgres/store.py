@@ -34,6 +34,7 @@ from worksgate.oauth.model import Artifact
 from worksgate.settings.addresses.postgres import PostgresAddress
 from worksgate.store import (
     A,
+    ArtifactKey,
     R,
     Recorded,
     Redemption,
@@ -103,8 +104,17 @@ class PostgresStore:
         await self._pool.run(postgres_rows.save, artifacts, records)
         self._tell(records)
 
-    async def add(self, artifact: Artifact) -> bool:
-        return await self._pool.run(postgres_rows.add, artifact)
+    async def add(
+        self,
+        artifact: Artifact,
+        *others: Artifact,
+        removed: Sequence[ArtifactKey] = (),
+        records: Sequence[AuditEvent] = (),
+    ) -> bool:
+        added = await self._pool.run(postgres_rows.add, artifact, others, removed, records)
+        if added:
+            self._tell(records)
+        return added
 
     async def find(self, kind: type[A], key: str) -> A | None:
         return await self._pool.run(postgres_rows.find, kind, key, reads=True)

@@ -23,7 +23,15 @@ from worksgate.database.artifact_tables import (
 )
 from worksgate.database.audit_rows import COLUMNS, event_row
 from worksgate.oauth.model import ARTIFACT_KINDS, AccessToken, Artifact, Redeemable, RefreshToken
-from worksgate.store import REPLAY_MEMORY, A, R, Redemption, RedemptionOutcome, Successors
+from worksgate.store import (
+    REPLAY_MEMORY,
+    A,
+    ArtifactKey,
+    R,
+    Redemption,
+    RedemptionOutcome,
+    Successors,
+)
 from worksgate.store.artifact_rows import ArtifactSql, artifact_from, values_of
 
 
@@ -93,9 +101,19 @@ def save(db: sqlite3.Connection, artifacts: Sequence[Artifact]) -> None:
         db.execute(sql.save, sql.values(artifact))
 
 
-def add(db: sqlite3.Connection, artifact: Artifact) -> bool:
+def add(
+    db: sqlite3.Connection,
+    artifact: Artifact,
+    others: Sequence[Artifact] = (),
+    removed: Sequence[ArtifactKey] = (),
+) -> bool:
     sql = _SQL[type(artifact)]
-    return db.execute(sql.add, sql.values(artifact)).rowcount == 1
+    if db.execute(sql.add, sql.values(artifact)).rowcount != 1:
+        return False
+    save(db, others)
+    for each in removed:
+        db.execute(_SQL[each.kind].take, (each.key,))
+    return True
 
 
 def find(db: sqlite3.Connection, kind: type[A], key: str) -> A | None:

@@ -26,6 +26,7 @@ from worksgate.oauth.model import Artifact
 from worksgate.observability.instruments import CommitFigures
 from worksgate.store import (
     A,
+    ArtifactKey,
     R,
     Recorded,
     Redemption,
@@ -133,8 +134,20 @@ class SqliteStore:
     async def save(self, *artifacts: Artifact, records: Sequence[AuditEvent] = ()) -> None:
         await self._commit.run(sqlite_rows.save, artifacts, records=lambda _: records)
 
-    async def add(self, artifact: Artifact) -> bool:
-        return await self._commit.run(sqlite_rows.add, artifact)
+    async def add(
+        self,
+        artifact: Artifact,
+        *others: Artifact,
+        removed: Sequence[ArtifactKey] = (),
+        records: Sequence[AuditEvent] = (),
+    ) -> bool:
+        return await self._commit.run(
+            sqlite_rows.add,
+            artifact,
+            others,
+            removed,
+            records=lambda added: records if added else (),
+        )
 
     def find(self, kind: type[A], key: str) -> Coroutine[Any, Any, A | None]:
         return self._read(sqlite_rows.find, kind, key)

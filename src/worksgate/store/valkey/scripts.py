@@ -164,13 +164,24 @@ return answer('done')
 ADD = _script(
     _RUN,
     _KEEP,
+    _REMOVE,
     """
-local member, artifact = given(4)
+-- ARGV[4] is how many members are removed, which come first.
+local removed, i = tonumber(ARGV[4]), 5 + ARGV[4]
+local member, artifact
+member, artifact, i = given(i)
 -- What an earlier run left counts as well: that something was done once is not undone.
 if redis.call('EXISTS', TAG .. member) == 1 then
   return answer('done', 0)
 end
 keep(member, artifact)
+while ARGV[i] do
+  member, artifact, i = given(i)
+  keep(member, artifact)
+end
+for j = 5, 4 + removed do
+  remove(ARGV[j])
+end
 return answer('done', 1)
 """,
 )

@@ -56,6 +56,7 @@ from worksgate.settings.addresses.valkey import ValkeyAddress
 from worksgate.store import (
     REPLAY_MEMORY,
     A,
+    ArtifactKey,
     R,
     RecordKeeper,
     Redemption,
@@ -139,8 +140,20 @@ class ValkeyStore:
             await self._run(valkey_scripts.SAVE, *chain.from_iterable(map(_given, artifacts)))
         await self.record(records)
 
-    async def add(self, artifact: Artifact) -> bool:
-        return bool(await self._run(valkey_scripts.ADD, *_given(artifact)))
+    async def add(
+        self,
+        artifact: Artifact,
+        *others: Artifact,
+        removed: Sequence[ArtifactKey] = (),
+        records: Sequence[AuditEvent] = (),
+    ) -> bool:
+        self._check_keeper(records)
+        gone = [_member(each.kind, each.key) for each in removed]
+        given = chain.from_iterable(map(_given, (artifact, *others)))
+        added = bool(await self._run(valkey_scripts.ADD, len(gone), *gone, *given))
+        if added:
+            await self.record(records)
+        return added
 
     async def find(self, kind: type[A], key: str) -> A | None:
         return _artifact(kind, await self._run(valkey_scripts.FIND, _member(kind, key)))

@@ -1,0 +1,51 @@
+"""What a step of a sign-in waits for at the disk: as few commits as can be, each with all of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from tests.installation import Installation
+
+from worksgate.store.sqlite.group_commit import GroupCommit
+
+
+@pytest.fixture(name="commits")
+def _commits(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The verbs in each commit of the store, so far."""
+    commits: list[list[str]] = []
+    commit = GroupCommit._commit
+
+    def noted(writer: GroupCommit, requests: list[Any]) -> None:
+        waited_for = [each.work.__name__ for each in requests if not each.in_background]
+        if waited_for:
+            commits.append(waited_for)
+        commit(writer, requests)
+
+    monkeypatch.setattr(GroupCommit, "_commit", noted)
+    return commits
+
+
+@contextmanager
+def step(commits: list[list[str]]) -> Iterator[list[list[str]]]:
+    """Only the commits of what is done in the block."""
+    commits.clear()
+    yield commits
+
+
+async def test_a_page_takes_no_commit(installation: Installation, commits: list[list[str]]) -> None:
+    browser = installation.browser()
+    with step(commits):
+        await browser.login_page()
+    assert commits == []
+
+
+async def test_a_code_by_a_live_session_takes_one_commit(
+    installation: Installation, commits: list[list[str]]
+) -> None:
+    browser = installation.browser()
+    await browser.sign_in()
+    with step(commits):
+        response = await browser.arrive()
+    assert response.status_code == 303
+    assert commits == [["add"]]
