@@ -234,7 +234,7 @@ async def test_f21_callers_who_hang_up_cost_neither_connections_nor_changes(
 ) -> None:
     await _add(directory, HANAKO)
     for number in range(100):
-        task = asyncio.create_task(directory.people.note_login("directory:a1", NOW + number))
+        task = asyncio.create_task(directory.people.note_logins({"directory:a1": NOW + number}))
         reading = asyncio.create_task(directory.account_by_id("a1"))
         await asyncio.sleep(number % 6 * 0.0005)
         for each in (task, reading):

@@ -106,7 +106,7 @@ class Redirect:
         self.person = person
         self.noted: list[str] = []
 
-    async def note_login(self, subject_id: str) -> None:
+    def note_login(self, subject_id: str) -> None:
         self.noted.append(subject_id)
 
     async def find(self, subject_id: str, last_seen: Person) -> Person | None:

@@ -43,7 +43,7 @@ class Notes:
     async def last_sign_in(self, subject_id: str) -> float | None:
         return self.seen
 
-    async def note_login(self, subject_id: str) -> None:
+    def note_login(self, subject_id: str) -> None:
         self.noted.append(subject_id)
 
 
@@ -85,11 +85,11 @@ async def test_r129_a_source_that_cannot_be_asked_is_believed_for_a_while(
     assert await sources(entra, notes).believed_until(subject_id, lapse) == until
 
 
-async def test_who_was_let_in_is_noted_where_there_are_notes() -> None:
+def test_who_was_let_in_is_noted_where_there_are_notes() -> None:
     notes = Notes()
-    await sources(notes=notes).note_login(EMMA.subject_id)
+    sources(notes=notes).note_login(EMMA.subject_id)
     assert notes.noted == [EMMA.subject_id]
-    await sources().note_login(EMMA.subject_id)
+    sources().note_login(EMMA.subject_id)
 
 
 async def test_a_password_is_looked_for_only_where_it_is_kept_and_the_client_allows() -> None:

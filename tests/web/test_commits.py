@@ -1,12 +1,16 @@
 """What a step of a sign-in waits for at the disk: as few commits as can be, each with all of it."""
 
+import asyncio
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.installation import Installation
 
+from worksgate.directory.database import Directory
 from worksgate.store.sqlite.group_commit import GroupCommit
 
 
@@ -49,3 +53,25 @@ async def test_a_code_by_a_live_session_takes_one_commit(
         response = await browser.arrive()
     assert response.status_code == 303
     assert commits == [["add"]]
+
+
+async def test_a_sign_in_waits_for_no_note_in_the_directory(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The directory has a writer of its own: each of its commits would be another wait."""
+    writers: list[str] = []
+    noted = asyncio.Event()
+    writing = Directory.writing
+
+    def seen(connections: Directory) -> AbstractAsyncContextManager[AsyncConnection]:
+        writers.append(sys._getframe(1).f_code.co_name)
+        if writers[-1] == "note_logins":
+            noted.set()
+        return writing(connections)
+
+    monkeypatch.setattr(Directory, "writing", seen)
+    assert (await installation.browser().sign_in()).status_code == 303
+    assert writers == []
+    async with asyncio.timeout(30):
+        await noted.wait()
+    assert writers == ["note_logins"]

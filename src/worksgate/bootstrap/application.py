@@ -250,7 +250,7 @@ async def _open_identity(
     in_use = (
         open_sources(settings, directory, hashing, stack, clock, watching.sources)
         if sources is None
-        else sources_in_use(sources, directory, clock, watching.sources)
+        else sources_in_use(sources, directory, stack, clock, watching.sources)
     )
     audit = watching.traced_audit(base.audit_writer)
     party = RelyingParty.of(settings.public_url, settings.company_name or "Worksgate")

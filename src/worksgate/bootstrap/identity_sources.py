@@ -7,6 +7,7 @@ from worksgate.bootstrap.source_types import Opening, type_of
 from worksgate.bootstrap.stores import Clock
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.directory.database import Directory
+from worksgate.directory.login_notes import LoginNotes
 from worksgate.directory.remembered import RememberedPeople, RememberedSource
 from worksgate.provider.sources import SourcesInUse
 from worksgate.settings.options import Settings
@@ -50,19 +51,29 @@ def open_sources(
     for each in settings.all_sources:
         type_of(each).add(each, opening)
     domains = {each.name: each.domains for each in settings.all_sources}
-    people = RememberedPeople(directory.people, clock)
+    people = _open_remembered(directory, stack, clock)
     return SourcesInUse(opening.passwords, opening.redirects, domains, people, opening.changer)
 
 
+def _open_remembered(directory: Directory, stack: AsyncExitStack, clock: Clock) -> RememberedPeople:
+    notes = LoginNotes(directory.people, clock)
+    stack.push_async_callback(notes.close)
+    return RememberedPeople(directory.people, notes, clock)
+
+
 def sources_in_use(
-    sources: Mapping[str, Source], directory: Directory, clock: Clock, seen: SourcesSeen
+    sources: Mapping[str, Source],
+    directory: Directory,
+    stack: AsyncExitStack,
+    clock: Clock,
+    seen: SourcesSeen,
 ) -> SourcesInUse:
     """A company's own sources, which are given as objects; their people are remembered too."""
     people = directory.people
     remembered = {
         name: RememberedSource(seen.source(each), people, clock) for name, each in sources.items()
     }
-    return SourcesInUse(remembered, people=RememberedPeople(people, clock))
+    return SourcesInUse(remembered, people=_open_remembered(directory, stack, clock))
 
 
 def by_name(sources: Sequence[Source]) -> Mapping[str, Source]:

@@ -14,6 +14,7 @@ one thing, the list of clients, and at most once in 0.2 s for all of them togeth
     people               people of other sources, as they were last seen
     source               the built-in directory as an identity source
     remembered           people of sources that cannot be asked again
+    login_notes          when people have signed in last, in the background
     factors              second factors; app_passwords: those of mail programs
     key_ownership        whose a user key is, and was
     taken_names          which names and keys are in use

@@ -6,7 +6,7 @@ says.
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -75,7 +75,7 @@ class People:
 
         A user key that belongs, or belonged, to somebody else is not theirs, whatever the source
         says: with it they would be that person for LINE WORKS (R-115). None where they are disabled
-        here. That they have signed in is noted by ``note_login``.
+        here. That they have signed in is noted by ``note_logins``.
         """
         try:
             return await self._remember(source, person, now)
@@ -83,25 +83,28 @@ class People:
             return await self._remember(source, person, now)
 
     @run_to_completion
-    async def note_login(self, subject_id: str, now: float) -> None:
-        """Note that somebody has been let in, of the built-in directory or of another source.
+    async def note_logins(self, logins: Mapping[str, float]) -> None:
+        """Note when people were let in, of the built-in directory or of another source.
 
         For people of another source the time at which it vouched for them counts: a passkey or a
         session makes that no later.
         """
-        if subject_id.startswith(SUBJECT_PREFIX):
-            accounts = schema.accounts
-            statement = update(accounts).where(
-                accounts.c.id == subject_id.removeprefix(SUBJECT_PREFIX)
-            )
-            statement = statement.values(last_login_at=now)
-        else:
-            statement = update(_TABLE).where(
-                _TABLE.c.subject_id == subject_id, _TABLE.c.vouched_at > _TABLE.c.last_login_at
-            )
-            statement = statement.values(last_login_at=_TABLE.c.vouched_at)
+        in_order = sorted(logins.items())  # so that two machines never wait for each other
+        accounts = [
+            {"whose": subject_id.removeprefix(SUBJECT_PREFIX), "let_in_at": at}
+            for subject_id, at in in_order
+            if subject_id.startswith(SUBJECT_PREFIX)
+        ]
+        people = [
+            {"whose": subject_id}
+            for subject_id, _ in in_order
+            if not subject_id.startswith(SUBJECT_PREFIX)
+        ]
         async with self._connections.writing() as connection:
-            await connection.execute(statement)
+            if accounts:
+                await connection.execute(_NOTE_ACCOUNT, accounts)
+            if people:
+                await connection.execute(_NOTE_PERSON, people)
 
     async def find(self, subject_id: str) -> RememberedPerson | None:
         """The person, without a user key that a server of the release before let them take."""
@@ -235,6 +238,16 @@ class People:
 
 
 _TABLE = schema.people
+_NOTE_ACCOUNT = (
+    update(schema.accounts)
+    .where(schema.accounts.c.id == bindparam("whose"))
+    .values(last_login_at=bindparam("let_in_at"))
+)
+_NOTE_PERSON = (
+    update(_TABLE)
+    .where(_TABLE.c.subject_id == bindparam("whose"), _TABLE.c.vouched_at > _TABLE.c.last_login_at)
+    .values(last_login_at=_TABLE.c.vouched_at)
+)
 _ANOTHERS = tuple(is_anothers(kind).label(f"{kind}_is_anothers") for kind in KEY_KINDS)
 _BY_SUBJECT = Query(
     select(_TABLE, *_ANOTHERS).where(_TABLE.c.subject_id == bindparam("subject_id"))

@@ -5,15 +5,13 @@ with the time of the sign-in; an administrator can disable them here although th
 in.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
-import structlog
-
 from worksgate.database import DatabaseUnavailable
+from worksgate.directory.login_notes import LoginNotes
 from worksgate.directory.people import RememberedPerson
 from worksgate.sources import (
     AuthorizationRedirect,
@@ -27,15 +25,11 @@ from worksgate.sources import (
     verify,
 )
 
-_log = structlog.get_logger("worksgate.sources")
-
 
 class Memory(Protocol):
     """Where people are remembered: the directory."""
 
     async def remember(self, source: str, person: Person, now: float) -> Person | None: ...
-
-    async def note_login(self, subject_id: str, now: float) -> None: ...
 
     async def find(self, subject_id: str) -> RememberedPerson | None: ...
 
@@ -144,24 +138,19 @@ Many sources cannot be asked again about a person who has left. LINE WORKS keeps
 """
 
 
-NOTE_TIMEOUT = 1.0
-"""Seconds that a sign-in waits for the note that it took place."""
-
-
 class RememberedPeople:
     """What is remembered of people, by their subject."""
 
-    def __init__(self, people: Memory, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, people: Memory, notes: LoginNotes, clock: Callable[[], float] = time.time
+    ) -> None:
         self._people = people
+        self._notes = notes
         self._clock = clock
 
-    async def note_login(self, subject_id: str) -> None:
-        """Note that somebody has been let in; the sign-in does not fail by this."""
-        try:
-            async with asyncio.timeout(NOTE_TIMEOUT):
-                await self._people.note_login(subject_id, self._clock())
-        except (DatabaseUnavailable, TimeoutError):
-            _log.warning("directory.login_not_noted", subject_id=subject_id)
+    def note_login(self, subject_id: str) -> None:
+        """Note that somebody has been let in, soon and in the background."""
+        self._notes.add(subject_id)
 
     async def last_seen(self, subject_id: str, believed_for: float | None = None) -> Person | None:
         """The person as their source said last, less than ``believed_for`` seconds ago, or None.

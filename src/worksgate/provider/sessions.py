@@ -103,9 +103,9 @@ class Sessions:
         """The person as they are now, or None where they may not sign in any more."""
         return await self._sources.find(source_name, last_seen)
 
-    async def note_login(self, person: Person) -> None:
-        """Note that a person has signed in. Raises nothing."""
-        await self._sources.note_login(person.subject_id)
+    def note_login(self, person: Person) -> None:
+        """Note that a person has signed in; nobody waits for it."""
+        self._sources.note_login(person.subject_id)
 
     async def _touch(self, session: Session, now: float) -> None:
         expires_at = min(now + self._idle, session.authenticated_at + self._absolute)

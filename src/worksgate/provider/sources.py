@@ -47,8 +47,8 @@ class PeopleNotes(Protocol):
         """When their source vouched for a person last. May raise SourceUnavailable."""
         ...
 
-    async def note_login(self, subject_id: str) -> None:
-        """Note that somebody has been let in. Raises nothing."""
+    def note_login(self, subject_id: str) -> None:
+        """Note that somebody has been let in, in the background."""
         ...
 
 
@@ -131,10 +131,10 @@ class SourcesInUse:
         source = self.passwords.get(source_name) or self.redirects.get(source_name)
         return await source.find(last_seen.subject_id, last_seen) if source else None
 
-    async def note_login(self, subject_id: str) -> None:
-        """Note that somebody has been let in, at the end of their sign-in. Raises nothing."""
+    def note_login(self, subject_id: str) -> None:
+        """Note that somebody has been let in, at the end of their sign-in; it does not wait."""
         if self.people is not None:
-            await self.people.note_login(subject_id)
+            self.people.note_login(subject_id)
 
     async def by_subject(
         self, subject_id: str, *, believed_for: float | None = None

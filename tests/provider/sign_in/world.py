@@ -121,7 +121,7 @@ class PeopleOfOthers:
     async def last_sign_in(self, subject_id: str) -> float | None:
         return None
 
-    async def note_login(self, subject_id: str) -> None:
+    def note_login(self, subject_id: str) -> None:
         self.signed_in.append(subject_id)
 
 

@@ -382,7 +382,7 @@ class ImapLogin:
         except NoLongerAdmitted as refusal:
             raise InvalidLogin(str(refusal)) from None
         if not proven.by_app_password:
-            await self._sources.note_login(person.subject_id)
+            self._sources.note_login(person.subject_id)
         return ImapLoginResponse(code)
 
     def _refuse(self, login: _Login, detail: str, person: Person | None = None) -> NoReturn:

@@ -113,7 +113,7 @@ class LoginCompletion:
             records=(_of(Event.LOGIN_SUCCEEDED, attempt, detail=attempt.browser.name or None),),
         )
         authorized = await self._authorize(attempt, commit)
-        await self._sessions.note_login(person)
+        self._sessions.note_login(person)
         device = self._passwords.new_device(progress.typed) if progress.typed else None
         return SignedIn(authorized.location, secret, device, trusted)
 
