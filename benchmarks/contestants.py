@@ -86,10 +86,14 @@ class Worksgate:
         self._before = (0, 0)
         self._audited: dict[str, int] = {}
 
+    def program(self, *arguments: str) -> list[str]:
+        """The command line of a command of Worksgate."""
+        return worksgate(*arguments)
+
     def command(self, *arguments: str, text: str | None = None) -> str:
         """What a command of Worksgate prints. Raises Failed."""
         done = subprocess.run(
-            worksgate(*arguments),
+            self.program(*arguments),
             cwd=self.folder,
             env={**_clean_environment(), **self.environment},
             input=text,
@@ -102,7 +106,7 @@ class Worksgate:
 
     def start(self, core: int | None) -> None:
         self.server = Server(
-            worksgate("serve"),
+            self.program("serve"),
             self.port,
             self.folder,
             core=core,
@@ -113,13 +117,13 @@ class Worksgate:
 
     def codes(self, count: int) -> Sequence[str]:
         values = [new_ordered_secret() for _ in range(count)]
-        self._save([self._code(position, value) for position, value in enumerate(values)])
-        self._before = self._count()
+        self.save([self._code(position, value) for position, value in enumerate(values)])
+        self.expect_tokens()
         return values
 
     def tokens(self, count: int) -> Sequence[str]:
         values = [new_ordered_secret() for _ in range(count)]
-        self._save([self._token(position, value) for position, value in enumerate(values)])
+        self.save([self._token(position, value) for position, value in enumerate(values)])
         return values
 
     def token_call(self, values: Sequence[str]) -> Template:
@@ -129,6 +133,10 @@ class Worksgate:
     def user_info_call(self, values: Sequence[str]) -> Template:
         length = len(values[0])
         return Template.form("/userInfo", self._credentials(), "access_token", length)
+
+    def expect_tokens(self) -> None:
+        """Count the tokens for ``check_tokens`` from here on."""
+        self._before = self._count()
 
     def check_tokens(self, answers: int, unheard: int = 0) -> None:
         """As the contract says; of ``unheard`` calls it is not known what became of them."""
@@ -140,13 +148,17 @@ class Worksgate:
 
     def check_audit(self, call: str, answers: int) -> None:
         event = {"token": "code.redeemed", "userinfo": "user_info.returned"}[call]
-        expected = self._audited.get(event, 0) + answers
+        before = self._audited.get(event, 0)
+        self._audited[event] = before + answers
+        self.check_records(event, before, answers)
+
+    def check_records(self, event: str, before: int, answers: int) -> None:
+        """Raise Failed unless there are so many more records of an event than ``before``."""
         until = time.monotonic() + 10  # the records come a moment after the answers
-        while (found := self._records(event)) < expected and time.monotonic() < until:
+        while (found := self.records(event) - before) < answers and time.monotonic() < until:
             time.sleep(0.1)
-        self._audited[event] = found
-        if found != expected:
-            raise Failed(f"{answers} answers, but {found - expected + answers} audit records")
+        if found != answers:
+            raise Failed(f"{answers} answers, but {found} audit records of {event}")
 
     def only_account(self) -> dict[str, Any]:
         """The row of the one person there is, by column."""
@@ -163,15 +175,22 @@ class Worksgate:
         with closing(sqlite3.connect(self.database)) as db, db:
             db.executemany(f"INSERT INTO accounts ({columns}) VALUES ({marks})", rows)
 
-    def _records(self, event: str) -> int:
+    def records(self, event: str) -> int:
+        """How many audit records there are of an event."""
         with closing(sqlite3.connect(self.database, timeout=30)) as db:
             query = "SELECT count(*) FROM audit WHERE event = ?"
             return int(db.execute(query, (event,)).fetchone()[0])
 
+    def code_keys(self) -> set[str]:
+        """The keys of all codes that are kept."""
+        with closing(sqlite3.connect(self.database, timeout=30)) as db:
+            return {key for (key,) in db.execute("SELECT key FROM codes")}
+
     def _credentials(self) -> dict[str, str]:
         return {"client_id": self.client_id, "client_secret": self.client_secret}
 
-    def _save(self, artifacts: Sequence[Artifact]) -> None:
+    def save(self, artifacts: Sequence[Artifact]) -> None:
+        """Keep codes, tokens or sessions; nothing of that is measured."""
         with closing(sqlite3.connect(self.database, timeout=30)) as db:
             with db:
                 sqlite_rows.save(db, artifacts)
@@ -210,6 +229,19 @@ class Worksgate:
         )
 
 
+class LightHashes:
+    """Beside a Worksgate: its passwords cost next to nothing (``light_hashes.py``)."""
+
+    def program(self, *arguments: str) -> list[str]:
+        return [sys.executable, str(HERE / "light_hashes.py"), *arguments]
+
+
+class WorksgateWithLightHashes(LightHashes, Worksgate):
+    """For what a form costs beside its hash, and for nothing else."""
+
+    name = "light"
+
+
 class WorksgateWithClients(Worksgate):
     """The same, with ten thousand clients more."""
 
@@ -243,15 +275,20 @@ class Bare(_WithoutAudit, Worksgate):
         self.server.wait()
 
 
-def bare_server(of: Worksgate, script: str, database: str | Path, core: int | None) -> Server:
-    """A handler of ours that does the least, on the database of a contestant."""
+def bare_server(
+    of: Worksgate, script: str, database: str | Path, core: int | None, *tls: str
+) -> Server:
+    """A handler of ours that does the least, on the database of a contestant.
+
+    ``tls`` are a certificate and its key; with them there is no way to ask whether it is ready.
+    """
     command: list[str | Path] = [sys.executable, HERE / script, database, str(of.port)]
     return Server(
-        [*command, of.client_id, digest(of.client_secret)],
+        [*command, of.client_id, digest(of.client_secret), *tls],
         of.port,
         of.folder,
         core=core,
-        ready="/readyz",
+        ready=None if tls else "/readyz",
     )
 
 
@@ -260,6 +297,7 @@ class Node(_WithoutAudit):
 
     name = "node"
     codes_are = "codes"
+    options: tuple[str, ...] = ()
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True)
@@ -269,7 +307,7 @@ class Node(_WithoutAudit):
 
     def start(self, core: int | None) -> None:
         self.server = Server(
-            ["node", self._script, str(self._port)],
+            ["node", self._script, str(self._port), *self.options],
             self._port,
             self._folder,
             core=core,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
-from contestants import Worksgate, _WithoutAudit, bare_server
+from contestants import LightHashes, Worksgate, _WithoutAudit, bare_server
 from databases import PostgresServer, ValkeyServer
 from tests.valkey_server import open_as_nodes_do
 
@@ -55,7 +55,7 @@ class WorksgateOnPostgres(Worksgate):
             )
         )
 
-    def _save(self, artifacts: Sequence[Artifact]) -> None:
+    def save(self, artifacts: Sequence[Artifact]) -> None:
         async def copy(connection: Any) -> None:
             for kind, ones in groupby(artifacts, type):
                 await connection.copy_records_to_table(
@@ -70,11 +70,21 @@ class WorksgateOnPostgres(Worksgate):
         used = "SELECT count(*) FROM codes WHERE used = 1"
         return self._number(used), self._number("SELECT count(*) FROM access_tokens")
 
-    def _records(self, event: str) -> int:
+    def records(self, event: str) -> int:
         return self._number("SELECT count(*) FROM audit WHERE event = $1", event)
+
+    def code_keys(self) -> set[str]:
+        rows = self.run(lambda connection: connection.fetch("SELECT key FROM codes"))
+        return {row["key"] for row in rows}
 
     def _number(self, query: str, *values: str) -> int:
         return int(self.run(lambda connection: connection.fetchval(query, *values)))
+
+
+class OnPostgresWithLightHashes(LightHashes, WorksgateOnPostgres):
+    """For what a form costs beside its hash, and for nothing else."""
+
+    name = "light"
 
 
 class BareOnPostgres(_WithoutAudit, WorksgateOnPostgres):
@@ -96,7 +106,7 @@ class WorksgateOnValkey(Worksgate):
         super().__init__(folder, WORKSGATE_STORE_URL=valkey.address)
         self._valkey = valkey
 
-    def _save(self, artifacts: Sequence[Artifact]) -> None:
+    def save(self, artifacts: Sequence[Artifact]) -> None:
         async def save() -> None:
             store = await open_as_nodes_do(self._valkey.address, f"sqlite:///{self.database}")
             try:

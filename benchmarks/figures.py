@@ -7,17 +7,17 @@ costs at the limit, where a commit takes many requests with it.
 import time
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 import load
-import machine
-from contestants import CALLBACK, Worksgate
+from contestants import Worksgate
 from databases import running_postgres, running_valkey
 from elsewhere import WorksgateOnPostgres, WorksgateOnValkey
 from load import Template
+from machine import Spent
 from measures import TOKENS, Plan, hashing_alone, rest
 from provision import Missing
-from storm import login_call, prepare_people
+from sessions import Browsers
+from storm import login_call, page_call, prepare_people
 
 from worksgate.credentials.password_hashing import ARGON2
 
@@ -66,13 +66,15 @@ def _costs(
     meter = _Meter(plan, installation, database)
     try:
         pages = [f"{number:08}" for number in range(TOKENS)]
-        page = meter.measure("page", _page(installation), pages, once=False)
+        page = meter.measure("page", page_call(installation), pages, once=False)
         tokens = installation.tokens(TOKENS)
         userinfo = meter.measure(
             "userinfo", installation.user_info_call(tokens), tokens, once=False
         )
         codes = installation.codes(int(CODES * (plan.seconds + WARM_UP)))
         token = meter.measure("token", installation.token_call(codes), codes, once=True)
+        requests = Browsers.signed_in(installation).code_call(int(CODES * (plan.seconds + WARM_UP)))
+        code = meter.measure("code", *requests, once=True)
     finally:
         installation.server.stop()
     # Hashes have the cores to themselves, and what they cost is left out: they run in threads.
@@ -85,16 +87,7 @@ def _costs(
         form = meter.measure("form", template, forms, once=True, connections=connections)
     finally:
         installation.server.stop()
-    return {"page": page, "form": form, "token": token, "userinfo": userinfo}
-
-
-def _page(installation: Worksgate) -> Template:
-    query = {
-        "response_type": "code",
-        "client_id": installation.client_id,
-        "redirect_uri": f"{CALLBACK}?state=",
-    }
-    return Template.page(f"/login?{urlencode(query)}")
+    return {"page": page, "form": form, "code": code, "token": token, "userinfo": userinfo}
 
 
 class _Meter:
@@ -120,23 +113,15 @@ class _Meter:
         spent = int(len(values) * WARM_UP / (self._plan.seconds + WARM_UP)) if once else 0
         self._send(template, values[:spent] or values, WARM_UP, connections, once=once)
         rest(pid)
-        before = self._clocks()
+        before = Spent.so_far(pid, self._database)
         result = self._send(template, values[spent:], self._plan.seconds, connections, once=once)
         rest(pid)  # what was put off is paid by now
-        server, loop, database = (
-            (now - then) / result.answers * 1e6
-            for now, then in zip(self._clocks(), before, strict=True)
-        )
+        each = Spent.so_far(pid, self._database).each(result.answers, before)
         self._plan.say(
-            f"figures   {self._installation.name:10} {kind:9} {server:8,.0f} µs, "
-            f"loop {loop:6,.0f} µs, database {database:6,.0f} µs"
+            f"figures   {self._installation.name:10} {kind:9} {each['server_us']:8,.0f} µs, "
+            f"loop {each['loop_us']:6,.0f} µs, database {each['database_us']:6,.0f} µs"
         )
-        return {
-            "rate": round(result.rate, 1),
-            "server_us": round(server, 1),
-            "loop_us": round(loop, 1),
-            "database_us": round(database, 1),
-        }
+        return {"rate": round(result.rate, 1), **each}
 
     def _send(
         self,
@@ -156,8 +141,3 @@ class _Meter:
             core=self._plan.cores.load if connections is None else None,
             once=once,
         ).result()
-
-    def _clocks(self) -> tuple[float, float, float]:
-        pid = self._installation.server.process.pid
-        database = machine.processor_seconds(self._database) if self._database else 0.0
-        return machine.processor_seconds(pid), machine.first_thread_seconds(pid), database

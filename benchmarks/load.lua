@@ -1,8 +1,10 @@
 -- Sends one prepared HTTP request after another, each with a value of its own.
 --
--- wrk … -s load.lua -- TEMPLATE VALUES once|cycle SECONDS [PAUSE]
---   TEMPLATE  a file with one raw HTTP request; the text "{value}" stands where a value goes
---   VALUES    a file with one value a line, all of one length (Content-Length is in the template)
+-- wrk … -s load.lua -- TEMPLATE VALUES once|cycle SECONDS [PAUSE|- [LOCATIONS]]
+--   TEMPLATE  a file with one raw HTTP request; the text "{value}" stands where a value goes, and
+--             "{cookie}", if it is there, where the rest of its line goes, behind it
+--   VALUES    a file with one value a line, all of one length (Content-Length is in the template);
+--             a tab stands before the cookie
 --   once      a value is never sent twice; the load ends when they run out, and says so
 --   cycle     the values are sent again from the first one
 --   SECONDS   when to stop sending; wrk's own duration must be longer, so that every answer is
@@ -10,6 +12,8 @@
 --   PAUSE     milliseconds that a connection rests before each request, on average and at random,
 --             as people come; none by default. Connections that all rest for exactly one second
 --             come in the same instant, again and again, and that instant is what is measured
+--   LOCATIONS a file for the address that each answer redirects to, one a line; an empty line for
+--             an answer that does not
 --
 -- The request is put together from two strings because wrk.format() per request would make the
 -- load generator the slower side. The last line printed is one JSON object.
@@ -22,7 +26,7 @@ ffi.cdef [[
 local MONOTONIC = 1
 local CLOCK_EVERY = 16 -- requests: asking for each one would cost as much as sending it
 
-local before, after
+local before, between, after
 local values, count, position = {}, 0, 0
 local again, limit = false, 0
 local asked, started, finished = 0, nil, false
@@ -50,16 +54,33 @@ function init(args)
    local template = file:read("*a")
    file:close()
    local first, last = template:find("{value}", 1, true)
-   before, after = template:sub(1, first - 1), template:sub(last + 1)
-   for value in io.lines(args[2]) do
+   before, between, after = template:sub(1, first - 1), "", template:sub(last + 1)
+   first, last = after:find("{cookie}", 1, true)
+   if first then
+      between, after = after:sub(1, first - 1), after:sub(last + 1)
+   end
+   for line in io.lines(args[2]) do
+      local value, cookie = line:match("^([^\t]*)\t?(.*)$")
       count = count + 1
-      values[count] = value
+      values[count] = value .. between .. cookie
    end
    again = args[3] == "cycle"
    limit = tonumber(args[4])
    local pause = tonumber(args[5])
    if pause then
       delay = function() return math.random(0, 2 * pause) end
+   end
+   if args[6] then
+      collect(assert(io.open(args[6], "w")))
+   end
+end
+
+-- Only where addresses are asked for: to look at each answer costs the load generator something.
+function collect(file)
+   file:setvbuf("line") -- nobody tells a thread when it is over
+   response = function(status, headers)
+      local location = headers["location"] or headers["Location"] or ""
+      file:write(status >= 300 and location or "", "\n")
    end
 end
 

@@ -21,7 +21,10 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Template:
-    """A raw HTTP request with ``{value}`` where each one differs."""
+    """A raw HTTP request with ``{value}`` where each one differs.
+
+    With ``{cookie}`` behind it a value has a second part, after a tab; wrk alone knows that.
+    """
 
     text: bytes
 
@@ -120,8 +123,13 @@ def start(
     core: int | None,
     once: bool,
     pause: int | None = None,
+    locations: Path | None = None,
 ) -> "Load":
-    """Begin to send. ``core`` is where wrk runs, ``pause`` milliseconds before each request."""
+    """Begin to send. ``core`` is where wrk runs, ``pause`` milliseconds before each request.
+
+    Where each answer redirects to is written to ``locations``, one a line; an answer that does not
+    redirect leaves an empty one.
+    """
     if len({len(value) for value in values}) != 1:
         raise Failed("the values are not all of one length")
     folder = tempfile.TemporaryDirectory(prefix="load-")
@@ -132,8 +140,9 @@ def start(
     command += ["wrk", "-t1", f"-c{connections}", f"-d{int(seconds + DRAIN + 0.999)}s"]
     command += ["--timeout", "10s", "-s", str(SCRIPT), f"http://127.0.0.1:{port}/", "--"]
     command += [str(template_file), str(values_file), "once" if once else "cycle", str(seconds)]
-    if pause is not None:
-        command.append(str(pause))
+    command.append("-" if pause is None else str(pause))
+    if locations is not None:
+        command.append(str(locations))
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     return Load(process, folder)
 

@@ -119,6 +119,29 @@ def first_thread_seconds(pid: int) -> float:
     return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]) / 1e9
 
 
+@dataclass(frozen=True)
+class Spent:
+    """Processor seconds: of a server, of its event loop alone, of the database if it has one."""
+
+    server: float
+    loop: float
+    database: float
+
+    @classmethod
+    def so_far(cls, server: int, database: int | None = None) -> "Spent":
+        """Of these processes and their children."""
+        of_database = processor_seconds(database) if database else 0.0
+        return cls(processor_seconds(server), first_thread_seconds(server), of_database)
+
+    def each(self, answers: int, before: "Spent") -> dict[str, float]:
+        """Microseconds for each of so many answers since ``before``."""
+        return {
+            "server_us": round((self.server - before.server) / answers * 1e6, 1),
+            "loop_us": round((self.loop - before.loop) / answers * 1e6, 1),
+            "database_us": round((self.database - before.database) / answers * 1e6, 1),
+        }
+
+
 def network_counters(*names: str) -> dict[str, int]:
     """What ``nstat -az`` tells of the TCP counters with these names (TcpExt…)."""
     lines = [line.split() for line in Path("/proc/net/netstat").read_text().splitlines()]

@@ -2,6 +2,9 @@
 
 import http.client
 import re
+import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from urllib.parse import quote, urlencode
 
 from contestants import CALLBACK, Worksgate
@@ -10,6 +13,7 @@ from load import Failed, Template
 STORM_PEOPLE = 200
 """So many accounts, so that none has two attempts under way."""
 PASSWORD = "paper lantern by the river"
+TRIES = 5
 _FIELD = re.compile(r'name="(txn|csrf)" value="([^"]*)"')
 
 
@@ -26,6 +30,18 @@ def prepare_people(installation: Worksgate) -> None:
     installation.add_accounts(rows)
 
 
+def page_call(
+    installation: Worksgate, headers: Mapping[str, str] = MappingProxyType({})
+) -> Template:
+    """The authorization request of LINE WORKS; what differs in each is the state."""
+    query = {
+        "response_type": "code",
+        "client_id": installation.client_id,
+        "redirect_uri": f"{CALLBACK}?state=",
+    }
+    return Template.page(f"/login?{urlencode(query)}", headers)
+
+
 def login_call(installation: Worksgate, count: int) -> tuple[Template, list[str]]:
     """The request that posts a login form, and what differs in each: one text of one length.
 
@@ -40,20 +56,37 @@ def login_call(installation: Worksgate, count: int) -> tuple[Template, list[str]
     cookie, bodies = "", []
     for number in range(count):
         headers = {"Cookie": cookie} if cookie else {}
-        connection.request("GET", f"/login?{urlencode(query)}", headers=headers)
-        response = connection.getresponse()
-        page = response.read().decode()
-        if response.status != 200:
-            raise Failed(f"the login page answered {response.status}")
+        response, page = fetch_page(connection, f"/login?{urlencode(query)}", headers)
         cookie = cookie or response.headers["Set-Cookie"].partition(";")[0]
         person = quote(f"user{number % STORM_PEOPLE:03}@example.com")
-        bodies.append(f"{person}&{urlencode(_FIELD.findall(page))}&pad=")
+        bodies.append(f"{person}&{urlencode(fields_of(page))}&pad=")
     connection.close()
     length = max(map(len, bodies))
     values = [body.ljust(length, "x") for body in bodies]
     headers = {"Cookie": cookie, "Origin": f"http://127.0.0.1:{installation.port}"}
     fields = {"password": PASSWORD}
     return Template.form("/login?lang=en", fields, "username", length, headers), values
+
+
+def fetch_page(
+    connection: http.client.HTTPConnection, address: str, headers: Mapping[str, str]
+) -> tuple[http.client.HTTPResponse, str]:
+    """A sign-in page, for which nothing is measured. Raises Failed."""
+    for _ in range(TRIES):
+        connection.request("GET", address, headers=dict(headers))
+        response = connection.getresponse()
+        page = response.read().decode()
+        if response.status != 503:  # a busy machine; people would try again, too
+            break
+        time.sleep(1)
+    if response.status != 200:
+        raise Failed(f"the login page answered {response.status}")
+    return response, page
+
+
+def fields_of(page: str) -> list[tuple[str, str]]:
+    """The hidden fields of a login form."""
+    return _FIELD.findall(page)
 
 
 def _changed(name: str, value: object, number: str) -> object:
