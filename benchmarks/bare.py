@@ -1,6 +1,6 @@
 """The yardstick: a bare ASGI handler that does the same SQL with the same group commit.
 
-python bare.py DATABASE PORT CLIENT_ID SECRET_DIGEST
+python bare.py DATABASE PORT CLIENT_ID SECRET_DIGEST [CERTIFICATE KEY]
 
 Its server, statements, keys, connections and commits are Worksgate's own, so that they cannot
 differ. What it leaves out is all the rest: no checks of the form, no audit, no log, no deadline,
@@ -22,6 +22,7 @@ import uvicorn
 
 from worksgate.credentials.secrets import new_ordered_secret, storage_key
 from worksgate.oauth.model import AccessToken, AuthorizationCode
+from worksgate.server.tls import Certificate, CertificateFiles
 from worksgate.server.uvicorn_config import server_config
 from worksgate.settings.options import Settings
 from worksgate.store.sqlite import rows as sqlite_rows
@@ -130,9 +131,11 @@ async def answer(send: Any, content: dict[str, Any], status: int = 200) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def main(database: str, port: str, client_id: str, secret_digest: str) -> None:
+def main(database: str, port: str, client_id: str, secret_digest: str, *tls: str) -> None:
     application = Bare(Path(database).absolute(), client_id, secret_digest)
-    uvicorn.Server(server_config(lambda: application, Settings(port=int(port)))).run()
+    certificate = Certificate(CertificateFiles(*map(Path, tls))) if tls else None
+    config = server_config(lambda: application, Settings(port=int(port)), certificate=certificate)
+    uvicorn.Server(config).run()
 
 
 if __name__ == "__main__":

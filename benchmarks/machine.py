@@ -100,18 +100,28 @@ def memory_of(pid: int) -> float:
 
 
 def processor_seconds(pid: int) -> float:
-    """The processor time that a process and its children have used so far."""
-    seconds = 0.0
-    for one in family(pid):
-        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-        seconds += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return seconds
+    """The processor time that a process and its children have used so far.
+
+    Those that have ended count as well: their time is their parent's from then on.
+    """
+    return sum(map(_own_seconds, family(pid)))
+
+
+def _own_seconds(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:  # it has just ended
+        return 0.0
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def family(pid: int) -> list[int]:
     """A process and all that come from it."""
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    return [pid, *(each for child in children.read_text().split() for each in family(int(child)))]
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:  # it has just ended
+        return []
+    return [pid, *(each for child in children for each in family(int(child)))]
 
 
 def first_thread_seconds(pid: int) -> float:

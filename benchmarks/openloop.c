@@ -1,6 +1,6 @@
 /* Sends requests at a fixed rate and waits for nobody, each on a connection of its own.
  *
- * openloop PORT TEMPLATE VALUES once|cycle RATE SECONDS PATIENCE MOST tcp|tls
+ * openloop PORT TEMPLATE VALUES once|cycle RATE SECONDS PATIENCE MOST tcp|tls|resumed
  *   PORT      on 127.0.0.1
  *   TEMPLATE  a file with one raw HTTP request that says "Connection: close"; the text "{value}"
  *             stands where a value goes
@@ -11,10 +11,11 @@
  *   SECONDS   for how long connections are begun
  *   PATIENCE  seconds after which an answer is no longer waited for
  *   MOST      connections under way at once; what is due beyond that is not offered, and counted
+ *   resumed   TLS too, but each connection goes on with the newest session that the server gave
  *
  * The connections come from 250 addresses of the loopback network in turns, for one address has
  * not enough ports for them, and a server may bound what it takes from one. TLS is agreed on anew
- * each time, and certificates are not checked. Times are counted from the moment when a connection
+ * each time unless it is resumed, and certificates are not checked. Times are counted from the moment when a connection
  * is begun to the last byte of its answer. "useful" are the good answers that came within 3 s of
  * that and before the load ended: what is worked off afterwards helps nobody in an overload that
  * lasts. The last line printed is one JSON object.
@@ -59,18 +60,19 @@ typedef struct {
     size_t count, room;
 } times;
 
-static int port, epoll, is_tls;
+static int port, epoll, is_tls, is_resumed;
 static char *before, *after;
 static size_t before_length, after_length, value_length;
 static char *values;
 static size_t value_count;
 static SSL_CTX *context;
+static SSL_SESSION *newest;
 
 static connection *oldest, *youngest, *spare;
 static size_t under_way;
 static times good, refused, closed;
 static size_t offered, not_offered, odd, unanswered, late;
-static size_t useful;
+static size_t useful, resumed;
 static double late_after = 3.0, end_of_load;
 
 static void fail(const char *what) {
@@ -132,9 +134,21 @@ static void note(times *all, double seconds) {
     late += seconds > late_after;
 }
 
+/* A session that the server has given, which is ours to free. */
+static int keep(SSL *tls, SSL_SESSION *session) {
+    (void)tls;
+    SSL_SESSION_free(newest);
+    newest = session;
+    return 1;
+}
+
 /* An end of a connection, whatever it was. */
 static void leave(connection *one) {
-    if (one->tls) SSL_free(one->tls);
+    if (one->tls) {
+        SSL_set_quiet_shutdown(one->tls, 1);
+        SSL_shutdown(one->tls); /* sends nothing; without it the session could not be resumed */
+        SSL_free(one->tls);
+    }
     close(one->fd);
     if (one->older) one->older->younger = one->younger; else oldest = one->younger;
     if (one->younger) one->younger->older = one->older; else youngest = one->older;
@@ -208,6 +222,7 @@ static void go_on(connection *one) {
                 if (!is_later(one, result)) judge(one), leave(one);
                 return;
             }
+            resumed += (size_t)SSL_session_reused(one->tls);
         }
         one->has_begun = 1;
     }
@@ -253,6 +268,7 @@ static int begin(size_t number) {
         one->tls = SSL_new(context);
         if (!one->tls || !SSL_set_fd(one->tls, fd)) fail("TLS");
         SSL_set_connect_state(one->tls);
+        if (newest) SSL_set_session(one->tls, newest);
     }
     one->older = youngest;
     one->younger = NULL;
@@ -289,17 +305,17 @@ static void report(double seconds) {
            "\"refused\": %zu, \"refused_p50_ms\": %.3f, \"refused_p99_ms\": %.3f, "
            "\"refused_max_ms\": %.3f, \"closed\": %zu, \"closed_p50_ms\": %.3f, "
            "\"closed_p99_ms\": %.3f, \"closed_max_ms\": %.3f, \"odd\": %zu, \"unanswered\": %zu, "
-           "\"late\": %zu, \"generator_seconds\": %.2f}\n",
+           "\"late\": %zu, \"resumed\": %zu, \"generator_seconds\": %.2f}\n",
            seconds, offered, not_offered, good.count, useful, quantile(&good, 0.5), quantile(&good, 0.99),
            quantile(&good, 1), refused.count, quantile(&refused, 0.5), quantile(&refused, 0.99),
            quantile(&refused, 1), closed.count, quantile(&closed, 0.5), quantile(&closed, 0.99),
-           quantile(&closed, 1), odd, unanswered, late, busy);
+           quantile(&closed, 1), odd, unanswered, late, resumed, busy);
 }
 
 int main(int count, char **words) {
     if (count != 10) {
         fprintf(stderr, "openloop PORT TEMPLATE VALUES once|cycle RATE SECONDS PATIENCE MOST "
-                        "tcp|tls\n");
+                        "tcp|tls|resumed\n");
         return 2;
     }
     port = atoi(words[1]);
@@ -308,13 +324,17 @@ int main(int count, char **words) {
     int again = !strcmp(words[4], "cycle");
     double rate = atof(words[5]), seconds = atof(words[6]), patience = atof(words[7]);
     size_t most = strtoul(words[8], NULL, 10);
-    is_tls = !strcmp(words[9], "tls");
+    is_resumed = !strcmp(words[9], "resumed");
+    is_tls = is_resumed || !strcmp(words[9], "tls");
     signal(SIGPIPE, SIG_IGN);
     if ((epoll = epoll_create1(EPOLL_CLOEXEC)) < 0) fail("epoll");
     if (is_tls) {
         if (!(context = SSL_CTX_new(TLS_client_method()))) fail("TLS");
         SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
-        SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+        SSL_CTX_set_session_cache_mode(
+            context, is_resumed ? SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL
+                                : SSL_SESS_CACHE_OFF);
+        SSL_CTX_sess_set_new_cb(context, keep);
         /* What most callers use; the key exchange of tomorrow would cost this core twice as much. */
         if (!SSL_CTX_set1_groups_list(context, "X25519:P-256")) fail("TLS");
         SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE |

@@ -28,7 +28,7 @@ class Offer:
     the load ended; ``refused`` were answered with 503, ``odd`` with something else; ``closed`` were
     closed without an answer, ``unanswered`` not within ``PATIENCE``, and ``late`` are those of
     all kinds whose end came after 3 seconds. ``not_offered`` were due while the generator had no
-    connection left.
+    connection left. ``resumed`` are the handshakes that went on with an earlier TLS session.
     """
 
     seconds: float
@@ -50,6 +50,7 @@ class Offer:
     odd: int
     unanswered: int
     late: int
+    resumed: int
     generator_seconds: float
 
     @property
@@ -68,9 +69,14 @@ def closed_loop(
     core: int | None,
     once: bool,
     tls: bool,
+    resumed: bool = False,
 ) -> Offer:
-    """So many connections in turns, each for one request: what the server can do of these."""
-    return _run(port, template, values, 0.0, seconds, connections, core, once=once, tls=tls)
+    """So many connections in turns, each for one request: what the server can do of these.
+
+    With ``resumed`` they speak TLS and go on with the session of an earlier one.
+    """
+    transport = "resumed" if resumed else _transport(tls=tls)
+    return _run(port, template, values, 0.0, seconds, connections, core, transport, once=once)
 
 
 def open_loop(
@@ -86,7 +92,12 @@ def open_loop(
 ) -> Offer:
     """``rate`` connections a second, whatever becomes of them."""
     most = _most_files() - RESERVED_FILES
-    return _run(port, template, values, rate, seconds, most, core, once=once, tls=tls)
+    transport = _transport(tls=tls)
+    return _run(port, template, values, rate, seconds, most, core, transport, once=once)
+
+
+def _transport(*, tls: bool) -> str:
+    return "tls" if tls else "tcp"
 
 
 def _run(
@@ -97,9 +108,9 @@ def _run(
     seconds: float,
     most: int,
     core: int | None,
+    transport: str,
     *,
     once: bool,
-    tls: bool,
 ) -> Offer:
     program = provision.open_loop()
     pinned = ["taskset", "-c", str(core)] if core is not None else []
@@ -110,7 +121,7 @@ def _run(
         numbers = [f"{rate:.1f}", f"{seconds:.1f}", f"{PATIENCE:.1f}", str(most)]
         files = [str(template_file), str(values_file), "once" if once else "cycle"]
         done = subprocess.run(
-            [*pinned, program, str(port), *files, *numbers, "tls" if tls else "tcp"],
+            [*pinned, program, str(port), *files, *numbers, transport],
             capture_output=True,
             text=True,
             preexec_fn=_allow_many_files,

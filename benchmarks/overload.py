@@ -2,20 +2,18 @@
 
 import secrets
 import statistics
-import subprocess
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import machine
-from contestants import CALLBACK, Worksgate
+from contestants import Worksgate
 from load import Failed, Template
 from measures import TOKENS, Plan, rest
 from openloop import Offer, closed_loop, open_loop
-from process import Server, worksgate
+from process import Server
+from storm import page_call
+from tls import serve_with_tls
 
 TIMES = 10
 MOST_ROUNDS = 3
@@ -94,7 +92,7 @@ def _flood(
 _MEDIANS = ("useful_share", "capacity")
 _SUMS = (
     *("seconds", "offered", "not_offered", "good", "useful", "refused", "closed", "odd"),
-    *("unanswered", "late", "generator_seconds", *DROPS),
+    *("unanswered", "late", "resumed", "generator_seconds", *DROPS),
 )
 
 
@@ -115,34 +113,10 @@ def _together(rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _serve(installation: Worksgate, core: int | None, *, tls: bool) -> Server:
-    command = worksgate("serve")
     if tls:
-        certificate, key = _certificate(installation.folder)
-        command += ["--tls-cert", str(certificate), "--tls-key", str(key)]
-        installation.environment["WORKSGATE_PUBLIC_URL"] = f"https://127.0.0.1:{installation.port}"
-    installation.server = Server(
-        command,
-        installation.port,
-        installation.folder,
-        core=core,
-        environment=installation.environment,
-    )
-    installation.server.wait()
-    time.sleep(0.5)  # the port is open a moment before the first request is answered
+        return serve_with_tls(installation, core)
+    installation.start(core)
     return installation.server
-
-
-def _certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate of its own, as is usual today: an elliptic curve."""
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    command: list[str | Path] = ["openssl", "req", "-x509", "-nodes", "-days", "2"]
-    command += ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-subj", "/CN=127.0.0.1"]
-    done = subprocess.run(
-        [*command, "-keyout", key, "-out", certificate], capture_output=True, text=True
-    )
-    if done.returncode:
-        raise Failed(f"openssl: {done.stderr.strip()[-300:]}")
-    return certificate, key
 
 
 def _capacity(plan: Plan, installation: Worksgate, kind: Kind) -> float:
@@ -171,14 +145,7 @@ def _requests(installation: Worksgate, kind: Kind, count: int) -> tuple[Template
     if kind.call == "userinfo":
         tokens = installation.tokens(TOKENS)
         return installation.user_info_call(tokens), tokens
-    query = {
-        "response_type": "code",
-        "client_id": installation.client_id,
-        "redirect_uri": f"{CALLBACK}?state=",
-    }
-    return Template.page(f"/login?{urlencode(query)}"), [
-        secrets.token_hex(8) for _ in range(TOKENS)
-    ]
+    return page_call(installation), [secrets.token_hex(8) for _ in range(TOKENS)]
 
 
 def _check(installation: Worksgate, kind: Kind, offer: Offer) -> None:

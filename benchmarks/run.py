@@ -28,13 +28,14 @@ import measures
 import overload
 import provision
 import report
+import signin
 from load import Failed
 from tests.postgres_server import postgres_program
 
 HERE = Path(__file__).parent
 MEASURES = (
     *("token", "userinfo", "start", "storm", "postgres", "valkey", "clients", "overload"),
-    "figures",
+    *("figures", "signin"),
 )
 LONG = ("long", "long_postgres")
 CAPACITY = "capacity"
@@ -80,6 +81,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--connections", type=int, default=32, help="that are kept open (32)")
     parser.add_argument("--tokens", type=int, default=10_000_000, help="how many --long has")
     parser.add_argument("--without-peers", action="store_true", help="only Worksgate and bare")
+    parser.add_argument("--profile", action="store_true", help="signin also with py-spy")
     parser.add_argument("--output", type=Path, help="the folder for the results")
     options = parser.parse_args(arguments)
     options.rounds = options.rounds or (1 if options.quick else 3)
@@ -123,6 +125,8 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
                 # An hour of other measurements is not to be lost with it.
                 say(f"{name} is left out: {problem}")
                 results["left_out"] = True
+    if results.get("signin", {}).get("left_out"):
+        results["left_out"] = True
     results["versions"] = versions(results)
     return results
 
@@ -135,6 +139,9 @@ def others(plan: measures.Plan, options: argparse.Namespace) -> dict[str, Callab
         "clients": lambda: measures.many_clients(plan),
         "overload": lambda: overload.overload(plan, options.overload_seconds),
         "figures": lambda: figures.figures(plan),
+        "signin": lambda: signin.signin(
+            plan, peers=not options.without_peers, profile=options.profile
+        ),
         "long": lambda: measures.crowded(plan, options.tokens),
         "long_postgres": lambda: measures.crowded_on_postgres(plan, options.tokens),
     }
@@ -149,12 +156,13 @@ def versions(results: dict[str, Any]) -> dict[str, str]:
     calls = results.get("calls", {})
     peers = calls.get("token") or calls.get("userinfo") or {}
     found = machine.versions(provision.django_peer() if "django_in_clear" in peers else None)
-    if "postgres" in results or "long_postgres" in results:
+    signins = results.get("signin", {})
+    if {"postgres", "long_postgres"} & {*results, *signins}:
         told = machine.first_line(postgres_program("postgres"), "--version")
         found["PostgreSQL"] = told.split()[2]
     if "valkey" in results:
         found["Valkey"] = machine.valkey_version()
-    if "node" in peers:
+    if "node" in {*peers, *signins}:
         package = provision.node_peer() / "node_modules" / "oidc-provider" / "package.json"
         found["oidc-provider"] = json.loads(package.read_text())["version"]
     return found

@@ -1,8 +1,9 @@
 // node-oidc-provider as the token call meets it: one client, codes issued beforehand, memory only.
 //
-// node server.mjs PORT
-//   serves on PORT, and issues on its standard input's command "codes COUNT FILE" (or
-//   "openid_codes", "tokens"): the values are in the file, one a line, when it has printed "done"
+// node server.mjs PORT [pages]
+//   serves on PORT, with "pages" also the sign-in and consent that come with the library, and
+//   issues on its standard input's command "codes COUNT FILE" (or "openid_codes", "tokens"): the
+//   values are in the file, one a line, when it has printed "done"
 //
 // The adapter is ours because the one that comes with the library keeps 1,000 artifacts and drops
 // the rest. It is the least that the library's adapter contract asks for, so it costs the peer
@@ -11,12 +12,13 @@ import { writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import Provider from 'oidc-provider';
 
-const [port] = process.argv.slice(2);
+const [port, pages] = process.argv.slice(2);
 const CLIENT = 'benchmark';
 const REDIRECT_URI = 'https://auth.worksmobile.com/cb';
 
 const artifacts = new Map();
 const grants = new Map();
+const sessions = new Map(); // ids by uid
 
 class MemoryAdapter {
   constructor(model) {
@@ -30,6 +32,7 @@ class MemoryAdapter {
   async upsert(id, payload, expiresIn) {
     const key = this.key(id);
     artifacts.set(key, { payload, expiresAt: Date.now() + expiresIn * 1000 });
+    if (this.model === 'Session') sessions.set(payload.uid, id);
     if (payload.grantId && this.model !== 'Grant') {
       const members = grants.get(payload.grantId);
       if (members) members.push(key);
@@ -40,6 +43,10 @@ class MemoryAdapter {
   async find(id) {
     const found = artifacts.get(this.key(id));
     return found && found.expiresAt > Date.now() ? found.payload : undefined;
+  }
+
+  async findByUid(uid) {
+    return this.find(sessions.get(uid));
   }
 
   async consume(id) {
@@ -67,7 +74,7 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
     token_endpoint_auth_method: 'client_secret_post',
   }],
   cookies: { keys: ['benchmark'] },
-  features: { devInteractions: { enabled: false } },
+  features: { devInteractions: { enabled: pages === 'pages' } },
   pkce: { required: () => false },
   scopes: ['openid', 'read'],
   ttl: { AccessToken: 86400, AuthorizationCode: 600, Grant: 86400, IdToken: 3600 },
