@@ -46,6 +46,13 @@ def test_r133_every_signature_is_an_hmac_sha256() -> None:
     assert {mac_bytes(each) for each in every_signature(KEY).values()} == {32}
 
 
+def test_r133_what_an_earlier_release_signed_is_still_right() -> None:
+    """Its key was derived at every signature: a form that is open at an upgrade has such a one."""
+    earlier = Signer(derived_key(KEY, "login transaction"), digest_method=hashlib.sha256)
+    data = TransactionSigner(KEY).sign(TRANSACTION).rpartition(".")[0]
+    assert earlier.sign(data).decode() == TransactionSigner(KEY).sign(TRANSACTION)
+
+
 @pytest.mark.parametrize("salt", ["worksgate.login", ""])
 def test_r133_a_transaction_signed_with_sha1_is_refused(salt: str) -> None:
     text = TransactionSigner(KEY).sign(TRANSACTION)

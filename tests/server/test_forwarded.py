@@ -4,6 +4,7 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
+from worksgate.limits import networks
 from worksgate.limits.networks import address_in, is_within, network_of
 from worksgate.server.forwarded import BehindProxies
 
@@ -117,6 +118,13 @@ def test_r113_an_address_has_one_spelling_and_an_end() -> None:
     assert address_in("2001:DB8::0:1") == "2001:db8::1"
     assert address_in("fe80::1%" + "x" * 5_000) == "fe80::1"
     assert address_in("localhost") is None
+
+
+def test_what_is_too_long_for_an_address_is_not_kept() -> None:
+    for text in ("x" * 5_000, "fe80::1%" + "x" * 5_000):
+        kept = networks._network_of.cache_info().currsize
+        assert network_of(text) == text
+        assert networks._network_of.cache_info().currsize == kept
 
 
 @pytest.mark.parametrize(

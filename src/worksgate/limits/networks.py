@@ -14,6 +14,11 @@ IPV6_PREFIX = 64
 
 def network_of(address: str) -> str:
     """The text by which a peer is counted; what is no address is counted as it is."""
+    return _network_of(address) if len(address) <= _LONGEST else address
+
+
+@lru_cache(maxsize=4_096)
+def _network_of(address: str) -> str:
     peer = _parsed(address)
     if isinstance(peer, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((peer, IPV6_PREFIX), strict=False))

@@ -8,6 +8,7 @@ expressions each led to published holes here (CVE-2023-6291, CVE-2024-8883, CVE-
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from worksgate.oauth.errors import BadRedirectUri
 
@@ -63,9 +64,7 @@ def matches(address: str, entry: str, *, loopback: bool = False) -> bool:
     is made of plain segments: no ``.``, no ``..``, no escape, none empty but the last. An entry
     that ``check_entry`` refuses matches nothing, however it came onto the list.
     """
-    try:
-        check_entry(entry, loopback=loopback)
-    except ValueError:
+    if not _is_entry(entry, loopback=loopback):
         return False
     if not is_origin(entry):
         return address == entry
@@ -73,6 +72,16 @@ def matches(address: str, entry: str, *, loopback: bool = False) -> bool:
         return False
     *segments, last = address[len(entry) + 1 :].split("/")
     return all(map(_is_plain, segments)) and (last == "" or _is_plain(last))
+
+
+@lru_cache(maxsize=1_024)
+def _is_entry(entry: str, *, loopback: bool) -> bool:
+    """Whether an entry may be on a list: the same few are compared with at every request."""
+    try:
+        check_entry(entry, loopback=loopback)
+    except ValueError:
+        return False
+    return True
 
 
 def check_entry(entry: str, *, loopback: bool = False) -> str:

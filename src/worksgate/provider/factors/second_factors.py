@@ -51,6 +51,7 @@ class Factors:
         self._rows = rows
         self._audit = audit
         self._party = party
+        self._passkeys_usable = party.is_usable
         self._options_of_anybody: tuple[str, str] | None = None
         self._strangers = strangers or StrangerRecords(audit)
         # A thread each: drawings, signatures, and the imports that those need; and slow hashes,
@@ -66,7 +67,7 @@ class Factors:
     @property
     def passkeys_usable(self) -> bool:
         """Whether browsers know passkeys under our address: it has a name, and https."""
-        return self._party.is_usable
+        return self._passkeys_usable
 
     async def of(self, subject_id: str) -> Enrolled:
         """What this person has."""

@@ -136,8 +136,12 @@ class TakenAlong:
 
 
 def signer(key: bytes, purpose: str) -> Signer:
-    """HMAC-SHA256 under the key for this purpose."""
-    return Signer(derived_key(key, purpose), digest_method=sha256)
+    """HMAC-SHA256 under the key for this purpose.
+
+    itsdangerous derives its key for each signature; here that is done once.
+    """
+    derived = Signer(derived_key(key, purpose), digest_method=sha256).derive_key()
+    return Signer(derived, digest_method=sha256, key_derivation="none")
 
 
 class TransactionSigner:
