@@ -131,7 +131,7 @@ async def test_page_meets_wcag_2_2_aa_in_light_and_dark(opened: Window) -> None:
 async def test_the_check_finds_a_page_that_is_not_accessible(chromium: Browser) -> None:
     good = login()
     spoilt = good.html.replace('<label for="username">', "<label>").replace('lang="en"', "", 1)
-    async with shown(chromium, Page(spoilt, good.style_and_script_csp, "en")) as window:
+    async with shown(chromium, Page(spoilt.encode(), good.style_and_script_csp, "en")) as window:
         found = " ".join(await violations(window.tab))
         assert '"label"' in found
         assert '"html-has-lang"' in found

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from starlette.responses import Response
 
+from worksgate.credentials.secrets import new_secret
 from worksgate.web import cookies
 
 SECRETS = tuple(letter * 43 for letter in "abcd")
@@ -64,6 +65,15 @@ def test_r22_r23_a_cookie_is_locked_down_and_lasts_as_long_as_it_should(
     write: Callable[[Response], None], cookie: str, lasting: set[str]
 ) -> None:
     assert written(write) == (cookie, {"HttpOnly", "Path=/", "SameSite=lax", "Secure", *lasting})
+
+
+@pytest.mark.parametrize("name", [cookies.BROWSER, cookies.SESSION])
+def test_a_secret_is_set_as_starlette_sets_a_cookie(name: str) -> None:
+    ours, theirs = Response(), Response()
+    cookies.set_secret(ours, name, new_secret())
+    ((_, value),) = cookies.read({"headers": [(b"cookie", ours.raw_headers[-1][1])]}).items()
+    theirs.set_cookie(name, value, path="/", secure=True, httponly=True, samesite="lax")
+    assert ours.raw_headers == theirs.raw_headers
 
 
 def test_a_browser_remembers_three_people_the_newest_first() -> None:

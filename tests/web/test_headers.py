@@ -230,6 +230,63 @@ async def test_an_answer_in_one_call_says_what_two_messages_say(
     assert headers + length == on_the_wire(usual.headers.raw)
 
 
+async def test_a_page_in_one_call_is_the_page_in_two_messages(installation: Installation) -> None:
+    written: list[tuple[int, bytes, bytes]] = []
+
+    def write(status: int, headers: bytes, body: bytes) -> bool:
+        written.append((status, headers, body))
+        return False  # so the same answer is sent in the usual messages
+
+    async def with_extension(scope: Scope, receive: Receive, send: Send) -> None:
+        extensions = {WHOLE_ANSWER: {WRITE: write}}
+        await installation.application({**scope, "extensions": extensions}, receive, send)
+
+    transport = httpx2.ASGITransport(with_extension)
+    async with httpx2.AsyncClient(transport=transport, base_url=installation.origin) as http:
+        for method, path in (
+            ("GET", installation.browser().login_url()),
+            ("GET", "/login?client_id=nobody"),
+            ("POST", "/login"),
+            ("DELETE", "/login"),
+            ("GET", "/"),
+            ("GET", "/nothing"),
+            ("GET", "/healthz"),
+            ("GET", "/openapi.json"),
+        ):
+            usual = await http.request(method, path)
+            status, headers, body = written.pop()
+            assert (status, body) == (usual.status_code, usual.content), path
+            length = f"content-length: {len(body)}\r\n".encode()
+            lines = (headers + length).splitlines(keepends=True)
+            usual_lines = on_the_wire(usual.headers.raw).splitlines(keepends=True)
+            assert sorted(lines) == sorted(usual_lines), path
+
+
+async def test_an_answer_without_a_length_is_sent_in_the_usual_messages(
+    installation: Installation,
+) -> None:
+    """Such as 204, which must not have one (RFC 9110, 8.6)."""
+
+    def write(*_: object) -> bool:
+        raise AssertionError("it would be given a length")
+
+    async def with_extension(scope: Scope, receive: Receive, send: Send) -> None:
+        extensions = {WHOLE_ANSWER: {WRITE: write}}
+        await installation.application({**scope, "extensions": extensions}, receive, send)
+
+    transport = httpx2.ASGITransport(with_extension)
+    async with httpx2.AsyncClient(transport=transport, base_url=installation.origin) as http:
+        nothing = await http.post("/login/strength", data={"txn": "x"})
+    assert nothing.status_code == 204
+    assert "content-length" not in nothing.headers
+
+
+@pytest.mark.parametrize("value", [b"x\r\nset-cookie: y", b"x\ny", b"x\ry"])
+def test_a_header_that_would_be_two_is_not_written(value: bytes) -> None:
+    with pytest.raises(ValueError, match="line break"):
+        on_the_wire([(b"location", value)])
+
+
 def policy_of(response: httpx2.Response) -> dict[str, list[str]]:
     parts = response.headers["content-security-policy"].split("; ")
     return {name: sources.split() for name, _, sources in (part.partition(" ") for part in parts)}

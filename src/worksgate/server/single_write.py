@@ -6,7 +6,7 @@ told that this was not possible sends the usual messages. Headers are given as t
 wire, so that they are put together once and not for each answer.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 WHOLE_ANSWER = "worksgate.server.single_write"
@@ -22,6 +22,9 @@ def writer_of(scope: Mapping[str, Any]) -> WriteAnswer | None:
     return extension[WRITE] if extension else None
 
 
-def on_the_wire(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Headers as HTTP/1.1 has them, a line for each."""
-    return b"".join(b"%b: %b\r\n" % header for header in headers)
+def on_the_wire(headers: Collection[tuple[bytes, bytes]]) -> bytes:
+    """Headers as HTTP/1.1 has them, a line for each. Raises ValueError if one would be two."""
+    lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+    if not lines.count(b"\n") == lines.count(b"\r") == len(headers):
+        raise ValueError("a header holds a line break")
+    return lines

@@ -24,6 +24,7 @@ from worksgate.oauth.model import ErrorStyle
 from worksgate.observability.figures import Figures
 from worksgate.observability.instruments import GONE
 from worksgate.provider.sign_in.browser_flow import IdentityProvider
+from worksgate.server.single_write import on_the_wire, writer_of
 from worksgate.settings.options import Settings
 from worksgate.store import StoreUnavailable
 from worksgate.web.body import Disconnected
@@ -91,6 +92,7 @@ class Application:
         self._watch = watch
         self._open = open_installation
         self._headers = page_headers(settings)
+        self._head = on_the_wire(self._headers)
         self._lock = asyncio.Lock()
         self._page_admission = PageAdmission()
         self._running: _Running | None = None
@@ -228,12 +230,22 @@ class Application:
             request = Request(scope, receive)
             response = await self._respond(routes, path, request, is_valid=is_valid)
             if response is not None:
-                for name, value in self._headers:
-                    response.raw_headers.append((name, value))
-                await response(scope, receive, send)
+                await self._send(response, scope, receive, send)
                 status = response.status_code
         finally:
             counter.end(began, status)
+
+    async def _send(self, response: Response, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send an answer, in one call where the server can and the answer has a length."""
+        write = writer_of(scope)
+        if write is not None:
+            headers = [each for each in response.raw_headers if each[0] != b"content-length"]
+            if len(headers) < len(response.raw_headers):
+                head = on_the_wire(headers) + self._head
+                if write(response.status_code, head, bytes(response.body)):
+                    return
+        response.raw_headers += self._headers
+        await response(scope, receive, send)
 
     async def _respond(
         self, routes: Routes, path: str, request: Request, *, is_valid: bool

@@ -93,7 +93,8 @@ def upstream_of(cookies: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 def set_secret(response: Response, name: str, secret: str) -> None:
     """Set a cookie that lives as long as the browser stays open."""
-    response.set_cookie(name, secret, path="/", secure=True, httponly=True, samesite="lax")
+    cookie = f"{name}={secret}; HttpOnly; Path=/; SameSite=lax; Secure"
+    response.raw_headers.append((b"set-cookie", cookie.encode("ascii")))
 
 
 def set_devices(response: Response, devices: Sequence[tuple[str, str]]) -> None:

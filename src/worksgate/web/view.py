@@ -1,5 +1,7 @@
 """One request of a browser for a page, and what every answer to one has."""
 
+from collections.abc import Mapping
+from functools import cached_property
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -12,7 +14,7 @@ from worksgate.web.calls.endpoints import peer_of
 from worksgate.web.pages.browser_names import browser_name
 from worksgate.web.pages.rendering import LANGUAGES, Page, choose_language
 
-_PURPOSES = ("sec-purpose", "purpose", "x-purpose", "x-moz")
+_PURPOSES = (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz")
 """Headers by which browsers, old ones too, say that nobody is looking yet."""
 
 MAX_SWITCHED_QUERY = 2_048
@@ -24,12 +26,14 @@ class View:
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self._headers = request.headers
+        # In ASGI names are in lower case; of a header that came twice the first counts.
+        self._headers: dict[bytes, bytes] = dict(reversed(request.scope["headers"]))
         self.path: str = request.scope["path"]
         self.query = request.scope["query_string"].decode("latin-1")
-        self.parameters = dict(parse_qsl(self.query, errors="replace"))
+        # Most have no parameters to read: what is encoded is not from the switcher.
         self.language = choose_language(
-            self.parameters.get("lang"), self._headers.get("accept-language", "")
+            self.parameters.get("lang") if "lang" in self.query else None,
+            self._header(b"accept-language"),
         )
         kept = cookies.read(request.scope)
         self.has_no_cookie = cookies.secret_of(kept, cookies.BROWSER) is None
@@ -40,9 +44,14 @@ class View:
             devices=cookies.devices_of(kept),
             trusted=cookies.trusted_of(kept),
             upstream=cookies.upstream_of(kept),
-            name=browser_name(self._headers.get("user-agent", "")),
+            name=browser_name(self._header(b"user-agent")),
             may_receive_code=self.is_navigation,
         )
+
+    @cached_property
+    def parameters(self) -> Mapping[str, str]:
+        """The query, decoded."""
+        return dict(parse_qsl(self.query, errors="replace"))
 
     @property
     def is_navigation(self) -> bool:
@@ -50,12 +59,13 @@ class View:
 
         HEAD shows nobody anything, so it brings no code and ends no session.
         """
-        purposes = [self._headers.get(name, "") for name in _PURPOSES]
+        purposes = b" ".join([self._headers.get(name, b"") for name in _PURPOSES])
         return (
             self._request.method != "HEAD"
-            and not any("prefetch" in purpose or "preview" in purpose for purpose in purposes)
-            and self._headers.get("sec-fetch-mode", "navigate") == "navigate"
-            and self._headers.get("sec-fetch-dest", "document") == "document"
+            and b"prefetch" not in purposes
+            and b"preview" not in purposes
+            and self._headers.get(b"sec-fetch-mode", b"navigate") == b"navigate"
+            and self._headers.get(b"sec-fetch-dest", b"document") == b"document"
         )
 
     def comes_from(self, origin: str) -> bool:
@@ -64,8 +74,12 @@ class View:
         ``no-referrer`` makes browsers say "null" here; then Sec-Fetch-Site must do, and where
         that is not sent either, the Lax cookie and the anti-forgery token stand alone.
         """
-        site = self._headers.get("sec-fetch-site", "same-origin")
-        return site == "same-origin" and self._headers.get("origin", origin) in (origin, "null")
+        site = self._header(b"sec-fetch-site", "same-origin")
+        return site == "same-origin" and self._header(b"origin", origin) in (origin, "null")
+
+    def _header(self, name: bytes, otherwise: str = "") -> str:
+        value = self._headers.get(name)
+        return otherwise if value is None else value.decode("latin-1")
 
     @property
     def languages(self) -> list[tuple[str, str]]:
@@ -91,13 +105,25 @@ def redirect(location: str) -> Response:
     return response
 
 
-def content_security_policy(page: Page, form_targets: list[str]) -> str:
+def page_response(
+    view: View, page: Page, status: int = 200, *, form_targets: str = "'self'"
+) -> Response:
+    """A page with its policy; its forms may lead to ``form_targets``, as CSP spells them."""
+    response = Response(page.content, status, media_type="text/html")
+    response.raw_headers += [
+        (b"content-security-policy", _content_security_policy(page, form_targets).encode()),
+        (b"content-language", view.language.encode()),
+    ]
+    return response
+
+
+def _content_security_policy(page: Page, form_targets: str) -> str:
     return "; ".join(
         (
             "default-src 'none'",
             page.style_and_script_csp,
             "img-src 'self' data:",
-            f"form-action {' '.join(form_targets)}",
+            f"form-action {form_targets}",
             "frame-ancestors 'none'",
             "object-src 'none'",
             "base-uri 'none'",

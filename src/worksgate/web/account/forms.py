@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from worksgate.oauth.errors import OAuthError
 from worksgate.provider.account.one_time_links import TOKEN_PARAMETER
@@ -15,7 +15,7 @@ from worksgate.web.body import read_form
 from worksgate.web.pages.anti_forgery import AntiForgery
 from worksgate.web.pages.catalogues import LANGUAGES
 from worksgate.web.pages.rendering import Page
-from worksgate.web.view import View, content_security_policy
+from worksgate.web.view import View, page_response
 
 
 class FormRefused(Exception):
@@ -92,9 +92,7 @@ class AccountForms:
         self, view: View, page: Page, status: int = 200, *, bind_browser: bool = False
     ) -> Response:
         """A page; ``bind_browser`` keeps the secret that its forms are bound to."""
-        response = HTMLResponse(page.html, status)
-        response.headers["Content-Security-Policy"] = content_security_policy(page, ["'self'"])
-        response.headers["Content-Language"] = view.language
+        response = page_response(view, page, status)
         if bind_browser:
             cookies.set_secret(response, cookies.BROWSER, view.browser.secret)
         return response

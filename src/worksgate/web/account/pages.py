@@ -265,7 +265,7 @@ class AccountPages(Pages):
                 **shown,
             )
         )
-        return Page(html, inline_policy(styles, texts), setting.language)
+        return Page(html.encode(), inline_policy(styles, texts), setting.language)
 
 
 @dataclass(frozen=True, slots=True)

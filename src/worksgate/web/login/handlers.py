@@ -22,6 +22,7 @@ from worksgate.provider.sign_in.transaction import LoginTransaction
 from worksgate.provider.sign_in.upstream import CALLBACK_PATH, name_of
 from worksgate.web import cookies
 from worksgate.web.body import read_form
+from worksgate.web.deadline import within
 from worksgate.web.login.refusals import (
     ANSWERED_WITHOUT_FORM,
     FORM_REFUSALS,
@@ -48,11 +49,13 @@ class LoginHandlers:
         """``GET /login``: an authorization request."""
         view = View(request)
         try:
-            async with asyncio.timeout(self._deadline):
-                next_step = await self._provider.authorize(view.query, view.browser)
-                return await self._pages.respond_to(view, next_step)
+            return await within(self._deadline, self._begin(view))
         except ANSWERED_WITHOUT_FORM as error:
             return await self._refusals.end(view, error)
+
+    async def _begin(self, view: View) -> Response:
+        next_step = await self._provider.authorize(view.query, view.browser)
+        return await self._pages.respond_to(view, next_step)
 
     async def show_step(self, request: Request) -> Response:
         """``GET /login/step``: the page of a step after the password, as often as one comes."""

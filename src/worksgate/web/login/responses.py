@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from worksgate.oauth.model import LoginKind
 from worksgate.oauth.redirect_uri import origin_of
@@ -37,7 +37,7 @@ from worksgate.web.pages.forms import (
     StepForm,
 )
 from worksgate.web.pages.rendering import LANGUAGES, STRENGTH_PATH, Notice, Page, Pages, Problem
-from worksgate.web.view import View, content_security_policy, redirect
+from worksgate.web.view import View, page_response, redirect
 
 STEP_PATH = "/step"
 """Where the page of a step is, below the login page: a browser may come back there."""
@@ -121,7 +121,7 @@ class LoginPages:
             cancel=transaction.may_cancel,
             for_account=transaction.is_for_account,
             passwords=ways.passwords,
-            buttons=ways.buttons,
+            buttons=tuple(ways.buttons),
             passkey_options=ways.passkey_options,
             reset_url=f"{self._reset_path}?lang={view.language}" if self._reset_path else None,
         )
@@ -219,14 +219,12 @@ class LoginPages:
     def _respond(
         self, view: View, page: Page, status: int, transaction: LoginTransaction | None
     ) -> Response:
-        response = HTMLResponse(page.html, status)
-        targets = ["'self'"]
-        if transaction is not None:
-            # Chrome applies form-action to the redirect that follows the form, too.
-            targets.append(origin_of(transaction.redirect_uri))
-            cookies.set_secret(response, cookies.BROWSER, view.browser.secret)
-        response.headers["Content-Security-Policy"] = content_security_policy(page, targets)
-        response.headers["Content-Language"] = view.language
+        if transaction is None:
+            return page_response(view, page, status)
+        # Chrome applies form-action to the redirect that follows the form, too.
+        targets = f"'self' {origin_of(transaction.redirect_uri)}"
+        response = page_response(view, page, status, form_targets=targets)
+        cookies.set_secret(response, cookies.BROWSER, view.browser.secret)
         return response
 
     # Addresses of a login
@@ -250,15 +248,18 @@ class LoginPages:
         if transaction.is_for_account:
             return f"{transaction.redirect_uri.partition('?')[0]}?"
         parameters = {
-            "response_type": "code",
             "client_id": transaction.client_id,
             "redirect_uri": transaction.redirect_uri,
             "worksId": transaction.works_id if hint else None,
             "userAgent": "LineWorks" if transaction.login_kind is LoginKind.APP else None,
             "sessionKey": transaction.session_key,
         }
-        present = {name: value for name, value in parameters.items() if value is not None}
-        return f"{self._login_path}?{urlencode(present, quote_via=quote, safe='')}&"
+        query = "".join(
+            f"{name}={quote(value, safe='')}&"
+            for name, value in parameters.items()
+            if value is not None
+        )
+        return f"{self._login_path}?response_type=code&{query}"
 
     def step_url(self, transaction: LoginTransaction, language: str, **said: str | None) -> str:
         """The page of the step where a login stands.

@@ -46,4 +46,7 @@ def browser_name(user_agent: str) -> str:
 
 
 def _first(known: tuple[tuple[str, str], ...], user_agent: str) -> str:
-    return next((name for mark, name in known if mark in user_agent), "")
+    for mark, name in known:
+        if mark in user_agent:
+            return name
+    return ""

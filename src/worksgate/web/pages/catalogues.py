@@ -7,13 +7,15 @@ to renew them after a text has changed stands in ``locale/babel.cfg``;
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
 LANGUAGES: Final = ("en", "ja", "ko")
 LANGUAGE_NAMES: Final[Mapping[str, str]] = {"en": "English", "ja": "日本語", "ko": "한국어"}
 LOCALE_FOLDER: Final = Path(__file__).parent / "locale"
+_LONGEST: Final = 512
+"""Characters of a header that are looked at."""
 _MOST_RANGES: Final = 20
 
 
@@ -24,6 +26,12 @@ def choose_language(asked: str | None, accept_language: str) -> str:
     """
     if asked is not None and (language := _language(asked)):
         return language
+    return _preferred(accept_language[:_LONGEST])
+
+
+@lru_cache(maxsize=256)
+def _preferred(accept_language: str) -> str:
+    """The language of ours that a browser likes best."""
     ranked: dict[str, float] = {}
     for part in accept_language.split(",", _MOST_RANGES)[:_MOST_RANGES]:
         name, _, parameter = part.partition(";")

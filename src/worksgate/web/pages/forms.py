@@ -28,7 +28,7 @@ class LoginForm:
     retry_after: int | None = None
     cancel: bool = False
     passwords: bool = True
-    buttons: Sequence[tuple[str, str]] = ()
+    buttons: tuple[tuple[str, str], ...] = ()
     passkey_options: str | None = None
     reset_url: str | None = None
     for_account: bool = False

@@ -9,9 +9,10 @@ import hashlib
 import math
 import re
 from base64 import b64encode
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -78,9 +79,14 @@ NO_BREAK_SPACE: Final = "\N{NO-BREAK SPACE}"  # a name reads badly when a line e
 class Page:
     """A finished page, and the directives that let its own style and script run."""
 
-    html: str
+    content: bytes
+    """HTML in UTF-8."""
     style_and_script_csp: str
     language: str
+
+    @property
+    def html(self) -> str:
+        return self.content.decode()
 
 
 class Pages:
@@ -103,18 +109,26 @@ class Pages:
         """Return the sign-in form. ``languages`` are (code, address) pairs for the switcher."""
         if form.problem is not None:  # its words may hold numbers
             return self._login(form, language, languages, focus=_focus(form))
-        values = {name: value for name in _HOLES if (value := getattr(form, name))}
+        values = {name: value for name, value in zip(_HOLES, _values(form), strict=True) if value}
         addresses = {f"language_{code}": address for code, address in languages}
-        holes: dict[str, Any] = {name: hole(name) for name in values}
-        plain = replace(form, **holes)
-        switcher = [(code, hole(f"language_{code}")) for code, _ in languages]
-        focus = _focus(form)
-        html = self._skeletons.filled(
-            (language, tuple(addresses), focus, _looks(plain)),
-            lambda: self._login(plain, language, switcher, focus=focus).html,
+        content = self._skeletons.filled(
+            (language, _looks(form), *values, *addresses),
+            lambda: self._login_skeleton(form, values, language, languages).html,
             values | addresses,
         )
-        return Page(html, _policy(_login_scripts(form)), language)
+        return Page(content, _policy(_login_scripts(form)), language)
+
+    def _login_skeleton(
+        self,
+        form: LoginForm,
+        values: Iterable[str],
+        language: str,
+        languages: Sequence[tuple[str, str]],
+    ) -> Page:
+        """The sign-in form with a hole for each of these values, and for each address."""
+        holes: dict[str, Any] = {name: hole(name) for name in values}
+        switcher = [(code, hole(f"language_{code}")) for code, _ in languages]
+        return self._login(replace(form, **holes), language, switcher, focus=_focus(form))
 
     def _login(
         self,
@@ -206,7 +220,7 @@ class Pages:
             .get_template(template)
             .render(self._shown, language=language, languages=languages, scripts=texts, **shown)
         )
-        return Page(html, _policy(scripts), language)
+        return Page(html.encode(), _policy(tuple(scripts)), language)
 
 
 _STEPS: Final[Mapping[type[StepForm], tuple[str, tuple[str, ...]]]] = {
@@ -219,20 +233,18 @@ _STEPS: Final[Mapping[type[StepForm], tuple[str, tuple[str, ...]]]] = {
 
 
 _HOLES: Final = ("txn", "csrf", "username", "clear_url", "passkey_options")
-"""What of a sign-in form is of one request, where it is not empty; the rest is its looks."""
+"""What of a sign-in form is of one request, where it is not empty."""
+_values: Final = attrgetter(*_HOLES)
+_looks: Final = attrgetter(*(each.name for each in fields(LoginForm) if each.name not in _HOLES))
+"""All that decides how a form looks, besides which holes it has."""
 
 
-def _looks(form: LoginForm) -> tuple[Hashable, ...]:
-    """All that decides how a form without a problem looks, its holes among it."""
-    shown = (getattr(form, each.name) for each in fields(form))
-    return tuple(tuple(value) if isinstance(value, list) else value for value in shown)
-
-
-def _login_scripts(form: LoginForm) -> Sequence[str]:
+def _login_scripts(form: LoginForm) -> tuple[str, ...]:
     return ("comfort", "passkey") if form.passkey_options else ("comfort",)
 
 
-def _policy(scripts: Sequence[str]) -> str:
+@cache
+def _policy(scripts: tuple[str, ...]) -> str:
     return inline_policy((inline_style(),), tuple(map(inline_script, scripts)))
 
 

@@ -12,6 +12,8 @@ that a stranger can choose, so there are few; should there be more than ``MOST``
 import re
 import secrets
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from typing import Self
 
 from markupsafe import escape
 
@@ -32,20 +34,35 @@ class Skeletons:
     """The skeletons of one installation's pages."""
 
     def __init__(self) -> None:
-        self._kept: dict[Hashable, list[str]] = {}
+        self._kept: dict[Hashable, _Skeleton] = {}
 
-    def filled(self, key: Hashable, render: Callable[[], str], values: Mapping[str, str]) -> str:
+    def filled(self, key: Hashable, render: Callable[[], str], values: Mapping[str, str]) -> bytes:
         """The page of a key with these values in its holes; ``render`` makes it with ``hole``.
 
         Raises KeyError where a hole has no value.
         """
-        parts = self._kept.get(key)
-        if parts is None:
+        skeleton = self._kept.get(key)
+        if skeleton is None:
             if len(self._kept) >= MOST:
                 self._kept.clear()
-            parts = self._kept[key] = _HOLE.split(render())  # text, name, text, name, …, text
-        filled = parts.copy()
-        escaped = {name: str(escape(value)) for name, value in values.items()}
-        for at in range(1, len(parts), 2):
-            filled[at] = escaped[parts[at]]
-        return "".join(filled)
+            skeleton = self._kept[key] = _Skeleton.of(render())
+        return skeleton.filled(values)
+
+
+@dataclass(frozen=True, slots=True)
+class _Skeleton:
+    """The parts of a page, in UTF-8: every second one is a hole."""
+
+    parts: list[bytes]
+    holes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, page: str) -> Self:
+        parts = _HOLE.split(page)  # text, name, text, name, …, text
+        return cls([part.encode() for part in parts], tuple(parts[1::2]))
+
+    def filled(self, values: Mapping[str, str]) -> bytes:
+        parts = self.parts.copy()
+        escaped = {name: escape(value).encode() for name, value in values.items()}
+        parts[1::2] = [escaped[name] for name in self.holes]
+        return b"".join(parts)
