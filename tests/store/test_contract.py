@@ -556,3 +556,52 @@ async def test_a_store_answers_a_ping_and_is_as_it_was(store: Store) -> None:
 
     assert await store.find(AuthorizationCode, code().key) == code()
     assert await store.purge(NOW) == 0
+
+
+# Several counters at once
+
+
+async def test_several_counters_are_counted_and_read_at_once(store: Store) -> None:
+    await store.bump("b", 60, NOW)
+    await store.bump("over", 60, NOW - 60)
+
+    assert await store.bump_all({"z": 60, "b": 60, "over": 60}, NOW + 1) == (1, 2, 1)
+
+    counts = await store.count_all(["b", "none", "z", "over"], NOW + 1)
+    assert counts == {"b": 2, "none": 0, "z": 1, "over": 1}
+    assert await store.count_all(["b", "z"], NOW + 60) == {"b": 0, "z": 1}
+    assert await store.count_all([], NOW) == {}
+    assert await store.bump_all({}, NOW) == ()
+
+
+async def test_counters_are_set_back_lowered_and_begun_at_once(store: Store) -> None:
+    for counter in ("reset", "lowered", "lowered", "begun", "begun", "kept"):
+        await store.bump(counter, 60, NOW)
+
+    await store.recount(
+        reset=["reset", "never there"],
+        lowered=["lowered", "nothing left"],
+        begun={"begun": 100, "new": 10},
+        now=NOW + 30,
+    )
+
+    names = ("reset", "lowered", "begun", "new", "kept", "nothing left")
+    assert [*(await store.count_all(names, NOW + 30)).values()] == [0, 1, 1, 1, 1, 0]
+    assert [*(await store.count_all(names, NOW + 40)).values()] == [0, 1, 1, 0, 1, 0]
+    assert [*(await store.count_all(names, NOW + 129)).values()] == [0, 0, 1, 0, 0, 0]
+
+
+async def test_counters_are_recounted_where_there_is_nothing_to_do(store: Store) -> None:
+    await store.bump("c", 60, NOW)
+
+    await store.recount(reset=[], now=NOW)
+
+    assert await store.count("c", NOW) == 1
+
+
+async def test_what_is_begun_again_is_purged_when_it_is_over(store: Store) -> None:
+    await store.recount(reset=[], begun={"c": 100}, now=NOW)
+    await store.recount(reset=[], begun={"c": 100}, now=NOW + 50)
+
+    assert await store.purge(NOW + 149) == 0
+    assert await store.purge(NOW + 150) == 1

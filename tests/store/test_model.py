@@ -62,12 +62,12 @@ class Comparison(RuleBasedStateMachine):
         self.runner.close()
         self.folder.cleanup()
 
-    def both(self, verb: str, *arguments: Any) -> None:
-        self.runner.run(self._both(verb, arguments))
+    def both(self, verb: str, *arguments: Any, **named: Any) -> None:
+        self.runner.run(self._both(verb, arguments, named))
 
-    async def _both(self, verb: str, arguments: tuple[Any, ...]) -> None:
-        expected = await getattr(self.memory, verb)(*arguments)
-        assert await getattr(self.sqlite, verb)(*arguments) == expected
+    async def _both(self, verb: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        expected = await getattr(self.memory, verb)(*arguments, **named)
+        assert await getattr(self.sqlite, verb)(*arguments, **named) == expected
         assert await _held(self.sqlite) == await _held(self.memory)
 
     @rule(several=st.lists(artifacts, max_size=4))
@@ -116,6 +116,24 @@ class Comparison(RuleBasedStateMachine):
     @rule(counter=counters, now=times)
     def count(self, counter: str, now: float) -> None:
         self.both("count", counter, now)
+
+    @rule(windows=st.dictionaries(counters, st.integers(1, 900)), now=times)
+    def bump_all(self, windows: dict[str, int], now: float) -> None:
+        self.both("bump_all", windows, now)
+
+    @rule(now=times)
+    def count_all(self, now: float) -> None:
+        self.both("count_all", ["x", "y"], now)
+
+    @rule(first=counters, begun=st.booleans(), lowered=st.booleans(), now=times)
+    def recount(self, first: str, begun: bool, lowered: bool, now: float) -> None:  # noqa: FBT001  # drawn
+        second = "y" if first == "x" else "x"
+        changes = {
+            "reset": [] if begun else [first],
+            "begun": {first: 60.0} if begun else {},
+            "lowered": [second] if lowered else [],
+        }
+        self.both("recount", now=now, **changes)
 
     @rule(several=st.lists(counters, max_size=2))
     def reset(self, several: list[str]) -> None:

@@ -178,6 +178,21 @@ async def test_r78_no_count_is_lost(store: Store) -> None:
     assert sorted(counts) == list(range(1, 201))
 
 
+async def test_r78_no_count_is_lost_where_several_are_counted_and_set_back(store: Store) -> None:
+    """All name the same counters, each in an order of its own, and nobody waits in a circle."""
+    orders = ({"a": 60.0, "b": 60.0, "c": 60.0}, {"c": 60.0, "b": 60.0, "a": 60.0})
+    calls = [store.bump_all(orders[number % 2], NOW) for number in range(60)]
+    others = [
+        store.recount(reset=[f"z{number}", "y"], begun={f"x{number}": 60}, now=NOW)
+        for number in range(20)
+    ]
+    counts, _ = await asyncio.gather(together(calls), together(others))
+
+    named = [dict(zip(orders[n % 2], each, strict=True)) for n, each in enumerate(counts)]
+    for counter in "abc":
+        assert sorted(each[counter] for each in named) == list(range(1, 61))
+
+
 async def test_r30_a_person_who_is_forgotten_in_the_middle_keeps_nothing(store: Store) -> None:
     """Whatever is redeemed at that moment: no token is left that was not bought afterwards."""
     for number in range(60):

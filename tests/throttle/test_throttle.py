@@ -2,9 +2,10 @@
 
 import asyncio
 import unicodedata
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -54,6 +55,48 @@ class NamingStore(MemoryStore):
     async def bump(self, counter: str, window: float, now: float) -> int:
         self.bumped.add(counter)
         return await super().bump(counter, window, now)
+
+
+class WritingStore(MemoryStore):
+    """Knows by which verbs counters were written, each of which is a commit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[str] = []
+        self._is_inside = False
+
+    async def bump(self, counter: str, window: float, now: float) -> int:
+        async with self._one("bump"):
+            return await super().bump(counter, window, now)
+
+    async def bump_all(self, windows: Mapping[str, float], now: float) -> tuple[int, ...]:
+        async with self._one("bump_all"):
+            return await super().bump_all(windows, now)
+
+    async def lower(self, *counters: str) -> None:
+        async with self._one("lower"):
+            await super().lower(*counters)
+
+    async def reset(self, *counters: str) -> None:
+        async with self._one("reset"):
+            await super().reset(*counters)
+
+    async def recount(self, **counters: Any) -> None:
+        async with self._one("recount"):
+            await super().recount(**counters)
+
+    @asynccontextmanager
+    async def _one(self, verb: str) -> AsyncIterator[None]:
+        """A verb, unless another one is made of it."""
+        if self._is_inside:
+            yield
+            return
+        self.written.append(verb)
+        self._is_inside = True
+        try:
+            yield
+        finally:
+            self._is_inside = False
 
 
 async def guess(throttle: Throttle, attempt: Attempt, now: float) -> bool:
@@ -611,17 +654,19 @@ async def test_r120_a_store_that_fails_midway_leaves_nothing_counted() -> None:
         fails = True
 
         async def bump(self, counter: str, window: float, now: float) -> int:
-            if self.fails and counter.startswith("strangers"):
+            if self.fails and counter.startswith("gate"):
                 raise StoreUnavailable("down")
             return await super().bump(counter, window, now)
 
     store = Faltering()
-    throttle = Throttle(store, POLICY)
+    throttle = Throttle(store, replace(POLICY, free=1))
     for _ in range(20):
         with pytest.raises(StoreUnavailable):
             await guess(throttle, GUESS, NOW)
+    assert await store.count(GUESS.counters[0], NOW) == 0
+    assert await store.count(GUESS.strangers_counter, NOW) == 0
     store.fails = False
-    assert [await guess(throttle, GUESS, NOW) for _ in range(11)] == [True] * 10 + [False]
+    assert [await guess(throttle, GUESS, NOW) for _ in range(2)] == [True, False]
 
 
 async def test_r119_a_failure_counts_once_against_the_network_whatever_is_found() -> None:
@@ -631,3 +676,68 @@ async def test_r119_a_failure_counts_once_against_the_network_whatever_is_found(
             assert await admission.admits(f"person {number}")
             admission.refused()
     assert not await guess(throttle, Attempt("one more", "203.0.113.7"), NOW)
+
+
+# How often it writes
+
+
+@pytest.mark.parametrize("attempt", [GUESS, DEVICE], ids=["a stranger", "a known browser"])
+async def test_an_attempt_is_one_commit_before_the_hash_and_one_after_it(attempt: Attempt) -> None:
+    store = WritingStore()
+    throttle = Throttle(store, POLICY)
+    async with throttle.attempt(attempt, NOW) as admission:
+        assert store.written == ["bump_all"]
+        admission.succeeded()
+    assert store.written == ["bump_all", "recount"]
+
+
+async def test_who_is_known_by_two_names_is_forgiven_by_both_in_one_commit() -> None:
+    store = WritingStore()
+    throttle = Throttle(store, POLICY)
+    async with throttle.attempt(GUESS, NOW) as admission:
+        assert await admission.admits("person", is_found=True)
+        admission.succeeded()
+    assert store.written == ["bump_all", "bump_all", "recount"]
+    for account in ("hanako", "person"):
+        of_account = replace(GUESS, account=account)
+        assert await store.count(of_account.counters[0], NOW) == 0
+        assert await store.count(of_account.strangers_counter, NOW) == 0
+        assert await store.count(of_account.known_counter, NOW + KNOWN_FOR - 1) == 1
+
+
+async def test_a_network_is_known_from_the_last_success_on() -> None:
+    store = MemoryStore()
+    throttle = Throttle(store, POLICY)
+    await succeed(throttle, GUESS, NOW)
+    await succeed(throttle, GUESS, NOW + 100)
+    assert await store.count(GUESS.known_counter, NOW + KNOWN_FOR + 99) == 1
+    assert await store.count(GUESS.known_counter, NOW + KNOWN_FOR + 100) == 0
+
+
+async def test_an_outage_gives_back_all_that_was_counted_in_one_commit() -> None:
+    store = WritingStore()
+    throttle = Throttle(store, replace(POLICY, free=1))
+    await interrupted(throttle, GUESS, SourceUnavailable())
+    assert store.written == ["bump_all", "bump", "recount"]
+    assert await guess(throttle, GUESS, NOW)
+
+
+async def test_r79_a_burst_that_a_gate_stops_uses_up_nothing_of_what_all_strangers_have() -> None:
+    """All of it come while the gate is open: they are counted, and those stopped give it back."""
+    store = InterleavingStore()
+    throttle = Throttle(store, POLICY)
+    came = await asyncio.gather(*(guess(throttle, GUESS, NOW) for _ in range(60)))
+    assert sum(came) == POLICY.free
+    assert await store.count(GUESS.strangers_counter, NOW) == POLICY.free
+
+
+async def test_who_is_given_back_by_a_gate_is_not_given_back_again_by_an_outage() -> None:
+    class Cut(InterleavingStore):
+        async def lower(self, *counters: str) -> None:
+            await super().lower(*counters)
+            raise StoreUnavailable("down")
+
+    store = Cut()
+    throttle = Throttle(store, replace(POLICY, free=1))
+    await asyncio.gather(*(guess(throttle, GUESS, NOW) for _ in range(3)), return_exceptions=True)
+    assert await store.count(GUESS.strangers_counter, NOW) == 1  # the one who passed

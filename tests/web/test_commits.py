@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
-from tests.installation import Installation
+from tests.installation import PASSWORD, USERNAME, Installation
 
 from worksgate.directory.database import Directory
 from worksgate.store.sqlite.group_commit import GroupCommit
@@ -75,3 +75,21 @@ async def test_a_sign_in_waits_for_no_note_in_the_directory(
     async with asyncio.timeout(30):
         await noted.wait()
     assert writers == ["note_logins"]
+
+
+@pytest.mark.parametrize("is_known", [False, True], ids=["a stranger", "a known browser"])
+async def test_a_password_takes_one_commit_before_the_hash_and_two_after_it(
+    installation: Installation,
+    commits: list[list[str]],
+    is_known: bool,  # noqa: FBT001  # a parameter
+) -> None:
+    """What the throttle admits, what it forgives, and the sign-in itself."""
+    browser = installation.browser()
+    if is_known:
+        await browser.sign_in()
+        await browser.http.get("/logout")
+    page = await browser.login_page()
+    with step(commits):
+        response = await browser.submit(page, username=USERNAME, password=PASSWORD)
+    assert response.status_code == 303
+    assert commits == [["bump_all"], ["recount"], ["add"]]

@@ -15,6 +15,9 @@ with several names has one guessing budget. A success sets both back. Unknown ac
 like known ones, so that an answer reveals nothing. Only a definite answer counts: ``attempt`` gives
 back what an outage interrupts.
 
+What decides is read together, and what an attempt counts is one commit, durable before the hash
+runs; so is what its answer demands. Only a gate that closes takes one more.
+
 Names can be made up and networks are plenty, so strangers may begin ``COUNTERS_A_DAY`` counters a
 day, all together. Beyond that, what has no counter yet shares one of ``SHARED`` with others. A
 shared counter stops guesses earlier and never later than one's own: nobody can set back what others
@@ -26,7 +29,7 @@ import asyncio
 import hashlib
 import hmac
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -149,12 +152,23 @@ class _Counters:
     async def count(self, counter: str, now: float) -> int:
         return await self.store.count(self.named(counter), now)
 
-    async def reset(self, *counters: str) -> None:
-        await self.store.reset(*map(self.named, counters))
+    async def seen(self, attempt: Attempt, now: float, *, network: bool) -> Mapping[str, int]:
+        """All counts that decide whether an attempt is let through, read together.
 
-    async def may_begin(self, counter: str, now: float) -> bool:
-        """Whether strangers may count by it: one more has room today, or it has begun already."""
-        return self._begun.has_any(now) or await self.count(counter, now) > 0
+        What may be shared is read by both names, so that the time does not tell which one counts.
+        """
+        names = list(attempt.counters)
+        if attempt.device_id is None:
+            own = attempt.strangers_counter
+            names += (attempt.known_counter, own, self.shared(own))
+        if network:
+            names += (attempt.address_counter, self.shared(attempt.address_counter))
+        counts = await self.store.count_all([self.named(each) for each in names], now)
+        return {each: counts[self.named(each)] for each in names}
+
+    def has_room(self, now: float) -> bool:
+        """Whether strangers may begin one more counter today."""
+        return self._begun.has_any(now)
 
     def has_counted(self, value: int, now: float) -> None:
         """Note what a stranger's counter has become: the first one of it has begun it."""
@@ -221,8 +235,9 @@ class Admission:
         if account is None:
             return True
         self._person = replace(self._attempt, account=account)
+        seen = await self._counters.seen(self._person, self._now, network=False)
         try:
-            await self._count(self._person, is_found=is_found)
+            await self._count(self._person, seen, is_found=is_found)
         except TooManyAttempts:
             self.is_exhausted = True
             self.refused()
@@ -237,27 +252,26 @@ class Admission:
 
     async def enter(self) -> None:
         """Raises TooManyAttempts."""
-        if self._attempt.device_id is None:
-            await self._admit_network()
-        await self._count(self._attempt)
+        is_new = self._attempt.device_id is None
+        seen = await self._counters.seen(self._attempt, self._now, network=is_new)
+        if is_new:
+            self._admit_network(seen)
+        await self._count(self._attempt, seen)
 
     async def settle(self) -> None:
         """Do what the answer demands; without one the attempt counts for nothing."""
         match self._verdict:
             case _Verdict.SUCCEEDED:
-                for attempt in filter(None, (self._attempt, self._person)):
-                    await self._forgive(attempt)
-                if self._shared:  # what others have failed stays
-                    await self._counters.store.lower(*self._shared)
+                await self._forgive(*filter(None, (self._attempt, self._person)))
             case _Verdict.REFUSED:
                 counter = await self._network_counter()
                 value = await self._counters.bump(counter, self._policy.address_window, self._now)
                 self._counters.has_counted(value, self._now)
             case _Verdict.UNKNOWN:
-                if self._counted:
-                    await self._counters.store.lower(*self._counted)
-                if self._gates:
-                    await self._counters.store.reset(*self._gates)
+                if self._counted or self._gates:
+                    await self._counters.store.recount(
+                        reset=self._gates, lowered=self._counted, now=self._now
+                    )
 
     async def settle_late(self) -> None:
         """As ``settle``, in so much time as there is: the answer may be due already."""
@@ -265,76 +279,102 @@ class Admission:
             async with asyncio.timeout(LATE):
                 await self.settle()
 
-    async def _admit_network(self) -> None:
-        failures = await self._counters.count(await self._network_counter(), self._now)
-        if failures >= self._policy.per_address:
+    def _admit_network(self, seen: Mapping[str, int]) -> None:
+        """Raises TooManyAttempts."""
+        own = self._attempt.address_counter
+        may_begin = self._counters.has_room(self._now) or seen[own] > 0
+        if seen[own if may_begin else self._counters.shared(own)] >= self._policy.per_address:
             raise TooManyAttempts(self._policy.address_window)
 
     async def _network_counter(self) -> str:
-        own = self._attempt.address_counter
-        may_begin = await self._counters.may_begin(own, self._now)
-        return own if may_begin else self._counters.shared(own)
+        counters, own = self._counters, self._attempt.address_counter
+        may_begin = counters.has_room(self._now) or await counters.count(own, self._now) > 0
+        return own if may_begin else counters.shared(own)
 
-    async def _count(self, attempt: Attempt, *, is_found: bool = False) -> None:
+    async def _count(
+        self, attempt: Attempt, seen: Mapping[str, int], *, is_found: bool = False
+    ) -> None:
         """Raises TooManyAttempts."""
-        policy, counters, now = self._policy, self._counters, self._now
         failures, gate = attempt.counters
-        if await counters.count(gate, now):
-            raise TooManyAttempts(policy.delay(await counters.count(failures, now)))
-        if not await self._is_stranger(attempt):
-            await self._count_place(attempt)
+        if seen[gate]:
+            raise TooManyAttempts(self._policy.delay(seen[failures]))
+        if attempt.device_id is not None or seen[attempt.known_counter]:
+            (attempts,) = await self._bump_all(failures)
+            await self._pass_gate(attempt, attempts)
             return
-        strangers = await self._admit_stranger(attempt, is_found=is_found)
-        if await counters.may_begin(failures, now):  # else the count of all strangers must do
-            counters.has_counted(await self._count_place(attempt), now)
-        # Last, so that a burst which the gate stops does not use up what all strangers have.
-        counted = await self.count(counters.named(strangers), policy.window)
-        counters.has_counted(counted, now)
+        strangers = self._admit_stranger(attempt, seen, is_found=is_found)
+        if self._counters.has_room(self._now) or seen[failures] > 0:
+            attempts, counted = await self._bump_all(failures, strangers)
+            self._counters.has_counted(attempts, self._now)
+            await self._pass_gate(attempt, attempts, strangers)
+        else:  # the count of all strangers must do
+            (counted,) = await self._bump_all(strangers)
+        self._counters.has_counted(counted, self._now)
         if strangers != attempt.strangers_counter:
-            self._shared.append(counters.named(strangers))
-        if counted > policy.strangers:
-            raise TooManyAttempts(policy.longest_delay)
+            self._shared.append(self._counters.named(strangers))
+        if counted > self._policy.strangers:
+            raise TooManyAttempts(self._policy.longest_delay)
 
-    async def _count_place(self, attempt: Attempt) -> int:
-        """Count an attempt of this account from there. Raises TooManyAttempts."""
-        failures, gate = attempt.counters
-        attempts = await self.count(self._counters.named(failures), self._policy.window)
+    async def _bump_all(self, *counters: str) -> tuple[int, ...]:
+        """Count an attempt by all of these, in one commit; the new counts."""
+        named = [self._counters.named(each) for each in counters]
+        windows = dict.fromkeys(named, self._policy.window)
+        counts = await self._counters.store.bump_all(windows, self._now)
+        self._counted += named
+        return counts
+
+    async def _pass_gate(self, attempt: Attempt, attempts: int, *given_back: str) -> None:
+        """Close the gate behind an attempt once so many have come. Raises TooManyAttempts.
+
+        Of a burst one passes. The others give back some counters: what a gate stops does not use
+        up what all strangers have.
+        """
+        if attempts < self._policy.free:
+            return
+        _, gate = attempt.counters
         delay = self._policy.delay(attempts)
-        if attempts >= self._policy.free:
-            if await self._counters.bump(gate, delay, self._now) > 1:
-                raise TooManyAttempts(delay)
-            self._gates.append(self._counters.named(gate))
-        return attempts
+        if await self._counters.bump(gate, delay, self._now) > 1:
+            for counter in map(self._counters.named, given_back):
+                self._counted.remove(counter)
+                await self._counters.store.lower(counter)
+            raise TooManyAttempts(delay)
+        self._gates.append(self._counters.named(gate))
 
-    async def _admit_stranger(self, attempt: Attempt, *, is_found: bool) -> str:
+    def _admit_stranger(self, attempt: Attempt, seen: Mapping[str, int], *, is_found: bool) -> str:
         """The counter of all strangers for this account: its own, or a shared one.
 
         Refuses before anything is counted: networks without end would leave a row each. Raises
         TooManyAttempts.
         """
         counters, policy, own = self._counters, self._policy, attempt.strangers_counter
-        # Asked in any case: the time must not tell who is found.
-        may_begin = await counters.may_begin(own, self._now)
+        may_begin = counters.has_room(self._now) or seen[own] > 0
         counter = own if may_begin or is_found else counters.shared(own)
-        if await counters.count(counter, self._now) >= policy.strangers:
+        if seen[counter] >= policy.strangers:
             raise TooManyAttempts(policy.longest_delay)
         return counter
 
-    async def _is_stranger(self, attempt: Attempt) -> bool:
-        """Whether nothing says that this account was ever signed in to from there."""
-        is_known = attempt.device_id is not None
-        return not is_known and not await self._counters.count(attempt.known_counter, self._now)
+    async def _forgive(self, *attempts: Attempt) -> None:
+        """Nothing of these accounts' counts any longer, and their network is known.
 
-    async def _forgive(self, attempt: Attempt) -> None:
-        """Nothing of this account's counts any longer, and its network is known."""
-        from_network = Attempt(attempt.account, attempt.address)
-        await self._counters.reset(
-            attempt.strangers_counter,
-            attempt.known_counter,
-            *attempt.counters,
-            *from_network.counters,
+        What others have failed by a shared counter stays.
+        """
+        named = self._counters.named
+        counted = [
+            named(counter)
+            for attempt in attempts
+            for counter in (
+                attempt.strangers_counter,
+                *attempt.counters,
+                *Attempt(attempt.account, attempt.address).counters,
+            )
+        ]
+        known = [named(attempt.known_counter) for attempt in attempts]
+        await self._counters.store.recount(
+            reset=counted,
+            lowered=self._shared,
+            begun=dict.fromkeys(known, KNOWN_FOR),
+            now=self._now,
         )
-        await self._counters.bump(attempt.known_counter, KNOWN_FOR, self._now)
 
 
 class Throttle:

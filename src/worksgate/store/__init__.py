@@ -24,8 +24,9 @@ not done. The stores outside the database cannot do that; they write the records
 return (``RecordKeeper``), so nobody is given what is not recorded.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -182,6 +183,9 @@ class Successors(msgspec.Struct, frozen=True, gc=False):
         )
 
 
+NONE_BEGUN: Mapping[str, float] = MappingProxyType({})
+
+
 class Store(StoreFigures, Protocol):
     """The contract of every store. Times are seconds since the epoch, windows are seconds.
 
@@ -263,8 +267,16 @@ class Store(StoreFigures, Protocol):
         """Count one more and return the count; it starts afresh ``window`` after its first."""
         ...
 
+    async def bump_all(self, windows: Mapping[str, float], now: float) -> tuple[int, ...]:
+        """As ``bump`` for several counters with their windows, in one commit."""
+        ...
+
     async def count(self, counter: str, now: float) -> int:
         """The present count, without counting."""
+        ...
+
+    async def count_all(self, counters: Collection[str], now: float) -> Mapping[str, int]:
+        """The present count of each, all read together."""
         ...
 
     async def lower(self, *counters: str) -> None:
@@ -273,6 +285,21 @@ class Store(StoreFigures, Protocol):
 
     async def reset(self, *counters: str) -> None:
         """Set counters back to nothing."""
+        ...
+
+    async def recount(
+        self,
+        *,
+        reset: Collection[str],
+        now: float,
+        lowered: Collection[str] = (),
+        begun: Mapping[str, float] = NONE_BEGUN,
+    ) -> None:
+        """Set some counters back, take one back from others, and begin others, in one commit.
+
+        What is ``begun`` counts one from now on, for its window, whatever it counted before. No
+        counter is among two of them.
+        """
         ...
 
     async def purge(self, now: float, limit: int = 500) -> int:

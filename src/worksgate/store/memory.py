@@ -4,7 +4,7 @@ It says in the fewest words what every store must do, and serves tests and the l
 steps. No verb awaits anything, so on one event loop each is atomic by nature.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from msgspec import structs
@@ -12,6 +12,7 @@ from msgspec import structs
 from worksgate.audit import AuditEvent
 from worksgate.oauth.model import Artifact
 from worksgate.store import (
+    NONE_BEGUN,
     REPLAY_MEMORY,
     A,
     ArtifactKey,
@@ -172,9 +173,15 @@ class MemoryStore:
         found.value += 1
         return found.value
 
+    async def bump_all(self, windows: Mapping[str, float], now: float) -> tuple[int, ...]:
+        return tuple([await self.bump(each, window, now) for each, window in windows.items()])
+
     async def count(self, counter: str, now: float) -> int:
         found = self._counters.get(counter)
         return found.value if found is not None and found.expires_at > now else 0
+
+    async def count_all(self, counters: Collection[str], now: float) -> Mapping[str, int]:
+        return {each: await self.count(each, now) for each in counters}
 
     async def lower(self, *counters: str) -> None:
         for counter in counters:
@@ -184,6 +191,18 @@ class MemoryStore:
     async def reset(self, *counters: str) -> None:
         for counter in counters:
             self._counters.pop(counter, None)
+
+    async def recount(
+        self,
+        *,
+        reset: Collection[str],
+        now: float,
+        lowered: Collection[str] = (),
+        begun: Mapping[str, float] = NONE_BEGUN,
+    ) -> None:
+        await self.reset(*reset, *begun)
+        await self.lower(*lowered)
+        await self.bump_all(begun, now)
 
     async def purge(self, now: float, limit: int = 500) -> int:
         dead = [

@@ -1,11 +1,20 @@
 """A store whose every verb that a request uses is a span. It changes nothing of what it does."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from worksgate.audit import AuditEvent
 from worksgate.oauth.model import Artifact
 from worksgate.sources.counted import Span
-from worksgate.store import A, ArtifactKey, R, Redemption, RedemptionRecord, Store, Successors
+from worksgate.store import (
+    NONE_BEGUN,
+    A,
+    ArtifactKey,
+    R,
+    Redemption,
+    RedemptionRecord,
+    Store,
+    Successors,
+)
 
 
 class TracedStore:
@@ -90,6 +99,14 @@ class TracedStore:
         with self._span("store.count"):
             return await self._store.count(counter, now)
 
+    async def bump_all(self, windows: Mapping[str, float], now: float) -> tuple[int, ...]:
+        with self._span("store.bump"):
+            return await self._store.bump_all(windows, now)
+
+    async def count_all(self, counters: Collection[str], now: float) -> Mapping[str, int]:
+        with self._span("store.count"):
+            return await self._store.count_all(counters, now)
+
     async def lower(self, *counters: str) -> None:
         with self._span("store.lower"):
             await self._store.lower(*counters)
@@ -97,6 +114,17 @@ class TracedStore:
     async def reset(self, *counters: str) -> None:
         with self._span("store.reset"):
             await self._store.reset(*counters)
+
+    async def recount(
+        self,
+        *,
+        reset: Collection[str],
+        now: float,
+        lowered: Collection[str] = (),
+        begun: Mapping[str, float] = NONE_BEGUN,
+    ) -> None:
+        with self._span("store.recount"):
+            await self._store.recount(reset=reset, lowered=lowered, begun=begun, now=now)
 
     async def purge(self, now: float, limit: int = 500) -> int:
         return await self._store.purge(now, limit)

@@ -9,7 +9,7 @@ statement.
 
 # ruff: noqa: S608  # only names of tables and columns are written into statements, never a value
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, get_args
@@ -486,6 +486,33 @@ async def select(
     return await connection.rows(sql, *values)
 
 
+async def bump_all(
+    connection: PostgresConnection, windows: Mapping[str, float], now: float
+) -> tuple[int, ...]:
+    ends = [now + window for window in windows.values()]
+    rows = await connection.rows(_BUMP_ALL, list(windows), ends, now)
+    counts = {name: int(value) for name, value in rows}
+    return tuple(counts[counter] for counter in windows)
+
+
+async def count_all(
+    connection: PostgresConnection, counters: Collection[str], now: float
+) -> Mapping[str, int]:
+    rows = await connection.rows(_COUNT_ALL, list(counters), now)
+    return {**dict.fromkeys(counters, 0), **{name: int(value) for name, value in rows}}
+
+
+async def recount(
+    connection: PostgresConnection,
+    reset: Collection[str],
+    lowered: Collection[str],
+    begun: Mapping[str, float],
+    now: float,
+) -> None:
+    ends = [now + window for window in begun.values()]
+    await connection.change(_RECOUNT, list(reset), list(lowered), list(begun), ends)
+
+
 async def ping(connection: PostgresConnection) -> None:
     """Write something for good: a server that only reads does not answer a ping."""
     await connection.change(_PING)
@@ -511,6 +538,28 @@ _BUMP = """
         expires_at = CASE WHEN counters.expires_at <= $3
             THEN excluded.expires_at ELSE counters.expires_at END
     RETURNING value
+"""
+_GIVEN = "unnest({names}::text[], {ends}::float8[]) AS given (name, ends) ORDER BY name"
+_BUMP_ALL = f"""
+    INSERT INTO counters (name, value, expires_at)
+    SELECT name, 1, ends FROM {_GIVEN.format(names="$1", ends="$2")}
+    ON CONFLICT (name) DO UPDATE SET
+        value = CASE WHEN counters.expires_at <= $3 THEN 1 ELSE counters.value + 1 END,
+        expires_at = CASE WHEN counters.expires_at <= $3
+            THEN excluded.expires_at ELSE counters.expires_at END
+    RETURNING name, value
+"""
+"""In the same order, as are the counters that ``_RECOUNT`` sets back."""
+_COUNT_ALL = "SELECT name, value FROM counters WHERE name = ANY($1::text[]) AND expires_at > $2"
+_RECOUNT = f"""
+    WITH reset AS (
+        DELETE FROM counters WHERE name IN (
+            SELECT name FROM counters WHERE name = ANY($1::text[]) ORDER BY name FOR UPDATE
+        )
+    ), lowered AS ({_LOWER.replace("$1", "$2")})
+    INSERT INTO counters (name, value, expires_at)
+    SELECT name, 1, ends FROM {_GIVEN.format(names="$3", ends="$4")}
+    ON CONFLICT (name) DO UPDATE SET value = 1, expires_at = excluded.expires_at
 """
 _PING = """
     INSERT INTO counters (name, value, expires_at) VALUES ('store:ping', 1, 1e300)

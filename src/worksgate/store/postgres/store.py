@@ -22,7 +22,7 @@ that. Where others than Worksgate take all, what cannot be served in time is ref
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Self
 
 from worksgate.audit import AuditEvent
@@ -33,6 +33,7 @@ from worksgate.database.postgres_room import pause
 from worksgate.oauth.model import Artifact
 from worksgate.settings.addresses.postgres import PostgresAddress
 from worksgate.store import (
+    NONE_BEGUN,
     A,
     ArtifactKey,
     R,
@@ -164,11 +165,27 @@ class PostgresStore:
     async def count(self, counter: str, now: float) -> int:
         return await self._pool.run(postgres_rows.count, counter, now, reads=True)
 
+    async def bump_all(self, windows: Mapping[str, float], now: float) -> tuple[int, ...]:
+        return await self._pool.run(postgres_rows.bump_all, windows, now)
+
+    async def count_all(self, counters: Collection[str], now: float) -> Mapping[str, int]:
+        return await self._pool.run(postgres_rows.count_all, counters, now, reads=True)
+
     async def lower(self, *counters: str) -> None:
         await self._pool.run(postgres_rows.lower, counters)
 
     async def reset(self, *counters: str) -> None:
         await self._pool.run(postgres_rows.reset, counters)
+
+    async def recount(
+        self,
+        *,
+        reset: Collection[str],
+        now: float,
+        lowered: Collection[str] = (),
+        begun: Mapping[str, float] = NONE_BEGUN,
+    ) -> None:
+        await self._pool.run(postgres_rows.recount, reset, lowered, begun, now)
 
     async def purge(self, now: float, limit: int = 500) -> int:
         """As the contract says; each table is a request of its own, between which others run."""

@@ -9,7 +9,7 @@ No statement uses RETURNING: enterprise Linux still ships SQLite 3.34, which lac
 # ruff: noqa: S608  # only names of tables and columns are written into statements, never a value
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -191,17 +191,37 @@ def bump(db: sqlite3.Connection, counter: str, window: float, now: float) -> int
     return int(value)
 
 
+def bump_all(db: sqlite3.Connection, windows: Mapping[str, float], now: float) -> tuple[int, ...]:
+    return tuple(bump(db, counter, window, now) for counter, window in windows.items())
+
+
+def count_all(db: sqlite3.Connection, counters: Collection[str], now: float) -> Mapping[str, int]:
+    return {counter: count(db, counter, now) for counter in counters}
+
+
 def count(db: sqlite3.Connection, counter: str, now: float) -> int:
     row = db.execute(_COUNT, (counter, now)).fetchone()
     return 0 if row is None else int(row[0])
 
 
-def lower(db: sqlite3.Connection, counters: Sequence[str]) -> None:
+def lower(db: sqlite3.Connection, counters: Collection[str]) -> None:
     db.executemany(_LOWER, [(counter,) for counter in counters])
 
 
 def reset(db: sqlite3.Connection, counters: Sequence[str]) -> None:
     db.executemany(_RESET, [(counter,) for counter in counters])
+
+
+def recount(
+    db: sqlite3.Connection,
+    zeroed: Collection[str],
+    lowered: Collection[str],
+    begun: Mapping[str, float],
+    now: float,
+) -> None:
+    reset(db, [*zeroed, *begun])
+    lower(db, lowered)
+    bump_all(db, begun, now)
 
 
 def ping(db: sqlite3.Connection) -> None:

@@ -14,7 +14,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from worksgate.database.identity import DatabaseGuard, DatabaseReplaced
 from worksgate.oauth.model import Artifact
 from worksgate.observability.instruments import CommitFigures
 from worksgate.store import (
+    NONE_BEGUN,
     A,
     ArtifactKey,
     R,
@@ -196,11 +197,27 @@ class SqliteStore:
     async def count(self, counter: str, now: float) -> int:
         return await self._read(sqlite_rows.count, counter, now)
 
+    async def bump_all(self, windows: Mapping[str, float], now: float) -> tuple[int, ...]:
+        return await self._commit.run(sqlite_rows.bump_all, windows, now)
+
+    async def count_all(self, counters: Collection[str], now: float) -> Mapping[str, int]:
+        return await self._read(sqlite_rows.count_all, counters, now)
+
     async def lower(self, *counters: str) -> None:
         await self._commit.run(sqlite_rows.lower, counters)
 
     async def reset(self, *counters: str) -> None:
         await self._commit.run(sqlite_rows.reset, counters)
+
+    async def recount(
+        self,
+        *,
+        reset: Collection[str],
+        now: float,
+        lowered: Collection[str] = (),
+        begun: Mapping[str, float] = NONE_BEGUN,
+    ) -> None:
+        await self._commit.run(sqlite_rows.recount, reset, lowered, begun, now)
 
     async def purge(self, now: float, limit: int = 500) -> int:
         """As the contract says, in a thread; it goes on there when the caller is cancelled."""

@@ -132,6 +132,26 @@ end
 """
 
 
+_COUNTERS = """
+local function begin(counter, ends)
+  redis.call('HSET', TAG .. 'counter:' .. counter, 'value', '1', 'expires_at', ends)
+  redis.call('ZADD', TAG .. 'expiry', ends, 'counter:' .. counter)
+end
+
+local function lower(counter)
+  local name = TAG .. 'counter:' .. counter
+  if tonumber(redis.call('HGET', name, 'value') or '0') > 0 then
+    redis.call('HINCRBY', name, 'value', -1)
+  end
+end
+
+local function reset(counter)
+  redis.call('DEL', TAG .. 'counter:' .. counter)
+  redis.call('ZREM', TAG .. 'expiry', 'counter:' .. counter)
+end
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Script:
     """A script and its SHA-1, by which a server that knows it runs it."""
@@ -301,49 +321,74 @@ return answer('done', #members)
 )
 
 BUMP = _script(
+    _COUNTERS,
     """
-local name, now, ends = 'counter:' .. ARGV[4], tonumber(ARGV[5]), ARGV[6]
-local expires_at = redis.call('HGET', TAG .. name, 'expires_at')
-if expires_at and tonumber(expires_at) > now then
-  return answer('done', redis.call('HINCRBY', TAG .. name, 'value', 1))
+local now, counts = tonumber(ARGV[4]), {}
+for i = 5, #ARGV, 2 do
+  local name = 'counter:' .. ARGV[i]
+  local expires_at = redis.call('HGET', TAG .. name, 'expires_at')
+  if expires_at and tonumber(expires_at) > now then
+    counts[#counts + 1] = redis.call('HINCRBY', TAG .. name, 'value', 1)
+  else
+    begin(ARGV[i], ARGV[i + 1])
+    counts[#counts + 1] = 1
+  end
 end
-redis.call('HSET', TAG .. name, 'value', '1', 'expires_at', ends)
-redis.call('ZADD', TAG .. 'expiry', ends, name)
-return answer('done', 1)
-"""
+return answer('done', counts)
+""",
 )
 
 COUNT = _script(
     """
-local counter = redis.call('HMGET', TAG .. 'counter:' .. ARGV[4], 'value', 'expires_at')
-if counter[1] and tonumber(counter[2]) > tonumber(ARGV[5]) then
-  return answer('done', tonumber(counter[1]))
+local now, counts = tonumber(ARGV[4]), {}
+for i = 5, #ARGV do
+  local counter = redis.call('HMGET', TAG .. 'counter:' .. ARGV[i], 'value', 'expires_at')
+  local is_present = counter[1] and tonumber(counter[2]) > now
+  counts[#counts + 1] = is_present and tonumber(counter[1]) or 0
 end
-return answer('done', 0)
+return answer('done', counts)
 """,
     writes=False,
 )
 
 LOWER = _script(
+    _COUNTERS,
     """
 for i = 4, #ARGV do
-  local name = TAG .. 'counter:' .. ARGV[i]
-  if tonumber(redis.call('HGET', name, 'value') or '0') > 0 then
-    redis.call('HINCRBY', name, 'value', -1)
-  end
+  lower(ARGV[i])
 end
 return answer('done')
-"""
+""",
 )
 
 RESET = _script(
+    _COUNTERS,
     """
 for i = 4, #ARGV do
-  redis.call('DEL', TAG .. 'counter:' .. ARGV[i])
-  redis.call('ZREM', TAG .. 'expiry', 'counter:' .. ARGV[i])
+  reset(ARGV[i])
 end
 return answer('done')
-"""
+""",
+)
+
+RECOUNT = _script(
+    _COUNTERS,
+    """
+-- How many are begun, each with its end, and how many are lowered; the others are set back.
+local last_begun = 5 + 2 * ARGV[4]
+local last_lowered = last_begun + ARGV[5]
+-- First what needs memory: where there is none, nothing has been changed.
+for i = 6, last_begun, 2 do
+  begin(ARGV[i], ARGV[i + 1])
+end
+for i = last_begun + 1, last_lowered do
+  lower(ARGV[i])
+end
+for i = last_lowered + 1, #ARGV do
+  reset(ARGV[i])
+end
+return answer('done')
+""",
 )
 
 PURGE = _script(

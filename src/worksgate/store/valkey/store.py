@@ -42,7 +42,7 @@ commands EVAL, EVALSHA, INFO and TIME, and those that the scripts call.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from types import NoneType
 from typing import Any, Self, get_args
@@ -54,6 +54,7 @@ from worksgate.audit import AuditEvent
 from worksgate.oauth.model import ARTIFACT_KINDS, Artifact, LoginKind
 from worksgate.settings.addresses.valkey import ValkeyAddress
 from worksgate.store import (
+    NONE_BEGUN,
     REPLAY_MEMORY,
     A,
     ArtifactKey,
@@ -222,10 +223,19 @@ class ValkeyStore:
             await self._keeper.keep(events)
 
     async def bump(self, counter: str, window: float, now: float) -> int:
-        return int(await self._run(valkey_scripts.BUMP, counter, repr(now), repr(now + window)))
+        (count,) = await self.bump_all({counter: window}, now)
+        return count
+
+    async def bump_all(self, windows: Mapping[str, float], now: float) -> tuple[int, ...]:
+        given = _ending(windows, now)
+        return tuple(map(int, await self._run(valkey_scripts.BUMP, repr(now), *given)))
 
     async def count(self, counter: str, now: float) -> int:
-        return int(await self._run(valkey_scripts.COUNT, counter, repr(now)))
+        return (await self.count_all((counter,), now))[counter]
+
+    async def count_all(self, counters: Collection[str], now: float) -> Mapping[str, int]:
+        counts = await self._run(valkey_scripts.COUNT, repr(now), *counters)
+        return dict(zip(counters, map(int, counts), strict=True))
 
     async def lower(self, *counters: str) -> None:
         if counters:
@@ -234,6 +244,18 @@ class ValkeyStore:
     async def reset(self, *counters: str) -> None:
         if counters:
             await self._run(valkey_scripts.RESET, *counters)
+
+    async def recount(
+        self,
+        *,
+        reset: Collection[str],
+        now: float,
+        lowered: Collection[str] = (),
+        begun: Mapping[str, float] = NONE_BEGUN,
+    ) -> None:
+        given = _ending(begun, now)
+        numbers = (len(begun), len(lowered))
+        await self._run(valkey_scripts.RECOUNT, *numbers, *given, *lowered, *reset)
 
     async def purge(self, now: float, limit: int = 500) -> int:
         return int(await self._run(valkey_scripts.PURGE, repr(now), limit))
@@ -337,6 +359,13 @@ _NONE: Mapping[type[Artifact], Mapping[str, None]] = {
     for kind in ARTIFACT_KINDS.values()
 }
 """Fields that have to be told and may be None: None is not kept."""
+
+
+def _ending(windows: Mapping[str, float], now: float) -> Iterator[Argument]:
+    """Counters as scripts take them, each with its end."""
+    for counter, window in windows.items():
+        yield counter
+        yield repr(now + window)
 
 
 def _member(kind: type[Artifact], key: str) -> str:
