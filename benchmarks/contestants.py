@@ -83,7 +83,8 @@ class Worksgate:
         client = json.loads(added)
         self.client_id: str = client["client_id"]
         self.client_secret: str = client["client_secret"]
-        self._before = (0, 0)
+        self._used_before: set[str] = set()
+        self._tokens_before = 0
         self._audited: dict[str, int] = {}
 
     def program(self, *arguments: str) -> list[str]:
@@ -136,13 +137,13 @@ class Worksgate:
 
     def expect_tokens(self) -> None:
         """Count the tokens for ``check_tokens`` from here on."""
-        self._before = self._count()
+        self._used_before, self._tokens_before = self._used(), self._tokens()
 
     def check_tokens(self, answers: int, unheard: int = 0) -> None:
         """As the contract says; of ``unheard`` calls it is not known what became of them."""
-        used, tokens = (
-            now - before for now, before in zip(self._count(), self._before, strict=True)
-        )
+        # Those of earlier rounds may have been purged by now, so it is not their number that tells.
+        used = len(self._used() - self._used_before)
+        tokens = self._tokens() - self._tokens_before
         if used != tokens or not answers <= used <= answers + unheard:
             raise Failed(f"{answers} answers, but {used} used codes and {tokens} tokens")
 
@@ -196,11 +197,15 @@ class Worksgate:
                 sqlite_rows.save(db, artifacts)
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def _count(self) -> tuple[int, int]:
+    def _used(self) -> set[str]:
+        """The keys of the codes that have been used and are still remembered."""
         with closing(sqlite3.connect(self.database, timeout=30)) as db:
-            used = db.execute("SELECT count(*) FROM codes WHERE used = 1").fetchone()[0]
+            return {key for (key,) in db.execute("SELECT key FROM codes WHERE used = 1")}
+
+    def _tokens(self) -> int:
+        with closing(sqlite3.connect(self.database, timeout=30)) as db:
             # The digest's own index is the smallest that counts every token.
-            return used, db.execute("SELECT count(*) FROM access_tokens").fetchone()[0]
+            return int(db.execute("SELECT count(*) FROM access_tokens").fetchone()[0])
 
     def _code(self, position: int, value: str) -> AuthorizationCode:
         return AuthorizationCode(

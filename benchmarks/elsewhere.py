@@ -66,16 +66,20 @@ class WorksgateOnPostgres(Worksgate):
 
         self.run(copy)
 
-    def _count(self) -> tuple[int, int]:
-        used = "SELECT count(*) FROM codes WHERE used = 1"
-        return self._number(used), self._number("SELECT count(*) FROM access_tokens")
+    def _used(self) -> set[str]:
+        return self._keys("SELECT key FROM codes WHERE used = 1")
+
+    def _tokens(self) -> int:
+        return self._number("SELECT count(*) FROM access_tokens")
 
     def records(self, event: str) -> int:
         return self._number("SELECT count(*) FROM audit WHERE event = $1", event)
 
     def code_keys(self) -> set[str]:
-        rows = self.run(lambda connection: connection.fetch("SELECT key FROM codes"))
-        return {row["key"] for row in rows}
+        return self._keys("SELECT key FROM codes")
+
+    def _keys(self, query: str) -> set[str]:
+        return {row["key"] for row in self.run(lambda connection: connection.fetch(query))}
 
     def _number(self, query: str, *values: str) -> int:
         return int(self.run(lambda connection: connection.fetchval(query, *values)))
@@ -117,18 +121,22 @@ class WorksgateOnValkey(Worksgate):
 
         asyncio.run(save())
 
-    def _count(self) -> tuple[int, int]:
-        tokens = self._valkey.command("EVAL", _KEYS, 0, f"*:{AccessToken.kind}:*")
+    def _used(self) -> set[str]:
         used = self._valkey.command("EVAL", _USED, 0, f"*:{AuthorizationCode.kind}:*")
-        return int(used), int(tokens)
+        return {str(key) for key in used}
+
+    def _tokens(self) -> int:
+        return int(self._valkey.command("EVAL", _KEYS, 0, f"*:{AccessToken.kind}:*"))
 
 
 # They keep the server busy for a moment, after a round and never in one.
 _KEYS = "return #redis.call('KEYS', ARGV[1])"
 _USED = """
-    local used = 0
+    local used = {}
     for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
-        used = used + redis.call('HEXISTS', key, 'used')
+        if redis.call('HEXISTS', key, 'used') == 1 then
+            used[#used + 1] = key
+        end
     end
     return used
 """

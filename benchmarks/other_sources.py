@@ -1,6 +1,7 @@
 """Installations whose people come from elsewhere: an LDAP directory, another OpenID provider."""
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -78,8 +79,6 @@ def with_openid(folder: Path) -> Iterator[Source]:
 
 def slapd_is_here() -> bool:
     """Whether the server is installed, with the parts that it needs."""
-    import shutil
-
     found = shutil.which("slapd", path="/usr/sbin:/usr/local/sbin:/sbin")
     return found is not None and Path("/etc/ldap/schema/core.schema").exists()
 

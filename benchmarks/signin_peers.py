@@ -57,10 +57,8 @@ class NodeRequests:
     def code(self, seconds: float) -> Facts:
         """Codes by live sessions; that each is one is seen in the answers."""
         template = Template.page(f"/auth?{urlencode(REQUEST)}&state=", {"Cookie": "{cookie}"})
-        states = self._states(self._count("code", seconds))
-        values = [
-            f"{state}\t{header}" for state, header in zip(states, self._cookies, strict=False)
-        ]
+        both = zip(self._states(self._count("code", seconds)), self._cookies, strict=False)
+        values = [f"{state}\t{header}" for state, header in both]
         facts = self._send("code", template, values, seconds, locations=self._locations)
         codes = {code_in(line) for line in self._locations.read_text("utf-8").splitlines()}
         if len(codes) != facts["answers"]:

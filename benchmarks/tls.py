@@ -111,7 +111,7 @@ def _check(plan: Plan, offer: Offer, *, resumed: bool) -> None:
     if offer.refused or offer.odd or offer.closed or offer.unanswered or not offer.good:
         raise Failed(f"not every call was answered: {offer}")
     # Those that were under way before the server gave its first session had none.
-    if offer.resumed < (offer.good - 2 * plan.connections if resumed else 0):
+    if offer.resumed < (offer.good - 4 * plan.connections if resumed else 0):
         raise Failed(f"{offer.resumed} of {offer.good} connections were resumed")
 
 
