@@ -11,7 +11,7 @@ from worksgate.settings.loading import ConfigurationError, checked, load
 from worksgate.settings.options import Settings
 from worksgate.settings.reference import template
 
-NO_SECTIONS = "there are no sections but [[source]]; write the settings at the top level"
+NO_SECTIONS = "the only section is [[source]]; write the settings at the top level"
 
 
 @pytest.fixture(autouse=True)
@@ -127,7 +127,7 @@ def test_variable_and_its_file_together_are_refused(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("x")
     environ = {"WORKSGATE_COMPANY_NAME": "a", "WORKSGATE_COMPANY_NAME_FILE": "secret"}
     assert problems(environ=environ) == (
-        "WORKSGATE_COMPANY_NAME_FILE: WORKSGATE_COMPANY_NAME is set as well; keep one of them",
+        "WORKSGATE_COMPANY_NAME_FILE: WORKSGATE_COMPANY_NAME is set as well; remove one of them",
     )
 
 
@@ -144,7 +144,7 @@ def test_all_problems_are_told_at_once_each_with_its_place() -> None:
         {"answer_deadline": 3.0},
     )
     assert sorted(told) == [
-        "--answer-deadline: must be more than 0 and less than 3, for LINE WORKS waits 3 seconds",
+        "--answer-deadline: must be more than 0 and less than 3, since LINE WORKS waits 3 seconds",
         "WORKSGATE_HOSTT: there is no such setting; did you mean WORKSGATE_HOST?",
         "WORKSGATE_LOG_LEVEL: must be debug, info, warning or error",
         f"worksgate.toml: [[sources]]: {NO_SECTIONS}",
@@ -308,7 +308,7 @@ def test_all_problems_of_settings_that_a_program_made_are_told_by_their_names() 
         checked(made)
     assert caught.value.problems == (
         "port: must be a whole number",
-        "public_url: must begin with https://; plain http is for this machine alone",
+        "public_url: must begin with https://; plain http is allowed for this machine only",
         "log_level: must be debug, info, warning or error",
     )
     with pytest.raises(ConfigurationError, match=r"^session_idle_limit: must not be more"):

@@ -70,14 +70,17 @@ def test_what_cannot_be_used_is_told_and_not_repeated(tmp_path: Path) -> None:
     bad = tmp_path / "bad.key"
     bad.write_text("hunter2-canary")
     for environ, said in (
-        ({"WORKSGATE_MASTER_KEY": "hunter2-canary"}, "is no master key"),
-        ({"WORKSGATE_MASTER_KEY_FILE": str(bad)}, "is no master key"),
-        ({"WORKSGATE_MASTER_KEY_FILE": "a gone.key"}, "there: worksgate key new 'a gone.key'$"),
+        ({"WORKSGATE_MASTER_KEY": "hunter2-canary"}, "is not a master key"),
+        ({"WORKSGATE_MASTER_KEY_FILE": str(bad)}, "is not a master key"),
+        (
+            {"WORKSGATE_MASTER_KEY_FILE": "a gone.key"},
+            "create a new one: worksgate key new 'a gone.key'$",
+        ),
         (
             {"WORKSGATE_MASTER_KEY": KEY.text, "WORKSGATE_PREVIOUS_MASTER_KEY_FILE": "gone.key"},
             "there is no such file$",
         ),
-        ({"WORKSGATE_PREVIOUS_MASTER_KEY": KEY.text}, "must not be given without"),
+        ({"WORKSGATE_PREVIOUS_MASTER_KEY": KEY.text}, "must not be set without"),
         (
             {"WORKSGATE_PREVIOUS_MASTER_KEY": KEY.text, "WORKSGATE_MASTER_KEY": KEY.text},
             "must not be the same",

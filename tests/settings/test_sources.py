@@ -89,12 +89,11 @@ def test_built_in_directory_can_be_off_where_there_is_another_source() -> None:
     settings = read(f"built_in_directory = false\n{PYTHON}")
     assert [each.name for each in settings.all_sources] == ["company"]
     assert problems("built_in_directory = false\n") == [
-        "worksgate.toml: built_in_directory: must not be false without a [[source]], or nobody "
-        "could sign in"
+        "worksgate.toml: built_in_directory: must not be false without a [[source]], since "
+        "nobody could sign in"
     ]
     assert problems('built_in_directory = false\n[[source]]\ntype = "directory"\n' + PYTHON) == [
-        "worksgate.toml: built_in_directory: must not be false with a [[source]] of the type "
-        "directory"
+        "worksgate.toml: built_in_directory: must not be false with a [[source]] of type directory"
     ]
 
 
@@ -168,7 +167,7 @@ def test_sources_that_a_program_made_are_checked_by_their_names() -> None:
         "sources: company: function: is missing",
         "sources: company: timeout: must be more than 0 and at most 2.4",
         "sources: company: domains: must be domains such as example.com, in lower case",
-        "sources: company: name: another source has it too",
+        "sources: company: name: another source has the same name",
     }
     untyped = PythonSettings(name="company", function=1)  # type: ignore[arg-type]  # no types there
     with pytest.raises(ConfigurationError, match=r"^sources: company: function: must be text$"):
@@ -208,10 +207,16 @@ def test_all_problems_of_all_tables_are_told_at_once_each_with_its_place() -> No
         ('[[source]]\ntype = "vault"\n', "vault: name: is missing"),
         ("[[source]]\n", "number 1: type: is missing"),
         ("[[source]]\ntype = 1\n", "number 1: type: must be directory"),
-        (vault(name="directory"), "directory: name: directory is the built-in directory"),
+        (
+            vault(name="directory"),
+            "directory: name: directory is reserved for the built-in directory",
+        ),
         (vault(name="x" * 33), f"{'x' * 33}: name: must be 1 to 32 of a-z, 0-9 and -"),
         (vault(name="a:b"), "a:b: name: must be 1 to 32"),
-        ('[[source]]\ntype = "directory"\nname = "x"\n', "x: name: directory is the built-in"),
+        (
+            '[[source]]\ntype = "directory"\nname = "x"\n',
+            "x: name: directory is reserved for the built-in",
+        ),
         (vault('domains = ["Example.com"]'), "company: domains: must be domains"),
         (vault('domains = ["@example.com"]'), "company: domains: must be domains"),
         (vault('domains = "example.com"'), "company: domains: must be a list of texts"),
@@ -221,7 +226,7 @@ def test_all_problems_of_all_tables_are_told_at_once_each_with_its_place() -> No
         (vault('key_file = "gone"'), "company: key_file: there is no such file"),
         (vault('key = "k"', 'key_file = "k"'), "company: key_file: key is given as well"),
         (vault('key_count_file = "k"'), "company: key_count_file: there is no such setting"),
-        (vault() + vault(), "company: name: another source has it too"),
+        (vault() + vault(), "company: name: another source has the same name"),
         (PYTHON.replace(":ask", ""), "company: function: must look like package.module:name"),
         (PYTHON + "timeout = 2.5\n", "company: timeout: must be more than 0 and at most 2.4"),
         (PYTHON + "threads = 0\n", "company: threads: must be between 1 and 256"),
@@ -262,7 +267,7 @@ def test_a_setting_below_a_source_is_told_apart_from_one_of_the_source(tmp_path:
         load(file, {}, {})
     port, function = refused.value.problems
     assert port == (
-        f"{file}: [[source]] company: port: this is a setting of Worksgate, and stands below "
-        "[[source]], where TOML takes it for one of the source; move it above the first [[source]]"
+        f"{file}: [[source]] company: port: this is a setting of Worksgate, but below "
+        "[[source]] TOML takes it for a field of the source; move it above the first [[source]]"
     )
     assert "there is no such setting; did you mean function?" in function

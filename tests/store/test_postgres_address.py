@@ -47,7 +47,7 @@ def test_a_pooler_is_named_in_the_address() -> None:
         ("postgresql://u:s3cret#x@h/db", "percent-encoded"),
         ("postgresql://u:s3cret/x@h/db", "percent-encoded"),
         ("postgresql://u@h:s3cret/db", "host:port"),
-        ("postgresql://u@[s3cret/db", "not an address"),
+        ("postgresql://u@[s3cret/db", "not a valid address"),
         ("postgresql://u@h/db?s3cret", "name=value"),
         ("postgresql://u@h/db?statement_cache_size=s3cret", "must be a number"),
     ],

@@ -1,10 +1,10 @@
-"""The settings of an installation. Nothing else of Worksgate is imported here.
+"""The settings of an installation. Imports nothing else of Worksgate.
 
     options           every option once: name, type, default, sentence, group, check
     field             an option as a dataclass field
-    types             texts become values
-    checks            what an option may hold
-    contradictions    what is wrong though each value is right
+    types             parses text into values
+    checks            validation of single values
+    contradictions    settings that are valid one by one but not together
     loading           ``worksgate.toml``, the environment and the command line
     reference         docs/settings.md, and the file that ``init`` writes
     source_tables     the ``[[source]]`` tables
@@ -12,5 +12,6 @@
     addresses         the addresses of PostgreSQL, Valkey and a mail server
     master_key_text   how a master key is written down
 
-Nothing is guessed: an unknown key or a wrong value refuses the start, with its place.
+Strict on purpose: an unknown key or an invalid value prevents the start, and the error says where
+it is.
 """

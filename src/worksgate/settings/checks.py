@@ -1,7 +1,7 @@
-"""What each setting may hold.
+"""Validation of each setting.
 
-A check returns the value, perhaps in a tidier form, or raises ValueError with the end of a
-sentence that begins with the setting's name. It never repeats a value that could be a secret.
+A check returns the value, perhaps normalized, or raises ValueError with the end of a sentence that
+begins with the setting's name. It never repeats a value that could be a secret.
 """
 
 import re
@@ -34,27 +34,30 @@ def public_url(value: str) -> str:
 
 
 def _split_url(value: str) -> SplitResult:
-    """An absolute address; plain http is accepted for loopback hosts alone."""
+    """An absolute address; plain http is accepted for loopback hosts only."""
     try:
         parts = urlsplit(value)
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise ValueError("is not an address") from None
+        raise ValueError("is not a valid address") from None
     if parts.scheme not in ("http", "https") or not host or port == 0:
         raise ValueError("must be an address that begins with https://")
     if parts.username is not None or parts.password is not None:
-        raise ValueError("must hold no user name and no password")
+        raise ValueError("must not contain a user name or password")
     if not value.isascii() or not value.isprintable() or set(value) & set(' "<>\\^`|'):
-        raise ValueError("holds a character that an address cannot hold; a host may need xn--")
+        raise ValueError(
+            "contains a character that is not allowed in an address; a host name "
+            "may need its xn-- form"
+        )
     if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]+", host):
-        raise ValueError("the host is not a name or an address")
+        raise ValueError("its host is not a valid host name or IP address")
     if parts.scheme == "http" and host not in LOOPBACK_HOSTS:
-        raise ValueError("must begin with https://; plain http is for this machine alone")
+        raise ValueError("must begin with https://; plain http is allowed for this machine only")
     return parts
 
 
 def database_url_from(folder: Path, value: str) -> str:
-    """An address whose relative path, if it has one, begins at this folder. Checks nothing."""
+    """Resolve the relative path of an SQLite address against this folder. Checks nothing."""
     path = value.removeprefix(_SQLITE)
     return value if path in (value, "", ":memory:") else f"{_SQLITE}{folder / path}"
 
@@ -69,7 +72,7 @@ def database_url(value: str) -> str:
             "postgresql://user:password@host/name"
         )
     if "?" in path or "\0" in path:
-        raise ValueError("the path of the database must not hold ? or NUL")
+        raise ValueError("the path of the database must not contain ? or NUL")
     absolute = Path.cwd() / path
     if not absolute.parent.is_dir():
         raise ValueError(f"the folder of the database, {absolute.parent}, does not exist")
@@ -86,7 +89,7 @@ def _postgres_url(value: str) -> str:
 
 def file_name(value: str) -> str:
     if "\0" in value:
-        raise ValueError("must not hold NUL")
+        raise ValueError("must not contain NUL")
     return value
 
 
@@ -108,12 +111,12 @@ def store_url(value: str) -> str:
 
 def host_name(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._:%-]+", value):
-        raise ValueError("must be an address or a host name, without port")
+        raise ValueError("must be an IP address or a host name, without a port")
     if ":" in value:
         try:
             IPv6Address(value)
         except ValueError:
-            raise ValueError("must be an address or a host name, without port") from None
+            raise ValueError("must be an IP address or a host name, without a port") from None
     return value
 
 
@@ -133,22 +136,24 @@ def _network(entry: str) -> str:
     except ValueError:
         raise ValueError(f"{entry!r} is not a network such as 10.0.0.0/8 or 10.1.2.3") from None
     if network.prefixlen == 0:
-        raise ValueError(f"{entry!r} would believe everybody; name the proxies")
+        raise ValueError(f"{entry!r} would trust everybody; list the proxies instead")
     return str(network)
 
 
 def url_path(value: str) -> str:
     if not value.startswith("/") or value == "/":
-        raise ValueError("must begin with / and go on")
+        raise ValueError("must begin with / and must not be / alone")
     for segment in value[1:].split("/"):
         if segment in (".", "..") or not re.fullmatch(r"[A-Za-z0-9._~-]+", segment):
-            raise ValueError("must be made of letters, digits and . _ ~ - between single slashes")
+            raise ValueError("must consist of letters, digits and . _ ~ - between single slashes")
     return value
 
 
 def line_of_text(value: str) -> str:
     if not value.isprintable() or value != value.strip() or len(value) > 100:
-        raise ValueError("must be at most 100 printable characters, without blanks around them")
+        raise ValueError(
+            "must be at most 100 printable characters, without leading or trailing spaces"
+        )
     return value
 
 
@@ -161,7 +166,7 @@ def product_name(value: str) -> str:
 def support_url(value: str) -> str:
     if value.startswith("mailto:"):
         if not re.fullmatch(r"mailto:[^@\s\"<>]+@[^@\s\"<>]+", value):
-            raise ValueError("must have one address after mailto:")
+            raise ValueError("must have exactly one address after mailto:")
     elif value:
         if not value.startswith("https://"):
             raise ValueError("must begin with https:// or mailto:")
@@ -177,7 +182,7 @@ def fixed_url(value: str) -> str:
 def url_to_append_to(value: str) -> str:
     parts = _split_url(value)
     if parts.query or parts.fragment or not value.endswith("/"):
-        raise ValueError("must end with /, for something is added to it")
+        raise ValueError("must end with /, since a value is appended to it")
     return value
 
 
@@ -232,12 +237,12 @@ def one_of(*choices: str) -> Callable[[Any], Any]:
 
 
 LINE_WORKS_WAITS = 3.0
-"""Seconds that LINE WORKS waits for an answer."""
+"""Seconds that LINE WORKS waits for a response."""
 
 
 def answer_deadline(value: float) -> float:
     if not 0 < value < LINE_WORKS_WAITS:
-        raise ValueError("must be more than 0 and less than 3, for LINE WORKS waits 3 seconds")
+        raise ValueError("must be more than 0 and less than 3, since LINE WORKS waits 3 seconds")
     return value
 
 
@@ -248,4 +253,4 @@ def worker_timeout(value: float) -> float:
 
 
 _SHORTEST_WORKER_TIMEOUT = 5.0
-"""Seconds: a busy machine holds up a worker for some of them, and it is well."""
+"""Seconds: a healthy worker on a busy machine can be stalled for some of them."""

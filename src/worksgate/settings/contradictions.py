@@ -1,4 +1,4 @@
-"""What is wrong with settings though each value is right."""
+"""Settings that are valid one by one but not together."""
 
 from collections.abc import Iterator
 from dataclasses import fields
@@ -11,41 +11,41 @@ RESERVED_PATHS = ("/healthz", "/readyz", "/metrics", "/openapi.json")
 
 
 def contradictions(settings: Settings) -> Iterator[tuple[str, str]]:
-    """What is wrong though each value is right: the setting to blame, and why."""
+    """Return what is wrong although each value is valid: the setting to blame, and why."""
     names = [each.name for each in fields(Settings) if each.name.endswith("_path")]
-    taken = dict.fromkeys(RESERVED_PATHS, "a path that Worksgate keeps for itself")
+    taken = dict.fromkeys(RESERVED_PATHS, "a path that Worksgate reserves")
     for name in names:
         path = getattr(settings, name)
         if path in taken:
             yield name, f"is {taken[path]}"
         elif path.startswith(settings.imap_login_path + "/"):
-            yield name, "lies under imap_login_path, where the client's ID follows"
+            yield name, "is below imap_login_path, where the client's ID follows"
         elif path.startswith(settings.account_path + "/"):
-            yield name, "lies under account_path, which has pages there"
+            yield name, "is below account_path, which has pages there"
         taken[path] = f"the same as {name}"
     if settings.session_idle_limit > settings.session_absolute_limit:
         yield "session_idle_limit", "must not be more than session_absolute_limit"
     if settings.previous_master_key and not settings.master_key:
-        yield "previous_master_key", "must not be given without master_key"
+        yield "previous_master_key", "must not be set without master_key"
     if settings.previous_master_key and settings.previous_master_key == settings.master_key:
         yield "previous_master_key", "must not be the same as master_key"
     if settings.smtp_url and not settings.mail_from:
-        yield "mail_from", "must be given with smtp_url"
+        yield "mail_from", "requires smtp_url"
     if not settings.all_sources:
         yield (
             "built_in_directory",
-            "must not be false without a [[source]], or nobody could sign in",
+            "must not be false without a [[source]], since nobody could sign in",
         )
     if not settings.built_in_directory and "directory" in {each.name for each in settings.sources}:
-        yield "built_in_directory", "must not be false with a [[source]] of the type directory"
+        yield "built_in_directory", "must not be false with a [[source]] of type directory"
     if settings.admin_port and settings.admin_port == settings.port:
         yield "admin_port", "must not be the same as port"
     if not settings.is_https and not _is_this_machine(settings.host):
         yield (
             "host",
             (
-                "must be 127.0.0.1 or ::1 while public_url is plain http, or passwords would cross "
-                "the network for all to read; give public_url its https:// address"
+                "must be 127.0.0.1 or ::1 while public_url is plain http, since passwords "
+                "would cross the network unencrypted; give public_url its https:// address"
             ),
         )
 

@@ -1,6 +1,6 @@
-"""A field of a record of settings: its default, what documents it, and what checks it.
+"""A field of a settings dataclass: its default, its documentation and its check.
 
-The reference page and the messages of ``loading`` are made from what is kept here.
+The reference page and the messages of ``loading`` are generated from it.
 """
 
 from collections.abc import Callable
@@ -16,10 +16,10 @@ def option(
     group: str = "",
     check: Callable[[Any], Any] | None = None,
 ) -> Any:
-    """A setting. A ``secret`` stands in no repr, and can be handed over as a file.
+    """A setting. A ``secret`` is hidden in the repr, and can be passed as a file.
 
-    ``group`` is its heading on the reference page. ``check`` returns the value, perhaps in a
-    tidier form, or raises ValueError with the end of a sentence that begins with the name.
+    ``group`` is its heading on the reference page. ``check`` returns the value, perhaps normalized,
+    or raises ValueError with the end of a sentence that begins with the name.
     """
     return field(
         default=default,

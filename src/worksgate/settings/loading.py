@@ -1,10 +1,10 @@
 """From ``worksgate.toml``, the environment and the command line to ``Settings``.
 
-The command line wins over a ``WORKSGATE_*`` variable, and a variable over the file.
-``WORKSGATE_X_FILE`` names a file that holds the value of ``WORKSGATE_X``, for secrets that are
-handed over as files. Nothing is guessed: an unknown key or a wrong value refuses the start, and
-all problems are told at once, each with its place. The text of a problem never holds a value that
-could be a secret.
+The command line overrides ``WORKSGATE_*`` variables, and those override the file.
+``WORKSGATE_X_FILE`` names a file that contains the value of ``WORKSGATE_X``, for secrets that are
+mounted as files. Reading is strict: an unknown key or an invalid value prevents the start, and all
+problems are reported at once, each with its location. No message contains a value that could be a
+secret.
 """
 
 import re
@@ -29,19 +29,19 @@ from worksgate.settings.types import NO_SUCH_FILE, parsed, secret_of, text_of, t
 FILE_NAME = "worksgate.toml"
 PREFIX = "WORKSGATE_"
 SYSTEM_FILE = Path("/etc/worksgate") / FILE_NAME
-"""Read where nothing else is named and ``FILE_NAME`` is not in the working folder."""
+"""Read if no other file is named and ``FILE_NAME`` is not in the working folder."""
 CONFIG_VARIABLE = "WORKSGATE_CONFIG"
-"""Names the file, where ``--config`` does not."""
+"""Names the file if ``--config`` does not."""
 
 CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
-"""Where systemd puts what a unit has by ``LoadCredential=``."""
+"""Set by systemd for units with ``LoadCredential=``."""
 MASTER_KEYS = ("master_key", "previous_master_key")
 _KEY_FILES = tuple(f"{name}_file" for name in MASTER_KEYS)
-_NO_SECTIONS = "there are no sections but [[source]]; write the settings at the top level"
+_NO_SECTIONS = "the only section is [[source]]; write the settings at the top level"
 _SERVICE_LINK = re.compile(r"WORKSGATE_(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP))")
 _SERVICE_LINKS_HINT = (
-    'Kubernetes sets this for a service named "worksgate"; '
-    "switch it off with enableServiceLinks: false"
+    'Kubernetes sets this for a service named "worksgate"; disable it with '
+    "enableServiceLinks: false"
 )
 
 
@@ -55,7 +55,7 @@ class ConfigurationError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """A value that somebody gave, and where it stands."""
+    """A value that was given, and where."""
 
     value: Any = field(repr=False)
     origin: str
@@ -63,7 +63,7 @@ class _Given:
 
 @dataclass(slots=True)
 class _Reading:
-    """What has been read so far; a later value replaces an earlier one."""
+    """The values read so far; a later value replaces an earlier one."""
 
     given: dict[str, _Given] = field(default_factory=dict)
     sources: tuple[SourceSettings, ...] = ()
@@ -76,7 +76,7 @@ class _Reading:
             self.problems.append(f"{origin}: {problem}")
 
     def check(self, name: str, value: Any) -> Any:
-        """Return a value that has passed its check, perhaps in a tidier form."""
+        """Return the value after its check, perhaps normalized."""
         check = FIELDS[name].metadata["check"] if name in FIELDS else None
         try:
             return check(value) if check else value
@@ -94,9 +94,9 @@ def load(
 ) -> Settings:
     """The settings of an installation, checked.
 
-    ``file`` is what ``--config`` says; ``file_to_read`` says what is read without it. ``overrides``
-    are options of the command line by the setting's name; None stands for an option that was not
-    given. Raises ConfigurationError.
+    ``file`` is the value of ``--config``; ``file_to_read`` defines the default. ``overrides`` are
+    options of the command line by the setting's name; None means that the option was not given.
+    Raises ConfigurationError.
     """
     reading = _Reading()
     _read_file(file_to_read(file, environ), environ, reading)
@@ -107,7 +107,7 @@ def load(
 
 
 def checked(settings: Settings) -> Settings:
-    """Settings that a program has made, checked like those of a file and perhaps tidier.
+    """Check settings that a program has made like those of a file; some are normalized.
 
     Raises ConfigurationError.
     """
@@ -120,7 +120,7 @@ def checked(settings: Settings) -> Settings:
 
 
 def _settings(reading: _Reading) -> Settings:
-    """What has been read, with defaults for the rest. Raises ConfigurationError."""
+    """The values read, with defaults for the rest. Raises ConfigurationError."""
     _read_key_files(reading)
     values = {
         name: reading.check(name, reading.given[name].value if name in reading.given else default)
@@ -136,7 +136,7 @@ def _settings(reading: _Reading) -> Settings:
 
 
 def _defaults(reading: _Reading) -> dict[str, Any]:
-    """The defaults; the public address follows the port that is listened on."""
+    """The defaults; the public address follows the port."""
     defaults = {name: each.default for name, each in FIELDS.items()}
     host, port = (
         reading.given[name].value if name in reading.given else defaults[name]
@@ -152,11 +152,11 @@ def _defaults(reading: _Reading) -> dict[str, Any]:
 
 
 def file_to_read(file: Path | None, environ: Mapping[str, str]) -> Path | None:
-    """The file that ``--config`` or ``WORKSGATE_CONFIG`` names, there or not.
+    """The file that ``--config`` or ``WORKSGATE_CONFIG`` names, whether it exists or not.
 
-    Else ``./worksgate.toml`` or ``/etc/worksgate/worksgate.toml``, if there; None without either.
-    A working folder that this user may not look into, such as the home of who called sudo, has
-    none; it is named only where the other file is not there either.
+    Otherwise ``./worksgate.toml`` or ``/etc/worksgate/worksgate.toml``, if it exists, or None. A
+    working folder that this user may not read, such as the home of the user who called sudo, is
+    skipped; its file is returned only if the other one does not exist either.
     """
     if file is not None:
         return file
@@ -171,12 +171,12 @@ def file_to_read(file: Path | None, environ: Mapping[str, str]) -> Path | None:
 
 
 class _Sight(Enum):
-    """What can be told of a file."""
+    """What can be found out about a file."""
 
     THERE = auto()
     ABSENT = auto()
     HIDDEN = auto()
-    """Its folder may not be looked into: it is named, not passed over for the defaults."""
+    """Its folder is not readable: the file is reported, not silently replaced by defaults."""
 
 
 def _seen(file: Path) -> _Sight:
@@ -192,7 +192,7 @@ def _seen(file: Path) -> _Sight:
 def _read_file(file: Path | None, environ: Mapping[str, str], reading: _Reading) -> None:
     try:
         table = {} if file is None else tomllib.loads(text_of(file))
-    except ValueError as problem:  # also what is not TOML or not UTF-8
+    except ValueError as problem:  # also invalid TOML or UTF-8
         reading.problems.append(f"{file}: {problem}{_hint_at_quotes(str(problem))}")
         return
     reading.sources, problems = read_sources(
@@ -209,13 +209,13 @@ def _read_file(file: Path | None, environ: Mapping[str, str], reading: _Reading)
 
 
 def _hint_at_quotes(problem: str) -> str:
-    """What to look for where a text had not ended when its line, or the file, did."""
+    """A hint for text that had not ended when its line, or the file, did."""
     beginnings = ("Illegal character '\\n'", "Unterminated string", 'Expected "\'"')
     return "; is a closing quotation mark missing?" if problem.startswith(beginnings) else ""
 
 
 def _from_file(folder: Path, name: str, value: object) -> Any:
-    """A value of a file in this folder: it means the same place wherever a command runs."""
+    """Resolve a value of a settings file in this folder, whatever the working folder is."""
     known = typed(FIELDS[name].type, value)
     if name == "database_url":
         return database_url_from(folder, known)
@@ -242,14 +242,14 @@ def _read_secret_file(
 ) -> None:
     if variable.removesuffix("_FILE") in environ:
         other = variable.removesuffix("_FILE")
-        reading.problems.append(f"{variable}: {other} is set as well; keep one of them")
+        reading.problems.append(f"{variable}: {other} is set as well; remove one of them")
         return
     file = Path(environ[variable])
     reading.give(name, variable, lambda: _from_variable(name, secret_of(file)))
 
 
 def _read_credentials(environ: Mapping[str, str], reading: _Reading) -> None:
-    """Master keys that systemd hands over, where nothing else says where they are."""
+    """Master keys from systemd credentials, unless something else says where they are."""
     folder = environ.get(CREDENTIALS_VARIABLE)
     for name in MASTER_KEYS if folder else ():
         file = Path(folder or "", name)
@@ -259,7 +259,7 @@ def _read_credentials(environ: Mapping[str, str], reading: _Reading) -> None:
 
 
 def _read_key_files(reading: _Reading) -> None:
-    """Read the master keys that are named by their files, and not given themselves."""
+    """Read the master keys that are given as files, not as values."""
     for name in MASTER_KEYS:
         file, key = (reading.given.get(each) for each in (f"{name}_file", name))
         if file is not None and file.value and not (key is not None and key.value):
@@ -267,15 +267,15 @@ def _read_key_files(reading: _Reading) -> None:
 
 
 def _key_of(file: Path, name: str) -> str:
-    """What a key file holds. Of the key that everything needs it is said how to get one there."""
+    """The content of a key file. If the current key is missing, the message says how to get one."""
     try:
         return secret_of(file)
     except ValueError as problem:
         if name != "master_key" or str(problem) != NO_SUCH_FILE:
             raise
         raise ValueError(
-            f"{problem}; put your copy of the master key there, or, where there is none, make a "
-            f"new one there: worksgate key new {shlex.quote(str(file))}"
+            f"{problem}; put your copy of the master key there, or, if there is none, create a "
+            f"new one: worksgate key new {shlex.quote(str(file))}"
         ) from None
 
 

@@ -1,8 +1,8 @@
 """Every option of an installation, once: name, type, default and one sentence.
 
-``config`` reads them from ``worksgate.toml`` and the environment; the reference page in ``docs/``
-is checked against this file. What belongs to one LINE WORKS tenant is not here but on its client
-(``oauth.model.Client``). Times are seconds, sizes are bytes.
+``loading`` reads them from ``worksgate.toml`` and the environment; the reference page in ``docs/``
+is checked against this file. What belongs to one LINE WORKS tenant is a field of its client instead
+(``oauth.model.Client``). Times are in seconds, sizes in bytes.
 """
 
 from collections.abc import Mapping
@@ -19,11 +19,11 @@ _DAY = 86_400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How one installation runs. Safe by default; a dangerous choice has a long name."""
+    """The settings of one installation. Safe by default; a dangerous choice has a long name."""
 
     public_url: str = option(
         "http://127.0.0.1:8080",
-        "The address under which people and LINE WORKS reach this server; links are built from it.",
+        "The URL at which people and LINE WORKS reach this server; all links are built from it.",
         group="Addresses",
         check=checks.public_url,
     )
@@ -41,32 +41,34 @@ class Settings:
     )
     trusted_proxies: tuple[str, ...] = option(
         (),
-        "Networks (CIDR) of reverse proxies; only their X-Forwarded-For and -Proto are believed.",
+        "Networks (CIDR) of reverse proxies; X-Forwarded-For and X-Forwarded-Proto are "
+        "trusted only from these.",
         group="Addresses",
         check=checks.proxy_networks,
     )
     database_url: str = option(
         "sqlite:///worksgate.db",
-        "Where clients, people and the audit log are kept: sqlite:////absolute/path.db, "
-        "sqlite:///relative.db (from the folder of the settings file, or from the working folder "
-        "where it stands in none) or postgresql://user:password@host/name.",
+        "The database of clients, people and the audit log: sqlite:////absolute/path.db, "
+        "sqlite:///relative.db (relative to the folder of the settings file, or to the "
+        "working folder if the value comes from elsewhere) or "
+        "postgresql://user:password@host/name.",
         secret=True,
         group="Data",
         check=checks.database_url,
     )
     database_connections: int = option(
         10,
-        "Connections to a PostgreSQL that each process keeps for the calls of LINE WORKS; "
-        "it has up to 5 more for all else.",
+        "PostgreSQL connections that each process keeps for the calls of LINE WORKS; it opens "
+        "up to 5 more for everything else.",
         group="Data",
         check=checks.between(1, 1_000),
     )
     master_key_file: str = option(
         "",
-        "The file of the master key, under which the secrets in the database are encrypted; "
-        "worksgate init and worksgate key new make one. Keep a copy of it, apart from the backups. "
-        "A relative path begins at the folder of the settings file. If empty, the systemd "
-        "credential master_key is used where there is one.",
+        "The file of the master key, which encrypts the secrets in the database; worksgate "
+        "init and worksgate key new create one. Keep a copy, separate from the backups. A "
+        "relative path is relative to the folder of the settings file. If empty, the systemd "
+        "credential master_key is used if there is one.",
         group="Data",
         check=checks.file_name,
     )
@@ -79,8 +81,7 @@ class Settings:
     )
     master_key: str = option(
         "",
-        "The master key itself, where a file cannot be used; takes precedence over "
-        "master_key_file.",
+        "The master key itself, if a file cannot be used; takes precedence over master_key_file.",
         secret=True,
         group="Data",
         check=checks.master_key,
@@ -94,27 +95,27 @@ class Settings:
     )
     store_url: str = option(
         "",
-        "Where codes, tokens and sessions are kept: empty for the database, "
-        "redis://host or rediss://host for Valkey or Redis, memory: for this process alone.",
+        "Where codes, tokens and sessions are kept: empty for the database, redis://host or "
+        "rediss://host for Valkey or Redis, memory: for the memory of this process.",
         secret=True,
         group="Data",
         check=checks.store_url,
     )
     purge_interval: float = option(
         30.0,
-        "Seconds between two rounds of removing what has expired; 0 leaves it to worksgate purge.",
+        "Seconds between two removals of expired data; 0 leaves it to worksgate purge.",
         group="Data",
         check=checks.at_least(0),
     )
     audit_retention: float = option(
         400 * _DAY,
-        "Seconds that audit records are kept; 0 keeps them for ever.",
+        "Seconds for which audit records are kept; 0 keeps them forever.",
         group="Data",
         check=checks.at_least(0),
     )
     product_name: str = option(
         "LINE WORKS",
-        "What the sign-in page calls the service that people sign in to.",
+        "The name of the service that people sign in to, as the sign-in page shows it.",
         group="The sign-in page",
         check=checks.product_name,
     )
@@ -126,19 +127,19 @@ class Settings:
     )
     support_url: str = option(
         "",
-        "Where the sign-in page sends people who need help: an https: or mailto: address.",
+        "Where the sign-in page sends people who need help: an https: or mailto: URL.",
         group="The sign-in page",
         check=checks.support_url,
     )
     start_over_url: str = option(
         "https://auth.worksmobile.com/d/login/{domain}?accessUrl={service}",
-        "The deep link by which people start again at LINE WORKS when a sign-in took too long.",
+        "The deep link with which people start again at LINE WORKS after a sign-in has timed out.",
         group="The sign-in page",
         check=checks.start_over_url,
     )
     service_url: str = option(
         "https://talk.worksmobile.com/",
-        "The LINE WORKS page that the deep link leads to.",
+        "The LINE WORKS page that the deep link opens.",
         group="The sign-in page",
         check=checks.fixed_url,
     )
@@ -162,7 +163,7 @@ class Settings:
     )
     imap_login_path: str = option(
         "/apiLogin",
-        "Path of the IMAP/CalDAV Login API; the client's ID follows. A new client has it off.",
+        "Path of the IMAP/CalDAV Login API; the client's ID follows. Disabled for new clients.",
         group="The calls of LINE WORKS",
         check=checks.url_path,
     )
@@ -174,25 +175,26 @@ class Settings:
     )
     answer_deadline: float = option(
         2.5,
-        "Seconds after which a call of LINE WORKS, or a page, is answered 503; LINE WORKS waits 3.",
+        "Seconds after which a call of LINE WORKS, or a page, is answered with 503; LINE "
+        "WORKS waits 3.",
         group="The calls of LINE WORKS",
         check=checks.answer_deadline,
     )
     session_key_check_url: str = option(
         "https://auth.worksmobile.com/login/check/",
-        "Where a client with session_key_check asks whether an app's sessionKey is real.",
+        "The URL at which an app's sessionKey is verified, for clients with session_key_check.",
         group="The calls of LINE WORKS",
         check=checks.url_to_append_to,
     )
     built_in_directory: bool = option(
         True,
-        "Whether people of the built-in directory can sign in beside those of [[source]].",
+        "Whether people of the built-in directory can sign in, in addition to those of [[source]].",
         group="Signing in",
     )
     allow_similar_keys: bool = option(
         False,
-        "Whether two people can have user keys that differ by spelling alone: E1 and e1, or the "
-        "accounts taro and taro@example.com.",
+        "Whether two people can have user keys that differ only in spelling: E1 and e1, or "
+        "the accounts taro and taro@example.com.",
         group="Signing in",
     )
     session_idle_limit: float = option(
@@ -203,37 +205,37 @@ class Settings:
     )
     session_absolute_limit: float = option(
         7 * _DAY,
-        "Seconds after which a browser's session ends however much it is used.",
+        "Seconds after which a browser's session ends, no matter how much it is used.",
         group="Signing in",
         check=checks.at_least(60),
     )
     login_free_failures: int = option(  # R-78: never more than 100 in a row
         10,
-        "Failed sign-ins of one account that cost nothing; each further one doubles the delay.",
+        "Failed sign-ins of one account without a delay; each further one doubles the delay.",
         group="Signing in",
         check=checks.between(1, 100),
     )
     login_longest_delay: float = option(
         900.0,
-        "The longest delay, in seconds, that failed sign-ins of one account can build up.",
+        "The longest delay, in seconds, after failed sign-ins of one account.",
         group="Signing in",
         check=checks.at_least(60),
     )
     login_failures_per_address: int = option(
         200,
-        "Failed sign-ins from one address in ten minutes, before it has to wait.",
+        "Failed sign-ins from one address in ten minutes before it has to wait.",
         group="Signing in",
         check=checks.at_least(1),
     )
     hashing_threads: int = option(
         0,
-        "Threads that check passwords; 0 for one fewer than the cores of this machine.",
+        "Threads that check passwords; 0 for one less than the number of CPU cores.",
         group="Signing in",
         check=checks.between(0, 256),
     )
     hashing_queue: int = option(
         64,
-        "Sign-ins that may wait for a hashing thread; beyond that people are asked to try again.",
+        "Sign-ins that may wait for a hashing thread; further ones are asked to try again.",
         group="Signing in",
         check=checks.at_least(1),
     )
@@ -242,137 +244,135 @@ class Settings:
         "Whether people can sign in with passkeys.",
         group="Signing in",
     )
-    remember_device_lifetime: float = option(  # browsers keep no cookie for longer
+    remember_device_lifetime: float = option(  # browsers limit the lifetime of cookies to this
         30 * _DAY,
-        "Seconds for which a browser need not give the second factor again, where the person asks "
-        "for that; 0 to ask every time.",
+        "Seconds for which a browser does not need the second factor again, if the person "
+        "chooses so; 0 to require it every time.",
         group="Signing in",
         check=checks.between(0, 400 * 86_400),
     )
     account_path: str = option(
         "/account",
-        "Path of the pages on which people look after their own account.",
+        "Path of the pages on which people manage their own account.",
         group="People's own accounts",
         check=checks.url_path,
     )
     fresh_login_lifetime: float = option(
         600.0,
-        "Seconds after a sign-in in which a person may change their password or their second "
-        "factors; later they sign in once more.",
+        "Seconds after a sign-in during which a person may change their password or second "
+        "factors; after that they have to sign in again.",
         group="People's own accounts",
         check=checks.between(60, 86_400),
     )
     temporary_password_lifetime: float = option(
         7 * _DAY,
-        "Seconds for which a password that an administrator has set can be used to choose one's "
-        "own.",
+        "Seconds for which a password set by an administrator can be used to choose a new one.",
         group="People's own accounts",
         check=checks.between(600, 90 * 86_400),
     )
     app_password_lapse: float = option(
         30 * _DAY,
-        "Seconds after a person's last sign-in at their own source for which their app passwords "
-        "work, where that source cannot be asked about them later (OpenID providers, functions "
-        "without find); 0 for ever, also after they have left the company.",
+        "Seconds after a person's last sign-in at their own source during which their app "
+        "passwords work, if that source cannot look people up later (OpenID providers, "
+        "functions without find); 0 for no limit, even after they have left the company.",
         group="People's own accounts",
         check=checks.at_least(0),
     )
     password_reset: bool = option(
         True,
-        "Whether people can have a link sent by which they choose a new password, where "
-        "smtp_url is set.",
+        "Whether people can request a link by e-mail to choose a new password; requires smtp_url.",
         group="People's own accounts",
     )
     reset_link_lifetime: float = option(
         1_800.0,
-        "Seconds for which such a link, or one that an administrator has made, is good.",
+        "Lifetime, in seconds, of such a link, also of one made by an administrator.",
         group="People's own accounts",
         check=checks.between(60, 86_400),
     )
     smtp_url: str = option(
         "",
         "The mail server: smtp://user:password@host:587 (always with STARTTLS, except on this "
-        "machine) or smtps://user:password@host; empty to send no mail.",
+        "machine) or smtps://user:password@host; empty to send no e-mail.",
         secret=True,
         group="Mail",
         check=checks.smtp_url,
     )
     mail_from: str = option(
         "",
-        "The address that mails come from, such as sso@example.com.",
+        "The sender address of e-mails, such as sso@example.com.",
         group="Mail",
         check=checks.mail_from,
     )
     mail_language: str = option(
         "en",
-        "The language of notices that follow from no browser, such as after a command: en, ja or "
-        "ko.",
+        "The language of notices that do not result from a browser request, such as those "
+        "after a command: en, ja or ko.",
         group="Mail",
         check=checks.one_of("en", "ja", "ko"),
     )
     worker_timeout: float = option(
         30.0,
-        "Seconds after which a worker whose event loop does not respond is killed and replaced "
-        "(with several --workers); 0 waits for ever.",
+        "Seconds after which a worker with an unresponsive event loop is killed and replaced "
+        "(with several --workers); 0 disables this.",
         group="Operation",
         check=checks.worker_timeout,
     )
     max_requests_in_flight: int = option(
         1_000,
-        "Requests that one process answers at once; pages beyond that are refused with 503, calls "
-        "of LINE WORKS beyond twice as many.",
+        "Requests that one process handles concurrently; pages beyond that are refused with "
+        "503, calls of LINE WORKS beyond twice that number.",
         group="Operation",
         check=checks.at_least(1),
     )
     max_connections: int = option(
         10_000,
-        "Connections that one process holds open; further ones are closed at once.",
+        "Connections that one process keeps open; further ones are closed immediately.",
         group="Operation",
         check=checks.at_least(1),
     )
     max_connections_per_address: int = option(
         1_000,
-        "Of these, how many may come from one address (IPv6: /64); trusted_proxies are not "
-        "counted; 0 for no limit.",
+        "How many of these may come from one address (IPv6: /64); trusted_proxies are exempt; "
+        "0 for no limit.",
         group="Operation",
         check=checks.at_least(0),
     )
     log_format: str = option(
         "auto",
-        "How log lines look: json, text, or auto (text on a terminal).",
+        "The format of log lines: json, text, or auto (text on a terminal).",
         group="Operation",
         check=checks.one_of("auto", "json", "text"),
     )
     log_level: str = option(
         "info",
-        "The least serious level that is logged: debug, info, warning or error.",
+        "The lowest level that is logged: debug, info, warning or error.",
         group="Operation",
         check=checks.one_of("debug", "info", "warning", "error"),
     )
     admin_host: str = option(
         "127.0.0.1",
-        "The address on which metrics and the reasons of /readyz are served.",
+        "The address on which metrics and the details of /readyz are served.",
         group="Operation",
         check=checks.host_name,
     )
     admin_port: int = option(
         0,
-        "The port on which they are served, such as 9090; 0 to serve them nowhere.",
+        "The port on which they are served, such as 9090; 0 to disable it.",
         group="Operation",
         check=checks.between(0, 65_535),
     )
     metrics_public: bool = option(
         False,
-        "Whether /metrics is served on the public address too, for all to read.",
+        "Whether /metrics is also served on the public address, readable by everyone.",
         group="Operation",
     )
     sources: tuple[SourceSettings, ...] = option(
-        (), "The company's own identity sources, one to a [[source]] table."
+        (), "The company's own identity sources, one per [[source]] table."
     )
 
     @property
     def database_file(self) -> Path | None:
-        """The file of the database; None where a server keeps it."""
+        """The file of an SQLite database; None for a database server."""
         scheme, _, path = self.database_url.partition(":///")
         return Path(path) if scheme == "sqlite" else None
 
@@ -380,7 +380,7 @@ class Settings:
     def all_sources(self) -> tuple[SourceSettings, ...]:
         """The identity sources in the order in which they are asked.
 
-        The built-in directory is the first, unless a table gives it another place or it is off.
+        The built-in directory is first, unless a table gives it another position or it is disabled.
         """
         is_listed = any(each.is_built_in for each in self.sources)
         if is_listed or not self.built_in_directory:
@@ -389,17 +389,17 @@ class Settings:
 
     @property
     def can_reset_passwords(self) -> bool:
-        """Whether a person who has forgotten their password can help themselves by e-mail."""
+        """Whether people who have forgotten their password can reset it by e-mail."""
         return self.password_reset and bool(self.smtp_url)
 
     @property
     def account_url(self) -> str:
-        """The address of the page on which people look after their own account."""
+        """The address of the page on which people manage their own account."""
         return self.public_url.rstrip("/") + self.account_path
 
     @property
     def is_loopback(self) -> bool:
-        """Whether the public address can be reached from this machine alone."""
+        """Whether the public address can be reached from this machine only."""
         from urllib.parse import urlsplit
 
         return urlsplit(self.public_url).hostname in ("localhost", "127.0.0.1", "::1")

@@ -19,7 +19,7 @@ _BEGIN, _END = "<!-- reference: begin -->\n", "<!-- reference: end -->\n"
 
 
 def reference() -> str:
-    """All settings as Markdown tables, in groups: what ``docs/settings.md`` holds."""
+    """All settings as Markdown tables, by group, as in ``docs/settings.md``."""
     groups = [
         _section(f"### {title}", [FIELDS[name] for name in names]) for title, names in _groups()
     ]
@@ -46,7 +46,7 @@ def template(values: Mapping[str, Any]) -> str:
 
 
 def _example_sources() -> Iterator[str]:
-    """A table for each type of source, commented, with what it needs at least."""
+    """A commented table for each type of source, with its required fields."""
     yield from ("", "# === Identity sources: these tables stay at the end of the file ===")
     for name, kind in SOURCE_TYPES.items():
         yield from ("", f"# {kind.about}", "#", "# [[source]]", f'#   type = "{name}"')
@@ -54,7 +54,7 @@ def _example_sources() -> Iterator[str]:
 
 
 def rewrite_reference(page: Path) -> None:
-    """Put today's reference between the two marks of a page."""
+    """Replace the reference between the two marks of a page."""
     before, _, rest = page.read_text("utf-8").partition(_BEGIN)
     _, _, after = rest.partition(_END)
     page.write_text(f"{before}{_BEGIN}\n{reference()}\n{_END}{after}", "utf-8")

@@ -1,8 +1,8 @@
 """The ``[[source]]`` tables of ``worksgate.toml``.
 
-A secret can be handed over as a file, by the field's name and ``_file``. A variable,
-``WORKSGATE_SOURCE_<NAME>_<FIELD>`` (also with ``_FILE``), wins over the field of the table with
-that name; ``-`` is written ``_`` in it. Each problem is told with its place:
+A secret can be given as a file, by the field's name and ``_file``. A variable,
+``WORKSGATE_SOURCE_<NAME>_<FIELD>`` (also with ``_FILE``), overrides the field of the table with
+that name; ``-`` becomes ``_``. Each problem is reported with its location:
 
     worksgate.toml: [[source]] company: bind_dn: must be text
 """
@@ -22,7 +22,7 @@ MAX_SOURCES = 20
 
 @dataclass(slots=True)
 class _Table:
-    """One table as it is read: its type, its place, and what is known of its fields."""
+    """One table as it is read: its type, its location, and the values of its fields so far."""
 
     kind: type[SourceSettings]
     place: str
@@ -36,7 +36,7 @@ class _Table:
 
     @property
     def variable_prefix(self) -> str | None:
-        """How the variables of this table begin; None where it has no usable name."""
+        """Prefix of the variables of this table; None without a usable name."""
         name = self.values.get("name", self.fields["name"].default)
         if not isinstance(name, str):
             return None
@@ -50,7 +50,7 @@ class _Table:
             self.problems.append(f"{origin}: {problem}")
 
     def made(self) -> SourceSettings | None:
-        """The settings of this source; None, with the problems kept, where something is wrong."""
+        """The settings of this source, or None if something is wrong; problems are collected."""
         if self.problems:
             return None
         settings = self.kind(**self.values)
@@ -64,11 +64,11 @@ class _Table:
 def read_sources(
     tables: object, place: str, environ: Mapping[str, str], *, settings: Container[str] = ()
 ) -> tuple[tuple[SourceSettings, ...], list[str]]:
-    """The sources of a settings file, and all that is wrong with them.
+    """The sources of a settings file, and all problems with them.
 
-    ``tables`` is what the file has under ``source``; ``place`` is the file's name, for problems;
-    ``settings`` are the names that belong above all tables. The sources are only of use where
-    nothing is wrong.
+    ``tables`` is the value of ``source`` in the file; ``place`` is the file's name, for problems;
+    ``settings`` are the names that belong above all tables. Use the sources only if there are no
+    problems.
     """
     if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
         return (), [f"{place}: source: write each source as a table under [[source]]"]
@@ -86,7 +86,7 @@ def read_sources(
 
 
 def problems_of(sources: Iterable[SourceSettings]) -> Iterator[str]:
-    """What is wrong with sources that a program has made."""
+    """Return the problems of sources that a program has made."""
     given = tuple(sources)
     wrong_types = [problem for source in given for problem in _type_problems(source)]
     if wrong_types:
@@ -111,12 +111,12 @@ def _type_problems(source: SourceSettings) -> Iterator[str]:
 
 
 def _contradictions(sources: tuple[SourceSettings, ...]) -> Iterator[str]:
-    """What is wrong with the sources together; each begins with the name of one."""
+    """Problems of the sources together; each begins with the name of one."""
     if len(sources) > MAX_SOURCES:
         yield f"{sources[-1].name}: there are more than {MAX_SOURCES} sources"
     names = [source.name for source in sources]
     for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"{name}: name: another source has it too"
+        yield f"{name}: name: another source has the same name"
 
 
 def _read_table(
@@ -148,14 +148,14 @@ def _read_key(
         table.give(key, origin, lambda: typed(table.fields[key].type, value))
     elif key in settings:
         table.problems.append(
-            f"{origin}: this is a setting of Worksgate, and stands below [[source]], where TOML "
-            "takes it for one of the source; move it above the first [[source]]"
+            f"{origin}: this is a setting of Worksgate, but below [[source]] TOML takes it for "
+            "a field of the source; move it above the first [[source]]"
         )
     elif name not in secrets:
         known = [*table.fields, *(f"{each}_file" for each in secrets), "type"]
         table.problems.append(f"{origin}: there is no such setting{_near_miss(key, known)}")
     elif name in given:
-        table.problems.append(f"{origin}: {name} is given as well; keep one of them")
+        table.problems.append(f"{origin}: {name} is given as well; remove one of them")
     else:
         table.give(name, origin, lambda: _from_file(value))
 
@@ -170,7 +170,7 @@ def _from_file(value: object) -> str:
 
 
 def _read_variables(environ: Mapping[str, str], tables: Iterable[_Table]) -> Iterator[str]:
-    """Give the tables what the environment has for them; what is of no table is a problem."""
+    """Apply the variables of the environment to the tables; variables of no table are problems."""
     known = {
         f"{table.variable_prefix}{name.upper()}{suffix}": (table, name, suffix)
         for table in tables
@@ -186,7 +186,7 @@ def _read_variables(environ: Mapping[str, str], tables: Iterable[_Table]) -> Ite
         table, name, suffix = known[variable]
         if suffix and variable.removesuffix(suffix) in environ:
             other = variable.removesuffix(suffix)
-            yield f"{variable}: {other} is set as well; keep one of them"
+            yield f"{variable}: {other} is set as well; remove one of them"
             continue
         _give_variable(table, name, variable, environ[variable], from_file=bool(suffix))
 

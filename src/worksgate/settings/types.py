@@ -1,4 +1,4 @@
-"""How what stands in a file or in the environment becomes a value of a setting's type.
+"""Conversion of values of the file and the environment to the type of a setting.
 
 Every function raises ValueError with the end of a sentence that begins with the setting's name.
 It never repeats a value, which could be a secret.
@@ -28,12 +28,12 @@ _WORDS: Mapping[str, bool] = {
 
 
 def type_name(kind: Any) -> str:
-    """What a reader calls a type: ``a whole number``."""
+    """The name of a type for readers: ``a whole number``."""
     return _one_of(kind) if _is_words(kind) else _NAMES[kind]
 
 
 def typed(kind: Any, value: object) -> Any:
-    """A value of the file or the command line, if it is of the type."""
+    """A value of the file or the command line, if it has the right type."""
     if kind is float:
         return seconds_of(value)
     if _is_words(kind) and isinstance(value, str):
@@ -73,7 +73,7 @@ def seconds_of(value: object) -> float:
 
 
 def text_of(file: Path) -> str:
-    """What a file holds, as text in UTF-8."""
+    """The content of a file as UTF-8 text."""
     try:
         return file.read_text("utf-8")
     except FileNotFoundError:
@@ -81,13 +81,13 @@ def text_of(file: Path) -> str:
     except UnicodeDecodeError:
         raise ValueError("the file is not UTF-8 text") from None
     except PermissionError:
-        raise ValueError("the file may not be read by this user; run this as another") from None
+        raise ValueError("this user may not read the file; run this as another user") from None
     except OSError as error:
         raise ValueError(f"the file cannot be read: {error.strerror}") from None
 
 
 def secret_of(file: Path) -> str:
-    """A secret that is handed over as a file; one newline at its end is not part of it."""
+    """A secret that is given as a file; one newline at its end is stripped."""
     return text_of(file).removesuffix("\n")
 
 

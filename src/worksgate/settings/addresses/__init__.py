@@ -1,8 +1,8 @@
 """Addresses of servers, as settings hold them.
 
-    postgres   PostgreSQL, and the one way to connect to it
+    postgres   PostgreSQL, and how to connect to it
     valkey     Valkey or Redis
-    mail       a mail server, and the address of a mailbox
+    mail       a mail server, and e-mail addresses
 
-Their errors do not repeat the address, which may hold a password.
+Error messages never repeat the address, since it may contain a password.
 """

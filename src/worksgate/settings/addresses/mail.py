@@ -1,4 +1,4 @@
-"""The address of a mail server, and those that mail is sent to and from."""
+"""The address of a mail server, and e-mail addresses of senders and recipients."""
 
 import re
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ def check_address(address: str) -> str:
 
 
 class Encryption(StrEnum):
-    """How the way to the mail server is encrypted."""
+    """How the connection to the mail server is encrypted."""
 
     NONE = "none"
     STARTTLS = "starttls"
@@ -36,7 +36,7 @@ class Encryption(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmtpServer:
-    """Where mail is handed in, and as whom."""
+    """The mail server to submit to, and the credentials."""
 
     host: str
     port: int
@@ -49,7 +49,7 @@ class SmtpServer:
         """Read ``smtp://user:password@host:587`` or ``smtps://user:password@host``.
 
         Raises ValueError with the end of a sentence that begins with the setting's name; it does
-        not repeat the value, which may hold a password.
+        not repeat the value, which may contain a password.
         """
         parts, port = _split(smtp_url)
         host, encryption = parts.hostname or "", Encryption.TLS
@@ -58,7 +58,7 @@ class SmtpServer:
         if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]+", host):
             raise ValueError("must name the host of a mail server")
         if (parts.username is None) != (parts.password is None):
-            raise ValueError("must hold both a user name and a password, or neither")
+            raise ValueError("must contain both a user name and a password, or neither")
         return cls(
             host=host,
             port=port or _USUAL_PORTS[encryption],
@@ -76,7 +76,7 @@ def _split(smtp_url: str) -> tuple[SplitResult, int | None]:
         parts = urlsplit(smtp_url)
         port = parts.port
     except ValueError:
-        raise ValueError(f"is not an address of a mail server; {_ESCAPE}") from None
+        raise ValueError(f"is not the address of a mail server; {_ESCAPE}") from None
     if parts.scheme not in ("smtp", "smtps"):
         raise ValueError("must begin with smtp:// or smtps://")
     if parts.path not in ("", "/") or parts.query or parts.fragment or port == 0:

@@ -1,16 +1,16 @@
-"""The address of a PostgreSQL server, and the one way to connect to it.
+"""The address of a PostgreSQL server, and how to connect to it.
 
-The address is written as libpq writes it, so it can be copied from what a hosting company shows::
+The address has libpq's format, so the one that a hosting provider shows can be copied::
 
     postgresql://user:password@host:5432/database?sslmode=verify-full&sslrootcert=/etc/ca.pem
 
 ``postgres://`` is the same. In the password every character but letters, digits and ``-._~`` is
-percent-encoded. Over a network use ``sslmode=verify-full``; where none is named it is ``prefer``.
-Several hosts may stand there with ``target_session_attrs=read-write``, as after a failover.
+percent-encoded. Over a network use ``sslmode=verify-full``; the default is ``prefer``. Several
+hosts may be listed with ``target_session_attrs=read-write``, for failover.
 
-``statement_cache_size=0`` is for a pooler that gives each transaction another connection
-(PgBouncer in transaction mode): no statement is kept prepared, and no setting is sent at the
-connect, since such a pooler refuses it. The time limits then have to be set on the role::
+``statement_cache_size=0`` is for a transaction pooler (PgBouncer in transaction mode):
+it disables prepared statements, and no settings are sent on connect, since such a pooler
+rejects them. The time limits then have to be set on the role::
 
     ALTER ROLE worksgate SET statement_timeout = '1s';
     ALTER ROLE worksgate SET lock_timeout = '800ms';
@@ -26,20 +26,20 @@ from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 SCHEMES = ("postgresql", "postgres")
 
 STATEMENT_CACHE_SIZE = 200
-"""Statements that a connection keeps prepared; all that Worksgate has are fewer."""
+"""Prepared statements that a connection caches; more than Worksgate has."""
 
 _OF_OTHERS = frozenset(
     ("connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count")
 )
-"""What libpq reads and what is settled here: how long to wait, and when a silent peer is dead."""
+"""Parameters of libpq with fixed values: the connect timeout and TCP keepalives."""
 
 _KEEPALIVES = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 10_000}
-"""Seconds, seconds, a number, and milliseconds, where the operating system has them."""
+"""Seconds, seconds, a count and milliseconds, where the operating system supports them."""
 
 
 @dataclass(frozen=True, slots=True)
 class PostgresAddress:
-    """Where a database is and how to sign in there; what it holds is not shown."""
+    """Where a database is and how to sign in there; the repr shows none of it."""
 
     dsn: str = field(repr=False)
     statement_cache_size: int = STATEMENT_CACHE_SIZE
@@ -59,7 +59,7 @@ class PostgresAddress:
 
     @property
     def pooled(self) -> bool:
-        """Whether a pooler is between, which keeps nothing from one transaction to the next."""
+        """Whether a transaction pooler is in between, which keeps no state between transactions."""
         return self.statement_cache_size == 0
 
     async def connect(
@@ -67,8 +67,8 @@ class PostgresAddress:
     ) -> Any:
         """A new asyncpg connection with these settings of the server.
 
-        Connecting takes at most ``within`` seconds. It waits ``command_timeout`` seconds for each
-        answer, or as long as the server takes. Raises what asyncpg raises, OSError or TimeoutError.
+        Connecting takes at most ``within`` seconds. Each query may take ``command_timeout``
+        seconds; None means no limit. Raises asyncpg's errors, OSError or TimeoutError.
         """
         import asyncpg  # type: ignore[import-untyped]  # asyncpg has no types
 
@@ -85,7 +85,7 @@ class PostgresAddress:
 
 
 def is_postgres(text: str) -> bool:
-    """Whether a database address is one of PostgreSQL."""
+    """Whether this is the address of a PostgreSQL database."""
     return text.partition("://")[0] in SCHEMES
 
 
@@ -96,15 +96,15 @@ def _split(text: str) -> SplitResult:
         parts = urlsplit(text)
         hosts = parts.netloc.rpartition("@")[2].split(",")
     except ValueError:
-        raise ValueError("the database address is not an address") from None
+        raise ValueError("the database address is not a valid address") from None
     if parts.fragment or parts.netloc.count("@") > 1:
         raise ValueError("the password in the database address must be percent-encoded")
     for host in hosts:
         port = host.rpartition("]")[2].partition(":")[2]
         if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
             raise ValueError(
-                "the database address must name its port as host:port, "
-                "and its password must be percent-encoded"
+                "the database address must give its port as host:port, and its password must "
+                "be percent-encoded"
             )
     if not parts.path.strip("/"):
         raise ValueError("the database address must name a database: postgresql://host/worksgate")
@@ -119,11 +119,14 @@ def _options(query: str) -> dict[str, str]:
 
 
 def _notice_silence(connection: Any) -> None:
-    """Let the kernel give a connection up when its other end has gone without a word."""
-    peer = connection._transport.get_extra_info("socket")  # there is no public way
+    """Let the kernel drop a connection whose peer has stopped responding."""
+    peer = connection._transport.get_extra_info("socket")  # asyncpg has no public API for it
     if peer is None or peer.family == getattr(socket, "AF_UNIX", None):
         return
-    with suppress(OSError), peer.dup() as ours:  # uvloop's socket sets no options, a copy does
+    with (
+        suppress(OSError),
+        peer.dup() as ours,
+    ):  # uvloop's socket cannot set options, a dup can
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for name, value in _KEEPALIVES.items():
             if hasattr(socket, name):

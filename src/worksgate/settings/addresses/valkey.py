@@ -3,18 +3,17 @@
     rediss://:password@host:6379/0?prefix=worksgate&ssl_ca_certs=/etc/ca.pem
 
 ``redis://`` is the same without TLS, ``unix:///path`` is a socket on this machine; ``valkey`` and
-``valkeys`` are other words for ``redis`` and ``rediss``. In the password every character but
-letters, digits and ``-._~`` is percent-encoded. After the ``?`` may stand:
+``valkeys`` are aliases of ``redis`` and ``rediss``. In the password every character but letters,
+digits and ``-._~`` is percent-encoded. Query parameters:
 
-    prefix              what all keys of this installation begin with (worksgate)
-    max_connections     connections that a process opens at most (20)
-    db                  the number of the database, where it is not in the path
-    ssl_ca_certs        a PEM file with the authorities that are believed, for a certificate of
-                        one's own
+    prefix              prefix of all keys of this installation (worksgate)
+    max_connections     most connections that a process opens (20)
+    db                  the number of the database, if it is not in the path
+    ssl_ca_certs        a PEM file of trusted authorities, for a private CA
     ssl_certfile, ssl_keyfile
-                        what this client shows of itself
+                        the client certificate and its key
 
-Over TLS the server always has to prove its name: there is no option that lets it off.
+Over TLS the server's certificate and host name are always verified; no option disables that.
 """
 
 from collections.abc import Mapping
@@ -27,11 +26,11 @@ _SCHEMES = {
     "valkeys": "rediss",
     **{name: name for name in ("redis", "rediss", "unix")},
 }
-"""What is accepted, and what redis-py calls it."""
+"""Accepted schemes, and redis-py's name for each."""
 
 _TLS_OPTIONS = frozenset(("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"))
 _OPTIONS = frozenset(("db", *_TLS_OPTIONS))
-"""What redis-py reads of an address."""
+"""Parts of an address that redis-py reads."""
 
 _FORM = (
     "it must have the form redis://:password@host:port, rediss:// for TLS, or unix:///path, and "
@@ -41,9 +40,9 @@ _FORM = (
 
 @dataclass(frozen=True, slots=True)
 class ValkeyAddress:
-    """Where a server is and how it is used; what it holds is not shown.
+    """Where a server is and how it is used; the repr shows none of it.
 
-    ``url`` is for redis-py; ``tag`` is the hash tag that all keys of this installation begin with.
+    ``url`` is for redis-py; ``tag`` is the hash tag with which all keys of this installation begin.
     """
 
     url: str = field(repr=False)
@@ -52,7 +51,7 @@ class ValkeyAddress:
 
     @property
     def place(self) -> str:
-        """Host and port, or the path of a socket: what may be told of the address."""
+        """Host and port, or the path of a socket: the part of the address that may be shown."""
         parts = urlsplit(self.url)
         return parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
 
@@ -62,7 +61,7 @@ class ValkeyAddress:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read an address. Raises ValueError; the text does not repeat it, but for a name."""
+        """Read an address. Raises ValueError; its text repeats at most the name of an option."""
         parts = _split(text)
         options = _options(parts)
         prefix = options.pop("prefix", "worksgate")
@@ -78,7 +77,7 @@ class ValkeyAddress:
 
 
 def is_valkey(text: str) -> bool:
-    """Whether an address is one of Valkey or Redis."""
+    """Whether this is the address of a Valkey or Redis server."""
     return text.partition("://")[0] in _SCHEMES
 
 
@@ -87,7 +86,7 @@ def _split(text: str) -> SplitResult:
         raise ValueError(_FORM)
     try:
         parts = urlsplit(text)
-        _ = parts.port  # which is read only when it is asked for
+        _ = parts.port  # parsed only on access
     except ValueError:
         raise ValueError(_FORM) from None
     if parts.fragment or not (parts.path if parts.scheme == "unix" else parts.hostname):
@@ -106,9 +105,9 @@ def _options(parts: SplitResult) -> dict[str, str]:
 
 def _check_options(parts: SplitResult, options: Mapping[str, str]) -> None:
     if unknown := sorted(options.keys() - _OPTIONS):
-        raise ValueError(f"it has no option {unknown[0][:40]!r}")
+        raise ValueError(f"there is no option {unknown[0][:40]!r}")
     if parts.scheme != "rediss" and (useless := sorted(options.keys() & _TLS_OPTIONS)):
-        raise ValueError(f"{useless[0]} is for rediss://")
+        raise ValueError(f"{useless[0]} requires rediss://")
     path = parts.path.strip("/") if parts.scheme != "unix" else ""
     if not all(map(_is_number, (path or "0", options.get("db", "0")))):
         raise ValueError("its database must be a number: redis://host:6379/0")

@@ -1,13 +1,13 @@
 """The settings of each type of identity source: one record for each ``[[source]]`` table.
 
-    common      what all types have
+    common      fields that all types have
     directory   the built-in directory
     ldap        LDAP and Active Directory
     openid      an OpenID provider
     function    a function or class of the company's own
 
-``source_tables`` reads them; ``bootstrap`` makes a source of each. Every field is documented in
-its record, and the reference page is made from it. Times are seconds.
+``source_tables`` reads them; ``bootstrap`` builds a source from each. Every field is documented in
+its record, from which the reference page is generated. Times are in seconds.
 """
 
 from worksgate.settings.sources.common import SourceSettings, common_problems
@@ -29,4 +29,4 @@ __all__ = [
 SOURCE_TYPES: dict[str, type[SourceSettings]] = {
     each.type: each for each in (DirectorySettings, LdapSettings, OidcSettings, PythonSettings)
 }
-"""The types by the word that a table has under ``type``."""
+"""The types by the value of ``type`` in a table."""

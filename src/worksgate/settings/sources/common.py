@@ -1,4 +1,4 @@
-"""What the settings of every identity source have."""
+"""Settings that every identity source has."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,7 +10,7 @@ from worksgate.settings.field import option
 BUILT_IN = "directory"
 """The name of the built-in directory."""
 MAX_TIMEOUT = 2.4
-"""Seconds: a page is answered after 2.5, and LINE WORKS waits 3."""
+"""Seconds: a page is answered within 2.5, and LINE WORKS waits 3."""
 
 _NAME = re.compile(r"[a-z0-9-]{1,32}")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -19,22 +19,23 @@ _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSettings:
-    """How one source is asked. Whatever bears a secret stands in no repr."""
+    """How one source is used. Secrets are hidden in the repr."""
 
     type: ClassVar[str]
     about: ClassVar[str]
-    """What the reference page says of the type."""
+    """The description of the type on the reference page."""
     example: ClassVar[Mapping[str, object]]
-    """What a table needs at least; the template of the settings file shows it."""
+    """The required fields of a table, as the template of the settings file shows them."""
 
     name: str = option(
         "",
-        "What clients, rules and the audit log call it: 1 to 32 of a-z, 0-9 and -. People are "
-        "remembered under it, so it must not change.",
+        "The source's name in clients, rules and the audit log: 1 to 32 of a-z, 0-9 and -. "
+        "People are stored under it, so it must not change.",
     )
     domains: tuple[str, ...] = option(
         (),
-        "E-mail domains, such as example.com: who gives an address of one is asked for here alone.",
+        "E-mail domains, such as example.com: people who type an address in one of them are "
+        "checked by this source only.",
     )
 
     @property
@@ -43,17 +44,17 @@ class SourceSettings:
         return self.type == BUILT_IN
 
     def problems(self) -> Iterable[str]:
-        """What is wrong with the type's own fields: sentences that begin with a field and ``:``."""
+        """Return problems of the type's own fields: sentences that begin with a field and ``:``."""
         return ()
 
 
 def common_problems(settings: SourceSettings) -> Iterator[str]:
-    """What is wrong with the fields that every source has, told in the same way."""
+    """Return problems of the fields that every source has, in the same form."""
     if not settings.name:
         yield "name: is missing"
     elif not _NAME.fullmatch(settings.name):
         yield "name: must be 1 to 32 of a-z, 0-9 and -"
     elif (settings.name == BUILT_IN) is not settings.is_built_in:
-        yield f"name: {BUILT_IN} is the built-in directory, and no other source"
+        yield f"name: {BUILT_IN} is reserved for the built-in directory"
     if not all(map(_DOMAIN.fullmatch, settings.domains)):
         yield "domains: must be domains such as example.com, in lower case"

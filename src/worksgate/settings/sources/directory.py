@@ -14,9 +14,9 @@ class DirectorySettings(SourceSettings):
 
     type: ClassVar[str] = BUILT_IN
     about: ClassVar[str] = (
-        "The people whom `worksgate user` looks after. Without a table, too, the built-in "
-        "directory is asked, and first (see `built_in_directory`); a table gives it its place "
-        "among the others, or domains."
+        "The people managed by `worksgate user`. Without a table the built-in directory is "
+        "asked too, and first (see `built_in_directory`); a table changes its position or "
+        "gives it domains."
     )
     example: ClassVar[Mapping[str, object]] = {}
 

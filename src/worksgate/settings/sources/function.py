@@ -18,9 +18,9 @@ class PythonSettings(SourceSettings):
 
     type: ClassVar[str] = "python"
     about: ClassVar[str] = (
-        "A function of the company's own, plain or async, that is given a username and a password "
-        "and says whose they are; or a class with such a method, `authenticate`, and perhaps a "
-        "`find`, of which one object is made."
+        "A function of your own, plain or async, that takes a username and a password and "
+        "returns the person; or a class with such a method, `authenticate`, and optionally "
+        "`find`, which is instantiated once."
     )
     example: ClassVar[Mapping[str, object]] = {
         "name": "company",
@@ -29,16 +29,16 @@ class PythonSettings(SourceSettings):
 
     function: str = option(
         "",
-        "Where it is: package.module:name. Python must find the module: installed beside "
-        "Worksgate, or in a folder of PYTHONPATH.",
+        "Its import path: package.module:name. The module must be importable: installed next "
+        "to Worksgate, or in a folder of PYTHONPATH.",
     )
     timeout: float = option(
-        2.0, "Seconds that a call may take; after that the source counts as down."
+        2.0, "Seconds that a call may take; after that the source is considered down."
     )
-    threads: int = option(8, "How many calls of a plain function may run at once.")
+    threads: int = option(8, "How many calls of a plain function may run concurrently.")
 
     def problems(self) -> Iterator[str]:
-        """What is wrong with the values."""
+        """Return what is wrong with the values."""
         if not self.function:
             yield "function: is missing"
         elif not _FUNCTION.fullmatch(self.function):

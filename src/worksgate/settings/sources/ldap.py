@@ -11,7 +11,7 @@ from worksgate.settings.field import option
 from worksgate.settings.sources.common import SourceSettings
 
 MAX_TIMEOUT = 2.4
-"""Seconds: a page is answered after 2.5, and LINE WORKS waits 3."""
+"""Seconds: a page is answered within 2.5, and LINE WORKS waits 3."""
 
 _MAX_THREADS = 64
 
@@ -21,12 +21,12 @@ _ASSERTION = re.compile(
     r"\s*([^()*]*\{(?:username|bind_name)\}[^()*]*?)\s*\)"
 )
 _ESCAPED = re.compile(r"(?:\\[0-9a-fA-F]{2})+")
-"""Octets of a value as a filter writes them (RFC 4515)."""
+"""Octets of a value as written in a filter (RFC 4515)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where a directory listens, from ``ldap://host[:port]`` or ``ldaps://host[:port]``."""
+    """The address of a directory server, from ``ldap://host[:port]`` or ``ldaps://host[:port]``."""
 
     host: str
     port: int
@@ -49,7 +49,7 @@ class Server:
 
 
 class GroupNames(StrEnum):
-    """What rules call a group: its whole DN, or the value of the DN's first part alone."""
+    """The names of a group in rules: its whole DN, or the value of the DN's first part."""
 
     DN = "dn"
     CN = "cn"
@@ -57,11 +57,11 @@ class GroupNames(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LdapSettings(SourceSettings):
-    """Where the directory is, how it is asked, and what its entries mean."""
+    """Where the directory is, how it is queried, and how its entries are mapped."""
 
     type: ClassVar[str] = "ldap"
     about: ClassVar[str] = (
-        "The people of an LDAP directory, such as OpenLDAP, or of Active Directory. See [LDAP and "
+        "People of an LDAP directory, such as OpenLDAP, or of Active Directory. See [LDAP and "
         "Active Directory](ldap.md)."
     )
     example: ClassVar[Mapping[str, object]] = {
@@ -75,108 +75,113 @@ class LdapSettings(SourceSettings):
 
     servers: tuple[str, ...] = option(
         (),
-        "Addresses of the same directory, tried in turn: ldaps://host or ldap://host, "
-        "with :port where it is not 636 or 389.",
+        "Addresses of the same directory, tried in turn: ldaps://host or ldap://host, with "
+        ":port if it is not 636 or 389.",
     )
     start_tls: bool = option(False, "Encrypt ldap:// connections with StartTLS.")
     ca_file: str = option(
         "",
-        "A PEM file with the authority that has signed the servers' certificates; empty for those "
-        "that the system trusts.",
+        "A PEM file with the authority that signed the servers' certificates; empty for the "
+        "system's trusted authorities.",
     )
     allow_unencrypted_ldap_on_this_network: bool = option(
         False,
-        "Let passwords cross the network as plain text, for ldap:// without StartTLS. "
-        "Dangerous: whoever can read along has the passwords.",
+        "Send passwords over the network as plain text, for ldap:// without StartTLS. "
+        "Dangerous: anyone who can read the traffic gets the passwords.",
     )
     active_directory: bool = option(
         False,
-        "Whether this is Active Directory: its attributes are the defaults, its account states "
-        "are obeyed and its rule for groups within groups is used.",
+        "Whether this is Active Directory: its attributes become the defaults, its account "
+        "states are enforced and its matching rule for nested groups is used.",
     )
-    base_dn: str = option("", "Where people are looked for: this entry and all below it.")
+    base_dn: str = option("", "The entry below which people are searched.")
     bind_dn: str = option(
         "",
-        "The service account that looks people up: a DN, or user@domain on Active Directory.",
+        "The service account for searches: a DN, or user@domain on Active Directory.",
     )
     bind_password: str = option("", "The password of the service account.", secret=True)
     direct_bind: str = option(
         "",
-        "Sign people in without a service account, under this name: {username}@example.co.jp on "
-        "Active Directory, or uid={username},ou=people,dc=example,dc=com.",
+        "Bind as the person under this name, without a service account: "
+        "{username}@example.co.jp on Active Directory, or "
+        "uid={username},ou=people,dc=example,dc=com.",
     )
     user_filter: str = option(
         "",
-        "The filter that finds one person: {username} is what was typed, {bind_name} what "
-        "direct_bind makes of it. Empty for (uid={username}), or for the account and the "
-        "principal name of Active Directory.",
+        "The filter that finds one person: {username} is what was typed, {bind_name} the name "
+        "that direct_bind makes of it. Empty for (uid={username}), or for the account name "
+        "and principal name of Active Directory.",
     )
     decoy_dn: str = option(
         "",
-        "An entry whose password nobody knows, to check passwords of unknown people against, so "
-        "that they take as long; empty for a name that does not exist.",
+        "An entry with a password that nobody knows, against which passwords of unknown "
+        "people are checked, so that they take equally long; empty for a name that does not "
+        "exist.",
     )
     id_attribute: str = option(
         "",
-        "The attribute that identifies a person for ever; empty for entryUUID, or objectGUID of "
-        "Active Directory. It must never change, nor be given to somebody else.",
+        "The attribute that identifies a person permanently; empty for entryUUID, or "
+        "objectGUID on Active Directory. It must never change or be reused for another "
+        "person.",
     )
     username_attribute: str = option(
         "", "The attribute with the username; empty for uid, or sAMAccountName."
     )
     name_attribute: str = option(
-        "", "The attribute with the person's name; empty for displayName, else cn."
+        "", "The attribute with the person's name; empty for displayName, or else cn."
     )
     external_key_attribute: str = option(
         "", "The attribute with the External Key of LINE WORKS, such as employeeNumber."
     )
     works_account_attribute: str = option(
-        "", "The attribute with the LINE WORKS account, such as mail; it is put in lower case."
+        "",
+        "The attribute with the LINE WORKS account, such as mail; it is converted to lower case.",
     )
     email_attribute: str = option(
-        "mail", "The attribute with the e-mail address; empty for none. Nobody is found by it."
+        "mail",
+        "The attribute with the e-mail address; empty for none. It is not used to find people.",
     )
     groups_attribute: str = option(
         "memberOf", "The attribute with the DNs of the person's groups; empty for none."
     )
     group_names: GroupNames = option(  # noqa: RUF009  # it makes a field
         GroupNames.DN,
-        "What rules call a group: dn for its whole DN, or cn for the first part of it alone, "
+        "How rules refer to a group: dn for its whole DN, or cn for the first part only, "
         "which another group can have too.",
     )
     nested_groups: bool = option(
-        True, "Whether groups within groups count, for required_groups and for rules."
+        True, "Whether nested groups count, for required_groups and for rules."
     )
     group_filter: str = option(
-        "(member={dn})", "The filter that finds the groups which an entry is directly in."
+        "(member={dn})", "The filter that finds the groups of which an entry is a direct member."
     )
-    group_base_dn: str = option("", "Where groups are looked for; empty for base_dn.")
-    group_depth: int = option(8, "How deep groups within groups are followed.")
+    group_base_dn: str = option("", "The entry below which groups are searched; empty for base_dn.")
+    group_depth: int = option(8, "How many levels of nested groups are followed.")
     group_limit: int = option(
-        500, "How many groups a person may be in; whoever is in more is refused, and the log says."
+        500, "How many groups a person may be in; people in more are refused, which is logged."
     )
     required_groups: tuple[str, ...] = option(
-        (), "DNs of groups; a person must be in one of them to sign in. Empty for everybody."
+        (), "DNs of groups; a person must be in one of them to sign in. Empty to allow everybody."
     )
     pool_size: int = option(
-        4, "How many sign-ins are checked at once, and how many connections are kept open."
+        4, "How many sign-ins are checked concurrently, and how many connections are kept open."
     )
-    pool_waiting: int = option(
-        64, "How many more may wait; beyond that people are asked to try again."
+    pool_waiting: int = option(64, "How many more may wait; further ones are asked to try again.")
+    connect_timeout: float = option(
+        0.5, "Seconds within which a server must accept the connection."
     )
-    connect_timeout: float = option(0.5, "Seconds in which a server must take the connection.")
     timeout: float = option(
-        2.0, "Seconds in which a sign-in must be decided, all servers and searches together."
+        2.0, "Seconds within which a sign-in must be decided, including all servers and searches."
     )
-    answer_limit: int = option(512 * 1024, "Bytes that a server may send in answer.")
+    answer_limit: int = option(512 * 1024, "Bytes that a server may send in a response.")
     circuit_failures: int = option(
-        5, "Outages in a row after which the directory is left alone for a while."
+        5, "Failures in a row after which the directory is not asked for a while."
     )
-    circuit_seconds: float = option(15.0, "For how many seconds it is left alone.")
+    circuit_seconds: float = option(15.0, "Seconds for which it is not asked.")
     found_lifetime: float = option(
         60.0,
-        "Seconds for which a person who is signed in is not looked up again: so long may somebody "
-        "who was disabled in the directory keep a session.",
+        "Seconds for which a signed-in person is not looked up again; for so long a person "
+        "who was disabled in the directory can keep a session.",
     )
 
     @property
@@ -189,7 +194,7 @@ class LdapSettings(SourceSettings):
 
     @property
     def name_attributes(self) -> tuple[str, ...]:
-        """The attributes with a name; the first that the entry has is taken."""
+        """Each attribute with its name; the first one that the entry has is used."""
         return (self.name_attribute,) if self.name_attribute else ("displayName", "cn")
 
     @property
@@ -206,11 +211,11 @@ class LdapSettings(SourceSettings):
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether nothing goes over the network as plain text."""
+        """Whether all traffic is encrypted."""
         return self.start_tls or all(url.startswith("ldaps://") for url in self.servers)
 
     def problems(self) -> Iterator[str]:
-        """What is wrong with the values."""
+        """Return what is wrong with the values."""
         yield from self._problems_of_servers()
         yield from self._problems_of_names()
         yield from self._problems_of_numbers()
@@ -223,27 +228,27 @@ class LdapSettings(SourceSettings):
         if problems or self.is_encrypted or self.allow_unencrypted_ldap_on_this_network:
             return
         yield (
-            "servers: must be ldaps://, or ldap:// together with start_tls; without either, "
-            "passwords cross the network as plain text, and only "
-            "allow_unencrypted_ldap_on_this_network = true permits that"
+            "servers: must be ldaps://, or ldap:// together with start_tls; otherwise "
+            "passwords cross the network as plain text, which only "
+            "allow_unencrypted_ldap_on_this_network = true permits"
         )
 
     def _problems_of_names(self) -> Iterator[str]:
         if "=" not in self.base_dn:
             yield "base_dn: must be a DN, such as dc=example,dc=com"
         if not self.bind_dn and not self.direct_bind:
-            yield "bind_dn: must be given where direct_bind is not"
+            yield "bind_dn: is required without direct_bind"
         if self.bind_dn and not self.bind_password:
-            yield "bind_password: must be given with bind_dn"
+            yield "bind_password: is required with bind_dn"
         if self.direct_bind and self.direct_bind.count("{username}") != 1:
-            yield "direct_bind: must hold {username} once"
+            yield "direct_bind: must contain {username} once"
         if not _is_filter(self.user_filter_used, "{username}", "{bind_name}"):
             yield "user_filter: must be a filter with {username}, such as (uid={username})"
         elif not _compares_names(self.user_filter_used):
             yield (
-                "user_filter: must compare {username} with the whole of an attribute, as in "
-                "(uid={username}) or (mail={username}@example.com), and without * or another way "
-                "of comparing"
+                "user_filter: must compare {username} with the whole value of an attribute, "
+                "as in (uid={username}) or (mail={username}@example.com), without * or "
+                "another kind of comparison"
             )
         if not _is_filter(self.group_filter, "{dn}"):
             yield "group_filter: must be a filter with {dn}, such as (member={dn})"
@@ -267,13 +272,13 @@ class LdapSettings(SourceSettings):
 
 @dataclass(frozen=True, slots=True)
 class NameAssertion:
-    """A part of a user filter that compares an attribute with a typed name, and text around it."""
+    """A part of a user filter that compares an attribute with the typed name and fixed text."""
 
     attribute: str
     template: str
 
     def value(self, *, username: str, bind_name: str) -> str:
-        """What the attribute is compared with."""
+        """The value that the attribute is compared with."""
         plain = _ESCAPED.sub(_octets, self.template)
         return filled(plain, username=username, bind_name=bind_name)
 
@@ -287,18 +292,18 @@ def _octets(escaped: re.Match[str]) -> str:
 
 
 def name_assertions(user_filter: str) -> list[NameAssertion]:
-    """Where a filter compares an attribute with the name; other places of the name are left out."""
+    """The comparisons of a filter with the name; other uses of the name are left out."""
     return [NameAssertion(*found) for found in _ASSERTION.findall(user_filter)]
 
 
 def filled(template: str, **values: str) -> str:
-    """The template with its values, all at once: a value may look like another's place."""
+    """Fill in all placeholders at once: a value may look like another placeholder."""
     places = "|".join(values)
     return re.sub(rf"\{{({places})\}}", lambda match: values[match[1]], template)
 
 
 def _compares_names(user_filter: str) -> bool:
-    """Whether each place of the name is compared with the whole of an attribute's value."""
+    """Whether every placeholder of the name is compared with the whole value of an attribute."""
     compared = sum(each.places for each in name_assertions(user_filter))
     return compared == len(_PLACE.findall(user_filter))
 
@@ -318,6 +323,6 @@ def _port(parts: SplitResult) -> int | None:
 
 
 def _is_filter(text: str, *places: str) -> bool:
-    """Whether a text has the outer form of a filter with one of the places; servers know more."""
+    """Whether a text looks like a filter with one of the placeholders; servers check the rest."""
     balanced = text.startswith("(") and text.endswith(")") and text.count("(") == text.count(")")
     return balanced and any(place in text for place in places)

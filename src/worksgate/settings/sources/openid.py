@@ -25,11 +25,11 @@ _OURS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OidcSettings(SourceSettings):
-    """How one OpenID provider is asked, and what is made of its answer."""
+    """How one OpenID provider is used, and how its claims are mapped."""
 
     type: ClassVar[str] = "oidc"
     about: ClassVar[str] = (
-        "The people of an OpenID provider, such as Entra ID, Google Workspace, Okta or Keycloak. "
+        "People of an OpenID provider, such as Entra ID, Google Workspace, Okta or Keycloak. "
         "They get a button on the sign-in page. See [OpenID Connect](openid.md)."
     )
     example: ClassVar[Mapping[str, object]] = {
@@ -44,109 +44,115 @@ class OidcSettings(SourceSettings):
         "",
         "The provider's issuer, exactly as its discovery document spells it: an https: address.",
     )
-    client_id: str = option("", "What the provider calls this installation.")
-    client_secret: str = option(
-        "", "The secret that the provider gave to this client; empty for a public one.", secret=True
+    client_id: str = option(
+        "", "The client ID that the provider has assigned to this installation."
     )
+    client_secret: str = option("", "The client secret; empty for a public client.", secret=True)
     client_authentication: str = option(
         "auto",
-        "How the secret is presented: client_secret_basic, client_secret_post, or auto for the "
-        "first of the two that the provider lists.",
+        "How the client authenticates: client_secret_basic, client_secret_post, or auto for "
+        "the first of the two that the provider lists.",
     )
     label: str = option(
-        "", "What the button on the login page calls the source; empty for its name."
+        "", "The label of the source's button on the sign-in page; empty for its name."
     )
     scopes: tuple[str, ...] = option(
-        ("openid", "profile", "email"), "The scopes that are asked for; openid is one of them."
+        ("openid", "profile", "email"), "The requested scopes; must include openid."
     )
     external_key_claim: str = option(
         "", "The claim that holds the External Key of LINE WORKS; empty for none."
     )
     works_account_claim: str = option(
         "",
-        "The claim that holds the LINE WORKS account, read in lower case; empty for none.",
+        "The claim that holds the LINE WORKS account, converted to lower case; empty for none.",
     )
     username_claim: str = option(
-        "preferred_username", "The claim that people are called by in lists and in the audit log."
+        "preferred_username", "The claim with the name shown in lists and in the audit log."
     )
     name_claim: str = option("name", "The claim with the person's full name.")
     email_claim: str = option("email", "The claim with the e-mail address.")
     email_verified_claim: str = option(
         "email_verified",
-        "The claim that says, in the same document, that the e-mail address is the person's own; "
-        "without it the address counts for nothing.",
+        "The claim, in the same document, that says whether the e-mail address is verified; "
+        "without it the address is ignored.",
     )
     trust_emails_that_the_provider_does_not_call_verified: bool = option(
         False,
-        "Take an e-mail address of which the provider does not say whether it is verified: only "
-        "where nobody but an administrator can set addresses there.",
+        "Accept e-mail addresses without such a claim: only if nobody but an administrator "
+        "can set addresses at the provider.",
     )
     groups_claim: str = option("groups", "The claim that lists the person's groups.")
     use_userinfo: bool = option(
-        True, "Ask the provider's userinfo endpoint for claims that the ID token does not have."
+        True,
+        "Request claims that are missing in the ID token from the provider's userinfo endpoint.",
     )
     allowed_domains: tuple[str, ...] = option(
         (), "Only people with a verified e-mail address in one of these domains may sign in."
     )
     allowed_domain_claim: str = option(
         "",
-        "The claim that must be one of allowed_domains, instead of the e-mail address's domain: "
-        "hd for Google Workspace.",
+        "The claim that must be one of allowed_domains, instead of the domain of the e-mail "
+        "address: hd for Google Workspace.",
     )
     allowed_groups: tuple[str, ...] = option(
         (), "Only members of one of these groups may sign in, spelt as the provider spells them."
     )
     logout: bool = option(
-        False, "Sign people out at the provider too when they sign out here, if it can do that."
+        False, "Also sign people out at the provider when they sign out here, if it supports that."
     )
     prompt: str = option(
         "", "The prompt parameter, such as login or select_account; empty for none."
     )
     acr_values: tuple[str, ...] = option(
-        (), "Authentication contexts that are asked for; the ID token must name one of them."
+        (), "Requested authentication context classes; the ID token must name one of them."
     )
     extra_parameters: tuple[str, ...] = option(
-        (), "More parameters of the authorization request, each as name=value."
+        (), "Additional parameters of the authorization request, each as name=value."
     )
     ca_file: str = option(
-        "", "A PEM file of the authorities that sign the provider's certificate, instead of ours."
+        "",
+        "A PEM file of the authorities for the provider's certificate, instead of the "
+        "default ones.",
     )
     proxy: str = option(
         "", "The http: address of a proxy through which the provider is reached; empty for none."
     )
     connect_timeout: float = option(0.5, "Seconds that a connection to the provider may take.")
     total_timeout: float = option(
-        2.0, "Seconds that all questions to the provider may take together, for one sign-in."
+        2.0, "Seconds that all requests to the provider may take together, per sign-in."
     )
     clock_skew: float = option(60.0, "Seconds by which the provider's clock and ours may differ.")
 
     @property
     def parameters(self) -> dict[str, str]:
-        """The parameters that ``extra_parameters`` spells."""
+        """The parameters in ``extra_parameters``."""
         pairs = (text.partition("=") for text in self.extra_parameters)
         return {name: value for name, _, value in pairs}
 
     def problems(self) -> list[str]:
-        """What is wrong with the values: sentences that begin with the option's name."""
+        """Return what is wrong with the values: sentences that begin with the option's name."""
         return [*self._problems_with_the_client(), *self._problems_with_the_people()]
 
     def _problems_with_the_client(self) -> Iterator[str]:
         if issuer_problem := _issuer_problem(self.issuer):
             yield f"issuer: {issuer_problem}"
         if not self.client_id:
-            yield "client_id: it is missing"
+            yield "client_id: is missing"
         if self.client_authentication not in CLIENT_AUTHENTICATIONS:
-            yield f"client_authentication: it is one of {', '.join(CLIENT_AUTHENTICATIONS)}"
+            yield f"client_authentication: must be one of {', '.join(CLIENT_AUTHENTICATIONS)}"
         if "openid" not in self.scopes:
-            yield "scopes: openid must be one of them"
+            yield "scopes: must include openid"
         for text in self.extra_parameters:
             name = text.partition("=")[0]
             if not _PARAMETER.fullmatch(text) or name in _OURS:
                 yield f"extra_parameters: {name!r} is not a name=value that can be added"
         if not 0 < self.connect_timeout <= self.total_timeout <= 10:
-            yield "connect_timeout, total_timeout: above 0, at most 10, the first not the longer"
+            yield (
+                "connect_timeout, total_timeout: must be more than 0 and at most 10, and "
+                "connect_timeout not longer than total_timeout"
+            )
         if not 0 <= self.clock_skew <= 300:
-            yield "clock_skew: it is from 0 to 300"
+            yield "clock_skew: must be from 0 to 300"
 
     def _problems_with_the_people(self) -> Iterator[str]:
         if not (self.external_key_claim or self.works_account_claim):
@@ -155,15 +161,15 @@ class OidcSettings(SourceSettings):
             if not _DOMAIN.fullmatch(domain.lower()):
                 yield f"allowed_domains: {domain!r} is not a domain"
         if self.allowed_groups and not self.groups_claim:
-            yield "groups_claim: allowed_groups needs it"
+            yield "groups_claim: is required for allowed_groups"
         if self.allowed_domain_claim and not self.allowed_domains:
-            yield "allowed_domains: allowed_domain_claim needs them"
+            yield "allowed_domains: is required with allowed_domain_claim"
 
 
 def is_protected(url: str, *, loopback_too: bool) -> bool:
-    """Whether nobody on the way can read or change what goes to this address.
+    """Whether traffic to this address cannot be read or changed on the way.
 
-    That is https, or this machine itself where ``loopback_too``.
+    That is https, or this machine itself with ``loopback_too``.
     """
     parts = _split(url)
     if parts is None or not parts.hostname or "@" in parts.netloc or parts.fragment:
@@ -181,18 +187,18 @@ def is_on_this_machine(url: str) -> bool:
 
 def _issuer_problem(issuer: str) -> str | None:
     if not issuer:
-        return "it is missing"
+        return "is missing"
     if not is_protected(issuer, loopback_too=True):
-        return "it is an https: address (http: on this machine alone), without user and fragment"
+        return "must be an https: address (http: on this machine only), without user and fragment"
     if "?" in issuer:
-        return "it has no query"
+        return "must not have a query"
     return None
 
 
 def _split(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)
-        _ = parts.port  # raises where it is no number
+        _ = parts.port  # raises if it is not a number
     except ValueError:
         return None
     return parts if url.isascii() and url.isprintable() and " " not in url else None
