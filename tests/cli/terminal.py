@@ -20,7 +20,7 @@ from worksgate.cli import main
 WORKSGATE = (sys.executable, "-m", "worksgate")
 
 
-NOT_TOLD = "The person was not told by e-mail: mail is not set up (smtp_url).\n"
+NOT_TOLD = "The person has not been notified by e-mail: mail is not set up (smtp_url).\n"
 """What follows each change of a credential where the settings name no mail server."""
 
 

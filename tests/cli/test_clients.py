@@ -136,7 +136,7 @@ def test_rules_have_a_line_each_and_times_their_unit(terminal: Terminal) -> None
 
 def test_script_that_removes_must_say_yes(terminal: Terminal) -> None:
     terminal.ok("client", "add", "acme")
-    assert "say --yes" in terminal.refused("client", "remove", "acme")
+    assert "pass --yes" in terminal.refused("client", "remove", "acme")
     assert len(terminal.json("client", "list")) == 1
 
 
@@ -173,7 +173,7 @@ def test_refused_setting_changes_nothing(terminal: Terminal, arguments: tuple[st
 
 
 def test_list_and_show_tell_the_same(terminal: Terminal) -> None:
-    assert terminal.run("client", "list").err.startswith("There is no client yet")
+    assert terminal.run("client", "list").err.startswith("There are no clients yet")
     assert terminal.json("client", "list") == []
     for name in ("beta", "acme"):
         terminal.ok("client", "add", name)
@@ -198,7 +198,7 @@ def test_r47_rotation_keeps_the_old_secret_for_the_overlap(terminal: Terminal) -
     (only,) = terminal.json("client", "rotate-secret", "acme", "--overlap", "0")["secrets"]
     assert only["expires_at"] is None
     text = terminal.ok("client", "rotate-secret", "acme").out
-    assert "The old one is good until " in text
+    assert "The old one is valid until " in text
 
 
 def test_disable_enable_and_remove(terminal: Terminal) -> None:
@@ -233,7 +233,7 @@ def test_name_that_is_taken_is_refused(terminal: Terminal) -> None:
 
 
 def test_wrong_usage_is_said_to_be_so(terminal: Terminal) -> None:
-    assert "say what to change" in terminal.misused("client", "set", "acme")
+    assert "nothing to change" in terminal.misused("client", "set", "acme")
     assert "rotate-secret" in terminal.misused("client", "rotate-secrt", "acme")
     assert "No such option" in terminal.misused("client", "add", "acme", "--secret", "mine")
     assert "90s, 15m" in terminal.misused("client", "rotate-secret", "acme", "--overlap", "soon")

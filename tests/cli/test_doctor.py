@@ -61,7 +61,7 @@ def test_healthy_installation_has_nothing_but_good_findings(installation: Termin
     assert (told["warn"], told["fail"]) == ([], [])
     parts = {each.partition(":")[0] for each in told["ok"]}
     assert parts == {"settings", "disk", "clock", "database", "keys", "clients"}
-    assert f"database: it answers, and is at revision {HEAD}" in told["ok"]
+    assert f"database: it responds, and is at revision {HEAD}" in told["ok"]
 
 
 def test_findings_are_lines_with_what_to_do_below(installation: Terminal) -> None:
@@ -69,7 +69,7 @@ def test_findings_are_lines_with_what_to_do_below(installation: Terminal) -> Non
     lines = installation.ok("doctor").out.splitlines()
     (number,) = [number for number, line in enumerate(lines) if line.startswith("warn")]
     assert lines[number].startswith("warn  settings: trusted_proxies is empty")
-    assert lines[number + 1].startswith("      what to do: name the proxy in trusted_proxies")
+    assert lines[number + 1].startswith("      what to do: add the proxy to trusted_proxies")
 
 
 def test_every_problem_of_the_settings_is_a_finding(installation: Terminal) -> None:
@@ -87,7 +87,7 @@ def test_database_that_is_not_there_is_told_and_not_made(
     assert told["fail"] == [f"database: there is none at {tmp_path}/worksgate.db"]
     assert "settings: public_url is http://127.0.0.1:8080: only this machine" in told["warn"][0]
     assert list(tmp_path.iterdir()) == []
-    assert "worksgate migrate makes one" in terminal_without_database.run("doctor").out
+    assert "worksgate migrate creates one" in terminal_without_database.run("doctor").out
 
 
 def test_where_there_is_no_installation_it_is_said_how_to_make_one(
@@ -95,7 +95,8 @@ def test_where_there_is_no_installation_it_is_said_how_to_make_one(
 ) -> None:
     terminal_without_database.has_database_url = False
     assert (
-        "or make an installation with worksgate init" in terminal_without_database.run("doctor").out
+        "or create an installation with worksgate init"
+        in terminal_without_database.run("doctor").out
     )
 
 
@@ -130,7 +131,7 @@ def test_newer_database_is_well_where_it_says_that_this_version_can_use_it(
     change(tmp_path, "UPDATE alembic_version SET version_num = '9999'")
     change(tmp_path, f"UPDATE compatibility SET revision = '9999', oldest = '{oldest}'")
     told = findings(installation, code=0 if is_served else 1)
-    well = f"database: it answers, and is at the newer revision 9999, which serves {HEAD}"
+    well = f"database: it responds, and is at the newer revision 9999, which supports {HEAD}"
     assert (well in told["ok"]) is is_served
     # What comes after is looked at, too.
     assert any(each.startswith("clients: ") for each in told["ok"]) is is_served
@@ -161,7 +162,7 @@ def test_file_that_is_no_database_is_a_failure(terminal: Terminal, tmp_path: Pat
     (tmp_path / "worksgate.db").write_bytes(b"not a database\n" * 100)
     told = findings(terminal, code=1)["fail"]
     assert len(told) == 1
-    assert told[0].startswith(f"database: the database does not answer: {tmp_path}/worksgate.db: ")
+    assert told[0].startswith(f"database: the database does not respond: {tmp_path}/worksgate.db: ")
 
 
 def test_database_that_others_can_read_is_told(installation: Terminal, tmp_path: Path) -> None:
@@ -183,7 +184,7 @@ def test_clock_that_went_back_is_told(installation: Terminal, tmp_path: Path) ->
     later = time.time() + 3_600
     os.utime(tmp_path / "worksgate.db", (later, later))
     (told,) = findings(installation, code=1)["fail"]
-    assert "seconds from now: the clock went back" in told
+    assert "seconds in the future: the clock went back" in told
 
 
 def test_secret_in_a_settings_file_that_all_can_read_is_told(
@@ -226,8 +227,8 @@ def test_files_of_secrets_that_all_can_read_are_told(
         assert len(warned) == told
         assert all("hunter2" not in each for each in warned)
         if told:
-            assert f"{mail}, the secret that WORKSGATE_SMTP_URL_FILE names" in warned[0]
-            assert f"{password}, the secret that bind_password_file of the source" in warned[1]
+            assert f"{mail}, the secret of WORKSGATE_SMTP_URL_FILE" in warned[0]
+            assert f"{password}, the secret of bind_password_file of the source" in warned[1]
 
 
 def test_mail_server_that_is_down_is_told(installation: Terminal) -> None:
@@ -240,7 +241,7 @@ def test_mail_server_that_is_down_is_told(installation: Terminal) -> None:
 def test_proxy_network_that_holds_half_the_internet_is_told(installation: Terminal) -> None:
     installation.environ["WORKSGATE_TRUSTED_PROXIES"] = "8.0.0.0/6"
     (told,) = findings(installation)["warn"]
-    assert told.startswith("settings: trusted_proxies holds 8.0.0.0/6")
+    assert told.startswith("settings: trusted_proxies includes 8.0.0.0/6")
 
 
 def test_source_that_is_down_is_told(installation: Terminal, tmp_path: Path) -> None:
@@ -266,7 +267,7 @@ def test_r129_app_passwords_that_never_lapse_are_told_where_nobody_can_be_asked(
         )
         warned = findings(installation).get("warn", [])
         told = [each for each in warned if "app_password_lapse is 0" in each]
-        assert [("people of company work for ever" in each) for each in told] == [True] * is_told
+        assert [("people of company never expire" in each) for each in told] == [True] * is_told
 
 
 def test_client_that_needs_what_is_not_there_is_told(
@@ -274,19 +275,21 @@ def test_client_that_needs_what_is_not_there_is_told(
 ) -> None:
     installation.ok("client", "set", "acme", "--source", "company", "--source", "directory")
     (told,) = findings(installation)["warn"]
-    assert told.startswith("clients: acme takes people of company, which the settings do not have")
+    assert told.startswith(
+        "clients: acme accepts people of company, which the settings do not define"
+    )
     installation.ok("client", "set", "acme", "--source", "company")
     (told,) = findings(installation, code=1)["fail"]
-    assert told.startswith("clients: acme takes people of company")
+    assert told.startswith("clients: acme accepts people of company")
     installation.ok("client", "set", "acme", "--source", "")
     change(tmp_path, "UPDATE clients SET rules = '[\"dney\"]'")
     (told,) = findings(installation, code=1)["fail"]
-    assert "nobody can sign in to acme, for a rule cannot be read: rule 1: 'dney'" in told
+    assert "nobody can sign in to acme, since a rule is invalid: rule 1: 'dney'" in told
 
 
 def test_installation_without_a_client_that_is_enabled_is_told(installation: Terminal) -> None:
     installation.ok("client", "disable", "acme")
-    assert findings(installation)["warn"] == ["clients: there is no client that is enabled"]
+    assert findings(installation)["warn"] == ["clients: there is no enabled client"]
     assert "worksgate client enable acme" in installation.run("doctor").out
     installation.ok("client", "remove", "acme", "--yes")
     assert "worksgate client add NAME" in installation.run("doctor").out
@@ -306,7 +309,7 @@ def valkey(installation: Terminal, tmp_path: Path) -> Iterator[ValkeyServer]:
 def test_store_that_answers_is_told(installation: Terminal, valkey: ValkeyServer) -> None:
     told = findings(installation)
     assert (told["warn"], told["fail"]) == ([], [])
-    assert "store: it answers, and takes what must not be lost" in told["ok"]
+    assert "store: it responds, and does not evict data" in told["ok"]
 
 
 def test_store_that_would_forget_used_codes_is_a_failure(
@@ -340,7 +343,7 @@ def test_store_that_is_down_is_a_failure_and_what_needs_none_is_examined(
     told = findings(installation, code=1)
     (failed,) = told["fail"]
     assert failed.startswith(f"store: Valkey cannot be reached: 127.0.0.1:{valkey.port}: ")
-    assert f"database: it answers, and is at revision {HEAD}" in told["ok"]
+    assert f"database: it responds, and is at revision {HEAD}" in told["ok"]
     assert "clients: acme can be used" in told["ok"]
 
 
@@ -355,7 +358,7 @@ def test_store_on_postgresql_that_confirms_too_early_is_a_failure(
 ) -> None:
     installation.environ["WORKSGATE_DATABASE_URL"] = database
     installation.ok("client", "add", "acme")
-    assert "store: it answers, and takes what must not be lost" in findings(installation)["ok"]
+    assert "store: it responds, and does not evict data" in findings(installation)["ok"]
     installation.environ["WORKSGATE_DATABASE_URL"] = f"{database}?synchronous_commit=off"
     (told,) = findings(installation, code=1)["fail"]
     assert told.startswith("store: PostgreSQL confirms what is not on its disk")
@@ -366,10 +369,10 @@ def test_programs_for_backups_of_postgresql_that_are_missing_are_told(
 ) -> None:
     installation.environ["WORKSGATE_DATABASE_URL"] = database
     installation.ok("client", "add", "acme")
-    assert "backups: pg_dump and pg_restore are there" in findings(installation)["ok"]
+    assert "backups: pg_dump and pg_restore are installed" in findings(installation)["ok"]
     installation.environ["PATH"] = str(tmp_path)
     told = findings(installation)["warn"]
-    assert "backups: backups can be neither written nor restored here: there is no pg_dump" in told
+    assert "backups: backups can neither be written nor restored here: pg_dump is missing" in told
 
 
 def test_f07_the_connections_of_postgresql_are_reckoned(
@@ -380,7 +383,7 @@ def test_f07_the_connections_of_postgresql_are_reckoned(
         each.startswith("connections: the server allows") for each in findings(installation)["ok"]
     )
     installation.environ["WORKSGATE_DATABASE_CONNECTIONS"] = "1000"
-    assert any("wants up to 1005" in each for each in findings(installation)["warn"])
+    assert any("needs up to 1005" in each for each in findings(installation)["warn"])
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def test_init_makes_settings_database_and_administrator(
     assert result.code == 0
     assert result.out == (
         "Wrote worksgate.toml, and made admin an administrator.\n"
-        "Keep a copy of master.key, apart from the backups.\n"
+        "Keep a copy of master.key, separate from the backups.\n"
     )
     text = (tmp_path / "worksgate.toml").read_text()
     assert '\npublic_url = "https://sso.example.com"\n' in text
@@ -53,7 +53,7 @@ def test_init_never_replaces_a_file_by_itself(
         ((), b"short\n", "the password is not accepted"),
         (("--database-url", "redis://x"), PASSWORD, "--database-url: must be sqlite"),
         (("--config", "nowhere/wg.toml"), PASSWORD, "nowhere/wg.toml: No such file or directory"),
-        (("--administrator", " admin"), PASSWORD, "a username must not begin or end with a blank"),
+        (("--administrator", " admin"), PASSWORD, "a username must not begin or end with a space"),
     ],
 )
 def test_init_that_is_refused_leaves_no_file(

@@ -58,14 +58,14 @@ def test_settings_that_name_no_database_make_no_second_installation(
     told = terminal_without_database.refused(*command)
     assert told == (
         f"there is no database at {tmp_path}/worksgate.db; WORKSGATE_DATABASE_URL says so; "
-        "worksgate migrate makes one there"
+        "worksgate migrate creates one there"
     )
     terminal_without_database.has_database_url = False
     (tmp_path / "wg.toml").write_text('database_url = "sqlite:///mistyped.db"\n')
     told = terminal_without_database.refused(*command, "--config", "wg.toml")
     assert told == (
         f"there is no database at {tmp_path}/mistyped.db; see database_url in wg.toml; "
-        "worksgate migrate makes one there"
+        "worksgate migrate creates one there"
     )
     assert [path.name for path in tmp_path.iterdir()] == ["wg.toml"]
 
@@ -121,7 +121,7 @@ def test_audit_narrows_by_what_is_asked(terminal: Terminal) -> None:
     assert terminal.json("audit", "--until", "1h") == []
     assert terminal.json("audit", "--since", "2000-01-31T09:00", "--until", "2000-02-01") == []
     assert terminal.json("audit", "--login-id", "none") == []
-    assert terminal.run("audit", "--login-id", "none").err == "No record fits.\n"
+    assert terminal.run("audit", "--login-id", "none").err == "No record matches.\n"
     assert terminal.json("audit", "--user", "nobody@x") == []
     assert "there is no client 'acm'" in terminal.refused("audit", "--client", "acm")
     table = terminal.ok("audit", "--user", "aoi@x").out.splitlines()
@@ -173,7 +173,7 @@ def test_file_that_is_no_database_is_one_line(terminal: Terminal, tmp_path: Path
 
 
 def test_serve_checks_its_options_before_it_starts(terminal: Terminal) -> None:
-    assert "belong together" in terminal.misused("serve", "--tls-cert", "cert.pem")
+    assert "must be given together" in terminal.misused("serve", "--tls-cert", "cert.pem")
     assert "1<=x<=256" in terminal.misused("serve", "--workers", "0")
     assert terminal.refused("serve", "--tls-cert", "a.pem", "--tls-key", "b.pem") == (
         "a.pem: No such file or directory"
@@ -190,7 +190,7 @@ def test_port_that_is_taken_is_one_line_that_names_the_option(
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = str(other.getsockname()[1])
-        taken = f"port {port} on 127.0.0.1 is taken; choose another with "
+        taken = f"port {port} on 127.0.0.1 is in use; choose another with "
         assert terminal.refused("serve", "--port", port) == f"{taken}--port"
         folder = ("--folder", str(tmp_path))
         assert terminal.refused("demo", "--port", port, *folder).startswith(f"{taken}--port 9080")
@@ -202,7 +202,7 @@ def test_port_that_is_taken_is_one_line_that_names_the_option(
 def test_address_of_another_machine_is_one_line(terminal: Terminal) -> None:
     terminal.environ["WORKSGATE_PUBLIC_URL"] = "https://sso.example.com"
     told = terminal.refused("serve", "--host", "203.0.113.1")
-    assert told.startswith("203.0.113.1 is no address of this machine to listen on: ")
+    assert told.startswith("203.0.113.1 is not an address of this machine: ")
 
 
 def test_serve_tells_what_is_wrong_with_its_certificate(terminal: Terminal, tmp_path: Path) -> None:
@@ -222,9 +222,9 @@ def test_serve_tells_what_is_wrong_with_its_certificate(terminal: Terminal, tmp_
     subprocess.run(locked, cwd=tmp_path, check=True, capture_output=True, timeout=60)
     (tmp_path / "letter.pem").write_text("Dear friend")
     for cert, key, problem in (
-        ("letter.pem", "a.key", "letter.pem is no PEM certificate"),
-        ("a.pem", "letter.pem", "letter.pem is no PEM private key without a passphrase"),
-        ("a.pem", "locked.key", "locked.key is no PEM private key without a passphrase"),
+        ("letter.pem", "a.key", "letter.pem is not a PEM certificate"),
+        ("a.pem", "letter.pem", "letter.pem is not a PEM private key without a passphrase"),
+        ("a.pem", "locked.key", "locked.key is not a PEM private key without a passphrase"),
         ("a.pem", "b.key", "b.key is not the key of a.pem"),
     ):
         assert terminal.refused("serve", "--tls-cert", cert, "--tls-key", key) == problem

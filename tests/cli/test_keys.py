@@ -89,7 +89,7 @@ def test_r132_encrypting_is_said_once_and_asked_for(terminal: Terminal, tmp_path
     enrol(database, "a")
     assert "no master key is configured" in terminal.refused("key", "encrypt", "--yes")
     having(terminal, KEY)
-    assert f"know master key {KEY.id}" in terminal.refused("key", "encrypt")
+    assert f"have master key {KEY.id}" in terminal.refused("key", "encrypt")
     assert terminal.json("key", "show")["in_clear"] == 1
     assert terminal.json("key", "encrypt", "--yes") == {
         "key": KEY.id,
@@ -164,7 +164,7 @@ def test_doctor_says_who_can_read_or_replace_the_key(
     terminal.ok("key", "new", str(file))
     file.chmod(mode)
     terminal.environ["WORKSGATE_MASTER_KEY_FILE"] = str(file)
-    assert (f"{file} holds a master key" in finding(terminal, "settings", "warn")) is is_told
+    assert (f"{file} contains a master key" in finding(terminal, "settings", "warn")) is is_told
 
 
 def test_r130_a_backup_says_which_key_it_needs_and_is_not_restored_without(
@@ -174,7 +174,7 @@ def test_r130_a_backup_says_which_key_it_needs_and_is_not_restored_without(
     enrol(database, "a")
     having(terminal, KEY).ok("key", "encrypt", "--yes")
     written = terminal.run("backup", "there.backup")
-    assert f"This backup needs master key {KEY.id}; keep that elsewhere.\n" in written.out
+    assert f"This backup requires master key {KEY.id}; store the key separately.\n" in written.out
     assert terminal.run("backup", "again.backup", "--json").json["master_keys"] == [KEY.id]
     before = query(database, "SELECT * FROM totp_secrets")
     for key in (None, OTHER):
@@ -302,11 +302,11 @@ def test_a_lost_key_is_given_up_only_when_that_is_said_and_asked(
 ) -> None:
     before = query(tmp_path / "worksgate.db", "SELECT * FROM totp_secrets")
     shown = lost.run("key", "forget-lost")
-    assert f"Master key {KEY.id} is not at hand: lost with it are the apps of 3 people" in shown.out
+    assert f"Master key {KEY.id} is missing; the authenticator apps of 3 people" in shown.out
     assert "Nothing has been changed" in shown.err
     unasked = lost.run(*FORGET[:-1])
     assert unasked.code == 1
-    assert f"no copy of master key {KEY.id}" in unasked.err
+    assert f"all copies of master key {KEY.id} lost?" in unasked.err
     assert "make one with worksgate key new" in having(lost, None).refused(*FORGET)
     assert "nothing is lost" in having(lost, OTHER, KEY).refused(*FORGET)
     assert query(tmp_path / "worksgate.db", "SELECT * FROM totp_secrets") == before
@@ -335,7 +335,7 @@ def test_a_backup_whose_key_is_lost_is_restored_when_that_is_said(
     assert KEY.id in lost.refused(*restore)
     gone = tmp_path / "gone.key"
     having(lost, None).environ["WORKSGATE_MASTER_KEY_FILE"] = str(gone)
-    assert f"make a new one there: worksgate key new {gone}" in lost.refused(
+    assert f"create a new one: worksgate key new {gone}" in lost.refused(
         *restore, "--although-its-key-is-lost"
     )
     del having(lost, OTHER).environ["WORKSGATE_MASTER_KEY_FILE"]

@@ -61,10 +61,10 @@ def advice(terminal: Terminal, *who: str) -> list[str]:
     ("changes", "wanted"),
     [
         ({"ca_file": ""}, "name it in ca_file"),
-        ({"bind_password": "wrong"}, "see bind_dn and bind_password"),
+        ({"bind_password": "wrong"}, "check bind_dn and bind_password"),
         ({"bind_dn": "worksgate"}, "write the whole DN into bind_dn"),
-        ({"base_dn": "ou=nowhere,dc=example,dc=jp"}, "see base_dn: the directory has no such"),
-        ({"servers": "ldaps://nowhere.invalid"}, "does not know that host"),
+        ({"base_dn": "ou=nowhere,dc=example,dc=jp"}, "check base_dn: the directory has no such"),
+        ({"servers": "ldaps://nowhere.invalid"}, "cannot resolve that host"),
     ],
 )
 def test_a_wrong_setting_is_named(
@@ -115,7 +115,7 @@ def test_a_certificate_for_another_name_is_told(
 def test_a_server_that_says_nothing_may_be_behind_a_firewall(fault: str) -> None:
     told = advice_on(failure(f"ldaps://ldap.example.com:636: {fault}"))
     assert told is not None
-    assert told.startswith("a firewall may drop what is sent there")
+    assert told.startswith("a firewall may drop the packets")
 
 
 @pytest.mark.parametrize("fault", SourceFault)
@@ -132,6 +132,6 @@ def test_a_person_who_is_not_there_and_one_without_a_key_are_told(
 ) -> None:
     write(company, slapd, authority, external_key_attribute="employeeNumber")
     (told,) = advice(company, "nobody")
-    assert told.startswith("see user_filter and base_dn")
+    assert told.startswith("check user_filter and base_dn")
     (told,) = advice(company, "hanako")
     assert told.startswith("give the person that attribute")

@@ -55,9 +55,11 @@ def test_people_are_found_by_what_is_known_of_them(
 
 
 def test_nobody_who_fits_is_said(company: Terminal) -> None:
-    assert company.run("user", "list", "zzz").err == "Nobody fits.\n"
-    assert company.run("user", "list", "zzz", "--source", "company").err == "Nobody fits.\n"
-    assert "--source goes with" in company.misused("user", "list", "--source", "x", "--lacking")
+    assert company.run("user", "list", "zzz").err == "Nobody matches.\n"
+    assert company.run("user", "list", "zzz", "--source", "company").err == "Nobody matches.\n"
+    assert "--source can only be combined with" in company.misused(
+        "user", "list", "--source", "x", "--lacking"
+    )
 
 
 @pytest.mark.parametrize("columns", [60, 80, 200])
@@ -82,7 +84,7 @@ def test_who_is_not_in_the_file_is_disabled_if_that_is_wanted(company: Terminal)
     company.json("user", "import", "-", "--update", stdin=REST.encode())
     assert usernames(company, "--disabled") == ["ken"]
     command = ("user", "import", "-", "--update", "--disable-missing")
-    assert "say --yes if this is meant" in company.refused(*command, stdin=REST.encode())
+    assert "pass --yes to confirm" in company.refused(*command, stdin=REST.encode())
     tried = company.json(*command, "--dry-run", stdin=REST.encode())
     assert tried["disabled"] == ["aoi@example.com"]
     assert usernames(company, "--disabled") == ["ken"]
@@ -104,7 +106,9 @@ def test_nobody_is_disabled_where_a_row_was_refused(company: Terminal) -> None:
     command = ("user", "import", "-", "--update", "--disable-missing", "--yes")
     result = company.run(*command, stdin=f"{REST}x@example.com,X,E-2,,,\n".encode())
     assert result.code == 1
-    assert "1 person is not in the file; nobody was disabled, for a row was refused." in result.out
+    assert (
+        "1 person is not in the file; nobody was disabled, since a row was refused." in result.out
+    )
     assert usernames(company, "--enabled") == ["aoi", "minjun", "root"]
 
 
@@ -143,6 +147,6 @@ def test_people_are_invited_by_name_and_no_file_is_replaced(
     assert company.run(*command, "--force").code == 0
     assert "there is no person" in company.refused("user", "invite", "x", "--links", "other.csv")
     assert not (tmp_path / "other.csv").exists()
-    assert "name people, or say --without-password" in company.misused(
+    assert "name people, or pass --without-password" in company.misused(
         "user", "invite", "--links", "links.csv"
     )

@@ -30,7 +30,7 @@ def test_import_reads_what_excel_writes_in_japan_and_korea(
     result = terminal.run("user", "import", "people.csv", *options)
     assert result.code == 0
     assert terminal.json("user", "show", "aoi@x")["name"] == name
-    guessed = f"is read as {encoding}; --encoding would say another" in result.err
+    guessed = f"is read as {encoding}; use --encoding to change that" in result.err
     assert guessed == (encoding != "utf-8" and not told)
 
 
@@ -50,7 +50,7 @@ def test_encoding_that_is_in_doubt_is_not_guessed(
 ) -> None:
     (tmp_path / "people.csv").write_bytes(data)
     assert terminal.refused("user", "import", "people.csv") == (
-        "people.csv is not UTF-8 text (line 2); say what it is: "
+        "people.csv is not UTF-8 text (line 2); name its encoding: "
         "--encoding cp932 for Japanese, --encoding cp949 for Korean"
     )
     assert terminal.json("user", "list") == []

@@ -86,7 +86,7 @@ def test_whole_round_as_a_script_would_do_it(terminal: Terminal) -> None:
 
 
 def test_password_is_asked_for_twice_and_never_shown(terminal: Terminal) -> None:
-    answers = {"have one made): ": SECRET, "The same again: ": SECRET}
+    answers = {"generate one): ": SECRET, "Repeat the password: ": SECRET}
     code, screen = terminal.at_a_terminal("user", "add", "aoi@x", answers=answers)
     assert code == 0
     assert "aoi@x has been added." in screen
@@ -95,11 +95,11 @@ def test_password_is_asked_for_twice_and_never_shown(terminal: Terminal) -> None
 
 
 def test_password_is_asked_for_again_until_it_is_one(terminal: Terminal) -> None:
-    again = "New password (15 characters or more; leave it empty to have one made): "
+    again = "New password (15 characters or more; leave empty to generate one): "
     answers = {
         again: "short",
         f"several words do well.\r\n{again}": SECRET,
-        "The same again: ": f"{SECRET}!",
+        "Repeat the password: ": f"{SECRET}!",
         f"The two passwords are not the same.\r\n{again}": "",
     }
     code, screen = terminal.at_a_terminal("user", "add", "aoi@x", answers=answers)
@@ -110,7 +110,7 @@ def test_password_is_asked_for_again_until_it_is_one(terminal: Terminal) -> None
 
 def test_terminal_that_ends_instead_of_an_answer_changes_nothing(terminal: Terminal) -> None:
     for command, question in (
-        (("user", "add", "aoi@x"), "have one made): "),
+        (("user", "add", "aoi@x"), "generate one): "),
         (("init", "--config", "other.toml"), "reach this server [http://127.0.0.1:8080]: "),
     ):
         code, screen = terminal.at_a_terminal(*command, answers={question: END_OF_INPUT})
@@ -135,12 +135,12 @@ def test_removal_is_asked_for_at_a_terminal(
 def test_init_asks_for_what_it_was_not_told(terminal: Terminal, tmp_path: Path) -> None:
     answers = {
         "reach this server [http://127.0.0.1:8080]: ": "http://sso.example.com",
-        "Must begin with https://; plain http is for this machine alone.\r\n"
-        "The address under which people will reach this server [http://127.0.0.1:8080]: ": (
+        "Must begin with https://; plain http is allowed for this machine only.\r\n"
+        "The URL at which people will reach this server [http://127.0.0.1:8080]: ": (
             "https://sso.example.com"
         ),
         "first administrator [administrator]: ": "",
-        "have one made): ": "",
+        "generate one): ": "",
     }
     code, screen = terminal.at_a_terminal("init", answers=answers)
     assert code == 0, screen

@@ -56,7 +56,7 @@ def test_an_installation_that_answers_is_well(
     with installation(tmp_path, certificate) as url:
         (finding,) = found(url)
     assert finding.severity is Severity.OK
-    assert finding.text.startswith(f"{url} answers within ")
+    assert finding.text.startswith(f"{url} responds within ")
 
 
 def test_a_certificate_that_line_works_would_refuse_is_a_failure(
@@ -73,7 +73,7 @@ def test_an_address_at_which_nobody_listens_is_told() -> None:
         free.bind(("127.0.0.1", 0))
         (finding,) = found("https://127.0.0.1:{1}".format(*free.getsockname()))
     assert finding.severity is Severity.WARN
-    assert "does not answer, asked from this machine" in finding.text
+    assert "does not respond, from this machine" in finding.text
 
 
 def test_an_address_that_is_too_slow_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,7 +82,7 @@ def test_an_address_that_is_too_slow_is_told(monkeypatch: pytest.MonkeyPatch) ->
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         (finding,) = found("https://127.0.0.1:{1}".format(*silent.getsockname()))
-    assert "does not answer in time" in finding.text
+    assert "does not respond in time" in finding.text
 
 
 def test_another_server_at_the_address_is_a_failure(
@@ -108,4 +108,4 @@ def test_another_server_at_the_address_is_a_failure(
         (finding,) = found("https://127.0.0.1:{1}".format(*listener.getsockname()))
         thread.join()
     assert finding.severity is Severity.FAIL
-    assert finding.text.endswith("/healthz is answered 200, and not by Worksgate")
+    assert finding.text.endswith("/healthz returns 200, and not from Worksgate")

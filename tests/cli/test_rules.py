@@ -31,11 +31,11 @@ def explained(terminal: Terminal, *arguments: str) -> str:
 
 def test_rules_are_explained_one_to_a_line_and_then_what_comes_of_them(staff: Terminal) -> None:
     assert explained(staff, "--from", "192.0.2.7", "--at", FRIDAY) == (
-        " 1  does not fit  deny kind=app group=contractors\n"
+        " 1  no match  deny kind=app group=contractors\n"
         "    the kind (web) is not app; the person (groups: staff) is not in contractors\n"
-        " 2  fits          allow network=192.0.2.0/24 days=mon-fri timezone=UTC\n"
+        " 2  match     allow network=192.0.2.0/24 days=mon-fri timezone=UTC\n"
         "    the address (192.0.2.7) is in 192.0.2.0/24; the day (fri, UTC) is in mon-fri\n"
-        " 3  does not fit  require factor source!=directory\n"
+        " 3  no match  require factor source!=directory\n"
         "    the source (directory) is directory\n"
         "acme: aoi@x.example signs in without a second factor (by the rule allow "
         "network=192.0.2.0/24 days=mon-fri timezone=UTC)\n"
@@ -45,12 +45,15 @@ def test_rules_are_explained_one_to_a_line_and_then_what_comes_of_them(staff: Te
 @pytest.mark.parametrize(
     ("arguments", "outcome"),
     [
-        (("--from", "192.0.2.7", "--at", SATURDAY), "signs in, by a second factor too if they"),
-        (("--from", "198.51.100.1", "--at", FRIDAY), "signs in, by a second factor too if they"),
-        (("--from", "", "--at", FRIDAY), "(no rule fits, and the client's second_factor is allow"),
+        (("--from", "192.0.2.7", "--at", SATURDAY), "signs in, with a second factor if they"),
+        (("--from", "198.51.100.1", "--at", FRIDAY), "signs in, with a second factor if they"),
+        (
+            ("--from", "", "--at", FRIDAY),
+            "(no rule matches, and the client's second_factor is allow",
+        ),
         (
             ("--from", "198.51.100.1", "--source", "company"),
-            "signs in by a second factor; without one they set one up first",
+            "signs in with a second factor; without one they set one up first",
         ),
         (
             ("--from", "192.0.2.7", "--kind", "app", "--group", "x", "--group", "Contractors"),
@@ -94,7 +97,10 @@ def test_person_or_client_that_nobody_knows_is_refused(staff: Terminal) -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("--rule", "allow", "--rule", "dney"), "rules: rule 2: 'dney' is no action: begin with"),
+        (
+            ("--rule", "allow", "--rule", "dney"),
+            "rules: rule 2: 'dney' is not an action: begin with",
+        ),
         (("--rule", "deny networc=10.0.0.0/8"), "did you mean network?"),
         (("--rule", "deny days=mon timezone=Mars"), "there is no time zone of that name"),
         (("--source", "a:b"), "sources: 'a:b' cannot be the name of an identity source"),

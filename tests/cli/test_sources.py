@@ -62,7 +62,7 @@ def test_secret_of_a_source_is_not_listed(terminal: Terminal, tmp_path: Path) ->
 
 def test_function_is_found_without_being_asked(company: Terminal) -> None:
     assert company.ok("source", "test", "company").out == (
-        "ok    source company: its function is there\n"
+        "ok    source company: its function exists\n"
     )
 
 
@@ -75,7 +75,7 @@ def test_function_is_found_without_being_asked(company: Terminal) -> None:
             0,
             "ok    source company: aoi: id company:1; name Aoi; external key E1; groups staff\n",
         ),
-        ("aoi", b"wrong\n", 1, "fail  source company: the password is wrong, or nobody is called"),
+        ("aoi", b"wrong\n", 1, "fail  source company: the password is wrong, or there is no such"),
         ("gone", PASSWORD, 1, "fail  source company: the password is right, but the person may"),
         ("down", PASSWORD, 1, "fail  source company: company failed: OSError at "),
         ("nokey", PASSWORD, 0, "warn  source company: nokey: id company:2"),
@@ -127,7 +127,7 @@ def test_person_of_the_built_in_directory_is_looked_up(company: Terminal) -> Non
     [
         (("gone",), "there is no source 'gone'; the sources are: directory, company"),
         (("company", "aoi"), "company can only be asked with a password"),
-        (("directory", "aoi", "--password-stdin"), "is tried on the sign-in page"),
+        (("directory", "aoi", "--password-stdin"), "can be tried on the sign-in page"),
     ],
 )
 def test_question_that_a_source_cannot_be_asked_is_refused(

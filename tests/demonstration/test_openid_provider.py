@@ -354,7 +354,7 @@ def test_it_serves_this_machine_alone(issuer: str, redirect_uri: str) -> None:
     registration = Registration(
         issuer=issuer, client_id="a", client_secret="b", redirect_uri=redirect_uri
     )
-    with pytest.raises(ValueError, match="this machine alone"):
+    with pytest.raises(ValueError, match="this machine only"):
         create_openid_provider(registration, COLLEAGUES)
 
 

@@ -18,7 +18,7 @@ def test_move_as_an_administrator_does_it(terminal: Terminal, tmp_path: Path) ->
     terminal.ok("client", "add", "acme")
     target = url_of(tmp_path / "other.db")
     moved = terminal.ok("move", url_of(tmp_path / "worksgate.db"), target)
-    assert f"All is in {target} now" in moved.out
+    assert f"Everything is in {target} now" in moved.out
     terminal.environ["WORKSGATE_DATABASE_URL"] = target
     assert [each["name"] for each in terminal.json("client", "list")] == ["acme"]
     assert terminal.json("audit")[-1]["detail"] == "moved from sqlite to sqlite"
@@ -62,17 +62,17 @@ def test_where_a_password_for_postgresql_comes_from_is_told(
     refused = terminal.refused("move", source, asking)
     assert "password" in refused
     assert refused.endswith(
-        "; no password was given: name a file with a line HOST:PORT:DATABASE:ROLE:PASSWORD by "
-        "PGPASSFILE"
+        "; no password was given: set PGPASSFILE to a file with a line "
+        "HOST:PORT:DATABASE:ROLE:PASSWORD"
     )
     file.write_text("*:*:*:worksgate:wrong\n")
     file.chmod(0o644)
     refused = terminal.refused("move", source, asking)
-    assert refused == f"{file} is not used, for others can read it: chmod 600 {file}"
+    assert refused == f"{file} is ignored, since others can read it: chmod 600 {file}"
     file.chmod(0o600)
     refused = terminal.refused("move", source, asking)
     assert refused.endswith(
-        f"; see the line for this database in {file}, HOST:PORT:DATABASE:ROLE:PASSWORD"
+        f"; check the line for this database in {file}, HOST:PORT:DATABASE:ROLE:PASSWORD"
     )
     file.write_text("*:*:*:worksgate:hunter22\n")
-    assert "All is in" in terminal.ok("move", source, asking).out
+    assert "Everything is in" in terminal.ok("move", source, asking).out

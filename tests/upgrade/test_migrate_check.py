@@ -33,7 +33,7 @@ def test_check_says_what_is_missing_and_changes_nothing(
     found = terminal.run("migrate", "--check")
     assert (found.code, found.err) == (3, "")
     assert "The database is at revision 0002; this version needs 0004." in found.out
-    assert "servers of the version before can go on" in found.out
+    assert "servers of the previous version can run" in found.out
     assert "CREATE TABLE IF NOT EXISTS leases" in found.out
     with closing(sqlite3.connect(tmp_path / "worksgate.db")) as db:
         assert db.execute("SELECT version_num FROM alembic_version").fetchone() == ("0002",)

@@ -1,23 +1,23 @@
 """The command line: ``worksgate``, one file for each noun.
 
-A command reads its options, hands them to ``administration`` (or ``server``) and prints what
-comes back; it decides nothing. Results go to standard output, as text or with ``--json`` as one
-JSON document; questions, notes and progress go to standard error. Refusals of every room become
-one line and exit code 1 here, in ``main``; wrong usage is 2, and 3 says that ``migrate --check``
-has found something to do.
+A command reads its options, passes them to ``administration`` (or ``server``) and prints the
+result; it makes no decisions. Results go to standard output, as text or with ``--json`` as one JSON
+document; prompts, notes and progress go to standard error. ``main`` turns refusals of every room
+into one line and exit code 1; wrong usage is 2, and 3 means that ``migrate --check`` has found
+something to do.
 
     init, serve, demo, doctor, migrate, move, backup, purge    the installation
-    user, client, source, rules, key, audit                    what is in it
+    user, client, source, rules, key, audit                    its content
     user_csv, user_filter, user_invite, user_printing, first_passwords, people_file,
     client_options, key_file                                   parts of these
-    running       opens what a command works on
+    running       opens settings and database for a command
     options       options that several commands have
-    asking        questions on the terminal
+    asking        prompts on the terminal
     printing      tables, JSON and notes; findings: those of an examination
     refusals      every refusal of the other rooms as one line
 
-Nothing heavy is imported before a command needs it: ``worksgate --help`` is quick, and the server
-carries nothing of the command line but click, which uvicorn brings along anyway.
+Heavy modules are imported only by the commands that need them: ``worksgate --help`` is fast, and
+the server loads nothing of the command line but click, which uvicorn depends on anyway.
 """
 
 import os
@@ -73,7 +73,7 @@ def _print_version(context: click.Context, _parameter: click.Parameter, asked: b
     metavar="FILE",
     expose_value=False,
     callback=remember_config,
-    help="The settings file; it can be given after the command as well.",
+    help="The settings file; can also be given after the command.",
 )
 def app() -> None:
     """Worksgate: the customer's side of LINE WORKS single sign-on."""
@@ -100,10 +100,10 @@ for command in (
 
 
 def main() -> None:
-    """Run the command that ``sys.argv`` asks for; ends the process.
+    """Run the command in ``sys.argv`` and end the process.
 
-    Exit code 0 done, 1 refused with one clear line (one for each problem of the settings) on
-    standard error, 2 wrong usage, 3 ``migrate --check`` has found something to do.
+    Exit codes: 0 done, 1 refused with one line (one per problem of the settings) on standard error,
+    2 wrong usage, 3 ``migrate --check`` has found something to do.
     """
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a TextIOWrapper
@@ -112,7 +112,7 @@ def main() -> None:
             app(prog_name="worksgate")
         finally:
             sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as head, has seen enough
+    except BrokenPipeError:  # the reader, such as head, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Questions to the person at the terminal. A script is never asked anything."""
+"""Prompts on the terminal. Scripts are never prompted."""
 
 import sys
 from collections.abc import Callable
@@ -9,25 +9,25 @@ from worksgate.directory import Account
 from worksgate.settings.options import Settings
 
 Check = Callable[[str], object]
-"""Raises ValueError, with a sentence, for an answer that will not do."""
+"""Raises ValueError, with a sentence, for an invalid answer."""
 
 MAX_INPUT = 16_384
-"""Bytes that are read from standard input in search of a password."""
+"""Bytes that are read from standard input for a password."""
 
 _NO_ANSWER = "there was no answer; nothing has been changed"
 
 
 def is_person_there() -> bool:
-    """Whether there is somebody to ask."""
+    """Whether the command runs on a terminal, so that it can prompt."""
     return sys.stdin is not None and sys.stdin.isatty()
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Go on only if the person says yes, or has said so by ``--yes``. Raises Refusal."""
+    """Return if the person confirms, or has passed ``--yes``. Raises Refusal."""
     if yes:
         return
     if not is_person_there():
-        raise Refusal(f"{question} There is nobody to ask: say --yes if this is meant")
+        raise Refusal(f"{question} There is no terminal to ask on: pass --yes to confirm")
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
@@ -35,7 +35,7 @@ def confirm(question: str, *, yes: bool) -> None:
 
 
 def ask(question: str, default: str, check: Check) -> str:
-    """The answer to a question, or the default; asked again until it passes the check.
+    """The answer to a prompt, or the default; repeated until the answer is valid.
 
     Raises Refusal.
     """
@@ -51,9 +51,9 @@ def ask(question: str, default: str, check: Check) -> str:
 
 
 def new_password(account: Account, settings: Settings, *, from_stdin: bool) -> str | None:
-    """A new password for somebody: from standard input, or asked for twice; None to have one made.
+    """A new password: from standard input, or typed twice; None to have one generated.
 
-    At a terminal it is asked for again until it is one that they may have. Raises Refusal.
+    On a terminal the prompt is repeated until the password is allowed. Raises Refusal.
     """
     from worksgate.directory.account_rules import check_password
 
@@ -76,12 +76,12 @@ def _password_of_a_person(check: Check) -> str | None:
     from worksgate.credentials.password_policy import MIN_PASSWORD_LENGTH
 
     length = f"{MIN_PASSWORD_LENGTH} characters or more"
-    question = f"New password ({length}; leave it empty to have one made): "
+    question = f"New password ({length}; leave empty to generate one): "
     try:
         while password := getpass(question, sys.stderr):
             if not _passes(check, password):
                 continue
-            if getpass("The same again: ", sys.stderr) == password:
+            if getpass("Repeat the password: ", sys.stderr) == password:
                 return password
             note("The two passwords are not the same.")
     except EOFError:
@@ -90,7 +90,7 @@ def _password_of_a_person(check: Check) -> str | None:
 
 
 def present_password(question: str, *, from_stdin: bool) -> str | None:
-    """A password that somebody has: from standard input, or asked for; None if there is none.
+    """An existing password: from standard input, or typed; None if there is none.
 
     Raises Refusal.
     """
@@ -119,7 +119,7 @@ def _passes(check: Check, answer: str) -> bool:
 def _password_from_stdin() -> str:
     data = sys.stdin.buffer.read(MAX_INPUT + 1)
     if len(data) > MAX_INPUT:
-        raise Refusal("standard input is too long to be a password")
+        raise Refusal("standard input is too long for a password")
     try:
         password = data.decode("utf-8").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
@@ -127,5 +127,5 @@ def _password_from_stdin() -> str:
     if not password:
         raise Refusal("there is no password on standard input")
     if "\n" in password:
-        raise Refusal("standard input has more than one line; a password is one")
+        raise Refusal("standard input has more than one line; a password has one")
     return password

@@ -44,7 +44,7 @@ class EventName(click.ParamType[str]):
 
 
 @click.command("audit")
-@click.option("--login-id", metavar="ID", help="All that happened in one sign-in.")
+@click.option("--login-id", metavar="ID", help="Everything that happened in one sign-in.")
 @click.option("--user", metavar="USERNAME", help="One person.")
 @click.option("--client", metavar="CLIENT", help="One client: its name or its ID.")
 @click.option(
@@ -56,16 +56,16 @@ class EventName(click.ParamType[str]):
 @click.option(
     "--since",
     type=Moment(),
-    help="From a time (2026-01-31T09:00, local if no zone is given) or an age (12h).",
+    help="Since a time (2026-01-31T09:00, local if no zone is given) or an age (12h).",
 )
-@click.option("--until", type=Moment(), help="Up to a time or an age.")
+@click.option("--until", type=Moment(), help="Until a time or an age.")
 @click.option(
     "--limit",
     type=click.IntRange(1, 1_000_000),
     default=100,
     show_default=True,
     metavar="N",
-    help="At most so many.",
+    help="Show at most this many.",
 )
 @config_option
 @json_option
@@ -83,7 +83,7 @@ def audit(
 ) -> None:
     """Show the audit log.
 
-    The latest records that fit, the oldest of them first.
+    Shows the latest matching records, the oldest of them first.
     """
 
     async def read(administration: "Administration") -> tuple[list[AuditEvent], _Names]:
@@ -104,12 +104,12 @@ def audit(
     elif events:
         _print(events, names)
     else:
-        note("No record fits.")
+        note("No record matches.")
 
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """Today's names of what records know by an ID alone: usernames and clients."""
+    """Current names for the IDs in records: usernames and clients."""
 
     users: Mapping[str, str] = field(default_factory=dict)
     clients: Mapping[str, str] = field(default_factory=dict)
@@ -131,7 +131,7 @@ async def _names(administration: "Administration", events: Sequence[AuditEvent])
 
 
 def _print(events: Sequence[AuditEvent], names: _Names) -> None:
-    """Each record on lines of its own at a terminal, for its IDs are long; in a pipe, a table."""
+    """On a terminal a block of lines per record, since the IDs are long; in a pipe, a table."""
     if not sys.stdout.isatty():
         print_table(COLUMNS, [_row(event, names) for event in events])
         return

@@ -48,9 +48,9 @@ def backup(
     config: Path | None,
     as_json: bool,
 ) -> None:
-    """Write everything that lasts into one file.
+    """Write all persistent data to one file.
 
-    The server goes on meanwhile. Codes, tokens and sessions are not in it.
+    The server can keep running. Codes, tokens and sessions are not included.
     """
     settings = read_installation(config)
     passphrase = _read_passphrase(passphrase_file)
@@ -66,9 +66,9 @@ def backup(
     print_line(f"Wrote {file}: {_counted(manifest.rows)}.")
     if manifest.master_keys:
         ids = " and ".join(manifest.master_keys)
-        print_line(f"This backup needs master key {ids}; keep that elsewhere.")
+        print_line(f"This backup requires master key {ids}; store the key separately.")
     if passphrase is None:
-        note("It holds password hashes and is not encrypted; --passphrase-file encrypts it.")
+        note("It contains password hashes and is not encrypted; --passphrase-file encrypts it.")
 
 
 @click.command("restore")
@@ -78,8 +78,8 @@ def backup(
 @click.option(
     "--although-its-key-is-lost",
     is_flag=True,
-    help="Restore it without the master key that it needs; no server starts on it before "
-    "worksgate key forget-lost.",
+    help="Restore without the master key that the backup needs; servers will not start on it "
+    "before worksgate key forget-lost.",
 )
 @config_option
 @json_option
@@ -92,10 +92,10 @@ def restore(
     config: Path | None,
     as_json: bool,
 ) -> None:
-    """Put a backup in place of the database.
+    """Replace the database with a backup.
 
-    Stop the server first, and have the master key of the backup in the settings. Everybody has to
-    sign in again.
+    Stop the server first, and configure the master key of the backup. Everybody has to sign in
+    again.
     """
     settings = read_settings(config)
     passphrase = _read_passphrase(passphrase_file)
@@ -117,13 +117,13 @@ def restore(
         return
     made = local_time(manifest.created_at)
     print_line(f"Restored the backup of {made}: {_counted(manifest.rows)}.")
-    print_line("Codes, tokens and sessions are void; people sign in again.")
+    print_line("Codes, tokens and sessions are void; people have to sign in again.")
 
 
 def _with_progress_bar(
     doing: str, work: Callable[..., Coroutine[Any, Any, "Manifest"]]
 ) -> "Manifest":
-    """Write or restore a backup, now and in the name of who calls."""
+    """Write or restore a backup, now and in the name of the calling user."""
     with ended_in_order(), progress_bar(doing, 100) as progress:
         return quietly(work(actor=actor(), now=time.time(), progress=progress))
 

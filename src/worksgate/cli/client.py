@@ -33,7 +33,7 @@ CONSOLE_FIELDS = {
     "imap_login": "IMAP/CalDAV Login API",
     "logout": "Logout URL",
 }
-"""What the Developer Console calls each address to enter."""
+"""The Developer Console's name for each address to enter."""
 
 
 @click.group("client", cls=CommandGroup)
@@ -50,9 +50,9 @@ def app() -> None:
 @config_option
 @json_option
 def add(*, name: str, config: Path | None, as_json: bool, **values: Any) -> None:
-    """Add a client; print what the Developer Console asks for.
+    """Add a client; print the values for the Developer Console.
 
-    The secret is shown this once.
+    The secret is shown only once.
     """
     changes = read_changes(values)
     made = administer(
@@ -83,7 +83,7 @@ def list_clients(*, config: Path | None, as_json: bool) -> None:
         ]
         print_table(("Name", "Client ID", "Profile", "User key", "Enabled"), rows)
     else:
-        note("There is no client yet. Add one: worksgate client add NAME")
+        note("There are no clients yet. Add one: worksgate client add NAME")
 
 
 @app.command("show")
@@ -91,7 +91,7 @@ def list_clients(*, config: Path | None, as_json: bool) -> None:
 @config_option
 @json_option
 def show(*, name: str, config: Path | None, as_json: bool) -> None:
-    """Show a client, its settings and its addresses. Never its secret."""
+    """Show a client, its settings and its addresses. The secret is never shown."""
 
     async def work(administration: "Administration") -> tuple[Client, Mapping[str, str]]:
         client = await administration.clients.get(name)
@@ -111,19 +111,19 @@ def show(*, name: str, config: Path | None, as_json: bool) -> None:
 
 @app.command("set")
 @click.argument("name")
-@click.option("--name", "new_name", metavar="NAME", help="Another name for it.")
+@click.option("--name", "new_name", metavar="NAME", help="A new name.")
 @client_options
 @config_option
 @json_option
 def change(
     *, name: str, new_name: str | None, config: Path | None, as_json: bool, **values: Any
 ) -> None:
-    """Change settings of a client. What is not given stays as it is."""
+    """Change settings of a client. Options that are not given change nothing."""
     changes = read_changes(values)
     if new_name is not None:
         changes["name"] = new_name
     if not changes:
-        raise click.UsageError("say what to change; the options are in --help")
+        raise click.UsageError("nothing to change; --help lists the options")
     client = administer(
         read_installation(config),
         lambda administration: administration.clients.change(name, **changes),
@@ -142,14 +142,14 @@ def change(
     type=Duration(),
     default="1d",
     show_default=True,
-    help="How long the old secret stays good, such as 0, 12h or 7d.",
+    help="How long the old secret stays valid, such as 0, 12h or 7d.",
 )
 @config_option
 @json_option
 def rotate_secret(*, name: str, overlap: float, config: Path | None, as_json: bool) -> None:
-    """Give a client a new secret, shown this once.
+    """Give a client a new secret, shown only once.
 
-    The old one stays good for a while; at most two are.
+    The old one stays valid for a while; at most two are valid at a time.
     """
     made = administer(
         read_installation(config),
@@ -161,7 +161,7 @@ def rotate_secret(*, name: str, overlap: float, config: Path | None, as_json: bo
     print_line(f"The client {made.client.name} has a new secret.")
     for secret in made.client.secrets:
         if secret.expires_at is not None:
-            print_line(f"The old one is good until {local_time(secret.expires_at)}.")
+            print_line(f"The old one is valid until {local_time(secret.expires_at)}.")
     _print_console_values(made)
 
 
@@ -169,9 +169,9 @@ def rotate_secret(*, name: str, overlap: float, config: Path | None, as_json: bo
 @click.argument("name")
 @config_option
 def disable(*, name: str, config: Path | None) -> None:
-    """Refuse every call and sign-in of a client.
+    """Refuse all calls and sign-ins of a client.
 
-    What was issued to it is kept, and counts again, until it expires, once it is enabled.
+    Its codes and tokens are kept: they are valid again, until they expire, when it is enabled.
     """
     client = administer(
         read_installation(config), lambda administration: administration.clients.disable(name)
@@ -183,7 +183,7 @@ def disable(*, name: str, config: Path | None) -> None:
 @click.argument("name")
 @config_option
 def enable(*, name: str, config: Path | None) -> None:
-    """Let a disabled client in again."""
+    """Enable a disabled client."""
     client = administer(
         read_installation(config), lambda administration: administration.clients.enable(name)
     )
@@ -195,7 +195,7 @@ def enable(*, name: str, config: Path | None) -> None:
 @config_option
 @yes_option
 def remove(*, name: str, config: Path | None, yes: bool) -> None:
-    """Remove a client for good. Its people can no longer sign in to LINE WORKS."""
+    """Remove a client permanently. Its people can no longer sign in to LINE WORKS."""
     settings = read_installation(config)
     confirm(f"Remove the client {name}?", yes=yes)
     client = administer(settings, lambda administration: administration.clients.remove(name))
@@ -223,11 +223,11 @@ def _print_console_values(made: "NewClient") -> None:
         }
     )
     print_line()
-    print_line("The secret is shown this once; rotate-secret makes a new one.")
+    print_line("The secret is shown only once; rotate-secret creates a new one.")
 
 
 def _console_urls(client: Client, urls: Mapping[str, str]) -> dict[str, str]:
-    """What to enter where; the address for mail clients only once it is answered."""
+    """What to enter where; the address for mail clients only if the API is enabled."""
     return {
         label: urls[name]
         for name, label in CONSOLE_FIELDS.items()
@@ -237,15 +237,19 @@ def _console_urls(client: Client, urls: Mapping[str, str]) -> dict[str, str]:
 
 def _about_secrets(client: Client) -> str:
     about = [
-        f"made {local_time(secret.created_at)}"
-        + (f", good until {local_time(secret.expires_at)}" if secret.expires_at is not None else "")
+        f"created {local_time(secret.created_at)}"
+        + (
+            f", valid until {local_time(secret.expires_at)}"
+            if secret.expires_at is not None
+            else ""
+        )
         for secret in client.secrets
     ]
     return "; ".join(about) or "none"
 
 
 def _print_settings(client: Client, names: Iterable[str]) -> None:
-    """Settings of a client by their names; rules have a line each, in the order of their turn."""
+    """Settings of a client by name; rules have a line each, in their order."""
     lines: dict[str, str] = {}
     for name in names:
         value = getattr(client, name)
@@ -261,6 +265,6 @@ def _shown(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, tuple):
         return " ".join(map(str, value)) or "-"
-    if isinstance(value, int):  # every number among them is a time
+    if isinstance(value, int):  # all its numbers are times
         return seconds(value)
     return "-" if value is None else str(value)

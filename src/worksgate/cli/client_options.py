@@ -1,7 +1,7 @@
-"""The options by which a client is set: one for each field of ``oauth.model.Client``.
+"""The options of a client: one for each field of ``oauth.model.Client``.
 
-``client add`` and ``client set`` take the same ones, made from this table; a test compares it with
-the fields. An option that is not given changes nothing.
+``client add`` and ``client set`` take the same options, generated from this table; a test compares
+it with the fields. An option that is not given changes nothing.
 """
 
 import types
@@ -18,12 +18,12 @@ from worksgate.oauth.model import Client
 F = TypeVar("F", bound=Callable[..., object])
 
 NOT_OPTIONS = frozenset(("client_id", "name", "enabled", "secrets"))
-"""Made here once, or the business of a command of its own."""
+"""Set at creation, or by commands of their own."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientOption:
-    """One setting: the field, its sentence for ``--help``, and its option where that differs."""
+    """One setting: the field, its sentence for ``--help``, and its option if the name differs."""
 
     field: str
     sentence: str
@@ -36,21 +36,21 @@ class ClientOption:
 
 
 OPTIONS = (
-    ClientOption("profile", "The product. A new client begins with its defaults."),
+    ClientOption("profile", "The product. A new client starts with its defaults."),
     ClientOption(
         "redirect_uris",
-        "Where authorization codes may go: an origin, or an address without its query. "
-        "Can be given several times; the whole list is set.",
+        "Allowed redirect_uri: an origin, or an address without its query. Repeatable; "
+        "replaces the whole list.",
         "--redirect-uri",
         "URL",
     ),
     ClientOption(
         "logout_redirect_uris",
-        "Where people may be sent after signing out. Can be given several times; '' for none.",
+        "Allowed addresses after signing out. Repeatable; '' for none.",
         "--logout-redirect-uri",
         "URL",
     ),
-    ClientOption("user_key", "What LINE WORKS is told: the console setting SSO User Key."),
+    ClientOption("user_key", "The identifier sent to LINE WORKS, as in the console: SSO User Key."),
     ClientOption(
         "domain", "The tenant's domain, for links back to LINE WORKS; '' for none.", "", "DOMAIN"
     ),
@@ -58,13 +58,11 @@ OPTIONS = (
     ClientOption("logout_queries", "Whether the address after signing out may have a query."),
     ClientOption(
         "redirect_denials",
-        "Whether a sign-in can be cancelled, which tells LINE WORKS error=access_denied.",
+        "Whether a sign-in can be cancelled, which returns error=access_denied to LINE WORKS.",
     ),
-    ClientOption(
-        "session_key_check", "Whether LINE WORKS is asked if an app's sessionKey is real."
-    ),
-    ClientOption("error_style", "How errors are named: by their code, or by their text."),
-    ClientOption("error_status", "Which HTTP status errors have."),
+    ClientOption("session_key_check", "Whether an app's sessionKey is verified with LINE WORKS."),
+    ClientOption("error_style", "How errors are reported: by code or by text."),
+    ClientOption("error_status", "The HTTP status of errors."),
     ClientOption("expires_in_web", "How long people stay signed in on the web."),
     ClientOption("expires_in_app", "How long people stay signed in in the apps."),
     ClientOption(
@@ -72,34 +70,35 @@ OPTIONS = (
         "How long mail and calendar clients stay signed in.",
     ),
     ClientOption(
-        "announce_expires_in", "Whether LINE WORKS is told these times; else its own hold."
+        "announce_expires_in",
+        "Whether these times are sent to LINE WORKS; otherwise its own apply.",
     ),
     ClientOption(
-        "access_token_lifetime", "The longest life of an access token, if shorter; '' for none."
+        "access_token_lifetime", "The longest lifetime of an access token, if shorter; '' for none."
     ),
-    ClientOption("code_lifetime", "How long an authorization code is good."),
+    ClientOption("code_lifetime", "Lifetime of an authorization code."),
     ClientOption("refresh_tokens", "Whether refresh tokens are issued."),
-    ClientOption("refresh_token_lifetime", "How long a refresh token is good."),
+    ClientOption("refresh_token_lifetime", "Lifetime of a refresh token."),
     ClientOption(
         "allowed_addresses",
-        "A network that may call the APIs, such as 192.0.2.0/24. Can be given several times; "
-        "'' for all.",
+        "A network that may call the APIs, such as 192.0.2.0/24. Repeatable; '' for all.",
         "--allowed-address",
         "NETWORK",
     ),
     ClientOption(
         "sources",
-        "An identity source whose people may sign in. Can be given several times; '' for all.",
+        "An identity source whose people may sign in. Repeatable; '' for all.",
         "--source",
         "NAME",
     ),
     ClientOption(
-        "second_factor", "Whether a password needs a second factor, where no rule says more."
+        "second_factor",
+        "Whether a second factor is required after a password, unless a rule says otherwise.",
     ),
     ClientOption(
         "rules",
-        "A rule such as 'deny kind=app network=192.0.2.0/24'. Can be given several times; the "
-        "first that fits counts, the whole list is set; '' for none.",
+        "A rule such as 'deny kind=app network=192.0.2.0/24'. Repeatable; the first match "
+        "applies, and the whole list is replaced; '' for none.",
         "--rule",
         "RULE",
     ),
@@ -111,7 +110,7 @@ _TYPES: Mapping[str, Any] = {each.name: each.type for each in fields(Client)}
 
 
 def client_options(command: F) -> F:
-    """Give a command the options of the table; their values come by the fields' names."""
+    """Add the options of the table to a command; it receives their values by field name."""
     for option in reversed(OPTIONS):
         command = _declared(option)(command)
     return command
@@ -147,7 +146,7 @@ def _declared(option: ClientOption) -> Callable[[F], F]:
 
 
 def _read(value: Any) -> Any:
-    """The field's value; an empty text stands for nothing."""
+    """The field's value; an empty text means none."""
     if isinstance(value, tuple):
         return tuple(filter(None, value))
     if isinstance(value, float):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 _ABOUT_SETTINGS = (
-    "nothing runs before it is right; the file that worksgate init writes has a sentence on every "
+    "without valid settings nothing runs; the file that worksgate init writes explains every "
     "setting"
 )
 
@@ -26,10 +26,10 @@ _ABOUT_SETTINGS = (
 @config_option
 @json_option
 def doctor(*, config: Path | None, as_json: bool) -> None:
-    """Examine this installation, and say what to do.
+    """Diagnose this installation, and say what to do.
 
-    Settings, database, store, disk, clock, clients, sources and mail server. Nothing is changed.
-    The exit code is 1 if anything does not work.
+    Checks settings, database, store, disk, clock, clients, sources and mail server. Nothing is
+    changed. The exit code is 1 if anything does not work.
     """
     from worksgate.cli.findings import has_failed, print_findings_as_json, told
 

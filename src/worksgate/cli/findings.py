@@ -1,4 +1,4 @@
-"""How the findings of an examination are printed."""
+"""Output of the findings of an examination."""
 
 from collections.abc import AsyncIterator, Sequence
 
@@ -7,7 +7,7 @@ from worksgate.doctor import Finding, Severity
 
 
 async def told(findings: AsyncIterator[Finding], *, silent: bool) -> list[Finding]:
-    """All findings; each is printed as soon as it is there, unless ``silent``."""
+    """Collect all findings; each is printed immediately, unless ``silent``."""
     heard = []
     async for finding in findings:
         heard.append(finding)
@@ -17,14 +17,14 @@ async def told(findings: AsyncIterator[Finding], *, silent: bool) -> list[Findin
 
 
 def print_finding(finding: Finding) -> None:
-    """Write a finding on a line, and what to do about it on the next."""
+    """Print a finding on a line, and the advice on the next."""
     print_line(f"{finding.severity:<4}  {finding.part}: {finding.text}")
     if finding.advice:
         print_line(f"      what to do: {finding.advice}")
 
 
 def print_findings_as_json(findings: Sequence[Finding]) -> None:
-    """Write all findings, and whether none of them is bad, as one document."""
+    """Print all findings, and whether all is well, as one document."""
     documents = [as_document(finding) for finding in findings]
     print_json({"ok": not has_failed(findings), "findings": documents})
 

@@ -1,4 +1,4 @@
-"""First passwords for people who are imported without one, and the file that hands them over."""
+"""First passwords for people imported without one, and the file that contains them."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,9 +13,9 @@ Rows = Sequence[dict[str | None, str]]
 
 
 def give_passwords(rows: Rows, accounts: Iterable[Account]) -> dict[int, str]:
-    """Write a new password into each row whose person has none and would get none, nor a hash.
+    """Add a new password to each row whose person has none and whose row sets none.
 
-    Returns the passwords by the number of the row.
+    Returns the passwords by row number.
     """
     settled = {username_key(each.username) for each in accounts if each.password_hash is not None}
     made: dict[int, str] = {}
@@ -28,7 +28,7 @@ def give_passwords(rows: Rows, accounts: Iterable[Account]) -> dict[int, str]:
 
 
 def save_passwords(file: Path, rows: Rows, passwords: dict[int, str]) -> None:
-    """Write usernames and passwords as CSV, readable by its owner alone."""
+    """Write usernames and passwords as CSV, readable by its owner only."""
     lines = [
         csv_line((rows[number]["username"].strip(), password))
         for number, password in passwords.items()
@@ -37,7 +37,7 @@ def save_passwords(file: Path, rows: Rows, passwords: dict[int, str]) -> None:
 
 
 def passwords_in_use(passwords: dict[int, str], report: ImportReport) -> dict[int, str]:
-    """Those of the rows that were added or updated."""
+    """The passwords of the rows that were added or updated."""
     changed = (ImportOutcome.ADDED, ImportOutcome.UPDATED)
     return {
         number: password

@@ -25,16 +25,18 @@ if TYPE_CHECKING:
     from worksgate.administration import NewUser
 
 KEY_FILE = "master.key"
-"""The name of the file of the master key, beside the settings file."""
+"""The name of the master key file, next to the settings file."""
 
 
 @click.command("init")
 @init_config_option
 @click.option(
-    "--public-url", metavar="URL", help="Where people and LINE WORKS will reach this server."
+    "--public-url",
+    metavar="URL",
+    help="The URL at which people and LINE WORKS will reach this server.",
 )
-@click.option("--database-url", metavar="URL", help="Where the database is to be.")
-@click.option("--administrator", metavar="USERNAME", help="The first administrator.")
+@click.option("--database-url", metavar="URL", help="The database to use.")
+@click.option("--administrator", metavar="USERNAME", help="Username of the first administrator.")
 @password_option
 @force_option
 def init(
@@ -46,12 +48,12 @@ def init(
     password_stdin: bool,
     force: bool,
 ) -> None:
-    """Make settings, a key, a database and an administrator.
+    """Create settings, a key, a database and an administrator.
 
-    The key is the master key, under which secrets in the database are encrypted; it is written
-    beside the settings file. An administrator is marked for the administration console, which is
-    planned. The settings file says where the database is, and names every other option,
-    commented. What is not given is asked for. Nothing is written if anything is refused.
+    The master key encrypts secrets in the database; its file is next to the settings file. An
+    administrator is marked for the administration console, which is planned. The settings file
+    names the database, and every other option as a comment. Missing values are prompted for.
+    Nothing is written if anything is refused.
     """
     file = config or Path(os.environ.get(configuration.CONFIG_VARIABLE) or configuration.FILE_NAME)
     if file.exists() and not force:
@@ -68,19 +70,19 @@ def init(
         )
     print_line(f"Wrote {file}, and made {made.account.username} an administrator.")
     if named:
-        print_line(f"Keep a copy of {file.with_name(KEY_FILE)}, apart from the backups.")
+        print_line(f"Keep a copy of {file.with_name(KEY_FILE)}, separate from the backups.")
     if made.password is not None:
         print_facts({"Password": made.password})
-        print_line("It is shown this once.")
+        print_line("It is shown only once.")
     note("Next: worksgate client add NAME, worksgate user add USERNAME, worksgate serve")
 
 
 @contextmanager
 def _master_key(file: Path) -> Iterator[dict[str, str]]:
-    """A new master key beside the settings file, unless one is there or named by a variable.
+    """Create a master key next to the settings file, unless one exists or a variable names one.
 
-    One that is there may open secrets that are kept: it is used, and never replaced. Yields what
-    the settings file has to say of it; a new one is removed again where the block fails.
+    An existing key may be needed for secrets: it is used, and never replaced. Yields the setting
+    for the file; a new key is removed again if the block fails.
     """
     if is_in_environment("master_key"):
         yield {}
@@ -101,7 +103,7 @@ def _master_key(file: Path) -> Iterator[dict[str, str]]:
 def _make(
     file: Path, values: dict[str, str], username: str, *, from_stdin: bool, is_private: bool
 ) -> "NewUser":
-    """Write the settings file, with the database and the administrator made by it; or nothing."""
+    """Write the settings file and create database and administrator; all or nothing."""
     remove_abandoned(file.parent)
     with ExitStack() as stack:
         with naming(file):
@@ -130,7 +132,7 @@ def _make_database(draft: Path, file: Path, username: str, *, from_stdin: bool) 
 
 
 def _checked(name: str, value: str | None) -> str | None:
-    """What an option said, where it did: a relative path in it begins at the working folder.
+    """The value of an option, resolved: a relative path is relative to the working folder.
 
     Raises Refusal.
     """
@@ -141,16 +143,16 @@ def _checked(name: str, value: str | None) -> str | None:
 
 
 def _database() -> str | None:
-    """The database beside the settings file; None where the environment is to decide."""
+    """A database next to the settings file; None if the environment decides."""
     return None if is_in_environment("database_url") else Settings().database_url
 
 
 def _ask_for_what_is_missing(public_url: str | None) -> str | None:
-    """The public address; None where the environment or the default is to decide."""
+    """The public address; None if the environment or the default decides."""
     if public_url is not None or "WORKSGATE_PUBLIC_URL" in os.environ or not is_person_there():
         return public_url
     default = "http://127.0.0.1:8080"
-    sentence = "The address under which people will reach this server"
+    sentence = "The URL at which people will reach this server"
     return ask(sentence, default, public_url_of)
 
 
@@ -158,7 +160,7 @@ def _administrator(username: str | None) -> str:
     from worksgate.directory.account_rules import check_username
 
     if username is None and not is_person_there():
-        raise click.UsageError("say --administrator USERNAME; there is nobody to ask")
+        raise click.UsageError("pass --administrator USERNAME; there is no terminal to ask on")
     if username is None:
         return ask("Username of the first administrator", "administrator", check_username)
     try:

@@ -1,4 +1,4 @@
-"""``worksgate key``: the master key, under which the secrets in the database are encrypted."""
+"""``worksgate key``: the master key, which encrypts the secrets in the database."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,33 +28,34 @@ if TYPE_CHECKING:
 
 @click.group("key", cls=CommandGroup)
 def app() -> None:
-    """The master key, under which secrets are encrypted."""
+    """The master key, which encrypts secrets in the database."""
 
 
 @app.command("new")
 @click.argument("file", type=click.Path(path_type=Path))
 @json_option
 def new(*, file: Path, as_json: bool) -> None:
-    """Make a master key and write it to a new file.
+    """Create a master key and write it to a new file.
 
-    Only this user can read the file. Name it by master_key_file in the settings, and keep a copy
-    apart from the backups: without the key, authenticator apps in a backup are lost.
+    Only this user can read the file. Set master_key_file to its name, and keep a copy separate from
+    the backups: without the key, authenticator apps in a backup are lost.
     """
     key = write_key(file)
     if as_json:
         print_json({"file": str(file), "id": key.id})
         return
     print_line(f"Wrote master key {key.id} to {file}.")
-    print_line("Name it by master_key_file on every node, reload, then: worksgate key encrypt")
+    print_line("Set master_key_file to it on every node, reload, then run: worksgate key encrypt")
 
 
 @app.command("show")
 @config_option
 @json_option
 def show(*, config: Path | None, as_json: bool) -> None:
-    """Show which master keys are at hand, by their ids.
+    """Show the IDs of the configured master keys.
 
-    It also says how many secrets are encrypted under which, or in clear. No key is shown.
+    It also shows how many secrets each key encrypts, and how many are not encrypted. The keys
+    themselves are not shown.
     """
     settings = read_installation(config)
     keyring = Keyring.of(settings.master_key, settings.previous_master_key)
@@ -86,7 +87,7 @@ def show(*, config: Path | None, as_json: bool) -> None:
         }
     )
     if current is not None and (left := found.left_for(current)):
-        print_line(f"{counted(left, 'secret is', 'secrets are')} to do: worksgate key encrypt")
+        print_line(f"{counted(left, 'secret is', 'secrets are')} left: run worksgate key encrypt")
 
 
 @app.command("encrypt")
@@ -96,18 +97,19 @@ def show(*, config: Path | None, as_json: bool) -> None:
 def encrypt(*, yes: bool, config: Path | None, as_json: bool) -> None:
     """Encrypt all secrets under the current master key.
 
-    Those are the secrets of authenticator apps, and the key that signs cookies and forms. It is run
-    once to begin with, and again when the key is replaced. Servers go on meanwhile; all of them
-    must be of this version and know the key already. It can be interrupted and run again.
+    These are the secrets of authenticator apps, and the key that signs cookies and forms. Run it
+    once after the first key is configured, and again when the key is replaced. Servers keep
+    running; all of them must be of this version and have the key already. It can be interrupted and
+    rerun.
     """
     settings = read_installation(config)
     key = Keyring.of(settings.master_key).current
     if key is None:
         raise Refusal(
-            "no master key is configured: make one with worksgate key new FILE, and name it by "
-            "master_key_file"
+            "no master key is configured: create one with worksgate key new FILE, and set "
+            "master_key_file to it"
         )
-    confirm(f"Do all servers of this installation know master key {key.id} by now?", yes=yes)
+    confirm(f"Do all servers of this installation have master key {key.id} by now?", yes=yes)
 
     async def work(administration: "Administration") -> int:
         with progress_bar("Encrypting", None) as progress:
@@ -122,8 +124,8 @@ def encrypt(*, yes: bool, config: Path | None, as_json: bool) -> None:
     print_line(f"{secrets} encrypted; all are under master key {key.id}.")
     if is_rewritten is False:
         note(
-            "What was deleted earlier may still be in the file: run this once more while the "
-            "server is stopped, and the file is written anew."
+            "Deleted secrets may still be in the file: run this once more while the server is "
+            "stopped to rewrite it."
         )
 
 
@@ -131,8 +133,8 @@ def encrypt(*, yes: bool, config: Path | None, as_json: bool) -> None:
 @click.option(
     "--remove-authenticator-apps",
     is_flag=True,
-    help="Remove the authenticator apps that cannot be read, and disable whoever has no other "
-    "factor. Without it, only what would happen is shown.",
+    help="Remove authenticator apps that cannot be decrypted, and disable people without "
+    "another factor. Without this option, the command only shows what it would do.",
 )
 @yes_option
 @config_option
@@ -140,11 +142,11 @@ def encrypt(*, yes: bool, config: Path | None, as_json: bool) -> None:
 def forget_lost(
     *, remove_authenticator_apps: bool, yes: bool, config: Path | None, as_json: bool
 ) -> None:
-    """Give up what is encrypted under a master key that is lost.
+    """Give up what is encrypted under a lost master key.
 
-    The last resort: look for a copy of the key first. Stop all servers, and have a new key in the
-    settings. Authenticator apps are removed; people who have no passkey are disabled, so that
-    nobody gets in by a password alone. Cookies and forms are signed by new keys.
+    A last resort: look for a copy of the key first. Stop all servers, and configure a new key.
+    Authenticator apps are removed; people without a passkey are disabled, so that nobody gets in
+    with a password alone. Cookies and forms are signed with new keys.
     """
     settings = read_installation(config)
     lost = administer(settings, lambda administration: administration.lost_keys.find())
@@ -152,7 +154,7 @@ def forget_lost(
         _print_lost(lost, is_done=False)
     if remove_authenticator_apps:
         ids = " and ".join(lost.key_ids)
-        confirm(f"Is there no copy of master key {ids} anywhere? This cannot be undone.", yes=yes)
+        confirm(f"Are all copies of master key {ids} lost? This cannot be undone.", yes=yes)
 
         async def work(administration: "Administration") -> None:
             with progress_bar("Removing", len(lost.people)) as progress:
@@ -164,7 +166,7 @@ def forget_lost(
     elif remove_authenticator_apps:
         _print_lost(lost, is_done=True)
     else:
-        note("Nothing has been changed. If this is meant, add --remove-authenticator-apps.")
+        note("Nothing has been changed. To confirm, add --remove-authenticator-apps.")
 
 
 def _print_lost(lost: "LostKeys", *, is_done: bool) -> None:
@@ -172,9 +174,9 @@ def _print_lost(lost: "LostKeys", *, is_done: bool) -> None:
     ids = ", ".join(lost.key_ids)
     if is_done:
         print_line(f"Given up: master key {ids}, and the authenticator apps of {people}.")
-        print_line("When it is certain who somebody is: worksgate user enable")
+        print_line("Once you have verified who somebody is: worksgate user enable")
         return
-    print_line(f"Master key {ids} is not at hand: lost with it are the apps of {people}.")
+    print_line(f"Master key {ids} is missing; the authenticator apps of {people} depend on it.")
     if lost.people:
         print_table(
             ("User", "Subject", "Afterwards"),
@@ -205,7 +207,7 @@ def _document_of(lost: "LostKeys", *, is_done: bool) -> dict[str, object]:
 
 
 def _rewrite(database: Path | None) -> bool | None:
-    """Rid a SQLite file of what was deleted in it, if nobody uses it; None where there is none."""
+    """Remove deleted data from an SQLite file if nothing else uses it; None if there is no file."""
     if database is None:
         return None
     from worksgate.database.sqlite_file import rewrite

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from worksgate.database.migrations.plan import Plan
 
 WORK_TO_DO = 3
-"""The exit code of a check that has found something to do: no refusal, and no wrong usage."""
+"""The exit code of a check that has found something to do: neither a refusal nor wrong usage."""
 
 _LOCKS = {
-    "none": "locks nothing that is in use",
-    "brief": "locks tables for moments",
-    "rewrite": "writes a table anew, and who uses it waits for that",
+    "none": "does not lock tables that are in use",
+    "brief": "locks tables briefly",
+    "rewrite": "rewrites a table, and blocks its users meanwhile",
 }
 
 
@@ -27,14 +27,14 @@ _LOCKS = {
 @click.option(
     "--check",
     is_flag=True,
-    help="Change nothing; say what is missing. The exit code is 3 if anything is.",
+    help="Change nothing; show what is due. The exit code is 3 if anything is.",
 )
 @config_option
 @json_option
 def migrate(*, check: bool, config: Path | None, as_json: bool) -> None:
-    """Bring the database to this version.
+    """Migrate the database to this version.
 
-    On SQLite the server does so itself at its start.
+    On SQLite the server does so itself at startup.
     """
     if check:
         _check(config, as_json=as_json)
@@ -85,9 +85,9 @@ def _print_plan(plan: "Plan") -> None:
     present = "has no tables yet" if plan.revision is None else f"is at revision {plan.revision}"
     print_line(f"The database {present}; this version needs {plan.newest}.")
     print_line(
-        "It only adds: servers of the version before can go on while and after it is done."
+        "It only adds: servers of the previous version can run during and after the migration."
         if plan.expands
-        else "It takes away: stop the servers of the version before first."
+        else "It removes something: stop the servers of the previous version first."
     )
     for step in plan.steps:
         print_line()
@@ -97,4 +97,4 @@ def _print_plan(plan: "Plan") -> None:
             for line in f"{statement};".splitlines():
                 print_line(f"  {line}".rstrip())
     print_line()
-    print_line("worksgate migrate does it.")
+    print_line("To migrate, run: worksgate migrate")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def move(*, source: str, target: str, as_json: bool) -> None:
     """Copy an installation to another database.
 
-    The other one must be empty. SOURCE and TARGET are addresses such as
+    The target must be empty. SOURCE and TARGET are addresses such as
     sqlite:////var/lib/worksgate/worksgate.db and postgresql://worksgate@db.example.com/worksgate.
     Stop the server first; nobody is signed out.
     """
@@ -38,8 +38,8 @@ def move(*, source: str, target: str, as_json: bool) -> None:
         raise Refusal(str(problem)) from None
     if any(each.password is not None for each in addresses):
         note(
-            "Others on this machine can see a password on the command line; PGPASSWORD or "
-            "~/.pgpass keep it from them."
+            "Other users of this machine can see a password on the command line; use "
+            "PGPASSWORD or ~/.pgpass instead."
         )
     file = _password_file(addresses)
     try:
@@ -57,13 +57,15 @@ def move(*, source: str, target: str, as_json: bool) -> None:
         print_json({"target": shown, "rows": dict(moved)})
         return
     print_facts({name: str(count) for name, count in moved.items()})
-    print_line(f"All is in {shown} now, and compared. Set database_url to it, then start.")
+    print_line(
+        f"Everything is in {shown} now, and has been compared. Set database_url to it, then start."
+    )
 
 
 def _password_file(addresses: Iterable["URL"]) -> Path | None:
-    """The file in which a password is looked for, None where none is.
+    """The file from which a password is read, or None.
 
-    Raises Refusal where it is there and not used, for others can read it.
+    Raises Refusal if the file is ignored because other users can read it.
     """
     asking = [
         each
@@ -76,12 +78,12 @@ def _password_file(addresses: Iterable["URL"]) -> Path | None:
         return None
     file = Path(os.environ.get("PGPASSFILE") or Path.home() / ".pgpass")
     if file.is_file() and file.stat().st_mode & 0o077:
-        raise Refusal(f"{file} is not used, for others can read it: chmod 600 {file}")
+        raise Refusal(f"{file} is ignored, since others can read it: chmod 600 {file}")
     return file
 
 
 def _where_it_is_looked_for(file: Path) -> str:
     line = "HOST:PORT:DATABASE:ROLE:PASSWORD"
     if file.is_file():
-        return f"see the line for this database in {file}, {line}"
-    return f"no password was given: name a file with a line {line} by PGPASSFILE"
+        return f"check the line for this database in {file}, {line}"
+    return f"no password was given: set PGPASSFILE to a file with a line {line}"

@@ -10,7 +10,7 @@ from worksgate.settings.types import seconds_of
 
 
 def remember_config(context: click.Context, _parameter: click.Parameter, file: Path | None) -> None:
-    """Keep what ``--config`` said before the command: an alias of the shell can hold it there."""
+    """Keep a ``--config`` given before the command, as in a shell alias."""
     context.obj = file
 
 
@@ -41,7 +41,7 @@ yes_option = click.option(
     "--yes",
     "-y",
     is_flag=True,
-    help="Do not ask whether this is meant; needed where there is no terminal.",
+    help="Do not ask for confirmation; required without a terminal.",
 )
 force_option = click.option("--force", is_flag=True, help="Replace the file if it exists.")
 password_option = click.option(
@@ -50,19 +50,19 @@ password_option = click.option(
 temporary_option = click.option(
     "--temporary/--permanent",
     default=None,
-    help="Whether they must choose a password of their own at the next sign-in, within a week. "
-    "Not said, a password that is typed or made here is temporary, and one from standard input "
-    "or a file, where it may be their own, is permanent.",
+    help="Whether they must choose a new password at the next sign-in, within a week. By "
+    "default, a password typed or generated here is temporary, and one from standard "
+    "input or a file, which may be their own, is permanent.",
 )
 reuse_option = click.option(
     "--reuse-retired-keys",
     is_flag=True,
-    help="Give a user key that was somebody else's, and with it their place in LINE WORKS.",
+    help="Allow a user key that belonged to somebody else, and with it their place in LINE WORKS.",
 )
 
 
 class CommandGroup(click.Group):
-    """Commands that are listed in the order in which they were added."""
+    """List commands in the order in which they were added."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -86,7 +86,7 @@ class Duration(click.ParamType[float]):
 
 
 class DurationOrNothing(click.ParamType[float | str]):
-    """Whole seconds as ``Duration`` reads them; an empty text stays one."""
+    """Whole seconds as in ``Duration``; an empty text stays empty."""
 
     name = "TIME"
 
@@ -97,9 +97,9 @@ class DurationOrNothing(click.ParamType[float | str]):
 
 
 class Moment(click.ParamType[float]):
-    """Seconds since the epoch: a date and time (ISO 8601), or so long ago.
+    """Seconds since the epoch: a date and time (ISO 8601), or an age.
 
-    A time without a zone is one of this machine's, as the tables show them.
+    A time without a zone is local, as in the tables.
     """
 
     name = "TIME"

@@ -1,10 +1,10 @@
 """People as a CSV file: read for an import, written by an export.
 
-UTF-8, with or without a byte order mark, or what Excel writes on a Japanese or Korean Windows; the
-first line names the columns.
+UTF-8, with or without a byte order mark, or the encoding of Excel on a Japanese or Korean Windows;
+the first line names the columns.
 
-A cell that a spreadsheet would take for a formula is written with ``'`` before it, and read
-without: a user key may begin with ``=``, must harm nobody, and must come back the same.
+A cell that a spreadsheet would take for a formula is written with a leading ``'``, and read without
+it: a user key may begin with ``=``, must do no harm, and must survive a round trip.
 """
 
 import csv
@@ -32,26 +32,26 @@ EXPORTED = tuple(column for column in COLUMNS if column not in SECRETS)
 STANDARD_INPUT = Path("-")
 UTF_8 = "utf-8"
 READABLE = (UTF_8, "cp932", "cp949")
-"""The encodings that ``--encoding`` names for reading."""
+"""Encodings for reading, as in ``--encoding``."""
 WRITABLE = {UTF_8: UTF_8, "utf-8-bom": "utf-8-sig", "cp932": "cp932", "cp949": "cp949"}
-"""Those for writing, and what Python calls them."""
+"""Encodings for writing, and Python's names for them."""
 
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-"""How a cell begins that must not reach a spreadsheet as it is; the last four are of full width."""
+"""First characters of cells that a spreadsheet could execute; the last four are full width."""
 
-# Read as the other one, the text of the one gives itself away: names in cp932 are then rare
-# syllables, which euc_kr lacks and cp949 has, and Hangul begins with a katakana of half width.
+# Decoding with the wrong one of the two shows: names in cp932 become rare syllables, which euc_kr
+# lacks and cp949 has, and Hangul begins with half-width katakana.
 _JAPANESE = re.compile(r"[\0-\x7f\u3000-\u30ff\u4e00-\u9fff\uf900-\ufaff\uff01-\uff5e\uffe5]*")
 _KOREAN = re.compile(r"[\0-\x7f\u3000-\u303f\uac00-\ud7a3\uff01-\uff5e·]*")
 _TELLING = {"cp932": ("cp932", _JAPANESE), "cp949": ("euc_kr", _KOREAN)}
 
 
 def read_people(file: Path, encoding: str | None = None) -> list[dict[str | None, str]]:
-    """The rows of a file, each cell under its column's name.
+    """The rows of a file, each cell by its column's name.
 
-    ``STANDARD_INPUT`` is read to its end. Without an ``encoding`` (one of ``READABLE``) it is found
-    out where there is no doubt.
-    Raises Refusal when the file is not a CSV file of people; a wrong row is the import's business.
+    ``STANDARD_INPUT`` is read to its end. Without ``encoding`` (one of ``READABLE``) it is detected
+    if it is unambiguous. Raises Refusal if the file is not a CSV file of people; invalid rows are
+    left to the import.
     """
     name = "standard input" if file == STANDARD_INPUT else str(file)
     data = sys.stdin.buffer.read() if file == STANDARD_INPUT else file.read_bytes()
@@ -69,7 +69,7 @@ def read_people(file: Path, encoding: str | None = None) -> list[dict[str | None
 def write_people(accounts: Iterable[Account], encoding: str = UTF_8) -> bytes:
     """A file that an import can read, in an encoding of ``WRITABLE``. No passwords, no hashes.
 
-    Raises Refusal where the encoding lacks a character.
+    Raises Refusal if the encoding lacks a character.
     """
     rows = [[_cell(getattr(account, column)) for column in EXPORTED] for account in accounts]
     text = "".join(map(csv_line, [EXPORTED, *rows]))
@@ -77,8 +77,8 @@ def write_people(accounts: Iterable[Account], encoding: str = UTF_8) -> bytes:
         return text.encode(WRITABLE[encoding])
     except UnicodeEncodeError as error:
         raise Refusal(
-            f"{encoding} has no {text[error.start]}; utf-8-bom has every character, "
-            "and Excel opens it as well"
+            f"{encoding} has no {text[error.start]}; utf-8-bom has every character, and Excel "
+            "opens it too"
         ) from None
 
 
@@ -96,7 +96,7 @@ def table_as_csv(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> by
 
 
 def save_privately(file: Path, data: bytes) -> None:
-    """Write a file whole or not at all, readable by its owner alone."""
+    """Write a file atomically, readable by its owner only."""
     remove_abandoned(file.parent)
     with naming(file), written_beside(file) as beside:
         with beside.open("wb") as out:
@@ -117,10 +117,10 @@ def _text_of(file: str, data: bytes, encoding: str | None) -> str:
         encoding = _only_reading(data)
         if encoding is None:
             raise Refusal(
-                f"{file} is not UTF-8 text (line {_line(data, error)}); say what it is: "
+                f"{file} is not UTF-8 text (line {_line(data, error)}); name its encoding: "
                 "--encoding cp932 for Japanese, --encoding cp949 for Korean"
             ) from None
-    note(f"{file} is not UTF-8 and is read as {encoding}; --encoding would say another.")
+    note(f"{file} is not UTF-8 and is read as {encoding}; use --encoding to change that.")
     return _decoded(file, data, encoding)
 
 
@@ -136,7 +136,7 @@ def _line(data: bytes, error: UnicodeDecodeError) -> int:
 
 
 def _only_reading(data: bytes) -> str | None:
-    """The older encoding in which a file is ordinary text, if it is so in one alone."""
+    """The older encoding in which a file is ordinary text, if there is exactly one."""
     fitting = []
     for encoding, (codec, ordinary) in _TELLING.items():
         with suppress(UnicodeDecodeError):
@@ -146,7 +146,7 @@ def _only_reading(data: bytes) -> str | None:
 
 
 def _cells_of(file: str, text: str) -> list[list[str]]:
-    """The rows of a file. Raises Refusal with the line on which the wrong row begins."""
+    """The rows of a file. Raises Refusal with the line on which the invalid row begins."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     rows: list[list[str]] = []
     begins = 1
@@ -161,13 +161,13 @@ def _cells_of(file: str, text: str) -> list[list[str]]:
 
 
 def _delimiter(text: str) -> str:
-    """What stands between the names of the columns: Excel writes ; where , is a decimal mark."""
+    """The delimiter of the columns: Excel writes ; in locales with a decimal comma."""
     first = text.partition("\n")[0]
     return max(",;\t", key=first.count)
 
 
 def _row(columns: Sequence[str], cells: Sequence[str]) -> dict[str | None, str]:
-    """A row as csv.DictReader gives it: what has no column is under None."""
+    """A row as from csv.DictReader: cells without a column are under None."""
     row: dict[str | None, str] = {
         column: cell if column in SECRETS else _unescaped(cell)
         for column, cell in zip(columns, cells, strict=False)

@@ -1,7 +1,7 @@
-"""What commands print: JSON, tables and facts, safe for a terminal and whole in a pipe.
+"""Output of commands: JSON, tables and facts, safe for terminals and complete in pipes.
 
 Control characters are escaped: a name that somebody typed into a login form must not move the
-administrator's cursor. Secrets and addresses are never wrapped or cut.
+administrator's cursor. Secrets and addresses are never wrapped or truncated.
 """
 
 import json
@@ -30,12 +30,12 @@ def print_line(text: str = "", *, multiline: bool = False) -> None:
 
 
 def note(text: str) -> None:
-    """Say something that is not the result: it goes to standard error."""
+    """Print a note that is not part of the result, on standard error."""
     sys.stderr.write(f"{escape(text)}\n")
 
 
 def print_facts(facts: Mapping[str, str]) -> None:
-    """Write one name and value to a line, aligned, indented."""
+    """Write a name and a value on a line, aligned and indented."""
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
         print_line(f"  {name:<{width}}  {value}".rstrip())
@@ -46,8 +46,8 @@ def print_table(
 ) -> None:
     """Write a table: drawn on a terminal; in a pipe, lines with tabs between the cells.
 
-    A terminal gets no column in which nothing stands, those of ``whole`` unbroken, and no word of
-    a heading broken: where the columns do not fit, each row stands on lines of its own.
+    On a terminal, empty columns are omitted, and the columns of ``whole`` and words of headings are
+    never broken: if the columns do not fit, each row becomes a block of lines.
     """
     cells = [[_cell(value) for value in row] for row in rows]
     if not sys.stdout.isatty():
@@ -101,9 +101,9 @@ def _longest_word(heading: str) -> int:
 
 
 def print_packed(beginning: str, items: Iterable[str]) -> None:
-    """Write items beside each other, as many to a line as the terminal is wide; none is broken.
+    """Write items side by side, as many per line as the terminal's width allows; none is broken.
 
-    Further lines are indented.
+    Continuation lines are indented.
     """
     from rich.cells import cell_len
 
@@ -119,9 +119,9 @@ def print_packed(beginning: str, items: Iterable[str]) -> None:
 
 @contextmanager
 def progress_bar(doing: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error while something long is done, where that is a terminal.
+    """A progress bar on standard error, if that is a terminal.
 
-    Yields a function that is told how many are done.
+    Yields a function that takes the number of items done.
     """
     if not sys.stderr.isatty():
         yield lambda done: None
@@ -142,12 +142,12 @@ def as_document(value: Any, hidden: Iterable[str] = ()) -> dict[str, Any]:
 
 
 def counted(number: int, one: str, many: str) -> str:
-    """A number with the thing that was counted."""
+    """A number with its noun."""
     return f"{number} {one if number == 1 else many}"
 
 
 def local_time(seconds: float | None) -> str | None:
-    """A time for people, to the second, in the zone of this machine (TZ), which it names."""
+    """A time for people, to the second, in this machine's time zone (TZ), with its name."""
     if seconds is None:
         return None
     return str(datetime.fromtimestamp(int(seconds), UTC).astimezone())
@@ -161,7 +161,7 @@ def iso(seconds: float | None) -> str | None:
 
 
 def seconds(number: int) -> str:
-    """A span of time with its unit, and in a larger one where it is a whole number of those."""
+    """A duration with its unit, plus a larger unit if it is a whole number of those."""
     for length, name in _SPANS:
         count = number // length
         if count and not number % length:

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 @config_option
 @json_option
 def purge(*, config: Path | None, as_json: bool) -> None:
-    """Remove what has expired.
+    """Remove expired data.
 
-    Codes, tokens, sessions, old secrets and old audit records. The server does so itself while it
-    runs.
+    That is codes, tokens, sessions, old secrets and old audit records. The server does so itself
+    while it runs.
     """
 
     async def work(administration: "Administration") -> int:
-        with progress_bar("Removing what has expired", None) as progress:
+        with progress_bar("Removing expired data", None) as progress:
             return await administration.upkeep.purge(progress)
 
     removed = administer(read_installation(config), work)

@@ -1,4 +1,4 @@
-"""What a command says when it could not do what was asked."""
+"""The messages of commands that could not do what was asked."""
 
 import os
 import traceback
@@ -16,7 +16,7 @@ class Refusal(Exception):
 
 @contextmanager
 def naming(file: Path) -> Iterator[None]:
-    """Errors of a temporary file name the file that was asked for."""
+    """Make errors of a temporary file name the file that was asked for."""
     try:
         yield
     except OSError as error:
@@ -25,7 +25,7 @@ def naming(file: Path) -> Iterator[None]:
 
 
 def sentences(error: Exception) -> Iterator[str]:
-    """One line for each thing that is wrong. No trace, and nothing that could be a secret."""
+    """One line for each problem. No traceback, and nothing that could be a secret."""
     if isinstance(error, ConfigurationError):
         yield from map(escape, error.problems)
     elif isinstance(error, Refusal) or _is_told_by_its_text(error):
@@ -39,7 +39,7 @@ def sentences(error: Exception) -> Iterator[str]:
 
 
 def _is_told_by_its_text(error: Exception) -> bool:
-    """Whether another room wrote the text for us. Imported now: only an error needs them."""
+    """Whether another room wrote the message for people. Imported lazily: only errors need them."""
     from worksgate.administration import NotFound, Refused, Unfinished
     from worksgate.credentials.password_policy import WeakPassword
     from worksgate.database import Conflict, DatabaseInUse
@@ -66,9 +66,9 @@ def _is_told_by_its_text(error: Exception) -> bool:
 
 
 def _owner(path: Path) -> str:
-    """To whom a file belongs that may not be used, or the folder that keeps it from sight.
+    """The owner of a file that may not be used, or of the folder that hides it.
 
-    Nothing where root asks, whom no owner keeps out.
+    Empty for root, who is not kept out by owners.
     """
     if os.geteuid() == 0:
         return ""
@@ -79,7 +79,7 @@ def _owner(path: Path) -> str:
 
 
 def _of_the_unexpected(error: Exception) -> str:
-    """A fault of ours: where it is, but not its text, which may quote anything."""
+    """A bug of ours: where it is, but not its message, which may quote anything."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if "worksgate" in frame.filename] or frames
     place = f" at {Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""

@@ -1,4 +1,4 @@
-"""``worksgate rules``: what the rules of a client say of a sign-in."""
+"""``worksgate rules``: how a client's rules decide about a sign-in."""
 
 import time
 from collections.abc import Sequence
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
 
 _OUTCOMES = {
     Action.ALLOW: "signs in without a second factor",
-    Action.ASK: "signs in, by a second factor too if they have one",
-    Action.REQUIRE: "signs in by a second factor; without one they set one up first",
-    Action.REQUIRE_PASSKEY: "signs in by a passkey; without one they set one up first",
+    Action.ASK: "signs in, with a second factor if they have one",
+    Action.REQUIRE: "signs in with a second factor; without one they set one up first",
+    Action.REQUIRE_PASSKEY: "signs in with a passkey; without one they set one up first",
     Action.DENY: "is refused",
 }
 
 
 def _read_address(_context: click.Context, _parameter: click.Parameter, address: str) -> str:
-    """An IP address, or nothing. Raises BadParameter."""
+    """An IP address, or None. Raises BadParameter."""
     try:
         return str(ip_address(address)) if address else ""
     except ValueError:
         raise click.BadParameter(
-            f"{address!r} is no IP address; use '' for one that is not known"
+            f"{address!r} is not an IP address; use '' for an unknown one"
         ) from None
 
 
@@ -51,7 +51,7 @@ def _read_address(_context: click.Context, _parameter: click.Parameter, address:
 def app() -> None:
     """Rules: who may sign in, from where and when.
 
-    They also say who is asked for a second factor, and are set by worksgate client set --rule.
+    They also decide who needs a second factor. Set them with worksgate client set --rule.
     """
 
 
@@ -64,7 +64,7 @@ def app() -> None:
     required=True,
     callback=_read_address,
     metavar="ADDRESS",
-    help="The address that the person comes from; '' for one that is not known.",
+    help="The address that the person comes from; '' if unknown.",
 )
 @click.option(
     "--kind",
@@ -78,8 +78,7 @@ def app() -> None:
     "groups",
     multiple=True,
     metavar="GROUP",
-    help="A group that the person is in, instead of those of the built-in directory. Can be given "
-    "several times.",
+    help="A group of the person, instead of those in the built-in directory. Repeatable.",
 )
 @click.option(
     "--source",
@@ -91,7 +90,7 @@ def app() -> None:
 @click.option(
     "--at",
     type=Moment(),
-    help="When (2026-01-31T09:00, local if no zone is given), instead of now.",
+    help="When (2026-01-31T09:00, local if no zone is given); the default is now.",
 )
 @config_option
 @json_option
@@ -107,9 +106,9 @@ def explain_rules(
     config: Path | None,
     as_json: bool,
 ) -> None:
-    """Say what a client's rules make of a sign-in, and why.
+    """Show how a client's rules decide about a sign-in, and why.
 
-    Nobody is signed in. The person's groups are those of the built-in directory or, with --source,
+    Nobody is signed in. The person's groups are those in the built-in directory or, with --source,
     of their last sign-in; --group names others.
     """
     found, known = administer(
@@ -124,7 +123,7 @@ def explain_rules(
         told = explain(rules, situation)
         early = decide_for_anybody(rules, found.second_factor, anybody)
     except (ValueError, OverflowError) as problem:
-        raise Refusal(f"the rules of {found.name} cannot be told: {problem}") from None
+        raise Refusal(f"the rules of {found.name} cannot be evaluated: {problem}") from None
     if as_json:
         print_json(_document(found, situation, decision, told, early))
     else:
@@ -134,7 +133,7 @@ def explain_rules(
 async def _look_up(
     administration: "Administration", client: str, username: str, source: str
 ) -> tuple[Client, tuple[str, ...]]:
-    """The client, and the person's groups as far as they are known here. Raises NotFound."""
+    """The client, and the person's groups if known here. Raises NotFound."""
     found = await administration.clients.get(client)
     if source != "directory":
         person = await administration.people.find(username, source)
@@ -150,17 +149,17 @@ def _print(
     early: Decision | None,
 ) -> None:
     for number, each in enumerate(told, 1):
-        fits = "fits" if each.fits else "does not fit"
+        fits = "no match" if each.fits else "does not fit"
         print_line(f"{number:>2}  {fits:<12}  {each.rule.shown}")
         print_line(f"    {'; '.join(each.reasons)}")
     rule = decision.rule
     why = f"by the rule {rule.shown}" if rule else "; ".join(decision.reasons)
-    when = ", before a password is asked for" if _is_refused(early) else ""
+    when = ", before the password" if _is_refused(early) else ""
     print_line(f"{client.name}: {username} {_OUTCOMES[decision.action]}{when} ({why})")
 
 
 def _is_refused(early: Decision | None) -> bool:
-    """Whether everybody is refused, whoever it is."""
+    """Whether everybody is refused, no matter who."""
     return early is not None and early.action is Action.DENY
 
 

@@ -1,4 +1,4 @@
-"""How a command reaches the administration: settings, database, one piece of work."""
+"""How a command reaches the administration: settings, database, one operation."""
 
 import errno
 import os
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _TOLD = {
-    "sent": "The person was told by e-mail.",
-    "no address": "The person was not told by e-mail: no address is known.",
-    "not sent": "The person was not told by e-mail: the mail server did not take it.",
-    "no mail": "The person was not told by e-mail: mail is not set up (smtp_url).",
+    "sent": "The person has been notified by e-mail.",
+    "no address": "The person has not been notified by e-mail: no address is known.",
+    "not sent": "The person has not been notified by e-mail: the mail server did not accept it.",
+    "no mail": "The person has not been notified by e-mail: mail is not set up (smtp_url).",
 }
-"""What became of the notice of a changed credential, by ``notices.Outcome``."""
+"""Sentences about the notice of a changed credential, by ``notices.Outcome``."""
 
 
 @contextmanager
 def left_out(package: str) -> Iterator[None]:
-    """Import what can do without a package as if that were not installed."""
+    """Make optional packages look as if they were not installed."""
     before = sys.modules.get(package)
     sys.modules[package] = None  # type: ignore[assignment]  # as importlib has it
     try:
@@ -52,10 +52,10 @@ def read_settings(file: Path | None, **overrides: object) -> Settings:
 
 
 def read_installation(file: Path | None) -> Settings:
-    """The settings of an installation whose database is there.
+    """The settings of an installation with an existing database.
 
-    Made by mistake, an empty one would look like the real one: only init, migrate, serve and demo
-    make one, and restore and move where they are told to. Raises ConfigurationError, or Refusal.
+    An empty database created by mistake would look like the real one: only init, migrate, serve and
+    demo create one, and restore and move their target. Raises ConfigurationError, or Refusal.
     """
     settings = read_settings(file)
     database = settings.database_file
@@ -66,32 +66,32 @@ def read_installation(file: Path | None) -> Settings:
 
 
 def advice_on_missing(file: Path | None) -> str:
-    """What to do where the database is not there."""
+    """What to do if the database does not exist."""
     if is_in_environment("database_url"):
-        return "WORKSGATE_DATABASE_URL says so; worksgate migrate makes one there"
+        return "WORKSGATE_DATABASE_URL says so; worksgate migrate creates one there"
     if found := config.file_to_read(file, os.environ):
-        return f"see database_url in {found}; worksgate migrate makes one there"
+        return f"see database_url in {found}; worksgate migrate creates one there"
     return (
-        f"there is no {config.FILE_NAME} here and no {config.SYSTEM_FILE}: name the settings with "
-        "--config FILE, or make an installation with worksgate init"
+        f"there is no {config.FILE_NAME} here and no {config.SYSTEM_FILE}: name the settings "
+        "with --config FILE, or create an installation with worksgate init"
     )
 
 
 def is_in_environment(setting: str) -> bool:
-    """Whether a variable says what this setting is, or where that stands."""
+    """Whether a variable gives this setting, directly or as a file."""
     variable = config.PREFIX + setting.upper()
     return variable in os.environ or f"{variable}_FILE" in os.environ
 
 
 def check_access(settings: Settings) -> None:
-    """Raise PermissionError where a database is there and this user may not use it."""
+    """Raise PermissionError if the database exists and this user may not use it."""
     database = settings.database_file
     if database is not None and database.exists() and not os.access(database, os.R_OK | os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(database))
 
 
 def administer(settings: Settings, work: Callable[["Administration"], Awaitable[T]]) -> T:
-    """Open the administration, do one piece of work, close it again, and return the result."""
+    """Open the administration, run one operation, close it again, and return the result."""
     from worksgate.bootstrap.administration import open_administration
 
     outcomes: list[Outcome] = []
@@ -114,7 +114,7 @@ async def all_users(administration: "Administration") -> list["Account"]:
 
 
 def quietly(work: Coroutine[Any, Any, T]) -> T:
-    """Run one piece of work whose log lines are not wanted: a command prints what it has to say."""
+    """Run an operation without its log lines: a command prints its own messages."""
     log.configure(Settings(log_format="text", log_level="error"), to=2)
     try:
         return run(work)
@@ -124,15 +124,15 @@ def quietly(work: Coroutine[Any, Any, T]) -> T:
 
 @contextmanager
 def ended_in_order() -> Iterator[None]:
-    """Let what ends a program without a word end it as Ctrl-C does: half a file is removed."""
+    """Handle signals that would end the program like Ctrl-C: half-written files are removed."""
 
     def end(number: int, _frame: object) -> None:
         for each in ours:
-            signal.signal(each, signal.SIG_IGN)  # once is enough, and the removal takes a while
+            signal.signal(each, signal.SIG_IGN)  # once is enough; cleaning up takes a while
         sys.exit(128 + number)
 
     wanted = (signal.SIGTERM, signal.SIGHUP)
-    # What is ignored already stays so: nohup does that.
+    # Signals that are ignored stay ignored, as under nohup.
     ours = [each for each in wanted if signal.getsignal(each) is signal.SIG_DFL]
     for each in ours:
         signal.signal(each, end)
@@ -144,7 +144,7 @@ def ended_in_order() -> Iterator[None]:
 
 
 def actor() -> str:
-    """Who is at work, for the audit log: who called sudo, or else the user of this process."""
+    """The user for the audit log: who called sudo, or else the user of this process."""
     if name := os.environ.get("SUDO_USER"):
         return f"cli:{name}"
     try:

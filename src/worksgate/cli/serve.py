@@ -25,13 +25,13 @@ from worksgate.settings.options import Settings
     type=click.IntRange(1, 256),
     default=1,
     show_default=True,
-    help="How many processes answer.",
+    help="Number of serving processes.",
 )
 @click.option(
     "--tls-cert",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="A certificate chain (PEM), to speak https without a proxy.",
+    help="A certificate chain (PEM), to serve https without a proxy.",
 )
 @click.option(
     "--tls-key",
@@ -48,17 +48,17 @@ def serve(
     tls_cert: Path | None,
     tls_key: Path | None,
 ) -> None:
-    """Run the server until it is told to stop (SIGTERM or Ctrl-C).
+    """Run the server until SIGTERM or Ctrl-C.
 
     SIGHUP makes it read its settings and its certificate again.
     """
-    with left_out("rich"):  # structlog has coloured tracebacks of it, which cost 6 MiB
+    with left_out("rich"):  # with it, structlog's coloured tracebacks cost 6 MiB
         import structlog  # noqa: F401  # everything after this has it without them
     settings = read_settings(config, host=host, port=port)
     if (tls_cert is None) != (tls_key is None):
-        raise click.UsageError("--tls-cert and --tls-key belong together")
+        raise click.UsageError("--tls-cert and --tls-key must be given together")
     if workers > 1 and settings.store_url == "memory:":
-        raise Refusal("store_url memory: serves one process only; use --workers 1")
+        raise Refusal("store_url memory: works with one process only; use --workers 1")
     check_access(settings)
     from worksgate.bootstrap import server
     from worksgate.database.installation_id import identify
@@ -67,9 +67,9 @@ def serve(
     from worksgate.server.settings_reload import SettingsSource
 
     signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nothing is there yet to be read again
-    # What is wrong with the database or with Valkey is told now, and in one line. A database that
-    # several nodes share is migrated when its administrator says so.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # there is nothing to reload yet
+    # Report problems with the database or Valkey now, in one line. A database that several nodes
+    # share is migrated only by its administrator.
     if settings.database_file is not None:
         make_room(settings.database_file)
         run(migrate(settings.database_url))
@@ -88,7 +88,7 @@ def serve(
         )
     except KeyboardInterrupt:
         pass
-    except SystemExit as ended:  # uvicorn has its own code for a start that failed
+    except SystemExit as ended:  # uvicorn has its own exit code for a failed start
         sys.exit(ended.code and 1)
 
 
@@ -106,5 +106,5 @@ async def _check_store(settings: Settings) -> None:
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
-    """Told to end before it serves."""
+    """SIGTERM or Ctrl-C before the server serves."""
     raise SystemExit(0)

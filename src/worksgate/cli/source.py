@@ -58,9 +58,9 @@ def test(
     config: Path | None,
     as_json: bool,
 ) -> None:
-    """Ask a source whether it works, and about a person.
+    """Check whether a source works, and look up a person.
 
-    With a USERNAME the source is asked about that person; with their password too, it says what a
+    With a USERNAME the source is asked about that person; with their password too, it shows what a
     sign-in would see. The exit code is 1 if anything does not work.
     """
     from worksgate.cli.findings import has_failed, print_findings_as_json, told
@@ -89,7 +89,7 @@ def test(
     "file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write them as CSV to this file, readable by you alone; - is standard output.",
+    help="Write them as CSV to this file, readable by you only; - is standard output.",
 )
 @force_option
 @config_option
@@ -97,10 +97,10 @@ def test(
 def list_people(
     *, name: str, file: Path | None, force: bool, config: Path | None, as_json: bool
 ) -> None:
-    """List a source's people, and what is wrong with their keys.
+    """List a source's people, and problems with their keys.
 
-    Nobody signs in. An LDAP directory is asked for everybody, by its service account; of an OpenID
-    provider, those are listed who have signed in by it.
+    Nobody signs in. An LDAP directory is searched with its service account; for an OpenID provider,
+    the people who have signed in with it are listed.
     """
     from worksgate.cli.people_file import save_privately, table_as_csv
     from worksgate.cli.user_printing import source_person_document, told_in_a_line
@@ -141,20 +141,20 @@ def list_people(
     elif rows:
         columns = (
             *("Username", "Name", "External key", "LINE WORKS account"),
-            *("LINE WORKS is told", "Problems"),
+            *("LINE WORKS user key", "Problems"),
         )
         print_table(columns, rows, whole=("Username",))
     bad = sum(bool(each.problems) for each in people)
-    note(f"{counted(len(people), 'person', 'people')}; something is wrong with {bad} of them.")
+    note(f"{counted(len(people), 'person', 'people')}; {bad} with problems.")
 
 
 def _password(source: SourceSettings, username: str | None, *, from_stdin: bool) -> str | None:
-    """The person's password, if the source could be asked with it and somebody gives it."""
+    """The person's password, if the source can check one and it is given."""
     from worksgate.bootstrap.source_types import type_of
 
     if username is None or not (type_of(source).takes_password or from_stdin):
         return None
-    question = "Their password (leave it empty to look them up only): "
+    question = "Their password (leave empty to only look them up): "
     return present_password(question, from_stdin=from_stdin)
 
 

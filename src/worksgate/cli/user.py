@@ -43,9 +43,11 @@ if TYPE_CHECKING:
 
     Remembered = tuple[RememberedPerson, Holdings, tuple[str, ...], tuple[ToldKey, ...]]
 
-name_option = click.option("--name", metavar="NAME", help="How they are called.")
+name_option = click.option("Their display name.", metavar="NAME", help="How they are called.")
 external_key_option = click.option(
-    "--external-key", metavar="KEY", help="The External Key that LINE WORKS knows them by."
+    "The External Key by which LINE WORKS knows them.",
+    metavar="KEY",
+    help="The External Key that LINE WORKS knows them by.",
 )
 works_account_option = click.option(
     "--works-account", metavar="ACCOUNT", help="Their LINE WORKS account."
@@ -56,10 +58,12 @@ group_option = click.option(
     "groups",
     metavar="GROUP",
     multiple=True,
-    help="A group they are in. Can be given several times; the whole list is set.",
+    help="A group they are in. Repeatable; replaces the whole list.",
 )
 source_option = click.option(
-    "--source", metavar="NAME", help="The identity source they sign in by, if not the built-in one."
+    "The identity source they sign in with, if not the built-in directory.",
+    metavar="NAME",
+    help="The identity source they sign in by, if not the built-in one.",
 )
 
 
@@ -102,7 +106,7 @@ def add(
 ) -> None:
     """Add a person.
 
-    The password is asked for; where nobody can be asked, one is made and shown this once.
+    Prompts for the password; without a terminal one is generated and shown only once.
     """
     settings = read_installation(config)
     account = Account(id="", username=username, name=name or "", email=email or None)
@@ -133,8 +137,16 @@ app.add_command(export)
 @click.argument("text", required=False)
 @source_option
 @click.option("--group", metavar="GROUP", help="Only people in this group.")
-@click.option("--enabled/--disabled", default=None, help="Only those who may, or may not, sign in.")
-@click.option("--lacking", is_flag=True, help="Only those who lack something to sign in.")
+@click.option(
+    "Only those who may, or may not, sign in.",
+    default=None,
+    help="Only those who may, or may not, sign in.",
+)
+@click.option(
+    "Only those who cannot sign in yet.",
+    is_flag=True,
+    help="Only those who lack something to sign in.",
+)
 @click.option(
     "--second-factor/--no-second-factor", default=None, help="Only those with, or without, one."
 )
@@ -151,10 +163,10 @@ def list_users(
     config: Path | None,
     as_json: bool,
 ) -> None:
-    """List the people, and what somebody lacks to sign in.
+    """List people, and what they still need to sign in.
 
-    TEXT is part of a username, a name, a user key or an e-mail address. With --source, those who
-    have signed in by another source.
+    TEXT is part of a username, a name, a user key or an e-mail address. With --source, it lists
+    people who have signed in with another source.
     """
     from worksgate.cli.user_filter import Filter
 
@@ -171,7 +183,9 @@ def list_users(
         print_accounts(found, holders, as_json=as_json, is_filtered=chosen.is_set)
         return
     if lacking or second_factor is not None:
-        raise click.UsageError("--source goes with TEXT, --group, --enabled and --disabled")
+        raise click.UsageError(
+            "--source can only be combined with TEXT, --group, --enabled and --disabled"
+        )
     people = administer(settings, lambda administration: administration.people.remembered(source))
     matching = [each for each in people if chosen.admits(each.person, enabled=each.enabled)]
     print_people(matching, source, as_json=as_json, is_filtered=chosen.is_set)
@@ -183,10 +197,10 @@ def list_users(
 @config_option
 @json_option
 def show(*, username: str, source: str | None, config: Path | None, as_json: bool) -> None:
-    """Show a person, what they sign in with and their sessions.
+    """Show a person, their credentials and their sessions.
 
-    Without --source, the built-in directory is looked in first, then those who have come by other
-    sources. With it, an LDAP directory is asked about people who have never signed in.
+    Without --source, the built-in directory is searched first, then people who have signed in with
+    other sources. With it, an LDAP directory is also asked about people who have never signed in.
     """
     settings = read_installation(config)
 
@@ -233,7 +247,7 @@ def show(*, username: str, source: str | None, config: Path | None, as_json: boo
 
 
 def _show_of_source(settings: "Settings", name: str, username: str, *, as_json: bool) -> None:
-    """Somebody who has never come by a source, as it says when it is asked."""
+    """A person who has never signed in with a source, as the source returns them."""
     from worksgate.doctor.asked_source import CannotBeAsked
     from worksgate.doctor.source_check import source_of
     from worksgate.doctor.source_people import person_in_source
@@ -243,7 +257,7 @@ def _show_of_source(settings: "Settings", name: str, username: str, *, as_json: 
         source = source_of(settings, name)
         seen = quietly(person_in_source(settings, source, username))
     except (CannotBeAsked, SourceUnavailable) as error:
-        raise Refusal(f"nobody called {username} has signed in by {name}; {error}") from None
+        raise Refusal(f"nobody called {username} has signed in with {name}; {error}") from None
     if seen is None:
         raise Refusal(f"nobody called {username} is in {name}")
     print_source_person(seen, name, as_json=as_json)
@@ -251,7 +265,7 @@ def _show_of_source(settings: "Settings", name: str, username: str, *, as_json: 
 
 @app.command("set")
 @click.argument("username")
-@click.option("--username", "new_username", metavar="USERNAME", help="Another username.")
+@click.option("A new username.", "new_username", metavar="USERNAME", help="Another username.")
 @name_option
 @external_key_option
 @works_account_option
@@ -275,12 +289,14 @@ def change(
     as_json: bool,
     **values: Any,
 ) -> None:
-    """Change a person. What is not given stays; '' removes a key, an address or all groups."""
+    """Change a person. Options that are not given change nothing; '' removes a key, an address or
+    all groups.
+    """
     named = [group for group in groups if group] if groups else None
     given = {"username": new_username, "groups": named, **values}
     changes = {field: value for field, value in given.items() if value is not None}
     if not changes:
-        raise click.UsageError("say what to change; the options are in --help")
+        raise click.UsageError("nothing to change; --help lists the options")
     account = administer(
         read_installation(config),
         lambda administration: administration.users.change(
@@ -304,10 +320,10 @@ def set_password(
     config: Path | None,
     as_json: bool,
 ) -> None:
-    """Give a person a new password, and end their sessions.
+    """Set a new password, and end the person's sessions.
 
-    Their app passwords end, too. The new password is asked for; where nobody can be asked, one is
-    made and shown this once.
+    Their app passwords end, too. Prompts for the password; without a terminal one is generated and
+    shown only once.
     """
     settings = read_installation(config)
     account = Account(id="", username=username)
@@ -325,18 +341,18 @@ def set_password(
 
 @app.command("reset-link")
 @click.argument("username")
-@click.option("--lifetime", type=Duration(), help="How long the link is good.")
+@click.option("Lifetime of the link.", type=Duration(), help="How long the link is good.")
 @config_option
 @json_option
 def reset_link(
     *, username: str, lifetime: float | None, config: Path | None, as_json: bool
 ) -> None:
-    """Make a link by which a person chooses a new password, once.
+    """Make a link with which a person chooses a new password, once.
 
-    Give it to nobody but them: whoever has it can set their password.
+    Give it to that person only: anyone who has it can set their password.
     """
     settings = read_installation(config)
-    # Before the link is made: never later than it really ends.
+    # Before the link is made, so that the time shown is never later than the real one.
     ends_at = time.time() + (settings.reset_link_lifetime if lifetime is None else lifetime)
     link = administer(
         settings,
@@ -358,9 +374,9 @@ app.add_command(invite)
 @config_option
 @yes_option
 def reset_factors(*, username: str, source: str | None, config: Path | None, yes: bool) -> None:
-    """Remove the second factors of somebody who has lost them.
+    """Remove the second factors of a person who has lost them.
 
-    Their sessions end. Be sure that it is they who ask.
+    Their sessions end. Verify first that the request really comes from them.
     """
     settings = read_installation(config)
     confirm(f"Remove the second factors of {username}?", yes=yes)
@@ -375,13 +391,13 @@ def reset_factors(*, username: str, source: str | None, config: Path | None, yes
 @config_option
 @yes_option
 def release_key(*, key: str, config: Path | None, yes: bool) -> None:
-    """Free a user key that somebody had.
+    """Free a user key of a former owner.
 
-    Whoever signs in or is added with it next gets their place in LINE WORKS: for people who move
-    from one identity source to another.
+    The next person who signs in or is added with it gets their place in LINE WORKS: for people who
+    move from one identity source to another.
     """
     settings = read_installation(config)
-    confirm(f"Let somebody else have the user key {key}?", yes=yes)
+    confirm(f"Allow somebody else to have the user key {key}?", yes=yes)
 
     async def work(administration: "Administration") -> "tuple[list[KeyOwner], dict[str, str]]":
         released = await administration.user_keys.release(key)
@@ -391,10 +407,10 @@ def release_key(*, key: str, config: Path | None, yes: bool) -> None:
 
     released, usernames = administer(settings, work)
     if not released:
-        print_line(f"{key} was free already.")
+        print_line(f"{key} was already free.")
     for owner in released:
         known = replace(owner, holder=owner.holder or usernames.get(owner.subject_id))
-        print_line(f"The {owner.key} is free. It was that of {known}.")
+        print_line(f"The {owner.key} is free. It belonged to {known}.")
 
 
 @app.command("disable")
@@ -402,10 +418,7 @@ def release_key(*, key: str, config: Path | None, yes: bool) -> None:
 @source_option
 @config_option
 def disable(*, username: str, source: str | None, config: Path | None) -> None:
-    """Keep a person from signing in, and void what they hold.
-
-    That is sessions, codes, tokens and app passwords.
-    """
+    """Keep a person from signing in, and void their sessions, codes, tokens and app passwords."""
     print_line(f"{_set_enabled(username, source, config, enabled=False)} is disabled.")
 
 
@@ -419,7 +432,7 @@ def enable(*, username: str, source: str | None, config: Path | None) -> None:
 
 
 def _set_enabled(username: str, source: str | None, config: Path | None, *, enabled: bool) -> str:
-    """Disable or enable a person; their name as it is written."""
+    """Disable or enable a person; returns their username as stored."""
 
     async def work(administration: "Administration") -> str:
         if source is not None:
@@ -436,7 +449,7 @@ def _set_enabled(username: str, source: str | None, config: Path | None, *, enab
 @config_option
 @yes_option
 def remove(*, username: str, config: Path | None, yes: bool) -> None:
-    """Remove a person for good.
+    """Remove a person permanently.
 
     Their user keys are retired: nobody else gets them without --reuse-retired-keys.
     """
@@ -458,8 +471,8 @@ def remove(*, username: str, config: Path | None, yes: bool) -> None:
     "--factors-since",
     type=Moment(),
     metavar="TIME",
-    help="With --everything: remove second factors added since a time (2026-01-31T09:00, local if "
-    "no zone is given) or an age (12h), too.",
+    help="With --everything: also remove second factors added since a time (2026-01-31T09:00, "
+    "local if no zone is given) or an age (12h).",
 )
 @config_option
 def sign_out(
@@ -472,13 +485,13 @@ def sign_out(
 ) -> None:
     """End a person's sessions here, their codes and tokens.
 
-    No browser is remembered any more. They can sign in again.
+    Remembered browsers are forgotten. They can sign in again.
     """
     if everything:
         _end_everything(username, source, factors_since, config)
         return
     if factors_since is not None:
-        raise click.UsageError("--factors-since goes with --everything")
+        raise click.UsageError("--factors-since requires --everything")
 
     async def work(administration: "Administration") -> tuple[str, int]:
         if source is not None:

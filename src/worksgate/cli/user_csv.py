@@ -42,23 +42,23 @@ _STANDARD_OUTPUT = Path("-")
 @click.command("import")
 @click.argument("file", metavar="FILE.csv", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Change nothing; report what would happen.")
-@click.option("--update", is_flag=True, help="Change people who are already there.")
+@click.option("--update", is_flag=True, help="Change people who already exist.")
 @click.option(
     "--generate-passwords",
     "passwords",
     type=click.Path(path_type=Path),
     metavar="PASSWORDS.csv",
-    help="Make a password for everybody who would be without one, and write them to this file.",
+    help="Generate a password for everybody who would have none, and write them to this file.",
 )
 @click.option(
     "--encoding",
     type=click.Choice(("utf-8", "cp932", "cp949")),
-    help="How the file is encoded: cp932 is Japanese, cp949 Korean. It is found out if not said.",
+    help="The file's encoding: cp932 is Japanese, cp949 Korean. Detected by default.",
 )
 @click.option(
     "--disable-missing",
     is_flag=True,
-    help="Disable everybody who is not in the file, but for administrators; not where a row was "
+    help="Disable everybody who is not in the file, except administrators; not if a row was "
     "refused.",
 )
 @temporary_option
@@ -82,10 +82,9 @@ def import_users(
 ) -> None:
     """Add people from a CSV file, and report row by row.
 
-    With - for the file, from standard input. The first line names the columns: username, and any
-    of name, external_key, works_account, email, groups (separated by ;), password or
-    password_hash, administrator, enabled. Exit code 1 if a row was refused; the others are
-    imported.
+    With - for the file, reads standard input. The first line names the columns: username, and any
+    of name, external_key, works_account, email, groups (separated by ;), password or password_hash,
+    administrator, enabled. The exit code is 1 if a row was refused; the others are imported.
     """
     from worksgate.cli.first_passwords import give_passwords, passwords_in_use, save_passwords
     from worksgate.cli.people_file import read_people
@@ -99,7 +98,7 @@ def import_users(
     if passwords is not None:
         _check_is_free(passwords)
         made = give_passwords(rows, administer(settings, all_users))
-        if not dry_run:  # now: whatever happens, nobody has a password that is written nowhere
+        if not dry_run:  # now, so that every password is also in the file, whatever happens
             save_passwords(passwords, rows, made)
 
     async def work(administration: "Administration") -> "ImportReport":
@@ -135,7 +134,7 @@ def _confirm_disabling(missing: Sequence[Account], *, yes: bool) -> None:
 def _missing_from(
     rows: Sequence[Mapping[str | None, str]], people: Iterable[Account]
 ) -> list[Account]:
-    """Who is not in a file and would be disabled. Raises Refusal where the file names nobody."""
+    """People missing in a file, to be disabled. Raises Refusal if the file names nobody."""
     from worksgate.credentials.usernames import username_key
 
     named = {username_key(row["username"]) for row in rows}
@@ -159,16 +158,16 @@ async def _disable(people: Iterable[Account], administration: "Administration") 
     "--encoding",
     type=click.Choice(("utf-8", "utf-8-bom", "cp932", "cp949")),
     default="utf-8",
-    help="How it is encoded; Excel opens utf-8-bom without being asked, the last two in Japan "
-    "and Korea.  [default: utf-8]",
+    help="Its encoding; Excel opens utf-8-bom directly, the last two in Japan and Korea.  "
+    "[default: utf-8]",
 )
 @force_option
 @config_option
 def export(*, file: Path | None, encoding: str, force: bool, config: Path | None) -> None:
-    """Write all people as CSV, as import reads it. Never passwords.
+    """Write all people as CSV, in the format of import. Passwords are never included.
 
-    Without a file, or with -, it goes to standard output; a file is readable by you alone. A cell
-    that a spreadsheet would take for a formula has a ' before it, which import takes off again.
+    Without a file, or with -, it goes to standard output; a file is readable by you only. A cell
+    that a spreadsheet would take for a formula gets a leading ', which import removes again.
     """
     from worksgate.cli.people_file import save_privately, write_people
 
@@ -217,7 +216,7 @@ def _print_report(report: "ImportReport", missing: Sequence[Account], *, as_json
 def _print_missing(report: "ImportReport", missing: Sequence[Account]) -> None:
     who = counted(len(missing), "person is", "people are")
     if report.refused:
-        print_line(f"{who} not in the file; nobody was disabled, for a row was refused.")
+        print_line(f"{who} not in the file; nobody was disabled, since a row was refused.")
         return
     done = "would be disabled" if report.dry_run else "disabled"
     print_packed(f"{who} not in the file, and {done}:", (each.username for each in missing))

@@ -11,7 +11,7 @@ from worksgate.sources import Person
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What somebody must be to be shown; None admits everybody.
+    """The conditions for a person to be listed; None matches everybody.
 
     ``text`` is part of a username, a name, a user key or an e-mail address, in any spelling.
     """
@@ -24,11 +24,11 @@ class Filter:
 
     @property
     def is_set(self) -> bool:
-        """Whether anybody may be left out."""
+        """Whether anybody may be filtered out."""
         return self != Filter()
 
     def admits(self, person: Person, *, enabled: bool) -> bool:
-        """Whether a person of any source is shown."""
+        """Whether a person of any source matches."""
         names = (person.username, person.name, person.external_key, person.works_account)
         wanted = username_key(self.text or "")
         return (
@@ -38,7 +38,7 @@ class Filter:
         )
 
     def admits_account(self, account: Account, with_factor: Collection[str]) -> bool:
-        """Whether an account is shown; some subjects have a second factor."""
+        """Whether an account matches; ``subjects`` are those with a second factor."""
         has_factor = account.person.subject_id in with_factor
         return (
             self.admits(account.person, enabled=account.enabled)

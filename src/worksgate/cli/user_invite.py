@@ -1,4 +1,4 @@
-"""``worksgate user invite``: links by which many people choose their first password."""
+"""``worksgate user invite``: links with which many people choose their first password."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -23,7 +23,9 @@ COLUMNS = ("username", "name", "email", "link", "expires_at")
 @click.command("invite")
 @click.argument("usernames", nargs=-1, metavar="[USERNAME]...")
 @click.option(
-    "--without-password", is_flag=True, help="Everybody who is enabled and has no password yet."
+    "Everybody who is enabled and has no password yet.",
+    is_flag=True,
+    help="Everybody who is enabled and has no password yet.",
 )
 @click.option(
     "--links",
@@ -31,14 +33,15 @@ COLUMNS = ("username", "name", "email", "link", "expires_at")
     type=click.Path(path_type=Path),
     metavar="LINKS.csv",
     required=True,
-    help="Where to write the links, for a mail merge; readable by you alone.",
+    help="The file for the links, for a mail merge; readable by you only.",
 )
 @click.option(
     "--lifetime",
     type=Duration(),
     default="7d",
     show_default=True,
-    help="How long each link is good: an invitation is read later than a link that was asked for.",
+    help="Lifetime of each link; longer than that of a requested one, since invitations are "
+    "read later.",
 )
 @force_option
 @config_option
@@ -51,18 +54,18 @@ def invite(
     force: bool,
     config: Path | None,
 ) -> None:
-    """Make links by which many people choose a password.
+    """Make links with which many people choose a password.
 
-    Give each link to nobody but its person: whoever has it can set their password.
+    Give each link to its person only: anyone who has it can set their password.
     """
     from worksgate.cli.people_file import csv_line, save_privately
 
     if bool(usernames) is without_password:
-        raise click.UsageError("name people, or say --without-password")
+        raise click.UsageError("name people, or pass --without-password")
     if file.exists() and not force:
         raise Refusal(f"{file} exists; --force replaces it")
     settings = read_installation(config)
-    # Before the first link is made: no link ends sooner than the file says.
+    # Before the first link is made, so that no link ends earlier than the file says.
     ends = local_time(time.time() + lifetime) or ""
 
     async def work(administration: "Administration") -> list[tuple[Account, str]]:
@@ -77,7 +80,7 @@ def invite(
 
 
 async def _invited(users: "UserAdministration", usernames: Sequence[str]) -> list[Account]:
-    """Those who are named, or else all who are enabled and have no password."""
+    """The named people, or else everybody who is enabled and has no password."""
     if usernames:
         return [await users.get(name) for name in usernames]
     return [each async for each in users.all() if each.enabled and each.password_hash is None]

@@ -1,4 +1,4 @@
-"""What ``worksgate user`` prints of people, as text and as JSON."""
+"""Output of ``worksgate user`` about people, as text and as JSON."""
 
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from worksgate.sources import Person
 
 NOT_SHOWN = ("revision", "must_change_password", "refused_keys")
-"""What of a person concerns their sign-in alone."""
+"""Details that matter for their sign-in only."""
 
 PEOPLE_COLUMNS = (
     "Username",
@@ -47,7 +47,7 @@ REMEMBERED_COLUMNS = (
 )
 
 
-NOBODY_FITS = "Nobody fits."
+NOBODY_FITS = "Nobody matches."
 
 
 def print_accounts(
@@ -57,7 +57,7 @@ def print_accounts(
     as_json: bool,
     is_filtered: bool = False,
 ) -> None:
-    """People of the built-in directory, one to a line; some subjects have a second factor."""
+    """People of the built-in directory, one per line; ``subjects`` have a second factor."""
     marked = [(account, account.person.subject_id in with_factor) for account in accounts]
     if as_json:
         print_json([{**_document(account), "second_factor": has} for account, has in marked])
@@ -67,13 +67,13 @@ def print_accounts(
     elif is_filtered:
         note(NOBODY_FITS)
     else:
-        note("There is nobody yet. Add somebody: worksgate user add USERNAME")
+        note("There is nobody yet. Add a person: worksgate user add USERNAME")
 
 
 def print_people(
     people: Sequence["RememberedPerson"], source: str, *, as_json: bool, is_filtered: bool = False
 ) -> None:
-    """People whom another source let in, one to a line."""
+    """People who have signed in with another source, one per line."""
     if as_json:
         print_json([_person_document(each) for each in people])
     elif people:
@@ -82,11 +82,11 @@ def print_people(
     elif is_filtered:
         note(NOBODY_FITS)
     else:
-        note(f"Nobody has signed in by {source} yet.")
+        note(f"Nobody has signed in with {source} yet.")
 
 
 def print_new(made: "NewUser", done: str, *, as_json: bool) -> None:
-    """Somebody who has a new password, which is shown where it was made here."""
+    """A person with a new password, which is shown if it was generated here."""
     if as_json:
         secret = {} if made.password is None else {"password": made.password}
         print_json({**_document(made.account), **secret})
@@ -94,18 +94,18 @@ def print_new(made: "NewUser", done: str, *, as_json: bool) -> None:
     print_line(done)
     if made.password is not None:
         print_facts({"Password": made.password})
-        print_line("It is shown this once.")
+        print_line("It is shown only once.")
     if made.account.must_change_password:
         print_line("They must choose their own at the next sign-in, within a week.")
 
 
 def told_in_a_line(told: Sequence["ToldKey"]) -> str | None:
-    """Which key which client would be told."""
+    """The key that each client would receive."""
     return "; ".join(map(str, told)) or None
 
 
 def told_documents(told: Sequence["ToldKey"]) -> list[dict[str, Any]]:
-    """The same for scripts, where all clients are named."""
+    """The same for scripts, with all clients."""
     return [as_document(each) for each in told]
 
 
@@ -116,7 +116,7 @@ def print_account(
     *,
     as_json: bool,
 ) -> None:
-    """What is known of a person of the built-in directory; of what is secret, its state."""
+    """What is known about a person of the built-in directory; of secrets, their state only."""
     if as_json:
         more = {} if holdings is None else _holdings_document(holdings)
         if told is not None:
@@ -128,7 +128,7 @@ def print_account(
         "Name": account.name or None,
         "External key": account.external_key,
         "LINE WORKS account": account.works_account,
-        **({} if told is None else {"LINE WORKS is told": told_in_a_line(told)}),
+        **({} if told is None else {"LINE WORKS key": told_in_a_line(told)}),
         "E-mail address": account.email,
         "Groups": ", ".join(account.groups) or None,
         "Enabled": "yes" if account.enabled else "no",
@@ -152,7 +152,7 @@ def print_remembered(
     *,
     as_json: bool,
 ) -> None:
-    """What is known of somebody who has come by another source."""
+    """What is known about a person of another source."""
     if as_json:
         document = {
             **_person_document(remembered),
@@ -164,7 +164,7 @@ def print_remembered(
     print_line(f"{remembered.person.username}, of the source {remembered.source}")
     shown = {
         **_person_facts(remembered.person),
-        "LINE WORKS is told": told_in_a_line(told),
+        "LINE WORKS key": told_in_a_line(told),
         "Enabled": "yes" if remembered.enabled else "no",
         "Problems": "; ".join(conflicts) or None,
         **_holdings_facts(holdings),
@@ -177,14 +177,14 @@ def print_remembered(
 
 
 def print_source_person(seen: "SourcePerson", source: str, *, as_json: bool) -> None:
-    """What a source says of somebody who has never signed in by it."""
+    """What a source returns about a person who has never signed in with it."""
     if as_json:
         print_json({**source_person_document(seen), "source": source})
         return
     print_line(f"{seen.person.username}, of the source {source}; they have not signed in yet")
     shown = {
         **_person_facts(seen.person),
-        "LINE WORKS is told": told_in_a_line(seen.told),
+        "LINE WORKS key": told_in_a_line(seen.told),
         "Problems": "; ".join(seen.problems) or None,
         "ID": seen.person.subject_id,
     }
@@ -192,13 +192,13 @@ def print_source_person(seen: "SourcePerson", source: str, *, as_json: bool) -> 
 
 
 def source_person_document(seen: "SourcePerson") -> dict[str, Any]:
-    """Somebody of a source, for scripts."""
+    """A person of a source, for scripts."""
     person = as_document(seen.person, hidden=NOT_SHOWN)
     return {**person, "problems": list(seen.problems), "line_works": told_documents(seen.told)}
 
 
 def _person_facts(person: "Person") -> dict[str, str | None]:
-    """What LINE WORKS and the rules would go by."""
+    """What LINE WORKS and the rules would use."""
     return {
         "Name": person.name or None,
         "External key": person.external_key,
@@ -239,7 +239,7 @@ def _holdings_facts(holdings: "Holdings") -> dict[str, str | None]:
         "Second factors": ", ".join(kinds) or None,
         "Recovery codes": str(factors.recovery_codes_left),
         "App passwords": str(holdings.app_passwords),
-        "Sessions": "not known: the store does not answer" if sessions is None else str(sessions),
+        "Sessions": "not known: the store does not respond" if sessions is None else str(sessions),
     }
 
 
@@ -268,7 +268,7 @@ def _row(account: Account, *, has_factor: bool) -> tuple[object, ...]:
 
 
 def _password_state(account: Account) -> str | None:
-    """Whether somebody has a password of their own here, and what they have instead."""
+    """Whether a person has a password here, or what they have instead."""
     from worksgate.credentials.imported_hashes import is_imported, kind_of
 
     if account.password_hash is None:

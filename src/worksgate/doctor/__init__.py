@@ -20,7 +20,7 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """How bad it is."""
+    """Severity of a finding."""
 
     OK = "ok"
     WARN = "warn"
@@ -29,7 +29,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at: which part, what is the case, and what to do if it is bad."""
+    """One result: which part, what was found, and what to do if it is bad."""
 
     part: str
     severity: Severity
@@ -38,7 +38,7 @@ class Finding:
 
 
 def ok(part: str, text: str) -> Finding:
-    """All is well."""
+    """Everything is in order."""
     return Finding(part, Severity.OK, text)
 
 

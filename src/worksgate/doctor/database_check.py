@@ -1,4 +1,4 @@
-"""Whether the database answers, is of this version, and holds what a sign-in needs."""
+"""Whether the database responds, has this version's schema, and holds what a sign-in needs."""
 
 import shutil
 import time
@@ -29,15 +29,15 @@ CONNECTIONS = "connections"
 USER_KEYS = "user keys"
 
 LOCK_TIMEOUT = 2.0
-"""Seconds that a lock is waited for."""
+"""Seconds to wait for a lock."""
 REPLY_TIMEOUT = 5.0
-"""Seconds that an answer is waited for."""
+"""Seconds to wait for a response."""
 MOST_SKEW = 30.0
-"""Seconds that the clocks of this machine and of a database server may be apart."""
+"""Tolerated clock skew, in seconds, between this machine and a database server."""
 
 
 async def examine_database(settings: Settings) -> AsyncIterator[Finding]:
-    """The database, which is there. It is read, and locked for a moment, but not written to."""
+    """The database, which exists. It is read, and locked for a moment, but not written to."""
     engines = open_engines(
         settings.database_url, busy_timeout=LOCK_TIMEOUT, reply_timeout=REPLY_TIMEOUT
     )
@@ -58,16 +58,16 @@ async def examine_database(settings: Settings) -> AsyncIterator[Finding]:
                         yield _of_disputed(*each)
                     yield _of_secrets(await count_secrets(connection), settings)
     except DatabaseUnavailable as error:
-        advice = "see that the file is whole and that this user may use it"
+        advice = "check that the file is intact and that this user may use it"
         if settings.database_file is None:
-            advice = "see that the server is up, that database_url is right, and what its log says"
+            advice = "check that the server is up, that database_url is right, and its log"
         yield fail(DATABASE, str(error), advice)
     finally:
         await engines.close()
 
 
 def is_usable(findings: Iterable[Finding]) -> bool:
-    """Whether the database, by what was found, can be used by this version as it is."""
+    """Whether this version can use the database as it is, according to the findings."""
     found = list(findings)
     of_revision = next((each for each in found if each.part == DATABASE), None)
     return (
@@ -78,14 +78,14 @@ def is_usable(findings: Iterable[Finding]) -> bool:
 
 
 def examine_clients(clients: Iterable[Client], settings: Settings) -> Iterator[Finding]:
-    """Whether each client has sources that there are, and rules that can be read."""
+    """Whether each client has existing sources and valid rules."""
     known = {each.name for each in settings.all_sources}
     registered = list(clients)
     enabled = [client for client in registered if client.enabled]
     if not enabled:
         name = registered[0].name if len(registered) == 1 else "NAME"
         advice = f"worksgate client {'enable' if registered else 'add'} {name}"
-        yield warn(CLIENTS, "there is no client that is enabled", advice)
+        yield warn(CLIENTS, "there is no enabled client", advice)
     for client in enabled:
         yield from _of_client(client, known)
 
@@ -97,13 +97,14 @@ def _of_client(client: Client, known: set[str]) -> Iterator[Finding]:
         as_bad = warn if known.intersection(client.sources) else fail
         yield as_bad(
             CLIENTS,
-            f"{client.name} takes people of {', '.join(unknown)}, which the settings do not have",
-            f"add a [[source]], or say worksgate client set {client.name} --source NAME",
+            f"{client.name} accepts people of {', '.join(unknown)}, which the settings do not "
+            "define",
+            f"add a [[source]], or run worksgate client set {client.name} --source NAME",
         )
     for problem in problems:
         yield fail(
             CLIENTS,
-            f"nobody can sign in to {client.name}, for a rule cannot be read: {problem}",
+            f"nobody can sign in to {client.name}, since a rule is invalid: {problem}",
             f"worksgate client set {client.name} --rule RULE",
         )
     if not unknown and not problems:
@@ -120,27 +121,27 @@ def _problems_of_rules(client: Client) -> Iterator[str]:
 def _of_revision(connection: Connection) -> Finding:
     found = revision_of(connection)
     if found == HEAD:
-        return ok(DATABASE, f"it answers, and is at revision {HEAD}")
+        return ok(DATABASE, f"it responds, and is at revision {HEAD}")
     if is_newer_and_serves(connection):
         return ok(
-            DATABASE, f"it answers, and is at the newer revision {found}, which serves {HEAD}"
+            DATABASE, f"it responds, and is at the newer revision {found}, which supports {HEAD}"
         )
     if found is None or found < HEAD:
         was = "is empty" if found is None else f"is at revision {found}"
         sqlite = connection.dialect.name == "sqlite"
-        advice = "the server does so itself at its start" if sqlite else "the server waits for it"
+        advice = "the server does so itself at startup" if sqlite else "the server waits for it"
         return warn(
             DATABASE, f"it {was}; this version needs {HEAD}", f"worksgate migrate; {advice}"
         )
     return fail(
         DATABASE,
         f"it is at revision {found}, which this version does not know",
-        "install the version of Worksgate that has made it, or a newer one",
+        "install the version of Worksgate that created it, or a newer one",
     )
 
 
 async def _of_writing(engines: Engines) -> Finding:
-    """Take the lock of a writer and give it back: a transaction begins with it."""
+    """Take the writer's lock and release it: a transaction begins with it."""
     try:
         with outages():
             async with engines.write.connect() as connection:
@@ -150,13 +151,13 @@ async def _of_writing(engines: Engines) -> Finding:
         return fail(
             DATABASE,
             f"it cannot be written to: {error}",
-            "see who else holds it, and that this user may write to it",
+            "check who else holds it, and that this user may write to it",
         )
-    return ok(DATABASE, "it can be written to")
+    return ok(DATABASE, "it is writable")
 
 
 async def _of_clock(engines: Engines) -> Finding:
-    """Codes end by the clock of the process, and some things by that of the database server."""
+    """Codes expire by the clock of the process, some other data by that of the database server."""
     with outages():
         async with engines.read.connect() as connection:
             before = time.time()
@@ -169,13 +170,13 @@ async def _of_clock(engines: Engines) -> Finding:
             CLOCK,
             f"the clock of the database server and that of this machine are {abs(skew):.0f} "
             "seconds apart",
-            "set both by NTP: codes and sessions end by the clock",
+            "synchronize both with NTP: codes and sessions expire by these clocks",
         )
     return ok(CLOCK, f"it is within {max(1, round(abs(skew)))} s of the database server's")
 
 
 async def _of_connections(engines: Engines, settings: Settings) -> Finding:
-    """How many processes the server has connections for, as each opens them under load."""
+    """For how many processes the server has connections, since each opens them under load."""
     with outages():
         async with engines.read.connect() as connection:
             usable = int(await connection.scalar(text(CONNECTIONS_ALLOWED)) or 0)
@@ -184,53 +185,53 @@ async def _of_connections(engines: Engines, settings: Settings) -> Finding:
     if processes < 1:
         return warn(
             CONNECTIONS,
-            f"the server allows {usable}, and one process of this server wants up to {each}",
-            "raise max_connections of PostgreSQL, or lower database_connections; processes share "
-            "what there is, and are slower for it",
+            f"the server allows {usable}, and one process of this server needs up to {each}",
+            "raise max_connections of PostgreSQL, or lower database_connections; processes "
+            "share the available connections, and are slower with fewer",
         )
     return ok(
         CONNECTIONS,
-        f"the server allows {usable}: enough for workers on all nodes up to {processes}, each with "
-        f"up to {each}; more of them share",
+        f"the server allows {usable}: enough for {processes} processes on all nodes, each with "
+        f"up to {each}; more share them",
     )
 
 
 def _of_programs() -> Finding:
-    """What ``backup`` and ``restore`` call on PostgreSQL."""
+    """The programs that ``backup`` and ``restore`` run for PostgreSQL."""
     missing = [name for name in ("pg_dump", "pg_restore") if shutil.which(name) is None]
     if missing:
         return warn(
             BACKUPS,
-            f"backups can be neither written nor restored here: there is no {missing[0]}",
-            "install PostgreSQL's client programs, as new as the server or newer, or write "
+            f"backups can neither be written nor restored here: {missing[0]} is missing",
+            "install PostgreSQL's client programs, at least as new as the server, or write "
             "backups on a machine that has them",
         )
-    return ok(BACKUPS, "pg_dump and pg_restore are there")
+    return ok(BACKUPS, "pg_dump and pg_restore are installed")
 
 
 def _of_disputed(key: UserKey, holder: str, owner: str) -> Finding:
     return warn(
         USER_KEYS,
         f"{holder} has the {key}, which belongs to {owner}",
-        "change it in the source or with worksgate user set; or, if it shall be theirs, "
+        "change it in the source or with worksgate user set; or, if they should have it, run "
         f"worksgate user release-key {key.value}",
     )
 
 
 def _of_keys(connection: Connection) -> Finding:
     if connection.scalar(text("SELECT count(*) FROM keys")):
-        return ok(KEYS, "the key that signs cookies and forms is there")
-    return ok(KEYS, "the key that signs cookies and forms will be made at the first start")
+        return ok(KEYS, "the key that signs cookies and forms exists")
+    return ok(KEYS, "the key that signs cookies and forms will be created at the first start")
 
 
 _WITHOUT_THE_KEY = (
-    "have the file of that master key at hand, or get a copy of it; if all copies are lost, "
-    "worksgate key forget-lost goes on without it, and says first what that costs"
+    "provide the file of that master key, or a copy of it; if all copies are lost, worksgate "
+    "key forget-lost continues without it, and first shows what that costs"
 )
 
 
 def _of_secrets(counted: Counted, settings: Settings) -> Finding:
-    """Whether the secrets are encrypted, and under a master key that is at hand."""
+    """Whether the secrets are encrypted, under a master key that is configured."""
     keyring = Keyring.of(settings.master_key, settings.previous_master_key)
     try:
         check_at_hand(counted.key_ids, keyring)
@@ -239,17 +240,17 @@ def _of_secrets(counted: Counted, settings: Settings) -> Finding:
     if keyring.current is None:
         return warn(
             KEYS,
-            "no master key is configured: whoever gets a copy of the database or of a backup has "
-            "what authenticator apps show, and the key that signs forms",
-            "worksgate key new FILE, name it by master_key_file on every node, reload, then "
-            "worksgate key encrypt",
+            "no master key is configured: anyone with a copy of the database or a backup has "
+            "the secrets of authenticator apps, and the key that signs forms",
+            "run worksgate key new FILE, set master_key_file to it on every node, reload, "
+            "then run worksgate key encrypt",
         )
     key_id = keyring.current.id
     if left := counted.left_for(key_id):
         return warn(
             KEYS,
             f"{left} of the secrets are not encrypted under master key {key_id}",
-            "worksgate key encrypt, once all servers know that key",
+            "run worksgate key encrypt, once all servers have that key",
         )
     done = "; previous_master_key_file is no longer needed" if keyring.previous else ""
     return ok(KEYS, f"all secrets are encrypted under master key {key_id}{done}")

@@ -1,4 +1,4 @@
-"""The whole examination, in the order in which things depend on each other."""
+"""The complete examination, in the order of dependencies."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -18,10 +18,9 @@ MAIL = "mail"
 async def examine(
     settings: Settings, file: Path | None, *, if_missing: str
 ) -> AsyncIterator[Finding]:
-    """All that can be found out from here.
+    """Everything that can be examined from here.
 
-    ``file`` is where the settings come from, if any, and ``if_missing`` what to do where there is
-    no database.
+    ``file`` is the settings file, if any, and ``if_missing`` the advice if there is no database.
     """
     for finding in examine_settings(settings, file):
         yield finding
@@ -37,13 +36,13 @@ async def examine(
     for finding in found:
         yield finding
     usable = is_usable(found)
-    if settings.store_url or (usable and database is None):  # an SQLite file was just looked at
+    if settings.store_url or (usable and database is None):  # an SQLite file has just been checked
         yield await examine_store(settings)
-    if usable:  # the clients are in the database, whatever the store does
+    if usable:  # clients are in the database, wherever the store is
         async for finding in _examine_contents(settings):
             yield finding
     for source in settings.all_sources:
-        if not source.is_built_in:  # it is in the database
+        if not source.is_built_in:  # the store is in the database
             async for finding in examine_source(settings, source):
                 yield finding
     if settings.smtp_url:
@@ -72,7 +71,7 @@ async def _examine_mail(settings: Settings) -> Finding:
     try:
         await mailer.ping()
     except MailUnavailable as error:
-        return warn(MAIL, str(error), "see smtp_url, and whether the mail server is up")
+        return warn(MAIL, str(error), "check smtp_url, and whether the mail server is up")
     finally:
         await mailer.close(0)
     return ok(MAIL, "the mail server can be reached")

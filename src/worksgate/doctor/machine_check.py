@@ -1,4 +1,4 @@
-"""Whether the machine has what the database needs: rights, space, and a clock that goes right."""
+"""Whether the machine has what the database needs: permissions, space, and a correct clock."""
 
 import os
 import shutil
@@ -16,11 +16,11 @@ LEAST_SPACE = 100 * 1024**2
 COMFORTABLE_SPACE = 1024**3
 """Bytes."""
 MOST_SKEW = 5.0
-"""Seconds by which the clock of the file system may differ from that of the machine."""
+"""Tolerated difference, in seconds, between the clocks of the file system and of the machine."""
 
 
 def examine_machine(database: Path) -> Iterator[Finding]:
-    """Where the database is, or is to be. Reads and writes nothing of the database itself."""
+    """The folder of the database, existing or not. The database itself is not opened."""
     folder = database.parent
     yield from _examine_rights(database)
     yield _examine_space(folder)
@@ -32,13 +32,14 @@ def _examine_rights(database: Path) -> Iterator[Finding]:
     if not os.access(folder, os.W_OK | os.X_OK):
         yield fail(
             DISK,
-            f"this user may not write in {folder}, where the database keeps files beside it",
-            "run this as the user of the server, or give the folder to them",
+            f"this user may not write to {folder}, where the database creates files next to "
+            "its own",
+            "run this as the user of the server, or give that user the folder",
         )
     if database.exists() and database.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         yield warn(
             DISK,
-            f"other users of this machine can read or write {database}, which holds keys",
+            f"other users of this machine can read or write {database}, which contains keys",
             f"chmod 600 {database}",
         )
 
@@ -47,34 +48,34 @@ def _examine_space(folder: Path) -> Finding:
     free = shutil.disk_usage(folder).free
     text = f"{free / 1024**3:.1f} GiB are free in {folder}"
     if free < LEAST_SPACE:
-        return fail(DISK, text, "make room now: with a full disk nobody can sign in")
+        return fail(DISK, text, "free some space now: with a full disk nobody can sign in")
     if free < COMFORTABLE_SPACE:
-        return warn(DISK, text, "make room, or keep audit records for a shorter time")
+        return warn(DISK, text, "free some space, or keep audit records for a shorter time")
     return ok(DISK, text)
 
 
 def _examine_clock(database: Path) -> Iterator[Finding]:
-    """Two clocks that need no network: the file system's, and that of the last write."""
+    """Two clocks that need no network: the file system's, and the time of the last write."""
     skew = _skew_of_files(database.parent)
     ahead = database.stat().st_mtime - time.time() if database.exists() else 0.0
     if skew is not None and abs(skew) > MOST_SKEW:
         yield warn(
             CLOCK,
             f"the clock of the disk and that of this machine are {abs(skew):.0f} seconds apart",
-            "set both by NTP: codes and sessions end by the clock",
+            "synchronize both with NTP: codes and sessions expire by these clocks",
         )
     elif ahead > MOST_SKEW:
         yield fail(
             CLOCK,
-            f"the database was written to {ahead:.0f} seconds from now: the clock went back",
-            "set the clock by NTP: codes and sessions end by it",
+            f"the database was written to {ahead:.0f} seconds in the future: the clock went back",
+            "synchronize the clock with NTP: codes and sessions expire by it",
         )
     else:
         yield ok(CLOCK, f"it is {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}")
 
 
 def _skew_of_files(folder: Path) -> float | None:
-    """Seconds between the time of a file that was just made and our own; None where none can be."""
+    """Seconds between the time of a new file and our own; None if no file can be created."""
     try:
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".worksgate-doctor-") as file:
             return os.fstat(file.fileno()).st_mtime - time.time()

@@ -1,7 +1,7 @@
 """Whether the public address leads here, as far as this machine can tell.
 
-LINE WORKS comes from outside: another DNS, another way through the firewall. So what is found is
-said to have been seen from this machine, and what only may be wrong is a warning.
+LINE WORKS connects from outside, with another DNS and another way through the firewall. So findings
+say that they were made on this machine, and a possible problem is only a warning.
 """
 
 import asyncio
@@ -24,8 +24,7 @@ _DNS_TIMEOUT = 3.0
 
 
 async def examine_public_address(settings: Settings) -> AsyncIterator[Finding]:
-    """Resolve the public address and ask it for its health; nothing where only this machine has
-    it."""
+    """Resolve the public address and request its health; nothing for a loopback address."""
     if not settings.is_https:
         return
     host = urlsplit(settings.public_url).hostname or ""
@@ -33,8 +32,8 @@ async def examine_public_address(settings: Settings) -> AsyncIterator[Finding]:
         yield warn(
             PART,
             f"this machine cannot resolve {host}",
-            "make the DNS entry that people and LINE WORKS need, or correct public_url; where this "
-            f"machine has a DNS of its own, ask from outside: nslookup {host}",
+            "create the DNS entry that people and LINE WORKS need, or correct public_url; if "
+            f"this machine has an internal DNS, check from outside: nslookup {host}",
         )
         return
     yield await _ask(settings.public_url)
@@ -50,7 +49,7 @@ async def _is_resolved(host: str) -> bool:
 
 
 async def _ask(public_url: str) -> Finding:
-    """What ``/healthz`` says under the public address."""
+    """The response of ``/healthz`` at the public address."""
     began = time.perf_counter()
     timeout = httpx2.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
     context = ssl.create_default_context()
@@ -63,11 +62,11 @@ async def _ask(public_url: str) -> Finding:
         "application/json"
     ):
         took = (time.perf_counter() - began) * 1_000
-        return ok(PART, f"{public_url} answers within {took:.0f} ms, asked from this machine")
+        return ok(PART, f"{public_url} responds within {took:.0f} ms, from this machine")
     return fail(
         PART,
-        f"{public_url}/healthz is answered {answer.status_code}, and not by Worksgate",
-        "see where the reverse proxy sends requests, and that it leaves the path as it is",
+        f"{public_url}/healthz returns {answer.status_code}, and not from Worksgate",
+        "check where the reverse proxy sends requests, and that it does not change the path",
     )
 
 
@@ -77,20 +76,21 @@ def _of_no_answer(public_url: str, error: httpx2.HTTPError) -> Finding:
         return fail(
             PART,
             f"the certificate of {public_url} is not trusted: {untrusted}",
-            "LINE WORKS will not connect: use a certificate of a public authority, with the whole "
-            "chain in the file, for this very name",
+            "LINE WORKS will not connect: use a certificate of a public authority for this "
+            "very name, with the whole chain in the file",
         )
     slow = isinstance(error, httpx2.TimeoutException)
     return warn(
         PART,
-        f"{public_url} does not answer{' in time' if slow else ''}, asked from this machine",
-        "start the server and its reverse proxy; if they run, a network may keep this machine from "
-        f"its own public address: ask from outside: curl -sS {public_url}/healthz",
+        f"{public_url} does not respond{' in time' if slow else ''}, from this machine",
+        "start the server and its reverse proxy; if they run, the network may block this "
+        "machine from its own public address: check from outside: curl -sS "
+        f"{public_url}/healthz",
     )
 
 
 def _certificate_problem(error: BaseException | None) -> str | None:
-    """Why a certificate was refused, or None where that is not what happened."""
+    """Why a certificate was rejected, or None for other failures."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         if isinstance(error, ssl.SSLCertVerificationError):

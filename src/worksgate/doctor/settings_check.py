@@ -1,4 +1,4 @@
-"""Whether the settings fit the place where they are used."""
+"""Whether the settings fit their environment."""
 
 import os
 import re
@@ -20,12 +20,12 @@ PART = "settings"
 _RECORDS: tuple[type[Settings] | type[SourceSettings], ...] = (Settings, *SOURCE_TYPES.values())
 _SECRETS = {each.name for record in _RECORDS for each in fields(record) if not each.repr}
 _TOO_OPEN = 0o027
-"""Rights that nobody needs on a master key; a group may read it, for a container's sake."""
+"""Permissions that a master key must not have; a group may read it, for containers."""
 _PASSWORD_IN_ADDRESS = re.compile(r"//[^/?#]*:[^/?#]*@")
 
 
 def examine_settings(settings: Settings, file: Path | None) -> Iterator[Finding]:
-    """The settings, which are known to be valid; ``file`` is where they come from, if any."""
+    """The settings, which are known to be valid; ``file`` is their file, if any."""
     yield ok(PART, f"they are valid{f' ({file})' if file else '; there is no settings file'}")
     table = {} if file is None else tomllib.loads(file.read_text("utf-8"))
     if file is not None:
@@ -37,19 +37,19 @@ def examine_settings(settings: Settings, file: Path | None) -> Iterator[Finding]
 
 
 def _examine_file(file: Path, table: Mapping[str, Any]) -> Iterator[Finding]:
-    """A secret in a file that everybody on the machine can read is none."""
+    """A secret in a world-readable file is not secret."""
     if _has_secret(table) and _is_open(file):
         yield warn(
             PART,
             f"{file} holds a secret, and every user of this machine can read it",
-            f"chmod 640 {file}, or hand the secret over as a file of its own",
+            f"chmod 640 {file}, or put the secret into a file of its own",
         )
 
 
 def _examine_secret_files(
     table: Mapping[str, Any], environ: Mapping[str, str]
 ) -> Iterator[Finding]:
-    """The files by which secrets are handed over, named in the settings file or by variables."""
+    """The files of secrets, named in the settings file or by variables."""
     named = {
         f"{key} of the source {source.get('name', source.get('type'))}": value
         for source in table.get("source", ())
@@ -61,7 +61,7 @@ def _examine_secret_files(
         if _is_open(Path(file)):
             yield warn(
                 PART,
-                f"every user of this machine can read {file}, the secret that {name} names",
+                f"every user of this machine can read {file}, the secret of {name}",
                 f"chmod 640 {file}, with the group of the server's user; in a container, mount it "
                 "with the mode 0400",
             )
@@ -71,20 +71,22 @@ def _examine_key_files(settings: Settings) -> Iterator[Finding]:
     """A master key that others can read, or replace, protects nothing."""
     for name in (settings.master_key_file, settings.previous_master_key_file):
         file = Path(name)
-        if not name or not file.exists():  # a key that was given by a variable wins over its file
+        if not name or not file.exists():  # a key given by a variable overrides its file
             continue
         mode = stat.S_IMODE(file.stat().st_mode)
         if mode & _TOO_OPEN:
             yield warn(
                 PART,
-                f"{file} holds a master key, and has the mode {mode:04o}",
-                f"chmod 600 {file}, and let it belong to the server's user; in a container, mount "
-                "it with the mode 0440",
+                f"{file} contains a master key, and has the mode {mode:04o}",
+                f"chmod 600 {file}, owned by the server's user; in a container, mount it with "
+                "the mode 0440",
             )
 
 
 def _examine_app_passwords(settings: Settings) -> Iterator[Finding]:
-    """App passwords for ever are those of people who have left, where nobody can be asked."""
+    """Without a limit, app passwords of people who left keep working if their source cannot be
+    asked.
+    """
     from worksgate.bootstrap.source_types import type_of
 
     cannot_be_asked = [
@@ -93,9 +95,9 @@ def _examine_app_passwords(settings: Settings) -> Iterator[Finding]:
     if settings.app_password_lapse == 0 and cannot_be_asked:
         yield warn(
             PART,
-            "app_password_lapse is 0: app passwords of people of "
-            f"{', '.join(cannot_be_asked)} work for ever, also after they have left the company",
-            "app_password_lapse = 2592000, which is 30 days after their last sign-in",
+            f"app_password_lapse is 0: app passwords of people of {', '.join(cannot_be_asked)} "
+            "never expire, even after they have left the company",
+            "set app_password_lapse = 2592000, which is 30 days after their last sign-in",
         )
 
 
@@ -116,7 +118,7 @@ def _has_secret(table: Mapping[str, Any]) -> bool:
 
 
 def _is_secret(name: str, value: object) -> bool:
-    """Whether a value is to be hidden; an address is where it holds a password."""
+    """Whether a value must be hidden, such as an address with a password."""
     if name not in _SECRETS or not value:
         return False
     return not name.endswith("_url") or _PASSWORD_IN_ADDRESS.search(str(value)) is not None
@@ -131,27 +133,27 @@ def _examine_addresses(settings: Settings) -> Iterator[Finding]:
         yield warn(
             PART,
             f"public_url is {settings.public_url}: only this machine can use it",
-            "that is right for trying things out; for people, give public_url an https:// address",
+            "this is fine for a trial; for production, give public_url an https:// address",
         )
         return
-    yield ok(PART, f"people and LINE WORKS come to {settings.public_url}")
+    yield ok(PART, f"the public address is {settings.public_url}")
     if not settings.trusted_proxies:
         yield warn(
             PART,
-            "trusted_proxies is empty: behind a reverse proxy, everybody would have its address",
-            "name the proxy in trusted_proxies; without a proxy, serve with --tls-cert",
+            "trusted_proxies is empty: behind a reverse proxy, everybody would appear to have "
+            "its address",
+            "add the proxy to trusted_proxies; without a proxy, serve with --tls-cert",
         )
     wide = [each for each in settings.trusted_proxies if _is_wide(each)]
     if wide:
         yield warn(
             PART,
-            f"trusted_proxies holds {', '.join(wide)}: whoever is in there can pretend to have any "
-            "address",
-            "name the addresses of the proxies alone",
+            f"trusted_proxies includes {', '.join(wide)}: anyone in there can forge any address",
+            "list the addresses of the proxies only",
         )
 
 
 def _is_wide(network: str) -> bool:
-    """Whether more addresses are believed than a company has proxies or containers."""
+    """Whether more addresses are trusted than a company has proxies or containers."""
     parsed = ip_network(network)
     return parsed.is_global and parsed.prefixlen < parsed.max_prefixlen - 8

@@ -10,7 +10,7 @@ from worksgate.settings.sources import SourceSettings
 
 
 def source_of(settings: Settings, name: str) -> SourceSettings:
-    """The settings of a source. Raises CannotBeAsked where there is none of that name."""
+    """The settings of a source. Raises CannotBeAsked if there is none of that name."""
     found = {each.name: each for each in settings.all_sources}
     if name not in found:
         raise CannotBeAsked(f"there is no source {name!r}; the sources are: {', '.join(found)}")
@@ -20,7 +20,7 @@ def source_of(settings: Settings, name: str) -> SourceSettings:
 async def examine_source(
     settings: Settings, source: SourceSettings, question: Question | None = None
 ) -> AsyncIterator[Finding]:
-    """What works, and what the source says. Raises CannotBeAsked."""
+    """Whether the source works, and its answer. Raises CannotBeAsked."""
     async with AsyncExitStack() as stack:
         try:
             findings = await asked(settings, source, stack).check(question or Question())

@@ -1,8 +1,8 @@
-"""The people of a source as LINE WORKS would know them, and what stands in their way.
+"""The people of a source as LINE WORKS would know them, and what prevents them from signing in.
 
-An LDAP directory is asked by its service account, whether they have signed in or not; so are the
-built-in directory and a company's own class that has ``people``. People of an OpenID provider are
-those who have signed in by it.
+An LDAP directory is searched with its service account, so people are listed whether they have
+signed in or not; the same goes for the built-in directory and for a company's own class with
+``people``. Of an OpenID provider, people who have signed in are listed.
 """
 
 from collections import defaultdict
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourcePerson:
-    """Somebody of a source. ``problems`` are sentences; without any, LINE WORKS knows them.
+    """A person of a source. ``problems`` are sentences; without any, LINE WORKS knows them.
 
-    ``told`` says what each client would be told.
+    ``told`` is the key that each client would receive.
     """
 
     person: Person
@@ -51,7 +51,7 @@ async def people_of_source(settings: Settings, source: SourceSettings) -> list[S
 async def person_in_source(
     settings: Settings, source: SourceSettings, username: str
 ) -> SourcePerson | None:
-    """The person who would sign in by a name, where the source can be asked without a password.
+    """The person who would sign in with a name, if the source can be asked without a password.
 
     Raises CannotBeAsked or SourceUnavailable.
     """
@@ -68,7 +68,7 @@ async def person_in_source(
 
 
 class _View:
-    """What this installation knows of people: their keys, and who is disabled here."""
+    """What this installation knows about people: their keys, and who is disabled here."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class _View:
         return cls(administration.user_keys, clients, disabled)
 
     async def seen(self, page: Sequence[ListedPerson]) -> list[SourcePerson]:
-        """The people with all that stands in their way."""
+        """The people with everything that prevents them from signing in."""
         from worksgate.administration import told_keys
 
         taken = await self._user_keys.conflicts([each.person for each in page])
@@ -115,7 +115,7 @@ class _View:
 
 
 def _with_twins(people: list[SourcePerson]) -> list[SourcePerson]:
-    """The people, where two have one key in any spelling both with a word about it."""
+    """The people; if two share a key, in any spelling, both get a problem."""
     holders: Mapping[tuple[str, str], list[tuple[UserKey, int]]] = defaultdict(list)
     for number, each in enumerate(people):
         for key in keys_of(each.person):
@@ -126,7 +126,7 @@ def _with_twins(people: list[SourcePerson]) -> list[SourcePerson]:
             for other, another in group:
                 if number != another and key.is_similar_to(other):
                     name = people[another].person.username
-                    words[number].append(f"the {key} is that of {name} too")
+                    words[number].append(f"the {key} also belongs to {name}")
                     break
     return [
         replace(each, problems=(*each.problems, *words.get(number, ())))

@@ -1,7 +1,7 @@
 """Whether the store of codes, tokens and sessions can be used.
 
-It is opened as the server opens it, so what would keep the server from starting is found here. A
-server is asked for a write, as at ``/readyz``: that changes nothing that anybody reads.
+It is opened as the server opens it, so this finds what would keep the server from starting. A
+server is also asked for a write, as by ``/readyz``, which changes no visible data.
 """
 
 from worksgate.doctor import Finding, fail, ok, warn
@@ -12,27 +12,28 @@ STORE = "store"
 
 
 async def examine_store(settings: Settings) -> Finding:
-    """The store that the settings name; where they name none, it is in the database."""
+    """The store that the settings name; the default is in the database."""
     from worksgate.bootstrap.stores import open_store
 
     if settings.store_url == "memory:":
         return warn(
             STORE,
-            "codes, tokens and sessions are in the memory of one process, and end with it",
-            "that is right for trying things out; for people, leave store_url empty",
+            "codes, tokens and sessions are in the memory of one process, and are lost when "
+            "it ends",
+            "this is fine for a trial; for production, leave store_url empty",
         )
     try:
         store = await open_store(settings)
     except StoreUnavailable as error:
         return fail(STORE, str(error), _advice(settings))
     await store.close()
-    return ok(STORE, "it answers, and takes what must not be lost")
+    return ok(STORE, "it responds, and does not evict data")
 
 
 def _advice(settings: Settings) -> str:
     if settings.store_url:
         return (
-            "see that the server is up, that store_url has the right host, user and password, "
-            "and that the server is set as docs/scaling.md says"
+            "check that the server is up, that store_url has the right host, user and "
+            "password, and that the server is configured as in docs/scaling.md"
         )
-    return "see that the server is up, what its log says, and docs/scaling.md"
+    return "check that the server is up, its log, and docs/scaling.md"

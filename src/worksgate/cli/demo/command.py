@@ -33,14 +33,14 @@ SIMULATOR_PORT = 8090
     "--folder",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Where its database and master key are kept.  [default: nowhere; removed at the end]",
+    help="The folder of its database and master key.  [default: temporary, removed at the end]",
 )
 def demo(*, port: int, simulator_port: int, folder: Path | None) -> None:
-    """Show a whole sign-in, with a simulator of LINE WORKS.
+    """Show a complete sign-in with a LINE WORKS simulator.
 
     Starts the server, the simulator and another company's OpenID provider, with two clients, four
-    people, of whom one is disabled and one has an authenticator app, and one of another company.
-    It listens on this machine alone, and reads neither your settings nor your database.
+    people, of whom one is disabled and one has an authenticator app, and one of another company. It
+    listens on this machine only, and does not read your settings or your database.
     """
     if port == simulator_port:
         raise click.UsageError("--port and --simulator-port must differ")

@@ -1,6 +1,6 @@
-"""The demonstrated Worksgate: its settings, clients and people, and what the simulator is told.
+"""The demo installation: its settings, clients and people, and the simulator's configuration.
 
-Whatever has a secret is made anew at every start: the folder may hold one from an earlier time.
+All secrets are recreated at every start, since the folder may contain those of an earlier run.
 """
 
 import secrets
@@ -41,16 +41,16 @@ from worksgate.sources import Person
 CLIENT = "Demo"
 DISABLED_CLIENT = "Demo, disabled"
 SOURCE = "partner"
-"""The name of the source that the other company's people come from."""
+"""The name of the source for people of the other company."""
 
 _HOST = "127.0.0.1"
 _NAME = "localhost"
-"""Passkeys belong to a host name, which 127.0.0.1 is not; and so LINE WORKS is another site."""
+"""Passkeys need a host name, which 127.0.0.1 is not. It also makes LINE WORKS another site."""
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where everything is; ``simulator`` and ``sso`` have no slash at their end."""
+    """All addresses; ``simulator`` and ``sso`` have no trailing slash."""
 
     port: int
     simulator_port: int
@@ -65,12 +65,12 @@ class Addresses:
 
     @property
     def issuer(self) -> str:
-        """The other company's OpenID provider, beside the simulator."""
+        """The other company's OpenID provider, next to the simulator."""
         return f"{self.simulator}/openid"
 
 
 def demonstrated(settings: Settings, addresses: Addresses, partner: OidcSettings) -> Settings:
-    """The settings of the demonstration; of ``settings`` count the port and the database.
+    """The settings of the demo; only the port and the database are taken from ``settings``.
 
     Raises ConfigurationError.
     """
@@ -89,7 +89,7 @@ def demonstrated(settings: Settings, addresses: Addresses, partner: OidcSettings
 
 
 def return_url(settings: Settings) -> str:
-    """The address that the other company's provider sends browsers back to."""
+    """The address to which the other company's provider redirects browsers."""
     return f"{settings.public_url}{settings.web_login_path}{CALLBACK_PATH}{SOURCE}"
 
 
@@ -107,7 +107,7 @@ def partner_source(issuer: str) -> OidcSettings:
 
 
 async def prepare(settings: Settings, simulator_url: str) -> SimulatorSettings:
-    """Register the clients and the people; what a simulator at that address needs to know."""
+    """Register the clients and the people; return what a simulator at that address must know."""
     simulator = SimulatorSettings(
         public_url=simulator_url,
         endpoints=Endpoints("", "", "", "", ""),
@@ -148,7 +148,7 @@ def _shown(guest: Guest, code: Callable[[], PresentCode] | None) -> DemoPerson:
 
 
 def _shown_colleague(colleague: Colleague) -> DemoPerson:
-    """One of them will do: the provider shows all, to choose from."""
+    """One button is enough: the provider shows everybody, to choose from."""
     return DemoPerson(colleague.email, name=colleague.name, note=COLLEAGUE_NOTE)
 
 
@@ -193,9 +193,9 @@ def _credentials(client: NewClient) -> Credentials:
 async def _set_up_apps(
     settings: Settings, people: Iterable[Person]
 ) -> dict[str, Callable[[], PresentCode]]:
-    """Set up an authenticator app for each of them, as they would at their account page.
+    """Set up an authenticator app for each of them, as they would on their account page.
 
-    What each one's app shows, by the username.
+    Returns the secret of each app by username.
     """
     async with open_installation(settings) as opened:
         return {
@@ -204,7 +204,7 @@ async def _set_up_apps(
 
 
 async def _set_up_app(self_service: SelfService, person: Person) -> Callable[[], PresentCode]:
-    # Half a minute ago: what is used for it is the code before the present one, which stays good.
+    # Half a minute ago: that uses up the previous code, and the current one stays valid.
     visitor = _visitor(person, time.time() - INTERVAL)
     secret = (await self_service.begin_totp(visitor)).secret
     await self_service.confirm_totp(visitor, _code_of(secret, visitor.at).digits)
@@ -212,7 +212,7 @@ async def _set_up_app(self_service: SelfService, person: Person) -> Callable[[],
 
 
 def _visitor(person: Person, now: float) -> Visitor:
-    """The person as they are after a full sign-in; nobody else can use that session."""
+    """The person as after a full sign-in; nobody else can use that session."""
     session = Session(
         key=storage_key(new_ordered_secret()),
         grant_id=new_id(),
@@ -236,7 +236,7 @@ def _present_code(secret: str) -> PresentCode:
 
 
 def _code_of(secret: str, now: float) -> PresentCode:
-    """What an app shows at that time."""
+    """The code that an app shows at that time."""
     import pyotp
 
     digits = pyotp.TOTP(secret, interval=INTERVAL).at(int(now))

@@ -1,9 +1,8 @@
 """Another company's OpenID provider, which asks for no password: for demonstrations only.
 
-It speaks the authorization code flow with PKCE for one client, and forgets all when it ends. A
-code is good once and for a minute. It refuses to be made for any address but loopback, for
-whoever reaches it is whom they please.
-https://openid.net/specs/openid-connect-core-1_0.html#CodeFlowAuth
+It implements the authorization code flow with PKCE for one client, and keeps everything in memory.
+A code is valid once and for a minute. It refuses any address but loopback, since anyone who reaches
+it can be whoever they like. https://openid.net/specs/openid-connect-core-1_0.html#CodeFlowAuth
 """
 
 import base64
@@ -45,7 +44,7 @@ _KEPT: Final = (
     *("response_type", "client_id", "redirect_uri", "scope", "state", "nonce"),
     *("code_challenge", "code_challenge_method", "login_hint", "prompt"),
 )
-"""Parameters that the page with the people carries on."""
+"""Parameters that the page with the people passes on."""
 
 Clock = Callable[[], float]
 Form = Mapping[str, str]
@@ -53,7 +52,7 @@ Form = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """The one client, and the issuer that it knows. ``redirect_uri`` is matched byte for byte."""
+    """The one client, and the issuer that it expects. ``redirect_uri`` is matched byte for byte."""
 
     issuer: str
     client_id: str
@@ -62,11 +61,11 @@ class Registration:
 
 
 class UnknownClient(Exception):
-    """Nobody can be sent anywhere: the client, its address, or the page that asks is not known."""
+    """Unknown client, redirect_uri or requesting page: redirecting is not safe."""
 
 
 class Refused(Exception):
-    """An error for the client, in the words of OAuth 2.0; it is told in the browser's address.
+    """An OAuth 2.0 error for the client, returned by redirect.
 
     ``state`` is the client's own.
     """
@@ -79,12 +78,12 @@ class Refused(Exception):
 
 
 class TokenRefused(Refused):
-    """The same at the token endpoint, where it is told in JSON."""
+    """The same at the token endpoint, returned as JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizationRequest:
-    """What a browser came with; only what was checked is here."""
+    """The parameters of a browser's request, all of them checked."""
 
     state: str
     nonce: str
@@ -111,7 +110,7 @@ def _problem(form: Form) -> tuple[str, str] | None:
     if unsupported:
         return f"{unsupported[0]}_not_supported", "send plain parameters"
     if form.get("response_type") != "code":
-        return "unsupported_response_type", "only code is served"
+        return "unsupported_response_type", "only code is supported"
     if "openid" not in form.get("scope", "").split():
         return "invalid_scope", "openid is missing"
     if form.get("code_challenge_method") != "S256" or len(form.get("code_challenge", "")) != 43:
@@ -140,7 +139,7 @@ def create_openid_provider(
     """
     for url in (registration.issuer, registration.redirect_uri):
         if urlsplit(url).hostname not in LOOPBACK_HOSTS:
-            raise ValueError(f"the demonstration's provider is for this machine alone, not {url}")
+            raise ValueError(f"the demo provider is for this machine only, not {url}")
     return _Provider(registration, people, clock).application()
 
 
@@ -179,11 +178,11 @@ class _Provider:
                 Refused: self.refused,
             },
         )
-        # Browsers apply this to the redirects after a form, too: to Worksgate, and back to us.
+        # Browsers apply this to redirects after a form as well: to Worksgate, and back to us.
         app.add_middleware(SecurityHeaders, form_targets=[origin_of(self._client.redirect_uri)])
         return app
 
-    # What it says of itself
+    # Discovery
 
     async def discovery(self, _: Request) -> Response:
         issuer = self._client.issuer
@@ -216,13 +215,13 @@ class _Provider:
     # In the browser
 
     async def authorize(self, request: Request) -> Response:
-        """The page on which somebody says who they are."""
+        """The page on which people choose who they are."""
         form = _single(request.url.query)
         wanted = self._wanted(form)
         return self._page(request, "choose.html", form=form, wanted=wanted)
 
     async def choose(self, request: Request) -> Response:
-        """Somebody was chosen, or nobody."""
+        """The choice of a person, or cancellation."""
         if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
             raise UnknownClient
         form = await _form(request)
@@ -251,7 +250,7 @@ class _Provider:
         return AuthorizationRequest.parse(form)
 
     def _send_back(self, answer: Sequence[tuple[str, str]]) -> Response:
-        """To the client, with its own state, and with who answers (RFC 9207)."""
+        """Redirect to the client, with its state and our issuer (RFC 9207)."""
         sent = [(name, value) for name, value in answer if value]
         sent.append(("iss", self._client.issuer))
         return RedirectResponse(with_parameters(self._client.redirect_uri, sent), 303)
@@ -277,11 +276,11 @@ class _Provider:
         form = await _form(request)
         self._check_secret(request, form)
         if form.get("grant_type") != "authorization_code":
-            raise TokenRefused("unsupported_grant_type", "only authorization_code is served")
+            raise TokenRefused("unsupported_grant_type", "only authorization_code is supported")
         return JSONResponse(self._tokens(self._redeem(form)))
 
     def _check_secret(self, request: Request, form: Form) -> None:
-        """Check the client's secret, by header or by form. Raises TokenRefused."""
+        """Verify the client's secret, from header or form. Raises TokenRefused."""
         given = _basic(request) or (form.get("client_id", ""), form.get("client_secret", ""))
         ours = (self._client.client_id, self._client.client_secret)
         right = [
@@ -291,15 +290,15 @@ class _Provider:
             raise TokenRefused("invalid_client", "the client or its secret is wrong")
 
     def _redeem(self, form: Form) -> Grant:
-        """What a code stands for; it is used up, whatever else is wrong. Raises TokenRefused."""
+        """What a code stands for; the code is used up in any case. Raises TokenRefused."""
         grant = self._grants.take(_digest(form.get("code", "")))
         if grant is None:
-            raise TokenRefused("invalid_grant", "the code is unknown, used or too old")
+            raise TokenRefused("invalid_grant", "the code is unknown, used or expired")
         if form.get("redirect_uri") != self._client.redirect_uri:
-            raise TokenRefused("invalid_grant", "the redirect_uri is another one")
+            raise TokenRefused("invalid_grant", "the redirect_uri does not match")
         challenge = _base64url(sha256(form.get("code_verifier", "").encode()).digest())
         if not hmac.compare_digest(challenge, grant.request.code_challenge.encode()):
-            raise TokenRefused("invalid_grant", "the code verifier is not that of the challenge")
+            raise TokenRefused("invalid_grant", "the code verifier does not match the challenge")
         return grant
 
     def _tokens(self, grant: Grant) -> dict[str, Any]:
@@ -335,14 +334,14 @@ class _Provider:
 
 
 def _single(text: str) -> dict[str, str]:
-    """Parameters by name. One that comes twice counts as missing: it must not (RFC 6749 §3.1)."""
+    """Parameters by name. A repeated one counts as missing: it must not occur (RFC 6749 §3.1)."""
     pairs = parse_qsl(text, errors="replace")
     names = [name for name, _ in pairs]
     return {name: value for name, value in pairs if names.count(name) == 1}
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """The parameters of a form; none of one that is far too large."""
+    """The parameters of a form; none if it is far too large."""
     body = b""
     async for chunk in request.stream():
         body += chunk

@@ -1,4 +1,4 @@
-"""Who can be signed in as, and what there is to see with each of them."""
+"""The people to sign in as, and what each of them demonstrates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ GUESTS = (
         "E-1002",
         "minjun@example.com",
         {
-            "en": "A second person: sign in as one, then ask for the other.",
+            "en": "A second person: sign in as one, then switch to the other.",
             "ja": "2人目のユーザーです。一方でログインしたまま、もう一方を指定してみてください。",
             "ko": "두 번째 사용자입니다. 한 명으로 로그인한 뒤 다른 사람을 요청해 보세요.",
         },

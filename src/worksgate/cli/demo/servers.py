@@ -1,4 +1,4 @@
-"""Two servers in one process: Worksgate, and beside it the simulator with the OpenID provider."""
+"""Two servers in one process: Worksgate, and the simulator with the OpenID provider."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ from worksgate.settings.sources import OidcSettings
 
 
 def run(settings: Settings, *, simulator_port: int) -> None:
-    """Run all until Ctrl-C. ``settings`` say the port and where the database is.
+    """Run both until Ctrl-C. ``settings`` give the port and the database.
 
     Raises ConfigurationError or CannotListen.
     """
@@ -89,7 +89,7 @@ async def _run(
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """One application, and another below a path of its own; the first is told of start and end."""
+    """One application, and another below a path of its own; the first gets lifespan events."""
 
     first: ASGIApp
     other: ASGIApp
@@ -101,14 +101,14 @@ class Beside:
 
 
 async def _announce(servers: Sequence["_Server"], simulator_url: str) -> None:
-    """Say where to click once both answer: two lines, and nothing else."""
+    """Print where to click once both respond: two lines, and nothing else."""
     await asyncio.gather(*(server.ready.wait() for server in servers))
     print(f"Open {simulator_url} and press “Sign in with a browser”.", flush=True)
     print(f"Sign in as {GUESTS[0].username} with the password: {PASSWORD}", flush=True)
 
 
 class _Server(uvicorn.Server):
-    """One of two servers in a process: neither may take the signals for itself."""
+    """One of two servers in a process: neither may claim the signals."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)

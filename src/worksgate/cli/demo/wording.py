@@ -1,4 +1,4 @@
-"""What the pages of the other company's provider say, by language."""
+"""The texts of the other company's provider, by language."""
 
 from collections.abc import Mapping
 from typing import Final
