@@ -40,9 +40,9 @@ _WHEN_ASKED_FOR = {
     "ConfigurationError": "worksgate.settings.loading",
     "create_app": "worksgate.bootstrap.application",
 }
-"""What is heavy, and where it is: the command line need not load the pages."""
+"""Lazily imported names and their modules: the command line need not load the pages."""
 
-if not TYPE_CHECKING:  # with it every misspelt name would have a type
+if not TYPE_CHECKING:  # a module __getattr__ would give every misspelt name a type
 
     def __getattr__(name: str) -> object:
         if name in _WHEN_ASKED_FOR:

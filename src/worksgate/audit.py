@@ -1,8 +1,8 @@
-"""What is worth remembering, and under which name (R-105).
+"""Events of the audit log, and their names (R-105).
 
-One login is followed by its ``login_id`` from the authorization request to the user info. An
-event never holds a secret (R-106): no password, code, token, secret, cookie or query string has a
-field to be put into.
+One sign-in can be followed by its ``login_id`` from the authorization request to the user info. An
+event never contains a secret (R-106): it has no field for a password, code, token, secret, cookie
+or query string.
 """
 
 from enum import StrEnum
@@ -12,7 +12,7 @@ import msgspec
 
 
 class Event(StrEnum):
-    """The names of events, as they stand in the database and in the log."""
+    """Names of events, as in the database and in the log."""
 
     LOGIN_REQUESTED = "login.requested"
     LOGIN_SUCCEEDED = "login.succeeded"
@@ -49,7 +49,7 @@ class Event(StrEnum):
 
 
 def event_named(name: str) -> Event:
-    """The event with this name; one that only a newer version knows is no member of ``Event``."""
+    """The event with this name; a name of a newer version is not a member of ``Event``."""
     try:
         return Event(name)
     except ValueError:
@@ -59,12 +59,13 @@ def event_named(name: str) -> Event:
 
 
 class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """One fact; a struct, since each call of LINE WORKS makes one and a dataclass is six times as
-    slow to make. ``at`` is in seconds since the epoch, ``address`` the peer's, as we trust it.
+    """One event. ``at`` is in seconds since the epoch, ``address`` the client's, as far as trusted.
 
-    ``actor`` is who did it where that is not the subject: an administrator, or
-    ``cli:`` and the Unix name of who ran a command.
-    ``detail`` is a short text of ours; what came from outside is encoded by the writer.
+    A struct, since each call of LINE WORKS creates one and a dataclass is six times slower.
+
+    ``actor`` is who did it, if not the subject: an administrator, or ``cli:`` and the Unix name of
+    the user who ran a command. ``detail`` is a short text of ours; external values are encoded by
+    the writer.
     """
 
     at: float
@@ -79,9 +80,9 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defau
 
 
 class AuditLog(Protocol):
-    """Where events go that are about no change, or none that the store makes.
+    """Records events that belong to no change of data, or to none that the store makes.
 
-    What the store changes is recorded in the store's commit (``store.Store``).
+    Events of the store's own changes are part of its commits (``store.Store``).
     """
 
     def record(self, event: AuditEvent) -> None:
@@ -89,12 +90,12 @@ class AuditLog(Protocol):
         ...
 
     async def room(self) -> None:
-        """Return when there is room for what a request may record; asked before it does anything.
+        """Return when there is room for all records of a request; called before it does anything.
 
-        Raises StoreUnavailable where there is none in time.
+        Raises StoreUnavailable if there is none in time.
         """
         ...
 
     async def flush(self) -> None:
-        """Return when all that was recorded before is durable."""
+        """Return when everything recorded before is durable."""
         ...

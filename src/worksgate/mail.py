@@ -1,9 +1,9 @@
-"""Mail: a message for one person, handed to the company's mail server.
+"""E-mail: a message for one person, submitted to the company's mail server.
 
-It is encrypted, and the server's certificate is verified, unless the server is on this machine.
-``MailMessage`` refuses whatever could become a header or a command of its own, so nothing that
-somebody typed can turn one mail into another. No log line names an address or repeats a text
-(R-106): what the server answered is told by its number.
+The connection is encrypted and the server's certificate verified, unless the server is on this
+machine. ``MailMessage`` rejects anything that could become another header or command, so user input
+cannot turn one message into another. Logs contain no addresses or texts (R-106); responses of the
+server are logged by their code.
 """
 
 import asyncio
@@ -19,29 +19,29 @@ import structlog
 from worksgate.limits.background import BackgroundQueue
 from worksgate.settings.addresses.mail import Encryption, SmtpServer, check_address
 
-if TYPE_CHECKING:  # what a deployment does not use costs it no memory
+if TYPE_CHECKING:  # deployments that do not use it save its memory
     from email.message import EmailMessage
 
     from aiosmtplib import SMTP
 
 SEND_TIMEOUT = 5.0
-"""Seconds for one message, from the connection to the server's last word."""
+"""Seconds for one message, from connecting to the server's last response."""
 CONNECTIONS = 4
 WAITING = 200
-"""Messages that may wait; with a dead server they are gone in little more than four minutes."""
+"""Messages that may wait; with an unresponsive server they are dropped within about four minutes."""
 
 _log = structlog.get_logger("worksgate.mail")
 
 
 class MailUnavailable(Exception):
-    """The mail server did not take the message; the text names nobody."""
+    """The mail server did not accept the message; the text contains no address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailMessage:
     """A message for one person, as plain text and as HTML.
 
-    Raises ValueError where ``to`` is no address or ``subject`` no single line.
+    Raises ValueError if ``to`` is not an address or ``subject`` not a single line.
     """
 
     to: str = field(repr=False)
@@ -56,9 +56,9 @@ class MailMessage:
 
 
 class Mailer:
-    """Hands messages to the mail server that ``smtp_url`` names, as ``mail_from``.
+    """Submits messages to the mail server of ``smtp_url``, as ``mail_from``.
 
-    ``name`` is shown beside the address. Raises ValueError where one of them cannot be used.
+    ``name`` is the sender's display name. Raises ValueError if one of them is unusable.
     """
 
     def __init__(
@@ -80,10 +80,10 @@ class Mailer:
         self._context: ssl.SSLContext | None = None
 
     def queue(self, message: MailMessage, *, kept_free: int = 0) -> bool:
-        """Have a message sent soon; returns at once. False where too many are waiting.
+        """Queue a message for delivery; returns at once. False if too many are waiting.
 
-        ``kept_free`` of the places are not for it. What becomes of it is told in the log only,
-        without its text or address.
+        The message may not use ``kept_free`` of the places. The result is only logged, without text
+        or address.
         """
         return self._backlog.add(partial(self._deliver, message), kept_free=kept_free)
 
@@ -94,12 +94,12 @@ class Mailer:
             await client.send_message(composed, sender=self._sender, recipients=[message.to])
 
     async def ping(self) -> None:
-        """Return if the server can be reached and knows us. Raises MailUnavailable."""
+        """Return if the server is reachable and accepts our credentials. Raises MailUnavailable."""
         async with self._connected():
             pass
 
     async def close(self, within: float = SEND_TIMEOUT) -> None:
-        """Send what is waiting, for at most ``within`` seconds; the rest is dropped."""
+        """Send the waiting messages, for at most ``within`` seconds; the rest is dropped."""
         await self._backlog.close(within)
 
     async def _deliver(self, message: MailMessage) -> None:
@@ -120,7 +120,7 @@ class Mailer:
                     port=server.port,
                     username=server.username,
                     password=server.password,
-                    # Without it the name of this machine is asked for, in a thread, from the DNS.
+                    # By default the library looks up this machine's name in the DNS, in a thread.
                     local_hostname=self._sender.partition("@")[2],
                     timeout=self._timeout,
                     use_tls=server.encryption is Encryption.TLS,
@@ -130,13 +130,13 @@ class Mailer:
                 try:
                     await client.connect()
                     yield client
-                    with suppress(SMTPException):  # the message has been accepted by now
+                    with suppress(SMTPException):  # the message has already been accepted
                         await client.quit()
                 finally:
                     client.close()
 
     async def _tls_context(self) -> ssl.SSLContext | None:
-        """The context that verifies the server, made once: to read all authorities takes long."""
+        """The TLS context, created once: loading all authorities takes long."""
         if self._context is None and self._server.encryption is not Encryption.NONE:
             self._context = await asyncio.to_thread(ssl.create_default_context)
         return self._context
@@ -148,14 +148,14 @@ class Mailer:
         from email.message import EmailMessage
         from email.utils import make_msgid
 
-        # Seven bits: not every server on the way takes eight.
+        # Seven bits: not every relay accepts eight.
         mail = EmailMessage(policy=policy.SMTP.clone(cte_type="7bit"))
         mail["From"] = Address(self._name, addr_spec=self._sender)
         mail["To"] = Address(addr_spec=message.to)
         mail["Subject"] = message.subject
         mail["Date"] = datetime.now(UTC)
         mail["Message-ID"] = make_msgid(domain=self._sender.partition("@")[2])
-        mail["Auto-Submitted"] = "auto-generated"  # so that no absence notice answers (RFC 3834)
+        mail["Auto-Submitted"] = "auto-generated"  # suppresses automatic replies (RFC 3834)
         mail.set_content(message.text)
         mail.add_alternative(message.html, subtype="html")
         return mail
@@ -163,18 +163,18 @@ class Mailer:
 
 @contextmanager
 def _outages() -> Iterator[None]:
-    """Turn what a server or the way to it does wrong into MailUnavailable."""
+    """Turn errors of the server and the connection into MailUnavailable."""
     from aiosmtplib import SMTPException
 
     try:
         yield
     except (SMTPException, OSError, ValueError) as error:
-        # Not "from error": what the server said may name the person.
+        # Not "from error": the server's response may contain the address.
         raise MailUnavailable(_reason(error)) from None
 
 
 def _reason(error: Exception) -> str:
-    """Why a message was not taken; never what the server wrote, which often repeats the address."""
+    """Why a message was not accepted; never the server's text, which often repeats the address."""
     from aiosmtplib import (
         SMTPAuthenticationError,
         SMTPConnectError,
@@ -188,13 +188,13 @@ def _reason(error: Exception) -> str:
         codes = sorted({refusal.code for refusal in error.recipients})
         return f"the mail server refused the recipient ({', '.join(map(str, codes))})"
     if isinstance(error, SMTPAuthenticationError):
-        return f"the mail server refused our user name or password ({error.code})"
+        return f"the mail server rejected our user name or password ({error.code})"
     if isinstance(error, SMTPResponseException):
         return f"the mail server refused the message ({error.code}, {type(error).__name__})"
     if isinstance(error, TimeoutError):
-        return "the mail server did not answer in time"
+        return "the mail server did not respond in time"
     if isinstance(error, ssl.SSLError):
         return f"the connection to the mail server cannot be encrypted: {error.reason}"
-    # These texts are the library's own; what it raises as SMTPException itself is about features.
+    # These texts are the library's own; a plain SMTPException is about unsupported features.
     is_told = type(error) is SMTPException or isinstance(error, SMTPConnectError | SMTPNotSupported)
     return f"the mail server cannot be used: {error if is_told else type(error).__name__}"

@@ -59,7 +59,7 @@ def fits(text: str, here: Situation) -> bool | None:
 def test_without_a_rule_that_fits_the_second_factor_of_the_client_holds(
     second_factor: SecondFactor, action: Action
 ) -> None:
-    reason = f"no rule fits, and the client's second_factor is {second_factor}"
+    reason = f"no rule matches, and the client's second_factor is {second_factor}"
     expected = Decision(action, None, (reason,))
     assert decide((), second_factor, situation()) == expected
     assert decide((parse_rule("deny kind=app"),), second_factor, situation()) == expected
@@ -165,7 +165,7 @@ def test_person_without_groups_is_in_none() -> None:
 def test_rule_that_cannot_be_read_lets_nobody_in() -> None:
     decision = decide_by_texts(("allow kind=web", "dney"), SecondFactor.OFF, situation())
     assert decision.action is Action.DENY
-    assert "rule 2: 'dney' is no action" in decision.reasons[0]
+    assert "rule 2: 'dney' is not an action" in decision.reasons[0]
     assert decide_by_texts(("allow",), SecondFactor.REQUIRED, situation()).action is Action.ALLOW
 
 
@@ -372,28 +372,28 @@ def test_text_of_a_rule_is_canonical(text: str, canonical: str | None) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "'' is no action: begin with allow, require or deny"),
-        ("ask", "'ask' is no action: begin with allow, require or deny"),
-        ("require", "'require ' is no action: require factor or passkey"),
-        ("require kind=web", "'require kind=web' is no action"),
+        ("", "'' is not an action: begin with allow, require or deny"),
+        ("ask", "'ask' is not an action: begin with allow, require or deny"),
+        ("require", "'require ' is not an action: require factor or passkey"),
+        ("require kind=web", "'require kind=web' is not an action"),
         ("require passkeys", "did you mean passkey?"),
         ("requires passkey", "did you mean require?"),
-        ("passkey", "'passkey' is no action"),
+        ("passkey", "'passkey' is not an action"),
         ("denny", "did you mean deny?"),
         ("Deny", "did you mean deny?"),
-        ("kind=web", "'kind=web' is no action"),
-        ("deny web", "'web' is no condition such as network=192.0.2.0/24"),
-        ("deny networc=10.0.0.0/8", "'networc' is no condition: there are kind, network"),
+        ("kind=web", "'kind=web' is not an action"),
+        ("deny web", "'web' is not a condition such as network=192.0.2.0/24"),
+        ("deny networc=10.0.0.0/8", "'networc' is not a condition: there are kind, network"),
         ("deny networc=10.0.0.0/8", "did you mean network?"),
-        ("deny kind==web", "'kind==web': '=web' is none of web, app, imap"),
-        ("deny kind=Web", "'kind=Web': 'Web' is none of web, app, imap"),
-        ("deny kind=", "'kind=': there is a value missing"),
-        ("deny kind=web,", "'kind=web,': there is a value missing"),
-        ("deny kind=,web", "'kind=,web': there is a value missing"),
+        ("deny kind==web", "'kind==web': '=web' is not one of web, app, imap"),
+        ("deny kind=Web", "'kind=Web': 'Web' is not one of web, app, imap"),
+        ("deny kind=", "'kind=': a value is missing"),
+        ("deny kind=web,", "'kind=web,': a value is missing"),
+        ("deny kind=,web", "'kind=,web': a value is missing"),
         ('deny group=""', "a value must not be empty"),
         ('deny group=" "', "a value must not be empty"),
-        ('deny group="a"b', "quotation marks go around all of one"),
-        ('deny group=a"b"', "quotation marks go around all of one"),
+        ('deny group="a"b', "quotation marks enclose a whole value"),
+        ('deny group=a"b"', "quotation marks enclose a whole value"),
         ('deny group="a', "is not closed"),
         ('deny group="' + 50 * "a", "mark in 'group=\"" + 33 * "a" + "' is not closed"),
         (r'deny group="a\b"', 'neither before " nor before'),
@@ -401,7 +401,7 @@ def test_text_of_a_rule_is_canonical(text: str, canonical: str | None) -> None:
         ("deny network=10.0.0.1/8", "did you mean 10.0.0.0/8?"),
         ("deny kind=web kind=app", "'kind=web': there is another kind condition"),
         ("deny kind!=web kind!=app", "there is another kind condition"),
-        ("deny source=a:b", "'a:b' cannot be the name of a source"),
+        ("deny source=a:b", "'a:b' is not a valid name of a source"),
         ("deny days=monday", "'monday' is neither a day such as mon nor a range"),
         ("deny days=mon-", "'mon-' is neither"),
         ("deny days=mon-fri-sun", "is neither"),
@@ -409,11 +409,11 @@ def test_text_of_a_rule_is_canonical(text: str, canonical: str | None) -> None:
         ("deny hours=08:00-25:00", "is not a range of hours"),
         ("deny hours=08:00-24:01", "is not a range of hours"),
         ("deny hours=08:60-18:00", "is not a range of hours"),
-        ("deny hours=08:00-08:00", "has no beginning or no end"),
-        ("deny hours=24:00-08:00", "has no beginning or no end"),
-        ("deny timezone=Asia/Tokyo", "says nothing without days or hours"),
-        ("deny days=mon timezone!=UTC", "'timezone!=' is no condition"),
-        ("deny days=mon timezone=UTC timezone=UTC", "a rule has one time zone"),
+        ("deny hours=08:00-08:00", "lacks a beginning or an end"),
+        ("deny hours=24:00-08:00", "lacks a beginning or an end"),
+        ("deny timezone=Asia/Tokyo", "has no effect without days or hours"),
+        ("deny days=mon timezone!=UTC", "'timezone!=' is not a condition"),
+        ("deny days=mon timezone=UTC timezone=UTC", "a rule has only one time zone"),
         ("deny days=mon timezone=Asia", "there is no time zone of that name"),
         ("deny days=mon timezone=../UTC", "there is no time zone of that name"),
         ("deny days=mon timezone=", "there is no time zone of that name"),
@@ -528,5 +528,5 @@ def test_negated_condition_holds_where_the_other_does_not_if_the_address_is_know
     for condition in parse_rule(text).conditions:
         other = Condition(condition.name, condition.values, not condition.negated)
         told = explain((Rule(Action.DENY, (condition,)), Rule(Action.DENY, (other,))), here)
-        if "the address is not known" not in told[0].reasons[0]:
+        if "the address is unknown" not in told[0].reasons[0]:
             assert told[0].fits is not told[1].fits

@@ -327,13 +327,13 @@ async def test_r58_a_client_that_is_not_open_is_not_told_from_a_wrong_password(
 
 async def test_r58_off_by_default() -> None:
     here = office(client=Client(client_id="acme", name="Acme"))
-    assert "imap_login off" in await here.refused()
+    assert "imap_login disabled" in await here.refused()
 
 
 async def test_r58_source_addresses_can_be_limited() -> None:
     here = office(client=replace(CLIENT, allowed_addresses=("203.0.113.0/24",)))
     await here.log_in()
-    assert "not on the client's list" in await here.refused(address="198.51.100.1")
+    assert "not on the client's allowlist" in await here.refused(address="198.51.100.1")
 
 
 async def test_a_client_narrows_the_sources_down() -> None:

@@ -1,4 +1,4 @@
-"""What an administrator can do, on the databases of an installation."""
+"""The administration of an installation, on its databases."""
 
 import time
 from collections.abc import AsyncIterator
@@ -24,11 +24,11 @@ async def open_administration(
     clock: Clock = time.time,
     report: Report = unreported,
 ) -> AsyncIterator[Administration]:
-    """What an administrator can do, on this installation's databases.
+    """Open the administration of this installation.
 
-    A SQLite database that is not there is made; one of another revision is left as it is, for its
-    server may be of the release before. Raises DatabaseUnavailable, with what to type.
-    ``report`` gets the outcome of each notice to a person whose credentials have changed.
+    A missing SQLite database is created; one of another revision is not migrated, since its server
+    may be of the previous release. Raises DatabaseUnavailable, with the command to run. ``report``
+    receives the outcome of each notice to a person whose credentials have changed.
     """
     async with AsyncExitStack() as stack:
         file = settings.database_file
@@ -37,7 +37,7 @@ async def open_administration(
         directory = open_directory(settings, stack)
         hashing = open_hashing(settings, stack)
         store = StoreOnDemand(settings, directory, stack, clock)
-        # The server knows no link that a command has kept in its own memory.
+        # The server would not know a link that a command keeps in its own memory.
         links = None if settings.store_url == "memory:" else _LinksOnDemand(settings, store)
         open_notices(directory, open_mail(settings, stack), links, report, stack)
         yield Administration(settings, directory, store, hashing, actor=actor, clock=clock)

@@ -1,6 +1,6 @@
 """The ASGI application of an installation, for a server or to mount in another application.
 
-Everything that serves requests is opened in order, and closed in the reverse one.
+Resources are opened in order, and closed in reverse order.
 """
 
 import asyncio
@@ -90,12 +90,11 @@ def create_app(
     Run it by itself, or mount it under any path of a Starlette or FastAPI application;
     ``settings.public_url`` then ends with that path. Without ``settings``, worksgate.toml and the
     environment are read. ``authenticate(username, password)`` is a function of your own, plain or
-    async, that returns a ``Person`` or None; it takes the place of the built-in directory and of
-    the ``[[source]]`` tables, as ``sources`` do, which are asked in their order. ``watch``
-    reports the metrics of this application. ``database`` is the one that must be there; without
-    it the one that is found at the start is.
-    Raises ConfigurationError, ValueError where both are given or two sources have one name, or
-    TypeError where ``authenticate`` is no function.
+    async, that returns a ``Person`` or None; it replaces the built-in directory and the
+    ``[[source]]`` tables, as do ``sources``, which are asked in order. ``watch`` reports the
+    metrics of this application. ``database`` is the database that must be found; by default the one
+    found at the start. Raises ConfigurationError, ValueError if both are given or two sources have
+    the same name, or TypeError if ``authenticate`` is not a function.
     """
     settings = load(None, os.environ, {}) if settings is None else checked(settings)
     if authenticate is not None and not callable(authenticate):
@@ -122,9 +121,9 @@ async def open_installation(
     clock: Clock = time.time,
     database: DatabaseIdentity | None = None,
 ) -> AsyncIterator[Installation]:
-    """Everything that serves requests, opened in order and closed in the reverse one."""
+    """Everything that serves requests, opened in order and closed in reverse order."""
     async with AsyncExitStack() as stack:
-        # A worker ends by a signal as soon as all is closed: what it had to say must be out.
+        # A worker ends by signal as soon as everything is closed: its logs must be flushed by then.
         stack.callback(log.flush)
         guard = await open_guard(settings, database, stack)
         directory = open_directory(settings, stack, guard)
@@ -182,7 +181,7 @@ def _impairing_checks(
 
 
 async def _check_connections(directory: Directory, store: Store) -> None:
-    """Raise an outage that is none yet: all are served, over fewer connections than wanted."""
+    """Report degraded operation: requests are served, over fewer connections than configured."""
     await directory.check_connections()
     if isinstance(store, SharesConnections):
         await store.check_connections()
@@ -190,7 +189,7 @@ async def _check_connections(directory: Directory, store: Store) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Base:
-    """What everything else stands on."""
+    """The resources on which everything else is built."""
 
     settings: Settings
     directory: Directory
@@ -201,7 +200,7 @@ class _Base:
 
 @dataclass(frozen=True, slots=True)
 class _Watching:
-    """What counts, and what writes traces where that is wanted."""
+    """Metrics, and traces if they are enabled."""
 
     tracing: Tracing | None
     sources: SourcesSeen
@@ -226,7 +225,7 @@ def _open_watching(stack: AsyncExitStack) -> _Watching:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Identity:
-    """What tells who somebody is, and whether they may try. ``hashing`` is for passwords here."""
+    """What identifies people, and throttles them. ``hashing`` is for passwords in the directory."""
 
     hashing: PasswordHashing | None
     sources: SourcesInUse
@@ -244,7 +243,7 @@ class _Identity:
 async def _open_identity(
     base: _Base, sources: Mapping[str, Source] | None, watching: _Watching, stack: AsyncExitStack
 ) -> _Identity:
-    """Sources (those given, or those of the settings), second factors and the throttle."""
+    """Sources (the given ones, or those of the settings), second factors and the throttle."""
     settings, directory, clock = base.settings, base.directory, base.clock
     hashing = open_hashing(settings, stack) if is_built_in(settings, sources) else None
     in_use = (
@@ -276,7 +275,7 @@ async def _open_identity(
 
 
 def _open_provider(base: _Base, identity: _Identity, stack: AsyncExitStack) -> IdentityProvider:
-    """What the sign-in page asks."""
+    """Everything that the sign-in page uses."""
     settings, store = base.settings, base.store
     session_keys = SessionKeys(settings.session_key_check_url, store)
     stack.push_async_callback(session_keys.close)
@@ -297,7 +296,7 @@ def _open_provider(base: _Base, identity: _Identity, stack: AsyncExitStack) -> I
 
 
 def _open_mail_clients(base: _Base, identity: _Identity, stack: AsyncExitStack) -> ImapLogin:
-    """What LINE WORKS asks for a mail client."""
+    """Everything that the IMAP login call uses."""
     settings, store = base.settings, base.store
     mail_clients = ImapLogin(
         clients=identity.clients,
@@ -319,7 +318,7 @@ def _open_mail_clients(base: _Base, identity: _Identity, stack: AsyncExitStack) 
 
 
 def _start_lapse_notices(base: _Base, identity: _Identity, stack: AsyncExitStack) -> None:
-    """Tell people before their app passwords lapse, as long as all is open."""
+    """Notify people before their app passwords lapse, as long as the application is open."""
     lapse = base.settings.app_password_lapse
     if lapse:
         notices = LapseNotices(base.directory.people, identity.sources, lapse, base.clock)
@@ -327,13 +326,13 @@ def _start_lapse_notices(base: _Base, identity: _Identity, stack: AsyncExitStack
 
 
 def _start_purging(base: _Base, stack: AsyncExitStack) -> PurgeFigures | None:
-    """Remove what expires, as long as all is open, where the settings want it.
+    """Remove expired data, as long as the application is open, if the settings enable it.
 
-    Where they do not, a server on PostgreSQL shows by a lease of its own that it runs.
+    Otherwise a server on PostgreSQL holds a lease that shows that it is running.
     """
     settings = base.settings
     if not settings.purge_interval:
-        if settings.database_file is None:  # a file that is open tells by itself that it is in use
+        if settings.database_file is None:  # an open file already shows that it is in use
             stack.push_async_callback(_stop, asyncio.create_task(hold_lease(base.directory)))
         return None
     figures = PurgeFigures()
@@ -351,7 +350,7 @@ def _start_purging(base: _Base, stack: AsyncExitStack) -> PurgeFigures | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Accounts:
-    """What people do about their own accounts."""
+    """What people can do about their own accounts."""
 
     self_service: SelfService
     reset: PasswordReset | None
@@ -359,7 +358,7 @@ class _Accounts:
 
 
 def _open_accounts(base: _Base, identity: _Identity, stack: AsyncExitStack) -> _Accounts:
-    """What people do about their own accounts; only a password that is kept here can be reset."""
+    """What people can do about their own accounts; only passwords kept here can be reset."""
     settings, audit = base.settings, identity.audit
     mailer, mails = mail = open_mail(settings, stack)
     links = DisavowalLinks(settings, base.store)
@@ -406,7 +405,7 @@ def _open_accounts(base: _Base, identity: _Identity, stack: AsyncExitStack) -> _
 
 
 def _given(store: Store) -> Callable[[], Awaitable[Store]]:
-    """What gives a store that is open already."""
+    """Provides a store that is already open."""
 
     async def give() -> Store:
         return store
@@ -415,7 +414,7 @@ def _given(store: Store) -> Callable[[], Awaitable[Store]]:
 
 
 def throttle_policy(settings: Settings) -> ThrottlePolicy:
-    """How failed logins slow the next one, by the settings."""
+    """How failed sign-ins delay the next one, according to the settings."""
     return ThrottlePolicy(
         free=settings.login_free_failures,
         longest_delay=settings.login_longest_delay,

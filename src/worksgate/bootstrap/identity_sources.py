@@ -16,11 +16,11 @@ from worksgate.sources.counted import SourcesSeen
 from worksgate.sources.function.source import FunctionSource
 
 FUNCTION_TIMEOUT = 2.0
-"""Seconds that a company's own function may take: the page is due in 2.5."""
+"""Seconds that a company's own function may take: a page is answered within 2.5."""
 
 
 def function_source_of(authenticate: Authenticate, stack: AsyncExitStack) -> Mapping[str, Source]:
-    """A company's own function, as the one source."""
+    """A company's own function, as the only source."""
     function = FunctionSource("function", authenticate, timeout=FUNCTION_TIMEOUT)
     stack.callback(function.close)
     return {function.name: function}
@@ -39,7 +39,7 @@ def open_sources(
     clock: Clock,
     seen: SourcesSeen,
 ) -> SourcesInUse:
-    """The sources that the settings name; nothing is imported that none of them needs."""
+    """The identity sources of the settings; only modules that they need are imported."""
     opening = Opening(
         settings=settings,
         directory=directory,
@@ -68,7 +68,7 @@ def sources_in_use(
     clock: Clock,
     seen: SourcesSeen,
 ) -> SourcesInUse:
-    """A company's own sources, which are given as objects; their people are remembered too."""
+    """A company's own sources, given as objects; their people are remembered too."""
     people = directory.people
     remembered = {
         name: RememberedSource(seen.source(each), people, clock) for name, each in sources.items()

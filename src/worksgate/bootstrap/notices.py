@@ -1,4 +1,4 @@
-"""Mail, and the notices of what the directory announces."""
+"""E-mail, and notices of changes that the directory announces."""
 
 from contextlib import AsyncExitStack
 from functools import partial
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def open_mail(settings: Settings, stack: AsyncExitStack) -> "Mail":
-    """Who sends mail and who writes it, where mail can be sent; nothing is imported otherwise."""
+    """The sender and writer of e-mail, if e-mail is configured; otherwise nothing is imported."""
     if not settings.smtp_url:
         return None, None
     from worksgate.mail import Mailer
@@ -35,7 +35,7 @@ def open_notices(
     report: Report,
     stack: AsyncExitStack,
 ) -> None:
-    """Send notices of what the directory announces, or ``report`` that none is sent."""
+    """Send notices of changes that the directory announces, or ``report`` that none is sent."""
     mailer, mails = mail
     if mailer is None or mails is None:
         directory.announce = partial(_report_no_mail, report)

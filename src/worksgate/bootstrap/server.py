@@ -1,8 +1,8 @@
 """The server: Worksgate under uvicorn.
 
-``serve`` is what ``worksgate serve`` does. How connections are accepted, bounded and drained, and
-how several processes work together, stands in ``serving``. The application itself is imported in
-the process that serves it, and by nobody else.
+``worksgate serve`` calls ``serve``. The room ``server`` accepts, limits and drains connections, and
+coordinates several processes. The application itself is imported only in the process that serves
+it.
 """
 
 import resource
@@ -44,7 +44,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What every process that serves is made from; it travels to the workers."""
+    """What every serving process is built from; it is sent to the workers."""
 
     settings: Settings
     database: DatabaseIdentity | None = None
@@ -52,9 +52,9 @@ class Plan:
     source: SettingsSource | None = None
     tls: CertificateFiles | None = None
     operations: socket | None = None
-    """The operator's own port, where there is one."""
+    """The operations port, if there is one."""
     workers_folder: Path | None = None
-    """Where workers tell each other their numbers."""
+    """Where workers publish their metrics to each other."""
 
 
 def serve(
@@ -66,12 +66,12 @@ def serve(
     source: SettingsSource | None = None,
     database: DatabaseIdentity | None = None,
 ) -> None:
-    """Run the server until it is told to stop (SIGTERM, SIGINT).
+    """Run the server until it is stopped (SIGTERM, SIGINT).
 
-    A socket that systemd has passed counts instead of ``host`` and ``port``. At SIGHUP the
-    certificate is read again, and the settings if ``source`` says where they are.
-    ``database`` is the one that every process must find, now and later.
-    Raises CannotListen, or OSError for a certificate that cannot be read.
+    A socket passed by systemd takes precedence over ``host`` and ``port``. SIGHUP reloads the
+    certificate, and the settings if ``source`` says where they are. ``database`` is the one that
+    every process must find, now and later. Raises CannotListen, or OSError for an unreadable
+    certificate.
     """
     tls = None
     if tls_cert is not None and tls_key is not None:
@@ -102,7 +102,7 @@ def serve(
 
 
 def _allow_many_connections() -> None:
-    """Raise the limit of open files as far as this process may: each connection is one (F-29)."""
+    """Raise the limit of open files as far as permitted: each connection needs one (F-29)."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -116,7 +116,7 @@ def _serve_alone(plan: Plan, listening: socket) -> None:
 
 
 def _work(plan: Plan, listening: socket, supervisor: SupervisorPipe) -> None:
-    """What a worker process does."""
+    """The main function of a worker process."""
     log.configure(plan.settings)
     try:
         if plan.tls is not None and not plan.tls.are_usable():  # replaced since the first start
@@ -160,7 +160,7 @@ def _operators_refusals_of(settings: Settings) -> Refusals:
 
 
 def _watch(plan: Plan, admission: Admission) -> "Watch | None":
-    """What tells the numbers of this process; nothing is imported where nobody can ask."""
+    """Exposes this process's metrics; nothing is imported if nobody can read them."""
     if plan.operations is None and not plan.settings.metrics_public:
         return None
     from worksgate.observability.prometheus import Watch
@@ -192,7 +192,7 @@ def _version_of(
 
 @dataclass(slots=True)
 class WorkerFactory:
-    """What the supervisor knows of the installation: from what it makes workers."""
+    """What the supervisor needs to create workers."""
 
     plan: Plan
     listening: socket
@@ -204,7 +204,7 @@ class WorkerFactory:
         )
 
     def reload(self) -> Reload:
-        """Read what can be read again; workers that start meanwhile get what there was."""
+        """Reload settings and certificate; workers that start meanwhile get the previous ones."""
         source, tls = self.plan.source, self.plan.tls
         settings = source.read(self.plan.settings) if source is not None else None
         if self.expiry is not None:
@@ -212,7 +212,7 @@ class WorkerFactory:
         return Reload(settings, certificate=tls is not None and tls.are_usable())
 
     def adopt(self, settings: Settings) -> None:
-        """Give these settings to all workers that start later."""
+        """Use these settings for all workers that start later."""
         self.plan = replace(self.plan, settings=settings)
 
     def look(self) -> None:
@@ -235,7 +235,7 @@ def _expiry(plan: Plan) -> Expiry | None:
 
 
 def with_trusted_proxies(application: ASGIApp, proxies: tuple[str, ...]) -> ASGIApp:
-    """Believe X-Forwarded-For and -Proto from these networks, and from nobody else (R-96)."""
+    """Trust X-Forwarded-For and X-Forwarded-Proto from these networks only (R-96)."""
     if not proxies:
         return application
     return BehindProxies(application, proxies)

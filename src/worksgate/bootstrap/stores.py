@@ -28,9 +28,9 @@ _log = structlog.get_logger("worksgate.bootstrap")
 async def open_guard(
     settings: Settings, database: DatabaseIdentity | None, stack: AsyncExitStack
 ) -> DatabaseGuard:
-    """What knows which database all that is opened here must be on.
+    """Identifies the database on which everything opened here must be.
 
-    Only where none is given may a file be made or migrated: it is the first start then. Raises
+    A file may be created or migrated only if none is given: that is the first start. Raises
     DatabaseUnavailable.
     """
     file = settings.database_file
@@ -60,14 +60,14 @@ def open_directory(
 
 
 def remove_abandoned_copies(settings: Settings) -> None:
-    """Remove copies of the database that a killed restore or backup has left beside it."""
+    """Remove copies of the database that a killed restore or backup has left next to it."""
     database = settings.database_file
     if database is not None and (files := remove_abandoned(database.parent, database.name)):
         _log.warning("directory.leftovers_removed", files=files)
 
 
 async def warn_of_master_key(settings: Settings, directory: Directory) -> None:
-    """Say what is not encrypted yet. Raises MasterKeyMissing where the keys at hand do not fit."""
+    """Log what is not encrypted yet. Raises MasterKeyMissing if the configured keys do not fit."""
     counted = await directory.secrets.check()
     if not settings.master_key:
         _log.warning("master_key.missing")
@@ -76,7 +76,7 @@ async def warn_of_master_key(settings: Settings, directory: Directory) -> None:
 
 
 async def check_master_key(settings: Settings) -> None:
-    """Raise MasterKeyMissing where a server with these settings could not read its secrets."""
+    """Raise MasterKeyMissing if a server with these settings could not decrypt its secrets."""
     async with AsyncExitStack() as stack:
         await open_directory(settings, stack).secrets.check()
 
@@ -88,9 +88,9 @@ async def open_own_store(
     clock: Clock,
     guard: DatabaseGuard | None = None,
 ) -> tuple[Store, AuditWriter]:
-    """The store of this installation, and what writes the records that are in no commit of it.
+    """The store of this installation, and the writer of records that are not part of its commits.
 
-    A store in the database writes them too, so that nobody competes with it for the file.
+    A store in the database writes them too, so that there is only one writer to the file.
     """
     lines = AuditLines()
     if settings.store_url:
@@ -110,9 +110,9 @@ async def open_own_store(
 
 
 class StoreOnDemand:
-    """Opens the store at the first call: most of what an administrator does needs none.
+    """Opens the store on first use: most of the administration needs none.
 
-    So somebody can be disabled while a store outside the database is away.
+    So a person can be disabled while an external store is down.
     """
 
     def __init__(
@@ -135,9 +135,9 @@ class StoreOnDemand:
 
 
 def generation_of(signing_key: bytes) -> str:
-    """What a store outside the database marks its artifacts with.
+    """A marker for artifacts in an external store.
 
-    A restored database makes a new key: what such a store held before does not count then (F-31).
+    A restored database gets a new one: artifacts that the store held before become void (F-31).
     """
     return hmac.digest(signing_key, b"generation of the store", "sha256").hex()[:16]
 
@@ -150,12 +150,11 @@ async def open_store(
     keeper: RecordKeeper | None = None,
     guard: DatabaseGuard | None = None,
 ) -> Store:
-    """Where the short-lived artifacts are kept; only that is imported.
+    """The store of short-lived artifacts; only its own module is imported.
 
-    A store in the database must be where ``guard`` says, and hands its audit records to
-    ``recorded``; one outside has them kept by ``keeper``, and treats what another ``generation``
-    saved as void. Raises StoreUnavailable where it cannot be used as it is, in a sentence that says
-    why.
+    A store in the database must be where ``guard`` says, and passes its audit records to
+    ``recorded``; an external one has them kept by ``keeper``, and treats artifacts of another
+    ``generation`` as void. Raises StoreUnavailable, with the reason, if it cannot be used.
     """
     if settings.store_url == "memory:":
         from worksgate.store.memory import MemoryStore

@@ -1,8 +1,8 @@
-"""Clients: the tenants of LINE WORKS that are served, and who may sign in to each.
+"""Clients: the LINE WORKS tenants that are served, and who may sign in to each.
 
-    registry       all clients in memory, brought up to date every 0.2 s; whose secret it is
+    registry       all clients in memory, refreshed every 0.2 s; verification of secrets
     access_rules   a client's rules: allow, require a second factor or a passkey, deny
-    validation     what a client may be, before it is kept
+    validation     validation of a client before it is stored
 
-A call of LINE WORKS reads no database for its client (decision 2).
+Calls of LINE WORKS do not read the database for their client (decision 2).
 """

@@ -1,7 +1,7 @@
-"""Who may sign in from where and when, and which factors it takes.
+"""Access rules: who may sign in from where and when, and which factors are required.
 
-A client has rules, one line each; the first that fits a sign-in decides, and where none fits, the
-client's ``second_factor`` holds:
+A client has rules, one line each; the first one that matches a sign-in decides. If none matches,
+the client's ``second_factor`` applies:
 
     ACTION [CONDITION=VALUE,VALUE…] …
 
@@ -11,33 +11,32 @@ client's ``second_factor`` holds:
     deny kind=app days=sat-sun timezone=Asia/Tokyo
     deny network!=192.0.2.0/24 hours=20:00-06:00
 
-``allow`` asks for no second factor, ``require factor`` asks everybody for one, ``require passkey``
-for one that cannot be phished, ``deny`` refuses the sign-in. ``require factor`` is kept as
-``second_factor``, the word of the first release, which can be written as well.
+``allow`` requires no second factor, ``require factor`` requires one of everybody, ``require
+passkey`` a phishing-resistant one, ``deny`` refuses the sign-in. ``require factor`` is stored as
+``second_factor``, the word of the first release, which is still accepted.
 
-A rule fits when all its conditions hold, and a condition holds when one of its values
-does; with ``!=``, when none does.
+A rule matches if all its conditions hold. A condition holds if one of its values matches; with
+``!=``, if none does.
 
 kind      web, app or imap: where the person signs in.
-network   An address or a network. For imap it is the address of LINE WORKS, which asks for a mail
-          client that we never see.
-group     A group, as the source names it; upper and lower case are the same. A value with a blank,
-          a comma or a quotation mark stands between quotation marks, a backslash before ``"`` and
-          before ``\\`` inside.
+network   An address or a network. For imap it is the address of LINE WORKS, which calls on behalf
+          of a mail client that we never see.
+group     A group, as the source names it; case-insensitive. A value with a blank, a comma or a
+          quotation mark is quoted; inside, ``"`` and ``\\`` are escaped with a backslash.
 source    The name of an identity source.
 days      mon to sun, or a range such as mon-fri.
-hours     A range such as 08:00-18:00, without its end; it may go over midnight. The day is always
+hours     A range such as 08:00-18:00, excluding its end; it may span midnight. The day is always
           that of the moment itself: Saturday at 02:00 is a Saturday.
-timezone  Not a condition: where days and hours are told, such as Asia/Tokyo; UTC if not said.
+timezone  Not a condition: the time zone of days and hours, such as Asia/Tokyo; default UTC.
 
-An address that is not known closes the door rather than opening it: a condition on networks,
-negated or not, never holds then for ``allow``, and always for all others.
+An unknown address fails closed: a condition on networks, negated or not, then never holds for
+``allow``, and always for other actions.
 
-Before a password is typed the group and the source of the person are unknown. A condition on them
-is undecided then, and so is a rule whose other conditions hold: ``decide_for_anybody`` has a
-decision only where it is the same whoever signs in.
+Before the password, the person's group and source are unknown. A condition on them is undecided
+then, and so is a rule whose other conditions hold: ``decide_for_anybody`` returns a decision only
+if it is the same for everybody.
 
-Nothing here asks a clock or a network; the time comes with the situation.
+Nothing here reads a clock or a network; the time is part of the situation.
 """
 
 import ipaddress
@@ -56,7 +55,7 @@ from worksgate.oauth.model import LoginKind, SecondFactor
 
 MAX_RULES = 50
 MAX_LENGTH = 1_000
-"""Characters of a rule."""
+"""Maximum length of a rule in characters."""
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _ALL_ADDRESSES = ("0.0.0.0/0", "::/0")
@@ -67,30 +66,30 @@ _RANGE_OF_HOURS = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])-([01][0-9]|2[0-4]
 
 
 class Action(StrEnum):
-    """What happens to a sign-in, from the mildest to the strictest.
+    """The decision about a sign-in, from the most lenient to the strictest.
 
     All but ``ASK`` are also the words that rules begin with.
     """
 
     ALLOW = "allow"
-    """No second factor is asked for."""
+    """No second factor is required."""
     ASK = "ask"
-    """Whoever has a second factor is asked for it."""
+    """People with a second factor are asked for it."""
     REQUIRE = "second_factor"
-    """A second factor is asked for; whoever has none sets one up."""
+    """A second factor is required; people without one set one up."""
     REQUIRE_PASSKEY = "require passkey"
-    """A passkey is asked for; whoever has none sets one up."""
+    """A passkey is required; people without one set one up."""
     DENY = "deny"
     """The sign-in is refused."""
 
     @property
     def shown(self) -> str:
-        """The words that a rule with it begins with today."""
+        """The words with which a rule of this action begins."""
         return "require factor" if self is Action.REQUIRE else str(self)
 
     @property
     def strictness(self) -> int:
-        """Its place in the order: of several decisions the strictest holds."""
+        """Its place in the order: of several decisions the strictest applies."""
         return list(Action).index(self)
 
 
@@ -98,7 +97,7 @@ _REQUIREMENTS: Mapping[str, Action] = {
     "factor": Action.REQUIRE,
     "passkey": Action.REQUIRE_PASSKEY,
 }
-"""What can follow the word ``require``."""
+"""The words that can follow ``require``."""
 
 _WITHOUT_A_RULE: Mapping[SecondFactor, Action] = {
     SecondFactor.OFF: Action.ALLOW,
@@ -109,10 +108,9 @@ _WITHOUT_A_RULE: Mapping[SecondFactor, Action] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """A sign-in that is to be decided; ``at`` is in seconds since the epoch.
+    """A sign-in to decide about; ``at`` is in seconds since the epoch.
 
-    ``address`` is empty where it is not known. ``groups`` and ``source`` are None as long as nobody
-    has said who they are.
+    ``address`` is empty if unknown. ``groups`` and ``source`` are None until the person is known.
     """
 
     kind: LoginKind
@@ -124,7 +122,7 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One condition of a rule; its values are in their canonical spelling."""
+    """One condition of a rule; its values are in canonical spelling."""
 
     name: str
     values: tuple[str, ...]
@@ -137,19 +135,19 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule; its text is canonical and reads back as the same rule."""
+    """One rule; its text is canonical and can be parsed again."""
 
     action: Action
     conditions: tuple[Condition, ...] = ()
     timezone: str = "UTC"
 
     def __str__(self) -> str:
-        """As it is kept, so that the release before reads it too."""
+        """The stored text, which the previous release can read too."""
         return self._beginning_with(str(self.action))
 
     @property
     def shown(self) -> str:
-        """As an administrator writes it."""
+        """The text as an administrator writes it."""
         return self._beginning_with(self.action.shown)
 
     def _beginning_with(self, action: str) -> str:
@@ -161,7 +159,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What happens, by which rule (None: the client's ``second_factor``), and why."""
+    """The action, the rule that decided (None: the client's ``second_factor``), and why."""
 
     action: Action
     rule: Rule | None
@@ -170,9 +168,9 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Whether a rule fits a situation, and why: a sentence for each condition that decided it.
+    """Whether a rule matches a situation, and why: a sentence per condition that decided it.
 
-    ``fits`` is None where that depends on who signs in, which is not known yet.
+    ``fits`` is None if that depends on the person, who is not known yet.
     """
 
     rule: Rule
@@ -181,20 +179,20 @@ class Explanation:
 
 
 def decide(rules: Iterable[Rule], second_factor: SecondFactor, situation: Situation) -> Decision:
-    """What happens to a sign-in: the first rule that fits, else the client's ``second_factor``.
+    """The action for a sign-in: that of the first matching rule, or the client's ``second_factor``.
 
-    Who it is must be known. Raises ValueError where a rule cannot be decided without.
+    Requires a known person; raises ValueError if a rule cannot be decided otherwise.
     """
     (decision, *others) = _possible(rules, second_factor, situation)
     if others:
-        raise ValueError("it depends on who signs in, which is not known")
+        raise ValueError("it depends on the person, who is not known")
     return decision
 
 
 def decide_for_anybody(
     rules: Iterable[Rule], second_factor: SecondFactor, situation: Situation
 ) -> Decision | None:
-    """What happens to a sign-in whoever it is, or None where that depends on the person."""
+    """The action for a sign-in by anybody, or None if it depends on the person."""
     possible = list(_possible(rules, second_factor, situation))
     return possible[-1] if len({each.action for each in possible}) == 1 else None
 
@@ -202,23 +200,23 @@ def decide_for_anybody(
 def _possible(
     rules: Iterable[Rule], second_factor: SecondFactor, situation: Situation
 ) -> Iterator[Decision]:
-    """The decisions that there can be, up to the first that no unknown can change."""
+    """The possible decisions, up to the first that nothing unknown can change."""
     for rule in rules:
         explanation = _explained(rule, situation)
         if explanation.fits is not False:
             yield Decision(rule.action, rule, explanation.reasons)
         if explanation.fits:
             return
-    reason = f"no rule fits, and the client's second_factor is {second_factor}"
+    reason = f"no rule matches, and the client's second_factor is {second_factor}"
     yield Decision(_WITHOUT_A_RULE[second_factor], None, (reason,))
 
 
 def decide_by_texts(
     texts: tuple[str, ...], second_factor: SecondFactor, situation: Situation
 ) -> Decision:
-    """``decide`` with the rules of a client as they are kept.
+    """``decide`` with a client's stored rules.
 
-    If one cannot be read, nobody gets in: it might have been the one that keeps people out.
+    If one is invalid, nobody gets in: it might have been the one that keeps people out.
     """
     try:
         rules = parse_rules(texts)
@@ -230,9 +228,9 @@ def decide_by_texts(
 def decide_for_anybody_by_texts(
     texts: tuple[str, ...], second_factor: SecondFactor, situation: Situation
 ) -> Decision | None:
-    """``decide_for_anybody`` with the rules of a client as they are kept.
+    """``decide_for_anybody`` with a client's stored rules.
 
-    If one cannot be read, nobody gets in.
+    If one is invalid, nobody gets in.
     """
     try:
         rules = parse_rules(texts)
@@ -242,24 +240,24 @@ def decide_for_anybody_by_texts(
 
 
 def _unreadable(problem: ValueError) -> Decision:
-    return Decision(Action.DENY, None, (f"a rule of the client cannot be read: {problem}",))
+    return Decision(Action.DENY, None, (f"a rule of the client is invalid: {problem}",))
 
 
 def explain(rules: Iterable[Rule], situation: Situation) -> tuple[Explanation, ...]:
-    """Each rule and whether it fits, also those after the first that does."""
+    """Each rule and whether it matches, also those after the first match."""
     return tuple(_explained(rule, situation) for rule in rules)
 
 
 @lru_cache(maxsize=256)
 def parse_rules(texts: tuple[str, ...]) -> tuple[Rule, ...]:
-    """The rules of a client. Raises ValueError that names the rule and the word."""
+    """Parse the rules of a client. Raises ValueError that names the rule and the word."""
     if len(texts) > MAX_RULES:
         raise ValueError(f"there are {len(texts)} rules; a client has at most {MAX_RULES}")
     return tuple(_numbered(number, text) for number, text in enumerate(texts, 1))
 
 
 def parse_rule(text: str, *, timezone: str = "UTC") -> Rule:
-    """The rule that a text stands for; ``timezone`` holds where it names none.
+    """Parse one rule; ``timezone`` is the default for a rule that names none.
 
     Raises ValueError with a sentence that points at the wrong word.
     """
@@ -274,7 +272,7 @@ def parse_rule(text: str, *, timezone: str = "UTC") -> Rule:
     return Rule(action, kept, _zone_name(zones, kept, timezone))
 
 
-# Reading
+# Parsing
 
 
 def _numbered(number: int, text: str) -> Rule:
@@ -303,29 +301,29 @@ def _words(text: str) -> list[str]:
 
 
 def _action(words: list[str]) -> tuple[Action, list[str]]:
-    """What a rule begins with, and the words that follow."""
+    """The beginning of a rule, and the words that follow."""
     first, *others = words or [""]
     if first == "require":
         what = others[0] if others else ""
         if what not in _REQUIREMENTS:
             hint = _near_miss(what, list(_REQUIREMENTS))
-            raise ValueError(f"'require {what}' is no action: require factor or passkey{hint}")
+            raise ValueError(f"'require {what}' is not an action: require factor or passkey{hint}")
         return _REQUIREMENTS[what], others[1:]
     if first in (Action.ALLOW, Action.REQUIRE, Action.DENY):
         return Action(first), others
     hint = _near_miss(first, [Action.ALLOW, "require", Action.REQUIRE, Action.DENY])
-    raise ValueError(f"{first!r} is no action: begin with allow, require or deny{hint}")
+    raise ValueError(f"{first!r} is not an action: begin with allow, require or deny{hint}")
 
 
 def _condition(word: str) -> Condition:
     found = _CONDITION.fullmatch(word)
     if found is None:
-        raise ValueError(f"{word!r} is no condition such as network=192.0.2.0/24")
+        raise ValueError(f"{word!r} is not a condition such as network=192.0.2.0/24")
     name, negated = found["name"], found["sign"] == "!="
     if name not in _KINDS and name != "timezone":
         known = [*_KINDS, "timezone"]
         raise ValueError(
-            f"{name!r} is no condition: there are {', '.join(known)}{_near_miss(name, known)}"
+            f"{name!r} is not a condition: there are {', '.join(known)}{_near_miss(name, known)}"
         )
     if name == "timezone":
         return Condition(name, _timezone(found["values"], negated=negated))
@@ -342,7 +340,7 @@ def _values(text: str) -> Iterator[str]:
     while True:
         found = _VALUE.match(text, place)
         if found is None:
-            raise ValueError("there is a value missing, or a quotation mark too many")
+            raise ValueError("a value is missing, or there is an extra quotation mark")
         quoted = found["quoted"]
         value = found["plain"] if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
         if not value.strip():
@@ -351,18 +349,21 @@ def _values(text: str) -> Iterator[str]:
         if found.end() == len(text):
             return
         if text[found.end()] != ",":
-            raise ValueError("values are separated by commas; quotation marks go around all of one")
+            raise ValueError(
+                "values are separated by commas; quotation marks enclose a whole value"
+            )
         place = found.end() + 1
 
 
 def _in_order(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
-    """The conditions in the order of the table. Raises ValueError for one that is there twice."""
+    """The conditions in the order of the table. Raises ValueError for a duplicate."""
     given = list(conditions)
     kept = {(each.name, each.negated): each for each in given}
     if len(kept) < len(given):
         twice = next(each for each in given if kept[each.name, each.negated] is not each)
         raise ValueError(
-            f"{str(twice)!r}: there is another {twice.name} condition; write the values with commas"
+            f"{str(twice)!r}: there is another {twice.name} condition; separate the values "
+            "with commas"
         )
     order = [(name, negated) for name in _KINDS for negated in (False, True)]
     return tuple(kept[place] for place in order if place in kept)
@@ -370,16 +371,16 @@ def _in_order(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
 
 def _timezone(text: str, *, negated: bool) -> tuple[str]:
     if negated:
-        raise ValueError("'timezone!=' is no condition: it says where days and hours are told")
+        raise ValueError("'timezone!=' is not a condition: it sets the time zone of days and hours")
     _zone(text)
     return (text,)
 
 
 def _zone_name(zones: list[Condition], conditions: tuple[Condition, ...], default: str) -> str:
     if len(zones) > 1:
-        raise ValueError(f"{str(zones[1])!r}: a rule has one time zone")
+        raise ValueError(f"{str(zones[1])!r}: a rule has only one time zone")
     if zones and not _tells_time(conditions):
-        raise ValueError(f"{str(zones[0])!r} says nothing without days or hours")
+        raise ValueError(f"{str(zones[0])!r} has no effect without days or hours")
     if not _tells_time(conditions):
         return "UTC"
     return zones[0].values[0] if zones else default
@@ -390,7 +391,7 @@ def _tells_time(conditions: Iterable[Condition]) -> bool:
 
 
 def _zone(name: str) -> tzinfo:
-    """Raises ValueError where this machine knows no such time zone."""
+    """Raises ValueError if this machine does not know the time zone."""
     if name == "UTC":
         return UTC
     if re.fullmatch(r"[A-Za-z0-9_+/-]{1,64}", name):
@@ -413,11 +414,11 @@ def _quoted(value: str) -> str:
     return f'"{escaped}"'
 
 
-# Fitting
+# Matching
 
 
 def _explained(rule: Rule, situation: Situation) -> Explanation:
-    """All reasons where the rule fits, else those for which it does not, or is undecided."""
+    """All reasons if the rule matches, else those why it does not, or is undecided."""
     now = datetime.fromtimestamp(situation.at, _zone(rule.timezone))
     answers = [_answer(each, rule.action, situation, now) for each in rule.conditions]
     fits = _all(holds for holds, _ in answers)
@@ -436,14 +437,14 @@ def _all(answers: Iterable[bool | None]) -> bool | None:
 def _answer(
     condition: Condition, action: Action, situation: Situation, now: datetime
 ) -> tuple[bool | None, str]:
-    """Whether a condition holds, and a sentence that says so; None as long as nobody can know."""
+    """Whether a condition holds, and a sentence that says so; None if still unknown."""
     kind = _KINDS[condition.name]
     if kind.is_unknown(situation):
-        return None, f"the {condition.name} is not known before somebody has said who they are"
+        return None, f"the {condition.name} is unknown until the person is"
     listed = " or ".join(condition.values)
     if condition.name == "network" and not is_within(situation.address, _ALL_ADDRESSES):
         holds = action is not Action.ALLOW
-        return holds, f"the address is not known, which {'closes' if holds else 'opens'} no door"
+        return holds, "the address is unknown, which never grants access"
     is_one = any(kind.fits(value, situation, now) for value in condition.values)
     verb = "is" if is_one else "is not"
     reason = f"{kind.tell(situation, now)} {verb} {kind.preposition}{listed}"
@@ -452,7 +453,7 @@ def _answer(
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """A kind of condition: how a value is read, when it holds, and how the situation is told."""
+    """A kind of condition: how a value is parsed, when it holds, and how it is described."""
 
     read: Callable[[str], str]
     fits: Callable[[str, Situation, datetime], bool]
@@ -463,7 +464,7 @@ class _Kind:
 
 def _read_kind(value: str) -> str:
     if value not in set(LoginKind):
-        raise ValueError(f"{value!r} is none of {', '.join(LoginKind)}")
+        raise ValueError(f"{value!r} is not one of {', '.join(LoginKind)}")
     return value
 
 
@@ -491,7 +492,7 @@ def _read_group(value: str) -> str:
 
 def _read_source(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,32}", value):
-        raise ValueError(f"{value!r} cannot be the name of a source")
+        raise ValueError(f"{value!r} is not a valid name of a source")
     return value
 
 
@@ -508,7 +509,7 @@ def _read_hours(value: str) -> str:
         raise ValueError(f"{value!r} is not a range of hours such as 08:00-18:00")
     begin, end = _minutes(value)
     if begin == end or begin == 1_440:
-        raise ValueError(f"{value!r} has no beginning or no end; 00:00-24:00 is the whole day")
+        raise ValueError(f"{value!r} lacks a beginning or an end; 00:00-24:00 is the whole day")
     return value
 
 

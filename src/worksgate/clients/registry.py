@@ -1,9 +1,9 @@
-"""The registered clients, held in memory, and how a call proves to come from one.
+"""The registered clients, held in memory, and the authentication of their calls.
 
-The calls of LINE WORKS look a client up in a snapshot of all of them, so an unknown client costs
-what a known one costs (R-49). The database is asked only when the snapshot has grown old, and then
-only for what has changed (``directory.client_list``). An administrator's change takes effect
-everywhere within ``MAX_AGE``.
+Calls of LINE WORKS look a client up in a snapshot of all of them, so an unknown client costs as
+much as a known one (R-49). The database is queried only when the snapshot is too old, and then only
+for changes (``directory.client_list``). An administrator's change takes effect everywhere within
+``MAX_AGE``.
 """
 
 import asyncio
@@ -22,30 +22,30 @@ from worksgate.oauth.logout import LogoutAddresses
 from worksgate.oauth.model import Client, ErrorStatus, ErrorStyle, ImapPasswords
 
 MAX_AGE = 0.2
-"""Seconds that a snapshot is good for."""
+"""Seconds for which a snapshot is valid."""
 RENEW_AFTER = 0.75
-"""The part of that time after which a call has it read again, in the background."""
+"""The fraction of that time after which a call refreshes it in the background."""
 
 WRONG_SECRETS_A_MINUTE = 3_000
-"""Beyond so many of one client from one peer the answer is 429 (R-48)."""
+"""Beyond this many for one client from one peer the response is 429 (R-48)."""
 
 _NO_SECRETS: tuple[str, ...] = ("0" * 64, "1" * 64)
-"""What the secret of an unknown client is compared with, so that it costs the same (R-49)."""
+"""Compared with the secret sent for an unknown client, so that it costs the same (R-49)."""
 
 Load = Callable[[], Awaitable[Mapping[str, Client]]]
-"""All clients by their ids as they are now; the same mapping where nothing has changed."""
+"""Returns all current clients by ID; the same mapping if nothing has changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientsTogether:
-    """What the enabled clients have in common, made once for a snapshot of them.
+    """What the enabled clients have in common, computed once per snapshot.
 
-    It answers what is asked about all clients: no request walks through ten thousand of them.
+    It answers questions about all clients: no request iterates over ten thousand of them.
     """
 
     logout_addresses: LogoutAddresses
     mail_clients: Sequence[Client]
-    """Those that let mail programs in."""
+    """Those with the IMAP login enabled."""
     _own_passwords: frozenset[str | None]
     _rulers: Mapping[str | None, Sequence[Client]]
 
@@ -67,25 +67,25 @@ class ClientsTogether:
         )
 
     def takes_own_password(self, source: str) -> bool:
-        """Whether a client lets in mail programs of this source's people by their password."""
+        """Whether a client accepts this source's people's own password in mail programs."""
         return not self._own_passwords.isdisjoint((source, None))
 
     def rulers(self, source: str | None) -> Sequence[Client]:
-        """The clients that people of a source may use, None for those that everybody may use.
+        """The clients that people of a source may use, or None for those that everybody may use.
 
-        Of those that rule alike, with the same rules, one stands for all.
+        Of clients with identical rules, one stands for all.
         """
         for_all = self._rulers.get(None, ())
         return for_all if source is None else (*for_all, *self._rulers.get(source, ()))
 
 
 def _sources_of(client: Client) -> Sequence[str | None]:
-    """The sources whose people may use a client; None stands for all there are."""
+    """The sources whose people may use a client; None stands for all sources."""
     return client.sources or (None,)
 
 
 class ClientRegistry:
-    """All clients by ``client_id``; ``load`` asks for them and may raise DatabaseUnavailable."""
+    """All clients by ``client_id``; ``load`` fetches them and may raise DatabaseUnavailable."""
 
     def __init__(
         self,
@@ -108,22 +108,22 @@ class ClientRegistry:
 
     @property
     def count(self) -> int:
-        """How many clients there were when they were read last."""
+        """Number of clients at the last read."""
         return len(self._clients)
 
     @property
     def age(self) -> float | None:
-        """Seconds since the clients were read, or None. It grows while nobody calls."""
+        """Seconds since the last read, or None. It grows while there are no calls."""
         return None if self._read_at is None else self._monotonic() - self._read_at
 
     async def snapshot(self) -> Mapping[str, Client]:
-        """All clients as they were at most ``max_age`` ago. Raises what ``load`` raises."""
+        """All clients, at most ``max_age`` seconds old. Raises what ``load`` raises."""
         if (clients := self.current) is not None:
             return clients
         loading = self._renew()
         if self._monotonic() < self._good_until:
             return self._clients
-        # One caller that gives up must not take the answer from the others.
+        # A caller that is cancelled must not take the result from the others.
         return await asyncio.shield(loading)
 
     async def together(self) -> ClientsTogether:
@@ -134,28 +134,28 @@ class ClientRegistry:
         return self._together[1]
 
     def expire(self) -> None:
-        """Ask the database at the next call: something is known to have changed."""
+        """Read the database at the next call: a change is known."""
         self._good_until = self._renew_at = float("-inf")
-        self._loading = None  # it may have looked before that
+        self._loading = None  # it may have read before the change
         self._changes += 1
 
     def _renew(self) -> asyncio.Task[Mapping[str, Client]]:
-        """The one reading that is under way."""
+        """The read that is in progress."""
         if self._loading is None or self._loading.done():
             self._loading = asyncio.create_task(self._refresh())
-            # Who asked may have given up: then nobody else looks at an outage.
+            # The caller may have been cancelled: then nobody else would retrieve the exception.
             self._loading.add_done_callback(lambda task: task.cancelled() or task.exception())
         return self._loading
 
     @property
     def current(self) -> Mapping[str, Client] | None:
-        """The snapshot, unless it has to be renewed: what needs no waiting for."""
+        """The snapshot, if it need not be refreshed first."""
         return self._clients if self._monotonic() < self._renew_at else None
 
     def authenticate(
         self, clients: Mapping[str, Client], client_id: str, secret: str, peer: str, now: float
     ) -> Client:
-        """The client that has this secret, be it enabled or not. Raises UnauthorizedClient."""
+        """The client that has this secret, enabled or not. Raises UnauthorizedClient."""
         client = clients.get(client_id)
         digests = _NO_SECRETS if client is None else _valid_digests(client, now)
         if not matches_any(secret, digests) or client is None:
@@ -165,12 +165,12 @@ class ClientRegistry:
         return client
 
     async def error_form(self, client_id: str) -> tuple[ErrorStyle, ErrorStatus]:
-        """How errors are written for a client.
+        """The error style for a client.
 
-        A stranger gets what all clients have in common, if they have, so that the form of an
-        answer does not tell whether a client exists (R-49).
+        An unauthenticated caller gets the style that all clients share, if they do, so that the
+        form of a response does not reveal whether a client exists (R-49).
         """
-        with suppress(DatabaseUnavailable):  # then what was known last has to do
+        with suppress(DatabaseUnavailable):  # use the last known state
             await self.snapshot()
         client = self._clients.get(client_id)
         if client is not None:
@@ -191,11 +191,11 @@ class ClientRegistry:
 
 
 def check_admitted(client: Client, address: str) -> None:
-    """Let an authenticated client in. Raises AccessDenied."""
+    """Admit an authenticated client. Raises AccessDenied."""
     if not client.enabled:
         raise AccessDenied("the client is disabled")
     if client.allowed_addresses and not is_within(address, client.allowed_addresses):
-        raise AccessDenied("the source address is not on the client's list")
+        raise AccessDenied("the source address is not on the client's allowlist")
 
 
 def _valid_digests(client: Client, now: float) -> tuple[str, ...]:

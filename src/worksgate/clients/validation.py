@@ -1,4 +1,4 @@
-"""What a client may look like, and what each product's profile begins with.
+"""Validation of clients, and the defaults of each product's profile.
 
 Refusals are sentences for the administrator.
 """
@@ -17,7 +17,7 @@ from worksgate.oauth.model import DAY, HOUR, Client, Profile, UserKey
 from worksgate.oauth.redirect_uri import check_entry
 
 LINE_WORKS_ORIGIN = "https://auth.worksmobile.com"
-"""Where LINE WORKS and its sister products take authorization codes."""
+"""The hosts of LINE WORKS and its sister products that receive authorization codes."""
 
 MAX_NAME = 100
 MAX_CODE_LIFETIME = 600
@@ -29,17 +29,17 @@ PROFILE_DEFAULTS: Mapping[Profile, Mapping[str, Any]] = {
     Profile.NAVER_WORKS: {"expires_in_web": DAY, "expires_in_app": 30 * DAY},
     Profile.NAVER_WORKS_PUBLIC: {
         "expires_in_web": HOUR,
-        # The mobile app's 24 hours hold for the PC app too, which would be allowed 30 days: both
-        # send userAgent=LineWorks, so one value must serve both, and it must not be too long.
+        # The mobile app's 24 hours also apply to the PC app, which could have 30 days: both send
+        # userAgent=LineWorks, so one value must serve both, and it must not be too long.
         "expires_in_app": DAY,
         "expires_in_imap": HOUR,
     },
-    # WORKBOX reads user_id as the login e-mail, which is kept as the works account.
+    # WORKBOX reads user_id as the sign-in e-mail address, which is stored as the works account.
     Profile.WORKBOX: {"user_key": UserKey.WORKS_ACCOUNT},
 }
 
 CHANGEABLE = frozenset(field.name for field in fields(Client)) - {"client_id", "secrets"}
-"""What an administrator may set: ids and secrets are made here alone (R-46)."""
+"""What an administrator may set: IDs and secrets are only generated here (R-46)."""
 
 _SWITCHES = frozenset(
     (
@@ -67,21 +67,18 @@ _SOURCE = re.compile(r"[A-Za-z0-9._-]{1,32}")
 
 
 def read_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a client, each of its type: words become enums, lists become tuples.
+    """The fields of a client with their types: words become enums, lists become tuples.
 
     Raises ValueError for a field that does not exist or cannot be set.
     """
     unknown = sorted(changes.keys() - CHANGEABLE)
     if unknown:
-        raise ValueError(f"a client has no setting {', '.join(unknown)} that could be chosen")
+        raise ValueError(f"a client has no setting {', '.join(unknown)} that can be changed")
     return {name: _read(name, value) for name, value in changes.items()}
 
 
 def check_client(client: Client, *, loopback: bool) -> Client:
-    """Return a client that can be kept.
-
-    ``loopback`` says that plain http to loopback addresses is fine. Raises ValueError.
-    """
+    """Return a valid client, or raise ValueError."""
     _check_name(client.name)
     if not client.redirect_uris:
         raise ValueError("a client needs at least one address that codes may be sent to")

@@ -1,10 +1,10 @@
-"""Bounds: what may run, wait, fail or be asked at one time.
+"""Limits: how much may run, wait or be requested at a time.
 
     thread_pool   threads with a bounded queue
-    background    work for later, bounded in number and in time
+    background    deferred work, bounded in number and in time
     rate_limit    rate counters for unauthenticated callers, in fixed memory
-    networks      addresses, and the networks that they count for
+    networks      addresses, and the networks that they are counted by
     outages       the base of all outages
 
-Whatever a stranger can make grow has its bound here.
+Everything that unauthenticated callers can make grow is bounded here.
 """

@@ -1,8 +1,8 @@
-"""Work that nobody waits for: so many pieces at once, and so many that wait for their turn.
+"""Background work: a limited number of tasks at once, and a limited queue.
 
-What a page begins here must not change the time of its answer, and what nobody waits for must not
-pile up without end. A piece that fails is logged by the kind of its failure alone, as its text may
-hold what no log may hold (R-106).
+Work that a page starts here must not affect its response time, and must not pile up without limit.
+A failed task is logged by its kind only, since its text may contain something that must not be
+logged (R-106).
 """
 
 import asyncio
@@ -16,15 +16,15 @@ import structlog
 Work = Callable[[], Awaitable[None]]
 
 TOLD_EVERY = 60.0
-"""Seconds between two warnings that one is full."""
+"""Seconds between two warnings about a full queue."""
 
 _log = structlog.get_logger("worksgate.limits.background")
 
 
 class BackgroundQueue:
-    """Does what it is given in the background; all calls belong to one event loop.
+    """Runs work in the background; all calls belong to one event loop.
 
-    ``name`` is how the log calls it.
+    ``name`` identifies it in the log.
     """
 
     def __init__(self, name: str, *, at_once: int, waiting: int) -> None:
@@ -38,25 +38,26 @@ class BackgroundQueue:
         self._told_at = float("-inf")
 
     def add(self, work: Work, *, kept_free: int = 0) -> bool:
-        """Take a piece of work; False where there is no room for it, or all has been closed.
+        """Queue a task; False if there is no room, or after closing.
 
-        ``kept_free`` places are not for whoever brings it.
+        The caller may not use ``kept_free`` of the places.
         """
         if self._is_closed or len(self._waiting) >= self._room - kept_free:
             self._tell_that_it_is_full()
             return False
         self._waiting.append(work)
-        # A worker that has just found nothing more to do is still a task, and takes nothing.
+        # A worker that has just found the queue empty is still a task, but takes nothing more.
         if self._at_work < self._at_once:
             self._at_work += 1
-            # Each piece is on its own: the request that brought one must not name the next ones.
+            # A fresh context: the request that queued a task must not appear in the logs of later
+            # ones.
             worker = asyncio.get_running_loop().create_task(self._run(), context=Context())
             self._workers.add(worker)
             worker.add_done_callback(self._workers.discard)
         return True
 
     async def close(self, within: float = 5.0) -> None:
-        """Take nothing more and finish for at most ``within`` seconds; the rest is dropped."""
+        """Accept no more and finish for at most ``within`` seconds; the rest is dropped."""
         self._is_closed = True
         workers = set(self._workers)
         if not workers:
@@ -85,9 +86,7 @@ class BackgroundQueue:
             _log.error("backlog.failed", backlog=self._name, kind=type(error).__name__)
 
     def _tell_that_it_is_full(self) -> None:
-        """Once a minute: what fills a backlog, and fills each place that is free, must not fill
-        the log too.
-        """
+        """Once a minute: whoever fills the queue must not fill the log too."""
         now = time.monotonic()
         if now - self._told_at >= TOLD_EVERY and not self._is_closed:
             self._told_at = now

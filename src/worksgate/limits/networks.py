@@ -1,19 +1,19 @@
-"""The address of a peer: what counts as one, and what lies in a network."""
+"""The address of a client: its parsing, and whether it lies in a network."""
 
 import ipaddress
 from collections.abc import Sequence
 from functools import lru_cache
 
 _LONGEST = 45
-"""Characters of an address: IPv6 with an IPv4 address at its end, in full."""
+"""Maximum length of an address: IPv6 with an embedded IPv4 address."""
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
-"""In whose addresses a translator puts the IPv4 address that it was called from (RFC 6052)."""
+"""Prefix in which a NAT64 translator embeds the client's IPv4 address (RFC 6052)."""
 IPV6_PREFIX = 64
-"""Bits: whoever has one IPv6 address has all those of its network."""
+"""Prefix length in bits: whoever has one IPv6 address usually has its whole network."""
 
 
 def network_of(address: str) -> str:
-    """The text by which a peer is counted; what is no address is counted as it is."""
+    """The text by which a client is counted; an invalid address is counted as it is."""
     return _network_of(address) if len(address) <= _LONGEST else address
 
 
@@ -26,7 +26,7 @@ def _network_of(address: str) -> str:
 
 
 def address_in(text: str) -> str | None:
-    """The address that a text is, in one spelling and without a zone, or None."""
+    """Parse an address into one canonical spelling, without a zone; None if it is invalid."""
     address = text.partition("%")[0]
     return _spelled(address) if len(address) <= _LONGEST else None
 
@@ -44,7 +44,7 @@ def is_within(address: str, networks: Sequence[str]) -> bool:
 
 
 def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address, an IPv4 one also where it came wrapped in IPv6 or through NAT64."""
+    """The address; IPv4 if it was mapped into IPv6 or embedded by NAT64."""
     try:
         peer = ipaddress.ip_address(address)
     except ValueError:
@@ -55,7 +55,7 @@ def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
         return peer.ipv4_mapped
     if peer in NAT64:
         inner = ipaddress.IPv4Address(int(peer) & 0xFFFF_FFFF)
-        if inner.is_global:  # a translator takes no others, so that one was made up
+        if inner.is_global:  # translators embed no others, so this one is forged
             return inner
     return peer
 

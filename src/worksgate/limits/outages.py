@@ -2,7 +2,7 @@
 
 
 class Unavailable(Exception):
-    """Something that is needed for an answer is down, slow or overloaded.
+    """A dependency is down, slow or overloaded, so that there is no answer.
 
-    It is neither a yes nor a no: it grants no access, and does not count as a failed attempt.
+    That is neither a yes nor a no: it grants no access, and does not count as a failed attempt.
     """

@@ -1,8 +1,8 @@
 """Rate limits for unauthenticated callers, in fixed memory.
 
-``RateLimit`` counts per minute and name, mostly that of a network: one caller cannot use up what is
-there for all. A caller with many networks (a /64 for each request costs nothing) meets
-``DailyBudget``: a number per day for all callers together, over all processes and machines of an
+``RateLimit`` counts per minute and name, usually that of a network: one caller cannot use up the
+capacity of all. A caller with many networks (a new /64 per request costs nothing) is stopped by
+``DailyBudget``: a number per day for all callers together, across all processes and machines of an
 installation.
 """
 
@@ -18,10 +18,10 @@ WINDOW = 60.0
 DAY = 86_400.0
 """Seconds."""
 ASK_AGAIN = 60.0
-"""Seconds after which a process asks again for what was used up."""
+"""Seconds before a process asks again for a budget that was used up."""
 
 Grant = Callable[[str, float, float], Awaitable[int]]
-"""Counts one more in a counter that all processes share: ``Store.bump``."""
+"""Increments a counter that all processes share: ``Store.bump``."""
 
 
 @dataclass(slots=True)
@@ -31,9 +31,9 @@ class _Count:
 
 
 class RateLimit:
-    """Counts by name in each minute, in bounded memory: the names least in use are forgotten.
+    """Counts by name per window, in bounded memory: the least recently used names are forgotten.
 
-    ``window`` is in seconds, where it is not a minute.
+    ``window`` is in seconds; the default is a minute.
     """
 
     def __init__(self, limit: int, *, size: int = 4_096, window: float = WINDOW) -> None:
@@ -43,7 +43,7 @@ class RateLimit:
         self._counts: OrderedDict[str, _Count] = OrderedDict()
 
     def exceeded(self, name: str, now: float) -> bool:
-        """Count one more; whether that is beyond the limit."""
+        """Count one more; return whether it exceeds the limit."""
         count = self._counts.pop(name, None)
         if count is None or not 0 <= now - count.since < self._window:
             count = _Count(now)
@@ -55,13 +55,13 @@ class RateLimit:
 
 
 class OwnCounters:
-    """Counters of this process alone."""
+    """Counters of this process only."""
 
     def __init__(self) -> None:
         self._counts: dict[str, _Count] = {}
 
     async def bump(self, counter: str, window: float, now: float) -> int:
-        """As ``Store.bump``."""
+        """Like ``Store.bump``."""
         count = self._counts.get(counter)
         if count is None or now - count.since >= window:
             count = self._counts[counter] = _Count(now)
@@ -72,9 +72,9 @@ class OwnCounters:
 class DailyBudget:
     """A number per day for all unauthenticated callers together.
 
-    A process takes ``portion`` of them at a time from a counter that all processes share, and one
-    portion without asking. So all together use at most ``a_day`` and a portion for each process.
-    While the counter cannot be reached, nothing is left once the portion is used up.
+    A process takes ``portion`` units at a time from a counter that all processes share, and one
+    portion without asking. All together therefore use at most ``a_day`` plus a portion per process.
+    While the counter is unavailable, nothing is left once the portion is used up.
     """
 
     def __init__(self, name: str, a_day: int, grant: Grant, *, portion: int) -> None:
@@ -87,27 +87,27 @@ class DailyBudget:
         self._asking: asyncio.Task[None] | None = None
 
     def take(self, now: float) -> bool:
-        """Use one; False where none is left. More are asked for in the background."""
+        """Use one; False if none is left. More are requested in the background."""
         if not self.has_any(now):
             return False
         self._left -= 1
         return True
 
     def has_any(self, now: float) -> bool:
-        """Whether one is left, without using it; as for ``take``, more are asked for."""
+        """Whether one is left, without using it; like ``take``, it requests more."""
         if self._left <= self._portion // 2:
             self._ask(now)
         return self._left > 0
 
     async def settle(self) -> None:
-        """Return when nothing is asked for any more."""
+        """Return when no request is pending."""
         if self._asking is not None:
             await asyncio.gather(self._asking, return_exceptions=True)
 
     def _ask(self, now: float) -> None:
         if 0 <= now - self._asked_at < ASK_AGAIN or not self._is_idle():
             return
-        with suppress(RuntimeError):  # no loop: nobody is served
+        with suppress(RuntimeError):  # no event loop: nothing is being served
             loop = asyncio.get_running_loop()
             self._asking = loop.create_task(self._take_portion(now))
 

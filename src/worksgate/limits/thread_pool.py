@@ -1,7 +1,7 @@
-"""Threads for work that would block the event loop: so many at once, and so many that wait.
+"""Threads for work that would block the event loop, limited in number and with a bounded queue.
 
-An executor's own queue has no end. Where people wait for an answer, work that cannot be done in
-time must be refused at once, so that the caller can say so.
+The queue of an executor is unbounded. When people wait for a response, work that cannot be done in
+time must be refused at once, so that the caller can report it.
 """
 
 import asyncio
@@ -16,14 +16,14 @@ T = TypeVar("T")
 
 
 class PoolFull(Exception):
-    """All threads are busy and all places to wait are taken, or there are no threads to be had."""
+    """All threads and all places in the queue are taken, or the system has no more threads."""
 
 
 class ThreadPool:
-    """At most ``threads`` pieces of work run at once, and at most ``waiting`` more wait.
+    """Runs at most ``threads`` tasks at once, with at most ``waiting`` more in the queue.
 
-    ``initializer`` is called in each new thread. Calls may come from any event loop, those that
-    name turns from one.
+    ``initializer`` is called in each new thread. Calls may come from any event loop; those that use
+    turns must come from the same one.
     """
 
     def __init__(
@@ -46,12 +46,12 @@ class ThreadPool:
 
     @property
     def running(self) -> int:
-        """How many pieces of work run now."""
+        """Number of running tasks."""
         return min(self.threads, self._taken)
 
     @property
     def waiting(self) -> int:
-        """How many pieces of work wait for a thread now."""
+        """Number of tasks that wait for a thread."""
         return max(0, self._taken - self.threads)
 
     @property
@@ -59,11 +59,11 @@ class ThreadPool:
         return self.threads + self.places - self._room
 
     async def run(self, work: Callable[[], T], turns: Collection[str] = ()) -> T:
-        """Do the work in a thread, with the caller's context variables, and return its result.
+        """Run the work in a thread, with the caller's context variables, and return its result.
 
-        Raises PoolFull at once, or what the work raises. A caller that gives up leaves work that
-        has begun to its end, and it keeps its place until then, and its turns. Of all work that
-        names a turn one piece has a place; the others wait outside until that turn is free.
+        Raises PoolFull at once, or whatever the work raises. If the caller is cancelled, running
+        work continues to its end and keeps its place, and its turn. Of all work with the same turn,
+        one task has a place at a time; the others wait outside until the turn is free.
         """
         while taken := [turn for name in turns if (turn := self._turns.get(name))]:
             await asyncio.wait([asyncio.wrap_future(turn) for turn in taken])
@@ -73,15 +73,15 @@ class ThreadPool:
         return await asyncio.wrap_future(future)
 
     def check_capacity(self, kept_free: int = 0) -> None:
-        """Raises PoolFull where work would be refused at this moment, and counts it as refused.
+        """Raise PoolFull if work would be refused now, and count it as refused.
 
-        ``kept_free`` places are not for whoever asks.
+        The caller may not use ``kept_free`` of the places.
         """
         with self._lock:
             self._check_room(kept_free)
 
     def close(self) -> None:
-        """Take no more work and drop what waits; what runs is not waited for."""
+        """Accept no more work and drop what waits; running work is not awaited."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _begin(self, work: Callable[[], T]) -> Future[T]:
@@ -91,7 +91,7 @@ class ThreadPool:
         try:
             future = self._executor.submit(lambda: context.run(wanted[0]))
         except RuntimeError as error:  # the system has no more threads (F-29), or it is closed
-            wanted[0] = _nothing  # the executor keeps it for a thread that comes later
+            wanted[0] = _nothing  # the executor keeps it for a future thread
             self._leave()
             raise PoolFull(str(error)) from error
         except BaseException:
@@ -126,4 +126,4 @@ class ThreadPool:
 
 
 def _nothing() -> Any:
-    """What is left of work that was given up."""
+    """The rest of abandoned work."""
