@@ -80,8 +80,8 @@ def test_f30_a_broken_certificate_is_told_and_the_old_one_stays(tmp_path: Path) 
         told = [each["detail"] for each in running.named("certificate.unusable")]
         assert told == [
             "key.pem is not the key of cert.pem",
-            "key.pem is no PEM private key without a passphrase",
-            "cert.pem is no PEM certificate",
+            "key.pem is not a PEM private key without a passphrase",
+            "cert.pem is not a PEM certificate",
         ]
 
 

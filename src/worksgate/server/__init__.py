@@ -1,22 +1,22 @@
-"""How a process serves: what it accepts, what it refuses, how it changes and how it ends.
+"""How a process serves: what it accepts and refuses, how it reloads and how it ends.
 
-Owns the way from the listening socket to the application, and back. Knows nothing of what the
-application does: whoever starts it says what is called, and how a refusal looks.
+Owns the path from the listening socket to the application, and back. Knows nothing about the
+application: the caller passes it in, along with the form of refusals.
 
-    acceptor           takes connections from the listening socket, TLS included
-    admission          what one process takes on: connections, requests, and whether it is behind
+    acceptor           accepts connections from the listening socket, including TLS
+    admission          limits of one process: connections, requests, and event-loop lag
     accept_queue       connections that wait for their turn
     connection         one connection: bounded in bytes and in time, drained at the end
-    host_header        which values of ``Host`` name a host
-    forwarded          the caller's address behind trusted proxies
-    single_write       an extension of ASGI: a whole answer in one call
-    listening          a port and a certificate, tried before anything begins
-    uvicorn_config     the one way in which we configure uvicorn
+    host_header        validation of ``Host``
+    forwarded          the client's address behind trusted proxies
+    single_write       an ASGI extension: a whole response in one call
+    listening          a port and a certificate, checked before anything starts
+    uvicorn_config     the only place where uvicorn is configured
     process            one process: it starts, serves, reloads at SIGHUP and drains at SIGTERM
-    supervisor         several of them, and the supervisor that keeps their number
-    supervisor_pipe    what the supervisor and its workers tell each other
-    operations_server  the operator's own port, in the same event loop
-    application_swap   the application of now, and the one before it while its requests end
-    settings_reload    settings and certificate, read again
-    tls                the certificate of now, and how long it is still good
+    supervisor         several processes, and the supervisor that keeps their number
+    supervisor_pipe    messages between the supervisor and its workers
+    operations_server  the operations port, in the same event loop
+    application_swap   the current application, and the previous one until its requests end
+    settings_reload    reloads settings and certificate
+    tls                the current certificate, and its expiry
 """

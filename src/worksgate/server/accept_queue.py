@@ -1,10 +1,9 @@
-"""Connections that are accepted and wait for their turn: no more than can be served in time.
+"""A queue of accepted connections, no longer than can be served in time.
 
-When more connections come than a process can serve, somebody has to wait. In the queue of the
-system they wait in order, so that soon everybody is served when they have given up, and what does
-not fit into it is tried again only after a second. So everything is accepted at once, a few are
-served in each turn of the event loop, and whoever would wait for too long is refused instead
-(F-23).
+When more connections arrive than a process can serve, some have to wait. In the kernel's queue they
+wait in order, so that soon everybody is served after having given up, and connections that do not
+fit are retried only after a second. So everything is accepted at once, a few are served in each
+turn of the event loop, and those that would wait too long are refused instead (F-23).
 """
 
 import socket
@@ -17,25 +16,25 @@ from worksgate.server.admission import Place
 Guest = tuple[socket.socket, Place]
 
 MOST_WAIT = 0.3
-"""Seconds that a connection may wait; LINE WORKS waits 3 for its answer."""
+"""Seconds that a connection may wait; LINE WORKS waits 3 for its response."""
 FEWEST, MOST = 2, 32
 """Connections that are served in one turn of the event loop."""
 ENOUGH = 64
-"""Connections and requests under way that keep a process busy, and share a commit."""
+"""Connections and requests in flight that keep a process busy, and share a commit."""
 
 _MEMORY = 0.3
-"""Seconds over which it is reckoned what a connection costs."""
+"""Seconds over which the cost of a connection is averaged."""
 _GUESS = 0.0005
-"""Seconds that a connection costs, until that is known."""
+"""Seconds that a connection is assumed to cost at first."""
 _LONGEST_TURN = 0.1
-"""Seconds; what a machine was asleep for says nothing about the next turn."""
+"""Seconds; while a machine was asleep says nothing about the next turn."""
 
 
 class AcceptQueue:
-    """Who waits, in the order in which they came, and whether there is room for one more.
+    """The waiting connections, in order of arrival, and whether there is room for one more.
 
-    ``under_way`` says how many connections are being made and requests answered. While that is
-    enough to keep the process busy, more would only make each of them slower.
+    ``under_way`` returns the number of connections being set up and requests in flight. If that is
+    enough to keep the process busy, more would only slow each of them down.
     """
 
     def __init__(
@@ -47,7 +46,8 @@ class AcceptQueue:
         self._is_busy = False
         self._turned_at = 0.0
         self._served_before = 0
-        # Of late: both fade in the same measure, and their quotient is the seconds for each.
+        # Moving totals: both decay at the same rate, and their quotient is the seconds per
+        # connection.
         self._seconds = MOST * _GUESS
         self._served = float(MOST)
 
@@ -56,14 +56,14 @@ class AcceptQueue:
 
     @property
     def is_full(self) -> bool:
-        """Whether the next one would wait for more than ``MOST_WAIT``, as fast as it goes now."""
+        """Whether the next one would wait longer than ``MOST_WAIT`` at the current rate."""
         return len(self._waiting) * self._seconds > MOST_WAIT * self._served
 
     def enter(self, guest: Guest) -> None:
         self._waiting.append(guest)
 
     def next(self) -> Sequence[Guest]:
-        """Those whose turn it is; called once in each turn of the event loop while some wait."""
+        """Those whose turn it is; called once per turn of the event loop while some wait."""
         now = self._monotonic()
         if self._is_busy:
             self._reckon(min(now - self._turned_at, _LONGEST_TURN))

@@ -1,10 +1,10 @@
-"""Takes connections from the listening socket: counts them, lets them wait, makes TLS of them.
+"""Accepts connections from the listening socket: counts them, queues them, starts TLS.
 
-A connection has its place from the moment it is accepted, so that one which never says a word of
-TLS counts as well, and is cut after a while. Those for which there is no time are refused
-(``waiting_room``): with the answer for that where there is no TLS, and else by closing them, for
-to agree on TLS costs more than what is refused. At the end everything that waits at the socket is
-accepted before the socket is closed: those peers have been told that they are connected.
+A connection is counted from the moment it is accepted, so one that never starts TLS counts too, and
+is closed after a while. Connections for which there is no time are refused (``accept_queue``): with
+a response on plain HTTP, by closing them on TLS, since a handshake costs more than what is refused.
+At the end, everything that waits at the socket is accepted before the socket is closed: those
+clients have already been told that they are connected.
 """
 
 import asyncio
@@ -19,19 +19,19 @@ from worksgate.server.accept_queue import AcceptQueue, Guest
 from worksgate.server.admission import Admission, Place, Refusals
 
 HANDSHAKE_TIMEOUT = 10.0
-"""Seconds in which TLS must have been agreed on."""
+"""Seconds within which the TLS handshake must be complete."""
 GOODBYE_TIMEOUT = 5.0
-"""Seconds in which a peer must have answered the end of TLS."""
+"""Seconds within which a peer must answer the TLS closure."""
 ACCEPT_BATCH = 64
-"""Connections that are let in in one turn of the loop; other workers want some too."""
+"""Connections that are admitted per turn of the loop; other workers want some too."""
 REFUSE_BATCH = 256
-"""Connections that are refused in one turn of the loop."""
+"""Connections that are refused per turn of the loop."""
 MOST_AT_THE_END = 4_096
 PAUSE = 0.2
-"""Seconds without accepting where the machine has no more files or memory for connections."""
+"""Seconds without accepting when the machine is out of file descriptors or memory."""
 
 PATIENCE = 0.05
-"""Seconds in which a request must follow its connection for a refusal that can be read."""
+"""Seconds within which a request must arrive for a readable refusal."""
 
 _LONGEST_HEAD = 4_096
 
@@ -43,8 +43,8 @@ _log = structlog.get_logger(__name__)
 class Acceptor:
     """Accepts on one socket.
 
-    ``connect`` makes the protocol of a connection, ``answering`` says how many requests are being
-    answered.
+    ``connect`` creates the protocol of a connection, ``answering`` returns the number of requests
+    in flight.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Acceptor:
 
     @property
     def connecting(self) -> int:
-        """Connections that are accepted but not yet there, such as those that agree on TLS."""
+        """Accepted connections that are not set up yet, such as those in a TLS handshake."""
         return len(self._connecting) + len(self._room) + self._mute
 
     def start(self, backlog: int) -> None:
@@ -84,7 +84,7 @@ class Acceptor:
         self._loop.remove_reader(self._listening)
         self._accepts = False
         self._listening.close()
-        self._begin()  # with those that wait
+        self._begin()  # including those that wait
 
     def _resume(self) -> None:
         if self._listening.fileno() != -1:
@@ -92,7 +92,7 @@ class Acceptor:
             self._loop.add_reader(self._listening, self._begin)
 
     def _begin(self) -> None:
-        """Somebody has come. While some wait, each turn of the loop is one of ours."""
+        """A connection has arrived. While some wait, each turn of the loop calls this."""
         if not self._is_serving:
             self._turn()
 
@@ -106,7 +106,7 @@ class Acceptor:
             self._loop.call_soon(self._turn)
 
     def _accept(self, most: int, most_refused: int) -> None:
-        # What ``accept`` calls: a descriptor. To close it again takes no socket object.
+        # What ``accept`` uses: a descriptor. Closing it again takes no socket object.
         accept = self._listening._accept  # type: ignore[attr-defined]  # typeshed leaves it out
         let_in = refused = 0
         while let_in < most and refused < most_refused:
@@ -114,7 +114,7 @@ class Acceptor:
                 file, (peer, *_) = accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
-            except OSError as error:  # no more files, or no more memory (F-29)
+            except OSError as error:  # out of file descriptors or memory (F-29)
                 _log.warning("server.cannot_accept", detail=error.strerror)
                 self._accepts = False
                 self._loop.remove_reader(self._listening)
@@ -145,22 +145,21 @@ class Acceptor:
                 ssl_handshake_timeout=HANDSHAKE_TIMEOUT if self._tls else None,
                 ssl_shutdown_timeout=GOODBYE_TIMEOUT if self._tls else None,
             )
-        except OSError:  # also what TLS raises, and its timeout: the peer's affair
+        except OSError:  # also TLS errors and timeouts: the peer's problem
             place.leave()
 
     def _refuse(self, file: int, peer: str) -> None:
-        """Close a connection, where there is no TLS with the answer to its request.
+        """Close a connection; without TLS, with a response to its request.
 
-        In a flood this is what the process does most, so it makes do with the operating system's
-        calls. A connection whose request is waited for holds an open file, and has a place as long
-        as it does.
+        In a flood the process does this most, so it uses plain system calls. A connection whose
+        request is awaited holds an open file, and a place, meanwhile.
         """
         refusals = self._admission.refusals
         if self._tls is not None or refusals is None:
             self._admission.refused_connections += 1
             os.close(file)
             return
-        connection = socket.SocketType(*self._kind, file)  # without Python's part of a socket
+        connection = socket.SocketType(*self._kind, file)  # cheaper than a socket object
         if _answer(connection, refusals):
             self._admission.refused_connections += 1
             connection.close()
@@ -179,7 +178,7 @@ class Acceptor:
 
 
 def _answer(connection: socket.SocketType, refusals: Refusals) -> bool:
-    """Answer the request that has come; False where it may still come."""
+    """Answer the request that has arrived; False if it may still arrive."""
     try:
         head = connection.recv(_LONGEST_HEAD, socket.MSG_DONTWAIT)
         url = head.partition(b" ")[2].partition(b" ")[0]

@@ -1,12 +1,12 @@
-"""What one process takes on, and when it refuses (F-22, F-23, F-29).
+"""Limits of one process, and what it refuses beyond them (F-22, F-23, F-29).
 
-Connections are counted when they are accepted, over all and for each address; a reverse proxy
-that is trusted stands for many people and is not counted alone. Requests are counted once they
-have come whole: who sends a body slowly holds a connection, but nobody else's place.
+Connections are counted when they are accepted, in total and per address; a trusted reverse proxy
+stands for many people and is not limited by address. Requests are counted once they have arrived
+completely: a slow body holds a connection, but nobody else's place.
 
-Pages are refused before calls: LINE WORKS gives up after 3 seconds and shows people an error, a
-person reads the page and tries again. A process whose event loop is behind refuses pages too,
-for whatever it accepts now would be answered late.
+Pages are refused before calls: LINE WORKS gives up after 3 seconds and shows people an error, while
+a person reads the page and tries again. A process with a lagging event loop refuses pages too,
+since whatever it accepted now would be answered late.
 """
 
 import resource
@@ -21,17 +21,17 @@ from worksgate.observability.instruments import LAG_SECONDS, Distribution
 from worksgate.settings.options import Settings
 
 CALLS_AND_PAGES = 2
-"""Calls are refused where so many times as many requests are in flight as pages may be."""
+"""Calls are refused at this multiple of the limit for pages."""
 TICK = 0.1
 """Seconds between two ticks of the event loop."""
 LATE = 0.5
-"""Seconds by which two ticks in a row must be late before pages are refused."""
+"""Seconds by which two consecutive ticks must be late before pages are refused."""
 RESERVED_FILES = 128
-"""Open files that are left to databases, logs and other hosts."""
+"""File descriptors reserved for databases, logs and other hosts."""
 
 
 class Refusals(Protocol):
-    """The whole answers to what is refused, ready to be written."""
+    """Complete responses to refused requests, ready to be written."""
 
     @property
     def call(self) -> bytes: ...
@@ -44,7 +44,7 @@ class Refusals(Protocol):
         ...
 
     def malformed(self, url: bytes, status: int) -> bytes:
-        """The whole answer to what is no HTTP; the address is as much of it as could be read."""
+        """The complete response to invalid HTTP; the address is as much of it as was readable."""
         ...
 
 
@@ -53,7 +53,7 @@ RefusalsOf = Callable[[Settings], Refusals]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one process takes on; 0 for an address means that it is not counted."""
+    """The limits of one process; 0 for an address means no limit."""
 
     connections: int
     connections_per_address: int
@@ -79,7 +79,7 @@ class Limits:
 
 @dataclass(slots=True, eq=False)
 class Place:
-    """The place of one connection; giving it back twice changes nothing."""
+    """The place of one connection; releasing it twice has no effect."""
 
     _admission: "Admission"
     _peer: str | None
@@ -93,10 +93,10 @@ class Place:
 
 @dataclass(slots=True, eq=False)
 class Admission:
-    """Counts what a process has taken on.
+    """Counts what a process has admitted.
 
-    Without ``refusals`` no request is refused. ``lag`` is how late the ticks of the event loop
-    were, in seconds.
+    Without ``refusals`` no request is refused. ``lag`` is the delay of the event loop's ticks, in
+    seconds.
     """
 
     limits: Limits
@@ -105,7 +105,7 @@ class Admission:
     is_draining: bool = False
     connections: int = 0
     reading: set[object] = field(default_factory=set)
-    """Connections whose request is being served, although its body has not come whole yet."""
+    """Connections whose request is being served, although its body has not arrived completely."""
     refused_connections: int = 0
     refused_requests: int = 0
     _by_address: Counter[str] = field(default_factory=Counter)
@@ -116,18 +116,18 @@ class Admission:
 
     @classmethod
     def of(cls, settings: Settings, refusals_of: RefusalsOf | None) -> "Admission":
-        """``refusals_of`` makes the refusals, now and whenever other settings are applied."""
+        """``refusals_of`` creates the refusals, now and whenever other settings are applied."""
         refusals = refusals_of(settings) if refusals_of else None
         return cls(Limits.of(settings), refusals, _refusals_of=refusals_of)
 
     def apply(self, settings: Settings) -> None:
-        """From now on these settings say what is taken on, and what a refusal looks like."""
+        """Apply these settings to limits and refusals from now on."""
         self.limits = Limits.of(settings)
         if self._refusals_of is not None:
             self.refusals = self._refusals_of(settings)
 
     def place_for(self, address: str) -> Place | None:
-        """A place for a connection from this address, or None where there is none left."""
+        """A place for a connection from this address, or None if there is none left."""
         peer = self._counted_as(address)
         is_full = self.connections >= self.limits.connections
         if is_full or (peer and self._by_address[peer] >= self.limits.connections_per_address):
@@ -146,7 +146,7 @@ class Admission:
                 del self._by_address[peer]
 
     def has_room(self, tasks: int, *, is_call: bool) -> bool:
-        """Whether another request is taken on, where so many tasks are at work."""
+        """Whether another request is admitted while so many tasks are running."""
         in_flight = tasks - len(self.reading)
         if is_call:
             return in_flight < self.limits.calls
@@ -158,7 +158,7 @@ class Admission:
         return min(self._late, self._late_before) > LATE
 
     def tick(self, now: float | None = None) -> None:
-        """Called every ``TICK`` seconds by the event loop, or later when it is behind."""
+        """Called every ``TICK`` seconds by the event loop, or later when it lags."""
         now = time.monotonic() if now is None else now
         if self._ticked_at is not None:
             self._late_before, self._late = self._late, max(0.0, now - self._ticked_at - TICK)

@@ -1,7 +1,7 @@
-"""The application of now, and another one that takes its place without a request being lost.
+"""Replaces the running application without losing a request.
 
-A request is served to its end by the application that it came to. The old one is closed when the
-last of them has gone.
+A request is served to its end by the application that received it. The old one is closed when the
+last of its requests has ended.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class Version:
 
 
 class SwappableApplication:
-    """An ASGI application that hands everything to the version of now."""
+    """An ASGI application that delegates to the current version."""
 
     def __init__(self, first: Version) -> None:
         self._first = self._now = first
@@ -54,7 +54,7 @@ class SwappableApplication:
                 version.is_over.set()
 
     async def replace(self, new: Version) -> None:
-        """Open another version and let it serve. Raises what opening raises; nothing has changed.
+        """Open another version and switch to it. Raises what opening raises, without any change.
 
         Returns as soon as it serves; the old one is closed later.
         """
@@ -69,7 +69,7 @@ class SwappableApplication:
         task.add_done_callback(self._retiring.discard)
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Start and end: the first version is told of both, the last one is closed with it."""
+        """Lifespan: the first version gets both events, the last one is closed with it."""
 
         async def closing(message: Message) -> None:
             if message["type"] == "lifespan.shutdown.complete":
@@ -83,6 +83,6 @@ class SwappableApplication:
 
 async def _retire(old: Version) -> None:
     if old.requests:
-        with suppress(TimeoutError):  # a request that takes so long was given up by its caller
+        with suppress(TimeoutError):  # the caller of a request that takes so long has given up
             await asyncio.wait_for(old.is_over.wait(), RETIRE_TIMEOUT)
     await old.application.close()

@@ -1,16 +1,15 @@
-"""One connection: uvicorn's protocol, in which nobody holds a connection or memory without end.
+"""One connection: uvicorn's protocol, with bounds on time and memory.
 
-A request is framed in one way only. An ``Upgrade`` is ignored and the request served with its body
-(RFC 9110, 7.8); what is no HTTP/1.1 is answered, and nothing behind it is read (R-111).
+Requests have exactly one framing. An ``Upgrade`` is ignored and the request served with its body
+(RFC 9110, 7.8); invalid HTTP/1.1 gets a response, and nothing after it is read (R-111).
 
-The headers of a request are bounded in time and size, what follows them too; trailers count for
-nothing; a request that was answered before its end is not waited for; an answer that nobody reads
-is given up; and no byte leaves a connection without a timer. A request for which the process has
-no room is refused before its body is read. An application may say a whole answer in one call
-(``whole_answer``).
+The headers of a request are bounded in time and size, and so is the rest; trailers are ignored; a
+request that was answered before its end is not awaited; a response that is not read is abandoned;
+and every byte sent starts a timer. A request for which the process has no room is refused before
+its body is read. An application may send a complete response in one call (``single_write``).
 
-At the end a connection is drained: what has come is answered, with ``Connection: close``, and a
-connection on which nothing comes for a moment is closed.
+At the end a connection is drained: received requests are answered, with ``Connection: close``, and
+a connection that stays silent for a moment is closed.
 """
 
 import asyncio
@@ -36,19 +35,19 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
 HEADER_TIMEOUT = 10.0
-"""Seconds in which the headers of a request must have come."""
+"""Seconds within which the headers of a request must arrive."""
 BODY_TIMEOUT = 12.0
-"""Seconds in which the rest must have come; the applications give up after 10, with an answer."""
+"""Seconds within which the rest must arrive; applications give up after 10, with a response."""
 WRITE_TIMEOUT = 10.0
-"""Seconds in which a caller must read what has been written to it."""
+"""Seconds within which a client must read what has been written to it."""
 MAX_HEADERS = 64 * 1024
 """Bytes of a request line and its headers."""
 MAX_BODY_ON_THE_WIRE = 256 * 1024
-"""Bytes of a request after its headers, chunks and all; the applications accept far less."""
+"""Bytes of a request after its headers, including chunk framing; applications accept far less."""
 UNREAD_TIMEOUT = 1.0
-"""Seconds in which a caller can see an answer that came before the end of its request."""
+"""Seconds for a client to see a response that was sent before the end of its request."""
 QUIET = 1.0
-"""Seconds without a byte after which a connection that is drained is closed."""
+"""Seconds of silence after which a draining connection is closed."""
 
 BAD_REQUEST = 400
 HEADERS_TOO_LARGE = 431
@@ -65,7 +64,7 @@ _malformed = RateLimitedWarning("request.malformed")
 
 
 class ServerConfig(uvicorn.Config):
-    """uvicorn's configuration, with what the process takes on: a protocol is given nothing else."""
+    """uvicorn's configuration plus the admission: a protocol receives nothing else."""
 
     def __init__(self, app: Any, admission: Admission, **options: Any) -> None:
         super().__init__(app, **options)
@@ -76,7 +75,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     """Serves one connection."""
 
     place: Place | None = None
-    """The place of the connection, where it was given one."""
+    """The place of the connection, if it was given one."""
 
     _timer: asyncio.TimerHandle | None = None
     _leaving: asyncio.TimerHandle | None = None
@@ -121,12 +120,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self.place is not None:
             self.place.leave()
         if self._serving is not None and not self._serving.response_complete:
-            self._serving.disconnected = True  # uvicorn tells the request that came last
+            self._serving.disconnected = True  # uvicorn refers to the most recent request
             self._serving.message_event.set()
         self.pipeline.clear()
         super().connection_lost(exc)
-        self._unset_keepalive_if_required()  # after a reset uvicorn leaves it
-        # uvicorn's cycle and transport lead back here: in a ring they would wait for the collector.
+        self._unset_keepalive_if_required()  # after a reset uvicorn does not clear it
+        # uvicorn's cycle and transport refer back here: a reference cycle would wait for the
+        # collector.
         self.transport = self.flow = self.scope = None  # type: ignore[assignment]  # as before it
         self.cycle = self._serving = None  # type: ignore[assignment]  # uvicorn begins with these
 
@@ -153,7 +153,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         elif self._body_bytes > MAX_BODY_ON_THE_WIRE:
             self.transport.abort()
         elif self._is_idle:
-            self._start_timer(HEADER_TIMEOUT)  # any byte has made uvicorn forget its own
+            self._start_timer(HEADER_TIMEOUT)  # any byte resets uvicorn's own
         elif self._is_in_body:
             self._start_timer(BODY_TIMEOUT)
         if self._admission.is_draining:
@@ -170,7 +170,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._reject()
 
     def _feed(self, data: bytes | memoryview) -> memoryview | None:
-        """Parse, and return what another parser has to go on with. Raises HttpParserError."""
+        """Parse, and return the rest for another parser. Raises HttpParserError."""
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -179,13 +179,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         return None
 
     def _ignore_upgrade(self) -> None:
-        """Begin the request again as one that asks for no other protocol.
+        """Start the request again as one without an upgrade.
 
-        The parser stops at the headers of one that does, and would take its body for the next
-        request. A new parser reads the same headers without the ``Upgrade``, and then the body.
-        Raises HttpParserError.
+        The parser stops after the headers of an upgrade request, and would take its body for the
+        next request. A new parser reads the same headers without the ``Upgrade``, and then the
+        body. Raises HttpParserError.
         """
-        if not self._is_upgrading:  # CONNECT, or what comes behind a refused request
+        if not self._is_upgrading:  # CONNECT, or bytes after a refused request
             raise httptools.HttpParserError("there is nothing to switch to")
         self._is_upgrading = False
         method, version = self.parser.get_method(), self.parser.get_http_version().encode()
@@ -207,7 +207,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         name, value = name.lower(), value.rstrip(b" \t")  # as the parser does before a value
         if name == b"host":
-            self._host = value if self._host is None else b""  # two are none
+            self._host = value if self._host is None else b""  # two are invalid
         elif name == b"transfer-encoding":
             self._coding = value.lower() if self._coding is None else b""
         elif name == b"expect" and value.lower() == b"100-continue":
@@ -227,13 +227,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_headers = False
         self._header_bytes = 0
         self._stop_timer()
-        if self._is_refused:  # what comes behind a refused request is not looked at
+        if self._is_refused:  # bytes after a refused request are ignored
             return
         if self._is_idle and (refusal := self._refusal(self.url, len(self.tasks))):
             self._refuse(self.url, refusal)
             return
         super().on_headers_complete()
-        self.headers = []  # trailers land there: in the scope they would pass for headers
+        self.headers = []  # trailers arrive there: in the scope they would look like headers
 
     def on_body(self, body: bytes) -> None:
         if not self._is_refused:
@@ -244,7 +244,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             return
         self._in_message = False
         self._stop_timer()
-        if self._leaving is not None:  # the rest has come after all
+        if self._leaving is not None:  # the rest has arrived after all
             self._leaving.cancel()
             self._leaving = None
         self._admission.reading.discard(self)
@@ -256,10 +256,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: "ASGI3Application") -> None:
         if self._admission.is_draining and not self.pipeline:
             cycle.keep_alive = False
-        if cycle.more_body:  # and not before its turn: the one before it has come whole
+        if cycle.more_body:  # and not before its turn: the previous one has arrived completely
             self._admission.reading.add(self)
         self._serving = cycle
-        # Weakly, for the cycle holds its scope: else each request would be left to the collector.
+        # A weak reference, since the cycle holds its scope: otherwise each request would wait for
+        # the collector.
         cycle.scope["extensions"] = {WHOLE_ANSWER: {WRITE: partial(self._write_answer, ref(cycle))}}
         super()._start_asgi_task(cycle, app)
 
@@ -270,7 +271,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         headers: bytes,
         body: bytes,
     ) -> bool:
-        """A ``whole_answer.WriteAnswer``; where it is no usual answer, nothing is sent."""
+        """A ``single_write.WriteAnswer``; an unusual response is not sent."""
         cycle = cycle_ref()
         if cycle is None or cycle.response_started or cycle.disconnected or not cycle.keep_alive:
             return False
@@ -307,14 +308,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         return self.cycle is None or self.cycle.response_complete
 
     def _size_of_headers(self) -> int:
-        """What came with them in one read may be a body."""
+        """What arrived with them in one read may be a body."""
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def _is_plain_http(self) -> bool:
-        """Whether it is HTTP/1.0 or 1.1, for one host, and in no coding but chunks.
+        """Whether it is HTTP/1.0 or 1.1, for one host, and with no coding but chunked.
 
-        What the parser lets through and others read in another way: a coding that nobody takes off
-        again, chunks in HTTP/1.0 (RFC 9112, 6.1), and versions that there are not.
+        The parser accepts what other parsers interpret differently: a coding that nobody removes,
+        chunks in HTTP/1.0 (RFC 9112, 6.1), and versions that do not exist.
         """
         version = self.parser.get_http_version()
         if version != "1.1" and version != "1.0":
@@ -326,17 +327,17 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         method = self.parser.get_method()
         return is_host(self._host) and is_target_of(self.url, self._host, method)
 
-    # What is no HTTP
+    # Invalid HTTP
 
     def _reject(self) -> None:
-        """Answer what is malformed in its turn, and hear no more.
+        """Answer a malformed request in its turn, and read no more.
 
-        What comes behind the fault cannot be told from a request.
+        What follows the error cannot be told from a request.
         """
         self._is_deaf = True
         self._stop_timer()
-        _malformed.tell(_path_of(self.url), "what came is no valid HTTP/1.1 request")
-        if self._is_refused:  # it has its answer, and the connection is left soon
+        _malformed.tell(_path_of(self.url), "the data received is not a valid HTTP/1.1 request")
+        if self._is_refused:  # it has its response, and the connection will be closed soon
             return
         last = self._last_whole()
         if last is not None:  # the connection is closed after its answer
@@ -355,7 +356,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._leave_when_seen()
 
     def _last_whole(self) -> RequestResponseCycle | None:
-        """The last request that has come whole and has no answer yet; a broken one is dropped."""
+        """The last complete request without a response; a broken one is dropped."""
         if not self._is_in_body:
             return None if self._is_idle else self.cycle
         if not self.pipeline:  # the broken one is being served
@@ -368,11 +369,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     @property
     def _is_in_body(self) -> bool:
-        """Whether the request of ``cycle`` has not come whole."""
+        """Whether the request of ``cycle`` has not arrived completely."""
         return self._in_message and not self._in_headers
 
     def _leave_when_seen(self) -> None:
-        """Say no more; close when the peer has, or soon: a reset would take the answer along."""
+        """Send no more; close when the peer has, or soon: a reset would destroy the response."""
         self.flow.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
@@ -382,11 +383,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     # Refusing
 
     def _refusal(self, url: bytes, tasks: int) -> bytes | None:
-        """The answer to a request for which there is no room beside so many tasks, or None."""
+        """The response to a request for which there is no room beside so many tasks, or None."""
         refusals = self._admission.refusals
         if refusals is None:
             return None
-        if self._admission.has_room(tasks, is_call=False):  # so there is for a call
+        if self._admission.has_room(tasks, is_call=False):  # and there would be room for a call
             return None
         is_call = refusals.is_call(url)
         if is_call and self._admission.has_room(tasks, is_call=True):
@@ -394,18 +395,18 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         return refusals.call if is_call else refusals.page
 
     def _refuse_pipelined(self) -> None:
-        """Refuse the request whose turn it is, and all behind it, where there is no room for it.
+        """Refuse the request whose turn it is, and all after it, if there is no room for it.
 
-        Else pages that stand behind a call would take the room that is left for calls.
+        Otherwise pages queued after a call would take the room that is reserved for calls.
         """
         url: bytes = self.pipeline[-1][0].scope["raw_path"]
-        # The task of the answer that is complete is still among them.
+        # The task of the completed response still counts among them.
         if refusal := self._refusal(url, len(self.tasks) - 1):
             self.pipeline.clear()
             self._refuse(url, refusal)
 
     def _refuse(self, url: bytes, answer: bytes) -> None:
-        """Write the answer; the connection is closed when the request has come, or soon."""
+        """Write the response; the connection is closed when the request has arrived, or soon."""
         self._is_refused = True
         self._admission.refused_requests += 1
         _refused.tell(_path_of(url), "more requests are in flight than can be answered in time")
@@ -415,7 +416,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     # Draining
 
     def drain(self) -> None:
-        """Serve what has come and what comes in the next moment, then close."""
+        """Serve what has arrived and what arrives in the next moment, then close."""
         if not self._is_idle and not self.pipeline and not self.cycle.response_started:
             self.cycle.keep_alive = False
         self._close_when_quiet()
@@ -424,7 +425,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._is_idle and not self._in_message and self._quiet is None:
             self._quiet = self.loop.call_later(QUIET, self._close)
 
-    # Readers that do not read
+    # Clients that do not read
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -437,7 +438,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._unread = None
 
     def _wait_for_reader(self) -> None:
-        """Give up a connection whose peer does not take what is written to it."""
+        """Abort a connection whose peer does not read."""
         if self._unread is None:
             self._unread = self.loop.call_later(WRITE_TIMEOUT, self.transport.abort)
 
@@ -462,5 +463,5 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
 
 def _path_of(url: bytes) -> str:
-    """What a log may hold of an address."""
+    """The part of an address that may be logged."""
     return url.partition(b"?")[0][:_LOGGED_PATH].decode("ascii", "replace")

@@ -1,8 +1,8 @@
-"""The caller's address behind trusted proxies: X-Forwarded-For and X-Forwarded-Proto (R-96).
+"""The client's address behind trusted proxies: X-Forwarded-For and X-Forwarded-Proto (R-96).
 
-Each proxy adds the address that it was called from, so the list is read from its end: the first
-address that is no trusted proxy's is the caller's. Where an entry is no address, it is not known
-who calls, and everything that asks for an address is closed to them (R-113).
+Each proxy appends the address that it was called from, so the list is read from its end: the first
+address that is not a trusted proxy's is the client's. If an entry is invalid, the client is
+unknown, and everything that depends on an address is closed to it (R-113).
 """
 
 import re
@@ -17,13 +17,13 @@ _SCHEMES = {b"http": "http", b"https": "https"}
 _ENTRY = re.compile(
     r"\[(?P<bracketed>[^\[\]]+)\](?::[0-9]+)?|(?P<with_port>[0-9.]+):[0-9]+|(?P<bare>.+)"
 )
-"""An address, with a port or without: ``192.0.2.1:4711``, ``[2001:db8::1]:4711``."""
+"""An address, with or without a port: ``192.0.2.1:4711``, ``[2001:db8::1]:4711``."""
 
 _unreadable = RateLimitedWarning("proxy.unreadable_address")
 
 
 class BehindProxies:
-    """An application that trusts X-Forwarded-* from the proxies of these networks alone."""
+    """An application that trusts X-Forwarded-* from the proxies of these networks only."""
 
     def __init__(self, application: ASGIApp, networks: tuple[str, ...]) -> None:
         self._application = application
@@ -32,7 +32,7 @@ class BehindProxies:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request; its scope is changed in place.
 
-        A coroutine function, as servers tell an ASGI 3 application from an older one by that.
+        A coroutine function, since servers use that to tell ASGI 3 applications from older ones.
         """
         client = scope.get("client")
         if client is not None and self._is_proxy(client[0]):
@@ -51,12 +51,14 @@ class BehindProxies:
             scope["client"] = None if caller is None else (caller, 0)
 
     def _caller(self, forwarded: bytes) -> str | None:
-        """The caller's address, or None where it cannot be found."""
+        """The client's address, or None if it cannot be determined."""
         caller = None
         for entry in reversed(forwarded.split(b",")):
             caller = _address_of(entry)
             if caller is None:
-                _unreadable.tell("", "a trusted proxy sent an X-Forwarded-For that is no address")
+                _unreadable.tell(
+                    "", "a trusted proxy sent an X-Forwarded-For with an invalid address"
+                )
                 return None
             if not self._is_proxy(caller):
                 break
@@ -64,6 +66,6 @@ class BehindProxies:
 
 
 def _address_of(entry: bytes) -> str | None:
-    """The address of an entry, which may bear a port."""
+    """The address of an entry, which may have a port."""
     found = _ENTRY.fullmatch(entry.strip().decode("latin-1"))
     return address_in(found[found.lastgroup or 0]) if found else None

@@ -1,4 +1,4 @@
-"""The ``Host`` of a request: which values are one (RFC 9110, 7.2), and what fits its target."""
+"""Validation of ``Host`` (RFC 9110, 7.2), alone and against the request target."""
 
 import re
 
@@ -9,15 +9,15 @@ _HOST = re.compile(
 
 
 def is_host(value: bytes) -> bool:
-    """Whether this is a name or an address, with or without a port; an empty value is none."""
+    """Whether this is a name or an address, with or without a port; an empty value is neither."""
     return _HOST.fullmatch(value) is not None
 
 
 def is_target_of(target: bytes, host: bytes, method: bytes) -> bool:
-    """Whether a request target is a path, or the address of something at this very host.
+    """Whether a request target is a path, or the address of something on this host.
 
-    ``*`` is one of OPTIONS alone (RFC 9112, 3.2.4). None holds a fragment (RFC 9112, 3.2): a proxy
-    that compares paths would see another one.
+    ``*`` is valid for OPTIONS only (RFC 9112, 3.2.4). A target has no fragment (RFC 9112, 3.2): a
+    proxy that compares paths would see a different one.
     """
     if b"#" in target:
         return False

@@ -1,7 +1,7 @@
 """What a server needs before it can start: a port of this machine, and a certificate with its key.
 
-Both are tried first, so that what is wrong is told in one sentence and nothing has begun. The port
-may be one on which systemd listens for us: it stays open while one server follows another.
+Both are checked first, so that a problem is reported in one sentence before anything has started.
+The port may be a socket from systemd, which stays open while one server replaces another.
 """
 
 import errno
@@ -16,14 +16,14 @@ _FIRST_PASSED = 3
 
 
 class CannotListen(Exception):
-    """The port or the certificate cannot be used; one sentence."""
+    """The port or the certificate is unusable; one sentence."""
 
 
 def passed_by_systemd(environment: MutableMapping[str, str] = os.environ) -> socket.socket | None:
-    """The socket on which systemd listens for this process, or None where there is none.
+    """The socket on which systemd listens for this process, or None.
 
-    The variables that tell of it are removed, for it is not passed to the processes that we start.
-    Raises CannotListen unless it is one TCP socket that listens.
+    The variables that announce it are removed, since child processes do not get it. Raises
+    CannotListen unless it is one listening TCP socket.
     https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html
     """
     told = [environment.pop(f"LISTEN_{name}", "") for name in ("PID", "FDS", "FDNAMES")]
@@ -37,7 +37,9 @@ def passed_by_systemd(environment: MutableMapping[str, str] = os.environ) -> soc
         is_tcp = listening.family in (socket.AF_INET, socket.AF_INET6)
         listens = listening.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
     except OSError as error:
-        raise CannotListen(f"what systemd has passed is no socket: {error.strerror}") from None
+        raise CannotListen(
+            f"systemd has passed something that is not a socket: {error.strerror}"
+        ) from None
     if not (is_tcp and listens):
         listening.close()
         raise CannotListen("the socket of systemd must be ListenStream= with a port, and Accept=no")
@@ -46,9 +48,9 @@ def passed_by_systemd(environment: MutableMapping[str, str] = os.environ) -> soc
 
 
 def listen(host: str, port: int, *, option: str = "--port") -> socket.socket:
-    """A socket that is bound, and inherited by worker processes.
+    """A bound socket that worker processes inherit.
 
-    ``option`` is how another port is asked for. Raises CannotListen.
+    ``option`` is the option for another port. Raises CannotListen.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family)
@@ -63,32 +65,35 @@ def listen(host: str, port: int, *, option: str = "--port") -> socket.socket:
 
 
 def url_of(listening: socket.socket, *, https: bool = False) -> str:
-    """Where a socket listens, to be shown to people."""
+    """The address of a listening socket, as shown to people."""
     host, port = listening.getsockname()[:2]
     name = f"[{host}]" if ":" in host else host
     return f"{'https' if https else 'http'}://{name}:{port}"
 
 
 def check_certificate(certificate: Path, key: Path) -> None:
-    """Raise CannotListen unless the files are a certificate chain and its own, open key (PEM)."""
+    """Raise CannotListen unless the files are a certificate chain and its unencrypted key (PEM)."""
     for file in (certificate, key):
         file.open("rb").close()  # an OSError that names the file
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.load_verify_locations(certificate)
     except ssl.SSLError:
-        raise CannotListen(f"{certificate} is no PEM certificate") from None
+        raise CannotListen(f"{certificate} is not a PEM certificate") from None
     try:
-        context.load_cert_chain(certificate, key, password="")  # never asks at the terminal
+        context.load_cert_chain(certificate, key, password="")  # never prompts on the terminal
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             raise CannotListen(f"{key} is not the key of {certificate}") from None
-        raise CannotListen(f"{key} is no PEM private key without a passphrase") from None
+        raise CannotListen(f"{key} is not a PEM private key without a passphrase") from None
 
 
 def _why_not(error: OSError, host: str, port: int, option: str) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"port {port} on {host} is taken; choose another with {option}"
+        return f"port {port} on {host} is in use; choose another with {option}"
     if error.errno == errno.EACCES:
-        return f"port {port} on {host} needs rights that this user has not; choose one above 1023"
-    return f"{host} is no address of this machine to listen on: {error.strerror}"
+        return (
+            f"port {port} on {host} needs privileges that this user does not have; choose "
+            "one above 1023"
+        )
+    return f"{host} is not an address of this machine: {error.strerror}"

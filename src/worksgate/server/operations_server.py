@@ -1,7 +1,7 @@
-"""The operator's own port, served in the event loop that serves the public one.
+"""The operations port, served in the event loop that serves the public one.
 
-As bounded as that one is, and far smaller: a few who watch. Processes that were given the same
-socket take turns.
+It has the same bounds, far lower: few clients monitor it. Processes that were given the same socket
+take turns.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from worksgate.settings.options import Settings
 CONNECTIONS = 64
 REQUESTS = 32
 CLOSING_TIME = 2.0
-"""Seconds in which what is under way may end."""
+"""Seconds within which requests in flight may end."""
 
 
 class OperationsServer:
@@ -65,7 +65,7 @@ class OperationsServer:
 
 
 class _Companion(Server):
-    """Signals, and lines of the log, are for the server beside which this one runs."""
+    """Signals and log messages are left to the main server."""
 
     def tell(self, event: str, **values: object) -> None:
         pass

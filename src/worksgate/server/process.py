@@ -1,9 +1,9 @@
-"""One process that serves: it starts, listens to signals, and ends without losing a request.
+"""One serving process: it starts, handles signals, and ends without losing a request.
 
-SIGTERM and SIGINT drain it (F-26): it accepts what has come to its socket and then no more,
-answers what comes on open connections with ``Connection: close``, and closes each one on which
-nothing comes for a moment. A worker that is told so by somebody else than its supervisor goes on
-until another has taken its place. SIGHUP makes it read settings and certificate again.
+SIGTERM and SIGINT drain it (F-26): it accepts what waits at its socket and then no more, answers
+requests on open connections with ``Connection: close``, and closes each connection that stays
+silent for a moment. A worker that gets the signal from anyone but its supervisor continues until
+another one has replaced it. SIGHUP reloads settings and certificate.
 """
 
 import asyncio
@@ -39,10 +39,10 @@ from worksgate.server.tls import Expiry
 DRAIN = 5.0
 """Seconds that open connections get at the end, however busy they are."""
 REPLACED_WITHIN = 10.0
-"""Seconds that a worker waits for another to take its place."""
+"""Seconds that a worker waits for its replacement."""
 
 COLLECTED_AT = 10_000
-"""New objects after which the collector looks for cycles; Python's own 700 is a few requests."""
+"""New objects before the collector looks for cycles; Python's default of 700 is a few requests."""
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
 SIGNALS = (*ENDING, signal.SIGHUP)
@@ -51,9 +51,9 @@ _log = structlog.get_logger(__name__)
 
 
 class Server(uvicorn.Server):
-    """Serves with what ``server_config`` made.
+    """Serves the result of ``server_config``.
 
-    ``supervisor`` is the pipe to it, for a worker. Without ``reloading`` SIGHUP is ignored.
+    ``supervisor`` is a worker's pipe to it. Without ``reloading`` SIGHUP is ignored.
     """
 
     config: ServerConfig
@@ -95,7 +95,7 @@ class Server(uvicorn.Server):
             _spare_the_collector()
         if self._supervisor is not None:
             asyncio.get_running_loop().add_reader(self._supervisor.fileno(), self._follow_order)
-            self._supervisor.send(WorkerState.READY)  # which says so in the log
+            self._supervisor.send(WorkerState.READY)  # which is logged
         else:
             self.tell("server.ready")
         self.started = True
@@ -109,7 +109,7 @@ class Server(uvicorn.Server):
         return len(self.server_state.tasks) - len(self._admission.reading)
 
     def tell(self, event: str, **values: object) -> None:
-        """Log where this server is on its way from start to end."""
+        """Log the stages of this server from start to end."""
         _log.info(event, **values)
 
     # While it serves
@@ -141,7 +141,7 @@ class Server(uvicorn.Server):
                 self.should_exit = True
 
     def _follow_order(self) -> None:
-        """Do what the supervisor says; without one nobody serves on."""
+        """Follow the supervisor's orders; without a supervisor there is no reason to serve on."""
         order = self._supervisor.receive() if self._supervisor is not None else Drain()
         if isinstance(order, Reload):
             self._spawn(self._reload(order))
@@ -192,7 +192,7 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """As uvicorn has it, but that a process which has drained ends in peace."""
+        """Like uvicorn's, except that a process that has drained exits normally."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -216,10 +216,10 @@ class Server(uvicorn.Server):
 
 
 def _spare_the_collector() -> None:
-    """Keep the collector of cycles from walking again and again through what stays for good.
+    """Keep the cycle collector from traversing permanent objects again and again.
 
-    That is nearly all there is after the start, and a walk through it takes 50 ms, in which
-    nobody is answered. What the start has freed goes back to the system, where glibc is there.
+    Nearly all objects are permanent after the start, and traversing them takes 50 ms, during which
+    nothing is answered. Memory freed by the start is returned to the system, on glibc.
     """
     gc.collect()
     with contextlib.suppress(AttributeError):

@@ -1,6 +1,6 @@
-"""Settings and certificate, read again while the server runs (SIGHUP).
+"""Reloading of settings and certificate while the server runs (SIGHUP).
 
-Whatever is wrong with them, the server goes on with what it has, and the log says why (F-32).
+If anything is wrong with them, the server continues with the current ones, and logs why (F-32).
 """
 
 import asyncio
@@ -21,26 +21,26 @@ NEED_A_RESTART = (
     *("host", "port", "database_url", "store_url", "log_format", "log_level"),
     *("admin_host", "admin_port", "metrics_public", "worker_timeout"),
 )
-"""Where a process listens, where its data is and how it logs stays as it was when it started."""
+"""Where a process listens, where its data is and how it logs is fixed at the start."""
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class SettingsSource:
-    """Where the settings came from: the file that was read and what the command line said.
+    """Where the settings came from: the file, and the values of the command line.
 
-    Once a file was read it is that one, there or not: one that was found in the working folder and
-    is gone must not give way to the defaults.
+    Once a file was read it remains that one, existing or not: a file found in the working folder
+    that is gone must not be replaced by the defaults.
     """
 
     file: Path | None
     overrides: Mapping[str, object] = field(default_factory=dict)
 
     def read(self, now: Settings) -> Settings | None:
-        """The settings that a running server can take on, or None where they cannot be used.
+        """The settings that a running server can apply, or None if they are unusable.
 
-        What needs a restart is as in ``now``; it is logged, as is all that is wrong.
+        What needs a restart is as in ``now``; that is logged, and so are all problems.
         """
         kept = {name: getattr(now, name) for name in NEED_A_RESTART}
         try:
@@ -63,7 +63,7 @@ def changed(old: Settings, new: Settings) -> list[str]:
 
 
 class Reloading:
-    """Lets one process go over to other settings and to another certificate."""
+    """Switches one process to other settings and another certificate."""
 
     def __init__(
         self,
@@ -84,16 +84,16 @@ class Reloading:
         self._lock = asyncio.Lock()
 
     async def read_again(self) -> None:
-        """What SIGHUP asks for. Never raises what the files are to blame for."""
+        """Handle SIGHUP. Never raises for a problem with the files."""
         settings = None
         if self._source is not None:
             settings = await asyncio.to_thread(self._source.read, self.settings)
         await self.take_on(settings)
 
     async def take_on(self, settings: Settings | None, *, certificate: bool = True) -> bool:
-        """Use these settings, if any, and the certificate as it is now.
+        """Apply these settings, if any, and the current certificate.
 
-        Returns whether the settings are in use; if not, why is logged.
+        Returns whether the settings are in use; if not, the reason is logged.
         """
         async with self._lock:
             if self._certificate is not None and certificate and self._certificate.renew():
@@ -103,7 +103,7 @@ class Reloading:
     async def _take_on(self, settings: Settings) -> bool:
         names = changed(self.settings, settings)
         if names and settings.store_url == "memory:":
-            # Another application would have another memory, and all that is open would be void.
+            # Another application would have its own memory, and everything open would become void.
             _log.warning("settings.need_a_restart", setting=", ".join(names))
             return False
         if names:

@@ -1,9 +1,9 @@
-"""An extension of ASGI: a whole answer in one call, at a sixth of what its two messages cost.
+"""An ASGI extension: a complete response in one call, at a sixth of the cost of two messages.
 
-A server that can do so puts ``{WRITE: function}`` under ``WHOLE_ANSWER`` into the ``extensions``
-of a request's scope. The application says status, headers and body in one call, and where it is
-told that this was not possible sends the usual messages. Headers are given as they stand on the
-wire, so that they are put together once and not for each answer.
+A server that supports it puts ``{WRITE: function}`` under ``WHOLE_ANSWER`` into the ``extensions``
+of a request's scope. The application passes status, headers and body in one call, and falls back to
+the usual messages if it returns False. Headers are in wire format, so that they are built once and
+not per response.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -13,11 +13,11 @@ WHOLE_ANSWER = "worksgate.server.single_write"
 WRITE = "write"
 
 WriteAnswer = Callable[[int, bytes, bytes], bool]
-"""Takes status, headers on the wire without ``Content-Length``, and body; whether it was sent."""
+"""Takes status, headers in wire format without ``Content-Length``, and body; whether it was sent."""
 
 
 def writer_of(scope: Mapping[str, Any]) -> WriteAnswer | None:
-    """What answers this request in one call, where the server can."""
+    """The function that sends a complete response to this request, if the server has one."""
     extension = scope.get("extensions", {}).get(WHOLE_ANSWER)
     return extension[WRITE] if extension else None
 

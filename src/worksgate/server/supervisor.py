@@ -1,14 +1,14 @@
 """Several processes on one socket, and the supervisor that keeps their number.
 
-The supervisor serves nothing: it starts workers, starts those again that have died, and passes
-on what it is told. A worker that leaves serves until another one is ready. One that dies is started
-again at once; if it never came to serve, or soon ended by itself, after a pause that grows, for
-whatever ended it will likely do so again. One whose event loop does not turn for a long time is
-killed, and so replaced: it answers nobody, and connections wait for it in vain.
+The supervisor serves nothing: it starts workers, restarts those that have died, and passes on
+signals. A worker that leaves serves until another one is ready. One that dies is restarted at once;
+if it never served, or soon ended by itself, after an increasing delay, since the same is likely to
+happen again. One whose event loop is stuck for a long time is killed and replaced: it answers
+nobody, and connections wait for it in vain.
 
-New settings go to one worker after the other, and the first answer decides. A no, or a worker that
-dies of them, ends the round, and all goes on as it was (F-32). After a yes they are everybody's: a
-worker that cannot take them on then is replaced by one that starts with them.
+New settings go to one worker after the other, and the first response decides. A rejection, or a
+worker that dies of them, ends the round, and everything stays as it was (F-32). After a success
+they apply to all: a worker that cannot apply them is replaced by one that starts with them.
 """
 
 import signal
@@ -40,21 +40,21 @@ from worksgate.server.supervisor_pipe import (
 from worksgate.settings.options import Settings
 
 EARLY_EXIT = 5.0
-"""Seconds; a worker that ends by itself within them is started again after a pause."""
+"""Seconds; a worker that ends by itself within them is restarted after a delay."""
 CRASHES = frozenset(
     (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGSYS)
 )
-"""Signals that a process gets for what it does itself."""
+"""Signals that a process raises by its own fault."""
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 RELOADED_WITHIN = 15.0
 """Seconds that one worker gets to reload before it is the next one's turn."""
 ENDED_WITHIN = 12.0
-"""Seconds that all workers get to end; systemd waits for 15."""
+"""Seconds that all workers get to end; systemd waits 15."""
 
 STOPPED = 5.0
-"""Seconds without a turn after which the supervisor itself was stopped, and likely all with it: the
-machine was suspended, or a debugger or ``docker pause`` held it."""
+"""Seconds without a turn after which the supervisor itself was stopped, and probably all workers:
+the machine was suspended, or paused by a debugger or ``docker pause``."""
 
 _log = structlog.get_logger(__name__)
 
@@ -62,14 +62,14 @@ _NOBODY_ASKED = Reload(None, certificate=False)
 
 
 class Factory(Protocol):
-    """What the supervisor makes workers with, and asks what they are to be told."""
+    """How the supervisor creates workers, and what they are told on reload."""
 
     def start(self, pipe: SupervisorPipe) -> SpawnProcess:
-        """Make the process of a worker, not started yet, that has this end of a pipe."""
+        """Create a worker process, not started yet, with this end of a pipe."""
         ...
 
     def reload(self) -> Reload:
-        """Read again what can be read again: what all workers are to be told at SIGHUP."""
+        """Reload; returns what all workers are told at SIGHUP."""
         ...
 
     def adopt(self, settings: Settings) -> None:
@@ -77,19 +77,19 @@ class Factory(Protocol):
         ...
 
     def look(self) -> None:
-        """Called now and then."""
+        """Called periodically."""
         ...
 
 
 @dataclass(slots=True, eq=False)
 class Worker:
-    """A process that serves, as its supervisor knows it."""
+    """A serving process, from its supervisor's point of view."""
 
     process: SpawnProcess
     pipe: Connection
     started_at: float
     started_with: int
-    """The number of the last round of reloading that had begun before it."""
+    """The number of the last round of reloading that had begun before it started."""
     heard_at: float = 0.0
     is_ready: bool = False
     is_leaving: bool = False
@@ -101,7 +101,7 @@ class Worker:
         return self.is_ready and not self.is_told
 
     def order(self, order: Order) -> None:
-        """Say it; a worker that is gone is found out otherwise."""
+        """Send an order; a worker that is gone is detected elsewhere."""
         if isinstance(order, Drain):
             self.is_told = True
         with suppress(OSError):
@@ -110,7 +110,7 @@ class Worker:
 
 @dataclass(slots=True)
 class _Pause:
-    """How long to wait before the next start."""
+    """Delay before the next start."""
 
     seconds: float = 0.0
     until: float = 0.0
@@ -125,32 +125,32 @@ class _Pause:
 
 @dataclass(eq=False)
 class Supervisor:
-    """Keeps ``number`` workers at work until it is told to end."""
+    """Keeps ``number`` workers running until it is told to stop."""
 
     number: int
     factory: Factory
     hung_after: float = 0.0
-    """Seconds without a sign of life after which a worker is replaced; 0 is never."""
+    """Seconds without a heartbeat after which a worker is replaced; 0 is never."""
     workers: list[Worker] = field(default_factory=list)
     _pause: _Pause = field(default_factory=_Pause)
     _signals: deque[int] = field(default_factory=deque)
     _must_reload: bool = False
     _reloading: deque[Worker] = field(default_factory=deque)
-    """Whom the order has yet to reach; the first of them has been asked, or is next."""
+    """Workers that the order has yet to reach; the first has received it, or is next."""
     _order: Reload = _NOBODY_ASKED
     _settings: Settings | None = None
-    """The last ones that a worker has taken on; None for those of the start."""
+    """The last settings that a worker has applied; None for those of the start."""
     _is_adopted: bool | None = True
-    """Whether the settings of the order are everybody's; None until a worker has tried them."""
+    """Whether the settings of the order apply to all; None until a worker has tried them."""
     _asked_at: float | None = None
     _has_served: bool = False
     _turned_at: float = 0.0
     _failed: bool = False
 
     def run(self, listening: socket.socket) -> None:
-        """Serve until SIGTERM or SIGINT; ``listening`` is closed then.
+        """Serve until SIGTERM or SIGINT; then ``listening`` is closed.
 
-        Raises SystemExit where the first workers could not start.
+        Raises SystemExit if the first workers could not start.
         """
         with self._woken_by_signals() as waker:
             while not self._must_end():
@@ -207,7 +207,7 @@ class Supervisor:
     def _started(self, now: float) -> Worker:
         ours, theirs = Pipe()
         process = self.factory.start(SupervisorPipe(theirs))
-        # What is sent to a process that does not listen yet must wait for it, not kill it.
+        # Signals sent to a process without handlers must wait for it, not kill it.
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             process.start()
@@ -218,7 +218,7 @@ class Supervisor:
         return Worker(process, ours, now, self._order.number)
 
     def _wait(self, waker: socket.socket) -> None:
-        """Until something happens, or a pause is over; at most a second."""
+        """Wait until something happens, or a delay has passed; at most a second."""
         pause = self._pause.until - time.monotonic()
         ends = [worker.process.sentinel for worker in self.workers]
         pipes = [worker.pipe for worker in self.workers if not worker.pipe.closed]
@@ -243,7 +243,7 @@ class Supervisor:
             if not self._has_served:
                 self._has_served = True
                 _log.info("server.ready")
-            if worker.started_with != self._order.number:  # it missed what was said meanwhile
+            if worker.started_with != self._order.number:  # it missed orders meanwhile
                 worker.order(Reload(self._settings, certificate=True))
                 if self._reloading:
                     self._reloading.append(worker)
@@ -253,9 +253,10 @@ class Supervisor:
             self._take_answer(worker, message)
 
     def _end_hung(self) -> None:
-        """Kill those who serve and have not been heard of for too long; who is reaped is replaced.
+        """Kill serving workers without a heartbeat for too long; reaped ones are replaced.
 
-        What stopped the supervisor too says nothing about a worker: all get their time again.
+        If the supervisor was stopped as well, that says nothing about a worker: all get their time
+        again.
         """
         now = time.monotonic()
         was_stopped = now - self._turned_at > STOPPED
@@ -294,7 +295,7 @@ class Supervisor:
                 self._keep_settings()
 
     def _drain_replaced(self) -> None:
-        """Tell those who leave to drain, as soon as enough others serve."""
+        """Tell leaving workers to drain, as soon as enough others serve."""
         serving = [worker for worker in self.workers if worker.serves]
         leaving = [worker for worker in serving if worker.is_leaving]
         for worker in leaving[: max(len(serving) - self.number, 0)]:
@@ -303,11 +304,11 @@ class Supervisor:
     # Reloading
 
     def _reload_next(self) -> None:
-        """One after the other, so that the rest serve meanwhile."""
+        """One after the other, so that the rest serves meanwhile."""
         now = time.monotonic()
         if self._must_reload and not self._reloading:
             serving = [worker for worker in self.workers if worker.serves]
-            if serving or not self.workers:  # those that are starting are soon there to be asked
+            if serving or not self.workers:  # starting workers can soon be asked
                 self._begin_round(serving)
         while self._reloading:
             worker = self._reloading[0]
@@ -331,7 +332,7 @@ class Supervisor:
             self._adopt_settings()
 
     def _is_trying(self, worker: Worker) -> bool:
-        """Whether it is the first to be asked, and has not answered."""
+        """Whether it is the first to try them, and has not answered."""
         was_asked = self._asked_at is not None and worker is self._reloading[0]
         return self._is_adopted is None and was_asked
 
@@ -339,9 +340,9 @@ class Supervisor:
         if answer.number == self._order.number and worker in self._reloading:
             self._reloading.remove(worker)
             self._asked_at = None
-        if answer.number != self._order.number:  # of an earlier round, or what it had missed
+        if answer.number != self._order.number:  # of an earlier round, or an order it had missed
             worker.is_leaving |= not answer.is_applied
-        elif self._is_adopted is not None:  # one that is not like the others is replaced
+        elif self._is_adopted is not None:  # a worker that differs from the others is replaced
             worker.is_leaving |= answer.is_applied != self._is_adopted
         elif answer.is_applied:
             self._adopt_settings()
@@ -355,7 +356,7 @@ class Supervisor:
             self.factory.adopt(self._order.settings)
 
     def _keep_settings(self) -> None:
-        """End the round; all goes on with what there was before it."""
+        """End the round; everything stays as it was before."""
         self._is_adopted = False
         self._reloading.clear()
         self._asked_at = None
@@ -371,17 +372,17 @@ class Supervisor:
             self._wait(waker)
             self._read_messages()
             self._reap()
-        for worker in self.workers:  # they were told, and had their time
+        for worker in self.workers:  # they got the order, and had their time
             _log.error("worker.killed", pid=worker.process.pid)
             worker.process.kill()
             worker.process.join()
 
 
 def _will_do_so_again(worker: Worker, code: int, now: float) -> bool:
-    """Whether the next one likely ends as this one did: to start them all the time helps nobody.
+    """Whether the next one is likely to end the same way: restarting constantly helps nobody.
 
-    One that has served and was killed from outside has done nothing wrong, however soon that was
-    (F-01). One that crashed has.
+    One that has served and was killed from outside is not at fault, however soon that was (F-01).
+    One that crashed is.
     """
     if not worker.is_ready:
         return True

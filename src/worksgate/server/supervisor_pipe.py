@@ -1,6 +1,6 @@
-"""What a supervisor and its workers tell each other, over a pipe.
+"""Messages between a supervisor and its workers, over a pipe.
 
-When the supervisor is gone, however it ended, the worker sees the end of the pipe.
+If the supervisor is gone, for whatever reason, the worker sees the end of the pipe.
 """
 
 import select
@@ -12,21 +12,21 @@ from multiprocessing.connection import Connection
 from worksgate.settings.options import Settings
 
 HEARTBEAT = 1.0
-"""Seconds between two signs of life of a worker."""
+"""Seconds between two heartbeats of a worker."""
 
 
 class WorkerState(StrEnum):
-    """What a worker reports of itself."""
+    """What a worker reports."""
 
     READY = auto()
     LEAVING = auto()
     TURNING = auto()
-    """Its event loop turns: said every ``HEARTBEAT`` seconds."""
+    """Its event loop is running: sent every ``HEARTBEAT`` seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """A worker has done what the order of this number said, or goes on with what it had."""
+    """A worker has followed the order of this number, or keeps its current settings."""
 
     number: int
     is_applied: bool
@@ -34,12 +34,12 @@ class Reloaded:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Accept no more, serve what has come, and end."""
+    """Accept no more, serve what has arrived, and end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reload:
-    """Use these settings, if any, and read the certificate again, if it is a good one."""
+    """Apply these settings, if any, and reload the certificate, if it is valid."""
 
     settings: Settings | None
     certificate: bool
@@ -60,12 +60,12 @@ class SupervisorPipe:
         return self._connection.fileno()
 
     def send(self, message: Message) -> None:
-        """Tell the supervisor; one that is gone learns nothing."""
+        """Send to the supervisor; ignored if it is gone."""
         with suppress(OSError):
             self._connection.send(message)
 
     def beat(self) -> None:
-        """Say that the event loop turns; never waits for a supervisor that does not listen."""
+        """Send a heartbeat; never waits for a supervisor that does not read."""
         poll = select.poll()
         with suppress(OSError, ValueError):
             poll.register(self._connection, select.POLLOUT)
@@ -73,7 +73,7 @@ class SupervisorPipe:
                 self._connection.send(WorkerState.TURNING)
 
     def receive(self) -> Order:
-        """The next order; a supervisor that is gone orders to drain."""
+        """The next order; a supervisor that is gone means drain."""
         try:
             order: Order = self._connection.recv()
         except (EOFError, OSError):

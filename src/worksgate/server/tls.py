@@ -1,9 +1,9 @@
-"""The certificate that is shown: replaced without a dropped connection, watched until its end.
+"""The TLS certificate: replaced without dropping connections, and monitored until it expires.
 
-New handshakes get the newest certificate. A context that is in use cannot simply load another
-one: where the kind of key changes, from EC to RSA say, OpenSSL keeps both and still shows the old
-one to whoever prefers it. So each certificate has a context of its own, and a handshake is moved
-to the newest one as it begins (F-30).
+New handshakes get the newest certificate. A context in use cannot simply load another one: if the
+type of key changes, say from EC to RSA, OpenSSL keeps both and still presents the old one to
+clients that prefer it. So each certificate has a context of its own, and a handshake is switched to
+the newest one as it begins (F-30).
 """
 
 import ssl
@@ -16,7 +16,7 @@ import structlog
 from worksgate.server.listening import CannotListen, check_certificate
 
 WARN_BEFORE = 21.0
-"""Days before its end from which on a certificate is warned of."""
+"""Days before expiry from which on there are warnings."""
 _DAY = 86_400.0
 
 _log = structlog.get_logger(__name__)
@@ -30,7 +30,7 @@ class CertificateFiles:
     key: Path
 
     def are_usable(self) -> bool:
-        """Whether they can be served; if not, why is logged."""
+        """Whether they can be served; if not, the reason is logged."""
         try:
             check_certificate(self.certificate, self.key)
         except CannotListen as problem:
@@ -42,7 +42,7 @@ class CertificateFiles:
         return False
 
     def ends_at(self) -> float:
-        """When the certificate ends, in seconds since the epoch. Raises OSError or ValueError."""
+        """Expiry of the certificate, in seconds since the epoch. Raises OSError or ValueError."""
         from cryptography.x509 import load_pem_x509_certificates
 
         first = load_pem_x509_certificates(self.certificate.read_bytes())[0]
@@ -50,7 +50,7 @@ class CertificateFiles:
 
 
 class Certificate:
-    """The certificate of a process. ``context`` is what connections are made with."""
+    """The certificate of a process. ``context`` is for new connections."""
 
     def __init__(self, files: CertificateFiles) -> None:
         self._files = files
@@ -58,15 +58,15 @@ class Certificate:
         self.context.sni_callback = self._choose
 
     def renew(self) -> bool:
-        """Read the files again and return whether new connections get what they hold.
+        """Reload the files and return whether new connections use them.
 
-        A pair that is broken changes nothing; why is logged.
+        An invalid pair changes nothing; the reason is logged.
         """
         if not self._files.are_usable():
             return False
         try:
             self._newest = self._context()
-        except OSError as error:  # replaced since it was looked at
+        except OSError as error:  # replaced since it was checked
             _log.error("certificate.unusable", detail=error.strerror or type(error).__name__)
             return False
         return True
@@ -82,14 +82,14 @@ class Certificate:
     def _choose(
         self, connection: ssl.SSLSocket | ssl.SSLObject, _name: str | None, _: ssl.SSLContext
     ) -> None:
-        """Called as each handshake begins, whether or not it names a server."""
+        """Called as each handshake begins, with or without a server name."""
         if self._newest is not self.context:
             connection.context = self._newest
 
 
 @dataclass(slots=True)
 class Expiry:
-    """Warns once a day of a certificate that ends soon."""
+    """Warns once a day about a certificate that expires soon."""
 
     files: CertificateFiles
     _next: float = field(default=0.0)
@@ -101,7 +101,7 @@ class Expiry:
         self._next = now + _DAY
         try:
             ends_at = self.files.ends_at()
-        except (OSError, ValueError):  # what is wrong with it was told when it was loaded
+        except (OSError, ValueError):  # problems with it were logged when it was loaded
             return
         days = (ends_at - now) / _DAY
         if days < WARN_BEFORE:
@@ -112,5 +112,5 @@ class Expiry:
             )
 
     def forget(self) -> None:
-        """Look again at once: the files are new."""
+        """Check again at once: the files are new."""
         self._next = 0.0

@@ -1,7 +1,7 @@
-"""The one way in which we configure uvicorn.
+"""The only place where uvicorn is configured.
 
-It writes no access log, since query strings hold secrets (R-106), says nothing about itself, and
-believes no forwarded header: the application does, if it is told whose.
+It writes no access log, since query strings contain secrets (R-106), does not identify itself, and
+trusts no forwarded header: the application does, for configured proxies.
 """
 
 from collections.abc import Callable
@@ -14,10 +14,10 @@ from worksgate.server.tls import Certificate
 from worksgate.settings.options import Settings
 
 ANNOUNCED_IDLE = 90
-"""Seconds after which a caller should use a connection no more; ``Keep-Alive`` says so."""
+"""Seconds after which a client should stop using a connection, sent in ``Keep-Alive``."""
 IDLE = ANNOUNCED_IDLE + 5
-"""Seconds after which it is closed: later than callers do it by themselves (Go after 90), for who
-sends at the moment in which we close gets no answer, and a code is not posted twice (R-114)."""
+"""Seconds after which it is closed: later than clients close it themselves (Go after 90), since a
+request sent while we close gets no response, and a code is not posted twice (R-114)."""
 
 
 def server_config(
@@ -28,9 +28,9 @@ def server_config(
     certificate: Certificate | None = None,
     has_lifespan: bool = True,
 ) -> ServerConfig:
-    """How to serve what ``factory`` makes; ``settings`` say how much is taken on.
+    """How to serve the application of ``factory``; ``settings`` contain the limits.
 
-    What is too much is refused with what ``refusals_of`` makes of them; without it nothing is.
+    Beyond the limits, requests get the responses of ``refusals_of``; without it nothing is refused.
     """
     return ServerConfig(
         factory,
