@@ -1,7 +1,7 @@
-"""How sure we are of who signed in: which factors they gave, and when.
+"""Assurance: how strong a sign-in is, by its factors and their time.
 
-A sign-in has an ``Assurance``, and the session that it opens keeps it. What is asked for is a
-``Strength``: rules ask for one, and ``/account`` asks for the best that the person can give.
+A sign-in has an ``Assurance``, and the session that it opens keeps it. Requirements are expressed
+as a ``Strength``: rules require one, and ``/account`` requires the best that the person has.
 """
 
 from collections.abc import Iterator
@@ -14,29 +14,29 @@ from worksgate.provider.factors import Enrolled
 
 
 class Strength(IntEnum):
-    """What a sign-in can be trusted with, from the least to the most."""
+    """The strength of a sign-in, from the lowest to the highest."""
 
     SINGLE_FACTOR = 0
-    """Something says who it is, and nothing confirms it."""
+    """A single factor."""
     TWO_FACTORS = 1
-    """A second factor was given."""
+    """A second factor was used."""
     PHISHING_RESISTANT = 2
-    """A passkey was used: what it signed is good at our address alone (SP 800-63B-4 §3.2.5)."""
+    """A passkey was used: bound to our address, so phishing-resistant (SP 800-63B-4 §3.2.5)."""
 
 
 class Factor(StrEnum):
-    """What somebody gave to prove who they are."""
+    """A factor that somebody has used."""
 
     PASSWORD = "password"
     UPSTREAM = "upstream"
-    """Another provider said who it is; what it asked for is not known here."""
+    """Another provider authenticated the person; its factors are unknown here."""
     PASSKEY = "passkey"
     TOTP = "totp"
     RECOVERY_CODE = "recovery_code"
     REMEMBERED_BROWSER = "remembered_browser"
-    """The browser was spared a second factor: none was given, but it was not needed."""
+    """A trusted browser: no second factor was used, but none was needed."""
     UNSPECIFIED = "unspecified"
-    """A second factor of which a release before this one has not kept which it was."""
+    """A second factor of unknown kind, from a previous release."""
 
     @property
     def strength(self) -> Strength:
@@ -51,7 +51,7 @@ class Factor(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A factor and when it was given, in seconds since the epoch."""
+    """A factor and the time of its use, in seconds since the epoch."""
 
     factor: Factor
     at: float
@@ -59,12 +59,12 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Assurance:
-    """The factors of a sign-in, in the order in which they were given."""
+    """The factors of a sign-in, in the order of their use."""
 
     given: tuple[Given, ...] = ()
 
     def with_factor(self, factor: Factor, at: float) -> "Assurance":
-        """The same with one more factor; the same factor counts from when it was given last."""
+        """The same with one more factor; a repeated factor counts from its latest use."""
         others = (each for each in self.given if each.factor is not factor)
         return Assurance((*others, Given(factor, at)))
 
@@ -74,7 +74,7 @@ class Assurance:
 
     @property
     def second_factor_at(self) -> float | None:
-        """When a second factor was given last, if one was."""
+        """When a second factor was last used, if at all."""
         times = (each.at for each in self.given if each.factor.strength >= Strength.TWO_FACTORS)
         return max(times, default=None)
 
@@ -82,15 +82,15 @@ class Assurance:
         return any(each.factor is factor for each in self.given)
 
     def __str__(self) -> str:
-        """What a session keeps: ``password:1764379200.5,totp:1764379212.0``."""
+        """The stored form: ``password:1764379200.5,totp:1764379212.0``."""
         return ",".join(f"{each.factor}:{each.at!r}" for each in self.given)
 
 
 def kept_in(session: Session) -> Assurance:
     """The assurance of a session.
 
-    One that a release before this one has opened says only whether there was a second factor. That
-    is not taken for a passkey.
+    A session from a previous release only tells whether there was a second factor, which does not
+    count as a passkey.
     """
     assurance = Assurance(tuple(_read(session.assurance)))
     at = session.second_factor_at
@@ -100,22 +100,22 @@ def kept_in(session: Session) -> Assurance:
 
 
 def best_of(enrolled: Enrolled, *, passkeys_usable: bool) -> Strength:
-    """The best that a person with these factors can give."""
+    """The highest strength that a person with these factors can reach."""
     if enrolled.passkeys and passkeys_usable:
         return Strength.PHISHING_RESISTANT
     return Strength.TWO_FACTORS if enrolled.any else Strength.SINGLE_FACTOR
 
 
 def is_full(assurance: Assurance, best: Strength) -> bool:
-    """Whether it is as good as the person can do, which their own account asks for (R-83).
+    """Whether it is the best that the person can do, which their own account requires (R-83).
 
-    A recovery code will do in any case: that is what those have who have lost the rest.
+    A recovery code suffices in any case: people use one when they have lost everything else.
     """
     return assurance.strength >= best or assurance.has(Factor.RECOVERY_CODE)
 
 
 def _read(text: str) -> Iterator[Given]:
-    """What can be read of it; a word of a later release counts for nothing."""
+    """Parse the stored form; words of a later release are ignored."""
     for part in filter(None, text.split(",")):
         name, _, at = part.partition(":")
         try:

@@ -1,9 +1,8 @@
-"""Revocation: the one verb that ends everything a person holds, whoever asks for it.
+"""Revocation of everything that a person holds, in one place.
 
-Sessions, codes, tokens, remembered browsers, app passwords and, from a given moment on, second
-factors. The person does it on their account page, an administrator by ``worksgate user``, a reader
-of a notice by its link, and it follows from disabling and removing somebody. Each step leaves an
-audit record; the same again finishes what an outage has interrupted.
+Sessions, codes, tokens, trusted browsers, app passwords and, from a given time on, second factors.
+Callers are the account page, ``worksgate user``, the link of a notice, and disabling or removing a
+person. Each step leaves an audit record; repeating it finishes what an outage has interrupted.
 """
 
 from collections.abc import Awaitable, Callable
@@ -20,7 +19,7 @@ from worksgate.store import Store, StoreUnavailable
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How many things have ended; ``held`` are sessions, codes, tokens and remembered browsers."""
+    """How many things were revoked; ``held`` are sessions, codes, tokens and trusted browsers."""
 
     held: int = 0
     app_passwords: int = 0
@@ -28,7 +27,7 @@ class Ended:
 
 
 class Revocation:
-    """Ends what people hold; ``store`` opens the store when it is first needed."""
+    """Revokes what people hold; ``store`` opens the store on first use."""
 
     def __init__(
         self, endings: Endings, records: Recorder, store: Callable[[], Awaitable[Store]]
@@ -40,13 +39,15 @@ class Revocation:
     async def end_everything(
         self, holder: Holder, change: Change, now: float, *, factors_since: float | None = None
     ) -> Ended:
-        """End all that a person holds, and the factors added at or after ``factors_since``.
+        """Revoke everything a person holds, and factors added at or after ``factors_since``.
 
         ``change`` is the reason, which decides about the notice. Raises DatabaseUnavailable, or
-        StoreUnavailable after what is in the directory has ended.
+        StoreUnavailable after the directory's part has been revoked.
         """
         held = 0
-        with suppress(StoreUnavailable):  # first: a session could make what is ended next
+        with suppress(
+            StoreUnavailable
+        ):  # first: with a session one could create again what is revoked next
             held = await self._forget(holder)
         rows = await self._endings.end(
             holder.subject_id,

@@ -1,7 +1,7 @@
-"""The identity sources of one installation: which of them a client's people may use, and how.
+"""The identity sources of an installation: which of them a client's people may use, and how.
 
-A client may narrow the sources down. A typed name with a domain that some of them own goes to
-those alone; a source that owns none is asked for every name.
+A client may restrict the sources. A typed name with a domain that some of them own goes to those
+only; a source that owns none is asked for every name.
 """
 
 import asyncio
@@ -34,17 +34,17 @@ class UnknownSource(Exception):
 
 
 class PeopleNotes(Protocol):
-    """Who has signed in by which source, as far as it is remembered."""
+    """Remembers who has signed in with which source."""
 
     async def last_seen(self, subject_id: str, believed_for: float | None = None) -> Person | None:
-        """What is remembered of a person of another source. May raise SourceUnavailable.
+        """The remembered person of another source. May raise SourceUnavailable.
 
-        None where their last sign-in there is ``believed_for`` seconds ago.
+        None if their last sign-in there is more than ``believed_for`` seconds ago.
         """
         ...
 
     async def last_sign_in(self, subject_id: str) -> float | None:
-        """When their source vouched for a person last. May raise SourceUnavailable."""
+        """When their source last authenticated a person. May raise SourceUnavailable."""
         ...
 
     def note_login(self, subject_id: str) -> None:
@@ -53,10 +53,10 @@ class PeopleNotes(Protocol):
 
 
 class PasswordChanger(Protocol):
-    """Where people have passwords that can be changed here: the built-in directory."""
+    """A source whose passwords can be changed here: the built-in directory."""
 
     async def is_password(self, username: str, password: str) -> bool:
-        """Whether it is this person's password; nobody signs in by it.
+        """Whether it is this person's password; that does not sign them in.
 
         Raises HashingBusy or SourceUnavailable.
         """
@@ -70,17 +70,17 @@ class PasswordChanger(Protocol):
         revision: str | None = None,
         ends_app_passwords: bool = True,
     ) -> Person | None:
-        """Give a person a new password, and return them as they are then.
+        """Set a person's password, and return the person as they are then.
 
-        None where they are gone or disabled, or their password is not that of ``revision`` any
-        more. Raises WeakPassword, HashingBusy or SourceUnavailable.
+        None if they are gone or disabled, or their password is not that of ``revision`` any more.
+        Raises WeakPassword, HashingBusy or SourceUnavailable.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class SourcesInUse:
-    """Sources by name, in the order in which they are asked; ``domains`` are lower-case."""
+    """Sources by name, in order; ``domains`` are in lower case."""
 
     passwords: Mapping[str, Source] = field(default_factory=dict)
     redirects: Mapping[str, RedirectSource] = field(default_factory=dict)
@@ -89,9 +89,9 @@ class SourcesInUse:
     changer: PasswordChanger | None = None
 
     def for_password(self, client: Client, username: str) -> Sequence[Source]:
-        """The sources that may know this name's password, in their order.
+        """The sources that may know this name's password, in order.
 
-        None where another provider owns the name's domain: their password is for nobody else.
+        None if another provider owns the name's domain: nobody else may see the password.
         """
         if self.upstream_of(client, username) is not None:
             return ()
@@ -100,7 +100,7 @@ class SourcesInUse:
         return owners or [each for each in allowed if not self.domains.get(each.name)]
 
     def check_capacity(self, client: Client, username: str, *, is_known: bool = True) -> None:
-        """Raises HashingBusy where the first source to be asked could check no password now."""
+        """Raises HashingBusy if the first source to be asked could not check a password now."""
         first = next(iter(self.for_password(client, username)), None)
         if isinstance(first, HasCapacity):
             first.check_capacity(is_known=is_known)
@@ -119,12 +119,12 @@ class SourcesInUse:
         return self.redirects[name]
 
     def upstream_of(self, client: Client, username: str) -> RedirectSource | None:
-        """The other provider that owns the domain of a typed name, if one does."""
+        """The other provider that owns the domain of a typed name, if any."""
         owners = [each for each in self.buttons(client) if self._owns(each.name, username)]
         return owners[0] if owners else None
 
     async def find(self, source_name: str, last_seen: Person) -> Person | None:
-        """A person as they are now, or None where they may not sign in any more.
+        """The person's current state, or None if they may not sign in any more.
 
         Raises SourceUnavailable.
         """
@@ -139,10 +139,10 @@ class SourcesInUse:
     async def by_subject(
         self, subject_id: str, *, believed_for: float | None = None
     ) -> tuple[str, Person] | None:
-        """The name of a person's source, and the person as they are now. As ``find``.
+        """The name of a person's source, and the person's current state. Like ``find``.
 
-        A source that cannot be asked about people is believed for so many seconds after the last
-        sign-in there.
+        A source that cannot look people up is trusted for so many seconds after the last sign-in
+        there.
         """
         name, _, _ = subject_id.partition(":")
         remembered = None
@@ -150,19 +150,19 @@ class SourcesInUse:
             remembered = await self.people.last_seen(subject_id, believed_for)
         last_seen = remembered or Person(subject_id=subject_id, username="", name="")
         person = await self.find(name, last_seen)
-        # Who is only known by an identifier is known by no source.
+        # A person known only by an identifier belongs to no source.
         return (name, person) if person is not None and person.username else None
 
     async def believed_until(self, subject_id: str, lapse: float) -> float | None:
-        """When a person's source is believed no more, ``lapse`` seconds after their last sign-in.
+        """When trust in a person's source ends, ``lapse`` seconds after their last sign-in.
 
-        None for sources that can be asked at any time. Raises SourceUnavailable.
+        None for sources that can look people up at any time. Raises SourceUnavailable.
         """
         name, _, _ = subject_id.partition(":")
         if self.people is None or name == BUILT_IN or lapse == math.inf:
             return None
         asked = await self.find(name, Person(subject_id=subject_id, username="", name=""))
-        if asked is not None and asked.username:  # it knows them by the subject alone
+        if asked is not None and asked.username:  # it knows them by the subject only
             return None
         seen = await self.people.last_sign_in(subject_id)
         return None if seen is None else seen + lapse
@@ -176,13 +176,13 @@ class SourcesInUse:
         *,
         within: float | None = None,
     ) -> tuple[str, Person] | None:
-        """The first source whose password it is, and the person; None where it is no one's.
+        """The first source that accepts the password, and the person; None if none does.
 
-        Every no is said to ``admission`` at once, and counts although another source is out of
-        order: wrong guesses would cost nothing else while an outage lasts. An outage is raised
-        where no source has said yes, whoever has said no: the answer must not tell who is in which
-        source. To say yes is the caller's. The sources share ``within`` seconds. Raises
-        PersonDisabled, HashingBusy or SourceUnavailable; BusyRefusal is a no that counts (R-145).
+        Every rejection is passed to ``admission`` at once, and counts even if another source is
+        down: otherwise guesses would be free during an outage. An outage is raised if no source has
+        accepted, even if others have rejected: the response must not reveal who is in which source.
+        Accepting is up to the caller. The sources share ``within`` seconds. Raises PersonDisabled,
+        HashingBusy or SourceUnavailable; BusyRefusal is a rejection that counts (R-145).
         """
         asked = self.for_password(client, username)
         began = time.monotonic()
@@ -192,16 +192,16 @@ class SourcesInUse:
                 async with _patience(source, within and within / len(asked)):
                     person = await _checked(source, username, password, admission)
             except BusyRefusal:
-                person = None  # for the others to go on as after a wrong password
+                person = None  # so that others proceed as after a wrong password
             except SourceUnavailable as error:
                 outage = outage or error
                 continue
             if person is not None:
-                admission.undecided()  # whoever asks knows what else must hold
+                admission.undecided()  # the caller knows what else must hold
                 return source.name, person
             admission.refused()
         if outage is None:
-            admission.refused()  # also where no source was asked
+            admission.refused()  # even if no source was asked
         await _wait_for_refusal(asked, began)
         if outage is not None:
             raise outage
@@ -212,20 +212,20 @@ class SourcesInUse:
     async def wait_for_refusal(
         self, client: Client, username: str, began: float, *, must_say_busy: bool
     ) -> None:
-        """End as a wrong password does: for who refuses a right one, which nothing may tell.
+        """End like a wrong password: for refusals of a right one, which must be indistinguishable.
 
-        ``began`` is when the check did, by ``time.monotonic``. Raises BusyRefusal where that is
-        what is said of a wrong one, as the admission of this check knows. May raise
-        SourceUnavailable.
+        ``began`` is the start of the check, by ``time.monotonic``. Raises BusyRefusal if a wrong
+        password would get that, as the admission of this check knows. May raise SourceUnavailable.
         """
         await _wait_for_refusal(self.for_password(client, username), began)
         if must_say_busy:
             raise BusyRefusal
 
     async def is_password_kept_here(self, client: Client, username: str, password: str) -> bool:
-        """Whether it is somebody's password in the built-in directory; nobody signs in by it.
+        """Whether it is the person's password in the built-in directory; that does not sign them
+        in.
 
-        No other source is asked, as it may count that as a failure and lock the account. Raises
+        No other source is asked, since it may count that as a failure and lock the account. Raises
         HashingBusy or SourceUnavailable.
         """
         asked = self.for_password(client, username)
@@ -234,7 +234,7 @@ class SourcesInUse:
         return await self.changer.is_password(username, password)
 
     def label_of(self, source_name: str) -> str | None:
-        """What the other provider of this name is called; None for a source of passwords."""
+        """The label of the other provider of this name; None for a source with passwords."""
         provider = self.redirects.get(source_name)
         return provider.label if provider is not None else None
 
@@ -249,9 +249,9 @@ class SourcesInUse:
         *,
         ends_app_passwords: bool = True,
     ) -> Person | None:
-        """Give a person a new password, who wants it. As ``PasswordChanger.set_password``.
+        """Set the password of a person at their request. Like ``PasswordChanger.set_password``.
 
-        Raises UnknownSource where it cannot be changed here.
+        Raises UnknownSource if it cannot be changed here.
         """
         if self.changer is None or not self.can_change_password(source_name):
             raise UnknownSource(source_name)
@@ -278,19 +278,21 @@ async def _checked(
 
 
 async def _wait_for_refusal(asked: Sequence[Source], began: float) -> None:
-    """Wait until the time of a refusal tells nothing, without work. May raise SourceUnavailable."""
+    """Wait until the timing of a refusal reveals nothing, without work. May raise
+    SourceUnavailable.
+    """
     times = [await each.refusal_time() for each in asked if isinstance(each, SlowToRefuse)]
     await asyncio.sleep(began + max(times, default=0.0) - time.monotonic())
 
 
 @asynccontextmanager
 async def _patience(source: Source, seconds: float | None) -> AsyncIterator[None]:
-    """Raises SourceUnavailable where a source takes longer."""
+    """Raises SourceUnavailable if a source takes longer."""
     try:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError:
-        raise SourceUnavailable(f"{source.name} did not answer in time") from None
+        raise SourceUnavailable(f"{source.name} did not respond in time") from None
 
 
 def _is_allowed(client: Client, name: str) -> bool:

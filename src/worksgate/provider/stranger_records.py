@@ -1,10 +1,10 @@
-"""Audit records that unauthenticated callers cause: rate limits, and counts beyond them.
+"""Audit records of unauthenticated callers: rate limits, and counts beyond them.
 
-Such a record is kept in full within two limits: so many a minute from one network, and so
-many a day from all of them (``A_DAY``), for each event apart, so that a flood of one hides no
-other. What is beyond them is counted, and each minute has one record that says how many there were
-and from how many networks. So an attacker with any number of addresses writes a known number of
-rows, and an administrator still sees that, when and what.
+Such a record is written in full within two limits per event: so many a minute from one network, and
+so many a day from all of them (``A_DAY``); limits are per event, so that a flood of one does not
+hide another. Beyond that they are counted, and each minute has one record with the number and the
+number of networks. So an attacker with any number of addresses writes a known number of rows, and
+an administrator still sees that something happened, when and what.
 
 Records of people who have signed in are not limited: those of a sign-in are in the commit of its
 code, and complete.
@@ -31,18 +31,18 @@ A_DAY: Mapping[Event, int] = {
     Event.FACTOR_FAILED: 5_000,
     Event.PASSWORD_RESET_REQUESTED: 5_000,
 }
-"""Records in full per day, of all callers. Of opened sign-in pages none: the page of a sign-in that
-is completed is recorded with it."""
+"""Full records per day, of all callers. None of opened sign-in pages: the page of a sign-in that is
+completed is recorded with it."""
 
 A_MINUTE: Mapping[Event, int] = {Event.LOGIN_FAILED: 600, Event.IMAP_FAILED: 600}
-"""Records in full from one network, where it is not ``A_MINUTE_OF_OTHERS``."""
+"""Full records from one network, if not in ``A_MINUTE_OF_OTHERS``."""
 A_MINUTE_OF_OTHERS = 60
 PORTION = 500
-"""Records that a process takes from the day's at a time."""
+"""Records that a process takes from the day's budget at a time."""
 SUMMARIES_A_DAY = len(A_DAY) * 1_440
-"""The most records per process that only hold a count."""
+"""Maximum number per process of records that only contain a count."""
 _NETWORKS = 10_000
-"""Networks that are counted apart in a minute."""
+"""Networks that are counted individually in a minute."""
 
 
 @dataclass(slots=True)
@@ -84,7 +84,7 @@ class StrangerRecords:
         self._timer: asyncio.TimerHandle | None = None
 
     def record(self, event: AuditEvent) -> None:
-        """Keep a record in full, or count it; returns at once and never raises."""
+        """Write a record in full, or count it; returns at once and never raises."""
         network, kind, at = network_of(event.address or ""), event.event, event.at
         if not self._limits[kind].exceeded(network, at) and self._budgets[kind].take(at):
             self._audit.record(event)
@@ -92,7 +92,7 @@ class StrangerRecords:
             self.count(kind, network, at)
 
     def count(self, event: Event, network: str, at: float) -> None:
-        """Count what is not worth a record of its own."""
+        """Count something that deserves no record of its own."""
         held = self._held.get(event)
         if held is not None and not 0 <= at - held.since < WINDOW:
             self._write(event, at)
@@ -101,7 +101,7 @@ class StrangerRecords:
             held = self._held[event] = _Held(at)
         held.add(network)
         if self._timer is None:
-            with suppress(RuntimeError):  # no loop: ``close`` writes it
+            with suppress(RuntimeError):  # no event loop: ``close`` writes it
                 self._timer = asyncio.get_running_loop().call_later(WINDOW, self._elapsed)
 
     async def close(self) -> None:

@@ -1,13 +1,13 @@
-"""“This was not me”: the link in a notice, by which a person ends everything at once.
+"""“This was not me”: the link in a notice, with which a person revokes everything at once.
 
-It ends and never opens. All that the person holds ends, the factors that were added since the
-change go with it, and the password works no more until there is a new one. Where a second factor
-has gone, the account stays closed until an administrator opens it: else whoever reads the mailbox
-could take the factor away by this link, and have a reset link sent afterwards. People of another
-source keep the password that they have there.
+It only revokes and never grants access. Everything the person holds is revoked, factors added since
+the change are removed, and the password stops working until there is a new one. If a second factor
+was removed, the account stays closed until an administrator opens it: otherwise somebody with
+access to the mailbox could remove the factor with this link, and then request a reset link. People
+of another source keep their password there.
 
-The link is good for a week. It works once, and with it go the other links of that person. To look
-at it changes nothing: mail scanners do (``one_time_links``).
+The link is valid for a week and works once; the person's other links end with it. Opening it
+changes nothing, since mail scanners open links too (``one_time_links``).
 """
 
 import asyncio
@@ -37,9 +37,9 @@ from worksgate.sources import Person
 from worksgate.store import Store, StoreUnavailable
 
 NOT_ME_PATH: Final = "/not-me"
-"""Where a link leads, under ``account_path``."""
+"""Path of the page of a link, under ``account_path``."""
 LIFETIME: Final = 7 * 86_400.0
-"""Seconds that a link is good: mail is read after the holidays, too."""
+"""Lifetime of a link in seconds: mail is read after the holidays, too."""
 PER_NETWORK: Final = 30
 """Invalid links that one network may try within ``WINDOW`` seconds."""
 WINDOW: Final = 3_600.0
@@ -52,7 +52,7 @@ class TooManyTries(Exception):
 
 
 class Directory(Protocol):
-    """What is needed of the directory."""
+    """The part of the directory that this module needs."""
 
     @property
     def endings(self) -> Endings: ...
@@ -80,7 +80,7 @@ class _Bound(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disavowable:
-    """What a good link stands for."""
+    """What a valid link stands for."""
 
     username: str
     change: Change
@@ -89,11 +89,11 @@ class Disavowable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disavowed:
-    """What a link has done.
+    """The effects of a link.
 
-    ``source`` is the name of the person's source, and ``password_is_ours`` says that it was the
-    built-in directory, whose password works no more. ``is_closed``: an administrator must let the
-    person in again.
+    ``source`` is the name of the person's source; ``password_is_ours`` is true for the built-in
+    directory, whose password was voided. ``is_closed``: an administrator must enable the person
+    again.
     """
 
     username: str
@@ -110,7 +110,7 @@ class DisavowalLinks:
         self._links = _links_in(store)
 
     async def make(self, change: CredentialChange) -> str:
-        """A link by which the person disavows this change. Raises StoreUnavailable."""
+        """A link with which the person disavows this change. Raises StoreUnavailable."""
         event = change.event
         bound = _Bound(
             subject_id=event.subject_id or "",
@@ -123,7 +123,7 @@ class DisavowalLinks:
 
 
 class Disavowal:
-    """Looks at links and acts on them; an outage is DatabaseUnavailable or StoreUnavailable."""
+    """Validates links and applies them; an outage is DatabaseUnavailable or StoreUnavailable."""
 
     def __init__(self, directory: Directory, store: Store, revocation: Revocation) -> None:
         self._directory = directory
@@ -134,11 +134,11 @@ class Disavowal:
         self.unfinished: set[asyncio.Task[Any]] = set()
 
     async def close(self) -> None:
-        """Finish what has begun."""
+        """Finish work in progress."""
         await asyncio.gather(*self.unfinished, return_exceptions=True)
 
     async def open(self, secret: str, address: str, now: float) -> Disavowable | None:
-        """What a link stands for, or None; it stays good. Raises TooManyTries."""
+        """What a link stands for, or None; it stays valid. Raises TooManyTries."""
         try:
             bound = (await self._found(secret, address, now)).bound
         except LinkNotValid:
@@ -146,17 +146,17 @@ class Disavowal:
         return Disavowable(username=bound.username, change=bound.change, at=bound.at)
 
     async def use(self, secret: str, address: str, now: float) -> Disavowed:
-        """End everything; of several callers exactly one does.
+        """Revoke everything; of several callers exactly one succeeds.
 
-        Raises LinkNotValid or TooManyTries. After an outage the link is still good.
+        Raises LinkNotValid or TooManyTries. After an outage the link is still valid.
         """
         return await self._use(await self._found(secret, address, now), address, now)
 
     async def _found(self, secret: str, address: str, now: float) -> OneTimeLink[_Bound]:
         """The link with this secret. Raises LinkNotValid or TooManyTries.
 
-        Only invalid links count, and in memory: a neighbour on the same network cannot keep
-        somebody from theirs, and a stranger cannot fill the store.
+        Only invalid links are counted, and in memory: a neighbour on the same network cannot block
+        somebody's link, and unauthenticated callers cannot fill the store.
         """
         try:
             return await self._links.find(secret, now)
@@ -165,7 +165,7 @@ class Disavowal:
                 raise TooManyTries from None
             raise
 
-    @run_to_completion  # a browser that hangs up must not leave a used link and half of it
+    @run_to_completion  # closing the browser must not leave a used link and half of its effects
     async def _use(self, link: OneTimeLink[_Bound], address: str, now: float) -> Disavowed:
         await self._links.use_up(link)
         try:
@@ -174,7 +174,7 @@ class Disavowal:
             with suppress(StoreUnavailable):
                 await self._links.give_back(link)
             raise
-        # The other links of this person have nothing left to end.
+        # There is nothing left to revoke for the person's other links.
         await self._store.forget(_owner(link.bound.subject_id))
         return done
 
@@ -201,7 +201,7 @@ class Disavowal:
         return await self._close_person(holder, now) if closes else False
 
     async def _void_password(self, holder: Holder, now: float, *, closes: bool) -> bool:
-        """Leave the account without a password; whether it is closed then."""
+        """Remove the account's password; return whether it is closed then."""
         account = await self._directory.account_by_id(
             holder.subject_id.removeprefix(SUBJECT_PREFIX)
         )
@@ -235,7 +235,7 @@ def _is_ours(holder: Holder) -> bool:
 
 
 def _said(holder: Holder, now: float, *, closes: bool, password: bool) -> AuditEvent:
-    """An audit record of what the person wanted by the link."""
+    """An audit record of what the person requested with the link."""
     done = [*(["the password was voided"] if password else []), *(["disabled"] if closes else [])]
     return holder.event(Event.USER_CHANGED, now, f"“this was not me”: {', '.join(done)}")
 
@@ -245,5 +245,5 @@ def _links_in(store: Store) -> OneTimeLinks[_Bound]:
 
 
 def _owner(subject_id: str) -> str:
-    """Whose the links are: no thief loses them by signing out everywhere, or by a new password."""
+    """Owner of the links: signing out everywhere, or a new password, does not delete them."""
     return f"disavowal {digest(subject_id)}"

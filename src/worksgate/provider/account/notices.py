@@ -1,9 +1,9 @@
 """Notices: an e-mail to the person for each change of their credentials.
 
 The directory announces what it has committed (``credential_changes``), and ``Notices`` listens:
-every kind of change has a text or is silent on purpose (``SILENT``). E-mails are written and sent
-in the background, ``AT_ONCE`` at a time. Each has a link by which the person can say that the
-change was not theirs (``disavowal``).
+every kind of change has a text or is deliberately silent (``SILENT``). E-mails are written and sent
+in the background, ``AT_ONCE`` at a time. Each has a link with which the person can disavow the
+change (``disavowal``).
 """
 
 from collections import Counter
@@ -29,45 +29,45 @@ SILENT: Final = frozenset(
         Change.ACCOUNT_CLOSED,  # an administrator has disabled or removed the person
     }
 )
-"""Changes without a mail of their own."""
+"""Changes without an e-mail of their own."""
 
 WITHOUT_LINK: Final = frozenset({Change.DISAVOWED, Change.APP_PASSWORDS_LAPSE})
-"""Changes after which a link has nothing left to end, or nothing to be disavowed."""
+"""Changes after which a link has nothing to revoke, or nothing to disavow."""
 
 AT_ONCE: Final = 2
 WAITING: Final = 200
-"""Notices that may wait for their turn; beyond that they are dropped, and the log says so."""
+"""Notices that may wait; beyond that they are dropped and logged."""
 OF_ONE_PERSON: Final = 20
-"""Those of them that may be one person's: who changes things in a loop must not silence others."""
+"""How many of them may be one person's: one person's changes must not displace others' notices."""
 
 _log = structlog.get_logger("worksgate.provider.account.notices")
 _dropped = RateLimitedWarning("notice.dropped")
 
 
 class Outcome(StrEnum):
-    """What became of a notice."""
+    """The outcome of a notice."""
 
     SENT = "sent"
     NO_ADDRESS = "no address"
     NOT_SENT = "not sent"
     NO_MAIL = "no mail"
-    """There is no mail server in the settings."""
+    """No mail server is configured."""
 
 
 class People(Protocol):
-    """Where addresses are known: the directory."""
+    """Looks up addresses: the directory."""
 
     async def person(self, subject_id: str) -> Person | None: ...
 
 
 class Texts(Protocol):
-    """Who writes the messages; None for a person that no mail can be sent to."""
+    """Writes the messages; returns None for a person that cannot get e-mail."""
 
     def notice(self, person: Person, change: CredentialChange, link: str) -> MailMessage | None: ...
 
 
 class Links(Protocol):
-    """Who makes the links by which a person disavows a change. Raises StoreUnavailable."""
+    """Makes the links with which a person disavows a change. Raises StoreUnavailable."""
 
     async def make(self, change: CredentialChange) -> str: ...
 
@@ -76,11 +76,11 @@ Report = Callable[[Outcome], None]
 
 
 def unreported(_: Outcome) -> None:
-    """Ignore what became of a notice: the log has it."""
+    """Ignore the outcome of a notice: it is logged."""
 
 
 class Notices:
-    """Sends notices; ``links`` is None where a link would not work, as with a store in memory."""
+    """Sends notices; ``links`` is None if links would not work, as with a store in memory."""
 
     def __init__(
         self,
@@ -112,11 +112,13 @@ class Notices:
             self._report(Outcome.NOT_SENT)
 
     async def close(self, within: float = 10.0) -> None:
-        """Send what is waiting, for at most ``within`` seconds; the rest is dropped."""
+        """Send the waiting notices, for at most ``within`` seconds; the rest is dropped."""
         await self._backlog.close(within)
 
     async def _tell(self, change: CredentialChange) -> None:
-        self._waiting -= Counter([change.event.subject_id or ""])  # and forget who has none left
+        self._waiting -= Counter(
+            [change.event.subject_id or ""]
+        )  # and forget people without any left
         try:
             self._report(await self._send(change))
         except (DatabaseUnavailable, MailUnavailable) as error:
@@ -134,7 +136,7 @@ class Notices:
         return Outcome.SENT
 
     async def _link(self, change: CredentialChange) -> str:
-        """A link, or an empty text where there is none: the notice matters more."""
+        """A link, or an empty text if it cannot be made: the notice matters more."""
         if self._links is None or change.change in WITHOUT_LINK:
             return ""
         try:

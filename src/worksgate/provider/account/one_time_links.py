@@ -1,7 +1,7 @@
-"""Links with a secret that works once: those of a password reset, and those of a notice.
+"""Links with a secret that works once, for password resets and notices.
 
-A link holds 256 random bits. The store keeps their digest, and what the link was made for. To look
-at it does not use it up: mail scanners open links too.
+A link contains 256 random bits. The store keeps their digest, and the purpose of the link. Opening
+a link does not use it up, since mail scanners open links too.
 """
 
 from collections.abc import Callable
@@ -16,18 +16,18 @@ from worksgate.oauth.model import Interim
 from worksgate.store import Store
 
 TOKEN_PARAMETER: Final = "token"
-"""What carries the secret; why in the query stands in docs/decisions/0014-reset-links.md."""
+"""The query parameter with the secret; see docs/decisions/0014-reset-links.md."""
 
 B = TypeVar("B", bound=msgspec.Struct)
 
 
 class LinkNotValid(Exception):
-    """The link is unknown, used up or too old, or what it was made for has changed."""
+    """The link is unknown, used or expired, or what it was made for has changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class OneTimeLink(Generic[B]):
-    """A link that is good: as the store keeps it, and what it was made for."""
+    """A valid link: as stored, and what it was made for."""
 
     kept: Interim
     bound: B
@@ -36,7 +36,7 @@ class OneTimeLink(Generic[B]):
 class OneTimeLinks(Generic[B]):
     """The links of one purpose; ``bound`` is the type of what each was made for.
 
-    Every verb may raise StoreUnavailable.
+    Every method may raise StoreUnavailable.
     """
 
     def __init__(self, store: Store, purpose: str, bound: type[B]) -> None:
@@ -45,9 +45,9 @@ class OneTimeLinks(Generic[B]):
         self._read: Callable[[str], B] = msgspec.json.Decoder(bound).decode
 
     async def make(self, url: str, bound: B, *, owner: str, expires_at: float) -> str:
-        """A new link: ``url`` with a secret, good until a time in seconds since the epoch.
+        """A new link: ``url`` with a secret, valid until a time in seconds since the epoch.
 
-        It ends with everything that the store holds for ``owner``.
+        It is deleted with everything that the store holds for ``owner``.
         """
         secret = new_secret()
         await self._store.save(
@@ -64,17 +64,17 @@ class OneTimeLinks(Generic[B]):
         return f"{url}?{urlencode({TOKEN_PARAMETER: secret})}"
 
     async def find(self, secret: str, now: float) -> OneTimeLink[B]:
-        """The link with this secret, which stays good. Raises LinkNotValid."""
+        """The link with this secret, which stays valid. Raises LinkNotValid."""
         kept = await self._store.find(Interim, digest(secret))
         if kept is None or kept.purpose != self._purpose or kept.expires_at <= now:
             raise LinkNotValid
         return OneTimeLink(kept, self._read(kept.data))
 
     async def use_up(self, link: OneTimeLink[B]) -> None:
-        """End a link; of several callers exactly one returns, the others get LinkNotValid."""
+        """Use a link up; of several callers exactly one succeeds, the others get LinkNotValid."""
         if await self._store.take(Interim, link.kept.key) is None:
             raise LinkNotValid
 
     async def give_back(self, link: OneTimeLink[B]) -> None:
-        """Keep a link again whose use came to nothing."""
+        """Restore a link whose use failed."""
         await self._store.save(link.kept)

@@ -1,12 +1,12 @@
 """Password reset: a one-time link, sent by e-mail or made by an administrator.
 
-A person asks by name or e-mail address (``PasswordReset.request``) and gets the same answer, as
-fast, whether there is such an account or not (R-79): it is looked up afterwards, and mail goes out
-later still. The link (``one_time_links``) belongs to one account, lives for half an hour, works
-once (R-84), and dies when the password or the e-mail address is changed.
+A person asks by name or e-mail address (``PasswordReset.request``) and gets the same response, at
+the same speed, whether or not there is such an account (R-79): the lookup happens afterwards, and
+e-mail is sent later still. The link (``one_time_links``) belongs to one account, is valid for half
+an hour, works once (R-84), and becomes void when the password or the e-mail address changes.
 
-Whoever has the link chooses the password and is not signed in by that: a second factor is asked for
-at the next sign-in as ever. All that the person held ends (R-30).
+A link lets its holder choose the password, but does not sign them in: a second factor is still
+required at the next sign-in. Everything the person held is revoked (R-30).
 """
 
 import asyncio
@@ -42,30 +42,30 @@ from worksgate.sources import Person
 from worksgate.store import Store, StoreUnavailable
 
 RESET_PATH: Final = "/reset"
-"""Where a link leads, under ``account_path``."""
+"""Path of the page of a link, under ``account_path``."""
 
 PURPOSE: Final = "password_reset"
 WINDOW: Final = 3_600.0
 PER_ACCOUNT: Final = 3
 """Links that are sent to one account within ``WINDOW`` seconds."""
 PER_NETWORK: Final = 20
-"""Requests from one network within ``WINDOW`` seconds that anything is done about."""
+"""Requests from one network within ``WINDOW`` seconds that are processed."""
 MOST_ACCOUNTS: Final = 3
-"""Accounts that one request reaches, where they share an e-mail address."""
+"""Accounts that one request reaches, if they share an e-mail address."""
 
 REQUESTS_A_DAY: Final = 20_000
-"""Requests of all networks that anything is done about: each is a counter, and looks people up."""
+"""Requests of all networks that are processed per day: each costs a counter and lookups."""
 MAILS_A_DAY: Final = 2_000
-"""Links that are sent to all people together: nobody can have more mail sent from here."""
+"""Links that are sent to all people per day: a limit on the e-mail that others can trigger."""
 PORTION: Final = 500
-"""Requests that a process takes from the day's at a time."""
+"""Requests that a process takes from the day's budget at a time."""
 
 _AT_ONCE: Final = 2
 WAITING: Final = 200
-"""Requests that may wait for their turn."""
+"""Requests that may wait."""
 KEPT_FOR_KNOWN: Final = 50
-"""Places of these, and of mails that wait, that strangers leave to browsers in which people have
-signed in before."""
+"""Places among these, and among waiting e-mails, that unauthenticated callers leave to browsers in
+which people have signed in before."""
 _LONGEST_NAME: Final = 254
 _SENT: Final = "a link was sent"
 
@@ -73,16 +73,16 @@ _log = structlog.get_logger("worksgate.provider.account.password_reset")
 
 
 KnowsDevice = Callable[[str, str, str], bool]
-"""Whether the id and signature of a device cookie are of this account (``TransactionSigner``)."""
+"""Whether the ID and signature of a device cookie are of this account (``TransactionSigner``)."""
 
 
 def knows_no_device(account: str, device_id: str, signature: str) -> bool:
-    """Where browsers are not known."""
+    """Knows no browsers."""
     return False
 
 
 class Accounts(Protocol):
-    """What is needed of the directory."""
+    """The part of the directory that this module needs."""
 
     async def account_by_username(self, username: str) -> Account | None: ...
 
@@ -96,7 +96,7 @@ class Accounts(Protocol):
 
 
 class MailTexts(Protocol):
-    """Who writes the messages; None for a person that no mail can be sent to."""
+    """Writes the messages; returns None for a person that cannot get e-mail."""
 
     def reset_link(
         self, person: Person, link: str, lifetime: float, language: str
@@ -105,14 +105,14 @@ class MailTexts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ResetTicket:
-    """A link that is good, and whose password it can change; ``expires_at`` as everywhere."""
+    """A valid link, and whose password it can change; ``expires_at`` in seconds since the epoch."""
 
     person: Person
     expires_at: float
 
 
 class _Bound(msgspec.Struct, frozen=True, kw_only=True):
-    """What a link was made for; it is no good for an account that is no longer like this."""
+    """What a link was made for; it is void for an account that has changed since."""
 
     account_id: str
     revision: str | None
@@ -121,14 +121,14 @@ class _Bound(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class _Link:
-    """A good link, and the account as it is now."""
+    """A valid link, and the account as it is now."""
 
     found: OneTimeLink[_Bound]
     account: Account
 
 
 class ResetLinks:
-    """Makes links and finds what they stand for."""
+    """Makes links and resolves them."""
 
     def __init__(self, settings: Settings, accounts: Accounts, store: Store) -> None:
         self._url = settings.account_url + RESET_PATH
@@ -139,9 +139,9 @@ class ResetLinks:
     async def issue(
         self, account: Account, *, actor: str, now: float, lifetime: float | None = None
     ) -> str:
-        """A link that an administrator hands to the person, good for so many seconds.
+        """A link that an administrator gives to the person, valid for so many seconds.
 
-        There is none without its audit record. Raises ValueError where the person is disabled,
+        It is never made without its audit record. Raises ValueError if the person is disabled,
         DatabaseUnavailable or StoreUnavailable.
         """
         if not account.enabled:
@@ -160,7 +160,7 @@ class ResetLinks:
     async def make(
         self, account: Account, now: float, lifetime: float | None = None, *, mailed: bool = False
     ) -> str:
-        """A new link; one that is ``mailed`` dies when the account's e-mail address changes.
+        """A new link; one that is ``mailed`` is void once the account's address changes.
 
         Raises StoreUnavailable.
         """
@@ -174,7 +174,7 @@ class ResetLinks:
         return await self._links.make(self._url, bound, owner=owner, expires_at=expires_at)
 
     async def find(self, secret: str, now: float) -> _Link:
-        """What a link stands for; it stays as it is.
+        """What a link stands for; it is not used up.
 
         Raises LinkNotValid, DatabaseUnavailable or StoreUnavailable.
         """
@@ -185,22 +185,22 @@ class ResetLinks:
         return _Link(found, account)
 
     async def use_up(self, link: _Link) -> None:
-        """Make a link worthless; of several callers exactly one returns.
+        """Use a link up; of several callers exactly one succeeds.
 
         The others get LinkNotValid. Raises StoreUnavailable.
         """
         await self._links.use_up(link.found)
 
     async def give_back(self, link: _Link) -> None:
-        """Keep a link again whose use came to nothing. Raises StoreUnavailable."""
+        """Restore a link whose use failed. Raises StoreUnavailable."""
         await self._links.give_back(link.found)
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """Somebody typed this, in this language, from this address.
+    """A request: what was typed, in which language, from which address.
 
-    ``is_known`` is whether somebody has signed in by that name in this browser before.
+    ``is_known`` is whether somebody has signed in with that name in this browser before.
     """
 
     typed: str = field(repr=False)
@@ -211,14 +211,14 @@ class _Request:
 
     @property
     def kept_free(self) -> int:
-        """Places that it leaves to others wherever it has to wait."""
+        """Places that it leaves to others in every queue."""
         return 0 if self.is_known else KEPT_FOR_KNOWN
 
 
 class PasswordReset:
-    """Sends links to those who ask, and changes the password of who comes with one.
+    """Sends links on request, and changes passwords with them.
 
-    ``mail`` and ``texts`` are None where no mail can be sent: links are the administrator's then.
+    ``mail`` and ``texts`` are None if no e-mail can be sent: then only administrators make links.
     """
 
     def __init__(
@@ -256,15 +256,15 @@ class PasswordReset:
         now: float,
         devices: Sequence[tuple[str, str]] = (),
     ) -> None:
-        """Have links sent to whoever goes by this name or e-mail address.
+        """Have links sent to the owners of this name or e-mail address.
 
-        A browser with a device cookie of this name needs nothing of what a day allows to all, nor
-        of what its network may ask, and places are kept for it among those that wait: strangers
+        A browser with a device cookie of this name uses neither the daily budget of all callers nor
+        that of its network, and places in the queue are reserved for it: unauthenticated callers
         cannot use these up for people who have signed in there before.
 
-        Returns before anybody is looked up, and says nothing of what will be found. More than
-        ``PER_NETWORK`` requests an hour are passed over, and beyond ``REQUESTS_A_DAY`` of all
-        networks the others. Raises StoreUnavailable.
+        Returns before anything is looked up, and reveals nothing of the result. More than
+        ``PER_NETWORK`` requests an hour are ignored, and beyond ``REQUESTS_A_DAY`` of all networks
+        the others too. Raises StoreUnavailable.
         """
         account = username_key(typed)
         known = next(
@@ -282,7 +282,7 @@ class PasswordReset:
                 self._strangers.count(Event.PASSWORD_RESET_REQUESTED, network_of(address), now)
 
     async def open(self, secret: str, now: float) -> ResetTicket | None:
-        """Whose password a link can change, or None; it stays good.
+        """Whose password a link can change, or None; the link stays valid.
 
         Raises DatabaseUnavailable or StoreUnavailable.
         """
@@ -300,13 +300,13 @@ class PasswordReset:
         *,
         address: str | None = None,
     ) -> Person:
-        """Change the password that a link is for, end all that the person holds, and return them.
+        """Change the password, revoke everything the person holds, and return the person.
 
-        Their app passwords end, too.
+        Their app passwords are revoked, too.
 
-        Raises WeakPassword where the password is not accepted, and HashingBusy,
-        DatabaseUnavailable or StoreUnavailable: the link is still good then. Raises LinkNotValid
-        where it is not, and for all but one of those who use it at the same time.
+        Raises WeakPassword if the password is not accepted, and HashingBusy, DatabaseUnavailable or
+        StoreUnavailable: the link is still valid then. Raises LinkNotValid if it is not, and for
+        all but one of concurrent callers.
         """
         link = await self.links.find(secret, now)
         context = password_context(link.account, self._settings.company_name)
@@ -315,11 +315,11 @@ class PasswordReset:
         return await self._use(link, hashed, now, address)
 
     async def close(self, within: float = 5.0) -> None:
-        """Finish what has begun and answer who waits, for at most ``within`` seconds."""
+        """Finish work in progress and answer waiting requests, for at most ``within`` seconds."""
         await asyncio.gather(*self.unfinished, return_exceptions=True)
         await self._backlog.close(within)
 
-    # What becomes of a request
+    # Processing of a request
 
     async def _answer(self, request: _Request) -> None:
         try:
@@ -330,10 +330,10 @@ class PasswordReset:
             _log.warning("password_reset.not_sent", reason=str(error))
             return
         if not accounts:
-            self._record_request(request, None, "nobody who can get mail goes by this name")
+            self._record_request(request, None, "nobody with this name can get e-mail")
 
     async def _reachable(self, typed: str) -> list[Account]:
-        """The accounts that are meant, as far as their people can get mail and sign in."""
+        """The accounts that match, if their people can get e-mail and sign in."""
         name = typed.strip()
         if not name or len(name) > _LONGEST_NAME:
             return []
@@ -346,13 +346,13 @@ class PasswordReset:
     async def _send_link(self, account: Account, request: _Request) -> None:
         links = await self._store.bump(f"reset account {account.id}", WINDOW, request.at)
         if links > PER_ACCOUNT:
-            detail = "no link was sent: there were enough within the hour"
+            detail = "no link was sent: the limit per hour is reached"
         elif not (request.is_known or await self._is_within_the_day(request.at)):
-            detail = "no link was sent: there were enough for all today"
+            detail = "no link was sent: the limit of all people per day is reached"
         elif await self._queue_link(account, request):
             detail = _SENT
         else:
-            detail = "no link was sent: the address is no good, or too many mails are waiting"
+            detail = "no link was sent: the address is not valid, or too many e-mails are waiting"
         self._record_request(request, account, detail)
 
     async def _is_within_the_day(self, now: float) -> bool:
@@ -380,13 +380,13 @@ class PasswordReset:
         else:
             self._strangers.record(event)
 
-    # What becomes of a link
+    # Use of a link
 
-    @run_to_completion  # a browser that hangs up must not leave a used link and no change
+    @run_to_completion  # closing the browser must not leave a used link and no change
     async def _use(self, link: _Link, hashed: str, now: float, address: str | None) -> Person:
         await self.links.use_up(link)
         try:
-            # Before the change, as a session that outlived it would be a way in for a thief.
+            # Before the change: a session that outlived it would be a way in for an attacker.
             await self._store.forget(link.account.person.subject_id)
             person = await self._change(link.account, hashed, now, address)
         except Unavailable:
@@ -396,7 +396,7 @@ class PasswordReset:
         return person
 
     async def _change(self, seen: Account, hashed: str, now: float, address: str | None) -> Person:
-        """Keep the new password together with its audit record, unless somebody was faster."""
+        """Store the new password together with its audit record, unless it has changed."""
         try:
             async with self._accounts.changing() as transaction:
                 before = await transaction.account(seen.username)
@@ -423,7 +423,7 @@ class PasswordReset:
             _log.warning("password_reset.link_lost", reason=str(error))
 
     async def _forget_again(self, person: Person) -> None:
-        """End what was begun with the old password while it was being changed."""
+        """Revoke what was begun with the old password while it was being changed."""
         try:
             await self._store.forget(person.subject_id)
         except StoreUnavailable as error:
@@ -438,7 +438,7 @@ def _is_as_bound(account: Account, bound: _Bound) -> bool:
 
 
 def _is_same(account: Account, seen: Account) -> bool:
-    """Whether the password is still the one that it was; a stronger hash of it counts as new."""
+    """Whether the password has not changed since; a stronger hash of it counts as a change."""
     return (account.id, account.password_hash, account.password_changed_at) == (
         seen.id,
         seen.password_hash,

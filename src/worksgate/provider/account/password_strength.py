@@ -1,11 +1,10 @@
-"""How strong a new password would be, asked while somebody is still typing it.
+"""The strength of a new password, shown while it is being typed.
 
-To estimate a password is work, and whoever types asks again at each pause. So a meter has a bound
-for each person, and all of them together take one place among the estimates, which have a thread of
-their own: no meter keeps a sign-in from its turn, nor a form for longer than one estimate. Beyond
-that there is no answer, and the verdict comes with the form. What is asked for must be a person who
-may choose a password now; the password is neither kept nor logged, nor compared with the one that
-they have.
+Estimating a password is expensive, and a form asks again at each pause. So there is a limit per
+person, and all estimates for meters share one place in the queue, with a thread of their own: a
+meter never delays a sign-in, or a form for longer than one estimate. Beyond that there is no
+response, and the form itself gives the verdict. Only a person who may choose a password now can
+ask; the password is not stored, logged, or compared with the current one.
 """
 
 from worksgate.credentials.password_hashing import HashingBusy, PasswordHashing
@@ -15,15 +14,15 @@ from worksgate.limits.rate_limit import RateLimit
 from worksgate.sources import Person
 
 ANSWERS_A_MINUTE = 120
-"""For one person: a pause every half second."""
+"""Per person: one pause every half second."""
 WAITING = 8
-"""Questions that wait for their turn, of all people."""
+"""Requests of all people that may wait."""
 WAITING_OF_ONE = 2
-"""Of one person: what they typed last, and the question before it, which nobody stops."""
+"""Per person: the latest request, and the one before, which cannot be stopped."""
 
 
 class PasswordMeter:
-    """Estimates new passwords, one after the other. All calls belong to one event loop."""
+    """Estimates new passwords, one at a time. All calls belong to one event loop."""
 
     def __init__(self, hashing: PasswordHashing, company: str) -> None:
         self._hashing = hashing
@@ -32,7 +31,7 @@ class PasswordMeter:
         self._waiting: list[str] = []
 
     async def strength(self, person: Person, password: str, now: float) -> Strength | None:
-        """How well it would do as this person's password, or None: nobody can say just now."""
+        """How strong it would be as this person's password, or None if there is no capacity now."""
         whose = person.subject_id
         if self._asked.exceeded(whose, now) or self._is_full(whose):
             return None

@@ -1,17 +1,17 @@
-"""What people see and change of their own account.
+"""What people can see and change of their own account.
 
-    visitor              who is there, by the session of the browser
-    overview             all that is shown to them
-    change_password      a new password for the present one
+    visitor              the person of the browser's session
+    overview             everything that is shown to them
+    change_password      changes the password, given the current one
     begin_…, confirm_totp, add_passkey, remove_…, renew_recovery_codes    second factors
     add_app_password, remove_app_password
     end_session, end_all_sessions
-    end_everything       that, and the app passwords
+    end_everything       sessions and app passwords
 
-Each verb concerns the visitor's own account: what is named by an id is looked for among what is
-theirs. Whatever changes a password, a factor or an app password needs a fresh full login (R-83).
-That the person is told of it by mail is not done here: the directory announces what it commits,
-and ``notices`` listens. Nothing in this file knows HTTP.
+Every method concerns the visitor's own account: an ID is only looked up among the visitor's things.
+Changing a password, a factor or an app password requires a fresh full sign-in (R-83). Notices are
+not sent here: the directory announces its commits, and ``notices`` listens. Nothing in this file
+knows HTTP.
 """
 
 import asyncio
@@ -70,10 +70,10 @@ from worksgate.sources import Person, PersonDisabled
 from worksgate.store import Store
 
 ENROLMENT_LIFETIME: Final = 600.0
-"""Seconds in which a factor must be set up once its page was opened."""
+"""Seconds to set up a factor after its page was opened."""
 SHOWN_EVENTS: Final = 50
 LONGEST_SIGN_IN: Final = 5.0
-"""Seconds between the request of a sign-in and the session that it opens; the deadline is below."""
+"""Seconds between the request of a sign-in and its session; the response deadline is lower."""
 
 _TOTP: Final = "account_sealed_totp"
 _PASSKEY: Final = "account_passkey"
@@ -82,8 +82,8 @@ _PASSKEY: Final = "account_passkey"
 class SelfService:
     """Everything that people can do with their own account.
 
-    Verbs that change something raise LoginTooOld where the login is not a fresh one. An outage is
-    StoreUnavailable, DatabaseUnavailable or SourceUnavailable, and HashingBusy.
+    Methods that change something raise LoginTooOld without a fresh sign-in. An outage is
+    StoreUnavailable, DatabaseUnavailable, SourceUnavailable or HashingBusy.
     """
 
     def __init__(
@@ -120,10 +120,10 @@ class SelfService:
         self.unfinished: set[asyncio.Task[Any]] = set()
 
     async def close(self) -> None:
-        """Finish what has begun."""
+        """Finish work in progress."""
         await asyncio.gather(*self.unfinished, return_exceptions=True)
 
-    # Who is there, and what they see
+    # The visitor, and what they see
 
     async def visitor(self, browser: Browser, language: str) -> Visitor:
         """The person of the browser's session. Raises NotSignedIn."""
@@ -135,7 +135,7 @@ class SelfService:
         return Visitor(session=session, person=person, browser=browser, language=language, at=now)
 
     async def overview(self, visitor: Visitor) -> Overview:
-        """All that is shown to a person of their account."""
+        """Everything that a person sees of their account."""
         person = visitor.person
         enrolled = await self._factors.of(person.subject_id)
         history = await self._account_events(visitor)
@@ -159,7 +159,7 @@ class SelfService:
         )
 
     async def check_fresh(self, visitor: Visitor) -> Enrolled:
-        """What the person has, if they may change it now. Raises LoginTooOld."""
+        """The person's factors, if they may change them now. Raises LoginTooOld."""
         enrolled = await self._factors.of(visitor.person.subject_id)
         if not self._is_fresh(visitor, enrolled):
             raise LoginTooOld
@@ -170,11 +170,11 @@ class SelfService:
         return self._sources.can_change_password(visitor.session.source)
 
     def provider_of(self, source: str) -> str | None:
-        """What the other provider of this name is called; None where it is none."""
+        """The label of the other provider of this name; None if there is none."""
         return self._sources.label_of(source)
 
     async def offers_app_passwords(self) -> bool:
-        """Whether there is a client whose people's mail programs may sign in."""
+        """Whether there is a client with the IMAP login for this person."""
         return bool((await self._clients.together()).mail_clients)
 
     async def has_app_passwords(self, visitor: Visitor) -> bool:
@@ -184,7 +184,7 @@ class SelfService:
     async def would_cut_off_mail(self, visitor: Visitor) -> bool:
         """Whether a first second factor ends the use of the own password in mail programs (R-63).
 
-        It does where a client lets mail programs in by it.
+        It does if a client accepts it there.
         """
         if (await self._factors.of(visitor.person.subject_id)).any:
             return False
@@ -203,9 +203,9 @@ class SelfService:
     ) -> str:
         """Change the password, end all other sessions, and return the new secret of this one.
 
-        App passwords end with them, unless the person wants to keep them.
-        The present password is checked, and counted, like that of a login. Raises WrongPassword,
-        WeakPassword, TooManyAttempts, PersonDisabled, NotOffered or LoginTooOld.
+        App passwords are revoked too, unless the person wants to keep them. The current password is
+        checked, and counted, as at a sign-in. Raises WrongPassword, WeakPassword, TooManyAttempts,
+        PersonDisabled, NotOffered or LoginTooOld.
         """
         if not self.can_change_password(visitor):
             raise NotOffered
@@ -215,7 +215,7 @@ class SelfService:
             visitor, person, new, ends_app_passwords=ends_app_passwords
         )
 
-    @run_to_completion  # nobody who has the old password may stay, though the browser has hung up
+    @run_to_completion  # sessions of the old password must end, even if the browser has closed
     async def _replace_password(
         self, visitor: Visitor, person: Person, new: str, *, ends_app_passwords: bool
     ) -> str:
@@ -232,21 +232,23 @@ class SelfService:
         return secret
 
     async def _proved_again(self, visitor: Visitor, password: str) -> Person:
-        """The visitor, whose password this is."""
+        """The visitor, if the password is theirs."""
         source = visitor.session.source
         only_there = Client(client_id="", name="account", sources=(source,))
         login = LoginTransaction.begin_for_account(self._url, visitor.browser.secret, visitor.at)
         _, person = await self._passwords.check(
             login, only_there, visitor.person.username, password, visitor.browser, visitor.at
         )
-        if person.subject_id != visitor.person.subject_id:  # the name is another's meanwhile
+        if (
+            person.subject_id != visitor.person.subject_id
+        ):  # the name belongs to somebody else by now
             raise WrongPassword
         return person
 
     # Second factors
 
     async def begin_totp(self, visitor: Visitor) -> NewTotp:
-        """A secret for an authenticator app: the same until it is confirmed or too old."""
+        """A secret for an authenticator app: the same one until it is confirmed or expires."""
         await self.check_fresh(visitor)
         kept = await self._kept(visitor, _TOTP)
         secret = None if kept is None else self._totp_on_its_way(visitor, kept)
@@ -257,10 +259,10 @@ class SelfService:
         return totp
 
     async def confirm_totp(self, visitor: Visitor, code: str) -> FactorAdded:
-        """Turn the authenticator app on by its first code; it replaces the one from before.
+        """Enable the authenticator app with its first code; it replaces the previous one.
 
         Wrong codes are counted. Raises WrongCode, TooManyAttempts, LoginTooOld, or EnrolmentLost:
-        of several who confirm the same app at once, all but one.
+        for all but one of those who confirm the same app concurrently.
         """
         enrolled = await self.check_fresh(visitor)
         attempt = Attempt(new_app_account(visitor.person.subject_id), visitor.browser.address)
@@ -278,10 +280,10 @@ class SelfService:
             raise EnrolmentLost
         try:
             await self._factors.keep_totp(visitor.holder, totp, visitor.at)
-        except Unavailable:  # the app holds this secret: the person tries again
+        except Unavailable:  # the app has this secret: the person tries again
             await self._store.save(kept)
             raise
-        if enrolled.totp:  # a browser that was spared the old app's code has not seen the new one
+        if enrolled.totp:  # a browser trusted after the old app's code has not seen the new one
             await forget_trusted_devices(self._store, visitor.person.subject_id)
         return await self._added(visitor, enrolled, Factor.TOTP)
 
@@ -289,13 +291,13 @@ class SelfService:
         return self._factors.on_its_way.unseal(kept.data, visitor.person.subject_id)
 
     async def remove_totp(self, visitor: Visitor) -> bool:
-        """Turn the authenticator app off; False where there is none. Raises LoginTooOld."""
+        """Remove the authenticator app; False if there is none. Raises LoginTooOld."""
         await self.check_fresh(visitor)
         removed = await self._factors.remove_totp(visitor.holder, visitor.at)
         return await self._removed(visitor, removed=removed)
 
     async def begin_passkey(self, visitor: Visitor) -> str:
-        """What the browser needs to make a passkey (JSON), with a challenge for one answer.
+        """Options for the browser to create a passkey (JSON), with a challenge for one response.
 
         Raises NotOffered or LoginTooOld.
         """
@@ -304,13 +306,13 @@ class SelfService:
         await self.check_fresh(visitor)
         challenge = new_secret()
         await self._keep(visitor, _PASSKEY, challenge)
-        # A passkey that says whose it is can stand for the password, too.
+        # A discoverable passkey can also replace the password.
         return await self._factors.passkey_registration_options(
             visitor.person, challenge.encode(), require_discoverable=True
         )
 
     async def add_passkey(self, visitor: Visitor, answer: str, name: str) -> FactorAdded:
-        """Keep the passkey that the browser made.
+        """Store the passkey that the browser created.
 
         Raises FactorRefused, EnrolmentLost or LoginTooOld.
         """
@@ -324,22 +326,22 @@ class SelfService:
         return await self._added(visitor, enrolled, Factor.PASSKEY)
 
     async def remove_passkey(self, visitor: Visitor, passkey_id: str) -> bool:
-        """Remove one of the person's passkeys; False where they have none with this id."""
+        """Remove one of the person's passkeys; False if they have none with this ID."""
         await self.check_fresh(visitor)
         removed = await self._factors.remove_passkey(visitor.holder, passkey_id, visitor.at)
         return await self._removed(visitor, removed=removed)
 
     async def renew_recovery_codes(self, visitor: Visitor) -> Sequence[str]:
-        """New recovery codes instead of those from before.
+        """New recovery codes instead of the previous ones.
 
-        Raises NotOffered for somebody without a second factor, or LoginTooOld.
+        Raises NotOffered for a person without a second factor, or LoginTooOld.
         """
         if not (await self.check_fresh(visitor)).any:
             raise NotOffered
         return await self._factors.renew_recovery_codes(visitor.holder, visitor.at)
 
     async def _added(self, visitor: Visitor, before: Enrolled, factor: Factor) -> FactorAdded:
-        """What follows from a new factor, which counts as given by whoever has just set it up."""
+        """The consequences of a new factor, which counts as used by the person who set it up."""
         codes: Sequence[str] = ()
         if not before.recovery_codes_left:
             codes = await self._factors.renew_recovery_codes(
@@ -352,14 +354,14 @@ class SelfService:
         return FactorAdded(session, codes, cuts_off)
 
     async def _removed(self, visitor: Visitor, *, removed: bool) -> bool:
-        """What follows from a factor that is gone; after the last one nobody is spared anything."""
+        """The consequences of a removed factor; after the last one no browser is trusted."""
         subject_id = visitor.person.subject_id
         if removed and not (await self._factors.of(subject_id)).any:
             await forget_trusted_devices(self._store, subject_id)
         return removed
 
     async def _raise(self, visitor: Visitor, given: Assurance) -> str:
-        """Note in the session what was given; it gets a new secret (R-28)."""
+        """Note the factor in the session, which gets a new secret (R-28)."""
         secret = new_ordered_secret()
         renewed = structs.replace(
             _renewed(visitor.session, secret),
@@ -368,7 +370,7 @@ class SelfService:
         )
         await self._store.save(renewed)
         if await self._store.take(Session, visitor.session.key) is None:
-            # It was ended at this moment, and must not live on under another name.
+            # It was ended at this moment, and must not survive under another name.
             await self._store.take(Session, renewed.key)
             raise NotSignedIn
         return secret
@@ -383,14 +385,14 @@ class SelfService:
         return await self._app_passwords.add(visitor.holder, name, visitor.at)
 
     async def remove_app_password(self, visitor: Visitor, app_password_id: str) -> bool:
-        """Remove one of the person's; False where they have none with this id."""
+        """Remove one of the person's; False if they have none with this ID."""
         await self.check_fresh(visitor)
         return await self._app_passwords.remove(visitor.holder, app_password_id, visitor.at)
 
-    # Sessions: to end one needs no fresh login, for whoever does it may be in a hurry
+    # Sessions: ending one requires no fresh sign-in, since it may be urgent
 
     async def end_session(self, visitor: Visitor, session_id: str) -> bool:
-        """End one of the person's sessions; False where they have none with this id."""
+        """End one of the person's sessions; False if they have none with this ID."""
         for session in await self._store.held(Session, visitor.person.subject_id):
             if session.grant_id == session_id:
                 record = visitor.event(Event.LOGOUT, "one of their sessions")
@@ -398,12 +400,12 @@ class SelfService:
         return False
 
     async def end_all_sessions(self, visitor: Visitor) -> None:
-        """End all that the person holds: sessions, tokens, trusted browsers."""
+        """Revoke everything the person holds: sessions, tokens, trusted browsers."""
         record = visitor.event(Event.LOGOUT, "everywhere: all their sessions")
         await self._store.forget(visitor.person.subject_id, records=(record,))
 
     async def end_everything(self, visitor: Visitor) -> Ended:
-        """End all that the person holds, and their app passwords. Raises LoginTooOld."""
+        """Revoke everything the person holds, and their app passwords. Raises LoginTooOld."""
         await self.check_fresh(visitor)
         return await self._end_everything(visitor)
 
@@ -411,10 +413,10 @@ class SelfService:
     async def _end_everything(self, visitor: Visitor) -> Ended:
         return await self._revocation.end_everything(visitor.holder, Change.ALL_ENDED, visitor.at)
 
-    # How it is done
+    # Implementation
 
     def _is_fresh(self, visitor: Visitor, enrolled: Enrolled) -> bool:
-        """Whether the login was a full one, which gave the best that the person has, and lately."""
+        """Whether the sign-in was recent and full: with the best factors that the person has."""
         session = visitor.session
         best = best_of(enrolled, passkeys_usable=self._factors.passkeys_usable)
         is_recent = visitor.at < session.authenticated_at + self._fresh_for
@@ -441,7 +443,7 @@ class SelfService:
 
     async def _account_events(self, visitor: Visitor) -> list[AccountEvent]:
         person = visitor.person
-        await self._audit.flush()  # or the sign-in that led here would be missing
+        await self._audit.flush()  # otherwise the sign-in that led here would be missing
         events = await self._history.of(
             person.subject_id, person.username, visitor.at, SHOWN_EVENTS
         )
@@ -459,7 +461,7 @@ class SelfService:
         ]
 
     async def _keep(self, visitor: Visitor, purpose: str, data: str) -> None:
-        """Keep something of this session's until its next request."""
+        """Keep something for this session until its next request."""
         await self._store.save(
             Interim(
                 key=_interim_key(visitor, purpose),
@@ -478,9 +480,9 @@ class SelfService:
 
 
 def _sign_ins_of(session: Session, history: Sequence[AccountEvent]) -> list[AccountEvent]:
-    """The sign-ins of the moment at which a session began.
+    """The sign-ins at the time when a session began.
 
-    A session opens when its sign-in is answered, so a little later than that was recorded.
+    A session begins when its sign-in is answered, slightly later than the recorded time.
     """
     return [
         each
@@ -491,13 +493,13 @@ def _sign_ins_of(session: Session, history: Sequence[AccountEvent]) -> list[Acco
 
 
 def _only(values: Iterable[str | None]) -> str | None:
-    """What all agree on: where there were two sign-ins, nobody can tell which of them it was."""
+    """The common value: if there were two sign-ins, it is unknown which of them it was."""
     found = set(values)
     return found.pop() if len(found) == 1 else None
 
 
 def _renewed(session: Session, secret: str) -> Session:
-    """The same session under another secret and another name."""
+    """The same session with another secret and another name."""
     return structs.replace(session, key=storage_key(secret), grant_id=new_ordered_id())
 
 

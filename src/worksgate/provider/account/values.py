@@ -1,4 +1,4 @@
-"""The values of the account pages: who is there, what is shown, why something is refused."""
+"""The values of the account pages: the visitor, what is shown, and refusals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,28 +11,28 @@ from worksgate.sources import Person
 
 
 class NotSignedIn(Exception):
-    """There is no live session: who this is has to be found out first."""
+    """There is no live session: the person has to sign in first."""
 
 
 class LoginTooOld(Exception):
-    """The sign-in lies too far back, or was not a full one, for what is wanted (R-83)."""
+    """The sign-in is too old, or was not a full one, for this action (R-83)."""
 
 
 class WrongCode(Exception):
-    """The code is not that of the app that is being set up."""
+    """The code does not match the app that is being set up."""
 
 
 class EnrolmentLost(Exception):
-    """Nothing is known of this setting up (any more): it must begin again."""
+    """This enrolment is unknown or has expired: it must begin again."""
 
 
 class NotOffered(Exception):
-    """This installation, or this person's source, does not have that."""
+    """This installation, or this person's source, does not offer that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visitor:
-    """The person of a live session, at one moment; ``language`` is that of mails to them."""
+    """The person of a live session, at one moment; ``language`` is for e-mails to them."""
 
     session: Session
     person: Person
@@ -42,7 +42,7 @@ class Visitor:
 
     @property
     def holder(self) -> Holder:
-        """As whom they hold their factors."""
+        """The owner of their factors."""
         return Holder(
             subject_id=self.person.subject_id,
             username=self.person.username,
@@ -56,10 +56,10 @@ class Visitor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenSession:
-    """Somewhere that the person is signed in; times are seconds since the epoch.
+    """A place where the person is signed in; times are in seconds since the epoch.
 
-    ``id`` names it and opens nothing. ``address`` is where the sign-in came from, and ``browser``
-    by which ("Chrome on Windows"), if the history still tells.
+    ``id`` identifies it and grants nothing. ``address`` is where the sign-in came from, and
+    ``browser`` its browser ("Chrome on Windows"), if the history still has it.
     """
 
     id: str
@@ -73,9 +73,9 @@ class OpenSession:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountEvent:
-    """A line of the person's own history; ``client`` is the name of a client, if one is known.
+    """A line of the person's own history; ``client`` is the name of a client, if known.
 
-    ``browser`` is that of a sign-in. ``by_administrator`` says that somebody else did it.
+    ``browser`` is that of a sign-in. ``by_administrator`` is true if somebody else did it.
     """
 
     event: Event
@@ -88,11 +88,11 @@ class AccountEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """All that is shown to a person of their account.
+    """Everything that a person sees of their account.
 
-    ``app_passwords`` is None where no client takes them; they work until ``app_passwords_until``,
-    unless the person signs in at their source before, or without end. ``provider`` is what the
-    other provider is called who signs them in, if one does.
+    ``app_passwords`` is None if no client accepts them; they work until ``app_passwords_until``,
+    unless the person signs in at their source before, or indefinitely. ``provider`` is the label of
+    the other provider that signs them in, if any.
     """
 
     person: Person
@@ -111,8 +111,8 @@ class Overview:
 class FactorAdded:
     """A factor was set up. ``session`` is the new secret of the session, if it has one.
 
-    ``codes`` are the person's recovery codes, where they had none before. ``cuts_off_mail`` says
-    that mail programs with the person's own password are refused from now on.
+    ``codes`` are the person's recovery codes, if they had none before. ``cuts_off_mail`` is true if
+    mail programs with the person's own password are refused from now on.
     """
 
     session: str | None = field(repr=False)

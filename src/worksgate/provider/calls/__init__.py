@@ -1,8 +1,8 @@
 """The calls of LINE WORKS, which waits 3 seconds for each.
 
-    tokens        a code becomes an access token, an access token the person's user key
-    imap_login    whether a mail client may come in
-    audit_trail   what is recorded of them
+    tokens        exchanges a code for an access token, and that for the person's user key
+    imap_login    the IMAP/CalDAV login of mail clients
+    audit_trail   their audit records
 
-Nothing here hashes a password while a token waits, and nothing knows HTTP.
+Token calls never wait for a password hash. Nothing here knows HTTP.
 """

@@ -1,7 +1,7 @@
-"""What is recorded of the calls of LINE WORKS, and under which event.
+"""Audit records of the calls of LINE WORKS.
 
 Records that unauthenticated callers cause go through ``StrangerRecords``. A client ID is recorded
-if it can be one of ours: a secret may stand in the wrong field of a form (R-106).
+only if it can be one of ours: a secret may be in the wrong field of a form (R-106).
 """
 
 import re
@@ -19,24 +19,24 @@ from worksgate.oauth.model import AccessToken
 from worksgate.provider.stranger_records import StrangerRecords
 
 _AUTHENTICATED = (InvalidAuthorization, InvalidAccess, TemporarilyUnavailable)
-"""Refusals that only a client that has proved itself can meet."""
+"""Refusals that only an authenticated client can get."""
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 
 class CallAuditTrail:
-    """Writes the audit log of the calls; ``at`` is always in seconds since the epoch."""
+    """Writes the audit records of the calls; ``at`` is in seconds since the epoch."""
 
     def __init__(self, audit: AuditLog, strangers: StrangerRecords | None = None) -> None:
         self._audit = audit
         self._strangers = strangers or StrangerRecords(audit)
 
     def room(self) -> Coroutine[Any, Any, None]:
-        """Return when there is room for what a request may record. Raises StoreUnavailable."""
+        """Return when there is room for all records of a request. Raises StoreUnavailable."""
         return self._audit.room()
 
     def user_info(self, at: float, token: AccessToken, address: str) -> None:
-        """Somebody has learnt whose access token this is."""
+        """An access token was resolved to its person."""
         self._audit.record(
             AuditEvent(
                 event=Event.USER_INFO_RETURNED,
@@ -51,8 +51,9 @@ class CallAuditTrail:
     def refused(
         self, event: Event, at: float, error: OAuthError, client_id: str, address: str
     ) -> None:
-        """A call was refused: as ``event`` where it failed by its code or token, and else, which
-        may be a stranger's, as CLIENT_REFUSED within the bound.
+        """A call was refused: an ``event`` for an invalid code or token, else a CLIENT_REFUSED.
+
+        The latter is rate-limited, since the caller may be unauthenticated.
         """
         if not isinstance(error, _AUTHENTICATED):
             event = Event.CLIENT_REFUSED

@@ -1,9 +1,9 @@
-"""Whether a mail client may come in: by an app password or, where that is allowed, the person's.
+"""The IMAP/CalDAV login: by app password or, if allowed, the person's own password.
 
-LINE WORKS asks for a mail client that we never see, so nothing but the name and the password
-speaks for the person, and the answer to everything that is wrong is one and the same. Mail clients
-try old passwords again and again: what fails is counted apart from the login page, which nobody
-can be kept from by it (R-62). Nothing in this file knows HTTP.
+LINE WORKS calls on behalf of a mail client that we never see, so username and password are the only
+credentials, and all failures get the same response. Mail clients retry old passwords again and
+again: their failures are counted separately from the sign-in page, so they cannot block anybody
+there (R-62). Nothing in this file knows HTTP.
 """
 
 import math
@@ -60,26 +60,26 @@ from worksgate.sources import PasswordExpired, Person, PersonDisabled
 from worksgate.store import Store
 
 PURPOSE = "imap"
-"""Of the throttle's counters."""
+"""Purpose of the throttle's counters."""
 PEOPLE_PER_ADDRESS = 10
-"""LINE WORKS calls for all people from a few addresses: so many times what one may fail."""
+"""LINE WORKS calls for all people from a few addresses: this multiple of the limit per address."""
 
 LOOKED_AT_A_MINUTE = 30
-"""Passwords from one network that are looked at afterwards, to tell the administrator more."""
+"""Passwords per network that are examined afterwards, to give the administrator details."""
 
 RESERVE = 0.5
-"""Seconds of the deadline that are kept for everything but the sources."""
+"""Seconds of the deadline that are reserved for everything but the sources."""
 _WAITING = 20
 
 
 def imap_policy(policy: ThrottlePolicy) -> ThrottlePolicy:
-    """How failures of mail clients slow the next one, where ``policy`` is that of browsers."""
+    """Delays after failures of mail clients, derived from the ``policy`` for browsers."""
     return replace(policy, per_address=policy.per_address * PEOPLE_PER_ADDRESS)
 
 
 @dataclass(frozen=True, slots=True)
 class _Login:
-    """One request that is well formed, of a client that may make it."""
+    """One valid request, of a client that may make it."""
 
     id: str
     client: Client
@@ -94,7 +94,7 @@ class _Login:
 
 @dataclass(frozen=True, slots=True)
 class _Proven:
-    """Whose password it is."""
+    """The owner of a password."""
 
     source: str
     person: Person
@@ -103,7 +103,7 @@ class _Proven:
 
 @dataclass(frozen=True, slots=True)
 class _Trail:
-    """What is recorded of it."""
+    """The audit record."""
 
     audit: AuditLog
     strangers: StrangerRecords
@@ -141,9 +141,9 @@ def _event(
 
 
 class ImapLogin:
-    """Turns a name and a password into a code.
+    """Exchanges a username and a password for a code.
 
-    ``throttle`` counts for ``PURPOSE``; ``deadline`` is when the answer is due, in seconds.
+    ``throttle`` counts for ``PURPOSE``; ``deadline`` is the response deadline in seconds.
     """
 
     def __init__(
@@ -175,14 +175,14 @@ class ImapLogin:
         self._clock = clock
 
     async def close(self) -> None:
-        """Finish what has begun."""
+        """Finish work in progress."""
         await self._backlog.close()
 
     async def log_in(self, client_id: str | None, query: bytes, address: str) -> ImapLoginResponse:
-        """Answer the call of LINE WORKS; without a ``client_id`` it is the only client's.
+        """Answer the call of LINE WORKS; without a ``client_id`` it is for the only client.
 
-        Raises OAuthError: InvalidRequest, InvalidLogin for all that must look alike,
-        TooManyLogins, or TemporarilyUnavailable.
+        Raises OAuthError: InvalidRequest, InvalidLogin for everything that must be
+        indistinguishable, TooManyLogins, or TemporarilyUnavailable.
         """
         now = self._clock()
         try:
@@ -197,7 +197,7 @@ class ImapLogin:
             raise TemporarilyUnavailable(str(outage)) from outage
 
     async def _admitted(self, client_id: str | None, address: str) -> Client:
-        """The client, if mail clients of its people may ask from there. Raises InvalidLogin."""
+        """The client, if the IMAP login is allowed from there. Raises InvalidLogin."""
         try:
             client = await self._open_one(client_id)
             check_admitted(client, address)
@@ -208,31 +208,32 @@ class ImapLogin:
         return client
 
     async def _open_one(self, client_id: str | None) -> Client:
-        """The client with this ID, or the only one, that lets mail clients in."""
+        """The client with this ID, or the only one, with the IMAP login enabled."""
         if client_id is None:
             found = (await self._clients.together()).mail_clients
             client = found[0] if len(found) == 1 else None
         else:
             client = (await self._clients.snapshot()).get(client_id)
         if client is None or not (client.enabled and client.imap_login):
-            raise InvalidLogin("the client is unknown, disabled, or has imap_login off")
+            raise InvalidLogin("the client is unknown, disabled, or has imap_login disabled")
         return client
 
     def _check_open(self, client: Client, address: str) -> None:
-        """Refuse what no person could change before a password is looked at (R-125).
+        """Refuse, before the password is checked, what no person could change (R-125).
 
         Raises InvalidLogin.
         """
         here = Situation(kind=LoginKind.IMAP, address=address, at=self._clock())
         decision = decide_for_anybody_by_texts(client.rules, client.second_factor, here)
         if decision is not None and decision.action is Action.DENY:
-            raise InvalidLogin("a rule denies it, whoever it is")
+            raise InvalidLogin("a rule denies it for everybody")
 
     async def _log_in(self, login: _Login) -> ImapLoginResponse:
-        """What is right but not allowed counts as wrong, or the count would tell (R-62).
+        """A right password that is not allowed counts as wrong, or the count would reveal it
+        (R-62).
 
-        An app password cannot be guessed, so it is looked at before the count: nobody keeps a mail
-        client out by wrong passwords (R-79).
+        An app password cannot be guessed, so it is checked before the count: nobody can lock a mail
+        client out with wrong passwords (R-79).
         """
         if (proven := await self._by_app_password(login)) is not None:
             return await self._issue(login, proven, await self._checked(login, proven))
@@ -247,7 +248,7 @@ class ImapLogin:
     async def _admitted_by_password(
         self, login: _Login, admission: Admission
     ) -> tuple[_Proven, str]:
-        """Who may come in by their own password, and their user key. Raises InvalidLogin."""
+        """A person with their own password, and their user key. Raises InvalidLogin."""
         began = time.monotonic()
         try:
             proven = await self._verified(login, admission)
@@ -263,7 +264,7 @@ class ImapLogin:
         admission.succeeded()
         return proven, user_id
 
-    # Whose password it is
+    # The owner of the password
 
     async def _verified(self, login: _Login, admission: Admission) -> _Proven:
         found = None
@@ -276,10 +277,11 @@ class ImapLogin:
         return found
 
     def _look_afterwards(self, login: _Login) -> None:
-        """Have it recorded if it was the person's own password, where only app passwords count.
+        """Have it recorded if it was the person's own password although only app passwords are
+        allowed.
 
-        That is what people try first, and what the administrator must know to help. The answer is
-        on its way by then: neither its text nor its time tells anything.
+        People usually try that first, and the administrator must know to help. The response has
+        already been sent, so neither its content nor its timing reveals anything.
         """
         if login.client.imap_passwords is ImapPasswords.ALL:
             return
@@ -307,7 +309,7 @@ class ImapLogin:
         return _Proven(*found, by_app_password=True)
 
     async def _by_password(self, login: _Login, admission: Admission) -> _Proven | None:
-        """Ask one source after the other; one that is out or hangs keeps none from its turn."""
+        """Ask one source after the other; an outage or a hang does not affect the others."""
         request = login.request
         try:
             found = await self._sources.check_password(
@@ -322,10 +324,10 @@ class ImapLogin:
             self._refuse(login, str(refusal) or "the person is disabled")
         return None if found is None else _Proven(*found, by_app_password=False)
 
-    # Whether it is enough
+    # Authorization
 
     async def _checked(self, login: _Login, proven: _Proven) -> str:
-        """The user key of somebody who may come in. Raises InvalidLogin."""
+        """The user key of an authenticated person. Raises InvalidLogin."""
         person, client = proven.person, login.client
         if client.sources and proven.source not in client.sources:
             self._refuse(login, "the client does not allow the person's source", person)
@@ -338,7 +340,7 @@ class ImapLogin:
         return user_id
 
     async def _check_rules(self, login: _Login, proven: _Proven) -> None:
-        """An app password stands for both factors; nothing else does (R-63)."""
+        """An app password counts as both factors; nothing else does (R-63)."""
         person, client = proven.person, login.client
         situation = Situation(
             kind=LoginKind.IMAP,
@@ -357,7 +359,7 @@ class ImapLogin:
         if await self._second_factors.has_second_factor(person.subject_id):
             self._refuse(login, "the person has a second factor: an app password is needed", person)
 
-    # What comes of it
+    # The result
 
     async def _issue(self, login: _Login, proven: _Proven, user_id: str) -> ImapLoginResponse:
         person = proven.person
@@ -386,6 +388,6 @@ class ImapLogin:
         return ImapLoginResponse(code)
 
     def _refuse(self, login: _Login, detail: str, person: Person | None = None) -> NoReturn:
-        """Record why a right password does not let the person in, and raise InvalidLogin."""
+        """Record why a right password does not grant access, and raise InvalidLogin."""
         self._trail.write(Event.IMAP_REFUSED, login, person, detail)
         raise InvalidLogin(detail)

@@ -1,7 +1,7 @@
-"""The calls by which LINE WORKS turns a code into a person: steps 7 to 10.
+"""The calls that resolve a code to a person: steps 7 to 10.
 
-LINE WORKS waits 3 seconds for each, so each is one look at the list of clients, which is in memory,
-and one step of the store. Nothing in this file knows HTTP.
+LINE WORKS waits 3 seconds for each, so each takes one lookup in the client list, which is in
+memory, and one operation of the store. Nothing in this file knows HTTP.
 """
 
 import asyncio
@@ -22,15 +22,15 @@ Form = dict[str, str]
 
 _SAID = {
     RedemptionOutcome.UNKNOWN: "is unknown",
-    RedemptionOutcome.FOREIGN: "is another client's",
+    RedemptionOutcome.FOREIGN: "belongs to another client",
     RedemptionOutcome.EXPIRED: "has expired",
     RedemptionOutcome.REPLAYED: "was used before",
 }
-"""What the log says of an artifact that buys nothing."""
+"""The log's explanation of an artifact that cannot be redeemed."""
 
 
 class LineWorksCalls:
-    """Answers the back-channel calls; they raise OAuthError alone."""
+    """Answers the back-channel calls; they raise only OAuthError."""
 
     def __init__(
         self,
@@ -45,9 +45,9 @@ class LineWorksCalls:
         self._clock = clock
 
     async def exchange_code(self, form: Form, address: str) -> TokenResponse:
-        """Verify a code, consume it and create its access token, in one step of the store.
+        """Verify a code, redeem it and create its access token, in one operation of the store.
 
-        Raises OAuthError; the checks come in the order of the contract.
+        Raises OAuthError; the checks are in the order of the contract.
         """
         now = self._clock()
         try:
@@ -86,7 +86,7 @@ class LineWorksCalls:
                 request.kind, storage_key(secret), client.client_id, successors, now, record
             )
         except asyncio.CancelledError:
-            # The deadline: a commit that hangs in the disk cannot be taken back (F-06).
+            # The deadline: a commit that hangs in the disk cannot be undone (F-06).
             unknown = TemporarilyUnavailable("no answer in time; whether it was used is not known")
             self._records.refused(Event.CODE_REFUSED, now, unknown, client.client_id, address)
             raise
@@ -96,7 +96,7 @@ class LineWorksCalls:
         return TokenResponse(access_token, artifact.expires_in, refresh_token)
 
     async def user_info(self, form: Form, address: str) -> UserInfoResponse:
-        """Say whose access token this is. Raises OAuthError."""
+        """Return the person of this access token. Raises OAuthError."""
         now = self._clock()
         try:
             await self._records.room()

@@ -1,22 +1,22 @@
 """Second factors, and the passwords for programs that cannot give one.
 
-This package owns what a TOTP code, a recovery code, a passkey and an app password are, and says
-whether one is right. It does not know pages, sessions or logins: who asks must have proved the
-password before, must ask for a fresh login before anything is changed (R-83), and must count the
-failures (``MAX_FACTOR_FAILURES`` to a login, ``FACTOR_POLICY`` to a person).
+This package defines and verifies TOTP codes, recovery codes, passkeys and app passwords. It does
+not know pages, sessions or sign-ins: the caller must have checked the password before, must require
+a fresh sign-in before anything is changed (R-83), and must count failures (``MAX_FACTOR_FAILURES``
+per sign-in, ``FACTOR_POLICY`` per person).
 
-    second_factors  ``Factors``: what the pages call
+    second_factors  ``Factors``: the interface for the pages
     totp            codes that change every 30 s, and the QR code (R-80)
     on_its_way      a secret between the QR code and the first right code
-    recovery        ten codes on paper, each good once (R-81)
+    recovery        ten codes on paper, each valid once (R-81)
     passkeys        WebAuthn (R-82)
     app_passwords   one for each mail program (R-63)
-    app_password_lapse  one mail before they lapse
-    codes           how generated codes look, and how typed ones are read
-    model           whose it is, what goes wrong, and how often it may
+    app_password_lapse  an e-mail before they lapse
+    codes           format of generated codes, and parsing of typed ones
+    model           the owner of factors, errors, and limits of failures
 
-What is kept is in ``directory.factors`` and ``directory.app_passwords``, which decide who wins.
-The libraries for WebAuthn and QR codes are imported when they are first needed.
+They are stored in ``directory.factors`` and ``directory.app_passwords``, which decide races. The
+libraries for WebAuthn and QR codes are imported when they are first needed.
 """
 
 from worksgate.directory.app_passwords import AppPassword

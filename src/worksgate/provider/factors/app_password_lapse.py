@@ -1,9 +1,9 @@
-"""Before app passwords lapse, their owner gets one mail.
+"""An e-mail to the owner before app passwords lapse.
 
-App passwords of people whose source cannot be asked about them lapse some time after their last
-sign-in there (``app_password_lapse``), and mail programs just stop. Whoever still works there signs
-in once and keeps them. The mail is a notice like those of changes: the directory announces it once
-it is committed, with its audit record. Every process looks, and one of them tells.
+App passwords of people whose source cannot look them up lapse some time after their last sign-in
+there (``app_password_lapse``), and mail programs just stop. People who still work there sign in
+once and keep them. The e-mail is a notice like those of changes: the directory announces it once it
+is committed, with its audit record. Every process checks; one of them sends it.
 """
 
 import asyncio
@@ -19,18 +19,17 @@ from worksgate.provider.factors import Holder
 from worksgate.provider.sources import SourcesInUse
 
 BEFORE: Final = 7 * 86_400.0
-"""Seconds before the lapse in which a person is told; half of a lapse that is shorter than twice
-that."""
+"""Seconds before the lapse at which a person is notified; at most half of the lapse."""
 EVERY: Final = 3_600.0
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 AT_ONCE: Final = 100
-"""People who are told at one look: a company that moved over on one day gets its mails in hours."""
+"""People notified per check: a company that moved on one day gets its e-mails over hours."""
 
 _log = structlog.get_logger("worksgate.provider.factors.app_password_lapse")
 
 
 class LapseNotices:
-    """Tells people whose app passwords lapse soon; ``lapse`` is in seconds."""
+    """Notifies people whose app passwords lapse soon; ``lapse`` is in seconds."""
 
     def __init__(
         self,
@@ -45,7 +44,7 @@ class LapseNotices:
         self._clock = clock
 
     async def tell(self) -> int:
-        """Tell those who are due, and return how many were. Raises an outage."""
+        """Notify everybody who is due, and return how many. Raises an outage."""
         now, told = self._clock(), 0
         before = min(BEFORE, self._lapse / 2)
         after, sources = now - self._lapse, (*self._sources.passwords, *self._sources.redirects)
@@ -53,7 +52,7 @@ class LapseNotices:
         for each in found:
             subject_id = each.person.subject_id
             until = await self._sources.believed_until(subject_id, self._lapse)
-            event = None  # their source can be asked: nothing lapses
+            event = None  # their source can look people up: nothing lapses
             if until is not None:
                 holder = Holder(subject_id=subject_id, username=each.person.username)
                 detail = f"no sign-in for {(now - each.vouched_at) / 86_400:.0f} days"
@@ -63,7 +62,7 @@ class LapseNotices:
         return told
 
     async def tell_forever(self) -> None:
-        """Look now and then; never returns. An outage is waited out."""
+        """Check periodically; never returns. An outage is waited out."""
         while True:
             await asyncio.sleep(EVERY)
             try:

@@ -1,7 +1,8 @@
 """App passwords: 120 bits for one mail program, which cannot ask for a second factor (R-63).
 
-They are made here, so a plain digest is all that needs keeping, and checking one costs no slow
-hash: a mail program signs in at every look for mail. They open nothing but the IMAP/CalDAV login.
+They are generated here, so a plain digest suffices for storage, and checking one costs no slow
+hash: a mail program signs in whenever it checks for mail. They are valid for the IMAP/CalDAV login
+only.
 """
 
 import asyncio
@@ -21,10 +22,10 @@ from worksgate.provider.factors.model import Holder, TooMany
 LENGTH = 24
 """Characters, of five bits each."""
 MAX_APP_PASSWORDS = 50
-"""For each person."""
+"""Per person."""
 
 _NOTED_EVERY = 300.0
-"""Seconds: "last used" is for people, and each note is a write to the disk."""
+"""Seconds: "last used" is for people, and each update is a write to the disk."""
 _NOTE_TIMEOUT = 0.5
 
 _log = structlog.get_logger("worksgate.provider.factors.app_passwords")
@@ -32,14 +33,14 @@ _log = structlog.get_logger("worksgate.provider.factors.app_passwords")
 
 @dataclass(frozen=True, slots=True)
 class NewAppPassword:
-    """An app password, and the password itself, which is shown once and kept nowhere."""
+    """An app password, and the password itself, which is shown once and not stored."""
 
     app_password: AppPassword
     password: str = field(repr=False)
 
 
 class AppPasswords:
-    """Makes, lists, removes and checks them; every verb may raise DatabaseUnavailable."""
+    """Creates, lists, removes and checks them; every method may raise DatabaseUnavailable."""
 
     def __init__(self, rows: AppPasswordRows) -> None:
         self._rows = rows
@@ -65,7 +66,7 @@ class AppPasswords:
         return NewAppPassword(app_password, grouped(code))
 
     async def remove(self, holder: Holder, app_password_id: str, now: float) -> bool:
-        """Remove one of this person's; False where they have none with this id."""
+        """Remove one of this person's; False if they have none with this ID."""
         own = await self._rows.of(holder.subject_id)
         removed = next((each for each in own if each.id == app_password_id), None)
         if removed is None:
@@ -79,8 +80,8 @@ class AppPasswords:
     async def verify(self, username: str, password: str, now: float) -> str | None:
         """The subject whose app password this is, or None.
 
-        ``username`` must be one of theirs, in any spelling: the username, the works account or
-        the e-mail address. Whether they may sign in is for the caller to ask.
+        ``username`` must be one of theirs, in any spelling: the username, the works account or the
+        e-mail address. Whether they may sign in is for the caller to check.
         """
         code = read_code(password, LENGTH)
         if code is None:
@@ -95,7 +96,7 @@ class AppPasswords:
         return found.subject_id
 
     async def _note_use(self, app_password: AppPassword, now: float) -> None:
-        """Keep the time, now and then; a login does not fail by this."""
+        """Update the time, occasionally; a failure does not affect the sign-in."""
         if now - (app_password.last_used_at or 0.0) < _NOTED_EVERY:
             return
         try:

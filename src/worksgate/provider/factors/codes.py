@@ -1,8 +1,7 @@
-"""How generated codes look, and how typed ones are read.
+"""Format of generated codes, and parsing of typed ones.
 
-Crockford's alphabet: what is written down is read by people, so no letter can be taken for a
-digit, and what is taken for another all the same is read as the one that was meant.
-https://www.crockford.com/base32.html
+Crockford's alphabet: codes on paper are read by people, so no letter looks like a digit, and
+look-alikes are read as the intended character. https://www.crockford.com/base32.html
 """
 
 import secrets
@@ -14,23 +13,23 @@ _GROUP = 4
 _LONGEST_TYPED = 256
 
 MAX_NAME = 64
-"""Code points of the name of a passkey or an app password."""
+"""Maximum length in code points of the name of a passkey or an app password."""
 
 
 def new_code(length: int) -> str:
-    """A new code of five bits a character."""
+    """A new code with five bits per character."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
 
 def grouped(code: str) -> str:
-    """A code as it is shown: four characters, a hyphen, four characters."""
+    """A code for display: four characters, a hyphen, four characters."""
     return "-".join(code[start : start + _GROUP] for start in range(0, len(code), _GROUP))
 
 
 def read_code(typed: str, length: int) -> str | None:
-    """The code that somebody typed, in any case and width and with any blanks and hyphens.
+    """Parse a typed code, in any case and width and with any blanks and hyphens.
 
-    None where it cannot be a code of this length.
+    None if it cannot be a code of this length.
     """
     if len(typed) > _LONGEST_TYPED:
         return None
@@ -40,6 +39,6 @@ def read_code(typed: str, length: int) -> str | None:
 
 
 def clean_name(name: str) -> str:
-    """A name that a person gives to something of theirs: on one line, perhaps empty."""
+    """A name that a person gives to one of their things: one line, perhaps empty."""
     printable = "".join(each if each.isprintable() else " " for each in name[: 4 * MAX_NAME])
     return " ".join(printable.split())[:MAX_NAME].rstrip()

@@ -1,4 +1,4 @@
-"""Whose second factor it is, what goes wrong with it, and how often it may.
+"""The owner of second factors, errors, and limits of failures.
 
 FactorRefused
 ├── TooMany
@@ -13,16 +13,15 @@ from worksgate.credentials.secrets import digest
 from worksgate.provider.throttle import ThrottlePolicy
 
 MAX_FACTOR_FAILURES = 5
-"""Wrong codes after which a login is over, and must be begun anew (R-80)."""
+"""Wrong codes after which a sign-in is aborted, and must be started again (R-80)."""
 
 FACTOR_POLICY = ThrottlePolicy(
     free=MAX_FACTOR_FAILURES, first_delay=2.0, longest_delay=3_600.0, strangers=50
 )
-"""How wrong codes of one person slow the next one, over all logins.
+"""Delays after wrong codes of one person, across all sign-ins.
 
-Of a million codes two are right: whoever has the password and tries for a whole day from many
-places has 1 chance in 10,000 (SP 800-63B-4 §3.2.2).
-"""
+Of a million codes two are valid: an attacker with the password who tries for a whole day from many
+places has a chance of 1 in 10,000 (SP 800-63B-4 §3.2.2)."""
 
 
 def factor_account(subject_id: str) -> str:
@@ -31,19 +30,19 @@ def factor_account(subject_id: str) -> str:
 
 
 def new_app_account(subject_id: str) -> str:
-    """As ``factor_account``, of the first code of a new authenticator app.
+    """Like ``factor_account``, for the first code of a new authenticator app.
 
-    It is counted apart: a right one must not set back what somebody has guessed at a sign-in.
+    It is counted separately: a right one must not reset the guesses made at a sign-in.
     """
     return digest(f"new authenticator app of {subject_id}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """Whose factors these are, and what else belongs into the audit record.
+    """The owner of factors, with details for audit records.
 
-    ``subject_id`` is empty where a passkey has to say who it is. ``actor`` is who does it where
-    that is not the person.
+    ``subject_id`` is empty if a passkey has yet to identify the person. ``actor`` is who does it,
+    if not the person.
     """
 
     subject_id: str
@@ -69,11 +68,11 @@ class Holder:
 
 
 class FactorRefused(Exception):
-    """What came is no proof, or cannot be kept; the text is for the log."""
+    """The proof is invalid, or the factor cannot be stored; the text is for the log."""
 
 
 class TooMany(FactorRefused):
-    """The person has as many as there may be, and must remove one first."""
+    """The person has reached the limit, and must remove one first."""
 
 
 class KnownPasskey(FactorRefused):
@@ -81,4 +80,4 @@ class KnownPasskey(FactorRefused):
 
 
 class UntrustedAuthenticator(FactorRefused):
-    """The authenticator is none of those that the company allows, or does not prove that it is."""
+    """The authenticator is not one that the company allows, or cannot prove that it is."""

@@ -1,7 +1,7 @@
-"""The secret of an authenticator app between the QR code and the first right code.
+"""The secret of an authenticator app between the QR code and the first correct code.
 
-It is kept with the login or the session meanwhile, where every node finds it: in the database, or
-on Valkey. What lies there is encrypted under a key of the server's (R-130), for one person.
+Meanwhile it is stored with the sign-in or the session, where every node finds it: in the database,
+or on Valkey. It is encrypted under a key of the server (R-130), for one person.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -13,14 +13,14 @@ from worksgate.credentials.master_key import DamagedSecret, MasterKey, Place
 
 
 class SecretsOnTheirWay:
-    """Seals what a caller keeps for a person until their next request."""
+    """Seals a secret that a caller keeps for a person until their next request."""
 
     def __init__(self, key: MasterKey) -> None:
         self._key = key
 
     @classmethod
     def new(cls) -> Self:
-        """With a key of its own: what it seals means nothing to another process."""
+        """With a random key: its ciphertexts are useless to other processes."""
         return cls(MasterKey.new())
 
     @classmethod
@@ -28,11 +28,11 @@ class SecretsOnTheirWay:
         return cls(MasterKey(derived_key(signing_key, "authenticator app on its way")))
 
     def seal(self, secret: str, subject_id: str) -> str:
-        """The ciphertext of a secret, as text to keep."""
+        """The ciphertext of a secret, as text."""
         return urlsafe_b64encode(self._key.seal(secret.encode(), _place(subject_id))).decode()
 
     def unseal(self, kept: str, subject_id: str) -> str | None:
-        """The secret, or None where it was not sealed for this person by this installation."""
+        """The secret, or None if it was not sealed for this person by this installation."""
         try:
             return self._key.unseal(urlsafe_b64decode(kept), _place(subject_id)).decode()
         except (DamagedSecret, Error, ValueError):

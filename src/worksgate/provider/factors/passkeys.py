@@ -1,8 +1,8 @@
-"""Passkeys: what the browser is asked, and what is believed of its answers (R-82).
+"""Passkeys: the options for the browser, and the verification of its responses (R-82).
 
-The ``webauthn`` library does the specification; here stand the decisions around it. Challenges
-are random bytes of the caller's, who takes each once only. Every function that reads an answer
-raises FactorRefused for all that is wrong with it, however malformed it is (R-108).
+The ``webauthn`` library implements the specification; this module makes the decisions around it.
+Challenges are random bytes from the caller, who accepts each only once. Every function that reads a
+response raises FactorRefused for any problem, however malformed it is (R-108).
 https://www.w3.org/TR/webauthn-3/
 """
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from webauthn.registration.verify_registration_response import VerifiedRegistration
 
 MAX_RESPONSE = 32_768
-"""Characters of a browser's answer; one with a chain of certificates has some thousand."""
+"""Maximum length of a browser's response; a chain of certificates has some thousand characters."""
 MAX_CREDENTIAL_ID = 1_023
 """Bytes, by the specification."""
 
@@ -48,10 +48,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelyingParty:
-    """Who we are to the browser: passkeys are bound to ``id``, answers to ``origin``.
+    """Our identity for browsers: passkeys are bound to ``id``, responses to ``origin``.
 
-    ``aaguids`` are the makes of authenticators that the company allows, all where it is empty;
-    ``attestation_roots`` are their makers' certificates in PEM, by which they prove it.
+    ``aaguids`` are the authenticator models that the company allows; empty allows all.
+    ``attestation_roots`` are their manufacturers' certificates in PEM, which prove the model.
     """
 
     id: str
@@ -71,8 +71,8 @@ class RelyingParty:
     ) -> Self:
         """The relying party of an installation; ``name`` is shown by some authenticators.
 
-        Raises ValueError for an AAGUID that is none, and for AAGUIDs without roots: nothing but
-        its maker's certificate keeps an authenticator from claiming any AAGUID.
+        Raises ValueError for an invalid AAGUID, and for AAGUIDs without roots: without its
+        manufacturer's certificate an authenticator could claim any AAGUID.
         """
         url = urlsplit(public_url)
         port = "" if url.port in (None, _DEFAULT_PORTS.get(url.scheme)) else f":{url.port}"
@@ -80,7 +80,9 @@ class RelyingParty:
         allowed = frozenset(str(UUID(each)) for each in aaguids)
         roots = tuple(attestation_roots)
         if allowed and not roots:
-            raise ValueError("allowing only some AAGUIDs needs their makers' root certificates")
+            raise ValueError(
+                "allowing only some AAGUIDs requires their manufacturers' root certificates"
+            )
         return cls(
             id=host,
             origin=f"{url.scheme}://{f'[{host}]' if ':' in host else host}{port}",
@@ -91,7 +93,7 @@ class RelyingParty:
 
     @property
     def is_usable(self) -> bool:
-        """Whether browsers know passkeys under this address: a name, and https unless local."""
+        """Whether browsers support passkeys for this address: a name, and https unless local."""
         try:
             ipaddress.ip_address(self.id)
         except ValueError:
@@ -102,7 +104,7 @@ class RelyingParty:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCredential:
-    """What a browser has made, and proved to have made for this challenge."""
+    """A credential that a browser has created, verified for this challenge."""
 
     id: str
     public_key: bytes = field(repr=False)
@@ -128,7 +130,7 @@ class NewCredential:
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """A browser's answer, read but not believed yet."""
+    """A browser's response, parsed but not verified."""
 
     credential_id: str
     user_handle: bytes | None = field(repr=False)
@@ -137,7 +139,7 @@ class Assertion:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What a passkey said of itself at a use that was proved."""
+    """Data of a passkey from a verified use."""
 
     sign_count: int
     backed_up: bool
@@ -152,19 +154,19 @@ def _refusing(read: Callable[P, T]) -> Callable[P, T]:
             return read(*args, **kwargs)
         except FactorRefused:
             raise
-        except Exception as error:  # the library lets what its parsers raise pass through
+        except Exception as error:  # the library lets exceptions of its parsers through
             raise FactorRefused(f"{type(error).__name__}: {str(error)[:200]}") from error
 
     return refusing
 
 
 def user_handle(subject_id: str) -> bytes:
-    """What an authenticator knows the person by: 32 bytes that hold no name."""
+    """The user handle for authenticators: 32 bytes without a name."""
     return hashlib.sha256(f"worksgate user handle {subject_id}".encode()).digest()
 
 
 def is_passkey_id(text: str) -> bool:
-    """Whether a text can be the id of a passkey."""
+    """Whether a text can be the ID of a passkey."""
     return _PASSKEY_ID.fullmatch(text) is not None
 
 
@@ -179,8 +181,8 @@ def registration_options(
 ) -> str:
     """The JSON for ``navigator.credentials.create``.
 
-    ``known`` are the person's passkeys: an authenticator that holds one does not make another.
-    ``require_discoverable`` asks for one that can be found without a user name.
+    ``known`` are the person's passkeys: an authenticator that has one does not create another.
+    ``require_discoverable`` requires one that can be found without a username.
     """
     from webauthn import generate_registration_options, options_to_json
     from webauthn.helpers.structs import (
@@ -216,7 +218,7 @@ def read_registration(
     *,
     require_user_verification: bool = False,
 ) -> NewCredential:
-    """What the browser made. Raises FactorRefused, UntrustedAuthenticator among them."""
+    """The created passkey, verified. Raises FactorRefused, including UntrustedAuthenticator."""
     from webauthn import verify_registration_response
     from webauthn.helpers import bytes_to_base64url, parse_registration_credential_json
     from webauthn.helpers.structs import AttestationFormat
@@ -232,7 +234,7 @@ def read_registration(
         pem_root_certs_bytes_by_fmt={AttestationFormat.PACKED: list(party.attestation_roots)},
     )
     if bytes_to_base64url(made.credential_id) != credential.id:
-        raise FactorRefused("the credential is another one than its ID says")
+        raise FactorRefused("the credential does not match its ID")
     if len(made.credential_id) > MAX_CREDENTIAL_ID:
         raise FactorRefused("the credential ID is too long")
     if party.aaguids:
@@ -268,9 +270,9 @@ def authentication_options(
 
 
 def options_of_anybody(party: RelyingParty) -> tuple[str, str]:
-    """What stands before and after the challenge in ``authentication_options`` without ``allowed``.
+    """The text before and after the challenge in ``authentication_options`` without ``allowed``.
 
-    It is the same for everybody, so it is made once; ``with_challenge`` puts the two together.
+    It is the same for everybody, so it is built once; ``with_challenge`` joins the two.
     """
     challenge = secrets.token_bytes(32)
     text = authentication_options(party, (), challenge, require_user_verification=True)
@@ -290,12 +292,12 @@ def _base64url(data: bytes) -> str:
 
 @_refusing
 def read_assertion(response_json: str) -> Assertion:
-    """A browser's answer. Nothing of it is believed yet. Raises FactorRefused."""
+    """Parse a browser's response without verifying it. Raises FactorRefused."""
     from webauthn.helpers import bytes_to_base64url, parse_authentication_credential_json
 
     response = parse_authentication_credential_json(_bounded(response_json))
     if bytes_to_base64url(response.raw_id) != response.id or not is_passkey_id(response.id):
-        raise FactorRefused("the credential ID is none")
+        raise FactorRefused("the credential ID is not valid")
     return Assertion(response.id, response.response.user_handle, response)
 
 
@@ -308,15 +310,15 @@ def check_assertion(
     *,
     require_user_verification: bool,
 ) -> Used:
-    """Believe an answer by the passkey that it names. Raises FactorRefused.
+    """Verify a response with the passkey that it names. Raises FactorRefused.
 
-    Its counter is for the row of the passkey to compare, by when it is known that the passkey
-    itself said it: a stranger's answer must not make a passkey look copied.
+    The counter is compared later, with the passkey's row, when the response is known to be genuine:
+    a stranger's response must not make a passkey look cloned.
     """
     from webauthn import verify_authentication_response
 
     if passkey.id != assertion.credential_id:
-        raise FactorRefused("the answer is another passkey's")
+        raise FactorRefused("the response is from another passkey")
     if assertion.user_handle not in (None, user_handle(passkey.subject_id)):
         raise FactorRefused("the passkey was made for another person")
     _check_not_framed(assertion.response.response.client_data_json)
@@ -340,24 +342,24 @@ def _checked(challenge: bytes) -> bytes:
 
 def _bounded(response_json: str) -> str:
     if len(response_json) > MAX_RESPONSE:
-        raise FactorRefused("the answer is too long")
+        raise FactorRefused("the response is too long")
     return response_json
 
 
 def _check_not_framed(client_data_json: bytes) -> None:
-    """Refuse what was made in a frame of another site, which the library does not look at."""
+    """Refuse responses from a frame of another site, which the library does not check."""
     from webauthn.helpers import parse_client_data_json
 
     if parse_client_data_json(client_data_json).cross_origin:
-        raise FactorRefused("the answer was given in a frame of another site")
+        raise FactorRefused("the response was given in a frame of another site")
 
 
 def _check_make(party: RelyingParty, made: "VerifiedRegistration") -> None:
-    """Believe an AAGUID only by its maker's certificate (R-82).
+    """Accept an AAGUID only with its manufacturer's certificate (R-82).
 
-    Attestation "none" proves nothing (CVE-2025-12150), nor does one that the new key itself has
-    signed: with either, a program can claim any AAGUID. Of the other formats the AAGUID is not
-    what the certificate vouches for.
+    Attestation "none" proves nothing (CVE-2025-12150), nor does self-attestation: with either, a
+    program can claim any AAGUID. In the other formats the AAGUID is not what the certificate
+    vouches for.
     """
     from webauthn.helpers import parse_attestation_object
     from webauthn.helpers.structs import AttestationFormat
@@ -366,13 +368,13 @@ def _check_make(party: RelyingParty, made: "VerifiedRegistration") -> None:
     if made.fmt != AttestationFormat.PACKED or not statement.x5c:
         raise UntrustedAuthenticator(f"no certificate vouches for the AAGUID ({made.fmt})")
     if not _vouches(statement.x5c[0], made.aaguid):
-        raise UntrustedAuthenticator("the certificate is one of another AAGUID")
+        raise UntrustedAuthenticator("the certificate is for another AAGUID")
     if made.aaguid not in party.aaguids:
         raise UntrustedAuthenticator(f"the AAGUID {made.aaguid} is not allowed")
 
 
 def _vouches(certificate: bytes, aaguid: str) -> bool:
-    """Whether an attestation certificate is for this AAGUID, or for no certain one (§8.2.1)."""
+    """Whether an attestation certificate is for this AAGUID, or for no particular one (§8.2.1)."""
     from cryptography import x509
 
     for extension in x509.load_der_x509_certificate(certificate).extensions:

@@ -1,7 +1,7 @@
-"""Ten codes on paper, each good once, for those who have lost everything else (R-81).
+"""Ten codes on paper, each valid once, for people who have lost everything else (R-81).
 
-They are as short as somebody is willing to type, so what is kept of them is a slow hash with a
-salt, as of a password. All ten have the same salt: a typed code costs one hash, not ten.
+They are short enough to type, so they are stored as slow, salted hashes, like passwords. All ten
+have the same salt: a typed code costs one hash, not ten.
 """
 
 import secrets
@@ -21,20 +21,20 @@ _HASH_BYTES = 24
 
 
 def new_recovery_codes() -> tuple[str, ...]:
-    """Ten new codes, as they are shown."""
+    """Ten new codes, formatted for display."""
     return tuple(grouped(new_code(LENGTH)) for _ in range(CODES))
 
 
 def digests_of(codes: Iterable[str]) -> tuple[str, ...]:
-    """What is kept of the codes of one person. Takes a third of a second for ten."""
+    """The stored form of one person's codes. Takes a third of a second for ten."""
     salt = secrets.token_hex(_SALT_BYTES)
     return tuple(_digest(code, salt) for code in codes)
 
 
 def possible_digests(typed: str, kept: Iterable[str]) -> tuple[str, ...]:
-    """What would be kept of a typed code, by the salts of those that are.
+    """The stored form of a typed code, for each salt of the stored ones.
 
-    Empty where it cannot be a code at all. Takes as long as a password.
+    Empty if it cannot be a code. Takes as long as a password.
     """
     salts = {each[: 2 * _SALT_BYTES] for each in kept}
     if read_code(typed, LENGTH) is None:

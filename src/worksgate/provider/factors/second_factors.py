@@ -1,4 +1,4 @@
-"""What the pages call: a person's second factors, looked at, proved and changed."""
+"""The interface for the pages: showing, verifying and changing a person's second factors."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ from worksgate.sources import Person
 T = TypeVar("T")
 
 MAX_PASSKEYS = 20
-"""For each person."""
+"""Per person."""
 
 _WAITING = 32
 
@@ -33,9 +33,9 @@ _WAITING = 32
 class Factors:
     """The second factors of everybody.
 
-    Every verb may raise DatabaseUnavailable, and those that compute may raise HashingBusy. What
-    succeeds is recorded together with what it changes, what fails in ``audit``. Whoever calls
-    must count failures, and must let nobody change anything without a fresh login (R-83).
+    Every method may raise DatabaseUnavailable, and those that compute may raise HashingBusy. A
+    success is recorded together with its change, a failure in ``audit``. The caller must count
+    failures, and must require a fresh sign-in before changes (R-83).
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Factors:
         on_its_way: SecretsOnTheirWay | None = None,
         strangers: StrangerRecords | None = None,
     ) -> None:
-        """``on_its_way`` is the same in all processes; without it, each has its own."""
+        """``on_its_way`` is the same in all processes; by default, each has its own."""
         self.on_its_way = on_its_way or SecretsOnTheirWay.new()
         self._rows = rows
         self._audit = audit
@@ -54,43 +54,43 @@ class Factors:
         self._passkeys_usable = party.is_usable
         self._options_of_anybody: tuple[str, str] | None = None
         self._strangers = strangers or StrangerRecords(audit)
-        # A thread each: drawings, signatures, and the imports that those need; and slow hashes,
-        # ten of them for new recovery codes, for which no QR code should wait.
+        # One thread for drawings, signatures, and the imports that they need; and one for slow
+        # hashes, ten of them for new recovery codes, which must not delay a QR code.
         self._pool = ThreadPool(1, _WAITING, name="second-factors")
         self._hashing = ThreadPool(1, _WAITING, name="recovery-codes")
 
     def close(self) -> None:
-        """Stop the threads; what waits is dropped, and what runs is not waited for."""
+        """Stop the threads; waiting work is dropped, running work is not awaited."""
         self._pool.close()
         self._hashing.close()
 
     @property
     def passkeys_usable(self) -> bool:
-        """Whether browsers know passkeys under our address: it has a name, and https."""
+        """Whether browsers support passkeys for our address: it has a name, and https."""
         return self._passkeys_usable
 
     async def of(self, subject_id: str) -> Enrolled:
-        """What this person has."""
+        """The person's factors."""
         return await self._rows.enrolled(subject_id)
 
     async def has_second_factor(self, subject_id: str) -> bool:
-        """Whether this person gives more than a password when they sign in (R-63)."""
+        """Whether this person uses more than a password to sign in (R-63)."""
         return (await self._rows.enrolled(subject_id)).any
 
     # TOTP
 
     async def begin_totp(self, account_name: str, secret: str | None = None) -> NewTotp:
-        """A new secret, or the QR code of one that is on its way already.
+        """A new secret, or the QR code of one that is being set up already.
 
         The caller keeps the secret until ``confirm_totp``, sealed by ``on_its_way``. Raises
-        ValueError where ``secret`` is none.
+        ValueError if ``secret`` is invalid.
         """
         return await self._compute(partial(totp.new_totp, account_name, self._party.name, secret))
 
     async def confirm_totp(self, holder: Holder, secret: str, code: str, now: float) -> bool:
-        """Keep a secret, instead of one from before, by the first code of the app.
+        """Store a secret, replacing the previous one, after the first code of the app.
 
-        False where the code is wrong. Raises ValueError where ``secret`` is none of ours.
+        False if the code is wrong. Raises ValueError if ``secret`` is not one of ours.
         """
         confirmed = self.confirmed_totp(holder, secret, code, now)
         if confirmed is not None:
@@ -100,9 +100,9 @@ class Factors:
     def confirmed_totp(
         self, holder: Holder, secret: str, code: str, now: float
     ) -> TotpSecret | None:
-        """What ``keep_totp`` keeps, where this is a code of the app; the code is used by it.
+        """The record for ``keep_totp``, if this is a code of the app; the code is used up by that.
 
-        A wrong one is recorded. Raises ValueError where ``secret`` is none of ours.
+        A wrong one is recorded. Raises ValueError if ``secret`` is not one of ours.
         """
         kept = totp.decode_secret(secret)
         step = totp.matching_step(kept, code, now)
@@ -112,13 +112,13 @@ class Factors:
         return TotpSecret(subject_id=holder.subject_id, secret=kept, last_step=step, created_at=now)
 
     async def keep_totp(self, holder: Holder, confirmed: TotpSecret, now: float) -> None:
-        """Keep a secret that a code has confirmed, instead of one from before."""
+        """Store a secret that a code has confirmed, replacing the previous one."""
         event = holder.event(Event.FACTOR_ADDED, now, "TOTP")
         await self._rows.keep_totp(confirmed, event)
         log_events([event])
 
     async def check_totp(self, holder: Holder, code: str, now: float) -> bool:
-        """Whether this is a code of the present 30 s, or the 30 s before, not used yet (R-80)."""
+        """Whether this is an unused code of the current 30 s or the previous 30 s (R-80)."""
         kept = await self._rows.totp(holder.subject_id)
         step = None if kept is None else totp.matching_step(kept.secret, code, now)
         if kept is None or step is None:
@@ -132,7 +132,7 @@ class Factors:
         return True
 
     async def remove_totp(self, holder: Holder, now: float) -> bool:
-        """Remove the secret; False where there is none."""
+        """Remove the secret; False if there is none."""
         event = holder.event(Event.FACTOR_REMOVED, now, "TOTP")
         removed = await self._rows.remove_totp(holder.subject_id, event)
         if removed:
@@ -144,9 +144,9 @@ class Factors:
     async def renew_recovery_codes(
         self, holder: Holder, now: float, *, with_factor: bool = False
     ) -> tuple[str, ...]:
-        """Ten new codes as they are shown, once; those from before are void.
+        """Ten new codes for display, once; the previous ones become void.
 
-        ``with_factor`` says that they come with a factor that was set up just now.
+        ``with_factor`` is true if they come with a factor that was set up just now.
         """
         codes = recovery.new_recovery_codes()
         digests = await _run(self._hashing, partial(recovery.digests_of, codes))
@@ -202,10 +202,10 @@ class Factors:
         *,
         require_user_verification: bool = False,
     ) -> Passkey:
-        """Keep the passkey that the browser made.
+        """Store the passkey that the browser created.
 
-        ``challenge`` is good for one answer. Raises FactorRefused: TooMany, KnownPasskey,
-        UntrustedAuthenticator, or for an answer that proves nothing.
+        ``challenge`` is valid for one response. Raises FactorRefused: TooMany, KnownPasskey,
+        UntrustedAuthenticator, or for an invalid response.
         """
         with self._refusals(holder, now, "passkey not added"):
             made = await self._compute(
@@ -231,10 +231,10 @@ class Factors:
     ) -> str:
         """The JSON for ``navigator.credentials.get``; ``challenge`` is random bytes.
 
-        Without a ``subject_id`` the browser offers all that it has for us, and the passkey says
-        who it is; then user verification is required in any case.
+        Without a ``subject_id`` the browser offers all its passkeys for us, and the passkey
+        identifies the person; then user verification is always required.
         """
-        if subject_id is None:  # each sign-in page has these
+        if subject_id is None:  # every sign-in page has these
             if self._options_of_anybody is None:
                 make = partial(passkeys.options_of_anybody, self._party)
                 self._options_of_anybody = await self._compute(make)
@@ -259,10 +259,10 @@ class Factors:
         *,
         require_user_verification: bool,
     ) -> str:
-        """The subject whose passkey has answered: the holder's, if one is known (R-82).
+        """The subject of the passkey: the holder's, if the holder is known (R-82).
 
-        ``challenge`` is good for one answer. Without a known holder user verification is required
-        in any case: the passkey is all that the person gives. Raises FactorRefused.
+        ``challenge`` is valid for one response. Without a known holder user verification is always
+        required: the passkey is then the only proof. Raises FactorRefused.
         """
         with self._refusals(holder, now, "passkey"):
             assertion = await self._compute(partial(passkeys.read_assertion, response_json))
@@ -283,7 +283,7 @@ class Factors:
         return passkey.subject_id
 
     async def remove_passkey(self, holder: Holder, passkey_id: str, now: float) -> bool:
-        """Remove one of this person's; False where they have none with this id."""
+        """Remove one of this person's; False if they have none with this ID."""
         enrolled = await self._rows.enrolled(holder.subject_id)
         passkey = next((each for each in enrolled.passkeys if each.id == passkey_id), None)
         if passkey is None:
@@ -298,24 +298,24 @@ class Factors:
         try:
             kept = await self._rows.add_passkey(passkey, MAX_PASSKEYS, event)
         except Conflict:
-            raise KnownPasskey("the passkey is known here already") from None
+            raise KnownPasskey("the passkey is already registered") from None
         if not kept:
             raise TooMany(f"there are {MAX_PASSKEYS} passkeys already")
         log_events([event])
 
     async def _named_by(self, assertion: Assertion, subject_id: str) -> Passkey:
-        """The passkey that an answer names, if it may be used by whoever is signing in."""
+        """The passkey that a response names, if the person who is signing in may use it."""
         passkey = await self._rows.passkey(assertion.credential_id)
         if passkey is None:
-            raise FactorRefused("it is not known here")
+            raise FactorRefused("it is not registered here")
         if not subject_id and assertion.user_handle is None:
-            raise FactorRefused("it does not say whose it is")
+            raise FactorRefused("it does not identify its owner")
         if subject_id not in ("", passkey.subject_id):
-            raise FactorRefused("it is another person's")
+            raise FactorRefused("it belongs to somebody else")
         return passkey
 
     async def _use(self, passkey: Passkey, used: Used, now: float, owner: Holder) -> None:
-        """Keep a use that is proved, and the counter with it."""
+        """Store a verified use with its counter."""
         event = owner.event(Event.FACTOR_USED, now, _named(passkey))
         if not await self._rows.use_passkey(
             passkey, used.sign_count, now, event, backed_up=used.backed_up
@@ -325,7 +325,7 @@ class Factors:
 
     @contextmanager
     def _refusals(self, holder: Holder, now: float, what: str) -> Iterator[None]:
-        """Record what is refused in the block."""
+        """Record refusals raised in the block."""
         try:
             yield
         except FactorRefused as refused:
@@ -333,7 +333,9 @@ class Factors:
             raise
 
     def _failed(self, holder: Holder, now: float, detail: str) -> None:
-        """Record a failure; those of strangers within a bound, so that a flood stays cheap."""
+        """Record a failure; those of unauthenticated callers within a limit, so that a flood stays
+        cheap.
+        """
         failed = holder.event(Event.FACTOR_FAILED, now, detail)
         if holder.subject_id:
             self._audit.record(failed)

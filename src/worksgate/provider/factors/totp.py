@@ -1,4 +1,4 @@
-"""Codes that change every 30 seconds (RFC 6238), as every authenticator app knows them.
+"""Codes that change every 30 seconds (RFC 6238), as supported by every authenticator app.
 
 https://github.com/google/google-authenticator/wiki/Key-Uri-Format
 """
@@ -21,7 +21,7 @@ _DIGITS = frozenset("0123456789")
 
 @dataclass(frozen=True, slots=True)
 class NewTotp:
-    """A secret on its way to an app, kept by the caller until a code confirms it.
+    """A secret being transferred to an app, kept by the caller until a code confirms it.
 
     ``secret`` is in Base32; ``svg`` is a QR code of ``uri``.
     """
@@ -32,14 +32,14 @@ class NewTotp:
 
     @property
     def shown(self) -> str:
-        """The secret in groups of four, for those who type it."""
+        """The secret in groups of four, for typing."""
         return " ".join(self.secret[start : start + 4] for start in range(0, len(self.secret), 4))
 
 
 def new_totp(account_name: str, issuer: str, secret: str | None = None) -> NewTotp:
-    """A new secret for this account, or the QR code of one that was made before.
+    """A new secret for this account, or the QR code of an existing one.
 
-    Takes some milliseconds. Raises ValueError where ``secret`` is none.
+    Takes some milliseconds. Raises ValueError if ``secret`` is invalid.
     """
     import pyotp
     import segno
@@ -49,7 +49,7 @@ def new_totp(account_name: str, issuer: str, secret: str | None = None) -> NewTo
         name=account_name[:_LONGEST_LABEL], issuer_name=issuer[:_LONGEST_LABEL]
     )
     code = segno.make(uri, error="m", micro=False)
-    # Its own white ground: on a dark page a QR code would be none.
+    # With its own white background: on a dark page it could not be scanned.
     svg = code.svg_inline(scale=4, omitsize=True, svgclass=None, lineclass=None, light="#fff")
     return NewTotp(kept, uri, svg)
 
@@ -60,7 +60,7 @@ def encode_secret(secret: bytes) -> str:
 
 
 def decode_secret(secret: str) -> bytes:
-    """A secret as it is kept. Raises ValueError where it is none of ours."""
+    """A secret in its stored form. Raises ValueError if it is not one of ours."""
     decoded = base64.b32decode(secret)
     if len(decoded) != SECRET_BYTES:
         raise ValueError("a TOTP secret has 160 bits")
@@ -68,7 +68,7 @@ def decode_secret(secret: str) -> bytes:
 
 
 def matching_step(secret: bytes, code: str, now: float) -> int | None:
-    """The step whose code this is: the present one or the one before it (R-80), or None."""
+    """The time step of this code: the current or the previous one (R-80), or None."""
     import pyotp
 
     typed = _read(code)
