@@ -92,7 +92,7 @@ def test_pieces_in_another_order_or_more_of_them_are_refused() -> None:
 
 
 def test_another_passphrase_is_told() -> None:
-    with pytest.raises(BackupError, match="the passphrase is not the one of this backup"):
+    with pytest.raises(BackupError, match="the passphrase does not match this backup"):
         decrypted(encrypted(b"data"), b"another")
 
 

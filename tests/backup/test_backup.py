@@ -228,9 +228,9 @@ async def test_passphrase_that_is_wrong_missing_or_for_nothing_is_told(
     source: str, file: Path, target: str, tmp_path: Path
 ) -> None:
     await write(source, file, PASSPHRASE)
-    with pytest.raises(BackupError, match="the passphrase is not the one of this backup"):
+    with pytest.raises(BackupError, match="the passphrase does not match this backup"):
         await restore(target, file, b"another")
-    with pytest.raises(BackupError, match="the backup is encrypted: give its passphrase"):
+    with pytest.raises(BackupError, match="the backup is encrypted: pass its passphrase"):
         await restore(target, file)
     await write(source, tmp_path / "plain")
     with pytest.raises(BackupError, match="the backup is not encrypted"):
@@ -245,7 +245,7 @@ async def test_passphrase_that_is_wrong_missing_or_for_nothing_is_told(
 )
 async def test_a_file_that_is_no_backup_is_told(target: str, file: Path, data: bytes) -> None:
     file.write_bytes(data)
-    with pytest.raises(BackupError, match=r"^the (file is no backup|backup is damaged)"):
+    with pytest.raises(BackupError, match=r"^the (file is not a backup|backup is damaged)"):
         await restore(target, file)
 
 
@@ -253,7 +253,7 @@ async def test_a_database_that_is_not_empty_is_replaced_only_by_force(
     source: str, file: Path
 ) -> None:
     await write(source, file)
-    with pytest.raises(BackupError, match=r"not empty; --force puts the backup in its place"):
+    with pytest.raises(BackupError, match=r"not empty; --force replaces it with the backup"):
         await restore(source, file)
     assert (await content(source, ("sessions",)))["sessions"]
     await restore(source, file, force=True)
@@ -310,7 +310,7 @@ async def test_f25_a_header_that_unpacks_to_very_much_is_not_read(
             packed.write(bytes(2**20))
     tracemalloc.start()
     try:
-        with pytest.raises(BackupError, match="no backup that Worksgate has written"):
+        with pytest.raises(BackupError, match="not a backup written by Worksgate"):
             await restore(target, file)
         assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
     finally:
@@ -330,7 +330,7 @@ async def test_a_database_for_which_there_is_no_room_is_not_unpacked(
     with gzip.open(file, "wb") as packed:
         packed.write(first.tobuf(tarfile.GNU_FORMAT) + text + bytes(-len(text) % 512))
         packed.write(member.tobuf(tarfile.GNU_FORMAT) + b"a beginning")
-    with pytest.raises(BackupError, match="too little room for the database in the backup"):
+    with pytest.raises(BackupError, match="too little space for the database in the backup"):
         await restore(target, file)
     assert not (tmp_path / "target.db").exists()
 
@@ -339,7 +339,9 @@ async def test_a_copy_leaves_room_to_the_server(
     source: str, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_copy, "_LEFT_FREE", 2**60)
-    with pytest.raises(BackupError, match=r"too little room: \d+ MiB are needed, \d+ MiB are free"):
+    with pytest.raises(
+        BackupError, match=r"too little space: \d+ MiB are needed, \d+ MiB are free"
+    ):
         await write(source, file)
     assert not file.exists()
 
@@ -391,7 +393,7 @@ async def test_a_backup_with_triggers_other_numbers_or_another_format_is_refused
         ({"format": 2}, "format 2, which this version does not know"),
         ({"database": "postgresql"}, "a backup of postgresql"),
         ({"revision": "9999"}, "of a newer Worksgate"),
-        ({"rows": {"accounts": 1}}, "not hold what its manifest says"),
+        ({"rows": {"accounts": 1}}, "not match its manifest"),
     ):
         repack(file, database, **changes)
         with pytest.raises(BackupError, match=told):
@@ -461,7 +463,7 @@ async def test_a_database_of_another_release_is_not_backed_up(
     source: str, file: Path, tmp_path: Path
 ) -> None:
     query(tmp_path / "source.db", "UPDATE alembic_version SET version_num = '0002'")
-    with pytest.raises(BackupError, match="take the backup with the version of Worksgate"):
+    with pytest.raises(BackupError, match="write the backup with the version of Worksgate"):
         await write(source, file)
     with pytest.raises(BackupError, match="there is no database at"):
         await write(url_of(tmp_path / "none.db"), file)

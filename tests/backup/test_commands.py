@@ -34,7 +34,7 @@ def test_backup_and_restore_as_an_administrator_does_it(
     assert b" 18\n" in (tmp_path / "b").read_bytes()[:100]
     terminal.ok("client", "remove", "acme", "--yes")
     refused = terminal.refused("restore", "b", "--passphrase-file", str(passphrase))
-    assert refused == "the database is not empty; --force puts the backup in its place"
+    assert refused == "the database is not empty; --force replaces it with the backup"
     restored = terminal.json("restore", "b", "--passphrase-file", str(passphrase), "--force")
     assert restored["rows"]["clients"] == 1
     assert [each["name"] for each in terminal.json("client", "list")] == ["acme"]

@@ -82,7 +82,7 @@ async def test_postgresql_that_refuses_a_row_gets_none(
     source: str, postgres: str, tmp_path: Path
 ) -> None:
     query(tmp_path / "source.db", "UPDATE people SET name = 'a' || char(0) || 'b'")
-    with pytest.raises(MoveRefused, match="people: PostgreSQL cannot hold a text with a NUL"):
+    with pytest.raises(MoveRefused, match="people: PostgreSQL cannot store a text with a NUL"):
         await moved(source, postgres)
     assert not any((await content(postgres, WHOLE)).values())
 

@@ -2,47 +2,48 @@
 
     engines            connections: one engine reads, two write, one migrates
     postgres_engines   the same for PostgreSQL
-    postgres_room      how many connections a PostgreSQL server has left
-    slots              how many the directory may use at once
-    reachability       whether the database answers
-    direct_reads       the reads of every sign-in, on the driver itself
-    verbs              a change runs to completion, whoever waits for it
-    identity           which database this is, so that another one in its place is noticed
-    installation_id    its id, as the database keeps it
+    postgres_room      free connections of a PostgreSQL server
+    slots              how many connections the directory may use at once
+    reachability       whether the database responds
+    direct_reads       the reads of every sign-in, directly on the driver
+    verbs              a change runs to completion, even if its caller is cancelled
+    identity           identifies the database, so that a replaced one is detected
+    installation_id    its ID, stored in the database
     schema             the tables of the directory; artifact_tables: those of the stores
     audit_rows         an audit record as a row; recording: written in a transaction
     secrets_at_rest    secrets, encrypted under the master key
-    leases             which process may remove what has expired
+    leases             which process may remove expired data
     migrations         the revisions of the schema
-    sqlite_file        the file of SQLite, and the room beside it
-    temporary_files    files that are written beside their target
-    backup             a file that holds an installation, and the way back
+    sqlite_file        the SQLite file, and the disk space next to it
+    temporary_files    files that are written next to their target
+    backup             writes an installation to a file, and restores it
     moving             from one database to another
 
-What it raises is here: an outage is ``DatabaseUnavailable``, a change that another one excludes a
-``Conflict``.
+Errors are defined here: an outage is ``DatabaseUnavailable``, a change that conflicts with existing
+data is a ``Conflict``.
 """
 
 from worksgate.limits.outages import Unavailable
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database does not answer."""
+    """The database does not respond."""
 
 
 class SerializationFailure(DatabaseUnavailable):
-    """Concurrent transactions undid this one (PostgreSQL's 40001), or its connection was ended
-    before it began: nothing is kept, and it can be tried again.
+    """Concurrent transactions rolled this one back (PostgreSQL's 40001): it can be retried.
+
+    Or its connection was closed before it began. Nothing was written.
     """
 
 
 class DatabaseInUse(Exception):
-    """Another process uses a database that must be left alone; a sentence for the administrator."""
+    """Another process uses a database that must be idle; a sentence for the administrator."""
 
 
 class Conflict(ValueError):
-    """The name, the external key or the works account belongs to another; the text says which."""
+    """The name, external key or works account belongs to another person; the text says which."""
 
 
 class ConcurrentChange(Conflict):
-    """Others changed the same at this moment, and nothing is kept: the same again may succeed."""
+    """Somebody else changed the same data, and nothing was written: a retry may succeed."""

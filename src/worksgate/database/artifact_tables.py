@@ -1,14 +1,13 @@
 """The tables of the SQL stores: one for each kind of artifact (R-41), and the counters.
 
-``FIRST_STATEMENTS`` is plain SQL that SQLite and PostgreSQL both accept. The first migration of
-the directory executes it, so a database has one history; what changed later is in
-``ADDED_STATEMENTS`` and ``ADDED_COLUMNS``, by the migration that executes it, and never an edit of
-what was there.
+``FIRST_STATEMENTS`` is plain SQL that SQLite and PostgreSQL both accept. The first migration of the
+directory executes it, so a database has one history; later changes are in ``ADDED_STATEMENTS`` and
+``ADDED_COLUMNS``, by migration, and existing statements are never edited.
 
-An access token is written once for every sign-in, so what is chosen here keeps that write small:
-keys that begin with a time, so that their index grows at its end (``credentials.storage_key``),
-as do those of grants and of expiry; and short secondary indexes (a WITHOUT ROWID table would
-repeat the digest in each). What is left at a random place is the one by person.
+An access token is written at every sign-in, so the tables keep that write small: keys begin with a
+time, so that their index grows at its end (``credentials.storage_key``), as do those of grants and
+of expiry; and secondary indexes are short (a WITHOUT ROWID table would repeat the digest in each).
+Only the index by person is updated at random positions.
 """
 
 from collections.abc import Mapping
@@ -89,7 +88,7 @@ def _artifacts(kind: type[Artifact], columns: str, *expiry: str) -> tuple[str, .
 
 
 FIRST_STATEMENTS: tuple[str, ...] = (
-    # Used ones are kept longer: each lot is found without reading the other.
+    # Used ones are kept longer: each group is found without reading the other.
     *_artifacts(AuthorizationCode, _REDEEMABLE, "used", "expires_at"),
     *_artifacts(RefreshToken, _REDEEMABLE, "used", "expires_at"),
     *_artifacts(AccessToken, _TOKEN, "expires_at"),
@@ -102,7 +101,7 @@ FIRST_STATEMENTS: tuple[str, ...] = (
 ADDED_STATEMENTS: Mapping[str, tuple[str, ...]] = {
     "0002": _artifacts(Interim, _INTERIM, "expires_at"),
 }
-"""What a migration creates, by its revision."""
+"""Statements of each migration, by revision."""
 
 ADDED_COLUMNS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "0002": (
@@ -113,13 +112,13 @@ ADDED_COLUMNS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     ),
     "0004": (("sessions", "assurance", "TEXT NOT NULL DEFAULT ''"),),
 }
-"""Table, column and definition of what a migration adds, by its revision."""
+"""Table, column and definition of added columns, by revision."""
 
 CREATE_STATEMENTS: tuple[str, ...] = (
     *FIRST_STATEMENTS,
     *(statement for added in ADDED_STATEMENTS.values() for statement in added),
 )
-"""All tables and indexes; a new database has the ``ADDED_COLUMNS`` to come."""
+"""All tables and indexes; a new database gets the ``ADDED_COLUMNS`` by migration."""
 
 AUDIT_STATEMENT = """
     CREATE TABLE IF NOT EXISTS audit (
@@ -129,4 +128,4 @@ AUDIT_STATEMENT = """
         login_id TEXT, client_id TEXT, subject_id TEXT, username TEXT, address TEXT, actor TEXT,
         detail TEXT
     )"""
-"""The directory's table of audit records, for a SQLite store that makes its own file."""
+"""The directory's table of audit records, for a SQLite store that creates its own file."""

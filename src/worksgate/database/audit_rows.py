@@ -1,7 +1,7 @@
 """An audit record as a row: the same values, whoever writes it and to which database.
 
-The directory writes records in its own transactions, the stores in the commit of what they are
-about; both take the row from here, so that nothing from outside can pass for another record.
+The directory writes records in its own transactions, the stores in the commits that they describe;
+both use these rows, so that no external text can imitate another record.
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from worksgate.audit import AuditEvent
 
 COLUMNS: tuple[str, ...] = AuditEvent.__struct_fields__
-"""The columns of the table ``audit`` that a record fills; ``id`` is the database's to give."""
+"""The columns of the table ``audit`` that a record fills; the database assigns ``id``."""
 
 EventRow = tuple[float | str | None, ...]
 
@@ -18,12 +18,12 @@ _LONGEST_DETAIL = 1_000
 
 
 def event_values(event: AuditEvent) -> dict[str, Any]:
-    """The columns of an audit record; no text in it can pass for another record (R-105)."""
+    """The columns of an audit record; no text in it can imitate another record (R-105)."""
     return dict(zip(COLUMNS, event_row(event), strict=True))
 
 
 def event_row(event: AuditEvent) -> EventRow:
-    """As ``event_values``, without the names: in the order of ``COLUMNS``."""
+    """Like ``event_values``, as a tuple in the order of ``COLUMNS``."""
     return (
         event.at,
         event.event.value,
@@ -38,7 +38,7 @@ def event_row(event: AuditEvent) -> EventRow:
 
 
 def encoded(text: str | None, longest: int = _LONGEST) -> str | None:
-    """A text from outside on one line: what does not print is escaped, what is too long is cut."""
+    """An external text on one line: unprintable characters are escaped, long texts truncated."""
     if text is None or (len(text) <= longest and text.isprintable() and "\\" not in text):
         return text
     shown = "".join(map(_printable, text[: longest + 1]))

@@ -1,17 +1,17 @@
 """Connections to the database: one engine that reads, two that write, one that migrates.
 
-On SQLite a writer says so when it begins (``BEGIN IMMEDIATE``) and waits for its turn; a reader
-sees a snapshot, never waits, and cannot write at all: a transaction that reads first and then
-wants to write would be refused half-way whenever another one wrote in between (F-14). One writing
-connection is all that SQLite can use, so those who wait queue in this process.
+On SQLite a writer takes the lock when it begins (``BEGIN IMMEDIATE``) and waits for its turn; a
+reader sees a snapshot, never waits, and cannot write at all: a transaction that reads first and
+then writes would fail halfway whenever another one wrote in between (F-14). SQLite can use only one
+writing connection, so writers queue in this process.
 
-Between the steps of a transaction the event loop has its turns, and the lock is held meanwhile. A
-single statement is a transaction by itself, and holds the lock no longer than it takes.
+Between the steps of a transaction the event loop runs, and the lock is held meanwhile. A single
+statement is a transaction by itself, and holds the lock only while it runs.
 
 On PostgreSQL the engines share a few connections. Readers see a snapshot and cannot write there
-either. Writers are SERIALIZABLE: what one has read is still true when it commits, or it is undone
-by a ``SerializationFailure``. A migration is neither, for it has to see what was committed while
-it waited for its lock.
+either. Writers are SERIALIZABLE: what one has read still holds when it commits, or it fails with a
+``SerializationFailure``. A migration is neither, since it must see what was committed while it
+waited for its lock.
 """
 
 import asyncio
@@ -46,24 +46,24 @@ from worksgate.database.postgres_engines import (
 from worksgate.settings.addresses.postgres import PostgresAddress, is_postgres
 
 BUSY_TIMEOUT = 5.0
-"""Seconds that a statement waits for others: for a lock, or for a connection."""
+"""Seconds that a statement waits for a lock or a connection."""
 REPLY_TIMEOUT = 30.0
-"""Seconds that PostgreSQL gets for a statement: a search of a large audit log takes a while."""
+"""Seconds that PostgreSQL gets for a statement: searching a large audit log takes a while."""
 READERS = 4
 _ENDING = 1.0
-"""Seconds that connections in use get to come back, and then the threads of closed ones to end."""
+"""Seconds for connections in use to be returned, and then for the threads of closed ones to end."""
 
 _ONE_STATEMENT = "worksgate_one_statement"
 
 _Threads = set[threading.Thread]
-"""Those of the connections of one database; the threads are aiosqlite's."""
+"""The connections of one database; the threads are aiosqlite's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """Where to read, to write and to migrate; on PostgreSQL they share their connections.
+    """Engines to read, to write and to migrate; on PostgreSQL they share their connections.
 
-    ``write_one`` writes what is a single statement.
+    ``write_one`` is for writes of a single statement.
     """
 
     read: AsyncEngine
@@ -73,18 +73,19 @@ class Engines:
     threads: "_Threads" = field(default_factory=set)
 
     async def close(self) -> None:
-        """Close all connections, and wait until the last thread has nothing more to say.
+        """Close all connections, and wait until the last thread has ended.
 
-        aiosqlite stops the thread of a connection without waiting for it. One that finds its
+        aiosqlite stops the thread of a connection without waiting for it. A thread that finds its
         event loop closed writes a traceback to standard error.
         """
         for engine in (self.read, self.write):
-            # What comes back to a pool that is disposed of would stay open in it for ever.
+            # A connection returned to a disposed pool would stay open in it forever.
             event.listen(engine.sync_engine.pool, "checkin", _close_what_comes_back)
         await _wait_while(lambda: any(map(_is_in_use, (self.read, self.write))))
         await self.read.dispose()
         await self.write.dispose()
-        # A connection that was being opened joins them meanwhile, so this looks at all each time.
+        # A connection that is being opened joins them meanwhile, so this checks all of them each
+        # time.
         await _wait_while(lambda: any(each.is_alive() for each in tuple(self.threads)))
 
 
@@ -93,7 +94,7 @@ def _close_what_comes_back(_connection: object, record: ConnectionPoolEntry) -> 
 
 
 async def _wait_while(condition: Callable[[], bool]) -> None:
-    """Return when a condition is over, or after ``_ENDING``."""
+    """Return when a condition has become false, or after ``_ENDING``."""
     until = time.monotonic() + _ENDING
     while condition() and time.monotonic() < until:  # noqa: ASYNC110  # no event tells it
         await asyncio.sleep(0.002)
@@ -108,11 +109,10 @@ def open_engines(
 ) -> Engines:
     """Engines for a database; nothing is connected yet. The timeouts are in seconds.
 
-    ``busy_timeout`` is for how long others are waited for. ``reply_timeout`` is what PostgreSQL
-    gets for a statement: no limit, unless it is given, for there are statements that take their
-    time.
+    ``busy_timeout`` limits waiting for locks. ``reply_timeout`` limits a statement on PostgreSQL;
+    there is no limit by default, since some statements take long.
 
-    Raises ValueError where the address is not one that Worksgate can use.
+    Raises ValueError if Worksgate cannot use the address.
     """
     if is_postgres(database_url):
         address = PostgresAddress.parse(database_url)
@@ -130,14 +130,14 @@ def open_engines(
 def driver_url(database_url: str) -> URL:
     """The address with the asynchronous driver that is used for it.
 
-    Raises ValueError; the text does not repeat the address, which may hold a password.
+    Raises ValueError; the text does not repeat the address, which may contain a password.
     """
     if is_postgres(database_url):
         return postgres_url(PostgresAddress.parse(database_url))
     try:
         url = make_url(database_url)
     except ArgumentError:
-        raise ValueError("the database address is not an address") from None
+        raise ValueError("the database address is not a valid address") from None
     if url.drivername != "sqlite":
         raise ValueError("the database address must begin with sqlite:/// or postgresql://")
     if url.database in (None, "", ":memory:"):
@@ -147,12 +147,12 @@ def driver_url(database_url: str) -> URL:
 
 @contextmanager
 def outages() -> Iterator[None]:
-    """Turn what the driver raises into Conflict, SerializationFailure or DatabaseUnavailable."""
+    """Turn the driver's errors into Conflict, SerializationFailure or DatabaseUnavailable."""
     try:
         yield
     except (DBAPIError, PoolTimeout, OSError) as error:
         if is_postgres_error(error):
-            # From nothing: what PostgreSQL says may quote a row, and causes end up in logs.
+            # Not chained: PostgreSQL's message may quote a row, and causes end up in logs.
             raise postgres_refusal(error) from None
         raise _refusal(error) from error
 
@@ -199,7 +199,7 @@ def _sqlite_engine(
 async def _connect_sqlite(
     file: str, busy_timeout: float, threads: _Threads
 ) -> aiosqlite.Connection:
-    """Open the file; a caller who hangs up meanwhile leaves no connection open behind (F-21)."""
+    """Open the file; if the caller is cancelled, no connection stays open (F-21)."""
     opening = asyncio.ensure_future(_open_sqlite(file, busy_timeout, threads))
     try:
         return await asyncio.shield(opening)
@@ -218,16 +218,16 @@ async def _open_sqlite(file: str, busy_timeout: float, threads: _Threads) -> aio
 
 
 def _address_of(file: str) -> str:
-    """A file that is there, as SQLite takes it.
+    """The URI of an existing file for SQLite.
 
-    One that is not is never made: an empty database would pass for the one that was lost.
+    A missing one is never created: an empty database would look like the one that was lost.
     """
     return f"{Path(file).absolute().as_uri()}?mode=rw"
 
 
 @contextmanager
 def _naming(file: str) -> Iterator[None]:
-    """What SQLite says of a file that it cannot open names the file."""
+    """An error of SQLite about opening a file, with the name of the file."""
     try:
         yield
     except sqlite3.Error as error:
@@ -242,7 +242,8 @@ def _drop(opening: asyncio.Future[aiosqlite.Connection]) -> None:
 
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
-    # With NORMAL the last commits can be lost with the power: a used code would revive (F-15).
+    # With NORMAL the last commits could be lost in a power failure: a used code would become valid
+    # again (F-15).
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
     "PRAGMA trusted_schema = OFF",
@@ -263,4 +264,4 @@ def _explain(error: BaseException) -> str:
         return str(cause)
     if "no such table" in str(cause):
         return NO_TABLES
-    return f"the database does not answer: {cause}"
+    return f"the database does not respond: {cause}"

@@ -1,12 +1,12 @@
-"""Which database this is, so that another one in its place is an outage and not a second world.
+"""Identifies the database, so that a replaced one is an outage and not silently used.
 
-A database has an id of its own, made by its migration and made again by a restore. A SQLite file is
-also its device and inode: an older copy that is moved to its name has the same id, and would make
-used codes good again. The first start of a server notes both; whatever it opens later, in any
-process, must be the same.
+A database has an ID of its own, created by its migration and again by a restore. A SQLite file is
+also identified by device and inode: an older copy that is moved to its name has the same ID, and
+would make used codes valid again. The first start of a server notes both; everything opened later,
+in any process, must match.
 
-SQLite does not notice by itself that its file was removed or replaced. Connections that are open go
-on with the file that has lost its name, and new ones open, or make, another.
+SQLite itself does not notice that its file was removed or replaced. Open connections continue with
+the unlinked file, and new ones open, or create, another.
 """
 
 import os
@@ -20,7 +20,7 @@ from typing import Self
 import structlog
 
 CHECKED_EVERY = 0.1
-"""Seconds for which a look at the file is good for those who only read."""
+"""Seconds for which a check of the file is valid for readers."""
 
 REPLACED = "this is not the database that the server was started on: stop all servers first"
 
@@ -31,19 +31,19 @@ _Place = tuple[int, int]
 
 
 class DatabaseReplaced(ConnectionError):
-    """Another database is where the server's was, or none; one sentence for the administrator."""
+    """The server's database is missing or replaced; one sentence for the administrator."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseIdentity:
-    """The id of the installation, and where its file is, if it is one (device and inode)."""
+    """The ID of the installation, and its file, if any (device and inode)."""
 
     installation: str
     file: _Place | None = None
 
 
 class DatabaseGuard:
-    """Compares what is found with the database of the first start; says once what is wrong."""
+    """Compares a database with that of the first start; reports a mismatch once."""
 
     def __init__(self, identity: DatabaseIdentity) -> None:
         self._identity = identity
@@ -51,21 +51,21 @@ class DatabaseGuard:
 
     @property
     def installation(self) -> str:
-        """The id of the installation."""
+        """The ID of the installation."""
         return self._identity.installation
 
     def check(self) -> None:
-        """Look at what can be seen without asking the database. Raises DatabaseReplaced."""
+        """Check what is visible without a query. Raises DatabaseReplaced."""
 
     def check_lately(self) -> None:
-        """As ``check``, by a look of the last moment. Raises DatabaseReplaced."""
+        """Like ``check``, without caching. Raises DatabaseReplaced."""
 
     def check_installation(self, found: str | None) -> None:
-        """Compare the id that a database tells. Raises DatabaseReplaced."""
+        """Compare the ID that a database returns. Raises DatabaseReplaced."""
         self._judge("id", None if found == self._identity.installation else REPLACED)
 
     def close(self) -> None:
-        """Let go of what is open."""
+        """Close what is open."""
 
     def _judge(self, part: str, problem: str | None) -> None:
         if problem is None:
@@ -80,10 +80,10 @@ class DatabaseGuard:
 
 
 class SqliteGuard(DatabaseGuard):
-    """The guard of a file. One connection stays open, so that its write-ahead log stays the same.
+    """The guard of a file. It keeps one connection open, so that the log is never removed.
 
     SQLite removes the log with the last connection; while one is open, another log under its name
-    is not SQLite's doing.
+    was not created by SQLite.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class SqliteGuard(DatabaseGuard):
 
 
 def place_of(path: Path) -> _Place | None:
-    """Device and inode of a file; None where there is none."""
+    """Device and inode of a file; None if there is none."""
     return _place_of(os.fspath(path))
 
 

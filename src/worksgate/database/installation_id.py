@@ -1,4 +1,4 @@
-"""The id of the installation, in the database; ``database_identity`` says what it is for."""
+"""The ID of the installation, stored in the database; see ``identity`` for its purpose."""
 
 import secrets
 
@@ -16,7 +16,7 @@ _ID = select(schema.installation.c.id)
 
 
 async def identify(database_url: str) -> DatabaseIdentity:
-    """Which database this is, if a server of this version can use it as it is.
+    """Identify this database, if a server of this version can use it as it is.
 
     Nothing is changed. Raises SchemaTooNew, DatabaseUnavailable, or ValueError for an unusable
     address.
@@ -35,7 +35,7 @@ async def identify(database_url: str) -> DatabaseIdentity:
 
 
 async def renew(connection: AsyncConnection) -> None:
-    """Make another installation of a database that has just been filled from somewhere else."""
+    """Give a new ID to a database that has just been filled from elsewhere."""
     await connection.run_sync(_renew)
 
 

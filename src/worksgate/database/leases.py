@@ -1,13 +1,13 @@
-"""Who does the work of which one is enough: a row that somebody holds for a while.
+"""Leases: a row that a process holds for a while, to do work that only one should do.
 
 A lease is taken, renewed and judged by one clock, that of the database: the clocks of two nodes may
-be 90 seconds apart, and each would think that the other's lease has long ended (F-17). On SQLite
-all processes are on one machine, and its clock is the one. Taking is one statement, in which of
-many callers one wins; no lock is held in between, so a holder that dies is replaced as soon as its
-lease ends, by itself.
+be 90 seconds apart, and each would think that the other's lease has long expired (F-17). On SQLite
+all processes are on one machine, with one clock. Taking a lease is one statement, in which exactly
+one of many callers wins; no lock is held in between, so a holder that dies is replaced as soon as
+its lease expires.
 
-A lease keeps work from being done twice; it does not guard what must not happen twice. A holder
-that was stopped for longer than its lease goes on to its next renewal before it notices.
+A lease prevents duplicate work; it cannot guard what must not happen twice. A holder that was
+suspended for longer than its lease continues until its next renewal before it notices.
 """
 
 import asyncio
@@ -20,20 +20,20 @@ from worksgate.database import DatabaseInUse, schema
 from worksgate.database.verbs import Connections, run_to_completion
 
 PURGING: Final = "purging"
-"""The lease of the process that removes what has expired."""
+"""The lease of the process that removes expired data."""
 
 SERVING: Final = "serving"
 """The lease of one of the processes that serve without removing anything (``purge_interval`` 0)."""
 
 SECONDS: Final = 30.0
-"""How long a lease is held at a time; it is renewed in a third of that."""
+"""Seconds for which a lease is held; it is renewed after a third of that."""
 
 _CLOCKS = {"sqlite": "(julianday('now') - 2440587.5) * 86400.0"}
 _OTHER_CLOCK = "EXTRACT(EPOCH FROM clock_timestamp())"
 
 
 class Leases:
-    """The leases; every verb may raise DatabaseUnavailable."""
+    """The leases; every method may raise DatabaseUnavailable."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
@@ -44,9 +44,9 @@ class Leases:
 
     @run_to_completion
     async def take(self, name: str, holder: str, seconds: float = SECONDS) -> bool:
-        """Take a lease that is free or has ended, or renew one's own; False where another has it.
+        """Take a free or expired lease, or renew one's own; False if somebody else has it.
 
-        Of several callers at once exactly one has it afterwards.
+        Of several concurrent callers exactly one has it afterwards.
         """
         values = {"name": name, "holder": holder, "seconds": seconds}
         async with self._connections.writing() as connection:
@@ -54,7 +54,7 @@ class Leases:
 
     @run_to_completion
     async def give_back(self, name: str, holder: str) -> None:
-        """End one's own lease; another's stays as it is."""
+        """Release one's own lease; does not affect another's."""
         table = schema.leases
         mine = (table.c.name == name, table.c.holder == holder)
         async with self._connections.writing() as connection:
@@ -62,13 +62,13 @@ class Leases:
 
     @run_to_completion
     async def holder(self, name: str) -> str | None:
-        """Who has a lease that has not ended."""
+        """The holder of an unexpired lease."""
         async with self._connections.reading() as connection:
             return await holder_of(connection, name)
 
 
 async def holder_of(connection: AsyncConnection, name: str) -> str | None:
-    """Who has a lease that has not ended, on a connection of the caller's."""
+    """The holder of an unexpired lease, on a connection of the caller."""
     question = text(
         f"SELECT holder FROM leases WHERE name = :name AND expires_at > {_clock(connection)}"  # noqa: S608  # the clock is one of our two texts
     )
@@ -77,16 +77,16 @@ async def holder_of(connection: AsyncConnection, name: str) -> str | None:
 
 
 async def check_stopped(connection: AsyncConnection) -> None:
-    """Raise DatabaseInUse where a server uses the database."""
+    """Raise DatabaseInUse if a server uses the database."""
     if holder := await server_on(connection):
         raise DatabaseInUse(
-            f"the server is running ({holder}): stop it first; one that was killed is forgotten "
+            f"the server is running ({holder}): stop it first; a killed server is forgotten "
             f"after {SECONDS:.0f} seconds"
         )
 
 
 async def server_on(connection: AsyncConnection) -> str | None:
-    """A process of a server that runs on the database: one always holds one of the two leases."""
+    """A serving process on the database: one always holds one of the two leases."""
     return await holder_of(connection, PURGING) or await holder_of(connection, SERVING)
 
 

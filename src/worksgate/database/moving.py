@@ -1,20 +1,19 @@
-"""From one database to another: SQLite to PostgreSQL as a company grows, or back, or to a new file.
+"""Moves an installation to another database: SQLite to PostgreSQL, or back, or to a new file.
 
-The server is stopped meanwhile. All goes into one transaction of the target, is read back there
-and compared by number and content, and only then committed: nothing is ever half done, and the
-source is left as it is.
+The server is stopped meanwhile. Everything goes into one transaction of the target, is read back
+there and compared by number and content, and only then committed: a move is never partial, and the
+source is not changed.
 
-**What is taken along**: everything that lasts, as it is stored: secrets stay encrypted under their
-master key, which the target's servers need as well. The key that signs cookies and forms, sessions,
-access tokens and counters, so that nobody is signed out and no throttle begins anew.
+**What is moved**: all persistent data, as stored: secrets stay encrypted under their master key,
+which the target's servers need as well. Also the key that signs cookies and forms, sessions, access
+tokens and counters, so that nobody is signed out and no throttle starts over.
 
-**What works once is not**: authorization codes and refresh tokens that are still good, and what is
-kept until somebody's next request. The source stays behind, and whoever starts its server again
-would have each of them twice: a code must never be good in two places (I-4). A code lives for a
-minute, so a person signs in again; where refresh tokens are used, LINE WORKS asks for a new code
-when the access token, which is taken along, has ended. What has been *used* is taken along, and so
-are spent login transactions: a memory only forbids, and a code that is replayed after the move
-still ends what it bought.
+**Single-use artifacts are not moved**: valid authorization codes and refresh tokens, and data kept
+until a person's next request. The source remains, and starting its server again would duplicate
+them: a code must never be valid in two places (I-4). A code lives for a minute, so a person signs
+in again; with refresh tokens, LINE WORKS requests a new code when the access token, which is moved,
+has expired. *Used* artifacts are moved, and so are spent login transactions: they only forbid, and
+a code that is replayed after the move still revokes its tokens.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -55,7 +54,7 @@ class MoveRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A table, and which of its rows are taken along."""
+    """A table, and which of its rows are moved."""
 
     table: FromClause
     condition: ColumnElement[bool] | None = None
@@ -70,7 +69,7 @@ class _Part:
 
 
 def _parts() -> tuple[_Part, ...]:
-    """What is taken along, in the order of foreign keys."""
+    """What is moved, in the order of foreign keys."""
     lasting = (_Part(table) for table in (keys, *LASTING))
     artifacts = (
         _Part(table, table.c.used == 1 if name in SINGLE_USE else None)
@@ -82,7 +81,7 @@ def _parts() -> tuple[_Part, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """How many rows, and what is in them whatever their order."""
+    """The number of rows, and a hash of their content regardless of their order."""
 
     rows: int = 0
     digest: int = 0
@@ -101,11 +100,11 @@ async def move(
     now: float,
     progress: Callable[[int], None],
 ) -> Mapping[str, int]:
-    """Copy an installation from one database to an empty one; how many rows of each table.
+    """Copy an installation from one database to an empty one; return the rows per table.
 
-    ``now`` is in seconds since the epoch; ``progress`` is told how many hundredths are done.
-    Raises MoveRefused, DatabaseInUse, DatabaseUnavailable, or ValueError for an unusable address;
-    the target then has no rows.
+    ``now`` is in seconds since the epoch; ``progress`` receives percentages. Raises MoveRefused,
+    DatabaseInUse, DatabaseUnavailable, or ValueError for an unusable address; the target then has
+    no rows.
     """
     if driver_url(source_url).render_as_string() == driver_url(target_url).render_as_string():
         raise MoveRefused("the two databases are one and the same")
@@ -121,7 +120,7 @@ async def move(
             for part in _parts():
                 content = await _copy(source, target, part, reporter)
                 if content != await _content(target, part, reporter):
-                    raise MoveRefused(f"{part.name} is not in the target what it is in the source")
+                    raise MoveRefused(f"{part.name} in the target differs from the source")
                 moved[part.name] = content.rows
             await _keep_numbering(source, target)
             await renew(target)
@@ -135,7 +134,7 @@ async def move(
 
 
 class _ProgressReporter:
-    """Tells how much of the work is done; ``total`` is in rows."""
+    """Reports progress; ``total`` is in rows."""
 
     def __init__(self, total: int, progress: Callable[[int], None]) -> None:
         self._total, self._progress, self._done = max(total, 1), progress, 0
@@ -147,7 +146,7 @@ class _ProgressReporter:
 
 @asynccontextmanager
 async def _source(url: str) -> AsyncIterator[AsyncConnection]:
-    """A connection that sees one moment of the source."""
+    """A connection with a snapshot of the source."""
     engines = open_engines(url)
     try:
         with outages():
@@ -179,13 +178,13 @@ async def _target(url: str) -> AsyncIterator[AsyncConnection]:
 
 
 async def _without_limits(connection: AsyncConnection) -> None:
-    """No statement of a move is too slow, and while one side works the other is idle."""
+    """Disable timeouts: statements may be slow, and one side idles while the other works."""
     for setting in ("statement_timeout", "idle_in_transaction_session_timeout"):
         await connection.execute(text(f"SET LOCAL {setting} = 0"))
 
 
 def _check_is_alone(url: str) -> None:
-    """Where a server has a SQLite file open, SQLite knows. Raises MoveRefused or DatabaseInUse."""
+    """Raise DatabaseInUse if a server has an SQLite file open; MoveRefused if there is none."""
     address = driver_url(url)
     if address.get_backend_name() != "sqlite":
         return
@@ -207,7 +206,7 @@ async def _check_source(source: AsyncConnection) -> None:
 
 
 async def _check_is_still_stopped(source_url: str) -> None:
-    """Look once more before the commit; the snapshot that we read from would not show it."""
+    """Check again before the commit; the snapshot that we read from would not show it."""
     async with _source(source_url) as source:
         await _check_source(source)
 
@@ -239,14 +238,14 @@ async def _copy(
 
 @contextmanager
 def _telling(part: _Part) -> Iterator[None]:
-    """Say what is the matter where PostgreSQL refuses a text that SQLite could hold."""
+    """Explain PostgreSQL's refusal of a text that SQLite could store."""
     try:
         yield
     except DBAPIError as error:
         if "0x00" not in str(error.orig):
             raise
         raise MoveRefused(
-            f"{part.name}: PostgreSQL cannot hold a text with a NUL character, and there is one"
+            f"{part.name}: PostgreSQL cannot store a text with a NUL character, and there is one"
         ) from None
 
 
@@ -267,7 +266,7 @@ async def _pages(connection: AsyncConnection, part: _Part) -> AsyncIterator[list
 
 
 async def _keep_numbering(source: AsyncConnection, target: AsyncConnection) -> None:
-    """Number the next audit record as the source would have: no number is ever given twice."""
+    """Number the next audit record as in the source: numbers are never reused."""
     last = await _last_number(source)
     if not last:
         return

@@ -1,4 +1,4 @@
-"""Connections of the directory to PostgreSQL, and what is told of its errors."""
+"""Connections of the directory to PostgreSQL, and the translation of its errors."""
 
 import secrets
 from collections.abc import Mapping
@@ -17,20 +17,20 @@ from worksgate.settings.addresses.postgres import PostgresAddress
 _DRIVER = "postgresql+asyncpg"
 
 POSTGRES_CONNECTIONS = 5
-"""Of each process, for the directory; see ``store.postgres`` for how many that makes."""
+"""Per process, for the directory; see ``store.postgres`` for the total."""
 POSTGRES_KEPT = 2
-"""Of them those that stay open; the others are given back to the server as soon as they rest."""
+"""How many of them stay open; the others are closed as soon as they are idle."""
 
 CONNECT_TIMEOUT = 2.0
 REPLY_GRACE = 0.25
-"""Seconds that a reply may be under way: the server is to end a statement, and we are to hear."""
+"""Additional seconds for a reply: the server should end a statement first, and report it."""
 
 NO_TABLES = "the database has no tables yet: run worksgate migrate"
 TAKEN = "the name or one of the keys has just been taken"
 
 _UNDONE = frozenset(("40001", "40P01"))
 _UNSENT = "InternalClientError"
-"""asyncpg's error where it does not send what it was given, as nobody would answer."""
+"""asyncpg's error if it rejects a parameter before sending it."""
 _UNIQUE = "23505"
 _NO_TABLE = "42P01"
 _QUOTING = ("22", "23")
@@ -40,10 +40,10 @@ _QUOTING = ("22", "23")
 def postgres_engines(
     address: PostgresAddress, busy_timeout: float, reply_timeout: float | None
 ) -> tuple[AsyncEngine, AsyncEngine, AsyncEngine]:
-    """To read, to write and to migrate, over the same few connections.
+    """Engines to read, to write and to migrate, over the same few connections.
 
-    ``busy_timeout`` is how many seconds a statement waits for locks of others, ``reply_timeout``
-    how many it may take in all, without a limit where that is None.
+    ``busy_timeout`` is how many seconds a statement waits for locks, ``reply_timeout`` how many it
+    may take in total; None means no limit.
     """
     connect = partial(
         _connect,
@@ -56,7 +56,7 @@ def postgres_engines(
         reply_timeout and reply_timeout + REPLY_GRACE,
     )
     engine = create_async_engine(
-        URL.create(_DRIVER),  # the address itself goes to asyncpg alone
+        URL.create(_DRIVER),  # only asyncpg gets the address itself
         # A parameter may be a password hash: no error message quotes one.
         hide_parameters=True,
         pool_size=POSTGRES_KEPT,
@@ -74,12 +74,12 @@ def postgres_engines(
 
 
 def _milliseconds(seconds: float) -> str:
-    """A time limit as the server takes it; 0 is none."""
+    """A time limit in the server's format; 0 means none."""
     return f"{seconds * 1_000:.0f}"
 
 
 def postgres_url(address: PostgresAddress) -> URL:
-    """The address as SQLAlchemy writes one, to look at its parts; several hosts are one word."""
+    """The address as SQLAlchemy parses it, to read its parts; several hosts are one word."""
     parts = urlsplit(address.dsn)
     hosts = parts.netloc.rpartition("@")[2]
     alone = "," not in hosts
@@ -95,19 +95,19 @@ def postgres_url(address: PostgresAddress) -> URL:
 
 
 def is_postgres_error(error: Exception) -> bool:
-    """Whether an error came by asyncpg."""
+    """Whether an error was raised by asyncpg."""
     return isinstance(error, DBAPIError) and hasattr(error.orig, "sqlstate")
 
 
 def postgres_refusal(error: Exception) -> Exception:
-    """What a caller gets for an error of PostgreSQL; no value is quoted in it."""
+    """The exception for an error of PostgreSQL; it quotes no value."""
     original: Any = getattr(error, "orig", None)
     cause, code = original.__cause__ or original, original.sqlstate or ""
     if code in _UNDONE:
-        return SerializationFailure("others are changing the same at this moment: try again")
+        return SerializationFailure("others are changing the same data at the moment: try again")
     if type(cause).__name__ == _UNSENT:
-        # The connection was ending, and with it the transaction: nothing of it is kept.
-        return SerializationFailure("the connection to the database was ended: try again")
+        # The connection was closing, and the transaction with it: nothing was written.
+        return SerializationFailure("the connection to the database was closed: try again")
     if code == _UNIQUE:
         return Conflict(TAKEN)
     if code == _NO_TABLE:
@@ -115,13 +115,13 @@ def postgres_refusal(error: Exception) -> Exception:
     told = getattr(cause, "message", None)
     if not told or code[:2] in _QUOTING:
         told = f"{type(cause).__name__} {code}".rstrip()
-    return DatabaseUnavailable(f"the database does not answer: {told}")
+    return DatabaseUnavailable(f"the database does not respond: {told}")
 
 
 async def _connect(
     address: PostgresAddress, settings: Mapping[str, str], command_timeout: float | None
 ) -> Any:
-    """A connection. What asyncpg raises here SQLAlchemy does not know; it becomes an OSError."""
+    """A new connection. SQLAlchemy does not know asyncpg's errors here; they become OSError."""
     import asyncpg  # type: ignore[import-untyped]  # asyncpg has no types
 
     try:

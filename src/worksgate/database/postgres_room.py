@@ -1,14 +1,14 @@
-"""How many connections a PostgreSQL server has left, by its own count: all processes share them.
+"""Free connections of a PostgreSQL server, by its own count, shared by all processes.
 
 No process knows how many others there are, on this machine or elsewhere. So each asks the server,
-leaves a few connections free, and closes those that it can do without as soon as fewer are left:
-then a process that starts, and an administrator's command, get one (F-07).
+leaves a few connections free, and closes those that it can spare as soon as fewer are left: then a
+starting process, and an administrator's command, get one (F-07).
 """
 
 import random
 
 KEPT_FREE = 3
-"""Connections that each process leaves free for those that have none."""
+"""Connections that each process leaves free for others."""
 
 GROWN_AGAIN_AFTER = 10.0
 """Seconds after a shortage during which a process opens no more than it needs to serve."""
@@ -17,29 +17,29 @@ TOO_FEW = (
     "PostgreSQL has fewer connections than its processes want, so they share them: raise its "
     "max_connections, or lower database_connections"
 )
-"""What an operator is told of a shortage."""
+"""The operator's message about a shortage."""
 
 CONNECTIONS_ALLOWED = """
     SELECT CAST(current_setting('max_connections') AS int)
         - coalesce(CAST(current_setting('superuser_reserved_connections', true) AS int), 0)
         - coalesce(CAST(current_setting('reserved_connections', true) AS int), 0)
 """
-"""How many connections are open to users who are not superusers."""
+"""Number of connections open to users who are not superusers."""
 
 _IN_USE = "(SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend')"
 
 CONNECTIONS_LEFT = " - ".join((CONNECTIONS_ALLOWED, _IN_USE))
-"""How many more they can open; negative where superusers have taken some of them."""
+"""How many more they can open; negative if superusers use some of them."""
 
 _TOO_MANY = "53300"
 
 
 class NoConnectionLeft(ConnectionError):
-    """The server answers, and has no connection left."""
+    """The server responds, but has no free connection."""
 
 
 def is_short(error: BaseException) -> bool:
-    """Whether an error says that the server has no connection left."""
+    """Whether an error says that the server has no free connection."""
     return isinstance(error, NoConnectionLeft) or getattr(error, "sqlstate", None) == _TOO_MANY
 
 

@@ -1,4 +1,4 @@
-"""Says once when a database server cannot be connected to, and once when it can again."""
+"""Reports once when a database server becomes unreachable, and once when it is back."""
 
 import asyncio
 import time
@@ -22,7 +22,7 @@ _log = structlog.get_logger("worksgate.database")
 
 
 class Reachability:
-    """Watches how connections are opened; what fails on an open one is its caller's to tell."""
+    """Observes how connections are opened; errors on open ones are reported by their callers."""
 
     def __init__(self) -> None:
         self._is_away = False
@@ -35,10 +35,10 @@ class Reachability:
 
     @asynccontextmanager
     async def watching(self, begin: Begin) -> AsyncIterator[AsyncConnection]:
-        """The connection, as soon as one is to be had.
+        """A connection, as soon as one is available.
 
-        Where the server has none left, those that are open are shared in turn, for as long as
-        others are waited for. Raises DatabaseUnavailable where there is none.
+        If the server has none left, the open ones are shared in turn, for as long as callers wait.
+        Raises DatabaseUnavailable if there is none.
         """
         async with AsyncExitStack() as stack:
             connection = await self._opened(begin, stack)
@@ -61,14 +61,14 @@ class Reachability:
             await asyncio.sleep(pause())
 
     def _judge(self, error: DatabaseUnavailable, until: float) -> None:
-        """Return where another try makes sense; else raise the error."""
+        """Return if a retry makes sense; else raise the error."""
         cause = error.__cause__
         if cause is not None and is_short(cause) and time.monotonic() < until:
             if not self._slots.are_fewer:
                 _log.warning("database.connections_used_up", reason=str(error))
             self._slots.shrink()
             return
-        if not isinstance(cause, PoolTimeout):  # all are taken: it is there
+        if not isinstance(cause, PoolTimeout):  # all are in use: the server is up
             self._note_outage(str(error))
         raise error
 

@@ -1,7 +1,7 @@
-"""How audit records get into the database, but for those that a store commits (I-5).
+"""Writes audit records to the database, except those that a store commits (I-5).
 
-A change and its record are committed together, or neither is: ``write_events`` is for the
-transaction of the change. Records that belong to no change come by the hundred, in one statement.
+A change and its record are committed together, or not at all: ``write_events`` is for the
+transaction of the change. Records that belong to no change come in bulk, in one statement.
 """
 
 import re
@@ -16,7 +16,7 @@ from worksgate.database.audit_rows import event_values
 
 
 async def write_events(connection: AsyncConnection, *events: AuditEvent) -> None:
-    """Insert audit records, which last if and only if the transaction does."""
+    """Insert audit records as part of the transaction."""
     if events:
         await connection.execute(insert(schema.audit), list(map(event_values, events)))
 
@@ -24,7 +24,7 @@ async def write_events(connection: AsyncConnection, *events: AuditEvent) -> None
 def insert_of_events(engine: AsyncEngine, count: int) -> str:
     """The driver's text for inserting ``count`` audit records, columns as in ``event_row``.
 
-    SQLAlchemy writes it for one; for a thousand it would take as long as a start.
+    SQLAlchemy generates it for one; for a thousand that would take as long as a start.
     """
     columns = [column.name for column in schema.audit.c if column.name != "id"]
     values: list[dict[str, object]] = [{name: bindparam(name) for name in columns}]

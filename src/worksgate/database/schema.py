@@ -1,7 +1,8 @@
-"""The tables, as the code sees them; ``migrations`` makes them, and a test holds the two together.
+"""The tables, as the code sees them; ``migrations`` creates them, and a test compares the two.
 
 Times are seconds since the epoch. Text that must be unique in any spelling has a ``…_key`` column
-beside it with ``usernames.username_key`` of it. Only types that SQLite and PostgreSQL share.
+next to it with its ``usernames.username_key``. Only types that SQLite and PostgreSQL share are
+used.
 """
 
 from sqlalchemy import (
@@ -117,7 +118,7 @@ app_passwords = Table(
 key_owners = Table(
     "key_owners",
     metadata,
-    # Begins with a time. No number of the database's: ``move`` and ``restore`` copy rows alone.
+    # Begins with a time. Not numbered by the database: ``move`` and ``restore`` copy only rows.
     Column("id", String(64), primary_key=True),
     Column("kind", String(32), nullable=False),
     Column("value", Text, nullable=False),
@@ -127,18 +128,21 @@ key_owners = Table(
     Column("released_at", Double),
     Index("ix_key_owners_folded", "kind", "folded"),
 )
-"""Whose each user key is and was; a key has one owner until it is released, and no row goes."""
+"""The current and former owner of each user key; a key has one owner until it is released.
+
+Rows are never deleted.
+"""
 
 Index(
     "uq_key_owners_owner",
     key_owners.c.kind,
     key_owners.c.value,
     unique=True,
-    # PostgreSQL has it too, by the migration: named here it would load that dialect everywhere.
+    # PostgreSQL has it too, by migration: naming it here would load that dialect everywhere.
     sqlite_where=key_owners.c.released_at.is_(None),
 )
 
-# What has gone from an account or a person, for servers of the release before.
+# Keys given up by an account or a person, for servers of the previous release.
 retired_keys = Table(
     "retired_keys",
     metadata,
@@ -202,7 +206,7 @@ installation = Table(
     "installation",
     metadata,
     Column("id", String(64), primary_key=True),
-    # Counts the changes to clients: who has them in memory asks for this number first.
+    # Counts the changes to clients: processes with clients in memory read this number first.
     Column("clients_version", BigInteger, nullable=False, server_default="0"),
 )
 
@@ -244,6 +248,6 @@ audit = Table(
     Column("detail", Text),
     Index(None, "at"),
     Index(None, "login_id"),
-    # A number is never given twice, not even after the oldest records were purged.
+    # Numbers are never reused, not even after the oldest records were purged.
     sqlite_autoincrement=True,
 )

@@ -1,12 +1,12 @@
-"""Secrets as the database keeps them: encrypted under a master key that it does not hold.
+"""Secrets in the database: encrypted under a master key that it does not contain.
 
 These are the secrets of authenticator apps and the key that signs cookies and forms. Which master
-key is **in force** stands in the database, in a row of ``keys``: what is new is encrypted under
-it, on all nodes alike. A server may have two keys, so nodes learn a new one first, one after the
-other, and ``encrypt`` puts it in force afterwards. A database in which none is in force keeps
-secrets in clear, as releases before this one do, which can then run beside it.
+key is **in force** is stored in the database, in a row of ``keys``: new secrets are encrypted under
+it, on all nodes. A server may have two keys, so nodes get a new one first, one after the other, and
+``encrypt`` puts it in force afterwards. A database without a key in force keeps secrets in plain
+text, as previous releases do, which can then run side by side.
 
-What is in clear is read as it is, always: so an upgrade has no moment at which anything stops.
+Plain text can always be read, so an upgrade has no moment at which anything stops.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ IN_FORCE: Final = "master"
 """The row of ``keys`` that says which master key is in force: nothing, encrypted under it."""
 
 FIRST_READER: Final = "0004"
-"""The first revision whose program can read what is encrypted."""
+"""The first revision whose program can read encrypted secrets."""
 
 PAGE = 100
 """Rows that are encrypted in one transaction."""
@@ -46,14 +46,14 @@ _KEYS, _TOTP = schema.keys, schema.totp_secrets
 
 
 class MasterKeyMissing(DatabaseUnavailable):
-    """A secret is needed that no master key at hand can decrypt; the text says what to do."""
+    """A secret is needed that no configured master key can decrypt; the text says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """How many secrets are stored, by the id of the master key, and in clear.
+    """How many secrets are stored, by ID of the master key, and in plain text.
 
-    ``in_force`` is the id of the key for new ones, None where they are stored in clear.
+    ``in_force`` is the ID of the key for new ones, None if they are stored in plain text.
     """
 
     in_force: str | None
@@ -62,7 +62,7 @@ class Counted:
 
     @property
     def key_ids(self) -> tuple[str, ...]:
-        """The ids of all master keys that are needed to read everything."""
+        """The IDs of all master keys that are needed to read everything."""
         in_force = () if self.in_force is None else (self.in_force,)
         return tuple(sorted({*in_force, *self.by_key}))
 
@@ -80,45 +80,45 @@ def key_place(name: str) -> Place:
 
 
 def check_at_hand(key_ids: tuple[str, ...], keyring: Keyring) -> None:
-    """Raise MasterKeyMissing unless every one of these master keys is at hand."""
+    """Raise MasterKeyMissing unless every one of these master keys is configured."""
     if missing := [each for each in key_ids if each not in keyring.ids]:
         raise MasterKeyMissing(_missing(", ".join(missing), keyring))
 
 
 def _missing(key_id: str, keyring: Keyring) -> str:
-    """What is the matter and what to do, in one sentence."""
+    """The problem and what to do, in one sentence."""
     if keyring.current is None:
         return (
             f"the secrets are encrypted under master key {key_id}, and no master key is "
             "configured: set master_key_file, or WORKSGATE_MASTER_KEY_FILE, to the file that "
-            "holds it"
+            "contains it"
         )
     configured = ", ".join(keyring.ids)
     return (
-        f"the secrets are encrypted under master key {key_id}, and the one that is configured is "
-        f"{configured}: set master_key_file to the file that holds {key_id}, or name it in "
-        "previous_master_key_file"
+        f"the secrets are encrypted under master key {key_id}, and the configured one is "
+        f"{configured}: set master_key_file to the file that contains {key_id}, or "
+        "previous_master_key_file to it"
     )
 
 
-# On a connection of the caller's
+# On a connection of the caller
 
 
 async def key_in_force(connection: AsyncConnection) -> str | None:
-    """The id of the master key for new secrets, None where there is none."""
+    """The ID of the master key for new secrets, None without one."""
     stored = await connection.scalar(_value_of(IN_FORCE))
     return None if stored is None else key_id_of(stored)
 
 
 async def put_in_force(connection: AsyncConnection, key: MasterKey, now: float) -> None:
-    """Let what is new be encrypted under this key from now on."""
+    """Encrypt new secrets under this key from now on."""
     values = {"name": IN_FORCE, "value": key.seal(b"", key_place(IN_FORCE)), "at": now}
     await connection.execute(_PUT, values)
     await refuse_older_programs(connection)
 
 
 async def refuse_older_programs(connection: AsyncConnection) -> None:
-    """Let no program start on this database that would take a ciphertext for a secret."""
+    """Keep programs off this database that would take a ciphertext for a secret."""
     await connection.execute(_REFUSE_OLDER, {"first": FIRST_READER})
 
 
@@ -132,7 +132,7 @@ async def count_secrets(connection: AsyncConnection) -> Counted:
 
 
 async def _overwrite_what_is_freed(connection: AsyncConnection) -> None:
-    """What was stored in clear must not stay behind in the free part of a page of SQLite."""
+    """Make SQLite overwrite deleted plain text in the free part of a page."""
     if connection.dialect.name == "sqlite":
         await connection.exec_driver_sql("PRAGMA secure_delete = ON")
 
@@ -149,7 +149,7 @@ def _value_of(name: str) -> Select[tuple[Any]]:
 
 
 class SecretsAtRest:
-    """Reads and writes the secrets of a database; verbs may raise DatabaseUnavailable."""
+    """Reads and writes the secrets of a database; methods may raise DatabaseUnavailable."""
 
     def __init__(self, connections: Connections, keyring: Keyring) -> None:
         self._connections = connections
@@ -159,10 +159,10 @@ class SecretsAtRest:
     def unfinished(self) -> set[asyncio.Task[Any]]:
         return self._connections.unfinished
 
-    # For whoever reads or writes a secret
+    # For readers and writers of a secret
 
     def unseal(self, stored: bytes, place: Place) -> bytes:
-        """The secret that is stored in a place. Raises MasterKeyMissing or DatabaseUnavailable."""
+        """The secret stored at a place. Raises MasterKeyMissing or DatabaseUnavailable."""
         try:
             return self._keyring.unseal(stored, place)
         except UnknownMasterKey as unknown:
@@ -171,9 +171,9 @@ class SecretsAtRest:
             raise DatabaseUnavailable(str(damaged)) from None
 
     async def seal(self, connection: AsyncConnection, secret: bytes, place: Place) -> bytes:
-        """What to store of a secret, in the transaction that stores it.
+        """The stored form of a secret, in the transaction that stores it.
 
-        Raises MasterKeyMissing where a key is in force that is not at hand.
+        Raises MasterKeyMissing if the key in force is not configured.
         """
         key_id = await key_in_force(connection)
         return secret if key_id is None else self._key(key_id).seal(secret, place)
@@ -181,9 +181,9 @@ class SecretsAtRest:
     async def stored_as(
         self, connection: AsyncConnection, subject_id: str, secret: bytes
     ) -> bytes | None:
-        """How a person's secret that was read before is stored now, None where it is another.
+        """The current stored form of a secret that was read before; None if it has changed.
 
-        It may have been encrypted under another key meanwhile, which makes it no other secret.
+        It may have been encrypted under another key meanwhile, which does not change the secret.
         """
         theirs = select(_TOTP.c.secret).where(_TOTP.c.subject_id == subject_id)
         stored: bytes | None = await connection.scalar(theirs)
@@ -193,7 +193,7 @@ class SecretsAtRest:
         return stored if hmac.compare_digest(present, secret) else None
 
     async def begin_with(self, connection: AsyncConnection, now: float) -> None:
-        """Put the master key in force in a database that has no secret yet, if there is one."""
+        """Put the master key in force in a database without any secret yet, if there is one."""
         if self._keyring.current is None or await key_in_force(connection) is not None:
             return
         for table in (_KEYS, _TOTP):
@@ -201,7 +201,7 @@ class SecretsAtRest:
                 return
         await put_in_force(connection, self._keyring.current, now)
 
-    # For who opens and who administers an installation
+    # For opening and administering an installation
 
     @run_to_completion
     async def count(self) -> Counted:
@@ -210,14 +210,14 @@ class SecretsAtRest:
             return await count_secrets(connection)
 
     async def check(self) -> Counted:
-        """What is stored. Raises MasterKeyMissing where the keys at hand do not open all of it."""
+        """What is stored. Raises MasterKeyMissing if the keys cannot decrypt all of it."""
         counted = await self.count()
         check_at_hand(counted.key_ids, self._keyring)
         return counted
 
     @run_to_completion
     async def check_in_force(self) -> None:
-        """Raise MasterKeyMissing where the key in force is not at hand.
+        """Raise MasterKeyMissing if the key in force is not configured.
 
         Another node may have put it in force while this one runs.
         """
@@ -228,9 +228,9 @@ class SecretsAtRest:
 
     @run_to_completion
     async def put_in_force(self, event: AuditEvent) -> None:
-        """Let new secrets be encrypted under the current key, together with the audit record.
+        """Encrypt new secrets under the current key, together with the audit record.
 
-        Nothing happens where that is so. Raises MasterKeyMissing where there is no current key.
+        Nothing happens if that is so already. Raises MasterKeyMissing without a current key.
         """
         key = self._current()
         async with self._connections.writing() as connection:
@@ -240,7 +240,7 @@ class SecretsAtRest:
 
     @run_to_completion
     async def check_stopped(self) -> None:
-        """Raise DatabaseInUse where a server uses the database."""
+        """Raise DatabaseInUse if a server uses the database."""
         async with self._connections.reading() as connection:
             await check_stopped(connection)
 
@@ -255,10 +255,10 @@ class SecretsAtRest:
 
     @run_to_completion
     async def give_up(self, key_ids: Collection[str], event: AuditEvent) -> None:
-        """Delete the server's keys that are encrypted under master keys which are lost.
+        """Delete the server's keys that are encrypted under lost master keys.
 
-        The current key is in force from then on; the server makes its keys again at its start.
-        Nothing is changed, and MasterKeyMissing raised, while a person has a secret under them.
+        The current key is in force from then on; the server creates its keys again at its start.
+        Raises MasterKeyMissing, without changes, while a person has a secret under them.
         """
         key = self._current()
         async with self._connections.writing() as connection:
@@ -276,7 +276,7 @@ class SecretsAtRest:
 
     @run_to_completion
     async def encrypt_keys(self) -> int:
-        """Encrypt the keys of the server under the key in force; how many were not yet."""
+        """Encrypt the keys of the server under the key in force; return how many were not yet."""
         async with self._connections.writing() as connection:
             await _overwrite_what_is_freed(connection)
             rows = await connection.execute(
@@ -295,8 +295,8 @@ class SecretsAtRest:
     async def encrypt_page(self, after: str) -> tuple[str | None, int]:
         """Encrypt the secrets of the next people, in one transaction, under the key in force.
 
-        Returns the last subject of the page, None where nobody comes after ``after``, and how
-        many were not encrypted under that key yet.
+        Returns the last subject of the page, None if nobody comes after ``after``, and how many
+        were not encrypted under that key yet.
         """
         columns = (_TOTP.c.subject_id, _TOTP.c.secret)
         page = select(*columns).where(columns[0] > after).order_by(columns[0]).limit(PAGE)
@@ -315,7 +315,7 @@ class SecretsAtRest:
     async def _under_key_in_force(
         self, connection: AsyncConnection, stored: bytes, place: Place
     ) -> bytes | None:
-        """What to store instead, None where it is encrypted under the key in force."""
+        """What to store instead, None if it is encrypted under the key in force."""
         key_id = await key_in_force(connection)
         if key_id is None or key_id_of(stored) == key_id:
             return None
@@ -323,7 +323,7 @@ class SecretsAtRest:
 
     def _current(self) -> MasterKey:
         if self._keyring.current is None:
-            raise MasterKeyMissing("no master key is configured: worksgate key new makes one")
+            raise MasterKeyMissing("no master key is configured: worksgate key new creates one")
         return self._keyring.current
 
     def _key(self, key_id: str) -> MasterKey:

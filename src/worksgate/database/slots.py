@@ -1,4 +1,4 @@
-"""How many connections of the directory may be in use at once: fewer while the server has none."""
+"""How many connections the directory may use at once: fewer while the server lacks them."""
 
 import asyncio
 from collections import deque
@@ -8,9 +8,9 @@ from worksgate.database.postgres_room import GROWN_AGAIN_AFTER
 
 
 class Slots:
-    """A semaphore that shrinks where the server lacks connections, and grows again by itself.
+    """A semaphore that shrinks if the server lacks connections, and grows again by itself.
 
-    It belongs to one event loop. Whoever waits is served in turn.
+    It belongs to one event loop. Waiters are served in order.
     """
 
     def __init__(self, most: int) -> None:
@@ -22,18 +22,18 @@ class Slots:
 
     @property
     def limit(self) -> int:
-        """How many there are at present."""
+        """Their current number."""
         if self._limit < self._most and asyncio.get_running_loop().time() >= self._short_until:
             self._limit = self._most
         return self._limit
 
     @property
     def are_fewer(self) -> bool:
-        """Whether there are fewer than at best."""
+        """Whether there are fewer than the maximum."""
         return self.limit < self._most
 
     def shrink(self) -> None:
-        """Of those that are taken one got no connection: for a while, make do with the others."""
+        """A slot got no connection: for a while, make do with fewer."""
         self._limit = max(1, min(self._limit, self._taken) - 1)
         self._short_until = asyncio.get_running_loop().time() + GROWN_AGAIN_AFTER
 
@@ -41,7 +41,7 @@ class Slots:
         is_new = True
         while self._taken >= self.limit:
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            # Who was called and finds another in their place stays the first to be called.
+            # A waiter that finds its slot taken stays first in the queue.
             self._waiting.append(turn) if is_new else self._waiting.appendleft(turn)
             is_new = False
             try:

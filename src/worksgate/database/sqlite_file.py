@@ -1,4 +1,4 @@
-"""A SQLite database as a file: where it is, and whether somebody else has it open."""
+"""An SQLite database as a file: where it is, and whether another process has it open."""
 
 import shutil
 import sqlite3
@@ -12,26 +12,26 @@ from worksgate.database import DatabaseInUse
 from worksgate.database.engines import driver_url
 
 SPARE = ".spare"
-"""What the name of the store's spare file ends with, which is beside the database."""
+"""Suffix of the store's spare file, which is next to the database."""
 LEAST_FREE = 512 * 1024
-"""Bytes without which SQLite cannot open a log, nor write what it is to delete."""
+"""Free bytes that SQLite needs to open a log, or to log a deletion."""
 
 _log = structlog.get_logger("worksgate.database")
 
 _BUSY_TIMEOUT = 5.0
 _ALONE_TIMEOUT = 0.5
-"""Seconds that others are waited for: a command ends soon, a server does not."""
+"""Seconds to wait for others: a command ends soon, a server does not."""
 
 
 def file_of(database_url: str) -> Path:
-    """Where the database is. Raises ValueError for an unusable address."""
+    """Path of the database. Raises ValueError for an unusable address."""
     return Path(driver_url(database_url).database or "").absolute()
 
 
 def connect(database: Path, mode: str, timeout: float = _BUSY_TIMEOUT) -> sqlite3.Connection:
-    """A connection to a file that is there, without SQLAlchemy.
+    """A connection to an existing file, without SQLAlchemy.
 
-    ``mode`` is ``ro`` or ``rw``; ``timeout`` is how many seconds others are waited for. Raises
+    ``mode`` is ``ro`` or ``rw``; ``timeout`` is how many seconds to wait for locks. Raises
     sqlite3.Error.
     """
     uri = f"{database.absolute().as_uri()}?mode={mode}"
@@ -39,9 +39,9 @@ def connect(database: Path, mode: str, timeout: float = _BUSY_TIMEOUT) -> sqlite
 
 
 def make_room(database: Path) -> None:
-    """Give up the spare file of a database whose disk is full: not even a start works without room.
+    """Delete the spare file of a database whose disk is full: even a start needs space.
 
-    The store makes another when it has cleaned (F-11).
+    The store creates another after it has cleaned up (F-11).
     """
     spare = database.with_name(f"{database.name}{SPARE}")
     with suppress(OSError):
@@ -53,10 +53,10 @@ def make_room(database: Path) -> None:
 
 @contextmanager
 def alone(database: Path) -> Iterator[None]:
-    """Keep everybody else out of a database. Raises DatabaseInUse where somebody is in.
+    """Lock everybody else out of a database. Raises DatabaseInUse if somebody has it open.
 
-    A server has its connections open as long as it runs; SQLite gives exclusive access to nobody
-    beside them. A file that is no database (any more) keeps nobody out, and nobody is in.
+    A server keeps its connections open as long as it runs, and SQLite grants exclusive access only
+    without other connections. A file that is not a database needs no lock.
     """
     if not database.exists():
         yield
@@ -64,8 +64,8 @@ def alone(database: Path) -> Iterator[None]:
     with closing(connect(database, "rw", _ALONE_TIMEOUT)) as db:
         try:
             db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            # Moves the log into the file, and refuses where somebody else has it open. Closing
-            # then removes no log, which might be that of a new file under the same name.
+            # Moves the log into the file, and fails if another process has it open. Closing then
+            # removes no log, which might belong to a new file of the same name.
             db.execute("PRAGMA journal_mode = DELETE")
             db.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
@@ -83,9 +83,9 @@ def alone(database: Path) -> Iterator[None]:
 
 
 def rewrite(database: Path) -> bool:
-    """Rewrite a database, so that nothing that was deleted can be read from its file.
+    """Rewrite a database, so that deleted data cannot be read from its file.
 
-    False, and nothing is done, where somebody else has it open. Raises sqlite3.Error.
+    Returns False, without doing anything, if another process has it open. Raises sqlite3.Error.
     """
     with closing(connect(database, "rw", _ALONE_TIMEOUT)) as db:
         try:

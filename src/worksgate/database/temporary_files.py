@@ -1,9 +1,9 @@
-"""Files that are written beside their target, and the removal of those that a kill has left.
+"""Files that are written next to their target, and the removal of leftovers of a kill.
 
-Such a file holds what the whole one will: password hashes, or first passwords. Whatever ends in
-order removes it; ``kill -9`` cannot. So each is locked by whoever writes it (``flock``, which ends
-with its process), and ``remove_abandoned`` removes those that nobody has locked. Their names
-are unmistakable, ``.NAME.worksgate-XXXXXXXX``: nothing else is ever removed.
+Such a file has the same secrets as the finished one: password hashes, or first passwords. An
+orderly end removes it; ``kill -9`` cannot. So each is locked by its writer (``flock``, which ends
+with the process), and ``remove_abandoned`` removes unlocked ones. Their names are unmistakable,
+``.NAME.worksgate-XXXXXXXX``: nothing else is ever removed.
 """
 
 import fcntl
@@ -16,14 +16,14 @@ from secrets import token_hex
 
 _OURS = re.compile(r"\..+\.worksgate-[0-9a-f]{8}")
 _OF_A_DATABASE = ("-wal", "-shm", "-journal")
-"""What SQLite keeps beside a file, by the end of its name."""
+"""Suffixes of the files that SQLite keeps next to a database."""
 
 
 @contextmanager
 def written_beside(file: Path) -> Iterator[Path]:
-    """An empty file beside another, readable by its owner alone, until the end of the block.
+    """An empty file next to another, readable by its owner only, until the end of the block.
 
-    Whoever gives it another name meanwhile keeps it. Raises OSError, which names the folder.
+    If it is renamed meanwhile it is kept. Raises OSError, which names the folder.
     """
     path = file.with_name(f".{file.name}.worksgate-{token_hex(4)}")
     descriptor = _created(path)
@@ -35,10 +35,10 @@ def written_beside(file: Path) -> Iterator[Path]:
 
 
 def remove_abandoned(folder: Path, *former: str) -> int:
-    """Remove what killed programs have left in a folder; how many files.
+    """Remove leftovers of killed programs in a folder; return how many.
 
-    ``former`` are names of files beside which earlier releases wrote ``.NAME.XXXXXXXX``. What
-    cannot be removed is left.
+    ``former`` are names of files next to which earlier releases wrote ``.NAME.XXXXXXXX``. Files
+    that cannot be removed are left.
     """
     earlier = [re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{8}}") for name in former]
     removed = 0
@@ -56,7 +56,7 @@ def _created(path: Path) -> int:
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
     except OSError as error:
-        error.filename = str(path.parent)  # the file's own name means nothing to anybody
+        error.filename = str(path.parent)  # the random name means nothing to anybody
         raise
     return descriptor
 

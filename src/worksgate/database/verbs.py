@@ -1,4 +1,4 @@
-"""A verb of the database runs to completion, even if its caller has been cancelled (F-21)."""
+"""A method of the database runs to completion, even if its caller has been cancelled (F-21)."""
 
 import asyncio
 import random
@@ -13,11 +13,11 @@ from worksgate.database import SerializationFailure
 from worksgate.database.direct_reads import Query, Row
 
 ATTEMPTS = 20
-"""How often a verb is begun that others outpace; each time at least one of them has ended."""
+"""Attempts at a transaction that conflicts with others; each time at least one succeeds."""
 
 
 class Connections(Protocol):
-    """Where connections come from, and what waits for verbs when it is closed."""
+    """Provides connections, and awaits running methods when it is closed."""
 
     @property
     def unfinished(self) -> set[asyncio.Task[Any]]: ...
@@ -30,7 +30,7 @@ class Connections(Protocol):
 
 
 class TracksTasks(Protocol):
-    """What has verbs that ``run_to_completion``."""
+    """An object with methods that ``run_to_completion``."""
 
     @property
     def unfinished(self) -> set[asyncio.Task[Any]]: ...
@@ -43,7 +43,7 @@ Verb = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
 
 
 def run_to_completion(verb: Verb[S, P, T]) -> Verb[S, P, T]:
-    """Decorate a verb that goes on to its end when its caller is cancelled."""
+    """Decorate a method that continues to its end when its caller is cancelled."""
 
     @wraps(verb)
     async def begun(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -60,7 +60,7 @@ def run_to_completion(verb: Verb[S, P, T]) -> Verb[S, P, T]:
 async def retried(
     begin: Callable[[], Coroutine[Any, Any, T]], on: type[Exception], *, pause: float = 0.005
 ) -> T:
-    """Run one transaction, again whenever it raises ``on``: ``ATTEMPTS`` times at most.
+    """Run one transaction, and retry it when it raises ``on``: ``ATTEMPTS`` times at most.
 
     Between two attempts it waits at random, for at most ``pause`` seconds after the first, twice
     that after the second, and so on.

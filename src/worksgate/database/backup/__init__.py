@@ -1,27 +1,27 @@
-"""Backups: one file that holds an installation, and the way back from it.
+"""Backups: writes an installation to one file, and restores it.
 
-    archive         the file: a manifest and the database, packed, whole or refused
+    archive         the file: a manifest and the database, packed; damaged ones are refused
     age             encryption with a passphrase, in the format of that name
-    sqlite_copy     the database of a backup, from SQLite and back
+    sqlite_copy     copies an SQLite database for a backup, and back
     postgres_dump   the same for PostgreSQL, by its own pg_dump and pg_restore
     writing         ``write_backup``
     restoring       ``restore_backup``
 
-**A backup holds nothing that is short-lived**: no code, token, session, counter, lease, and not the
-key that signs cookies and forms. So whatever is restored, everything older is void: no used code
-becomes good again (I-4), no session that was ended comes back (F-31), and a stolen backup opens no
-session. It holds password hashes, though, and the secrets of authenticator apps, encrypted under a
-master key if there is one: keep it as carefully as the database, or give it a passphrase.
+**A backup contains nothing short-lived**: no codes, tokens, sessions, counters or leases, and not
+the key that signs cookies and forms. So after a restore everything issued before is void: no used
+code becomes valid again (I-4), no ended session comes back (F-31), and a stolen backup opens no
+session. It does contain password hashes and the secrets of authenticator apps, encrypted under a
+master key if there is one: protect it like the database, or use a passphrase.
 
-A file is written beside the place where it is to be, and renamed when all has been checked;
-PostgreSQL is given everything in one transaction. What goes wrong, an interruption included, leaves
-no half file, nothing in the clear, and the database as it was.
+A file is written next to its target, and renamed after all checks; on PostgreSQL everything is one
+transaction. After a failure or an interruption there is no partial file and no plain text left, and
+the database is unchanged.
 """
 
 from collections.abc import Callable
 
 Progress = Callable[[int], None]
-"""Is told how many hundredths are done."""
+"""Receives the progress in percent."""
 
 
 class BackupError(Exception):

@@ -1,14 +1,14 @@
 """Encryption with a passphrase in the age format, version 1, a piece at a time.
 
-The format is public and has several programs: in need, ``age --decrypt`` opens a backup without
+The format is public and has several implementations: ``age --decrypt`` can open a backup without
 Worksgate. A file key is wrapped by scrypt of the passphrase and ChaCha20-Poly1305; the header is
-authenticated by an HMAC; the rest is STREAM: pieces of 64 KiB, each encrypted and authenticated
-under its number, the last one marked. So a file that was cut, altered or reordered is refused.
+authenticated by an HMAC; the rest is STREAM: chunks of 64 KiB, each encrypted and authenticated
+with its number, the last one marked. So a truncated, altered or reordered file is refused.
 https://age-encryption.org/v1
 
-The primitives are those of ``cryptography``, which is here for other reasons too. The Python
-package that speaks age, pyrage, takes a passphrase for data in memory alone, and a backup may be
-larger than that; the tests hold the two against each other.
+The primitives are those of ``cryptography``, a dependency anyway. The Python package for age,
+pyrage, supports passphrases only for data in memory, and a backup may be larger than that; the
+tests compare the two.
 """
 
 import base64
@@ -32,7 +32,7 @@ MAGIC: Final = b"age-encryption.org/v1"
 WORK_FACTOR = 18
 """The cost of a guess is 2 to this power: 256 MiB of memory, and most of a second."""
 _MOST_WORK = 20
-"""A file that asks for more is refused: it could have this machine compute for hours."""
+"""A file that asks for more is refused: it could keep this machine busy for hours."""
 
 _PIECE = 64 * 1024
 _TAG = 16
@@ -41,11 +41,11 @@ _NONCE = bytes(12)
 _LONGEST_LINE = 256
 _SCRYPT = re.compile(rb"-> scrypt ([A-Za-z0-9+/]{22}) ([1-9][0-9]?)")
 
-_DAMAGED = "the backup is damaged: it was cut or altered"
+_DAMAGED = "the backup is damaged: it was truncated or altered"
 
 
 class Encrypting(BufferedIOBase):
-    """A file to write to; what is written goes encrypted to ``to``. ``close`` marks the end.
+    """A file to write to; its content is encrypted to ``to``. ``close`` marks the end.
 
     ``to`` stays open.
     """
@@ -71,7 +71,7 @@ class Encrypting(BufferedIOBase):
 
     def write(self, data: bytes) -> int:  # type: ignore[override]  # bytes are all that we are given
         self._waiting += data
-        # The last piece is told from the others, so a full one waits until another follows.
+        # The last chunk is marked, so a full one waits until another follows.
         while len(self._waiting) > _PIECE:
             self._put(bytes(self._waiting[:_PIECE]), last=False)
             del self._waiting[:_PIECE]
@@ -88,9 +88,9 @@ class Encrypting(BufferedIOBase):
 
 
 class Decrypting(BufferedIOBase):
-    """A file to read from: what ``source`` holds, decrypted. Raises BackupError.
+    """A file to read from: the decrypted content of ``source``. Raises BackupError.
 
-    Only what was read to its end is known to be whole.
+    Only after its end has been read is it known to be complete.
     """
 
     def __init__(self, source: BinaryIO, passphrase: bytes) -> None:
@@ -115,7 +115,7 @@ class Decrypting(BufferedIOBase):
         return b"".join(parts)
 
     def _next(self) -> bool:
-        """Decrypt one more piece; False at the end."""
+        """Decrypt one more chunk; False at the end."""
         if self._at_end:
             return False
         piece, self._ahead = self._ahead, self._source.read(_PIECE + _TAG)
@@ -125,14 +125,14 @@ class Decrypting(BufferedIOBase):
             self._clear = self._cipher.decrypt(nonce, piece, None)
         except (InvalidTag, ValueError):
             raise BackupError(_DAMAGED) from None
-        if not self._clear and self._number:  # only of nothing at all is the last piece empty
+        if not self._clear and self._number:  # the last chunk is empty only for empty content
             raise BackupError(_DAMAGED)
         self._number += 1
         return bool(self._clear)
 
 
 def _read_header(source: BinaryIO, passphrase: bytes) -> bytes:
-    """Read up to the first piece; the key of the pieces."""
+    """Read up to the first chunk; the key of the chunks."""
     lines = [source.readline(_LONGEST_LINE).removesuffix(b"\n") for _ in range(4)]
     stanza, nonce = _SCRYPT.fullmatch(lines[1]), source.read(16)
     footer, _, mac = lines[3].partition(b" ")
@@ -140,15 +140,15 @@ def _read_header(source: BinaryIO, passphrase: bytes) -> bytes:
         raise BackupError("the backup is not encrypted with a passphrase, or it is damaged")
     work_factor = int(stanza[2])
     if work_factor > _MOST_WORK:
-        raise BackupError("the backup asks for more computing than any that Worksgate has written")
+        raise BackupError("the backup demands more computation than any that Worksgate has written")
     wrapped = _decoded(lines[2])
-    if len(wrapped) != _FILE_KEY + _TAG:  # before it is decrypted, as the format demands
+    if len(wrapped) != _FILE_KEY + _TAG:  # before decryption, as the format requires
         raise BackupError(_DAMAGED)
     wrapping = _wrapping(passphrase, _decoded(stanza[1]), work_factor)
     try:
         file_key = wrapping.decrypt(_NONCE, wrapped, None)
     except (InvalidTag, ValueError):
-        raise BackupError("the passphrase is not the one of this backup") from None
+        raise BackupError("the passphrase does not match this backup") from None
     try:
         _mac(file_key, b"\n".join((*lines[:3], b"---"))).verify(_decoded(mac))
     except InvalidSignature:
@@ -186,6 +186,6 @@ def _decoded(text: bytes) -> bytes:
         data = base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
     except binascii.Error:
         raise BackupError(_DAMAGED) from None
-    if _encoded(data) != text:  # there is one way to write it, and only that counts
+    if _encoded(data) != text:  # only the canonical encoding is valid
         raise BackupError(_DAMAGED)
     return data

@@ -1,9 +1,9 @@
-"""The file of a backup: a gzipped tar of two members, and encryption around it if it is wanted.
+"""The file of a backup: a gzipped tar of two members, optionally encrypted.
 
-The first member, ``manifest.json``, tells what the second, the database, must turn out to be. Both
-are read as a stream and by our own names: nothing of the file decides where anything is written,
-or how much is read at a time. ``tarfile`` would read the blocks that extend a header whole,
-whatever their size, so the two headers are read here, and nothing but them is taken.
+The first member, ``manifest.json``, describes the second, the database. Both are read as a stream
+and under our own names: nothing in the file decides where anything is written, or how much is read
+at a time. ``tarfile`` would read extended headers completely, whatever their size, so the two
+headers are parsed here, and nothing else is accepted.
 """
 
 import gzip
@@ -33,17 +33,17 @@ _LARGEST_MANIFEST = 1024 * 1024
 _CHUNK = 1024 * 1024
 _COMPRESSION = 6
 
-_DAMAGED = "the backup is damaged: it was cut or altered"
-_NO_BACKUP = "the file is no backup that Worksgate has written"
+_DAMAGED = "the backup is damaged: it was truncated or altered"
+_NO_BACKUP = "the file is not a backup written by Worksgate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What a backup holds.
+    """The content of a backup.
 
     ``database`` is ``sqlite`` or ``postgresql``, ``created_at`` in seconds since the epoch,
-    ``rows`` how many rows each table has; ``size`` (bytes) and ``sha256`` are those of the
-    database within the backup. ``master_keys`` are the ids of those that open its secrets.
+    ``rows`` the number of rows per table; ``size`` (bytes) and ``sha256`` are those of the database
+    within the backup. ``master_keys`` are the IDs of those that decrypt its secrets.
     """
 
     format: int = FORMAT
@@ -66,10 +66,10 @@ def pack(
     replace: bool,
     progress: Progress,
 ) -> None:
-    """Write a backup, readable by its owner alone, in one step as others see it.
+    """Write a backup atomically, readable by its owner only.
 
-    ``database`` is read from its beginning. Raises BackupError where the file exists and is not to
-    be replaced, or OSError.
+    ``database`` is read from its beginning. Raises BackupError if the file exists and must not be
+    replaced, or OSError.
     """
     remove_abandoned(file.parent)
     with written_beside(file) as beside:
@@ -86,15 +86,15 @@ def pack(
 
 
 def unpack(file: Path, to: BinaryIO, *, passphrase: bytes | None, progress: Progress) -> Manifest:
-    """Check a backup to its last byte, and write its database to an empty file.
+    """Check a backup completely, and write its database to an empty file.
 
-    Raises BackupError, or OSError; what was written so far is then of no use.
+    Raises BackupError, or OSError; the output is then unusable.
     """
     try:
         with file.open("rb") as source, _reading(source, passphrase) as packed:
             manifest = _read_manifest(packed)
             _extract(packed, manifest, to, progress)
-            # The end is filled up. Only what was read to its end is known to be whole.
+            # Padding at the end. Only after the end has been read is it known to be complete.
             if packed.read(2 * tarfile.RECORDSIZE).strip(b"\0") or packed.read(1):
                 raise BackupError(_DAMAGED)
     except (EOFError, zlib.error, gzip.BadGzipFile):
@@ -103,13 +103,13 @@ def unpack(file: Path, to: BinaryIO, *, passphrase: bytes | None, progress: Prog
 
 
 def check_opens(file: Path, *, passphrase: bytes | None) -> None:
-    """Raise what ``unpack`` would of the first bytes: BackupError, or OSError."""
+    """Raise what ``unpack`` would raise for the first bytes: BackupError, or OSError."""
     with file.open("rb") as source:
         _check_beginning(source, passphrase)
 
 
 def check_can_be_written(file: Path, *, replace: bool) -> None:
-    """Raise BackupError where there is no folder, or something that is not to be replaced."""
+    """Raise BackupError if there is no folder, or a file that must not be replaced."""
     if not file.parent.is_dir():
         raise BackupError(f"there is no folder {file.parent}")
     if file.exists() and not replace:
@@ -117,11 +117,11 @@ def check_can_be_written(file: Path, *, replace: bool) -> None:
 
 
 def check_free_space(folder: Path, size: int) -> None:
-    """Raise BackupError where so many bytes cannot be written."""
+    """Raise BackupError if there is not enough space for so many bytes."""
     free = shutil.disk_usage(folder).free
     if size > free:
         raise BackupError(
-            f"{folder} has too little room: {size // 2**20 + 1} MiB are needed, "
+            f"{folder} has too little space: {size // 2**20 + 1} MiB are needed, "
             f"{free // 2**20} MiB are free"
         )
 
@@ -137,12 +137,12 @@ def measured(database: BinaryIO) -> tuple[int, str]:
 
 
 def put_in_place(beside: Path, file: Path, *, replace: bool) -> None:
-    """Give a whole file its name, durably. Raises BackupError where the name is taken."""
+    """Give a complete file its name, durably. Raises BackupError if the name is taken."""
     if replace:
         beside.replace(file)
     else:
         try:
-            os.link(beside, file)  # unlike a rename it fails where something is there
+            os.link(beside, file)  # unlike a rename, it fails if the target exists
         except FileExistsError:
             raise BackupError(f"{file} exists; --force replaces it") from None
     sync_folder(file.parent)
@@ -161,7 +161,7 @@ def _write_members(
     packed: gzip.GzipFile, database: BinaryIO, manifest: Manifest, progress: Progress
 ) -> None:
     text = json.dumps(asdict(manifest), indent=2).encode()
-    # The other format would announce a member of 8 GiB by a header more.
+    # The other format would announce a member of 8 GiB by an additional header.
     with tarfile.open(fileobj=packed, mode="w|", format=tarfile.GNU_FORMAT) as archive:
         archive.addfile(_member(_MANIFEST, len(text)), io.BytesIO(text))
         database.seek(0)
@@ -176,7 +176,7 @@ def _member(name: str, size: int) -> tarfile.TarInfo:
 
 
 class _Watched(io.RawIOBase):
-    """A file that tells how much of it has been read."""
+    """A file that reports how much of it has been read."""
 
     def __init__(self, file: BinaryIO, size: int, progress: Progress) -> None:
         self._file, self._size, self._progress, self._done = file, max(size, 1), progress, 0
@@ -190,7 +190,7 @@ class _Watched(io.RawIOBase):
 
 @contextmanager
 def _reading(source: BinaryIO, passphrase: bytes | None) -> Iterator[gzip.GzipFile]:
-    """The packed members, decrypted where they are encrypted."""
+    """The packed members, decrypted if they are encrypted."""
     _check_beginning(source, passphrase)
     inner: Any = source if passphrase is None else Decrypting(source, passphrase)
     with gzip.GzipFile(fileobj=inner, mode="rb") as packed:
@@ -198,17 +198,17 @@ def _reading(source: BinaryIO, passphrase: bytes | None) -> Iterator[gzip.GzipFi
 
 
 def _check_beginning(source: BinaryIO, passphrase: bytes | None) -> None:
-    """Raise BackupError where a file is no backup, or is encrypted and should not be, or not."""
+    """Raise BackupError if a file is not a backup, or is unexpectedly encrypted or not."""
     beginning = source.read(len(MAGIC))
     source.seek(0)
     if beginning == MAGIC:
         if passphrase is None:
-            raise BackupError("the backup is encrypted: give its passphrase by --passphrase-file")
+            raise BackupError("the backup is encrypted: pass its passphrase with --passphrase-file")
     elif beginning[:2] != b"\x1f\x8b":
         raise BackupError(_NO_BACKUP)
     elif passphrase is not None:
-        # Somebody could have put a backup of their own in place of the encrypted one.
-        raise BackupError("the backup is not encrypted; if you trust it, give no passphrase")
+        # Somebody could have replaced the encrypted backup with one of their own.
+        raise BackupError("the backup is not encrypted; if you trust it, pass no passphrase")
 
 
 def _read_manifest(packed: gzip.GzipFile) -> Manifest:
@@ -236,7 +236,7 @@ def _extract(packed: gzip.GzipFile, manifest: Manifest, to: BinaryIO, progress: 
     room = os.fstatvfs(to.fileno())
     if manifest.size > room.f_bavail * room.f_frsize:
         raise BackupError(
-            f"there is too little room for the database in the backup: it has "
+            "there is too little space for the database in the backup: it has "
             f"{manifest.size // 2**20 + 1} MiB"
         )
     digest, done = hashlib.sha256(), 0
@@ -254,7 +254,7 @@ def _extract(packed: gzip.GzipFile, manifest: Manifest, to: BinaryIO, progress: 
 
 
 def _read_header(packed: gzip.GzipFile, name: str) -> int | None:
-    """The size of the member that begins, in bytes; None where it is not the one of this name."""
+    """The size of the next member in bytes; None if its name is not this one."""
     try:
         member = tarfile.TarInfo.frombuf(_exactly(packed, tarfile.BLOCKSIZE), "utf-8", "strict")
     except (tarfile.TarError, ValueError):
@@ -265,12 +265,12 @@ def _read_header(packed: gzip.GzipFile, name: str) -> int | None:
 
 
 def _skip_padding(packed: gzip.GzipFile, size: int) -> None:
-    """A member of so many bytes fills its last block up."""
+    """Skip the padding after a member of so many bytes."""
     _exactly(packed, -size % tarfile.BLOCKSIZE)
 
 
 def _exactly(packed: gzip.GzipFile, size: int) -> bytes:
-    """So many bytes. Raises EOFError where there are fewer."""
+    """Read so many bytes. Raises EOFError if there are fewer."""
     data = packed.read(size)
     if len(data) < size:
         raise EOFError

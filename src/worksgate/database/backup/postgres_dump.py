@@ -1,15 +1,15 @@
-"""The database of a backup on PostgreSQL: by its own pg_dump and pg_restore.
+"""The database of a backup on PostgreSQL, using its pg_dump and pg_restore.
 
-**A dump is SQL, and what it says is not done.** Whoever can alter a backup that is not encrypted
-could have put a trigger or a function of theirs into it. So the tables are made by our own
-migrations, pg_restore is connected to nothing, and of all that it reads from the dump only the rows
-are taken: lines of COPY, which PostgreSQL takes as data whatever is in them.
+**A dump is SQL, and it is never executed.** Somebody who can alter an unencrypted backup could have
+added a trigger or a function. So our own migrations create the tables, pg_restore has no
+connection, and only rows are taken from its output: lines of COPY, which PostgreSQL treats as data,
+whatever they contain.
 
-**A dump has no name** on the disk, where it lies in the clear while it is being encrypted: no
-interruption leaves it behind. It is in ``/var/tmp``, or where ``TMPDIR`` says.
+**A dump has no name** on the disk, where it is unencrypted while it is being encrypted: no
+interruption leaves it behind. It is in ``/var/tmp``, or ``TMPDIR``.
 
-The programs get their password through the environment, never as an argument, which others on the
-machine could read; without one in the address they look for it themselves, in ``~/.pgpass``.
+The programs get their password through the environment, never as an argument, which other users of
+the machine could read; if the address has none, they look for it themselves, in ``~/.pgpass``.
 """
 
 import asyncio
@@ -25,9 +25,9 @@ from worksgate.database.backup import BackupError
 from worksgate.database.migrations.tables import ALL, SHORT_LIVED
 
 LOCK_TIMEOUT = 5_000
-"""Milliseconds that a table is waited for that somebody else uses."""
+"""Milliseconds to wait for a table that is in use."""
 
-_PACKAGES = "install PostgreSQL's client programs, as new as the server or newer"
+_PACKAGES = "install PostgreSQL's client programs, at least as new as the server"
 _KNOWN_TO_LIBPQ = frozenset(
     (
         *("application_name", "channel_binding", "client_encoding", "connect_timeout"),
@@ -38,23 +38,23 @@ _KNOWN_TO_LIBPQ = frozenset(
         *("target_session_attrs", "tcp_user_timeout", "user"),
     )
 )
-"""What an address may ask for after its ``?`` that these programs understand."""
+"""Query parameters of an address that these programs understand."""
 
 _COPY = re.compile(rb"COPY (?:[^ ]+\.)?([a-z_]+) \(([a-z0-9_\", ]+)\) FROM stdin;\n")
 _SETVAL = re.compile(rb"SELECT pg_catalog\.setval\('[^']+', ([0-9]{1,18}), true\);\n")
 _END_OF_ROWS = b"\\.\n"
 _LONGEST_ROW = 64 * 1024 * 1024
 _CHUNK = 256 * 1024
-"""Bytes that PostgreSQL is sent at a time."""
+"""Bytes that are sent to PostgreSQL at a time."""
 
 
 def nameless_file() -> BinaryIO:
-    """An empty file to write to and read from, which is gone when it is closed."""
+    """An empty file to write to and read from, which disappears when it is closed."""
     return TemporaryFile(dir=os.environ.get("TMPDIR", "/var/tmp"))  # noqa: S108  # it has no name there
 
 
 async def dump(database_url: str, snapshot: str) -> BinaryIO:
-    """The tables of a database, as they are in a snapshot. Raises BackupError, or OSError."""
+    """Dump the tables of a database in a snapshot. Raises BackupError, or OSError."""
     address, environment = arguments(database_url)
     dumped = nameless_file()
     try:
@@ -78,7 +78,7 @@ async def dump(database_url: str, snapshot: str) -> BinaryIO:
 
 
 async def load(connection: Any, dumped: BinaryIO, table: str) -> int | None:
-    """Add the rows that a dump has of a table; how many they were, None where it has no such table.
+    """Add a table's rows from a dump; return how many, or None if the dump lacks the table.
 
     ``connection`` is asyncpg's, in a transaction. Raises BackupError.
     """
@@ -94,8 +94,8 @@ async def load(connection: Any, dumped: BinaryIO, table: str) -> int | None:
             # Its text may quote a row.
             code = getattr(error, "sqlstate", None) or ""
             raise BackupError(
-                f"the database does not take the {table} of the backup: "
-                f"{type(error).__name__} {code}".rstrip()
+                f"the database rejects the {table} of the backup: {type(error).__name__} "
+                f"{code}".rstrip()
             ) from None
         if await _columns(out, table) is not None:
             raise BackupError(f"the backup has the table {table} twice: it was altered")
@@ -103,7 +103,7 @@ async def load(connection: Any, dumped: BinaryIO, table: str) -> int | None:
 
 
 async def last_number(dumped: BinaryIO, sequence: str) -> int | None:
-    """The last number that a sequence has given, None where it has given none.
+    """The last number that a sequence has issued, or None.
 
     Raises BackupError.
     """
@@ -117,7 +117,7 @@ async def last_number(dumped: BinaryIO, sequence: str) -> int | None:
 
 @asynccontextmanager
 async def _reading(dumped: BinaryIO, name: str) -> AsyncIterator[asyncio.StreamReader]:
-    """What a dump says of the content of a table or a sequence, as SQL."""
+    """The SQL of a dump for the content of a table or a sequence."""
     dumped.seek(0)
     command = ("pg_restore", "--data-only", f"--table={name}", "--file=-")
     async with _running(*command, stdin=dumped) as out:
@@ -125,7 +125,7 @@ async def _reading(dumped: BinaryIO, name: str) -> AsyncIterator[asyncio.StreamR
 
 
 async def _columns(out: asyncio.StreamReader, table: str) -> list[str] | None:
-    """Read as far as the rows begin; the columns that they have. None where no rows come."""
+    """Skip to the rows; return their columns, or None if there are no rows."""
     while line := await _line(out):
         begins = _COPY.fullmatch(line)
         if begins and begins[1].decode() == table:
@@ -138,7 +138,7 @@ async def _rows(out: asyncio.StreamReader) -> AsyncIterator[bytes]:
     waiting = bytearray()
     while (line := await _line(out)) != _END_OF_ROWS:
         if not line:
-            raise BackupError("the rows of the backup have no end: it was altered")
+            raise BackupError("the rows of the backup are not terminated: it was altered")
         waiting += line
         if len(waiting) >= _CHUNK:
             yield bytes(waiting)
@@ -154,7 +154,7 @@ async def _line(out: asyncio.StreamReader) -> bytes:
 
 
 def arguments(database_url: str) -> tuple[str, Mapping[str, str]]:
-    """The address without its password, for a command line, and variables that hold the rest."""
+    """The address without its password, for a command line, and variables for the rest."""
     parts = urlsplit(database_url)
     sign_in, at, hosts = parts.netloc.rpartition("@")
     user, colon, password = sign_in.partition(":")
@@ -177,7 +177,7 @@ async def _running(
     stdin: BinaryIO | int = asyncio.subprocess.DEVNULL,
     stdout: BinaryIO | int = asyncio.subprocess.PIPE,
 ) -> AsyncIterator[asyncio.StreamReader]:
-    """What a program writes. Raises BackupError where it is not there, or fails."""
+    """Run a program and yield its output. Raises BackupError if it is missing, or fails."""
     try:
         process = await asyncio.create_subprocess_exec(
             program,
@@ -189,7 +189,7 @@ async def _running(
             limit=_LONGEST_ROW,
         )
     except FileNotFoundError:
-        raise BackupError(f"{program} is not there: {_PACKAGES}") from None
+        raise BackupError(f"{program} is not installed: {_PACKAGES}") from None
     complaints = asyncio.create_task(_read_all(process.stderr))
     try:
         yield process.stdout or asyncio.StreamReader()
@@ -210,7 +210,7 @@ async def _read_all(out: asyncio.StreamReader | None) -> str:
 
 
 def _explain(program: str, said: str) -> str:
-    """The first thing that a program complained about; later ones follow from it."""
+    """The first error of a program; later ones follow from it."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     first = next((line for line in lines if "error:" in line), lines[0] if lines else "it failed")
     why = first.removeprefix(f"{program}: ").removeprefix("error: ")

@@ -1,9 +1,8 @@
-"""``restore_backup``: from one file to a database, whole or not at all.
+"""``restore_backup``: from one file to a database, completely or not at all.
 
-On SQLite a file is made ready beside the database and renamed over it; on PostgreSQL all is done in
-one transaction. What is kept outside the database, on Valkey, is void without being asked: the
-database gets a new signing key at the next start, and with it another generation
-(``bootstrap.generation_of``).
+On SQLite a file is prepared next to the database and renamed over it; on PostgreSQL everything is
+one transaction. Data outside the database, on Valkey, becomes void: the database gets a new signing
+key at the next start, and with it another generation (``bootstrap.generation_of``).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,9 +36,9 @@ from worksgate.database.secrets_at_rest import (
 )
 from worksgate.database.temporary_files import remove_abandoned, written_beside
 
-_HAS_ROWS = "the database is not empty; --force puts the backup in its place"
+_HAS_ROWS = "the database is not empty; --force replaces it with the backup"
 _DEPENDED_UPON = "2BP01"
-"""What PostgreSQL says of a table that cannot be dropped for what others have built on it."""
+"""PostgreSQL's code for a table that cannot be dropped because other objects depend on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ class _KeysAtHand:
     may_be_lost: bool
 
     def check(self, needed: Sequence[str]) -> None:
-        """Raise BackupError where a key is missing that somebody still looks for."""
+        """Raise BackupError if a key is missing that somebody is still looking for."""
         if self.may_be_lost:
             return
         try:
@@ -73,13 +72,13 @@ async def restore_backup(
     now: float,
     progress: Progress,
 ) -> Manifest:
-    """Put a backup in place of a database, bring it to this version, and record that.
+    """Replace a database with a backup, migrate it to this version, and record that.
 
-    The server must be stopped. Without ``force``, a database that has rows is refused, and so is,
-    unless ``key_may_be_lost``, a backup whose secrets ``keyring`` does not open: no server starts
+    The server must be stopped. Without ``force``, a database with rows is refused, and so is,
+    unless ``key_may_be_lost``, a backup whose secrets ``keyring`` cannot decrypt: no server starts
     on it before they are given up. ``now`` is in seconds since the epoch. Raises BackupError,
-    DatabaseInUse, DatabaseUnavailable, ValueError for an unusable address, or OSError; the
-    database then is as it was.
+    DatabaseInUse, DatabaseUnavailable, ValueError for an unusable address, or OSError; then the
+    database is unchanged.
     """
     check_opens(file, passphrase=passphrase)
     keys = _KeysAtHand(keyring, key_may_be_lost)
@@ -107,7 +106,7 @@ def _check_sqlite_target(target: Path, *, force: bool) -> None:
     try:
         has_rows = sqlite_copy.has_rows(target)
     except BackupError as error:
-        raise BackupError(f"{error}; --force puts the backup in its place") from None
+        raise BackupError(f"{error}; --force replaces it with the backup") from None
     if has_rows:
         raise BackupError(_HAS_ROWS)
 
@@ -121,7 +120,7 @@ async def _restore_sqlite(
     now: float,
     progress: Progress,
 ) -> Manifest:
-    """Write the database beside the old one and rename it over, while nobody else is in."""
+    """Write the database next to the old one and rename it over, under an exclusive lock."""
     with sqlite_file.alone(target):
         remove_abandoned(target.parent, target.name)
         with written_beside(target) as beside:
@@ -152,9 +151,9 @@ async def _finish_sqlite(database_url: str, keys: _KeysAtHand, event: AuditEvent
 
 
 async def _take_on_secrets(connection: AsyncConnection, keys: _KeysAtHand, now: float) -> None:
-    """Go on encrypting, where the secrets of the backup are encrypted. Raises BackupError.
+    """Keep encryption in force if the secrets of the backup are encrypted. Raises BackupError.
 
-    Counted are the secrets themselves: the manifest may have been altered.
+    This counts the secrets themselves: the manifest may have been altered.
     """
     counted = await count_secrets(connection)
     keys.check(counted.key_ids)
@@ -208,7 +207,7 @@ async def _check_postgresql_target(connection: AsyncConnection, *, force: bool) 
 async def _replace_tables(
     connection: AsyncConnection, dumped: BinaryIO, manifest: Manifest
 ) -> None:
-    """Make the tables anew as they were when the backup was written, fill them, bring them on."""
+    """Create the tables as of the backup's revision, fill them, and migrate them."""
     await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
     await connection.execute(text(f"DROP TABLE IF EXISTS {', '.join(ALL)}"))
     await connection.run_sync(upgrade, manifest.revision)
@@ -218,7 +217,7 @@ async def _replace_tables(
     _check_found(manifest, manifest.revision, found)
     sequence = await connection.scalar(text("SELECT pg_get_serial_sequence('audit', 'id')"))
     last = await postgres_dump.last_number(dumped, str(sequence).rpartition(".")[2])
-    # Of two that are NULL nothing is set; a number that is taken would stop every later record.
+    # Sequences of empty tables are not set; a number already used would fail every later record.
     setting = text(
         "SELECT setval(pg_get_serial_sequence('audit', 'id'),"
         " GREATEST(CAST(:last AS bigint), (SELECT max(id) FROM audit)))"
@@ -230,15 +229,15 @@ async def _replace_tables(
 
 @contextmanager
 def _telling_of_others() -> Iterator[None]:
-    """Say what is the matter where others have built on our tables."""
+    """Explain an error caused by other objects that depend on our tables."""
     try:
         yield
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) != _DEPENDED_UPON:
             raise
         raise BackupError(
-            "something that is not Worksgate's, such as a view, depends on its tables: remove it, "
-            "and make it again afterwards"
+            "something that is not Worksgate's, such as a view, depends on its tables: remove "
+            "it, and recreate it afterwards"
         ) from None
 
 
@@ -262,7 +261,7 @@ def _check_manifest(manifest: Manifest, database: str, keys: _KeysAtHand) -> Non
 
 def _check_found(manifest: Manifest, revision: str | None, rows: Mapping[str, int]) -> None:
     if (revision, dict(rows)) != (manifest.revision, dict(manifest.rows)):
-        raise BackupError("the backup does not hold what its manifest says: it was altered")
+        raise BackupError("the backup does not match its manifest: it was altered")
 
 
 def _event(file: Path, manifest: Manifest, actor: str, now: float) -> AuditEvent:

@@ -1,8 +1,8 @@
-"""The database of a backup on SQLite: copied while the server runs, checked before it returns.
+"""The database of a backup on SQLite: copied while the server runs, checked before it is restored.
 
-**A copy has no name.** What is being encrypted lies on the disk in the clear meanwhile, so its file
-is removed as soon as it is open: no interruption leaves it behind, ``kill -9`` included. It is
-beside the database it comes from, which is as secret, and not where the backup goes.
+**A copy has no name.** It is unencrypted on the disk while it is being encrypted, so its file is
+unlinked as soon as it is open: no interruption leaves it behind, not even ``kill -9``. It is next
+to the original database, which is equally secret, and not where the backup goes.
 """
 
 # ruff: noqa: S608  # only names of our own tables are written into statements, never a value
@@ -22,28 +22,28 @@ from worksgate.database.sqlite_file import connect
 from worksgate.database.temporary_files import remove_abandoned, written_beside
 
 _PAGES = 1_000
-"""Pages, of 4 KiB, that are copied before the bar moves."""
+"""Pages, of 4 KiB, that are copied before progress is reported."""
 
 _LEFT_FREE = 100 * 1024**2
-"""Bytes of the disk that a copy leaves to the server, which goes on writing."""
+"""Bytes of the disk that a copy leaves for the running server."""
 
 _BESIDE = ("-wal", "-shm", "-journal")
-"""What SQLite keeps beside a file, by the end of its name."""
+"""Suffixes of the files that SQLite keeps next to a database."""
 
 
 def copy(source: Path, progress: Progress) -> tuple[BinaryIO, Mapping[str, int], tuple[str, ...]]:
-    """Copy what lasts of a database that may be in use, as it was at one moment.
+    """Copy the persistent data of a database that may be in use, as of one moment.
 
-    Returns the copy, a file to read; how many rows each lasting table has in it; and the ids of
-    the master keys that open its secrets. Raises BackupError, or OSError.
+    Returns the copy, a file to read; the number of rows of each persistent table; and the IDs of
+    the master keys that decrypt its secrets. Raises BackupError, or OSError.
     """
     check_free_space(source.parent, source.stat().st_size + _LEFT_FREE)
     with ExitStack() as stack:
         try:
             path, file, made = _open_without_name(source, stack)
             with closing(connect(source, "ro")) as live:
-                # Within a reading transaction all steps see one snapshot. Without it, each commit
-                # of the server between two steps would make the copy begin anew, maybe for ever.
+                # In a read transaction all steps see one snapshot. Otherwise each commit of the
+                # server between two steps would restart the copy, maybe forever.
                 live.execute("BEGIN")
                 live.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
@@ -63,16 +63,16 @@ def copy(source: Path, progress: Progress) -> tuple[BinaryIO, Mapping[str, int],
 
 
 def strip(db: sqlite3.Connection) -> None:
-    """Remove from a copy, without a trace, what a backup does not hold. Raises sqlite3.Error."""
+    """Erase from a copy what a backup must not contain. Raises sqlite3.Error."""
     present = _tables(db)
     for table in (*SHORT_LIVED, "keys"):
         if table in present:
             db.execute(f"DELETE FROM {table}")
-    db.execute("VACUUM")  # deleted rows still stand in free pages
+    db.execute("VACUUM")  # deleted rows remain in free pages
 
 
 def revision(db: sqlite3.Connection) -> str | None:
-    """The revision of a database, None where it has none. Raises sqlite3.Error."""
+    """The revision of a database, None without one. Raises sqlite3.Error."""
     if "alembic_version" not in _tables(db):
         return None
     found = db.execute("SELECT version_num FROM alembic_version").fetchone()
@@ -80,7 +80,7 @@ def revision(db: sqlite3.Connection) -> str | None:
 
 
 def rows(db: sqlite3.Connection) -> Mapping[str, int]:
-    """How many rows each lasting table has that is there. Raises sqlite3.Error."""
+    """The number of rows of each persistent table that exists. Raises sqlite3.Error."""
     present = _tables(db)
     return {
         each.name: db.execute(f"SELECT count(*) FROM {each.name}").fetchone()[0]
@@ -90,14 +90,14 @@ def rows(db: sqlite3.Connection) -> Mapping[str, int]:
 
 
 def master_keys(db: sqlite3.Connection) -> tuple[str, ...]:
-    """The ids of the master keys that open the secrets of a database. Raises sqlite3.Error."""
+    """The IDs of the master keys that decrypt the secrets of a database. Raises sqlite3.Error."""
     if "totp_secrets" not in _tables(db):
         return ()
     return key_ids(secret for (secret,) in db.execute("SELECT secret FROM totp_secrets"))
 
 
 def check(db: sqlite3.Connection) -> None:
-    """Raise BackupError where a database is damaged, or would do what a database of ours does not.
+    """Raise BackupError if a database is damaged, or contains more than a database of ours.
 
     A trigger in it would run with the server's next statement. Raises sqlite3.Error too.
     """
@@ -106,17 +106,19 @@ def check(db: sqlite3.Connection) -> None:
         raise BackupError("the database in the backup is damaged")
     foreign = "SELECT name FROM sqlite_master WHERE type NOT IN ('table', 'index')"
     if db.execute(foreign).fetchone() is not None:
-        raise BackupError("the backup holds triggers or views, which no database of ours has")
+        raise BackupError(
+            "the backup contains triggers or views, which no database of Worksgate has"
+        )
 
 
 def check_is_there(database: Path) -> None:
-    """Raise BackupError where there is no such file."""
+    """Raise BackupError if there is no such file."""
     if not database.exists():
         raise BackupError(f"there is no database at {database}")
 
 
 def has_rows(database: Path) -> bool:
-    """Whether there is anything to lose in a database. Raises BackupError where it is none."""
+    """Whether a database contains data. Raises BackupError if it is not a database."""
     if not database.exists() or database.stat().st_size == 0:
         return False
     with opened(database) as db:
@@ -124,22 +126,22 @@ def has_rows(database: Path) -> bool:
 
 
 def replace(beside: Path, database: Path) -> None:
-    """Put a whole database in place of another, whose owner and group it takes over.
+    """Replace a database with a complete one, which gets its owner and group.
 
-    To be called while ``alone``. Raises OSError.
+    To be called within ``alone``. Raises OSError.
     """
     _finish(beside)
     model = database if database.exists() else database.absolute().parent
     owner = model.stat()
-    with suppress(PermissionError):  # only root gives files away; who is not owns both
+    with suppress(PermissionError):  # only root can change owners; other users own both
         os.chown(beside, owner.st_uid, owner.st_gid, follow_symlinks=False)
-    # A log of the old database that stayed would be read into the new one.
+    # A log left over from the old database would be applied to the new one.
     remove_beside(database)
     beside.replace(database)
 
 
 def remove_beside(database: Path) -> None:
-    """Remove what SQLite keeps beside a file. Raises OSError."""
+    """Remove the files that SQLite keeps next to a database. Raises OSError."""
     for end in _BESIDE:
         database.with_name(f"{database.name}{end}").unlink(missing_ok=True)
 
@@ -158,7 +160,7 @@ def _finish(database: Path) -> None:
 
 @contextmanager
 def opened(database: Path, mode: str = "ro") -> Iterator[sqlite3.Connection]:
-    """A connection to a file that is there; its errors become BackupError."""
+    """A connection to an existing file; its errors become BackupError."""
     try:
         with closing(connect(database, mode)) as db:
             yield db
@@ -171,9 +173,9 @@ def _tables(db: sqlite3.Connection) -> set[str]:
 
 
 def _open_without_name(source: Path, stack: ExitStack) -> tuple[Path, BinaryIO, sqlite3.Connection]:
-    """A new file, to read from and as a database, whose name is gone; closed with the stack.
+    """A new file, to read from and as a database, already unlinked; closed with the stack.
 
-    The name that it had, beside ``source``, comes first.
+    Its former name, next to ``source``, comes first.
     """
     remove_abandoned(source.parent, source.name)
     with written_beside(source) as path:
@@ -181,15 +183,15 @@ def _open_without_name(source: Path, stack: ExitStack) -> tuple[Path, BinaryIO, 
         db = stack.enter_context(closing(connect(path, "rw")))
         db.execute("PRAGMA locking_mode = EXCLUSIVE")  # shared memory would have a file of its own
         db.execute("PRAGMA journal_mode = MEMORY")
-        db.execute("PRAGMA synchronous = OFF")  # what is kept is written anew, and synced then
+        db.execute("PRAGMA synchronous = OFF")  # the content is rewritten, and synced then
         db.execute("SELECT count(*) FROM sqlite_master").fetchone()  # opens the file
     return path, file, db
 
 
 def _use_no_log(path: Path, made: sqlite3.Connection) -> None:
-    """Let a copy of a database with a write-ahead log have none.
+    """Convert a copy of a database with a write-ahead log to one without.
 
-    To open it for the last time SQLite wants to see what rights a file of this name has.
+    When SQLite opens it for the last time it checks the permissions of a file of this name.
     """
     path.touch(0o600, exist_ok=False)
     try:

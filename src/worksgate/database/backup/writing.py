@@ -20,7 +20,7 @@ from worksgate.database.schema import totp_secrets
 from worksgate.database.sqlite_file import file_of
 
 _COPIED = 50
-"""Hundredths of the work that copying is; the rest is packing."""
+"""Percentage of the work that is copying; the rest is packing."""
 
 
 async def write_backup(
@@ -33,7 +33,7 @@ async def write_backup(
     now: float,
     progress: Progress,
 ) -> Manifest:
-    """Write a backup of a database, also of one that is in use, and record that.
+    """Write a backup of a database, even while it is in use, and record that.
 
     ``now`` is in seconds since the epoch. Raises BackupError, DatabaseUnavailable, ValueError for
     an unusable address, or OSError. The database must be at this version's revision.
@@ -82,8 +82,8 @@ async def record(database_url: str, actor: str, now: float, detail: str) -> None
 
 
 _Copied = tuple[BinaryIO, Mapping[str, int], tuple[str, ...]]
-"""A database of a backup, as a file without a name; how many rows each lasting table has; and the
-ids of the master keys that open its secrets."""
+"""The database of a backup, as a file without a name; the number of rows of each persistent
+table; and the IDs of the master keys that decrypt its secrets."""
 
 
 async def _copy_sqlite(database_url: str, progress: Progress) -> _Copied:
@@ -92,7 +92,7 @@ async def _copy_sqlite(database_url: str, progress: Progress) -> _Copied:
     with sqlite_copy.opened(source) as db:
         found = sqlite_copy.revision(db)
     if found is None:
-        raise BackupError(f"{source} is no database of Worksgate")
+        raise BackupError(f"{source} is not a database of Worksgate")
     _check_revision(found)
     return sqlite_copy.copy(source, progress)
 
@@ -107,14 +107,14 @@ async def _copy_postgresql(database_url: str, progress: Progress) -> _Copied:
 async def _snapshot(
     database_url: str,
 ) -> AsyncIterator[tuple[str, Mapping[str, int], tuple[str, ...]]]:
-    """A snapshot that others can use while the block lasts, the rows and the master keys in it."""
+    """A snapshot that others can use during the block, with its rows and master keys."""
     engines = open_engines(database_url)
     try:
         with outages():
             async with engines.read.connect() as plain:
                 connection = await plain.execution_options(isolation_level="REPEATABLE READ")
                 _check_revision(await connection.run_sync(revision_of))
-                # The dump holds it open for as long as it takes.
+                # The dump keeps it open for as long as it takes.
                 await connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
                 rows = {
                     each.name: await connection.scalar(select(func.count()).select_from(each)) or 0
@@ -130,6 +130,6 @@ async def _snapshot(
 def _check_revision(found: str | None) -> None:
     if found != HEAD:
         raise BackupError(
-            f"the database is at revision {found}, this program at {HEAD}: take the backup with "
-            "the version of Worksgate that serves it"
+            f"the database is at revision {found}, this program at {HEAD}: write the backup "
+            "with the version of Worksgate that serves it"
         )

@@ -1,15 +1,16 @@
-"""The history of the database, told by Alembic: the directory's tables and the SQL store's.
+"""The history of the database, as Alembic revisions: the directory's tables and the SQL store's.
 
-``migrate`` brings a database to the newest revision. It may be called by several processes at
-once, and costs one small query where there is nothing to do: Alembic is then not even imported.
+``migrate`` brings a database to the newest revision. It may be called by several processes
+concurrently, and costs one small query if there is nothing to do: Alembic is then not even
+imported.
 
-A revision only expands (new tables, columns, indexes) what the release before it still uses, so
-that old and new processes can run side by side; what is no longer used is removed one release
-later. ``plan`` says what is missing before it is done. There is no way down, and none is needed:
-the program before goes on, and starts, on a database that says so in ``compatibility``. An older
-one refuses to start; for it, the way back is a backup.
+A revision only expands (new tables, columns, indexes) what the previous release still uses, so that
+old and new processes can run side by side; unused parts are removed one release later. ``plan``
+shows what is missing before it is done. There is no downgrade, and none is needed: the previous
+program continues, and starts, on a database that permits it in ``compatibility``. An older one
+refuses to start; going back to it takes a backup.
 
-The revisions are in ``versions``, ``env`` is what Alembic runs, and ``tables`` names the tables
+The revisions are in ``versions``, ``env`` is Alembic's entry point, and ``tables`` names the tables
 that a move and a backup keep.
 """
 
@@ -33,20 +34,20 @@ FOLDER = Path(__file__).parent
 _PATIENCE = 30.0
 _ADVISORY_LOCK = 0x776F726B7367
 _LOCK_TIMEOUT = "500ms"
-"""Less than a call waits for a table: whoever comes behind us in its queue is served in time."""
+"""Less than a call waits for a table: calls queued behind us are served in time."""
 _IN_THE_WAY = ("locked", "lock timeout", "deadlock")
-"""What a database says when others hold what is needed; it is tried again."""
+"""The error of a database whose locks are held by others; it is retried."""
 
 
 _log = structlog.get_logger("worksgate.database.migrations")
 
 
 class SchemaTooNew(DatabaseUnavailable):
-    """The database was migrated by a newer Worksgate than this one."""
+    """The database was migrated by a newer version of Worksgate."""
 
 
 async def migrate(database_url: str) -> str:
-    """Bring a database to the newest revision and return that.
+    """Bring a database to the newest revision and return it.
 
     Raises SchemaTooNew, DatabaseUnavailable, or ValueError for an unusable address.
     """
@@ -55,8 +56,8 @@ async def migrate(database_url: str) -> str:
         try:
             return await _migrate(database_url)
         except DatabaseUnavailable as error:
-            # A file that does not use write-ahead logging yet cannot be waited for. On PostgreSQL
-            # we give way: whoever comes behind a table lock that waits has to wait with it.
+            # A file without write-ahead logging cannot be waited for yet. On PostgreSQL we give
+            # way: everything queued behind a waiting table lock has to wait too.
             if not any(each in str(error) for each in _IN_THE_WAY):
                 raise
             await asyncio.sleep(pause)
@@ -64,7 +65,7 @@ async def migrate(database_url: str) -> str:
 
 
 async def require_migrated(database_url: str) -> None:
-    """Return where a server of this version can use a database as it is; nothing is changed.
+    """Return if a server of this version can use a database as it is; nothing is changed.
 
     Raises SchemaTooNew, DatabaseUnavailable, or ValueError for an unusable address.
     """
@@ -78,7 +79,7 @@ async def require_migrated(database_url: str) -> None:
 
 
 def check_usable(connection: Connection) -> None:
-    """Return where a program of this version can use a database as it is.
+    """Return if a program of this version can use a database as it is.
 
     Raises SchemaTooNew, or DatabaseUnavailable with what to do.
     """
@@ -106,7 +107,7 @@ async def _migrate(database_url: str) -> str:
 
 
 def upgrade(connection: Connection, revision: str = "head") -> str:
-    """Run what is missing up to a revision, in the transaction that has already begun.
+    """Run the missing revisions up to one, in the transaction that has already begun.
 
     Returns the revision. Raises SchemaTooNew.
     """
@@ -126,24 +127,24 @@ def upgrade(connection: Connection, revision: str = "head") -> str:
 
 
 def _prepare_postgresql(connection: Connection) -> None:
-    """One migration at a time, and none that makes others wait for long (F-27)."""
+    """One migration at a time, and none that blocks others for long (F-27)."""
     connection.execute(text("SET LOCAL statement_timeout = 0"))
     try:
         with connection.begin_nested():
             lock = text("SELECT pg_advisory_xact_lock(:number)")
             connection.execute(lock, {"number": _ADVISORY_LOCK})
     except DBAPIError as error:
-        # Not every database that speaks PostgreSQL has this lock; there, one of two that
-        # migrate at once is refused by the tables of the other.
+        # Not every database that speaks PostgreSQL's protocol has this lock; without it, one of two
+        # concurrent migrations fails on the tables of the other.
         _log.info("migrate.without_lock", detail=type(error.orig).__name__)
     connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
 
 
 def is_newer_and_serves(connection: Connection) -> bool:
-    """Whether a newer program has migrated a database, and says that this one can go on with it.
+    """Whether a newer program has migrated a database but permits this one to use it.
 
-    Revisions are numbers of four digits. A migration writes into ``compatibility``, beside its own,
-    the oldest revision whose program can use what it leaves behind.
+    Revisions are numbers of four digits. A migration writes into ``compatibility``, next to its own
+    number, the oldest revision whose program can still use the database.
     """
     found = revision_of(connection)
     if found is None or found <= HEAD or not inspect(connection).has_table("compatibility"):
@@ -154,12 +155,12 @@ def is_newer_and_serves(connection: Connection) -> bool:
 
 
 def unknown_revision(found: str | None) -> str:
-    """What is said of a database that is newer than this program."""
+    """The error for a database that is newer than this program."""
     return f"the database is at revision {found}, which this version of Worksgate does not know"
 
 
 def revision_of(connection: Connection) -> str | None:
-    """The revision of a database; None where it has no tables yet."""
+    """The revision of a database; None without tables."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     found: Any = connection.scalar(text("SELECT version_num FROM alembic_version"))
@@ -167,9 +168,9 @@ def revision_of(connection: Connection) -> str | None:
 
 
 def _create_private_file(database_url: str) -> None:
-    """A new SQLite file holds hashes and keys: only its owner may read it, whatever the umask.
+    """A new SQLite file contains hashes and keys: only its owner may read it, whatever the umask.
 
-    A file that is there is not opened: closing it would give up the locks that SQLite has on it.
+    An existing file is not opened: closing it would release the locks that SQLite has on it.
     """
     url = driver_url(database_url)
     if url.get_backend_name() != "sqlite" or url.database is None:
@@ -180,4 +181,4 @@ def _create_private_file(database_url: str) -> None:
         if not os.access(url.database, os.R_OK | os.W_OK):
             raise DatabaseUnavailable(f"{url.database} may not be read and written") from None
     except OSError as error:
-        raise DatabaseUnavailable(f"{url.database} cannot be made: {error.strerror}") from None
+        raise DatabaseUnavailable(f"{url.database} cannot be created: {error.strerror}") from None

@@ -1,4 +1,4 @@
-"""Alembic's entry: it runs on the connection and in the transaction that ``migrate`` holds."""
+"""Alembic's entry point: it runs on the connection and in the transaction of ``migrate``."""
 
 from typing import Literal
 
@@ -20,7 +20,7 @@ def is_ours(
     ],
     _parents: object,
 ) -> bool:
-    """The store's tables share the database, but are no part of the directory's metadata."""
+    """The store's tables share the database, but are not part of the directory's metadata."""
     return kind != "table" or name in metadata.tables
 
 

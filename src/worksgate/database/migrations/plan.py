@@ -1,9 +1,9 @@
 """What ``migrate`` would do: the missing revisions, in words and as SQL. Changes nothing.
 
-Each file in ``versions`` says of itself, in a sentence, what it is for (``description``), whether
-it only adds (``expands``: then processes of this release and the one before can run side by side),
-and for how long it keeps others from a table (``locks``). From ``0003`` on it also says which is
-the oldest revision whose program can use what it leaves behind (``serves``), and writes that down.
+Each file in ``versions`` states, in a sentence, its purpose (``description``), whether it only adds
+(``expands``: then processes of this and the previous release can run side by side), and for how
+long it locks tables (``locks``). From ``0003`` on it also states the oldest revision whose program
+can still use the database (``serves``), and stores that.
 """
 
 import io
@@ -26,9 +26,9 @@ from worksgate.database.migrations import (
 class Locks(StrEnum):
     """How long a revision locks tables that are in use.
 
-    ``none``: it makes tables that nobody uses yet. ``brief``: columns and indexes are added, in
-    milliseconds whatever the number of rows, but for indexes on the directory's own tables, which
-    are small. ``rewrite``: a table is written anew, and who uses it waits for that.
+    ``none``: it creates tables that nobody uses yet. ``brief``: columns and indexes are added, in
+    milliseconds regardless of the number of rows, except for indexes on the directory's own tables,
+    which are small. ``rewrite``: a table is rewritten, and its users have to wait.
     """
 
     NONE = "none"
@@ -38,7 +38,7 @@ class Locks(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One revision that is missing."""
+    """One missing revision."""
 
     revision: str
     description: str
@@ -49,7 +49,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """From the present revision, None for a database without tables, to the newest."""
+    """From the current revision, None for a database without tables, to the newest."""
 
     revision: str | None
     newest: str
@@ -61,12 +61,12 @@ class Plan:
 
     @property
     def expands(self) -> bool:
-        """Whether processes of the release before can go on while and after it is done."""
+        """Whether processes of the previous release can run during and after the migration."""
         return all(step.expands for step in self.steps)
 
 
 async def plan(database_url: str) -> Plan:
-    """What is missing in a database; one that is not there yet lacks everything.
+    """What is missing in a database; a nonexistent one lacks everything.
 
     Raises SchemaTooNew, DatabaseUnavailable, or ValueError for an unusable address.
     """
@@ -116,7 +116,7 @@ def _scripts() -> list[Any]:
 
 
 def _statements(module: Any, dialect: str) -> Iterator[str]:
-    """The SQL of a revision, as Alembic writes it when it is not connected."""
+    """The SQL of a revision, as Alembic generates it offline."""
     from alembic.migration import MigrationContext
     from alembic.operations import Operations
 

@@ -1,7 +1,7 @@
-"""All tables of the one database, and which of them last: for what copies a database.
+"""All tables of the database, and which of them are persistent: for copies of a database.
 
-The short-lived ones are the store's: codes, tokens, sessions, counters. To know them is the
-business of whoever makes them, and that are the migrations.
+The short-lived ones are the store's: codes, tokens, sessions, counters. The migrations create them,
+so the list is here.
 """
 
 from collections.abc import Mapping
@@ -25,11 +25,10 @@ LASTING: tuple[Table, ...] = tuple(
     for each in schema.metadata.sorted_tables
     if each not in (schema.keys, schema.installation, schema.leases, schema.compatibility)
 )
-"""What an installation is, in the order of foreign keys: people, clients, factors, the audit log.
+"""The persistent tables, in the order of foreign keys: people, clients, factors, the audit log.
 
-The server's keys are not among it: they sign what is short-lived, and a server without makes new
-ones. Nor is the id of the installation: another database is another installation.
-"""
+The server's keys are not included: they sign short-lived data, and a server without them creates
+new ones. Nor is the ID of the installation: another database is another installation."""
 
 ARTIFACTS: Mapping[str, TableClause] = {
     TABLES[kind.kind]: table(
@@ -39,17 +38,17 @@ ARTIFACTS: Mapping[str, TableClause] = {
     )
     for kind in ARTIFACT_KINDS.values()
 }
-"""The store's tables of artifacts by their names, in the order of ``oauth.model``."""
+"""The store's tables of artifacts by name, in the order of ``oauth.model``."""
 
 COUNTER_TABLE: TableClause = table(COUNTERS, column("name"), column("value"), column("expires_at"))
 
 SINGLE_USE = (TABLES[AuthorizationCode.kind], TABLES[RefreshToken.kind])
-"""What works once, and is remembered when it has been used."""
+"""Artifacts that work once, and are remembered after their use."""
 
 INTERIMS = TABLES[Interim.kind]
 
 SHORT_LIVED: tuple[str, ...] = (*ARTIFACTS, COUNTERS, schema.leases.name)
-"""The names of the tables of which nothing outlives a restore."""
+"""The names of the tables whose content does not survive a restore."""
 
 ALL: tuple[str, ...] = (
     *(each.name for each in LASTING),

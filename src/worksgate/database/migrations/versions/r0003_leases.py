@@ -18,7 +18,7 @@ serves = "0003"
 
 
 def upgrade() -> None:
-    # A restored backup may be older than these tables, which then are there already.
+    # A restored backup may be older than these tables, which exist then already.
     op.create_table(
         "leases",
         sa.Column("name", sa.String(64), nullable=False),

@@ -45,7 +45,7 @@ def upgrade() -> None:
 
 
 def _short_lived() -> None:
-    """What the stores keep: of a session, which factors were given and when."""
+    """Additions to the stores: which factors were used in a session, and when."""
     for table, column, definition in ADDED_COLUMNS[revision]:
         op.execute(f"ALTER TABLE {table} ADD COLUMN {column} {definition}")
 
@@ -63,12 +63,12 @@ def _clients() -> None:
 
 
 def _lapse_notices() -> None:
-    """When somebody was told that their app passwords lapse."""
+    """When a person was notified that their app passwords lapse."""
     op.add_column("people", sa.Column("lapse_told_at", sa.Double))
 
 
 def _key_owners() -> None:
-    """One owner for each user key: at first, whoever has or had it."""
+    """One owner for each user key: initially, whoever has or had it."""
     table = op.create_table(
         "key_owners",
         sa.Column("id", sa.String(64), nullable=False),
@@ -97,7 +97,7 @@ def _key_owners() -> None:
 
 _KINDS = ("external_key", "works_account")
 _HOLDERS = (
-    # Whoever comes first owns the key; the order never depends on that of the rows.
+    # The first holder owns the key; the order never depends on that of the rows.
     "SELECT '{kind}', {kind}, 'directory:' || id, created_at FROM accounts"
     " WHERE {kind} IS NOT NULL ORDER BY id",
     "SELECT kind, value, 'directory:' || account_id, retired_at FROM retired_keys"
@@ -138,13 +138,13 @@ def _fill(connection: sa.Connection, table: sa.Table) -> None:
 
 
 def _folded(kind: str, value: str) -> str:
-    """What all spellings of a key have in common, as this revision has it."""
+    """The canonical form of a key's spellings, as of this revision."""
     key = username_key(value)
     return key.partition("@")[0] if kind == "works_account" else key
 
 
 def _one_installation() -> None:
-    """An id by which another database in this one's place is noticed; a counter of changes."""
+    """An ID by which a replaced database is detected; a counter of changes."""
     op.create_table(
         "installation",
         sa.Column("id", sa.String(64), nullable=False),
