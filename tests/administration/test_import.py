@@ -44,7 +44,7 @@ async def test_people_are_imported_and_reported_row_by_row(
     assert _told(report) == [
         (2, "hanako", "added", None),
         (3, "jiro", "added", None),
-        (4, "saburo", "refused", "an external key must not hold % \\ # / or ?"),
+        (4, "saburo", "refused", "an external key must not contain % \\ # / or ?"),
         (5, "shiro", "refused", "the same external key is already on line 2"),
         (
             6,
@@ -306,7 +306,7 @@ async def test_an_import_reads_addresses_and_groups(at_work: Office) -> None:
     assert [(row.username, row.reason) for row in report.refused] == [
         ("jiro", "an e-mail address looks like name@example.com"),
         ("saburo", "an e-mail address looks like name@example.com"),
-        ("shiro", "a group is named twice"),
+        ("shiro", "a group is listed twice"),
     ]
     hanako = await at_work.administration.users.get("hanako")
     assert (hanako.email, hanako.groups) == ("hanako@example.com", ("sales", "東京", "admins"))
@@ -335,7 +335,7 @@ async def test_who_is_imported_with_a_hash_needs_no_new_password(
     ("password", "encoded", "reason"),
     [
         ("", "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "SHA without a salt, which protects nobody"),
-        ("", "hunter2", "of no kind that is known here"),
+        ("", "hunter2", "the format of the password hash is unknown"),
         ("", "$2b$31$abcdefghijklmnopqrstuuzGUpBgT73MsgFZRi0p9H2UYpGY/vyKS", "too long to check"),
         (PASSWORD, HASH, "either a password or a password_hash"),
     ],

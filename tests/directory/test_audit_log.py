@@ -174,7 +174,7 @@ async def test_what_is_too_much_is_dropped_counted_and_told() -> None:
     assert flaky.events[:5] == _numbered(5)
     (told,) = flaky.events[5:]
     assert told.event is Event.SYSTEM
-    assert told.detail == "3 audit records were lost while the database did not answer"
+    assert told.detail == "3 audit records were lost while the database did not respond"
     lost = [line for line in lines if line["event"] == "audit.lost"]
     assert [(line["count"], line["total"]) for line in lost] == [(3, 3)]
     assert len([line for line in lines if line["event"] == "login.failed"]) == 8

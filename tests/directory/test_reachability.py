@@ -31,7 +31,7 @@ async def test_outage_of_postgresql_is_told_once_and_so_is_its_end() -> None:
                 with pytest.raises(DatabaseUnavailable):
                     await directory.ping()
             assert names(lines) == ["database.unreachable"]
-            assert str(lines[0]["reason"]).startswith("the database does not answer: ")
+            assert str(lines[0]["reason"]).startswith("the database does not respond: ")
             await asyncio.to_thread(server.start)
             await directory.ping()
             await directory.ping()

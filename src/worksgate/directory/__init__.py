@@ -28,15 +28,15 @@ from dataclasses import dataclass, field
 from worksgate.sources import Person
 
 SUBJECT_PREFIX = "directory:"
-"""What the subject of an account begins with; its id follows."""
+"""Prefix of an account's subject; its ID follows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """A person in the built-in directory.
 
-    ``id`` is never used again, not even after the account is removed. ``username`` is shown as it
-    was written; it is found by ``usernames.username_key`` of it. Times are seconds since the epoch.
+    ``id`` is never reused, not even after the account is removed. ``username`` is shown as written;
+    it is found by its ``usernames.username_key``. Times are seconds since the epoch.
     """
 
     id: str
@@ -56,7 +56,7 @@ class Account:
 
     @property
     def person(self) -> Person:
-        """What the rest of Worksgate knows of this account."""
+        """This account as other rooms see it."""
         return Person(
             subject_id=SUBJECT_PREFIX + self.id,
             username=self.username,

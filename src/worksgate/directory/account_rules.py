@@ -1,4 +1,4 @@
-"""What an account may look like. Refusals are sentences for the administrator."""
+"""Validation of accounts. Refusals are sentences for the administrator."""
 
 import re
 import secrets
@@ -17,18 +17,18 @@ MAX_GROUP = 100
 MAX_GROUPS = 100
 
 GROUP_SEPARATOR = ";"
-"""Between the groups of one cell of a CSV file."""
+"""Separates the groups in one cell of a CSV file."""
 
-# As a browser's e-mail field has it: what people have, and nothing that could end a header.
+# As in a browser's e-mail field: real addresses, and nothing that could end a header.
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _EMAIL = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})*", re.ASCII)
 
-# Without the letters and digits that look alike: somebody may have to type it from paper.
+# Without letters and digits that look alike: somebody may have to type it from paper.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 def check_account(account: Account) -> Account:
-    """Return an account whose texts are all well formed. Raises ValueError."""
+    """Return a valid account. Raises ValueError."""
     check_username(account.username)
     check_display_name(account.name)
     if account.email is not None:
@@ -45,14 +45,14 @@ def check_username(username: str) -> str:
     if not 0 < len(username) <= MAX_USERNAME:
         raise ValueError(f"a username has 1 to {MAX_USERNAME} characters")
     if not username.isprintable() or not username_key(username):
-        raise ValueError("a username must not hold control or invisible characters")
+        raise ValueError("a username must not contain control or invisible characters")
     if username != username.strip():
-        raise ValueError("a username must not begin or end with a blank")
+        raise ValueError("a username must not begin or end with a space")
     return username
 
 
 def lacking(account: Account) -> tuple[str, ...]:
-    """What a person does not have yet and needs to sign in, in words for the administrator."""
+    """What a person still needs to sign in, in words for the administrator."""
     needs = {
         "password": account.password_hash,
         "user key": account.external_key or account.works_account,
@@ -62,7 +62,7 @@ def lacking(account: Account) -> tuple[str, ...]:
 
 def check_display_name(name: str) -> str:
     if len(name) > MAX_NAME or not name.isprintable():
-        raise ValueError(f"a name has at most {MAX_NAME} characters, none of them a control one")
+        raise ValueError(f"a name has at most {MAX_NAME} characters, without control characters")
     return name
 
 
@@ -75,11 +75,11 @@ def check_email(email: str) -> str:
 def check_group(group: str) -> str:
     if not 0 < len(group) <= MAX_GROUP or not group.isprintable() or group != group.strip():
         raise ValueError(
-            f"a group has 1 to {MAX_GROUP} characters, none of them a control one, "
-            "and no blank at its ends"
+            f"a group has 1 to {MAX_GROUP} characters, without control characters, and no "
+            "space at its ends"
         )
     if GROUP_SEPARATOR in group:
-        raise ValueError(f"the name of a group must not hold {GROUP_SEPARATOR}")
+        raise ValueError(f"the name of a group must not contain {GROUP_SEPARATOR}")
     return group
 
 
@@ -87,21 +87,21 @@ def check_groups(groups: Iterable[str]) -> tuple[str, ...]:
     """Return the groups of a person. Raises ValueError."""
     checked = tuple(map(check_group, groups))
     if len(set(checked)) < len(checked):
-        raise ValueError("a group is named twice")
+        raise ValueError("a group is listed twice")
     if len(checked) > MAX_GROUPS:
         raise ValueError(f"a person is in at most {MAX_GROUPS} groups")
     return checked
 
 
 def password_context(account: Account | Person, company: str = "") -> tuple[str, ...]:
-    """The words that this person's password must not consist of (R-72)."""
+    """Words of which this person's password must not consist (R-72)."""
     addresses = filter(None, (account.username, account.email, account.works_account))
     names = (name for address in addresses for name in (address, address.partition("@")[0]))
     return (*names, *account.name.split(), *company.split())
 
 
 def check_password(password: str, account: Account, company: str = "") -> str:
-    """Return a password that this person may have (R-70 to R-72).
+    """Return a password that is allowed for this person (R-70 to R-72).
 
     Raises ValueError.
     """

@@ -1,4 +1,4 @@
-"""App passwords: made here for one mail program, kept as digests, and good for nothing else."""
+"""App passwords: generated here for one mail program, stored as digests, with no other use."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ _BY_DIGEST = Query(select(_TABLE).where(_TABLE.c.digest == bindparam("digest")))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppPassword:
-    """One app password as it is kept; ``name`` is the person's word for where it is used."""
+    """A stored app password; ``name`` is the person's own description."""
 
     id: str
     subject_id: str
@@ -31,7 +31,7 @@ class AppPassword:
 
 
 class AppPasswordRows:
-    """The app passwords of everybody; every verb may raise DatabaseUnavailable."""
+    """The app passwords of everybody; every method may raise DatabaseUnavailable."""
 
     def __init__(self, connections: AnnouncingConnections) -> None:
         self._connections = connections
@@ -52,7 +52,7 @@ class AppPasswordRows:
 
     @run_to_completion
     async def names_of(self, subject_id: str) -> frozenset[str]:
-        """What this person may call themselves: username, works account, e-mail address."""
+        """The names that identify this person: username, works account, e-mail address."""
         if subject_id.startswith(SUBJECT_PREFIX):
             columns: Any = schema.accounts.c
             own = columns.id == subject_id.removeprefix(SUBJECT_PREFIX)
@@ -66,7 +66,7 @@ class AppPasswordRows:
 
     @run_to_completion
     async def add(self, app_password: AppPassword, limit: int, event: AuditEvent) -> bool:
-        """Keep an app password and its audit record; False where the person has ``limit``."""
+        """Store an app password and its audit record; False if the person has ``limit``."""
         count = select(func.count()).where(_TABLE.c.subject_id == app_password.subject_id)
         async with self._connections.writing() as connection:
             if (await connection.scalar(count) or 0) >= limit:
@@ -78,7 +78,7 @@ class AppPasswordRows:
 
     @run_to_completion
     async def remove(self, subject_id: str, app_password_id: str, event: AuditEvent) -> bool:
-        """Delete an app password of this person; False where they have none with this id."""
+        """Delete an app password of this person; False if they have none with this ID."""
         statement = delete(_TABLE).where(
             _TABLE.c.id == app_password_id, _TABLE.c.subject_id == subject_id
         )
@@ -92,7 +92,7 @@ class AppPasswordRows:
 
     @run_to_completion
     async def note_use(self, app_password: AppPassword, now: float) -> None:
-        """Keep the time of a use; it never goes back."""
+        """Store the time of a use; it never goes back."""
         columns = _TABLE.c
         earlier = or_(columns.last_used_at.is_(None), columns.last_used_at < now)
         statement = update(_TABLE).where(columns.id == app_password.id, earlier)

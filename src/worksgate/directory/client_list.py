@@ -1,12 +1,12 @@
-"""All clients in memory, kept up to date by what has changed: ten thousand cost what one does.
+"""All clients in memory, updated incrementally: ten thousand cost no more than one.
 
-A counter is read first. Every change to a client counts one more in its own transaction, and marks
-the client with the number; so what has changed since the last look is asked for by number, and
-nothing where the number is the same.
+A counter is read first. Every change to a client increments it in its own transaction, and marks
+the client with the number; so changes since the last read are queried by number, and not at all if
+the number is the same.
 
-The release before does not count. So a few clients at a time are read again, whatever the counter
-says, and their number is compared: what such a program changes shows within ``SWEEP_INTERVAL`` for
-each hundred clients.
+The previous release does not count. So a few clients at a time are read again, whatever the counter
+says, and compared: changes by such a program become visible within ``SWEEP_INTERVAL`` per hundred
+clients.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ AT_ONCE = 100
 """Clients that are read in one step; between two steps the event loop has its turn."""
 
 SWEEP_INTERVAL = 0.8
-"""Seconds between two steps of those who are read again without having been counted."""
+"""Seconds between two steps of rereading without a counted change."""
 
 
 class ClientRows(Protocol):
-    """What is asked of the directory. Every verb may raise DatabaseUnavailable."""
+    """The part of the directory that this module needs. Methods may raise DatabaseUnavailable."""
 
     async def clients_version(self) -> int: ...
 
@@ -36,7 +36,7 @@ class ClientRows(Protocol):
 
 
 class ClientList:
-    """The clients by their ids."""
+    """The clients by their IDs."""
 
     def __init__(
         self, rows: ClientRows, *, monotonic: Callable[[], float] = time.monotonic
@@ -50,7 +50,7 @@ class ClientList:
         self._lock = asyncio.Lock()
 
     async def read(self) -> Mapping[str, Client]:
-        """All clients as they are now. The mapping is never changed; the next may be the same one.
+        """All clients as they are now. The mapping is never modified; the next may be the same one.
 
         Raises DatabaseUnavailable.
         """
@@ -58,7 +58,7 @@ class ClientList:
             version = await self._rows.clients_version()
             if version != self._version:
                 first = self._version < 0
-                # One that is lower is of a database that was filled from elsewhere.
+                # A lower number is from a database that was filled from elsewhere.
                 changed = () if first else await self._rows.client_ids(min(version, self._version))
                 await self._renew(changed)
                 self._version = version
@@ -70,7 +70,7 @@ class ClientList:
             return self._clients
 
     async def _renew(self, changed: Iterable[str]) -> None:
-        """Read these again, and look for those that came or went without being counted."""
+        """Read these again, and detect clients added or removed without being counted."""
         known = dict(self._clients)
         await self._load(known, list(changed))
         if await self._rows.client_count() != len(known):

@@ -1,8 +1,8 @@
-"""What can happen to a person's credentials, and where each change is announced.
+"""Changes of a person's credentials, and their announcement.
 
-The directory alone announces changes, each right after its commit. So a new verb that changes a
-credential cannot bypass it, and ``notices`` listens in one place. ``Origin`` is where the request
-that led to the change came from; a notice shows it, and is written in its language.
+Only the directory announces changes, each right after its commit. So a new method that changes a
+credential cannot bypass it, and ``notices`` listens in one place. ``Origin`` describes the request
+that caused the change; a notice shows it, and is written in its language.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,16 +17,16 @@ from worksgate.database.verbs import Connections
 
 
 class Change(StrEnum):
-    """What happened to a person's credentials."""
+    """A kind of change of a person's credentials."""
 
     PASSWORD_CHANGED = "password changed"
-    """By the person, who knew the one before."""
+    """By the person, who knew the previous one."""
     PASSWORD_RESET = "password reset"
-    """By a reset link."""
+    """With a reset link."""
     PASSWORD_SET = "password set"
     """By an administrator."""
     PASSWORD_VOIDED = "password voided"
-    """There is none any more; part of DISAVOWED."""
+    """The password was removed; part of DISAVOWED."""
     AUTHENTICATOR_ADDED = "authenticator added"
     AUTHENTICATOR_REMOVED = "authenticator removed"
     PASSKEY_ADDED = "passkey added"
@@ -34,7 +34,7 @@ class Change(StrEnum):
     FACTORS_REMOVED = "second factors removed"
     """All of them, by an administrator."""
     RECOVERY_CODES_MADE = "recovery codes made"
-    """The first ones, which come with a second factor."""
+    """The first ones, together with a second factor."""
     RECOVERY_CODES_RENEWED = "recovery codes renewed"
     RECOVERY_CODE_USED = "recovery code used"
     APP_PASSWORD_ADDED = "app password added"
@@ -42,18 +42,18 @@ class Change(StrEnum):
     APP_PASSWORDS_LAPSE = "app passwords lapse soon"
     """Nothing has changed yet: the person has not signed in for a while."""
     ALL_ENDED = "everything ended"
-    """Sessions, tokens, remembered browsers and app passwords, on request."""
+    """Sessions, tokens, trusted browsers and app passwords, on request."""
     ACCOUNT_CLOSED = "account closed"
-    """The same, because the person was disabled or removed."""
+    """The same, since the person was disabled or removed."""
     DISAVOWED = "everything ended by a mail"
-    """The same, by the link of a notice: the person says that a change was not theirs."""
+    """The same, with the link of a notice: the person disavows a change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Where a request came from; ``browser`` is such as "Chrome on Windows".
+    """The origin of a request; ``browser`` is such as "Chrome on Windows".
 
-    ``language`` is empty where no browser is involved.
+    ``language`` is empty without a browser.
     """
 
     address: str = ""
@@ -63,7 +63,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialChange:
-    """A change that is committed, with its audit record."""
+    """A committed change, with its audit record."""
 
     change: Change
     event: AuditEvent = field(repr=False)
@@ -75,15 +75,15 @@ Announce = Callable[[CredentialChange], None]
 
 
 class AnnouncingConnections(Connections, Protocol):
-    """Connections to the directory, whose verbs announce what they have changed."""
+    """Connections to the directory, whose methods announce their changes."""
 
     def publish(self, change: Change, event: AuditEvent) -> None:
-        """Announce what a commit has changed of a person's credentials."""
+        """Announce a committed change of a person's credentials."""
         ...
 
 
 def nobody_listens(_: CredentialChange) -> None:
-    """Ignore a change: where no notices are sent."""
+    """Ignore a change: for installations without notices."""
 
 
 def _nowhere() -> Origin:
@@ -104,5 +104,5 @@ def coming_from(origin: Callable[[], Origin]) -> Iterator[None]:
 
 
 def announced(change: Change, event: AuditEvent) -> CredentialChange:
-    """A change that has just been committed, with where the request came from."""
+    """A change that has just been committed, with the origin of the request."""
     return CredentialChange(change=change, event=event, origin=_origin.get()())

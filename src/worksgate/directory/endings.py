@@ -1,7 +1,7 @@
-"""What ends a person's credentials: app passwords, and second factors from a moment on.
+"""Deletes a person's credentials: app passwords, and second factors added since a given time.
 
-One transaction, with an audit record for each step. Sessions, tokens and remembered browsers are
-the store's (``Store.forget``); ``revocation`` ends both.
+One transaction, with an audit record per step. Sessions, tokens and trusted browsers are the
+store's (``Store.forget``); ``revocation`` combines both.
 """
 
 import asyncio
@@ -30,14 +30,14 @@ _FACTORS: Final[Sequence[tuple[str, Table]]] = (
 
 @dataclass(frozen=True, slots=True)
 class EndedRows:
-    """How many there were; recovery codes are no factor by themselves."""
+    """How many there were; recovery codes alone are not a factor."""
 
     app_passwords: int = 0
     factors: int = 0
 
 
 class Endings:
-    """Ends credentials of one person; every verb may raise DatabaseUnavailable."""
+    """Deletes credentials of one person; every method may raise DatabaseUnavailable."""
 
     def __init__(self, connections: AnnouncingConnections) -> None:
         self._connections = connections
@@ -48,7 +48,7 @@ class Endings:
 
     @run_to_completion
     async def newer_factors(self, subject_id: str, since: float) -> int:
-        """How many factors of a person were added at or after a moment."""
+        """How many factors of a person were added at or after a given time."""
         async with self._connections.reading() as connection:
             return sum([len(await _newer(connection, subject_id, t, since)) for _, t in _FACTORS])
 
@@ -61,10 +61,9 @@ class Endings:
         *,
         factors_since: float | None = None,
     ) -> EndedRows:
-        """Delete all app passwords, and the factors that were added at or after ``factors_since``.
+        """Delete all app passwords, and the factors added at or after ``factors_since``.
 
-        Recovery codes from then on go too. With None no factor is touched. The same again changes
-        nothing more.
+        Recovery codes from then on are deleted too. With None no factor is deleted. Idempotent.
         """
         last = describe(Event.USER_CHANGED, change.value)
         async with self._connections.writing() as connection:
@@ -81,7 +80,7 @@ class Endings:
 
 
 async def end_app_passwords(connection: AsyncConnection, subject_id: str) -> int:
-    """Delete all app passwords of a person, within a transaction; how many there were."""
+    """Delete all app passwords of a person, within a transaction; return how many there were."""
     table = schema.app_passwords
     return (
         await connection.execute(delete(table).where(table.c.subject_id == subject_id))
@@ -91,7 +90,7 @@ async def end_app_passwords(connection: AsyncConnection, subject_id: str) -> int
 async def _end_factors(
     connection: AsyncConnection, subject_id: str, since: float | None
 ) -> list[str]:
-    """Delete the factors that were added from a moment on; their names."""
+    """Delete the factors added since a given time; return their names."""
     if since is None:
         return []
     ended: list[str] = []

@@ -1,8 +1,8 @@
-"""Second factors as they are kept: TOTP secrets, passkeys, and digests of recovery codes.
+"""Storage of second factors: TOTP secrets, passkeys, and digests of recovery codes.
 
-What may happen once happens in one statement here: a TOTP step only ever grows, a recovery code
-is deleted, a passkey's counter only ever grows; of two who come with the same, one changes a row.
-Every change commits together with its audit record (I-5), and is announced after the commit.
+Single use is one statement here: a TOTP step only ever grows, a recovery code is deleted, a
+passkey's counter only ever grows; of two concurrent uses only one changes a row. Every change is
+committed together with its audit record (I-5), and announced after the commit.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ _ENROLLED = Query(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TotpSecret:
-    """A person's TOTP secret; no code of ``last_step`` (of 30 s each) or before counts any more."""
+    """A person's TOTP secret; codes of ``last_step`` (of 30 s each) or before are invalid."""
 
     subject_id: str
     secret: bytes = field(repr=False)
@@ -65,8 +65,8 @@ class TotpSecret:
 class Passkey:
     """A passkey; ``id`` is the credential's in base64url, ``public_key`` is in COSE.
 
-    ``aaguid`` names the make of the authenticator, as it said itself. ``backed_up`` says that it
-    is kept by more than one device.
+    ``aaguid`` names the model of the authenticator, as it claims. ``backed_up`` is true if it is
+    synced across devices.
     """
 
     id: str
@@ -83,7 +83,7 @@ class Passkey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrolled:
-    """What a person has beside their password."""
+    """A person's factors besides the password."""
 
     totp: bool = False
     passkeys: tuple[Passkey, ...] = ()
@@ -91,12 +91,12 @@ class Enrolled:
 
     @property
     def any(self) -> bool:
-        """Whether there is a second factor; recovery codes alone are none."""
+        """Whether there is a second factor; recovery codes alone do not count."""
         return self.totp or bool(self.passkeys)
 
 
 class FactorRows:
-    """The second factors of everybody; every verb may raise DatabaseUnavailable."""
+    """The second factors of everybody; every method may raise DatabaseUnavailable."""
 
     def __init__(self, connections: AnnouncingConnections, secrets: SecretsAtRest) -> None:
         self._connections = connections
@@ -107,7 +107,7 @@ class FactorRows:
         return self._connections.unfinished
 
     async def enrolled(self, subject_id: str) -> Enrolled:
-        """What this person has, as of one moment."""
+        """This person's factors, as of one moment."""
         rows = await self._connections.rows(_ENROLLED, subject_id=subject_id)
         return Enrolled(
             totp=rows[0]["totp_secrets"] > 0,
@@ -136,7 +136,7 @@ class FactorRows:
 
     @run_to_completion
     async def keep_totp(self, totp: TotpSecret, event: AuditEvent) -> None:
-        """Keep a secret in place of the one that the person may have had."""
+        """Store a secret, replacing any previous one."""
         values = {column.name: getattr(totp, column.name) for column in _TOTP.c}
         async with self._connections.writing() as connection:
             values["secret"] = await self._secrets.seal(
@@ -149,7 +149,7 @@ class FactorRows:
 
     @run_to_completion
     async def use_totp(self, totp: TotpSecret, step: int, now: float, event: AuditEvent) -> bool:
-        """Use up a step of the secret that was read; False where it or a later one is used."""
+        """Use up a time step of the secret that was read; False if it or a later one is used."""
         columns = _TOTP.c
         theirs = columns.subject_id == totp.subject_id
         async with self._connections.writing() as connection:
@@ -182,9 +182,9 @@ class FactorRows:
 
     @run_to_completion
     async def add_passkey(self, passkey: Passkey, limit: int, event: AuditEvent) -> bool:
-        """Keep a passkey; False where the person has ``limit``.
+        """Store a passkey; False if the person has ``limit``.
 
-        Raises Conflict where there is one with this id already, whosever it is.
+        Raises Conflict if its ID exists already, for anybody.
         """
         values = {column.name: getattr(passkey, column.name) for column in _PASSKEYS.c}
         values["transports"] = list(passkey.transports)
@@ -201,9 +201,9 @@ class FactorRows:
     async def use_passkey(
         self, passkey: Passkey, sign_count: int, now: float, event: AuditEvent, *, backed_up: bool
     ) -> bool:
-        """Keep a use of a passkey; False where it is gone or its counter is not below this one.
+        """Store a use of a passkey; False if it is gone or its counter has not increased.
 
-        Passkeys that several devices keep do not count: theirs is always 0.
+        Synced passkeys do not count: their counter is always 0.
         """
         columns = _PASSKEYS.c
         grows = columns.sign_count < sign_count if sign_count else columns.sign_count == 0
@@ -243,7 +243,7 @@ class FactorRows:
         event: AuditEvent,
         change: Change = Change.RECOVERY_CODES_RENEWED,
     ) -> None:
-        """Keep these codes and no others."""
+        """Store these codes, replacing any others."""
         rows = [{"digest": each, "subject_id": subject_id, "created_at": now} for each in digests]
         async with self._connections.writing() as connection:
             await connection.execute(delete(_CODES).where(_CODES.c.subject_id == subject_id))
@@ -253,7 +253,7 @@ class FactorRows:
 
     @run_to_completion
     async def use_recovery_code(self, subject_id: str, digest: str, event: AuditEvent) -> bool:
-        """Use up a code; False where this person has none with this digest (any more)."""
+        """Use up a code; False if this person has none with this digest (any more)."""
         owned = and_(_CODES.c.digest == digest, _CODES.c.subject_id == subject_id)
         async with self._connections.writing() as connection:
             used = (await connection.execute(delete(_CODES).where(owned))).rowcount == 1
@@ -263,11 +263,11 @@ class FactorRows:
             self._connections.publish(Change.RECOVERY_CODE_USED, event)
         return used
 
-    # All of them
+    # All factors
 
     @run_to_completion
     async def remove_all(self, subject_id: str, event: AuditEvent) -> bool:
-        """Delete all second factors of a person; False, unrecorded, where there was nothing."""
+        """Delete all second factors of a person; False, unrecorded, if there were none."""
         removed = 0
         async with self._connections.writing() as connection:
             for table in (_TOTP, _PASSKEYS, _CODES):
@@ -292,7 +292,7 @@ class FactorRows:
 
 
 async def drop_idle_codes(connection: AsyncConnection, subject_id: str) -> None:
-    """Recovery codes stand in for a factor: without one they are only something to steal."""
+    """Recovery codes replace a factor: without one they are only something to steal."""
     factors = await _count(connection, _TOTP.c.subject_id == subject_id)
     factors += await _count(connection, _PASSKEYS.c.subject_id == subject_id)
     if factors == 0:

@@ -1,17 +1,16 @@
-"""Who owns a user key: one person for ever, unless an administrator releases it (R-115).
+"""Who owns a user key: one person forever, unless an administrator releases it (R-115).
 
-A user key tells LINE WORKS who somebody is. Whoever got a key that was another person's would find
-that person's mail, so each key that anybody has ever had keeps its owner, in whatever source they
-are, and also after they have given it up. The rows of ``key_owners`` are never deleted: a release
-ends one. They are written in the transaction that changes a key.
+A user key identifies a person to LINE WORKS. Anyone who got a key of another person would get that
+person's mail, so every key ever assigned keeps its owner, in whatever source they are, and even
+after they have given it up. Rows of ``key_owners`` are never deleted: a release ends one. They are
+written in the transaction that changes a key.
 
-Keys that differ by spelling alone (``K1``, ``k1``, full width; ``taro``, ``taro@example.jp``) count
-as one (R-116), unless ``allow_similar_keys`` says that they are not. On the wire a key stays as it
-was written.
+Keys that differ only in spelling (``K1``, ``k1``, full width; ``taro``, ``taro@example.jp``) count
+as one (R-116), unless ``allow_similar_keys`` is set. On the wire a key stays as it was written.
 
-A server of the release before changes accounts and people without writing here. Therefore a claim
-is held against those tables too, and what it has left behind is taken over: when the person next
-signs in or is changed, and by each purge (``unrecorded``).
+A server of the previous release changes accounts and people without writing here. Therefore a claim
+is also checked against those tables, and keys found there are recorded: when the person next signs
+in or is changed, and by each purge (``unrecorded``).
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -40,10 +39,10 @@ from worksgate.database import Conflict, schema
 from worksgate.directory import SUBJECT_PREFIX
 
 KEY_KINDS = {"external_key": "external key", "works_account": "LINE WORKS account"}
-"""The fields of a person that are user keys, and what people call them."""
+"""The fields of a person that are user keys, and their names for people."""
 
 ADVICE = " and would "
-"""What the advice to an administrator begins with, after the reason why a key is refused."""
+"""The beginning of the advice to an administrator, after the reason of a refusal."""
 
 _OWNERS, _ACCOUNTS, _PEOPLE = schema.key_owners, schema.accounts, schema.people
 _HOLDERS: tuple[tuple[Table, ColumnElement[str]], ...] = (
@@ -72,7 +71,7 @@ class UserKey:
 
     @property
     def folded(self) -> str:
-        """What all spellings of this key have in common; others may share it."""
+        """The canonical form shared by all spellings of this key."""
         key = username_key(self.value)
         return key.partition("@")[0] if self.kind == "works_account" else key
 
@@ -89,7 +88,7 @@ class UserKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyOwner:
-    """Whose a key is. ``holder`` is the name of who has it now; None: its owner gave it up."""
+    """The owner of a key. ``holder`` is the name of who has it now; None: its owner gave it up."""
 
     key: UserKey
     subject_id: str
@@ -101,16 +100,17 @@ class KeyOwner:
 
 
 def keys_of(person: HasKeys) -> list[UserKey]:
-    """The user keys that somebody has."""
+    """The user keys of a person."""
     values = ((kind, getattr(person, kind)) for kind in KEY_KINDS)
     return [UserKey(kind, value) for kind, value in values if value is not None]
 
 
 @dataclass(slots=True)
 class KeyOwnership:
-    """Who owns some keys, and those similar to them, as one transaction sees it.
+    """Owners of some keys, and of similar ones, as one transaction sees them.
 
-    ``take`` and ``give_up`` keep it true while several changes are planned in that transaction.
+    ``take`` and ``give_up`` keep it up to date while several changes are planned in that
+    transaction.
     """
 
     owners: dict[UserKey, KeyOwner] = field(default_factory=dict)
@@ -120,7 +120,7 @@ class KeyOwnership:
     async def of(
         cls, connection: AsyncConnection, keys: Iterable[UserKey], *, allow_similar: bool
     ) -> Self:
-        """Read who owns these keys: four queries, however many they are."""
+        """Read the owners of these keys: four queries, however many they are."""
         wanted = set(keys)
         if not wanted:
             return cls(allow_similar=allow_similar)
@@ -128,7 +128,7 @@ class KeyOwnership:
         wanted |= {each.key for each in history}
         people = await _holders(connection, _PEOPLE, wanted)
         accounts = await _holders(connection, _ACCOUNTS, wanted)
-        # What comes later counts: an account is what its row says, whatever the history does.
+        # Later sources override: an account is what its row says, whatever the history.
         owners = await _retired(connection, wanted)
         owners |= people
         owners |= {each.key: _with_holder(each, people.get(each.key)) for each in history}
@@ -143,7 +143,7 @@ class KeyOwnership:
         return self.owners.get(key)
 
     def check(self, key: UserKey, subject_id: str, *, reuse_retired: bool = False) -> None:
-        """Return where a person may have a key. Raises Conflict.
+        """Return if a person may have a key. Raises Conflict.
 
         ``reuse_retired`` takes it from an owner who has given it up.
         """
@@ -155,8 +155,8 @@ class KeyOwnership:
             raise Conflict(f"the {key}{spelling} belongs to {owner.holder}")
         if not reuse_retired:
             raise Conflict(
-                f"the {key}{spelling} belonged to another person before{ADVICE}give "
-                "their LINE WORKS account away; --reuse-retired-keys gives it nevertheless"
+                f"the {key}{spelling} belonged to another person before{ADVICE}give their LINE "
+                "WORKS account away; --reuse-retired-keys allows it nevertheless"
             )
 
     def taken_from(self, keys: Iterable[UserKey], subject_id: str) -> list[KeyOwner]:
@@ -165,26 +165,26 @@ class KeyOwnership:
         return [owner for owner in found if owner is not None]
 
     def is_recorded(self, key: UserKey, subject_id: str) -> bool:
-        """Whether the history already has this person as the owner."""
+        """Whether this person is recorded as the owner already."""
         owner = self.owners.get(key)
         return owner is not None and owner.recorded and owner.subject_id == subject_id
 
     def take(self, keys: Iterable[UserKey], subject_id: str, holder: str) -> None:
-        """Remember that a person has these keys now."""
+        """Note that a person has these keys now."""
         self.owners |= {key: KeyOwner(key, subject_id, holder) for key in keys}
 
     def give_up(self, keys: Iterable[UserKey], subject_id: str) -> None:
-        """Remember that a person no longer has these keys, which stay theirs."""
+        """Note that a person no longer has these keys, which stay theirs."""
         self.owners |= {key: KeyOwner(key, subject_id) for key in keys}
 
     def _in_the_way(self, key: UserKey, subject_id: str) -> KeyOwner | None:
-        """The other person because of whom this one cannot simply have the key."""
+        """The other person who prevents this one from having the key."""
         owner = self.owners.get(key)
         if owner is not None and owner.subject_id != subject_id:
             return owner
         if self.allow_similar or (owner is not None and owner.holder is not None):
             return None
-        # Whose it was may return to it, unless somebody has a similar one at present.
+        # A former owner may take a key back, unless somebody has a similar one at present.
         similar = (
             each
             for each in self.owners.values()
@@ -202,10 +202,10 @@ async def record_owners(
     *,
     held: Mapping[UserKey, str] | None = None,
 ) -> None:
-    """Write down whose these keys are, by subject, after ``KeyOwnership`` has let them have them.
+    """Record the owners of these keys, by subject, after ``KeyOwnership`` has permitted it.
 
-    Of a key that was another person's, their ownership ends. ``held`` are keys that people had
-    before: they are written down where nobody is known to own them.
+    Ends the ownership of another person's key. ``held`` are keys that people had before: they are
+    recorded if no owner is known.
     """
     before = dict(held or {})
     rows = await _history(connection, {*claims, *before}, exactly=True)
@@ -228,7 +228,7 @@ async def record_owners(
 async def retire(
     connection: AsyncConnection, keys: Collection[UserKey], subject_id: str, now: float
 ) -> None:
-    """Tell servers of the release before that these keys, which were given up, are not free."""
+    """Tell servers of the previous release that these given-up keys are not free."""
     await reclaim(connection, keys)
     if keys:
         owner = subject_id.removeprefix(SUBJECT_PREFIX)[:_MAX_RETIRED_BY]
@@ -240,7 +240,7 @@ async def retire(
 
 
 async def reclaim(connection: AsyncConnection, keys: Collection[UserKey]) -> None:
-    """Tell them that somebody has these keys again."""
+    """Tell them that these keys are in use again."""
     table = schema.retired_keys
     if keys:
         places = [(key.kind, key.value) for key in keys]
@@ -250,10 +250,10 @@ async def reclaim(connection: AsyncConnection, keys: Collection[UserKey]) -> Non
 
 
 async def release(connection: AsyncConnection, value: str, now: float) -> list[KeyOwner]:
-    """End the ownership of a key of any kind, and return whose it was.
+    """End the ownership of a key of any kind, and return its owner.
 
-    Where nobody has exactly this key, those are released that differ by spelling alone. People of
-    other sources who have it lose it; the accounts of the built-in directory are left alone.
+    If nobody has exactly this key, keys that differ only in spelling are released. People of other
+    sources who have it lose it; accounts of the built-in directory are not changed.
     """
     probes = [UserKey(kind, value) for kind in KEY_KINDS]
     ownership = await KeyOwnership.of(connection, probes, allow_similar=False)
@@ -273,7 +273,7 @@ async def release(connection: AsyncConnection, value: str, now: float) -> list[K
 
 
 def is_anothers(kind: str) -> ColumnElement[bool]:
-    """Whether a row of ``people`` holds a key of this kind that is somebody else's."""
+    """Whether a row of ``people`` holds a key of this kind that belongs to somebody else."""
     value = _PEOPLE.c[kind]
     return or_(
         _owner_of(kind, value, _OWNERS.c.subject_id != _PEOPLE.c.subject_id),
@@ -282,9 +282,9 @@ def is_anothers(kind: str) -> ColumnElement[bool]:
 
 
 async def unrecorded(connection: AsyncConnection, limit: int) -> dict[UserKey, str]:
-    """Who has keys whose owner is not written down, by subject: at most ``limit`` of each kind.
+    """People with keys without a recorded owner, by subject: at most ``limit`` of each kind.
 
-    A server of the release before gave them. One that several people have is its first one's.
+    A server of the previous release assigned them. If several people have one, the first owns it.
     """
     found: dict[UserKey, str] = {}
     for table, subject in _HOLDERS:
@@ -297,7 +297,7 @@ async def unrecorded(connection: AsyncConnection, limit: int) -> dict[UserKey, s
 
 
 async def disputed(connection: AsyncConnection, limit: int = 100) -> list[tuple[UserKey, str, str]]:
-    """Keys that somebody holds although another person owns them: key, holder, owner."""
+    """Keys held by somebody although another person owns them: key, holder, owner."""
     found: list[tuple[UserKey, str, str]] = []
     for table, subject in _HOLDERS:
         for kind in KEY_KINDS:
@@ -322,7 +322,7 @@ def _owner_of(kind: str, value: ColumnElement[Any], *conditions: ColumnElement[b
 async def _history(
     connection: AsyncConnection, keys: Collection[UserKey], *, exactly: bool = False
 ) -> Sequence[RowMapping]:
-    """The ownerships that have not ended of these keys, and of those that may be similar."""
+    """The current ownerships of these keys, and of possibly similar ones."""
     if not keys:
         return []
     columns = _OWNERS.c
@@ -337,7 +337,7 @@ async def _history(
 async def _holders(
     connection: AsyncConnection, table: Table, keys: Collection[UserKey]
 ) -> dict[UserKey, KeyOwner]:
-    """Who has exactly these keys now; of several people of other sources the first one."""
+    """The current holders of exactly these keys; of several people of other sources the first."""
     conditions = [
         table.c[kind].in_(sorted({key.value for key in keys if key.kind == kind}))
         for kind in KEY_KINDS

@@ -1,8 +1,7 @@
 """People of other sources, remembered from their last sign-in.
 
-A person of LDAP or of an OpenID provider is known by the subject alone (R-92): the row holds what
-the source said last, is written by the sign-ins, and can be disabled here whatever the source
-says.
+A person of LDAP or of an OpenID provider is identified by the subject only (R-92): the row holds
+the source's latest data, is written at sign-ins, and can be disabled here regardless of the source.
 """
 
 import asyncio
@@ -42,10 +41,10 @@ _log = structlog.get_logger("worksgate.directory.people")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RememberedPerson:
-    """Somebody whom another source has vouched for; times are seconds since the epoch.
+    """A person whom another source has authenticated; times are seconds since the epoch.
 
-    ``vouched_at`` is when it did last. ``last_login_at`` is the last time that it let them in:
-    None where something else has always stopped them.
+    ``vouched_at`` is the latest time. ``last_login_at`` is the last completed sign-in: None if
+    something else has always prevented it.
     """
 
     source: str
@@ -57,7 +56,7 @@ class RememberedPerson:
 
 
 class People:
-    """The remembered people; every verb may raise DatabaseUnavailable."""
+    """The remembered people; every method may raise DatabaseUnavailable."""
 
     def __init__(
         self, connections: AnnouncingConnections, *, allow_similar_keys: bool = False
@@ -79,7 +78,7 @@ class People:
         """
         try:
             return await self._remember(source, person, now)
-        except Conflict:  # their other sign-in was faster, and they are known now
+        except Conflict:  # their concurrent sign-in was faster, and they are known now
             return await self._remember(source, person, now)
 
     @run_to_completion
@@ -107,13 +106,13 @@ class People:
                 await connection.execute(_NOTE_PERSON, people)
 
     async def find(self, subject_id: str) -> RememberedPerson | None:
-        """The person, without a user key that a server of the release before let them take."""
+        """The person, without a user key that a server of the previous release let them take."""
         found = await self._connections.rows(_BY_SUBJECT, subject_id=subject_id)
         return _remembered(found[0]) if found else None
 
     @run_to_completion
     async def named(self, name: str) -> list[RememberedPerson]:
-        """All whose username, works account, external key or subject this is, in any spelling."""
+        """Everybody with this username, works account, external key or subject, in any spelling."""
         columns = _TABLE.c
         matches = or_(
             columns.username_key == username_key(name),
@@ -132,7 +131,7 @@ class People:
     async def lapsing(
         self, sources: Collection[str], after: float, until: float, limit: int
     ) -> list[RememberedPerson]:
-        """People with app passwords for whom one of these sources vouched last in this time.
+        """People with app passwords whom one of these sources last authenticated in this period.
 
         Without those whom ``note_lapse`` has noted since then.
         """
@@ -151,10 +150,11 @@ class People:
     async def note_lapse(
         self, subject_id: str, vouched_at: float, now: float, event: AuditEvent | None
     ) -> bool:
-        """Note that a person was told that their app passwords lapse, with the audit record.
+        """Note that a person was notified of the lapse of their app passwords, with the audit
+        record.
 
         Of several callers one gets True, unless the person has signed in meanwhile. Without an
-        ``event`` nobody is told: nothing lapses.
+        ``event`` nobody is notified: nothing lapses.
         """
         statement = update(_TABLE).where(
             _TABLE.c.subject_id == subject_id, _vouched_at <= vouched_at, _is_untold
@@ -169,7 +169,7 @@ class People:
 
     @run_to_completion
     async def set_enabled(self, subject_id: str, enabled: bool, event: AuditEvent) -> bool:  # noqa: FBT001  # the value that is set
-        """Disable or enable a person, together with its audit record; False where nobody is."""
+        """Disable or enable a person, together with the audit record; False if there is nobody."""
         async with self._connections.writing() as connection:
             statement = update(_TABLE).where(_TABLE.c.subject_id == subject_id)
             changed = await connection.execute(statement.values(enabled=enabled))
@@ -178,7 +178,7 @@ class People:
             return changed.rowcount == 1
 
     async def _remember(self, source: str, person: Person, now: float) -> Person | None:
-        """``remember`` in one transaction: nobody takes the user key between look and write."""
+        """``remember`` in one transaction: nobody takes the user key between check and write."""
         same = _TABLE.c.subject_id == person.subject_id
         async with self._connections.writing() as connection:
             found = await connection.execute(select(_TABLE).where(same))
@@ -203,7 +203,7 @@ class People:
         before: RememberedPerson | None,
         now: float,
     ) -> Person:
-        """The person without the user keys that are somebody else's; theirs are written down."""
+        """The person without user keys that belong to somebody else; theirs are recorded."""
         subject_id = person.subject_id
         had = set() if before is None else set(keys_of(before.person))
         ownership = await KeyOwnership.of(

@@ -1,4 +1,4 @@
-"""What is asked of the database, inside a transaction that somebody else began."""
+"""Queries inside a transaction of the caller."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -30,7 +30,7 @@ from worksgate.oauth.model import Client
 
 _IDS_AT_ONCE = 500
 
-# Put together once: many times a second that would cost more than to run them.
+# Built once: many times a second that would cost more than running them.
 _ALL_CLIENTS = select(schema.clients).order_by(schema.clients.c.name_key)
 _CHANGED_IDS = select(schema.clients.c.client_id).where(
     schema.clients.c.version > bindparam("after")
@@ -51,7 +51,7 @@ async def all_clients(connection: AsyncConnection) -> tuple[Client, ...]:
 
 
 async def client_ids(connection: AsyncConnection, after_version: int) -> list[str]:
-    """The ids of the clients that were changed after a version of the list."""
+    """The IDs of the clients that were changed after a version of the list."""
     found = await connection.scalars(_CHANGED_IDS, {"after": after_version})
     return list(found)
 
@@ -62,12 +62,12 @@ async def count_clients(connection: AsyncConnection) -> int:
 
 
 async def clients_by_id(connection: AsyncConnection, ids: Sequence[str]) -> tuple[Client, ...]:
-    """Those of a few clients that are there, by name."""
+    """The existing ones of a few clients, by name."""
     return await _clients(connection, _ALL_CLIENTS.where(schema.clients.c.client_id.in_(ids)))
 
 
 async def find_client(connection: AsyncConnection, name_or_id: str) -> Client | None:
-    """The client with this id or, failing that, with this name in any spelling."""
+    """The client with this ID or, failing that, with this name in any spelling."""
     columns = schema.clients.c
     found = await _clients(
         connection,
@@ -87,7 +87,7 @@ async def find_account(connection: AsyncConnection, username: str) -> Account | 
 
 
 async def has_imported_hashes(connection: AsyncConnection) -> bool:
-    """Whether an account has a password hash that was not made here."""
+    """Whether an account has an imported password hash."""
     return bool(await connection.scalar(_IMPORTED))
 
 
@@ -102,7 +102,7 @@ async def accounts_by_email(connection: AsyncConnection, email: str, limit: int)
 async def accounts_after(
     connection: AsyncConnection, username_key: str, limit: int
 ) -> list[Account]:
-    """The next accounts in the order of their names, after the one with this key."""
+    """The next accounts in order of name, after the one with this key."""
     table = schema.accounts
     query = select(table).where(table.c.username_key > username_key)
     rows = await connection.execute(query.order_by(table.c.username_key).limit(limit))
@@ -111,12 +111,11 @@ async def accounts_after(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditFilter:
-    """Which audit records are wanted; None means all. Times are seconds since the epoch.
+    """A filter for audit records; None matches all. Times are seconds since the epoch.
 
-    ``subject_id`` widens ``username``: what a person did under a former name is found too. Without
-    it the person is no longer there, if they ever were: theirs is what was recorded of those who
-    had the name. Of the sign-ins in which they are named, what names nobody is theirs as well,
-    such as the request that a sign-in began with.
+    ``subject_id`` widens ``username``: records under a former name are found too. Without it the
+    person is unknown or removed: then records of subjects that had the name match. Records without
+    a person in the same sign-ins match as well, such as the request with which a sign-in began.
     """
 
     login_id: str | None = None
@@ -130,18 +129,18 @@ class AuditFilter:
 
 
 async def find_events(connection: AsyncConnection, wanted: AuditFilter) -> list[AuditEvent]:
-    """The newest records that are wanted, the oldest of them first."""
+    """The newest matching records, the oldest of them first."""
     table = schema.audit
     query = _narrowed(select(table), wanted).order_by(table.c.id.desc()).limit(wanted.limit)
     rows = (await connection.execute(query)).mappings().all()
-    # Records are written in batches, so one may have a lower id than what happened before it.
+    # Records are written in batches, so an earlier event may have a higher ID.
     return [event_from(row) for row in sorted(rows, key=lambda row: (row["at"], row["id"]))]
 
 
 async def find_usernames(
     connection: AsyncConnection, subject_ids: Collection[str]
 ) -> dict[str, str]:
-    """Today's usernames of those who are known, by their subjects."""
+    """Current usernames by subject, of people who exist."""
     accounts, people, ids = schema.accounts.c, schema.people.c, sorted(subject_ids)
     found: dict[str, str] = {}
     for start in range(0, len(ids), _IDS_AT_ONCE):
@@ -160,7 +159,7 @@ async def find_usernames(
 async def find_last_usernames(
     connection: AsyncConnection, subject_ids: Collection[str]
 ) -> dict[str, str]:
-    """As ``find_usernames``; of those who are gone, the last names that the audit log has."""
+    """Like ``find_usernames``; for removed people, their last name in the audit log."""
     found, columns = await find_usernames(connection, subject_ids), schema.audit.c
     for subject_id in set(subject_ids) - found.keys():
         named = (columns.subject_id == encoded(subject_id), columns.username.is_not(None))

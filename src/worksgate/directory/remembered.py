@@ -1,8 +1,8 @@
-"""People of a source that is not ours, remembered at each sign-in and perhaps disabled here.
+"""People of another source, remembered at each sign-in and possibly disabled here.
 
-Wraps one source. Whoever the source vouches for is kept in the directory by issuer and subject,
-with the time of the sign-in; an administrator can disable them here although the source lets them
-in.
+Wraps one source. People whom the source authenticates are stored in the directory by issuer and
+subject, with the time of the sign-in; an administrator can disable them here even if the source
+accepts them.
 """
 
 import time
@@ -27,7 +27,7 @@ from worksgate.sources import (
 
 
 class Memory(Protocol):
-    """Where people are remembered: the directory."""
+    """Stores the people: the directory."""
 
     async def remember(self, source: str, person: Person, now: float) -> Person | None: ...
 
@@ -50,7 +50,7 @@ class _Remembering:
         return admitted
 
     async def _still(self, subject_id: str, present: Person | None) -> Person | None:
-        """A person as their source has them now, with the user keys that are theirs here."""
+        """A person as their source has them now, with their rightful user keys."""
         if present is None:
             return None
         try:
@@ -79,7 +79,7 @@ class RememberedSource(_Remembering):
         self._source = source
 
     async def authenticate(self, username: str, password: str) -> Person | None:
-        """As the source says; raises PersonDisabled also for whoever is disabled here."""
+        """Like the source; raises PersonDisabled also for people disabled here."""
         person = await self._source.authenticate(username, password)
         return None if person is None else await self._admit(person)
 
@@ -93,7 +93,7 @@ class RememberedSource(_Remembering):
         return None if person is None else await self._admit(person)
 
     async def find(self, subject_id: str, last_seen: Person) -> Person | None:
-        """As the source says, None also for whoever is disabled here. Raises SourceUnavailable."""
+        """Like the source, but None also for people disabled here. Raises SourceUnavailable."""
         present = await self._source.find(subject_id, last_seen)
         return await self._still(subject_id, present)
 
@@ -117,7 +117,7 @@ class RememberedRedirect(_Remembering):
         return await self._source.begin(return_url, login_hint, anew=anew)
 
     async def finish(self, return_url: str, kept: str, query: Mapping[str, str]) -> Person:
-        """As the source says; raises PersonDisabled also for whoever is disabled here."""
+        """Like the source; raises PersonDisabled also for people disabled here."""
         return await self._admit(await self._source.finish(return_url, kept, query))
 
     async def find(self, subject_id: str, last_seen: Person) -> Person | None:
@@ -129,17 +129,16 @@ class RememberedRedirect(_Remembering):
 
 
 BELIEVED_FOR = 40 * 86_400.0
-"""Seconds for which a source's word is taken for who comes by a passkey.
+"""Seconds for which a source's word is trusted for a sign-in by passkey.
 
 App passwords have a setting of their own, ``app_password_lapse``.
 
-Many sources cannot be asked again about a person who has left. LINE WORKS keeps apps signed in for
-30 days, so who still works there has signed in since.
-"""
+Many sources cannot be asked about a person who has left. LINE WORKS keeps apps signed in for 30
+days, so people who still work there have signed in since."""
 
 
 class RememberedPeople:
-    """What is remembered of people, by their subject."""
+    """The remembered people, by subject."""
 
     def __init__(
         self, people: Memory, notes: LoginNotes, clock: Callable[[], float] = time.time
@@ -153,7 +152,7 @@ class RememberedPeople:
         self._notes.add(subject_id)
 
     async def last_seen(self, subject_id: str, believed_for: float | None = None) -> Person | None:
-        """The person as their source said last, less than ``believed_for`` seconds ago, or None.
+        """The person's data from the last sign-in, less than ``believed_for`` seconds ago, or None.
 
         Raises SourceUnavailable.
         """
@@ -164,7 +163,7 @@ class RememberedPeople:
         return remembered.person
 
     async def last_sign_in(self, subject_id: str) -> float | None:
-        """When the person's source vouched for them last. Raises SourceUnavailable."""
+        """When the person's source last authenticated them. Raises SourceUnavailable."""
         remembered = await self._found(subject_id)
         return None if remembered is None else remembered.vouched_at
 

@@ -1,4 +1,4 @@
-"""Rows become values and values become rows."""
+"""Conversion between rows and values."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
@@ -33,12 +33,12 @@ ENUMS: Mapping[str, type[StrEnum]] = {
     "second_factor": SecondFactor,
     "imap_passwords": ImapPasswords,
 }
-"""The fields of a client that are one of a few words."""
+"""Fields of a client that are enumerations."""
 
 LISTS = frozenset(
     ("redirect_uris", "logout_redirect_uris", "allowed_addresses", "sources", "rules")
 )
-"""The fields of a client that hold several texts."""
+"""Fields of a client that are lists."""
 
 _ACCOUNT_FIELDS = tuple(field.name for field in fields(Account))
 _CLIENT_FIELDS = tuple(field.name for field in fields(Client) if field.name != "secrets")
@@ -83,13 +83,13 @@ def secret_values(client_id: str, secret: ClientSecret) -> dict[str, Any]:
 
 
 def event_from(row: RowMapping) -> AuditEvent:
-    """The record in a row; what a newer version has written keeps the name that it has there."""
+    """The record in a row; events of a newer version keep their names."""
     values = {name: row[name] for name in COLUMNS}
     return AuditEvent(**{**values, "event": event_named(row["event"])})
 
 
 def events_at_once(left: int) -> int:
-    """How many of so many audit records one statement inserts: all of a few, else a power of two.
+    """How many of so many audit records one statement inserts: a few at once, else a power of two.
 
     Each number is a statement that the driver keeps prepared, so there are not many.
     """

@@ -19,12 +19,12 @@ from worksgate.directory.database import Directory
 from worksgate.sources import Identified, Person, PersonDisabled, SourceUnavailable
 
 TEMPORARY_LIFETIME = 7 * 86_400.0
-"""Seconds that a password from an administrator is good (R-84)."""
+"""Lifetime in seconds of a password from an administrator (R-84)."""
 
 REFUSAL_TIME = 1.5
-"""Seconds: longer than an imported hash takes, whose cost has a limit, and within a page's 2.5."""
+"""Seconds: longer than an imported hash takes, whose cost is limited, and within a page's 2.5."""
 _LOOKED_FOR = 10.0
-"""Seconds for which it is believed that there are imported hashes, or none."""
+"""Seconds for which it is cached whether there are imported hashes."""
 
 _PREFIX = "directory:"
 _NOTE_TIMEOUT = 1.0
@@ -34,7 +34,7 @@ _log = structlog.get_logger("worksgate.directory.source")
 
 @dataclass(frozen=True, slots=True)
 class _LookedUp:
-    """Whom a name means, and the turn that the check of their password has if it needs one."""
+    """The account of a name, and the turn that its password check has if it needs one."""
 
     account: Account | None
     turn: Turn | None
@@ -45,10 +45,10 @@ class _LookedUp:
 
 
 class DirectorySource:
-    """Checks passwords against the accounts of the database.
+    """Checks passwords of accounts in the database.
 
-    ``temporary_lifetime`` is how many seconds a password is good that must be changed; the words of
-    ``company`` are on the block list for new ones.
+    ``temporary_lifetime`` is the lifetime in seconds of a password that must be changed; the words
+    of ``company`` are on the block list for new ones.
     """
 
     name = "directory"
@@ -71,9 +71,9 @@ class DirectorySource:
         self._looked_at = -math.inf
 
     async def refusal_time(self) -> float:
-        """Seconds after which a refusal tells nothing: some, as long as a hash is an imported one.
+        """Seconds after which a refusal reveals nothing: not 0 while a hash is an imported one.
 
-        Those take longer than ours, so a refusal in their time would tell who is in the directory
+        Those take longer than ours, so the time of a refusal would reveal who is in the directory
         (R-121). Raises SourceUnavailable.
         """
         if time.monotonic() - self._looked_at >= _LOOKED_FOR:
@@ -86,19 +86,19 @@ class DirectorySource:
         return self._refusal_time
 
     def check_capacity(self, *, is_known: bool = True) -> None:
-        """As ``HasCapacity``."""
+        """As in ``HasCapacity``."""
         self._hashing.check_capacity(is_known=is_known)
 
     async def authenticate(self, username: str, password: str) -> Person | None:
         """Return the person whose password this is, or None; one hash is checked in any case.
 
-        Raises PersonDisabled (only after the password was right), SourceUnavailable where the
-        database does not answer, or HashingBusy.
+        Raises PersonDisabled (only after the password was right), SourceUnavailable if the database
+        does not respond, or HashingBusy.
         """
         return await self.verify(await self.identify(username), password, admitted=True)
 
     async def identify(self, username: str) -> Identified:
-        """The account, which is counted by its name alone; and a turn, whoever it is (R-145)."""
+        """The account, which is counted by its name only; and a turn, for everybody (R-145)."""
         account = await self._asked_by_username(username)
         if not await self.refusal_time():
             return Identified(username, kept=_LookedUp(account, None))
@@ -108,7 +108,7 @@ class DirectorySource:
     async def verify(
         self, identified: Identified, password: str, *, admitted: bool
     ) -> Person | None:
-        """As ``authenticate``. Raises BusyRefusal instead of None where there was no turn."""
+        """Like ``authenticate``. Raises BusyRefusal instead of None if there was no turn."""
         looked_up: _LookedUp = identified.kept
         right = await self._is_right(identified, password)
         person = None
@@ -119,7 +119,7 @@ class DirectorySource:
         return person
 
     async def is_password(self, username: str, password: str) -> bool:
-        """Whether it is this person's password; nobody signs in by it, and nothing is noted.
+        """Whether it is this person's password; that does not sign them in, and nothing is stored.
 
         One hash is checked in any case. Raises SourceUnavailable or HashingBusy.
         """
@@ -138,13 +138,13 @@ class DirectorySource:
         revision: str | None = None,
         ends_app_passwords: bool = True,
     ) -> Person | None:
-        """Keep the password that a person chose, and return them as they are now.
+        """Store the password that a person chose, and return them as they are now.
 
-        They have proved who they are before; ``revision`` is that of the person who did, ``actor``
-        whoever does it in their stead. None where they are gone or disabled, or somebody else has
-        changed the password since: nothing is kept then. Their app passwords end if
-        ``ends_app_passwords``; their sessions are the caller's to end.
-        Raises WeakPassword, SourceUnavailable or HashingBusy.
+        They have been authenticated before; ``revision`` is that of the person then, ``actor``
+        whoever acts on their behalf. None if they are gone or disabled, or somebody else has
+        changed the password since: nothing is stored then. Their app passwords are deleted if
+        ``ends_app_passwords``; ending their sessions is up to the caller. Raises WeakPassword,
+        SourceUnavailable or HashingBusy.
         """
         if not subject_id.startswith(_PREFIX):
             return None
@@ -159,7 +159,7 @@ class DirectorySource:
         )
 
     async def find(self, subject_id: str, last_seen: Person) -> Person | None:
-        """Return a person as they are now, or None. Raises SourceUnavailable."""
+        """The person's current state, or None. Raises SourceUnavailable."""
         if not subject_id.startswith(_PREFIX):
             return None
         account = await self._asked_by_id(subject_id.removeprefix(_PREFIX))
@@ -169,7 +169,7 @@ class DirectorySource:
         return person if last_seen.revision in (None, person.revision) else None
 
     async def _is_right(self, identified: Identified, password: str) -> bool:
-        """Whether the password is right; an imported hash without a turn is not looked at."""
+        """Whether the password is right; an imported hash is not checked without a turn."""
         looked_up: _LookedUp = identified.kept
         right = await self._hashing.verify(
             password, looked_up.encoded, checks_imported=not identified.is_busy
@@ -179,7 +179,7 @@ class DirectorySource:
         return right
 
     async def _admit(self, verified: Account, password: str) -> Person | None:
-        """The person as they are after the hashing, in which an administrator may have acted."""
+        """The person after the hashing, during which an administrator may have acted."""
         account = await self._asked_by_id(verified.id)
         if account is None or not await self._is_still_right(account, verified, password):
             return None
@@ -192,7 +192,7 @@ class DirectorySource:
         return account.person
 
     async def _is_still_right(self, account: Account, verified: Account, password: str) -> bool:
-        """Whether the password holds; another login may have kept a stronger hash of it since."""
+        """Whether the password is right; the hash may have been strengthened since."""
         if account.password_hash == verified.password_hash:
             return True
         return await self._hashing.verify(password, account.password_hash)
@@ -202,7 +202,7 @@ class DirectorySource:
         return account.must_change_password and given + self._temporary_lifetime <= self._clock()
 
     async def _chosen(self, account: Account, password: str) -> str:
-        """The hash of a password that this person may have, and does not have now (R-85)."""
+        """The hash of an allowed password that is not their current one (R-85)."""
         context = password_context(account, self._company)
         await self._hashing.check_new(password, context, whose=account.person.subject_id)
         if await self._hashing.verify(password, account.password_hash):
@@ -236,7 +236,7 @@ class DirectorySource:
         return None if changed is None else changed.person
 
     async def _keep_stronger_hash(self, account: Account, password: str) -> None:
-        """Keep a hash with today's parameters, if one is due; a login does not fail by this."""
+        """Store a hash with current parameters, if due; a failure does not affect the sign-in."""
         try:
             stronger = await self._rehashed(account, password)
             if stronger is not None:
@@ -246,13 +246,13 @@ class DirectorySource:
             _log.warning("directory.hash_not_kept", account_id=account.id)
 
     async def _rehashed(self, account: Account, password: str) -> str | None:
-        """A hash with today's parameters where the present one is older (R-75)."""
+        """A hash with current parameters if the stored one is older (R-75)."""
         if not self._hashing.needs_rehash(account.password_hash or ""):
             return None
         try:
             return await self._hashing.hash(password)
         except HashingBusy:
-            return None  # the next login will do
+            return None  # the next sign-in will do
 
     async def _asked_by_username(self, username: str) -> Account | None:
         try:

@@ -1,4 +1,4 @@
-"""Which names and user keys are taken, and by whom, when accounts are added or changed."""
+"""Names and user keys in use, checked when accounts are added or changed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,17 +15,17 @@ from worksgate.directory.rows import account_from
 
 @dataclass(slots=True)
 class TakenNames:
-    """Who has what, as one transaction sees it; ``take`` keeps it true within that one."""
+    """Names and keys with their holders, as one transaction sees them; ``take`` updates them."""
 
     accounts: dict[str, Account] = field(default_factory=dict)
     keys: KeyOwnership = field(default_factory=KeyOwnership)
 
     def account(self, username: str) -> Account | None:
-        """The account with this name in any spelling, among those that were asked for."""
+        """The account with this name in any spelling, among those that were queried."""
         return self.accounts.get(username_key(username))
 
     def check(self, account: Account, *, reuse_retired_keys: bool = False) -> list[KeyOwner]:
-        """Return where an account may have its name and keys; those who had the keys before.
+        """Return if an account may have its name and keys; also the former owners of the keys.
 
         Raises Conflict.
         """
@@ -38,12 +38,12 @@ class TakenNames:
         return self.keys.taken_from(keys, subject_id)
 
     def take(self, account: Account) -> None:
-        """Remember that an account has its name and keys now."""
+        """Note that an account has its name and keys now."""
         self.accounts[username_key(account.username)] = account
         self.keys.take(keys_of(account), account.person.subject_id, account.username)
 
     def release(self, account: Account) -> None:
-        """Remember that an account has given up its name and its keys, which stay its own."""
+        """Note that an account has given up its name and its keys, which stay its own."""
         self.accounts.pop(username_key(account.username), None)
         self.keys.give_up(keys_of(account), account.person.subject_id)
 
@@ -51,7 +51,7 @@ class TakenNames:
 async def taken_names(
     connection: AsyncConnection, accounts: Iterable[Account], *, allow_similar_keys: bool
 ) -> TakenNames:
-    """Who has the names and keys of these accounts; as many queries for many as for one."""
+    """The holders of the names and keys of these accounts; as few queries for many as for one."""
     candidates = list(accounts)
     columns = schema.accounts.c
     wanted = or_(

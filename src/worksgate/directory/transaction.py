@@ -1,4 +1,4 @@
-"""Changes that happen together with their audit record, or not at all (I-5)."""
+"""Changes that are committed together with their audit record, or not at all (I-5)."""
 
 from collections.abc import Iterable, Sequence
 
@@ -26,9 +26,9 @@ from worksgate.oauth.model import Client
 
 
 class Transaction:
-    """What can be read and changed between the beginning and the commit.
+    """Reads and changes between the beginning and the commit.
 
-    Nobody else writes meanwhile (SQLite), or whoever does makes the commit fail (PostgreSQL).
+    Nobody else writes meanwhile (SQLite), or a concurrent write makes the commit fail (PostgreSQL).
     """
 
     def __init__(self, connection: AsyncConnection, *, allow_similar_keys: bool) -> None:
@@ -39,7 +39,7 @@ class Transaction:
 
     @property
     def changed_passwords(self) -> list[tuple[Change, AuditEvent]]:
-        """What is to be announced after the commit, each with its audit record."""
+        """What to announce after the commit, each with its audit record."""
         records = {event.subject_id: event for event in self._events}
         return [
             (change, records.get(subject_id, event))
@@ -53,7 +53,7 @@ class Transaction:
         return await queries.find_client(self._connection, name_or_id)
 
     async def taken_names(self, accounts: Iterable[Account]) -> TakenNames:
-        """Who has the names and user keys of these accounts."""
+        """The holders of the names and user keys of these accounts."""
         return await taken_names(
             self._connection, accounts, allow_similar_keys=self._allow_similar_keys
         )
@@ -73,10 +73,10 @@ class Transaction:
     async def change_account(
         self, before: Account, after: Account, now: float, change: Change = Change.PASSWORD_SET
     ) -> None:
-        """Update an account; the user keys that it gives up stay its own.
+        """Update an account; user keys that it gives up stay its own.
 
-        Another password ends the person's app passwords in the same commit, and is announced
-        after it: ``change`` says who changed it.
+        A new password deletes the person's app passwords in the same commit, and is announced after
+        it: ``change`` says who changed it.
         """
         if before.password_hash != after.password_hash:
             await self._change_password(after, now, change)
@@ -104,18 +104,18 @@ class Transaction:
         await retire(self._connection, had, subject_id, now)
 
     async def release_key(self, value: str, now: float) -> list[KeyOwner]:
-        """End the ownership of a user key, as ``key_ownership.release``; whose it was."""
+        """End the ownership of a user key, like ``key_ownership.release``; returns its owner."""
         return await release(self._connection, value, now)
 
     async def add_client(self, client: Client) -> None:
-        """Insert a client with its secrets. Raises Conflict where its name is taken."""
+        """Insert a client with its secrets. Raises Conflict if its name is taken."""
         await self._check_client_name(client)
         values = client_values(client) | {"version": await self._next_clients_version()}
         await self._connection.execute(insert(schema.clients).values(values))
         await self._add_secrets(client)
 
     async def change_client(self, client: Client) -> None:
-        """Update a client and replace its secrets. Raises Conflict where its name is taken."""
+        """Update a client and replace its secrets. Raises Conflict if its name is taken."""
         await self._check_client_name(client)
         condition = schema.clients.c.client_id == client.client_id
         values = client_values(client) | {"version": await self._next_clients_version()}
@@ -137,7 +137,7 @@ class Transaction:
         await write_events(self._connection, *events)
 
     async def _next_clients_version(self) -> int:
-        """Count one more change to clients: whoever has them in memory looks at this number."""
+        """Increment the counter of changes to clients, which all processes read."""
         table = schema.installation
         await self._connection.execute(
             update(table).values(clients_version=table.c.clients_version + 1)

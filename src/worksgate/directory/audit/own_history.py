@@ -1,7 +1,7 @@
-"""What people may read of the audit log: their own sign-ins and changes.
+"""What people may read in the audit log: their own sign-ins and changes.
 
-An administrator's questions are in ``queries``; this one is asked by the person, so it is bounded:
-a few kinds of records, of some months.
+An administrator's queries are in ``queries``; this one is for the person, so it is bounded: a few
+kinds of records, of some months.
 """
 
 import asyncio
@@ -35,11 +35,11 @@ EVENTS: Final = (
     Event.PASSWORD_CHANGED,
     Event.RESET_LINK_ISSUED,
 )
-"""What people are told of: what somebody did, or tried to do, in their name."""
+"""Events that people see: what somebody did, or tried to do, in their name."""
 
 
 class OwnHistory:
-    """Reads what was recorded of one person."""
+    """Reads the records of one person."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
@@ -54,10 +54,10 @@ class OwnHistory:
     ) -> list[AuditEvent]:
         """The newest records of a person, the newest first. Raises DatabaseUnavailable.
 
-        Of those that name nobody who is known, theirs are the ones in which their name was typed.
+        Records without a known person are theirs if their name was typed.
         """
         columns = schema.audit.c
-        # A name is one person's in the built-in directory alone.
+        # Names are unique in the built-in directory only.
         is_built_in = literal(subject_id.startswith(SUBJECT_PREFIX))
         typed = and_(
             columns.subject_id.is_(None), columns.username == encoded(username), is_built_in

@@ -1,14 +1,14 @@
-"""The audit log: each event a log line and a row of the database.
+"""The audit log: each event is a log line and a row of the database.
 
-What the store changes it records in its own commit, and ``AuditLines`` writes the lines once that
-is durable. What is about no change (a user info, a wrong password) must not cost a commit each: it
-waits for a moment in ``AuditWriter``, and goes to the database together, through the store's one
-writer where that is the same database.
+Changes in the store are recorded in its own commits, and ``AuditLines`` writes the lines once those
+are durable. Other events (a user info, a wrong password) must not cost a commit each: they wait for
+a moment in ``AuditWriter``, and are written together, through the store's one writer if that is the
+same database.
 
-Nothing is dropped while the database answers. Requests ask for ``room`` before they do anything:
-when too many records wait, callers wait too, and those for whom there is no room in time are
-refused. Only what is under way when the database is away for long may be lost; it is counted, and
-the loss is told in the log and, later, in the database.
+Nothing is dropped while the database responds. Requests call ``room`` before they do anything: if
+too many records wait, callers wait too, and are refused if there is no room in time. Only records
+in progress can be lost in a long outage of the database; the loss is counted, logged and, later,
+recorded in the database.
 """
 
 import asyncio
@@ -34,17 +34,17 @@ LOGGER = "worksgate.audit"
 CAPACITY = 20_000
 """Events that may wait before requests have to."""
 IN_FLIGHT = 20_000
-"""Events beyond that which requests that had room may still record."""
+"""Additional events that requests admitted before may still record."""
 PATIENCE = 1.0
 """Seconds that a request waits for room."""
 AT_ONCE = 500
-"""Events to a write: the store inserts them in two milliseconds, for which all others wait."""
+"""Events per write: the store inserts them in two milliseconds, during which all others wait."""
 
 _JSON = msgspec.json.Encoder()
 _LONGEST_PLAIN = 255
-"""Bytes of a line in which no text can be too long for the database."""
+"""Maximum length in bytes of a line in which no text can be too long for the database."""
 _LINES_AT_ONCE = 100
-"""Log lines that are put together before others have their turn of the event loop."""
+"""Log lines that are joined before the event loop gets its turn."""
 _LONGEST_PAUSE = 5.0
 _LAST_CHANCE = 10.0
 
@@ -52,13 +52,13 @@ _log = structlog.get_logger(LOGGER)
 
 
 class Recorder(Protocol):
-    """Where rows are written: the store, where it is in the database, or the directory."""
+    """Writes the rows: the store, if it is in the database, or the directory."""
 
     async def record(self, events: Sequence[AuditEvent]) -> None: ...
 
 
 def log_events(events: Iterable[AuditEvent]) -> None:
-    """Write events as log lines, in UTC, in which nothing from outside can pass for more."""
+    """Write events as log lines, in UTC, in which no external text can imitate another event."""
     log.info_at((event.at, _members(event)) for event in events)
 
 
@@ -72,10 +72,10 @@ def _members(event: AuditEvent) -> bytes:
 
 
 def _plain(event: AuditEvent) -> bytes | None:
-    """The JSON of an event if nothing in it has to be encoded, which shows in the JSON itself."""
+    """The JSON of an event if nothing in it has to be escaped, as the JSON itself shows."""
     try:
         line = _JSON.encode(event)
-    except UnicodeEncodeError:  # half a character
+    except UnicodeEncodeError:  # a lone surrogate
         return None
     is_plain = line.isascii() and b"\\" not in line and b"\x7f" not in line
     return line if is_plain and len(line) <= _LONGEST_PLAIN else None
@@ -83,7 +83,7 @@ def _plain(event: AuditEvent) -> bytes | None:
 
 @dataclass(slots=True)
 class _Losses:
-    """How many events were dropped, and how many of those the database has been told of."""
+    """How many events were dropped, and how many of those are recorded in the database."""
 
     dropped: int = 0
     logged: int = 0
@@ -91,9 +91,9 @@ class _Losses:
 
 
 class AuditLines:
-    """Writes events as log lines, those of a fifth of a second together, and counts them.
+    """Writes events as log lines, batching those of a fifth of a second, and counts them.
 
-    All calls belong to one event loop. ``counts`` has how often each event has happened.
+    All calls belong to one event loop. ``counts`` is how often each event has happened.
     """
 
     def __init__(self, *, interval: float = 0.2) -> None:
@@ -104,16 +104,16 @@ class AuditLines:
         self.counts: dict[str, int] = dict.fromkeys(Event, 0)
 
     def recorded(self, events: Sequence[AuditEvent]) -> None:
-        """Take events that have happened; returns at once and never raises."""
+        """Add events that have happened; returns at once and never raises."""
         self._unwritten += events
         for event in events:
             self.counts[event.event] += 1
         if self._task is None or self._task.done():
-            with suppress(RuntimeError):  # no loop yet: the next one or ``flush`` will write it
+            with suppress(RuntimeError):  # no event loop yet: the next call writes it
                 self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def flush(self) -> None:
-        """Write what there is."""
+        """Write all pending lines."""
         events, self._unwritten = self._unwritten, []
         for start in range(0, len(events), _LINES_AT_ONCE):
             with suppress(Exception):  # a broken log must not keep events from the database
@@ -121,7 +121,7 @@ class AuditLines:
             await asyncio.sleep(0)
 
     async def close(self) -> None:
-        """Write what there is, and gather no more."""
+        """Write all pending lines, and stop batching."""
         self._closed.set()
         if self._task is not None:
             await self._task
@@ -136,11 +136,11 @@ class AuditLines:
 
 
 class AuditWriter:
-    """An ``audit.AuditLog`` on a database; ``interval`` is the seconds that events gather.
+    """An ``audit.AuditLog`` on a database; ``interval`` is the batching time in seconds.
 
-    It is also the ``store.RecordKeeper`` of a store that is elsewhere: ``keep`` writes at once,
-    those of all callers together. All calls belong to one event loop. ``dropped`` counts what was
-    lost, ``waiting`` what is not in the database yet.
+    It is also the ``store.RecordKeeper`` of an external store: ``keep`` writes at once, batching
+    concurrent callers. All calls belong to one event loop. ``dropped`` counts lost events,
+    ``waiting`` those not in the database yet.
     """
 
     def __init__(
@@ -187,7 +187,7 @@ class AuditWriter:
         return len(self._waiting)
 
     def record(self, event: AuditEvent) -> None:
-        """Keep an event for the log and the database; returns at once and never raises."""
+        """Queue an event for the log and the database; returns at once and never raises."""
         self._lines.recorded((event,))
         if len(self._waiting) >= self._most:
             self._losses.dropped += 1
@@ -196,12 +196,12 @@ class AuditWriter:
         if len(self._waiting) >= AT_ONCE:
             self._is_due.set()
         if self._task is None or self._task.done():
-            with suppress(RuntimeError):  # no loop yet: the next record or flush will write it
+            with suppress(RuntimeError):  # no event loop yet: the next call writes it
                 self._wake()
 
     async def room(self) -> None:
-        """Return when a request may go on. Raises StoreUnavailable after ``patience`` seconds."""
-        if len(self._waiting) < self._capacity:  # as always: no clock is asked
+        """Return when a request may proceed. Raises StoreUnavailable after ``patience`` seconds."""
+        if len(self._waiting) < self._capacity:  # the normal case needs no clock
             return
         until = asyncio.get_running_loop().time() + self._patience
         while len(self._waiting) >= self._capacity:
@@ -213,7 +213,7 @@ class AuditWriter:
                 raise StoreUnavailable("too many audit records wait for the database") from None
 
     async def keep(self, events: Sequence[AuditEvent]) -> None:
-        """Return when these are durable. Raises StoreUnavailable, and then they may be later."""
+        """Return when these are durable. Raises StoreUnavailable; they may become durable later."""
         for event in events:
             self.record(event)
         try:
@@ -222,12 +222,12 @@ class AuditWriter:
             raise StoreUnavailable(str(error), outcome_unknown=True) from error
 
     async def flush(self) -> None:
-        """Return when all that was recorded before is durable. Raises DatabaseUnavailable."""
+        """Return when everything recorded before is durable. Raises DatabaseUnavailable."""
         await self._lines.flush()
         await self._write_all()
 
     async def close(self) -> None:
-        """Write what is waiting, for at most ten seconds, and stop; what is lost is logged."""
+        """Write pending events, for at most ten seconds, and stop; losses are logged."""
         self._stopped.set()
         self._is_due.set()
         if self._task is not None:
@@ -248,7 +248,7 @@ class AuditWriter:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
-        """Write until nothing is left; after an outage wait longer each time."""
+        """Write until nothing is left; wait longer after each failure."""
         pause = self._interval
         while self._waiting and not await self._stopped_within(pause):
             try:
@@ -260,16 +260,16 @@ class AuditWriter:
             self._tell_of_losses()
 
     async def _stopped_within(self, seconds: float) -> bool:
-        """Wait, unless the last write failed only until there is enough for one."""
+        """Wait, unless the last write failed, until there is enough for a batch."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await (self._stopped if self.is_away else self._is_due).wait()
         return self._stopped.is_set()
 
     async def _write_all(self) -> None:
-        """Write all that waits now, in order.
+        """Write all pending events, in order.
 
-        A caller that gives up interrupts nothing, or what is being written would be so again.
+        A caller that is cancelled does not interrupt the write, or events would be written twice.
         """
         write = asyncio.create_task(self._write_waiting())
         self._writes.add(write)
@@ -278,7 +278,7 @@ class AuditWriter:
         await asyncio.shield(write)
 
     async def _write_waiting(self) -> None:
-        """One writer at a time; whoever comes meanwhile finds theirs written with the next ones."""
+        """One writer at a time; events that arrive meanwhile are written with the next batch."""
         last = self._written + len(self._waiting)
         async with self._writing:
             self._note_losses()
@@ -293,7 +293,7 @@ class AuditWriter:
         except Unavailable as error:
             self.is_away = True
             raise DatabaseUnavailable(str(error)) from error
-        except Exception as error:  # one that cannot be written must not hold up the others
+        except Exception as error:  # one unwritable event must not hold up the others
             if len(batch) > 1:
                 await self._write(batch[: len(batch) // 2])
                 return
@@ -309,11 +309,11 @@ class AuditWriter:
             self._has_room.set()
 
     def _note_losses(self) -> None:
-        """Say in the audit log itself that something is missing from it."""
+        """Record in the audit log itself that events are missing."""
         lost = self._losses.dropped - self._losses.recorded
         if lost:
             self._losses.recorded = self._losses.dropped
-            detail = f"{lost} audit records were lost while the database did not answer"
+            detail = f"{lost} audit records were lost while the database did not respond"
             self._waiting.append(AuditEvent(event=Event.SYSTEM, at=self._clock(), detail=detail))
 
     def _tell_of_losses(self) -> None:
@@ -324,6 +324,6 @@ class AuditWriter:
 
 
 def _heard(write: asyncio.Task[None]) -> None:
-    """Take the exception of a write: those who waited have it, or have given up."""
+    """Retrieve the exception of a write: waiting callers got it, or have been cancelled."""
     if not write.cancelled():
         write.exception()
