@@ -120,7 +120,7 @@ def test_a_keyring_has_the_keys_of_the_settings() -> None:
     assert Keyring.of(current.text, previous.text) == Keyring(current, previous)
     assert Keyring.of(current.text) == Keyring(current)
     assert Keyring.of("") == NO_MASTER_KEY
-    with pytest.raises(ValueError, match="no master key"):
+    with pytest.raises(ValueError, match="not a master key"):
         Keyring.of(current.text, "x")
-    with pytest.raises(UnknownMasterKey, match=rf"^master key {previous.id} is not at hand$"):
+    with pytest.raises(UnknownMasterKey, match=rf"^master key {previous.id} is not configured$"):
         Keyring(current).key(previous.id)

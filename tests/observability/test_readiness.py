@@ -54,7 +54,7 @@ def test_a_locked_store_is_told_in_words_in_public_and_in_full_to_operators(serv
             "clients": {"status": "ok"},
         },
     }
-    assert operators.json()["checks"]["store"]["reason"] == "no answer in 1 seconds"
+    assert operators.json()["checks"]["store"]["reason"] == "no response in 1 seconds"
     wait_until(lambda: server.http.get("/readyz").status_code == 200, seconds=10)
 
 
@@ -77,7 +77,7 @@ async def crashes() -> None:
 @pytest.mark.parametrize(
     ("check", "word", "reason"),
     [
-        (never_answers, "too slow", "no answer in 0.05 seconds"),
+        (never_answers, "too slow", "no response in 0.05 seconds"),
         (is_gone, "unavailable", "SQLITE_IOERR at 10.1.2.3"),
         (crashes, "failed", "RuntimeError"),
     ],

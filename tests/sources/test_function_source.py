@@ -110,15 +110,15 @@ async def test_a_subject_id_is_stable_and_under_the_sources_name(
         ({"username": 7}, "username is not text"),
         ({"id": True, "username": "h"}, "id is not text"),
         ({"username": "h", "externalKey": "E1"}, "a person has no externalKey"),
-        ({"username": "h", "external_key": "a/b"}, "must not hold"),
+        ({"username": "h", "external_key": "a/b"}, "must not contain"),
         ({"username": "h", "works_account": "H@example.com"}, "lower case"),
         (Person(subject_id="hr:", username="h", name=""), "needs an id"),
-        (Person(subject_id="1", username="h", name="", external_key="a?b"), "must not hold"),
+        (Person(subject_id="1", username="h", name="", external_key="a?b"), "must not contain"),
     ],
 )
 async def test_r108_an_answer_of_another_shape_signs_nobody_in(answer: Any, reason: str) -> None:
     async with source_of(answering(answer)) as source:
-        with pytest.raises(SourceUnavailable, match=f"hr gave an unusable answer: .*{reason}"):
+        with pytest.raises(SourceUnavailable, match=f"hr returned an unusable result: .*{reason}"):
             await source.authenticate("hanako", PASSWORD)
 
 
@@ -202,7 +202,7 @@ async def test_a_function_that_hangs_is_an_outage_and_bounded() -> None:
         texts = sorted(str(outcome) for outcome in outcomes)
         assert all(isinstance(outcome, SourceUnavailable) for outcome in outcomes)
         assert [text.split(":")[0] for text in texts] == [
-            *["hr did not answer"] * 3,
+            *["hr did not respond"] * 3,
             *["hr has too many calls waiting"] * 3,
         ]
         assert len(running) == 2
@@ -215,7 +215,7 @@ async def test_a_coroutine_function_that_hangs_is_an_outage() -> None:
         await asyncio.sleep(60)
 
     async with source_of(hanging, timeout=0.05) as source:
-        with pytest.raises(SourceUnavailable, match="hr did not answer"):
+        with pytest.raises(SourceUnavailable, match="hr did not respond"):
             await source.authenticate("hanako", PASSWORD)
 
 

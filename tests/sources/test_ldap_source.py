@@ -654,9 +654,9 @@ async def test_a_test_says_what_works(company: Slapd) -> None:
     assert nobody.fault is SourceFault.PERSON_NOT_FOUND
     assert findings[4].fault is SourceFault.PERSON_NOT_IN_GROUP
     assert [(each.works, each.text) for each in findings] == [
-        (True, f"{company.tls_url} answers, encrypted, the certificate is right"),
+        (True, f"{company.tls_url} responds, encrypted, with a valid certificate"),
         (True, f"the service account binds as {SERVICE}"),
-        (True, f"{BASE} is there"),
+        (True, f"{BASE} exists"),
         (True, f"found uid=hanako,{PEOPLE}"),
         (False, "in none of required_groups"),
         (True, f"id (entryUUID): {uuid}"),

@@ -99,7 +99,7 @@ async def test_r91_answer_to_another_sign_in_is_refused(fake: FakeProvider) -> N
 @pytest.mark.parametrize("kept", ["", "{", "[]", '{"state": 1}', "{}", "[" * 100_000])
 async def test_r91_sign_in_without_what_was_kept_is_refused(fake: FakeProvider, kept: str) -> None:
     async with source_at(fake, **PATIENT) as source:
-        with pytest.raises(RefusedUpstream, match="kept"):
+        with pytest.raises(RefusedUpstream, match=r"stored state|another provider"):
             await source.finish(RETURN_URL, kept, {"code": CODE, "state": "x"})
 
 
@@ -268,7 +268,7 @@ async def test_r91_hmac_with_a_published_shared_secret_is_refused(fake: FakeProv
     await is_refused(fake, "algorithm")
     fake.instead[JWKS] = replying({"keys": [key]})
     async with source_at(fake, **PATIENT) as source:
-        with pytest.raises(SourceUnavailable, match="no key that signs"):
+        with pytest.raises(SourceUnavailable, match="no signing key"):
             await sign_in(fake, source)
 
 
@@ -380,11 +380,11 @@ async def test_f19_unknown_key_is_looked_for_once_in_ten_seconds(fake: FakeProvi
         await sign_in(fake, source)
         fake.signing = OTHER_RSA
         for _ in range(5):
-            with pytest.raises(RefusedUpstream, match="key is not known"):
+            with pytest.raises(RefusedUpstream, match="key is unknown"):
                 await sign_in(fake, source)
         assert fake.count(JWKS) == 2
         watch.seconds += 10.1
-        with pytest.raises(RefusedUpstream, match="key is not known"):
+        with pytest.raises(RefusedUpstream, match="key is unknown"):
             await sign_in(fake, source)
         assert fake.count(JWKS) == 3
         fake.signing = RSA
@@ -413,7 +413,7 @@ async def test_r91_key_for_encryption_signs_nothing(fake: FakeProvider) -> None:
     fake.instead[JWKS] = replying({"keys": [{**RSA.as_dict(private=False), "use": "enc"}]})
     fake.raw_token = lambda claims: sign({"alg": "RS256"}, claims, RSA)
     async with source_at(fake, **PATIENT) as source:
-        with pytest.raises(SourceUnavailable, match="no key that signs"):
+        with pytest.raises(SourceUnavailable, match="no signing key"):
             await sign_in(fake, source)
 
 

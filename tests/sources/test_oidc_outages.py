@@ -261,7 +261,7 @@ async def test_no_cookie_of_one_person_goes_with_another(fake: FakeProvider) -> 
         await sign_in(fake, source)
         fake.instead[JWKS] = replying({}, 200, "Set-Cookie: person=hanako; Path=/")
         fake.signing = OTHER_RSA
-        await is_unavailable(lambda: sign_in(fake, source), "no key that signs")
+        await is_unavailable(lambda: sign_in(fake, source), "no signing key")
         fake.signing = RSA
         await sign_in(fake, source)
     assert not [asked for asked in fake.asked if "cookie" in asked.headers]

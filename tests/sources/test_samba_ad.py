@@ -365,9 +365,9 @@ async def test_a_test_shows_what_somebody_looks_like(company: DomainController) 
     group = company.add_group(f"営業 {next(_numbers)}", dn)
     with source_of(company) as source:
         assert [(each.works, each.text) for each in await source.test(name)] == [
-            (True, f"{company.tls_url}:636 answers, encrypted, the certificate is right"),
+            (True, f"{company.tls_url}:636 responds, encrypted, with a valid certificate"),
             (True, f"the service account binds as {SERVICE}"),
-            (True, f"{BASE} is there"),
+            (True, f"{BASE} exists"),
             (True, f"found CN={name},{PEOPLE}"),
             (True, f"id (objectGUID): {company.object_guid(dn)}"),
             (True, f"username: {name}, name: 山田 花子"),
@@ -441,7 +441,8 @@ async def test_r88_a_password_that_is_not_encrypted_is_refused_by_the_directory_
         with capture_logs() as logs, pytest.raises(SourceUnavailable):
             await source.authenticate(name, PASSWORD)
         assert [each["detail"] for each in logs] == [
-            "the server takes passwords only encrypted: use ldaps:// or start_tls"
+            "the server accepts passwords only over encrypted connections: "
+            "use ldaps:// or start_tls"
         ]
 
 

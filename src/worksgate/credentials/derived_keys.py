@@ -1,4 +1,4 @@
-"""One key per purpose, from a key that is kept (HKDF-SHA256, RFC 5869)."""
+"""One key per purpose, derived from a stored key (HKDF-SHA256, RFC 5869)."""
 
 from typing import Final
 

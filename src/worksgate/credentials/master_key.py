@@ -1,18 +1,17 @@
 """The master key, which is kept outside the database and encrypts the secrets in it.
 
-**The database holds no secret that works by itself.** What must be read again, the secrets of
-authenticator apps and the key that signs cookies and forms, is encrypted there under a master key
-that only the servers have: a stolen file, dump or backup neither passes a second factor nor
-forges a form (R-130).
+**The database contains no usable secret.** Secrets that must be read again, those of authenticator
+apps and the key that signs cookies and forms, are encrypted under a master key that only the
+servers have: a stolen file, dump or backup cannot pass a second factor or forge a form (R-130).
 
-A ``MasterKey`` has a short public id, which stands in front of all that it has encrypted. A
-``Keyring`` holds the present key and, while one gives way to another, the key before it.
+A ``MasterKey`` has a short public ID, which precedes everything it has encrypted. A ``Keyring``
+holds the current key and, during a rotation, the previous one.
 
-    wgkey-<43 characters of base64url>    a master key as it is written down: 256 random bits
+    wgkey-<43 characters of base64url>    a master key as text: 256 random bits
     ``wg1`` id nonce ciphertext tag       what is stored; AES-256-GCM (NIST SP 800-38D)
 
-The associated data names the table, the column and the row, so what is stored for one person is
-no secret of another (R-131). Each purpose has a key of its own (HKDF-SHA256, RFC 5869).
+The associated data names the table, the column and the row, so a secret stored for one person is
+not valid for another (R-131). Each purpose has a key of its own (HKDF-SHA256, RFC 5869).
 """
 
 import hashlib
@@ -38,20 +37,20 @@ _OVERHEAD = _HEADER_BYTES + _NONCE_BYTES + _TAG_BYTES
 
 
 class UnknownMasterKey(Exception):
-    """A stored secret is encrypted under a master key that is not at hand: ``id`` names it."""
+    """A stored secret is encrypted under a master key that is not configured: ``id`` names it."""
 
     def __init__(self, id: str) -> None:  # noqa: A002  # the name of the field
-        super().__init__(f"master key {id} is not at hand")
+        super().__init__(f"master key {id} is not configured")
         self.id = id
 
 
 class DamagedSecret(Exception):
-    """What is stored was altered, or belongs to another row."""
+    """The stored value was altered, or belongs to another row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a secret is stored: the row of a table, and the column. ``purpose`` is the table's."""
+    """The place of a secret: table, column and row. ``purpose`` is the table's."""
 
     table: str
     column: str
@@ -62,13 +61,13 @@ class Place:
         return f"{self.table}.{self.column}"
 
     def associated_data(self, header: bytes) -> bytes:
-        """What a ciphertext is bound to, written so that no two places look alike."""
+        """The associated data of a ciphertext, unique per place."""
         return header + json.dumps([self.table, self.column, self.row]).encode()
 
 
 @dataclass(frozen=True, slots=True)
 class MasterKey:
-    """The key that encrypts what the database keeps. ``id`` may be shown, and is."""
+    """The key that encrypts secrets in the database. ``id`` is public."""
 
     material: bytes = field(repr=False)
 
@@ -78,7 +77,7 @@ class MasterKey:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The key that a file or a variable holds; surrounding white space is ignored.
+        """Parse the key from a file or a variable; surrounding white space is ignored.
 
         Raises ValueError with the end of a sentence; it does not repeat the text.
         """
@@ -86,12 +85,12 @@ class MasterKey:
 
     @property
     def text(self) -> str:
-        """The key as it is written down."""
+        """The text form of the key."""
         return master_key_text(self.material)
 
     @property
     def id(self) -> str:
-        """Eight hexadecimal digits, from which the key cannot be found."""
+        """Eight hexadecimal digits that do not reveal the key."""
         return self._id_bytes.hex()
 
     @property
@@ -105,7 +104,7 @@ class MasterKey:
         return header + nonce + cipher.encrypt(nonce, secret, place.associated_data(header))
 
     def unseal(self, stored: bytes, place: Place) -> bytes:
-        """The secret that was sealed for this place. Raises DamagedSecret."""
+        """Decrypt a secret of this place. Raises DamagedSecret."""
         header, rest = stored[:_HEADER_BYTES], stored[_HEADER_BYTES:]
         cipher = AESGCM(derived_key(self.material, place.purpose))
         try:
@@ -119,9 +118,9 @@ class MasterKey:
 
 
 def key_id_of(stored: bytes) -> str | None:
-    """The id of the master key that something is encrypted under; None where it is in clear.
+    """The ID of the master key of a ciphertext; None for plain text.
 
-    Secrets in clear are of 20 or 32 random bytes: too short to be taken for the other.
+    Plain-text secrets have 20 or 32 random bytes: too short to be confused with ciphertexts.
     """
     if len(stored) < _OVERHEAD or not stored.startswith(_PREFIX):
         return None
@@ -129,20 +128,20 @@ def key_id_of(stored: bytes) -> str | None:
 
 
 def key_ids(stored: Iterable[bytes]) -> tuple[str, ...]:
-    """The ids of the master keys that all of these are encrypted under, in order."""
+    """The IDs of the master keys of all these ciphertexts, in order."""
     return tuple(sorted({found for each in stored if (found := key_id_of(each)) is not None}))
 
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """The master keys that a process has; ``previous`` is there while one replaces another."""
+    """The master keys of a process; ``previous`` is set during a rotation."""
 
     current: MasterKey | None = None
     previous: MasterKey | None = None
 
     @classmethod
     def of(cls, current: str, previous: str = "") -> Self:
-        """The keys of the settings, where an empty text stands for none. Raises ValueError."""
+        """The keys of the settings, where an empty text means none. Raises ValueError."""
         return cls(
             MasterKey.parse(current) if current else None,
             MasterKey.parse(previous) if previous else None,
@@ -156,17 +155,17 @@ class Keyring:
         return tuple(key.id for key in self)
 
     def key(self, id: str) -> MasterKey:  # noqa: A002  # the name of the field
-        """The key with this id. Raises UnknownMasterKey."""
+        """The key with this ID. Raises UnknownMasterKey."""
         for key in self:
             if key.id == id:
                 return key
         raise UnknownMasterKey(id)
 
     def unseal(self, stored: bytes, place: Place) -> bytes:
-        """The secret, decrypted where it is encrypted. Raises UnknownMasterKey, DamagedSecret."""
+        """The secret, decrypted if it is encrypted. Raises UnknownMasterKey, DamagedSecret."""
         id = key_id_of(stored)  # noqa: A001  # the name of the field
         return stored if id is None else self.key(id).unseal(stored, place)
 
 
 NO_MASTER_KEY: Final = Keyring()
-"""What an installation has that keeps its secrets in clear."""
+"""For installations whose secrets are in plain text."""

@@ -1,9 +1,9 @@
-"""Password hashing, in bounded threads.
+"""Password hashing, in a bounded thread pool.
 
-Passwords are chosen by people, so they are kept as argon2id, hashed in threads of their own, fewer
-than the cores, at a lower priority: however many people sign in at once, the answers to LINE WORKS
-go first (F-24). New passwords are estimated in a thread beside them, so whoever chooses one never
-takes a thread from those who sign in.
+Passwords are chosen by people, so they are stored as argon2id, hashed in dedicated threads, fewer
+than the cores, at a lower priority: however many people sign in at once, responses to LINE WORKS go
+first (F-24). New passwords are estimated in another thread, so choosing one never takes a thread
+from people who sign in.
 """
 
 import asyncio
@@ -30,28 +30,28 @@ T = TypeVar("T")
 MAX_PASSWORD_BYTES = 4_096
 """A longer password is refused before it is hashed (R-76)."""
 ARGON2 = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-"""OWASP's line for argon2id: 19 MiB, two passes, one lane (R-75)."""
+"""OWASP's recommendation for argon2id: 19 MiB, two passes, one lane (R-75)."""
 _NO_MEMORY = error_to_str(-22)
-"""What argon2 says where it gets no memory (ARGON2_MEMORY_ALLOCATION_ERROR)."""
+"""argon2's error when it cannot allocate memory (ARGON2_MEMORY_ALLOCATION_ERROR)."""
 _TOO_MANY_PASSWORDS = "too many passwords are waiting to be checked"
 _NICENESS = 5
-"""Above that of the process: a third of the share of its other threads. With 10 it is a ninth:
-beside busy programs on the same two cores, a mail client's login took more than half a second."""
+"""Relative to the process: a third of the share of its other threads. With 10 it would be a
+ninth: next to busy programs on two cores, a mail client's sign-in took more than half a second."""
 IMPORTED_WAITING = 8
 """Passwords that may wait for the one thread that checks imported hashes; more would be late."""
 _ALL_METERS = "meters"
-"""A turn among the estimates; whoever chooses a password has one by their subject id."""
+"""A turn for an estimate; keyed by the subject ID of the person who chooses a password."""
 
 
 class HashingBusy(Unavailable):
-    """More people are signing in than can be checked in time; try again in a moment."""
+    """More people are signing in than can be checked in time; a retry may succeed."""
 
 
 class BusyRefusal(HashingBusy):
-    """A refusal that says no more than ``HashingBusy``, as an imported hash had no turn (R-145).
+    """A refusal that says no more than ``HashingBusy``, since an imported hash had no turn (R-145).
 
-    The password was wrong, or of somebody with such a hash, and then it was not checked. Both count
-    as a definite no, or the count would tell them apart. Its text is for the records.
+    The password was wrong, or that of a person with such a hash, and then it was not checked. Both
+    count as a definite no, or the count would tell them apart. Its text is for the audit log.
     """
 
     def __init__(self) -> None:
@@ -61,9 +61,9 @@ class BusyRefusal(HashingBusy):
 
 
 def normalise_password(password: str) -> bytes:
-    """The bytes of a password that are hashed: NFKC, then UTF-8, whole (R-73).
+    """The bytes of a password that are hashed: NFKC, then UTF-8, in full (R-73).
 
-    Raises ValueError when it is empty, longer than ``MAX_PASSWORD_BYTES`` or not text.
+    Raises ValueError if it is empty, longer than ``MAX_PASSWORD_BYTES`` or not text.
     """
     if not password or len(password) > MAX_PASSWORD_BYTES:
         raise ValueError("the password is empty or too long")
@@ -74,18 +74,17 @@ def normalise_password(password: str) -> bytes:
 
 
 KEPT_FOR_KNOWN = 0.25
-"""Share of the places in the queue that strangers leave to browsers in which people have signed in
-before: however many networks an attacker has, those get in."""
+"""Share of the places in the queue that unauthenticated callers leave to browsers in which people
+have signed in before: however many networks an attacker has, those get in."""
 
 
 class PasswordHashing:
-    """Passwords in a bounded pool: never more than ``threads`` at once, nor ``waiting`` queued.
+    """Passwords in a bounded pool: at most ``threads`` at once, and ``waiting`` queued.
 
-    A call beyond that raises HashingBusy at once. New hashes are argon2id; those that people were
-    imported with (``imported_hashes``) cost more, and have one thread of their own, so that they
-    keep nobody else waiting; ``turns`` says who may use it. New passwords are estimated one at a
-    time in a pool of their own, with as many waiting: ``whose`` is the subject, of whom one at most
-    is in it.
+    A call beyond that raises HashingBusy at once. New hashes are argon2id; imported ones
+    (``imported_hashes``) cost more, and have one thread of their own, so that they delay nobody
+    else; ``turns`` decides who may use it. New passwords are estimated one at a time in a pool of
+    their own, with as many waiting: ``whose`` is the subject, of whom at most one is in it.
     """
 
     def __init__(
@@ -101,40 +100,40 @@ class PasswordHashing:
             1, IMPORTED_WAITING, name="imported-hashes", initializer=_yield_to_others
         )
         self._turns = turns or Turns()
-        # Not at a lower priority: an estimate is Python throughout and holds the lock of the
-        # interpreter, for which the event loop would wait as long as that thread must wait.
+        # Not at a lower priority: an estimate is pure Python and holds the GIL, for which the event
+        # loop would wait as long as that thread has to wait.
         self._estimates = ThreadPool(1, waiting, name="password-estimates")
         self._decoy = _decoy(ARGON2)
 
     @property
     def pool(self) -> ThreadPool:
-        """The threads that hash, for whoever watches how busy they are."""
+        """The hashing threads, for metrics."""
         return self._pool
 
     async def hash(self, password: str) -> str:
-        """The encoded argon2id hash of a password, parameters and salt inside."""
+        """The encoded argon2id hash of a password, including parameters and salt."""
         data = normalise_password(password)
         return await self._run(lambda: _hash(data))
 
     def take_turn(self) -> Turn | None:
-        """A turn at the thread for imported hashes; None where there is none in time.
+        """A turn at the thread for imported hashes; None if there is none in time.
 
-        While there are such hashes, whoever checks a password takes one, whatever its hash; and
-        without one says of a wrong password no more than ``BusyRefusal`` does (R-145).
+        While there are such hashes, every password check takes one, whatever its hash; and without
+        one a wrong password is answered with no more than ``BusyRefusal`` (R-145).
         """
         return self._turns.take()
 
     def give_back(self, turn: Turn) -> None:
-        """End the turn of a password that was right."""
+        """End the turn of a right password."""
         self._turns.give_back(turn)
 
     async def verify(
         self, password: str, encoded: str | None, *, checks_imported: bool = True
     ) -> bool:
-        """Whether a password has this hash; with None the same work is done for nothing (R-77).
+        """Whether a password matches this hash; with None the same work is done in vain (R-77).
 
-        An imported hash takes longer, which a refusal must not show (R-121): that is the caller's.
-        Unless ``checks_imported``, who has one is refused for what a wrong password costs.
+        An imported hash takes longer, which a refusal must not reveal (R-121): that is up to the
+        caller. Unless ``checks_imported``, such a hash is refused at the cost of a wrong password.
         """
         try:
             data = normalise_password(password)
@@ -148,9 +147,9 @@ class PasswordHashing:
         return right and encoded is not None
 
     def check_capacity(self, *, is_known: bool = True) -> None:
-        """Raises HashingBusy, and counts one refused, where no password could be checked now.
+        """Raises HashingBusy, and counts it, if no password could be checked now.
 
-        The last ``KEPT_FOR_KNOWN`` of the places are for callers who are known.
+        The last ``KEPT_FOR_KNOWN`` of the places are for known callers.
         """
         kept = 0 if is_known else int(self._pool.places * KEPT_FOR_KNOWN)
         try:
@@ -159,7 +158,7 @@ class PasswordHashing:
             raise HashingBusy(_TOO_MANY_PASSWORDS) from None
 
     def needs_rehash(self, encoded: str) -> bool:
-        """Whether a hash was made elsewhere, or with other parameters than today's."""
+        """Whether a hash was made elsewhere, or with other parameters than the current ones."""
         return imported_hashes.is_imported(encoded) or ARGON2.check_needs_rehash(encoded)
 
     async def check_new(self, password: str, context: Iterable[str] = (), *, whose: str) -> str:
@@ -168,28 +167,28 @@ class PasswordHashing:
         return await self._estimate(lambda: check_new_password(password, words), {whose})
 
     async def strength(self, password: str, context: Iterable[str] = (), *, whose: str) -> Strength:
-        """``password_strength`` in a thread, in which a form waits for one meter at most."""
+        """``password_strength`` in a thread, where a form waits for one meter at most."""
         words = tuple(context)
         return await self._estimate(
             lambda: password_strength(password, words), {whose, _ALL_METERS}
         )
 
     def close(self) -> None:
-        """Stop the threads; what waits is dropped, and what runs is not waited for."""
+        """Stop the threads; waiting work is dropped, running work is not awaited."""
         self._pool.close()
         self._imported.close()
         self._estimates.close()
 
     async def _verify_imported(self, password: str, data: bytes, encoded: str) -> bool:
-        """Beside it goes what an unknown name costs, at the moment at which it would there.
+        """At the same time do the work of an unknown name, at the moment when it would be done.
 
-        So a full queue of the other threads tells nothing either.
+        So a full queue of the other threads reveals nothing either.
         """
         ours = asyncio.ensure_future(self._run(lambda: _verify(self._decoy, data)))
         theirs = asyncio.ensure_future(self._run(lambda: _timed(encoded, password), self._imported))
         try:
             _, (right, seconds) = await asyncio.gather(ours, theirs)
-        finally:  # where one has no room, the other is for nothing
+        finally:  # if one has no room, the other is in vain
             for check in (ours, theirs):
                 check.cancel()
         self._turns.note(seconds)
@@ -201,20 +200,20 @@ class PasswordHashing:
         except PoolFull:
             raise HashingBusy(_TOO_MANY_PASSWORDS) from None
         except MemoryError:
-            raise HashingBusy("there is no memory to check a password with") from None
+            raise HashingBusy("there is not enough memory to check a password") from None
 
     async def _estimate(self, work: Callable[[], T], turns: set[str]) -> T:
         try:
             return await self._estimates.run(work, turns)
         except PoolFull:
-            raise HashingBusy("too many new passwords are waiting to be looked at") from None
+            raise HashingBusy("too many new passwords are waiting to be estimated") from None
 
 
 @cache
 def _decoy(hasher: PasswordHasher) -> str:
-    """A hash of nobody's password, which takes as long to check as anybody's.
+    """A hash of nobody's password, which takes as long to check as any.
 
-    One does for a process: to make another takes as long again, at every start.
+    One per process suffices: creating another takes as long again, at every start.
     """
     return hasher.hash(new_secret())
 
@@ -230,14 +229,14 @@ def _hash(data: bytes) -> str:
 
 
 def _timed(encoded: str, password: str) -> tuple[bool, float]:
-    """Whether a password has this imported hash, and the seconds that it took to say so."""
+    """Whether a password matches this imported hash, and the seconds that the check took."""
     began = time.monotonic()
     right = imported_hashes.verify(encoded, password)
     return right, time.monotonic() - began
 
 
 def _verify(encoded: str, data: bytes) -> bool:
-    """Whether these bytes have this hash. Raises MemoryError: nothing is known of them then."""
+    """Whether these bytes match this hash. Raises MemoryError if that is undecided."""
     try:
         return ARGON2.verify(encoded, data)
     except (VerifyMismatchError, InvalidHashError):
@@ -249,7 +248,7 @@ def _verify(encoded: str, data: bytes) -> bool:
 
 
 def _yield_to_others() -> None:
-    """Linux gives each thread its own niceness: hashing must never delay the event loop."""
+    """Linux has a niceness per thread: hashing must never delay the event loop."""
     if hasattr(os, "setpriority"):
         thread = threading.get_native_id()
         niceness = os.getpriority(os.PRIO_PROCESS, thread) + _NICENESS

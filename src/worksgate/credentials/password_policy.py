@@ -1,6 +1,6 @@
-"""What a good new password is: long enough, and nothing that would be tried first (R-70 to R-72).
+"""The policy for new passwords: long enough, and hard to guess (R-70 to R-72).
 
-No rules of composition; common passwords and the words of the person and the place are refused.
+No composition rules; common passwords and words of the person and the site are refused.
 """
 
 import threading
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 MIN_PASSWORD_LENGTH = 15
-"""Code points, where the password stands alone (R-70)."""
+"""Code points, for a password without a second factor (R-70)."""
 MAX_PASSWORD_LENGTH = 1_024
 
 _OUR_WORDS = ("worksgate", "lineworks", "naverworks", "password")
@@ -27,20 +27,19 @@ _COMMON_ABROAD = (
     # The same on a keyboard that was not switched to Hangul.
     *("qlalfqjsgh", "tkfkdgo", "tkfkdgody", "dkssudgktpdy", "eogksalsrnr", "rkskekfkakqktk"),
 )
-"""First words of Japanese and Korean passwords, which the lists of zxcvbn lack (R-72)."""
+"""Leading words of Japanese and Korean passwords that zxcvbn's lists lack (R-72)."""
 _MIN_GUESSES = 10**8
-"""What zxcvbn calls safely unguessable for a slow hash; any four common words are far above it."""
+"""zxcvbn's threshold of "safely unguessable" for a slow hash; any four common words exceed it."""
 _STRENGTHS = (10**3, 10**6, _MIN_GUESSES, 10**12)
-"""Guesses below which a password is worth 0, 1, 2 or 3 of 4."""
+"""Guesses below which a password scores 0, 1, 2 or 3 of 4."""
 _ESTIMATED_LENGTH = 48
-"""Characters that zxcvbn looks at; its work grows with the third power of them."""
+"""Characters that zxcvbn evaluates; its work grows with their third power."""
 _MAX_SUBSTITUTIONS = 16
-"""Readings of signs as letters (4 or @ for a, 1 for i or l) that zxcvbn tries on one password.
+"""Substitutions of letters (4 or @ for a, 1 for i or l) that zxcvbn tries on one password.
 
-It looks a whole password up in each, and there may be 736. Digits alone have 6.
-"""
+It looks a whole password up with each, and there may be 736. Digits alone have 6."""
 _ESTIMATING = threading.Lock()
-"""zxcvbn keeps the words of the person and the signs in globals: one password at a time."""
+"""zxcvbn keeps its dictionaries and substitutions in globals: one password at a time."""
 
 
 class Weakness(StrEnum):
@@ -55,7 +54,7 @@ class Weakness(StrEnum):
 
 
 class WeakPassword(ValueError):
-    """A new password that would not protect anybody; the text is for the person who chose it."""
+    """An insecure new password; the text is for the person who chose it."""
 
     def __init__(self, weakness: Weakness) -> None:
         super().__init__(_SENTENCES[weakness])
@@ -65,16 +64,16 @@ class WeakPassword(ValueError):
 _SENTENCES = {
     Weakness.TOO_SHORT: f"use at least {MIN_PASSWORD_LENGTH} characters; several words do well",
     Weakness.TOO_LONG: f"use at most {MAX_PASSWORD_LENGTH} characters",
-    Weakness.NUL: "a password cannot hold the NUL character",
+    Weakness.NUL: "a password must not contain the NUL character",
     Weakness.COMMON: "this password is one of the first that anybody would try",
     Weakness.NAMES: "a password must be more than names that belong to you or this site",
-    Weakness.SAME: "this is the password that you have; choose another",
+    Weakness.SAME: "this is your current password; choose another",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Strength:
-    """How well a new password would do: 0 to 4, of which 3 and 4 are accepted.
+    """The strength of a new password: 0 to 4, of which 3 and 4 are accepted.
 
     ``weakness`` is why it is not accepted, or None.
     """
@@ -84,10 +83,10 @@ class Strength:
 
 
 def check_new_password(password: str, context: Iterable[str] = ()) -> str:
-    """Return a password that somebody may choose (R-70 to R-72).
+    """Return a password that is allowed (R-70 to R-72).
 
-    ``context`` are words that it must not consist of: the person's names, the company's.
-    Raises WeakPassword with a sentence for the person. No rules of composition.
+    ``context`` are words of which it must not consist: the person's names, the company's. Raises
+    WeakPassword with a sentence for the person. No composition rules.
     """
     weakness = _misfit(password) or _assessed(password, context)[1]
     if weakness is not None:
@@ -96,9 +95,9 @@ def check_new_password(password: str, context: Iterable[str] = ()) -> str:
 
 
 def password_strength(password: str, context: Iterable[str] = ()) -> Strength:
-    """How well a password would do, for a meter: 3 and 4 are what ``check_new_password`` accepts.
+    """The strength of a password, for a meter: ``check_new_password`` accepts 3 and 4.
 
-    Both take 5 ms of the processor or a little more, and some 80 ms for the worst that is known.
+    Both take 5 ms of CPU time or a little more, and some 80 ms in the worst known case.
     """
     misfit = _misfit(password)
     if not password or misfit in (Weakness.TOO_LONG, Weakness.NUL):
@@ -110,11 +109,11 @@ def password_strength(password: str, context: Iterable[str] = ()) -> Strength:
 
 
 def _misfit(password: str) -> Weakness | None:
-    """What is wrong with a password before anybody guesses at it."""
+    """Problems of a password apart from its guesses."""
     if len(password) > MAX_PASSWORD_LENGTH:
         return Weakness.TOO_LONG
     text = unicodedata.normalize("NFKC", password)
-    if min(len(text), len(password)) < MIN_PASSWORD_LENGTH:  # NFKC makes 18 of some single ones
+    if min(len(text), len(password)) < MIN_PASSWORD_LENGTH:  # NFKC turns some single ones into 18
         return Weakness.TOO_SHORT
     if len(text) > MAX_PASSWORD_LENGTH:
         return Weakness.TOO_LONG
@@ -124,8 +123,8 @@ def _misfit(password: str) -> Weakness | None:
 def _assessed(password: str, context: Iterable[str]) -> tuple[int, Weakness | None]:
     """How many guesses it takes, and whether it is on the block list (R-72).
 
-    That is what is common (30,000 leaked passwords, names and words come with zxcvbn), a walk over
-    the keyboard, a repetition, or made of the words of this person and place.
+    That is common passwords (30,000 leaked passwords, names and words come with zxcvbn), keyboard
+    patterns, repetitions, and words of this person and site.
     """
     text = unicodedata.normalize("NFKC", password).casefold()
     words = sorted({*map(_squeezed, context), *_OUR_WORDS}, key=len)
@@ -136,7 +135,7 @@ def _assessed(password: str, context: Iterable[str]) -> tuple[int, Weakness | No
 
 
 def _guesses(text: str, words: list[str]) -> int:
-    from zxcvbn import zxcvbn  # 8 MiB that only a new password needs
+    from zxcvbn import zxcvbn  # 8 MiB that only new passwords need
 
     with _ESTIMATING, _few_substitutions(text):
         return int(zxcvbn(text, user_inputs=[*words, *_COMMON_ABROAD])["guesses"])
@@ -144,10 +143,10 @@ def _guesses(text: str, words: list[str]) -> int:
 
 @contextmanager
 def _few_substitutions(text: str) -> Iterator[None]:
-    """Let zxcvbn read few of the signs in a text as letters, those first that it has most of.
+    """Limit the substitutions that zxcvbn tries to a few signs, the most frequent in the text.
 
-    Its table of them is narrowed rather than the text changed: the others are still part of dates
-    and of walks over the keyboard.
+    Its table is narrowed instead of the text, since other signs still count for dates and keyboard
+    patterns.
     """
     from zxcvbn.matching import L33T_TABLE, enumerate_l33t_subs, relevant_l33t_subtable
 
@@ -168,7 +167,7 @@ def _few_substitutions(text: str) -> Iterator[None]:
 
 def _is_made_of(text: str, words: list[str]) -> bool:
     rest = squeezed = _squeezed(text)
-    for word in reversed(words):  # the longest first: a shorter one may be a part of it
+    for word in reversed(words):  # the longest first: a shorter one may be part of it
         if len(word) >= 3:
             rest = rest.replace(word, "")
     return len(rest) < 8 and rest != squeezed

@@ -1,7 +1,7 @@
-"""Secrets: how new ones are made, and what is kept of them.
+"""Secrets: their generation, and their stored form.
 
-Codes, tokens and client secrets hold 256 bits from the system's generator, so a plain SHA-256 of
-them is all that needs keeping (R-33, R-46).
+Codes, tokens and client secrets have 256 bits from the system's generator, so a plain SHA-256
+suffices for storage (R-33, R-46).
 """
 
 import hashlib
@@ -20,25 +20,25 @@ _ORDERED = re.compile(rf"([0-9a-f]{{{_TIME_LENGTH}}})(?:[A-Za-z0-9_-]{{14}}|[A-Z
 
 
 def new_secret() -> str:
-    """A new client secret, or what else must not be guessed: 43 characters of base64url."""
+    """A new client secret or other unguessable value: 43 characters of base64url."""
     return secrets.token_urlsafe(SECRET_BYTES)
 
 
 def new_ordered_secret() -> str:
-    """A new code, token or session id: 11 digits of the time, then as ``new_secret``; 54 in all."""
+    """A new code, token or session ID: 11 digits of the time and a ``new_secret``; 54 in total."""
     return _time_of_now() + new_secret()
 
 
 def new_id() -> str:
-    """A new identifier that is no secret: 22 characters of base64url."""
+    """A new identifier, not secret: 22 characters of base64url."""
     return secrets.token_urlsafe(16)
 
 
 def new_ordered_id() -> str:
-    """A new identifier that is no secret: the time in milliseconds, then 80 random bits.
+    """A new identifier, not secret: the time in milliseconds, then 80 random bits.
 
-    For what has an index of its own and a new row at every login: rows of the same moment stand
-    together there, so a commit writes a few pages of the index instead of one for each row.
+    For values with an index of their own and a new row at every sign-in: rows of the same moment
+    are adjacent, so a commit writes a few pages of the index instead of one per row.
     """
     return _time_of_now() + secrets.token_urlsafe(10)
 
@@ -49,16 +49,16 @@ def _time_of_now() -> str:
 
 
 def digest(secret: str) -> str:
-    """What is kept of a secret: its SHA-256 in hex."""
+    """The stored form of a secret: its SHA-256 in hex."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def storage_key(ordered: str) -> str:
-    """The key under which is kept what an ordered secret or identifier stands for.
+    """The key of the row for an ordered secret or identifier.
 
-    It is the time in it, which is no secret, and the digest of the whole: so the index by this key
-    is ordered as well. In base64url it has 54 characters: Valkey keeps rows without a value of
-    more than 64 in far less room. Of what cannot be one of ours it is the digest alone.
+    It is the time in it, which is not secret, and the digest of the whole: so the index by this key
+    is ordered as well. In base64url it has 54 characters: Valkey stores rows without a value of
+    more than 64 in far less memory. For anything that cannot be one of ours it is the digest only.
     """
     made_at = _ORDERED.fullmatch(ordered)
     if made_at is None:
@@ -68,7 +68,7 @@ def storage_key(ordered: str) -> str:
 
 
 def matches_any(secret: str, digests: Iterable[str]) -> bool:
-    """Whether a secret has one of these digests, in time that does not tell which."""
+    """Whether a secret has one of these digests, in constant time."""
     presented = digest(secret)
     found = False
     for known in digests:

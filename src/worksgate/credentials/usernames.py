@@ -1,9 +1,9 @@
-"""Usernames as they are compared: people type one name in many spellings."""
+"""Canonical usernames, for comparison: people type one name in many spellings."""
 
 import unicodedata
 
 
 def username_key(username: str) -> str:
-    """One name for all spellings of a username: width, case and surrounding blanks (R-78)."""
+    """One key for all spellings of a username: width, case and surrounding blanks (R-78)."""
     folded = unicodedata.normalize("NFKC", username).strip().casefold()
-    return unicodedata.normalize("NFKC", folded)  # folding takes some composed letters apart
+    return unicodedata.normalize("NFKC", folded)  # case folding decomposes some letters

@@ -1,20 +1,20 @@
 """The LINE WORKS dialect of OAuth 2.0, as pure functions on values.
 
-This package owns what the wire means: which requests are well formed, where a code may be sent,
-which error a mistake is, and what an answer looks like. It does no input or output, reads no
-clock and draws no random number: time and new secrets come in as arguments.
+This package defines the wire: which requests are valid, where a code may be sent, which error a
+problem is, and the form of responses. It does no I/O, reads no clock and generates no random
+numbers: time and new secrets are arguments.
 
-A request moves through it in the order of the specification:
+In the order of the specification:
 
-    authorization   GET /login is read into an ``AuthorizationRequest``; its ``redirect_uri`` is
-                    checked by ``redirect_uri``, byte by byte
-    token           POST /accessToken becomes a ``TokenRequest``, leaves as a ``TokenResponse``
-    user_info       POST /userInfo, the same way
+    authorization   parses GET /login into an ``AuthorizationRequest``; ``redirect_uri`` checks its
+                    address, byte by byte
+    token           parses POST /accessToken into a ``TokenRequest``; builds the ``TokenResponse``
+    user_info       the same for POST /userInfo
     issuing         the values of a code
-    imap_login      what a mail client gave LINE WORKS
+    imap_login      the call of LINE WORKS for a mail client
     logout          GET /logout
 
-``model`` holds the values that the rooms pass to each other, ``errors`` the refusals, ``form``
-the one reader of ``application/x-www-form-urlencoded``. Nothing here imports anything else of
-Worksgate. What LINE WORKS documents, and what is our choice, stands in ``docs/protocol.md``.
+``model`` defines the values that rooms pass to each other, ``errors`` the refusals, ``form`` the
+only parser of ``application/x-www-form-urlencoded``. Nothing else of Worksgate is imported here.
+``docs/protocol.md`` says what LINE WORKS documents, and what is our choice.
 """

@@ -1,9 +1,8 @@
-"""The authorization request: what LINE WORKS asks of our login page.
+"""The authorization request: parameters of LINE WORKS for our sign-in page.
 
-The browser brings it as ``GET /login``. It is read in the order that keeps a mistake harmless:
+The browser sends it as ``GET /login``. It is validated in the order that keeps mistakes harmless:
 the client first, then ``redirect_uri``, then the rest, and no mistake is ever answered with a
-redirect (R-01 to R-06).
-https://developers.worksmobile.com/jp/docs/sso-sp-oauth-login-web
+redirect (R-01 to R-06). https://developers.worksmobile.com/jp/docs/sso-sp-oauth-login-web
 https://developers.worksmobile.com/jp/docs/sso-sp-oauth-login-app
 """
 
@@ -18,10 +17,10 @@ from worksgate.oauth.model import Client, LoginKind
 from worksgate.oauth.redirect_uri import check_redirect_uri
 
 TRANSACTION_LIFETIME = 30 * 60
-"""Seconds from the request to the redirect, after which LINE WORKS refuses the login."""
+"""Seconds from the request to the redirect, after which LINE WORKS rejects the login."""
 
 MAX_QUERY = 8 * 1024
-"""Bytes of the whole query string."""
+"""Maximum length of the query string in bytes."""
 MAX_HINT = 200
 
 KNOWN = ("response_type", "client_id", "redirect_uri", "worksId", "userAgent", "sessionKey")
@@ -31,10 +30,10 @@ _SESSION_KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRequest:
-    """A checked authorization request; ``redirect_uri`` is as it came, byte for byte.
+    """A validated authorization request; ``redirect_uri`` is unchanged, byte for byte.
 
-    ``works_id`` is a hint and proves nothing. ``session_key`` is None unless it has the one form
-    that may be put into an address at LINE WORKS (R-16).
+    ``works_id`` is a hint and proves nothing. ``session_key`` is None unless it has the only form
+    that may be put into a URL of LINE WORKS (R-16).
     """
 
     client_id: str
@@ -47,7 +46,7 @@ class AuthorizationRequest:
     def parse(
         cls, query: str, find_client: Callable[[str], Client | None], *, loopback: bool = False
     ) -> Self:
-        """Read a raw query string.
+        """Parse a raw query string.
 
         ``find_client`` returns a registered client or None; ``loopback`` is as in
         ``check_redirect_uri``. Unknown parameters are ignored (RFC 6749 §3.1).

@@ -1,18 +1,18 @@
-"""Everything that the protocol can refuse.
+"""All refusals of the protocol.
 
-    OAuthError                      an answer of the JSON endpoints
-      AccessDenied             101  the client is disabled, or calls from a strange address
+    OAuthError                      a response of the JSON endpoints
+      AccessDenied             101  the client is disabled, or its address is not allowed
       InvalidRequest           201  something is missing, empty, repeated or malformed
-        RequestTooLarge        201  the body is larger than any honest one
+        RequestTooLarge        201  the body is too large
         UnsupportedMediaType   201  the body is not a form
       UnsupportedGrantType     203
       UnauthorizedClient       301  unknown client or wrong secret; never which
         TooManyWrongSecrets    301  the same, far too often
-      InvalidAuthorization     302  the code is unknown, expired, used or another client's
+      InvalidAuthorization     302  the code is unknown, expired, used or of another client
       InvalidAccess            303  the access token is unknown, expired, revoked or foreign
-      InvalidLogin                  a mail client may not come in; never why
+      InvalidLogin                  a mail client is refused; never why
         TooManyLogins               the same, too often
-      TemporarilyUnavailable   503  overload, or the store does not answer
+      TemporarilyUnavailable   503  overload, or the store does not respond
 
     AuthorizationError              a page of ours; never a redirect
       UnknownClient
@@ -20,14 +20,14 @@
       BadAuthorizationRequest
 
 The numbers are those of https://developers.worksmobile.com/jp/docs/sso-sp-oauth-token; the HTTP
-statuses are ours. ``description`` goes out, ``detail`` goes to the log; neither holds a secret.
+statuses are ours. ``description`` is sent, ``detail`` is logged; neither contains a secret.
 """
 
 from typing import ClassVar
 
 
 class OAuthError(Exception):
-    """A refusal in the JSON of LINE WORKS: ``number`` and ``message`` name it on the wire."""
+    """A refusal in the JSON of LINE WORKS: ``number`` and ``message`` identify it on the wire."""
 
     number: ClassVar[str]
     message: ClassVar[str]
@@ -87,7 +87,7 @@ class InvalidAuthorization(OAuthError):
 
 
 class InvalidLogin(OAuthError):
-    """LINE WORKS has no number for it; this is the word of RFC 6749."""
+    """LINE WORKS has no number for it; this is the code of RFC 6749."""
 
     number = "invalid_grant"
     message = "invalid_grant"
@@ -116,8 +116,7 @@ class TemporarilyUnavailable(OAuthError):
 class AuthorizationError(Exception):
     """An authorization request that gets a page of ours instead of a redirect (R-01 to R-06).
 
-    ``detail`` says what is wrong, for the log and the administrator; it quotes nothing of the
-    request.
+    ``detail`` is the problem, for the log and the administrator; it quotes nothing of the request.
     """
 
     def __init__(self, detail: str) -> None:
@@ -130,8 +129,8 @@ class UnknownClient(AuthorizationError):
 
 
 class BadRedirectUri(AuthorizationError):
-    """``redirect_uri`` is missing, malformed or not on the client's list."""
+    """``redirect_uri`` is missing, malformed or not on the client's allowlist."""
 
 
 class BadAuthorizationRequest(AuthorizationError):
-    """Something else of the request is wrong: ``response_type``, or a repeated parameter."""
+    """Another part of the request is wrong: ``response_type``, or a repeated parameter."""

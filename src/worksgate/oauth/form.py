@@ -1,7 +1,7 @@
-"""The one reader of ``application/x-www-form-urlencoded`` bodies.
+"""The only parser of ``application/x-www-form-urlencoded`` bodies.
 
-What comes back is plain text by name, or ``InvalidRequest``: there is no third outcome. What common
-clients send is read, a stray ``&`` and the charset of old ones among it (R-112). The limits are far
+The result is plain text by name, or ``InvalidRequest``: there is no third outcome. Quirks of common
+clients are accepted, such as a stray ``&`` and the charsets of old ones (R-112). The limits are far
 above anything that LINE WORKS sends (R-51).
 """
 
@@ -10,10 +10,10 @@ from urllib.parse import unquote_plus
 from worksgate.oauth.errors import InvalidRequest
 
 MAX_BODY = 16 * 1024
-"""Bytes; a larger body is refused before it has been read to its end."""
+"""Bytes; a larger body is refused before it has been read completely."""
 MAX_FIELDS = 32
 MAX_VALUE = 4 * 1024
-"""Characters of a name or a value."""
+"""Maximum length in characters of a name or a value."""
 
 MEDIA_TYPE = "application/x-www-form-urlencoded"
 
@@ -24,13 +24,13 @@ CHARSETS = {
     "iso-8859-1": "latin-1",
     "us-ascii": "ascii",
 }
-"""What a Content-Type may call the encoding of a form's escapes, and its name in Python."""
+"""Charsets of a Content-Type for the escapes of a form, and their names in Python."""
 
 
 def charset_of(content_type: str) -> str | None:
-    """The encoding of a form, by its Content-Type, or None where that names no form of ours.
+    """The encoding of a form, by its Content-Type, or None if that is not a supported form.
 
-    Parameters but ``charset`` are free; without one it is UTF-8.
+    Parameters other than ``charset`` are ignored; the default is UTF-8.
     """
     media_type, _, parameters = content_type.partition(";")
     if media_type.strip().lower() != MEDIA_TYPE:
@@ -44,10 +44,10 @@ def charset_of(content_type: str) -> str | None:
 
 
 def parse_form(body: bytes | bytearray, charset: str = "utf-8") -> dict[str, str]:
-    """Read a form body into its parameters; what has no ``=`` is skipped, as if it were not there.
+    """Parse a form body into its parameters; parts without ``=`` are skipped.
 
-    Raises InvalidRequest when it is no form, is not in ``charset``, repeats a parameter
-    (RFC 6749 §3.2), or exceeds a limit.
+    Raises InvalidRequest if it is not a form, is not in ``charset``, repeats a parameter (RFC 6749
+    §3.2), or exceeds a limit.
     """
     pairs = _pairs(body, charset)
     form = dict(pairs)

@@ -1,8 +1,8 @@
 """IMAP/CalDAV login request and response.
 
-A mail client gives LINE WORKS a name and a password, and LINE WORKS passes them on in the query
-of an address, each in Base64 and then percent-encoded. It waits 3 s. No part of that query may
-ever be logged (R-59), so no refusal quotes it.
+A mail client gives LINE WORKS a name and a password, and LINE WORKS passes them on in the query of
+a URL, each in Base64 and then percent-encoded. It waits 3 s. No part of that query may ever be
+logged (R-59), so no refusal quotes it.
 https://developers.worksmobile.com/jp/docs/sso-sp-oauth-login-imap-caldav
 """
 
@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 from worksgate.oauth.errors import InvalidRequest
 
 MAX_QUERY = 20 * 1024
-"""Bytes of the whole query; the longest password takes 16 KiB if each byte is escaped."""
+"""Maximum length of the query in bytes; the longest password, fully escaped, takes 16 KiB."""
 MAX_EMAIL = 320
 """Bytes: 64 before the ``@``, 255 after it (RFC 3696)."""
 MAX_PASSWORD = 4 * 1024
@@ -24,17 +24,16 @@ MAX_PASSWORD = 4 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ImapLoginRequest:
-    """A name and a password as a person typed them into a mail client."""
+    """A username and a password as a person typed them into a mail client."""
 
     email: str
     password: str = field(repr=False)
 
     @classmethod
     def parse(cls, query: bytes | str) -> Self:
-        """Read a raw query string; parameters that nobody knows are ignored.
+        """Parse a raw query string; unknown parameters are ignored.
 
-        A ``+`` is a plus and no blank: it belongs to Base64 (R-60).
-        Raises InvalidRequest.
+        A ``+`` is a plus, not a blank: it belongs to Base64 (R-60). Raises InvalidRequest.
         """
         raw = query if isinstance(query, bytes) else query.encode("utf-8", "surrogatepass")
         if len(raw) > MAX_QUERY:
@@ -42,7 +41,7 @@ class ImapLoginRequest:
         parameters = list(_parameters(raw))
         email = _text(_only(parameters, b"email"), "email", MAX_EMAIL)
         if not email.isprintable():
-            raise InvalidRequest("email holds control characters")
+            raise InvalidRequest("email contains control characters")
         return cls(email, _text(_only(parameters, b"password"), "password", MAX_PASSWORD))
 
 
@@ -70,14 +69,14 @@ def _only(parameters: list[tuple[bytes, bytes]], wanted: bytes) -> bytes:
 
 
 def _text(encoded: bytes, name: str, limit: int) -> str:
-    """The text in Base64, in which each text has one spelling: no blank, no stray bit."""
+    """The text in canonical Base64: no blanks, no stray bits."""
     try:
         data = b64decode(encoded, validate=True)
         text = data.decode("utf-8")
     except ValueError:
         raise InvalidRequest(f"{name} is not UTF-8 in Base64") from None
     if b64encode(data) != encoded:
-        raise InvalidRequest(f"{name} is not in the one form of Base64")
+        raise InvalidRequest(f"{name} is not canonical Base64")
     if not text or len(data) > limit or "\0" in text:
-        raise InvalidRequest(f"{name} is empty, too long or holds NUL")
+        raise InvalidRequest(f"{name} is empty, too long or contains NUL")
     return text

@@ -1,4 +1,4 @@
-"""What a sign-in ends with: the person's user key, and the one code that stands for it."""
+"""The result of a sign-in: the person's user key, and the one code that stands for it."""
 
 from collections.abc import Iterable
 
@@ -6,14 +6,14 @@ from worksgate.oauth.model import AuthorizationCode, Client, LoginKind, UserKey
 
 
 def user_key(client: Client, external_key: str | None, works_account: str | None) -> str | None:
-    """The key of the kind that the client is set to, or None where the person has none."""
+    """The key of the kind that the client is set to, or None if the person has none."""
     return external_key if client.user_key is UserKey.EXTERNAL_KEY else works_account
 
 
 def why_no_user_key(client: Client, refused: Iterable[str]) -> str:
-    """Why LINE WORKS can be told no key of the client's kind, in words for the audit log.
+    """Why there is no key of the client's kind for LINE WORKS, in words for the audit log.
 
-    ``refused`` are the keys that are another person's, a sentence for each.
+    ``refused`` are keys that belong to another person, a sentence for each.
     """
     wanted = _IN_WORDS[client.user_key]
     fitting = [each for each in refused if each.startswith(f"the {wanted} ")]
@@ -34,7 +34,7 @@ def authorization_code(
     login_kind: LoginKind,
     now: float,
 ) -> AuthorizationCode:
-    """A new code with the client's lifetimes as they are now; ``key`` stands for its secret."""
+    """A new code with the client's current lifetimes; ``key`` is the stored form of its secret."""
     return AuthorizationCode(
         key=key,
         grant_id=grant_id,

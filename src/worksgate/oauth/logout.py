@@ -1,8 +1,8 @@
-"""The logout request: where a person may be sent after we ended their session.
+"""The logout request: where a person may be redirected after we ended their session.
 
-No client is named in it, so all clients' addresses count together (R-66). A full entry must be
-the whole address, byte for byte: its query too. Under the host of an entry any plain path will
-do, without a query unless a client's ``logout_queries`` allows it.
+It names no client, so the addresses of all clients count (R-66). A full entry must be the whole
+address, byte for byte, including its query. Under the host of an entry any plain path is allowed,
+without a query unless a client's ``logout_queries`` allows it.
 https://developers.worksmobile.com/jp/docs/sso-sp-logout
 """
 
@@ -20,7 +20,7 @@ MAX_QUERY = 8 * 1024
 
 @dataclass(frozen=True, slots=True)
 class LogoutAddresses:
-    """Where all clients together let people go, so that one address is looked up in it.
+    """The allowlists of all clients, indexed so that one address can be looked up quickly.
 
     ``entries`` are full addresses and the origins of all of them; ``with_query`` those of clients
     whose ``logout_queries`` allows a query.
@@ -41,7 +41,7 @@ class LogoutAddresses:
         return cls(frozenset(entries), frozenset(with_query))
 
     def accepts(self, redirect_uri: str, *, loopback: bool = False) -> bool:
-        """Whether a person may be sent there."""
+        """Whether a person may be redirected there."""
         address, question_mark, _ = redirect_uri.partition("?")
         entries = self.with_query if question_mark else self.entries
         # No other entry can match it: an entry is the whole address, or its origin.
@@ -54,9 +54,9 @@ class LogoutAddresses:
 
 
 def parse_logout(query: str, addresses: LogoutAddresses, *, loopback: bool = False) -> str | None:
-    """Return the checked address to go to, or None to show our signed-out page.
+    """Return the checked address to redirect to, or None to show our signed-out page.
 
-    An address that is not accepted is no error: the session ends all the same, here.
+    An address that is not allowed is not an error: the session ends anyway.
     """
     if len(query) > MAX_QUERY:
         return None

@@ -1,7 +1,7 @@
-"""The values of a sign-in: who asks (client), what was granted (artifacts).
+"""The values of a sign-in: the client, and what was granted (artifacts).
 
-An artifact is something short-lived that a secret stands for. The secret goes out once; what is
-kept is ``key``: its digest, for most kinds behind the time in it (``credentials.storage_key``).
+An artifact is short-lived and represented by a secret. The secret is sent once; what is stored is
+``key``: its digest, for most kinds after the time in it (``credentials.storage_key``).
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ import msgspec
 
 
 class LoginKind(StrEnum):
-    """Where the person signs in from; LINE WORKS gives each its own session length."""
+    """Where the person signs in; LINE WORKS gives each its own session length."""
 
     WEB = "web"
     APP = "app"
@@ -30,7 +30,7 @@ class Profile(StrEnum):
 
 
 class UserKey(StrEnum):
-    """What ``user_id`` holds: the console setting *SSO User Key*."""
+    """The content of ``user_id``: the console setting *SSO User Key*."""
 
     EXTERNAL_KEY = "external_key"
     WORKS_ACCOUNT = "works_account"
@@ -44,14 +44,14 @@ class ErrorStyle(StrEnum):
 
 
 class ErrorStatus(StrEnum):
-    """Which HTTP status an error has: its own, or 200 always."""
+    """The HTTP status of an error: its own, or always 200."""
 
     STANDARD = "standard"
     ALWAYS_200 = "always_200"
 
 
 class SessionKeyCheck(StrEnum):
-    """Whether an app's ``sessionKey`` is asked for at LINE WORKS, and what silence means."""
+    """Whether an app's ``sessionKey`` is verified with LINE WORKS, and what no response means."""
 
     OFF = "off"
     FAIL_OPEN = "fail_open"
@@ -59,7 +59,7 @@ class SessionKeyCheck(StrEnum):
 
 
 class SecondFactor(StrEnum):
-    """Whether a password alone is enough: never more, more from those who have it, or always."""
+    """When a second factor is required: never, from those who have one, or always."""
 
     OFF = "off"
     ALLOWED = "allowed"
@@ -67,7 +67,7 @@ class SecondFactor(StrEnum):
 
 
 class ImapPasswords(StrEnum):
-    """Which passwords open the IMAP/CalDAV login, if it is on at all."""
+    """Which passwords are valid for the IMAP/CalDAV login, if it is enabled."""
 
     APP_PASSWORDS = "app_passwords"
     ALL = "all"
@@ -85,7 +85,7 @@ DEFAULT_EXPIRES_IN: Mapping[LoginKind, int] = {
 
 @dataclass(frozen=True, slots=True)
 class ClientSecret:
-    """A client secret as it is kept: its SHA-256 digest (hex) and when it stops to count."""
+    """A stored client secret: its SHA-256 digest (hex) and its expiry."""
 
     digest: str = field(repr=False)
     expires_at: float | None = None
@@ -96,10 +96,10 @@ class ClientSecret:
 class Client:
     """A LINE WORKS tenant, as registered in its Developer Console, with its settings.
 
-    Lifetimes are seconds. ``redirect_uris`` holds full addresses and origins; ``redirect_uri``
-    says how they match. ``allowed_addresses`` are networks in CIDR notation; empty allows all.
-    ``sources`` are names of identity sources; empty means all there are. ``rules`` are lines that
-    ``access_rules`` reads; ``second_factor`` holds where none of them says more.
+    Lifetimes are in seconds. ``redirect_uris`` contains full addresses and origins;
+    ``redirect_uri`` defines matching. ``allowed_addresses`` are networks in CIDR notation; empty
+    allows all. ``sources`` are names of identity sources; empty means all. ``rules`` are lines in
+    the syntax of ``access_rules``; ``second_factor`` applies if none of them matches.
     """
 
     client_id: str
@@ -143,19 +143,19 @@ class Client:
                 return self.expires_in_imap
 
     def token_lifetime(self, login_kind: LoginKind) -> int:
-        """Seconds that an access token is good for: the announced ones, or fewer (R-54)."""
+        """Lifetime of an access token in seconds: as announced, or shorter (R-54)."""
         announced = self.expires_in(login_kind)
         return min(announced, self.access_token_lifetime or announced)
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
-    """What every short-lived artifact has; ``key`` is what is kept of its secret.
+    """The fields of every short-lived artifact; ``key`` is the stored form of its secret.
 
-    ``grant_id`` ties together all that one login bought, ``subject_id`` all that one person
-    holds. ``expires_at`` is in seconds since the epoch.
+    ``grant_id`` links everything issued by one sign-in, ``subject_id`` everything one person holds.
+    ``expires_at`` is in seconds since the epoch.
 
-    Artifacts are structs, since each call of LINE WORKS makes one and a dataclass is nine times
-    as slow to make.
+    Artifacts are structs, since each call of LINE WORKS creates one and a dataclass is nine times
+    slower.
     """
 
     kind: ClassVar[str]
@@ -167,17 +167,17 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: float
 
     def __repr__(self) -> str:
-        """Without the key: it is what a secret is kept as."""
+        """Without the key: it is the stored form of a secret."""
         shown = [f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__[1:]]
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
 class Redeemable(Artifact, frozen=True, kw_only=True):
-    """An artifact that buys an access token, once.
+    """An artifact that can be exchanged for an access token, once.
 
-    ``user_id`` is the user key for LINE WORKS; ``lifetime`` the seconds that the bought access
-    token lives; ``expires_in`` the seconds that are announced, or None to announce nothing;
-    ``login_id`` runs through the audit records of one login.
+    ``user_id`` is the user key for LINE WORKS; ``lifetime`` is that of the access token in seconds;
+    ``expires_in`` the announced seconds, or None to announce nothing; ``login_id`` runs through the
+    audit records of one sign-in.
     """
 
     user_id: str
@@ -194,13 +194,13 @@ class AuthorizationCode(Redeemable, frozen=True, kw_only=True):
 
 
 class RefreshToken(Redeemable, frozen=True, kw_only=True):
-    """Buys the next access token; replaced at every use (RFC 6749 §6)."""
+    """Can be exchanged for the next access token; replaced at every use (RFC 6749 §6)."""
 
     kind = "refresh_token"
 
 
 class AccessToken(Artifact, frozen=True, kw_only=True):
-    """Says to the User info return API for whom it was issued."""
+    """Identifies the person for the User info return API."""
 
     kind = "access_token"
 
@@ -213,10 +213,10 @@ class Session(Artifact, frozen=True, kw_only=True):
     """A browser that has signed in here; its ``client_id`` is empty, any client may use it.
 
     ``authenticated_at`` starts the absolute limit; the idle one moves ``expires_at`` at each use.
-    The names are those of the person at the sign-in, for sources that cannot be asked again;
-    ``person_groups`` is written by ``sessions``. ``assurance`` is what the person gave and when, as
-    ``worksgate.provider.assurance`` reads it, ``second_factor_at`` when a second factor was given,
-    if one was; ``revision`` is that of the password (R-31).
+    The names are those at the sign-in, for sources that cannot look people up; ``person_groups`` is
+    written by ``sessions``. ``assurance`` are the factors used and their times, in the format of
+    ``worksgate.provider.assurance``; ``second_factor_at`` is the time of a second factor, if any;
+    ``revision`` is that of the password (R-31).
     """
 
     kind = "session"
@@ -235,16 +235,16 @@ class Session(Artifact, frozen=True, kw_only=True):
 
 
 class SpentTransaction(Artifact, frozen=True, kw_only=True):
-    """Remembers that a login transaction has issued its code, until it would have died."""
+    """Remembers that a login transaction has issued its code, until it would have expired."""
 
     kind = "spent_transaction"
 
 
 class Interim(Artifact, frozen=True, kw_only=True):
-    """Something to be kept until the same person's next request, or the one after.
+    """Data kept until the same person's next request, or the one after.
 
-    ``purpose`` says what it is for, so that no secret is good for anything else; ``data`` is text
-    of whoever keeps it, and may be secret.
+    ``purpose`` separates uses, so that no secret is valid for anything else; ``data`` is text of
+    whoever stores it, and may be secret.
     """
 
     kind = "interim"

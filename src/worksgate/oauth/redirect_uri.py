@@ -1,9 +1,9 @@
 """Where an authorization code may be sent.
 
 LINE WORKS carries its own ``state`` inside ``redirect_uri``, so the address differs at every
-login and cannot be compared whole. What can be compared is all that stands before the first
-``?``. The cut is made by hand and the comparison is of bytes: URL parsers, wildcards and regular
-expressions each led to published holes here (CVE-2023-6291, CVE-2024-8883, CVE-2024-52289).
+sign-in and cannot be compared as a whole. Only the part before the first ``?`` is compared. It is
+cut by hand and compared as bytes: URL parsers, wildcards and regular expressions each led to
+published vulnerabilities here (CVE-2023-6291, CVE-2024-8883, CVE-2024-52289).
 """
 
 import re
@@ -13,12 +13,12 @@ from functools import lru_cache
 from worksgate.oauth.errors import BadRedirectUri
 
 MAX_LENGTH = 2_048
-"""Bytes of a redirect_uri."""
+"""Maximum length of a redirect_uri in bytes."""
 
 RESERVED_NAMES = frozenset(
     ("code", "error", "error_description", "iss", "access_token", "id_token", "response")
 )
-"""Query names that only an answer of ours may hold."""
+"""Query names that only our own responses may contain."""
 
 LOOPBACK_HOSTS = frozenset(("localhost", "127.0.0.1", "[::1]"))
 
@@ -33,36 +33,35 @@ def check_redirect_uri(
 ) -> str:
     """Return ``value`` unchanged if a code may be sent there.
 
-    ``entries`` is the client's list; ``loopback`` says that plain http to a loopback entry is
-    fine, which it is only while our own public address is loopback too.
-    Raises BadRedirectUri.
+    ``entries`` is the client's allowlist; ``loopback`` allows plain http to a loopback entry, which
+    is only the case while our own public address is loopback too. Raises BadRedirectUri.
     """
     _check_characters(value)
     address, _, query = value.partition("?")
     if not any(matches(address, entry, loopback=loopback) for entry in entries):
-        raise BadRedirectUri("redirect_uri is not on the client's list")
+        raise BadRedirectUri("redirect_uri is not on the client's allowlist")
     parameters = _check_query(query)
     if require_state and not parameters.get("state"):
-        raise BadRedirectUri("redirect_uri carries no state")
+        raise BadRedirectUri("redirect_uri contains no state")
     return value
 
 
 def with_code(redirect_uri: str, code: str) -> str:
-    """Add the code to a checked redirect_uri whose bytes stay as they came (R-07)."""
+    """Add the code to a checked redirect_uri, whose bytes do not change (R-07)."""
     return _with_parameter(redirect_uri, "code", code)
 
 
 def with_denial(redirect_uri: str) -> str:
-    """Say to a checked redirect_uri that the person gave up; only where a setting asks for it."""
+    """Add the error for a cancelled sign-in to a checked redirect_uri; opt-in."""
     return _with_parameter(redirect_uri, "error", "access_denied")
 
 
 def matches(address: str, entry: str, *, loopback: bool = False) -> bool:
     """Whether an address without its query matches one entry of a list.
 
-    A full entry matches itself alone. An origin entry (no path) matches any path under it that
-    is made of plain segments: no ``.``, no ``..``, no escape, none empty but the last. An entry
-    that ``check_entry`` refuses matches nothing, however it came onto the list.
+    A full entry matches only itself. An origin entry (no path) matches any path under it that
+    consists of plain segments: no ``.``, no ``..``, no escape, none empty but the last. An entry
+    that ``check_entry`` rejects matches nothing, however it came onto the list.
     """
     if not _is_entry(entry, loopback=loopback):
         return False
@@ -85,7 +84,7 @@ def _is_entry(entry: str, *, loopback: bool) -> bool:
 
 
 def check_entry(entry: str, *, loopback: bool = False) -> str:
-    """Return an entry that an administrator may put on a client's list.
+    """Return an entry that is allowed on a client's list.
 
     Raises ValueError with a sentence for the administrator.
     """
@@ -98,9 +97,9 @@ def check_entry(entry: str, *, loopback: bool = False) -> str:
     if scheme == "http" and not (loopback and _host(authority) in LOOPBACK_HOSTS):
         raise ValueError("plain http is for loopback addresses only, while public_url is loopback")
     if not _URI.fullmatch(entry) or len(entry) > MAX_LENGTH or "?" in entry:
-        raise ValueError("an address must have no query, fragment, blank or foreign character")
+        raise ValueError("an address must not have a query, fragment, blank or non-ASCII character")
     if slash and not all(map(_is_plain, filter(None, path.split("/")))):
-        raise ValueError("the path must be made of plain segments, without . or ..")
+        raise ValueError("the path must consist of plain segments, without . or ..")
     return entry
 
 
@@ -111,7 +110,7 @@ def origin_of(address: str) -> str:
 
 
 def is_origin(entry: str) -> bool:
-    """Whether an entry names a whole origin: it has no path at all."""
+    """Whether an entry is an origin: it has no path at all."""
     return "/" not in entry.partition("://")[2]
 
 
@@ -125,7 +124,7 @@ def _check_characters(value: str) -> None:
     if len(value) > MAX_LENGTH:
         raise BadRedirectUri("redirect_uri is too long")
     if not _URI.fullmatch(value):
-        raise BadRedirectUri("redirect_uri holds a character that an address cannot hold")
+        raise BadRedirectUri("redirect_uri contains a character that is not allowed in an address")
 
 
 def _check_query(query: str) -> dict[str, str]:
@@ -133,7 +132,7 @@ def _check_query(query: str) -> dict[str, str]:
     for part in query.split("&") if query else ():
         name, _, value = part.partition("=")
         if not _NAME.fullmatch(name) or name in parameters or name in RESERVED_NAMES:
-            raise BadRedirectUri("redirect_uri has a query name that is not accepted")
+            raise BadRedirectUri("redirect_uri has a query name that is not allowed")
         parameters[name] = value
     return parameters
 

@@ -1,6 +1,6 @@
 """Access token request and response.
 
-LINE WORKS posts here within seconds of the redirect and waits 3 s for the answer.
+LINE WORKS posts here within seconds of the redirect and waits 3 s for the response.
 https://developers.worksmobile.com/jp/docs/sso-sp-oauth-token
 """
 
@@ -18,9 +18,9 @@ REFRESH_TOKEN = "refresh_token"
 
 
 class TokenRequest(msgspec.Struct, frozen=True, gc=False):
-    """A well-formed access token request; it is not authenticated yet.
+    """A well-formed access token request, not authenticated yet.
 
-    ``secret`` is the code or the refresh token, ``kind`` says which of them it buys with.
+    ``secret`` is the code or the refresh token, ``kind`` says which of them.
     """
 
     kind: type[Redeemable]
@@ -34,10 +34,10 @@ class TokenRequest(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def parse(cls, form: dict[str, str]) -> Self:
-        """Read the form: first its shape (201), then the grant type (203).
+        """Parse the form: first its syntax (201), then the grant type (203).
 
-        A ``redirect_uri`` is not part of this dialect: if one comes it is ignored, as is every
-        other unknown parameter. Raises InvalidRequest or UnsupportedGrantType.
+        ``redirect_uri`` is not part of this dialect: it is ignored, as is every other unknown
+        parameter. Raises InvalidRequest or UnsupportedGrantType.
         """
         grant_type = require(form, "grant_type")
         client_id = require(form, "client_id")
@@ -53,18 +53,18 @@ class TokenRequest(msgspec.Struct, frozen=True, gc=False):
 def check_grant(request: TokenRequest, client: Client) -> str:
     """Return the secret that an authenticated client may redeem.
 
-    Raises UnsupportedGrantType where refresh tokens are off, and InvalidRequest where they are
-    on but none was sent.
+    Raises UnsupportedGrantType if refresh tokens are disabled, and InvalidRequest if they are
+    enabled but none was sent.
     """
     if request.kind is RefreshToken and not client.refresh_tokens:
-        raise UnsupportedGrantType("refresh tokens are off for this client")
+        raise UnsupportedGrantType("refresh tokens are disabled for this client")
     if request.secret is None:
         raise InvalidRequest("refresh_token is missing or empty")
     return request.secret
 
 
 class TokenResponse(msgspec.Struct, frozen=True, gc=False):
-    """What a redeemed grant is answered with; ``expires_in`` is in seconds, None leaves it out."""
+    """The response to a redeemed grant; ``expires_in`` is in seconds, None omits it."""
 
     access_token: str
     expires_in: int | None
@@ -84,7 +84,7 @@ class TokenResponse(msgspec.Struct, frozen=True, gc=False):
 
 
 def _refresh_token(form: dict[str, str]) -> str | None:
-    """The refresh token, or None where a code stands in its place: that is a wrong grant type."""
+    """The refresh token, or None if there is a code instead: then the grant type is wrong."""
     if form.get("code") and not form.get("refresh_token"):
         return None
     return require(form, "refresh_token")

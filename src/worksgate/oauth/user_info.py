@@ -1,6 +1,6 @@
 """User info request and response.
 
-LINE WORKS asks who the person is as soon as it holds an access token, and waits 3 s.
+LINE WORKS requests the person as soon as it has an access token, and waits 3 s.
 https://developers.worksmobile.com/jp/docs/sso-sp-oauth-userinfo
 """
 
@@ -35,7 +35,7 @@ class UserInfoRequest(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def parse(cls, form: dict[str, str]) -> Self:
-        """Read the form. Raises InvalidRequest."""
+        """Parse the form. Raises InvalidRequest."""
         return cls(
             client_id=require(form, "client_id"),
             client_secret=require(form, "client_secret"),
@@ -57,30 +57,30 @@ def check_access_token(token: AccessToken | None, client: Client, now: float) ->
     if token is None:
         raise InvalidAccess("the access token is unknown or revoked")
     if token.client_id != client.client_id:
-        raise InvalidAccess("the access token is another client's")
+        raise InvalidAccess("the access token belongs to another client")
     if token.expires_at <= now:
         raise InvalidAccess("the access token has expired")
     return token
 
 
 def check_external_key(value: str) -> str:
-    """Return an External Key that LINE WORKS accepts, case kept.
+    """Return an External Key that LINE WORKS accepts, with its case unchanged.
 
     Raises ValueError with a sentence for the administrator.
     """
     if not 0 < len(value) <= MAX_EXTERNAL_KEY:
         raise ValueError(f"an external key has 1 to {MAX_EXTERNAL_KEY} characters")
     if _FORBIDDEN_IN_EXTERNAL_KEY & set(value):
-        raise ValueError("an external key must not hold % \\ # / or ?")
+        raise ValueError("an external key must not contain % \\ # / or ?")
     if value != value.strip() or not value.isprintable():
         raise ValueError(
-            "an external key must not begin or end with a blank or hold control characters"
+            "an external key must not begin or end with a space or contain control characters"
         )
     return value
 
 
 def check_works_account(value: str) -> str:
-    """Return a LINE WORKS account (``local@domain``, or the local part alone).
+    """Return a LINE WORKS account (``local@domain``, or the local part only).
 
     Raises ValueError with a sentence for the administrator.
     """

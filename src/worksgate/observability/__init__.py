@@ -1,17 +1,17 @@
-"""Log, metrics for Prometheus, and traces for OpenTelemetry.
+"""Logs, Prometheus metrics and OpenTelemetry traces.
 
-This package exposes numbers; it decides nothing, and nothing waits for it. What happens is counted
-where it happens (``instruments``); the rest is loaded only where metrics are asked for.
+This package exposes numbers; it makes no decisions, and nothing waits for it. Events are counted
+where they happen (``instruments``); the rest is only loaded if metrics are requested.
 
     log                    log lines, through a bounded queue
     rate_limited_warning   a warning that may be due at every request
     instruments            the counters
-    figures                where the numbers are
-    metric_families        the numbers become metrics
-    prometheus             the page that Prometheus fetches, of one process or of many
-    worker_files           how the processes of one port share their numbers
+    figures                references to the numbers
+    metric_families        turns the numbers into metrics
+    prometheus             the metrics endpoint, of one process or of many
+    worker_files           shares numbers between the processes of one port
     tracing                spans of requests and of the sources
 
-No metric and no span holds a secret, a name of a person or a query string; labels take only values
-that the settings and the code fix.
+No metric or span contains a secret, a person's name or a query string; labels only take values that
+the settings and the code define.
 """

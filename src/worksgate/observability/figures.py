@@ -1,4 +1,4 @@
-"""Where the numbers are: those of an application, and those of the process that serves it."""
+"""References to the numbers of an application, and of the process that serves it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from worksgate.observability.instruments import (
 
 @dataclass(slots=True, kw_only=True)
 class Figures:
-    """The numbers of one application; None stands for what it does not have."""
+    """The numbers of one application; None stands for parts that it does not have."""
 
     traffic: Traffic = field(default_factory=Traffic)
     hashing: ThreadPool | None = None
@@ -32,11 +32,11 @@ class Figures:
 
 
 class AdmissionFigures(Protocol):
-    """What a process takes on and what it refuses before an application sees it."""
+    """What a process admits and refuses before an application sees it."""
 
     connections: int
     lag: Distribution
-    """How late the event loop was each time, in seconds."""
+    """Delays of the event loop, in seconds."""
     refused_connections: int
     refused_requests: int
 
@@ -46,10 +46,7 @@ class AdmissionFigures(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class ProcessFigures:
-    """The numbers of one process, whatever application it serves.
-
-    ``certificate_ends_at`` is in seconds since the epoch; it may raise OSError or ValueError.
-    """
+    """The numbers of one process, whatever application it serves."""
 
     admission: AdmissionFigures | None = None
     certificate_ends_at: Callable[[], float] | None = None

@@ -1,8 +1,8 @@
-"""Numbers about what happens here, counted where it happens and read by whoever wants to know.
+"""Counters and histograms, updated where things happen and read on demand.
 
-Counting costs a fraction of a microsecond, needs no library and no lock: each number is written
-by one thread. Who watches (``watching``) reads the numbers when they are asked for. No number
-bears a name, an address or a value from outside.
+Counting costs a fraction of a microsecond, and needs no library and no lock: each number is written
+by one thread. Readers (``figures``) fetch the numbers on request. No number carries a name, an
+address or an external value.
 """
 
 import time
@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 ANSWER_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
-"""Bounds for answers: 1 second is what we promise, 3 seconds is what LINE WORKS waits."""
+"""Buckets for response times: 1 second is our promise, 3 seconds is LINE WORKS' timeout."""
 COMMIT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
 LAG_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 BATCH_SIZES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
@@ -21,11 +21,11 @@ BATCH_SIZES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
 OUTAGE = "server_error"
 """The number of an outage in the calls of LINE WORKS (``oauth.errors``)."""
 GONE = 499
-"""Stands for the status where the caller had gone before there was one."""
+"""Replaces the status if the client had disconnected before there was one."""
 
 
 class Distribution:
-    """How values spread: ``counts[i]`` of them are at most ``bounds[i]``, the last are above all.
+    """A histogram: ``counts[i]`` values are at most ``bounds[i]``, the last are above all.
 
     Each value is counted once; ``total`` is their sum.
     """
@@ -43,11 +43,11 @@ class Distribution:
 
 
 class Meter:
-    """What one endpoint has answered, how fast, and how many requests are under way.
+    """Responses of one endpoint, their duration, and requests in flight.
 
-    ``answers`` counts by HTTP status and by the number of the protocol's error, empty where there
-    is none. The best and the worst are there from the start, for a watcher sees a count grow only
-    where it has seen it before. ``outage`` is the number under which an outage is answered.
+    ``answers`` counts by HTTP status and by the number of the protocol's error, empty without one.
+    The best and the worst exist from the start, since monitoring sees an increase only after it has
+    seen a value. ``outage`` is the number of an outage.
     """
 
     __slots__ = ("answers", "endpoint", "running", "seconds")
@@ -59,12 +59,12 @@ class Meter:
         self.running = 0
 
     def begin(self) -> float:
-        """A request has come; give what this returns to ``end``."""
+        """A request has arrived; pass the result to ``end``."""
         self.running += 1
         return time.perf_counter()
 
     def end(self, began: float, status: int, code: str = "") -> None:
-        """The request has its answer, or GONE."""
+        """The request has its response, or GONE."""
         self.running -= 1
         self.seconds.observe(time.perf_counter() - began)
         answer = (status, code)
@@ -72,7 +72,7 @@ class Meter:
 
 
 class Traffic:
-    """A meter for each endpoint. There are no others, whatever paths are asked for."""
+    """A meter for each endpoint. There are no others, whatever paths are requested."""
 
     def __init__(self, make: Callable[..., Meter] = Meter) -> None:
         self.login = make("login")
@@ -92,11 +92,11 @@ class Traffic:
 
 
 class StoreFigures(Protocol):
-    """What every store tells of itself."""
+    """What every store reports."""
 
     @property
     def waiting(self) -> int:
-        """How many requests wait for their turn: a commit to begin, or a free connection."""
+        """How many requests wait for a commit to begin, or for a free connection."""
         ...
 
     @property
@@ -107,7 +107,7 @@ class StoreFigures(Protocol):
 
 @dataclass(slots=True)
 class CommitFigures:
-    """What a writer has done that puts many requests into one commit."""
+    """Statistics of a writer that puts many requests into one commit."""
 
     batch_sizes: Distribution = field(default_factory=lambda: Distribution(BATCH_SIZES))
     seconds: Distribution = field(default_factory=lambda: Distribution(COMMIT_SECONDS))
@@ -126,13 +126,13 @@ class SharesConnections(Protocol):
     """A store whose server may have fewer connections than all processes want."""
 
     async def check_connections(self) -> None:
-        """Raise StoreUnavailable while that is so; all is served."""
+        """Raise StoreUnavailable while that is so; everything is served."""
         ...
 
 
 @dataclass(slots=True)
 class PurgeFigures:
-    """The rounds in which what has expired is removed. Times are seconds since the epoch."""
+    """Removal of expired data. Times are in seconds since the epoch."""
 
     last_finished: float = 0.0
     removed: int = 0
@@ -140,7 +140,7 @@ class PurgeFigures:
 
 
 class SourceOutcome(StrEnum):
-    """What a source said when it was asked who somebody is; BUSY also where it had no room."""
+    """The result of a source at a sign-in; BUSY also if it had no capacity."""
 
     ACCEPTED = "accepted"
     WRONG = "wrong"
@@ -151,20 +151,20 @@ class SourceOutcome(StrEnum):
 
 
 class Breaker(Protocol):
-    """Leaves alone what is down."""
+    """Spares a service that is down."""
 
     @property
     def is_closed(self) -> bool: ...
 
     @property
     def failures(self) -> int:
-        """How many calls in a row have failed."""
+        """Number of consecutive failures."""
         ...
 
 
 @runtime_checkable
 class HasBreakers(Protocol):
-    """A source that leaves alone what is down."""
+    """A source with a circuit breaker."""
 
     @property
     def circuits(self) -> Sequence[Breaker]: ...
@@ -176,7 +176,7 @@ def _no_breakers() -> Sequence[Breaker]:
 
 @dataclass(slots=True)
 class SourceFigures:
-    """What one source has said at sign-ins, how fast, and whether it is left alone."""
+    """Results of one source at sign-ins, their duration, and whether it is spared."""
 
     name: str
     breakers: Callable[[], Sequence[Breaker]] = _no_breakers
@@ -187,7 +187,7 @@ class SourceFigures:
 
     @property
     def is_up(self) -> bool:
-        """Whether the source was not down when it was asked last, as far as it can tell."""
+        """Whether the source was up at the last call, as far as it can tell."""
         return all(each.is_closed for each in self.breakers())
 
     @property
@@ -196,7 +196,7 @@ class SourceFigures:
 
 
 class AuditFigures(Protocol):
-    """What goes to the audit log: how often each event, what waits, what was lost."""
+    """What goes to the audit log: events by kind, those waiting, those lost."""
 
     @property
     def recorded(self) -> Mapping[str, int]: ...

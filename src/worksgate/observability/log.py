@@ -1,11 +1,11 @@
-"""Log lines: one for each event, on standard output, and nobody ever waits for them.
+"""Log lines: one per event, on standard output, and never blocking.
 
-What structlog and the standard library log becomes one line, JSON or text, and goes into a
-bounded queue; a thread of its own writes it. A stuck reader or a full disk therefore costs log
-lines, which are counted, but never an answer to LINE WORKS (F-12, F-13). Control characters are
-escaped, so no value from outside can forge a line or talk to a terminal (R-105). Values whose name
-says that they are secret are left out, should one get here by mistake (R-106); uvicorn's access
-log is off, because query strings hold secrets.
+Everything from structlog and the standard library becomes one line, JSON or text, in a bounded
+queue; a thread of its own writes it. A stuck reader or a full disk therefore costs log lines, which
+are counted, but never a response to LINE WORKS (F-12, F-13). Control characters are escaped, so no
+external value can forge a line or control a terminal (R-105). Values with secret-sounding names are
+left out, should one get here by mistake (R-106); uvicorn's access log is disabled, since query
+strings contain secrets.
 """
 
 import atexit
@@ -27,7 +27,7 @@ from worksgate.settings.options import Settings
 
 QUEUE_LINES = 10_000
 MAX_VALUE = 8_192
-"""Characters of one value in a line; the rest is cut off."""
+"""Maximum length in characters of one value in a line; the rest is cut off."""
 
 SECRET_NAMES = frozenset(
     {
@@ -39,7 +39,7 @@ SECRET_NAMES = frozenset(
 """Names that no event has; a value under one of them is not written."""
 
 _UVICORN_LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.asgi")
-_PIPE_BUF = 4_096  # a write of so many bytes is not torn by another process (POSIX)
+_PIPE_BUF = 4_096  # writes of this size are atomic among processes (POSIX)
 _LARGE_WRITE = 65_536
 _GATHER = 0.005
 _UNSAFE = re.compile(
@@ -51,11 +51,10 @@ _COLOURS = {"debug": "2", "info": "36", "warning": "33", "error": "31", "critica
 
 
 def configure(settings: Settings, *, to: int = 1) -> None:
-    """Send all logging of this process to a file descriptor, as the settings say.
+    """Send all logging of this process to a file descriptor, according to the settings.
 
-    Can be called again; every worker process calls it for itself. Other libraries are heard from
-    WARNING up only: below, some print the parameters of what they do, and uvicorn says once more
-    what events of ours say.
+    Can be called again; every worker process calls it for itself. Other libraries are logged from
+    WARNING on only: below, some print their parameters, and uvicorn repeats events of ours.
     """
     import structlog
 
@@ -87,17 +86,17 @@ def flush(timeout: float = 1.0) -> bool:
 
 
 def close(timeout: float = 1.0) -> None:
-    """Write what is waiting, for at most ``timeout`` seconds, and stop."""
+    """Write pending lines, for at most ``timeout`` seconds, and stop."""
     if _lines is not None:
         _lines.writer.close(timeout)
 
 
 def info_at(events: Iterable[tuple[float, bytes]]) -> None:
-    """Log events that happened at their own times (seconds since the epoch), many at once.
+    """Log events with their own times (seconds since the epoch), many at once.
 
-    Each is JSON in UTF-8 without its braces, of which the first member is ``event``; all values
-    are texts. As ``structlog``'s ``info`` would, for a tenth of its cost: the calls of LINE WORKS
-    leave two each.
+    Each is JSON in UTF-8 without its braces, beginning with the member ``event``; all values are
+    texts. Equivalent to ``structlog``'s ``info``, at a tenth of its cost: the calls of LINE WORKS
+    log two each.
     """
     if _lines is None:
         import structlog
@@ -122,8 +121,7 @@ def lost_lines() -> int:
 def escape(text: str) -> str:
     """A text without control characters: each becomes its ``\\uXXXX``.
 
-    Also those that are invisible or turn the direction of writing. What was JSON stays the same
-    JSON.
+    Including those that are invisible or change the direction of writing. JSON stays equivalent.
     """
     if text.isprintable():
         return text
@@ -134,14 +132,14 @@ class LineWriter:
     """Writes lines to a file descriptor from a thread of its own.
 
     ``write`` never waits and never raises: when more than ``capacity`` lines wait, a line is
-    dropped. A line that could not be written is noted on standard error, once until it works
-    again, and then in the log itself. The descriptor stays the caller's.
+    dropped. A failure is reported on standard error, once until it works again, and then in the log
+    itself. The caller owns the descriptor.
     """
 
     def __init__(self, descriptor: int, capacity: int = QUEUE_LINES) -> None:
         self.lost = 0
         self._descriptor = descriptor
-        # What is not a file must be written in pieces that another process cannot tear.
+        # Anything but a file must be written in chunks that other processes cannot interleave.
         self._most = _LARGE_WRITE if stat.S_ISREG(os.fstat(descriptor).st_mode) else _PIPE_BUF
         self._capacity = capacity
         self._waiting: deque[bytes] = deque()
@@ -168,7 +166,7 @@ class LineWriter:
                 self._changed.notify_all()
 
     def flush(self, timeout: float) -> bool:
-        """Wait until nothing waits, at most ``timeout`` seconds; return whether that is so."""
+        """Wait until nothing is pending, at most ``timeout`` seconds; return whether that is so."""
         with self._changed:
             return self._changed.wait_for(lambda: self._idle, timeout)
 
@@ -244,11 +242,11 @@ class LineWriter:
         try:
             os.write(2, note.encode())
         except OSError:
-            return  # nobody is left to tell; the count remains
+            return  # nowhere left to report; the count remains
 
 
 class _Lines:
-    """Turns an event into the line that the settings ask for."""
+    """Turns an event into a line in the configured format."""
 
     def __init__(self, writer: LineWriter, level: int, *, as_text: bool, colours: bool) -> None:
         self.writer = writer
@@ -260,17 +258,17 @@ class _Lines:
         try:
             clean = _stamped({name: _clean(name, value) for name, value in event.items()})
             return _as_text(clean, colours=self._colours) if self._as_text else _as_json(clean)
-        except Exception as problem:  # a log line is never worth a request
+        except Exception as problem:  # a log line is never worth a failed request
             failed = {"event": "log.failed", "level": "error", "problem": type(problem).__name__}
             return _as_json(_stamped(failed))
 
     def event_line(self, at: float, members: bytes) -> bytes:
-        """The line of an INFO event, as ``info_at`` gets it."""
+        """The line of an INFO event, from ``info_at``'s input."""
         if self._as_text:
             values = {"time": _stamp(at), "level": "info", **_decoded(members)}
             return _as_text(values, colours=self._colours).encode()
         line = b'{"time":"%b","level":"info",%b}' % (_stamp(at).encode(), members)
-        if line.isascii() and b"\x7f" not in line:  # JSON has escaped all other that must be
+        if line.isascii() and b"\x7f" not in line:  # JSON has escaped everything else that must be
             return line
         return escape(line.decode()).encode()
 
@@ -291,7 +289,7 @@ class _Handler(logging.Handler):
 
 
 class _Sink:
-    """The logger at the end of structlog's; it outlives a second ``configure``."""
+    """The final logger of structlog; it outlives a second ``configure``."""
 
     def __init__(self, *_: object) -> None:
         pass
@@ -318,7 +316,7 @@ def _take_over_standard_logging(handler: _Handler, level: int) -> None:
     root.addHandler(handler)
     of_others = max(level, logging.WARNING)
     root.setLevel(of_others)
-    # uvicorn's need a level of their own: without one its protocol puts trace lines together.
+    # uvicorn's loggers need a level of their own: without one its protocol builds trace lines.
     for name, own in {"worksgate": level, **dict.fromkeys(_UVICORN_LOGGERS, of_others)}.items():
         logger = logging.getLogger(name)
         logger.handlers.clear()
@@ -326,7 +324,7 @@ def _take_over_standard_logging(handler: _Handler, level: int) -> None:
         logger.setLevel(own)
     access = logging.getLogger("uvicorn.access")
     access.handlers.clear()
-    access.propagate = False  # uvicorn then doesn't even put the lines together
+    access.propagate = False  # then uvicorn does not even build the lines
     access.disabled = True
 
 
@@ -354,7 +352,7 @@ def _stamp(at: float) -> str:
     return _millisecond(int(at * 1_000))
 
 
-# Many lines are of the same millisecond: to write it costs more than to look it up.
+# Many lines are of the same millisecond: formatting costs more than a lookup.
 @lru_cache(maxsize=16)
 def _millisecond(milliseconds: int) -> str:
     return f"{_second(milliseconds // 1_000)}.{milliseconds % 1_000:03d}Z"

@@ -1,4 +1,4 @@
-"""The numbers of this process as metrics: each name, its meaning and its labels stand here once.
+"""The numbers of this process as metrics: the only place with names, descriptions and labels.
 
 ``docs/monitoring.md`` has a line for each; a test compares the two.
 """
@@ -33,7 +33,7 @@ Labelled = Iterable[tuple[tuple[str, ...], float]]
 
 
 def process_families(process: ProcessFigures) -> Iterator[Metric]:
-    """The metrics of a process, as they are now."""
+    """The current metrics of a process."""
     yield _gauge(
         "build_info",
         "Which Worksgate runs, on which Python; always 1.",
@@ -45,7 +45,7 @@ def process_families(process: ProcessFigures) -> Iterator[Metric]:
     if process.admission is not None:
         yield from _admission(process.admission)
     if process.certificate_ends_at is not None:
-        with suppress(OSError, ValueError):  # what is wrong with it was told when it was loaded
+        with suppress(OSError, ValueError):  # problems with it were logged when it was loaded
             yield _number(
                 "certificate_ends_timestamp_seconds",
                 "When the certificate ends.",
@@ -77,7 +77,7 @@ def _admission(admission: AdmissionFigures) -> Iterator[Metric]:
 
 
 def families(figures: Figures) -> Iterator[Metric]:
-    """The metrics of an application, as they are now."""
+    """The current metrics of an application."""
     yield from _traffic(figures.traffic)
     if figures.audit is not None:
         audit = figures.audit

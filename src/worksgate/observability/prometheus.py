@@ -1,8 +1,7 @@
-"""What is told of one process: the page that Prometheus fetches, of one process or of all workers.
+"""The metrics endpoint, of one process or of all workers.
 
-A process serves one application after another when its settings are read again, for a moment two
-at once. What they have counted is added up, and stays when they are closed: counters never fall
-while the process lives.
+On reload a process serves one application after another, for a moment two at once. Their counts are
+added up, and kept when they are closed: counters never decrease while the process lives.
 """
 
 import asyncio
@@ -27,9 +26,9 @@ from worksgate.observability.worker_files import WorkersFolder, added_up, withou
 __all__ = ["CONTENT_TYPE", "Watch"]
 
 TELL_INTERVAL = 1.0
-"""Seconds between two times that a process tells the others."""
+"""Seconds between two publications to other processes."""
 KEPT_FOR = 1.0
-"""Seconds that a page is good for where everybody may ask."""
+"""Seconds for which a public page is cached."""
 
 _log = structlog.get_logger("worksgate.observability")
 
@@ -43,10 +42,10 @@ class Listener(Protocol):
 
 
 class Watch:
-    """Reports the metrics of the applications that are attached to it.
+    """Reports the metrics of the applications attached to it.
 
-    With ``folder``, of all processes that share it. ``listener`` serves what the application
-    attached last has for operators. All of it belongs to one event loop.
+    With ``folder``, of all processes that share it. ``listener`` serves the operations application
+    of the latest one. All of it belongs to one event loop.
     """
 
     content_type = CONTENT_TYPE
@@ -71,13 +70,13 @@ class Watch:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def attach(self, figures: Figures, operations: ASGIApp) -> None:
-        """From now on these numbers are told too. Raises what listening raises."""
+        """Include these numbers from now on. Raises listening errors."""
         self._live.append((figures, operations))
         if not self._tasks:
             await self._start()
 
     async def detach(self, figures: Figures) -> None:
-        """An application is closed: what it has counted stays."""
+        """An application is closed: its counts are kept."""
         self._live = [each for each in self._live if each[0] is not figures]
         self._ended = added_up([*self._ended, *without_gauges(families(figures))])
         if not self._live:
@@ -91,10 +90,10 @@ class Watch:
         return await asyncio.to_thread(_page_of_all, self._folder, own)
 
     async def page_for_everybody(self) -> bytes:
-        """The page of the last second: made once, however many ask.
+        """The page of the last second: rendered once, for any number of clients.
 
-        Of several processes each keeps its own, so a counter may fall between two pages that are
-        less than a second apart, and never between others.
+        With several processes each has its own, so a counter may decrease between two pages that
+        are less than a second apart, and never otherwise.
         """
         async with self._making:
             now = time.monotonic()
@@ -103,7 +102,7 @@ class Watch:
             return self._kept
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """What the application of now has for operators."""
+        """The operations endpoints of the current application."""
         if self._live:
             await self._live[-1][1](scope, receive, send)
 
@@ -121,7 +120,7 @@ class Watch:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._folder is not None:
-            with suppress(OSError):  # the folder may be gone before us
+            with suppress(OSError):  # the folder may be gone already
                 self._folder.write(_as_page(without_gauges(self._own())))
 
     def _own(self) -> list[Metric]:
@@ -133,7 +132,7 @@ class Watch:
         ]
 
     async def _tell(self, folder: WorkersFolder) -> list[Metric]:
-        """What the others have been told. One at a time: a later number must stay."""
+        """The numbers published to others. One at a time: a later number must remain."""
         async with self._telling:
             own = self._own()
             await asyncio.to_thread(folder.write, _as_page(own))

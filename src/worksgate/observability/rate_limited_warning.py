@@ -9,7 +9,7 @@ _log = structlog.get_logger(__name__)
 
 
 class RateLimitedWarning:
-    """Logs one event; those that come within a second of the last are counted instead."""
+    """Logs one event; those within a second of the last are counted instead."""
 
     def __init__(self, event: str, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._event = event
@@ -18,7 +18,7 @@ class RateLimitedWarning:
         self._untold = 0
 
     def tell(self, path: str, detail: str) -> None:
-        """Log it now, with the number of those that were not, or count it."""
+        """Log it now, with the number of suppressed ones, or count it."""
         now = self._monotonic()
         if now - self._told_at < 1.0:
             self._untold += 1

@@ -1,10 +1,10 @@
-"""Spans for OpenTelemetry: of each request, and in it of the store and of the identity sources.
+"""OpenTelemetry spans: of each request, and in it of the store and of the identity sources.
 
-On where the standard variable OTEL_EXPORTER_OTLP_ENDPOINT (or that for traces) says where spans
-go, and the packages of the extra ``otel`` are installed; otherwise nothing is imported. What comes
-from outside has no way in: a span knows its endpoint, the status, the number of the error, the kind
-of an exception and the ``login_id``, and never an address, a header, a query string or a text of an
-exception. A caller's own trace is not gone on with, for it comes from outside too.
+Enabled if the standard variable OTEL_EXPORTER_OTLP_ENDPOINT (or the one for traces) is set and the
+packages of the extra ``otel`` are installed; otherwise nothing is imported. External data is kept
+out: a span contains its endpoint, the status, the number of the error, the kind of an exception and
+the ``login_id``, and never an address, a header, a query string or the text of an exception. A
+caller's own trace is not continued, since it is external too.
 """
 
 import asyncio
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 VARIABLES = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 PACKAGES = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 CLOSING_TIME = 2.0
-"""Seconds in which the last spans may be sent."""
+"""Seconds within which the last spans may be sent."""
 
 _log = structlog.get_logger("worksgate.observability")
 
 
 def open_tracing(environ: Mapping[str, str]) -> "Tracing | None":
-    """What makes spans, or None where nobody wants any or the packages are missing."""
+    """The tracer, or None if traces are disabled or the packages are missing."""
     if not any(environ.get(name) for name in VARIABLES):
         return None
     if not all(map(_is_installed, PACKAGES)):
@@ -53,7 +53,7 @@ def _is_installed(package: str) -> bool:
 
 
 class Tracing:
-    """Makes spans and hands them to ``exporter``, from a thread of its own."""
+    """Creates spans and passes them to ``exporter``, from a thread of its own."""
 
     def __init__(self, exporter: "SpanExporter", service_name: str = "worksgate") -> None:
         from opentelemetry.sdk.resources import Resource
@@ -70,21 +70,21 @@ class Tracing:
         return _TracedMeter(endpoint, outage, self)
 
     def audit(self, audit: AuditLog) -> AuditLog:
-        """The same audit log; spans learn from it which login they belong to."""
+        """The same audit log; from it, spans learn which sign-in they belong to."""
         return _TracedAudit(audit, self.note_login)
 
     def note_login(self, login_id: str) -> None:
-        """The span that is under way belongs to this login."""
+        """The current span belongs to this sign-in."""
         from opentelemetry import trace
 
         trace.get_current_span().set_attribute("worksgate.login_id", login_id)
 
     def span(self, name: str) -> AbstractContextManager[object]:
-        """Around something that is done for a request."""
+        """Around work for a request."""
         return self._child(name)
 
     async def close(self) -> None:
-        """Send what is left, for a moment."""
+        """Send pending spans, for a moment."""
         closing = threading.Thread(target=self._provider.shutdown, daemon=True)
         closing.start()
         until = time.monotonic() + CLOSING_TIME
@@ -92,7 +92,7 @@ class Tracing:
             await asyncio.sleep(0.02)
 
     def begin(self, name: str) -> "Token[Context]":
-        """Begin the span of a request; give what this returns to ``end``."""
+        """Begin the span of a request; pass the result to ``end``."""
         from opentelemetry import context, trace
 
         span = self._tracer.start_span(
@@ -114,7 +114,7 @@ class Tracing:
     def _child(self, name: str) -> Iterator[None]:
         from opentelemetry import trace
 
-        if not trace.get_current_span().is_recording():  # done for no request
+        if not trace.get_current_span().is_recording():  # not on behalf of a request
             yield
             return
         with self._tracer.start_as_current_span(

@@ -1,13 +1,12 @@
-"""How processes that serve one port tell each other their numbers.
+"""Shares metrics between the processes of one port.
 
-Prometheus asks one port, and any of the processes may answer. So each writes its metrics into a
-file of a common folder every second, as Prometheus would read them, and whoever is asked adds up
-all files. A process that is asked writes its own file first: what has been told once is never
-taken back, and counters never fall.
+Prometheus scrapes one port, and any of the processes may answer. So each writes its metrics into a
+file in a common folder every second, in Prometheus format, and the one that answers adds up all
+files. It writes its own file first, so what was once reported is never taken back, and counters
+never decrease.
 
-What a process has counted stays in its file when it ends, what it measured at the moment does not:
-a process takes that out of its file at its end, and a file that nobody has written for a while is
-not believed.
+When a process ends, its counters stay in its file, its gauges do not: the process removes them at
+its end, and a file that has not been written for a while is ignored.
 """
 
 import os
@@ -20,7 +19,7 @@ from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 BELIEVED_FOR = 5.0
-"""Seconds after which a file is that of a process that has ended or stands still."""
+"""Seconds after which a file is that of a process that has ended or hangs."""
 
 _LARGEST = frozenset(
     {
@@ -30,7 +29,7 @@ _LARGEST = frozenset(
         *("worksgate_purge_last_finished_timestamp_seconds", "process_start_time_seconds"),
     }
 )
-"""Gauges that are the same for all processes, or told by the one that is worst; others add up."""
+"""Gauges that are the same for all processes, or taken from the worst one; others add up."""
 
 Key = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -44,17 +43,17 @@ class WorkersFolder:
 
     @classmethod
     def of_this_process(cls, path: Path) -> "WorkersFolder":
-        # The time tells two processes apart that had the same number one after the other.
+        # The time distinguishes two consecutive processes with the same PID.
         return cls(path, f"{os.getpid()}-{time.time_ns()}")
 
     def write(self, page: bytes) -> None:
-        """Tell the others. Raises OSError."""
+        """Publish to the others. Raises OSError."""
         new = self.path / f"{self.name}.new"
         new.write_bytes(page)
         new.replace(self.path / f"{self.name}.metrics")
 
     def others(self, now: float) -> Iterator[Metric]:
-        """What the others have told; ``now`` is in seconds since the epoch."""
+        """The others' numbers; ``now`` is in seconds since the epoch."""
         for file in sorted(self.path.glob("*.metrics")):
             if file.stem == self.name:
                 continue
@@ -65,12 +64,12 @@ class WorkersFolder:
 
 
 def without_gauges(families: Iterable[Metric]) -> Iterator[Metric]:
-    """What stays when a process has ended."""
+    """What remains when a process has ended."""
     return (family for family in families if family.type != "gauge")
 
 
 def added_up(families: Iterable[Metric]) -> list[Metric]:
-    """One family of each name, its samples taken together."""
+    """One family per name, with all samples."""
     sums: dict[str, Metric] = {}
     values: dict[str, dict[Key, float]] = {}
     for family in families:

@@ -1,15 +1,15 @@
-"""Identity sources: who can say who a person is.
+"""Identity sources: what authenticates people and looks them up.
 
-A source owns one way to find out who somebody is, and says it as a ``Person``. It does not know
-sessions, codes or pages. Some take a name and a password (``Source``): LDAP and Active Directory
-(``ldap``), a company's own function (``function``), the built-in directory (``directory.source``).
-Others send the browser to another provider and read what it comes back with (``RedirectSource``):
-OpenID Connect (``openid``).
+A source owns one way to identify people, and returns a ``Person``. It does not know sessions, codes
+or pages. Some take a username and a password (``Source``): LDAP and Active Directory (``ldap``), a
+company's own function (``function``), the built-in directory (``directory.source``). Others send
+the browser to another provider and read its response (``RedirectSource``): OpenID Connect
+(``openid``).
 
-``circuit_breaker`` spares a source that is down, ``counted`` counts what each one says.
+``circuit_breaker`` spares a source that is down, ``counted`` counts the results of each one.
 
-"Not mine or wrong" is None. An outage is an exception: a directory that is down is not a wrong
-password.
+An unknown name or a wrong password is None. An outage is an exception: a directory that is down is
+not a wrong password.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -21,14 +21,14 @@ from worksgate.limits.outages import Unavailable
 
 
 class SourceUnavailable(Unavailable):
-    """The source cannot say who this is: it is down, slow or overloaded."""
+    """The source cannot authenticate anybody: it is down, slow or overloaded."""
 
 
 class SourceFault(StrEnum):
-    """What a source has found to be wrong with itself, as far as it can tell."""
+    """A problem that a source has detected, as far as it can tell."""
 
     SILENT = "silent"
-    """No answer in time."""
+    """No response in time."""
     NO_TLS = "no_tls"
     SERVICE_NAME_MALFORMED = "service_name_malformed"
     SERVICE_REFUSED = "service_refused"
@@ -39,7 +39,7 @@ class SourceFault(StrEnum):
     ACCOUNT_UNUSABLE = "account_unusable"
     ATTRIBUTE_MISSING = "attribute_missing"
     ATTRIBUTE_UNUSABLE = "attribute_unusable"
-    """It has a value, and LINE WORKS would not accept that."""
+    """It has a value, which LINE WORKS would not accept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,28 +56,28 @@ class PersonDisabled(Exception):
 
 
 class PasswordExpired(PersonDisabled):
-    """The password is right but must be changed, and not here: in the company's directory."""
+    """The password is right but must be changed, in the company's directory and not here."""
 
 
 class PersonNotAllowed(PersonDisabled):
-    """The account is good, but not among those that the source's settings let in."""
+    """The account is valid, but the source's settings do not admit it."""
 
 
 class RefusedUpstream(Exception):
-    """The other provider said no, or what it said cannot be believed; the text is for the log."""
+    """The other provider refused, or its response is not trustworthy; the text is for the log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Somebody who may sign in.
+    """A person who may sign in.
 
-    ``subject_id`` is stable, never given to another person, and begins with the source's name
-    and a colon; a function may leave the beginning out. ``external_key`` and ``works_account``
-    obey the rules of ``oauth.user_info``. ``revision`` changes with the password, where the
-    source can tell. ``email`` is only there where the source vouches that it is the person's;
-    nobody is ever recognised by it. ``groups`` are names, as the source spells them.
-    ``must_change_password`` says that the password is temporary, and can be changed here (R-85).
-    ``refused_keys`` are sentences: which keys the source gave that are another person's here.
+    ``subject_id`` is stable, never reused, and begins with the source's name and a colon; a
+    function may omit that prefix. ``external_key`` and ``works_account`` follow the rules of
+    ``oauth.user_info``. ``revision`` changes with the password, if the source can tell. ``email``
+    is only set if the source vouches that it is the person's; nobody is ever identified by it.
+    ``groups`` are names, as the source spells them. ``must_change_password`` is true for a
+    temporary password that can be changed here (R-85). ``refused_keys`` are sentences: keys from
+    the source that belong to another person here.
     """
 
     subject_id: str
@@ -94,7 +94,7 @@ class Person:
 
 Answer = Person | Mapping[str, Any] | None
 Authenticate = Callable[[str, str], Answer | Awaitable[Answer]]
-"""A company's own function: it is given a username and a password, and says whose they are."""
+"""A company's own function: takes a username and a password, and returns the person."""
 
 
 class Source(Protocol):
@@ -114,23 +114,23 @@ class Source(Protocol):
         ...
 
     async def find(self, subject_id: str, last_seen: Person) -> Person | None:
-        """Return a person as they are now, or None where they are gone or disabled.
+        """Return the person's current state, or None if they are gone or disabled.
 
-        ``last_seen`` is what was known at the sign-in; a source that cannot look people up
-        without a password returns it. Somebody whose password is no longer the one of
-        ``last_seen.revision``, if that is known, is gone too. Raises SourceUnavailable.
+        ``last_seen`` is the state at the sign-in; a source that cannot look people up without a
+        password returns it. A person whose password has changed since ``last_seen.revision``, if
+        that is known, counts as gone. Raises SourceUnavailable.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """Whom a typed name means, as a source has found out without a password.
+    """The person of a typed name, as a source has found out without a password.
 
-    ``account`` is one for all names of a person, and a name's own where it means nobody; None
-    where only the password tells. ``is_found`` is whether it is known to be a person's. ``kept`` is
+    ``account`` is the same for all names of a person, and the name's own if it means nobody; None
+    if only the password tells. ``is_found`` is whether it is known to be a person's. ``kept`` is
     the source's own. ``is_busy`` is whether a refusal may say no more than HashingBusy (R-145).
-    ``took`` is how many seconds of a sign-in have passed by it, where somebody counts them.
+    ``took`` is how many seconds of a sign-in this has taken, if somebody counts them.
     """
 
     username: str
@@ -145,23 +145,23 @@ class Identified:
 class IdentifiesFirst(Protocol):
     """A ``Source`` that finds a person before it checks their password, in two steps.
 
-    Between them wrong passwords are counted for that person, whatever the name (R-119). To
-    ``authenticate`` is to do both.
+    Between them wrong passwords are counted for that person, whatever the name (R-119).
+    ``authenticate`` does both.
     """
 
     async def identify(self, username: str) -> Identified:
-        """Whom a name means. Raises SourceUnavailable."""
+        """The person of a name. Raises SourceUnavailable."""
         ...
 
     async def verify(
         self, identified: Identified, password: str, *, admitted: bool
     ) -> Person | None:
-        """As ``Source.authenticate``; who is not ``admitted`` costs the same and gets None."""
+        """Like ``Source.authenticate``; if not ``admitted`` it costs the same and returns None."""
         ...
 
 
 async def identify(source: Source, username: str) -> Identified:
-    """Whom a name means, where the source can tell. Raises SourceUnavailable."""
+    """The person of a name, if the source can tell. Raises SourceUnavailable."""
     if isinstance(source, IdentifiesFirst):
         return await source.identify(username)
     return Identified(username)
@@ -170,7 +170,7 @@ async def identify(source: Source, username: str) -> Identified:
 async def verify(
     source: Source, identified: Identified, password: str, *, admitted: bool = True
 ) -> Person | None:
-    """The second step, or the only one. As ``Source.authenticate``."""
+    """The second step, or the only one. Like ``Source.authenticate``."""
     if isinstance(source, IdentifiesFirst):
         return await source.verify(identified, password, admitted=admitted)
     return await source.authenticate(identified.username, password) if admitted else None
@@ -178,10 +178,10 @@ async def verify(
 
 @dataclass(frozen=True, slots=True)
 class ListedPerson:
-    """Somebody in a source as an administrator sees them; nobody has signed in.
+    """A person of a source as an administrator sees them; nobody has signed in.
 
-    ``problems`` are sentences, without a full stop: why they could not sign in, and what is wrong
-    with their user keys.
+    ``problems`` are sentences, without a full stop: why they could not sign in, and problems of
+    their user keys.
     """
 
     person: Person
@@ -190,14 +190,14 @@ class ListedPerson:
 
 @runtime_checkable
 class ListsPeople(Protocol):
-    """A source that can be asked about people without their passwords."""
+    """A source that can look people up without their passwords."""
 
     def people(self) -> AsyncIterator[Sequence[ListedPerson]]:
         """All people of the source, a page at a time. Raises SourceUnavailable."""
         ...
 
     async def look_up(self, username: str) -> ListedPerson | None:
-        """The person who would sign in by this name, or None. Raises SourceUnavailable."""
+        """The person who would sign in with this name, or None. Raises SourceUnavailable."""
         ...
 
 
@@ -205,8 +205,8 @@ class ListsPeople(Protocol):
 class AuthorizationRedirect:
     """Where to send the browser, and what must be kept here until it comes back.
 
-    ``state`` is the value that comes back in the query. ``kept`` is text of the source's own,
-    secret until then.
+    ``state`` is the value that comes back in the query. ``kept`` is the source's own text, secret
+    until then.
     """
 
     url: str = field(repr=False)
@@ -216,29 +216,29 @@ class AuthorizationRedirect:
 
 @runtime_checkable
 class HasCapacity(Protocol):
-    """A source that can tell, before it is asked, that it could check no password now."""
+    """A source that can tell beforehand that it could not check a password now."""
 
     def check_capacity(self, *, is_known: bool = True) -> None:
-        """Raises HashingBusy where no password could be checked at this moment.
+        """Raises HashingBusy if no password could be checked at this moment.
 
-        Some room is kept for callers who are known.
+        Some capacity is reserved for known callers.
         """
         ...
 
 
 @runtime_checkable
 class SlowToRefuse(Protocol):
-    """A source where the time of a wrong password could tell whose it is not."""
+    """A source where the time of a wrong password could reveal which source it is not."""
 
     async def refusal_time(self) -> float:
-        """Seconds after which a refusal tells nothing. Raises SourceUnavailable."""
+        """Seconds after which a refusal reveals nothing. Raises SourceUnavailable."""
         ...
 
 
 class RedirectSource(Protocol):
-    """The contract of a source that asks another provider.
+    """The contract of a source that redirects to another provider.
 
-    The caller binds ``state`` to the browser and believes each once only (R-91).
+    The caller binds ``state`` to the browser and accepts each only once (R-91).
     """
 
     @property
@@ -248,29 +248,29 @@ class RedirectSource(Protocol):
 
     @property
     def label(self) -> str:
-        """What the button on the login page calls it."""
+        """The label of its button on the sign-in page."""
         ...
 
     async def begin(
         self, return_url: str, login_hint: str | None = None, *, anew: bool = False
     ) -> AuthorizationRedirect:
-        """Begin a sign-in that comes back to ``return_url``. Raises SourceUnavailable.
+        """Begin a sign-in that returns to ``return_url``. Raises SourceUnavailable.
 
-        ``anew`` asks that whoever is signed in there already must sign in again.
+        ``anew`` requires a new sign-in of people who are already signed in there.
         """
         ...
 
     async def finish(self, return_url: str, kept: str, query: Mapping[str, str]) -> Person:
-        """Say who came back with ``query``; ``return_url`` is as it was for ``begin``.
+        """Return the person of the response ``query``; ``return_url`` is as for ``begin``.
 
         Raises RefusedUpstream, PersonDisabled or SourceUnavailable.
         """
         ...
 
     async def find(self, subject_id: str, last_seen: Person) -> Person | None:
-        """As for ``Source``: ``last_seen`` where the person is this source's, else None."""
+        """As for ``Source``: ``last_seen`` if the person is this source's, else None."""
         ...
 
     async def logout_url(self, return_url: str) -> str | None:
-        """Where the person is signed out upstream too, or None where that is not wanted."""
+        """Where to sign the person out upstream too, or None if that is not wanted."""
         ...

@@ -1,8 +1,8 @@
-"""A circuit breaker: who is down is left alone for a while, and nobody waits for them meanwhile.
+"""A circuit breaker: a service that is down is not called for a while, so that nobody waits for it.
 
-Closed, calls go through. After so many outages in a row the circuit opens, and every call is
-refused at once. When its time is over one call goes through as a probe; its end closes the circuit
-or opens it again.
+Closed, calls go through. After a number of consecutive outages the circuit opens, and every call is
+refused at once. After its time one call goes through as a probe; its result closes the circuit or
+opens it again.
 """
 
 import time
@@ -17,13 +17,13 @@ _log = structlog.get_logger("worksgate.sources.circuit_breaker")
 
 
 class CircuitOpen(SourceUnavailable):
-    """The source was down a moment ago and is not asked."""
+    """The source was down a moment ago and is not called."""
 
 
 class Circuit:
     """The circuit of one source, for calls from one event loop.
 
-    Opens after ``failures`` outages in a row, for ``seconds``.
+    Opens after ``failures`` consecutive outages, for ``seconds``.
     """
 
     def __init__(
@@ -39,13 +39,13 @@ class Circuit:
         self._seconds = seconds
         self._clock = clock
         self.failures = 0
-        """Outages in a row."""
+        """Consecutive outages."""
         self._opened_at: float | None = None
         self._probing = False
 
     @property
     def is_closed(self) -> bool:
-        """Whether calls go through; who was down is not up again before a call has shown it."""
+        """Whether calls go through; only a successful call ends an outage."""
         return self._opened_at is None
 
     @property
@@ -57,10 +57,10 @@ class Circuit:
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
-        """Around one call. Raises CircuitOpen at once where it may not be made.
+        """Around one call. Raises CircuitOpen at once if it may not be made.
 
-        SourceUnavailable counts as an outage; a result and PersonDisabled say that the source
-        works. Anything else, such as a caller who gave up, says nothing.
+        SourceUnavailable counts as an outage; a result and PersonDisabled show that the source
+        works. Anything else, such as cancellation, does not count.
         """
         if self.is_open:
             raise CircuitOpen(f"{self._name} was down a moment ago")

@@ -1,6 +1,6 @@
-"""Counts what the identity sources say at sign-ins, and how long they take.
+"""Metrics of identity sources at sign-ins: results and durations.
 
-Each wraps one source and changes nothing of what it says.
+Each wraps one source without changing its behaviour.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +26,7 @@ from worksgate.sources import (
 )
 
 Span = Callable[[str], AbstractContextManager[object]]
-"""Around something that is done for a request; the text is its name."""
+"""A context manager around work for a request; the text is its name."""
 
 
 def no_span(_: str) -> AbstractContextManager[object]:
@@ -44,8 +44,8 @@ class _Watched:
     def _asked(self, verb: str, *, took: float = 0.0, goes_on: bool = False) -> Iterator[None]:
         """Around one question; an exception is an outcome too.
 
-        One that ``goes_on`` is the first half of a sign-in, whose seconds the second half counts
-        with its own, as ``took``: each sign-in is timed once.
+        With ``goes_on`` it is the first half of a sign-in, whose seconds the second half adds to
+        its own, as ``took``: each sign-in is timed once.
         """
         began = perf_counter()
         is_over = True
@@ -74,7 +74,7 @@ class _Watched:
 
 
 class WatchedSource(_Watched):
-    """A ``Source`` whose answers are counted."""
+    """A ``Source`` with metrics."""
 
     def __init__(self, source: Source, span: Span = no_span) -> None:
         super().__init__(source, span)
@@ -82,7 +82,7 @@ class WatchedSource(_Watched):
         self._source = source
 
     def check_capacity(self, *, is_known: bool = True) -> None:
-        """As ``HasCapacity``, of a source that is one; who is refused is counted."""
+        """As in ``HasCapacity``; refusals are counted."""
         if isinstance(self._source, HasCapacity):
             try:
                 self._source.check_capacity(is_known=is_known)
@@ -91,7 +91,7 @@ class WatchedSource(_Watched):
                 raise
 
     async def refusal_time(self) -> float:
-        """As ``SlowToRefuse``, of a source that is one."""
+        """As in ``SlowToRefuse``."""
         if not isinstance(self._source, SlowToRefuse):
             return 0.0
         return await self._source.refusal_time()
@@ -126,7 +126,7 @@ class WatchedSource(_Watched):
 
 
 class WatchedRedirect(_Watched):
-    """A ``RedirectSource`` whose answers are counted."""
+    """A ``RedirectSource`` with metrics."""
 
     def __init__(self, source: RedirectSource, span: Span = no_span) -> None:
         super().__init__(source, span)
@@ -158,7 +158,7 @@ class WatchedRedirect(_Watched):
 
 
 class SourcesSeen:
-    """Watches the sources of an installation, each in a wrapping of its own."""
+    """Wraps each source of an installation."""
 
     def __init__(self, span: Span = no_span) -> None:
         self.figures: list[SourceFigures] = []

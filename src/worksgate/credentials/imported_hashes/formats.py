@@ -1,6 +1,6 @@
-"""How the makers of password hashes write them: one row for each.
+"""Formats of password hashes: one row per maker.
 
-The patterns are matched with the whole text, in ASCII. To take one more maker is one more row.
+The patterns match the whole text, in ASCII. Supporting another maker takes one more row.
 """
 
 import re
@@ -27,9 +27,9 @@ Read = Callable[[re.Match[str]], Hash]
 _N = "{1,9}"
 _B64 = r"[A-Za-z0-9+/]+={0,2}"
 _AB64 = r"[A-Za-z0-9./+]+={0,2}"
-"""Base64, also as passlib and OpenLDAP write it: ``.`` for ``+``, and no padding."""
+"""Base64, including the variant of passlib and OpenLDAP: ``.`` for ``+``, and no padding."""
 _BCRYPT = r"(\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31})"
-"""The last letter of the salt has two bits, so only four letters can stand there."""
+"""The last letter of the salt has two bits, so only four letters are possible."""
 _SPRING = "@SpringSecurity_v5_8"
 _ASPNET_DIGESTS = ("sha1", "sha256", "sha512")
 _389_SALT = 64
@@ -37,7 +37,7 @@ _389_SALT = 64
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How one maker writes its hashes; ``read`` may raise ValueError."""
+    """The format of one maker; ``read`` may raise ValueError."""
 
     maker: str
     pattern: re.Pattern[str]
@@ -46,7 +46,7 @@ class Format:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """What is known and not taken; ``name`` goes on after "the password hash is"."""
+    """A known format that is refused; ``name`` continues "the password hash is"."""
 
     name: str
     pattern: re.Pattern[str]
@@ -228,4 +228,4 @@ REFUSED: tuple[Refused, ...] = (
     _refused("MD5", r"\{S?MD5\}|(?:unsalted_)?md5\$"),
     _refused("a password, not a hash of one,", r"\{(?:CLEAR(?:TEXT)?|NOOP|PLAIN)\}"),
 )
-"""``{noop}`` and the like are how Spring and others mark what they do not hash."""
+"""``{noop}`` and similar mark plain text in Spring and others."""

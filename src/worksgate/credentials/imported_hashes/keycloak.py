@@ -1,4 +1,4 @@
-"""A password credential of a Keycloak export: PBKDF2 or argon2, as the JSON stands there."""
+"""A password credential of a Keycloak export: PBKDF2 or argon2, as JSON."""
 
 import json
 from base64 import b64encode
@@ -7,13 +7,13 @@ from typing import Any
 from worksgate.credentials.imported_hashes.kinds import Argon2, Hash, Pbkdf2, decoded
 
 DIGESTS = {"": "sha1", "sha1": "sha1", "sha256": "sha256", "sha512": "sha512"}
-"""Digests by the end of the name that PBKDF2 has with them."""
+"""Digests by the suffix of their PBKDF2 names."""
 
 
 def read_keycloak(text: str) -> Hash | None:
-    """A credential of type password, whose two parts are JSON texts of their own.
+    """Parse a credential of type password, whose two parts are JSON texts themselves.
 
-    None where it is no JSON. Raises ValueError.
+    None if it is not JSON. Raises ValueError.
     """
     if not text.startswith("{") or not text.endswith("}") or '"' not in text:
         return None
@@ -23,7 +23,7 @@ def read_keycloak(text: str) -> Hash | None:
         return _hash(secret, data)
     except (KeyError, TypeError, AttributeError, IndexError, RecursionError, ValueError):
         raise ValueError(
-            "the password hash is not a password credential as Keycloak exports it"
+            "the password hash is not a password credential of a Keycloak export"
         ) from None
 
 

@@ -1,6 +1,6 @@
-"""The kinds of password hashes, as values that have been read.
+"""The kinds of password hashes, as parsed values.
 
-``check`` bounds what a check may cost; ``matches`` is that check.
+``check`` limits the cost of a check; ``matches`` is the check.
 """
 
 import hashlib
@@ -11,22 +11,22 @@ from typing import ClassVar, Protocol
 
 from worksgate.credentials.imported_hashes.libcrypt import crypt, knows_yescrypt
 
-BROKEN = "the password hash is broken: no password can have it"
+BROKEN = "the password hash is broken: no password can match it"
 
 _MAX_MEMORY = 256 * 1024 * 1024
-"""Bytes that one check may take."""
+"""Bytes of memory that one check may take."""
 _ITOA64 = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 """The digits of crypt(3) and of phpass."""
 
 
 class Hash(Protocol):
-    """A hash that has been read."""
+    """A parsed hash."""
 
     @property
     def kind(self) -> str: ...
 
     def check(self) -> None:
-        """Raises ValueError, with a sentence, where it is broken or its costs are too high."""
+        """Raises ValueError, with a sentence, if it is broken or its costs are too high."""
 
     def matches(self, password: bytes) -> bool:
         """Whether it was made of this password."""
@@ -61,12 +61,12 @@ class Argon2:
 
 @dataclass(frozen=True, slots=True)
 class Bcrypt:
-    """Bcrypt, whose makers all took the first 72 bytes and left the rest out."""
+    """Bcrypt, which all makers apply to the first 72 bytes only."""
 
     encoded: str = field(repr=False)
     cost: int
     before: str = ""
-    """What was done to the password before: ``django`` or ``wordpress``."""
+    """The preprocessing of the password: ``django`` or ``wordpress``."""
 
     kind: ClassVar[str] = "bcrypt"
 
@@ -84,7 +84,7 @@ class Bcrypt:
             trimmed = password.strip(b" \t\n\r\0\v")  # as PHP's trim()
             password = b64encode(hmac.digest(b"wp-sha384", trimmed, "sha384"))
         if b"\0" in password:
-            return False  # bcrypt would read to there, and take a part for the whole
+            return False  # bcrypt would stop there, and accept a prefix
         return bcrypt.checkpw(password[:72], self.encoded.encode())
 
 
@@ -152,7 +152,7 @@ class SaltedSha:
         size = hashlib.new(self.digest).digest_size
         _check_salt_and_hash(self.data[size:], self.data[:size])
         if len(self.data) - size < 4:
-            raise ValueError("the salt of the password hash is too short to protect anybody")
+            raise ValueError("the salt of the password hash is too short to be secure")
 
     def matches(self, password: bytes) -> bool:
         size = hashlib.new(self.digest).digest_size
@@ -178,14 +178,14 @@ class ShaCrypt:
         from passlib.hash import sha256_crypt, sha512_crypt  # type: ignore[import-untyped]  # has no types
 
         if b"\0" in password or len(password) > 512:
-            return False  # crypt(3) takes no more, and the work grows with it
+            return False  # crypt(3) accepts no more, and the work grows with it
         handler = sha256_crypt if self.encoded.startswith("$5$") else sha512_crypt
         return bool(handler.verify(password, self.encoded))
 
 
 @dataclass(frozen=True, slots=True)
 class Yescrypt:
-    """yescrypt, the default of most Linux distributions, by the system's own crypt(3)."""
+    """yescrypt, the default of most Linux distributions, using the system's crypt(3)."""
 
     encoded: str = field(repr=False)
     log2_n: int
@@ -196,13 +196,13 @@ class Yescrypt:
         _check_cost("yescrypt cost", self.log2_n, 15)
         if not knows_yescrypt():
             raise ValueError(
-                "the password hash is yescrypt, which this system's libcrypt does not know; "
-                "import it where libcrypt.so.1 (libxcrypt) is installed"
+                "the password hash is yescrypt, which this system's libcrypt does not "
+                "support; import it where libcrypt.so.1 (libxcrypt) is installed"
             )
 
     def matches(self, password: bytes) -> bool:
         if b"\0" in password or len(password) > 512:
-            return False  # crypt(3) takes no more
+            return False  # crypt(3) accepts no more
         made = crypt(password, self.encoded)
         return made is not None and hmac.compare_digest(made, self.encoded.encode())
 
@@ -229,7 +229,7 @@ class Phpass:
 
     def matches(self, password: bytes) -> bool:
         if len(password) > 512:
-            return False  # as its makers do: the work grows with it
+            return False  # like its makers: the work grows with it
         made = hashlib.new(self.digest, self.salt + password).digest()
         for _ in range(1 << self.log2_rounds):
             made = hashlib.new(self.digest, made + password).digest()
@@ -237,7 +237,7 @@ class Phpass:
 
 
 def decoded(text: str) -> bytes:
-    """The bytes of base64 with or without padding, in either alphabet. Raises ValueError."""
+    """Decode base64 with or without padding, in either alphabet. Raises ValueError."""
     plain = text.rstrip("=").replace(".", "+")
     try:
         return b64decode(plain + "=" * (-len(plain) % 4), validate=True)
@@ -246,7 +246,7 @@ def decoded(text: str) -> bytes:
 
 
 def _itoa64(data: bytes) -> str:
-    """Bytes in the digits of phpass, the lowest six bits of each three first."""
+    """Encode bytes in the alphabet of phpass, least significant six bits first."""
     groups = (data[at : at + 3] for at in range(0, len(data), 3))
     return "".join(
         _ITOA64[int.from_bytes(group, "little") >> 6 * digit & 63]
@@ -256,7 +256,7 @@ def _itoa64(data: bytes) -> str:
 
 
 def _check_salt_and_hash(salt: bytes, made: bytes) -> None:
-    """A short hash would fit many passwords; a long one is work without end."""
+    """A short hash would match many passwords; a long one would cost too much."""
     if not 0 < len(salt) <= 256 or not 16 <= len(made) <= 256:
         raise ValueError(BROKEN)
 
@@ -264,6 +264,6 @@ def _check_salt_and_hash(salt: bytes, made: bytes) -> None:
 def _check_cost(what: str, cost: int, most: int) -> None:
     if cost > most:
         raise ValueError(
-            f"the password hash would take too long to check: its {what} is {cost}, "
-            f"and at most {most} is taken"
+            f"the password hash would take too long to check: its {what} is {cost}, and at "
+            f"most {most} is allowed"
         )

@@ -1,7 +1,7 @@
-"""crypt(3) of the system, for hashes that no library of Python checks.
+"""The system's crypt(3), for hashes that no Python library supports.
 
-Python has had no module of its own for it since 3.13. libxcrypt, which Linux distributions bring,
-has a function that is safe in threads and takes nothing but memory of the caller's.
+Python has had no module for it since 3.13. libxcrypt, part of Linux distributions, has a
+thread-safe function that uses only memory of the caller.
 """
 
 import ctypes
@@ -9,11 +9,11 @@ from functools import cache
 from typing import Any
 
 _ROOM = 65_536
-"""Bytes of libxcrypt's ``struct crypt_data`` and to spare: 32,768 is what it asks for."""
+"""Size of libxcrypt's ``struct crypt_data`` with a reserve: it needs 32,768 bytes."""
 
 
 def crypt(password: bytes, encoded: str) -> bytes | None:
-    """The hash of a password with the salt and costs of ``encoded``, or None where it fails."""
+    """The hash of a password with the salt and costs of ``encoded``, or None on failure."""
     function = _function()
     if function is None:
         return None
@@ -29,11 +29,11 @@ def knows_yescrypt() -> bool:
 
 @cache
 def _function() -> Any:
-    """``crypt_rn``, which says by NULL where it cannot, or None where the system has none."""
+    """``crypt_rn``, which returns NULL on failure, or None if the system has none."""
     for name in ("libcrypt.so.1", "libcrypt.so.2"):
         try:
             function = ctypes.CDLL(name).crypt_rn
-        except (OSError, AttributeError):  # not there, or an old one
+        except (OSError, AttributeError):  # not installed, or an old one
             continue
         function.restype = ctypes.c_char_p
         function.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int)

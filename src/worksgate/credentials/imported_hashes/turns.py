@@ -1,10 +1,10 @@
-"""Turns at the one thread that checks imported hashes, which every check of a password takes.
+"""Turns for the one thread that checks imported hashes, taken by every password check.
 
-If only those with an imported hash queued there, a full queue would tell who they are: guess at one
-name ten times at once, and see whether the last guess is answered like the first. So the queue that
-decides is one of numbers. Each check takes a turn in it, as long as the slowest hash, whether there
-is work for it or not; the real queue is never longer. Who gets no turn is told that passwords
-cannot be checked now, whoever they are.
+If only people with an imported hash queued there, a full queue would reveal who they are: guess at
+one name ten times at once, and see whether the last guess is answered like the first. So the queue
+that decides is virtual. Each check takes a turn in it, as long as the slowest hash, whether there
+is work or not; the real queue is never longer. Those without a turn are told that passwords cannot
+be checked now, whoever they are.
 """
 
 import time
@@ -12,11 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 WITHIN = 1.0
-"""Seconds in which the last of a queue is checked: two thirds of the time that a refusal takes."""
+"""Seconds within which the last of a queue is checked: two thirds of the time of a refusal."""
 ASSUMED = 0.25
-"""Seconds that a check is taken to last: bcrypt of cost 12 on a common server."""
+"""Assumed seconds per check: bcrypt of cost 12 on a common server."""
 _REMEMBERED = 3_600.0
-"""Seconds for which a slower check than that is reckoned with."""
+"""Seconds for which the duration of a slower check is assumed instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Turns:
         self._remembered_until = self._free_at
 
     def take(self) -> Turn | None:
-        """The next turn, or None where it would not be over in time. An idle queue has one."""
+        """The next turn, or None if it would not end in time. An idle queue always has one."""
         now = self._clock()
         wait = max(0.0, self._free_at - now)
         if wait + self._lasts > WITHIN:
@@ -46,14 +46,14 @@ class Turns:
         return Turn(now, self._lasts)
 
     def give_back(self, turn: Turn) -> None:
-        """End a turn whose check is over, as that of a right password may be, before its time.
+        """End a turn early, such as that of a right password.
 
-        Only what cannot have passed yet is given back, so the real queue stays the shorter one.
+        Only the time that cannot have passed yet is returned, so the real queue stays shorter.
         """
         self._free_at -= max(0.0, turn.lasts - (self._clock() - turn.taken_at))
 
     def note(self, seconds: float) -> None:
-        """Reckon with a check that has lasted so long: for an hour, if none was slower."""
+        """Assume checks of this duration: for an hour, unless a slower one comes."""
         now = self._clock()
         if seconds >= self._lasts or now >= self._remembered_until:
             self._lasts = min(max(seconds, ASSUMED), WITHIN)

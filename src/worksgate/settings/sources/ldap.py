@@ -237,9 +237,9 @@ class LdapSettings(SourceSettings):
         if "=" not in self.base_dn:
             yield "base_dn: must be a DN, such as dc=example,dc=com"
         if not self.bind_dn and not self.direct_bind:
-            yield "bind_dn: is required without direct_bind"
+            yield "bind_dn: must be set without direct_bind"
         if self.bind_dn and not self.bind_password:
-            yield "bind_password: is required with bind_dn"
+            yield "bind_password: must be set with bind_dn"
         if self.direct_bind and self.direct_bind.count("{username}") != 1:
             yield "direct_bind: must contain {username} once"
         if not _is_filter(self.user_filter_used, "{username}", "{bind_name}"):

@@ -1,18 +1,18 @@
 """A company's own function as an identity source.
 
-The function gets a username and a password and returns who that is, or None:
+The function takes a username and a password and returns the person, or None:
 
     def authenticate(username: str, password: str) -> Mapping[str, str | None] | None:
         ...
         return {"id": "4711", "username": "alice", "name": "Alice", "external_key": "E4711"}
 
-It may be a coroutine function too, or return a ``Person``. Anything unexpected (an exception, an
-answer of another shape) counts as an outage: nobody is signed in by mistake (R-108). That it costs
-the same for unknown names (R-77) is up to the function; the throttle stands before it.
+It may be a coroutine function too, or return a ``Person``. Anything unexpected (an exception, a
+result of another shape) counts as an outage: nobody is signed in by mistake (R-108). Taking equally
+long for unknown names (R-77) is up to the function; the throttle comes first.
 
-A class may have ``find(id)`` beside ``authenticate``: it is asked at each use of a session whether
-the person is still there. With ``people()`` it lists everybody, for ``worksgate source people``: a
-list, or an iterator, async or not, of what ``authenticate`` would return.
+A class may have ``find(id)`` in addition to ``authenticate``: it is called at each use of a session
+to check that the person still exists. With ``people()`` it lists everybody, for ``worksgate source
+people``: a list, or an iterator, async or not, of what ``authenticate`` would return.
 """
 
 import asyncio
@@ -36,11 +36,11 @@ _KEYS: Mapping[str, tuple[str, Callable[[str], object]]] = {
     "external_key": ("external key", check_external_key),
     "works_account": ("LINE WORKS account", check_works_account),
 }
-"""What the user keys of a person are called, and their rules."""
+"""The names of user keys for people, and their rules."""
 
 _PAGE = 200
 LISTING_TIMEOUT = 60.0
-"""Seconds in which a company's class must have listed its people, or the next page of them."""
+"""Seconds for a company's class to list its people, or the next page of them."""
 
 Find = Callable[[str], Any]
 ListPeople = Callable[[], Any]
@@ -48,7 +48,7 @@ ListPeople = Callable[[], Any]
 
 @dataclass(frozen=True, slots=True)
 class Functions:
-    """What a company has written: ``find`` and ``people`` are None where there is none."""
+    """A company's code: ``find`` and ``people`` are None if it has none."""
 
     authenticate: Authenticate
     find: Find | None = None
@@ -56,12 +56,12 @@ class Functions:
 
 
 class FunctionSource:
-    """Asks ``authenticate``; a plain function runs in a thread of its own pool.
+    """Calls ``authenticate``; a plain function runs in a thread pool of its own.
 
-    ``name`` begins every subject id: it must not change once people have signed in. At most
-    ``threads`` calls of a plain function run at once and ``waiting`` more wait; beyond that, and
-    after ``timeout`` seconds, the source is unavailable. ``find`` is a function too, which gets an
-    id and returns what ``authenticate`` would.
+    ``name`` is the prefix of every subject ID: it must not change once people have signed in. At
+    most ``threads`` calls of a plain function run at once and ``waiting`` more wait; beyond that,
+    and after ``timeout`` seconds, the source is unavailable. ``find`` is a function too, which
+    takes an ID and returns what ``authenticate`` would.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class FunctionSource:
         self._pool = ThreadPool(threads, waiting, name=f"authenticate-{name}")
 
     async def authenticate(self, username: str, password: str) -> Person | None:
-        """Return the person whom the function recognises, or None.
+        """Return the person whom the function accepts, or None.
 
         Raises PersonDisabled if the function does, SourceUnavailable for everything unexpected.
         """
@@ -92,9 +92,9 @@ class FunctionSource:
         return self._person(await self._answer(self._authenticate, username, password))
 
     async def find(self, subject_id: str, last_seen: Person) -> Person | None:
-        """The person as ``find`` says; without one, as they were at the sign-in.
+        """The person from ``find``; without one, as they were at the sign-in.
 
-        Raises SourceUnavailable as ``authenticate`` does.
+        Raises SourceUnavailable like ``authenticate``.
         """
         prefix = f"{self.name}:"
         if not subject_id.startswith(prefix):
@@ -108,7 +108,7 @@ class FunctionSource:
         return person if person is not None and person.subject_id == subject_id else None
 
     def close(self) -> None:
-        """Take no more calls; a call that runs is not waited for."""
+        """Take no more calls; running calls are not awaited."""
         self._pool.close()
 
     async def _answer(self, function: Callable[..., Any], *values: str) -> Any:
@@ -118,9 +118,10 @@ class FunctionSource:
         except (PersonDisabled, SourceUnavailable):
             raise
         except TimeoutError as error:
-            raise SourceUnavailable(f"{self.name} did not answer: {_place(error)}") from None
+            raise SourceUnavailable(f"{self.name} did not respond: {_place(error)}") from None
         except Exception as error:
-            # The text of a foreign exception may quote the password: only its place is told.
+            # The message of a foreign exception may quote the password: only its location is
+            # logged.
             raise SourceUnavailable(f"{self.name} failed: {_place(error)}") from None
 
     async def _ask(self, function: Callable[..., Any], *values: str) -> Any:
@@ -144,10 +145,10 @@ class FunctionSource:
                 return self._checked(answer)
             return self._checked(_read(answer, self.name))
         except (TypeError, ValueError) as error:
-            raise SourceUnavailable(f"{self.name} gave an unusable answer: {error}") from None
+            raise SourceUnavailable(f"{self.name} returned an unusable result: {error}") from None
 
     def _checked(self, person: Person) -> Person:
-        """A person whose keys LINE WORKS accepts, under this source's name."""
+        """A person with valid user keys, under this source's name."""
         if person.external_key is not None:
             check_external_key(person.external_key)
         if person.works_account is not None:
@@ -161,7 +162,7 @@ class FunctionSource:
 
 
 class ListedFunctionSource(FunctionSource):
-    """A function source whose company has written ``people``: it can be asked about everybody."""
+    """A function source whose company has written ``people``: everybody can be listed."""
 
     def __init__(
         self, name: str, authenticate: Authenticate, people: ListPeople, **options: Any
@@ -176,7 +177,7 @@ class ListedFunctionSource(FunctionSource):
             yield [self._listed(each) for each in page]
 
     async def look_up(self, username: str) -> ListedPerson | None:
-        """Who is listed under this name in any spelling, or None."""
+        """The person who is listed under this name in any spelling, or None."""
         wanted = username_key(username)
         async for page in self.people():
             for each in page:
@@ -185,7 +186,7 @@ class ListedFunctionSource(FunctionSource):
         return None
 
     async def _answers(self) -> AsyncIterator[Any]:
-        """What the company's own ``people`` lists, one after the other."""
+        """The items of the company's own ``people``, one after the other."""
         if inspect.isasyncgenfunction(self._people):
             answer: Any = self._people()
         elif _is_async(self._people):
@@ -218,7 +219,7 @@ class ListedFunctionSource(FunctionSource):
         return page
 
     def _listed(self, answer: Any) -> ListedPerson:
-        """Somebody of the list; a user key that breaks the rules is a problem, and no outage."""
+        """A person of the list; an invalid user key is a problem, not an outage."""
         try:
             person = answer if isinstance(answer, Person) else _read(answer, self.name)
             problems = []
@@ -237,7 +238,7 @@ class ListedFunctionSource(FunctionSource):
 
 
 def _called(people: ListPeople) -> Any:
-    """What it returns; what is no async iterator is gone through here, in the thread."""
+    """Its result; anything but an async iterator is consumed here, in the thread."""
     answer = people()
     return list(answer) if inspect.isgenerator(answer) else answer
 
@@ -248,9 +249,9 @@ async def _each_of(answer: Iterable[Any]) -> AsyncIterator[Any]:
 
 
 def _read(answer: Any, source: str) -> Person:
-    """A person from a mapping. Without an ``id`` the username stands for it, in any spelling.
+    """A person from a mapping. Without an ``id`` the username is used, in any spelling.
 
-    A company that gives a username to somebody else one day must tell an ``id``.
+    A company that may reuse usernames must return an ``id``.
     """
     if not isinstance(answer, Mapping):
         raise TypeError(f"it is a {type(answer).__name__}, not a person, a mapping or None")
@@ -287,7 +288,7 @@ def _texts(answer: Mapping[str, Any], name: str) -> tuple[str, ...]:
 
 
 def imported(place: str) -> Functions:
-    """The function at ``package.module:name``, or those of an object of the class there.
+    """The function at ``package.module:name``, or the methods of an instance of the class there.
 
     Raises ValueError with a sentence for the administrator.
     """
@@ -298,15 +299,15 @@ def imported(place: str) -> Functions:
             made: Any = found()
             find, people = getattr(made, "find", None), getattr(made, "people", None)
             return Functions(made.authenticate, find, people)
-    except Exception as error:  # whatever a company's own module does when it is imported
+    except Exception as error:  # a company's own module can raise anything on import
         raise ValueError(f"{place} cannot be used: {_place(error)}") from None
     if not callable(found):
-        raise ValueError(f"{place} is no function and no class")  # noqa: TRY004  # a wrong setting
+        raise ValueError(f"{place} is neither a function nor a class")  # noqa: TRY004  # a wrong setting
     return Functions(found)
 
 
 def _is_worth_asking(username: str, password: str) -> bool:
-    """An empty password must reach nobody: many directories take it for an anonymous bind."""
+    """An empty password must reach no source: many directories treat it as an anonymous bind."""
     if not username_key(username) or not username.isprintable() or password.startswith("\0"):
         return False
     try:
@@ -322,7 +323,7 @@ def _is_async(function: Callable[..., Any]) -> bool:
 
 
 def _place(error: BaseException) -> str:
-    """The kind of an exception and the line that raised it, without its text."""
+    """The type of an exception and the line that raised it, without its message."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -1,7 +1,7 @@
 """LDAP and Active Directory as an identity source.
 
     source        the contract: verify a password, find a person
-    servers       which server is asked, and the connections that are kept
+    servers       which server is used, and the pooled connections
     connection    one connection: TLS, bind, search, each with its timeout
     lookup        from a name to one entry
     people        from an entry to a person
@@ -9,5 +9,5 @@
     listing       all people, page by page
     examination   each step on its own, for ``doctor`` and ``source test``
 
-A server that is down is an outage; only its own "no" is a wrong password.
+A server that is down is an outage; only its explicit refusal is a wrong password.
 """

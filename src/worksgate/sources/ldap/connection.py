@@ -1,11 +1,11 @@
-"""One conversation with one LDAP server, that ends in time whatever the server does.
+"""One connection to an LDAP server, bounded in time whatever the server does.
 
-ldap3 speaks the protocol. What it leaves open is closed here: a server that sends one byte a
-second, or without end, or answers something else than it was asked. All of it is ``Down``, and so
-is every answer that does not clearly say yes or no (R-90, F-18). Certificates and the names in
-them are always verified, and referrals are never followed (R-88).
+ldap3 implements the protocol. This module adds bounds that it lacks: for a server that sends one
+byte a second, or without end, or answers another question. All of that is ``Down``, and so is every
+response that is not clearly yes or no (R-90, F-18). Certificates and host names are always
+verified, and referrals are never followed (R-88).
 
-Imports ldap3, so it is imported only where a source of this kind exists.
+Imports ldap3, so it is only imported if a source of this kind exists.
 """
 
 import math
@@ -23,29 +23,29 @@ from worksgate.settings.sources.ldap import Server
 from worksgate.sources import SourceFault
 
 RawSocket = socket.socket
-"""A name that the property of the same name does not hide."""
+"""A name that the property of the same name does not shadow."""
 
 SUCCESS = 0
 INVALID_DN_SYNTAX = 34
 _SIZE_LIMIT_EXCEEDED = 4
 _REFUSALS = frozenset((19, 32, INVALID_DN_SYNTAX, 48, 49, 50, 53))
 """constraintViolation, noSuchObject, invalidDNSyntax, inappropriateAuthentication,
-invalidCredentials, insufficientAccessRights and unwillingToPerform: a no to this bind."""
+invalidCredentials, insufficientAccessRights and unwillingToPerform: this bind is refused."""
 _ENCRYPTION_REQUIRED = frozenset((8, 13))
-"""strongerAuthRequired, as Active Directory says it, and confidentialityRequired."""
+"""strongerAuthRequired, as Active Directory calls it, and confidentialityRequired."""
 _PASSWORD_POLICY = "1.3.6.1.4.1.42.2.27.8.5.1"
 _PAGED_RESULTS = "1.2.840.113556.1.4.319"
 _POLICY_ERROR_TAG = 0x81
 
 
 _FAULTS = {32: SourceFault.BASE_NOT_FOUND, 50: SourceFault.MAY_NOT_READ}
-"""What the results noSuchObject and insufficientAccessRights of a search are about."""
+"""The faults of the search results noSuchObject and insufficientAccessRights."""
 
 
 class Down(Exception):
-    """The server cannot be used: unreachable, slow, or its answer is not one. For the log.
+    """The server is unusable: unreachable, slow, or its response is invalid. For the log.
 
-    ``fault`` says which, where it is not told in the words of ldap3, OpenSSL or the system.
+    ``fault`` is the kind, if the message is not one of ldap3, OpenSSL or the system.
     """
 
     def __init__(self, text: str, fault: SourceFault | None = None) -> None:
@@ -55,7 +55,7 @@ class Down(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """On which terms servers are spoken with."""
+    """The parameters of connections to the servers."""
 
     tls: ssl.SSLContext
     start_tls: bool
@@ -64,7 +64,7 @@ class Terms:
 
 
 class Budget:
-    """The time that is left for a piece of work, in seconds from now."""
+    """The remaining time for a piece of work, in seconds from now."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -72,18 +72,18 @@ class Budget:
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing is left."""
+        """Whether no time is left."""
         return self._clock() >= self._ends_at
 
     def left(self) -> float:
-        """What is left. Raises TimeoutError where nothing is."""
+        """The remaining time. Raises TimeoutError if there is none."""
         left = self._ends_at - self._clock()
         if left <= 0:
-            raise TimeoutError("no answer in time")
+            raise TimeoutError("no response in time")
         return left
 
     def share(self, parts: int) -> "Budget":
-        """A budget of one of so many equal parts of what is left. Raises Down."""
+        """The budget of one of so many equal parts of the remaining time. Raises Down."""
         try:
             return Budget(self.left() / parts, self._clock)
         except TimeoutError as error:
@@ -92,7 +92,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class BindAnswer:
-    """What the server said to a bind: its result code, its words and its policy's error."""
+    """The server's response to a bind: result code, message and password policy error."""
 
     code: int
     message: str = field(repr=False)
@@ -105,7 +105,7 @@ class BindAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry: its DN, and values by attribute, whose name is in lower case."""
+    """An entry: its DN, and values by attribute name in lower case."""
 
     dn: str
     values: Mapping[str, tuple[bytes, ...]]
@@ -115,7 +115,7 @@ class Entry:
         return next(iter(self.values.get(attribute.lower(), ())), None)
 
     def texts(self, attribute: str) -> tuple[str, ...]:
-        """All values; what is not text is left out."""
+        """All values that are text."""
         return tuple(_texts(self.values.get(attribute.lower(), ())))
 
     def text(self, attribute: str) -> str | None:
@@ -128,7 +128,7 @@ class TooMany(Exception):
 
 
 class LdapConnection:
-    """An open connection. Every method raises Down where the server does not do its part."""
+    """An open connection. Every method raises Down if the server fails."""
 
     def __init__(self, connection: "_Connection", budget: Budget) -> None:
         self._connection = connection
@@ -136,7 +136,7 @@ class LdapConnection:
 
     @classmethod
     def open(cls, server: Server, terms: Terms, budget: Budget) -> Self:
-        """Connect, and encrypt as the terms say."""
+        """Connect, and encrypt as configured."""
         connection = _Connection(server, terms, budget)
         opened = cls(connection, budget)
         try:
@@ -154,17 +154,17 @@ class LdapConnection:
         self._connection.renew(budget)
 
     def bind(self, dn: str, password: str) -> BindAnswer:
-        """Say who we are. The password goes out as it was typed, whole (R-73).
+        """Authenticate. The password is sent as typed, in full (R-73).
 
-        Raises ValueError for an empty name or a password that some servers take for an empty one
-        (R-61), and Down for an answer that is neither yes nor no.
+        Raises ValueError for an empty name or a password that some servers treat as empty (R-61),
+        and Down for a response that is neither yes nor no.
         """
         if not dn or not password or "\0" in password:
             raise ValueError("a bind needs a name and a password")
         connection = self._connection
         connection.authentication = ldap3.SIMPLE
         connection.user = dn
-        connection.password = password.encode()  # ldap3 would alter text
+        connection.password = password.encode()  # ldap3 would modify text
         try:
             self._asked(
                 lambda: connection.bind(
@@ -185,7 +185,7 @@ class LdapConnection:
         limit: int,
         below: bool = True,
     ) -> list[Entry]:
-        """The entries at and ``below`` a base that meet a filter. Raises TooMany or Down."""
+        """The entries at and ``below`` a base that match a filter. Raises TooMany or Down."""
         seconds = math.ceil(self._remaining())
         self._asked(
             lambda: self._connection.search(
@@ -199,7 +199,7 @@ class LdapConnection:
             )
         )
         result = self._result("searchResDone")
-        # What is not an entry is a referral to another server.
+        # Anything but an entry is a referral to another server.
         found = [_entry(each) for each in self._connection.response or () if _is_entry(each)]
         if result["result"] == _SIZE_LIMIT_EXCEEDED or len(found) > limit:
             raise TooMany
@@ -211,9 +211,9 @@ class LdapConnection:
     def pages(
         self, base: str, condition: str, attributes: Sequence[str], *, size: int, seconds: float
     ) -> Iterator[list[Entry]]:
-        """All entries below a base that meet a filter (RFC 2696); each page has so many seconds.
+        """All entries below a base that match a filter (RFC 2696); ``seconds`` limits each page.
 
-        Raises Down, also where the server shows no more than so many.
+        Raises Down, also if the server limits their number.
         """
         cookie: bytes | None = None
         while cookie != b"":
@@ -244,14 +244,14 @@ class LdapConnection:
             cookie = _next_page(result.get("controls") or {})
 
     def close(self) -> None:
-        """Close the connection without a word: the server sees that it has ended."""
+        """Close the connection without an unbind: the server sees that it has ended."""
         self._connection.strategy.close()
         self._connection.socket = None
 
     def _encrypt(self) -> None:
         self._asked(lambda: self._connection.start_tls(read_server_info=False))
         if not self._connection.tls_started:
-            raise Down("the server does not begin TLS", SourceFault.NO_TLS)
+            raise Down("the server does not start TLS", SourceFault.NO_TLS)
 
     def _remaining(self) -> float:
         try:
@@ -262,26 +262,26 @@ class LdapConnection:
     def _asked(self, question: Callable[[], object]) -> None:
         try:
             question()
-        except Exception as error:  # ldap3 lets through what its decoder stumbles over
+        except Exception as error:  # ldap3 lets exceptions of its decoder through
             fault = SourceFault.SILENT if self._budget.has_ended else None
             raise Down(self._reason(error), fault) from None
 
     def _reason(self, error: Exception) -> str:
-        """What went wrong, without what the server sent."""
+        """What went wrong, without the data that the server sent."""
         if isinstance(error, OSError | ldap3.core.exceptions.LDAPExceptionError):
             return str(self._connection.last_error or error or type(error).__name__)
-        return f"the answer is not LDAP ({type(error).__name__})"
+        return f"the response is not LDAP ({type(error).__name__})"
 
     def _result(self, kind: str) -> Mapping[str, Any]:
-        """The result of the last question, if it is one of the kind that was asked for."""
+        """The result of the last operation, if it has one of the expected types."""
         result: Mapping[str, Any] | None = self._connection.result
         if not result or result.get("type") != kind:
-            raise Down("the answer belongs to another question")
+            raise Down("the response belongs to another question")
         return result
 
 
 class _Connection(ldap3.Connection):  # type: ignore[misc]  # ldap3 has no types
-    """ldap3's connection on a socket that keeps the terms."""
+    """ldap3's connection on a socket with our limits."""
 
     _bounded: "_BoundedSocket | None" = None
 
@@ -321,7 +321,7 @@ class _Connection(ldap3.Connection):  # type: ignore[misc]  # ldap3 has no types
 
 
 class _Tls(ldap3.Tls):  # type: ignore[misc]  # ldap3 has no types
-    """Python's own verification, of the name too, instead of ldap3's."""
+    """Python's own verification, including the name, instead of ldap3's."""
 
     def __init__(self, context: ssl.SSLContext, host: str) -> None:
         super().__init__(validate=ssl.CERT_REQUIRED)
@@ -335,7 +335,7 @@ class _Tls(ldap3.Tls):  # type: ignore[misc]  # ldap3 has no types
 
 
 class _BoundedSocket:
-    """A socket that ends with its budget, and takes in so many bytes and no more."""
+    """A socket that ends with its budget, and receives a limited number of bytes."""
 
     def __init__(self, made: RawSocket, terms: Terms, budget: Budget) -> None:
         self._socket = made
@@ -367,7 +367,7 @@ class _BoundedSocket:
         data = self._socket.recv(size)
         self._received += len(data)
         if self._received > self._terms.answer_limit:
-            raise OSError("the answer is too long")
+            raise OSError("the response is too long")
         return data
 
     def close(self) -> None:
@@ -375,17 +375,20 @@ class _BoundedSocket:
 
 
 def _bind_answer(result: Mapping[str, Any]) -> BindAnswer:
-    """Read a yes or a no. Raises Down for everything else."""
+    """Interpret a yes or a no. Raises Down for everything else."""
     code, error = int(result["result"]), _policy_error(result.get("controls") or {})
     if code in _ENCRYPTION_REQUIRED:
-        raise Down("the server takes passwords only encrypted: use ldaps:// or start_tls")
+        raise Down(
+            "the server accepts passwords only over encrypted connections: use "
+            "ldaps:// or start_tls"
+        )
     if code != SUCCESS and code not in _REFUSALS:
         raise Down(f"the bind failed: {result['description']}")
     return BindAnswer(code, str(result["message"]), error)
 
 
 def _policy_error(controls: Mapping[str, Any]) -> int | None:
-    """The error in the answer of a password policy, a sequence of [0] warning and [1] error.
+    """The error in a password policy response, a sequence of [0] warning and [1] error.
 
     https://datatracker.ietf.org/doc/html/draft-behera-ldap-password-policy-11#section-6.2
     """
@@ -397,7 +400,7 @@ def _policy_error(controls: Mapping[str, Any]) -> int | None:
 
 
 def _next_page(controls: Mapping[str, Any]) -> bytes:
-    """What the next page is asked for with; empty where there is none."""
+    """The cookie for the next page; empty if there is none."""
     cookie = (controls.get(_PAGED_RESULTS, {}).get("value") or {}).get("cookie")
     return bytes(cookie or b"")
 

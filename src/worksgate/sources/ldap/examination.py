@@ -1,4 +1,4 @@
-"""What works and what does not, step by step, for the administrator who sets a directory up."""
+"""Checks a directory step by step, for the administrator who sets it up."""
 
 from collections.abc import Callable, Iterator
 
@@ -38,7 +38,7 @@ class Examination:
         self._now = now
 
     def findings(self, username: str | None, seconds: float) -> Iterator[SourceFinding]:
-        """Of every server in turn; each has so many seconds."""
+        """Examine every server in turn; each may take so many seconds."""
         for url in self._settings.servers:
             server = Server.parse(url)
             try:
@@ -51,10 +51,10 @@ class Examination:
     ) -> Iterator[SourceFinding]:
         LdapConnection.open(server, self._terms, budget).close()
         encrypted = server.tls or self._settings.start_tls
-        how = "encrypted, the certificate is right" if encrypted else "NOT encrypted"
-        yield _works(f"{server} answers, {how}")
+        how = "encrypted, with a valid certificate" if encrypted else "NOT encrypted"
+        yield _works(f"{server} responds, {how}")
         if not self._settings.bind_dn:
-            yield _works("no service account: people are looked up as they sign in")
+            yield _works("no service account: people are looked up when they sign in")
             return
         service = self._service.connect(server, budget)
         try:
@@ -72,8 +72,8 @@ class Examination:
         except Down as error:
             return _fails(f"{base}: {error}", error.fault)
         if not found:
-            return _fails(f"nothing can be seen of {base}", SourceFault.BASE_NOT_FOUND)
-        return _works(f"{base} is there")
+            return _fails(f"nothing below {base} is visible", SourceFault.BASE_NOT_FOUND)
+        return _works(f"{base} exists")
 
     def _of_person(self, service: LdapConnection, username: str) -> Iterator[SourceFinding]:
         settings = self._settings
@@ -88,14 +88,16 @@ class Examination:
         try:
             groups = groups_of(service, entry, settings)
         except PersonDisabled:
-            yield _fails("the groups are too many or too deep: see group_limit and group_depth")
+            yield _fails(
+                "the groups are too many or nested too deeply: see group_limit and group_depth"
+            )
             return
         if not is_in_required_group(service, entry, groups, settings):
             yield _fails("in none of required_groups", SourceFault.PERSON_NOT_IN_GROUP)
         yield from _values(entry, groups, settings, username)
 
     def _why_nobody(self, service: LdapConnection, username: str) -> str:
-        """Why a username is not that of one entry."""
+        """Why a username does not match exactly one entry."""
         settings = self._settings
         condition = user_condition(settings, *spellings(settings, username))
         try:
@@ -110,7 +112,7 @@ class Examination:
 def _values(
     entry: Entry, groups: list[str], settings: LdapSettings, username: str
 ) -> Iterator[SourceFinding]:
-    """What LINE WORKS and the rules would be told."""
+    """What LINE WORKS and the rules would receive."""
     subject = id_of(entry, settings)
     yield _attribute("id", settings.id_attribute_used, subject, "none")
     person = person_of(entry, subject or "", groups, settings, username)

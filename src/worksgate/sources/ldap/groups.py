@@ -1,4 +1,4 @@
-"""The groups that a person is in, also by way of other groups, and those that are required."""
+"""The groups of a person, including nested ones, and required groups."""
 
 from collections.abc import Iterator
 
@@ -16,14 +16,14 @@ _log = structlog.get_logger("worksgate.sources.ldap")
 
 
 class TooManyGroups(PersonDisabled):
-    """Not all groups were read, and a rule may forbid what one of the others would have said."""
+    """Not all groups were read, and a rule may depend on one of the others."""
 
 
 def groups_of(connection: LdapConnection, entry: Entry, settings: LdapSettings) -> list[str]:
     """The DNs of the person's groups. Raises TooManyGroups, or Down.
 
     With ``nested_groups``, groups are followed upwards, level by level, until there are no new
-    ones: that ends, also where groups hold each other.
+    ones: that terminates, even for cycles.
     """
     known = {dn_key(dn): dn for dn in entry.texts(settings.groups_attribute)}
     edge = [entry.dn, *known.values()] if settings.nested_groups else []
@@ -55,7 +55,7 @@ def is_in_required_group(
 def _groups_around(
     connection: LdapConnection, members: list[str], settings: LdapSettings
 ) -> Iterator[str]:
-    """The groups that hold one of these entries."""
+    """The groups of which one of these entries is a member."""
     base = settings.group_base_dn or settings.base_dn
     for start in range(0, len(members), _GROUPS_PER_SEARCH):
         condition = group_condition(settings, members[start : start + _GROUPS_PER_SEARCH])

@@ -1,4 +1,4 @@
-"""All people of a directory, with what is wrong with them, before anybody signs in."""
+"""All people of a directory, with their problems, before anybody signs in."""
 
 from collections.abc import Callable, Generator
 
@@ -19,11 +19,11 @@ from worksgate.sources.ldap.people import (
 from worksgate.sources.ldap.servers import Servers, ServiceAccount
 
 PAGE = 100
-"""Entries to a page: below the limits that directories set by default."""
+"""Entries per page: below the default limits of directories."""
 
 
 class Listing:
-    """What the service account sees of people. Everything raises Down."""
+    """The service account's view of people. All methods raise Down."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Listing:
         self._servers = servers
         self._service = service
         self._clock = clock
-        # Groups are long, and asked for where they decide.
+        # Groups take long, and are only queried if they decide.
         self._attributes = [
             each
             for each in attributes_of(settings)
@@ -44,7 +44,7 @@ class Listing:
         ]
 
     def everybody(self, seconds: float) -> Generator[list[ListedPerson], None, None]:
-        """All who could sign in by some name, a page at a time; each page has so many seconds."""
+        """Everybody who could sign in with some name, by pages; ``seconds`` limits each page."""
         settings = self._settings
         pages, groups = self._servers.try_each(Budget(seconds), self._connect)
         try:
@@ -62,11 +62,11 @@ class Listing:
             groups.close()
 
     def of_name(self, service: LdapConnection, entry: Entry | None) -> ListedPerson | None:
-        """The person of an entry that was found by a name."""
+        """The person of an entry that was found by name."""
         return None if entry is None else self._listed(service, entry)
 
     def _connect(self, server: Server, budget: Budget) -> tuple[LdapConnection, LdapConnection]:
-        """Two connections: some servers forget a listing when they are asked something between."""
+        """Two connections: some servers lose a paged search when another query comes in between."""
         pages = self._service.connect(server, budget)
         try:
             return pages, self._service.connect(server, budget)
@@ -85,7 +85,7 @@ class Listing:
             problems.append(problem)
         subject = id_of(entry, settings)
         if subject is None:
-            problems.append(f"there is no id ({settings.id_attribute_used})")
+            problems.append(f"there is no ID ({settings.id_attribute_used})")
         problems += [
             f"the {key.kind} {key.raw} cannot be used: {key.problem}"
             for key in keys_of(entry, settings)
@@ -95,13 +95,16 @@ class Listing:
         return ListedPerson(person, tuple(problems))
 
     def _groups(self, connection: LdapConnection, entry: Entry) -> tuple[list[str], str | None]:
-        """The groups, where some are required, and why the person may not sign in by them."""
+        """The groups, if some are required, and why the person may not sign in because of them."""
         if not self._settings.required_groups:
             return [], None
         try:
             groups = groups_of(connection, entry, self._settings)
         except PersonDisabled:
-            return [], "the groups are too many or too deep: see group_limit and group_depth"
+            return (
+                [],
+                "the groups are too many or nested too deeply: see group_limit and group_depth",
+            )
         if is_in_required_group(connection, entry, groups, self._settings):
             return groups, None
         return groups, "in none of required_groups"

@@ -1,8 +1,8 @@
-"""Sign-ins and lookups on the servers of one directory, in the thread of the caller.
+"""Sign-ins and lookups on the servers of one directory, in the caller's thread.
 
-Every sign-in ends in a bind as the person, on the entry that the rest of the answer is read from
-(R-87): with a service account the entry is looked up first; without one the person binds under a
-name, looks up their own entry, and binds again as exactly that entry.
+Every sign-in ends with a bind as the person, on the entry from which the rest is read (R-87): with
+a service account the entry is looked up first; without one the person binds under a name, looks up
+their own entry, and binds again as exactly that entry.
 """
 
 import time
@@ -44,9 +44,9 @@ _log = structlog.get_logger("worksgate.sources.ldap")
 
 
 class LdapLookup:
-    """What can be asked of a directory. Safe to use from several threads.
+    """Queries of a directory. Safe to use from several threads.
 
-    Everything raises Down when no server has answered within its budget.
+    All methods raise Down if no server has responded within its budget.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class LdapLookup:
         self._service = ServiceAccount(settings, terms)
         self._attributes = attributes_of(settings)
         self._listing = Listing(settings, self._servers, self._service, clock)
-        # Anybody can type such a name, as often as they like.
+        # Unauthenticated callers can type such names as often as they like.
         self._differs = RateLimitedWarning("ldap.username_differs")
         self._ambiguous = RateLimitedWarning("ldap.ambiguous")
 
@@ -68,7 +68,7 @@ class LdapLookup:
         return bind_name(self._settings, username)
 
     def seek(self, username: str, budget: Budget) -> Entry | None:
-        """The one entry of a username, if there is one. Needs a service account."""
+        """The one entry of a username, if there is one. Requires a service account."""
         return self._servers.try_each(
             budget,
             lambda server, part: self._service.work(
@@ -77,7 +77,7 @@ class LdapLookup:
         )
 
     def id_of(self, entry: Entry) -> str:
-        """What is the same under all names of an entry."""
+        """An identifier that is the same for all names of an entry."""
         return id_of(entry, self._settings) or entry.dn
 
     def check(
@@ -90,8 +90,8 @@ class LdapLookup:
     ) -> Person | None:
         """Return the person whose password this is, or None.
 
-        ``entry`` is what ``seek`` has found, None for a direct bind, too. Whoever is not
-        ``admitted`` costs a bind in vain. Raises PersonDisabled, after the password was right.
+        ``entry`` is the result of ``seek``, None also for a direct bind. If not ``admitted``, it
+        costs a bind in vain. Raises PersonDisabled, after the password was right.
         """
         if not admitted:
             return self._servers.try_each(
@@ -107,9 +107,10 @@ class LdapLookup:
         )
 
     def find(self, subject: str, budget: Budget) -> Person | None:
-        """Return the person with this id as they are now, or None. Needs a service account.
+        """The current state of the person with this ID, or None. Requires a service account.
 
-        A lock does not count: it comes from guesses of others, and would end sessions (R-79).
+        A lock does not count: it results from other people's guesses, and would end sessions
+        (R-79).
         """
         condition = id_condition(self._settings, subject)
         if condition is None:
@@ -122,11 +123,11 @@ class LdapLookup:
         )
 
     def people(self, seconds: float) -> Generator[list[ListedPerson], None, None]:
-        """All people, a page at a time; each page has so many seconds. Needs a service account."""
+        """All people, by pages, each within ``seconds``. Requires a service account."""
         return self._listing.everybody(seconds)
 
     def look_up(self, username: str, seconds: float) -> ListedPerson | None:
-        """The person of a name, whether they may sign in or not. Needs a service account."""
+        """The person of a name, whether they may sign in or not. Requires a service account."""
         return self._servers.try_each(
             Budget(seconds),
             lambda server, part: self._service.work(
@@ -137,7 +138,7 @@ class LdapLookup:
         )
 
     def examine(self, username: str | None, seconds: float) -> list[SourceFinding]:
-        """Say of every server what works; each has so many seconds. Raises nothing."""
+        """Report for every server what works; each may take so many seconds. Raises nothing."""
         examination = Examination(
             self._settings, self._terms, self._service, self._entry, self._clock()
         )
@@ -174,7 +175,7 @@ class LdapLookup:
                 person: Person | PersonDisabled = self._admitted(own, entry, username)
             except PersonDisabled as refusal:
                 person = refusal
-            # Whom the name and whom the filter means may be two people: only this bind decides.
+            # The name and the filter may identify two different people: only this bind decides.
             status = self._bound(own, entry.dn, password)
         finally:
             own.close()
@@ -201,7 +202,7 @@ class LdapLookup:
         return status_of_bind(own.bind(name, password), self._settings)
 
     def _entry(self, connection: LdapConnection, username: str) -> Entry | None:
-        """The one entry of a username. Two are nobody: it is never guessed (R-86)."""
+        """The one entry of a username. Two count as none: there is no guessing (R-86)."""
         settings = self._settings
         typed = spellings(settings, username)
         entry = self._single(connection, user_condition(settings, *typed))
@@ -230,7 +231,7 @@ class LdapLookup:
     def _admitted(
         self, connection: LdapConnection, entry: Entry, typed: str, *, locked_too: bool = False
     ) -> Person:
-        """The person of an entry. Raises PersonDisabled for whoever may not sign in (R-87)."""
+        """The person of an entry. Raises PersonDisabled for people who may not sign in (R-87)."""
         settings = self._settings
         status = status_of_entry(entry, settings, self._clock())
         if not (locked_too and status is AccountStatus.LOCKED):
@@ -247,7 +248,7 @@ class LdapLookup:
 
 
 def _refuse(status: AccountStatus) -> None:
-    """Raise for whoever may not sign in although the password is right."""
+    """Raise for people who may not sign in although the password is right."""
     if status is AccountStatus.MUST_CHANGE:
         raise PasswordExpired
     if status in (AccountStatus.DISABLED, AccountStatus.LOCKED):

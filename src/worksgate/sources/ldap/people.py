@@ -1,4 +1,4 @@
-"""What an entry of a directory says about a person: who they are, and whether they may sign in.
+"""The person of a directory entry: who they are, and whether they may sign in.
 
 https://learn.microsoft.com/en-us/windows/win32/adschema/a-useraccountcontrol
 """
@@ -21,7 +21,7 @@ from worksgate.sources import Person
 from worksgate.sources.ldap.connection import BindAnswer, Entry
 
 MATCHING_RULE_IN_CHAIN = "1.2.840.113556.1.4.1941"
-"""Active Directory's rule that follows groups within groups."""
+"""Active Directory's matching rule for nested groups."""
 
 _DISABLED, _LOCKED, _NEVER_EXPIRES, _EXPIRED = 0x2, 0x10, 0x10000, 0x800000
 _COMPUTED = "msDS-User-Account-Control-Computed"
@@ -36,7 +36,7 @@ _OTHER_ATTRIBUTES = ("nsAccountLock", "pwdAccountLockedTime", "pwdReset", "pwdCh
 _LOCKED_BY_AN_ADMINISTRATOR = "000001010000Z"
 _NO_TIME = frozenset((0, 0x7FFFFFFFFFFFFFFF))
 _FILETIME_EPOCH = 11_644_473_600
-"""Seconds from 1601, where Windows begins to count, to 1970."""
+"""Seconds from 1601, the epoch of Windows, to 1970."""
 
 _SUB_CODE = re.compile(r"\bdata ([0-9a-f]{3,4})\b", re.IGNORECASE)
 _POLICY_PASSWORD_EXPIRED, _POLICY_CHANGE_AFTER_RESET = 0, 2
@@ -46,7 +46,7 @@ _log = structlog.get_logger("worksgate.sources.ldap")
 
 
 class AccountStatus(enum.Enum):
-    """What a bind, or an entry, says about a person."""
+    """The state of an account, from a bind or an entry."""
 
     WELCOME = enum.auto()
     WRONG = enum.auto()
@@ -60,14 +60,14 @@ STATES = {
     AccountStatus.LOCKED: "locked after wrong passwords",
     AccountStatus.MUST_CHANGE: "in need of a new password",
 }
-"""What an account is said to be that may not be used."""
+"""Descriptions of accounts that may not be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class MappedKey:
-    """What an entry has for a user key: ``raw``, as it stands there, and ``value``, if it is one.
+    """The user key of an entry: ``raw`` is the attribute's value, ``value`` the key if valid.
 
-    ``problem`` says why LINE WORKS would not accept what stands there.
+    ``problem`` says why LINE WORKS would not accept the attribute's value.
     """
 
     kind: str
@@ -85,7 +85,7 @@ _SUB_CODES = {
     "701": AccountStatus.DISABLED,  # the account has expired
     "773": AccountStatus.MUST_CHANGE,
 }
-"""What Active Directory adds to a refusal, and only after the password was right. The others, such
+"""Codes that Active Directory adds to a refusal only after the password was right. The others, such
 as 525 (no such user), 52e (wrong password) and 775 (locked), say nothing about the password."""
 
 _REASONS = {
@@ -98,31 +98,31 @@ _REASONS = {
     "773": "the password must be changed",
     "775": "the account is locked",
 }
-"""The same in words, for an administrator."""
+"""Descriptions for an administrator."""
 
 
 def status_of_bind(answer: BindAnswer, settings: LdapSettings) -> AccountStatus:
     """Whether the password is right, and what the server added to it."""
     if answer.policy_error in (_POLICY_PASSWORD_EXPIRED, _POLICY_CHANGE_AFTER_RESET):
-        return AccountStatus.MUST_CHANGE  # told only after the password was right
+        return AccountStatus.MUST_CHANGE  # only revealed after the password was right
     if answer.accepted:
         return AccountStatus.WELCOME
     return _SUB_CODES.get(_sub_code(answer, settings), AccountStatus.WRONG)
 
 
 def reason_of_refusal(answer: BindAnswer, settings: LdapSettings) -> str:
-    """Why a bind was refused, as far as the server says it, without the server's own words."""
+    """Why a bind was refused, as far as the server says it, without the server's own text."""
     return _REASONS.get(_sub_code(answer, settings), f"result {answer.code}")
 
 
 def _sub_code(answer: BindAnswer, settings: LdapSettings) -> str:
-    """Active Directory's code in a refusal, empty where there is none."""
+    """Active Directory's code in a refusal, empty without one."""
     found = _SUB_CODE.search(answer.message) if settings.active_directory else None
     return found[1].lower() if found else ""
 
 
 def status_of_entry(entry: Entry, settings: LdapSettings, now: float) -> AccountStatus:
-    """Whether the account may be used (R-87), as its attributes say."""
+    """Whether the account may be used (R-87), according to its attributes."""
     if settings.active_directory:
         return _status_of_active_directory(entry, now)
     locked_at = entry.text("pwdAccountLockedTime")
@@ -132,7 +132,7 @@ def status_of_entry(entry: Entry, settings: LdapSettings, now: float) -> Account
         return AccountStatus.DISABLED
     if (entry.text("pwdReset") or "").upper() == "TRUE":
         return AccountStatus.MUST_CHANGE
-    # Another lock is for a time, and the bind has said whether it is over.
+    # Other locks are temporary, and the bind has shown whether they are over.
     return AccountStatus.WELCOME
 
 
@@ -142,7 +142,7 @@ def _status_of_active_directory(entry: Entry, now: float) -> AccountStatus:
     expires = _number(entry, "accountExpires") or 0
     if control & _DISABLED or (expires not in _NO_TIME and _unix_time(expires) <= now):
         return AccountStatus.DISABLED
-    # lockoutTime stays when the time of the lock is over: only the computed flags know.
+    # lockoutTime remains after the lock has expired: only the computed flags know.
     if computed & _LOCKED if computed is not None else _number(entry, "lockoutTime"):
         return AccountStatus.LOCKED
     must_change = _number(entry, "pwdLastSet") == 0 and not control & _NEVER_EXPIRES
@@ -152,7 +152,7 @@ def _status_of_active_directory(entry: Entry, now: float) -> AccountStatus:
 
 
 def attributes_of(settings: LdapSettings) -> tuple[str, ...]:
-    """What is asked of an entry, and nothing else."""
+    """The attributes that are requested, and no others."""
     states = _ACTIVE_DIRECTORY_ATTRIBUTES if settings.active_directory else _OTHER_ATTRIBUTES
     mapped = (
         settings.id_attribute_used,
@@ -168,7 +168,7 @@ def attributes_of(settings: LdapSettings) -> tuple[str, ...]:
 
 
 def id_of(entry: Entry, settings: LdapSettings) -> str | None:
-    """The entry's id as text that stays, or None where there is none."""
+    """The entry's permanent ID as text, or None without one."""
     attribute = settings.id_attribute_used
     value = entry.raw(attribute)
     if not value:
@@ -181,7 +181,7 @@ def id_of(entry: Entry, settings: LdapSettings) -> str | None:
 def person_of(
     entry: Entry, subject: str, groups: Iterable[str], settings: LdapSettings, typed: str
 ) -> Person:
-    """The person of an entry; ``typed`` is their username where the entry has none."""
+    """The person of an entry; ``typed`` is the username if the entry has none."""
     username = entry.text(settings.username_attribute_used) or typed
     names = (entry.text(attribute) for attribute in settings.name_attributes)
     external_key, works_account = keys_of(entry, settings)
@@ -210,14 +210,14 @@ def keys_of(entry: Entry, settings: LdapSettings) -> tuple[MappedKey, MappedKey]
         _usable(
             "LINE WORKS account",
             settings.works_account_attribute,
-            account and account.lower(),  # LINE WORKS knows no upper case here, directories do
+            account and account.lower(),  # LINE WORKS accounts have no upper case, directories do
             check_works_account,
         ),
     )
 
 
 def warn_of_unusable_keys(entry: Entry, settings: LdapSettings) -> None:
-    """Say in the log which attribute of somebody who signs in holds what is no user key."""
+    """Log which attribute of a person who signs in contains an invalid user key."""
     for key in keys_of(entry, settings):
         if key.problem is not None:
             _log.warning(
@@ -229,10 +229,10 @@ def warn_of_unusable_keys(entry: Entry, settings: LdapSettings) -> None:
 
 
 def answers_to(entry: Entry, settings: LdapSettings, typed: Sequence[str]) -> bool:
-    """Whether one of the values that the filter compares is what it makes of what was typed.
+    """Whether one of the values compared by the filter is what it makes of the typed name.
 
-    Some directories find more than that, such as another accent. Those spellings would escape
-    the throttle, which counts by name, too (R-78). ``typed`` is as ``spellings`` gives it.
+    Some directories match more than that, such as other accents. Those spellings would escape the
+    throttle, which counts by name, too (R-78). ``typed`` is a result of ``spellings``.
     """
     username, bound = typed
     return any(
@@ -243,7 +243,7 @@ def answers_to(entry: Entry, settings: LdapSettings, typed: Sequence[str]) -> bo
 
 
 def user_condition(settings: LdapSettings, username: str, bind_name: str) -> str:
-    """The filter for a name that somebody has typed, escaped (R-86)."""
+    """The filter for a typed name, escaped (R-86)."""
     return filled(
         settings.user_filter_used,
         username=escape_filter_chars(username),
@@ -252,12 +252,12 @@ def user_condition(settings: LdapSettings, username: str, bind_name: str) -> str
 
 
 def everybody_condition(settings: LdapSettings) -> str:
-    """The filter for all whom ``user_filter`` could find by some name."""
+    """The filter for everybody whom ``user_filter`` could find by some name."""
     return filled(settings.user_filter_used, username="*", bind_name="*")
 
 
 def id_condition(settings: LdapSettings, subject: str) -> str | None:
-    """The filter for an id, together with what else ``user_filter`` demands; None for no id."""
+    """The filter for an ID plus the other conditions of ``user_filter``; None without an ID."""
     attribute = settings.id_attribute_used
     if not _is_guid(attribute):
         value = escape_filter_chars(subject)
@@ -270,13 +270,13 @@ def id_condition(settings: LdapSettings, subject: str) -> str | None:
 
 
 def group_condition(settings: LdapSettings, members: Iterable[str]) -> str:
-    """The filter for the groups that hold one of these entries."""
+    """The filter for the groups of which one of these entries is a member."""
     each = (filled(settings.group_filter, dn=escape_filter_chars(dn)) for dn in members)
     return f"(|{''.join(each)})"
 
 
 def chain_condition(settings: LdapSettings) -> str:
-    """Active Directory's filter for whoever is in a required group, however deep."""
+    """Active Directory's filter for members of a required group, at any depth."""
     return "(|{})".format(
         "".join(
             f"(memberOf:{MATCHING_RULE_IN_CHAIN}:={escape_filter_chars(group)})"
@@ -288,7 +288,7 @@ def chain_condition(settings: LdapSettings) -> str:
 def bind_name(settings: LdapSettings, username: str) -> str:
     """The name for a direct bind; a DN is escaped by RFC 4514 (R-86).
 
-    Of a username that is typed with the domain of the template, the domain is taken once.
+    If a username is typed with the domain of the template, the domain is used once.
     """
     template = settings.direct_bind
     name = bare_username(settings, username)
@@ -296,13 +296,13 @@ def bind_name(settings: LdapSettings, username: str) -> str:
 
 
 def spellings(settings: LdapSettings, username: str) -> tuple[str, str]:
-    """A username as the filter compares it: bare, and as it is bound with."""
+    """A username as the filter compares it: bare, and as in the bind."""
     bound = bind_name(settings, username) if settings.direct_bind else username
     return bare_username(settings, username), bound
 
 
 def bare_username(settings: LdapSettings, username: str) -> str:
-    """A username without the end that ``direct_bind`` gives to all of them."""
+    """A username without the suffix that ``direct_bind`` adds to all of them."""
     begin, _, end = settings.direct_bind.partition("{username}")
     if begin or not end.startswith("@") or not username.lower().endswith(end.lower()):
         return username
@@ -310,7 +310,7 @@ def bare_username(settings: LdapSettings, username: str) -> str:
 
 
 def dn_key(dn: str) -> tuple[tuple[str, str], ...]:
-    """What two spellings of one DN have in common."""
+    """The canonical form of a DN's spellings."""
     try:
         parts = parse_dn(dn, strip=True)
     except (LDAPInvalidDnError, IndexError):
@@ -325,7 +325,7 @@ def _group_names(dns: Iterable[str], settings: LdapSettings) -> Iterable[str]:
 
 
 def _first_value(dn: str) -> str | None:
-    """What the first part of a DN is called."""
+    """The attribute type of the first part of a DN."""
     try:
         return _unescaped(parse_dn(dn)[0][1])
     except (LDAPInvalidDnError, IndexError):
@@ -333,7 +333,7 @@ def _first_value(dn: str) -> str | None:
 
 
 def _unescaped(value: str) -> str:
-    """The value of a part of a DN without its escapes (RFC 4514)."""
+    """The unescaped value of a part of a DN (RFC 4514)."""
 
     def plain(match: re.Match[str]) -> str:
         if match[1] is None:
@@ -365,7 +365,7 @@ def _number(entry: Entry, attribute: str) -> int | None:
 
 
 def _unix_time(filetime: int) -> float:
-    """Seconds since 1970 of what Windows counts in 100 ns since 1601."""
+    """Seconds since 1970 of a Windows time, which counts 100 ns since 1601."""
     return filetime / 10_000_000 - _FILETIME_EPOCH
 
 

@@ -1,4 +1,4 @@
-"""The servers of one directory: which to ask, and the service account's connections to them."""
+"""The servers of one directory: their order, and the service account's connections."""
 
 import threading
 import time
@@ -15,17 +15,17 @@ from worksgate.sources.ldap.people import reason_of_refusal
 R = TypeVar("R")
 
 _KEPT_FOR = 30.0
-"""Seconds for which a connection is kept: firewalls forget idle ones without a word."""
+"""Seconds for which a connection is kept: firewalls silently drop idle ones."""
 
 _log = structlog.get_logger("worksgate.sources.ldap")
 
 
 class ServiceRefused(Down):
-    """The service account may not bind: another server would say the same, and count it."""
+    """The service account may not bind: other servers would refuse too, and count the failure."""
 
 
 class Servers:
-    """The servers in the order in which to try them: who was down a moment ago comes last."""
+    """The servers in the order in which to try them: those that were just down come last."""
 
     def __init__(self, settings: LdapSettings) -> None:
         self._settings = settings
@@ -50,7 +50,7 @@ class Servers:
             else:
                 self._down_until.pop(server, None)
                 return result
-        raise Down("no server has answered")
+        raise Down("no server has responded")
 
     def _in_order(self) -> list[Server]:
         now = time.monotonic()
@@ -63,7 +63,7 @@ class Servers:
 
 
 class ServiceAccount:
-    """Work that is done in the name of the service account, on connections that are kept."""
+    """Work under the service account, on pooled connections."""
 
     def __init__(self, settings: LdapSettings, terms: Terms) -> None:
         self._settings = settings
@@ -71,9 +71,9 @@ class ServiceAccount:
         self._kept = _KeptConnections()
 
     def work(self, server: Server, budget: Budget, work: Callable[[LdapConnection], R]) -> R:
-        """Return what the work returns, or raise what it raises, Down or ServiceRefused.
+        """Return the work's result, or raise its exception, Down or ServiceRefused.
 
-        A connection that was kept may have ended meanwhile: then all is done on a new one.
+        A pooled connection may have ended meanwhile: then everything is repeated on a new one.
         """
         kept = self._kept.take(server)
         if kept is not None:
@@ -121,7 +121,7 @@ class ServiceAccount:
 
 
 class _KeptConnections:
-    """Connections of the service account that nobody uses now, the last one used first."""
+    """Idle connections of the service account, the most recently used first."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -129,7 +129,7 @@ class _KeptConnections:
         self._closed = False
 
     def take(self, server: Server) -> LdapConnection | None:
-        """Take a connection to this server, if there is one that is not old."""
+        """Take a connection to this server, if there is a recent one."""
         while (taken := self._pop(server)) is not None:
             connection, since = taken
             if time.monotonic() - since < _KEPT_FOR:
@@ -152,7 +152,7 @@ class _KeptConnections:
         connection.close()
 
     def close(self) -> None:
-        """Close what is kept, and later what is given back."""
+        """Close idle connections, and those returned later."""
         with self._lock:
             self._closed = True
             kept, self._kept = self._kept, []

@@ -1,13 +1,13 @@
 """LDAP and Active Directory as an identity source.
 
-A sign-in is a bind as the person; what else is known about them is read from their entry. ldap3
-waits while it talks, so it runs in threads of this source's own, never more than ``pool_size``.
-Each call ends within ``timeout``, whatever the servers do; who is down for longer is left alone
-for a while (``circuit``), so that nobody waits for them.
+A sign-in is a bind as the person; the rest is read from their entry. ldap3 blocks, so it runs in
+threads of this source's own, never more than ``pool_size``. Each call ends within ``timeout``,
+whatever the servers do; a directory that is down for longer is not called for a while
+(``circuit_breaker``), so that nobody waits for it.
 
-The settings stand in one ``[[source]]`` table and are read once, at the start. Servers and the
-password of the service account belong together there: nothing can be pointed at another server
-while the program runs and be sent a password that is kept (R-89).
+The settings are one ``[[source]]`` table and are read once, at the start. Servers and the service
+account's password belong together there: a running program cannot be pointed at another server and
+made to send it a stored password (R-89).
 """
 
 import asyncio
@@ -39,13 +39,13 @@ R = TypeVar("R")
 _MAX_USERNAME = 256
 _MAX_REMEMBERED = 4096
 _EXAMINATION_TIME = 10.0
-"""Seconds that each server has when an administrator looks what works."""
+"""Seconds per server when an administrator examines them."""
 
 
 class LdapSource:
-    """Checks passwords against a directory. Raises ValueError for settings that cannot work.
+    """Checks passwords against a directory. Raises ValueError for unusable settings.
 
-    ``clock`` tells the time of day, for accounts that expire, and ``monotonic`` measures.
+    ``clock`` is the time of day, for account expiry, and ``monotonic`` measures.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class LdapSource:
 
     @property
     def circuits(self) -> Sequence[Circuit]:
-        """What leaves the directory alone while it is down."""
+        """Spares the directory while it is down."""
         return (self._circuit,)
 
     async def authenticate(self, username: str, password: str) -> Person | None:
@@ -88,14 +88,14 @@ class LdapSource:
         return await self.verify(await self.identify(username), password, admitted=True)
 
     async def identify(self, username: str) -> Identified:
-        """The entry of a name; for a direct bind, which finds none before, the name that binds.
+        """The entry of a name; for a direct bind, which has none yet, the name for the bind.
 
         Raises SourceUnavailable.
         """
         from worksgate.sources.ldap.connection import Budget
 
         name = _tidy(username)
-        budget = Budget(self._settings.timeout)  # of both steps, and the wait for threads
+        budget = Budget(self._settings.timeout)  # of both steps, including the wait for threads
         entry, account = None, f"{self.name} has no {name}"
         if _is_name(name):
             if self._settings.direct_bind:
@@ -108,7 +108,7 @@ class LdapSource:
     async def verify(
         self, identified: Identified, password: str, *, admitted: bool
     ) -> Person | None:
-        """The second step of ``authenticate``; one bind at least in any case."""
+        """The second step of ``authenticate``; at least one bind in any case."""
         sought: _Sought = identified.kept
         if not _is_worth_asking(sought.name, password):
             return None
@@ -119,10 +119,10 @@ class LdapSource:
         return person
 
     async def find(self, subject_id: str, last_seen: Person) -> Person | None:
-        """Return a person as they are now, or None where they are gone or disabled.
+        """The person's current state, or None if they are gone or disabled.
 
-        As they were at most ``found_lifetime`` ago; without a service account, as they were at
-        the sign-in. Raises SourceUnavailable.
+        At most ``found_lifetime`` seconds old; without a service account, as of the sign-in. Raises
+        SourceUnavailable.
         """
         from worksgate.sources.ldap.connection import Budget
 
@@ -142,9 +142,9 @@ class LdapSource:
         return person
 
     async def test(self, username: str | None = None) -> list[SourceFinding]:
-        """Say what works, and what a person looks like from here, for an administrator.
+        """Report what works, and a person's data, for an administrator.
 
-        Nobody signs in, and neither the circuit nor the time limit of sign-ins counts.
+        Nobody signs in, and neither the circuit nor the time limit of sign-ins applies.
         """
         name = None if username is None else _tidy(username)
         try:
@@ -155,7 +155,7 @@ class LdapSource:
     async def people(self) -> AsyncIterator[Sequence[ListedPerson]]:
         """All people of the directory, a page at a time, for an administrator.
 
-        Neither the circuit nor the time limit of sign-ins counts. Raises SourceUnavailable.
+        Neither the circuit nor the time limit of sign-ins applies. Raises SourceUnavailable.
         """
         self._require_service_account()
         pages = self._lookup.people(_EXAMINATION_TIME)
@@ -166,7 +166,7 @@ class LdapSource:
             await self._in_turn(pages.close)
 
     async def look_up(self, username: str) -> ListedPerson | None:
-        """The person who would sign in by this name, or None, for an administrator."""
+        """The person who would sign in with this name, or None, for an administrator."""
         self._require_service_account()
         question = partial(self._lookup.look_up, _tidy(username), _EXAMINATION_TIME)
         return await self._in_turn(question)
@@ -174,8 +174,8 @@ class LdapSource:
     def _require_service_account(self) -> None:
         if not self._settings.bind_dn:
             raise SourceUnavailable(
-                f"{self.name} has no service account (bind_dn): it shows people only as they "
-                "sign in"
+                f"{self.name} has no service account (bind_dn): people are only visible when "
+                "they sign in"
             )
 
     async def _in_turn(self, question: Callable[[], R]) -> R:
@@ -189,7 +189,7 @@ class LdapSource:
             raise SourceUnavailable(f"{self.name}: {error}") from None
 
     def close(self) -> None:
-        """Take no more calls; a call that runs is not waited for, and ends by its time limit."""
+        """Take no more calls; a running call is not awaited, and ends by its time limit."""
         self._pool.close()
         self._lookup.close()
 
@@ -201,21 +201,21 @@ class LdapSource:
             raise SourceUnavailable(f"{self.name} has too many calls waiting") from None
 
     async def _in_time(self, question: Callable[["Budget"], R], budget: "Budget") -> R:
-        """Ask in a thread. The thread ends in time by itself, and if not, the answer still does."""
+        """Call in a thread. The thread ends in time by itself; if not, the response still does."""
         from worksgate.sources.ldap.connection import Down
 
         try:
             async with asyncio.timeout(budget.left()):
                 return await self._pool.run(lambda: question(budget))
         except TimeoutError:
-            raise SourceUnavailable(f"{self.name} did not answer in time") from None
+            raise SourceUnavailable(f"{self.name} did not respond in time") from None
         except Down as error:
             raise SourceUnavailable(f"{self.name}: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
 class _Sought:
-    """What is known between the two steps of a sign-in: the entry of a name, if it has one."""
+    """State between the two steps of a sign-in: the entry of a name, if it has one."""
 
     name: str
     entry: "Entry | None"
@@ -224,14 +224,14 @@ class _Sought:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What a lookup has said, None for somebody who is gone."""
+    """The result of a lookup, None for a person who is gone."""
 
     person: Person | None
     until: float
 
 
 class _Found:
-    """The last answers, for a session asks again with every request."""
+    """A cache of lookups, since a session asks again with every request."""
 
     def __init__(self, lifetime: float, clock: Callable[[], float]) -> None:
         self._lifetime = lifetime
@@ -239,7 +239,7 @@ class _Found:
         self._known: OrderedDict[str, _Known] = OrderedDict()
 
     def get(self, subject_id: str) -> _Known | None:
-        """The last answer, if it is young enough."""
+        """The cached result, if it is recent enough."""
         known = self._known.get(subject_id)
         return known if known is not None and self._clock() < known.until else None
 
@@ -253,7 +253,7 @@ class _Found:
 
 
 def _lookup(settings: LdapSettings, clock: Callable[[], float]) -> "LdapLookup":
-    """What talks to the servers. Raises ValueError where nothing can be verified by ca_file."""
+    """Connects to the servers. Raises ValueError if ca_file is unusable."""
     with warnings.catch_warnings():
         # ldap3 uses names that pyasn1 has renamed; both versions are pinned.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -270,21 +270,21 @@ def _lookup(settings: LdapSettings, clock: Callable[[], float]) -> "LdapLookup":
 
 
 def _tls(settings: LdapSettings) -> ssl.SSLContext:
-    """Certificates are verified, and the names in them: there is no other setting (R-88)."""
+    """Certificates and host names are always verified (R-88)."""
     try:
         context = ssl.create_default_context(cafile=settings.ca_file or None)
     except OSError as error:
         raise ValueError(f"ca_file: cannot be used: {error}") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # From 3.13 on, Python asks of certificates what those of many companies' own authorities lack,
-    # and those that Samba makes: an Authority Key Identifier. What is right must not depend on
-    # the version of Python. Chain, time and name are verified on all of them.
+    # From 3.13 on, Python requires of certificates what those of many company CAs, and Samba's,
+    # lack: an Authority Key Identifier. The result must not depend on the version of Python. Chain,
+    # validity and name are always verified.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
 
 
 def _tidy(username: str) -> str:
-    """One form of each character, and no blanks around, as people type them in Japan."""
+    """One form of each character, without surrounding blanks, as people type them in Japan."""
     return unicodedata.normalize("NFKC", username).strip()
 
 
@@ -297,8 +297,8 @@ def _is_name(username: str) -> bool:
 def _is_worth_asking(username: str, password: str) -> bool:
     """Whether a directory may be asked at all.
 
-    A bind with an empty password succeeds as anonymous on many servers, and some read no further
-    than the first NUL (R-61).
+    A bind with an empty password succeeds as anonymous on many servers, and some read only up to
+    the first NUL (R-61).
     """
     if not _is_name(username):
         return False

@@ -1,9 +1,9 @@
 """An OpenID provider as an identity source.
 
-    source     the contract: send a browser there, and read what it comes back with
+    source     the contract: redirect a browser there, and read the response
     provider   the provider's documents and keys, and its token endpoint
-    id_token   what an ID token must be
-    outgoing   requests to the provider's hosts alone
+    id_token   validation of ID tokens
+    outgoing   requests to the provider's hosts only
 
-Nobody is recognised by an e-mail address: the subject of the provider is the person.
+People are identified by the provider's subject, never by an e-mail address.
 """

@@ -1,4 +1,4 @@
-"""Whether an ID token is the provider's, for us, for this sign-in, and of now (R-91).
+"""Validation of ID tokens: issuer, audience, nonce and time (R-91).
 
 https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation
 """
@@ -20,24 +20,24 @@ from joserfc.jws import JWSRegistry, extract_compact
 from joserfc.util import base64_to_int
 
 ALGORITHMS = frozenset(("RS256", "PS256", "ES256", "EdDSA"))
-"""What a token may be signed with; never HMAC, never none."""
+"""Accepted signature algorithms; never HMAC, never none."""
 
 RSA_BITS = range(2_048, 8_192 + 1)
-"""Of a modulus. NIST SP 800-131A demands the least; a longer one is work that a provider can make
-us do at each sign-in."""
+"""Of a modulus, in bits. NIST SP 800-131A sets the minimum; longer ones would let a provider
+cause work at each sign-in."""
 
 
 class BadToken(Exception):
-    """The token cannot be believed; the text is for the log."""
+    """The token is not trustworthy; the text is for the log."""
 
 
 class UnknownKey(BadToken):
-    """The token is signed with a key that is not among those we have."""
+    """The token is signed with a key that we do not have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What a token must say. ``skew`` is in seconds; ``acr_values`` may be empty."""
+    """The required claims of a token. ``skew`` is in seconds; ``acr_values`` may be empty."""
 
     issuer: str
     client_id: str
@@ -48,20 +48,20 @@ class Expected:
 
 
 def read_keys(document: Mapping[str, Any]) -> KeySet:
-    """The public signing keys of a JWKS; what else is there is passed over.
+    """The public signing keys of a JWKS; other keys are skipped.
 
-    Raises ValueError where none is left.
+    Raises ValueError if none is left.
     """
     listed = document.get("keys")
     entries = listed if isinstance(listed, list) else []
     keys = [key for entry in entries if (key := _import(entry)) is not None]
     if not keys:
-        raise ValueError("there is no key that signs")
+        raise ValueError("there is no signing key")
     return KeySet(keys)
 
 
 def read_token(token: str, keys: KeySet, expected: Expected, now: float) -> Mapping[str, Any]:
-    """The claims of an ID token that can be believed.
+    """The claims of a valid ID token.
 
     ``now`` is in seconds since the epoch. Raises BadToken, or UnknownKey before anything else.
     """
@@ -76,7 +76,7 @@ def read_token(token: str, keys: KeySet, expected: Expected, now: float) -> Mapp
 
 
 def read_userinfo(token: str, keys: KeySet, *, issuer: str, client_id: str) -> Mapping[str, Any]:
-    """The claims of a signed userinfo response; its ``sub`` is the caller's to compare.
+    """The claims of a signed userinfo response; the caller compares its ``sub``.
 
     It may lack ``iss`` and ``aud``: it came from the provider itself, for our access token.
     Raises BadToken, or UnknownKey before anything else.
@@ -98,20 +98,20 @@ def read_userinfo(token: str, keys: KeySet, *, issuer: str, client_id: str) -> M
 
 
 def _verified(token: str, keys: KeySet) -> jwt.Token:
-    """The token with a good signature; what its header says of keys does not count."""
+    """The token with a valid signature; keys in its header are ignored."""
     try:
         return jwt.decode(token, keys, registry=_Algorithms(strict_check_header=False))
     except InvalidKeyIdError:
-        raise UnknownKey("its key is not known") from None
+        raise UnknownKey("its key is unknown") from None
     except BadSignatureError:
         if "kid" in extract_compact(token.encode()).headers():
             raise
-        # It does not say which key it means: the one that there is may have been replaced.
-        raise UnknownKey("its signature is by none of the known keys") from None
+        # It does not name a key: the only one that we have may have been replaced.
+        raise UnknownKey("its signature does not match any known key") from None
 
 
 def _check(token: jwt.Token, expected: Expected, now: float) -> None:
-    """Also exp, iat and nonce, which ``CodeIDToken`` asks for by itself."""
+    """Also exp, iat and nonce, which ``CodeIDToken`` requires by itself."""
     claims = CodeIDToken(
         token.claims,
         token.header,
@@ -128,11 +128,11 @@ def _check(token: jwt.Token, expected: Expected, now: float) -> None:
     )
     claims.validate(now=int(now), leeway=expected.skew)
     if expected.acr_values and claims.get("acr") not in expected.acr_values:
-        raise BadToken("it names none of acr_values")
+        raise BadToken("it contains none of acr_values")
 
 
 class _Algorithms(JWSRegistry):
-    """Knows ``ALGORITHMS`` and no others, whatever a token or a key says."""
+    """Supports ``ALGORITHMS`` only, whatever a token or a key says."""
 
     def get_alg(self, name: str) -> Any:
         if name not in ALGORITHMS:
@@ -150,14 +150,14 @@ def _import(entry: Any) -> Key | None:
 
 
 def _is_weak(entry: Mapping[str, Any]) -> bool:
-    """Whether an RSA key is too short or too long, in bits: zeros in front count for nothing."""
+    """Whether an RSA key is too short or too long, in bits, without leading zeros."""
     if entry["kty"] != "RSA":
         return False
     return base64_to_int(entry["n"]).bit_length() not in RSA_BITS
 
 
 def _is_for_signatures(entry: object) -> bool:
-    """Whether a JWK is a public key that may sign; a shared secret never is (CVE-2024-37568)."""
+    """Whether a JWK is a public key for signatures; a shared secret never is (CVE-2024-37568)."""
     if not isinstance(entry, dict) or entry.get("use", "sig") != "sig" or "d" in entry:
         return False
     return entry.get("kty") in ("RSA", "EC", "OKP")

@@ -1,7 +1,7 @@
-"""Questions to another server: one guarded door, and what is kept of the answers.
+"""Requests to another server: an allowlist, and a cache of documents.
 
-Calls go to listed addresses alone; no redirect is followed, no answer above ``MAX_ANSWER`` bytes
-is read (R-93). While a server is down, what it said before may still count (F-19).
+Requests go to listed addresses only; redirects are not followed, and responses above ``MAX_ANSWER``
+bytes are not read (R-93). While a server is down, its cached documents may still be used (F-19).
 """
 
 import asyncio
@@ -18,13 +18,13 @@ T = TypeVar("T")
 Clock = Callable[[], float]
 
 MAX_ANSWER = 256 * 1024
-"""Bytes of one answer."""
+"""Maximum size of a response in bytes."""
 
 LONGEST_OUTAGE = 86_400.0
-"""Seconds for which an old document still counts while there is no new one to be had."""
+"""Seconds for which an old document is used while a new one cannot be fetched."""
 
 RENEWAL_PAUSE = 10.0
-"""Seconds between two renewals out of turn."""
+"""Seconds between two unscheduled renewals."""
 
 _RETRY_AFTER = 60.0
 
@@ -32,18 +32,18 @@ _log = structlog.get_logger("worksgate.sources.openid")
 
 
 class Unusable(httpx2.TransportError):
-    """The answer must not, or cannot, be used; the text says why, and quotes no secret."""
+    """The response is not allowed, or unusable; the text says why, and contains no secret."""
 
 
 class AllowlistTransport(httpx2.AsyncBaseTransport):
-    """Lets calls out to listed addresses alone, and no redirect and no flood in."""
+    """Allows requests to listed addresses only, and no redirects or oversized responses."""
 
     def __init__(self, inner: httpx2.AsyncBaseTransport, addresses: set[str]) -> None:
         self._inner = inner
         self.allow(addresses)
 
     def allow(self, addresses: set[str]) -> None:
-        """From now on these addresses, and no others."""
+        """Replace the allowlist."""
         self._addresses = frozenset(str(httpx2.URL(address)) for address in addresses)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -54,7 +54,7 @@ class AllowlistTransport(httpx2.AsyncBaseTransport):
         problem = _problem(answer)
         if problem or not isinstance(stream, httpx2.AsyncByteStream):
             await answer.aclose()
-            raise Unusable(problem or "the answer is no stream")
+            raise Unusable(problem or "the response is not a stream")
         return httpx2.Response(
             answer.status_code,
             headers=answer.headers,
@@ -77,7 +77,7 @@ class _Limited(httpx2.AsyncByteStream):
         async for chunk in self._stream:
             size += len(chunk)
             if size > MAX_ANSWER:
-                raise Unusable("the answer is too long")
+                raise Unusable("the response is too long")
             yield chunk
 
     async def aclose(self) -> None:
@@ -86,18 +86,17 @@ class _Limited(httpx2.AsyncByteStream):
 
 def _problem(answer: httpx2.Response) -> str | None:
     if 300 <= answer.status_code < 400:
-        return "the answer is a redirect"
-    # What unfolds to more than MAX_ANSWER could pass as less.
+        return "the response is a redirect"
+    # A compressed response could expand to more than MAX_ANSWER.
     if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
-        return "the answer is compressed, which was not asked for"
+        return "the response is compressed, which was not requested"
     return None
 
 
 class CachedDocument(Generic[T]):
-    """A document, fetched once for all who wait for it, and kept for ``lifetime`` seconds.
+    """A document, fetched once for all who wait for it, and cached for ``lifetime`` seconds.
 
-    When it cannot be renewed within ``patience`` seconds, the old one counts on, for a day at
-    most.
+    If it cannot be renewed within ``patience`` seconds, the old one is used, for a day at most.
     """
 
     def __init__(
@@ -129,7 +128,7 @@ class CachedDocument(Generic[T]):
             return await self._refreshed(self._value)
 
     async def newer_than(self, value: T) -> T:
-        """The document fetched anew, or as it is where that was done a moment ago.
+        """The document, fetched again unless that was done a moment ago.
 
         Raises SourceUnavailable.
         """

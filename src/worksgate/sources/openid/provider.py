@@ -1,7 +1,7 @@
-"""Another OpenID provider, as seen from here: what it says of itself, and of a person.
+"""Another OpenID provider, from our side: its metadata, and its claims about a person.
 
-Authlib makes the requests and reads the answers; ``outgoing`` guards the calls (R-93), and
-``id_token`` decides what is believed (R-91), ``circuit`` leaves alone what is down (F-19).
+Authlib makes the requests and parses the responses; ``outgoing`` guards the requests (R-93),
+``id_token`` validates tokens (R-91), ``circuit_breaker`` spares a provider that is down (F-19).
 https://openid.net/specs/openid-connect-core-1_0.html#CodeFlowAuth
 """
 
@@ -39,19 +39,19 @@ METADATA_LIFETIME = 3_600.0
 KEYS_LIFETIME = 3_600.0
 OUTAGES_IN_A_ROW = 2
 LEFT_ALONE = 3.0
-"""Seconds after the last of so many outages before the provider is asked again."""
+"""Seconds after the last of several outages before the provider is called again."""
 
-_SHARE_OF_ONE_CALL = 0.9  # of the total timeout: a hung call is known as such before all ends
+_SHARE_OF_ONE_CALL = 0.9  # of the total timeout: a hung call is detected before everything ends
 _SHARE_OF_A_RENEWAL = 0.25
 _OUR_FAULT = ("invalid_client", "unauthorized_client", "temporarily_unavailable", "server_error")
 _MAX_SHOWN = 200
 _ANY_USERINFO = {"Accept": "application/json, application/jwt"}
-"""Whether userinfo is signed was settled when the client was registered there."""
+"""Whether userinfo is signed was decided when the client was registered there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What the provider says of itself, as far as it matters here."""
+    """The provider's metadata, as far as it is used here."""
 
     authorization_endpoint: str
     token_endpoint: str
@@ -62,11 +62,11 @@ class Metadata:
     challenge_methods: tuple[str, ...] | None
     algorithms: tuple[str, ...] | None
     says_issuer: bool
-    """Whether it names itself in every authorization response (RFC 9207)."""
+    """Whether it identifies itself in every authorization response (RFC 9207)."""
 
     @classmethod
     def parse(cls, document: Mapping[str, Any], issuer: str) -> Self:
-        """Read a discovery document. Raises Unusable."""
+        """Parse a discovery document. Raises Unusable."""
         said = document.get("issuer")
         if said != issuer:
             raise Unusable(f"the document is of the issuer {shown(said)}")
@@ -86,16 +86,16 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What the provider said of a person: the ID token, and the userinfo where it was asked."""
+    """The provider's claims: those of the ID token, and of the userinfo if requested."""
 
     id_token: Mapping[str, Any]
     userinfo: Mapping[str, Any]
 
 
 class OpenIDProvider:
-    """Asks one provider. ``now`` is in seconds since the epoch, ``clock`` any that only grows.
+    """A client of one provider. ``now`` is in seconds since the epoch, ``clock`` is monotonic.
 
-    Raises ValueError for a certificate file or a proxy that cannot be used.
+    Raises ValueError for an unusable certificate file or proxy.
     """
 
     def __init__(self, name: str, settings: OidcSettings, *, now: Clock, clock: Clock) -> None:
@@ -113,15 +113,15 @@ class OpenIDProvider:
 
     @property
     def circuits(self) -> Sequence[Circuit]:
-        """What leaves the provider alone while it is down, one for each kind of question."""
+        """Spares the provider while it is down, one circuit for each kind of request."""
         return tuple(self._circuits.values())
 
     async def metadata(self) -> Metadata:
-        """What it says of itself. Raises SourceUnavailable."""
+        """Its metadata. Raises SourceUnavailable."""
         return await self._metadata.get()
 
     async def keys(self) -> KeySet:
-        """The public keys that it signs with. Raises SourceUnavailable."""
+        """Its public signing keys. Raises SourceUnavailable."""
         return await self._keys.get()
 
     async def authorization_url(
@@ -134,7 +134,7 @@ class OpenIDProvider:
         login_hint: str | None,
         anew: bool = False,
     ) -> str:
-        """Where the browser is sent to sign in. Raises SourceUnavailable."""
+        """The authorization URL. Raises SourceUnavailable."""
         settings = self._settings
         metadata = await self.metadata()
         url, _ = self._client(metadata).create_authorization_url(
@@ -159,10 +159,10 @@ class OpenIDProvider:
         code_verifier: str,
         suffices: Callable[[Mapping[str, Any]], bool],
     ) -> Claims:
-        """What the provider says of the person whose authorization code this is.
+        """The claims of the person with this authorization code.
 
-        The userinfo endpoint is asked too unless the claims of the ID token suffice.
-        Raises RefusedUpstream or SourceUnavailable.
+        The userinfo endpoint is queried too unless the claims of the ID token suffice. Raises
+        RefusedUpstream or SourceUnavailable.
         """
         metadata = await self.metadata()
         tokens = await self._fetch_tokens(metadata, code, return_url, code_verifier)
@@ -174,7 +174,7 @@ class OpenIDProvider:
         return Claims(claims, await self._userinfo(metadata, access_token, claims["sub"]))
 
     async def logout_url(self, return_url: str) -> str | None:
-        """Where the person is signed out there, if that exists. Raises SourceUnavailable."""
+        """The sign-out URL, if there is one. Raises SourceUnavailable."""
         endpoint = (await self.metadata()).end_session_endpoint
         if endpoint is None:
             return None
@@ -219,13 +219,13 @@ class OpenIDProvider:
             except OAuthError as error:
                 refusal = error
             except (ValueError, RecursionError):
-                raise Unusable("the answer is not JSON") from None
+                raise Unusable("the response is not JSON") from None
         if refusal is not None:
             raise self._refused(refusal, (code, code_verifier, self._settings.client_secret))
         return tokens
 
     def _refused(self, error: OAuthError, secrets: tuple[str, ...]) -> Exception:
-        """A bad code is this sign-in's affair; a bad client, or a busy provider, is not."""
+        """A bad code concerns this sign-in only; a bad client, or a busy provider, is an outage."""
         told = f"{_told(error.error, secrets)} {_told(error.description, secrets)}".strip()
         outcome = SourceUnavailable if error.error in _OUR_FAULT else RefusedUpstream
         return outcome(f"{self._name}: the token endpoint said {told}")
@@ -233,7 +233,7 @@ class OpenIDProvider:
     async def _believed(
         self, token: object, access_token: str | None, nonce: str
     ) -> Mapping[str, Any]:
-        """The claims of an ID token, checked; the keys are renewed once if its key is new."""
+        """The claims of an ID token, validated; the keys are renewed once if its key is unknown."""
         if not isinstance(token, str):
             raise RefusedUpstream(f"{self._name}: there is no ID token")
         settings = self._settings
@@ -269,11 +269,11 @@ class OpenIDProvider:
         if signed:
             answer = await self._verified_userinfo(response.text)
         if answer.get("sub") != subject:
-            raise RefusedUpstream(f"{self._name}: the userinfo is another person's")
+            raise RefusedUpstream(f"{self._name}: the userinfo is for another person")
         return answer
 
     async def _verified_userinfo(self, token: str) -> Mapping[str, Any]:
-        """The claims of a signed userinfo; the keys are renewed once if its key is new."""
+        """The claims of a signed userinfo; the keys are renewed once if its key is unknown."""
         settings, keys = self._settings, await self.keys()
         read = partial(read_userinfo, issuer=settings.issuer, client_id=settings.client_id)
         try:
@@ -293,11 +293,11 @@ class OpenIDProvider:
             "GET", url, withhold_token=True, headers=headers
         )
         if answer.status_code != 200:
-            raise Unusable(f"the answer has the status {answer.status_code}")
+            raise Unusable(f"the response has the status {answer.status_code}")
         return answer
 
     def _client(self, metadata: Metadata | None) -> Any:
-        """A client for one call: the next one must not carry this one's cookies or tokens."""
+        """A client for one call: the next one must not send this one's cookies or tokens."""
         settings = self._settings
         client = AsyncOAuth2Client(
             client_id=settings.client_id,
@@ -316,7 +316,7 @@ class OpenIDProvider:
 
     @asynccontextmanager
     async def _calling(self, what: str) -> AsyncIterator[None]:
-        """One question to the provider. Raises SourceUnavailable where it fails or takes long."""
+        """One request to the provider. Raises SourceUnavailable if it fails or takes too long."""
         circuit = self._circuits.get(what)
         if circuit is None:
             name = f"{self._name}: {what}"
@@ -341,19 +341,19 @@ def _object(response: httpx2.Response) -> Mapping[str, Any]:
     try:
         document = json.loads(response.content)
     except (ValueError, RecursionError):
-        raise Unusable("the answer is not JSON") from None
+        raise Unusable("the response is not JSON") from None
     if not isinstance(document, dict):
-        raise Unusable("the answer is not an object")
+        raise Unusable("the response is not an object")
     return document
 
 
 def shown(value: object) -> str:
-    """A value from outside, for the log."""
+    """An external value, for the log."""
     return str(value)[:_MAX_SHOWN]
 
 
 def _told(value: object, secrets: tuple[str, ...]) -> str:
-    """What the provider told, without our secrets, should it quote them."""
+    """The provider's text, without our secrets, should it quote them."""
     text = str(value or "")
     for secret in filter(None, secrets):
         text = text.replace(secret, "…")
@@ -364,12 +364,12 @@ def _open_door(settings: OidcSettings) -> httpx2.AsyncHTTPTransport:
     try:
         trust = ssl.create_default_context(cafile=settings.ca_file) if settings.ca_file else True
     except OSError as error:
-        raise ValueError(f"ca_file: it cannot be used: {error.strerror or error}") from None
+        raise ValueError(f"ca_file: cannot be used: {error.strerror or error}") from None
     limits = httpx2.Limits(max_connections=50, max_keepalive_connections=5)
     try:
         return httpx2.AsyncHTTPTransport(verify=trust, proxy=settings.proxy or None, limits=limits)
     except (ValueError, httpx2.InvalidURL):
-        raise ValueError("proxy: it is not an http: address") from None
+        raise ValueError("proxy: is not an http: address") from None
 
 
 def _client_authentication(settings: OidcSettings, metadata: Metadata | None) -> str:
@@ -383,7 +383,7 @@ def _client_authentication(settings: OidcSettings, metadata: Metadata | None) ->
 
 
 def _basic(client: Any, method: str, uri: str, headers: Any, body: Any) -> Any:
-    """Client id and secret as RFC 6749 §2.3.1 has them: escaped first, then joined."""
+    """Client ID and secret as in RFC 6749 §2.3.1: first escaped, then joined."""
     escaped = _Credentials(quote(client.client_id, safe=""), quote(client.client_secret, safe=""))
     return encode_client_secret_basic(escaped, method, uri, headers, body)
 

@@ -1,8 +1,8 @@
 """Another OpenID provider as an identity source: Entra ID, Google Workspace, Keycloak, any.
 
 The browser is sent there with a state, a nonce and a code challenge, and comes back with a code;
-what the provider then says of the person is checked and becomes a ``Person``. Who somebody is
-depends on issuer and subject alone, never on an e-mail address (R-92).
+the provider's claims are validated and become a ``Person``. A person is identified by issuer and
+subject only, never by an e-mail address (R-92).
 """
 
 import asyncio
@@ -47,10 +47,10 @@ _log = structlog.get_logger("worksgate.sources.openid")
 
 
 class OidcSource:
-    """One OpenID provider. ``name`` begins every subject id and must not change.
+    """One OpenID provider. ``name`` is the prefix of every subject ID and must not change.
 
-    ``now`` gives seconds since the epoch, ``clock`` seconds that only grow. Raises ValueError
-    where the settings have problems.
+    ``now`` gives seconds since the epoch, ``clock`` is monotonic. Raises ValueError if the settings
+    have problems.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class OidcSource:
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        # Whoever has no such source need not carry Authlib.
+        # Installations without such a source need not load Authlib.
         from worksgate.sources.openid.provider import OpenIDProvider
 
         if problems := [*common_problems(settings), *settings.problems()]:
@@ -72,23 +72,23 @@ class OidcSource:
 
     @property
     def label(self) -> str:
-        """What the button on the login page calls it."""
+        """The label of its button on the sign-in page."""
         return self.settings.label or self.name
 
     @property
     def circuits(self) -> "Sequence[Circuit]":
-        """What leaves the provider alone while it is down."""
+        """Spares the provider while it is down."""
         return self._provider.circuits
 
     @property
     def domains(self) -> tuple[str, ...]:
-        """E-mail domains that lead here from the login page."""
+        """E-mail domains that lead here from the sign-in page."""
         return self.settings.domains
 
     async def begin(
         self, return_url: str, login_hint: str | None = None, *, anew: bool = False
     ) -> AuthorizationRedirect:
-        """Begin a sign-in that comes back to ``return_url``. Raises SourceUnavailable.
+        """Begin a sign-in that returns to ``return_url``. Raises SourceUnavailable.
 
         ``anew`` sends ``prompt=login``.
         """
@@ -112,7 +112,7 @@ class OidcSource:
         return AuthorizationRedirect(url=url, state=state, kept=kept.as_text())
 
     async def finish(self, return_url: str, kept: str, query: Mapping[str, str]) -> Person:
-        """Say who came back with ``query``; ``return_url`` is as it was for ``begin``.
+        """Return the person of the response ``query``; ``return_url`` is as for ``begin``.
 
         Raises RefusedUpstream, PersonDisabled or SourceUnavailable.
         """
@@ -130,13 +130,13 @@ class OidcSource:
         return _Claims(self.name, self.settings, said).person()
 
     async def find(self, subject_id: str, last_seen: Person) -> Person | None:
-        """The person as they were at the sign-in: the provider cannot be asked without them."""
+        """The person as of the sign-in: the provider cannot be asked without them."""
         return last_seen if subject_id.startswith(f"{self.name}:") else None
 
     async def logout_url(self, return_url: str) -> str | None:
-        """Where the person is signed out upstream too, or None.
+        """Where to sign the person out upstream too, or None.
 
-        None also where the provider cannot be asked: nobody is kept from signing out here.
+        Also None if the provider is unavailable: nobody is kept from signing out here.
         """
         if not self.settings.logout:
             return None
@@ -148,7 +148,7 @@ class OidcSource:
             return None
 
     async def test(self, return_url: str) -> list[SourceFinding]:
-        """Whether the provider can be used: sentences for the administrator, in their order.
+        """Whether the provider can be used: sentences for the administrator, in order.
 
         ``return_url`` is the address that must be registered there.
         """
@@ -166,7 +166,7 @@ class OidcSource:
         return [*findings, SourceFinding(works=True, text=there)]
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close all connections."""
         await self._provider.close()
 
     @asynccontextmanager
@@ -175,25 +175,25 @@ class OidcSource:
             async with asyncio.timeout(self.settings.total_timeout):
                 yield
         except TimeoutError:
-            raise SourceUnavailable(f"{self.name}: it took too long to answer") from None
+            raise SourceUnavailable(f"{self.name}: it took too long to respond") from None
 
     def _check_kept(self, kept: str, query: Mapping[str, str]) -> "_Kept":
-        """What was kept of the sign-in that this answer belongs to. Raises RefusedUpstream."""
+        """The stored state of the sign-in of this response. Raises RefusedUpstream."""
         try:
             ours = _Kept.parse(kept)
         except (ValueError, TypeError, RecursionError):
-            raise RefusedUpstream(f"{self.name}: what was kept cannot be read") from None
+            raise RefusedUpstream(f"{self.name}: the stored state cannot be read") from None
         if (ours.source, ours.issuer) != (self.name, self.settings.issuer):
             raise RefusedUpstream(f"{self.name}: the sign-in began at another provider")
         if not hmac.compare_digest(ours.state, digest(query.get("state", ""))):
-            raise RefusedUpstream(f"{self.name}: the state is another one")
+            raise RefusedUpstream(f"{self.name}: the state does not match")
         return ours
 
     def _check_answer(self, query: Mapping[str, str], metadata: "Metadata") -> str:
         """The code of an authorization response. Raises RefusedUpstream or SourceUnavailable."""
         said = query.get("iss")
         if said != self.settings.issuer and (said is not None or metadata.says_issuer):
-            raise RefusedUpstream(f"{self.name}: the answer is another issuer's (RFC 9207)")
+            raise RefusedUpstream(f"{self.name}: the response is from another issuer (RFC 9207)")
         error = query.get("error")
         if error is not None:
             text = error if _ERROR.fullmatch(error) else "an error"
@@ -207,7 +207,7 @@ class OidcSource:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What waits here for the browser. ``state`` is a digest."""
+    """What is stored here until the browser comes back. ``state`` is a digest."""
 
     source: str
     issuer: str
@@ -228,7 +228,7 @@ class _Kept:
 
 
 class _Claims:
-    """Reads a person out of what the provider said; the ID token goes before the userinfo."""
+    """Builds a person from the provider's claims; the ID token overrides the userinfo."""
 
     def __init__(self, source: str, settings: OidcSettings, said: "Claims") -> None:
         self._source = source
@@ -237,7 +237,7 @@ class _Claims:
         self._email = self._believed_email()
 
     def person(self) -> Person:
-        """Raises PersonDisabled for somebody who is known but not let in."""
+        """Raises PersonDisabled for people who are known but not allowed."""
         settings = self._settings
         groups = self._groups()
         self._check_domain()
@@ -270,7 +270,7 @@ class _Claims:
             raise PersonNotAllowed(f"{self._source}: the person is in none of allowed_domains")
 
     def _believed_email(self) -> str | None:
-        """The e-mail address, where the document that has it calls it verified (R-92)."""
+        """The e-mail address, if the document that has it calls it verified (R-92)."""
         settings = self._settings
         for document in self._documents:
             address = _as_text(_at(document, settings.email_claim))
@@ -289,11 +289,11 @@ class _Claims:
         return tuple(dict.fromkeys(name for entry in listed if (name := _as_text(entry))))
 
     def _key(self, claim: str, check: Callable[[str], str]) -> str | None:
-        """A key of LINE WORKS, or None: what the provider says may be no such key."""
+        """A user key, or None: the claim may not be a valid key."""
         if not claim:
             return None
         value = self._text(claim)
-        problem = "it is missing, no text, or an e-mail address that is not verified"
+        problem = "it is missing, not text, or an unverified e-mail address"
         if value is not None:
             try:
                 return check(value)
@@ -303,7 +303,7 @@ class _Claims:
         return None
 
     def _text(self, claim: str) -> str | None:
-        # An address that is not verified must open no account, whatever the claim is used for.
+        # An unverified address must not open an account, whatever the claim is used for.
         return self._email if claim == self._settings.email_claim else _as_text(self._value(claim))
 
     def _value(self, claim: str) -> Any:
@@ -312,7 +312,7 @@ class _Claims:
 
 
 def subject_id(source: str, issuer: str, subject: str) -> str:
-    """Who somebody is: the same for an issuer and a subject, another one for any other pair."""
+    """The subject: the same for an issuer and a subject, another one for any other pair."""
     pair = json.dumps([issuer, subject])
     return f"{source}:{hashlib.sha256(pair.encode()).hexdigest()}"
 
@@ -328,7 +328,7 @@ def _at(document: Mapping[str, Any], claim: str) -> Any:
 
 
 def _as_text(value: Any) -> str | None:
-    """A short printable text; a number is one, and so is the only entry of a list."""
+    """A short printable text; numbers are converted, and so is a list with a single item."""
     if isinstance(value, list) and len(value) == 1:
         (value,) = value
     if isinstance(value, int) and not isinstance(value, bool):
@@ -339,7 +339,7 @@ def _as_text(value: Any) -> str | None:
 
 
 def _suffices(settings: OidcSettings, claims: Mapping[str, Any]) -> bool:
-    """Whether all claims that are read are in this document."""
+    """Whether this document has all claims that are used."""
     read = (
         *(settings.external_key_claim, settings.works_account_claim, settings.username_claim),
         *(settings.name_claim, settings.groups_claim, settings.allowed_domain_claim),
@@ -355,18 +355,18 @@ def _hint(login_hint: str | None) -> str | None:
 
 
 def _findings(settings: OidcSettings, metadata: "Metadata") -> list[SourceFinding]:
-    """What the discovery document says of this client's settings."""
+    """How the discovery document relates to this client's settings."""
     from worksgate.sources.openid.id_token import ALGORITHMS
 
     methods, algorithms = metadata.challenge_methods, metadata.algorithms
     listed = metadata.client_authentications
     chosen = settings.client_authentication
     found = (
-        (True, f"the discovery document of {settings.issuer} is there"),
+        (True, f"the discovery document of {settings.issuer} exists"),
         (True, f"people are sent to {metadata.authorization_endpoint}"),
         (
             methods is None or "S256" in methods,
-            "PKCE with S256: " + ("it is not said" if methods is None else ", ".join(methods)),
+            "PKCE with S256: " + ("not stated" if methods is None else ", ".join(methods)),
         ),
         (
             algorithms is None or bool(ALGORITHMS & set(algorithms)),
@@ -374,7 +374,7 @@ def _findings(settings: OidcSettings, metadata: "Metadata") -> list[SourceFindin
         ),
         (
             not settings.client_secret or chosen == "auto" or chosen in listed,
-            f"clients may present their secret by {', '.join(listed)}",
+            f"clients may authenticate by {', '.join(listed)}",
         ),
         (
             not settings.logout or metadata.end_session_endpoint is not None,
