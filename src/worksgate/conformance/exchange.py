@@ -1,8 +1,8 @@
-"""The record of one call: what was sent, what came back, how long it took, what went wrong.
+"""The record of one call: request, response, times, and failure.
 
-A record holds the real bytes, since a check may need them, but `repr` and `masked()` show no
-secret: a secret is known by the name of its parameter, and is then hidden wherever else its
-value occurs, because a server may echo what it was sent.
+A record has the real bytes, since a check may need them, but `repr` and `masked()` show no secret:
+a secret is recognized by the name of its parameter, and then hidden wherever else its value occurs,
+because a server may echo what it was sent.
 """
 
 import json
@@ -28,7 +28,7 @@ Headers = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class TimeLimits:
-    """How long LINE WORKS waits, in seconds: for the connection, then for the whole answer."""
+    """How long LINE WORKS waits, in seconds: for the connection, then for the whole response."""
 
     connect: float = 1.0
     answer: float = 3.0
@@ -41,12 +41,12 @@ def decode_parameters(text: str) -> list[tuple[str, str]]:
 
 
 def query_of(url: str) -> str:
-    """Return the query of a URL as it was written: what stands between `?` and `#`."""
+    """Return the query of a URL as written: the part between `?` and `#`."""
     return url.partition("#")[0].partition("?")[2]
 
 
 class Failure(StrEnum):
-    """Why there is no usable answer. An error in good JSON is an answer, not a failure."""
+    """Why there is no usable response. An error in valid JSON is a response, not a failure."""
 
     CONNECT_TIMEOUT = "connect_timeout"
     CONNECT_FAILED = "connect_failed"
@@ -64,7 +64,7 @@ _NOT_CONNECTED: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was sent. `headers` are those that we set, in order."""
+    """The request. `headers` are those that we set, in order."""
 
     method: str
     url: str = field(repr=False)
@@ -74,24 +74,24 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. `body` is cut at ANSWER_SIZE_LIMIT bytes."""
+    """The response. `body` is truncated to ANSWER_SIZE_LIMIT bytes."""
 
     status: int
     headers: Headers = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
 
     def header(self, name: str) -> str | None:
-        """Return the first header of that name, in any case of letters."""
+        """Return the first header of that name, case-insensitively."""
         wanted = name.lower()
         return next((value for key, value in self.headers if key.lower() == wanted), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Measured times in seconds, up to success or failure; None where it did not come so far.
+    """Measured times in seconds, up to success or failure; None for steps not reached.
 
-    `connect` is name resolution and TCP, `tls` the handshake, `answer` the time from the first
-    byte of the request to the last byte of the answer.
+    `connect` is name resolution and TCP, `tls` the handshake, `answer` the time from the first byte
+    of the request to the last byte of the response.
     """
 
     connect: float | None = None
@@ -100,13 +100,13 @@ class Timings:
 
     @property
     def connected(self) -> float | None:
-        """Seconds until bytes could flow: TCP and, where there was one, the handshake."""
+        """Seconds until bytes could be sent: TCP and, with TLS, the handshake."""
         return None if self.connect is None else self.connect + (self.tls or 0.0)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Exchange:
-    """One request, its answer, the times against the limits, and what went wrong."""
+    """One request, its response, the times against the limits, and the failure, if any."""
 
     request: Request
     answer: Answer | None
@@ -121,12 +121,12 @@ class Exchange:
 
     @property
     def json(self) -> Mapping[str, object] | None:
-        """The JSON object of the answer, or None where there is none."""
+        """The JSON object of the response, or None without one."""
         return None if self.answer is None else json_object(self.answer.body)
 
     @property
     def error(self) -> str | None:
-        """The `error` of the answer, whether it is a number or a word."""
+        """The `error` of the response, whether it is a number or a word."""
         return self.value("error")
 
     @property
@@ -144,15 +144,15 @@ class Exchange:
         return answer <= self.limits.answer
 
     def value(self, name: str) -> str | None:
-        """Return a string field of the JSON answer, or None if it is absent, empty or no string."""
+        """Return a string field of the JSON response, or None if absent, empty or not a string."""
         value = (self.json or {}).get(name)
         return value if isinstance(value, str) and value else None
 
     def masked(self) -> "Exchange":
-        """Return the same exchange with every secret shortened to its first characters.
+        """Return the same exchange with every secret truncated to its first characters.
 
-        Secrets are found by the name of their parameter, and then wherever else their value
-        occurs: a server may echo what it was sent.
+        Secrets are recognized by the name of their parameter, and then masked wherever else their
+        value occurs: a server may echo what it was sent.
         """
         secrets = tuple(sorted(self._found_secrets(), key=len, reverse=True))
         return replace(
@@ -181,7 +181,7 @@ class Exchange:
 
 
 def mask_secret(name: str, value: str) -> str:
-    """Return what may be shown of a secret: its first four characters, if it is long enough."""
+    """Return the first four characters of a secret, or nothing of a short one."""
     if not value:
         return ""
     if name == "password" or len(value) < _SHORTEST_SHOWN:
@@ -190,7 +190,7 @@ def mask_secret(name: str, value: str) -> str:
 
 
 def mask_url(url: str) -> str:
-    """Return the URL with the values of secret parameters shortened."""
+    """Return the URL with the values of secret parameters truncated."""
     before, question_mark, query = url.partition("?")
     query, hash_sign, fragment = query.partition("#")
     return f"{before}{question_mark}{_masked_pairs(query)}{hash_sign}{fragment}"
@@ -213,7 +213,7 @@ _JSON_SECRET = re.compile(
 
 
 def _masked_json(text: str) -> str:
-    """Mask by name, keeping the text as it was written, be it good JSON or nearly so."""
+    """Mask by name, keeping the text as it was written, even if it is not quite valid JSON."""
     return _JSON_SECRET.sub(lambda m: m[1] + m["quote"] + mask_secret(m["name"], m["value"]), text)
 
 
@@ -267,7 +267,7 @@ def _text(body: bytes) -> str:
 
 
 def json_object(body: bytes) -> Mapping[str, object] | None:
-    """Return the JSON object that the bytes are, or None if they are anything else."""
+    """Return the JSON object in the bytes, or None if they are anything else."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):

@@ -1,8 +1,8 @@
 """What LINE WORKS sends, byte for byte, and how long it waits.
 
-Every call returns an `Exchange`, also when nobody answered: a conformance check and a person
-looking at the simulator both need to see what was tried. `Exchange.masked()` is the form to
-show; `repr` shows nothing else.
+Every call returns an `Exchange`, even without a response: a conformance check and a person at the
+simulator both need to see what was tried. `Exchange.masked()` is the form to show; `repr` shows
+nothing else.
 
 https://developers.worksmobile.com/jp/docs/sso-sp-oauth
 """
@@ -36,25 +36,25 @@ from worksgate.conformance.exchange import (
 )
 
 LOGIN_LIFETIME: Final = 30 * 60
-"""Seconds from the authorization request to the redirect; later ones LINE WORKS refuses."""
+"""Seconds from the authorization request to the redirect; LINE WORKS rejects later ones."""
 
 ANSWER_SIZE_LIMIT: Final = 64 * 1024
-"""Bytes of an answer that are read. The largest right answer has a few hundred."""
+"""Bytes of a response that are read. The largest valid response has a few hundred."""
 
 SESSION_KEY_VALID: Final = b'{code: "00", message: "success"}'
 SESSION_KEY_INVALID: Final = b'{code: "12", message: "invalid session key"}'
-"""What LINE WORKS answers when asked about a session key. The keys are documented without quotes,
-so this is not JSON, and whoever reads it has to be lenient."""
+"""The response of LINE WORKS about a session key. The keys are documented without quotes, so this
+is not JSON, and has to be parsed leniently."""
 
 Parameters = Sequence[tuple[str, str]]
 
 
-# What the two sides have agreed on
+# Agreed by both sides
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """The addresses that an administrator pastes into the LINE WORKS Developer Console."""
+    """The URLs that an administrator enters in the LINE WORKS Developer Console."""
 
     web_login: str
     app_login: str
@@ -66,7 +66,7 @@ class Endpoints:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What the Developer Console calls Client ID and Client Secret."""
+    """The Developer Console's Client ID and Client Secret."""
 
     client_id: str
     client_secret: str = field(repr=False)
@@ -76,7 +76,7 @@ class Credentials:
 
 
 class CallbackError(ValueError):
-    """The browser came back without a usable code. `error` is what it carried instead."""
+    """The browser came back without a usable code. `error` is its parameter, if any."""
 
     def __init__(self, message: str, error: str | None = None) -> None:
         super().__init__(message)
@@ -86,7 +86,7 @@ class CallbackError(ValueError):
 def with_parameters(url: str, parameters: Parameters) -> str:
     """Return the URL with parameters added, each percent-encoded exactly once.
 
-    What is already in the URL keeps its bytes, and a fragment stays at the end.
+    The URL itself keeps its bytes, and a fragment stays at the end.
     """
     before, hash_sign, fragment = url.partition("#")
     query = "&".join(
@@ -97,7 +97,7 @@ def with_parameters(url: str, parameters: Parameters) -> str:
 
 
 def redirect_uri_with_state(redirect_uri: str, state: str) -> str:
-    """Return the redirect_uri as LINE WORKS sends it: its own state rides inside."""
+    """Return the redirect_uri as LINE WORKS sends it, with its own state inside."""
     return with_parameters(redirect_uri, [("state", state)])
 
 
@@ -110,11 +110,10 @@ def authorization_url(
     app: bool = False,
     session_key: str | None = None,
 ) -> str:
-    """Return the address of the login page, as a browser or an app of LINE WORKS opens it.
+    """Return the URL of the sign-in page, as a browser or an app of LINE WORKS opens it.
 
-    `redirect_uri` comes with its state already inside (`redirect_uri_with_state`) and is
-    percent-encoded once more here, as one value. `app` and `session_key` are what the mobile
-    and PC apps add.
+    `redirect_uri` comes with its state inside (`redirect_uri_with_state`) and is percent-encoded
+    once more here, as one value. `app` and `session_key` are added by the mobile and PC apps.
     """
     parameters = [
         ("response_type", "code"),
@@ -131,11 +130,10 @@ def authorization_url(
 
 
 def parse_callback(url: str, *, redirect_uri: str | None = None) -> str:
-    """Return the authorization code from the address that the browser was sent back to.
+    """Return the authorization code from the URL that the browser was redirected to.
 
-    With `redirect_uri`, the address must be exactly that one with one code added, every other
-    byte untouched. Raises CallbackError otherwise, and also where the code is missing, empty or
-    given twice.
+    With `redirect_uri`, the URL must be exactly that one with one code added, every other byte
+    unchanged. Raises CallbackError otherwise, and also if the code is missing, empty or repeated.
     """
     parameters = decode_parameters(query_of(url))
     codes = [value for name, value in parameters if name == "code"]
@@ -143,25 +141,25 @@ def parse_callback(url: str, *, redirect_uri: str | None = None) -> str:
         raise CallbackError("the code was given more than once")
     if not codes or not codes[0]:
         error = dict(parameters).get("error")
-        raise CallbackError("there is no code in the address", error)
+        raise CallbackError("there is no code in the URL", error)
     if redirect_uri is not None and url != _with_code(redirect_uri, written_in=url):
-        raise CallbackError("the address is not the redirect_uri plus one code")
+        raise CallbackError("the URL is not the redirect_uri plus one code")
     return codes[0]
 
 
 def _with_code(redirect_uri: str, *, written_in: str) -> str:
-    """Return the redirect_uri with the code added, in the bytes that the callback has for it."""
+    """Return the redirect_uri with the code added, in the bytes of the callback."""
     code = re.search(r"[?&]code=([^&#]*)", written_in)
     before, hash_sign, fragment = redirect_uri.partition("#")
     separator = "&" if "?" in before else "?"
     return f"{before}{separator}code={code[1] if code else ''}{hash_sign}{fragment}"
 
 
-# The calls from server to server
+# Server-to-server calls
 
 
 def _mask_logged_address(record: logging.LogRecord) -> bool:
-    """Shorten the secrets in an address that httpx2 logs; keep the record."""
+    """Mask the secrets in URLs that httpx2 logs; keep the record."""
     if isinstance(record.args, tuple):
         record.args = tuple(
             mask_url(str(value)) if isinstance(value, httpx2.URL) else value
@@ -170,16 +168,16 @@ def _mask_logged_address(record: logging.LogRecord) -> bool:
     return True
 
 
-# httpx2 logs the address of every request, and that of an IMAP login holds a password.
+# httpx2 logs the URL of every request, and that of an IMAP login contains a password.
 logging.getLogger("httpx2").addFilter(_mask_logged_address)
 
 
 class LineWorks:
-    """LINE WORKS, as one client sees it: the calls that it makes from its own servers.
+    """LINE WORKS, as one client sees it: the calls from its own servers.
 
-    Each call opens a new connection, so that the time to connect is always measured, follows
-    no redirect and never raises for what the other side does. Close it with `aclose`, or use it
-    in `async with`.
+    Each call opens a new connection, so that the time to connect is always measured, follows no
+    redirect and never raises because of the other side. Close it with `aclose`, or use it in `async
+    with`.
     """
 
     def __init__(
@@ -216,14 +214,14 @@ class LineWorks:
     ) -> Exchange:
         """Post the code to the Access Token Return API (steps 7 and 8 of the flow).
 
-        `credentials` and `grant_type` are for those who want to see a refusal.
+        `credentials` and `grant_type` can be changed to provoke a refusal.
         """
         grant = ("grant_type", grant_type or "authorization_code")
         form = [grant, *self._client(credentials), ("code", code)]
         return await self.post(self.endpoints.access_token, form)
 
     async def refresh(self, refresh_token: str) -> Exchange:
-        """Ask the Access Token Return API for a new token."""
+        """Request a new token from the Access Token Return API."""
         grant = ("grant_type", "refresh_token")
         form = [grant, *self._client(), ("refresh_token", refresh_token)]
         return await self.post(self.endpoints.access_token, form)
@@ -236,9 +234,9 @@ class LineWorks:
         return await self.post(self.endpoints.user_info, form)
 
     async def imap_login(self, email: str, password: str) -> Exchange:
-        """Hand an ID and a password to the IMAP/CalDAV Login API, each in Base64.
+        """Send a username and a password to the IMAP/CalDAV Login API, each in Base64.
 
-        Raises ValueError where the endpoints have no such API.
+        Raises ValueError if the endpoints have no such API.
         """
         if self.endpoints.imap_login is None:
             raise ValueError("there is no IMAP/CalDAV Login API among the endpoints")
@@ -247,12 +245,12 @@ class LineWorks:
         return await self.send("GET", url, secrets=(password, encoded[1][1]))
 
     def logout_url(self, redirect_uri: str | None = None) -> str:
-        """Return the address that the browser is sent to when a person signs out."""
+        """Return the URL that the browser is sent to when a person signs out."""
         parameters = [] if redirect_uri is None else [("redirect_uri", redirect_uri)]
         return with_parameters(self.endpoints.logout, parameters)
 
     async def post(self, url: str, form: Parameters) -> Exchange:
-        """Post a form; the parameters go out in the order given, repetitions included."""
+        """Post a form; the parameters are sent in the given order, including repetitions."""
         return await self.send(
             "POST", url, body=urlencode(form, errors="replace").encode(), content_type=FORM
         )
@@ -267,7 +265,7 @@ class LineWorks:
         expects_json: bool = True,
         secrets: tuple[str, ...] = (),
     ) -> Exchange:
-        """Send any request at all and record what happened. Only programming errors raise."""
+        """Send any request and record what happened. Raises only for programming errors."""
         headers = () if content_type is None else (("Content-Type", content_type),)
         request = Request(method, url, headers, body)
         call = _Call(self._http, self.limits)
@@ -287,14 +285,14 @@ def _base64(text: str) -> str:
 
 
 class _AnswerTooLargeError(Exception):
-    """More came than is read."""
+    """The response is larger than the limit."""
 
 
 class _Call:
-    """One request under way, with a stopwatch that httpcore's trace events drive.
+    """A request in progress, with a stopwatch driven by httpcore's trace events.
 
-    httpx2 limits each read by itself, so a server that sends one byte a second would never be
-    late; the deadline here limits the answer as a whole.
+    httpx2 limits each read separately, so a server that sends one byte a second would never time
+    out; the deadline here limits the response as a whole.
     """
 
     def __init__(self, http: httpx2.AsyncClient, limits: TimeLimits) -> None:
@@ -307,7 +305,7 @@ class _Call:
 
     @property
     def answer(self) -> Answer | None:
-        """Whatever part of the answer came, cut at the limit."""
+        """The part of the response that was received, truncated to the limit."""
         if self._head is None:
             return None
         return Answer(*self._head, bytes(self._body[:ANSWER_SIZE_LIMIT]))
@@ -321,10 +319,10 @@ class _Call:
         )
 
     async def run(self, request: Request) -> tuple[Answer | None, Failure | None]:
-        """Send and return the answer, or whatever part of it came, and the failure if any."""
+        """Send and return the response, or the received part of it, and the failure if any."""
         try:
-            # Until the request goes out, the limits of httpx2 for TCP and TLS hold; this is
-            # the outer bound, which `_trace` moves.
+            # Until the request is sent, httpx2's limits for TCP and TLS apply; this is the outer
+            # bound, which `_trace` moves.
             async with asyncio.timeout(2 * self._limits.connect + self._limits.answer) as deadline:
                 self._deadline = deadline
                 await self._exchange(request)

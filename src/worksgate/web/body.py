@@ -1,4 +1,4 @@
-"""Reading a form body: bounded in bytes and in time, before anything looks at it (R-51, F-22)."""
+"""Reads form bodies, bounded in bytes and in time (R-51, F-22)."""
 
 from functools import lru_cache
 
@@ -9,20 +9,20 @@ from worksgate.oauth.form import MAX_BODY, charset_of, parse_form
 from worksgate.web.deadline import Deadline, within
 
 BODY_TIMEOUT = 10.0
-"""Seconds in which a whole body must have come."""
+"""Seconds within which a whole body must arrive."""
 
 
 MAX_ANNOUNCED = 8 * MAX_BODY
-"""Bytes; a longer body is refused by its Content-Length alone. Below that the caller may have
-miscounted: then it is told that the body did not come (408), not that it is too large."""
+"""Bytes; a longer body is refused by its Content-Length alone. Below that the client may have
+miscounted: then it gets the error that the body did not arrive (408), not that it is too large."""
 
 
 class Disconnected(Exception):
-    """The caller hung up before the end of its request."""
+    """The client disconnected before the end of its request."""
 
 
 class BodyTimeout(InvalidRequest):
-    """The caller announced more than it sent."""
+    """The client sent less than it had announced."""
 
     status = 408
 
@@ -30,7 +30,7 @@ class BodyTimeout(InvalidRequest):
 async def read_form(scope: Scope, receive: Receive) -> dict[str, str]:
     """The form of a request.
 
-    Raises InvalidRequest or one of its kinds, or Disconnected.
+    Raises InvalidRequest or a subclass, or Disconnected.
     """
     charset = _charset(scope)
     body = bytearray()
@@ -41,12 +41,12 @@ async def read_form(scope: Scope, receive: Receive) -> dict[str, str]:
                 while _is_more(body, await receive()):
                     pass
     except TimeoutError:
-        raise BodyTimeout("the body did not come in time") from None
+        raise BodyTimeout("the body did not arrive in time") from None
     return parse_form(body, charset)
 
 
 def _is_more(body: bytearray, message: Message) -> bool:
-    """Whether more is to come after this part, which is added. Raises as ``read_form`` does."""
+    """Add a part; return whether more follows. Raises like ``read_form``."""
     if message["type"] == "http.disconnect":
         raise Disconnected
     body += message.get("body", b"")
@@ -56,7 +56,7 @@ def _is_more(body: bytearray, message: Message) -> bool:
 
 
 def _charset(scope: Scope) -> str:
-    """The encoding of the form, once its headers say that it is one and not too large."""
+    """The encoding of the form, after its headers were checked for type and size."""
     content_type: bytes | None = None
     for name, value in scope["headers"]:
         if name == b"content-type":
@@ -76,5 +76,5 @@ def _charset(scope: Scope) -> str:
 
 @lru_cache(maxsize=64)
 def _charset_of(content_type: bytes) -> str | None:
-    """LINE WORKS always sends the same one."""
+    """Cached: LINE WORKS always sends the same one."""
     return charset_of(content_type.decode("latin-1"))

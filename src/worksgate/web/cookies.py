@@ -1,13 +1,13 @@
 """Our cookies: all with the ``__Host-`` prefix, Secure, HttpOnly, Lax (R-22, R-23).
 
-    browser   binds a login transaction to the browser that began it; dies with the browser
-    session   stands for a session in the store; dies with the browser
-    device    ids of earlier sign-ins, each signed for one account: an outsider's failed logins
-              don't slow down whoever has one (R-79)
-    trusted   secrets of who is not asked for a second factor in this browser
-    upstream  logins that are at another provider, encrypted, until the browser is back
+    browser   binds a login transaction to the browser that began it; until the browser is closed
+    session   identifies a session in the store; until the browser is closed
+    device    IDs of earlier sign-ins, each signed for one account: other people's failed sign-ins
+              do not slow down whoever has one (R-79)
+    trusted   secrets of people who do not need a second factor in this browser
+    upstream  sign-ins in progress at another provider, encrypted
 
-Secure cookies also work on plain http where the host is loopback: browsers count it as safe.
+Secure cookies also work on plain http if the host is loopback: browsers count it as secure.
 """
 
 import re
@@ -29,21 +29,21 @@ _OURS = {name.encode(): name for name in (BROWSER, SESSION, DEVICE, TRUSTED, UPS
 
 DEVICE_LIFETIME = 180 * 86_400
 DEVICES_KEPT = 3
-"""A browser remembers so many people; who shares it with more signs in like a stranger."""
+"""People that a browser remembers; with more, the oldest become unknown."""
 UPSTREAM_KEPT = 3
-"""Logins at other providers, as in several tabs; the oldest goes first."""
+"""Sign-ins at other providers, as in several tabs; the oldest is dropped first."""
 LONGEST = 2_800
-"""Characters of a value. The headers of an answer stay below 4,096 bytes with it, the most that
-nginx takes by itself; browsers drop a cookie that is longer than that."""
+"""Maximum length of a value. The headers of a response then stay below 4,096 bytes, nginx's default
+limit; browsers drop longer cookies."""
 
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}(?:[A-Za-z0-9_-]{11})?")
-"""That of a session is longer: it begins with a time."""
+"""Longer for a session: it begins with a time."""
 _DEVICE = re.compile(r"([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{20,64})")
 _UPSTREAM = re.compile(r"([0-9a-f]{16})\.([A-Za-z0-9_-]{40,4000})")
 
 
 def read(scope: Scope) -> Mapping[str, str]:
-    """Our cookies of a request; one that came twice counts as not sent.
+    """Our cookies of a request; repeated ones count as not sent.
 
     Names are compared byte for byte: a name that only becomes ours when it is stripped or decoded
     may have been set by a neighbouring host, which the prefix exists to prevent.
@@ -61,7 +61,7 @@ def read(scope: Scope) -> Mapping[str, str]:
 
 
 def secret_of(cookies: Mapping[str, str], name: str) -> str | None:
-    """The secret in a cookie, or None where it cannot be one of ours."""
+    """The secret in a cookie, or None if it cannot be one of ours."""
     value = cookies.get(name, "")
     return value if _SECRET.fullmatch(value) else None
 
@@ -79,20 +79,20 @@ def devices_of(cookies: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 
 def trusted_of(cookies: Mapping[str, str]) -> tuple[str, ...]:
-    """The secrets of those who are not asked for a second factor here, newest first."""
+    """The secrets of people who do not need a second factor here, newest first."""
     parts = cookies.get(TRUSTED, "").split("~")[:DEVICES_KEPT]
     return tuple(part for part in parts if _SECRET.fullmatch(part))
 
 
 def upstream_of(cookies: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Pairs of name and text of logins at other providers, newest first; not decrypted yet."""
+    """Pairs of name and text of sign-ins at other providers, newest first; not decrypted yet."""
     parts = cookies.get(UPSTREAM, "").split("~")[:UPSTREAM_KEPT]
     found = (_UPSTREAM.fullmatch(part) for part in parts)
     return tuple((match[1], match[2]) for match in found if match)
 
 
 def set_secret(response: Response, name: str, secret: str) -> None:
-    """Set a cookie that lives as long as the browser stays open."""
+    """Set a cookie that lasts until the browser is closed."""
     cookie = f"{name}={secret}; HttpOnly; Path=/; SameSite=lax; Secure"
     response.raw_headers.append((b"set-cookie", cookie.encode("ascii")))
 
@@ -112,7 +112,7 @@ def set_devices(response: Response, devices: Sequence[tuple[str, str]]) -> None:
 
 
 def set_trusted(response: Response, secrets: Sequence[str]) -> None:
-    """Set the cookie that spares these people the second factor, newest first."""
+    """Set the cookie of people who do not need the second factor here, newest first."""
     response.set_cookie(
         TRUSTED,
         "~".join(secrets[:DEVICES_KEPT]),
@@ -125,14 +125,14 @@ def set_trusted(response: Response, secrets: Sequence[str]) -> None:
 
 
 def set_upstream(response: Response, logins: Sequence[tuple[str, str]]) -> None:
-    """Set the cookie of logins at other providers, newest first, as far as there is room."""
+    """Set the cookie of sign-ins at other providers, newest first, as far as there is room."""
     value = "~".join(f"{name}.{text}" for name, text in logins[:UPSTREAM_KEPT])
     while len(value) > LONGEST and "~" in value:
         value = value.rpartition("~")[0]
     response.set_cookie(
         UPSTREAM,
         value,
-        max_age=TRANSACTION_LIFETIME if value else 0,  # as long as any login may take
+        max_age=TRANSACTION_LIFETIME if value else 0,  # the maximum duration of a sign-in
         path="/",
         secure=True,
         httponly=True,

@@ -1,8 +1,8 @@
-"""What is logged when something fails that is not the caller's fault.
+"""Logging of failures that are not the caller's fault.
 
-The words of an exception that nobody foresaw may quote what a person typed or what a statement
-was given, so only its kind and the places in our code are told (R-106). An outage is told in its
-own words, which are ours.
+The message of an unexpected exception may quote user input or parameters of a statement, so only
+its type and the locations in our code are logged (R-106). The messages of outages are our own, and
+are logged.
 """
 
 import traceback
@@ -13,12 +13,12 @@ log = structlog.get_logger("worksgate.web")
 
 
 def report(event: str, error: BaseException, **facts: object) -> None:
-    """Log an exception under a name, with facts that hold no secret."""
+    """Log an exception under a name, with facts that are not secret."""
     log.error(event, **describe(error), **facts)
 
 
 def describe(error: BaseException) -> dict[str, object]:
-    """The kind of an exception and where it came from, innermost place last; no values."""
+    """The type of an exception and where it came from, innermost frame last; no values."""
     places = traceback.extract_tb(error.__traceback__)
     kind = f"{type(error).__module__}.{type(error).__qualname__}"
     return {"kind": kind, "at": [f"{place.name}:{place.lineno}" for place in places][-12:]}

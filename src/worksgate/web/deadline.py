@@ -106,9 +106,9 @@ def _watch_of(loop: asyncio.AbstractEventLoop) -> _Watch:
 
 
 async def within(seconds: float, work: Awaitable[T]) -> T:
-    """The result of ``work``. Raises TimeoutError where it waits for longer; it is cancelled."""
+    """The result of ``work``. Raises TimeoutError and cancels it if it waits for longer."""
     steps = work.__await__()
-    if not hasattr(steps, "send"):  # the awaitables of a server that is not written in Python
+    if not hasattr(steps, "send"):  # awaitables of servers that are not written in Python
         with Deadline(seconds):
             return await _begun(cast("Iterator[Any]", steps))
     try:
@@ -122,14 +122,14 @@ async def within(seconds: float, work: Awaitable[T]) -> T:
 
 @coroutine
 def _begun(steps: Iterator[Any]) -> Generator[Any, Any, T]:
-    """Wait for what can only be iterated."""
+    """Wait for something that can only be iterated."""
     result: T = yield from cast("Generator[Any, Any, T]", steps)
     return result
 
 
 @coroutine
 def _resumed(steps: Generator[Any, Any, T], waiting: Any) -> Generator[Any, Any, T]:
-    """Go on with what has begun and waits for ``waiting``."""
+    """Continue work that has begun and waits for ``waiting``."""
     while True:
         try:
             value = yield waiting

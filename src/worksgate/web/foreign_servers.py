@@ -1,9 +1,9 @@
-"""What is checked where the application runs under another server than ours.
+"""Additional checks when the application runs under another server.
 
-Ours refuses or repairs all of it before the application is asked (``serving.protocol``). Others
-let some through, so here a request without a valid ``Host`` is refused, an address that is none is
-not taken for one, and the connection of a request that asked for another protocol is closed with
-its answer: plain uvicorn loses the body of such a request and parses it as the next one.
+Our own server refuses or repairs all of this before it calls the application
+(``server.connection``). Others let some through, so here a request without a valid ``Host`` is
+refused, an invalid client address is ignored, and the connection of an upgrade request is closed
+with its response: plain uvicorn loses the body of such a request and parses it as the next one.
 """
 
 from starlette.types import Message, Scope, Send
@@ -21,9 +21,7 @@ def is_foreign(scope: Scope) -> bool:
 
 
 def adapted(scope: Scope, send: Send) -> tuple[Scope, Send, bool]:
-    """The request with an address that is one or is not known, how to answer it, and whether it is
-    valid (``is_valid``).
-    """
+    """The request with a valid or unknown address, how to answer it, and ``is_valid``."""
     client = scope.get("client")
     if client is not None and address_in(client[0]) is None:
         scope = {**scope, "client": None}
@@ -33,14 +31,14 @@ def adapted(scope: Scope, send: Send) -> tuple[Scope, Send, bool]:
 
 
 def is_valid(scope: Scope) -> bool:
-    """Whether it is said once and readably for whom a request is, and how long it is.
+    """Whether host and length of a request are given once and validly.
 
     There is one Host, and a valid one (RFC 9112, 3.2); HTTP/1.0 may have none.
     """
     host, lengths = None, set()
     for name, value in scope["headers"]:
         if name == b"host":
-            host = value if host is None else b""  # two are none
+            host = value if host is None else b""  # two are invalid
         elif name in _LENGTHS:
             lengths.add(name)
     if len(lengths) > 1:

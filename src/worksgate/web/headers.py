@@ -1,4 +1,4 @@
-"""The headers that every answer carries, and those that a page carries besides.
+"""The headers of every response, and additional ones of pages.
 
 The Content-Security-Policy of a page is not among them: it depends on the page (``pages``).
 """
@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from worksgate.settings.options import Settings
 
 Headers = list[tuple[bytes, bytes]]
-"""As ASGI has them; the names are in lower case."""
+"""In ASGI format; the names are in lower case."""
 
 ONE_YEAR = 31_536_000
 """Seconds."""
 
 
 def call_headers(settings: Settings) -> Headers:
-    """What every answer carries, and all that an answer to a call needs (R-11, R-12, R-94)."""
+    """The headers of every response, and all that a call needs (R-11, R-12, R-94)."""
     headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
     if settings.is_https:
         headers["strict-transport-security"] = f"max-age={ONE_YEAR}"
@@ -23,7 +23,7 @@ def call_headers(settings: Settings) -> Headers:
 
 
 def page_headers(settings: Settings) -> Headers:
-    """What a page carries besides its Content-Security-Policy (R-09, R-10)."""
+    """The additional headers of a page, except its Content-Security-Policy (R-09, R-10)."""
     headers = {
         "pragma": "no-cache",
         "referrer-policy": "no-referrer",

@@ -1,4 +1,4 @@
-"""What an installation serves once it is open, and who opens it."""
+"""What an installation serves once it is open, and how it is opened."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -21,9 +21,8 @@ class Installation:
     """Sign-ins, the calls of LINE WORKS, and people's own accounts.
 
     ``form_key`` signs the forms of the account pages. Without a built-in directory there are no
-    passwords to be reset. ``checks`` are the parts that must answer before we are ready, without
-    those of ``impairing_checks`` some people are not served; ``figures`` are the numbers of what
-    is open.
+    passwords to reset. ``checks`` are the parts that must respond for readiness; without those of
+    ``impairing_checks`` some people are not served; ``figures`` are the metrics of what is open.
     """
 
     provider: IdentityProvider
@@ -41,4 +40,4 @@ class Installation:
 
 
 OpenInstallation = Callable[[], AbstractAsyncContextManager[Installation]]
-"""Opens the stores and all that stands on them; it is closed at the end of the block."""
+"""Opens the stores and everything based on them; closed at the end of the block."""

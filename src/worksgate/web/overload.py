@@ -1,7 +1,7 @@
-"""The answers that come without the application: JSON for calls, a small page for people.
+"""Responses without the application: JSON for calls, a small page for people.
 
-They are for what a process has no room for, and for what is no HTTP. They are made once and written
-by ``serving`` as they are, so that a refusal costs next to nothing.
+They are for requests beyond the limits of a process, and for invalid HTTP. They are built once and
+written by ``server`` as they are, so that a refusal costs next to nothing.
 """
 
 import html
@@ -28,9 +28,9 @@ _OPERATORS_PATHS = (*_HEALTH_PATHS, METRICS_PATH.encode())
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """Whole answers, the paths that LINE WORKS calls and those of who watches.
+    """Complete responses, for the paths of LINE WORKS and of monitoring.
 
-    Whoever watches a busy process must not take it for a dead one.
+    Monitoring must not mistake a busy process for a dead one.
     """
 
     call: bytes
@@ -42,12 +42,12 @@ class Refusals:
 
     @classmethod
     def of_operators(cls, settings: Settings) -> "Refusals":
-        """Those of the operator's own port, on which metrics are watched by nobody else."""
+        """Those of the operations port, which has no public metrics."""
         return replace(cls.of(settings), watched_paths=_OPERATORS_PATHS)
 
     @classmethod
     def of(cls, settings: Settings) -> "Refusals":
-        """Those of the public address, where everybody may ask for metrics that are public."""
+        """Those of the public address, with metrics if they are public."""
         paths = (settings.access_token_path, settings.user_info_path, settings.imap_login_path)
         unavailable = HTTPStatus.SERVICE_UNAVAILABLE
         return cls(
@@ -63,14 +63,14 @@ class Refusals:
         )
 
     def is_call(self, url: bytes) -> bool:
-        """Whether LINE WORKS or somebody who watches the server is the caller."""
+        """Whether LINE WORKS or monitoring is the caller."""
         path = url.partition(b"?")[0]
         if path in self.call_paths or path in self.watched_paths:
             return True
         return any(path.startswith(known + b"/") for known in self.call_paths)
 
     def malformed(self, url: bytes, status: int) -> bytes:
-        """What is said to a request that could not be read; the status is one of ``MALFORMED``."""
+        """The response to an invalid request; the status is one of ``MALFORMED``."""
         return (self.malformed_calls if self.is_call(url) else self.malformed_pages)[status]
 
 
@@ -101,7 +101,7 @@ def _answer(
 
 
 def _html(settings: Settings, wanted: Notice) -> str:
-    """The notice in every language, for nobody has looked at which one is wanted."""
+    """The notice in every language, since the request's language is not evaluated."""
     notice, product = NOTICES[wanted], settings.product_name
     parts = [
         f'<section lang="{language}"><h1>{_text(language, notice.title, product)}</h1>'

@@ -1,11 +1,11 @@
-"""Pages begin a few at a time, so that the calls of LINE WORKS find their place between them.
+"""Starts pages a few at a time, so that the calls of LINE WORKS get their turn in between.
 
-Each turn of the event loop runs everything that is ready. When people come by the hundred in one
+Each turn of the event loop runs everything that is ready. When hundreds of people come at one
 moment (the office opens, a deep link goes round), every page would begin in the same turn, and a
-call that came with them would wait for all of them, once for each of its own steps. So a few
-begin in a turn, the others in the turns that follow, in the order in which they came; a call
-begins at once, and its steps wait for a few pages only. Nobody holds a place while waiting for a
-database, a hash or another host: a slow page delays no other.
+call that came with them would wait for all of them, at each of its own steps. So a few begin in one
+turn, the others in the following turns, in order of arrival; a call begins at once, and its steps
+wait for a few pages only. Nobody holds a place while waiting for a database, a hash or another
+host: a slow page delays no other.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ from collections import deque
 PER_TURN = 4
 """Pages that begin in one turn of the loop: about 2 ms of work."""
 WAITING = 1_000
-"""Pages that wait at most: begun at that pace, the last begins within about a second."""
+"""Pages that may wait: at that rate, the last one begins within about a second."""
 
 
 class TooManyPages(Exception):
-    """More people have come at once than can be served in time; try again in a moment."""
+    """More people have come at once than can be served in time; a retry may succeed."""
 
 
 class PageAdmission:
@@ -31,7 +31,7 @@ class PageAdmission:
         self._queue: deque[asyncio.Future[None]] = deque()
 
     async def admit(self) -> None:
-        """Pass, now or in one of the next turns. Raises TooManyPages at once."""
+        """Return, now or in one of the next turns. Raises TooManyPages at once."""
         if self._begun < self._per_turn:  # then nobody waits either
             self._count(1)
             return
@@ -51,7 +51,7 @@ class PageAdmission:
         passed = 0
         while self._queue and passed < self._per_turn:
             place = self._queue.popleft()
-            if not place.done():  # else the browser has gone
+            if not place.done():  # otherwise the browser has disconnected
                 place.set_result(None)
                 passed += 1
         if passed:

@@ -1,4 +1,4 @@
-"""Which path leads where: there are few of them, and each is a setting.
+"""The routes: there are few of them, and each is a setting.
 
 The calls of LINE WORKS are plain ASGI, everything else is a handler by path and method.
 """
@@ -35,14 +35,14 @@ Handlers = Mapping[str, Mapping[str, Handler]]
 """By path and method."""
 
 HEALTH_PATHS = ("/healthz", "/readyz")
-"""For those who watch: never after people."""
+"""For monitoring: never delayed by pages."""
 METRICS_PATH = "/metrics"
-"""Where everybody may ask, it waits its turn as a page does."""
+"""If public, it waits its turn like a page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """All paths of an application. ``pages`` also says that there is nothing at one."""
+    """All paths of an application. ``pages`` also answers unknown ones."""
 
     calls: Mapping[str, ASGIApp]
     handlers: Handlers
@@ -93,7 +93,7 @@ class Routes:
         )
 
     def below_a_call(self, path: str) -> ASGIApp | None:
-        """What serves a path below that of a call, where LINE WORKS expects JSON too."""
+        """The handler for paths below a call, where LINE WORKS expects JSON too."""
         if path.startswith(self._call_prefixes):
             return self._back_channel.not_found
         login = self._imap_login_path
@@ -103,11 +103,11 @@ class Routes:
 
     @property
     def malformed_call(self) -> ASGIApp:
-        """What answers a call that is no valid request."""
+        """The response to an invalid call."""
         return self._back_channel.malformed
 
     def counter(self, path: str) -> Meter:
-        """What counts the answers at a path, whether or not there is anything."""
+        """The meter of a path, whether or not it exists."""
         return self._counters.get(path, self._other)
 
 
@@ -155,7 +155,7 @@ def _account_handlers(
 
 
 def _counter(settings: Settings, traffic: Traffic, path: str) -> Meter:
-    """What counts the answers at a path of ours."""
+    """The meter of an existing path."""
     if path == settings.logout_path:
         return traffic.logout
     if f"{path}/".startswith(f"{settings.web_login_path}/"):
@@ -166,7 +166,7 @@ def _counter(settings: Settings, traffic: Traffic, path: str) -> Meter:
 
 
 async def _to(location: str, _: Request) -> Response:
-    """People who open the bare address find their own account."""
+    """People who open the bare URL are redirected to their own account."""
     return RedirectResponse(location, 303)
 
 

@@ -1,7 +1,7 @@
-"""The simulator's pages and the two addresses that the customer's side calls.
+"""The simulator's pages and the two endpoints that the customer's side calls.
 
-Pages are whole without JavaScript, carry no secret, and are shown only to the browser that began
-the login they are about. Whoever reloads or goes back sees the result again; nothing runs twice.
+Pages work without JavaScript, contain no secret, and are only shown to the browser that began the
+login they are about. Reloading or going back shows the result again; nothing runs twice.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Somebody signed in to the simulator. `ends_at` follows the `expires_in` of the token."""
+    """A person who is signed in to the simulator. `ends_at` follows the token's `expires_in`."""
 
     user_id: str
     login: Login
@@ -65,12 +65,12 @@ class Session:
 
 
 def create_simulator(settings: SimulatorSettings, *, clock: Clock = time.monotonic) -> Starlette:
-    """Return the simulator as an ASGI application. `clock` gives seconds from any beginning."""
+    """Return the simulator as an ASGI application. `clock` is monotonic, in seconds."""
     return _Simulator(settings, clock).application()
 
 
 class _Simulator:
-    """The endpoints and what they remember."""
+    """The endpoints and their state."""
 
     def __init__(self, settings: SimulatorSettings, clock: Clock) -> None:
         self.settings = settings
@@ -78,7 +78,8 @@ class _Simulator:
         self.line_works = LineWorks(
             settings.endpoints, settings.credentials, limits=settings.limits, verify=settings.verify
         )
-        # A login is remembered for longer than it is good for, so that a late one can be told so.
+        # A login is remembered for longer than it is valid, so that a late one gets the right
+        # error.
         self.logins: Memory[Login] = Memory(clock, seconds=2 * LOGIN_LIFETIME)
         self.states: Memory[str] = Memory(clock, seconds=2 * LOGIN_LIFETIME)
         self.session_keys: Memory[str] = Memory(clock)
@@ -125,7 +126,7 @@ class _Simulator:
 
     async def home(self, request: Request) -> Response:
         if self._is_other_loopback(request):
-            # Cookies would stay behind: the callback goes to the host of `public_url`.
+            # Cookies would get lost: the callback goes to the host of `public_url`.
             return RedirectResponse(f"{self.settings.public_url.rstrip('/')}/", 307)
         logout = self.line_works.logout_url(self.settings.signed_out_uri)
         return self._page(
@@ -172,7 +173,7 @@ class _Simulator:
         return response
 
     async def callback(self, request: Request) -> Response:
-        """Receive the code. What is done with it is remembered before anything is sent."""
+        """Receive the code. Its use is remembered before anything is sent."""
         state = request.query_params.get("state", "")
         login = self.logins.find(self.states.find(state) or "")
         if login is None or login.browser != self._browser(request):
@@ -198,7 +199,7 @@ class _Simulator:
         return login
 
     def _keep(self, login: Login) -> Login:
-        """Remember a login, without losing that its session key was asked for meanwhile."""
+        """Remember a login, without losing that its session key was verified meanwhile."""
         known = self.logins.find(login.id)
         asked = login.session_key_asked or (known is not None and known.session_key_asked)
         login = replace(login, session_key_asked=asked)
@@ -219,10 +220,10 @@ class _Simulator:
             session=self._session(request),
         )
 
-    # What else one can sign in with
+    # Other ways to sign in
 
     async def sign_in_mail_app(self, request: Request) -> Response:
-        """Play a mail app: LINE WORKS passes the e-mail and the password on, and that is all."""
+        """Play a mail app: LINE WORKS passes the address and the password on, nothing more."""
         self._refuse_other_sites(request)
         if not self.settings.takes_mail_apps:
             raise HTTPException(404)
@@ -252,7 +253,7 @@ class _Simulator:
         )
 
     async def codes(self, request: Request) -> Response:
-        """Show what people's authenticator apps show, to be kept open beside the sign-in page."""
+        """Show the codes of people's authenticator apps, for use next to the sign-in page."""
         codes = self._codes()
         if not codes:
             raise HTTPException(404)
@@ -260,7 +261,7 @@ class _Simulator:
         return self._page(request, "codes.html", people=people, codes=codes)
 
     async def codes_as_json(self, _: Request) -> Response:
-        """The same for the script of the pages, which asks again when a code is over."""
+        """The same for the pages' script, which requests new codes when they expire."""
         return JSONResponse(
             {
                 username: {"digits": code.digits, "seconds_left": code.seconds_left}
@@ -281,7 +282,7 @@ class _Simulator:
         return RedirectResponse(self.line_works.logout_url(self.settings.signed_out_uri), 303)
 
     async def sso_logout(self, request: Request) -> Response:
-        """End the session at LINE WORKS because the customer's side asks for it."""
+        """End the session at LINE WORKS at the request of the customer's side."""
         self.sessions.take(self._browser(request))
         destination = request.query_params.get("redirect_uri", "")
         if not destination:
@@ -296,7 +297,7 @@ class _Simulator:
     def _is_known_place(self, url: str) -> bool:
         origins = (origin_of(self.settings.public_url), *self.settings.sso_origins)
         printable = re.fullmatch(r"[!-~]+", url) is not None
-        # Compared by hand: what a parser makes of a strange address is not what a browser does.
+        # Compared by hand: parsers and browsers interpret unusual URLs differently.
         return printable and any(url == o or url.startswith((f"{o}/", f"{o}?")) for o in origins)
 
     # Misbehaving
@@ -327,7 +328,7 @@ class _Simulator:
         return response
 
     async def run_all(self, request: Request) -> Response:
-        """Run every scenario that nobody has to sign in for, all at once."""
+        """Run every scenario that needs no sign-in, all at once."""
         self._refuse_other_sites(request)
         browser = self._browser(request) or secrets.token_urlsafe(24)
         scenarios = misbehaviour.available(self.settings)
@@ -364,10 +365,10 @@ class _Simulator:
             session=self._session(request),
         )
 
-    # What the customer's side calls
+    # Called by the customer's side
 
     async def check_session_key(self, request: Request) -> Response:
-        """Say once whether a session key is ours; written as documented, which is not JSON."""
+        """Confirm a session key of ours, once; in the documented format, which is not JSON."""
         form = await _form(request)
         login_id = None
         if ("ssoType", "OAUTH") in form:
@@ -386,7 +387,7 @@ class _Simulator:
         return ours != theirs and {ours, theirs} <= _LOOPBACK
 
     def _refuse_other_sites(self, request: Request) -> None:
-        """Refuse a form that another site sent. Raises HTTPException 403."""
+        """Refuse a cross-site form. Raises HTTPException 403."""
         site = request.headers.get("sec-fetch-site")
         if site is not None and site not in ("same-origin", "none"):
             raise HTTPException(403)
@@ -401,7 +402,7 @@ class _Simulator:
         return Response(style, media_type="text/css")
 
     def _as_sent(self, request: Request) -> str:
-        """Return the address that the browser came to, in its original bytes."""
+        """Return the URL that the browser came to, in its original bytes."""
         query = request.scope["query_string"].decode("latin-1")
         return f"{self.settings.redirect_uri}?{query}"
 
@@ -459,7 +460,7 @@ class _Simulator:
             path=settings.path,
             **values,
         )
-        # What a server sends back may hold half a surrogate pair, which has no bytes in UTF-8.
+        # A server's response may have half a surrogate pair, which has no bytes in UTF-8.
         response = HTMLResponse(html.encode("utf-8", "replace"), status)
         if wanted == language:
             self._set_cookie(response, "language", language)
@@ -467,7 +468,7 @@ class _Simulator:
 
 
 def expires_in(exchange: Exchange | None) -> int | None:
-    """Return how many seconds a token lasts, where the answer says so in a way that makes sense."""
+    """Return the lifetime of a token in seconds, if the response gives a sensible one."""
     value = ((exchange.json if exchange is not None else None) or {}).get("expires_in")
     if not isinstance(value, int) or isinstance(value, bool):
         return None
@@ -490,7 +491,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _shown(body: bytes) -> str:
-    """Return a body as text, cut where it gets long: some answers are whole web pages."""
+    """Return a body as text, truncated if it is long: some responses are whole web pages."""
     return _shortened(body.decode("utf-8", "replace"), _LONGEST_SHOWN)
 
 
@@ -504,12 +505,12 @@ def _grouped(digits: str) -> str:
 
 
 def _breakable(text: str) -> Markup:
-    """Return an address that may end a line behind each @ and each part of its path."""
+    """Return a URL that may wrap after each @ and each part of its path."""
     return Markup("<wbr>").join(_BREAKS.split(text))  # which escapes the parts
 
 
 def _phrase(status: int) -> str:
-    """Return what a status means, in the words of HTTP, or nothing."""
+    """Return the HTTP phrase of a status, or nothing."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:
@@ -517,13 +518,13 @@ def _phrase(status: int) -> str:
 
 
 def _path_of(url: str) -> str:
-    """Return what stands behind the host of an address."""
+    """Return the part of a URL after the host."""
     return "/" + url.partition("://")[2].partition("/")[2]
 
 
 @cache
 def _shared_style() -> bytes | None:
-    """Return the stylesheet of the login page, if it is there; it is read as a file, once."""
+    """Return the stylesheet of the sign-in page, if it exists; read as a file, once."""
     try:
         return files("worksgate").joinpath("web/pages/static/worksgate.css").read_bytes()
     except OSError:

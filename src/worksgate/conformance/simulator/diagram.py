@@ -1,9 +1,9 @@
-"""The steps of a sign-in, as the templates draw them: eleven by a browser, eight by a mail app.
+"""The steps of a sign-in, as the templates render them: eleven by a browser, eight by a mail app.
 
 The numbering is that of the figure "OAuth 2.0 based SSO" in the developer pages of LINE WORKS.
-Steps 3 and 4 LINE WORKS cannot see, and so neither can we: whoever still has a session with the
-customer's side is not asked for a password. They are drawn as unseen once the browser is back.
-What a mail app goes through has no such figure, and numbers of our own.
+Steps 3 and 4 are invisible to LINE WORKS, and to us: people who still have a session with the
+customer's side are not asked for a password. They are shown as unseen once the browser is back.
+There is no such figure for a mail app, so its numbers are our own.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,7 +21,7 @@ LAST_MAIL_STEP = 8
 
 
 class Lane(StrEnum):
-    """Who takes part. A mail app stands where otherwise the browser is."""
+    """Participants. For mail apps, the app replaces the browser."""
 
     BROWSER = "browser"
     LINE_WORKS = "lw"
@@ -29,7 +29,7 @@ class Lane(StrEnum):
 
 
 class State(StrEnum):
-    """How far a step has come."""
+    """The progress of a step."""
 
     DONE = "done"
     UNSEEN = "unseen"
@@ -49,17 +49,17 @@ class Meter:
 
     @property
     def percent(self) -> float:
-        """How much of the limit was used, 0 to 100, never too little to be seen."""
+        """How much of the limit was used, 0 to 100, but never too little to be visible."""
         return 100.0 if self.exceeded else min(100.0, max(2.5, 100 * self.seconds / self.limit))
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One arrow of the diagram, or one box where source and target are the same.
+    """One arrow of the diagram, or one box if source and target are the same.
 
-    `key` is what its texts are called. `url` is an address that passed through the browser,
-    masked; `request` and `answer` say which half of `exchange` belongs to this step. `note` is
-    what it is all about, where nothing went over the wire.
+    `key` is the key of its texts. `url` is a URL that passed through the browser, masked; `request`
+    and `answer` say which half of `exchange` belongs to this step. `note` is a remark if nothing
+    was on the wire.
     """
 
     number: int
@@ -87,7 +87,7 @@ class Step:
 class Part:
     """Steps that belong together. `name` is a key of the texts.
 
-    The person sees nothing of what is `hidden`: it goes from server to server.
+    `hidden` steps are server-to-server and invisible to the person.
     """
 
     name: str
@@ -121,12 +121,12 @@ def draw_mail(login: MailLogin) -> tuple[Part, ...]:
 
 
 def meters_of(exchange: Exchange) -> tuple[Meter, ...]:
-    """Return both measured times of a call, as far as it came."""
+    """Return both measured times of a call, as far as it got."""
     return _connect_meter(exchange) + _answer_meter(exchange)
 
 
 def failed_step(login: Login) -> int | None:
-    """Return the number of the step that went wrong, or None."""
+    """Return the number of the step that failed, or None."""
     match login.refusal:
         case None:
             return None
@@ -139,7 +139,7 @@ def failed_step(login: Login) -> int | None:
 
 
 def failed_mail_step(login: MailLogin) -> int | None:
-    """Return the number of the step of a mail app's login that went wrong, or None."""
+    """Return the number of the failed step of a mail app's login, or None."""
     match login.refusal:
         case None:
             return None
@@ -156,7 +156,7 @@ def _key_of(number: int) -> str:
 
 
 def _mail_key_of(number: int) -> str:
-    """Return how a mail app's step is called: what is done with the code is the same for all."""
+    """Return the key of a mail app's step; the use of the code has the same ones for both."""
     return _key_of(number + 3) if 4 <= number <= 7 else f"mail_step.{number}"
 
 
@@ -169,7 +169,7 @@ def _states(login: Login) -> dict[int, State]:
 
 
 def _states_of(failed: int | None, reached: int, last: int) -> dict[int, State]:
-    """Return the state of each step, by the one that failed or the last that was reached."""
+    """Return the state of each step, given the failed one or the last that was reached."""
     if failed is None:
         return {n: State.DONE if n <= reached else State.WAITING for n in range(1, last + 1)}
     states = {n: State.DONE if n < failed else State.NOT_REACHED for n in range(1, last + 1)}
@@ -177,7 +177,7 @@ def _states_of(failed: int | None, reached: int, last: int) -> dict[int, State]:
 
 
 def _unseen(login: Login) -> dict[int, State]:
-    """Return what the customer's side did meanwhile, as far as its answer tells."""
+    """Return what the customer's side did meanwhile, as far as its response shows."""
     states = {3: State.UNSEEN, 4: State.UNSEEN}
     if login.refusal is Refusal.DENIED:
         states[5] = State.NOT_REACHED
@@ -187,7 +187,7 @@ def _unseen(login: Login) -> dict[int, State]:
 
 
 def _reached(login: Login) -> int:
-    """Return the last step that is done, of a login that nothing has gone wrong with."""
+    """Return the last completed step of a login without a failure."""
     if login.user_id is not None:
         return 11
     if not login.is_over:

@@ -1,4 +1,4 @@
-"""Security headers for every answer of the simulator, like those of the real thing."""
+"""Security headers for every response of the simulator, like those of the real thing."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class SecurityHeaders:
-    """Adds the headers. `form_targets` are origins that a form here may end up at by redirect."""
+    """Adds the headers. `form_targets` are origins that a form here may be redirected to."""
 
     def __init__(self, app: ASGIApp, form_targets: Iterable[str]) -> None:
         self._app = app
@@ -17,7 +17,7 @@ class SecurityHeaders:
             "script-src": "'self'",
             "img-src": "'self'",
             "connect-src": "'self'",
-            # Chrome applies this to the redirects after a form, too.
+            # Chrome applies this to redirects after a form, too.
             "form-action": " ".join(("'self'", *form_targets)),
             "frame-ancestors": "'none'",
             "base-uri": "'none'",
@@ -25,7 +25,7 @@ class SecurityHeaders:
         self._headers = {
             "Content-Security-Policy": "; ".join(f"{k} {v}" for k, v in policy.items()),
             "X-Content-Type-Options": "nosniff",
-            # Not `no-referrer`: with it browsers send `Origin: null` with our own forms.
+            # Not `no-referrer`: with that, browsers send `Origin: null` with our own forms.
             "Referrer-Policy": "same-origin",
             "Cross-Origin-Opener-Policy": "same-origin",
             "Permissions-Policy": "camera=(), geolocation=(), microphone=()",

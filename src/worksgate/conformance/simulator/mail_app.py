@@ -1,8 +1,8 @@
-"""One sign-in of a mail app, as LINE WORKS goes through it: from a password to the mailbox.
+"""One sign-in of a mail app, from LINE WORKS' side: from a password to the mailbox.
 
-Somebody has typed an e-mail address and a password into their mail app, which gives both to LINE
-WORKS (IMAP, CalDAV). It passes them on to the IMAP/CalDAV Login API, and redeems the code that it
-gets as any other. A `MailLogin` holds masked records only, and never the password.
+Somebody has typed an e-mail address and a password into their mail app, which sends both to LINE
+WORKS (IMAP, CalDAV). LINE WORKS passes them on to the IMAP/CalDAV Login API, and redeems the
+resulting code like any other. A `MailLogin` has only masked records, and never the password.
 https://developers.worksmobile.com/jp/docs/sso-sp-oauth-login-imap-caldav
 """
 
@@ -15,7 +15,7 @@ from worksgate.conformance.line_works import LineWorks
 
 
 class MailRefusal(StrEnum):
-    """Why LINE WORKS did not let the mail app in."""
+    """Why LINE WORKS refused the mail app."""
 
     REFUSED = "refused"
     NO_ANSWER = "no_answer"
@@ -26,7 +26,7 @@ class MailRefusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MailLogin:
-    """A sign-in of a mail app that is over; `api` is the call that passed the password on."""
+    """A completed sign-in of a mail app; `api` is the call that passed the password on."""
 
     id: str
     browser: str
@@ -39,9 +39,9 @@ class MailLogin:
 
 
 async def sign_in(line_works: LineWorks, email: str, password: str, *, browser: str) -> MailLogin:
-    """Make the three calls, as far as they come, and return what came of them.
+    """Make the three calls, as far as they succeed, and return the result.
 
-    Raises ValueError where the endpoints have no IMAP/CalDAV Login API.
+    Raises ValueError if the endpoints have no IMAP/CalDAV Login API.
     """
     api = await line_works.imap_login(email, password)
     login = MailLogin(secrets.token_urlsafe(16), browser, email, api.masked())
@@ -67,7 +67,7 @@ async def _redeem(login: MailLogin, code: str, line_works: LineWorks) -> MailLog
 
 
 def _refusal(api: Exchange) -> MailRefusal | None:
-    """Return why there is no use in looking for a code, or None."""
+    """Return why there can be no code, or None."""
     unread = api.failure is not None and api.failure is not Failure.NOT_JSON
     if unread or not api.answered_in_time or (api.status or 0) >= 500:
         return MailRefusal.NO_ANSWER

@@ -1,4 +1,4 @@
-"""What the simulator remembers: a bounded number of things, each for a bounded time."""
+"""The simulator's state: a bounded number of things, each for a limited time."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -9,7 +9,7 @@ V = TypeVar("V")
 
 
 class Memory(Generic[V]):
-    """A mapping that forgets: the oldest entry when it is full, and each one after `seconds`.
+    """A mapping that evicts the oldest entry when it is full, and each one after `seconds`.
 
     Storing again under a key replaces the value but not its age.
     """
@@ -25,7 +25,7 @@ class Memory(Generic[V]):
         return len(self._entries)
 
     def keep(self, key: str, value: V) -> None:
-        """Remember a value."""
+        """Store a value."""
         self._forget_old()
         since = self._entries[key][0] if key in self._entries else self._clock()
         self._entries[key] = (since, value)
@@ -33,13 +33,13 @@ class Memory(Generic[V]):
             self._entries.popitem(last=False)
 
     def find(self, key: str) -> V | None:
-        """Return the value, or None where there is none any more."""
+        """Return the value, or None if it is gone."""
         self._forget_old()
         entry = self._entries.get(key)
         return None if entry is None else entry[1]
 
     def take(self, key: str) -> V | None:
-        """Return the value and forget it, or return None."""
+        """Return the value and remove it, or return None."""
         self._forget_old()
         entry = self._entries.pop(key, None)
         return None if entry is None else entry[1]

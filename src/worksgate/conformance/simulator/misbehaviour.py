@@ -1,8 +1,8 @@
-"""What LINE WORKS would never send, to see each error of the contract really produced.
+"""What LINE WORKS would never send, to demonstrate each error of the contract for real.
 
-A `Scenario` says what it does, what the contract answers, and whether it needs a fresh
-authorization code, for which a person has to sign in first. Running it returns a `Trial`: one
-`Turn` per request, with what was expected and what came.
+A `Scenario` says what it does, the contract's response, and whether it needs a fresh authorization
+code, for which a person has to sign in first. Running it returns a `Trial`: one `Turn` per request,
+with the expected and the actual result.
 """
 
 import json
@@ -33,16 +33,17 @@ MESSAGES: Final = {
     "302": "invalid_authorization",
     "303": "invalid_access",
 }
-"""The code and the message of each error. A client may be set to answer with either."""
+"""The code and the message of each error. A client may be set to return either."""
 
 WRONG_LOGIN: Final = "invalid_grant"
-"""What a mail app that may not come in gets: LINE WORKS has no number for it."""
+"""The response to a refused mail app: LINE WORKS has no number for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One request of a trial. `expected` is an error code, `ok`, or `page`; `name` tells the
-    requests of one trial apart.
+    """One request of a trial. `expected` is an error code, `ok`, or `page`.
+
+    `name` distinguishes the requests of one trial.
 
     `page` is an error page of the SSO system for a person: a status of 4xx, and no redirect.
     """
@@ -53,7 +54,7 @@ class Turn:
 
     @property
     def got(self) -> str:
-        """What came, in the words of `expected`, or as near to them as it gets."""
+        """The actual result, in the terms of `expected` as far as possible."""
         exchange = self.exchange
         if exchange.failure is not None and exchange.failure is not Failure.NOT_JSON:
             return str(exchange.failure)
@@ -80,7 +81,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What running a scenario showed; the exchanges are masked."""
+    """The result of a scenario; the exchanges are masked."""
 
     id: str
     scenario: str
@@ -93,7 +94,7 @@ class Trial:
 
 
 class Place(StrEnum):
-    """Where a scenario misbehaves."""
+    """The endpoint that a scenario misuses."""
 
     TOKEN = "token"
     USER_INFO = "user_info"
@@ -106,7 +107,7 @@ Run = Callable[[LineWorks, SimulatorSettings, str], Awaitable[list[Turn]]]
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One way to misbehave, and the error that the contract has for it."""
+    """One way to misbehave, and the contract's error for it."""
 
     key: str
     place: Place
@@ -117,7 +118,7 @@ class Scenario:
 
     @property
     def chip(self) -> str:
-        """What stands for the error where there is little room: its number, or the HTTP status."""
+        """A short form of the error: its number, or the HTTP status."""
         return {"page": "4xx", WRONG_LOGIN: "401"}.get(self.code, self.code)
 
 
@@ -129,7 +130,7 @@ async def run_scenario(
     browser: str,
     code: str = "",
 ) -> Trial:
-    """Misbehave for real and return what came of it. `code` is a fresh one, where needed."""
+    """Misbehave for real and return the result. `code` is a fresh one, if needed."""
     turns = await scenario.run(line_works, settings, code)
     masked = tuple(replace(turn, exchange=turn.exchange.masked()) for turn in turns)
     return Trial(secrets.token_urlsafe(16), scenario.key, browser, masked)
@@ -147,14 +148,14 @@ def available(settings: SimulatorSettings) -> tuple[Scenario, ...]:
 
 
 def by_place(scenarios: Iterable[Scenario]) -> list[tuple[Place, list[Scenario]]]:
-    """Return the scenarios in groups, one for each place that has any."""
+    """Return the scenarios in groups, one for each endpoint that has any."""
     found = list(scenarios)
     groups = [(place, [s for s in found if s.place is place]) for place in Place]
     return [(place, group) for place, group in groups if group]
 
 
 def _code_of(error: str) -> str:
-    """Return the number of an error, whether the client answers with numbers or with words."""
+    """Return the number of an error, whether the client returns numbers or words."""
     return next((number for number, word in MESSAGES.items() if word == error), error)
 
 
@@ -221,7 +222,7 @@ async def _unknown_code(line_works: LineWorks, _: SimulatorSettings, __: str) ->
 
 
 async def _code_used_twice(line_works: LineWorks, _: SimulatorSettings, code: str) -> list[Turn]:
-    """The second use is refused, and the token that the first use bought is dead."""
+    """The second use is refused, and the token from the first use is revoked."""
     first = await line_works.exchange_code(code)
     second = await line_works.exchange_code(code)
     token = await line_works.user_info(first.value("access_token") or _made_up())
@@ -245,7 +246,7 @@ async def _mail_wrong_password(line_works: LineWorks, _: SimulatorSettings, __: 
 
 
 async def _mail_unknown_client(line_works: LineWorks, _: SimulatorSettings, __: str) -> list[Turn]:
-    """The address ends with the client's ID; another one must look like a wrong password."""
+    """The URL ends with the client's ID; a wrong one must look like a wrong password."""
     own = f"/{line_works.credentials.client_id}"
     path = f"{_mail_api(line_works).removesuffix(own)}/unknown-{secrets.token_hex(4)}"
     query = [("email", _base64(_nobody())), ("password", _base64(_made_up()))]
@@ -296,7 +297,7 @@ async def _open_login_page(
 
 
 def login_link(key: str, line_works: LineWorks, settings: SimulatorSettings) -> str:
-    """Return the address of the login page with the mistake of that scenario in it."""
+    """Return the URL of the sign-in page with the mistake of that scenario in it."""
     unknown = key == "unknown_client_at_login"
     own = redirect_uri_with_state(settings.redirect_uri, "made-up")
     return authorization_url(

@@ -1,4 +1,4 @@
-"""What the simulator is told: where it is, whom it calls, and whom one can sign in as."""
+"""The simulator's settings: its URL, the server to call, and the people to sign in as."""
 
 import ssl
 from collections.abc import Callable, Mapping
@@ -12,14 +12,14 @@ from worksgate.conformance.line_works import Credentials, Endpoints
 
 @dataclass(frozen=True, slots=True)
 class PresentCode:
-    """What an authenticator app shows now, and for how many seconds more."""
+    """An authenticator app's current code, and for how many more seconds it is valid."""
 
     digits: str = field(repr=False)
     seconds_left: int
 
 
 class Tries(StrEnum):
-    """What somebody signs in with."""
+    """Credentials to sign in with."""
 
     PASSWORD = "password"
     PASSWORD_AND_CODE = "password_and_code"
@@ -28,10 +28,11 @@ class Tries(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DemoPerson:
-    """Somebody to sign in as. The password is shown on the home page: only for demonstrations.
+    """A person to sign in as. The password is shown on the home page: only for demonstrations.
 
-    `note` is a text, or a text per language (`{"en": …, "ja": …, "ko": …}`). `code` says what the
-    person's authenticator app shows. Who has no password signs in at another provider.
+    `note` is a text, or a text per language (`{"en": …, "ja": …, "ko": …}`). `code` returns the
+    current code of the person's authenticator app. People without a password sign in at another
+    provider.
     """
 
     username: str
@@ -58,10 +59,10 @@ class DemoPerson:
 class SimulatorSettings:
     """Everything that `create_simulator` needs.
 
-    The server must accept `redirect_uri` and `signed_out_uri` as addresses to redirect to.
-    `disabled_client` is a client that the server has disabled: with it, error 101 can be shown.
-    `product` and `sso_name` are what the pages call the two sides. `account_url` is where people
-    look after their own account, if that is to be shown.
+    The server must accept `redirect_uri` and `signed_out_uri` as redirect targets.
+    `disabled_client` is a client that the server has disabled, to demonstrate error 101. `product`
+    and `sso_name` are the pages' names of the two sides. `account_url` is the page on which people
+    manage their own account, if it should be linked.
     """
 
     public_url: str
@@ -77,27 +78,27 @@ class SimulatorSettings:
 
     @property
     def redirect_uri(self) -> str:
-        """Where the authorization code comes back to; the state is added in the query."""
+        """The URL for the authorization code; the state is added to the query."""
         return f"{self.public_url.rstrip('/')}/oauth/callback"
 
     @property
     def signed_out_uri(self) -> str:
-        """Where the browser comes back to after a sign-out."""
+        """The URL to which the browser returns after signing out."""
         return f"{self.public_url.rstrip('/')}/signed-out"
 
     @property
     def sso_logout_uri(self) -> str:
-        """What the customer's side calls to end the session at LINE WORKS."""
+        """The URL that the customer's side calls to end the session at LINE WORKS."""
         return f"{self.public_url.rstrip('/')}/view/oauth/sso/logout"
 
     @property
     def takes_mail_apps(self) -> bool:
-        """Whether the server has an address for mail apps."""
+        """Whether the server has an endpoint for mail apps."""
         return self.endpoints.imap_login is not None
 
     @property
     def path(self) -> str:
-        """The path of `public_url`, without a slash at its end."""
+        """The path of `public_url`, without a trailing slash."""
         return urlsplit(self.public_url).path.rstrip("/")
 
     @property
@@ -106,7 +107,7 @@ class SimulatorSettings:
 
     @property
     def sso_origins(self) -> tuple[str, ...]:
-        """The origins that the browser is sent to, each once."""
+        """The origins that the browser is sent to, without duplicates."""
         ends = self.endpoints
         urls = (ends.web_login, ends.app_login, ends.logout)
         return tuple(dict.fromkeys(origin_of(url) for url in urls))

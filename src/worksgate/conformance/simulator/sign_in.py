@@ -1,8 +1,8 @@
-"""One sign-in, as LINE WORKS goes through it: from the redirect out to its own session.
+"""One sign-in, from LINE WORKS' side: from the redirect out to its own session.
 
-`begin` makes the `Login` and the address to send the browser to; `complete` is called when the
-browser comes back, makes the two back-channel calls, and returns the login with what happened.
-A `Login` holds masked records only: the code and the token are forgotten once used.
+`begin` creates the `Login` and the URL for the browser; `complete` is called when the browser comes
+back, makes the two back-channel calls, and returns the login with the result. A `Login` has only
+masked records: the code and the token are dropped after their use.
 """
 
 import secrets
@@ -39,10 +39,10 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A sign-in under way or over. `seconds_away` is how long the browser was at the SSO system.
+    """A sign-in in progress or completed. `seconds_away` is the time at the SSO system.
 
-    `intent` names the misbehaviour that the code is wanted for, if it is not for signing in, and
-    `trial` what came of it. `callback_url` is masked.
+    `intent` names the misbehaviour that the code is for, if it is not for signing in, and `trial`
+    its result. `callback_url` is masked.
     """
 
     id: str
@@ -106,7 +106,7 @@ def begin(
 
 
 def read_callback(login: Login, callback_url: str, *, now: float) -> tuple[Login, str | None]:
-    """Return the login as over, and the code, or no code and the reason in `refusal`."""
+    """Return the completed login, and the code, or no code and the reason in `refusal`."""
     shown = mask_url(callback_url)
     over = replace(login, callback_url=shown, seconds_away=now - login.started_at)
     try:

@@ -1,7 +1,7 @@
-"""The words of the simulator in English, Japanese and Korean.
+"""The texts of the simulator in English, Japanese and Korean.
 
-One JSON file per language under `locale/`, a flat table from key to text; `{name}` stands for a
-value. A test proves that all have the same keys and the same values in them.
+One JSON file per language under `locale/`, a flat table from key to text; `{name}` is a
+placeholder. A test checks that all have the same keys and the same placeholders.
 """
 
 import json
@@ -23,7 +23,7 @@ def catalogue(language: str) -> Mapping[str, str]:
 
 
 def choose_language(wanted: str | None, remembered: str | None, accept_language: str) -> str:
-    """Return the language asked for in the address, else the one remembered, else the browser's."""
+    """Return the requested language, else the remembered one, else the browser's."""
     for language in (wanted, remembered):
         if language in LANGUAGES:
             return language
@@ -54,7 +54,7 @@ def _weight(parameter: str) -> float:
 
 
 class Texts:
-    """The texts of one language, with the names that occur everywhere already filled in."""
+    """The texts of one language, with names that occur everywhere already filled in."""
 
     def __init__(self, language: str, **names: str) -> None:
         self.language = language
@@ -62,14 +62,14 @@ class Texts:
         self._names = names
 
     def __call__(self, key: str, **values: object) -> str:
-        """Return a text. Raises KeyError for an unknown key or a value that is not given."""
+        """Return a text. Raises KeyError for an unknown key or a missing value."""
         return self._texts[key].format_map(self._names | values)
 
     def knows(self, key: str) -> bool:
         return key in self._texts
 
     def duration(self, seconds: float) -> str:
-        """Return a time with three significant digits at most, in the unit that reads best."""
+        """Return a time with at most three significant digits, in the most readable unit."""
         if seconds < 0.01:
             return self("duration.milliseconds", n=f"{seconds * 1000:.1f}")
         if seconds < 1:

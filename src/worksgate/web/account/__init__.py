@@ -1,12 +1,12 @@
 """The pages of people's own account.
 
-    handlers            what can be asked
-    forms               its forms, and their anti-forgery tokens
-    pages               how they look
-    wording             their words
-    password_strength   the meter beside a new password
+    handlers            the requests
+    forms               forms, and their anti-forgery tokens
+    pages               appearance
+    wording             texts
+    password_strength   the strength meter of a new password
     password_reset      the pages of a reset link
     disavowal           the pages of a notice's link
 
-``provider.account`` decides; here it is read, shown and said.
+``provider.account`` makes the decisions; here requests are parsed and pages rendered.
 """

@@ -1,6 +1,6 @@
-"""The page behind the link of a notice: “this was not me”.
+"""The page of a notice's link: “this was not me”.
 
-To look at it changes nothing, whoever looks: mail scanners and previews open links. The button ends
+Opening it changes nothing, since mail scanners and previews open links. The button revokes
 everything, signs nobody in, and the page says what to do next. See
 docs/decisions/0030-this-was-not-me.md.
 """
@@ -42,7 +42,7 @@ from worksgate.web.view import View, redirect
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """A message, and the account page that its button leads to, if it has one."""
+    """A message, and the account page that its button leads to, if any."""
 
     message: Message
     page: str | None = None
@@ -119,7 +119,7 @@ class DisavowalHandlers:
         return _Answer(SECURED, FORGOT_PATH) if self._can_reset else _Answer(SECURED_WITHOUT_MAIL)
 
     def _keeper(self, view: View, done: Disavowed) -> str:
-        """Who keeps the person's password, in words."""
+        """The name of whoever manages the person's password."""
         label = self._self_service.provider_of(done.source)
         return label or translations(view.language).gettext(YOUR_COMPANY)
 
@@ -130,7 +130,7 @@ class DisavowalHandlers:
         return self._forms.answer(view, shown, answer.status)
 
     def _out_of_order(self, view: View, outage: Exception) -> Response:
-        self._unavailable.tell(view.path, str(outage) or "no answer in time")
+        self._unavailable.tell(view.path, str(outage) or "no response in time")
         return self._login_pages.notice(view, Notice.UNAVAILABLE, 503)
 
 

@@ -1,4 +1,4 @@
-"""What the handlers of the account pages share: to read a form that is ours, and to answer."""
+"""Shared by the handlers of the account pages: reading forms and responding."""
 
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ from worksgate.web.view import View, page_response
 
 
 class FormRefused(Exception):
-    """A form that is too large, malformed, from elsewhere, or without its token."""
+    """A form that is too large, malformed, cross-site, or without its token."""
 
     def __init__(self, status: int) -> None:
         super().__init__(str(status))
@@ -27,7 +27,7 @@ class FormRefused(Exception):
 
 
 class AccountForms:
-    """Reads and answers for the account pages of one installation."""
+    """Reads forms and responds for the account pages of one installation."""
 
     def __init__(self, settings: Settings, anti_forgery: AntiForgery) -> None:
         public = urlsplit(settings.public_url)
@@ -38,7 +38,7 @@ class AccountForms:
         self.logout_url = public.path.rstrip("/") + settings.logout_path
 
     def links(self, view: View) -> Links:
-        """The addresses of the account pages, in the language that this request asks for."""
+        """The URLs of the account pages, in the language of this request."""
         asked = view.parameters.get("lang")
         return Links(self._base, asked if asked in LANGUAGES else None)
 
@@ -47,22 +47,22 @@ class AccountForms:
         return self._base + page
 
     def address(self, view: View, page: str = "") -> str:
-        """The whole address of a page, as a browser knows it."""
+        """The absolute URL of a page."""
         return self._origin + self.links(view)(page)
 
     def setting(self, view: View, secret: str) -> Setting:
-        """What every page needs; its forms are good for whoever has this secret."""
+        """What every page needs; its forms are valid for the holder of this secret."""
         token = self._anti_forgery.token(secret)
         return Setting(
             language=view.language,
             links=self.links(view),
             csrf=token,
-            # The secret of a link stands in no other address.
+            # The secret of a link must not be part of another URL.
             languages=() if TOKEN_PARAMETER in view.parameters else view.languages,
         )
 
     async def read(self, request: Request, view: View, secret: str | None) -> Mapping[str, str]:
-        """The form of a request that was posted from a page of ours, with its token.
+        """The form of a request posted from a page of ours, with its token.
 
         Raises FormRefused.
         """
@@ -71,7 +71,7 @@ class AccountForms:
         return form
 
     async def read_posted(self, request: Request, view: View) -> Mapping[str, str]:
-        """The form of a request, if it is not from elsewhere; its token is still to be checked.
+        """The form of a request, unless it is cross-site; its token must still be checked.
 
         Raises FormRefused.
         """
@@ -91,7 +91,7 @@ class AccountForms:
     def answer(
         self, view: View, page: Page, status: int = 200, *, bind_browser: bool = False
     ) -> Response:
-        """A page; ``bind_browser`` keeps the secret that its forms are bound to."""
+        """A page; ``bind_browser`` sets the secret to which its forms are bound."""
         response = page_response(view, page, status)
         if bind_browser:
             cookies.set_secret(response, cookies.BROWSER, view.browser.secret)

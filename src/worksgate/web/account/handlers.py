@@ -1,9 +1,9 @@
-"""The pages on which people look after their own account, below ``account_path``.
+"""The pages on which people manage their own account, below ``account_path``.
 
-As in ``login``, the handlers read the request, call ``SelfService`` and choose a page; they decide
-nothing. What changes something is a POST with an anti-forgery token of the session, and ends in a
-redirect to the overview; only a secret that is shown once stands in the answer itself. Who has no
-session, or no fresh one, finds the login form instead of the page that they wanted.
+As in ``login``, handlers parse the request, call ``SelfService`` and choose a page; they make no
+decisions. Changes are POST requests with an anti-forgery token of the session, and end in a
+redirect to the overview; only a secret that is shown once is in the response itself. People without
+a session, or without a fresh one, get the sign-in form instead of the requested page.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -68,7 +68,7 @@ REMOVE: Final = "/remove"
 
 
 class Visit:
-    """One request of somebody who is signed in; ``form`` is empty unless it was posted."""
+    """A request of a signed-in person; ``form`` is empty unless it was posted."""
 
     def __init__(self, forms: AccountForms, view: View, visitor: Visitor, form: Form) -> None:
         self.view = view
@@ -77,12 +77,12 @@ class Visit:
         self.links = forms.links(view)
 
     def setting(self, forms: AccountForms, secret: str | None = None) -> Setting:
-        """What the page needs; ``secret`` is that of the session, where it is a new one."""
+        """What the page needs; ``secret`` is the session's, if it has a new one."""
         return forms.setting(self.view, secret or self.view.browser.session or "")
 
 
 class AccountHandlers:
-    """Serves the account pages; ``routes`` says which there are."""
+    """Serves the account pages; ``routes`` defines them."""
 
     def __init__(
         self,
@@ -267,7 +267,7 @@ class AccountHandlers:
         return self._forms.answer(visit.view, page)
 
     def _factor_added(self, visit: Visit, added: FactorAdded, done: Success) -> Response:
-        """The recovery codes where they are new, else the overview."""
+        """The recovery codes if they are new, else the overview."""
         if not added.codes:
             return self._done(visit, done, added.session)
         page = self._forms.pages.recovery_codes(
@@ -332,7 +332,7 @@ class AccountHandlers:
         cookies.end_session(response)
         return response
 
-    # What surrounds every page
+    # Common to all pages
 
     def _get(self, page: str, show: Show) -> Handler:
         return partial(self._serve, page, show)
@@ -341,7 +341,7 @@ class AccountHandlers:
         return {"GET": self._get(page, ask), "POST": self._get(page, do)}
 
     def _deed(self, do: Show) -> Mapping[str, Handler]:
-        """What has no page of its own: who must sign in first comes back to the overview."""
+        """For requests without a page of their own: after signing in, people get the overview."""
         return {"POST": self._get("", do)}
 
     async def _serve(self, page: str, show: Show, request: Request) -> Response:
@@ -360,7 +360,7 @@ class AccountHandlers:
         except NotOffered:
             return self._login_pages.notice(view, Notice.NOT_FOUND, 404)
         except OUTAGES as outage:
-            self._unavailable.tell(view.path, str(outage) or "no answer in time")
+            self._unavailable.tell(view.path, str(outage) or "no response in time")
             return self._login_pages.notice(view, Notice.UNAVAILABLE, 503)
 
     async def _read(self, request: Request, view: View) -> Form:
@@ -374,7 +374,7 @@ class AccountHandlers:
         return self._forms.answer(view, page, refused.status)
 
     def _done(self, visit: Visit, done: Success, session: str | None = None) -> Response:
-        """Back to the overview, which says what was done."""
+        """Redirect to the overview, which says what was done."""
         response = redirect(visit.links(done=done))
         if session is not None:
             cookies.set_secret(response, cookies.SESSION, session)

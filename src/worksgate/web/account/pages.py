@@ -1,6 +1,6 @@
 """The account pages as HTML.
 
-The overview is a page of a site; the tasks that it leads to look like the steps of a login.
+The overview looks like a page of a site; the tasks look like the steps of a sign-in.
 """
 
 from collections.abc import Sequence
@@ -35,9 +35,9 @@ from worksgate.web.pages.rendering import (
 )
 
 EVENTS_SHOWN: Final = 8
-"""Lines of the history that are shown at once; the others wait behind a word."""
+"""Lines of the history that are shown at once; the others are expandable."""
 _LONGEST_DISTANCE: Final = 14 * 86_400
-"""Seconds; what is further away is shown as a date."""
+"""Seconds; longer ago is shown as a date."""
 
 _COMFORT: Final = ("comfort", "account")
 _WITH_PASSKEY: Final = (*_COMFORT, "passkey")
@@ -48,22 +48,22 @@ _CSS: Final = Path(__file__).parent.parent / "pages" / "static" / "account.css"
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """The addresses of the account pages, in the language that was asked for, if one was."""
+    """The URLs of the account pages, in the language that was requested, if any."""
 
     base: str
     asked_language: str | None = None
 
     def __call__(self, page: str = "", **query: str) -> str:
-        """The address of a page below the overview."""
+        """The URL of a page below the overview."""
         parameters = {**query, **({"lang": self.asked_language} if self.asked_language else {})}
         return f"{self.base}{page}{'?' if parameters else ''}{urlencode(parameters)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What every account page needs: language, addresses, and the anti-forgery token.
+    """What every account page needs: language, URLs, and the anti-forgery token.
 
-    ``languages`` are (code, address) pairs for the switcher of a page that a GET led to.
+    ``languages`` are (code, URL) pairs for the switcher of a page requested by GET.
     """
 
     language: str
@@ -73,7 +73,7 @@ class Setting:
 
 
 class AccountPages(Pages):
-    """Makes the account pages of one installation."""
+    """Renders the account pages of one installation."""
 
     def overview(
         self,
@@ -115,9 +115,9 @@ class AccountPages(Pages):
     ) -> Page:
         """The form for a new password; sends ``current_password`` and ``new_password``.
 
-        Who has app passwords is asked about them: ``keep_app_passwords``.
+        People with app passwords are asked about them: ``keep_app_passwords``.
 
-        ``advice``, or the seconds to wait, take the place of what the problem says should be done.
+        ``advice``, or the seconds to wait, replace the problem's own advice.
         """
         spoken = translations(setting.language)
         to_do = spoken.gettext(advice) if advice else ""
@@ -144,7 +144,7 @@ class AccountPages(Pages):
     ) -> Page:
         """The QR code of an authenticator app that is being set up; sends ``otp``.
 
-        The seconds to wait take the place of what the problem says should be done.
+        The seconds to wait replace the problem's own advice.
         """
         to_do = (
             "" if retry_after is None else told_to_wait(retry_after, translations(setting.language))
@@ -166,7 +166,7 @@ class AccountPages(Pages):
         *,
         cuts_off_mail: bool = False,
     ) -> Page:
-        """The form that makes a passkey; sends ``name`` and ``passkey``."""
+        """The form that creates a passkey; sends ``name`` and ``passkey``."""
         return self._shown_in(
             setting,
             "account/passkey.html",
@@ -177,7 +177,7 @@ class AccountPages(Pages):
         )
 
     def ask_recovery_codes(self, setting: Setting) -> Page:
-        """Whether new recovery codes are wanted: the old ones end with it."""
+        """Confirmation of new recovery codes, which invalidate the old ones."""
         return self._shown_in(setting, "account/ask_recovery_codes.html")
 
     def recovery_codes(
@@ -209,11 +209,11 @@ class AccountPages(Pages):
         )
 
     def forgot(self, setting: Setting) -> Page:
-        """The form of who has forgotten the password; sends ``username``."""
+        """The form for a forgotten password; sends ``username``."""
         return self._shown_in(setting, "account/forgot.html")
 
     def disavow(self, setting: Setting, secret: str, username: str, change: str, at: float) -> Page:
-        """The form behind the link of a notice; sends ``token``, or ``language`` with it.
+        """The form of a notice's link; sends ``token``, or also ``language``.
 
         ``change`` is the subject of the notice, in English.
         """
@@ -229,7 +229,7 @@ class AccountPages(Pages):
         )
 
     def message(self, setting: Setting, message: Message, url: str | None, **values: str) -> Page:
-        """A page that says what happened; its button leads to ``url``."""
+        """A page about something that has happened; its button leads to ``url``."""
         return self._shown_in(
             setting, "account/message.html", message=message, leads_to=url, values=values
         )
@@ -270,7 +270,7 @@ class AccountPages(Pages):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A time as it stands in a page; a script shows it by the reader's own clock."""
+    """A time for a page; a script converts it to the reader's time zone."""
 
     machine: str
     reader: str
@@ -283,7 +283,7 @@ def _when(seconds: float) -> Moment:
 
 
 def _seen_from(now: float, language: str, seconds: float) -> Moment:
-    """A moment, with how long ago it was, or when it comes, where that says more than a date."""
+    """A moment, with the time since or until then if that says more than a date."""
     moment, distance = _when(seconds), seconds - now
     if abs(distance) > _LONGEST_DISTANCE:
         return moment
@@ -296,7 +296,7 @@ def _seen_from(now: float, language: str, seconds: float) -> Moment:
 
 
 def _browser_in_words(spoken: Translations, name: str) -> str:
-    """The name of a browser, as ``browser_names`` makes it, in the language of the page."""
+    """The name of a browser, from ``browser_names``, in the language of the page."""
     browser, _, system = name.partition(ON)
     words = {"browser": spoken.gettext(browser), "system": system}
     return (spoken.gettext(BROWSER_ON_SYSTEM) % words).replace(" ", NO_BREAK_SPACE)
@@ -304,5 +304,5 @@ def _browser_in_words(spoken: Translations, name: str) -> str:
 
 @cache
 def account_style() -> str:
-    """What the overview needs beside the one stylesheet."""
+    """The additional styles and scripts of the overview."""
     return _CSS.read_text("utf-8").strip()

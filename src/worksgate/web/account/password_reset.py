@@ -1,9 +1,8 @@
-"""The pages for who has forgotten the password: ask for a link, and choose a new one behind it.
+"""The pages for a forgotten password: request a link, and choose a new password with it.
 
-To ask is answered in the same way whoever was asked for (R-79). The secret of a link stands in the
-query of the address and in the body of the form, and nowhere else; see
-docs/decisions/0014-reset-links.md. A form that was posted is answered by a redirect, to a page that
-can be reloaded and come back to.
+A request gets the same response for every name (R-79). The secret of a link is only in the query of
+its URL and in the body of the form; see docs/decisions/0014-reset-links.md. A posted form is
+answered by a redirect to a page that can be reloaded and revisited.
 """
 
 import math
@@ -40,15 +39,15 @@ from worksgate.web.pages.wording import WEAKNESSES, Notice
 from worksgate.web.view import View, redirect
 
 FORGOT_PATH: Final = "/forgot"
-"""Where a link is asked for, below ``account_path``."""
+"""The path for requesting a link, below ``account_path``."""
 _SENT: Final = "sent"
 _DONE: Final = "done"
 _ADVICE: Final = "advice"
-"""What a redirect leads to, and why a password was not accepted: names, never a text."""
+"""Codes for messages, and reasons why a password was not accepted: names, never a text."""
 
 
 class PasswordResetHandlers:
-    """Serves both pages; the first only where mail can be sent."""
+    """Serves both pages; the first only if e-mail can be sent."""
 
     def __init__(
         self,
@@ -103,7 +102,7 @@ class PasswordResetHandlers:
         return redirect(self._forms.links(view)(FORGOT_PATH, **{_SENT: "1"}))
 
     async def _open(self, request: Request) -> Response:
-        """``GET /account/reset?token=…``: nothing changes, whoever looks."""
+        """``GET /account/reset?token=…``: nothing changes, whoever opens it."""
         view = View(request)
         if _DONE in view.parameters:
             return self._say(view, PASSWORD_IS_NEW, 200, "")
@@ -146,7 +145,7 @@ class PasswordResetHandlers:
         return redirect(links(RESET_PATH, **{_DONE: "1"}))
 
     async def _form(self, view: View, secret: str, *, advice: str = "") -> Response:
-        """The form behind a good link; ``advice`` is why it is shown again."""
+        """The form of a valid link; ``advice`` is why it is shown again."""
         ticket = await self._reset.open(secret, self._clock())
         if ticket is None:
             return self._not_valid(view)
@@ -181,5 +180,5 @@ class PasswordResetHandlers:
         return self._forms.answer(view, shown, status)
 
     def _out_of_order(self, view: View, outage: Exception) -> Response:
-        self._unavailable.tell(view.path, str(outage) or "no answer in time")
+        self._unavailable.tell(view.path, str(outage) or "no response in time")
         return self._login_pages.notice(view, Notice.UNAVAILABLE, 503)

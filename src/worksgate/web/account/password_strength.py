@@ -1,9 +1,9 @@
-"""What the meter beside a new password is answered: a grade and what to do, in JSON.
+"""The responses for the strength meter of a new password: a score and advice, in JSON.
 
-There are three places where people choose a password: their account, behind a reset link, and
-midway through a login. Each has an address here that takes what its form has besides, so nobody
-asks who could not choose a password there. Where there is no answer (too many questions, an outage,
-a link that has ended) the body is empty, and the meter stays as it is.
+People choose a password in three places: on their account page, with a reset link, and during a
+sign-in. Each has an endpoint here that takes the same credentials as its form, so only people who
+could choose a password there can use it. Without a result (too many requests, an outage, an expired
+link) the body is empty, and the meter does not change.
 """
 
 import time
@@ -42,7 +42,7 @@ _NOBODY = (
 
 
 class PasswordMeterHandlers:
-    """Serves the meters; ``routes`` says where."""
+    """Serves the meters; ``routes`` defines their paths."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class PasswordMeterHandlers:
             }
         )
 
-    # Who may choose a password by this form
+    # Who may choose a password with this form
 
     async def _of_session(self, view: View, form: Form) -> Person | None:
         self._forms.check_token(form, view.browser.session)

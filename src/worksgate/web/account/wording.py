@@ -1,4 +1,4 @@
-"""What the account pages say: what was done, what went wrong, and what each line of history means.
+"""The texts of the account pages: what was done, what went wrong, and lines of the history.
 
 The English text is the key of its translation, as in ``wording``.
 """
@@ -14,7 +14,7 @@ from worksgate.web.pages.wording import Tone, text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What stands above a form or on a page by itself: what happened, and what to do next."""
+    """A message above a form or on a page by itself: what happened, and what to do next."""
 
     happened: str
     to_do: str = ""
@@ -22,7 +22,7 @@ class Outcome:
 
 
 class Success(StrEnum):
-    """What a redirect leads to, as a code in the address: never a text."""
+    """Messages after a redirect, as a code in the URL: never a text."""
 
     PASSWORD = "password"
     APP_ON = "app-on"
@@ -137,7 +137,7 @@ LINK_NOT_VALID: Final = Message(
 LINK_NOT_VALID_AND_NO_MAIL: Final = replace(
     LINK_NOT_VALID, to_do=text("Ask your administrator for a new one.")
 )
-"""The same, where people cannot have a link sent."""
+"""The same, if people cannot request a link."""
 PASSWORD_IS_NEW: Final = Message(
     title=text("Your password was changed"),
     happened=text("You have been signed out everywhere, so that nobody uses the old one."),
@@ -181,7 +181,7 @@ SECURED_WITHOUT_MAIL: Final = replace(
         "may know the old one."
     ),
 )
-"""The same, where people cannot have a link sent."""
+"""The same, if people cannot request a link."""
 SECURED_AND_CLOSED: Final = replace(
     SECURED,
     happened=text(
@@ -211,7 +211,7 @@ SECURED_ELSEWHERE_AND_CLOSED: Final = replace(
     ),
 )
 YOUR_COMPANY: Final = text("your company")
-"""Who keeps the password of people of LDAP, or of a company's own function."""
+"""The owner of passwords of LDAP, or of a company's own function."""
 
 EVENTS: Final[Mapping[Event, str]] = {
     Event.LOGIN_SUCCEEDED: text("Signed in"),
@@ -229,19 +229,19 @@ EVENTS: Final[Mapping[Event, str]] = {
     Event.PASSWORD_CHANGED: text("The password was changed"),
     Event.RESET_LINK_ISSUED: text("An administrator created a link for a new password"),
 }
-"""What people read in the history of their account."""
+"""Lines of the history of an account."""
 
 EVENTS_OF_ADMINISTRATORS: Final[Mapping[Event, str]] = {
     **EVENTS,
     Event.FACTOR_REMOVED: text("An administrator removed your two-step verification"),
 }
-"""The same, where somebody else did it."""
+"""The same, if somebody else did it."""
 
 BROWSER_ON_SYSTEM: Final = text("%(browser)s on %(system)s")
-"""What a session is called, such as "Chrome on Windows"."""
+"""The name of a session, such as "Chrome on Windows"."""
 _IN_AN_APP: Final = text("App")
 
 WORRYING: Final = frozenset(
     {Event.LOGIN_FAILED, Event.LOGIN_REFUSED, Event.IMAP_FAILED, Event.FACTOR_FAILED}
 )
-"""What somebody else may have tried."""
+"""Events that somebody else may have caused."""

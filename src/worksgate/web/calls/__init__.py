@@ -1,8 +1,8 @@
-"""The calls of LINE WORKS on the wire: plain ASGI and JSON.
+"""The endpoints for LINE WORKS: plain ASGI and JSON.
 
-    endpoints    /accessToken, /userInfo and what they have in common
+    endpoints    /accessToken, /userInfo and their common parts
     imap_login   the IMAP/CalDAV login
-    openapi      their description
+    openapi      their OpenAPI description
 
-Every answer that is not a success is one of ``oauth.errors``.
+Every error response is one of ``oauth.errors``.
 """

@@ -1,7 +1,7 @@
-"""The calls of LINE WORKS: read the form, hand it over, write the answer as JSON.
+"""The endpoints for LINE WORKS: parse the form, call the provider, write the response as JSON.
 
-Two of the paths decide how fast people get in, so they are plain ASGI. Every answer is JSON, also
-when the path, the method or the body is wrong, and comes within ``answer_deadline`` (R-52).
+Two of the paths decide how fast people get in, so they are plain ASGI. Every response is JSON, even
+if the path, the method or the body is wrong, and is sent within ``answer_deadline`` (R-52).
 """
 
 from collections.abc import Callable, Coroutine, Mapping
@@ -30,13 +30,13 @@ from worksgate.web.deadline import Deadline, within
 from worksgate.web.headers import Headers
 
 Told = tuple[int, str]
-"""The HTTP status of an answer, and the number of the error in it, or an empty text."""
+"""The HTTP status of a response, and its error number, or an empty text."""
 
 ANSWERED: Told = (200, "")
 NOTHING: Told = (GONE, "")
 
 RETRY_AFTER = b"1"
-"""Seconds after which a 503 is worth another try."""
+"""Seconds after which a 503 is worth a retry."""
 
 
 class UnknownPath(InvalidRequest):
@@ -52,7 +52,7 @@ class InsecureRequest(InvalidRequest):
 
 
 class ServerError(TemporarilyUnavailable):
-    """Something that nobody foresaw; it is a refusal too (R-108)."""
+    """An unexpected error; it is a refusal too (R-108)."""
 
     status = 500
 
@@ -69,7 +69,7 @@ Call = Callable[[dict[str, str], str], Coroutine[Any, Any, Answer]]
 class JsonCalls:
     """How calls of LINE WORKS are answered and refused.
 
-    Each is served as ``await …(scope, receive, send)``; ``method`` is the one it is made with.
+    Each is served as ``await …(scope, receive, send)``; ``method`` is its HTTP method.
     """
 
     method = "POST"
@@ -90,13 +90,13 @@ class JsonCalls:
         self._head = on_the_wire(self._headers)
 
     async def not_found(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A path below one of theirs: wrong, but LINE WORKS still expects JSON."""
+        """A path below one of the calls: wrong, but LINE WORKS still expects JSON."""
         error = UnknownPath("there is nothing at this path")
         await self._refuse_unserved(error, scope["path"], send)
 
     async def malformed(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """No valid request; its path may hold a secret and is not logged."""
-        await self._refuse_unserved(InvalidRequest("the request is no valid HTTP/1.1"), "", send)
+        """An invalid request; its path may contain a secret and is not logged."""
+        await self._refuse_unserved(InvalidRequest("the request is not valid HTTP/1.1"), "", send)
 
     async def _refuse_unserved(self, error: OAuthError, path: str, send: Send) -> None:
         meter = self._traffic.other
@@ -114,9 +114,9 @@ class JsonCalls:
             raise InsecureRequest("the call came over http; is trusted_proxies set?")
 
     async def _fail(self, error: Exception, path: str, send: Send, client_id: str = "") -> Told:
-        """Refuse a call that an exception has ended; what nobody foresaw is reported."""
+        """Refuse a call because of an exception; unexpected ones are logged."""
         if isinstance(error, TimeoutError):
-            error = TemporarilyUnavailable("no answer in time")
+            error = TemporarilyUnavailable("no response in time")
         elif not isinstance(error, OAuthError):
             report("request.crashed", error, path=path)
             error = ServerError("unexpected")
@@ -130,7 +130,7 @@ class JsonCalls:
         elif isinstance(error, MethodNotAllowed):
             headers.append((b"allow", self.method.encode()))
         elif isinstance(error, RequestTooLarge | BodyTimeout):
-            # What was not read would be taken for the next request.
+            # Unread bytes would be taken for the next request.
             headers.append((b"connection", b"close"))
         self._tell_administrator(error, path)
         status = error_status(error, policy)
@@ -148,7 +148,7 @@ class JsonCalls:
     async def _error_form(
         self, error: OAuthError, client_id: str
     ) -> tuple[ErrorStyle, ErrorStatus]:
-        """How to write a refusal; an outage has one form, and what is out is not asked again."""
+        """How to write a refusal; outages have one form, without asking the failed part again."""
         with suppress(TimeoutError):
             if not isinstance(error, TemporarilyUnavailable):
                 with Deadline(self._deadline):
@@ -156,7 +156,7 @@ class JsonCalls:
         return ErrorStyle.CODE, ErrorStatus.STANDARD
 
     async def _answer(self, answer: Answer, scope: Scope, send: Send) -> None:
-        """Send what was asked for, in one call where the server can."""
+        """Send the response, in one call if the server supports it."""
         content = msgspec.json.encode(answer.as_json())
         write = writer_of(scope)
         if write is None or not write(200, self._head, content):
@@ -222,7 +222,7 @@ class BackChannel(JsonCalls):
 
 
 def error_body(error: OAuthError, style: ErrorStyle) -> Mapping[str, str]:
-    """The JSON of a refusal, as ``error_style`` wants it."""
+    """The JSON of a refusal, according to ``error_style``."""
     if isinstance(error, TemporarilyUnavailable):
         return {"error": error.number, "error_description": error.description}
     if style is ErrorStyle.TEXT:
@@ -234,13 +234,13 @@ def error_body(error: OAuthError, style: ErrorStyle) -> Mapping[str, str]:
 
 
 def error_status(error: OAuthError, policy: ErrorStatus) -> int:
-    """The HTTP status of a refusal; an outage is 503 whatever ``error_status`` says."""
+    """The HTTP status of a refusal; an outage is 503 regardless of ``error_status``."""
     if policy is ErrorStatus.ALWAYS_200 and not isinstance(error, TemporarilyUnavailable):
         return 200
     return error.status
 
 
 def peer_of(scope: Scope) -> str:
-    """The peer's address, or an empty text where the server does not know it."""
+    """The client's address, or an empty text if the server does not know it."""
     client = scope.get("client")
     return client[0] if client else ""

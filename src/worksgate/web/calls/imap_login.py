@@ -1,7 +1,7 @@
-"""The call of LINE WORKS for a mail client: the password stands in its address.
+"""The call of LINE WORKS for a mail client, with the password in its URL.
 
-So nothing here logs an address, a path that was asked for, or an exception's words (R-59). Every
-answer is JSON, also when the path or the method is wrong, and comes within ``answer_deadline``.
+So nothing here logs a URL, a requested path, or an exception's message (R-59). Every response is
+JSON, even if the path or the method is wrong, and is sent within ``answer_deadline``.
 """
 
 from starlette.types import Receive, Scope, Send
@@ -17,7 +17,7 @@ from worksgate.web.headers import Headers
 
 
 class MailClients(JsonCalls):
-    """Serves the IMAP/CalDAV Login API, each of whose addresses ends with a client's ID."""
+    """Serves the IMAP/CalDAV Login API, whose paths end with a client's ID."""
 
     method = "GET"
 
@@ -34,14 +34,14 @@ class MailClients(JsonCalls):
         self._path = settings.imap_login_path
 
     async def log_in(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """``GET /apiLogin/{client_id}``; ``path`` is below the point where we are mounted."""
+        """``GET /apiLogin/{client_id}``; ``path`` is below our mount point."""
         ours = self._path
         below = path.removeprefix(ours)
         began, told = self._traffic.imap.begin(), NOTHING
         try:
             answer = await self._decision(below, scope)
         except Exception as error:
-            # What follows our path, if somebody put the address together wrongly, may be secret.
+            # What follows our path may be secret, if somebody built the URL wrongly.
             told = await self._fail(error, ours, send, below[1:])
         else:
             await self._answer(answer, scope, send)
@@ -50,7 +50,7 @@ class MailClients(JsonCalls):
             self._traffic.imap.end(began, *told)
 
     async def _decision(self, below: str, scope: Scope) -> ImapLoginResponse:
-        """HEAD and OPTIONS sign nobody in, and plain http is not led elsewhere (R-64)."""
+        """HEAD and OPTIONS sign nobody in, and plain http is not redirected (R-64)."""
         if below == "/" or "/" in below[1:]:
             raise UnknownPath("there is nothing at this path")
         self._check_way(scope)

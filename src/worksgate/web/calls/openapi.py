@@ -11,7 +11,7 @@ from worksgate.settings.options import Settings
 Schema = Mapping[str, Any]
 
 API_VERSION = "1"
-"""Of the protocol; which Worksgate this is, is nobody's business out there (R-50)."""
+"""Of the protocol; the version of Worksgate is not public (R-50)."""
 
 _TOKEN_ERRORS: Mapping[int, tuple[type[errors.OAuthError], ...]] = {
     400: (errors.InvalidRequest, errors.UnsupportedGrantType, errors.InvalidAuthorization),
@@ -56,7 +56,7 @@ def describe_api(settings: Settings) -> Mapping[str, Any]:
             settings.user_info_path: {"post": _user_info()},
             f"{settings.imap_login_path}/{{client_id}}": {"get": _imap_login()},
             "/healthz": {"get": _health("Whether the process is alive.", 200)},
-            "/readyz": {"get": _health("Whether the store answers.", 200, 503)},
+            "/readyz": {"get": _health("Whether the store responds.", 200, 503)},
         },
         "components": {"schemas": {"Error": _error_schema()}},
     }
@@ -65,7 +65,7 @@ def describe_api(settings: Settings) -> Mapping[str, Any]:
 def _access_token() -> Schema:
     return {
         "operationId": "accessToken",
-        "summary": "Access Token Return API: a code, once, becomes an access token.",
+        "summary": "Access Token Return API: exchanges a code, once, for an access token.",
         "requestBody": _form(
             {
                 "grant_type": {"type": "string", "enum": ["authorization_code", "refresh_token"]},
@@ -99,7 +99,7 @@ def _access_token() -> Schema:
 def _user_info() -> Schema:
     return {
         "operationId": "userInfo",
-        "summary": "User info return API: whose access token this is.",
+        "summary": "User info return API: returns the person of an access token.",
         "requestBody": _form(
             {"client_id": _text(), "client_secret": _text(), "access_token": _text()},
             required=["client_id", "client_secret", "access_token"],
@@ -122,7 +122,7 @@ def _user_info() -> Schema:
 def _imap_login() -> Schema:
     return {
         "operationId": "imapLogin",
-        "summary": "IMAP/CalDAV Login API: what a mail client was given becomes a code.",
+        "summary": "IMAP/CalDAV Login API: exchanges a mail client's credentials for a code.",
         "parameters": [
             {
                 "name": "client_id",
@@ -134,7 +134,7 @@ def _imap_login() -> Schema:
         ],
         "responses": {
             "200": _json(
-                "The code, which buys an access token as any other.",
+                "The code, which is exchanged for an access token like any other.",
                 {
                     "type": "object",
                     "required": ["code"],
@@ -148,7 +148,7 @@ def _imap_login() -> Schema:
 
 
 def _base64_parameter(name: str, limit: int) -> Schema:
-    """A text in UTF-8, then in Base64: four characters for each three bytes."""
+    """A text in UTF-8, then in Base64: four characters per three bytes."""
     return {
         "name": name,
         "in": "query",

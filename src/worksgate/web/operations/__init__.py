@@ -1,7 +1,7 @@
-"""What an operator asks a process: is it alive, is it ready, how is it doing.
+"""Endpoints for operators: liveness, readiness and metrics.
 
-    listener    the operator's own port
+    listener    the operations port
     readiness   ``/readyz``
 
-The numbers themselves are ``observability``'s.
+The metrics themselves are in ``observability``.
 """

@@ -1,6 +1,6 @@
-"""What is served on the operator's own port: metrics, and whether the server lives and is ready.
+"""The operations port: metrics, liveness and readiness.
 
-It lies on this machine unless the settings say otherwise; nothing else is served there.
+It listens on this machine unless the settings say otherwise; nothing else is served there.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -37,4 +37,4 @@ class Operations:
             return await handler(request)
         except Exception as error:
             report("operations.failed", error)
-            return JSONResponse({"error": "this cannot be told right now"}, 500)
+            return JSONResponse({"error": "this is not available right now"}, 500)

@@ -1,11 +1,11 @@
-"""Whether this installation can serve, and if not, what of it does not answer.
+"""Whether this installation can serve, and if not, which part is down.
 
-Everybody may ask, so the parts are asked at most once a second, each for a bounded time; and the
-public address says ok and no more, or which part fails, in fixed words (R-107). Who operates the
-server is told all, on a port of their own. A source that is down is told there and makes nobody
-unready: who is signed in needs it no more, and others may have another one. It is the same with a
-master key that is not at hand: passwords and calls of LINE WORKS need none. And with connections to
-PostgreSQL that are too few: all are served, only later.
+Everybody may ask, so the parts are checked at most once a second, each for a limited time; and the
+public address says ok and no more, or which part fails, in fixed words (R-107). The operations port
+shows everything. A source that is down is shown there without affecting readiness: signed-in people
+do not need it, and others may have another one. The same goes for a missing master key: passwords
+and calls of LINE WORKS need none. And for too few connections to PostgreSQL: everything is served,
+only later.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ from worksgate.observability.instruments import SourceFigures
 from worksgate.web.crashes import report
 
 Check = Callable[[], Awaitable[object]]
-"""Returns if a part answers, or raises."""
+"""Returns if a part responds, or raises."""
 
 _log = structlog.get_logger(__name__)
 
 READY_FOR = 1.0
-"""Seconds that an answer is good for."""
+"""Seconds for which a result is cached."""
 
 OK = "ok"
 UNAVAILABLE = "unavailable"
@@ -37,7 +37,7 @@ DOWN = "down"
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What became of one check: a word, the seconds that it took, and why, for the operator."""
+    """The result of one check: a word, its duration in seconds, and the operator's reason."""
 
     status: str
     seconds: float
@@ -46,7 +46,7 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What has been found; empty where nothing has been asked yet."""
+    """The results; empty if nothing has been checked yet."""
 
     findings: Mapping[str, CheckResult] = field(default_factory=dict)
     sources: Sequence[SourceFigures] = ()
@@ -59,14 +59,14 @@ class Report:
         return bool(findings) and all(each.status == OK for each in findings)
 
     def for_everybody(self) -> Mapping[str, Any]:
-        """Words of ours alone: no name, no address, no duration, no text of an error."""
+        """Fixed words only: no name, no address, no duration, no text of an error."""
         if self.is_ready:
             return {"status": OK}
         checks = {name: {"status": each.status} for name, each in self.findings.items()}
         return {"status": UNAVAILABLE, "checks": checks}
 
     def for_operators(self) -> Mapping[str, Any]:
-        """All that is known."""
+        """All details."""
         checks: dict[str, Any] = {
             name: {"status": each.status, "seconds": each.seconds}
             | ({"reason": each.reason} if each.reason else {})
@@ -80,10 +80,9 @@ class Report:
 
 
 class Readiness:
-    """Asks the parts; ``patience`` is the seconds that each may take.
+    """Checks the parts; ``patience`` is the time limit of each in seconds.
 
-    Where one of ``impairing`` fails, some people are not served, or later, and the server stays
-    ready.
+    If one of ``impairing`` fails, some people are not served, or later, and the server stays ready.
     """
 
     def __init__(
@@ -102,7 +101,7 @@ class Readiness:
         self._impaired: set[str] = set()
 
     async def report(self) -> Report:
-        """What was found in the last second; who comes while we ask is told what was before."""
+        """The result of the last second; during a check callers get the previous one."""
         now = time.monotonic()
         if now - self._asked_at >= READY_FOR:
             self._asked_at = now
@@ -116,9 +115,9 @@ class Readiness:
         return Report(needed, self._sources, others)
 
     def _tell_of_changes(self, found: Mapping[str, CheckResult]) -> None:
-        """Log what no load balancer can see, once when it begins and once when it is over.
+        """Log failures that no load balancer can see, once when one begins and once when it ends.
 
-        While a part fails that all need, nothing is known of the others.
+        While a part fails that everybody needs, nothing is known about the others.
         """
         if any(found[name].status != OK for name in self._needed):
             return
@@ -140,10 +139,10 @@ class Readiness:
             async with asyncio.timeout(self._patience):
                 await self._checks[name]()
         except TimeoutError:
-            return TOO_SLOW, f"no answer in {self._patience:g} seconds"
+            return TOO_SLOW, f"no response in {self._patience:g} seconds"
         except Unavailable as outage:
             return UNAVAILABLE, str(outage)
-        except Exception as error:  # nobody foresaw it
+        except Exception as error:  # unexpected
             report("readiness.failed", error, check=name)
             return FAILED, type(error).__name__
         return OK, ""
