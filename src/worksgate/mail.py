@@ -28,7 +28,7 @@ SEND_TIMEOUT = 5.0
 """Seconds for one message, from connecting to the server's last response."""
 CONNECTIONS = 4
 WAITING = 200
-"""Messages that may wait; with an unresponsive server they are dropped within about four minutes."""
+"""Messages that may wait; a dead server drops all within about four minutes."""
 
 _log = structlog.get_logger("worksgate.mail")
 

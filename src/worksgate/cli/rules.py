@@ -149,12 +149,12 @@ def _print(
     early: Decision | None,
 ) -> None:
     for number, each in enumerate(told, 1):
-        fits = "no match" if each.fits else "does not fit"
-        print_line(f"{number:>2}  {fits:<12}  {each.rule.shown}")
+        fits = "match" if each.fits else "no match"
+        print_line(f"{number:>2}  {fits:<8}  {each.rule.shown}")
         print_line(f"    {'; '.join(each.reasons)}")
     rule = decision.rule
     why = f"by the rule {rule.shown}" if rule else "; ".join(decision.reasons)
-    when = ", before the password" if _is_refused(early) else ""
+    when = ", before the password is checked" if _is_refused(early) else ""
     print_line(f"{client.name}: {username} {_OUTCOMES[decision.action]}{when} ({why})")
 
 

@@ -43,11 +43,9 @@ if TYPE_CHECKING:
 
     Remembered = tuple[RememberedPerson, Holdings, tuple[str, ...], tuple[ToldKey, ...]]
 
-name_option = click.option("Their display name.", metavar="NAME", help="How they are called.")
+name_option = click.option("--name", metavar="NAME", help="Their display name.")
 external_key_option = click.option(
-    "The External Key by which LINE WORKS knows them.",
-    metavar="KEY",
-    help="The External Key that LINE WORKS knows them by.",
+    "--external-key", metavar="KEY", help="The External Key by which LINE WORKS knows them."
 )
 works_account_option = click.option(
     "--works-account", metavar="ACCOUNT", help="Their LINE WORKS account."
@@ -61,9 +59,9 @@ group_option = click.option(
     help="A group they are in. Repeatable; replaces the whole list.",
 )
 source_option = click.option(
-    "The identity source they sign in with, if not the built-in directory.",
+    "--source",
     metavar="NAME",
-    help="The identity source they sign in by, if not the built-in one.",
+    help="The identity source they sign in with, if not the built-in directory.",
 )
 
 
@@ -137,16 +135,8 @@ app.add_command(export)
 @click.argument("text", required=False)
 @source_option
 @click.option("--group", metavar="GROUP", help="Only people in this group.")
-@click.option(
-    "Only those who may, or may not, sign in.",
-    default=None,
-    help="Only those who may, or may not, sign in.",
-)
-@click.option(
-    "Only those who cannot sign in yet.",
-    is_flag=True,
-    help="Only those who lack something to sign in.",
-)
+@click.option("--enabled/--disabled", default=None, help="Only those who may, or may not, sign in.")
+@click.option("--lacking", is_flag=True, help="Only those who cannot sign in yet.")
 @click.option(
     "--second-factor/--no-second-factor", default=None, help="Only those with, or without, one."
 )
@@ -265,7 +255,7 @@ def _show_of_source(settings: "Settings", name: str, username: str, *, as_json: 
 
 @app.command("set")
 @click.argument("username")
-@click.option("A new username.", "new_username", metavar="USERNAME", help="Another username.")
+@click.option("--username", "new_username", metavar="USERNAME", help="A new username.")
 @name_option
 @external_key_option
 @works_account_option
@@ -289,9 +279,7 @@ def change(
     as_json: bool,
     **values: Any,
 ) -> None:
-    """Change a person. Options that are not given change nothing; '' removes a key, an address or
-    all groups.
-    """
+    """Change a person. What is not given stays; '' removes a key, an address or all groups."""
     named = [group for group in groups if group] if groups else None
     given = {"username": new_username, "groups": named, **values}
     changes = {field: value for field, value in given.items() if value is not None}
@@ -341,13 +329,13 @@ def set_password(
 
 @app.command("reset-link")
 @click.argument("username")
-@click.option("Lifetime of the link.", type=Duration(), help="How long the link is good.")
+@click.option("--lifetime", type=Duration(), help="Lifetime of the link.")
 @config_option
 @json_option
 def reset_link(
     *, username: str, lifetime: float | None, config: Path | None, as_json: bool
 ) -> None:
-    """Make a link with which a person chooses a new password, once.
+    """Make a one-time link for choosing a new password.
 
     Give it to that person only: anyone who has it can set their password.
     """
@@ -418,7 +406,10 @@ def release_key(*, key: str, config: Path | None, yes: bool) -> None:
 @source_option
 @config_option
 def disable(*, username: str, source: str | None, config: Path | None) -> None:
-    """Keep a person from signing in, and void their sessions, codes, tokens and app passwords."""
+    """Disable a person.
+
+    They can no longer sign in, and their sessions, codes, tokens and app passwords are void.
+    """
     print_line(f"{_set_enabled(username, source, config, enabled=False)} is disabled.")
 
 

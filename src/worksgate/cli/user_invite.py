@@ -23,9 +23,7 @@ COLUMNS = ("username", "name", "email", "link", "expires_at")
 @click.command("invite")
 @click.argument("usernames", nargs=-1, metavar="[USERNAME]...")
 @click.option(
-    "Everybody who is enabled and has no password yet.",
-    is_flag=True,
-    help="Everybody who is enabled and has no password yet.",
+    "--without-password", is_flag=True, help="Everybody who is enabled and has no password yet."
 )
 @click.option(
     "--links",

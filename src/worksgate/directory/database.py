@@ -170,7 +170,7 @@ class Directory:
 
     @run_to_completion
     async def client(self, name_or_id: str) -> Client | None:
-        """The client with this id or, failing that, with this name in any spelling."""
+        """The client with this ID or, failing that, with this name in any spelling."""
         async with self.reading() as connection:
             return await queries.find_client(connection, name_or_id)
 
@@ -327,7 +327,7 @@ class Directory:
 
     @run_to_completion
     async def usernames(self, subject_ids: Collection[str]) -> dict[str, str]:
-        """Today's usernames of those who are known, by their subjects."""
+        """Current usernames by subject, of people who exist."""
         async with self.reading() as connection:
             return await queries.find_usernames(connection, subject_ids)
 

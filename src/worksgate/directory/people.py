@@ -150,8 +150,7 @@ class People:
     async def note_lapse(
         self, subject_id: str, vouched_at: float, now: float, event: AuditEvent | None
     ) -> bool:
-        """Note that a person was notified of the lapse of their app passwords, with the audit
-        record.
+        """Note that a person was notified of the lapse of app passwords, with the audit record.
 
         Of several callers one gets True, unless the person has signed in meanwhile. Without an
         ``event`` nobody is notified: nothing lapses.

@@ -32,20 +32,20 @@ if TYPE_CHECKING:
     from worksgate.bootstrap.source_types import ByPassword, ByRedirect
 
 Test = Callable[[str | None], Awaitable[list[SourceFinding]]]
-"""What a source that can be examined without a sign-in has beside its contract."""
+"""A source that can be examined without a sign-in."""
 
-ADVICE = "see the [[source]] table in the settings, and whether the source is up"
+ADVICE = "check the [[source]] table in the settings, and whether the source is up"
 
 _PAGE = 200
 
 
 class CannotBeAsked(ValueError):
-    """The source cannot be asked what was asked; one sentence."""
+    """The source does not support this question; one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Whom to ask about: nobody, somebody, or somebody with the password that they gave."""
+    """The subject of a question: nobody, a person, or a person with their password."""
 
     username: str | None = None
     password: str | None = field(default=None, repr=False)
@@ -71,7 +71,7 @@ class AskedSource(ABC):
 
     @abstractmethod
     async def look_up(self, username: str) -> ListedPerson | None:
-        """The person who would sign in by this name, or None. Raises SourceUnavailable."""
+        """The person who would sign in with this name, or None. Raises SourceUnavailable."""
 
 
 class AskedDirectory(AskedSource):
@@ -79,7 +79,9 @@ class AskedDirectory(AskedSource):
 
     async def check(self, question: Question) -> list[Finding]:
         if question.password is not None:
-            raise CannotBeAsked("a password of the built-in directory is tried on the sign-in page")
+            raise CannotBeAsked(
+                "passwords of the built-in directory can be tried on the sign-in page"
+            )
         return [await self._look_at(question.username)]
 
     async def _look_at(self, username: str | None) -> Finding:
@@ -155,15 +157,15 @@ class AskedByPassword(AskedSource):
         return await self._listing().look_up(username)
 
     def _listing(self) -> ListsPeople:
-        """The source as one that lists people. Raises CannotBeAsked."""
+        """The source, if it lists people. Raises CannotBeAsked."""
         try:
             source = self._open()
         except ValueError as problem:
             raise CannotBeAsked(str(problem)) from None
         if not isinstance(source, ListsPeople):
             raise CannotBeAsked(
-                f"{source.name} can only be asked with a password; who has signed in by it, "
-                f"worksgate user list --source {source.name} tells"
+                f"{source.name} can only be asked with a password; worksgate user list "
+                f"--source {source.name} lists who has signed in with it"
             )
         return source
 
@@ -221,13 +223,11 @@ def asked(settings: Settings, source: SourceSettings, stack: AsyncExitStack) -> 
 
 
 async def _of_sign_in(source: Source, username: str, password: str, part: str) -> Finding:
-    """What the source says to a password. It counts there, as a sign-in does."""
+    """The source's answer to a password. The attempt counts there, like a sign-in."""
     try:
         person = await source.authenticate(username, password)
     except PasswordExpired:
-        return fail(
-            part, "the password is right, but has expired", "have it changed in the directory"
-        )
+        return fail(part, "the password is right, but has expired", "change it in the directory")
     except PersonDisabled as refusal:
         why = str(refusal) or "the person may not sign in"
         return fail(part, f"the password is right, but {why}", "see their account there")
@@ -252,7 +252,9 @@ def _of_person(person: Person, part: str) -> Finding:
         f"{person.username}: {'; '.join(f'{each} {fact}' for each, fact in facts.items() if fact)}"
     )
     if person.external_key is None and person.works_account is None:
-        return warn(part, text, "LINE WORKS knows nobody without an external key or an account")
+        return warn(
+            part, text, "LINE WORKS cannot identify a person without an external key or an account"
+        )
     return ok(part, text)
 
 

@@ -45,9 +45,7 @@ class Revocation:
         StoreUnavailable after the directory's part has been revoked.
         """
         held = 0
-        with suppress(
-            StoreUnavailable
-        ):  # first: with a session one could create again what is revoked next
+        with suppress(StoreUnavailable):  # first: a session could recreate what is revoked next
             held = await self._forget(holder)
         rows = await self._endings.end(
             holder.subject_id,

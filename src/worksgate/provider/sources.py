@@ -222,8 +222,7 @@ class SourcesInUse:
             raise BusyRefusal
 
     async def is_password_kept_here(self, client: Client, username: str, password: str) -> bool:
-        """Whether it is the person's password in the built-in directory; that does not sign them
-        in.
+        """Whether it is the person's password in the built-in directory; signs nobody in.
 
         No other source is asked, since it may count that as a failure and lock the account. Raises
         HashingBusy or SourceUnavailable.
@@ -278,9 +277,7 @@ async def _checked(
 
 
 async def _wait_for_refusal(asked: Sequence[Source], began: float) -> None:
-    """Wait until the timing of a refusal reveals nothing, without work. May raise
-    SourceUnavailable.
-    """
+    """Wait until the timing of a refusal reveals nothing. May raise SourceUnavailable."""
     times = [await each.refusal_time() for each in asked if isinstance(each, SlowToRefuse)]
     await asyncio.sleep(began + max(times, default=0.0) - time.monotonic())
 

@@ -13,7 +13,7 @@ WHOLE_ANSWER = "worksgate.server.single_write"
 WRITE = "write"
 
 WriteAnswer = Callable[[int, bytes, bytes], bool]
-"""Takes status, headers in wire format without ``Content-Length``, and body; whether it was sent."""
+"""Takes status, headers in wire format without ``Content-Length``, and body; returns if sent."""
 
 
 def writer_of(scope: Mapping[str, Any]) -> WriteAnswer | None:

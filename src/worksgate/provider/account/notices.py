@@ -116,9 +116,7 @@ class Notices:
         await self._backlog.close(within)
 
     async def _tell(self, change: CredentialChange) -> None:
-        self._waiting -= Counter(
-            [change.event.subject_id or ""]
-        )  # and forget people without any left
+        self._waiting -= Counter([change.event.subject_id or ""])
         try:
             self._report(await self._send(change))
         except (DatabaseUnavailable, MailUnavailable) as error:

@@ -239,9 +239,7 @@ class SelfService:
         _, person = await self._passwords.check(
             login, only_there, visitor.person.username, password, visitor.browser, visitor.at
         )
-        if (
-            person.subject_id != visitor.person.subject_id
-        ):  # the name belongs to somebody else by now
+        if person.subject_id != visitor.person.subject_id:  # the name is somebody else's now
             raise WrongPassword
         return person
 

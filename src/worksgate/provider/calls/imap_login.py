@@ -229,8 +229,7 @@ class ImapLogin:
             raise InvalidLogin("a rule denies it for everybody")
 
     async def _log_in(self, login: _Login) -> ImapLoginResponse:
-        """A right password that is not allowed counts as wrong, or the count would reveal it
-        (R-62).
+        """A right password that is not allowed counts as wrong; else the count tells (R-62).
 
         An app password cannot be guessed, so it is checked before the count: nobody can lock a mail
         client out with wrong passwords (R-79).
@@ -277,8 +276,7 @@ class ImapLogin:
         return found
 
     def _look_afterwards(self, login: _Login) -> None:
-        """Have it recorded if it was the person's own password although only app passwords are
-        allowed.
+        """Record the use of a person's own password if only app passwords are allowed.
 
         People usually try that first, and the administrator must know to help. The response has
         already been sent, so neither its content nor its timing reveals anything.

@@ -333,9 +333,7 @@ class Factors:
             raise
 
     def _failed(self, holder: Holder, now: float, detail: str) -> None:
-        """Record a failure; those of unauthenticated callers within a limit, so that a flood stays
-        cheap.
-        """
+        """Record a failure; those of unauthenticated callers are limited, to keep a flood cheap."""
         failed = holder.event(Event.FACTOR_FAILED, now, detail)
         if holder.subject_id:
             self._audit.record(failed)

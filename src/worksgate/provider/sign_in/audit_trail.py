@@ -82,7 +82,7 @@ class AuditTrail:
         self._strangers.record(of_login(event, at, transaction, browser, detail=detail))
 
     def room(self) -> Coroutine[Any, Any, None]:
-        """Return when there is room for what a request may record. Raises StoreUnavailable."""
+        """Return when there is room for all records of a request. Raises StoreUnavailable."""
         return self._audit.room()
 
     def login(

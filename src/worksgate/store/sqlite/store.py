@@ -57,7 +57,8 @@ _LEAST_SPARE = 64 * 1024
 
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
-    # With NORMAL the last commits can be lost with the power: a used code would revive (F-15).
+    # With NORMAL the last commits could be lost in a power failure: a used code would become valid
+    # again (F-15).
     "PRAGMA synchronous = FULL",
     # Pages, of 4 KiB: the log grows to the size of the spare file, then goes to the database.
     f"PRAGMA wal_autocheckpoint = {SPARE_BYTES // 4096}",
