@@ -2,7 +2,7 @@
 
 Durable rows live here: accounts with their password hashes, clients with the digests of their
 secrets, the server's keys, and the audit log. It is written by ``administration`` and by logins
-(a rehash, the last sign-in), and read by the login page. The calls of LINE WORKS come here for
+(a rehash, the last sign-in), and read by the sign-in page. The calls of LINE WORKS come here for
 one thing, the list of clients, and at most once in 0.2 s for all of them together (``clients``).
 
     database             ``Directory``: accounts, clients, keys

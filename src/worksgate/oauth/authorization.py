@@ -2,7 +2,8 @@
 
 The browser sends it as ``GET /login``. It is validated in the order that keeps mistakes harmless:
 the client first, then ``redirect_uri``, then the rest, and no mistake is ever answered with a
-redirect (R-01 to R-06). https://developers.worksmobile.com/jp/docs/sso-sp-oauth-login-web
+redirect (R-01 to R-06).
+https://developers.worksmobile.com/jp/docs/sso-sp-oauth-login-web
 https://developers.worksmobile.com/jp/docs/sso-sp-oauth-login-app
 """
 

@@ -2,7 +2,8 @@
 
 It implements the authorization code flow with PKCE for one client, and keeps everything in memory.
 A code is valid once and for a minute. It refuses any address but loopback, since anyone who reaches
-it can be whoever they like. https://openid.net/specs/openid-connect-core-1_0.html#CodeFlowAuth
+it can be whoever they like.
+https://openid.net/specs/openid-connect-core-1_0.html#CodeFlowAuth
 """
 
 import base64

@@ -1,7 +1,8 @@
 """Format of generated codes, and parsing of typed ones.
 
 Crockford's alphabet: codes on paper are read by people, so no letter looks like a digit, and
-look-alikes are read as the intended character. https://www.crockford.com/base32.html
+look-alikes are read as the intended character.
+https://www.crockford.com/base32.html
 """
 
 import secrets
