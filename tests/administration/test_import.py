@@ -334,7 +334,7 @@ async def test_who_is_imported_with_a_hash_needs_no_new_password(
 @pytest.mark.parametrize(
     ("password", "encoded", "reason"),
     [
-        ("", "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "SHA without a salt, which protects nobody"),
+        ("", "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", "SHA without a salt, which is not secure"),
         ("", "hunter2", "the password hash has an unknown format"),
         ("", "$2b$31$abcdefghijklmnopqrstuuzGUpBgT73MsgFZRi0p9H2UYpGY/vyKS", "too long to check"),
         (PASSWORD, HASH, "either a password or a password_hash"),

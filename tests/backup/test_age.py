@@ -99,7 +99,7 @@ def test_another_passphrase_is_told() -> None:
 def test_a_file_that_asks_for_hours_of_computing_is_refused_at_once() -> None:
     whole = encrypted(b"data")
     assert b" 4\n" in whole
-    with pytest.raises(BackupError, match="more computing"):
+    with pytest.raises(BackupError, match="more computation"):
         decrypted(whole.replace(b" 4\n", b" 30\n", 1))
 
 

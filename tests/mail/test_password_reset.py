@@ -194,7 +194,7 @@ async def test_requests_are_recorded_with_what_became_of_them(reset: Resetting) 
     found = {(event.username, event.subject_id, event.address, event.detail) for event in events}
     assert found == {
         ("aoi", "directory:1", ADDRESS, "a link was sent"),
-        ("nobody", None, ADDRESS, "nobody who can get mail goes by this name"),
+        ("nobody", None, ADDRESS, "nobody with this name can get e-mail"),
     }
 
 
@@ -214,7 +214,7 @@ async def test_account_gets_three_links_an_hour_from_wherever_they_are_asked_for
     await reset.answered()
     assert len(server.received) == 4
     details = [event.detail for event in await reset.events(Event.PASSWORD_RESET_REQUESTED)]
-    assert details.count("no link was sent: there were enough within the hour") == 3
+    assert details.count("no link was sent: the limit per hour is reached") == 3
 
 
 async def test_network_is_passed_over_after_twenty_requests_an_hour(
@@ -241,7 +241,7 @@ async def test_r136_all_together_get_so_many_mails_a_day(
         await reset.answered()
     assert len(await server.wait_for(3)) == 3
     details = [event.detail for event in await reset.events(Event.PASSWORD_RESET_REQUESTED)]
-    assert details.count("no link was sent: there were enough for all today") == 2
+    assert details.count("no link was sent: the limit of all people per day is reached") == 2
 
 
 async def test_r136_any_number_of_networks_ask_for_so_many_links_a_day(reset: Resetting) -> None:

@@ -86,7 +86,7 @@ def test_what_cannot_be_served_on_is_told(monkeypatch: pytest.MonkeyPatch) -> No
         with pytest.raises(CannotListen, match=f"systemd has passed {number} sockets"):
             passed_by_systemd(told(number))
     monkeypatch.setattr(listening, "_FIRST_PASSED", os.open("/dev/null", os.O_RDONLY))
-    with pytest.raises(CannotListen, match="is no socket"):
+    with pytest.raises(CannotListen, match="is not a socket"):
         passed_by_systemd(told())
     os.close(listening._FIRST_PASSED)
     for family, listens in ((socket.AF_UNIX, True), (socket.AF_INET, False)):

@@ -287,7 +287,7 @@ async def test_r127_where_a_factor_goes_the_mailbox_alone_opens_nothing(company:
     events = await company.site.audit(event="password_reset.requested")
     while not events:
         events = await company.site.audit(event="password_reset.requested")
-    assert events[0].detail == "nobody who can get mail goes by this name"
+    assert events[0].detail == "nobody with this name can get e-mail"
     await company.mails(2)
     assert not (await company.site.administration.users.get(USERNAME)).enabled
 
