@@ -150,7 +150,7 @@ def test_import_takes_password_hashes_and_makes_no_passwords_for_them(
     _write(tmp_path / "people.csv", [["username", "external_key", "password_hash"], *people])
     options = ("--generate-passwords", "passwords.csv")
     told = terminal.run("user", "import", "people.csv", *options).out
-    assert "4\tbad@x\tthe password hash is SHA without a salt, which protects nobody" in told
+    assert "4\tbad@x\tthe password hash is SHA without a salt, which is not secure" in told
     made = list(csv.DictReader(io.StringIO((tmp_path / "passwords.csv").read_text("utf-8"))))
     assert [row["username"] for row in made] == ["kim@x"]
     shown = terminal.ok("user", "show", "aoi@x").out
