@@ -4,14 +4,17 @@ import asyncio
 from asyncio import Task
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from starlette.responses import Response
+from starlette.types import Scope
 from tests.installation import Installation
 
 from worksgate.oauth.model import Client
 from worksgate.oauth.token import TokenResponse
 from worksgate.provider.calls.tokens import LineWorksCalls
+from worksgate.server.single_write import WHOLE_ANSWER, WRITE
 from worksgate.web.login.responses import LoginPages
 from worksgate.web.page_admission import PageAdmission, TooManyPages
 
@@ -118,3 +121,36 @@ async def test_f24_a_call_overtakes_the_pages_that_came_before_it(
     assert answer.status_code == 200
     assert len(order) == 201
     assert order.index("call") < 100
+
+
+async def test_a_sign_in_page_is_made_without_waiting_for_anything(
+    installation: Installation,
+) -> None:
+    """Neither a thread nor a task: to wait for one costs more than the page."""
+    await installation.browser().login_page()  # it is rendered once
+    url = urlsplit(installation.browser().login_url())
+    written: list[int] = []
+
+    def write(status: int, headers: bytes, body: bytes) -> bool:
+        written.append(status)
+        return True
+
+    async def nothing(*_: object) -> Any:
+        raise AssertionError("neither is the body read nor a message sent")
+
+    scope: Scope = {
+        "type": "http",
+        "method": "GET",
+        "scheme": "https",
+        "path": url.path,
+        "query_string": url.query.encode(),
+        "headers": [(b"host", b"sso.example.com")],
+        "client": ("203.0.113.9", 50_000),
+        "extensions": {WHOLE_ANSWER: {WRITE: write}},
+    }
+    assert installation.application.provider is not None
+    await installation.application.provider.clients.snapshot()
+    page = installation.application(scope, nothing, nothing)
+    with pytest.raises(StopIteration):  # it has ended with its first step
+        page.send(None)
+    assert written == [200]

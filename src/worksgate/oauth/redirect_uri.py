@@ -22,7 +22,8 @@ RESERVED_NAMES = frozenset(
 
 LOOPBACK_HOSTS = frozenset(("localhost", "127.0.0.1", "[::1]"))
 
-_URI = re.compile(r"(?:[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*")
+_URI = re.compile(r"(?:[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=]++|%[0-9A-Fa-f]{2})*+")
+"""Possessive: plain characters are taken in one step, and nothing is tried in two ways."""
 _SEGMENT = re.compile(r"[A-Za-z0-9._~-]+")
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _AUTHORITY = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::[0-9]{1,5})?")
