@@ -431,6 +431,33 @@ async def test_r142_a_success_takes_back_what_it_has_counted_in_a_shared_counter
 
 
 @pytest.mark.usefixtures("small_day")
+async def test_r142_an_account_keeps_its_own_counter_when_the_day_is_used_up() -> None:
+    throttle = Throttle(MemoryStore(), replace(POLICY, strangers=40, per_address=10**6))
+    guesses = [Attempt("hanako", nobody(number).address) for number in range(41)]
+    assert await guess(throttle, guesses[0], NOW)
+    await used_up(throttle)
+    assert [await guess(throttle, each, NOW) for each in guesses[1:]] == [True] * 39 + [False]
+
+
+@pytest.mark.usefixtures("small_day")
+async def test_r142_a_network_keeps_its_own_counter_when_the_day_is_used_up() -> None:
+    throttle = Throttle(MemoryStore(), replace(POLICY, strangers=10**6, per_address=40))
+    guesses = [Attempt(f"name {number}", GUESS.address) for number in range(41)]
+    assert await guess(throttle, guesses[0], NOW)
+    await used_up(throttle)
+    assert [await guess(throttle, each, NOW) for each in guesses[1:]] == [True] * 39 + [False]
+
+
+@pytest.mark.usefixtures("small_day")
+async def test_r142_a_place_meets_its_own_gate_when_the_day_is_used_up() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    assert await guess(throttle, GUESS, NOW)
+    await used_up(throttle)
+    came = [await guess(throttle, GUESS, NOW) for _ in range(POLICY.free)]
+    assert came == [True] * (POLICY.free - 1) + [False]
+
+
+@pytest.mark.usefixtures("small_day")
 async def test_r142_networks_share_too_and_fail_together() -> None:
     throttle = Throttle(MemoryStore(), replace(POLICY, per_address=30, strangers=10**6))
     await used_up(throttle)

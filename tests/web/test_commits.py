@@ -93,3 +93,22 @@ async def test_a_password_takes_one_commit_before_the_hash_and_two_after_it(
         response = await browser.submit(page, username=USERNAME, password=PASSWORD)
     assert response.status_code == 303
     assert commits == [["bump_all"], ["recount"], ["add"]]
+
+
+async def test_a_sign_in_asks_the_directory_nothing_by_sqlalchemy_but_what_all_requests_share(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read by its asynchronous layer takes ten times as long as one on the driver."""
+    asked: set[str] = set()
+    reading = Directory.reading
+
+    def seen(directory: Directory) -> AbstractAsyncContextManager[AsyncConnection]:
+        asked.add(sys._getframe(1).f_code.co_name)
+        return reading(directory)
+
+    monkeypatch.setattr(Directory, "reading", seen)
+    browser = installation.browser()
+    assert (await browser.sign_in()).status_code == 303
+    assert (await browser.arrive()).status_code == 303
+    of_the_client_list = {"clients_version", "client_count", "client_ids", "clients_by_id"}
+    assert asked - of_the_client_list == {"has_imported_hashes"}  # once a minute
