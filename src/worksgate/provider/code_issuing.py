@@ -23,7 +23,7 @@ from worksgate.sources import Person
 from worksgate.store import ArtifactKey, Store
 
 TAKEN_BACK = "the person was disabled, or has another user key, at this moment"
-"""What the audit log says of a code that was forgotten as soon as it was saved."""
+"""The audit log's reason for a code that was revoked as soon as it was saved."""
 
 
 class NoLongerAdmitted(Exception):
@@ -65,7 +65,7 @@ class SignInCommit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
-    """Who may come in where; ``user_id`` is the key by which LINE WORKS knows them."""
+    """The person, and where they sign in; ``user_id`` is the key by which LINE WORKS knows them."""
 
     client: Client
     person: Person
@@ -74,7 +74,7 @@ class Admitted:
     login_kind: LoginKind
 
     def code(self, secret: str, now: float) -> AuthorizationCode:
-        """A code with the client's lifetimes as they are now."""
+        """A code with the client's current lifetimes."""
         return issuing.authorization_code(
             self.client,
             key=storage_key(secret),

@@ -1,8 +1,8 @@
 """Sessions: a browser that has signed in need not do so again.
 
-A session lives in the store; the browser holds a secret that means nothing elsewhere (R-27). It
-has a new secret at each sign-in (R-28), an idle and an absolute limit (R-29), and is asked at each
-use whether its person may still sign in (R-30).
+A session is in the store; the browser holds a secret that means nothing elsewhere (R-27). It gets a
+new secret at each sign-in (R-28), has an idle and an absolute limit (R-29), and each use checks
+that its person may still sign in (R-30).
 """
 
 import json
@@ -18,7 +18,7 @@ from worksgate.sources import Person
 from worksgate.store import ArtifactKey, Store
 
 TOUCH_AFTER = 60.0
-"""Seconds between two notes that a session is in use: not every look needs a write."""
+"""Seconds between two updates of a session's last use: not every read needs a write."""
 
 
 class Sessions:
@@ -40,7 +40,7 @@ class Sessions:
         assurance: Assurance,
         authenticated_at: float | None = None,
     ) -> Session:
-        """A new session, not kept yet; ``authenticated_at`` is that of the session it replaces."""
+        """A new session, not saved yet; ``authenticated_at`` is that of the session it replaces."""
         began = now if authenticated_at is None else authenticated_at
         return Session(
             key=storage_key(secret),
@@ -62,7 +62,7 @@ class Sessions:
         )
 
     async def find(self, secret: str | None, now: float) -> tuple[Session, Person] | None:
-        """A live session and its person as they are now, or None.
+        """A live session and its person's current state, or None.
 
         Raises StoreUnavailable or SourceUnavailable.
         """
@@ -85,9 +85,9 @@ class Sessions:
     async def end(
         self, secret: str | None, record: Callable[[Session], AuditEvent] | None = None
     ) -> Session | None:
-        """End a session for good and return it, or None where there was none.
+        """End a session permanently and return it, or None if there was none.
 
-        ``record`` is what is recorded of it.
+        ``record`` is its audit record.
         """
         if not secret:
             return None
@@ -100,7 +100,7 @@ class Sessions:
         return await self._store.take(Session, key, records=(record(session),))
 
     async def person(self, source_name: str, last_seen: Person) -> Person | None:
-        """The person as they are now, or None where they may not sign in any more."""
+        """The person's current state, or None if they may not sign in any more."""
         return await self._sources.find(source_name, last_seen)
 
     def note_login(self, person: Person) -> None:
@@ -114,12 +114,12 @@ class Sessions:
 
 
 def written_groups(groups: Sequence[str]) -> str:
-    """The names of groups as one text, from which ``read_groups`` makes the same names.
+    """The names of groups as one text, from which ``read_groups`` restores the same names.
 
-    A name to a line, as the release before has it. A name that holds a line feed would be two: then
-    the text begins with an empty line, and such names are JSON strings. Servers of the release
-    before pass over the empty line, read the other names as they are, and take such a name for one
-    that no rule has.
+    One name per line, as in the previous release. A name with a line feed would become two: then
+    the text begins with an empty line, and such names are JSON strings. Servers of the previous
+    release skip the empty line, read the other names as they are, and take such a name for one that
+    no rule has.
     """
     if not any("\n" in name for name in groups):
         return "\n".join(groups)
@@ -128,7 +128,7 @@ def written_groups(groups: Sequence[str]) -> str:
 
 
 def read_groups(text: str) -> tuple[str, ...]:
-    """The names of groups in a text of ``written_groups``, or of the release before."""
+    """Parse the text of ``written_groups``, or of the previous release."""
     first, *others = text.split("\n")
     names = (first, *others) if first else map(_read_group, others)
     return tuple(filter(None, names))

@@ -42,28 +42,28 @@ from worksgate.limits.rate_limit import DailyBudget
 from worksgate.store import Store
 
 KNOWN_FOR = 30 * 86_400.0
-"""Seconds that a network counts as known after somebody has signed in from there."""
+"""Seconds for which a network counts as known after a sign-in from there."""
 COUNTERS_PER_CHECK = 4
 """Rows that one check of a stranger leaves in the store at most: two or three for ``window`` (the
 name from there and from everywhere, and the person from there), and that of the network. A gate
 comes only after ``free`` failures from one place. docs/capacity.md reckons with it."""
 COUNTERS_A_DAY = 200_000
-"""Counters that strangers may begin in a day, all together, for each purpose."""
+"""Counters that unauthenticated callers may create in a day, all together, for each purpose."""
 PORTION = 1_000
-"""Counters that a process takes from the day's at a time."""
+"""Counters that a process takes from the day's budget at a time."""
 SHARED = 65_536
 """Counters of each kind that are shared beyond that. For all of them to be full takes millions of
 wrong passwords in a day: then unknown places wait for the day to end, and known ones go on."""
 LATE = 0.2
-"""Seconds that may be spent on the counters once an attempt was given up."""
+"""Seconds that may be spent on the counters after an attempt was abandoned."""
 
 
 @dataclass(frozen=True, slots=True)
 class ThrottlePolicy:
-    """``free`` failures cost nothing; then the delay starts at ``first_delay`` and doubles.
+    """``free`` failures without a delay; then the delay starts at ``first_delay`` and doubles.
 
-    ``strangers`` is the most that unknown places may fail in a row, all together (SP 800-63B).
-    ``window`` is how long failures are remembered; all times are seconds.
+    ``strangers`` is the maximum of consecutive failures from all unknown places (SP 800-63B).
+    ``window`` is how long failures are remembered; all times are in seconds.
     """
 
     free: int = 10
@@ -81,7 +81,7 @@ class ThrottlePolicy:
 
 
 class TooManyAttempts(Exception):
-    """Not now; ``retry_after`` is in seconds."""
+    """Too early; ``retry_after`` is in seconds."""
 
     def __init__(self, retry_after: float) -> None:
         super().__init__(f"try again in {retry_after:.0f} s")
@@ -90,9 +90,9 @@ class TooManyAttempts(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One login that is about to be checked: for whom, from where.
+    """A sign-in that is about to be checked: the account and its origin.
 
-    ``device_id`` is the id in a device cookie that was issued for this very account, or None.
+    ``device_id`` is the ID in a device cookie that was issued for this very account, or None.
     """
 
     account: str
@@ -101,7 +101,7 @@ class Attempt:
 
     @property
     def place(self) -> str:
-        """Where it comes from: a browser that is known, or else a network."""
+        """Its origin: a known browser, or else a network."""
         return f"device {self.device_id}" if self.device_id else self.network
 
     @property
@@ -109,12 +109,12 @@ class Attempt:
         return network_of(self.address)
 
     def counter(self, kind: str, *of: str) -> str:
-        """The name of a counter of this account; it holds no name of a person."""
+        """The name of a counter of this account; it does not contain the person's name."""
         return " ".join((kind, _fingerprint(username_key(self.account)), *map(_fingerprint, of)))
 
     @property
     def counters(self) -> tuple[str, str]:
-        """What this attempt uses up: the count of failures, and the gate that they close."""
+        """The counter of failures for this attempt, and the gate that they close."""
         return self.counter("login", self.place), self.counter("gate", self.place)
 
     @property
@@ -123,7 +123,7 @@ class Attempt:
 
     @property
     def known_counter(self) -> str:
-        """Not zero where this account has signed in from this network."""
+        """Not zero if this account has signed in from this network."""
         return self.counter("known", self.network)
 
     @property
@@ -171,14 +171,14 @@ class _Counters:
         return self._begun.has_any(now)
 
     def has_counted(self, value: int, now: float) -> None:
-        """Note what a stranger's counter has become: the first one of it has begun it."""
+        """Note the new value of a stranger's counter; the first increment has created it."""
         if value == 1:
             self._begun.take(now)
 
     def shared(self, counter: str) -> str:
-        """The counter that this one shares with others where there is no room for its own.
+        """The shared counter that replaces this one if there is no room for it.
 
-        Nobody can compute with whom, or a network could be kept out from another one.
+        Sharing cannot be predicted, or a network could be blocked from another one.
         """
         kind = counter.partition(" ")[0]
         mac = hmac.digest(self._key, counter.encode(), "sha256")
@@ -192,13 +192,13 @@ class _Verdict(Enum):
 
 
 class Admission:
-    """An attempt that is let through and counted, and the answer to it, as far as it is known."""
+    """An attempt that is admitted and counted, and its result, as far as it is known."""
 
     def __init__(
         self, counters: _Counters, policy: ThrottlePolicy, attempt: Attempt, now: float
     ) -> None:
         self.is_exhausted = False
-        """Whether the person whom the name means has failed too often by other names."""
+        """Whether the person of the name has failed too often under other names."""
         self.must_say_busy = False
         """Whether a refusal may say no more than that passwords cannot be checked now (R-145)."""
         self._counters = counters
@@ -212,24 +212,24 @@ class Admission:
         self._gates: list[str] = []
 
     def refused(self) -> None:
-        """Say that the answer is a definite no; what goes wrong afterwards changes nothing."""
+        """The result is a definite no; later errors do not change that."""
         self._verdict = _Verdict.REFUSED
 
     def succeeded(self) -> None:
-        """Say that the answer is a definite yes, of the person who was found last."""
+        """The result is a definite yes, of the person who was found last."""
         self._verdict = _Verdict.SUCCEEDED
 
     def undecided(self) -> None:
-        """Say that the answer is open although somebody has refused."""
+        """The result is unknown although somebody has refused."""
         self._verdict = _Verdict.UNKNOWN
 
     async def admits(self, account: str | None, *, is_found: bool = False) -> bool:
-        """Count the attempt for the person found as well; whether it may be checked.
+        """Count the attempt for the person found as well; return whether it may be checked.
 
-        ``account`` is one for all names of a person; None where the typed name alone counts. It
-        shares its counter with no other where ``is_found``: where it is known to be a person's.
-        What may not be checked is refused, and must look like any wrong guess: an answer of its own
-        would tell that two names are one person's, and that there is such a person.
+        ``account`` is the same for all names of a person; None if only the typed name counts. It
+        never shares its counter if ``is_found``: if it is known to be a person's. An attempt that
+        may not be checked is refused, and must look like any wrong guess: another response would
+        reveal that two names belong to one person, and that there is such a person.
         """
         self._person = None
         if account is None:
@@ -245,7 +245,7 @@ class Admission:
         return True
 
     async def count(self, counter: str, window: float) -> int:
-        """Count something else by this attempt, which an outage gives back; the new count."""
+        """Count something else for this attempt; an outage withdraws it. Returns the count."""
         value = await self._counters.store.bump(counter, window, self._now)
         self._counted.append(counter)
         return value
@@ -259,7 +259,7 @@ class Admission:
         await self._count(self._attempt, seen)
 
     async def settle(self) -> None:
-        """Do what the answer demands; without one the attempt counts for nothing."""
+        """Apply the result; without one the attempt does not count."""
         match self._verdict:
             case _Verdict.SUCCEEDED:
                 await self._forgive(*filter(None, (self._attempt, self._person)))
@@ -274,7 +274,7 @@ class Admission:
                     )
 
     async def settle_late(self) -> None:
-        """As ``settle``, in so much time as there is: the answer may be due already."""
+        """Like ``settle``, within the remaining time: the response may be due already."""
         with suppress(Unavailable, TimeoutError):
             async with asyncio.timeout(LATE):
                 await self.settle()
@@ -343,7 +343,7 @@ class Admission:
     def _admit_stranger(self, attempt: Attempt, seen: Mapping[str, int], *, is_found: bool) -> str:
         """The counter of all strangers for this account: its own, or a shared one.
 
-        Refuses before anything is counted: networks without end would leave a row each. Raises
+        Refuses before anything is counted, since endless networks would leave a row each. Raises
         TooManyAttempts.
         """
         counters, policy, own = self._counters, self._policy, attempt.strangers_counter
@@ -380,8 +380,8 @@ class Admission:
 class Throttle:
     """Counts attempts in the store, so that all processes count together.
 
-    What is counted for one ``purpose`` slows no other. ``key`` is the installation's signing key;
-    without one, this process shares no shared counter with another.
+    Counts of one ``purpose`` do not affect others. ``key`` is the installation's signing key;
+    without one, this process shares no shared counter with others.
     """
 
     def __init__(
@@ -404,9 +404,9 @@ class Throttle:
     async def attempt(self, attempt: Attempt, now: float) -> AsyncIterator[Admission]:
         """Around one check, which it counts before it begins.
 
-        In the block the code says what the answer is, ``refused`` or ``succeeded``. Whatever ends
-        the block before that, an outage, a cancellation or a line that was forgotten, leaves
-        unknown whether the guess was right: it counts for nothing then. Raises TooManyAttempts.
+        In the block the code reports the result, ``refused`` or ``succeeded``. If the block ends
+        before that, by an outage, a cancellation or a bug, it is unknown whether the guess was
+        right: then it does not count. Raises TooManyAttempts.
         """
         admission = Admission(self._counters, self._policy, attempt, now)
         try:

@@ -1,4 +1,4 @@
-"""A sign-in under way: the browser, how far it is, and what is given as proof."""
+"""A sign-in in progress: the browser, the progress, and the proofs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,12 +15,12 @@ from worksgate.sources import Person
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Browser:
-    """Who is at the other end: the address as we trust it, and the secrets in its cookies.
+    """A browser: its address as far as we trust it, and the secrets in its cookies.
 
     ``may_receive_code`` is False for anything but a top-level navigation (R-17). ``devices`` are
-    pairs of id and signature from earlier sign-ins; ``trusted`` are secrets of who is not asked
-    for a second factor here, ``upstream`` pairs of name and text of logins that are at another
-    provider. ``name`` is what people call it, such as "Chrome on Windows".
+    pairs of ID and signature from earlier sign-ins; ``trusted`` are secrets of people who do not
+    need a second factor here, ``upstream`` pairs of name and text of sign-ins at another provider.
+    ``name`` is for people, such as "Chrome on Windows".
     """
 
     address: str
@@ -35,14 +35,14 @@ class Browser:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginProgress:
-    """How far a login has come; ``challenge`` is this login's own for passkeys (base64url).
+    """The progress of a sign-in; ``challenge`` is its own for passkeys (base64url).
 
-    ``assurance`` is what the person has given, ``known`` that of the session by which they were
-    known, if ``from_session``; ``authenticated_at`` since when: what it learns of a second factor
-    makes it no younger (R-29). ``sealed_totp`` is there while the person sets up an authenticator
-    app, ``sealed_codes`` from then on: the recovery codes, until the person says that they have
-    kept them. ``typed`` is the name that a password was typed for: its browser is known at the end
-    (R-79). Times are in seconds since the epoch.
+    ``assurance`` is what the person has proved, ``known`` that of the session by which they were
+    known, if ``from_session``; ``authenticated_at`` is its time: a later second factor does not
+    make it younger (R-29). ``sealed_totp`` is set while the person sets up an authenticator app,
+    ``sealed_codes`` from then on: the recovery codes, until the person confirms that they have
+    stored them. ``typed`` is the name that a password was typed for: its browser becomes known at
+    the end (R-79). Times are in seconds since the epoch.
     """
 
     source: str
@@ -59,7 +59,7 @@ class LoginProgress:
 
     @classmethod
     def of_session(cls, session: Session, person: Person) -> Self:
-        """The login of somebody who is signed in already; ``person`` is as they are now."""
+        """The progress of a person who is signed in already; ``person`` is their current state."""
         assurance = kept_in(session)
         return cls(
             source=session.source,
@@ -71,14 +71,14 @@ class LoginProgress:
         )
 
     def with_factor(self, factor: Factor, at: float) -> Self:
-        """How far it is with one more factor; what was signed once is not taken twice (R-82)."""
+        """The progress with one more factor; a signed challenge is not accepted twice (R-82)."""
         return replace(
             self, assurance=self.assurance.with_factor(factor, at), challenge=new_secret()
         )
 
     @property
     def adds_to_session(self) -> bool:
-        """Whether it takes a new session: there is none, or it has ended or knows less."""
+        """Whether it needs a new session: there is none, or it has ended or has less assurance."""
         is_enough = self.from_session and not self.password_changed
         return not is_enough or self.assurance != self.known
 
@@ -94,7 +94,7 @@ class LoginProgress:
 
 @dataclass(frozen=True, slots=True)
 class LoginAttempt:
-    """A login as one request finds it; ``now`` is in seconds since the epoch."""
+    """A sign-in as one request finds it; ``now`` is in seconds since the epoch."""
 
     transaction: LoginTransaction
     progress: LoginProgress
@@ -106,12 +106,12 @@ class LoginAttempt:
         return self.progress.person
 
     def advanced_to(self, progress: LoginProgress) -> Self:
-        """The same attempt, which has come further."""
+        """The same attempt with more progress."""
         return replace(self, progress=progress)
 
 
 class ProofKind(StrEnum):
-    """What is shown as a second factor."""
+    """What a person presents as a second factor."""
 
     CODE = auto()
     RECOVERY_CODE = auto()
@@ -127,7 +127,7 @@ _FACTORS: Mapping[ProofKind, Factor] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """What a person shows as a second factor: one of the three."""
+    """The second factor that a person presents: one of the three."""
 
     code: str = field(default="", repr=False)
     recovery_code: str = field(default="", repr=False)
@@ -135,7 +135,7 @@ class Proof:
 
     @property
     def factor(self) -> Factor:
-        """What it is, if it is right."""
+        """Its kind, if it is right."""
         return _FACTORS[self.kind]
 
     @property
@@ -148,8 +148,8 @@ class Proof:
 def is_meant(works_id: str | None, person: Person) -> bool:
     """Whether LINE WORKS' hint can mean this person; no hint means anybody.
 
-    A hint is a whole LINE WORKS account or its local part; so may a works account be kept. A
-    username counts only for somebody whose works account is not known.
+    A hint is a whole LINE WORKS account or its local part, and so is a stored works account. A
+    username counts only for a person whose works account is unknown.
     """
     if works_id is None:
         return True

@@ -1,11 +1,11 @@
-"""What is recorded of a sign-in, and under which event.
+"""Audit records of sign-ins.
 
-What goes with a change of the store is made by ``of_login`` and ``of_logout``, and given to the
-verb that makes it (``store.Store``). The rest is written here, beside the request.
+Records of changes in the store are made by ``of_login`` and ``of_logout``, and passed to the method
+that makes the change (``store.Store``). The others are written here.
 
 Records that unauthenticated callers cause go through ``StrangerRecords``, so that a flood neither
-fills the disk nor pushes real records out. That a sign-in page was opened is only counted, and
-recorded when the sign-in is completed.
+fills the disk nor displaces real records. An opened sign-in page is only counted, and recorded when
+the sign-in is completed.
 """
 
 from collections.abc import Coroutine
@@ -23,18 +23,18 @@ from worksgate.sources import Person
 
 
 class AuditTrail:
-    """Writes the audit log of the provider; ``at`` is always in seconds since the epoch."""
+    """Writes the audit records of the provider; ``at`` is in seconds since the epoch."""
 
     def __init__(self, audit: AuditLog, strangers: StrangerRecords | None = None) -> None:
         self._audit = audit
         self._strangers = strangers or StrangerRecords(audit)
 
     def requested(self, at: float, browser: Browser) -> None:
-        """A browser came with a good authorization request; ``of_request`` records it later."""
+        """A valid authorization request has arrived; ``of_request`` records it later."""
         self._strangers.count(Event.LOGIN_REQUESTED, network_of(browser.address), at)
 
     def not_authorized(self, at: float, error: AuthorizationError, browser: Browser) -> None:
-        """A browser came with an authorization request that was refused."""
+        """An authorization request was refused."""
         unconfirmed = isinstance(error, SessionKeyRefused)
         event = Event.SESSION_KEY_REFUSED if unconfirmed else Event.LOGIN_REFUSED
         self._strangers.record(
@@ -44,7 +44,7 @@ class AuditTrail:
     def throttled(
         self, at: float, transaction: LoginTransaction, browser: Browser, username: str
     ) -> None:
-        """A password was not even looked at."""
+        """A password was not even checked."""
         event = Event.LOGIN_THROTTLED
         self._strangers.record(of_login(event, at, transaction, browser, username=username))
 
@@ -70,14 +70,14 @@ class AuditTrail:
     def failed_upstream(
         self, at: float, transaction: LoginTransaction, browser: Browser, detail: str
     ) -> None:
-        """A sign-in at another provider came to nothing: anybody can come back from there."""
+        """A sign-in at another provider failed: anybody can come back from there."""
         event = Event.LOGIN_FAILED
         self._strangers.record(of_login(event, at, transaction, browser, detail=detail))
 
     def denied(
         self, at: float, transaction: LoginTransaction, browser: Browser, detail: str
     ) -> None:
-        """A rule refused a login before anybody had said who they are."""
+        """A rule refused a sign-in before the person was known."""
         event = Event.LOGIN_REFUSED
         self._strangers.record(of_login(event, at, transaction, browser, detail=detail))
 
@@ -96,7 +96,7 @@ class AuditTrail:
         username: str | None = None,
         detail: str | None = None,
     ) -> None:
-        """Something of a login under way; ``username`` is what was typed, if nobody is known."""
+        """An event of a sign-in in progress; ``username`` is what was typed, if nobody is known."""
         self._audit.record(
             of_login(event, at, transaction, browser, person, username=username, detail=detail)
         )
@@ -112,7 +112,7 @@ def of_login(
     username: str | None = None,
     detail: str | None = None,
 ) -> AuditEvent:
-    """Something of a login under way; ``username`` is what was typed, if nobody is known."""
+    """An event of a sign-in in progress; ``username`` is what was typed, if nobody is known."""
     return AuditEvent(
         event=event,
         at=at,
@@ -126,12 +126,12 @@ def of_login(
 
 
 def of_request(transaction: LoginTransaction, browser: Browser) -> AuditEvent:
-    """The authorization request that a login began with, by whoever has come to its end."""
+    """The authorization request with which a sign-in began, recorded at its end."""
     return of_login(Event.LOGIN_REQUESTED, transaction.began_at, transaction, browser)
 
 
 def of_logout(at: float, session: Session, browser: Browser) -> AuditEvent:
-    """A session ends because its person wants it."""
+    """A session was ended by its person."""
     return AuditEvent(
         event=Event.LOGOUT,
         at=at,

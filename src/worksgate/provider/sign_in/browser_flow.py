@@ -1,19 +1,19 @@
 """Each step that a browser can take in a sign-in.
 
-    authorize             a browser arrives from LINE WORKS: is a session enough, or must they
-                          sign in?
-    log_in                they typed a name and a password
-    use_passkey           a passkey says who they are
-    begin_upstream_login  another provider does; finish_upstream_login: they are back from it
-    verify_second_factor  they showed a second factor; enrol: they set one up first
-    change_password       their password was temporary: they choose their own; resume: on with it
+    authorize             a browser arrives from LINE WORKS: its session suffices, or they must
+                          sign in
+    log_in                they typed a username and a password
+    use_passkey           a passkey identifies them
+    begin_upstream_login  redirects to another provider; finish_upstream_login: they are back
+    verify_second_factor  they used a second factor; enrol: they set one up first
+    change_password       their password was temporary: they choose a new one; resume: continue
     return_to             their browser comes (back) to the page of a step
-    continue_as           they are signed in already and said that this is who they mean to be
-    log_out               a browser comes to have its session ended
+    continue_as           they are signed in already and confirmed that account
+    log_out               a browser ends its session
 
-A browser's way is here as far as the point where it is known who somebody is; then all go on in
-``completion``. ``oauth`` says what the wire means, the store decides who wins, the sources say who
-people are. Nothing in this file knows HTTP.
+A browser's way is here up to the point where the person is known; then all continue in
+``completion``. ``oauth`` defines the wire, the store decides races, the sources identify people.
+Nothing in this file knows HTTP.
 """
 
 import time
@@ -64,10 +64,10 @@ from worksgate.store import Store
 
 
 class IdentityProvider:
-    """All that Worksgate does for LINE WORKS and for the people who sign in.
+    """Everything that Worksgate does for LINE WORKS and for people who sign in.
 
-    Back-channel calls raise OAuthError alone. The browser's calls raise AuthorizationError or the
-    refusal that they name; an outage is StoreUnavailable, DatabaseUnavailable or
+    Back-channel calls raise only OAuthError. The browser's calls raise AuthorizationError or the
+    refusals that they name; an outage is StoreUnavailable, DatabaseUnavailable or
     SourceUnavailable.
     """
 
@@ -118,7 +118,7 @@ class IdentityProvider:
     # A browser arrives: step 2
 
     async def authorize(self, query: str, browser: Browser) -> NextStep:
-        """Answer an authorization request with a code, or with what must happen first.
+        """Answer an authorization request with a code, or with the next step.
 
         Raises AuthorizationError (a page, never a redirect), NoUserKey, LoginDenied, or an outage.
         """
@@ -144,11 +144,11 @@ class IdentityProvider:
             progress = LoginProgress.of_session(session, person)
             attempt = LoginAttempt(transaction, progress, browser, now)
             return await self._completion.complete_or_next_step(attempt)
-        except PersonDisabled:  # this very moment; the session has ended with it
+        except PersonDisabled:  # at this very moment; the session has ended with it
             return PasswordNeeded(LoginTransaction.begin(request, client, browser.secret, now))
 
     async def continue_as(self, transaction: LoginTransaction, browser: Browser) -> NextStep:
-        """Go on as the person of the live session, who was asked and said yes.
+        """Continue as the person of the live session, who has confirmed that.
 
         Raises AlreadySignedIn, NoUserKey, PersonDisabled, LoginDenied, UnknownClient, or an
         outage.
@@ -162,12 +162,12 @@ class IdentityProvider:
         attempt = LoginAttempt(transaction, progress, browser, now)
         return await self._completion.complete_or_next_step(attempt)
 
-    # They say who they are: steps 3 to 6
+    # Authentication: steps 3 to 6
 
     async def log_in(
         self, transaction: LoginTransaction, username: str, password: str, browser: Browser
     ) -> NextStep:
-        """Check a name and a password; a right one gets a code and a session, or the next step.
+        """Check a username and a password; a right one gets a code and a session, or the next step.
 
         Raises WrongPassword, PersonDisabled, TooManyAttempts, HashingBusy, AlreadySignedIn,
         NoUserKey, LoginDenied, or an outage.
@@ -185,7 +185,7 @@ class IdentityProvider:
         return await self._completion.complete_or_next_step(attempt)
 
     async def is_upstream(self, transaction: LoginTransaction, username: str) -> bool:
-        """Whether another provider is asked for this name, so that no password is needed here.
+        """Whether this name belongs to another provider, so that no password is needed here.
 
         Raises UnknownClient, or an outage.
         """
@@ -195,7 +195,7 @@ class IdentityProvider:
     async def begin_upstream_login(
         self, transaction: LoginTransaction, source: str, browser: Browser
     ) -> RedirectedUpstream:
-        """Send the browser to another provider of this client's.
+        """Redirect the browser to another provider of this client's.
 
         Raises UnknownSource, AlreadySignedIn, LoginDenied, UnknownClient, or an outage.
         """
@@ -206,14 +206,14 @@ class IdentityProvider:
     async def finish_upstream_login(
         self, source: str, query: Mapping[str, str], browser: Browser
     ) -> NextStep:
-        """Go on with who comes back from another provider.
+        """Continue with the person who returns from another provider.
 
         Raises ForgedTransaction, ExpiredTransaction, UpstreamLoginFailed (they may try another
         way), and what ``log_in`` does.
         """
         now = self._clock()
         if not browser.may_receive_code:
-            raise ForgedTransaction("a provider sends people back, not pictures")
+            raise ForgedTransaction("a provider redirects people, not images")
         login = await self._upstream.read(source, query, browser, now)
         transaction = login.transaction
         await self._transactions.check_unspent(transaction)
@@ -232,13 +232,13 @@ class IdentityProvider:
         attempt = LoginAttempt(transaction, progress, browser, now)
         try:
             return await self._completion.complete_or_next_step(attempt)
-        except PersonDisabled as refusal:  # this very moment
+        except PersonDisabled as refusal:  # at this very moment
             raise UpstreamLoginFailed(transaction, refusal) from refusal
 
     async def use_passkey(
         self, transaction: LoginTransaction, assertion: str, browser: Browser
     ) -> NextStep:
-        """Sign in by a passkey alone, which stands for the password and for a second factor.
+        """Sign in with a passkey alone, which counts as password and second factor.
 
         Raises WrongPassword, TooManyAttempts, and what ``log_in`` does.
         """
@@ -252,7 +252,7 @@ class IdentityProvider:
         attempt = LoginAttempt(transaction, progress, browser, now)
         return await self._completion.complete_or_next_step(attempt)
 
-    # What a login still needs once it is known whose it is
+    # Steps after the person is known
 
     async def verify_second_factor(
         self,
@@ -262,7 +262,7 @@ class IdentityProvider:
         *,
         remember: bool = False,
     ) -> NextStep:
-        """Go on with a second factor; ``remember`` spares this browser the next one.
+        """Verify a second factor; ``remember`` makes the browser a trusted one.
 
         Raises WrongFactor, TooManyWrongFactors, LoginLost, and what ``log_in`` does.
         """
@@ -275,9 +275,9 @@ class IdentityProvider:
     async def enrol(
         self, transaction: LoginTransaction, proof: Proof, browser: Browser
     ) -> NextStep:
-        """Set up a factor that is demanded, which counts as given.
+        """Set up a required factor, which counts as used.
 
-        Raises as ``verify_second_factor``.
+        Raises like ``verify_second_factor``.
         """
         attempt = await self._resumed(transaction, browser)
         client = await self._transactions.client_of(transaction)
@@ -298,7 +298,7 @@ class IdentityProvider:
         client = await self._transactions.client_of(transaction)
         due = await self._steps.next(client, attempt)
         if not isinstance(due, NewPasswordNeeded):
-            raise LoginLost  # nobody has asked for a new one
+            raise LoginLost  # nobody has requested a new one
         person = await self._sources.change_password(progress.source, progress.person, new_password)
         if person is None:
             raise PersonDisabled
@@ -310,13 +310,13 @@ class IdentityProvider:
             person,
             detail="was temporary",
         )
-        # Whoever else was signed in by the old one.
+        # Sessions of others who know the old one.
         await self._store.forget(person.subject_id, records=(record,))
         done = replace(progress, person=person, password_changed=True)
         return await self._completion.complete_or_next_step(attempt.advanced_to(done))
 
     async def choosing_password(self, transaction: LoginTransaction) -> Person | None:
-        """Who is to replace a temporary password in this login, or None; nothing goes on by it.
+        """Who must replace a temporary password in this sign-in, or None; nothing changes.
 
         Raises LoginLost or an outage.
         """
@@ -324,24 +324,24 @@ class IdentityProvider:
         return progress.person if progress.needs_new_password else None
 
     async def resume(self, transaction: LoginTransaction, browser: Browser) -> NextStep:
-        """Go on where the login stands. Raises LoginLost, and what ``log_in`` does."""
+        """Continue a sign-in at its current step. Raises LoginLost, and what ``log_in`` does."""
         return await self._completion.complete_or_next_step(
             await self._resumed(transaction, browser)
         )
 
     async def transaction_at(self, handle: str, browser: Browser) -> LoginTransaction:
-        """The login under way that has this handle in this browser.
+        """The sign-in in progress with this handle in this browser.
 
-        Raises LoginLost where there is none (any more), AuthorizationError, or an outage.
+        Raises LoginLost if there is none (any more), AuthorizationError, or an outage.
         """
         transaction = await self._steps.transaction_of(handle, browser, self._clock())
         await self._transactions.check_client(transaction)
         return transaction
 
     async def return_to(self, transaction: LoginTransaction, browser: Browser) -> NextStep:
-        """Where the login stands, for a browser that comes to its page, as often as it comes.
+        """The current step, for a browser that opens its page, any number of times.
 
-        A login that lacks nothing is completed. Raises what ``resume`` does.
+        A sign-in without missing steps is completed. Raises what ``resume`` does.
         """
         attempt = await self._resumed(transaction, browser)
         if codes := self._steps.codes_to_keep(attempt.progress):
@@ -357,7 +357,7 @@ class IdentityProvider:
         return LoginAttempt(transaction, await self._steps.resume(transaction, now), browser, now)
 
     async def check_open(self, transaction: LoginTransaction, browser: Browser) -> None:
-        """Refuse, before a form is shown, a login that no person could complete now and from here.
+        """Refuse, before a form is shown, a sign-in that nobody could complete now and from here.
 
         Raises LoginDenied, UnknownClient, or an outage.
         """
@@ -367,7 +367,7 @@ class IdentityProvider:
     async def _open_client(
         self, transaction: LoginTransaction, browser: Browser, now: float
     ) -> Client:
-        """The client of a login in which somebody may say now who they are.
+        """The client of a sign-in in which somebody may authenticate now.
 
         Raises AlreadySignedIn, LoginDenied, UnknownClient, or an outage.
         """
@@ -385,7 +385,7 @@ class IdentityProvider:
             self._records.denied(now, transaction, browser, f"rule: {denied}")
             raise
 
-    # What the pages ask
+    # Queries of the pages
 
     async def read_transaction(
         self, text: str, anti_forgery_token: str, browser: Browser
@@ -398,11 +398,11 @@ class IdentityProvider:
 
     @property
     def callback_names(self) -> Sequence[str]:
-        """The names of the other providers, which send browsers back."""
+        """The names of the other providers, which redirect browsers back."""
         return tuple(self._sources.redirects)
 
     async def ways_in(self, transaction: LoginTransaction) -> WaysIn:
-        """How the people of a transaction's client can say who they are.
+        """The ways in which people of a transaction's client can authenticate.
 
         Raises UnknownClient, or an outage.
         """
@@ -418,27 +418,28 @@ class IdentityProvider:
         return WaysIn(self._sources.takes_passwords(client), buttons, options)
 
     def begin_for_account(self, browser: Browser) -> LoginTransaction:
-        """A login that leads to the person's own account."""
+        """A sign-in that leads to the person's own account."""
         return LoginTransaction.begin_for_account(
             self.settings.account_url, browser.secret, self._clock()
         )
 
     async def denial(self, transaction: LoginTransaction) -> str | None:
-        """Where a person who gives up is sent, or None where the client does not want to know."""
+        """Where to redirect a person who cancels, or None if the client does not allow it."""
         client = await self._transactions.client_of(transaction)
         return with_denial(transaction.redirect_uri) if client.redirect_denials else None
 
     async def domain_of(self, client_id: str) -> str | None:
-        """The client's LINE WORKS domain, if it is known: a login can start again there."""
+        """The client's LINE WORKS domain, if known: a sign-in can start again there."""
         client = (await self.clients.snapshot()).get(client_id)
         return client.domain if client else None
 
-    # A browser leaves
+    # Signing out
 
     async def log_out(self, query: str, browser: Browser) -> str | None:
-        """End the browser's session; return where it wants to go, if it may (R-66 to R-69).
+        """End the browser's session; return where to redirect it, if allowed (R-66 to R-69).
 
-        Who has signed in by another provider that is to be signed out of goes there first.
+        People who signed in with another provider that supports sign-out are redirected there
+        first.
         """
         now = self._clock()
         session = await self._sessions.end(
@@ -454,6 +455,6 @@ class IdentityProvider:
         return await self._upstream.log_out(source, wanted, browser, now) or wanted
 
     async def ping(self) -> None:
-        """Return if the store and the directory answer. Raises an outage."""
+        """Return if the store and the directory respond. Raises an outage."""
         await self._store.ping()
         await self.clients.snapshot()

@@ -1,6 +1,6 @@
-"""The end of a login: what is still missing, or a session and the one code of its transaction.
+"""The end of a sign-in: the missing steps, or a session and the one code of its transaction.
 
-Every way in comes here as soon as it is known who the person is, whoever said so.
+Every way in ends here as soon as the person is known, whatever authenticated them.
 """
 
 from collections.abc import Callable
@@ -39,7 +39,7 @@ from worksgate.store import Store
 
 
 class LoginCompletion:
-    """Completes logins; ``clock`` is in seconds since the epoch."""
+    """Completes sign-ins; ``clock`` is in seconds since the epoch."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class LoginCompletion:
     async def complete_or_next_step(
         self, attempt: LoginAttempt, *, remember: bool = False
     ) -> NextStep:
-        """Complete a login, or say what is missing; ``remember`` spares the next second factor.
+        """Complete a sign-in, or return the next step; ``remember`` makes the browser trusted.
 
         Raises AlreadySignedIn, NoUserKey, PersonDisabled, LoginDenied, NoPasskey, UnknownClient,
         or an outage.
@@ -70,9 +70,13 @@ class LoginCompletion:
         transaction, progress = attempt.transaction, attempt.progress
         client = await self._transactions.client_of(transaction)
         if client.sources and progress.source not in client.sources:
-            return PasswordNeeded(transaction)  # their session is of a source that is not for it
+            return PasswordNeeded(
+                transaction
+            )  # their session is of a source that this client does not use
         if not transaction.is_for_account:
-            self._check_user_key(client, attempt)  # first: who cannot get in is asked nothing else
+            self._check_user_key(
+                client, attempt
+            )  # first: people who cannot get in are asked nothing else
         try:
             step = await self._steps.next(client, attempt)
         except LoginDenied as denied:
@@ -90,7 +94,7 @@ class LoginCompletion:
         return await self._sign_in(attempt, remember=remember)
 
     async def _sign_in(self, attempt: LoginAttempt, *, remember: bool) -> SignedIn:
-        """Authorize; a new session replaces the one of the browser (R-28)."""
+        """Authorize; a new session replaces the browser's one (R-28)."""
         progress, person = attempt.progress, attempt.person
         secret = new_ordered_secret()
         session = self._sessions.opened(
@@ -158,7 +162,7 @@ class LoginCompletion:
         return Authorized(with_code(transaction.redirect_uri, code))
 
     async def _open_account(self, attempt: LoginAttempt, commit: SignInCommit) -> Authorized:
-        """Let a person in to their own account: a session, and no code."""
+        """Admit a person to their own account: a session, and no code."""
         await commit.write(self._store)
         if await self._present(attempt) is None:
             await self._store.forget(attempt.person.subject_id, records=(_taken_back(attempt),))
@@ -166,7 +170,7 @@ class LoginCompletion:
         return Authorized(attempt.transaction.redirect_uri)
 
     async def _present(self, attempt: LoginAttempt) -> Person | None:
-        """The person as they are at this very moment, or None where they may not sign in."""
+        """The person at this very moment, or None if they may not sign in."""
         return await self._sessions.person(attempt.progress.source, attempt.person)
 
     def _check_user_key(self, client: Client, attempt: LoginAttempt) -> str:

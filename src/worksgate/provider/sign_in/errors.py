@@ -1,19 +1,19 @@
-"""Why a sign-in is refused, or cannot go on."""
+"""Refusals of a sign-in."""
 
 from worksgate.provider.sign_in.attempt import ProofKind
 from worksgate.provider.sign_in.transaction import LoginTransaction
 
 
 class LoginDenied(Exception):
-    """A rule of the client says no; the text is the rule."""
+    """A rule of the client denies it; the text is the rule."""
 
 
 class NoPasskey(Exception):
-    """A passkey is demanded, and the person neither has one nor can set one up here."""
+    """A passkey is required, and the person neither has one nor can set one up here."""
 
 
 class UpstreamLoginFailed(Exception):
-    """A login at another provider came to nothing: ``why``, and the login that can go on here."""
+    """A sign-in at another provider failed: ``why``, and the sign-in that can continue here."""
 
     def __init__(self, transaction: LoginTransaction, why: Exception) -> None:
         super().__init__(type(why).__name__)
@@ -22,11 +22,11 @@ class UpstreamLoginFailed(Exception):
 
 
 class LoginLost(Exception):
-    """Nothing is known of this login any more: it must begin again with the password."""
+    """Nothing is known of this sign-in any more: it must begin again with the password."""
 
 
 class WrongFactor(Exception):
-    """The second factor that was ``given`` is wrong; ``left`` more tries."""
+    """The ``given`` second factor is wrong; ``left`` more tries."""
 
     def __init__(self, given: ProofKind, left: int) -> None:
         super().__init__(f"{left} tries are left")
@@ -35,7 +35,7 @@ class WrongFactor(Exception):
 
 
 class TooManyWrongFactors(Exception):
-    """The second factor was wrong too often: this login is over."""
+    """The second factor was wrong too often: this sign-in is over."""
 
 
 class WrongPassword(Exception):
@@ -43,11 +43,11 @@ class WrongPassword(Exception):
 
 
 class UnknownPasskey(WrongPassword):
-    """The passkey is not known here, or what it signed is wrong."""
+    """The passkey is not registered here, or its signature is wrong."""
 
 
 class AlreadySignedIn(Exception):
-    """This transaction has issued its code: the form was sent twice."""
+    """This transaction has issued its code already: the form was sent twice."""
 
 
 class NoUserKey(Exception):

@@ -1,4 +1,4 @@
-"""The values of a sign-in: who is there, how far they are, what comes next, why it is refused."""
+"""The results of a sign-in's steps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,17 +12,17 @@ from worksgate.sources import Person
 
 @dataclass(frozen=True, slots=True)
 class Authorized:
-    """Send the browser to ``location``: it holds a fresh code."""
+    """Redirect the browser to ``location``, which contains a fresh code."""
 
     location: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class SignedIn(Authorized):
-    """As Authorized, and the browser has a new session.
+    """Like Authorized, and the browser has a new session.
 
-    ``device`` is a pair for its cookie, where a password was typed; ``trusted`` a secret for the
-    one that spares it the second factor.
+    ``device`` is a pair for its cookie, if a password was typed; ``trusted`` a secret for the
+    cookie that replaces the second factor.
     """
 
     session: str = field(repr=False)
@@ -32,14 +32,14 @@ class SignedIn(Authorized):
 
 @dataclass(frozen=True, slots=True)
 class PasswordNeeded:
-    """Show the login form."""
+    """Show the sign-in form."""
 
     transaction: LoginTransaction
 
 
 @dataclass(frozen=True, slots=True)
 class AccountChoiceNeeded:
-    """Signed in as ``person``, but LINE WORKS was told of somebody else: ask which."""
+    """Signed in as ``person``, but LINE WORKS asked for somebody else: let them choose."""
 
     transaction: LoginTransaction
     person: Person
@@ -47,7 +47,7 @@ class AccountChoiceNeeded:
 
 @dataclass(frozen=True, slots=True)
 class WaysIn:
-    """What the login page offers: a password, other providers (name, label), a passkey."""
+    """The options of the sign-in page: a password, other providers (name, label), a passkey."""
 
     passwords: bool = True
     buttons: Sequence[tuple[str, str]] = ()
@@ -56,30 +56,30 @@ class WaysIn:
 
 @dataclass(frozen=True, slots=True)
 class NewPasswordNeeded:
-    """The password is temporary: the person chooses their own first (R-85)."""
+    """The password is temporary: the person must choose a new one first (R-85)."""
 
     transaction: LoginTransaction
     person: Person
 
 
 class FactorWanted(StrEnum):
-    """What a second factor is asked for."""
+    """The purpose of a second factor."""
 
     ANY = auto()
-    """To sign in: any will do, and a browser can be remembered for it."""
+    """To sign in: any is accepted, and a browser can be remembered."""
     ACCOUNT = auto()
-    """To look after their own account: the best that they have."""
+    """To manage their own account: the best that they have."""
     BEFORE_PASSKEY = auto()
-    """To set up a passkey afterwards, without which they cannot go on."""
+    """To set up a passkey afterwards, without which they cannot continue."""
     PASSKEY = auto()
-    """A passkey is demanded, and nothing else will do."""
+    """A passkey is required, and nothing else is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class SecondFactorNeeded:
     """Ask for one of these factors, which the person has; ``passkey_options`` is for WebAuthn.
 
-    ``why`` says for what it is asked, where that decides which of theirs will do.
+    ``why`` is the purpose, if it decides which of their factors are accepted.
     """
 
     transaction: LoginTransaction
@@ -91,9 +91,9 @@ class SecondFactorNeeded:
 
 @dataclass(frozen=True, slots=True)
 class EnrolmentNeeded:
-    """The person has no second factor that will do, and needs one: offer to set one up.
+    """The person has no acceptable second factor, and needs one: offer to set one up.
 
-    ``totp`` is None where it must be a passkey.
+    ``totp`` is None if it must be a passkey.
     """
 
     transaction: LoginTransaction
@@ -104,7 +104,7 @@ class EnrolmentNeeded:
 
 @dataclass(frozen=True, slots=True)
 class RecoveryCodesIssued:
-    """A factor was set up: show the codes, once, and go on when the person has kept them."""
+    """A factor was set up: show the codes, once, and continue when the person has stored them."""
 
     transaction: LoginTransaction
     codes: Sequence[str] = field(repr=False)
@@ -112,9 +112,9 @@ class RecoveryCodesIssued:
 
 @dataclass(frozen=True, slots=True)
 class RedirectedUpstream:
-    """Send the browser to another provider, which is called ``label``.
+    """Redirect the browser to another provider, whose name is ``label``.
 
-    ``along`` is a pair for its cookie of such logins, without which it cannot come back.
+    ``along`` is a pair for its cookie of such sign-ins, without which it cannot come back.
     """
 
     location: str = field(repr=False)
@@ -132,4 +132,4 @@ NextStep = (
     | EnrolmentNeeded
     | RecoveryCodesIssued
 )
-"""What a browser gets next: to LINE WORKS with a code, to another provider, or a page."""
+"""The response for a browser: to LINE WORKS with a code, to another provider, or a page."""

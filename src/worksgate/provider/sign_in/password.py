@@ -1,4 +1,4 @@
-"""Whose name and password these are: the sources, asked in their order, behind the throttle."""
+"""Checks a username and a password: the sources in order, behind the throttle."""
 
 from collections.abc import Collection
 
@@ -16,12 +16,12 @@ from worksgate.provider.sources import SourcesInUse
 from worksgate.provider.throttle import Admission, Attempt, Throttle, TooManyAttempts
 from worksgate.sources import PasswordExpired, Person, PersonDisabled
 
-BY_OTHER_NAMES = "not checked: too many failures before, by other names of this person"
-"""What is recorded of a guess whose person was found to have no guesses left."""
+BY_OTHER_NAMES = "not checked: too many failures before, with other names of this person"
+"""The record of a guess whose person had no guesses left."""
 
 
 class PasswordCheck:
-    """Checks passwords, and passkeys that stand for one."""
+    """Checks passwords, and passkeys that replace one."""
 
     def __init__(
         self,
@@ -48,8 +48,8 @@ class PasswordCheck:
     ) -> tuple[str, Person]:
         """The name of the source and the person.
 
-        Raises WrongPassword, PersonDisabled, TooManyAttempts, HashingBusy, or an outage; each but
-        the last two is recorded, and so is BusyRefusal.
+        Raises WrongPassword, PersonDisabled, TooManyAttempts, HashingBusy, or an outage; all but
+        the last two are recorded, and so is BusyRefusal.
         """
         device = self.known_device(username, browser)
         # In a flood most are refused: at little cost.
@@ -85,7 +85,7 @@ class PasswordCheck:
         browser: Browser,
         now: float,
     ) -> tuple[str, Person]:
-        """The name of the source and the person of a passkey that stands for the password.
+        """The name of the source and the person of a passkey that replaces the password.
 
         Raises UnknownPasskey, TooManyAttempts, or an outage.
         """
@@ -117,7 +117,7 @@ class PasswordCheck:
         return client.sources or {*self._sources.passwords, *self._sources.redirects}
 
     def new_device(self, username: str) -> tuple[str, str]:
-        """A device id and its signature, for the cookie of who has signed in by this name."""
+        """A device ID and its signature, for the cookie of whoever signed in with this name."""
         device_id = new_id()
         return device_id, self._signer.sign_device(username_key(username), device_id)
 
@@ -146,7 +146,7 @@ class PasswordCheck:
         return found
 
     def known_device(self, username: str, browser: Browser) -> str | None:
-        """The id of a device cookie that this browser got when this person signed in."""
+        """The ID of a device cookie that this browser got when this person signed in."""
         account = username_key(username)
         for device_id, signature in browser.devices:
             if self._signer.knows_device(account, device_id, signature):

@@ -1,8 +1,8 @@
-"""What a sign-in still needs: one decision, from facts alone.
+"""The missing steps of a sign-in: one pure decision.
 
-Nothing here reads a store or asks a clock. Each answer but ``NOTHING`` and ``NO_PASSKEY`` is
-something that the person can do, after which the next answer comes closer to the end; a test walks
-through all combinations.
+Nothing here reads a store or a clock. Each result but ``NOTHING`` and ``NO_PASSKEY`` is something
+the person can do, after which the next result is closer to the end; a test walks through all
+combinations.
 """
 
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ from worksgate.provider.factors import Enrolled
 
 
 class Due(Enum):
-    """What comes next in a sign-in."""
+    """The next step of a sign-in."""
 
     NOTHING = auto()
     """It is complete."""
     LOGIN = auto()
-    """The session is not enough: they sign in from the beginning."""
+    """The session does not suffice: they sign in from the beginning."""
     SECOND_FACTOR = auto()
     """Any second factor of theirs."""
     FACTOR_BEFORE_PASSKEY = auto()
@@ -29,21 +29,21 @@ class Due(Enum):
     PASSKEY_OR_RECOVERY_CODE = auto()
     """The best that they have, for their own account."""
     NEW_PASSWORD = auto()
-    """The password is temporary: they choose their own."""
+    """The password is temporary: they choose a new one."""
     ENROLMENT = auto()
     """They set up a first second factor."""
     PASSKEY_ENROLMENT = auto()
     """They set up a passkey."""
     NO_PASSKEY = auto()
-    """It takes a passkey, and there is no way to one: the sign-in is refused."""
+    """A passkey is required, and there is no way to one: the sign-in is refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """A sign-in as it stands: what the rules say of it, what was given, what the person has.
+    """A sign-in's current state: requirements of the rules, proofs, and the person's factors.
 
-    ``remembered`` says that this browser is spared a second factor. ``passkeys_usable`` says that
-    browsers know passkeys at our address, ``passkeys_offered`` that people may set them up, too.
+    ``remembered`` is true for a trusted browser. ``passkeys_usable`` is true if browsers support
+    passkeys at our address, ``passkeys_offered`` if people may set them up, too.
     """
 
     action: Action
@@ -58,12 +58,12 @@ class Standing:
 
     @property
     def best(self) -> Strength:
-        """The best that the person can give."""
+        """The highest strength that the person can reach."""
         return best_of(self.enrolled, passkeys_usable=self.passkeys_usable)
 
     @property
     def has_second_factor(self) -> bool:
-        """Whether one was given."""
+        """Whether one was used."""
         return self.assurance.strength >= Strength.TWO_FACTORS
 
 
@@ -71,11 +71,11 @@ _PROOFS = (
     *(Due.SECOND_FACTOR, Due.FACTOR_BEFORE_PASSKEY, Due.PASSKEY, Due.PASSKEY_OR_RECOVERY_CODE),
     *(Due.LOGIN, Due.NO_PASSKEY),
 )
-"""What comes before a new password: nobody changes a person's password by knowing it alone."""
+"""Steps before a new password: knowing the password alone must not suffice to change it."""
 
 
 def due(standing: Standing) -> Due:
-    """What comes next. A denied sign-in never gets here: that is decided before."""
+    """The next step. A denied sign-in never gets here: that is decided before."""
     missing = _missing(standing)
     if standing.needs_new_password and missing not in _PROOFS:
         return Due.NEW_PASSWORD
@@ -94,7 +94,7 @@ def _missing(standing: Standing) -> Due:
         return Due.NOTHING if standing.remembered else Due.SECOND_FACTOR
     if standing.action is not Action.REQUIRE:
         return Due.NOTHING
-    # What is set up now must be the person's: a session alone does not prove that.
+    # A factor set up now must be the person's own: a session alone does not prove that.
     return Due.LOGIN if standing.from_session else Due.ENROLMENT
 
 

@@ -1,7 +1,7 @@
-"""Asking LINE WORKS whether an app's ``sessionKey`` is real.
+"""Verifies an app's ``sessionKey`` with LINE WORKS.
 
-Off by default; a client's ``session_key_check`` says what silence means. The answer to the
-question is a side remark of the protocol: skipping it changes nothing for the login.
+Off by default; a client's ``session_key_check`` defines what no response means. The check is an
+optional part of the protocol: skipping it changes nothing for the sign-in.
 https://developers.worksmobile.com/jp/docs/sso-verify-login
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import httpx2
 
 TIMEOUT = 1.0
-"""Seconds for the whole question (R-16)."""
+"""Seconds for the whole check (R-16)."""
 ASKED_A_MINUTE = 600
 """Questions that a process asks for one network: as many as come from a large office when its day
 begins. There is no number for all networks, which strangers could use up against everybody."""
@@ -31,7 +31,7 @@ _CODE = re.compile(rb"""["']?code["']?\s*:\s*["']?(\d+)""")
 
 
 class SessionKeyAnswer(StrEnum):
-    """What LINE WORKS says of a sessionKey; UNKNOWN is no usable answer in time."""
+    """LINE WORKS' answer about a sessionKey; UNKNOWN means no usable response in time."""
 
     YES = "00"
     NO = "12"
@@ -39,7 +39,7 @@ class SessionKeyAnswer(StrEnum):
 
 
 class Browser(Protocol):
-    """What is needed of who comes."""
+    """The part of a browser that this module needs."""
 
     @property
     def address(self) -> str: ...
@@ -49,11 +49,11 @@ class Browser(Protocol):
 
 
 class SessionKeyRefused(AuthorizationError):
-    """LINE WORKS did not confirm a ``sessionKey``, and the client's policy wants that."""
+    """LINE WORKS did not confirm a ``sessionKey``, and the client's policy requires that."""
 
 
 class SessionKeys:
-    """Asks under a fixed address; follows no redirect."""
+    """Queries a fixed URL; follows no redirect."""
 
     def __init__(self, url: str, store: Store) -> None:
         self._url = url
@@ -64,10 +64,10 @@ class SessionKeys:
     async def check(
         self, request: AuthorizationRequest, client: Client, browser: Browser, now: float
     ) -> None:
-        """Let a request in as the client's ``session_key_check`` says.
+        """Admit a request according to the client's ``session_key_check``.
 
-        A network that has had ``ASKED_A_MINUTE`` questions asked gets no answer until the minute
-        is over. Raises SessionKeyRefused.
+        A network with ``ASKED_A_MINUTE`` checks gets no answer until the minute is over. Raises
+        SessionKeyRefused.
         """
         policy = client.session_key_check
         if policy is SessionKeyCheck.OFF or request.login_kind is not LoginKind.APP:
@@ -82,7 +82,7 @@ class SessionKeys:
 
     async def ask(self, session_key: str) -> SessionKeyAnswer:
         """The answer for a key that has the form of ``AuthorizationRequest.session_key``."""
-        import httpx2  # few installations ask: the others need not carry it
+        import httpx2  # few installations use it: the others need not load it
 
         if self._http is None:
             self._http = httpx2.AsyncClient(timeout=TIMEOUT, follow_redirects=False)
@@ -100,7 +100,7 @@ class SessionKeys:
             await self._http.aclose()
 
     async def _answer(self, session_key: str, browser: Browser, now: float) -> SessionKeyAnswer:
-        """LINE WORKS says yes only once; a page that is loaded again in this browser has ours."""
+        """LINE WORKS says yes only once; when this browser reloads the page, ours is used."""
         confirmed = f"session_key:{digest(session_key + browser.secret)}"
         if await self._store.count(confirmed, now):
             return SessionKeyAnswer.YES
@@ -113,7 +113,7 @@ class SessionKeys:
 
 
 def read_answer(status: int, body: bytes) -> SessionKeyAnswer:
-    """Read an answer leniently: the documented examples are not valid JSON."""
+    """Parse a response leniently: the documented examples are not valid JSON."""
     found = _CODE.search(body[:4_096]) if status == 200 else None
     code = found[1].decode() if found else ""
     return SessionKeyAnswer(code) if code in ("00", "12") else SessionKeyAnswer.UNKNOWN

@@ -1,14 +1,14 @@
-"""What a login still needs once it is known who it is: a password of their own, a second factor.
+"""Steps of a sign-in after the person is known: a new password, a second factor.
 
-    refuse_early          what no person could change is refused before a password is looked at
-    next                  what is missing, or the login as it is complete: the code may be issued
-    verify_second_factor  a second factor was shown
-    enrol                 a factor was set up, midway through the login
+    refuse_early          refuses what no person could change, before the password is checked
+    next                  the next step, or the completed sign-in: the code may be issued
+    verify_second_factor  a second factor was used
+    enrol                 a factor was set up during the sign-in
 
-``access_rules`` says what is asked for, ``required_steps`` what comes next. A login under way is an
-``Interim`` of the store under its transaction: it is the person's, so it ends with all that they
-hold, and it dies with the transaction. Nothing of it is in the form. Its browser finds the page of
-a step again by a handle, which says nothing and is worth nothing in another browser.
+``access_rules`` defines the requirements, ``required_steps`` the next step. A sign-in in progress
+is an ``Interim`` of the store under its transaction: it is the person's, so it is revoked with
+everything they hold, and it expires with the transaction. It is not in the form. Its browser finds
+the page of a step again by a handle, which reveals nothing and is worthless in another browser.
 """
 
 import secrets
@@ -77,7 +77,7 @@ _WANTED = {
     Due.PASSKEY: FactorWanted.PASSKEY,
     Due.PASSKEY_OR_RECOVERY_CODE: FactorWanted.ACCOUNT,
 }
-"""What a second factor is asked for."""
+"""The purpose of a second factor, by step."""
 
 
 _STRENGTHS = {
@@ -86,24 +86,24 @@ _STRENGTHS = {
     Action.REQUIRE: Strength.TWO_FACTORS,
     Action.REQUIRE_PASSKEY: Strength.PHISHING_RESISTANT,
 }
-"""With which strength a login can be complete, whatever else the person has."""
+"""The strength with which a sign-in can be complete, whatever else the person has."""
 
 _PROOFS_OF_ENROLMENT = {
     Due.ENROLMENT: (ProofKind.CODE, ProofKind.PASSKEY),
     Due.PASSKEY_ENROLMENT: (ProofKind.PASSKEY,),
 }
-"""What can be set up midway."""
+"""What can be set up during a sign-in."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Whose:
-    """The transaction that is kept beside the progress; a release before this one kept none."""
+    """The transaction that is stored with the progress; the previous release stored none."""
 
     transaction: LoginTransaction | None = None
 
 
 class LoginSteps:
-    """Decides what comes next, and keeps logins between two requests."""
+    """Decides the next step, and stores sign-ins between two requests."""
 
     def __init__(
         self,
@@ -125,9 +125,9 @@ class LoginSteps:
     async def refuse_early(
         self, transaction: LoginTransaction, client: Client, browser: Browser, now: float
     ) -> None:
-        """Refuse what no person could change: by network, time and kind of sign-in alone (R-125).
+        """Refuse what no person could change: by network, time and kind of sign-in (R-125).
 
-        So a refusal does not say whether a password was right. Raises LoginDenied, or an outage.
+        So a refusal does not reveal whether a password was right. Raises LoginDenied, or an outage.
         """
         for ruler in await self._certain_rulers(transaction, client):
             for kind in _possible_kinds(ruler, transaction.login_kind):
@@ -137,7 +137,7 @@ class LoginSteps:
                     _check_not_denied(decision)
 
     async def next(self, client: Client, attempt: LoginAttempt) -> Step | LoginProgress:
-        """What the person has to do next, kept until they have; or the login as it is complete.
+        """The person's next step, stored until they have done it; or the completed sign-in.
 
         Raises LoginDenied, NoPasskey, or an outage.
         """
@@ -165,7 +165,7 @@ class LoginSteps:
                 return await self._question(attempt, standing.enrolled, _WANTED[step])
 
     async def _standing(self, client: Client, attempt: LoginAttempt) -> Standing:
-        """The login as it stands; nothing is read that cannot matter. Raises LoginDenied."""
+        """The sign-in's current state; only facts that can matter are read. Raises LoginDenied."""
         progress, for_account = attempt.progress, attempt.transaction.is_for_account
         usable = self._factors.passkeys_usable
         standing = Standing(
@@ -185,7 +185,7 @@ class LoginSteps:
         return standing
 
     async def _rulers(self, client: Client, attempt: LoginAttempt) -> Sequence[Client]:
-        """The clients whose rules hold: of a person's own account, all that they may use."""
+        """The clients whose rules apply: for a person's own account, all that they may use."""
         if not attempt.transaction.is_for_account:
             return (client,)
         together = await self._clients.together()
@@ -194,7 +194,7 @@ class LoginSteps:
     async def _certain_rulers(
         self, transaction: LoginTransaction, client: Client
     ) -> Sequence[Client]:
-        """The clients whose rules hold whoever it is: of an own account, those for all sources."""
+        """The clients whose rules apply to anybody: for an own account, those for all sources."""
         if not transaction.is_for_account:
             return (client,)
         return (await self._clients.together()).rulers(None)
@@ -202,7 +202,7 @@ class LoginSteps:
     # Between two requests
 
     async def _keep(self, transaction: LoginTransaction, progress: LoginProgress) -> None:
-        """Keep how far a login has come."""
+        """Store the progress of a sign-in."""
         kept = {**msgspec.to_builtins(progress), "transaction": transaction}
         await self._store.save(
             Interim(
@@ -217,14 +217,14 @@ class LoginSteps:
         )
 
     async def resume(self, transaction: LoginTransaction, now: float) -> LoginProgress:
-        """How far a login has come. Raises LoginLost where nothing of it is known (any more)."""
+        """The progress of a sign-in. Raises LoginLost if nothing of it is known (any more)."""
         found = await self._pending(handle_of(transaction), now)
         return msgspec.json.decode(found.data, type=LoginProgress)
 
     async def transaction_of(self, handle: str, browser: Browser, now: float) -> LoginTransaction:
-        """The login under way that has this handle in this browser (R-19).
+        """The sign-in in progress with this handle in this browser (R-19).
 
-        Raises LoginLost where there is none (any more), or an outage.
+        Raises LoginLost if there is none (any more), or an outage.
         """
         found = await self._pending(handle, now)
         transaction = msgspec.json.decode(found.data, type=_Whose).transaction
@@ -233,7 +233,7 @@ class LoginSteps:
         return transaction
 
     def codes_to_keep(self, progress: LoginProgress) -> Sequence[str]:
-        """The new recovery codes of a login whose person has not said yet that they kept them."""
+        """New recovery codes whose person has not confirmed yet that they stored them."""
         if progress.sealed_codes is None:
             return ()
         subject_id = progress.person.subject_id
@@ -269,9 +269,10 @@ class LoginSteps:
         return SecondFactorNeeded(attempt.transaction, attempt.person, enrolled, options, why)
 
     async def verify_second_factor(self, attempt: LoginAttempt, proof: Proof) -> LoginProgress:
-        """How far the login is with its second factor given.
+        """The progress after a valid second factor.
 
-        Raises WrongFactor, TooManyWrongFactors (the login is over), TooManyAttempts, or an outage.
+        Raises WrongFactor, TooManyWrongFactors (the sign-in is over), TooManyAttempts, or an
+        outage.
         """
         holder, browser, now = _holder(attempt), attempt.browser, attempt.now
         known = self._known_device(attempt.person.username, browser)
@@ -306,7 +307,7 @@ class LoginSteps:
     async def _wrong(
         self, attempt: LoginAttempt, proof: Proof, left: int
     ) -> WrongFactor | TooManyWrongFactors:
-        """What a wrong answer leads to: another try, with a new challenge, or the end."""
+        """The consequence of a wrong answer: another try, with a new challenge, or the end."""
         transaction = attempt.transaction
         if left > 0:
             await self._keep(transaction, replace(attempt.progress, challenge=new_secret()))
@@ -314,10 +315,10 @@ class LoginSteps:
         await self._store.take(Interim, handle_of(transaction))
         return TooManyWrongFactors()
 
-    # Setting one up midway
+    # Enrolment during a sign-in
 
     async def _enrolment(self, attempt: LoginAttempt) -> EnrolmentNeeded:
-        """The offer to set up a first factor; its secret is kept with the login."""
+        """The offer to set up a first factor; its secret is stored with the sign-in."""
         transaction, progress, person = attempt.transaction, attempt.progress, attempt.person
         totp = await self._factors.begin_totp(person.username, self._totp_on_its_way(progress))
         sealed = self._factors.on_its_way.seal(totp.secret, person.subject_id)
@@ -328,7 +329,7 @@ class LoginSteps:
         return EnrolmentNeeded(transaction, person, totp, options)
 
     async def _passkey_enrolment(self, attempt: LoginAttempt) -> EnrolmentNeeded:
-        """The offer to set up a passkey, without which the login cannot go on."""
+        """The offer to set up a passkey, without which the sign-in cannot continue."""
         await self._keep(attempt.transaction, attempt.progress)
         options = await self._registration_options(attempt)
         return EnrolmentNeeded(attempt.transaction, attempt.person, None, options)
@@ -341,10 +342,10 @@ class LoginSteps:
     async def enrol(
         self, client: Client, attempt: LoginAttempt, proof: Proof
     ) -> tuple[LoginProgress, Sequence[str]]:
-        """Set up a factor, which then counts as given; and new recovery codes, if they had none.
+        """Set up a factor, which then counts as used; and new recovery codes, if they had none.
 
-        Raises WrongFactor, TooManyWrongFactors, LoginLost where no setting up is due (any more:
-        somebody else has set one up meanwhile, which is asked for), or an outage.
+        Raises WrongFactor, TooManyWrongFactors, LoginLost if no enrolment is due (any more: a
+        factor has been set up meanwhile, which is required now), or an outage.
         """
         holder, progress, now = _holder(attempt), attempt.progress, attempt.now
         step = due(await self._standing(client, attempt))
@@ -366,7 +367,7 @@ class LoginSteps:
         return done, codes
 
     def _totp_on_its_way(self, progress: LoginProgress) -> str | None:
-        """The secret that this login's QR code holds, if it has shown one."""
+        """The secret in this sign-in's QR code, if it has shown one."""
         if progress.sealed_totp is None:
             return None
         return self._factors.on_its_way.unseal(progress.sealed_totp, progress.person.subject_id)
@@ -387,10 +388,10 @@ class LoginSteps:
             return False
         return True
 
-    # Devices that are not asked again
+    # Trusted browsers
 
     def trusted_device(self, secret: str, person: Person, now: float) -> Interim:
-        """What spares a browser with this secret in its cookie the second factor, once kept."""
+        """What makes a browser with this secret in its cookie a trusted one, once saved."""
         return Interim(
             key=digest(secret),
             grant_id=secrets.token_hex(16),
@@ -415,9 +416,9 @@ class LoginSteps:
 
 
 async def forget_trusted_devices(store: Store, subject_id: str) -> None:
-    """Ask a person for a second factor in every browser again.
+    """Distrust all browsers of a person, so that the second factor is required again.
 
-    What spared them the question was a factor that they do not have any more.
+    They were trusted after a factor that the person does not have any more.
     """
     for each in await store.held(Interim, subject_id):
         if each.purpose == _TRUSTED:
@@ -425,7 +426,7 @@ async def forget_trusted_devices(store: Store, subject_id: str) -> None:
 
 
 def _strictest(rulers: Sequence[Client], attempt: LoginAttempt) -> Action:
-    """What the rules say. Raises LoginDenied."""
+    """The rules' decision. Raises LoginDenied."""
     decision = max(_decisions(rulers, attempt), key=lambda each: each.action.strictness)
     _check_not_denied(decision)
     return decision.action
@@ -451,19 +452,19 @@ def _check_not_denied(decision: Decision) -> None:
 
 
 def _possible_kinds(client: Client, kind: LoginKind) -> Sequence[LoginKind]:
-    """Who says that they are the app may be a browser, unless LINE WORKS confirms it."""
+    """An app may in fact be a browser, unless LINE WORKS confirms it."""
     confirmed = client.session_key_check is SessionKeyCheck.FAIL_CLOSED
     return (kind,) if kind is not LoginKind.APP or confirmed else (kind, LoginKind.WEB)
 
 
 def _tries_of(attempt: LoginAttempt) -> tuple[str, float]:
-    """The counter of a login's tries at a factor, and for how many seconds it counts."""
+    """The counter of a sign-in's tries at a factor, and its window in seconds."""
     transaction = attempt.transaction
     return f"factor {digest(transaction.id)[:32]}", transaction.lifetime
 
 
 def handle_of(transaction: LoginTransaction) -> str:
-    """What a login under way is found by: a digest, which may stand in an address."""
+    """The handle of a sign-in in progress: a digest, which may be in a URL."""
     return digest(f"{_PENDING} {transaction.id}")
 
 

@@ -1,9 +1,9 @@
-"""A login transaction: what must stay the same between the authorization request and the code.
+"""A login transaction: what must not change between the authorization request and the code.
 
-Nothing of it is kept here. It travels in the login form, signed, so that any node can go on with
-it and nothing that a browser posts can change it. It is bound to the browser that began it
-(R-19), dies after 30 minutes (R-18) and issues one code at most: ``SpentTransaction`` in the store
-remembers those that have.
+It is not stored here. It travels in the sign-in form, signed, so that any node can continue it and
+nothing that a browser posts can change it. It is bound to the browser that began it (R-19), expires
+after 30 minutes (R-18) and issues at most one code: ``SpentTransaction`` in the store remembers
+those that have.
 """
 
 import hmac
@@ -23,16 +23,16 @@ from worksgate.oauth.authorization import TRANSACTION_LIFETIME, AuthorizationReq
 from worksgate.oauth.model import Client, LoginKind, SpentTransaction
 
 _SHORT = 1_024
-"""Bytes of a transaction that is written as it is; a longer one must fit into a field of a form."""
+"""Bytes of a transaction that is written as it is; a longer one must fit into a form field."""
 CLOCK_SKEW = 90.0
 """Seconds that another node's clock may be ahead (F-17)."""
 
 
 class ForgedTransaction(Exception):
-    """The form was not made here, was changed, or belongs to another browser.
+    """The form was not created here, was changed, or belongs to another browser.
 
-    ``transaction`` is what it stands for if we did sign that and it is still good: it may begin
-    anew in this browser, and nothing of it counts until then.
+    ``transaction`` is its content if we did sign that and it is still valid: it may begin again in
+    this browser, and is not trusted until then.
     """
 
     def __init__(self, why: str, transaction: "LoginTransaction | None" = None) -> None:
@@ -41,7 +41,7 @@ class ForgedTransaction(Exception):
 
 
 class ExpiredTransaction(Exception):
-    """The login began more than 30 minutes ago; LINE WORKS would refuse it."""
+    """The sign-in began more than 30 minutes ago; LINE WORKS would reject it."""
 
     def __init__(self, transaction: "LoginTransaction") -> None:
         super().__init__("the login took too long")
@@ -50,10 +50,10 @@ class ExpiredTransaction(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginTransaction:
-    """One login under way. ``redirect_uri`` is as it came, byte for byte.
+    """One sign-in in progress. ``redirect_uri`` is unchanged, byte for byte.
 
     ``browser`` is the digest of the secret in the browser's cookie, ``began_at`` in seconds since
-    the epoch. ``login_id`` is the name of this login in the audit log.
+    the epoch. ``login_id`` is the name of this sign-in in the audit log.
     """
 
     id: str
@@ -71,7 +71,7 @@ class LoginTransaction:
     def begin(
         cls, request: AuthorizationRequest, client: Client, browser_secret: str, now: float
     ) -> Self:
-        """A new transaction for a checked authorization request of a client."""
+        """A new transaction for a validated authorization request of a client."""
         return cls(
             id=new_ordered_id(),
             login_id=new_ordered_id(),
@@ -87,7 +87,7 @@ class LoginTransaction:
 
     @classmethod
     def begin_for_account(cls, account_url: str, browser_secret: str, now: float) -> Self:
-        """A new transaction that leads to a person's own account, and buys no code."""
+        """A new transaction that leads to a person's own account, and issues no code."""
         return cls(
             id=new_ordered_id(),
             login_id=new_ordered_id(),
@@ -115,11 +115,12 @@ class LoginTransaction:
         return self.began_at + self.lifetime
 
     def spent(self) -> SpentTransaction:
-        """What remembers that this transaction has issued its code."""
+        """The memory that this transaction has issued its code."""
         return SpentTransaction(
             key=storage_key(self.id),
             grant_id=self.id,
-            # It is nobody's: what a person holds may be forgotten, a spent transaction may not.
+            # It belongs to nobody: a person's artifacts may be revoked, a spent transaction may
+            # not.
             subject_id="",
             client_id=self.client_id,
             expires_at=self.expires_at,
@@ -128,7 +129,7 @@ class LoginTransaction:
 
 @dataclass(frozen=True, slots=True)
 class TakenAlong:
-    """What a browser takes along to another provider: the login, and what the source had kept."""
+    """What a browser takes along to another provider: the sign-in, and the source's data."""
 
     transaction: LoginTransaction
     source: str
@@ -147,8 +148,8 @@ def signer(key: bytes, purpose: str) -> Signer:
 class TransactionSigner:
     """Writes transactions into forms and reads them back; also signs the device cookie.
 
-    All by HMAC-SHA256, each purpose under a key of its own (R-133). What a browser takes along to
-    another provider is encrypted: it holds what the provider must not learn from the browser.
+    All by HMAC-SHA256, each purpose with a key of its own (R-133). What a browser takes along to
+    another provider is encrypted: the provider must not learn it from the browser.
     """
 
     def __init__(self, key: bytes) -> None:
@@ -165,7 +166,7 @@ class TransactionSigner:
         return self._transactions.sign(urlsafe_b64encode(packed).rstrip(b"=")).decode()
 
     def anti_forgery_token(self, transaction: LoginTransaction, browser_secret: str) -> str:
-        """The text for the form field ``csrf``: right for this transaction in this browser."""
+        """The text for the form field ``csrf``: valid for this transaction in this browser."""
         text = f"{transaction.id}.{browser_secret}".encode()
         return self._anti_forgery.get_signature(text).decode()
 
@@ -186,14 +187,14 @@ class TransactionSigner:
     def seal(self, along: TakenAlong, state: str) -> str:
         """The text that a browser keeps until it comes back with this ``state``.
 
-        It is compressed, as a cookie has little room, and has no padding, for which a cookie would
-        have to be quoted.
+        It is compressed, since cookies are small, and has no padding, for which a cookie would have
+        to be quoted.
         """
         sealed = self._upstream.seal(zlib.compress(msgspec.json.encode(along), 9), _place(state))
         return urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
     def unseal(self, text: str, state: str, browser_secret: str, now: float) -> TakenAlong:
-        """What ``seal`` was given in this browser. Raises ForgedTransaction, ExpiredTransaction."""
+        """The value sealed in this browser. Raises ForgedTransaction, ExpiredTransaction."""
         try:
             sealed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
             opened = zlib.decompress(self._upstream.unseal(sealed, _place(state)))
@@ -206,7 +207,7 @@ class TransactionSigner:
         return along
 
     def sign_device(self, account: str, device_id: str) -> str:
-        """What a device cookie needs, so that it counts for this account and no other (R-79)."""
+        """What a device cookie signs, so that it is valid for this account only (R-79)."""
         return self._device.get_signature(f"{account}\n{device_id}".encode()).decode()
 
     def knows_device(self, account: str, device_id: str, signature: str) -> bool:
@@ -215,7 +216,7 @@ class TransactionSigner:
         return hmac.compare_digest(expected.encode(), signature.encode("utf-8", "surrogatepass"))
 
     def passkey_challenge(self, transaction: LoginTransaction) -> str:
-        """What a passkey signs to begin this login, and no other: 43 characters of base64url."""
+        """What a passkey signs to begin this sign-in only: 43 characters of base64url."""
         return self._passkey.get_signature(transaction.id.encode()).decode()
 
     def _of_this_browser(self, text: str, browser_secret: str, now: float) -> LoginTransaction:
@@ -231,7 +232,7 @@ class TransactionSigner:
 
 
 def _place(state: str) -> Place:
-    """Where a login goes on: what is sealed for one ``state`` is worth nothing with another."""
+    """Where a sign-in continues: sealed for one ``state``, it is worthless with another."""
     return Place("browser", "upstream login", digest(state))
 
 

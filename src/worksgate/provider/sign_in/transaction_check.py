@@ -1,4 +1,4 @@
-"""What must hold of a login transaction at each request of its browser.
+"""Validation of a login transaction at each request of its browser.
 
 It is ours and this browser's, its client may still receive a code at its address, and it has not
 issued its one code yet.
@@ -16,7 +16,7 @@ from worksgate.settings.options import Settings
 from worksgate.store import Store
 
 _ACCOUNT = Client(client_id="", name="account")
-"""Stands for the client where people look after their own account."""
+"""Replaces the client when people manage their own account."""
 
 
 class TransactionCheck:
@@ -60,7 +60,7 @@ class TransactionCheck:
             )
 
     async def client_of(self, transaction: LoginTransaction) -> Client:
-        """The client as it is now. Raises UnknownClient, or an outage."""
+        """The current client. Raises UnknownClient, or an outage."""
         if transaction.is_for_account:
             return _ACCOUNT
         client = (await self._clients.snapshot()).get(transaction.client_id)

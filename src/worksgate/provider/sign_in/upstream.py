@@ -1,9 +1,9 @@
-"""Upstream logins: another provider says who somebody is, between the way out and the way back.
+"""Upstream sign-ins: another provider authenticates, between the redirect and the return.
 
-What must be kept meanwhile the browser takes along in a cookie, encrypted, bound to it and to the
-``state`` (R-91), and good for as long as its transaction: anybody can begin such a login, as often
-as they like, and nothing is kept of it here (R-142). Only who is back with the provider's word for
-them leaves a row, which says that this ``state`` is used.
+The state meanwhile is in a cookie of the browser, encrypted, bound to it and to the ``state``
+(R-91), and valid as long as its transaction: anybody can begin such a sign-in, as often as they
+like, and nothing is stored here (R-142). Only a successful return leaves a row, which marks this
+``state`` as used.
 """
 
 import hmac
@@ -25,20 +25,20 @@ from worksgate.sources import Person, RedirectSource
 from worksgate.store import Store
 
 CALLBACK_PATH = "/callback/"
-"""Below the login address; the name of the source follows."""
+"""Path below the sign-in page; the name of the source follows."""
 
 LOGOUT_LIFETIME = 600.0
 """Seconds that a browser may be away to sign out upstream."""
 
 MOST_TAKEN_ALONG = 2_700
-"""Characters of one login in the cookie, of which several make ``web.cookies.LONGEST``."""
+"""Maximum length of one sign-in in the cookie, of which several make ``web.cookies.LONGEST``."""
 
 _PURPOSE = "upstream_login"
 _AFTER_LOGOUT = "after_logout"
 
 
 class UpstreamLogins:
-    """Sends browsers to other providers and takes them back."""
+    """Redirects browsers to other providers and handles their return."""
 
     def __init__(self, settings: Settings, store: Store, signer: TransactionSigner) -> None:
         public_url = settings.public_url.rstrip("/")
@@ -57,9 +57,9 @@ class UpstreamLogins:
         source: RedirectSource,
         login_hint: str | None,
     ) -> RedirectedUpstream:
-        """Where to send the browser, and what it takes along.
+        """Where to redirect the browser, and what it takes along.
 
-        Raises SourceUnavailable, or BadAuthorizationRequest where that is too long for a cookie.
+        Raises SourceUnavailable, or BadAuthorizationRequest if that is too long for a cookie.
         """
         redirect = await source.begin(
             self.return_url(source.name), login_hint, anew=transaction.is_for_account
@@ -73,7 +73,7 @@ class UpstreamLogins:
     async def read(
         self, source: str, query: Mapping[str, str], browser: Browser, now: float
     ) -> TakenAlong:
-        """The login of a browser that is back, unless it has gone on before.
+        """The sign-in of a returning browser, unless it has continued before.
 
         Raises ForgedTransaction, ExpiredTransaction, or an outage.
         """
@@ -91,17 +91,17 @@ class UpstreamLogins:
     async def finish(
         self, login: TakenAlong, source: RedirectSource, query: Mapping[str, str]
     ) -> Person:
-        """Who it is; the state is used by it.
+        """The person; the state is used up.
 
-        Raises what ``RedirectSource.finish`` does, ForgedTransaction for all but one of several
-        that are back at once, or an outage.
+        Raises what ``RedirectSource.finish`` does, ForgedTransaction for all but one of concurrent
+        returns, or an outage.
         """
         person = await source.finish(self.return_url(source.name), login.kept, query)
         transaction = login.transaction
         used = Interim(
             key=_key_of(query.get("state", "")),
             grant_id=transaction.id,
-            # It is nobody's: what a person holds may be forgotten, a used state may not.
+            # It belongs to nobody: a person's artifacts may be revoked, a used state may not.
             subject_id="",
             client_id=transaction.client_id,
             expires_at=transaction.expires_at,
@@ -115,9 +115,9 @@ class UpstreamLogins:
     async def log_out(
         self, source: RedirectSource, wanted: str | None, browser: Browser, now: float
     ) -> str | None:
-        """Where the browser signs out of a provider too, or None where that is not to be.
+        """Where the browser signs out of a provider too, or None if it should not.
 
-        It comes back to our logout address; where it wanted to go is kept until then.
+        It returns to our logout address; its destination is stored until then.
         """
         url = await source.logout_url(self._logout_url)
         if url is not None and wanted is not None:
@@ -135,7 +135,7 @@ class UpstreamLogins:
         return url
 
     async def wanted_after_logout(self, browser: Browser, now: float) -> str | None:
-        """Where a browser that is back from signing out upstream wanted to go, if anywhere."""
+        """The destination of a browser that returns from signing out upstream, if any."""
         kept = await self._store.take(Interim, _key_after_logout(browser))
         is_good = kept is not None and kept.purpose == _AFTER_LOGOUT and now < kept.expires_at
         return kept.data if kept is not None and is_good else None
@@ -146,7 +146,7 @@ def _key_after_logout(browser: Browser) -> str:
 
 
 def name_of(state: str) -> str:
-    """The name of what a browser keeps for this state, which does not tell the state."""
+    """The name of a browser's data for this state, which does not reveal the state."""
     return digest(f"upstream cookie {state}")[:16]
 
 
