@@ -80,7 +80,7 @@ def test_f03_each_error_is_sorted_by_what_it_means(
 def test_a_mistake_is_a_value_error_that_quotes_nothing(error: Exception) -> None:
     told = refusal(error, outcome_unknown=False)
     assert isinstance(told, ValueError)
-    assert str(told) == f"the database cannot keep this: {type(error).__name__} {error.sqlstate}"  # type: ignore[attr-defined]  # of asyncpg
+    assert str(told) == f"the database cannot store this: {type(error).__name__} {error.sqlstate}"  # type: ignore[attr-defined]  # of asyncpg
 
 
 def test_an_outage_says_whether_its_outcome_is_known() -> None:

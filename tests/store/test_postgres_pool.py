@@ -293,7 +293,7 @@ async def test_f05_what_was_not_sent_is_done_again_if_it_was_the_first_statement
 async def test_a_connection_is_kept_after_a_mistake_and_left_where_only_reads_are_done(
     server: Server, pool: PostgresPool
 ) -> None:
-    with pytest.raises(ValueError, match="cannot keep this"):
+    with pytest.raises(ValueError, match="cannot store this"):
         await pool.run(Work(server, MISTAKE))
     with pytest.raises(ArithmeticError):
         await pool.run(Work(server, ArithmeticError()))

@@ -1,27 +1,27 @@
 """Short-lived artifacts: codes, tokens, sessions, and the counters of the throttle.
 
-This package owns what must be decided exactly once: of many callers with the same code one wins,
-and the token exists if and only if the code is used. It does not know what an artifact means and
-does not check who may use it, but for the two facts that the decision itself needs (the client
-and the time); ``oauth`` does the rest. Durable rows are the directory's.
+This package owns decisions that must be made exactly once: of many callers with the same code one
+wins, and the token exists if and only if the code is used. It does not know what an artifact means
+and does not check who may use it, except for the two facts that the decision itself needs (the
+client and the time); ``oauth`` does the rest. Persistent rows are the directory's.
 
 ``Store`` is the contract. One suite (``tests/store``) runs against every implementation:
 
-    memory      the reference: a dictionary, for tests and as the text to read first
-    sqlite      the embedded default: many requests to one durable commit
+    memory      the reference: a dictionary, for tests and to read first
+    sqlite      the embedded default: many requests per durable commit
     postgres    for any number of machines: one statement redeems
-    valkey      the same beside PostgreSQL, in memory: one script redeems
+    valkey      in memory, in addition to PostgreSQL: one script redeems
 
-``artifact_rows`` is what those on SQL have in common, ``traced`` one with spans around its verbs.
+``artifact_rows`` is shared by the SQL stores, ``traced`` adds spans to a store's methods.
 
-Every verb may raise ``StoreUnavailable``; then nothing has happened, or the outcome is unknown, as
-``StoreUnavailable.outcome_unknown`` says. A caller that gives up (is cancelled) before the commit
-has left nothing behind.
+Every method may raise ``StoreUnavailable``; then nothing has happened, or the outcome is unknown,
+as ``StoreUnavailable.outcome_unknown`` says. A caller that is cancelled before the commit has left
+nothing behind.
 
-What is to be remembered of a change is given to the verb that makes it, as ``records``, and is in
-its commit: there is no code, token or sign-in without its audit record, and no record of what was
-not done. The stores outside the database cannot do that; they write the records there before they
-return (``RecordKeeper``), so nobody is given what is not recorded.
+Audit records of a change are passed to the method that makes it, as ``records``, and are in its
+commit: there is no code, token or sign-in without its audit record, and no record of something that
+did not happen. Stores outside the database cannot do that; they write the records there before they
+return (``RecordKeeper``), so nobody receives anything that is not recorded.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -41,7 +41,7 @@ R = TypeVar("R", bound=Redeemable)
 
 
 class StoreUnavailable(Unavailable):
-    """The store cannot answer: it is overloaded, locked, full or gone."""
+    """The store cannot respond: it is overloaded, locked, full or gone."""
 
     def __init__(self, detail: str, *, outcome_unknown: bool = False) -> None:
         super().__init__(detail)
@@ -49,7 +49,7 @@ class StoreUnavailable(Unavailable):
 
 
 class RedemptionOutcome(StrEnum):
-    """What became of an attempt to redeem."""
+    """The result of an attempt to redeem."""
 
     REDEEMED = "redeemed"
     UNKNOWN = "unknown"
@@ -59,9 +59,9 @@ class RedemptionOutcome(StrEnum):
 
 
 class Redemption(msgspec.Struct, frozen=True):
-    """The outcome, and the artifact that was presented (None where it is unknown).
+    """The outcome, and the artifact that was presented (None if unknown).
 
-    On REDEEMED the successors exist. On REPLAYED all that the first use bought is revoked.
+    On REDEEMED the successors exist. On REPLAYED everything from the first use is revoked.
     """
 
     outcome: RedemptionOutcome
@@ -69,9 +69,9 @@ class Redemption(msgspec.Struct, frozen=True):
 
 
 class RedemptionRecord(msgspec.Struct, frozen=True, gc=False):
-    """What is recorded of a redemption in the commit that uses the artifact, or revokes its grant.
+    """The record of a redemption in the commit that uses the artifact, or revokes its grant.
 
-    ``event`` is what a success is called; ``address`` is the caller's.
+    ``event`` is that of a success; ``address`` is the caller's.
     """
 
     event: Event
@@ -84,7 +84,7 @@ class RedemptionRecord(msgspec.Struct, frozen=True, gc=False):
         return self._of(Event.CODE_REPLAYED, artifact, now)
 
     def of(self, redemption: Redemption, now: float) -> tuple[AuditEvent, ...]:
-        """The records of an outcome: none where nothing has changed."""
+        """The records of an outcome: none if nothing has changed."""
         artifact = redemption.artifact
         if artifact is None:
             return ()
@@ -114,11 +114,11 @@ def unheard(_events: Sequence[AuditEvent]) -> None:
 
 
 class RecordKeeper(Protocol):
-    """Who keeps the records of a store that is not in the database where records are."""
+    """Writes the records of a store that is not in the database with the records."""
 
     @property
     def is_away(self) -> bool:
-        """Whether records could not be written a moment ago: then nothing is to be changed."""
+        """Whether records could not be written a moment ago: then nothing may be changed."""
         ...
 
     async def keep(self, events: Sequence[AuditEvent]) -> None:
@@ -138,10 +138,10 @@ class ArtifactKey(msgspec.Struct, frozen=True, gc=False):
 
 
 class Successors(msgspec.Struct, frozen=True, gc=False):
-    """What a redeemed artifact turns into: the keys of the new artifacts.
+    """The successors of a redeemed artifact: the keys of the new artifacts.
 
-    The access token lives for the ``lifetime`` of the artifact that bought it, the refresh token,
-    if there is one, for ``refresh_token_lifetime`` seconds.
+    The access token's lifetime is the ``lifetime`` of the redeemed artifact; that of the refresh
+    token, if there is one, is ``refresh_token_lifetime`` in seconds.
     """
 
     access_token_key: str
@@ -153,7 +153,7 @@ class Successors(msgspec.Struct, frozen=True, gc=False):
         return f"Successors(refresh_token_lifetime={self.refresh_token_lifetime})"
 
     def access_token(self, bought_with: Redeemable, now: float) -> AccessToken:
-        """The access token, which inherits the grant of what bought it."""
+        """The access token, which inherits the grant of the redeemed artifact."""
         return AccessToken(
             key=self.access_token_key,
             grant_id=bought_with.grant_id,
@@ -166,7 +166,7 @@ class Successors(msgspec.Struct, frozen=True, gc=False):
         )
 
     def refresh_token(self, bought_with: Redeemable, now: float) -> RefreshToken | None:
-        """The next refresh token, or None where none is wanted."""
+        """The next refresh token, or None."""
         if self.refresh_token_key is None:
             return None
         return RefreshToken(
@@ -189,11 +189,11 @@ NONE_BEGUN: Mapping[str, float] = MappingProxyType({})
 class Store(StoreFigures, Protocol):
     """The contract of every store. Times are seconds since the epoch, windows are seconds.
 
-    ``records`` are audit records of what the verb changes, in the same commit.
+    ``records`` are audit records of the method's changes, in the same commit.
     """
 
     async def save(self, *artifacts: Artifact, records: Sequence[AuditEvent] = ()) -> None:
-        """Keep artifacts, all or none; one with the same kind and key is replaced."""
+        """Save artifacts, all or none; one with the same kind and key is replaced."""
         ...
 
     async def add(
@@ -217,7 +217,7 @@ class Store(StoreFigures, Protocol):
         ...
 
     async def held(self, kind: type[A], subject_id: str) -> tuple[A, ...]:
-        """Return all of one kind that a person holds, expired or used or not, in any order."""
+        """Return all artifacts of one kind that a person holds, even expired or used, unordered."""
         ...
 
     async def take(
@@ -230,7 +230,7 @@ class Store(StoreFigures, Protocol):
         ...
 
     async def extend(self, kind: type[A], key: str, expires_at: float) -> bool:
-        """Move an artifact's expiry; False where there is none (any more): it is not revived."""
+        """Change an artifact's expiry; False if there is none (any more): it is not revived."""
         ...
 
     async def redeem(
@@ -242,29 +242,28 @@ class Store(StoreFigures, Protocol):
         now: float,
         record: RedemptionRecord | None = None,
     ) -> Redemption:
-        """Use an artifact and create what it buys, in one atomic and durable step.
+        """Use an artifact and create its successors, in one atomic and durable step.
 
-        Of several callers with the same key exactly one is told REDEEMED, over all processes and
-        for all time; another client's artifact is left as it is (R-35 to R-39). A used artifact
-        that is presented again revokes its grant: all that the grant holds is removed, but for
-        used artifacts, which stay remembered until they expire. ``record`` says what is recorded
-        of either.
+        Of several callers with the same key exactly one gets REDEEMED, across all processes and
+        forever; another client's artifact is not changed (R-35 to R-39). A used artifact that is
+        presented again revokes its grant: everything of the grant is removed, except for used
+        artifacts, which stay remembered until they expire. ``record`` defines the audit records.
         """
         ...
 
     async def forget(self, subject_id: str, *, records: Sequence[AuditEvent] = ()) -> int:
-        """Remove all that a person holds: sessions, codes, tokens (R-30); the number removed."""
+        """Remove all that a person holds: sessions, codes, tokens (R-30); return the number."""
         ...
 
     async def record(self, events: Sequence[AuditEvent]) -> None:
-        """Keep audit records of what changes nothing here, all or none.
+        """Write audit records of events that change nothing here, all or none.
 
-        The caller knows them: they are not handed to ``Recorded``.
+        The caller knows them: they are not passed to ``Recorded``.
         """
         ...
 
     async def bump(self, counter: str, window: float, now: float) -> int:
-        """Count one more and return the count; it starts afresh ``window`` after its first."""
+        """Increment a counter and return it; it restarts ``window`` after its first increment."""
         ...
 
     async def bump_all(self, windows: Mapping[str, float], now: float) -> tuple[int, ...]:
@@ -272,7 +271,7 @@ class Store(StoreFigures, Protocol):
         ...
 
     async def count(self, counter: str, now: float) -> int:
-        """The present count, without counting."""
+        """The current count, without counting."""
         ...
 
     async def count_all(self, counters: Collection[str], now: float) -> Mapping[str, int]:
@@ -280,11 +279,11 @@ class Store(StoreFigures, Protocol):
         ...
 
     async def lower(self, *counters: str) -> None:
-        """Take one back from each of these counters; none goes below nothing."""
+        """Decrement each of these counters; none goes below zero."""
         ...
 
     async def reset(self, *counters: str) -> None:
-        """Set counters back to nothing."""
+        """Reset counters to zero."""
         ...
 
     async def recount(
@@ -303,25 +302,25 @@ class Store(StoreFigures, Protocol):
         ...
 
     async def purge(self, now: float, limit: int = 500) -> int:
-        """Remove at most ``limit`` artifacts and counters that have expired; the number removed.
+        """Remove at most ``limit`` expired artifacts and counters; return the number removed.
 
         A used code is kept ``REPLAY_MEMORY`` seconds longer than it could have been redeemed.
         """
         ...
 
     async def ping(self) -> None:
-        """Return if the store answers, also to a write."""
+        """Return if the store responds, also to a write."""
         ...
 
     async def close(self) -> None:
-        """Finish what has been accepted and let go of every resource."""
+        """Finish accepted work and release every resource."""
         ...
 
 
 REPLAY_MEMORY = 600.0
-"""Seconds that a used artifact is remembered beyond its expiry: clock skew, with room (R-37)."""
+"""Seconds that a used artifact is remembered beyond its expiry: clock skew and more (R-37)."""
 
 
 def all_of(artifacts: Sequence[A | None]) -> tuple[A, ...]:
-    """The artifacts that there are."""
+    """All kinds of artifacts."""
     return tuple(artifact for artifact in artifacts if artifact is not None)

@@ -1,4 +1,4 @@
-"""What the SQL stores have in common: artifacts become rows, and rows become artifacts."""
+"""Shared by the SQL stores: conversion between artifacts and rows."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -27,15 +27,15 @@ _LOGIN_KINDS: Mapping[str, LoginKind] = {kind.value: kind for kind in LoginKind}
 
 
 def values_of(kind: type[Artifact]) -> Callable[[Artifact], tuple[Any, ...]]:
-    """What gives the values of an artifact, in the order of its fields."""
+    """Returns a function for the values of an artifact, in the order of its fields."""
     # A driver is several times faster with a str than with a subclass of it.
     fields = kind.__struct_fields__
     return attrgetter(*("login_kind.value" if name == "login_kind" else name for name in fields))
 
 
 def artifact_from(kind: type[A], columns: tuple[str, ...], row: Iterable[Any]) -> A:
-    """The artifact of a row, whose values come in the order of ``columns``; more are ignored."""
-    if kind is AccessToken:  # read at every user info call, and worth the words
+    """The artifact of a row, with values in the order of ``columns``; further ones are ignored."""
+    if kind is AccessToken:  # read at every user info call, so it is worth the lines
         key, grant, subject, client, expires, user, login, login_kind = row
         token: Any = AccessToken(
             key=key,
@@ -48,7 +48,9 @@ def artifact_from(kind: type[A], columns: tuple[str, ...], row: Iterable[Any]) -
             login_kind=_LOGIN_KINDS[login_kind],
         )
         return token  # type: ignore[no-any-return]  # A is AccessToken here
-    values = dict(zip(columns, row, strict=False))  # a redeemable's row ends with its use
+    values = dict(
+        zip(columns, row, strict=False)
+    )  # the row of a redeemable artifact ends with its use
     if "login_kind" in values:
         values["login_kind"] = _LOGIN_KINDS[values["login_kind"]]
     return kind(**values)

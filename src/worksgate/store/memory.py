@@ -1,7 +1,7 @@
-"""The reference store: a dictionary in this process, gone when it ends.
+"""The reference store: a dictionary in this process.
 
-It says in the fewest words what every store must do, and serves tests and the library's first
-steps. No verb awaits anything, so on one event loop each is atomic by nature.
+It shows in the fewest lines what every store must do, and serves tests and first steps with the
+library. No method awaits anything, so on one event loop each is atomic by nature.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -46,7 +46,7 @@ class RecordList:
 
 
 class MemoryStore:
-    """A ``Store`` that keeps nothing beyond its own life: nobody waits for it, nothing fails.
+    """A ``Store`` in memory: it never waits and never fails.
 
     Its records are ``keeper``'s, which may be a database; without one they are in ``records``.
     """
@@ -63,7 +63,7 @@ class MemoryStore:
 
     @property
     def records(self) -> Sequence[AuditEvent]:
-        """What was recorded, where nobody else keeps it."""
+        """The records, without a keeper."""
         return self._list.events
 
     async def save(self, *artifacts: Artifact, records: Sequence[AuditEvent] = ()) -> None:
@@ -228,7 +228,7 @@ class MemoryStore:
             raise StoreUnavailable("what would be recorded of it cannot be written")
 
     def _revoke(self, grant_id: str) -> None:
-        """Remove what a grant holds, but remember used codes."""
+        """Remove everything of a grant, but remember used codes."""
         self._remove(
             place
             for place, artifact in self._artifacts.items()

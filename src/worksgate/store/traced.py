@@ -1,4 +1,4 @@
-"""A store whose every verb that a request uses is a span. It changes nothing of what it does."""
+"""A store with a span for each method that requests use. Its behaviour is unchanged."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -18,7 +18,7 @@ from worksgate.store import (
 
 
 class TracedStore:
-    """A ``Store``; ``note_login`` says to which login the span of a request belongs."""
+    """A ``Store``; ``note_login`` says to which sign-in the span of a request belongs."""
 
     def __init__(self, store: Store, span: Span, note_login: Callable[[str], None]) -> None:
         self._store = store

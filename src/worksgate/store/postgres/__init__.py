@@ -4,7 +4,7 @@
     rows         its statements
     pool         the connections, shared with all processes
     connection   one connection, with its timeouts
-    errors       what an error of the server means
+    errors       classification of errors
 
-Decision 18 has the reasons.
+See decision 18 for the reasons.
 """

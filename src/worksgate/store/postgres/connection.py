@@ -1,4 +1,4 @@
-"""One connection as the verbs of the store see it: statements, and when they are due."""
+"""One connection as the store's methods see it: statements, and their deadline."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,12 +11,11 @@ from worksgate.store import StoreUnavailable
 CLOCK_INTERVAL = 10.0
 """Seconds after which the clocks are compared again, before the next request is sent.
 
-A connection that rested for so long may have been cut without a word, by a firewall for instance.
-This finds out while nothing is at stake.
-"""
+A connection that was idle for so long may have been dropped silently, by a firewall for instance.
+This detects it while nothing is at stake."""
 
 FIRST_LOOK = 1.0
-"""Seconds within which a new connection is asked which database it leads to."""
+"""Seconds within which a new connection must identify its database."""
 
 _INSTALLATION = "SELECT max(id) FROM installation"
 _CLOCK = "SELECT extract(epoch FROM clock_timestamp())::float8"
@@ -24,9 +23,9 @@ _SYNCHRONOUS_COMMIT = "SELECT current_setting('synchronous_commit', true)"
 
 
 class PostgresConnection:
-    """A connection, and how the server's clock stands to the event loop's.
+    """A connection, and the offset between the server's clock and the event loop's.
 
-    ``due`` is when the last statement of the present request may begin, in the loop's time.
+    ``due`` is when the last statement of the current request may begin, in the loop's time.
     """
 
     def __init__(self, driver: Any) -> None:
@@ -36,13 +35,13 @@ class PostgresConnection:
         self._compared_at = 0.0
         self.due = 0.0
         self.begun = 0
-        """Statements of the present request that were begun."""
+        """Number of statements started for the current request."""
 
     @classmethod
     async def over(cls, driver: Any, guard: DatabaseGuard | None = None) -> Self:
         """Begin to use asyncpg's connection.
 
-        Raises StoreUnavailable where commits do not last, or where ``guard`` knows of another
+        Raises StoreUnavailable if commits are not durable, or if ``guard`` knows of another
         database.
         """
         connection = cls(driver)
@@ -62,7 +61,7 @@ class PostgresConnection:
         return bool(self._driver.is_closed())
 
     def terminate(self) -> None:
-        """Cut the connection, whatever runs on it."""
+        """Abort the connection, whatever runs on it."""
         self._driver.terminate()
 
     async def close(self, timeout: float) -> None:  # noqa: ASYNC109  # asyncpg's own word
@@ -81,10 +80,10 @@ class PostgresConnection:
             await self.compare_clocks()
 
     async def compare_clocks(self) -> None:
-        """Ask the server for the time.
+        """Query the server's time.
 
-        The answer is older than it looks by its way back, so what is due there is due rather too
-        early than too late.
+        The result is older than it looks by its way back, so deadlines derived from it are rather
+        too early than too late.
         """
         there = float(await self._driver.fetchval(_CLOCK))
         self._compared_at = self._loop.time()
@@ -120,13 +119,13 @@ class PostgresConnection:
         await self._driver.executemany(sql, rows)
 
     def transaction(self) -> AbstractAsyncContextManager[None]:
-        """All that is done in the block is committed at its end, or nothing is."""
+        """Everything in the block is committed at its end, or nothing is."""
         self._check_time()
         transaction: AbstractAsyncContextManager[None] = self._driver.transaction()
         return transaction
 
     def begin_request(self, due: float) -> None:
-        """The next statements are of another request, and may begin until then."""
+        """The next statements belong to another request, and may begin until then."""
         self.due = due
         self.begun = 0
 
@@ -137,7 +136,7 @@ class PostgresConnection:
 
 
 async def check_installation(connection: PostgresConnection, guard: DatabaseGuard) -> None:
-    """Raise StoreUnavailable where this is another database than that of the start."""
+    """Raise StoreUnavailable if this is not the database of the start."""
     found = await connection.row(_INSTALLATION)
     try:
         guard.check_installation(None if found is None else found[0])
@@ -146,7 +145,7 @@ async def check_installation(connection: PostgresConnection, guard: DatabaseGuar
 
 
 def _check_commits(synchronous_commit: str | None) -> None:
-    """Refuse a server whose crash would make used codes good again (F-15)."""
+    """Refuse a server that could lose confirmed commits, and revive used codes (F-15)."""
     if synchronous_commit == "off":
         raise StoreUnavailable(
             "PostgreSQL confirms what is not on its disk: set synchronous_commit = on, "

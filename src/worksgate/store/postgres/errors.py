@@ -1,13 +1,12 @@
-"""What asyncpg raises, sorted by what it means for a request.
+"""Classification of asyncpg's errors by their meaning for a request.
 
-    passing    rolled back because of somebody else; the same again may succeed
-    lost       the connection is gone or silent; what had been sent may have been done
-    mistakes   the value or the statement is at fault, and the database is well
+    passing    rolled back because of other transactions; a retry may succeed
+    lost       the connection is gone or silent; sent statements may have been executed
+    mistakes   the value or the statement is at fault, and the database is fine
     outages    everything else: nothing was done
 
-PostgreSQL's messages quote values ("Failing row contains ..."), so of what a statement met only
-the name and the code are told. Whoever cannot even connect is told the message, which is about
-the address.
+PostgreSQL's messages quote values ("Failing row contains ..."), so only the name and the code of an
+error are reported. Failures to connect are reported with their message, which is about the address.
 """
 
 import asyncpg  # type: ignore[import-untyped]  # asyncpg has no types
@@ -20,7 +19,7 @@ DRIVER_ERRORS: tuple[type[Exception], ...] = (
     asyncpg.InternalClientError,
     OSError,
 )
-"""All that a connection raises; a timeout is an OSError."""
+"""All errors of a connection; a timeout is an OSError."""
 
 _PASSING = frozenset(("40001", "40P01"))
 _LOST = frozenset(("40003", "57P01", "57P02", "57P03", "57P05"))
@@ -32,14 +31,14 @@ _READ_ONLY = "25006"
 
 
 def is_passing(error: Exception) -> bool:
-    """Whether the database has undone the statement in favour of another one."""
+    """Whether the database has rolled the statement back because of another one."""
     return _code(error) in _PASSING
 
 
 def is_lost(error: Exception) -> bool:
-    """Whether nobody knows if what was sent was done.
+    """Whether it is unknown if a sent statement was executed.
 
-    A fatal error counts: the server may end a connection after its commit, before the answer.
+    A fatal error counts: the server may end a connection after its commit, before the response.
     """
     code = _code(error)
     if not code:
@@ -49,12 +48,12 @@ def is_lost(error: Exception) -> bool:
 
 
 def is_unsent(error: Exception) -> bool:
-    """Whether the driver refused to send a statement: the connection was ending at that moment."""
+    """Whether the driver refused to send a statement: the connection was closing at that moment."""
     return isinstance(error, asyncpg.InternalClientError) and "cannot switch to state" in str(error)
 
 
 def is_cut(error: Exception) -> bool:
-    """Whether the server was there and ended the connection."""
+    """Whether the server was up and closed the connection."""
     code = _code(error)
     return is_unsent(error) or (
         code == "57P01" or code.startswith(_LOST_CLASS) or isinstance(error, ConnectionResetError)
@@ -62,17 +61,17 @@ def is_cut(error: Exception) -> bool:
 
 
 def must_replace(error: Exception) -> bool:
-    """Whether the connection had better be replaced: lost, or of a server that only reads."""
+    """Whether the connection should be replaced: lost, or of a read-only server."""
     return is_lost(error) or _code(error) == _READ_ONLY
 
 
 def refusal(error: Exception, *, outcome_unknown: bool = False) -> Exception:
-    """What a caller gets for what a statement met; it quotes no value."""
+    """The exception for an error of a statement; it quotes no value."""
     code, name = _code(error), type(error).__name__
     if code == _NO_TABLE:
         return StoreUnavailable("the database has no tables yet: run worksgate migrate")
     if code != _FORBIDDEN and code[:2] in _MISTAKES:
-        return ValueError(f"the database cannot keep this: {name} {code}".rstrip())
+        return ValueError(f"the database cannot store this: {name} {code}".rstrip())
     detail = f"PostgreSQL: {name} {code}".rstrip()
     return StoreUnavailable(detail, outcome_unknown=outcome_unknown)
 
@@ -88,5 +87,5 @@ def why_not_connected(error: Exception) -> str:
 
 
 def _code(error: Exception) -> str:
-    """The SQLSTATE; empty where the error is not the server's."""
+    """The SQLSTATE; empty if the error is not the server's."""
     return getattr(error, "sqlstate", None) or ""

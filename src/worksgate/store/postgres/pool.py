@@ -1,20 +1,20 @@
-"""A few connections that work off one queue.
+"""A few connections that process one queue.
 
 Each connection belongs to a task, its worker, which takes the oldest request, runs it to its end
-and takes the next. So a caller that hangs up costs nothing and mixes nothing up (F-21): a request
-that still waits is dropped, one that has begun is ended by its worker, and its answer goes nowhere.
+and takes the next. So a cancelled caller costs nothing and corrupts nothing (F-21): a waiting
+request is dropped, a running one is finished by its worker, and its result is discarded.
 
-How long what takes (R-52: LINE WORKS is answered within 2.5 s)::
+Timeouts (R-52: LINE WORKS gets a response within 2.5 s)::
 
-    0.0 s    the request comes, and waits for a connection
+    0.0 s    the request arrives, and waits for a connection
     1.0 s    QUEUE_TIMEOUT: a statement that has not begun by now never will (F-06)
     2.0 s    STATEMENT_TIMEOUT later the server itself has ended the last statement
-    2.25 s   REPLY_TIMEOUT after it was sent a statement is given up, its outcome unknown (F-03)
+    2.25 s   REPLY_TIMEOUT after it was sent a statement is abandoned, its outcome unknown (F-03)
 
-While the server is away every request is refused at once, and one worker alone tries to connect
-again, at most a second apart, whether there are requests or not (F-04). A connection that is found
-dead before something is sent is replaced, and the request goes over the next one (F-05); what has
-been sent is never sent again, unless it only reads.
+While the server is down every request is refused at once, and only one worker tries to reconnect,
+at most a second apart, whether there are requests or not (F-04). A connection that is found dead
+before something is sent is replaced, and the request uses the next one (F-05); sent statements are
+never repeated, unless they only read.
 """
 
 import asyncio
@@ -53,20 +53,20 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 QUEUE_TIMEOUT = 1.0
-"""Seconds that a request waits at most for a connection."""
+"""Maximum seconds that a request waits for a connection."""
 STATEMENT_TIMEOUT = 1.0
 LOCK_TIMEOUT = 0.8
 REPLY_TIMEOUT = STATEMENT_TIMEOUT + 0.25
 CONNECT_TIMEOUT = 1.0
 IDLE_IN_TRANSACTION = 5.0
-"""Seconds after which the server frees the locks of a process that was stopped in the middle."""
+"""Seconds after which the server releases the locks of a process that was suspended midway."""
 
 _KEPT_IDLE = 10.0
-"""Seconds that a connection rests until it is given back to the server; one is kept."""
+"""Seconds after which an idle connection is closed; one is kept."""
 _BALANCED_EVERY = 2.0
 
 _CUT_OFF = 3
-"""Connections that may be cut while they are opened until that counts as an outage."""
+"""Connections that may fail while being opened before that counts as an outage."""
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 1.0
@@ -76,7 +76,7 @@ _SETTINGS = {
     "statement_timeout": f"{STATEMENT_TIMEOUT * 1_000:.0f}",
     "lock_timeout": f"{LOCK_TIMEOUT * 1_000:.0f}",
     "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION * 1_000:.0f}",
-    # The server notices that we are gone, and frees our locks and its memory.
+    # The server notices that we are gone, and releases our locks and its memory.
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
@@ -88,7 +88,7 @@ _log = structlog.get_logger("worksgate.store.postgres")
 
 
 class _Request:
-    """Something to do on a connection, and who waits for it."""
+    """Work for a connection, and its waiting caller."""
 
     __slots__ = ("args", "due", "future", "reads", "repeated", "work")
 
@@ -118,7 +118,7 @@ class _Request:
 
 
 class _Rest:
-    """A worker that has nothing to do, and since when."""
+    """An idle worker, and since when."""
 
     __slots__ = ("call", "since")
 
@@ -127,7 +127,7 @@ class _Rest:
         self.since = loop.time()
 
     def end(self, *, goes_on: bool) -> bool:
-        """Call the worker, to work or to end; False where it is gone."""
+        """Wake the worker, to work or to end; False if it is gone."""
         if self.call.done():
             return False
         self.call.set_result(goes_on)
@@ -139,7 +139,7 @@ async def _connections_left(connection: PostgresConnection) -> int:
 
 
 class PostgresPool:
-    """At most ``size`` connections to one database, opened when they are needed.
+    """At most ``size`` connections to one database, opened on demand.
 
     At most ``waiting`` requests queue. They belong to the event loop that made them.
     """
@@ -181,10 +181,10 @@ class PostgresPool:
         *args: *Ts,
         reads: bool = False,
     ) -> T:
-        """Do some work on a connection and return its result.
+        """Run some work on a connection and return its result.
 
-        ``reads`` says that it changes nothing, so it may be done twice. Raises StoreUnavailable,
-        at once where the server is away or too many wait; then nothing was done, unless
+        ``reads`` means that it changes nothing, so it may be repeated. Raises StoreUnavailable, at
+        once if the server is down or too many wait; then nothing was done, unless
         ``outcome_unknown`` says otherwise.
         """
         try:
@@ -195,7 +195,7 @@ class PostgresPool:
         return result
 
     async def close(self) -> None:
-        """Finish what has been accepted and close all connections."""
+        """Finish accepted work and close all connections."""
         self._ending.set()
         if self._balancing is not None:
             self._balancing.cancel()
@@ -235,7 +235,7 @@ class PostgresPool:
             self._balancing = self._loop.create_task(self._balance())
 
     async def _serve(self) -> None:
-        """Work until the store is closed, or until there is no connection to be had."""
+        """Work until the store is closed, or until no connection is available."""
         connection: PostgresConnection | None = None
         try:
             while await self._has_work():
@@ -250,7 +250,7 @@ class PostgresPool:
             await self._retire(connection)
 
     async def _has_work(self) -> bool:
-        """Wait until something is queued; False where the store is closed instead."""
+        """Wait until something is queued; False if the store is closed instead."""
         while not self._queue:
             if self._ending.is_set():
                 return False
@@ -265,7 +265,7 @@ class PostgresPool:
         return True
 
     def _wake(self) -> bool:
-        """Call the worker that has rested for the shortest time; False where none rests."""
+        """Wake the most recently idle worker; False if none is idle."""
         while self._idle:
             if self._idle.pop().end(goes_on=True):
                 return True
@@ -274,7 +274,7 @@ class PostgresPool:
     # As many connections as are needed, and no more than the server has room for
 
     async def _balance(self) -> None:
-        """Give back what rests, and what others lack, as long as there is more than one."""
+        """Close idle connections, and those that others lack, as long as there is more than one."""
         while len(self._workers) > 1:
             await asyncio.sleep(_BALANCED_EVERY)
             self._give_back_idle()
@@ -289,7 +289,7 @@ class PostgresPool:
             self._idle.pop(0).end(goes_on=False)
 
     def _give_back(self, number: int) -> None:
-        """Close so many connections, those that rest first, but never the last one."""
+        """Close so many connections, idle ones first, but never the last one."""
         self._short_until = self._loop.time() + GROWN_AGAIN_AFTER
         number = min(number, len(self._workers) - 1)
         while number > 0 and self._idle:
@@ -297,17 +297,17 @@ class PostgresPool:
         self._surplus = max(number, 0)
 
     async def _run_next(self, connection: PostgresConnection) -> None:
-        """Run the oldest request, and tell its caller what came of it."""
+        """Run the oldest request, and pass the result to its caller."""
         request = self._queue.popleft()
         if request.future.done():
-            return  # its caller has given up, and has left nothing behind
+            return  # its caller was cancelled, and has left nothing behind
         if request.due <= self._loop.time():
             request.refuse(StoreUnavailable("no connection was free in time"))
             return
         try:
             await connection.refresh()
         except DRIVER_ERRORS:
-            # Nothing was sent for this request: it goes over the next connection.
+            # Nothing was sent for this request: it uses the next connection.
             connection.terminate()
             self._queue.appendleft(request)
             return
@@ -320,7 +320,7 @@ class PostgresPool:
             request.refuse(error)
 
     async def _run_with_retries(self, connection: PostgresConnection, request: _Request) -> Any:
-        """Run the work, again where it was undone in favour of somebody else's."""
+        """Run the work, and retry it if it was rolled back because of another transaction."""
         while True:
             try:
                 return await request.work(connection, *request.args)
@@ -333,7 +333,7 @@ class PostgresPool:
     def _fail_request(
         self, connection: PostgresConnection, request: _Request, error: Exception
     ) -> None:
-        """Tell the caller what the driver raised, or queue a lost read again, once."""
+        """Pass the driver's exception to the caller, or queue a lost read again, once."""
         if must_replace(error):
             connection.terminate()
         may_repeat = request.reads or (is_unsent(error) and connection.begun == 1)
@@ -347,7 +347,7 @@ class PostgresPool:
     # Connecting
 
     async def _replace(self) -> PostgresConnection | None:
-        """A new connection; None where there is none and another worker tries already."""
+        """A new connection; None if there is none and another worker is already trying."""
         self._wake()  # somebody who is connected may take the work meanwhile
         connection = await self._connect()
         is_needed = not (self.is_short and self._is_alive())
@@ -371,9 +371,9 @@ class PostgresPool:
         return None
 
     async def _connect(self) -> PostgresConnection | None:
-        """One try, a few where they are cut half-way: the server is there, and soon reached.
+        """One attempt, a few if they fail midway: the server is up, and soon reachable.
 
-        Where it fails and nobody else is connected, all who wait are told.
+        If it fails and nobody else is connected, all waiting requests fail.
         """
         try:
             connection = await self._open_though_cut()
@@ -408,16 +408,16 @@ class PostgresPool:
 
     @property
     def is_short(self) -> bool:
-        """Whether the server had no connection left a moment ago."""
+        """Whether the server had no free connection a moment ago."""
         return self._loop.time() < self._short_until
 
     def check_connections(self) -> None:
-        """Raise StoreUnavailable while there are fewer connections than could be used."""
+        """Raise StoreUnavailable while there are fewer connections than needed."""
         if self.is_short:
             raise StoreUnavailable(TOO_FEW)
 
     def _note_shortage(self, reason: str) -> None:
-        """Make do with what is open; where nothing is, that is an outage, soon tried again."""
+        """Make do with open connections; without any it is an outage, soon retried."""
         was_short = self.is_short
         self._short_until = self._loop.time() + GROWN_AGAIN_AFTER
         if not self._is_alive():
@@ -446,7 +446,7 @@ class PostgresPool:
             connection.terminate()
 
     async def _retire(self, connection: PostgresConnection | None) -> None:
-        """Say goodbye to the server, if it listens."""
+        """Close the connection cleanly, if the server responds."""
         if connection is not None:
             with suppress(*DRIVER_ERRORS):
                 await connection.close(_CLOSING)

@@ -1,9 +1,9 @@
-"""The verbs of the store as SQL for PostgreSQL, one function each on a connection.
+"""The store's methods as SQL for PostgreSQL, one function each on a connection.
 
-Where one statement is enough it is one, sent in one round trip and committed by itself. All of it
-is plain SQL that PostgreSQL-compatible distributed databases are documented to run too: no
-extension, no advisory lock, no function of ours. CockroachDB needs 22.2 for SKIP LOCKED, and for
-refresh tokens ``enable_multiple_modifications_of_table``, since theirs are used and made in one
+If one statement suffices it is one, sent in one round trip and committed by itself. Everything is
+plain SQL that PostgreSQL-compatible distributed databases are documented to run too: no extensions,
+no advisory locks, no functions of ours. CockroachDB needs 22.2 for SKIP LOCKED, and for refresh
+tokens ``enable_multiple_modifications_of_table``, since theirs are used and created in one
 statement.
 """
 
@@ -50,7 +50,7 @@ def _insertion(kind: type[Artifact], first: int = 1) -> str:
 
 
 def _replacing(kind: type[Artifact]) -> str:
-    # What is replaced stays used: a used code never becomes good again (I-4).
+    # A replaced artifact stays used: a used code never becomes valid again (I-4).
     names = (name for name in kind.__struct_fields__ if name != "key")
     return f"ON CONFLICT (key) DO UPDATE SET {', '.join(f'{n} = excluded.{n}' for n in names)}"
 
@@ -92,15 +92,15 @@ def _columns_of(events: Sequence[AuditEvent]) -> tuple[Sequence[Any], ...]:
     return tuple(zip(*map(event_row, events), strict=True)) or tuple(() for _ in COLUMNS)
 
 
-# As ``audit_rows.encoded`` writes it, but for the signs that it escapes: no source gives such ids.
+# Like ``audit_rows.encoded``, for the characters that can occur: no source has such IDs.
 _SUBJECT = r"left(regexp_replace(replace(subject_id, '\', '\\'), '[-]', '?', 'g'), 255)"
 
 
 @dataclass(frozen=True, slots=True)
 class _Redeeming:
-    """``use`` uses up an artifact and buys an access token, ``renew`` a refresh token as well.
+    """``use`` uses up an artifact and creates an access token, ``renew`` a refresh token as well.
 
-    Both record it where an event is given.
+    Both write a record if there is an event.
     """
 
     use: str
@@ -109,7 +109,7 @@ class _Redeeming:
 
 
 def _redeeming_of(kind: type[Artifact]) -> _Redeeming:
-    """The statements that redeem; ``redeem`` says why they are right.
+    """The statements that redeem; ``redeem`` explains why they are correct.
 
     Parameters: key, client, now, due; key of the access token; event and address of the record;
     key and lifetime of the next refresh token.
@@ -167,7 +167,7 @@ async def save(
     artifacts: Sequence[Artifact],
     records: Sequence[AuditEvent] = (),
 ) -> None:
-    # Of two with one kind and key the last one counts, as if they were saved one by one.
+    # Of two with one kind and key the last one wins, as if they were saved one by one.
     last = {(artifact.kind, artifact.key): artifact for artifact in artifacts}
     kept = list(last.values())
     kinds = tuple(type(artifact) for artifact in kept)
@@ -181,7 +181,7 @@ async def save(
     async with connection.transaction():
         for kind in sorted(set(kinds), key=lambda kind: kind.kind):
             rows = [_SQL[kind].values(each) for each in kept if type(each) is kind]
-            # In one order for all, so that two who save the same never wait for each other.
+            # In one order for all, so that two concurrent saves of the same keys never deadlock.
             await connection.change_each(_SQL[kind].save, sorted(rows, key=lambda row: str(row[0])))
         if records:
             await record(connection, records)
@@ -189,7 +189,7 @@ async def save(
 
 @cache
 def _saving(kinds: tuple[type[Artifact], ...], *, recorded: bool = False) -> str:
-    """One statement that saves one artifact of each of these kinds, and records of it."""
+    """One statement that saves one artifact of each of these kinds, and their records."""
     parts, first = [], 1
     for kind in kinds:
         parts.append(f"{_insertion(kind, first)} {_replacing(kind)}")
@@ -294,7 +294,7 @@ async def take(
 
 @cache
 def _taking(kind: type[Artifact]) -> str:
-    """One statement that takes an artifact and, if it was there, writes records of it."""
+    """One statement that takes an artifact and, if it existed, writes records."""
     sql = _SQL[kind]
     recording = f"{_recording(2)} WHERE EXISTS (SELECT FROM taken)"
     columns = ", ".join(sql.columns)
@@ -316,21 +316,22 @@ async def redeem(
     now: float,
     record: RedemptionRecord | None = None,
 ) -> Redemption:
-    """Use the artifact and make its successors, in one statement.
+    """Use the artifact and create its successors, in one statement.
 
-    Of callers at once one changes the row; the others wait for its lock, and once the winner has
-    committed READ COMMITTED shows them the row as it is now: used, so they change nothing. (Where
-    a stricter isolation is the default, they are told to try again, and see the same.) The inner
-    insertions read what the update has returned: without a used row there is no token and no
-    record, and one commit makes all or nothing.
+    Of concurrent callers one changes the row; the others wait for its lock, and once the winner has
+    committed, READ COMMITTED shows them the current row: used, so they change nothing. (If a
+    stricter isolation is the default, they get a serialization error, retry, and see the same.) The
+    inner insertions read the result of the update: without a used row there is no token and no
+    record, and one commit creates all or nothing.
 
-    Only who changed nothing asks why, in a second statement. A loser's began after the winner's
-    commit, so it finds the row used, and the third statement finds the winner's token and removes
-    it (R-36). Whoever dies in between has revoked nothing, but has nothing either: the next one
-    with this code does it. And nobody can redeem meanwhile, since a used row stays used.
+    Only a caller that changed nothing asks why, in a second statement. A loser's begins after the
+    winner's commit, so it finds the row used, and the third statement finds the winner's token and
+    removes it (R-36). A caller that dies in between has revoked nothing, but has nothing either:
+    the next one with this code does it. And nobody can redeem meanwhile, since a used row stays
+    used.
 
-    ``due_there`` keeps a statement from working that was held up on its way until its caller was
-    answered 503 (F-06).
+    ``due_there`` prevents a delayed statement from running after its caller was answered with 503
+    (F-06).
     """
     for _ in range(2):
         row = await connection.row(*_use(connection, kind, key, client_id, successors, now, record))
@@ -341,7 +342,7 @@ async def redeem(
         refused = await _why_refused(connection, kind, key, client_id, now, record)
         if refused is not None:
             return refused
-        # It could have been redeemed. So it was late, or the server's clock has been set.
+        # It could have been redeemed. So it was late, or the server's clock has been changed.
         await connection.compare_clocks()
     raise StoreUnavailable("the database was too slow")
 
@@ -373,7 +374,7 @@ async def _why_refused(
     now: float,
     record: RedemptionRecord | None,
 ) -> Redemption | None:
-    """Why an artifact was not redeemed; None where there is no reason. Revokes after a replay."""
+    """Why an artifact was not redeemed; None if there is no reason. Revokes after a replay."""
     row = await connection.row(_REDEEMING[kind].look, key)
     if row is None:
         return Redemption(RedemptionOutcome.UNKNOWN)
@@ -389,10 +390,11 @@ async def _why_refused(
 
 @dataclass(frozen=True, slots=True)
 class _Removing:
-    """``remove`` gives the number removed and that of rows which may have bought more meanwhile;
-    it also writes the records that it is given.
+    """``remove`` returns the number removed and that of rows which may have created more.
 
-    ``lock`` locks such rows, in one order for all callers, and gives their number.
+    It also writes the given records.
+
+    ``lock`` locks such rows, in one order for all callers, and returns their number.
     """
 
     remove: str
@@ -411,14 +413,14 @@ async def _remove(
     value: str,
     records: Sequence[AuditEvent],
 ) -> int:
-    """Remove everything that belongs together, also what is being bought at this moment.
+    """Remove everything that belongs together, including what is being created at this moment.
 
-    A statement sees what was committed before it began. A redemption that commits while we wait
-    for the row that it uses adds tokens that the same statement does not see. So where something
-    is there that could have bought more, all such rows are locked, until no more of them appears;
-    then nothing new can come, and a removal that begins now sees the last of it.
+    A statement sees what was committed before it began. A redemption that commits while we wait for
+    the row that it uses adds tokens that the same statement does not see. So if there is a row that
+    could have created more, all such rows are locked, until no more of them appear; then nothing
+    new can come, and a removal that begins now sees the last of it.
 
-    A used code buys nothing more, so after a replay the first statement does it all.
+    A used code creates nothing more, so after a replay the first statement does it all.
     """
     columns = _columns_of(records)
     removed, buyers = await connection.row(removing.remove, value, *columns) or (0, 0)
@@ -441,7 +443,7 @@ def _removing_by(column: str, *, keep_used: bool) -> _Removing:
             f"{table}_removed AS (DELETE FROM {table} WHERE {condition}{kept} RETURNING key)"
         )
         if kind in _REDEEMABLE:
-            # A used refresh token says that there is, or just now was, a next one.
+            # A used refresh token shows that there is, or just now was, a next one.
             able = " AND used = 0" if kind is AuthorizationCode else ""
             buyers.append(f"(SELECT count(*) FROM {table} WHERE {condition}{able})")
             locks.append(
@@ -514,7 +516,7 @@ async def recount(
 
 
 async def ping(connection: PostgresConnection) -> None:
-    """Write something for good: a server that only reads does not answer a ping."""
+    """Write durably: a read-only server must not pass a ping."""
     await connection.change(_PING)
 
 
@@ -529,7 +531,7 @@ _LOWER = """
         SELECT name FROM counters WHERE name = ANY($1::text[]) ORDER BY name FOR UPDATE
     )
 """
-"""In one order, so that two who take back the same ones do not wait for each other."""
+"""In one order, so that two concurrent decrements of the same counters never deadlock."""
 _RESET = "DELETE FROM counters WHERE name = ANY($1::text[])"
 _BUMP = """
     INSERT INTO counters (name, value, expires_at) VALUES ($1, 1, $2)
@@ -568,7 +570,7 @@ _PING = """
 
 
 def _purge_of(table: str, key: str, condition: str) -> str:
-    """The oldest rows that nobody works on. ARRAY keeps the limit from being counted anew."""
+    """The oldest unlocked rows. ARRAY prevents the limit from being evaluated again."""
     return (
         f"DELETE FROM {table} WHERE {key} = ANY(ARRAY("
         f"SELECT {key} FROM {table} WHERE {condition} "
@@ -590,4 +592,4 @@ PURGES: Sequence[tuple[str, float]] = [
     *(purge for kind in ARTIFACT_KINDS.values() for purge in _purges_of(kind)),
     (_purge_of(COUNTERS, "name", "expires_at <= $1"), 0.0),
 ]
-"""Each statement with the seconds that it leaves after the expiry."""
+"""Each statement with the seconds that it waits after the expiry."""

@@ -1,23 +1,22 @@
 """The store on PostgreSQL: any number of processes on any number of machines.
 
-It needs a database whose tables ``worksgate migrate`` has made, and speaks to it by asyncpg,
-without SQLAlchemy. ``postgres_address`` has what an address may hold, ``postgres_pool`` how
-long anything may take, and ``postgres_rows`` why of many callers one redeems.
+It needs a database whose tables ``worksgate migrate`` has created, and uses asyncpg without
+SQLAlchemy. ``settings.addresses.postgres`` defines addresses, ``pool`` the timeouts, and ``rows``
+explains why only one of many callers redeems.
 
-Connections (F-07). Each process opens up to ``connections`` for the store, 10 unless it is told
-otherwise, and up to 5 for the directory; what rests is given back, but for one and for two.
-While it reads its settings again it may have twice as
-many, until the requests that came before are answered; the workers of a machine do so one after
-the other. The command line opens one or two more while it runs. So ``max_connections`` of the
-server has to be at least ::
+Connections (F-07). Each process opens up to ``connections`` for the store, 10 by default, and up to
+5 for the directory; idle ones are closed, except for one and two. During a reload it may have twice
+as many, until the previous requests are answered; the workers of a machine reload one after the
+other. The command line opens one or two more while it runs. So ``max_connections`` of the server
+has to be at least ::
 
     (processes + 1 per machine) x (connections + 5) + 5 for the command line
         + what superusers have reserved
 
 which for two machines with four workers each is 10 x 15 + 5 + 3 = 158. With fewer they share: each
-process leaves three free (``postgres_room``), gives back its own down to the last one where others
-have none, and serves over those that are left. Three for each process, and six, are enough for
-that. Where others than Worksgate take all, what cannot be served in time is refused.
+process leaves three free (``postgres_room``), closes its own down to the last one if others have
+none, and serves over the remaining ones. Three for each process, plus six, are enough for that. If
+other programs use all connections, requests that cannot be served in time are refused.
 """
 
 import asyncio
@@ -49,7 +48,7 @@ from worksgate.store.postgres.connection import check_installation
 from worksgate.store.postgres.pool import PostgresPool
 
 ROOM_TIMEOUT = 5.0
-"""Seconds that the first connection is waited for while others have all that there are."""
+"""Seconds to wait for the first connection while others use all of them."""
 
 
 class PostgresStore:
@@ -77,10 +76,9 @@ class PostgresStore:
     ) -> Self:
         """Open a database that has its tables.
 
-        At most ``waiting`` requests queue for at most ``connections`` connections, more are
-        refused at once. ``recorded`` is told of the audit records of each commit; ``guard`` knows
-        which database it must be. Raises StoreUnavailable, or ValueError where the address is not
-        one.
+        At most ``waiting`` requests queue for at most ``connections`` connections, more are refused
+        at once. ``recorded`` receives the audit records of each commit; ``guard`` knows which
+        database it must be. Raises StoreUnavailable, or ValueError for an invalid address.
         """
         if isinstance(address, str):
             address = PostgresAddress.parse(address)
@@ -188,7 +186,7 @@ class PostgresStore:
         await self._pool.run(postgres_rows.recount, reset, lowered, begun, now)
 
     async def purge(self, now: float, limit: int = 500) -> int:
-        """As the contract says; each table is a request of its own, between which others run."""
+        """As in the contract; each table is a request of its own, between which others run."""
         if self._guard is not None:
             await self._pool.run(check_installation, self._guard, reads=True)
         removed = 0
@@ -200,7 +198,7 @@ class PostgresStore:
         return removed
 
     async def _reach(self) -> None:
-        """Wait for the first connection for a while, where the server has none left."""
+        """Wait for the first connection for a while, if the server has none left."""
         until = time.monotonic() + ROOM_TIMEOUT
         while True:
             try:
@@ -216,7 +214,7 @@ class PostgresStore:
             await self._pool.run(check_installation, self._guard, reads=True)
 
     async def check_connections(self) -> None:
-        """Raise StoreUnavailable while the server has too few connections; all is served."""
+        """Raise StoreUnavailable while the server has too few connections; everything is served."""
         self._pool.check_connections()
 
     @property

@@ -1,22 +1,22 @@
 """Many requests, one durable commit: how SQLite's one writer serves a whole event loop.
 
-A commit that survives a power cut waits for the disk. While it waits the next requests gather,
-and the next commit takes them all, so the disk is waited for once per batch and not per request:
+A commit that survives a power failure waits for the disk. Meanwhile the next requests gather, and
+the next commit takes them all, so the disk is awaited once per batch and not per request:
 
     event loop    BEGIN IMMEDIATE, run each request      wake their callers, take what has gathered
     thread                                          COMMIT
 
 Statements run on the event loop. They touch pages in memory and take microseconds; in the thread
-each of them would give up the interpreter lock and might wait 5 ms to get it back from a busy
-loop. What waits (for the disk, for another process, for a file to open) waits in the thread.
+each of them would release the GIL and might wait 5 ms to get it back from a busy loop. Everything
+that waits (for the disk, for another process, for a file to open) waits in the thread.
 
 Only BEGIN may wait on the loop nevertheless: SQLite itself sleeps, for up to ten seconds, while
-another process holds all locks of which a reader needs one. So it is run there for a request that
-somebody waits for; a batch that begins with background work takes its lock in the thread.
+another process holds all locks of which a reader needs one. So it only runs there for a request
+with a waiting caller; a batch that begins with background work takes its lock in the thread.
 
 Between a request's statements and its COMMIT the loop runs nothing else. So a caller that is
 cancelled while its request waits in the queue has left nothing behind, and one that is cancelled
-later has come too late: the request stands.
+later is too late: the request is committed.
 """
 
 import asyncio
@@ -40,14 +40,14 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 QUEUE_TIMEOUT = 2.1
-"""Seconds that a request waits at most before its commit begins: LINE WORKS is to be answered
-within 2.5 (R-52), and a commit that has begun cannot be taken back (F-06)."""
+"""Maximum seconds that a request waits before its commit begins: LINE WORKS must get a response
+within 2.5 (R-52), and a commit that has begun cannot be undone (F-06)."""
 
 MAX_BATCH = 500
-"""Requests to a commit, so that the loop is not kept for long."""
+"""Requests per commit, so that the loop is not blocked for long."""
 
 LOCK_INTERVAL = 0.002
-"""Seconds between two tries for the lock; a process that commits without pause frees it briefly."""
+"""Seconds between two attempts at the lock; a process that commits constantly frees it briefly."""
 
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
 _PASSING = _BUSY | {sqlite3.SQLITE_FULL}
@@ -59,7 +59,7 @@ def _nothing(_result: object) -> Sequence[AuditEvent]:
 
 
 class _Request:
-    """Something to do in a transaction, what is recorded of it, and what came of it."""
+    """Work for a transaction, its records, and its result."""
 
     __slots__ = (
         "args",
@@ -97,8 +97,8 @@ class GroupCommit:
     """The writing connection of one event loop.
 
     ``connect`` opens it, in the thread, at the first request and again after a failure that a
-    connection may not survive. At most ``waiting`` requests queue. ``recorded`` is told of the
-    audit records of each commit; ``check`` is called before each transaction, and may raise
+    connection may not survive. At most ``waiting`` requests queue. ``recorded`` receives the audit
+    records of each commit; ``check`` is called before each transaction, and may raise
     DatabaseReplaced.
     """
 
@@ -141,12 +141,12 @@ class GroupCommit:
         records: Callable[[T], Sequence[AuditEvent]] = _nothing,
         in_background: bool = False,
     ) -> T:
-        """Do some work in a transaction, and return its result once that is durable.
+        """Run some work in a transaction, and return its result once that is durable.
 
-        ``records`` are the audit records of a result, which are in the same transaction.
-        ``in_background`` is what no request waits for: nothing waits on the event loop for it.
-        Raises StoreUnavailable, at once where too many wait already; then nothing was done,
-        unless ``outcome_unknown`` says otherwise. What else the work raises undoes it alone.
+        ``records`` returns the audit records of a result, which are in the same transaction.
+        ``in_background`` is for work without a waiting request: the event loop never waits for it.
+        Raises StoreUnavailable, at once if too many wait already; then nothing was done, unless
+        ``outcome_unknown`` says otherwise. Other exceptions of the work roll back only that work.
         """
         if self._closed:
             raise StoreUnavailable("the store is closed")
@@ -159,7 +159,7 @@ class GroupCommit:
         self._queue.append(request)
         if self._idle:
             self._idle = False
-            # After everything else that this turn of the loop brings: it joins the batch.
+            # After everything else in this turn of the loop: that joins the batch.
             self._loop.call_soon(self._start)
         await request.future
         if request.error is not None:
@@ -169,7 +169,7 @@ class GroupCommit:
         return result
 
     async def close(self) -> None:
-        """Finish what has been accepted, close the connection and end the thread."""
+        """Finish accepted work, close the connection and end the thread."""
         if not self._closed:
             self._closed = True
             if self._idle:
@@ -211,7 +211,7 @@ class GroupCommit:
         return True
 
     def _run_batch(self) -> None:
-        """Run what has gathered; the write lock is ours."""
+        """Run the gathered requests; the write lock is ours."""
         assert self._db is not None  # noqa: S101  # whoever calls has begun a transaction
         requests = self._take()
         try:
@@ -234,7 +234,7 @@ class GroupCommit:
 
     def _finish(self, requests: list[_Request]) -> None:
         _wake(requests)
-        # Before the woken ones run: the disk is waited for while they write their answers.
+        # Before the woken callers run: the disk is awaited while they write their responses.
         self._start()
 
     def _refuse_all(self, error: Exception) -> None:
@@ -273,7 +273,7 @@ class GroupCommit:
         try:
             self._connection.execute("COMMIT")
         except Exception as error:
-            # When the disk fails at a commit, what it holds shows only when it is read again.
+            # If the disk fails at a commit, its content is only known when it is read again.
             self._give_up(requests, error, outcome_unknown=not is_passing(error))
         else:
             self.figures.seconds.observe(time.perf_counter() - began)
@@ -304,21 +304,21 @@ class GroupCommit:
             db.close()
 
     def _tell(self, callback: Callable[[], None]) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody is left who could be told
+        with suppress(RuntimeError):  # the loop is closed: there is nobody to notify
             self._loop.call_soon_threadsafe(callback)
 
 
 def begin(db: sqlite3.Connection, until: float) -> None:
     """Take the write lock, waiting for other processes until then (``time.monotonic``).
 
-    Never a deferred BEGIN: a transaction that has read and then wants to write is refused when
-    another one wrote in between (F-14).
+    Never a deferred BEGIN: a transaction that has read and then wants to write fails if another one
+    wrote in between (F-14).
     """
     patiently(lambda: db.execute("BEGIN IMMEDIATE"), until)
 
 
 def patiently(action: Callable[[], T], until: float) -> T:
-    """Repeat an action while another process is in the way; raises the last refusal."""
+    """Retry an action while another process is in the way; raises the last error."""
     while True:
         try:
             return action()
@@ -329,7 +329,7 @@ def patiently(action: Callable[[], T], until: float) -> T:
 
 
 def roll_back(db: sqlite3.Connection) -> None:
-    """Undo the open transaction, unless SQLite has done so itself."""
+    """Roll back the open transaction, unless SQLite has done so itself."""
     if db.in_transaction:
         db.execute("ROLLBACK")
 
@@ -340,17 +340,17 @@ def is_busy(error: Exception) -> bool:
 
 
 def is_full(error: Exception) -> bool:
-    """Whether there is no room left on the disk."""
+    """Whether the disk is full."""
     return _code(error) == sqlite3.SQLITE_FULL
 
 
 def is_passing(error: Exception) -> bool:
-    """Whether the connection is as good as before: the database was only locked or full."""
+    """Whether the connection is still good: the database was only locked or full."""
     return _code(error) in _PASSING
 
 
 def refusal(error: Exception, *, outcome_unknown: bool = False) -> Exception:
-    """What a caller gets for what SQLite raised; a mistake of ours stays what it is.
+    """The exception for an SQLite error; bugs of ours are not translated.
 
     SQLite's messages name tables and files, never a value.
     """
@@ -362,7 +362,7 @@ def refusal(error: Exception, *, outcome_unknown: bool = False) -> Exception:
     return StoreUnavailable(f"{name}: {error}", outcome_unknown=outcome_unknown)
 
 
-# Compared by type: what is wrong with a statement or a value is a DatabaseError by inheritance.
+# Compared by type: an invalid statement or value is a DatabaseError by inheritance.
 _OUTAGES = (
     sqlite3.OperationalError,
     sqlite3.InternalError,
@@ -373,21 +373,21 @@ _OUTAGES = (
 
 
 def _is_outage(error: Exception) -> bool:
-    """Whether the database is at fault, and not what it was asked to do."""
+    """Whether the database is at fault, and not the statement."""
     return type(error) in _OUTAGES
 
 
 def _code(error: Exception) -> int:
-    """The primary result code; 0 where the error is not SQLite's own."""
+    """The primary result code; 0 if the error is not SQLite's own."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 def _no_check() -> None:
-    """Where nobody knows which file it must be."""
+    """For callers that do not know which file it must be."""
 
 
 def _run_all(db: sqlite3.Connection, requests: list[_Request]) -> None:
-    """Run them as if none could fail; when one does, again, each so that it fails alone."""
+    """Run them as if none could fail; if one does, run them again, each failing separately."""
     db.execute("SAVEPOINT batch")
     try:
         for request in requests:
@@ -396,7 +396,7 @@ def _run_all(db: sqlite3.Connection, requests: list[_Request]) -> None:
         record(db, _events_of(requests))
     except Exception:
         if not db.in_transaction:
-            raise  # no room left: SQLite has undone everything
+            raise  # no space left: SQLite has rolled back everything
         db.execute("ROLLBACK TO batch")
         for request in requests:
             _run_alone(db, request)
@@ -410,7 +410,7 @@ def _run_alone(db: sqlite3.Connection, request: _Request) -> None:
         record(db, request.events)
     except Exception as error:
         if _is_outage(error):
-            raise  # what one cannot do now the others cannot either
+            raise  # if one cannot do it now the others cannot either
         request.error = error
         request.events = ()
         db.execute("ROLLBACK TO request")
@@ -424,7 +424,7 @@ def _events_of(requests: list[_Request]) -> list[AuditEvent]:
 def _refuse(
     requests: list[_Request], error: Exception, *, outcome_unknown: bool = False
 ) -> list[_Request]:
-    for request in requests:  # an exception of its own for each: raising one writes to it
+    for request in requests:  # an exception of its own for each: raising one modifies it
         request.error = refusal(error, outcome_unknown=outcome_unknown)
     return requests
 

@@ -1,7 +1,7 @@
-"""The verbs of the store as SQL: what each does on a connection with the write lock.
+"""The store's methods as SQL, on a connection with the write lock.
 
-Each function is one request of a batch: it takes the connection first, neither begins nor
-commits, and whatever it raises undoes all that it did. ``find``, ``held`` and ``count`` only read.
+Each function is one request of a batch: it takes the connection first, neither begins nor commits,
+and any exception rolls back all that it did. ``find``, ``held`` and ``count`` only read.
 
 No statement uses RETURNING: enterprise Linux still ships SQLite 3.34, which lacks it.
 """
@@ -49,14 +49,14 @@ def _sql_of(kind: type[Artifact]) -> _Sql:
     names = ", ".join(columns)
     insert = f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' for _ in columns)})"
     changes = ", ".join(f"{name} = excluded.{name}" for name in columns if name != "key")
-    # The plus keeps SQLite off the index on used, which would find all codes there are.
+    # The plus keeps SQLite from using the index on used, which would match all codes.
     unused = " AND +used = 0" if issubclass(kind, Redeemable) else ""
     return _Sql(
         columns=columns,
         values=values_of(kind),
         find=f"SELECT {names} FROM {table} WHERE key = ?",
         held=f"SELECT {names} FROM {table} WHERE subject_id = ?",
-        # What is replaced stays used: a used code never becomes good again (I-4).
+        # A replaced artifact stays used: a used code never becomes valid again (I-4).
         save=f"{insert} ON CONFLICT (key) DO UPDATE SET {changes}",
         add=f"{insert} ON CONFLICT (key) DO NOTHING",
         take=f"DELETE FROM {table} WHERE key = ?",
@@ -170,7 +170,7 @@ def redeem(
 
 
 def _revoke(db: sqlite3.Connection, grant_id: str) -> None:
-    """Remove what a grant holds, but remember used codes."""
+    """Remove everything of a grant, but remember used codes."""
     for sql in _SQL.values():
         db.execute(sql.revoke, (grant_id,))
 
@@ -225,7 +225,7 @@ def recount(
 
 
 def ping(db: sqlite3.Connection) -> None:
-    """Write something for good: what can only be read does not answer a ping."""
+    """Write durably: a read-only database must not pass a ping."""
     db.execute(_PING)
 
 
@@ -278,4 +278,4 @@ _PURGE: Sequence[tuple[str, float]] = [
     *(purge for kind in ARTIFACT_KINDS.values() for purge in _purges_of(kind)),
     (_purge_of(COUNTERS, "expires_at <= ?"), 0.0),
 ]
-"""Each statement with the seconds that it leaves after the expiry."""
+"""Each statement with the seconds that it waits after the expiry."""

@@ -1,12 +1,12 @@
 """The embedded store: one SQLite file, shared by the processes of one machine.
 
-What is acknowledged is on the disk (WAL, ``synchronous=FULL``; F-15). Writes go through
+Acknowledged writes are on the disk (WAL, ``synchronous=FULL``; F-15). Writes go through
 ``GroupCommit``, many to a commit. Reads by key go straight to a second connection on the event
-loop: in WAL mode they wait for nobody, and a thread would cost more than the read. Expired rows
-are removed over a third, in a thread, in a transaction of their own.
+loop: in WAL mode they never wait, and a thread would cost more than the read. Expired rows are
+removed over a third, in a thread, in a transaction of their own.
 
-When the disk is full even a deletion needs room to be written. ``ReservedDiskSpace`` is a file
-that keeps that room, and gives it up for cleaning (F-11).
+When the disk is full even a deletion needs space. ``ReservedDiskSpace`` is a file that reserves
+that space, and releases it for cleaning up (F-11).
 """
 
 import asyncio
@@ -104,11 +104,11 @@ class SqliteStore:
         recorded: Recorded = unheard,
         guard: DatabaseGuard | None = None,
     ) -> Self:
-        """Open a database that has its tables, or with ``create`` make file and tables.
+        """Open a database that has its tables, or with ``create`` create file and tables.
 
-        At most ``waiting`` writes queue, more are refused at once. ``spare`` is how many bytes
-        to keep for cleaning a full disk; 0 keeps none. ``recorded`` is told of the audit records of
-        each commit; ``guard`` knows which file it must be. Raises StoreUnavailable.
+        At most ``waiting`` writes queue, more are refused at once. ``spare`` is how many bytes to
+        reserve for cleaning up a full disk; 0 reserves none. ``recorded`` receives the audit
+        records of each commit; ``guard`` knows which file it must be. Raises StoreUnavailable.
         """
         store = cls(Path(path), waiting, spare, create=create, recorded=recorded, guard=guard)
         try:
@@ -221,7 +221,7 @@ class SqliteStore:
         await self._commit.run(sqlite_rows.recount, reset, lowered, begun, now)
 
     async def purge(self, now: float, limit: int = 500) -> int:
-        """As the contract says, in a thread; it goes on there when the caller is cancelled."""
+        """As in the contract, in a thread; it continues there if the caller is cancelled."""
         self._check_open()
         return await asyncio.to_thread(clean, self._connect, self._spare, now, limit)
 
@@ -234,7 +234,7 @@ class SqliteStore:
         await self._commit.close()
 
     async def _read(self, read: Callable[[sqlite3.Connection, *Ts], T], *args: *Ts) -> T:
-        """Read at once; where something is in the way, with the writer's patience."""
+        """Read at once; if something is in the way, with the writer's patience."""
         self._check_open()
         try:
             if self._guard is not None:
@@ -258,20 +258,21 @@ class SqliteStore:
 
 
 class ReservedDiskSpace:
-    """A file whose only use is the room that it takes, given up when there is no other."""
+    """A file whose only purpose is to reserve disk space, released when there is no other."""
 
     def __init__(self, path: Path, size: int) -> None:
         self._path = path
         self._size = size
 
     def make(self) -> None:
-        """Write it unless it is there; where little is free, a smaller one. Never raises."""
+        """Create it unless it exists; a smaller one if little space is free. Never raises."""
         if not self._size or self._path.exists():
             return
         with suppress(OSError):
             size = min(self._size, shutil.disk_usage(self._path.parent).free // 4)
             if size >= _LEAST_SPARE:
-                # Chance is what no disk compresses; exclusively, for others may be at it too.
+                # Random bytes, which no disk compresses; exclusively, since others may be doing it
+                # too.
                 with self._path.open("xb") as file:
                     file.write(os.urandom(size))
 
@@ -282,7 +283,7 @@ class ReservedDiskSpace:
 
 
 def _connect(path: Path, *, create: bool, guard: DatabaseGuard | None) -> sqlite3.Connection:
-    """A connection that waits for nobody: who must wait does so around it.
+    """A connection that never waits: callers do the waiting.
 
     Raises sqlite3.Error, or DatabaseReplaced.
     """
@@ -309,7 +310,7 @@ def _connect(path: Path, *, create: bool, guard: DatabaseGuard | None) -> sqlite
 def clean(
     connect: Callable[[], sqlite3.Connection], spare: ReservedDiskSpace, now: float, limit: int
 ) -> int:
-    """Remove what has expired, on a full disk at the cost of the spare file."""
+    """Remove expired data, on a full disk at the cost of the spare file."""
     until = time.monotonic() + QUEUE_TIMEOUT
     try:
         with closing(patiently(connect, until)) as db:
@@ -340,7 +341,7 @@ def _purge(db: sqlite3.Connection, until: float, now: float, limit: int) -> int:
 
 
 def _empty_log(db: sqlite3.Connection, until: float) -> None:
-    """Move the log into the database, whose free pages take it, and give its room back."""
+    """Move the log into the database, whose free pages take it, and release its space."""
     with suppress(sqlite3.Error):
         while time.monotonic() < until:
             (in_the_way, *_) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

@@ -4,5 +4,5 @@
     scripts   the Lua scripts
     pool      the connections
 
-Decision 17 has the reasons.
+See decision 17 for the reasons.
 """

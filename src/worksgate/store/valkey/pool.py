@@ -1,17 +1,17 @@
-"""Connections to a Valkey server: so many, waited for so long, and given up without a doubt.
+"""Connections to a Valkey server: limited in number and in time, and dropped when in doubt.
 
-A call takes a connection to itself, sends one command, reads one reply and gives the connection
-back. Whatever else happens, a caller that is cancelled included, the connection is dropped: the
-next one to use it would read this one's reply. Nothing is sent twice but what the server has said
-that it did not do.
+A call takes a connection for itself, sends one command, reads one reply and returns the connection.
+If anything else happens, including cancellation, the connection is dropped: the next one to use it
+would read this one's reply. Nothing is sent twice except what the server has said that it did not
+do.
 
 Each script is told when its caller will have given up, on the server's clock, and does nothing
-after that. How far that clock is from ours is read off every prompt reply. It is taken to be late
-by no less than it can be, so that a script gives up before its caller does; where the clock was
-moved, the script says that it is late, and is sent again with the new difference.
+after that. The difference between the clocks is read off every prompt reply. It is estimated
+conservatively, so that a script gives up before its caller does; if the clock was changed, the
+script reports that it is late, and is sent again with the new difference.
 
-When the server cannot be reached, or does not answer in time, the circuit opens: callers are
-refused at once, and one task tries until the server answers a write.
+If the server is unreachable, or does not respond in time, the circuit opens: callers are refused at
+once, and one task tries until the server answers a write.
 """
 
 import asyncio
@@ -43,22 +43,22 @@ from worksgate.store.valkey.scripts import LATE, PING, Script
 Argument = str | bytes | int
 
 START_TIMEOUT = 1.5
-"""Seconds within which a script must begin; LINE WORKS is to be answered within 2.5 (R-52)."""
+"""Seconds within which a script must begin; LINE WORKS must get a response within 2.5 (R-52)."""
 
 REPLY_GRACE = 0.2
-"""Seconds more that a reply is waited for."""
+"""Additional seconds to wait for a reply."""
 
 PROBE_INTERVAL = 0.25
-"""Seconds from one try to reach a server that does not answer to the next."""
+"""Seconds between two attempts to reach a server that does not respond."""
 
 _PROMPT = 0.1
-"""Seconds: a reply that took longer says too little about the server's clock."""
+"""Seconds: a slower reply says too little about the server's clock."""
 
 _log = structlog.get_logger("worksgate.store.valkey")
 
 
 class Refused(StoreUnavailable):
-    """The server has answered, and has done nothing."""
+    """The server has replied, and has done nothing."""
 
 
 class ValkeyPool:
@@ -88,7 +88,7 @@ class ValkeyPool:
         return self._queued
 
     async def run(self, script: Script, *arguments: Argument) -> Sequence[Any]:
-        """Run a script: its word, and what more it says. Raises StoreUnavailable."""
+        """Run a script: its status, and its further result. Raises StoreUnavailable."""
         if self._closed:
             raise StoreUnavailable("the store is closed")
         if self._outage is not None:
@@ -107,7 +107,7 @@ class ValkeyPool:
             return await _exchange(connection, *command)
 
     async def close(self) -> None:
-        """Wait for the calls under way and let all connections go."""
+        """Wait for running calls and close all connections."""
         self._closed = True
         if self._probing is not None:
             self._probing.cancel()
@@ -116,7 +116,7 @@ class ValkeyPool:
             async with asyncio.timeout(START_TIMEOUT + 2 * REPLY_GRACE):
                 await self._all_ended.wait()
         await self._drop_idle()
-        await asyncio.sleep(0)  # in which asyncio closes what was told to close
+        await asyncio.sleep(0)  # in which asyncio closes the transports
 
     async def _run(self, script: Script, arguments: Sequence[Argument]) -> Sequence[Any]:
         until = _now() + START_TIMEOUT
@@ -154,8 +154,8 @@ class ValkeyPool:
     async def _connection(self, until: float, *, writes: bool) -> AsyncIterator[AbstractConnection]:
         """A connection for one call, which must have begun by ``until`` on the loop's clock.
 
-        Whatever the call raises becomes StoreUnavailable, and the connection is dropped, unless
-        it was the server's refusal.
+        Any exception of the call becomes StoreUnavailable, and the connection is dropped, unless it
+        was a refusal of the server.
         """
         call = _Call(writes)
         self._under_way += 1
@@ -176,11 +176,11 @@ class ValkeyPool:
 
     @asynccontextmanager
     async def _given_back(self, connection: AbstractConnection) -> AsyncIterator[None]:
-        """Keep a connection for the next call if it is certain that its reply has been read."""
+        """Keep a connection for the next call if its reply has certainly been read."""
         try:
             yield
         except ReadOnlyError:
-            # Whoever was the primary is not: the name may lead to another by now.
+            # The server is no longer the primary: the name may lead to another by now.
             await connection.disconnect(nowait=True)
             await self._drop_idle()
             raise
@@ -196,7 +196,7 @@ class ValkeyPool:
 
     @asynccontextmanager
     async def _slot(self, until: float) -> AsyncIterator[None]:
-        """One of so many places; raises StoreUnavailable at once where too many wait for one."""
+        """One of so many places; raises StoreUnavailable at once if too many wait for one."""
         if self._queued >= self._waiting:
             raise StoreUnavailable("too many requests are waiting")
         self._queued += 1
@@ -211,7 +211,7 @@ class ValkeyPool:
             self._slots.release()
 
     async def _connected(self) -> AbstractConnection:
-        """A connection that has nothing to be read, the end of the stream included."""
+        """A connection without unread data, including the end of the stream."""
         while self._idle:
             connection = self._idle.pop()
             with suppress(OSError, RedisError):
@@ -231,7 +231,7 @@ class ValkeyPool:
             await self._idle.pop().disconnect(nowait=True)
 
     async def _refusal(self, error: Exception, call: "_Call") -> StoreUnavailable:
-        """What a caller gets for what came of a call, without a word that might be secret."""
+        """The exception for an error of a call, without anything that might be secret."""
         place = self._address.place
         if isinstance(error, AuthenticationError):
             if self._address.has_password:
@@ -246,7 +246,7 @@ class ValkeyPool:
         else:
             closed = "Valkey has closed the connection"
             detail = closed if call.sent else f"Valkey cannot be reached: {place}: {_why(error)}"
-        # The others are of the same age and likely of no more use.
+        # The others are of the same age and probably useless too.
         await self._drop_idle()
         if isinstance(error, TimeoutError | RedisTimeoutError) or not call.sent:
             self._open_circuit(detail)
@@ -259,7 +259,7 @@ class ValkeyPool:
             self._probing = asyncio.create_task(self._probe(), name="valkey-probe")
 
     async def _probe(self) -> None:
-        """Try until the server answers; then callers may come again."""
+        """Try until the server replies; then callers are admitted again."""
         try:
             while not await self._answers():
                 pass
@@ -272,13 +272,13 @@ class ValkeyPool:
         try:
             await self._run(PING, ("0", ""))
         except StoreUnavailable as refusal:
-            return isinstance(refusal, Refused)  # which each caller will be told
+            return isinstance(refusal, Refused)  # which each caller gets
         return True
 
 
 @dataclass(slots=True)
 class _Call:
-    """How far a call has come."""
+    """The progress of a call."""
 
     writes: bool
     has_slot: bool = False
@@ -286,7 +286,7 @@ class _Call:
 
 
 def _factory(address: ValkeyAddress) -> Callable[[], AbstractConnection]:
-    """What makes a connection that is not connected yet, and tries nothing twice."""
+    """Returns a function that makes unconnected connections, which retry nothing."""
     options: dict[str, Any] = {**parse_url(address.url)}
     kind = options.pop("connection_class", Connection)
     return partial(
@@ -300,16 +300,16 @@ def _factory(address: ValkeyAddress) -> Callable[[], AbstractConnection]:
 
 
 async def _exchange(connection: AbstractConnection, *command: Argument) -> Any:
-    """Send a command and read its reply. Raises ResponseError where the server refuses."""
+    """Send a command and read its reply. Raises ResponseError if the server refuses."""
     try:
         await connection.send_command(*command)
-    except RuntimeError as error:  # uvloop's word for a connection that has ended meanwhile
+    except RuntimeError as error:  # uvloop's error for a connection that has ended meanwhile
         raise ConnectionResetError(str(error)) from error
     return await connection.read_response()
 
 
 def _why(error: Exception) -> str:
-    """What the operating system or OpenSSL says; redis-py repeats the address around it."""
+    """The message of the operating system or OpenSSL; redis-py wraps the address around it."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, OSError):
         cause = cause.__cause__ or cause.__context__
@@ -324,9 +324,9 @@ _ACL_FAILURE = "ACL failure in script"
 
 
 def _word_of(error: RedisError) -> str:
-    """The kind of a refusal: the server's sentence may repeat what it was sent."""
+    """The kind of a refusal: the server's message may repeat what it was sent."""
     text = str(error)
-    if text.startswith(_ACL_FAILURE):  # a script is told so what a command is told as NOPERM
+    if text.startswith(_ACL_FAILURE):  # inside a script, NOPERM is reported like this
         return "NoPermission"
     word = text.partition(" ")[0]
     if word.isupper() and word.isascii() and len(word) < 20:

@@ -1,21 +1,20 @@
-"""What the Valkey store does, as Lua: Valkey runs one script at a time, so each is one atomic step.
+"""The Valkey store's methods in Lua: Valkey runs one script at a time, so each is one atomic step.
 
-``KEYS[1]`` is the hash tag of the installation, from which a script makes the names of all keys
-that it touches:
+``KEYS[1]`` is the hash tag of the installation, from which a script builds the names of all keys
+that it uses:
 
-    TAG:KIND:DIGEST    hash: the fields of an artifact; ``run``, and ``used`` where it is
-    TAG:grant:ID       set of KIND:DIGEST, all that one login bought
-    TAG:subject:ID     the same, all that one person holds
+    TAG:KIND:DIGEST    hash: the fields of an artifact; ``run``, and ``used`` once it is
+    TAG:grant:ID       set of KIND:DIGEST, everything issued by one sign-in
+    TAG:subject:ID     the same, everything one person holds
     TAG:counter:NAME   hash: ``value``, ``expires_at``
     TAG:expiry         sorted set of KIND:DIGEST and counter:NAME, by when they may be removed
 
 ``ARGV[1]`` is when the caller will have given up, in seconds of the server's clock, ``ARGV[2]`` how
-long a used artifact is remembered, and ``ARGV[3]`` the caller's generation. A script answers with
-the time of the server (seconds and microseconds), a word and, if there is more to say, one thing
-more.
+long a used artifact is remembered, and ``ARGV[3]`` the caller's generation. A script returns the
+time of the server (seconds and microseconds), a status and, if needed, one further result.
 
-Every script reads and computes before it writes, for Valkey undoes nothing: what can fail has
-failed by then. Where memory has run out it refuses a script's first write.
+Every script reads and computes before it writes, since Valkey rolls back nothing: what can fail has
+failed by then. When memory has run out it refuses a script's first write.
 """
 
 from dataclasses import dataclass, field
@@ -154,7 +153,7 @@ end
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script and its SHA-1, by which a server that knows it runs it."""
+    """A script and its SHA-1, with which a server that has it cached runs it."""
 
     text: str = field(repr=False)
     sha: str
@@ -163,7 +162,7 @@ class Script:
 
 def _script(*parts: str, writes: bool = True) -> Script:
     text = "".join((_BEGINNING, *parts))
-    # Not for security: it is the name that Valkey gives to a script.
+    # Not for security: it is Valkey's name for a script.
     return Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest(), writes)
 
 

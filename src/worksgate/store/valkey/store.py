@@ -1,43 +1,43 @@
 """The store on a Valkey server (or Redis 6.2 and newer), which several machines can share.
 
-Each verb is one script (``valkey_scripts``), so each is atomic, and ``redeem`` is one round trip.
-Only ``forget`` takes several where a person holds very much, for all callers wait for a script.
-All keys of an installation have one hash tag and so lie in one slot: a cluster accepts the
-scripts, and one node of it does all the work. That is no loss: a redemption keeps one core of
-Valkey for 33 µs, so it does some 28,000 a second, where a Worksgate process does a few thousand.
+Each method is one script (``scripts``), so each is atomic, and ``redeem`` is one round trip. Only
+``forget`` takes several if a person holds very much, since all callers wait for a script. All keys
+of an installation have one hash tag and are therefore in one slot: a cluster accepts the scripts,
+and one of its nodes does all the work. That is no loss: a redemption occupies one core of Valkey
+for 33 µs, so it does some 28,000 a second, while a Worksgate process does a few thousand.
 
-**An older state that comes back brings no secret back** (I-4, F-10). A server that restarts from a
-snapshot, loses its last second to ``kill -9``, or was a lagging replica, does not know of the last
-codes that were used. So every artifact is marked with the run of the server that it was saved in,
-and counts in no other. A run is the ``run_id`` of the server's process together with its
-``master_replid``, which is a new one whenever a replica becomes a primary. Scripts read both
-themselves, in the step that decides, so it does not matter what a client saw when it connected or
-what stands between them; that costs a redemption 4 µs of its 33. After a restart or a fail-over,
-codes, tokens and sessions are gone and people sign in again. The price is that they also do so
-when a first replica is attached, and when the last one has been gone for ``repl-backlog-ttl`` (an
-hour), for the server's history then has a new name too. A process that continues from a saved
-image of its memory cannot be told from one that never stopped: do not restore such images.
+**Restoring an older state makes no secret valid again** (I-4, F-10). A server that restarts from a
+snapshot, loses its last second to ``kill -9``, or was a lagging replica, does not know the most
+recently used codes. So every artifact is marked with the run of the server in which it was saved,
+and is not valid in any other. A run is the ``run_id`` of the server's process together with its
+``master_replid``, which changes whenever a replica becomes a primary. Scripts read both themselves,
+in the step that decides, so it does not matter what a client saw when it connected or what is in
+between; that costs a redemption 4 µs of its 33. After a restart or a failover, codes, tokens and
+sessions are gone and people sign in again. The price is that they also do so when a first replica
+is attached, and when the last one has been gone for ``repl-backlog-ttl`` (an hour), since the
+server's history gets a new ID then too. A process that continues from a saved memory image cannot
+be told from one that never stopped: do not restore such images.
 
-**A database that is restored brings none back either** (F-31). The mark also has the generation of
-the installation, which lies in its database and is another one after a restore. So a restore need
-not reach this server, and one that is tried on another machine leaves all that is here as it is.
-What an older generation saved stays until it has expired.
+**Nor does restoring the database** (F-31). The mark also contains the generation of the
+installation, which is in its database and changes with a restore. So a restore need not reach this
+server, and one that is tried on another machine does not affect the data here. Artifacts of an
+older generation stay until they expire.
 
-Two things outlast a run. Counters of the throttle do, for an older count is better than none. A
-spent transaction does, for it is no right but the memory that one was used up; where the server
+Two things outlast a run. Counters of the throttle do, since an older count is better than none. A
+spent transaction does, since it grants nothing but remembers that one was used up; if the server
 lost that memory too, the same browser could issue a second code within the transaction's 30
 minutes, and only with the person's password.
 
-Nothing has a TTL: what has expired is decided by the callers' clocks, as everywhere, and
-``purge`` removes it. The server's clock is asked only whether a caller still waits.
+Nothing has a TTL: expiry is decided by the callers' clocks, as everywhere, and ``purge`` removes
+expired data. The server's clock only decides whether a caller still waits.
 
-Audit records are in the database, and cannot be in the same step. They are durable there before
-a verb returns: who dies in between has used a code, but nobody has what it bought. While the
-database does not take records, nothing is changed here that would need one.
+Audit records are in the database, and cannot be in the same step. They are durable there before a
+method returns: a process that dies in between has used a code, but nobody has the token. While the
+database cannot store records, nothing is changed here that would need one.
 
 A server that evicts keys when memory runs out would forget used codes, so it is refused, at the
-start and when it is set so later. The user that signs in needs the keys ``{worksgate}*`` and the
-commands EVAL, EVALSHA, INFO and TIME, and those that the scripts call.
+start and if it is configured so later. The user that signs in needs the keys ``{worksgate}*`` and
+the commands EVAL, EVALSHA, INFO and TIME, and those that the scripts call.
 """
 
 import asyncio
@@ -72,14 +72,14 @@ from worksgate.store.valkey.pool import Argument, ValkeyPool
 from worksgate.store.valkey.scripts import Script
 
 LOOKED_EVERY = 1.0
-"""Seconds between two looks at how the server is set, while it is used."""
+"""Seconds between two checks of the server's configuration, while it is used."""
 TRUSTED_FOR = 5.0
-"""Seconds after which a call waits for another look."""
+"""Seconds after which a call waits for another check."""
 LOOK_TIMEOUT = 0.5
-"""Seconds that it waits; a server that does not answer by then does not answer the call either."""
+"""Seconds that it waits; a server that does not respond by then does not answer the call either."""
 
 FORGET_STEP = 1_000
-"""How many artifacts of a person one script removes, in some 20 ms: all callers wait for it."""
+"""Artifacts of a person that one script removes, in some 20 ms: all callers wait for it."""
 
 
 _log = structlog.get_logger("worksgate.store.valkey")
@@ -109,13 +109,12 @@ class ValkeyStore:
         waiting: int = 2_000,
         keeper: RecordKeeper | None = None,
     ) -> Self:
-        """Open the store at an address, after a look at the server.
+        """Open the store at an address, after a check of the server.
 
-        What another ``generation`` (at most 24 characters) saved does not count. At most
-        ``waiting`` calls wait for a connection, more are refused at once. ``keeper`` writes the
-        audit records, which are in the database; without one whatever has a record is refused.
-        Raises StoreUnavailable, in a sentence that says what to do, or ValueError where the address
-        is not one.
+        Artifacts of another ``generation`` (at most 24 characters) are void. At most ``waiting``
+        calls wait for a connection, more are refused at once. ``keeper`` writes the audit records,
+        which are in the database; without one, changes with a record are refused. Raises
+        StoreUnavailable, in a sentence that says what to do, or ValueError for an invalid address.
         """
         if isinstance(address, str):
             address = ValkeyAddress.parse(address)
@@ -270,21 +269,21 @@ class ValkeyStore:
         await self._pool.close()
 
     def _check_keeper(self, records: Sequence[object]) -> None:
-        """Before anything is changed that could not be recorded."""
+        """Called before anything is changed that could not be recorded."""
         if records and (self._keeper is None or self._keeper.is_away):
             raise StoreUnavailable("what would be recorded of it cannot be written")
 
     async def _run(self, script: Script, *arguments: Argument) -> Any:
-        """What a script says beside its word, or None."""
+        """The result of a script besides its status, or None."""
         await self._check_lately()
         _, *more = await self._pool.run(script, *self._common, *arguments)
         return more[0] if more else None
 
     async def _check_lately(self) -> None:
-        """Raise StoreUnavailable where the server was found to be one that cannot be used.
+        """Raise StoreUnavailable if the server was found to be unusable.
 
-        It is looked at every second while calls come, and they do not wait for that; the first
-        one after a rest does.
+        It is checked every second while there are calls, which do not wait for that; the first one
+        after a pause does.
         """
         age = time.monotonic() - self._looked_at
         if age >= LOOKED_EVERY:
@@ -296,15 +295,15 @@ class ValkeyStore:
             raise StoreUnavailable(self._problem)
 
     def _begin_look(self) -> asyncio.Task[None]:
-        """The one look that is under way."""
+        """The one check in progress."""
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
-            # Nobody may wait for it: who is away says so to the call itself.
+            # There may be no waiter: an outage is reported by the call itself.
             self._looking.add_done_callback(lambda task: task.cancelled() or task.exception())
         return self._looking
 
     async def _look(self) -> None:
-        """See whether the server can be used as it is set now. Raises StoreUnavailable."""
+        """Check that the server is usable in its current configuration. Raises StoreUnavailable."""
         problem = await self._found_problem()
         self._looked_at = time.monotonic()
         if problem != self._problem:
@@ -343,7 +342,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "expires_in": int,
     "login_kind": {kind.value: kind for kind in LoginKind}.__getitem__,
 }
-"""How fields that are no text are read."""
+"""Conversions of fields that are not text."""
 
 _FIELDS: Mapping[type[Artifact], Mapping[bytes, str]] = {
     kind: {name.encode(): name for name in kind.__struct_fields__}
@@ -358,7 +357,7 @@ _NONE: Mapping[type[Artifact], Mapping[str, None]] = {
     }
     for kind in ARTIFACT_KINDS.values()
 }
-"""Fields that have to be told and may be None: None is not kept."""
+"""Fields that may be None, which is not stored."""
 
 
 def _ending(windows: Mapping[str, float], now: float) -> Iterator[Argument]:
@@ -373,7 +372,7 @@ def _member(kind: type[Artifact], key: str) -> str:
 
 
 def _given(artifact: Artifact) -> Iterator[Argument]:
-    """An artifact as scripts take it: its member, how many fields, and each with its value."""
+    """An artifact as scripts take it: its member, the number of fields, and each with its value."""
     fields = [
         (name, value) for name, value in structs.asdict(artifact).items() if value is not None
     ]
@@ -386,7 +385,7 @@ def _given(artifact: Artifact) -> Iterator[Argument]:
 
 
 def _artifact(kind: type[A], flat: Sequence[bytes] | None) -> A | None:
-    """The artifact whose fields these are, names and values in turn."""
+    """The artifact with these fields, names and values alternating."""
     if not flat:
         return None
     names, values = _FIELDS[kind], iter(flat)
