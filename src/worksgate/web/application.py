@@ -1,7 +1,7 @@
 """The ASGI application: one object that a server runs or another application mounts.
 
-It starts what it needs when its server starts it, or, mounted under an application that tells it
-nothing, at the first request. A request goes straight to its handler (``routes``).
+It starts its resources when its server starts it, or, mounted under an application without lifespan
+events, at the first request. A request goes straight to its handler (``routes``).
 """
 
 import asyncio
@@ -52,7 +52,7 @@ class Watcher(Protocol):
     def content_type(self) -> str: ...
 
     async def attach(self, figures: Figures, operations: ASGIApp) -> None:
-        """Begin with an application; ``operations`` is what it serves to operators alone."""
+        """Attach an application; ``operations`` is what it serves to operators only."""
         ...
 
     async def detach(self, figures: Figures) -> None: ...
@@ -62,7 +62,7 @@ class Watcher(Protocol):
         ...
 
     async def page_for_everybody(self) -> bytes:
-        """The same, perhaps a moment old: many may ask."""
+        """The same, perhaps a moment old, for public access."""
         ...
 
 
@@ -78,8 +78,8 @@ class _Running:
 class Application:
     """Worksgate as an ASGI application.
 
-    ``open_installation`` opens the stores and gives what is served; it is called once, when the
-    application starts. ``watch`` tells its numbers from then on.
+    ``open_installation`` opens the stores and returns what is served; it is called once, when the
+    application starts. ``watch`` reports its metrics from then on.
     """
 
     def __init__(
@@ -100,12 +100,12 @@ class Application:
 
     @property
     def provider(self) -> IdentityProvider | None:
-        """What serves the requests, once the application has started."""
+        """The handlers of requests, once the application has started."""
         return self._running.installation.provider if self._running else None
 
     @property
     def operations(self) -> ASGIApp:
-        """For a port that only operators can reach: metrics, and readiness with all reasons."""
+        """For a port that only operators can reach: metrics, and readiness with all details."""
         return Operations(
             {
                 METRICS_PATH: self._metrics_of_now,
@@ -115,7 +115,7 @@ class Application:
         )
 
     async def start(self) -> None:
-        """Open what is needed; once is enough. Raises what opening raises."""
+        """Open resources; once is enough. Raises what opening raises."""
         async with self._lock:
             if self._running is None:
                 opening = self._open()
@@ -130,7 +130,7 @@ class Application:
                     await self._watch.attach(installation.figures, self.operations)
 
     async def close(self) -> None:
-        """Finish what has been accepted and let go of everything."""
+        """Finish accepted work and release all resources."""
         async with self._lock:
             opening, self._opening = self._opening, None
             running, self._running = self._running, None
@@ -158,7 +158,7 @@ class Application:
         else:
             await send({"type": "websocket.close", "code": 1000})
 
-    # Start and end
+    # Lifespan
 
     async def _started(self, send: Send) -> _Running | None:
         try:
@@ -169,7 +169,7 @@ class Application:
         return self._running
 
     async def _unavailable(self, send: Send) -> None:
-        """The answer while nothing could be started: JSON, since LINE WORKS may be the caller."""
+        """The response while nothing could be started: JSON, since LINE WORKS may be the caller."""
         body = json.dumps(error_body(TemporarilyUnavailable(), ErrorStyle.CODE)).encode()
         headers = [
             (b"content-type", b"application/json; charset=utf-8"),
@@ -286,9 +286,9 @@ class Application:
     async def _admit(self) -> None:
         """Let a page begin, once the clients are known and there is room for its records.
 
-        Those who wait for them all go on in one turn of the event loop: they wait here, where it
-        costs nothing to go on, and not in the middle of their pages. Raises TooManyPages, or
-        StoreUnavailable where there is no room in time: nothing has happened by then (R-135).
+        All waiters continue in one turn of the event loop: they wait here, where continuing costs
+        nothing, and not in the middle of their pages. Raises TooManyPages, or StoreUnavailable if
+        there is no room in time: nothing has happened by then (R-135).
         """
         clients = self.provider.clients if self.provider else None
         if clients is not None and clients.current is None:
@@ -305,14 +305,14 @@ class Application:
         return self._settings.is_https and not is_https and not is_watched
 
     def _to_https(self, pages: LoginPages, path: str, request: Request) -> Response:
-        """Pages are redirected to https, forms are not: the password has been sent (R-95)."""
+        """Redirect pages to https, but not forms: the password has already been sent (R-95)."""
         if request.method not in ("GET", "HEAD"):
             return pages.notice(View(request), Notice.BAD_REQUEST, 400)
         query = request.scope["query_string"].decode("latin-1")
         public = self._settings.public_url.rstrip("/")
         return RedirectResponse(f"{public}{path}{'?' if query else ''}{query}", 301)
 
-    # Those who watch
+    # Monitoring
 
     async def _alive(self, _: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -338,7 +338,7 @@ class Application:
 
 
 def _report_start(error: Exception) -> None:
-    """Log why an application could not start, in our own words where the cause is known."""
+    """Log why an application could not start, in our own words if the cause is known."""
     reason = _outage_of(error)
     report("start.failed", error, **({"reason": reason} if reason else {}))
 
@@ -360,7 +360,7 @@ def _as_response(told: Mapping[str, object], *, is_ready: bool) -> Response:
 
 
 def path_of(scope: Scope) -> str:
-    """The path below the point where the application is mounted."""
+    """The path below the mount point of the application."""
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
     if root and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):

@@ -1,4 +1,4 @@
-"""One request of a browser for a page, and what every answer to one has."""
+"""A browser's request for a page, and what all responses have in common."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -15,7 +15,7 @@ from worksgate.web.pages.browser_names import browser_name
 from worksgate.web.pages.rendering import LANGUAGES, Page, choose_language
 
 _PURPOSES = (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz")
-"""Headers by which browsers, old ones too, say that nobody is looking yet."""
+"""Headers, including those of old browsers, of a page that is loaded in advance."""
 
 MAX_SWITCHED_QUERY = 2_048
 """Bytes of a query that is repeated in the links of the language switcher."""
@@ -55,9 +55,9 @@ class View:
 
     @property
     def is_navigation(self) -> bool:
-        """Whether a person is going there, as far as the browser tells (R-17, R-68).
+        """Whether a person is navigating there, as far as the browser says (R-17, R-68).
 
-        HEAD shows nobody anything, so it brings no code and ends no session.
+        HEAD shows nothing to anybody, so it issues no code and ends no session.
         """
         purposes = b" ".join([self._headers.get(name, b"") for name in _PURPOSES])
         return (
@@ -69,10 +69,10 @@ class View:
         )
 
     def comes_from(self, origin: str) -> bool:
-        """Whether a form was posted from a page of ours, as far as the browser tells (R-21).
+        """Whether a form was posted from a page of ours, as far as the browser says (R-21).
 
-        ``no-referrer`` makes browsers say "null" here; then Sec-Fetch-Site must do, and where
-        that is not sent either, the Lax cookie and the anti-forgery token stand alone.
+        ``no-referrer`` makes browsers send "null" here; then Sec-Fetch-Site decides, and if that is
+        not sent either, only the Lax cookie and the anti-forgery token protect.
         """
         site = self._header(b"sec-fetch-site", "same-origin")
         return site == "same-origin" and self._header(b"origin", origin) in (origin, "null")
@@ -93,13 +93,13 @@ class View:
 
 
 def origin_of(request: Request) -> Origin:
-    """Where a request comes from, for the notice of what it changes."""
+    """The origin of a request, for the notice of its change."""
     view = View(request)
     return Origin(address=view.browser.address, browser=view.browser.name, language=view.language)
 
 
 def redirect(location: str) -> Response:
-    """See Other, with the address byte for byte as it is (R-07, R-08)."""
+    """See Other, with the address unchanged byte for byte (R-07, R-08)."""
     response = Response(status_code=303)
     response.headers["Location"] = location
     return response

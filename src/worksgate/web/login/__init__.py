@@ -1,8 +1,8 @@
 """The sign-in page and its steps.
 
-    handlers    what a browser asks
+    handlers    the requests of a browser
     responses   the page for each next step
-    refusals    the page for each thing that goes wrong
+    refusals    the page for each refusal
 
-A refusal is a page, never a redirect: the address may not be checked yet.
+A refusal is a page, never a redirect: the address may not have been validated yet.
 """

@@ -1,8 +1,8 @@
-"""The addresses that a browser comes to: sign in, back from another provider, sign out.
+"""The paths for browsers: sign in, return from another provider, sign out.
 
-The handlers read the request, call the provider and hand on what it says: ``login_pages`` has the
-page for each next step, ``login_refusals`` for what went wrong. They decide nothing. Each takes a
-Starlette request and returns a response.
+Handlers parse the request, call the provider and pass on its result: ``responses`` has the page for
+each next step, ``refusals`` for errors. They make no decisions. Each takes a Starlette request and
+returns a response.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ from worksgate.web.view import View, redirect
 
 
 class LoginHandlers:
-    """Serves the login and logout addresses, and where other providers send browsers back to."""
+    """Serves the sign-in and sign-out paths, and those to which other providers redirect."""
 
     def __init__(self, provider: IdentityProvider, pages: LoginPages) -> None:
         self._provider = provider
@@ -58,7 +58,7 @@ class LoginHandlers:
         return await self._pages.respond_to(view, next_step)
 
     async def show_step(self, request: Request) -> Response:
-        """``GET /login/step``: the page of a step after the password, as often as one comes."""
+        """``GET /login/step``: the page of a step after the password, any number of times."""
         view = View(request)
         try:
             async with asyncio.timeout(self._deadline):
@@ -98,7 +98,7 @@ class LoginHandlers:
             return await self._refusals.end(view, error)
 
     async def submit(self, request: Request) -> Response:
-        """``POST /login``: the form of one of the pages of a login."""
+        """``POST /login``: the form of one of the pages of a sign-in."""
         view = View(request)
         try:
             form = await read_form(request.scope, request.receive)
@@ -142,7 +142,7 @@ class LoginHandlers:
         return response
 
     async def ask_to_sign_in(self, request: Request, address: str) -> Response:
-        """The login form instead of an account page; it leads to ``address``, one of them."""
+        """The sign-in form instead of an account page; it leads to ``address``, one of them."""
         view = View(request)
         transaction = replace(self._provider.begin_for_account(view.browser), redirect_uri=address)
         try:
@@ -212,7 +212,7 @@ class LoginHandlers:
 
 
 def _others_of(view: View) -> list[tuple[str, str]]:
-    """The logins that are still at another provider, without the one that is back."""
+    """The sign-ins still in progress at another provider, without the returning one."""
     back = name_of(view.parameters.get("state", ""))
     return [(name, text) for name, text in view.browser.upstream if name != back]
 

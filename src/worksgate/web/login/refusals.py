@@ -1,4 +1,4 @@
-"""The page for each thing that goes wrong in a login: the form again, or one without a form."""
+"""The page for each error of a sign-in: the form again, or one without a form."""
 
 from collections.abc import Mapping
 
@@ -62,7 +62,7 @@ _ENDINGS = (
     ForgedTransaction,
     ExpiredTransaction,
 )
-"""What ends a login, or this form of it: a page without a form."""
+"""Errors that end a sign-in, or this form of it: a page without a form."""
 
 _PROBLEMS: Mapping[type[Exception], tuple[Problem, int]] = {
     UnknownPasskey: (Problem.PASSKEY_REFUSED, 403),
@@ -80,7 +80,7 @@ _PROBLEMS: Mapping[type[Exception], tuple[Problem, int]] = {
     SourceUnavailable: (Problem.UNAVAILABLE, 503),
     TimeoutError: (Problem.BUSY, 503),
 }
-"""What is said above the form, and the status; the person can try again where they are."""
+"""The message above the form, and the status; the person can try again there."""
 
 _WRONG_FACTORS: Mapping[ProofKind, Problem] = {
     ProofKind.CODE: Problem.WRONG_CODE,
@@ -89,23 +89,23 @@ _WRONG_FACTORS: Mapping[ProofKind, Problem] = {
 }
 
 _WRONG_ANSWERS = (WrongFactor, WeakPassword)
-"""What leads to the same step again."""
+"""Errors that lead to the same step again."""
 
 _TO_SAY = (Problem.WEAK_PASSWORD,)
-"""What an address of a step may name as wrong."""
+"""The problems that a step's URL may name."""
 
 ANSWERED_WITHOUT_FORM = (*_ENDINGS, *OUTAGES)
-"""What can go wrong where there is no form yet, or none of ours."""
+"""Errors without a form yet, or without one of ours."""
 
 FORM_REFUSALS: tuple[type[Exception], ...] = (*_ENDINGS, *_WRONG_ANSWERS, *_PROBLEMS)
-"""What can go wrong with a posted form."""
+"""Errors of a posted form."""
 
 FORM_DEADLINE = 0.4
-"""Seconds that the form may take to be shown again, after the deadline perhaps."""
+"""Seconds that showing the form again may take, perhaps after the deadline."""
 
 
 def _problem_of(error: Exception) -> tuple[Problem, int]:
-    """What is said of an error above a form, and the status."""
+    """The message for an error above a form, and the status."""
     if isinstance(error, WrongFactor):
         return _WRONG_FACTORS[error.given], 403
     if isinstance(error, WeakPassword):
@@ -114,7 +114,7 @@ def _problem_of(error: Exception) -> tuple[Problem, int]:
 
 
 class LoginRefusals:
-    """Answers what the provider raises in a login."""
+    """Responds to the provider's exceptions in a sign-in."""
 
     def __init__(self, provider: IdentityProvider, pages: LoginPages) -> None:
         self._provider = provider
@@ -143,7 +143,7 @@ class LoginRefusals:
     async def ask_again(
         self, view: View, transaction: LoginTransaction, error: Exception, *, username: str = ""
     ) -> Response:
-        """The login form, with what was wrong."""
+        """The sign-in form, with the problem."""
         problem, status = _problem_of(error)
         if isinstance(error, OUTAGES):
             self._tell_administrator(view, error)
@@ -164,7 +164,7 @@ class LoginRefusals:
     async def _repeat_step(
         self, view: View, transaction: LoginTransaction, error: Exception
     ) -> Response:
-        """The page that an answer came from which was wrong or could not be checked."""
+        """The page of an answer that was wrong or could not be checked."""
         if isinstance(error, OUTAGES):
             self._tell_administrator(view, error)
         try:
@@ -185,7 +185,7 @@ class LoginRefusals:
         return await self._pages.respond_to(view, next_step)
 
     def repeated(self, view: View, next_step: LaterStep) -> Response:
-        """The page of a step; where a wrong answer led there, the address names what was wrong."""
+        """The page of a step; after a wrong answer, its URL names the problem."""
         problem = next((each for each in _TO_SAY if each == view.parameters.get("problem")), None)
         weakness = view.parameters.get("advice", "")
         advice = WEAKNESSES[Weakness(weakness)] if weakness in set(Weakness) else ""
@@ -200,7 +200,7 @@ class LoginRefusals:
     async def end(
         self, view: View, error: Exception, transaction: LoginTransaction | None = None
     ) -> Response:
-        """The page for a login that cannot go on in this form."""
+        """The page for a sign-in that cannot continue in this form."""
         notice = self._pages.notice
         match error:
             case SessionKeyRefused():
@@ -212,7 +212,7 @@ class LoginRefusals:
             case AuthorizationError():
                 return notice(view, Notice.BAD_REQUEST, 400)
             case ForgedTransaction(transaction=theirs):
-                # Also the fate of the first of two tabs that came at once, without a cookie yet.
+                # This also happens to the first of two tabs opened at once, without a cookie yet.
                 again = self._pages.restart_url(theirs, view.language) if theirs else None
                 return notice(view, Notice.FORGED, 403, continue_url=again)
             case ExpiredTransaction(transaction=expired):
@@ -234,4 +234,4 @@ class LoginRefusals:
                 return notice(view, Notice.UNAVAILABLE, 503, transaction)
 
     def _tell_administrator(self, view: View, outage: Exception) -> None:
-        self._unavailable.tell(view.path, str(outage) or "no answer in time")
+        self._unavailable.tell(view.path, str(outage) or "no response in time")

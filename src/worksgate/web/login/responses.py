@@ -1,4 +1,4 @@
-"""The responses of a login: the page for each next step, with its signed form and its policy."""
+"""The responses of a sign-in: the page for each next step, with its signed form and its policy."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -40,18 +40,18 @@ from worksgate.web.pages.rendering import LANGUAGES, STRENGTH_PATH, Notice, Page
 from worksgate.web.view import View, page_response, redirect
 
 STEP_PATH = "/step"
-"""Where the page of a step is, below the login page: a browser may come back there."""
+"""Path of a step's page, below the sign-in page: a browser may come back there."""
 AT_PARAMETER = "at"
-"""The handle of the login, which is worth nothing in another browser."""
+"""The handle of the sign-in, which is worthless in another browser."""
 
 LaterStep = NewPasswordNeeded | SecondFactorNeeded | EnrolmentNeeded | RecoveryCodesIssued
-"""What has a page of its own after the login form."""
+"""Steps with a page of their own after the sign-in form."""
 
 
 class LoginPages:
-    """Makes the responses of a login; nothing goes on by it.
+    """Builds the responses of a sign-in; changes nothing.
 
-    ``reset_path`` is where people go who have forgotten their password, if they can do so here.
+    ``reset_path`` is the page for a forgotten password, if it can be reset here.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class LoginPages:
         self._account_path = public_path + self._settings.account_path
 
     async def respond_to(self, view: View, next_step: NextStep) -> Response:
-        """To LINE WORKS with the code, to another provider, or to the page that comes next.
+        """To LINE WORKS with the code, to another provider, or to the next page.
 
         Raises UnknownClient, or an outage.
         """
@@ -86,9 +86,9 @@ class LoginPages:
                 return self.to_step(view, next_step.transaction)
 
     def to_step(self, view: View, transaction: LoginTransaction, **said: str | None) -> Response:
-        """To the page of the step that comes next: an address that can be come back to.
+        """To the page of the next step: a URL to which a browser can come back.
 
-        ``said`` is why it is shown again, as ``step_url`` has it.
+        ``said`` is why it is shown again, as in ``step_url``.
         """
         response = redirect(self.step_url(transaction, view.language, **said))
         cookies.set_secret(response, cookies.BROWSER, view.browser.secret)
@@ -104,7 +104,7 @@ class LoginPages:
         status: int = 200,
         retry_after: int | None = None,
     ) -> Response:
-        """The login form. Raises UnknownClient, or an outage."""
+        """The sign-in form. Raises UnknownClient, or an outage."""
         prefilled = problem is None and bool(username)
         ways = await self._provider.ways_in(transaction)
         form = LoginForm(
@@ -141,7 +141,7 @@ class LoginPages:
         advice: str = "",
         status: int = 200,
     ) -> Response:
-        """The page of a step after the login form; ``problem`` is why it is shown again."""
+        """The page of a step after the sign-in form; ``problem`` is why it is shown again."""
         transaction = next_step.transaction
         common: dict[str, Any] = {
             "action": self._action(view.language),
@@ -165,7 +165,7 @@ class LoginPages:
         start_over_url: str | None = None,
         continue_url: str | None = None,
     ) -> Response:
-        """A page of ours that says what went wrong."""
+        """A page of ours about an error."""
         content = NoticePage(
             notice=notice,
             start_over_url=start_over_url,
@@ -179,11 +179,11 @@ class LoginPages:
         return response
 
     def over(self, view: View) -> Response:
-        """A browser came back to a step of a login that is over."""
+        """A browser came back to a step of a sign-in that is over."""
         return self.notice(view, Notice.OVER, 410, continue_url=self._settings.service_url)
 
     def signed_out(self, view: View) -> Response:
-        """The end of a session, from where people go on to the service or to their account."""
+        """The end of a session, with links to the service or to their account."""
         return self.notice(
             view,
             Notice.SIGNED_OUT,
@@ -193,9 +193,9 @@ class LoginPages:
         )
 
     def _redirect_upstream(self, view: View, redirected: RedirectedUpstream) -> Response:
-        """To another provider: by a page, since Chrome lets no form lead there by a redirect.
+        """To another provider: with a page, since Chrome blocks redirects of forms to there.
 
-        ``form-action`` would have to name every host on the way, and providers send on to others.
+        ``form-action`` would have to name every host on the way, and providers redirect to others.
         """
         page = self._pages.leave(redirected.location, redirected.label, view.language)
         response = self._respond(view, page, 200, None)
@@ -221,16 +221,16 @@ class LoginPages:
     ) -> Response:
         if transaction is None:
             return page_response(view, page, status)
-        # Chrome applies form-action to the redirect that follows the form, too.
+        # Chrome applies form-action to redirects after the form, too.
         targets = f"'self' {origin_of(transaction.redirect_uri)}"
         response = page_response(view, page, status, form_targets=targets)
         cookies.set_secret(response, cookies.BROWSER, view.browser.secret)
         return response
 
-    # Addresses of a login
+    # URLs of a sign-in
 
     async def start_over_url(self, client_id: str) -> str | None:
-        """The deep link of LINE WORKS that begins a login, where the domain is known."""
+        """The deep link of LINE WORKS that begins a sign-in, if the domain is known."""
         domain = await self._provider.domain_of(client_id)
         if domain is None:
             return None
@@ -240,11 +240,11 @@ class LoginPages:
     def restart_url(
         self, transaction: LoginTransaction, language: str, *, hint: bool = True
     ) -> str:
-        """Our login page for the same request of LINE WORKS, from the beginning."""
+        """Our sign-in page for the same request of LINE WORKS, from the beginning."""
         return f"{self._restart_address(transaction, hint=hint)}lang={language}"
 
     def _restart_address(self, transaction: LoginTransaction, *, hint: bool) -> str:
-        """What comes before the language in ``restart_url``."""
+        """The part before the language in ``restart_url``."""
         if transaction.is_for_account:
             return f"{transaction.redirect_uri.partition('?')[0]}?"
         parameters = {
@@ -262,7 +262,7 @@ class LoginPages:
         return f"{self._login_path}?response_type=code&{query}"
 
     def step_url(self, transaction: LoginTransaction, language: str, **said: str | None) -> str:
-        """The page of the step where a login stands.
+        """The page of a sign-in's current step.
 
         ``problem`` and ``advice`` are names of texts: why it is shown again.
         """

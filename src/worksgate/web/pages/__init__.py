@@ -1,12 +1,12 @@
-"""How pages and mails look, and in which words.
+"""How pages and e-mails look, and their texts.
 
-    rendering       pages from templates, with their policy
-    forms           what the pages of a sign-in show
+    rendering       renders pages from templates, with their policy
+    forms           the values that the pages of a sign-in show
     skeletons       pages that are rendered once and filled for each request
-    wording         the words of pages
-    mails           the mails
+    wording         the texts of pages
+    mails           the e-mails
     catalogues      the languages
-    browser_names   what a browser is called
+    browser_names   names of browsers
     anti_forgery    tokens of forms that belong to no sign-in
 
 ``templates``, ``static`` and ``locale`` are their files.

@@ -6,7 +6,7 @@ from worksgate.provider.sign_in.transaction import signer
 
 
 class AntiForgery:
-    """Makes tokens that are right in one browser, or in one session: the one with the secret."""
+    """Creates tokens that are valid in one browser, or in one session: with its secret."""
 
     def __init__(self, key: bytes) -> None:
         self._signer = signer(key, "anti-forgery token of an account")
@@ -16,6 +16,6 @@ class AntiForgery:
         return self._signer.get_signature(secret.encode()).decode()
 
     def is_right(self, token: str, secret: str) -> bool:
-        """Whether a posted token was made for this secret."""
+        """Whether a posted token was created for this secret."""
         expected = self.token(secret).encode()
         return hmac.compare_digest(expected, token.encode("utf-8", "surrogatepass"))

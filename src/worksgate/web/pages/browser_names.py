@@ -1,6 +1,6 @@
-"""What a browser is called to a person, from what it says of itself: "Chrome on Windows".
+"""Names of browsers for people, from their User-Agent: "Chrome on Windows".
 
-A name is made of a few words of ours: nothing else of the header is kept (docs/privacy.md).
+A name consists of a few words of ours: nothing else of the header is stored (docs/privacy.md).
 """
 
 from typing import Final
@@ -10,7 +10,7 @@ ON: Final = " on "
 APP: Final = "App"
 """A page inside an app, such as that of LINE WORKS."""
 
-# The first that is found counts: each browser says that it is like those below it, too.
+# The first match counts: each browser claims to be like those below it, too.
 _BROWSERS: Final = (
     ("Whale/", "Whale"),
     ("SamsungBrowser/", "Samsung Internet"),
@@ -34,11 +34,11 @@ _SYSTEMS: Final = (
     ("Linux", "Linux"),
 )
 _LONGEST: Final = 512
-"""Characters of a header that are looked at."""
+"""Characters of a header that are examined."""
 
 
 def browser_name(user_agent: str) -> str:
-    """Return the browser and its system, or nothing where either is unknown."""
+    """Return the browser and its system, or nothing if either is unknown."""
     beginning = user_agent[:_LONGEST]
     browser = _first(_BROWSERS, beginning)
     system = _first(_SYSTEMS, beginning)

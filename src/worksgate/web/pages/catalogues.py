@@ -1,7 +1,7 @@
 """The languages of the pages: which there are, which one a person gets, and their texts.
 
-Catalogues are gettext ``.po`` files, read as they are: a plain checkout needs no build step. How
-to renew them after a text has changed stands in ``locale/babel.cfg``;
+Catalogues are gettext ``.po`` files, read directly: a checkout needs no build step.
+``locale/babel.cfg`` says how to update them after a text has changed;
 ``tests/web/test_catalogues.py`` fails until each language has each text.
 """
 
@@ -15,14 +15,14 @@ LANGUAGES: Final = ("en", "ja", "ko")
 LANGUAGE_NAMES: Final[Mapping[str, str]] = {"en": "English", "ja": "日本語", "ko": "한국어"}
 LOCALE_FOLDER: Final = Path(__file__).parent / "locale"
 _LONGEST: Final = 512
-"""Characters of a header that are looked at."""
+"""Characters of a header that are examined."""
 _MOST_RANGES: Final = 20
 
 
 def choose_language(asked: str | None, accept_language: str) -> str:
-    """Return the language asked for if there is one, or the best that the browser accepts.
+    """Return the requested language if it exists, or the best that the browser accepts.
 
-    Neither value is trusted: whatever is malformed counts as not said. The last resort is English.
+    Neither value is trusted: malformed ones are ignored. The fallback is English.
     """
     if asked is not None and (language := _language(asked)):
         return language
@@ -59,7 +59,7 @@ def _quality(parameter: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Translations:
-    """The texts of one language; a text that it lacks stays English."""
+    """The texts of one language; a missing text stays English."""
 
     single: Mapping[str, str]
     plural: Mapping[str, tuple[str, ...]]

@@ -1,4 +1,4 @@
-"""What the pages of a sign-in show: the values that a template gets."""
+"""The values that the pages of a sign-in show in their templates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ from worksgate.web.pages.wording import Notice, Problem
 class LoginForm:
     """The sign-in form. Its fields are ``txn``, ``csrf``, ``username`` and ``password``.
 
-    ``prefilled`` says that the user name came with the link and not from the person, who then gets
+    ``prefilled`` is true if the user name came with the link and not from the person, who then gets
     a link to ``clear_url`` to start with an empty field. ``retry_after`` (seconds) belongs to
     ``Problem.THROTTLED``. ``cancel`` adds a button that sends ``cancel=1``. ``buttons`` are pairs
     of name and label of other providers, which send ``source``; ``passkey_options`` (JSON) let a
-    passkey stand for the password, sent as ``passkey``. ``reset_url`` is for a forgotten password.
-    ``for_account`` says that the person goes to their own account, not to the service.
+    passkey replace the password, sent as ``passkey``. ``reset_url`` is for a forgotten password.
+    ``for_account`` is true for a sign-in to the person's own account, not to the service.
     """
 
     action: str
@@ -36,9 +36,9 @@ class LoginForm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepForm:
-    """What every form of a login under way has; ``problem`` is why it is shown again.
+    """The common part of every form of a sign-in; ``problem`` is why it is shown again.
 
-    ``advice`` takes the place of what the problem says should be done.
+    ``advice`` replaces the problem's own advice.
     """
 
     action: str
@@ -53,8 +53,7 @@ class StepForm:
 class SecondFactorForm(StepForm):
     """The question for a second factor; sends ``otp``, ``recovery`` or ``passkey``.
 
-    ``why`` is a ``FactorWanted``: it decides what is said, and whether the browser can be
-    remembered.
+    ``why`` is a ``FactorWanted``: it decides the text, and whether the browser can be remembered.
     """
 
     person: str
@@ -68,8 +67,8 @@ class SecondFactorForm(StepForm):
 class EnrolmentForm(StepForm):
     """The offer to set up a factor; sends ``otp`` or ``passkey``.
 
-    ``totp_uri`` is what the QR code holds: a link, for an app on the same phone. Without it only a
-    passkey will do.
+    ``totp_uri`` is the content of the QR code: a link, for an app on the same phone. Without it
+    only a passkey is accepted.
     """
 
     person: str
@@ -88,9 +87,9 @@ class RecoveryCodesForm(StepForm):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPasswordForm(StepForm):
-    """The choice of a password; sends ``new_password``. ``reset`` says that a link led here.
+    """The choice of a password; sends ``new_password``. ``reset`` is true after a link.
 
-    ``strength_url`` is where the meter asks; ``person`` is who is signing in, as the page says it.
+    ``strength_url`` is the endpoint of the meter; ``person`` is who signs in, as the page shows it.
     """
 
     username: str
@@ -102,7 +101,7 @@ class NewPasswordForm(StepForm):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountChoice:
-    """Which account to use, as the signed-in person isn't the one that LINE WORKS asked for.
+    """The choice of an account, if the signed-in person isn't the one that LINE WORKS asked for.
 
     The form sends ``txn``, ``csrf`` and ``choice``, which is ``continue`` or ``other``.
     """
@@ -118,7 +117,7 @@ class AccountChoice:
 class NoticePage:
     """A page that explains. ``reference`` is what the person can quote to the administrator.
 
-    An address that is neither http(s) nor a path of this server gets no button.
+    A URL that is neither http(s) nor a path of this server gets no button.
     """
 
     notice: Notice

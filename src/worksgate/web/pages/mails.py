@@ -1,9 +1,9 @@
-"""The mails that a person gets: their texts, in the person's language.
+"""The e-mails that a person gets, in the person's language.
 
-Values in, messages out; ``mail`` sends them. A mail holds little that came with a request: the
-names are those of the directory, the links begin with ``public_url``, and of the request that led
-to a notice it shows the address and what kind of browser it was. A link either chooses a new
-password, in the mail that was asked for, or ends things, in a notice; no link signs anybody in.
+Values in, messages out; ``mail`` sends them. An e-mail contains little that came with a request:
+the names are those of the directory, the links begin with ``public_url``, and of the request that
+led to a notice it shows the address and the kind of browser. A link either chooses a new password,
+in the requested e-mail, or revokes things, in a notice; no link signs anybody in.
 """
 
 import math
@@ -30,7 +30,7 @@ _LONGEST_IN_MINUTES: Final = 120
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailWording:
-    """A mail in English: what happened, and what to do if it was not the person."""
+    """An e-mail in English: what happened, and what to do if it was not the person."""
 
     subject: str
     happened: str
@@ -150,7 +150,7 @@ TO_DO: Final[Mapping[Change, str]] = {
     Change.DISAVOWED: WHAT_NOW,
     Change.APP_PASSWORDS_LAPSE: SIGN_IN_ONCE,
 }
-"""What to do about it, where it is not nothing; in these mails there is no link."""
+"""What to do about it, if anything; these e-mails have no link."""
 WITHOUT_LINK: Final = text("If it was not you, contact your administrator at once.")
 CHOOSE: Final = text("Choose a new password")
 NOT_ME: Final = text("This was not me")
@@ -166,7 +166,7 @@ BROWSER_ON_SYSTEM: Final = text("%(browser)s on %(system)s")
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    """What a mail says beside its subject; ``danger`` colours the button."""
+    """The content of an e-mail besides its subject; ``danger`` colours the button."""
 
     wording: MailWording
     to_do: str
@@ -177,9 +177,9 @@ class _Body:
 
 
 class Mails:
-    """Writes the mails of one installation.
+    """Writes the e-mails of one installation.
 
-    Each call returns None for a person without an e-mail address that mail can be sent to.
+    Each call returns None for a person without a usable e-mail address.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -191,12 +191,12 @@ class Mails:
     def reset_link(
         self, person: Person, link: str, lifetime: float, language: str
     ) -> MailMessage | None:
-        """The link by which a person chooses a new password; it lives for so many seconds."""
+        """The link with which a person chooses a new password; its lifetime is in seconds."""
         to_do = _how_long(lifetime, translations(language))
         return self._message(person, language, _Body(RESET_LINK, to_do, link=link))
 
     def notice(self, person: Person, change: CredentialChange, link: str) -> MailMessage | None:
-        """That a credential has changed; by ``link``, if there is one, they say it was not them.
+        """A notice of a changed credential, with the ``link`` to disavow it, if there is one.
 
         In the language of the browser that changed it, or else that of the settings.
         """
@@ -248,7 +248,7 @@ class Mails:
 
 
 def _facts(change: CredentialChange, spoken: Translations) -> Sequence[tuple[str, str]]:
-    """When and where from, or by whom."""
+    """When and from where, or by whom."""
     event, origin = change.event, change.origin
     facts = [(spoken.gettext(WHEN), _moment(event.at))]
     if event.actor is not None:
@@ -260,7 +260,7 @@ def _facts(change: CredentialChange, spoken: Translations) -> Sequence[tuple[str
 
 
 def _moment(at: float) -> str:
-    """The time by the clock of this server, with its distance from UTC."""
+    """The time by this server's clock, with its offset from UTC."""
     moment = datetime.fromtimestamp(at).astimezone()
     offset = f"{moment:%z}"
     zone = "UTC" if offset == "+0000" else f"UTC{offset[:3]}:{offset[3:]}"
@@ -310,7 +310,7 @@ def _how_long(lifetime: float, spoken: Translations) -> str:
 
 @cache
 def _environment() -> jinja2.Environment:
-    """The templates hold no text, so one environment serves all languages."""
+    """The templates contain no text, so one environment serves all languages."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=jinja2.select_autoescape(["html"], default=False),

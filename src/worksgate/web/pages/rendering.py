@@ -1,7 +1,7 @@
-"""The pages that a person sees while signing in: the form, a question, or a notice.
+"""The pages of a sign-in: the form, a question, or a notice.
 
-Values in, HTML out. Every page is whole without JavaScript, asks no other host for anything, and
-brings its style and script along: one round trip. The two are allowed by their digests, which a
+Values in, HTML out. Every page works without JavaScript, makes no request to other hosts, and
+includes its style and script: one round trip. The two are allowed by their digests, which a
 ``Page`` carries for the Content-Security-Policy header of its response.
 """
 
@@ -66,7 +66,7 @@ __all__ = [
 ]
 
 STRENGTH_PATH: Final = "/strength"
-"""Where the meter of a new password asks, below the address of its form."""
+"""Path of the meter for a new password, below the URL of its form."""
 
 _HERE: Final = Path(__file__).parent
 _LONGEST_WAIT_IN_SECONDS: Final = 90
@@ -77,7 +77,7 @@ NO_BREAK_SPACE: Final = "\N{NO-BREAK SPACE}"  # a name reads badly when a line e
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A finished page, and the directives that let its own style and script run."""
+    """A finished page, and the directives that allow its own style and script."""
 
     content: bytes
     """HTML in UTF-8."""
@@ -90,7 +90,7 @@ class Page:
 
 
 class Pages:
-    """Makes the pages of one installation."""
+    """Renders the pages of one installation."""
 
     def __init__(self, settings: Settings) -> None:
         for language in LANGUAGES:
@@ -106,8 +106,8 @@ class Pages:
     def login(
         self, form: LoginForm, language: str, languages: Sequence[tuple[str, str]] = ()
     ) -> Page:
-        """Return the sign-in form. ``languages`` are (code, address) pairs for the switcher."""
-        if form.problem is not None:  # its words may hold numbers
+        """Return the sign-in form. ``languages`` are (code, URL) pairs for the switcher."""
+        if form.problem is not None:  # its texts may contain numbers
             return self._login(form, language, languages, focus=_focus(form))
         values = {name: value for name, value in zip(_HOLES, _values(form), strict=True) if value}
         addresses = {f"language_{code}": address for code, address in languages}
@@ -158,9 +158,9 @@ class Pages:
         *,
         by_form: bool = False,
     ) -> Page:
-        """Return the page of a login under way.
+        """Return the page of a sign-in in progress.
 
-        ``by_form`` makes the switcher post ``language`` with the form: no address has its secret.
+        ``by_form`` makes the switcher post ``language`` with the form: no URL contains its secret.
         """
         spoken = translations(language)
         template, scripts = _STEPS[type(form)]
@@ -179,7 +179,7 @@ class Pages:
         )
 
     def leave(self, location: str, provider: str, language: str) -> Page:
-        """Return the page that leads on to another provider, by itself or by its button."""
+        """Return the page that leads on to another provider, by itself or with its button."""
         return self._page(
             "leave.html", language, (), scripts=(), location=location, provider=provider
         )
@@ -263,7 +263,7 @@ def _to_do(form: LoginForm, spoken: Translations) -> str:
 
 
 def told_to_wait(seconds: int, spoken: Translations) -> str:
-    """Tell how long to wait: short times in seconds, others in whole minutes, rounded up."""
+    """Say how long to wait: short times in seconds, others in whole minutes, rounded up."""
     if seconds <= _LONGEST_WAIT_IN_SECONDS:
         wait = spoken.ngettext(
             "Please wait %(n)d second, then try again.",
@@ -289,7 +289,7 @@ def _wrong_fields(form: LoginForm) -> tuple[str, ...]:
 
 
 def _focus(form: LoginForm) -> str:
-    """Return where the person goes on: the problem if reading is all they can do now."""
+    """Return where the person continues: the problem if reading is all they can do now."""
     if form.problem in _TO_BE_READ:
         return "problem"
     return "password" if form.username else "username"
@@ -307,11 +307,11 @@ _TO_BE_READ: Final = frozenset(
         *(Problem.PASSWORD_EXPIRED, Problem.REFUSED_UPSTREAM),
     }
 )
-"""Problems about which the person can do nothing in the form."""
+"""Problems that the person cannot solve in the form."""
 
 
 def _link(address: str | None, *beginnings: str) -> str | None:
-    """Return the address if it begins like one that may be clicked on, else None."""
+    """Return the URL if its scheme is safe to click on, else None."""
     if address and address.lower().startswith(beginnings) and not address.startswith("//"):
         return address
     return None
@@ -346,7 +346,7 @@ def unbroken(title: str) -> Markup:
 
 @cache
 def inline_style() -> str:
-    """The stylesheet without its comments and the blanks that mean nothing to a browser."""
+    """The stylesheet without comments and insignificant blanks."""
     css = (_HERE / "static" / "worksgate.css").read_text("utf-8")
     css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
     return re.sub(r"\s*([{};])\s*", r"\1", re.sub(r"\n\s*", " ", css)).strip()
@@ -360,7 +360,7 @@ def inline_script(name: str) -> str:
 
 @cache
 def inline_policy(styles: tuple[str, ...], scripts: tuple[str, ...]) -> str:
-    """The directives that let these run in a page, and nothing else; only the meter asks us."""
+    """The directives that allow these in a page, and nothing else; only the meter fetches."""
     run = " ".join(map(_digest, scripts)) or "'none'"
     asks = "; connect-src 'self'" if inline_script("meter") in scripts else ""
     return f"style-src {' '.join(map(_digest, styles))}; script-src {run}{asks}"

@@ -1,12 +1,13 @@
 """Pages that are rendered once and filled for each request.
 
-Most of what a sign-in page takes goes into its template, and most of what comes of it is the same
-for everybody. A skeleton is the page as the template makes it, with holes where values of a request
-stand; filling it is joining strings. A hole is escaped as the template would have done it, so the
-filled page is the rendered one, byte for byte.
+Most of the time of a sign-in page is spent in its template, and most of the result is the same for
+everybody. A skeleton is the rendered page, with holes for the values of a request; filling it is
+joining strings. A hole is escaped as the template would have done it, so the filled page equals the
+rendered one, byte for byte.
 
-What decides how a page looks is in the key of its skeleton, and never a hole. A key holds nothing
-that a stranger can choose, so there are few; should there be more than ``MOST``, all are forgotten.
+What decides how a page looks is in the key of its skeleton, and never a hole. A key contains
+nothing that an unauthenticated caller can choose, so there are few; if there should be more than
+``MOST``, all are dropped.
 """
 
 import re
@@ -18,15 +19,15 @@ from typing import Self
 from markupsafe import escape
 
 MOST = 200
-"""Skeletons that are kept, of some 25 kB each."""
+"""Maximum number of cached skeletons, of some 25 kB each."""
 
 _MARK = f"hole-{secrets.token_hex(16)}-"
-"""What no template, setting or translation holds: it is drawn when the process starts."""
+"""A text that is in no template, setting or translation: it is random per process."""
 _HOLE = re.compile(rf"{_MARK}(\w+)-")
 
 
 def hole(name: str) -> str:
-    """A text that stands for a value while a skeleton is rendered; escaping does not change it."""
+    """A placeholder for a value while a skeleton is rendered; escaping does not change it."""
     return f"{_MARK}{name}-"
 
 
@@ -37,9 +38,9 @@ class Skeletons:
         self._kept: dict[Hashable, _Skeleton] = {}
 
     def filled(self, key: Hashable, render: Callable[[], str], values: Mapping[str, str]) -> bytes:
-        """The page of a key with these values in its holes; ``render`` makes it with ``hole``.
+        """The page of a key with these values in its holes; ``render`` creates it with ``hole``.
 
-        Raises KeyError where a hole has no value.
+        Raises KeyError for a hole without a value.
         """
         skeleton = self._kept.get(key)
         if skeleton is None:

@@ -1,8 +1,8 @@
-"""What the pages say when something is not as it should be: what happened, and what to do next.
+"""The texts of pages about problems: what happened, and what to do next.
 
 The English text is the key of its translation in ``locale/``. ``%(product)s`` is the name of the
-service that people sign in to. What is meant for the administrator stands apart, so that an
-employee reads nothing that is not for them.
+service that people sign in to. Information for the administrator is separate, so that employees do
+not have to read it.
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ class Problem(StrEnum):
 
 
 class Notice(StrEnum):
-    """What a page without a form is about."""
+    """The subject of a page without a form."""
 
     UNKNOWN_CLIENT = auto()
     BAD_REDIRECT_URI = auto()
@@ -58,7 +58,7 @@ class Notice(StrEnum):
 
 
 class Tone(StrEnum):
-    """How serious it is; also a class name in ``worksgate.css``."""
+    """Severity; also a class name in ``worksgate.css``."""
 
     GOOD = auto()
     INFO = auto()
@@ -182,7 +182,7 @@ WEAKNESSES: Final[Mapping[Weakness, str]] = {
     Weakness.NAMES: text("It is made of names that belong to you or to your company."),
     Weakness.SAME: text("It is the password that you have now. Choose another."),
 }
-"""What to do about a password that is not accepted."""
+"""Advice for a password that is not accepted."""
 
 GRADES: Final = (
     text("Very weak"),
@@ -191,7 +191,7 @@ GRADES: Final = (
     text("Strong"),
     text("Very strong"),
 )
-"""How well a new password would do, by ``Strength.score``; the last two are accepted."""
+"""The strength of a new password, by ``Strength.score``; the last two are accepted."""
 
 NOTICES: Final[Mapping[Notice, NoticeWording]] = {
     Notice.UNKNOWN_CLIENT: NoticeWording(
