@@ -307,7 +307,7 @@ def test_a_lost_key_is_given_up_only_when_that_is_said_and_asked(
     unasked = lost.run(*FORGET[:-1])
     assert unasked.code == 1
     assert f"all copies of master key {KEY.id} lost?" in unasked.err
-    assert "make one with worksgate key new" in having(lost, None).refused(*FORGET)
+    assert "create one with worksgate key new" in having(lost, None).refused(*FORGET)
     assert "nothing is lost" in having(lost, OTHER, KEY).refused(*FORGET)
     assert query(tmp_path / "worksgate.db", "SELECT * FROM totp_secrets") == before
 

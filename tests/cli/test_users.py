@@ -135,7 +135,7 @@ def test_where_the_store_is_away_what_does_not_need_it_is_done(terminal: Termina
     for command in (("user", "list"), ("client", "list"), ("audit",)):
         assert terminal.run(*command).code == 0
     told = terminal.refused("user", "disable", "aoi@x")
-    assert told.startswith("the change is kept, but the sessions of aoi@x could not be ended")
+    assert told.startswith("the change was made, but the sessions of aoi@x could not be ended")
     assert terminal.json("user", "list")[0]["enabled"] is False
     terminal.ok("user", "enable", "aoi@x")
     assert terminal.json("user", "list")[0]["enabled"] is True
@@ -260,7 +260,7 @@ def test_people_of_another_source_are_listed_and_kept_out(terminal: Terminal) ->
     assert "signed out" in terminal.ok("user", "sign-out", "aoi", "--source", "company").out
     for command in ("disable", "enable", "sign-out"):
         assert terminal.refused("user", command, "aoi", "--source", "other") == (
-            "nobody called aoi has signed in by other; there is no source 'other'; "
+            "nobody called aoi has signed in with other; there is no source 'other'; "
             "the sources are: directory"
         )
     assert terminal.json("user", "list") == []

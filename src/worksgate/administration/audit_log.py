@@ -25,10 +25,10 @@ class AuditLogAdministration:
         until: float | None = None,
         limit: int = 100,
     ) -> list[AuditEvent]:
-        """The newest audit records that fit, at most ``limit``, the oldest of them first.
+        """The newest matching audit records, at most ``limit``, the oldest of them first.
 
-        ``client`` is a name or an id, ``since`` and ``until`` are seconds since the epoch. Raises
-        NotFound for a client that neither the clients nor the records know, or Refused.
+        ``client`` is a name or an ID, ``since`` and ``until`` are seconds since the epoch. Raises
+        NotFound for a client that is neither registered nor in the records, or Refused.
         """
         account = await self._directory.account_by_username(username) if username else None
         client_id = await self._recorded_client_id(client) if client else None
@@ -46,11 +46,11 @@ class AuditLogAdministration:
         return await self._directory.audit(wanted)
 
     async def usernames(self, subject_ids: Iterable[str]) -> dict[str, str]:
-        """Today's usernames of these subjects; those who are not known are left out."""
+        """Current usernames of these subjects; unknown ones are left out."""
         return await self._directory.usernames(set(subject_ids))
 
     async def last_usernames(self, subject_ids: Iterable[str]) -> dict[str, str]:
-        """As ``usernames``, and the last known names of people who were removed."""
+        """Like ``usernames``, plus the last known names of removed people."""
         return await self._directory.last_usernames(set(subject_ids))
 
     async def _recorded_client_id(self, name_or_id: str) -> str:

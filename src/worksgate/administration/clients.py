@@ -1,7 +1,7 @@
 """Clients: the tenants of LINE WORKS, their secrets and their settings.
 
-A client that is disabled is refused at every call until it is enabled again; what was issued to
-it before and has not expired works again then. A removed client is unknown, with all it held.
+A disabled client is refused at every call until it is enabled again; its unexpired artifacts are
+valid again then. A removed client is unknown, with everything it held.
 """
 
 import math
@@ -29,7 +29,7 @@ _LONGEST_OVERLAP = 365 * 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class NewClient:
-    """A client and its new secret, which is shown once and kept nowhere."""
+    """A client and its new secret, which is shown once and not stored."""
 
     client: Client
     client_secret: str = field(repr=False)
@@ -37,7 +37,7 @@ class NewClient:
 
 
 class ClientAdministration:
-    """The clients of an installation; every change is a record of the audit log."""
+    """The clients of an installation; every change is recorded in the audit log."""
 
     def __init__(self, settings: Settings, directory: Directory, actor: Actor) -> None:
         self._settings = settings
@@ -69,8 +69,8 @@ class ClientAdministration:
     ) -> NewClient:
         """Register a LINE WORKS tenant, with the defaults of its profile.
 
-        Without ``redirect_uris`` codes may be sent to LINE WORKS' own address. The id and the
-        secret are made here, never chosen (R-46). Raises Refused or Conflict.
+        Without ``redirect_uris`` codes may be sent to LINE WORKS' own address. ID and secret are
+        generated here, never chosen (R-46). Raises Refused or Conflict.
         """
         wanted: dict[str, Any] = {**changes, "name": name, "profile": profile}
         wanted["redirect_uris"] = tuple(redirect_uris) or (LINE_WORKS_ORIGIN,)
@@ -116,10 +116,10 @@ class ClientAdministration:
         return await self._change(name_or_id, detail, lambda client: replace(client, **values))
 
     async def rotate_secret(self, name_or_id: str, *, overlap: float) -> NewClient:
-        """Give a client a new secret; the one before stays valid for ``overlap`` seconds.
+        """Give a client a new secret; the previous one stays valid for ``overlap`` seconds.
 
-        At most two are valid at once (R-47): one that was left from a rotation before ends now.
-        Raises NotFound or Refused.
+        At most two are valid at once (R-47): one left from an earlier rotation ends now. Raises
+        NotFound or Refused.
         """
         if not (math.isfinite(overlap) and 0 <= overlap <= _LONGEST_OVERLAP):
             raise Refused("the overlap must be a number of seconds, at most a year")
@@ -139,14 +139,14 @@ class ClientAdministration:
         )
 
     async def enable(self, name_or_id: str) -> Client:
-        """Let a client in again. Raises NotFound."""
+        """Enable a client again. Raises NotFound."""
         return await self._change(
             name_or_id, "enabled", lambda client: replace(client, enabled=True)
         )
 
     @begun_again
     async def remove(self, name_or_id: str) -> Client:
-        """Forget a client; its id is never given again. Raises NotFound."""
+        """Remove a client; its ID is never reused. Raises NotFound."""
         async with self._directory.changing() as transaction:
             client = found(await transaction.client(name_or_id), "client", name_or_id)
             event = self._client_event(client, "removed")
@@ -179,7 +179,7 @@ class ClientAdministration:
 
 
 def _new_client_id() -> str:
-    """An id that no command line takes for an option."""
+    """An ID that no command line takes for an option."""
     while not (client_id := new_id())[0].isalnum():
         pass
     return client_id

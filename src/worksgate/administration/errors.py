@@ -1,4 +1,4 @@
-"""Why an administrator's call was not done, or not wholly: NotFound, Refused, Unfinished."""
+"""Refusals and incomplete operations: NotFound, Refused, Unfinished."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,16 +14,16 @@ class NotFound(Exception):
 
 
 class Refused(ValueError):
-    """Something about the request is wrong, and nothing was changed; one sentence."""
+    """The request is invalid, and nothing was changed; one sentence."""
 
 
 class Unfinished(Exception):
-    """The change is kept, but what it should end may live on: make the call again."""
+    """The change was made, but its revocations may be incomplete: repeat the call."""
 
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """What a rule refuses, with a ValueError, becomes Refused; a Conflict stays one."""
+    """A ValueError of a rule becomes Refused; a Conflict is passed through."""
     try:
         yield
     except (Conflict, Refused):
@@ -33,7 +33,7 @@ def refusals() -> Iterator[None]:
 
 
 def found(value: T | None, what: str, name: str) -> T:
-    """Return what was looked up. Raises NotFound where that is nothing."""
+    """Return what was looked up. Raises NotFound if that is None."""
     if value is None:
         raise NotFound(f"there is no {what} {name!r}")
     return value

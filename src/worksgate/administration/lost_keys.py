@@ -1,11 +1,11 @@
-"""Going on without a master key that is lost: what it has encrypted is given up, safely.
+"""Continuing after the loss of a master key: its ciphertexts are given up, safely.
 
-Secrets of authenticator apps cannot be brought back. So whoever has no other factor would be left
-with a password alone: they are disabled first, and come back through an administrator, who knows
-that it is them. Whoever has a passkey keeps that, and loses the app. Then the keys of the server
-are made again, under a key that is at hand.
+Secrets of authenticator apps cannot be recovered. So people without another factor would be left
+with a password only: they are disabled first, and come back through an administrator, who verifies
+their identity. People with a passkey keep that, and lose the app. Then the keys of the server are
+created again, under a configured key.
 
-Every step can be done again: until the last one no server starts on the database.
+Every step can be repeated: until the last one no server starts on the database.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,10 +26,10 @@ from worksgate.sources import Person
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Losing:
-    """Somebody whose authenticator app is lost with the key.
+    """A person whose authenticator app is lost with the key.
 
-    ``is_closed`` says that they are disabled, since they have no other factor. ``person`` is None
-    where nobody is known by this subject any more.
+    ``is_closed`` is true if they are disabled, since they have no other factor. ``person`` is None
+    if this subject is unknown by now.
     """
 
     subject_id: str
@@ -39,7 +39,7 @@ class Losing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LostKeys:
-    """The master keys that are not at hand, by their ids, and whose apps go with them."""
+    """The missing master keys, by ID, and the people whose apps depend on them."""
 
     key_ids: Sequence[str]
     people: Sequence[Losing]
@@ -69,19 +69,19 @@ class LostKeyAdministration:
     async def find(self) -> LostKeys:
         """What would be given up.
 
-        Raises Refused where nothing is lost, or no master key is configured to go on with, and
-        DatabaseInUse where a server runs, which may have the key yet.
+        Raises Refused if nothing is lost, or no current master key is configured, and DatabaseInUse
+        if a server runs, which may still have the key.
         """
         await self._directory.secrets.check_stopped()
         keyring = Keyring.of(self._settings.master_key, self._settings.previous_master_key)
         needed = (await self._directory.secrets.count()).key_ids
         lost = tuple(each for each in needed if each not in keyring.ids)
         if not lost:
-            raise Refused("every master key that is needed is at hand: nothing is lost")
+            raise Refused("every required master key is configured: nothing is lost")
         if keyring.current is None:
             raise Refused(
-                "no master key is configured to go on with: make one with worksgate key new FILE, "
-                "and name it by master_key_file"
+                "no current master key is configured: create one with worksgate key new FILE, "
+                "and set master_key_file to it"
             )
         subjects = await self._directory.secrets.holders_under(lost)
         return LostKeys(key_ids=lost, people=[await self._losing(each) for each in subjects])
@@ -115,7 +115,7 @@ class LostKeyAdministration:
         await self._upkeep.encrypt_secrets()
 
     async def _take_app(self, losing: Losing) -> None:
-        """Disable somebody who would be left with a password alone; then remove their app."""
+        """Disable a person who would be left with a password only; then remove their app."""
         about = {"subject_id": losing.subject_id}
         if losing.person is not None:
             about["username"] = losing.person.username

@@ -27,7 +27,7 @@ from worksgate.store import Store, StoreUnavailable
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """What somebody has beside a password; ``sessions`` is None where the store is away."""
+    """A person's credentials besides a password; ``sessions`` is None if the store is down."""
 
     factors: Enrolled
     app_passwords: int
@@ -58,7 +58,7 @@ class PeopleAdministration:
         self._actor = actor
 
     async def remembered(self, source: str | None = None) -> list[RememberedPerson]:
-        """Those who have signed in by another source, or by this one; at most ten thousand."""
+        """People who have signed in with another source, or with this one; at most ten thousand."""
         everybody = await self._directory.people.listed()
         return [each for each in everybody if source in (None, each.source)]
 
@@ -75,10 +75,10 @@ class PeopleAdministration:
         return matching[0] if matching else None
 
     async def set_enabled(self, name: str, source: str, *, enabled: bool) -> Person:
-        """Let a person of another source in no more, or again, whatever the source says.
+        """Disable or enable a person of another source, whatever the source says.
 
         ``name`` is their username, works account, external key or subject. Raises NotFound, or
-        Refused where several have it.
+        Refused if several have it.
         """
         person = await self._named(name, source)
         await self._record_enabled(person, enabled=enabled)
@@ -108,9 +108,9 @@ class PeopleAdministration:
     async def end_everything(
         self, name: str, source: str | None = None, *, factors_since: float | None = None
     ) -> tuple[Person, Ended]:
-        """As ``sign_out``, and end app passwords and the factors added at or after a moment.
+        """Like ``sign_out``, and also app passwords and factors added at or after a given time.
 
-        Raises NotFound, or Refused where several people have this name.
+        Raises NotFound, or Refused if several people have this name.
         """
         person = await self._named(name, source)
         ended = await self._revoker.end_everything(
@@ -119,9 +119,10 @@ class PeopleAdministration:
         return person, ended
 
     async def reset_factors(self, username: str, source: str | None = None) -> bool:
-        """Remove all second factors of a person, and end what they hold; False: there were none.
+        """Remove all second factors of a person, and revoke what they hold; False if there were
+        none.
 
-        Raises NotFound, or Refused where several people have this name.
+        Raises NotFound, or Refused if several people have this name.
         """
         person = await self._named(username, source)
         event = self._actor.person_event(person, Event.FACTOR_REMOVED, "all second factors")
@@ -130,11 +131,11 @@ class PeopleAdministration:
         return removed
 
     async def subjects_with_a_factor(self) -> frozenset[str]:
-        """The subjects of all who have a second factor, whatever source they are of."""
+        """The subjects of everybody with a second factor, of any source."""
         return await self._directory.factors.holders()
 
     async def holdings(self, person: Person) -> Holdings:
-        """What a person has beside a password, and how many sessions they have open."""
+        """A person's credentials besides a password, and the number of open sessions."""
         return Holdings(
             await self._directory.factors.enrolled(person.subject_id),
             len(await self._directory.app_passwords.of(person.subject_id)),
@@ -157,12 +158,12 @@ class PeopleAdministration:
             await self._revoker.end_everything(person, Change.ACCOUNT_CLOSED)
 
     async def _named(self, name: str, source: str | None) -> Person:
-        """A person of the built-in directory, or of the source that is named."""
+        """A person of the built-in directory, or of the named source."""
         if source in (None, BUILT_IN):
             return (await self._users.get(name)).person
         remembered = await self.find(name, source)
         if remembered is None:
-            nobody = f"nobody called {name} has signed in by {source}"
+            nobody = f"nobody called {name} has signed in with {source}"
             known = [each.name for each in self._settings.all_sources]
             if source not in known:
                 nobody += f"; there is no source {source!r}; the sources are: {', '.join(known)}"

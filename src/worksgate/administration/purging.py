@@ -1,12 +1,12 @@
-"""What has expired is removed: by the server as it runs, or at once by ``worksgate purge`` (R-110).
+"""Removes expired data: in the running server, or at once with ``worksgate purge`` (R-110).
 
-Both go in small steps with a pause after each, in which requests have the database to themselves.
-That audit records were removed is itself a record of the audit log. The same rounds write down the
-owners of user keys that a server of the release before gave (R-115).
+Both work in small steps with a pause after each, in which requests have the database to themselves.
+The removal of audit records is recorded in the audit log. The same rounds record the owners of user
+keys that a server of the previous release assigned (R-115).
 
-Of all processes on all nodes one does it for the others, whoever has the lease. It is also how a
-running server can be told from one that is stopped (``moving``, ``backup``); one that removes
-nothing holds another lease for that.
+Of all processes on all nodes one does it for the others, the holder of a lease. The lease also
+shows whether a server is running (``moving``, ``backup``); servers that remove nothing hold another
+lease for that.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from worksgate.observability.instruments import PurgeFigures
 from worksgate.store import Store
 
 STEP = 500
-"""Rows to a step."""
+"""Rows per step."""
 PAUSE = 0.02
 """Seconds between two steps."""
 
@@ -46,10 +46,10 @@ async def remove_expired(
     audit_retention: float,
     actor: str | None = None,
 ) -> AsyncIterator[int]:
-    """Remove artifacts, old secrets and old audit records; yields how many after each step.
+    """Remove artifacts, old secrets and old audit records; yields the number after each step.
 
-    ``audit_retention`` is in seconds, 0 keeps audit records for ever. Raises StoreUnavailable or
-    DatabaseUnavailable; what was removed before that is gone.
+    ``audit_retention`` is in seconds, 0 keeps audit records forever. Raises StoreUnavailable or
+    DatabaseUnavailable; what was removed before stays removed.
     """
     async for removed in _in_steps(partial(store.purge, now, STEP)):
         yield removed
@@ -58,7 +58,7 @@ async def remove_expired(
         pass
     if not audit_retention:
         return
-    # Whole hours: a busy server would else record the end of a few records at each round.
+    # Whole hours: a busy server would otherwise record the end of a few records at each round.
     before, old = (now - audit_retention) // _HOUR * _HOUR, 0
     async for removed in _in_steps(partial(directory.purge_audit, before, STEP)):
         old += removed
@@ -78,10 +78,10 @@ async def purge_forever(
     lease: float = SECONDS,
     figures: PurgeFigures | None = None,
 ) -> None:
-    """Remove what has expired every ``interval`` seconds, where nobody else does; never returns.
+    """Remove expired data every ``interval`` seconds, if nobody else does; never returns.
 
-    Whoever has the lease keeps it until this is cancelled; if it is killed, somebody else has it
-    after ``lease`` seconds. An outage is waited out. ``figures`` are kept up to date; at first the
+    The holder of the lease keeps it until this is cancelled; if it is killed, somebody else gets it
+    after ``lease`` seconds. Outages are waited out. ``figures`` are kept up to date; at first the
     last round counts as finished now.
     """
     figures = figures or PurgeFigures()
@@ -92,7 +92,7 @@ async def purge_forever(
         while True:
             try:
                 if not await turn.take():
-                    figures.last_finished = clock()  # who has the lease tells if it is late
+                    figures.last_finished = clock()  # the holder of the lease reports if it is late
                 elif time.monotonic() >= due:
                     async for removed in remove_expired(
                         store, directory, clock(), audit_retention=audit_retention
@@ -112,7 +112,7 @@ async def purge_forever(
 
 
 async def hold_lease(directory: Directory, *, lease: float = SECONDS) -> None:
-    """Show that a server runs, where it removes nothing; never returns. An outage is waited out."""
+    """Show that a server runs that removes nothing; never returns. Outages are waited out."""
     turn = _Turn(directory, lease, SERVING)
     try:
         while True:
@@ -124,7 +124,7 @@ async def hold_lease(directory: Directory, *, lease: float = SECONDS) -> None:
 
 
 class _Turn:
-    """This process's share in a lease. Its name tells an administrator who is at it."""
+    """This process's share in a lease. Its name identifies it to an administrator."""
 
     def __init__(self, directory: Directory, seconds: float, name: str) -> None:
         self._leases, self._name = directory.leases, name
@@ -138,13 +138,13 @@ class _Turn:
         return await self._leases.take(self._name, self._holder, self._seconds)
 
     async def keep(self) -> bool:
-        """Renew it where that is due; False where it was lost. Raises DatabaseUnavailable."""
+        """Renew it if due; False if it was lost. Raises DatabaseUnavailable."""
         if time.monotonic() - self._taken < self._seconds / 3:
             return True
         return await self.take()
 
     async def give_back(self) -> None:
-        """Let the next one have it at once; if that fails, it ends by itself."""
+        """Release it for the next one; if that fails, it expires by itself."""
         with suppress(DatabaseUnavailable, TimeoutError):
             async with asyncio.timeout(1.0):
                 await self._leases.give_back(self._name, self._holder)

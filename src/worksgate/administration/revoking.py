@@ -54,6 +54,6 @@ class Revoker:
 
 def _unfinished(name: str, error: StoreUnavailable) -> Unfinished:
     return Unfinished(
-        f"the change is kept, but the sessions of {name} could not be ended; "
-        f"run the same command again to end them: {error}"
+        f"the change was made, but the sessions of {name} could not be ended; run the same "
+        f"command again to end them: {error}"
     )

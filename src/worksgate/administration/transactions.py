@@ -14,9 +14,9 @@ Call = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
 
 
 def begun_again(call: Call[S, P, T]) -> Call[S, P, T]:
-    """A call that is one transaction, made again where others overtake it (PostgreSQL).
+    """A call that is one transaction, retried if it conflicts with others (PostgreSQL).
 
-    Raises ConcurrentChange where they do so each time.
+    Raises ConcurrentChange if every attempt does.
     """
 
     @wraps(call)

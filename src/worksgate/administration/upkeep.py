@@ -31,10 +31,9 @@ class UpkeepAdministration:
         self._actor = actor
 
     async def purge(self, progress: Callable[[int], None] | None = None) -> int:
-        """Remove what has expired: artifacts, old secrets, and audit records past their time.
+        """Remove expired data: artifacts, old secrets, and audit records past their retention.
 
-        ``progress`` is told how many are gone so far; the number of all is returned.
-        Raises StoreUnavailable.
+        ``progress`` gets the number removed so far; the total is returned. Raises StoreUnavailable.
         """
         removed = 0
         async for step in remove_expired(
@@ -50,15 +49,15 @@ class UpkeepAdministration:
         return removed
 
     async def secrets_at_rest(self) -> Counted:
-        """How many secrets the database holds, in clear and under which master keys."""
+        """How many secrets are in the database, in plain text and per master key."""
         return await self._directory.secrets.count()
 
     async def encrypt_secrets(self, progress: Callable[[int], None] | None = None) -> int:
         """Encrypt all secrets under the current master key, which is in force from now on.
 
-        Servers go on meanwhile, and must know the key before. What was interrupted is taken up by
-        the next call; ``progress`` gets the number done so far, and the total is returned. Raises
-        MasterKeyMissing, before anything is changed, where one is needed that is not at hand.
+        Servers keep running, and must have the key before. An interrupted call is continued by the
+        next; ``progress`` gets the number done so far, and the total is returned. Raises
+        MasterKeyMissing, before anything is changed, if a required key is not configured.
         """
         secrets = self._directory.secrets
         await secrets.check()
@@ -67,7 +66,7 @@ class UpkeepAdministration:
         await secrets.put_in_force(self._actor.event(Event.SYSTEM, detail))
         done = await secrets.encrypt_keys()
         before = -1
-        while done != before:  # who wrote when the key came into force may have been passed over
+        while done != before:  # rows written when the key came into force may have been passed over
             before = done
             async for changed in self._encrypt_pages():
                 done += changed
@@ -76,7 +75,7 @@ class UpkeepAdministration:
         return done
 
     async def _encrypt_pages(self) -> AsyncIterator[int]:
-        """One round over everybody; yields how many were encrypted, a page at a time."""
+        """One round over everybody; yields the number encrypted, a page at a time."""
         last: str | None = ""
         while last is not None:
             last, changed = await self._directory.secrets.encrypt_page(last)

@@ -18,10 +18,10 @@ from worksgate.sources import Person
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToldKey:
-    """What some clients would be told of a person: a user key, or nothing and why."""
+    """The key of a person for some clients: a user key, or None and why."""
 
     clients: tuple[str, ...]
-    """By name; of those that want the same kind of key all."""
+    """By name; all clients with the same kind of key."""
     kind: str
     value: str | None
     why_none: str | None = None
@@ -44,11 +44,11 @@ class KeyAdministration:
 
     @begun_again
     async def release(self, value: str) -> list[KeyOwner]:
-        """End the ownership of a user key: whoever is given it next has it; whose it was.
+        """End the ownership of a user key, so that it can be assigned again; return its owner.
 
-        They may be removed people, or people of any source who gave it up; people of other sources
-        who have it lose it, and all that they hold ends. With the key goes their place in LINE
-        WORKS. Raises Refused where an account of the built-in directory has it, or Unfinished.
+        The owner may be a removed person, or a person of any source who gave it up; people of other
+        sources who have it lose it, and everything they hold. With the key goes their place in LINE
+        WORKS. Raises Refused if an account of the built-in directory has it, or Unfinished.
         """
         now = self._actor.now()
         keys = [UserKey(kind, value) for kind in KEY_KINDS]
@@ -68,7 +68,7 @@ class KeyAdministration:
         return released
 
     async def conflicts(self, people: Sequence[Person]) -> list[tuple[str, ...]]:
-        """For each of these people, which of their user keys are somebody else's, in words."""
+        """For each of these people, which of their user keys belong to somebody else, in words."""
         keys = [key for person in people for key in keys_of(person)]
         ownership = await self._directory.key_owners(keys)
         found = []
@@ -104,7 +104,8 @@ def told_keys(
 
 def _told(person: Person, kind: str, names: Sequence[str], problems: Sequence[str]) -> ToldKey:
     in_words = KEY_KINDS[kind]
-    # That two people share a key shows who comes second; whoever comes first is told.
+    # If two people share a key, the second one has the conflict; for the first one it is added
+    # here.
     wrong = [
         each
         for each in problems

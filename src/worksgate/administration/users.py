@@ -36,7 +36,7 @@ _ACCOUNT_FIELDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """An account, and its password where that was generated; it is kept nowhere."""
+    """An account, and its password if that was generated; it is not stored."""
 
     account: Account
     password: str | None = field(default=None, repr=False)
@@ -82,8 +82,8 @@ class UserAdministration:
         """Add a person; without a password one is generated.
 
         A ``temporary`` password must be changed at the first sign-in, and soon (R-85).
-        ``reuse_retired_keys`` gives them a user key that was somebody else's before, and with it
-        that person's place in LINE WORKS. Raises Refused or Conflict.
+        ``reuse_retired_keys`` assigns a user key that was somebody else's before, and with it that
+        person's place in LINE WORKS. Raises Refused or Conflict.
         """
         generated = generated_password() if password is None else None
         now = self._actor.now()
@@ -141,7 +141,7 @@ class UserAdministration:
     async def set_password(
         self, username: str, password: str | None = None, *, temporary: bool = False
     ) -> NewUser:
-        """Give a person a new password, generated if none is given.
+        """Set a new password, generated if none is given.
 
         All their sessions and app passwords end. A ``temporary`` password must be changed at the
         next sign-in (R-85). Raises NotFound or Refused.
@@ -162,7 +162,7 @@ class UserAdministration:
         return NewUser(changed, generated)
 
     async def disable(self, username: str) -> Account:
-        """Let a person sign in no more, and end all they hold (R-30), app passwords too.
+        """Disable a person, and revoke everything they hold (R-30), including app passwords.
 
         Raises NotFound.
         """
@@ -171,12 +171,12 @@ class UserAdministration:
         )
 
     async def enable(self, username: str) -> Account:
-        """Let a person sign in again. Raises NotFound."""
+        """Enable a person again. Raises NotFound."""
         return await self._change(username, lambda account: replace(account, enabled=True))
 
     @begun_again
     async def remove(self, username: str) -> Account:
-        """Remove a person and end all they hold; their user keys are retired (R-56).
+        """Remove a person and revoke everything they hold; their user keys are retired (R-56).
 
         Raises NotFound.
         """
@@ -190,7 +190,7 @@ class UserAdministration:
 
     @begun_again
     async def sign_out(self, username: str) -> int:
-        """End all that a person holds: sessions, codes and tokens; how many they were.
+        """Revoke everything that a person holds: sessions, codes and tokens; return how many.
 
         They can sign in again. Raises NotFound.
         """
@@ -201,9 +201,9 @@ class UserAdministration:
         return await self._revoker.sign_out(account.person)
 
     async def issue_reset_link(self, username: str, *, lifetime: float | None = None) -> str:
-        """An address by which a person chooses a new password, once and soon; nobody else knows it.
+        """A URL with which a person chooses a new password, once; nobody else knows it.
 
-        ``lifetime`` is in seconds; without it, ``reset_link_lifetime``. Raises NotFound, Refused
+        ``lifetime`` is in seconds; the default is ``reset_link_lifetime``. Raises NotFound, Refused
         or StoreUnavailable.
         """
         if self._settings.store_url == "memory:":
@@ -242,7 +242,7 @@ class UserAdministration:
         return after
 
     async def _found(self, account: Account | None, username: str) -> Account:
-        """The account. Raises NotFound, which says by which sources such a name has signed in."""
+        """The account. Raises NotFound, which names sources with such a person."""
         if account is not None:
             return account
         sources = sorted({each.source for each in await self._directory.people.named(username)})
@@ -263,7 +263,7 @@ class UserAdministration:
 async def _check_free(
     transaction: Transaction, account: Account, *, reuse_retired_keys: bool
 ) -> list[KeyOwner]:
-    """Whose user keys the account takes over. Raises Conflict."""
+    """The owners whose user keys the account takes over. Raises Conflict."""
     taken = await transaction.taken_names([account])
     return taken.check(account, reuse_retired_keys=reuse_retired_keys)
 

@@ -1,9 +1,9 @@
 """The directory's database, on SQLite or PostgreSQL.
 
-Every verb is one transaction, and may raise DatabaseUnavailable. What changes something that
-an administrator decided goes through ``changing``, which commits the change and its audit record
-together. A caller that gives up does not interrupt what it began: the verb ends on its own, so a
-storm of hang-ups costs neither connections nor wrong answers (F-21).
+Every method is one transaction, and may raise DatabaseUnavailable. Changes by an administrator go
+through ``changing``, which commits the change and its audit record together. A cancelled caller
+does not interrupt what it began: the method completes on its own, so a storm of disconnects costs
+neither connections nor wrong results (F-21).
 """
 
 import asyncio
@@ -61,7 +61,7 @@ _PAGE = 500
 class Directory:
     """Accounts, clients, keys and the audit log.
 
-    ``allow_similar_keys`` lets two people have user keys that differ by spelling alone (R-116).
+    ``allow_similar_keys`` lets two people have user keys that differ only in spelling (R-116).
     """
 
     def __init__(
@@ -97,10 +97,10 @@ class Directory:
         keyring: Keyring = NO_MASTER_KEY,
         allow_similar_keys: bool = False,
     ) -> Self:
-        """A directory that connects when it is first asked.
+        """A directory that connects on first use.
 
-        ``guard`` knows which database it is, ``keyring`` opens its secrets. Raises ValueError where
-        the address is not one that Worksgate can use.
+        ``guard`` knows which database it is, ``keyring`` decrypts its secrets. Raises ValueError if
+        Worksgate cannot use the address.
         """
         engines = open_engines(database_url, reply_timeout=REPLY_TIMEOUT)
         reachability = Reachability() if is_postgres(database_url) else None
@@ -116,7 +116,7 @@ class Directory:
         self._direct = direct
 
     async def close(self) -> None:
-        """Finish what has begun and close all connections."""
+        """Finish work in progress and close all connections."""
         await asyncio.gather(*self.unfinished, return_exceptions=True)
         if self._direct is not None:
             self._direct.close()
@@ -128,20 +128,20 @@ class Directory:
             self._reachability.check_connections()
 
     async def ping(self) -> None:
-        """Return if the database answers, and is still the one of the start."""
+        """Return if the database responds, and is still the one of the start."""
         await self.clients_version()
 
     @run_to_completion
     async def clients(self) -> tuple[Client, ...]:
-        """All clients by name, with their secrets, also those that have expired."""
+        """All clients by name, with their secrets, including expired ones."""
         async with self.reading() as connection:
             return await queries.all_clients(connection)
 
     @run_to_completion
     async def clients_version(self) -> int:
-        """How often clients have been changed, by the database of the start.
+        """The number of changes to clients, from the database of the start.
 
-        Raises DatabaseUnavailable where another database answers.
+        Raises DatabaseUnavailable if another database responds.
         """
         async with self.reading() as connection:
             found = (await connection.execute(_INSTALLATION)).first()
@@ -152,7 +152,7 @@ class Directory:
 
     @run_to_completion
     async def client_ids(self, after_version: int = -1) -> list[str]:
-        """The ids of all clients, or of those that were changed after a version."""
+        """The IDs of all clients, or of those that were changed after a version."""
         async with self.reading() as connection:
             return await queries.client_ids(connection, after_version)
 
@@ -164,7 +164,7 @@ class Directory:
 
     @run_to_completion
     async def clients_by_id(self, ids: Sequence[str]) -> tuple[Client, ...]:
-        """Those of a few clients that are (still) there, by name, with their secrets."""
+        """The existing ones of a few clients, by name, with their secrets."""
         async with self.reading() as connection:
             return await queries.clients_by_id(connection, ids)
 
@@ -177,12 +177,12 @@ class Directory:
     async def account_by_username(self, username: str) -> Account | None:
         """The account with this name in any spelling (R-78)."""
         if not username.isprintable():
-            return None  # no account has such a name, and not every database could look for it
+            return None  # no account has such a name, and not every database could search for it
         return await self._account(queries.BY_USERNAME, username_key(username))
 
     @run_to_completion
     async def has_imported_hashes(self) -> bool:
-        """Whether somebody has not signed in yet with the password they were imported with."""
+        """Whether a person has not signed in yet with the password they were imported with."""
         async with self.reading() as connection:
             return await queries.has_imported_hashes(connection)
 
@@ -190,7 +190,7 @@ class Directory:
         return await self._account(queries.BY_ID, id)
 
     async def person(self, subject_id: str) -> Person | None:
-        """Whoever has this subject, of whatever source, as they are known here."""
+        """The person with this subject, of any source, as known here."""
         if subject_id.startswith(SUBJECT_PREFIX):
             account = await self.account_by_id(subject_id.removeprefix(SUBJECT_PREFIX))
             return None if account is None else account.person
@@ -201,12 +201,12 @@ class Directory:
     async def accounts_by_email(self, email: str, limit: int) -> list[Account]:
         """At most ``limit`` enabled accounts with this e-mail address, in upper or lower case."""
         if not (email.isascii() and email.isprintable()):
-            return []  # no mail could be sent there
+            return []  # no e-mail could be sent there
         async with self.reading() as connection:
             return await queries.accounts_by_email(connection, email, limit)
 
     async def accounts(self) -> AsyncIterator[Account]:
-        """All accounts by name, a page at a time, so that a long reader blocks nobody."""
+        """All accounts by name, a page at a time, so that a long read blocks nobody."""
         last = ""
         while page := await self._page_after(last):
             for account in page:
@@ -215,7 +215,7 @@ class Directory:
 
     @run_to_completion
     async def taken_names(self, accounts: Sequence[Account]) -> TakenNames:
-        """Who has the names and user keys of these accounts, as of now."""
+        """The holders of the names and user keys of these accounts, as of now."""
         async with self.reading() as connection:
             return await taken_names(
                 connection, accounts, allow_similar_keys=self.allow_similar_keys
@@ -223,15 +223,15 @@ class Directory:
 
     @run_to_completion
     async def key_owners(self, keys: Sequence[UserKey]) -> KeyOwnership:
-        """Who owns these user keys, and those similar to them, as of now."""
+        """The owners of these user keys, and of similar ones, as of now."""
         async with self.reading() as connection:
             return await KeyOwnership.of(connection, keys, allow_similar=self.allow_similar_keys)
 
     @run_to_completion
     async def record_unrecorded_keys(self, now: float, limit: int) -> int:
-        """Write down the owners of keys that a server of the release before gave; how many.
+        """Record owners of keys that a server of the previous release assigned; return how many.
 
-        Nothing is locked where there are none.
+        Nothing is locked if there are none.
         """
         async with self.reading() as connection:
             if not await unrecorded(connection, 1):
@@ -243,23 +243,23 @@ class Directory:
 
     @run_to_completion
     async def disputed_keys(self) -> list[tuple[UserKey, str, str]]:
-        """Keys that somebody has although another person owns them: key, holder, owner."""
+        """Keys held by somebody although another person owns them: key, holder, owner."""
         async with self.reading() as connection:
             return await disputed(connection)
 
     async def signing_key(self) -> bytes:
-        """The key that signs cookies and forms: made once, the same for all processes.
+        """The key that signs cookies and forms: created once, the same for all processes.
 
-        Raises MasterKeyMissing where it is encrypted under a master key that is not at hand.
+        Raises MasterKeyMissing if it is encrypted under a master key that is not configured.
         """
         stored = await self._key(SIGNING_KEY) or await self._make_key(SIGNING_KEY)
         return self.secrets.unseal(stored, key_place(SIGNING_KEY))
 
     @run_to_completion
     async def keep_hash(self, account: Account, password_hash: str) -> bool:
-        """Keep a stronger hash of a password that was right.
+        """Store a stronger hash of a right password.
 
-        False, and nothing is kept, where the password has changed since ``account`` was read.
+        False, and nothing is stored, if the password has changed since ``account`` was read.
         """
         table = schema.accounts
         unchanged = (table.c.id == account.id, table.c.password_hash == account.password_hash)
@@ -279,10 +279,10 @@ class Directory:
         event: AuditEvent,
         ends_app_passwords: bool = True,
     ) -> bool:
-        """Keep a password that somebody chose for themselves, together with its audit record.
+        """Store a password that a person chose, together with its audit record.
 
-        Their app passwords end with the old one if ``ends_app_passwords``. False, and nothing is
-        kept, where they are gone or have another hash than the expected one.
+        Their app passwords are deleted if ``ends_app_passwords``. False, and nothing is stored, if
+        they are gone or have another hash than expected.
         """
         table = schema.accounts
         unchanged = (table.c.id == account_id, table.c.password_hash == expected_hash)
@@ -303,7 +303,7 @@ class Directory:
 
     @run_to_completion
     async def record(self, events: Sequence[AuditEvent]) -> None:
-        """Keep audit records, all or none, in one statement: so many as ``events_at_once`` says."""
+        """Write audit records, all or none, in one statement: the count of ``events_at_once``."""
         if events:
             values = tuple(chain.from_iterable(map(event_row, events)))
             async with self.writing_one() as connection:
@@ -312,8 +312,8 @@ class Directory:
     def _insert_of(self, count: int) -> str:
         """The statement for so many audit records, the only rows that come in thousands.
 
-        On SQLite a statement gives up the interpreter lock and has to win it back from a busy
-        event loop: at each single row that would cost more than the row.
+        On SQLite a statement releases the GIL and has to get it back from a busy event loop: for
+        each single row that would cost more than the row.
         """
         if count not in self._inserts:
             self._inserts[count] = insert_of_events(self._engines.write, count)
@@ -321,7 +321,7 @@ class Directory:
 
     @run_to_completion
     async def audit(self, wanted: AuditFilter) -> list[AuditEvent]:
-        """The newest audit records that are wanted, the oldest of them first."""
+        """The newest matching audit records, the oldest of them first."""
         async with self.reading() as connection:
             return await queries.find_events(connection, wanted)
 
@@ -333,13 +333,13 @@ class Directory:
 
     @run_to_completion
     async def last_usernames(self, subject_ids: Collection[str]) -> dict[str, str]:
-        """Today's usernames by their subjects, and the last ones of those who are gone."""
+        """Current usernames by subject, and the last ones of removed people."""
         async with self.reading() as connection:
             return await queries.find_last_usernames(connection, subject_ids)
 
     @run_to_completion
     async def purge_audit(self, before: float, limit: int = 1_000) -> int:
-        """Remove at most ``limit`` of the oldest records from before a time; the number removed."""
+        """Remove at most ``limit`` of the oldest records from before a time; return the number."""
         table = schema.audit
         old = select(table.c.id).where(table.c.at < before).order_by(table.c.at).limit(limit)
         async with self.writing() as connection:
@@ -347,7 +347,7 @@ class Directory:
 
     @run_to_completion
     async def purge_secrets(self, now: float) -> int:
-        """Remove client secrets that have expired; the number removed."""
+        """Remove expired client secrets; return the number."""
         table = schema.client_secrets
         async with self.writing() as connection:
             return (
@@ -358,8 +358,8 @@ class Directory:
     async def changing(self) -> AsyncIterator[Transaction]:
         """One transaction that commits at the end of the block, or leaves nothing behind.
 
-        Raises DatabaseUnavailable, or Conflict where somebody was faster: ConcurrentChange, where
-        the same again may succeed.
+        Raises DatabaseUnavailable, or Conflict if somebody was faster: ConcurrentChange, if a retry
+        may succeed.
         """
         try:
             async with self.writing() as connection:
@@ -372,7 +372,7 @@ class Directory:
             self.publish(change, event)
 
     def publish(self, change: Change, event: AuditEvent) -> None:
-        """Announce what a commit has changed of somebody's credentials."""
+        """Announce a committed change of a person's credentials."""
         self.announce(announced(change, event))
 
     async def rows(self, query: Query, **values: object) -> Sequence[Row]:
@@ -414,7 +414,7 @@ class Directory:
     async def writing_one(self) -> AsyncIterator[AsyncConnection]:
         """A connection for one statement, which is a transaction by itself.
 
-        On SQLite a second one would be another: nothing would undo the first.
+        On SQLite a second one would be another transaction: nothing would roll back the first.
         """
         with outages():
             self._check()
@@ -445,9 +445,9 @@ class Directory:
 
     @run_to_completion
     async def _make_key(self, name: str) -> bytes:
-        """Make a key unless another process has: whoever comes second gets the first one's.
+        """Create a key unless another process has: the second gets the first one's.
 
-        Returned is what is stored of it. A database without any secret begins with the master key.
+        Returns what is stored of it. A database without any secret begins with the master key.
         """
         fresh = secrets.token_bytes(SIGNING_KEY_BYTES)
         query = select(schema.keys.c.value).where(schema.keys.c.name == name)

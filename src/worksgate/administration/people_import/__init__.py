@@ -1,8 +1,8 @@
-"""Many people at once, from a file: ``worksgate user import``.
+"""Bulk import of people from a file: ``worksgate user import``.
 
-    columns    what a row may hold, and what is wrong with one that may not
+    columns    validation of rows
     importer   the plan of an import, and its transactions
-    verbs      the import as an administrator's verb
+    verbs      the import as an operation of the administration
 
 A row that cannot be imported is refused with a sentence; the others go on.
 """

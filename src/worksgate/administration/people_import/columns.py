@@ -1,9 +1,9 @@
-"""Reading people from the rows of a CSV file; nothing here touches the database.
+"""Reads people from the rows of a CSV file; nothing here touches the database.
 
-Columns: ``username`` (needed), ``name``, ``external_key``, ``works_account``, ``email``, ``groups``
-(separated by ``;``), ``password`` or ``password_hash`` (``imported_hashes`` names the kinds),
-``administrator``, ``enabled``; their names may be in any spelling (``External Key``). An empty cell
-says nothing: a new account goes without, and is enabled; an existing one keeps what it has.
+Columns: ``username`` (required), ``name``, ``external_key``, ``works_account``, ``email``,
+``groups`` (separated by ``;``), ``password`` or ``password_hash`` (``imported_hashes`` lists the
+kinds), ``administrator``, ``enabled``; their names may be in any spelling (``External Key``). An
+empty cell means no value: a new account goes without, and is enabled; an existing one keeps its.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,21 +31,21 @@ COLUMNS = (
     "enabled",
 )
 SECRETS = frozenset(("password", "password_hash"))
-"""The columns that are read and never written."""
+"""Columns that are read and never written."""
 
 FIRST_LINE = 2
-"""The line of the first row; the names of the columns are before it."""
+"""The line of the first row, after the header."""
 
 _YES = frozenset(("yes", "true", "1", "y", "on"))
 _NO = frozenset(("no", "false", "0", "n", "off"))
 
 
 class BadColumns(ValueError):
-    """The file's columns are not what an import can read; one sentence for the administrator."""
+    """The file's columns cannot be imported; one sentence for the administrator."""
 
 
 class ImportOutcome(StrEnum):
-    """What became of a row."""
+    """The outcome of a row."""
 
     ADDED = "added"
     UPDATED = "updated"
@@ -57,8 +57,7 @@ class ImportOutcome(StrEnum):
 class ImportRow:
     """One row of the report.
 
-    ``reason`` says why a row was refused, ``lacks`` what the person does not have yet and needs to
-    sign in.
+    ``reason`` says why a row was refused, ``lacks`` what the person still needs to sign in.
     """
 
     line: int
@@ -81,13 +80,13 @@ class ImportReport:
 
     @property
     def refused(self) -> tuple[ImportRow, ...]:
-        """The rows that were refused."""
+        """The refused rows."""
         return tuple(row for row in self.rows if row.outcome is ImportOutcome.REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One person as the file tells it; what is None is not told."""
+    """One person of the file; None means not given."""
 
     line: int
     username: str
@@ -102,7 +101,7 @@ class Entry:
     password_hash: str | None = field(default=None, repr=False)
 
     def onto(self, account: Account) -> Account:
-        """The account with what the file says about it, all but the password and its hash."""
+        """The account with the file's values, except the password and its hash."""
         said: dict[str, Any] = {
             name: value
             for name in COLUMNS
@@ -114,7 +113,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A row that is refused before anything is looked up."""
+    """A row that is refused before any lookup."""
 
     line: int
     username: str
@@ -122,7 +121,7 @@ class Unreadable:
 
 
 def read_columns(names: Sequence[str]) -> list[str]:
-    """Our names for the columns that a file names, in its order. Raises BadColumns."""
+    """Our names for the columns of a file, in its order. Raises BadColumns."""
     columns = [_column(name) for name in names]
     for column in columns:
         if column not in COLUMNS:
@@ -141,13 +140,13 @@ def _column(name: str) -> str:
 
 
 class Reader:
-    """Reads rows one by one, and remembers what came before, to find duplicates."""
+    """Reads rows one by one, and remembers earlier ones, to find duplicates."""
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str], int] = {}
 
     def read(self, rows: Iterable[Mapping[Any, Any]]) -> Iterator[Entry | Unreadable]:
-        """The rows, in their order. Raises BadColumns at the first row, or where they change."""
+        """The rows, in order. Raises BadColumns at the first row, or if they change."""
         columns: dict[Any, str] = {}
         for line, row in enumerate(rows, FIRST_LINE):
             if row.keys() - columns.keys() - {None}:
@@ -180,7 +179,7 @@ class Reader:
 
 
 def _check_length(row: Mapping[Any, Any]) -> None:
-    """The csv module keeps the cells for which there is no column under the name None."""
+    """The csv module keeps surplus cells under the name None."""
     if row.get(None):
         raise ValueError("the row has more cells than the file has columns")
 

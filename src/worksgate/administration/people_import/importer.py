@@ -1,4 +1,4 @@
-"""Importing people: many rows to one transaction, each row's fate its own."""
+"""Imports people: many rows per transaction, each row with a result of its own."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,9 +31,9 @@ Describe = Callable[[Account, str], AuditEvent]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportOptions:
-    """How an import treats what it finds.
+    """Options of an import.
 
-    ``temporary`` passwords must be changed at the first sign-in; an imported hash never is one.
+    ``temporary`` passwords must be changed at the first sign-in; imported hashes never are.
     """
 
     dry_run: bool
@@ -45,7 +45,7 @@ class ImportOptions:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of some rows: the report, what was recorded, and who must sign in again."""
+    """The result of some rows: the report, the records, and who must sign in again."""
 
     rows: tuple[ImportRow, ...]
     events: tuple[AuditEvent, ...] = ()
@@ -54,7 +54,7 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class _Password:
-    """What is known of a row's password before the transaction: its hash, or why not."""
+    """What is known of a row's password before the transaction: its hash, or an error."""
 
     hash: str | None = field(default=None, repr=False)
     refusal: str | None = None
@@ -62,7 +62,8 @@ class _Password:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One row's fate: an account from ``before`` (None: a new one) to ``after`` (None: as is).
+    """One row's result: an account from ``before`` (None: a new one) to ``after`` (None:
+    unchanged).
 
     ``former_owners`` are those whose user keys it takes over.
     """
@@ -103,7 +104,7 @@ class Importer:
             try:
                 return await self._commit(batch, candidates, passwords)
             except Conflict:
-                continue  # another process was faster: look again who holds what
+                continue  # another process was faster: check the holders again
         return await self._commit(batch, candidates, passwords)
 
     async def _commit(
@@ -121,7 +122,7 @@ class Importer:
         return outcome
 
     async def _apply(self, transaction: Transaction, steps: Sequence[_Step]) -> None:
-        """Changes first: they alone free a name or key that a new account may need."""
+        """Changes first: only they free a name or key that a new account may need."""
         now = self._clock()
         for step in steps:
             if step.before is not None and step.after is not None:
@@ -165,10 +166,10 @@ class Importer:
         return _Step(_row(entry, outcome, after), before, after, tuple(former))
 
     def _with_password(self, account: Account, entry: Entry, password: _Password) -> Account:
-        """The account with the password of its row, or with the hash it was imported with.
+        """The account with the password of its row, or with its imported hash.
 
-        A hash is for who has no password of this server yet: whoever has signed in, or been given
-        a new one, keeps that, also if the same file is imported again.
+        A hash is for people without a password of this server: whoever has signed in, or was given
+        a new one, keeps that, even if the same file is imported again.
         """
         new, temporary = password.hash, self._options.temporary
         if entry.password_hash is not None and _awaits_import(account):
@@ -212,12 +213,12 @@ class Importer:
             try:
                 return await self._hashing.verify(password, account.password_hash)
             except HashingBusy:
-                await asyncio.sleep(0.05)  # logins go first
+                await asyncio.sleep(0.05)  # sign-ins go first
         return False
 
     async def _hash(self, password: str) -> str:
         if self._options.dry_run:
-            return "-"  # nothing will be kept of it
+            return "-"  # nothing will be stored of it
         while True:
             try:
                 return await self._hashing.hash(password)
@@ -229,7 +230,7 @@ class Importer:
 
 
 def must_sign_in_again(before: Account, after: Account) -> bool:
-    """Whether what a person holds was issued for a password or a user key that is no more."""
+    """Whether what a person holds was issued for an obsolete password or user key."""
     return (
         before.password_hash != after.password_hash
         or keys_of(before) != keys_of(after)
@@ -238,7 +239,7 @@ def must_sign_in_again(before: Account, after: Account) -> bool:
 
 
 def changes_between(before: Account, after: Account) -> str:
-    """What was done to an account, for the audit log: names of fields, never their values."""
+    """The changes to an account, for the audit log: names of fields, never their values."""
     names = [name for name in _WATCHED if getattr(before, name) != getattr(after, name)]
     if before.password_hash != after.password_hash:
         names.append("temporary password" if after.must_change_password else "password")
@@ -249,7 +250,7 @@ def changes_between(before: Account, after: Account) -> str:
 
 
 def with_former_owners(detail: str, owners: Iterable[KeyOwner]) -> str:
-    """The text of an audit record, with the keys that were another person's and whose they were."""
+    """The text of an audit record, with keys that belonged to others, and their owners."""
     return "; ".join(
         (detail, *(f"took over the {each.key} of {each.subject_id}" for each in owners))
     )
@@ -257,7 +258,7 @@ def with_former_owners(detail: str, owners: Iterable[KeyOwner]) -> str:
 
 def _awaits_import(account: Account) -> bool:
     encoded = account.password_hash
-    if encoded is None:  # one that was voided must not come back with the file it was from
+    if encoded is None:  # a voided one must not come back with the file it was from
         return account.password_changed_at is None
     return imported_hashes.is_imported(encoded)
 

@@ -1,4 +1,4 @@
-"""Many people at once, from the rows of a file."""
+"""Bulk import of people from the rows of a file."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
@@ -14,7 +14,7 @@ from worksgate.directory.credential_changes import Change
 from worksgate.directory.database import Directory
 
 IMPORT_BATCH = 200
-"""Rows to one transaction: the server's own writes get their turn in between."""
+"""Rows per transaction: the server's own writes get their turn in between."""
 
 T = TypeVar("T")
 
@@ -50,13 +50,13 @@ class ImportAdministration:
         temporary: bool = False,
         progress: Callable[[int], None] | None = None,
     ) -> ImportReport:
-        """Add people, and with ``update`` change those who are there; the report is row by row.
+        """Add people, and with ``update`` change existing ones; the report is row by row.
 
-        ``rows`` are a CSV file's, as ``csv.DictReader`` reads them (``directory.import_file`` names
-        the columns). A row that is refused stops no other. ``temporary`` is for the passwords of
-        the file, not for hashes. ``progress`` is told after each batch how many rows are done.
-        Raises Refused where the columns are wrong; nothing has happened then. After any other
-        exception the batches before it are kept: import the file again.
+        ``rows`` are a CSV file's, as read by ``csv.DictReader`` (see ``columns`` for the columns).
+        A refused row does not stop others. ``temporary`` is for the passwords of the file, not for
+        hashes. ``progress`` gets the number of rows done after each batch. Raises Refused if the
+        columns are wrong; nothing has happened then. After any other exception the previous batches
+        are kept: import the file again.
         """
         options = ImportOptions(
             dry_run=dry_run,
@@ -84,7 +84,7 @@ class ImportAdministration:
 
 
 def _batches(rows: Iterator[T], size: int) -> Iterator[list[T]]:
-    """Rows in lists of at most ``size``. What is wrong with the columns is Refused."""
+    """Rows in lists of at most ``size``. Problems of the columns are Refused."""
     while True:
         with refusals():
             batch = list(islice(rows, size))
