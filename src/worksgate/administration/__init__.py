@@ -1,25 +1,25 @@
-"""What an administrator can do; the command line and the console both call it.
+"""The operations of administrators; the command line and the console both call it.
 
     clients         the tenants of LINE WORKS
     users           accounts of the built-in directory
-    people          people of every source: what they hold, and the end of it
-    user_keys       whose user keys are, and what LINE WORKS would be told
-    people_import   many accounts at once, from a file
+    people          people of every source: what they hold, and its revocation
+    user_keys       owners of user keys, and the keys that LINE WORKS would receive
+    people_import   bulk import of accounts from a file
     audit_log       the audit log, as an administrator reads it
     upkeep          the encryption of secrets, the start of a purge
-    lost_keys       going on without a master key that is lost
+    lost_keys       continuing after the loss of a master key
 
-Each of these is a part of ``Administration``, which makes them; they stand on
+Each of these is a part of ``Administration``, which creates them. They share
 
-    actor           who acts, and the audit records of what they do
-    revoking        what a change ends elsewhere, right after it
-    transactions    a call made again where others overtake it
-    purging         the removal of what has expired, also in the background
-    errors          why a call was not done, or not wholly
+    actor           the acting user, and audit records of what they do
+    revoking        what a change must revoke elsewhere, right after it
+    transactions    retries of a call that conflicts with others
+    purging         the removal of expired data, also in the background
+    errors          refusals and incomplete operations
 
-Every change is committed together with its audit record (I-5). What it must end elsewhere, such
-as a disabled person's sessions and tokens, ends right after the commit (R-30); if the store does
-not answer then, ``Unfinished`` says so, and the same call can be made again.
+Every change is committed together with its audit record (I-5). What it must revoke elsewhere, such
+as a disabled person's sessions and tokens, is revoked right after the commit (R-30); if the store
+does not respond then, ``Unfinished`` is raised, and the same call can be repeated.
 """
 
 import time
@@ -58,8 +58,8 @@ __all__ = [
 class Administration:
     """Clients, people and the audit log of one installation.
 
-    ``store`` opens the store when it is first needed; it may raise StoreUnavailable then. ``actor``
-    is who acts, for the audit log. Every call may raise DatabaseUnavailable; those that end
+    ``store`` opens the store on first use; it may raise StoreUnavailable then. ``actor`` is the
+    acting user, for the audit log. Every call may raise DatabaseUnavailable; those that end
     sessions, Unfinished.
     """
 

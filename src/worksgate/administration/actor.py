@@ -1,4 +1,4 @@
-"""Who administers an installation, and the audit records of what they do."""
+"""The acting user of the administration, and audit records of what they do."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from worksgate.sources import Person
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Whoever acts, by their name in the audit log; ``clock`` gives seconds since the epoch."""
+    """The acting user, by name in the audit log; ``clock`` returns seconds since the epoch."""
 
     name: str
     clock: Callable[[], float]

@@ -9,7 +9,7 @@ from worksgate.directory.queries import AuditFilter
 
 
 class AuditLogAdministration:
-    """Searches the audit log, and knows by which names people were recorded in it."""
+    """Searches the audit log, and finds the names of people in it."""
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory

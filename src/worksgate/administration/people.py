@@ -1,4 +1,4 @@
-"""People of every source: who has signed in, what they hold, and the end of it.
+"""People of every source: sign-ins, what they hold, and its revocation.
 
 Those of the built-in directory are accounts (``users``); those of other sources are remembered
 from their last sign-in.
@@ -37,8 +37,7 @@ class Holdings:
 class PeopleAdministration:
     """The people of an installation. Calls that end sessions may raise Unfinished.
 
-    ``users`` finds those of the built-in directory; ``store`` opens the store when it is first
-    needed.
+    ``users`` finds those of the built-in directory; ``store`` opens the store on first use.
     """
 
     def __init__(
@@ -63,9 +62,9 @@ class PeopleAdministration:
         return [each for each in everybody if source in (None, each.source)]
 
     async def find(self, name: str, source: str | None = None) -> RememberedPerson | None:
-        """Somebody who has come by another source, by this one if it is named, or None.
+        """A person of another source, of this one if it is named, or None.
 
-        ``name`` is as for ``set_enabled``. Raises Refused where several have it.
+        ``name`` is as for ``set_enabled``. Raises Refused if several have it.
         """
         named = await self._directory.people.named(name)
         matching = [each for each in named if source in (None, each.source)]
@@ -85,9 +84,9 @@ class PeopleAdministration:
         return person
 
     async def disable(self, person: Person) -> None:
-        """Let a person in no more, of whatever source they are, and end all they hold.
+        """Disable a person of any source, and revoke everything they hold.
 
-        Raises NotFound where they were of the built-in directory and have been removed.
+        Raises NotFound if they were of the built-in directory and have been removed.
         """
         if person.subject_id.startswith(SUBJECT_PREFIX):
             await self._users.disable(person.username)
@@ -95,9 +94,9 @@ class PeopleAdministration:
             await self._record_enabled(person, enabled=False)
 
     async def sign_out(self, name: str, source: str) -> int:
-        """End all that a person of another source holds; how many things they were.
+        """Revoke everything that a person of another source holds; return how many.
 
-        They can sign in again. Raises as ``set_enabled``.
+        They can sign in again. Raises like ``set_enabled``.
         """
         person = await self._named(name, source)
         await self._directory.record(
@@ -119,8 +118,7 @@ class PeopleAdministration:
         return person, ended
 
     async def reset_factors(self, username: str, source: str | None = None) -> bool:
-        """Remove all second factors of a person, and revoke what they hold; False if there were
-        none.
+        """Remove all second factors of a person, and revoke what they hold; False without any.
 
         Raises NotFound, or Refused if several people have this name.
         """

@@ -1,4 +1,4 @@
-"""What a change of an administrator must end elsewhere, right after its commit (R-30)."""
+"""Revocations that a change by an administrator requires, right after its commit (R-30)."""
 
 from collections.abc import Awaitable, Callable
 
@@ -13,10 +13,10 @@ from worksgate.store import Store, StoreUnavailable
 
 
 class Revoker:
-    """Ends what people hold, in the name of ``actor``.
+    """Revokes what people hold, in the name of ``actor``.
 
-    ``store`` opens the store when it is first needed. Every call raises Unfinished where the store
-    does not answer: the change that it follows is kept then.
+    ``store`` opens the store on first use. Every call raises Unfinished if the store does not
+    respond: the change itself has been made by then.
     """
 
     def __init__(
@@ -27,11 +27,11 @@ class Revoker:
         self._revocation = Revocation(directory.endings, directory, store)
 
     async def sign_out(self, person: Person) -> int:
-        """End a person's sessions, codes and tokens; how many they were."""
+        """End a person's sessions, codes and tokens; return how many."""
         return await self.sign_out_subject(person.subject_id, person.username)
 
     async def sign_out_subject(self, subject_id: str, name: str) -> int:
-        """As ``sign_out``, for a subject that ``Unfinished`` calls by ``name``."""
+        """Like ``sign_out``, for a subject that ``Unfinished`` calls by ``name``."""
         try:
             return await (await self._store()).forget(subject_id)
         except StoreUnavailable as error:
@@ -40,7 +40,7 @@ class Revoker:
     async def end_everything(
         self, person: Person, change: Change, *, factors_since: float | None = None
     ) -> Ended:
-        """As ``sign_out``, and end app passwords and the factors added at or after a moment."""
+        """Like ``sign_out``, and also app passwords and factors added at or after a given time."""
         holder = Holder(
             subject_id=person.subject_id, username=person.username, actor=self._actor.name
         )

@@ -1,4 +1,4 @@
-"""Calls that are one transaction each, while other administrators change the same."""
+"""Calls that are one transaction each, with retries for concurrent changes."""
 
 from collections.abc import Callable, Coroutine
 from functools import partial, wraps

@@ -1,4 +1,4 @@
-"""The installation itself: what has expired in it, and the secrets that it holds."""
+"""The installation itself: the removal of expired data, and the encryption of secrets."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -13,9 +13,9 @@ from worksgate.store import Store
 
 
 class UpkeepAdministration:
-    """The removal of what has expired, and the encryption of secrets.
+    """The removal of expired data, and the encryption of secrets.
 
-    ``store`` opens the store when it is first needed.
+    ``store`` opens the store on first use.
     """
 
     def __init__(

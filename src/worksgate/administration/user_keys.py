@@ -1,4 +1,4 @@
-"""User keys: whose they are, and which of them LINE WORKS would be told of a person."""
+"""User keys: their owners, and the key that LINE WORKS would receive for a person."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -92,9 +92,9 @@ class KeyAdministration:
 def told_keys(
     person: Person, clients: Sequence[Client], problems: Sequence[str]
 ) -> tuple[ToldKey, ...]:
-    """Which key LINE WORKS would be told of a person, for each kind that a client wants.
+    """The key that LINE WORKS would receive, for each kind that a client uses.
 
-    ``problems`` say what is wrong with the person's keys, as ``conflicts`` and sources do.
+    ``problems`` say what is wrong with the person's keys, as in ``conflicts`` and sources.
     """
     by_kind: dict[str, list[str]] = {}
     for client in clients:

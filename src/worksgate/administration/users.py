@@ -1,7 +1,7 @@
 """Users: the accounts of the built-in directory.
 
-What a change must end, such as a disabled person's sessions and tokens, ends right after the
-commit (R-30).
+Revocations that a change requires, such as of a disabled person's sessions and tokens, follow right
+after the commit (R-30).
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -45,7 +45,7 @@ class NewUser:
 class UserAdministration:
     """The accounts of the built-in directory. Calls that end sessions may raise Unfinished.
 
-    ``store`` opens the store when it is first needed.
+    ``store`` opens the store on first use.
     """
 
     def __init__(

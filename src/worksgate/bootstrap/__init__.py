@@ -1,12 +1,12 @@
-"""Settings become a running system. Only this package names adapters.
+"""Turns settings into a running system. Only this package names adapters.
 
     application        the ASGI application
-    administration     what the command line works with
+    administration     the administration for the command line
     stores             the database, the directory and the store
-    identity_sources   the identity sources that the settings name
-    source_types       what each type of identity source can do
-    notices            mail, and notices of each change of a credential
-    server             the process or processes that serve it
+    identity_sources   the identity sources of the settings
+    source_types       what each type of identity source supports
+    notices            e-mail, and notices of each change of a credential
+    server             the serving process or processes
 
-Everything else is given what it needs, and imports a contract instead of an implementation.
+Everything else receives its dependencies, and imports contracts instead of implementations.
 """

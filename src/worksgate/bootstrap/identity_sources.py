@@ -1,4 +1,4 @@
-"""The identity sources of an installation: those that the settings name, or a company's own."""
+"""The identity sources of an installation: those of the settings, or a company's own."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack

@@ -1,25 +1,25 @@
-"""The built-in directory: everything that must survive, on SQL.
+"""The built-in directory: all persistent data, in SQL.
 
-Durable rows live here: accounts with their password hashes, clients with the digests of their
-secrets, the server's keys, and the audit log. It is written by ``administration`` and by logins
-(a rehash, the last sign-in), and read by the sign-in page. The calls of LINE WORKS come here for
-one thing, the list of clients, and at most once in 0.2 s for all of them together (``clients``).
+Accounts with their password hashes, clients with the digests of their secrets, the server's keys,
+and the audit log. It is written by ``administration`` and by sign-ins (a rehash, the last sign-in),
+and read by the sign-in page. The calls of LINE WORKS only use its list of clients, at most once in
+0.2 s for all of them together (``clients``).
 
     database             ``Directory``: accounts, clients, keys
-    transaction          changes that happen together with their record
-    queries              what is asked inside a transaction
-    rows                 rows become values, and values rows
-    account_rules        what an account may be
-    client_list          the clients that have changed since
-    people               people of other sources, as they were last seen
+    transaction          changes that are committed together with their record
+    queries              queries inside a transaction
+    rows                 conversion between rows and values
+    account_rules        validation of accounts
+    client_list          the clients that have changed since the last read
+    people               people of other sources, as last seen
     source               the built-in directory as an identity source
-    remembered           people of sources that cannot be asked again
-    login_notes          when people have signed in last, in the background
+    remembered           people of sources that cannot look them up
+    login_notes          notes of people's last sign-ins, in the background
     factors              second factors; app_passwords: those of mail programs
-    key_ownership        whose a user key is, and was
-    taken_names          which names and keys are in use
-    credential_changes   what is announced of each change of a credential
-    endings              what ends a person's credentials
+    key_ownership        the current and former owners of user keys
+    taken_names          names and keys that are in use
+    credential_changes   announcements of changes of credentials
+    endings              deletes a person's credentials
     audit                the audit log
 """
 

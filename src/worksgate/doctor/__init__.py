@@ -1,17 +1,17 @@
 """What is wrong with an installation, and what to do about it.
 
-An examination changes nothing: no database is made, none is brought up to date, nobody is signed
-in. It yields findings as it comes to them, so that somebody who waits sees something; a check that
-breaks is a finding, too. The text of a finding holds no secret.
+An examination changes nothing: it creates no database, migrates none and signs nobody in. It yields
+findings one by one, so that progress is visible; a check that crashes is a finding, too. Findings
+contain no secrets.
 
-    settings_check   addresses, proxies, and who can read the secrets of the settings file
+    settings_check   addresses, proxies, and permissions of secrets in the settings file
     public_address_check  whether the public address can be resolved, and leads here
     machine_check    the folder of the database, the disk, the clock
-    database_check   the database, its keys, and what the clients in it need
+    database_check   the database, its keys, and what its clients need
     store_check      the store of codes and tokens, opened as the server opens it
-    asked_source     a source as an administrator asks it, in the way of its type
-    source_check     one identity source: can it be reached, and what does it say of somebody
-    source_people    everybody whom a source lists, with the key that LINE WORKS would be given
+    asked_source     a source as an administrator asks it, depending on its type
+    source_check     one identity source: whether it is reachable, and its answer for a person
+    source_people    everybody a source lists, with the key that LINE WORKS would receive
     ldap_advice      what to do about each fault of an LDAP directory
 """
 

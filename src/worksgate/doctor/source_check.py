@@ -1,4 +1,4 @@
-"""Whether an identity source can be used, and what it says of somebody."""
+"""Whether an identity source can be used, and its answer for a person."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack

@@ -1,9 +1,9 @@
-"""The one place where a code is made, for a browser and for a mail client.
+"""The only place where codes are issued, for browsers and for mail clients.
 
-A code is saved together with all else that a sign-in writes, in one commit: the use of its
-transaction, the session, the records. Then the person is looked at once more: who was disabled, or
-given another user key, a moment ago may have been searched for before this was saved, and loses it
-again.
+A code is saved together with everything else that a sign-in writes, in one commit: the use of its
+transaction, the session, the records. Then the person is looked up once more: somebody who was
+disabled, or given another user key, a moment ago may have been searched for before this was saved,
+and loses it again.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -39,10 +39,10 @@ class AlreadyIssued(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignInCommit:
-    """What a sign-in writes, all in one commit or nothing of it.
+    """What a sign-in writes, in one commit or not at all.
 
-    ``spent`` uses its transaction up, where it has one; ``kept`` is what it leaves behind,
-    ``removed`` what it replaces or brings to an end, and ``records`` what is recorded of it.
+    ``spent`` uses its transaction up, if it has one; ``kept`` is saved, ``removed`` is what it
+    replaces or ends, and ``records`` are its audit records.
     """
 
     spent: SpentTransaction | None = None
@@ -101,12 +101,12 @@ async def issue(
     *,
     taken_back: AuditEvent,
 ) -> str:
-    """Save a code with all else that is in its commit, and return its secret.
+    """Save a code with everything else in its commit, and return its secret.
 
-    ``find`` gives the person as they are at the moment it is called, or None. Where they may not
-    come in any more, all that they hold is forgotten with the record ``taken_back``, and this
-    raises NoLongerAdmitted. Raises AlreadyIssued where another sign-in has used the transaction.
-    May raise StoreUnavailable, or the outage of a source: then nothing was given to anybody.
+    ``find`` returns the person's current state, or None. If they may not sign in any more,
+    everything they hold is revoked with the record ``taken_back``, and this raises
+    NoLongerAdmitted. Raises AlreadyIssued if another sign-in has used the transaction. May raise
+    StoreUnavailable, or the outage of a source: then nobody received anything.
     """
     secret = new_ordered_secret()
     await replace(commit, kept=(admitted.code(secret, now), *commit.kept)).write(store)
