@@ -313,13 +313,14 @@ async def test_r87_a_direct_bind_is_only_who_the_entry_says(company: Slapd) -> N
 
 
 async def test_a_domain_typed_after_the_username_is_taken_once(company: Slapd) -> None:
-    from worksgate.sources.ldap.people import bind_name, user_condition
+    from worksgate.sources.ldap.filters import filter_for_name
+    from worksgate.sources.ldap.people import bind_name
 
     settings = company.settings(active_directory=True, direct_bind="{username}@example.jp")
     for typed in ("hanako", "hanako@example.jp", "hanako@EXAMPLE.JP"):
         assert bind_name(settings, typed) == "hanako@example.jp"
     assert bind_name(settings, "hanako@other.jp") == "hanako@other.jp@example.jp"
-    assert user_condition(settings, "hanako", "hanako@example.jp") == (
+    assert filter_for_name(settings, "hanako", "hanako@example.jp") == (
         "(&(objectCategory=person)(objectClass=user)"
         "(|(sAMAccountName=hanako)(userPrincipalName=hanako@example.jp)))"
     )

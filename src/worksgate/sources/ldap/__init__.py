@@ -4,6 +4,7 @@
     servers       which server is used, and the pooled connections
     connection    one connection: TLS, bind, search, each with its timeout
     lookup        from a name to one entry
+    filters       the filters of all searches
     people        from an entry to a person
     groups        nested groups
     listing       all people, page by page

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from worksgate.settings.sources.ldap import LdapSettings, Server
 from worksgate.sources import PersonDisabled, SourceFault, SourceFinding
 from worksgate.sources.ldap.connection import Budget, Down, Entry, LdapConnection, Terms, TooMany
+from worksgate.sources.ldap.filters import filter_for_name
 from worksgate.sources.ldap.groups import NO_ATTRIBUTES, groups_of, is_in_required_group
 from worksgate.sources.ldap.people import (
     STATES,
@@ -15,7 +16,6 @@ from worksgate.sources.ldap.people import (
     person_of,
     spellings,
     status_of_entry,
-    user_condition,
 )
 from worksgate.sources.ldap.servers import ServiceAccount
 
@@ -99,7 +99,7 @@ class Examination:
     def _why_nobody(self, service: LdapConnection, username: str) -> str:
         """Why a username does not match exactly one entry."""
         settings = self._settings
-        condition = user_condition(settings, *spellings(settings, username))
+        condition = filter_for_name(settings, *spellings(settings, username))
         try:
             found = service.search(settings.base_dn, condition, NO_ATTRIBUTES, limit=1)
         except TooMany:

@@ -7,7 +7,11 @@ import structlog
 from worksgate.settings.sources.ldap import LdapSettings
 from worksgate.sources import PersonDisabled
 from worksgate.sources.ldap.connection import Entry, LdapConnection, TooMany
-from worksgate.sources.ldap.people import chain_condition, dn_key, group_condition
+from worksgate.sources.ldap.filters import (
+    filter_for_groups,
+    filter_for_nested_groups,
+)
+from worksgate.sources.ldap.people import dn_key
 
 NO_ATTRIBUTES = ("1.1",)
 _GROUPS_PER_SEARCH = 20
@@ -47,7 +51,7 @@ def is_in_required_group(
     if not settings.required_groups:
         return True
     if settings.active_directory and settings.nested_groups:
-        condition = chain_condition(settings)
+        condition = filter_for_nested_groups(settings)
         return bool(connection.search(entry.dn, condition, NO_ATTRIBUTES, limit=1, below=False))
     return not {dn_key(dn) for dn in groups}.isdisjoint(map(dn_key, settings.required_groups))
 
@@ -58,7 +62,7 @@ def _groups_around(
     """The groups of which one of these entries is a member."""
     base = settings.group_base_dn or settings.base_dn
     for start in range(0, len(members), _GROUPS_PER_SEARCH):
-        condition = group_condition(settings, members[start : start + _GROUPS_PER_SEARCH])
+        condition = filter_for_groups(settings, members[start : start + _GROUPS_PER_SEARCH])
         try:
             found = connection.search(base, condition, NO_ATTRIBUTES, limit=settings.group_limit)
         except TooMany:

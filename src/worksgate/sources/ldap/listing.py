@@ -5,12 +5,12 @@ from collections.abc import Callable, Generator
 from worksgate.settings.sources.ldap import LdapSettings, Server
 from worksgate.sources import ListedPerson, PersonDisabled
 from worksgate.sources.ldap.connection import Budget, Entry, LdapConnection
+from worksgate.sources.ldap.filters import filter_for_everybody
 from worksgate.sources.ldap.groups import groups_of, is_in_required_group
 from worksgate.sources.ldap.people import (
     STATES,
     AccountStatus,
     attributes_of,
-    everybody_condition,
     id_of,
     keys_of,
     person_of,
@@ -50,7 +50,7 @@ class Listing:
         try:
             for page in pages.pages(
                 settings.base_dn,
-                everybody_condition(settings),
+                filter_for_everybody(settings),
                 self._attributes,
                 size=PAGE,
                 seconds=seconds,

@@ -22,6 +22,10 @@ from worksgate.sources import (
 )
 from worksgate.sources.ldap.connection import Budget, Entry, LdapConnection, Terms, TooMany
 from worksgate.sources.ldap.examination import Examination
+from worksgate.sources.ldap.filters import (
+    filter_for_id,
+    filter_for_name,
+)
 from worksgate.sources.ldap.groups import groups_of, is_in_required_group
 from worksgate.sources.ldap.listing import Listing
 from worksgate.sources.ldap.people import (
@@ -29,13 +33,11 @@ from worksgate.sources.ldap.people import (
     answers_to,
     attributes_of,
     bind_name,
-    id_condition,
     id_of,
     person_of,
     spellings,
     status_of_bind,
     status_of_entry,
-    user_condition,
     warn_of_unusable_keys,
 )
 from worksgate.sources.ldap.servers import Servers, ServiceAccount
@@ -112,7 +114,7 @@ class LdapLookup:
         A lock does not count: it results from other people's guesses, and would end sessions
         (R-79).
         """
-        condition = id_condition(self._settings, subject)
+        condition = filter_for_id(self._settings, subject)
         if condition is None:
             return None
         return self._servers.try_each(
@@ -205,7 +207,7 @@ class LdapLookup:
         """The one entry of a username. Two count as none: there is no guessing (R-86)."""
         settings = self._settings
         typed = spellings(settings, username)
-        entry = self._single(connection, user_condition(settings, *typed))
+        entry = self._single(connection, filter_for_name(settings, *typed))
         if entry is not None and not answers_to(entry, settings, typed):
             self._differs.tell("", f"source {settings.name}")
             return None

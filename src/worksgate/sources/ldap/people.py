@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import structlog
 from ldap3.core.exceptions import LDAPInvalidDnError  # type: ignore[import-untyped]  # ldap3 has no types
-from ldap3.utils.conv import escape_filter_chars  # type: ignore[import-untyped]  # ldap3 has no types
 from ldap3.utils.dn import escape_rdn, parse_dn  # type: ignore[import-untyped]  # ldap3 has no types
 
 from worksgate.credentials.usernames import username_key
@@ -19,9 +18,6 @@ from worksgate.oauth.user_info import check_external_key, check_works_account
 from worksgate.settings.sources.ldap import GroupNames, LdapSettings, filled, name_assertions
 from worksgate.sources import Person
 from worksgate.sources.ldap.connection import BindAnswer, Entry
-
-MATCHING_RULE_IN_CHAIN = "1.2.840.113556.1.4.1941"
-"""Active Directory's matching rule for nested groups."""
 
 _DISABLED, _LOCKED, _NEVER_EXPIRES, _EXPIRED = 0x2, 0x10, 0x10000, 0x800000
 _COMPUTED = "msDS-User-Account-Control-Computed"
@@ -173,7 +169,7 @@ def id_of(entry: Entry, settings: LdapSettings) -> str | None:
     value = entry.raw(attribute)
     if not value:
         return None
-    if _is_guid(attribute):
+    if is_guid(attribute):
         return str(uuid.UUID(bytes_le=value)) if len(value) == 16 else None
     return entry.text(attribute)
 
@@ -239,49 +235,6 @@ def answers_to(entry: Entry, settings: LdapSettings, typed: Sequence[str]) -> bo
         username_key(value) == username_key(each.value(username=username, bind_name=bound))
         for each in name_assertions(settings.user_filter_used)
         for value in entry.texts(each.attribute)
-    )
-
-
-def user_condition(settings: LdapSettings, username: str, bind_name: str) -> str:
-    """The filter for a typed name, escaped (R-86)."""
-    return filled(
-        settings.user_filter_used,
-        username=escape_filter_chars(username),
-        bind_name=escape_filter_chars(bind_name),
-    )
-
-
-def everybody_condition(settings: LdapSettings) -> str:
-    """The filter for everybody whom ``user_filter`` could find by some name."""
-    return filled(settings.user_filter_used, username="*", bind_name="*")
-
-
-def id_condition(settings: LdapSettings, subject: str) -> str | None:
-    """The filter for an ID plus the other conditions of ``user_filter``; None without an ID."""
-    attribute = settings.id_attribute_used
-    if not _is_guid(attribute):
-        value = escape_filter_chars(subject)
-    else:
-        try:
-            value = "".join(f"\\{octet:02x}" for octet in uuid.UUID(subject).bytes_le)
-        except ValueError:
-            return None
-    return f"(&{everybody_condition(settings)}({attribute}={value}))"
-
-
-def group_condition(settings: LdapSettings, members: Iterable[str]) -> str:
-    """The filter for the groups of which one of these entries is a member."""
-    each = (filled(settings.group_filter, dn=escape_filter_chars(dn)) for dn in members)
-    return f"(|{''.join(each)})"
-
-
-def chain_condition(settings: LdapSettings) -> str:
-    """Active Directory's filter for members of a required group, at any depth."""
-    return "(|{})".format(
-        "".join(
-            f"(memberOf:{MATCHING_RULE_IN_CHAIN}:={escape_filter_chars(group)})"
-            for group in settings.required_groups
-        )
     )
 
 
@@ -369,5 +322,5 @@ def _unix_time(filetime: int) -> float:
     return filetime / 10_000_000 - _FILETIME_EPOCH
 
 
-def _is_guid(attribute: str) -> bool:
+def is_guid(attribute: str) -> bool:
     return attribute.lower() == "objectguid"
