@@ -152,3 +152,20 @@ async def test_r20_of_two_with_one_transaction_the_second_writes_nothing(
 def test_only_with_a_transaction_something_is_removed() -> None:
     with pytest.raises(ValueError, match="use of a transaction"):
         SignInCommit(removed=[ArtifactKey(AuthorizationCode, "key")])
+
+
+@pytest.mark.parametrize("kind", list(LoginKind))
+def test_r34_a_code_has_the_lifetimes_of_its_client(kind: LoginKind) -> None:
+    client = replace(CLIENT, code_lifetime=45, access_token_lifetime=300)
+    code = replace(ADMITTED, client=client, login_kind=kind).code("secret", NOW)
+    assert code.expires_at == NOW + 45
+    assert code.lifetime == client.token_lifetime(kind) == 300
+    assert code.expires_in == client.expires_in(kind)
+    assert code.key == storage_key("secret")
+    assert (code.subject_id, code.client_id, code.user_id) == ("directory:1", "tenant", "E-1")
+    assert (code.login_id, code.login_kind) == ("login", kind)
+
+
+def test_a_lifetime_is_announced_only_where_the_client_wants_it() -> None:
+    client = replace(CLIENT, announce_expires_in=False)
+    assert replace(ADMITTED, client=client).code("secret", NOW).expires_in is None

@@ -37,7 +37,7 @@ from worksgate.provider.account.values import (
 from worksgate.provider.factors import FACTOR_POLICY, FactorRefused
 from worksgate.provider.sign_in.attempt import Proof
 from worksgate.provider.sign_in.errors import WrongFactor, WrongPassword
-from worksgate.provider.sign_in.next_steps import PasswordNeeded, SecondFactorNeeded, SignedIn
+from worksgate.provider.sign_in.outcomes import PasswordNeeded, SecondFactorNeeded, SignedIn
 from worksgate.provider.throttle import TooManyAttempts
 from worksgate.sources import PersonDisabled
 from worksgate.store import A

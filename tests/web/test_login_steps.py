@@ -25,7 +25,7 @@ from worksgate.database import DatabaseUnavailable
 from worksgate.provider.factors import MAX_FACTOR_FAILURES, Factors
 from worksgate.provider.sign_in.attempt import LoginAttempt
 from worksgate.provider.sign_in.completion import LoginCompletion
-from worksgate.provider.sign_in.next_steps import SignedIn
+from worksgate.provider.sign_in.outcomes import SignedIn
 from worksgate.store import StoreUnavailable
 
 NEW_PASSWORD = "seven green ladders sing"

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worksgate.web
-from worksgate.provider.sign_in.next_steps import FactorWanted
+from worksgate.provider.sign_in.outcomes import FactorWanted
 from worksgate.settings.options import Settings
 from worksgate.web.pages.forms import (
     AccountChoice,

@@ -53,8 +53,8 @@ from worksgate.provider.calls.tokens import LineWorksCalls
 from worksgate.provider.factors import FACTOR_POLICY
 from worksgate.provider.factors.app_password_lapse import LapseNotices
 from worksgate.provider.factors.app_passwords import AppPasswords
-from worksgate.provider.factors.on_its_way import SecretsOnTheirWay
 from worksgate.provider.factors.passkeys import RelyingParty
+from worksgate.provider.factors.pending_secrets import PendingSecrets
 from worksgate.provider.factors.second_factors import Factors
 from worksgate.provider.revocation import Revocation
 from worksgate.provider.sign_in.audit_trail import AuditTrail
@@ -256,8 +256,8 @@ async def _open_identity(
     strangers = StrangerRecords(audit, base.store.bump)
     stack.push_async_callback(strangers.close)
     signing_key = await directory.signing_key()
-    on_its_way = SecretsOnTheirWay.under(signing_key)
-    factors = Factors(directory.factors, audit, party, on_its_way, strangers)
+    pending_secrets = PendingSecrets.under(signing_key)
+    factors = Factors(directory.factors, audit, party, pending_secrets, strangers)
     stack.callback(factors.close)
     return _Identity(
         hashing=hashing,

@@ -10,7 +10,7 @@ In the order of the specification:
                     address, byte by byte
     token           parses POST /accessToken into a ``TokenRequest``; builds the ``TokenResponse``
     user_info       the same for POST /userInfo
-    issuing         the values of a code
+    user_key        the key by which LINE WORKS knows a person
     imap_login      the call of LINE WORKS for a mail client
     logout          GET /logout
 

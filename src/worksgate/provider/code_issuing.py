@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 from worksgate.audit import AuditEvent
 from worksgate.credentials.secrets import new_ordered_id, new_ordered_secret, storage_key
-from worksgate.oauth import issuing
 from worksgate.oauth.model import (
     Artifact,
     AuthorizationCode,
@@ -19,6 +18,7 @@ from worksgate.oauth.model import (
     LoginKind,
     SpentTransaction,
 )
+from worksgate.oauth.user_key import user_key
 from worksgate.sources import Person
 from worksgate.store import ArtifactKey, Store
 
@@ -75,21 +75,24 @@ class Admitted:
 
     def code(self, secret: str, now: float) -> AuthorizationCode:
         """A code with the client's current lifetimes."""
-        return issuing.authorization_code(
-            self.client,
+        client, kind = self.client, self.login_kind
+        return AuthorizationCode(
             key=storage_key(secret),
             grant_id=new_ordered_id(),
             subject_id=self.person.subject_id,
+            client_id=client.client_id,
+            expires_at=now + client.code_lifetime,
             user_id=self.user_id,
             login_id=self.login_id,
-            login_kind=self.login_kind,
-            now=now,
+            login_kind=kind,
+            lifetime=client.token_lifetime(kind),
+            expires_in=client.expires_in(kind) if client.announce_expires_in else None,
         )
 
 
 def user_key_of(client: Client, person: Person) -> str | None:
     """The person's key of the kind that the client is set to, or None."""
-    return issuing.user_key(client, person.external_key, person.works_account)
+    return user_key(client, person.external_key, person.works_account)
 
 
 async def issue(

@@ -19,7 +19,7 @@ from worksgate.provider.account.values import LoginTooOld, NotSignedIn
 from worksgate.provider.assurance import Assurance, Factor, Strength, kept_in
 from worksgate.provider.factors import Enrolled
 from worksgate.provider.sign_in.errors import LoginDenied, NoPasskey
-from worksgate.provider.sign_in.next_steps import NextStep, PasswordNeeded
+from worksgate.provider.sign_in.outcomes import NextStep, PasswordNeeded
 from worksgate.provider.sign_in.steps import LoginSteps
 from worksgate.sources import Person
 

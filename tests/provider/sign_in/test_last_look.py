@@ -13,7 +13,7 @@ from worksgate.oauth.model import Artifact, AuthorizationCode, Interim, Session,
 from worksgate.provider.assurance import Factor, kept_in
 from worksgate.provider.sign_in.attempt import Proof
 from worksgate.provider.sign_in.errors import AlreadySignedIn, NoUserKey, WrongPassword
-from worksgate.provider.sign_in.next_steps import (
+from worksgate.provider.sign_in.outcomes import (
     Authorized,
     NextStep,
     PasswordNeeded,

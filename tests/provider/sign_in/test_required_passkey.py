@@ -10,7 +10,7 @@ from worksgate.oauth.model import SecondFactor
 from worksgate.provider.assurance import Factor, Strength, kept_in
 from worksgate.provider.sign_in.attempt import Proof
 from worksgate.provider.sign_in.errors import LoginLost, NoPasskey, WrongFactor
-from worksgate.provider.sign_in.next_steps import (
+from worksgate.provider.sign_in.outcomes import (
     Authorized,
     EnrolmentNeeded,
     FactorWanted,

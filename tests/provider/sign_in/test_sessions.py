@@ -9,7 +9,7 @@ from worksgate.audit import Event
 from worksgate.oauth.model import Session
 from worksgate.provider.account.values import NotSignedIn
 from worksgate.provider.sessions import TOUCH_AFTER
-from worksgate.provider.sign_in.next_steps import PasswordNeeded, SignedIn
+from worksgate.provider.sign_in.outcomes import PasswordNeeded, SignedIn
 
 IDLE, ABSOLUTE = 12 * 3_600.0, 7 * 86_400.0
 WANTED = "https://mail.worksmobile.com/acme"

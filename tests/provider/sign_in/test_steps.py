@@ -12,7 +12,7 @@ from worksgate.oauth.model import Interim, SecondFactor
 from worksgate.provider.assurance import Factor, kept_in
 from worksgate.provider.sign_in.attempt import Proof
 from worksgate.provider.sign_in.errors import LoginLost, TooManyWrongFactors, WrongFactor
-from worksgate.provider.sign_in.next_steps import (
+from worksgate.provider.sign_in.outcomes import (
     EnrolmentNeeded,
     RecoveryCodesIssued,
     SecondFactorNeeded,

@@ -13,7 +13,7 @@ from worksgate.oauth.errors import BadAuthorizationRequest, BadRedirectUri, Unkn
 from worksgate.oauth.model import Interim, Session
 from worksgate.provider.sign_in.attempt import is_meant
 from worksgate.provider.sign_in.errors import UpstreamLoginFailed
-from worksgate.provider.sign_in.next_steps import SignedIn
+from worksgate.provider.sign_in.outcomes import SignedIn
 from worksgate.provider.sign_in.transaction import (
     CLOCK_SKEW,
     ExpiredTransaction,

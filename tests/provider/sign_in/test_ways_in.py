@@ -34,7 +34,7 @@ from worksgate.provider.sign_in.errors import (
     UpstreamLoginFailed,
     WrongPassword,
 )
-from worksgate.provider.sign_in.next_steps import (
+from worksgate.provider.sign_in.outcomes import (
     AccountChoiceNeeded,
     Authorized,
     NewPasswordNeeded,

@@ -7,7 +7,7 @@ from tests.provider.sign_in.world import NEW_PASSWORD, Visit, signed
 from worksgate.provider.factors import Enrolled
 from worksgate.provider.sign_in.attempt import Proof
 from worksgate.provider.sign_in.errors import LoginDenied, NoPasskey
-from worksgate.provider.sign_in.next_steps import (
+from worksgate.provider.sign_in.outcomes import (
     Authorized,
     EnrolmentNeeded,
     NewPasswordNeeded,

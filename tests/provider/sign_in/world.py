@@ -28,12 +28,12 @@ from worksgate.provider.factors import (
     NewTotp,
     Passkey,
 )
-from worksgate.provider.factors.on_its_way import SecretsOnTheirWay
+from worksgate.provider.factors.pending_secrets import PendingSecrets
 from worksgate.provider.revocation import Revocation
 from worksgate.provider.sign_in.attempt import Browser
 from worksgate.provider.sign_in.audit_trail import AuditTrail
 from worksgate.provider.sign_in.browser_flow import IdentityProvider
-from worksgate.provider.sign_in.next_steps import (
+from worksgate.provider.sign_in.outcomes import (
     NextStep,
     PasswordNeeded,
     RedirectedUpstream,
@@ -157,7 +157,7 @@ class PlainFactors(Factors):
     """Second factors that are words: ``totp``, ``recovery``, and for a passkey what it signs."""
 
     def __init__(self, *, usable: bool = True) -> None:
-        self.on_its_way = SecretsOnTheirWay.new()
+        self.pending_secrets = PendingSecrets.new()
         self.usable = usable
         self.enrolled: dict[str, Enrolled] = {}
         self.made_codes = 0

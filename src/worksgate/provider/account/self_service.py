@@ -249,10 +249,10 @@ class SelfService:
         """A secret for an authenticator app: the same one until it is confirmed or expires."""
         await self.check_fresh(visitor)
         kept = await self._kept(visitor, _TOTP)
-        secret = None if kept is None else self._totp_on_its_way(visitor, kept)
+        secret = None if kept is None else self._pending_totp(visitor, kept)
         totp = await self._factors.begin_totp(visitor.person.username, secret)
         if secret is None:
-            sealed = self._factors.on_its_way.seal(totp.secret, visitor.person.subject_id)
+            sealed = self._factors.pending_secrets.seal(totp.secret, visitor.person.subject_id)
             await self._keep(visitor, _TOTP, sealed)
         return totp
 
@@ -266,7 +266,7 @@ class SelfService:
         attempt = Attempt(new_app_account(visitor.person.subject_id), visitor.browser.address)
         async with self._factor_throttle.attempt(attempt, visitor.at) as admission:
             kept = await self._kept(visitor, _TOTP)
-            secret = None if kept is None else self._totp_on_its_way(visitor, kept)
+            secret = None if kept is None else self._pending_totp(visitor, kept)
             if kept is None or secret is None:
                 raise EnrolmentLost
             totp = self._factors.confirmed_totp(visitor.holder, secret, code, visitor.at)
@@ -285,8 +285,8 @@ class SelfService:
             await forget_trusted_devices(self._store, visitor.person.subject_id)
         return await self._added(visitor, enrolled, Factor.TOTP)
 
-    def _totp_on_its_way(self, visitor: Visitor, kept: Interim) -> str | None:
-        return self._factors.on_its_way.unseal(kept.data, visitor.person.subject_id)
+    def _pending_totp(self, visitor: Visitor, kept: Interim) -> str | None:
+        return self._factors.pending_secrets.unseal(kept.data, visitor.person.subject_id)
 
     async def remove_totp(self, visitor: Visitor) -> bool:
         """Remove the authenticator app; False if there is none. Raises LoginTooOld."""

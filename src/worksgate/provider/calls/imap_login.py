@@ -36,8 +36,8 @@ from worksgate.oauth.errors import (
     TooManyLogins,
 )
 from worksgate.oauth.imap_login import ImapLoginRequest, ImapLoginResponse
-from worksgate.oauth.issuing import why_no_user_key
 from worksgate.oauth.model import Client, ImapPasswords, LoginKind
+from worksgate.oauth.user_key import why_no_user_key
 from worksgate.provider.code_issuing import (
     TAKEN_BACK,
     Admitted,

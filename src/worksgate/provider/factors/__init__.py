@@ -7,7 +7,7 @@ per sign-in, ``FACTOR_POLICY`` per person).
 
     second_factors  ``Factors``: the interface for the pages
     totp            codes that change every 30 s, and the QR code (R-80)
-    on_its_way      a secret between the QR code and the first right code
+    pending_secrets a secret between the QR code and the first right code
     recovery        ten codes on paper, each valid once (R-81)
     passkeys        WebAuthn (R-82)
     app_passwords   one for each mail program (R-63)

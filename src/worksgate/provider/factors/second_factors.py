@@ -16,8 +16,8 @@ from worksgate.limits.thread_pool import PoolFull, ThreadPool
 from worksgate.provider.factors import passkeys, recovery, totp
 from worksgate.provider.factors.codes import clean_name
 from worksgate.provider.factors.model import FactorRefused, Holder, KnownPasskey, TooMany
-from worksgate.provider.factors.on_its_way import SecretsOnTheirWay
 from worksgate.provider.factors.passkeys import Assertion, RelyingParty, Used
+from worksgate.provider.factors.pending_secrets import PendingSecrets
 from worksgate.provider.factors.totp import NewTotp
 from worksgate.provider.stranger_records import StrangerRecords
 from worksgate.sources import Person
@@ -43,11 +43,11 @@ class Factors:
         rows: FactorRows,
         audit: AuditLog,
         party: RelyingParty,
-        on_its_way: SecretsOnTheirWay | None = None,
+        pending_secrets: PendingSecrets | None = None,
         strangers: StrangerRecords | None = None,
     ) -> None:
-        """``on_its_way`` is the same in all processes; by default, each has its own."""
-        self.on_its_way = on_its_way or SecretsOnTheirWay.new()
+        """``pending_secrets`` is the same in all processes; by default, each has its own."""
+        self.pending_secrets = pending_secrets or PendingSecrets.new()
         self._rows = rows
         self._audit = audit
         self._party = party
@@ -82,7 +82,7 @@ class Factors:
     async def begin_totp(self, account_name: str, secret: str | None = None) -> NewTotp:
         """A new secret, or the QR code of one that is being set up already.
 
-        The caller keeps the secret until ``confirm_totp``, sealed by ``on_its_way``. Raises
+        The caller keeps the secret until ``confirm_totp``, sealed by ``pending_secrets``. Raises
         ValueError if ``secret`` is invalid.
         """
         return await self._compute(partial(totp.new_totp, account_name, self._party.name, secret))

@@ -10,7 +10,7 @@
     steps               the second factor, its enrolment, a new password
     completion          the last check of the person; the session and the code
     attempt             the browser, and the progress of the sign-in
-    next_steps          the results of a step
+    outcomes            the results of a step
     errors              why a sign-in is refused
     audit_trail         its audit records
 

@@ -36,7 +36,7 @@ from worksgate.provider.sign_in.attempt import Browser, LoginAttempt, LoginProgr
 from worksgate.provider.sign_in.audit_trail import AuditTrail, of_login, of_logout
 from worksgate.provider.sign_in.completion import LoginCompletion
 from worksgate.provider.sign_in.errors import LoginDenied, LoginLost, UpstreamLoginFailed
-from worksgate.provider.sign_in.next_steps import (
+from worksgate.provider.sign_in.outcomes import (
     AccountChoiceNeeded,
     NewPasswordNeeded,
     NextStep,

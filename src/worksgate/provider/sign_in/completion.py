@@ -9,9 +9,9 @@ from functools import partial
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.secrets import new_ordered_secret, new_secret
-from worksgate.oauth.issuing import why_no_user_key
 from worksgate.oauth.model import Artifact, Client
 from worksgate.oauth.redirect_uri import with_code
+from worksgate.oauth.user_key import why_no_user_key
 from worksgate.provider.code_issuing import (
     TAKEN_BACK,
     Admitted,
@@ -30,7 +30,7 @@ from worksgate.provider.sign_in.errors import (
     NoPasskey,
     NoUserKey,
 )
-from worksgate.provider.sign_in.next_steps import Authorized, NextStep, PasswordNeeded, SignedIn
+from worksgate.provider.sign_in.outcomes import Authorized, NextStep, PasswordNeeded, SignedIn
 from worksgate.provider.sign_in.password import PasswordCheck
 from worksgate.provider.sign_in.steps import LoginSteps
 from worksgate.provider.sign_in.transaction_check import TransactionCheck

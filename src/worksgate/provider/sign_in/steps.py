@@ -52,7 +52,7 @@ from worksgate.provider.sign_in.errors import (
     TooManyWrongFactors,
     WrongFactor,
 )
-from worksgate.provider.sign_in.next_steps import (
+from worksgate.provider.sign_in.outcomes import (
     EnrolmentNeeded,
     FactorWanted,
     NewPasswordNeeded,
@@ -237,7 +237,7 @@ class LoginSteps:
         if progress.sealed_codes is None:
             return ()
         subject_id = progress.person.subject_id
-        codes = self._factors.on_its_way.unseal(progress.sealed_codes, subject_id)
+        codes = self._factors.pending_secrets.unseal(progress.sealed_codes, subject_id)
         return codes.split() if codes else ()
 
     async def _pending(self, handle: str, now: float) -> Interim:
@@ -320,8 +320,8 @@ class LoginSteps:
     async def _enrolment(self, attempt: LoginAttempt) -> EnrolmentNeeded:
         """The offer to set up a first factor; its secret is stored with the sign-in."""
         transaction, progress, person = attempt.transaction, attempt.progress, attempt.person
-        totp = await self._factors.begin_totp(person.username, self._totp_on_its_way(progress))
-        sealed = self._factors.on_its_way.seal(totp.secret, person.subject_id)
+        totp = await self._factors.begin_totp(person.username, self._pending_totp(progress))
+        sealed = self._factors.pending_secrets.seal(totp.secret, person.subject_id)
         await self._keep(transaction, replace(progress, sealed_totp=sealed))
         options = None
         if self._passkeys and self._factors.passkeys_usable:
@@ -357,7 +357,7 @@ class LoginSteps:
         codes: Sequence[str] = ()
         if not (await self._factors.of(holder.subject_id)).recovery_codes_left:
             codes = await self._factors.renew_recovery_codes(holder, now, with_factor=True)
-        sealed = self._factors.on_its_way.seal("\n".join(codes), holder.subject_id)
+        sealed = self._factors.pending_secrets.seal("\n".join(codes), holder.subject_id)
         done = replace(
             progress.with_factor(proof.factor, now),
             sealed_totp=None,
@@ -366,17 +366,19 @@ class LoginSteps:
         await self._keep(attempt.transaction, done)
         return done, codes
 
-    def _totp_on_its_way(self, progress: LoginProgress) -> str | None:
+    def _pending_totp(self, progress: LoginProgress) -> str | None:
         """The secret in this sign-in's QR code, if it has shown one."""
         if progress.sealed_totp is None:
             return None
-        return self._factors.on_its_way.unseal(progress.sealed_totp, progress.person.subject_id)
+        return self._factors.pending_secrets.unseal(
+            progress.sealed_totp, progress.person.subject_id
+        )
 
     async def _is_set_up(
         self, holder: Holder, progress: LoginProgress, proof: Proof, now: float
     ) -> bool:
         if not proof.passkey:
-            secret = self._totp_on_its_way(progress)
+            secret = self._pending_totp(progress)
             if secret is None:
                 raise LoginLost  # no secret was shown yet
             return await self._factors.confirm_totp(holder, secret, proof.code, now)

@@ -13,7 +13,7 @@ from worksgate.credentials.secrets import digest
 from worksgate.oauth.errors import BadAuthorizationRequest
 from worksgate.oauth.model import Interim
 from worksgate.provider.sign_in.attempt import Browser
-from worksgate.provider.sign_in.next_steps import RedirectedUpstream
+from worksgate.provider.sign_in.outcomes import RedirectedUpstream
 from worksgate.provider.sign_in.transaction import (
     ForgedTransaction,
     LoginTransaction,

@@ -17,7 +17,7 @@ from worksgate.oauth.errors import OAuthError
 from worksgate.provider.sign_in.attempt import Proof
 from worksgate.provider.sign_in.browser_flow import IdentityProvider
 from worksgate.provider.sign_in.errors import LoginDenied, LoginLost, UpstreamLoginFailed
-from worksgate.provider.sign_in.next_steps import NextStep, PasswordNeeded
+from worksgate.provider.sign_in.outcomes import NextStep, PasswordNeeded
 from worksgate.provider.sign_in.transaction import LoginTransaction
 from worksgate.provider.sign_in.upstream import CALLBACK_PATH, name_of
 from worksgate.web import cookies

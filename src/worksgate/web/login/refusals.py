@@ -23,7 +23,7 @@ from worksgate.provider.sign_in.errors import (
     WrongFactor,
     WrongPassword,
 )
-from worksgate.provider.sign_in.next_steps import (
+from worksgate.provider.sign_in.outcomes import (
     EnrolmentNeeded,
     NewPasswordNeeded,
     SecondFactorNeeded,

@@ -10,7 +10,7 @@ from worksgate.oauth.model import LoginKind
 from worksgate.oauth.redirect_uri import origin_of
 from worksgate.provider.sign_in.attempt import Browser
 from worksgate.provider.sign_in.browser_flow import IdentityProvider
-from worksgate.provider.sign_in.next_steps import (
+from worksgate.provider.sign_in.outcomes import (
     AccountChoiceNeeded,
     Authorized,
     EnrolmentNeeded,

@@ -1,19 +1,19 @@
 """A secret that is shown while it is set up: what one process sealed another can open, no more."""
 
 from worksgate.provider.factors.codes import read_code
-from worksgate.provider.factors.on_its_way import SecretsOnTheirWay
+from worksgate.provider.factors.pending_secrets import PendingSecrets
 
 HANAKO, TARO = "directory:a1", "directory:a2"
 
 
 def test_r130_processes_with_one_key_open_what_the_others_sealed_for_the_same_person() -> None:
-    here, there = SecretsOnTheirWay.under(b"k" * 32), SecretsOnTheirWay.under(b"k" * 32)
+    here, there = PendingSecrets.under(b"k" * 32), PendingSecrets.under(b"k" * 32)
     sealed = here.seal("secret", HANAKO)
     assert "secret" not in sealed
     assert there.unseal(sealed, HANAKO) == "secret"
     assert there.unseal(sealed, TARO) is None
-    assert SecretsOnTheirWay.under(b"o" * 32).unseal(sealed, HANAKO) is None
-    assert SecretsOnTheirWay.new().unseal(sealed, HANAKO) is None
+    assert PendingSecrets.under(b"o" * 32).unseal(sealed, HANAKO) is None
+    assert PendingSecrets.new().unseal(sealed, HANAKO) is None
 
 
 def test_a_code_has_its_length_and_its_letters() -> None:

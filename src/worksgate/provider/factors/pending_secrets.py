@@ -12,7 +12,7 @@ from worksgate.credentials.derived_keys import derived_key
 from worksgate.credentials.master_key import DamagedSecret, MasterKey, Place
 
 
-class SecretsOnTheirWay:
+class PendingSecrets:
     """Seals a secret that a caller keeps for a person until their next request."""
 
     def __init__(self, key: MasterKey) -> None:
