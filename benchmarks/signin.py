@@ -28,6 +28,7 @@ from other_sources import Source, with_ldap, with_openid
 from provision import Missing
 from sessions import Browsers, code_in
 from signin_peers import NodeRequests, NodeWithPages
+from signin_report import PACE
 from storm import login_call, page_call, prepare_people
 
 from worksgate.credentials.secrets import storage_key
@@ -38,8 +39,6 @@ Measures = Mapping[str, Callable[[float], Facts]]
 
 WARM_UP = 2.0
 """Seconds of each kind before the first round: code is loaded, caches are filled."""
-PACE = 50
-"""Forms a second, with their hashes: a company of some 60,000 people at the peak of its morning."""
 FULLEST = 0.7
 """Of what the hashing threads can do the pace is at most so much: nobody is to wait for a hash."""
 
@@ -90,6 +89,7 @@ class Requests:
         self._metered = Metered(plan, installation.server, database)
         self._locations = plan.folder / "locations"
         self._browsers = browsers
+        self._tokens: Sequence[str] = ()
         self._meanwhile = meanwhile
         self._rates = {"token": 4_000.0, "code": 1_500.0, "form": 400.0}
 
@@ -101,9 +101,9 @@ class Requests:
         return facts
 
     def userinfo(self, seconds: float) -> Facts:
-        tokens = self._installation.tokens(TOKENS)
-        template = self._installation.user_info_call(tokens)
-        result, facts = self._send("userinfo", template, tokens, seconds, once=False)
+        self._tokens = self._tokens or self._installation.tokens(TOKENS)
+        template = self._installation.user_info_call(self._tokens)
+        result, facts = self._send("userinfo", template, self._tokens, seconds, once=False)
         self._installation.check_audit("userinfo", result.answers)
         return facts
 

@@ -28,7 +28,10 @@ CODE_BUDGETS = {"sqlite": 0.33, "postgres": 0.25}
 PAGE_BUDGETS = {"sqlite": 0.6}
 FORM_LOOP_MS, FORM_PROCESS_MS = 0.8, 1.0
 SIGN_INS_OF_A_LOOP, SIGN_INS_OF_POSTGRES = 450, 1_000
+PACE = 50
+"""Forms a second, with their hashes: a company of some 60,000 people at the peak of its morning."""
 PACED_BUDGET = 3.0
+"""Of the event loop's time for a token call that comes at the same pace."""
 TLS_BUDGET = 0.9
 LEFT_OUT = {
     "paced": "forms at a pace",
@@ -122,7 +125,8 @@ def _sign_ins(found: dict[str, Any]) -> list[Line]:
         what = "sign-ins a second that one core of PostgreSQL carries"
         rounds, budget = found["postgres"], SIGN_INS_OF_POSTGRES
         judged.append(_carried(what, rounds, SIGN_IN, "database", budget))
-        judged.append(_carried("the same by live sessions", rounds, LIVE, "database"))
+        what = "the same by live sessions, one core of PostgreSQL"
+        judged.append(_carried(what, rounds, LIVE, "database"))
     return judged
 
 
@@ -137,15 +141,18 @@ def _carried(
 
 
 def _paced(found: dict[str, Any]) -> Line:
-    """At one pace, so it is the event loop's time that is compared, not the rate."""
+    """At one pace, so it is the event loop's time that is compared, not the rate.
+
+    A machine that hashes too slowly for the pace of the budget is not judged by it.
+    """
     both = zip(found["form"], found["token"], strict=True)
     times = statistics.median(form["loop_us"] / token["loop_us"] for form, token in both)
     form, token = (median(found[kind], "loop_us") for kind in ("form", "token"))
     return Line(
         f"form with its hash, {found['pace']}/s: event loop ÷ that of a token call at this pace",
         f"{times:.1f} ({form:,.0f} µs of {token:,.0f} µs)",
-        f"≤ {PACED_BUDGET:g}",
-        times <= PACED_BUDGET,
+        f"≤ {PACED_BUDGET:g} at {PACE}/s",
+        times <= PACED_BUDGET if found["pace"] >= PACE else None,
     )
 
 

@@ -118,6 +118,13 @@ def test_resumed_handshakes_have_the_same_budget(report: Any) -> None:
     assert unmet(report, found) == ["token calls, a resumed TLS connection each ÷ handshakes alone"]
 
 
+def test_a_pace_that_the_machine_cannot_keep_is_not_judged(report: Any) -> None:
+    found = measured()
+    found["paced"] |= {"pace": 20, "form": rounds(20, loop=9_000)}
+
+    assert unmet(report, found) == []
+
+
 def test_what_could_not_be_measured_is_named_with_its_reason(report: Any) -> None:
     found = measured() | {"left_out": {"ldap": "OpenLDAP is not installed"}}
 
