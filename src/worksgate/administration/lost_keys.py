@@ -46,10 +46,10 @@ class LostKeys:
 
 
 class LostKeyAdministration:
-    """Gives up what is encrypted under a master key that is not at hand.
+    """Gives up what is encrypted under a missing master key.
 
-    ``people`` are disabled where they would be left with a password alone; ``upkeep`` encrypts what
-    is left.
+    ``people`` are disabled if they would be left with a password only; ``upkeep`` encrypts the
+    rest.
     """
 
     def __init__(
@@ -95,10 +95,10 @@ class LostKeyAdministration:
         )
 
     async def forget(self, lost: LostKeys, progress: Callable[[int], None] | None = None) -> None:
-        """Give up what ``find`` found, and encrypt the rest under the current master key.
+        """Give up the result of ``find``, and encrypt the rest under the current master key.
 
-        ``progress`` gets the number of people done so far. Raises Unfinished, or as ``find``;
-        the same call again goes on where it stopped.
+        ``progress`` gets the number of people done so far. Raises Unfinished, or as ``find``; the
+        same call continues where it stopped.
         """
         for done, losing in enumerate(lost.people, start=1):
             await self._take_app(losing)

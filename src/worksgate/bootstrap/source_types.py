@@ -1,6 +1,6 @@
-"""The types of identity sources, each with all that it can do: a new one is a new entry here.
+"""The types of identity sources with everything they support: a new type is a new entry here.
 
-Its settings stand in ``settings.sources``. Nothing is imported that no source needs.
+Their settings are in ``settings.sources``. Only modules that a source needs are imported.
 """
 
 from abc import ABC, abstractmethod
@@ -30,9 +30,9 @@ from worksgate.sources.function.source import FunctionSource, ListedFunctionSour
 
 @dataclass(slots=True, kw_only=True)
 class Opening:
-    """What sources are opened with, and those that have been; all are closed with the stack.
+    """The resources for opening sources, and opened ones; all are closed with the stack.
 
-    ``hashing`` is None where nobody signs in by the built-in directory.
+    ``hashing`` is None without a built-in directory.
     """
 
     settings: Settings
@@ -47,20 +47,20 @@ class Opening:
 
 
 class SourceType(ABC):
-    """What a type of identity source can do, whichever way people sign in by it."""
+    """What a type of identity source supports, regardless of how people sign in."""
 
     takes_password: ClassVar[bool] = False
     """Whether an administrator can try a person's password with it."""
 
     @abstractmethod
     def add(self, source: SourceSettings, opening: Opening) -> None:
-        """Open a source of this type, for people to sign in by it. Raises ValueError."""
+        """Open a source of this type for sign-ins. Raises ValueError."""
 
     @abstractmethod
     def can_be_asked(self, source: SourceSettings) -> bool:
-        """Whether it says of somebody who is not there whether they are still with it.
+        """Whether it can tell if an absent person is still known to it.
 
-        One whose settings are wrong counts as one that can: what is wrong is said elsewhere.
+        A misconfigured source counts as one that can: its problem is reported elsewhere.
         """
 
 
@@ -86,9 +86,9 @@ class BuiltIn(SourceType):
 
 @dataclass(frozen=True, slots=True)
 class ByPassword(SourceType):
-    """A source that is asked about a password.
+    """A source with passwords.
 
-    ``open`` makes it of its settings, closed with the stack; it raises ValueError.
+    ``open`` creates it from its settings, closed with the stack; it raises ValueError.
     """
 
     takes_password = True
@@ -106,18 +106,18 @@ class ByPassword(SourceType):
 
 
 class ExaminedRedirect(RedirectSource, Protocol):
-    """A source that asks another provider, and can be examined before anybody signs in by it."""
+    """A source that redirects to another provider, and can be examined before a sign-in."""
 
     async def test(self, return_url: str) -> list[SourceFinding]:
-        """What works of it; people come back to ``return_url``."""
+        """Examine it; people come back to ``return_url``."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ByRedirect(SourceType):
-    """A source that asks another provider, and knows people only when they sign in there.
+    """A source that redirects to another provider, and knows people only when they sign in.
 
-    ``open`` makes it of its settings, closed with the stack; it raises ValueError.
+    ``open`` creates it from its settings, closed with the stack; it raises ValueError.
     """
 
     open: Callable[[Any, AsyncExitStack, Clock], ExaminedRedirect]
@@ -175,9 +175,9 @@ SOURCE_TYPES: Mapping[type[SourceSettings], BuiltIn | ByPassword | ByRedirect] =
     OidcSettings: ByRedirect(_open_openid),
     PythonSettings: ByPassword(_open_function, _function_finds),
 }
-"""The types, by the settings of each."""
+"""The types, by the class of their settings."""
 
 
 def type_of(source: SourceSettings) -> BuiltIn | ByPassword | ByRedirect:
-    """What a source can do, by its settings."""
+    """The type of a source, by its settings."""
     return SOURCE_TYPES[type(source)]

@@ -1,9 +1,9 @@
-"""The few reads of every sign-in, on the driver itself.
+"""The few reads of every sign-in, directly on the driver.
 
 SQLAlchemy's asynchronous layer takes ten times as long as such a read. So a ``Query`` is written in
 Core like any other and compiled once for each dialect, and ``DirectReads`` run it: on SQLite on the
-event loop, where in WAL mode it waits for nobody; on PostgreSQL in one round trip. Nothing is
-cached: each read sees what is committed.
+event loop, where in WAL mode it never waits; on PostgreSQL in one round trip. Nothing is cached:
+each read sees what is committed.
 """
 
 import json
@@ -32,9 +32,9 @@ Row = Mapping[str, Any] | RowMapping
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL for one driver, and the names of the values that it takes, in their order.
+    """SQL for one driver, and the names of its parameters, in order.
 
-    ``constants`` are those that stand in the statement itself.
+    ``constants`` are parameters with fixed values.
     """
 
     sql: str
@@ -42,7 +42,7 @@ class Statement:
     constants: Mapping[str, Any]
 
     def values(self, given: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Raises KeyError where a value is missing."""
+        """Raises KeyError if a value is missing."""
         return tuple(given[each] if each in given else self.constants[each] for each in self.names)
 
 
@@ -72,7 +72,7 @@ class Query:
         return self._compiled(dialect())  # type: ignore[no-untyped-call]  # as SQLAlchemy has it
 
     def rows(self, found: Sequence[Sequence[Any]]) -> list[Row]:
-        """What a driver has found, by name and with the types of the columns."""
+        """The driver's result, by name and with the types of the columns."""
         return [self._row(each) for each in found]
 
     def _row(self, found: Sequence[Any]) -> Row:
@@ -89,7 +89,7 @@ class Query:
 
 
 def _decoder_of(kind: object) -> Callable[[Any], Any] | None:
-    """What makes a value of what the drivers have for this type of column."""
+    """The conversion from the driver's values for this type of column."""
     if isinstance(kind, JSON):
         return json.loads
     return bool if isinstance(kind, Boolean) else None
@@ -99,14 +99,14 @@ class DirectReads(Protocol):
     """Runs queries on a driver."""
 
     async def find(self, query: Query, values: Mapping[str, Any]) -> Sequence[Sequence[Any]] | None:
-        """The rows as the driver has them; None where the engines must be asked instead.
+        """The rows from the driver; None if the engines must be used instead.
 
-        Those wait for others, and say what is wrong. May raise DatabaseUnavailable.
+        Those wait for locks, and report errors. May raise DatabaseUnavailable.
         """
         ...
 
     def close(self) -> None:
-        """Let go of what is open; nothing is found any more."""
+        """Close what is open; nothing is found any more."""
         ...
 
 
@@ -131,7 +131,7 @@ class SqliteReads:
         self._closed = False
 
     async def find(self, query: Query, values: Mapping[str, Any]) -> Sequence[Sequence[Any]] | None:
-        """As ``DirectReads``: None where something is in the way, for nothing may wait here."""
+        """Like ``DirectReads``: None if something is in the way, since nothing may wait here."""
         if self._closed:
             return None
         statement = query.sqlite
@@ -140,7 +140,7 @@ class SqliteReads:
                 self._guard.check_lately()
             if self._connection is None:
                 self._connection = self._connect()
-            # To the last row: a statement that is not over keeps the log from being emptied.
+            # To the last row: an unfinished statement keeps the log from being emptied.
             return self._connection.execute(statement.sql, statement.values(values)).fetchall()
         except (sqlite3.Error, DatabaseReplaced):
             self._disconnect()

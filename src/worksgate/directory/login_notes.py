@@ -1,7 +1,7 @@
-"""When people have signed in last, written in the background and many at a time.
+"""Times of people's last sign-ins, written in the background and many at a time.
 
-No sign-in waits for its note or fails by it. The notes of ``GATHERED_FOR`` are written in one
-transaction. A process that is killed loses those of that moment; nothing is decided by them.
+No sign-in waits for its note or fails because of it. The notes of ``GATHERED_FOR`` are written in
+one transaction. A killed process loses those of that moment; no decision depends on them.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from worksgate.limits.background import BackgroundQueue
 GATHERED_FOR = 0.2
 """Seconds that the first note waits for more."""
 MOST = 10_000
-"""People whose notes may wait while the database takes none."""
+"""People whose notes may wait while the database accepts none."""
 
 _log = structlog.get_logger("worksgate.sources")
 
@@ -30,7 +30,7 @@ class Noting(Protocol):
 
 
 class LoginNotes:
-    """Notes of sign-ins that are still to be written; all calls belong to one event loop."""
+    """Notes of sign-ins to be written; all calls belong to one event loop."""
 
     def __init__(self, people: Noting, clock: Callable[[], float] = time.time) -> None:
         self._people = people
@@ -41,7 +41,7 @@ class LoginNotes:
         self._closing = asyncio.Event()
 
     def add(self, subject_id: str) -> None:
-        """Note that somebody has been let in just now."""
+        """Note that somebody has just signed in."""
         if len(self._waiting) >= MOST:
             _not_noted(subject_id)
             return
@@ -51,7 +51,7 @@ class LoginNotes:
             _not_noted(*self._taken())
 
     async def close(self) -> None:
-        """Write what has been noted, and nothing more."""
+        """Write pending notes, and nothing more."""
         self._closing.set()
         await self._backlog.close()
 

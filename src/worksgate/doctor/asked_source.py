@@ -1,8 +1,8 @@
-"""What a source says before anybody signs in by it, in the way in which its type can be asked.
+"""A source as an administrator asks it before anybody signs in, depending on its type.
 
-The built-in directory is looked up in as an administrator does; sources that take passwords tell
-about themselves, or are asked with a password; of another provider, only those are known who have
-signed in there.
+The built-in directory is looked up as an administrator does; sources with passwords report their
+own state, or are asked with a password; of another provider, only people who have signed in are
+known.
 """
 
 import time
@@ -52,10 +52,10 @@ class Question:
 
 
 class AskedSource(ABC):
-    """A source that is asked by an administrator. Every call may raise CannotBeAsked."""
+    """A source that an administrator asks. Every call may raise CannotBeAsked."""
 
     def __init__(self, settings: Settings, source: SourceSettings, stack: AsyncExitStack) -> None:
-        """What has to be opened is closed with ``stack``."""
+        """Opened resources are closed with ``stack``."""
         self._settings = settings
         self._source = source
         self._stack = stack
@@ -63,7 +63,7 @@ class AskedSource(ABC):
 
     @abstractmethod
     async def check(self, question: Question) -> list[Finding]:
-        """What works, and what the source says. Raises ValueError where its settings are wrong."""
+        """What works, and the source's answer. Raises ValueError if its settings are wrong."""
 
     @abstractmethod
     def people(self, administration: "Administration") -> AsyncIterator[Sequence[ListedPerson]]:
@@ -117,7 +117,7 @@ class AskedDirectory(AskedSource):
 
 
 class AskedByPassword(AskedSource):
-    """A source that takes passwords."""
+    """A source with passwords."""
 
     def __init__(
         self,
@@ -140,7 +140,7 @@ class AskedByPassword(AskedSource):
         elif question.username is not None and question.password is None:
             raise CannotBeAsked(f"{source.name} can only be asked with a password")
         else:
-            findings = [ok(self._part, "its function is there")]
+            findings = [ok(self._part, "its function exists")]
         if question.username is not None and question.password is not None:
             findings.append(
                 await _of_sign_in(source, question.username, question.password, self._part)
@@ -171,7 +171,7 @@ class AskedByPassword(AskedSource):
 
 
 class AskedByRedirect(AskedSource):
-    """A source that asks another provider."""
+    """A source that redirects to another provider."""
 
     def __init__(
         self,
@@ -210,7 +210,7 @@ class AskedByRedirect(AskedSource):
 
 
 def asked(settings: Settings, source: SourceSettings, stack: AsyncExitStack) -> AskedSource:
-    """The source, asked in the way of its type; what has to be opened is closed with ``stack``."""
+    """The source, according to its type; opened resources are closed with ``stack``."""
     from worksgate.bootstrap.source_types import BuiltIn, ByPassword, ByRedirect, type_of
 
     match type_of(source):
@@ -230,11 +230,11 @@ async def _of_sign_in(source: Source, username: str, password: str, part: str) -
         return fail(part, "the password is right, but has expired", "change it in the directory")
     except PersonDisabled as refusal:
         why = str(refusal) or "the person may not sign in"
-        return fail(part, f"the password is right, but {why}", "see their account there")
+        return fail(part, f"the password is right, but {why}", "check their account there")
     except SourceUnavailable as error:
         return fail(part, str(error), ADVICE)
     if person is None:
-        return fail(part, "the password is wrong, or nobody is called that", "try it once more")
+        return fail(part, "the password is wrong, or there is no such person", "try it again")
     return _of_person(person, part)
 
 
