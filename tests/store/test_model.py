@@ -14,6 +14,7 @@ from tests.store.artifacts import (
     buys,
     code,
     key_of,
+    named,
     refresh_token,
     session,
     spent_transaction,
@@ -47,6 +48,10 @@ artifacts: st.SearchStrategy[Artifact] = st.builds(
 )
 
 
+def _place(artifact: Artifact) -> tuple[str, str]:
+    return artifact.kind, artifact.key
+
+
 class Comparison(RuleBasedStateMachine):
     """Every step is taken in both stores; then they hold the same."""
 
@@ -62,21 +67,26 @@ class Comparison(RuleBasedStateMachine):
         self.runner.close()
         self.folder.cleanup()
 
-    def both(self, verb: str, *arguments: Any, **named: Any) -> None:
-        self.runner.run(self._both(verb, arguments, named))
+    def both(self, verb: str, *arguments: Any, **more: Any) -> None:
+        self.runner.run(self._both(verb, arguments, more))
 
-    async def _both(self, verb: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-        expected = await getattr(self.memory, verb)(*arguments, **named)
-        assert await getattr(self.sqlite, verb)(*arguments, **named) == expected
+    async def _both(self, verb: str, arguments: tuple[Any, ...], more: dict[str, Any]) -> None:
+        expected = await getattr(self.memory, verb)(*arguments, **more)
+        assert await getattr(self.sqlite, verb)(*arguments, **more) == expected
         assert await _held(self.sqlite) == await _held(self.memory)
 
     @rule(several=st.lists(artifacts, max_size=4))
     def save(self, several: list[Artifact]) -> None:
         self.both("save", *several)
 
-    @rule(artifact=artifacts)
-    def add(self, artifact: Artifact) -> None:
-        self.both("add", artifact)
+    @rule(
+        several=st.lists(artifacts, min_size=1, max_size=3, unique_by=_place),
+        gone=st.lists(artifacts, max_size=2, unique_by=_place),
+    )
+    def add(self, several: list[Artifact], gone: list[Artifact]) -> None:
+        kept = {_place(each) for each in several}
+        removed = [named(each) for each in gone if _place(each) not in kept]
+        self.both("add", *several, removed=removed)
 
     @rule(kind=kinds, name=names)
     def take(self, kind: type[Artifact], name: str) -> None:

@@ -132,11 +132,11 @@ class PostgresComparison(Comparison):
         self.runner.run(self.sqlite.close())
         self.sqlite: Store = self.runner.run(open_postgres(Path(self.folder.name)))
 
-    def both(self, verb: str, *arguments: Any) -> None:
+    def both(self, verb: str, *arguments: Any, **more: Any) -> None:
         for argument in arguments:
             if isinstance(argument, Successors) and argument.refresh_token_key == arguments[1]:
                 return  # a token that replaces itself: nobody draws 256 bits twice
-        super().both(verb, *arguments)
+        super().both(verb, *arguments, **more)
 
     def teardown(self) -> None:
         with giving_back(Path(self.folder.name)):

@@ -705,6 +705,16 @@ async def test_r119_a_failure_counts_once_against_the_network_whatever_is_found(
     assert not await guess(throttle, Attempt("one more", "203.0.113.7"), NOW)
 
 
+async def test_a_success_of_a_known_browser_sets_back_its_network_too() -> None:
+    throttle = Throttle(MemoryStore(), POLICY)
+    without_cookie = replace(DEVICE, device_id=None)
+    for _ in range(POLICY.free):
+        assert await guess(throttle, without_cookie, NOW)
+    assert not await guess(throttle, without_cookie, NOW)
+    await succeed(throttle, DEVICE, NOW)
+    assert await guess(throttle, without_cookie, NOW)
+
+
 # How often it writes
 
 
