@@ -1,9 +1,8 @@
 """The reads of a sign-in on the driver find what the engines find, and see every commit."""
 
-import os
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
@@ -227,9 +226,5 @@ def test_a_value_that_is_missing_is_an_error() -> None:
 
 
 def _open_files(database: Path) -> int:
-    targets: Sequence[str] = [
-        os.readlink(f"/proc/self/fd/{each}")  # noqa: PTH115  # some are no files
-        for each in os.listdir("/proc/self/fd")  # noqa: PTH208
-        if os.path.lexists(f"/proc/self/fd/{each}")
-    ]
-    return sum(each == str(database) for each in targets)
+    found = (each for each in Path("/proc/self/fd").iterdir() if each.is_symlink())
+    return sum(str(each.readlink()) == str(database) for each in found)

@@ -248,7 +248,7 @@ async def test_who_was_refused_has_not_signed_in(two: Installation) -> None:
     assert (await two.browser().sign_in("jiro", THEIR_PASSWORD)).status_code == 303
     assert (await two.browser().sign_in()).status_code == 303
     async with asyncio.timeout(30):  # it is noted in the background
-        while (await two.administration.users.get(USERNAME)).last_login_at is None:  # noqa: ASYNC110
+        while (await two.administration.users.get(USERNAME)).last_login_at is None:  # noqa: ASYNC110  # no event tells it
             await asyncio.sleep(0.05)
     (person,) = await two.administration.people.remembered("corp")
     assert person.last_login_at == person.vouched_at
