@@ -1,17 +1,23 @@
-"""Fixtures for all rooms."""
+"""Fixtures for all rooms.
+
+What they need is imported by the test files that use them: a pure room is tested without the
+application.
+"""
 
 import gc
+import sys
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import settings
-from tests.installation import Installation, installed
 from tests.light_hashing import light_hashing
-from tests.log_file import log_file
-from tests.quick import is_quick, may_be_quick, no_programs
+from tests.quick import Run, is_quick, may_be_quick, no_programs
 from tests.unhurried import real_deadlines, unhurried_databases
+
+if TYPE_CHECKING:
+    from tests.installation import Installation
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    settings.load_profile("quick" if config.getoption("quick") else "worksgate")
+    Run.is_quick = config.getoption("quick")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -35,6 +41,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_collection_finish() -> None:
     """What has been imported by now stays: no search for garbage goes through it again."""
+    if "hypothesis" in sys.modules:
+        import_module("tests.properties")
     gc.collect()
     gc.freeze()
 
@@ -75,9 +83,8 @@ def _deadlines(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _hashing(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Passwords cost little in quick tests, unless they are about that cost."""
-    is_about_it = request.node.get_closest_marker("hashing") is not None
-    if is_about_it or not request.config.getoption("quick"):
+    """Passwords cost little, unless the test is about that cost."""
+    if request.node.get_closest_marker("hashing") is not None:
         yield
         return
     with light_hashing():
@@ -85,22 +92,28 @@ def _hashing(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture
-async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
+async def installation(tmp_path: Path) -> AsyncIterator["Installation"]:
     """Worksgate at the root of its host."""
+    from tests.installation import installed
+
     async with installed(tmp_path) as installation:
         yield installation
 
 
 @pytest.fixture
-async def mounted(tmp_path: Path) -> AsyncIterator[Installation]:
+async def mounted(tmp_path: Path) -> AsyncIterator["Installation"]:
     """Worksgate mounted under a path of another application."""
+    from tests.installation import installed
+
     async with installed(tmp_path, path="/sso") as installation:
         yield installation
 
 
 @pytest.fixture(params=["", "/sso"], ids=["at-root", "mounted"])
-async def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Installation]:
+async def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator["Installation"]:
     """Both, one after the other."""
+    from tests.installation import installed
+
     async with installed(tmp_path, path=request.param) as installation:
         yield installation
 
@@ -108,5 +121,7 @@ async def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
 @pytest.fixture
 def logged(tmp_path: Path) -> Iterator[Callable[[], str]]:
     """What has been logged until it is called, whatever a test before has configured."""
+    from tests.log_file import log_file
+
     with log_file(tmp_path) as configure:
         yield configure()

@@ -1,24 +1,42 @@
-"""Passwords that are hashed at little cost, in the quick tests that are not about that cost.
+"""Passwords that are hashed at little cost, in the tests that are not about that cost.
 
 It is the same argon2id, in the same threads, in one pass over 64 KiB instead of two over 19 MiB. A
 test that is about the cost, or about what comes first while a hash is made, carries the mark
-``hashing``, and gets the real one; ``make test`` has the real one throughout.
+``hashing``, and gets the real one.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
+from types import ModuleType
+from typing import TYPE_CHECKING, Final
 from unittest.mock import patch
 
-from argon2 import PasswordHasher
+from tests.changes import Change, changed
 
-from worksgate.credentials import password_hashing
-from worksgate.provider.factors import recovery
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
 
-_LIGHT = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+
+@cache
+def _light() -> "PasswordHasher":
+    from argon2 import PasswordHasher
+
+    return PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+
+
+def _lightly(module: ModuleType) -> AbstractContextManager[object]:
+    return patch.object(module, "ARGON2", _light())
+
+
+_HASHERS: Final[Mapping[str, Change]] = {
+    "worksgate.credentials.password_hashing": _lightly,
+    "worksgate.provider.factors.recovery": _lightly,
+}
 
 
 @contextmanager
 def light_hashing() -> Iterator[None]:
     """Let new passwords and recovery codes cost next to nothing."""
-    with patch.object(password_hashing, "ARGON2", _LIGHT), patch.object(recovery, "ARGON2", _LIGHT):
+    with changed(_HASHERS):
         yield

@@ -4,7 +4,7 @@ What needs a server of its own, a browser, or a second process is left out: whol
 runs on PostgreSQL or Valkey, and what carries the mark ``programs``. A test that starts a program
 all the same fails, so that the list stays true. The mark ``slow`` leaves out those few that wait in
 real time for seconds, or count to fifty thousand. Of the examples that Hypothesis makes up for a
-property a quarter is tried, and passwords cost little (``tests/light_hashing.py``).
+property a quarter is tried (``tests/properties.py``).
 """
 
 import sys
@@ -14,12 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
-
-# No test is a benchmark, and a busy machine is slow.
-_UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("worksgate", _UNHURRIED)
-settings.register_profile("quick", _UNHURRIED, max_examples=25)
 
 TESTS = Path(__file__).parent
 
@@ -39,13 +33,15 @@ _LEFT_OUT = ("programs", "slow")
 _WHOLE_FILE = "\npytestmark = pytest.mark.programs\n"
 """All tests of a file that has this line start programs."""
 
+
+class Run:
+    """The run of pytest that this is."""
+
+    is_quick = False
+
+
 _guarded: list[str] = []
 """The quick test that runs."""
-
-
-def examples(count: int) -> settings:
-    """So many examples of a property, and a quarter of them among the quick tests."""
-    return settings(max_examples=count * settings().max_examples // 100)
 
 
 def may_be_quick(path: Path) -> bool:

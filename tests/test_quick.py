@@ -3,7 +3,8 @@
 import pytest
 from hypothesis import settings
 from tests.light_hashing import light_hashing
-from tests.quick import OF_PROGRAMS, TESTS, examples, may_be_quick
+from tests.properties import examples
+from tests.quick import OF_PROGRAMS, TESTS, may_be_quick
 
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.provider.factors.recovery import digests_of, new_recovery_codes, possible_digests

@@ -6,23 +6,15 @@ busy with something else all of them pass while nothing is wrong, and a test wou
 that is about them carries the mark ``deadlines``, and gets the real ones.
 """
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import ModuleType
 from typing import Final
 from unittest.mock import patch
 
-from worksgate.database import postgres_engines as postgres_engine
-from worksgate.database.engines import open_engines
-from worksgate.settings import checks as setting_values
-from worksgate.settings.options import Settings
-from worksgate.store.postgres import pool as postgres_pool
-from worksgate.store.sqlite import group_commit
-from worksgate.store.sqlite import store as sqlite
-from worksgate.store.valkey import pool as valkey_pool
+from tests.changes import Change, changed, constants
 
 PATIENT = 60.0
-"""Seconds."""
-REAL = Settings().answer_deadline
 """Seconds."""
 
 
@@ -40,38 +32,48 @@ def answer_deadline() -> float:
 @contextmanager
 def real_deadlines() -> Iterator[None]:
     """Make installations with the deadline that they have outside of tests."""
-    with patch.object(_Present, "answer_deadline", REAL):
+    from worksgate.settings.options import Settings
+
+    with patch.object(_Present, "answer_deadline", Settings().answer_deadline):
         yield
 
 
 @contextmanager
 def long_deadlines_allowed() -> Iterator[None]:
     """Let an application be made whose ``answer_deadline`` LINE WORKS would not wait for."""
-    with patch.object(setting_values, "LINE_WORKS_WAITS", PATIENT + 1):
+    from worksgate.settings import checks
+
+    with patch.object(checks, "LINE_WORKS_WAITS", PATIENT + 1):
         yield
 
 
-_WAITS: Final = (
-    (group_commit, "QUEUE_TIMEOUT"),
-    (sqlite, "QUEUE_TIMEOUT"),
-    (postgres_pool, "QUEUE_TIMEOUT"),
-    (postgres_pool, "REPLY_TIMEOUT"),
-    (postgres_pool, "CONNECT_TIMEOUT"),
-    (postgres_engine, "CONNECT_TIMEOUT"),
-    (valkey_pool, "START_TIMEOUT"),
-)
-"""For how many seconds a call waits for a database."""
-
 _IN_THE_SERVER: Final = ("statement_timeout", "lock_timeout")
+"""Settings of a PostgreSQL session, in milliseconds."""
+
+
+@contextmanager
+def _patient_pool(module: ModuleType) -> Iterator[None]:
+    waits = constants(QUEUE_TIMEOUT=PATIENT, REPLY_TIMEOUT=PATIENT, CONNECT_TIMEOUT=PATIENT)
+    in_the_server = dict.fromkeys(_IN_THE_SERVER, f"{PATIENT * 1_000:.0f}")
+    with waits(module), patch.dict(module._SETTINGS, in_the_server):
+        yield
+
+
+_WAITS: Final[Mapping[str, Change]] = {
+    "worksgate.database.engines": lambda module: patch.dict(
+        module.open_engines.__kwdefaults__, {"busy_timeout": PATIENT}
+    ),
+    "worksgate.database.postgres_engines": constants(CONNECT_TIMEOUT=PATIENT),
+    "worksgate.store.postgres.pool": _patient_pool,
+    "worksgate.store.sqlite.group_commit": constants(QUEUE_TIMEOUT=PATIENT),
+    "worksgate.store.sqlite.store": constants(QUEUE_TIMEOUT=PATIENT),
+    "worksgate.store.valkey.pool": constants(START_TIMEOUT=PATIENT),
+}
+"""For how many seconds a call waits for a database, by the module that says so."""
 
 
 @contextmanager
 def unhurried_databases() -> Iterator[None]:
     """Let requests wait for SQLite, PostgreSQL and Valkey for as long as it takes."""
-    in_the_server = dict.fromkeys(_IN_THE_SERVER, f"{PATIENT * 1_000:.0f}")
-    with ExitStack() as stack:
-        for module, name in _WAITS:
-            stack.enter_context(patch.object(module, name, PATIENT))
-        stack.enter_context(patch.dict(postgres_pool._SETTINGS, in_the_server))
-        stack.enter_context(patch.dict(open_engines.__kwdefaults__, {"busy_timeout": PATIENT}))
+    with changed(_WAITS):
         yield

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.factors.authenticator import Authenticator, base64url
 from tests.factors.desk import HANAKO, HANAKO_PERSON, ORIGIN
-from tests.quick import examples
+from tests.properties import examples
 
 from worksgate.provider.factors import FactorRefused, RelyingParty
 from worksgate.provider.factors.passkeys import (

@@ -12,6 +12,7 @@ def faults_on(store: str) -> Callable[[Scenario, Path], Awaitable[None]]:
     """A test of every fault on this store, each in its short form."""
     scenarios = [each for each in SCENARIOS if each.store == store]
 
+    @pytest.mark.hashing
     @pytest.mark.parametrize("scenario", scenarios, ids=lambda scenario: scenario.name)
     async def test_fault(scenario: Scenario, tmp_path: Path) -> None:
         finding = await try_one(scenario, tmp_path, SHORT)

@@ -26,6 +26,8 @@ from tests.postgres_server import PostgresServer, running_postgres
 from worksgate.store import Store
 from worksgate.store.postgres.store import PostgresStore
 
+pytestmark = pytest.mark.hashing
+
 NODES = 2
 WORKERS = 2
 SECONDS = 4.0

@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl, quote_plus, urlencode
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.quick import examples
+from tests.properties import examples
 
 from worksgate.oauth.errors import InvalidRequest
 from worksgate.oauth.form import (

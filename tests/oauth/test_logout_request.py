@@ -5,7 +5,7 @@ from urllib.parse import quote, urlencode
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.quick import examples
+from tests.properties import examples
 
 from worksgate.oauth.logout import MAX_QUERY, LogoutAddresses, parse_logout
 from worksgate.oauth.model import Client

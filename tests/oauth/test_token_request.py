@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.quick import examples
+from tests.properties import examples
 
 from worksgate.oauth.errors import InvalidRequest, OAuthError, UnsupportedGrantType
 from worksgate.oauth.model import AuthorizationCode, Client, RefreshToken

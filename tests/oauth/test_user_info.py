@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.quick import examples
+from tests.properties import examples
 
 from worksgate.oauth.errors import InvalidAccess, InvalidRequest
 from worksgate.oauth.model import AccessToken, Client, LoginKind

@@ -62,6 +62,8 @@ from worksgate.settings.sources import OidcSettings
 from worksgate.sources import RefusedUpstream
 from worksgate.web.application import Application
 
+pytestmark = pytest.mark.hashing
+
 PROXY = "127.0.0.1"
 CALLERS = 4
 DEAR_CALLERS = 70

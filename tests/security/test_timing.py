@@ -23,6 +23,8 @@ from worksgate.credentials.imported_hashes import turns
 from worksgate.directory.source import REFUSAL_TIME
 from worksgate.oauth.model import SecondFactor
 
+pytestmark = pytest.mark.hashing
+
 ROUNDS = 3
 Action = Callable[[], Awaitable[object]]
 Timer = Callable[[], float]

@@ -11,7 +11,7 @@ from unittest.mock import patch
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.quick import examples
+from tests.properties import examples
 
 from worksgate.credentials.usernames import username_key
 from worksgate.provider import throttle as throttles

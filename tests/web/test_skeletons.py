@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.quick import examples
+from tests.properties import examples
 
 from worksgate.settings.options import Settings
 from worksgate.web.pages import skeletons
