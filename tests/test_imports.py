@@ -53,7 +53,7 @@ def test_import_rule_is_kept(contract_id: str, graph: grimp.ImportGraph) -> None
     ("contract_id", "importer", "imported"),
     [
         ("layers", "provider", "web.application"),
-        ("layers", "web.login.handlers", "bootstrap"),
+        ("layers", "web.sign_in.handlers", "bootstrap"),
         ("layers", "administration.purging", "bootstrap"),
         ("layers", "administration", "web"),
         ("layers", "store.memory", "provider.throttle"),
@@ -70,7 +70,7 @@ def test_import_rule_is_kept(contract_id: str, graph: grimp.ImportGraph) -> None
         ("adapters", "provider", "store.sqlite.store"),
         ("adapters", "web.application", "store.memory"),
         ("adapters", "cli", "store.sqlite"),
-        ("directory", "web.login.handlers", "directory.database"),
+        ("directory", "web.sign_in.handlers", "directory.database"),
         ("directory", "provider", "directory.database"),
         ("cli", "cli", "web.application"),
         ("server", "server.connection", "web.crashes"),

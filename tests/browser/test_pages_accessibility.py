@@ -14,7 +14,7 @@ from playwright.async_api import Browser, Request, Route, ViewportSize, expect
 from tests.browser.windows import Window, css, overflow, violations
 
 from worksgate.settings.options import Settings
-from worksgate.web.pages.forms import AccountChoice, EnrolmentForm, LoginForm, NoticePage
+from worksgate.web.pages.forms import AccountChoice, EnrolmentForm, NoticePage, SignInForm
 from worksgate.web.pages.rendering import LANGUAGES, Notice, Page, Pages, Problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -35,7 +35,7 @@ SMALL_TARGETS = """(smallest) => [...document.querySelectorAll(
 def login(
     language: str = "en", *, problem: Problem | None = None, username: str = "", cancel: bool = True
 ) -> Page:
-    form = LoginForm(
+    form = SignInForm(
         action="/login",
         txn="t1",
         csrf="c1",

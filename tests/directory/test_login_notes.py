@@ -8,7 +8,7 @@ import structlog
 
 from worksgate.database import DatabaseUnavailable
 from worksgate.directory import login_notes
-from worksgate.directory.login_notes import LoginNotes
+from worksgate.directory.login_notes import SignInNotes
 
 NOW = 1_700_000_000.0
 
@@ -36,9 +36,9 @@ def _book() -> Book:
     return Book()
 
 
-def notes_in(book: Book, moments: list[float] | None = None) -> LoginNotes:
+def notes_in(book: Book, moments: list[float] | None = None) -> SignInNotes:
     times = iter(moments or [])
-    return LoginNotes(book, lambda: next(times, NOW))
+    return SignInNotes(book, lambda: next(times, NOW))
 
 
 async def test_those_who_sign_in_together_are_noted_together(book: Book) -> None:

@@ -29,9 +29,9 @@ from worksgate.oauth.model import Client, ImapPasswords, Interim, Session
 from worksgate.provider.account.self_service import ENROLMENT_LIFETIME
 from worksgate.provider.account.values import (
     EnrolmentLost,
-    LoginTooOld,
     NotOffered,
     NotSignedIn,
+    SignInTooOld,
     WrongCode,
 )
 from worksgate.provider.factors import FACTOR_POLICY, FactorRefused
@@ -88,7 +88,7 @@ async def test_r83_nothing_is_changed_without_a_fresh_full_login(verb: str, why:
     else:
         world.factors.give(HANA, passkeys=(passkey_of(HANA.subject_id),))
     before = await world.factors.of(HANA.subject_id)
-    with pytest.raises(LoginTooOld):
+    with pytest.raises(SignInTooOld):
         await VERBS[verb](visit)
     assert await world.factors.of(HANA.subject_id) == before
     assert not world.people.passwords
@@ -100,7 +100,7 @@ async def test_r83_a_login_is_fresh_for_ten_minutes() -> None:
     world.now += FRESH - 0.001
     assert (await world.self_service.check_fresh(await visit.visitor())).any is False
     world.now += 0.001
-    with pytest.raises(LoginTooOld):
+    with pytest.raises(SignInTooOld):
         await world.self_service.check_fresh(await visit.visitor())
 
 

@@ -15,7 +15,7 @@ from worksgate.oauth.authorization import MAX_HINT
 from worksgate.oauth.form import MAX_VALUE
 from worksgate.provider.sign_in.transaction import (
     ForgedTransaction,
-    LoginTransaction,
+    SignInTransaction,
     TransactionSigner,
     signer,
 )
@@ -23,7 +23,7 @@ from worksgate.web.pages.anti_forgery import AntiForgery
 
 KEY = bytes(range(32))
 NOW = 1_700_000_000.0
-TRANSACTION = LoginTransaction.begin_for_account("https://sso.example.com/account", "browser", NOW)
+TRANSACTION = SignInTransaction.begin_for_account("https://sso.example.com/account", "browser", NOW)
 
 
 def mac_bytes(signature: str) -> int:

@@ -40,7 +40,7 @@ from worksgate.credentials.master_key import Keyring, MasterKey, key_id_of
 from worksgate.database.backup.writing import write_backup
 from worksgate.database.migrations import migrate
 from worksgate.directory.factors import TotpSecret
-from worksgate.provider.sign_in.transaction import LoginTransaction, TransactionSigner
+from worksgate.provider.sign_in.transaction import SignInTransaction, TransactionSigner
 from worksgate.web.pages.anti_forgery import AntiForgery
 
 __all__ = ["bare_database_url"]
@@ -244,7 +244,7 @@ def forges_account_form(key: bytes, session: str, anti_forgery_token: str) -> bo
     return AntiForgery(key).is_right(anti_forgery_token, session)
 
 
-def challenges_passkey(key: bytes, transaction: LoginTransaction, challenge: str) -> bool:
+def challenges_passkey(key: bytes, transaction: SignInTransaction, challenge: str) -> bool:
     """Whether a key makes what a passkey is asked to sign, before anybody is asked."""
     return TransactionSigner(key).passkey_challenge(transaction) == challenge
 
@@ -255,14 +255,14 @@ class Forgeries:
 
     session: str
     anti_forgery_token: str
-    transaction: LoginTransaction
+    transaction: SignInTransaction
     challenge: str
 
     @classmethod
     def of(cls, installation: Installation, secrets: Mapping[str, str], transaction: str) -> Self:
         payload = transaction.rpartition(".")[0]
         unchecked = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
-        begun = msgspec.json.decode(unchecked, type=LoginTransaction)
+        begun = msgspec.json.decode(unchecked, type=SignInTransaction)
         challenge = installation.provider.signer.passkey_challenge(begun)
         return cls(secrets[SESSION_COOKIE], secrets["anti-forgery token"], begun, challenge)
 

@@ -30,7 +30,7 @@ from worksgate.oauth.authorization import AuthorizationRequest
 from worksgate.oauth.model import Client
 from worksgate.provider.sign_in.transaction import (
     ForgedTransaction,
-    LoginTransaction,
+    SignInTransaction,
     TransactionSigner,
 )
 
@@ -104,7 +104,7 @@ def test_r19_the_transaction_itself_is_bound_too_not_only_the_token() -> None:
     signer = TransactionSigner(b"k" * 32)
     client = Client(client_id="c", name="C")
     request = AuthorizationRequest("c", REDIRECT_URI)
-    transaction = LoginTransaction.begin(request, client, "one browser", 0.0)
+    transaction = SignInTransaction.begin(request, client, "one browser", 0.0)
     text = signer.sign(transaction)
     own = signer.anti_forgery_token(transaction, "one browser")
     assert signer.read(text, own, "one browser", 1.0) == transaction

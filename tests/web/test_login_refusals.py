@@ -17,10 +17,10 @@ from worksgate.provider.factors import Enrolled
 from worksgate.provider.sign_in.attempt import ProofKind
 from worksgate.provider.sign_in.errors import (
     AlreadySignedIn,
-    LoginDenied,
-    LoginLost,
     NoPasskey,
     NoUserKey,
+    SignInDenied,
+    SignInLost,
     TooManyWrongFactors,
     UnknownPasskey,
     WrongFactor,
@@ -36,7 +36,7 @@ from worksgate.provider.sign_in.session_key import SessionKeyRefused
 from worksgate.provider.sign_in.transaction import (
     ExpiredTransaction,
     ForgedTransaction,
-    LoginTransaction,
+    SignInTransaction,
 )
 from worksgate.provider.sources import UnknownSource
 from worksgate.provider.throttle import TooManyAttempts
@@ -49,13 +49,13 @@ from worksgate.sources import (
     SourceUnavailable,
 )
 from worksgate.store import StoreUnavailable
-from worksgate.web.login import refusals as login_refusals
-from worksgate.web.login.refusals import FORM_REFUSALS, LoginRefusals
 from worksgate.web.pages.rendering import Notice, Problem
 from worksgate.web.pages.wording import WEAKNESSES
+from worksgate.web.sign_in import refusals as login_refusals
+from worksgate.web.sign_in.refusals import FORM_REFUSALS, SignInRefusals
 from worksgate.web.view import View
 
-LOGIN = LoginTransaction(
+LOGIN = SignInTransaction(
     id="t" * 22,
     login_id="login-1",
     client_id="client",
@@ -67,7 +67,7 @@ LOGIN = LoginTransaction(
     browser="digest",
     began_at=0.0,
 )
-THEIRS = LoginTransaction(
+THEIRS = SignInTransaction(
     id="u" * 22,
     login_id="login-2",
     client_id="other",
@@ -98,7 +98,7 @@ class SaidPages:
         self.form_takes_for_ever = False
 
     async def login_form(
-        self, _view: View, transaction: LoginTransaction, **asked: Any
+        self, _view: View, transaction: SignInTransaction, **asked: Any
     ) -> Response:
         if self.form_takes_for_ever:
             await asyncio.Event().wait()
@@ -112,7 +112,7 @@ class SaidPages:
     def step(self, _view: View, next_step: Any, **asked: Any) -> Response:
         return _said("step", type(next_step).__name__, **asked)
 
-    def to_step(self, _view: View, transaction: LoginTransaction, **asked: Any) -> Response:
+    def to_step(self, _view: View, transaction: SignInTransaction, **asked: Any) -> Response:
         return _said("to step", transaction.login_id, **asked)
 
     def notice(
@@ -120,13 +120,13 @@ class SaidPages:
         _view: View,
         notice: Notice,
         status: int,
-        transaction: LoginTransaction | None = None,
+        transaction: SignInTransaction | None = None,
         **asked: Any,
     ) -> Response:
         login = transaction.login_id if transaction else None
         return _said("notice", notice, status, login, **asked)
 
-    def restart_url(self, transaction: LoginTransaction, language: str) -> str:
+    def restart_url(self, transaction: SignInTransaction, language: str) -> str:
         return f"restart {transaction.login_id} {language}"
 
     async def start_over_url(self, client_id: str) -> str:
@@ -139,7 +139,7 @@ class ProviderThatResumes:
     def __init__(self) -> None:
         self.next_step: Any = CODE_NEEDED
 
-    async def resume(self, transaction: LoginTransaction, _browser: object) -> Any:
+    async def resume(self, transaction: SignInTransaction, _browser: object) -> Any:
         assert transaction is LOGIN
         if self.next_step is None:
             await asyncio.Event().wait()
@@ -154,7 +154,7 @@ class Desk:
     def __init__(self) -> None:
         self.pages = SaidPages()
         self.provider = ProviderThatResumes()
-        self.refusals = LoginRefusals(cast("Any", self.provider), cast("Any", self.pages))
+        self.refusals = SignInRefusals(cast("Any", self.provider), cast("Any", self.pages))
 
     async def answer(
         self, error: Exception, *, username: str = "typed", is_later_step: bool = False
@@ -210,7 +210,7 @@ def form(problem: Problem, status: int, retry_after: int | None = None) -> tuple
         (PasswordExpired(), Problem.PASSWORD_EXPIRED, 403),
         (RefusedUpstream(), Problem.REFUSED_UPSTREAM, 403),
         (TooManyWrongFactors(), Problem.TOO_MANY_WRONG_FACTORS, 403),
-        (LoginLost(), Problem.LOGIN_LOST, 409),
+        (SignInLost(), Problem.LOGIN_LOST, 409),
         (PersonNotAllowed(), Problem.NOT_ALLOWED, 403),
         (PersonDisabled(), Problem.DISABLED, 403),
         (HashingBusy("no room"), Problem.BUSY, 503),
@@ -240,7 +240,7 @@ ENDINGS: list[tuple[Exception, tuple[Any, ...]]] = [
     (BadRedirectUri("no"), (Notice.BAD_REDIRECT_URI, 400, None)),
     (BadAuthorizationRequest("no"), (Notice.BAD_REQUEST, 400, None)),
     (NoUserKey(), (Notice.NO_USER_KEY, 403, "login-1")),
-    (LoginDenied("rule"), (Notice.DENIED, 403, "login-1")),
+    (SignInDenied("rule"), (Notice.DENIED, 403, "login-1")),
     (NoPasskey(), (Notice.NO_PASSKEY, 403, "login-1")),
     (UnknownSource(), (Notice.BAD_REQUEST, 400, "login-1")),
     (ForgedTransaction("no"), (Notice.FORGED, 403, None, {"continue_url": None})),
@@ -273,7 +273,14 @@ def test_everything_that_a_form_can_meet_is_in_these_tables() -> None:
     """A new refusal gets its row here, or the page that answers it was never looked at."""
     met = {type(error) for error, _ in ENDINGS} | {type(each) for each in OUTAGE_ERRORS}
     met |= {WrongPassword, UnknownPasskey, PasswordExpired, RefusedUpstream, TooManyWrongFactors}
-    met |= {LoginLost, PersonNotAllowed, PersonDisabled, TooManyAttempts, WrongFactor, WeakPassword}
+    met |= {
+        SignInLost,
+        PersonNotAllowed,
+        PersonDisabled,
+        TooManyAttempts,
+        WrongFactor,
+        WeakPassword,
+    }
     assert {
         kind for kind in FORM_REFUSALS if not any(issubclass(one, kind) for one in met)
     } == set()
@@ -286,7 +293,7 @@ async def test_an_outage_is_told_to_the_administrator(
 ) -> None:
     with capture_logs() as log:
         await desk.answer(error, is_later_step=is_later_step)
-    detail = str(error) or "no answer in time"
+    detail = str(error) or "no response in time"
     assert [(each["event"], each["path"], each["detail"]) for each in log] == [
         ("request.unavailable", "/login", detail)
     ]
@@ -376,10 +383,10 @@ async def test_a_later_step_of_a_sign_in_that_cannot_go_on_ends_or_begins_again(
     desk: Desk,
 ) -> None:
     wrong = WrongFactor(ProofKind.CODE, 1)
-    desk.provider.next_step = LoginDenied("rule")
+    desk.provider.next_step = SignInDenied("rule")
     ended = await desk.answer(wrong, is_later_step=True)
     assert ended == ("notice", Notice.DENIED, 403, "login-1")
-    desk.provider.next_step = LoginLost()
+    desk.provider.next_step = SignInLost()
     kind, _, asked = await desk.answer(wrong, is_later_step=True)
     assert (kind, asked["username"], asked["problem"]) == ("form", "", Problem.LOGIN_LOST)
     assert asked["status"] == 409

@@ -23,8 +23,8 @@ from worksgate.clients.access_rules import parse_rule
 from worksgate.credentials.password_hashing import HashingBusy
 from worksgate.database import DatabaseUnavailable
 from worksgate.provider.factors import MAX_FACTOR_FAILURES, Factors
-from worksgate.provider.sign_in.attempt import LoginAttempt
-from worksgate.provider.sign_in.completion import LoginCompletion
+from worksgate.provider.sign_in.attempt import SignInAttempt
+from worksgate.provider.sign_in.completion import SignInCompletion
 from worksgate.provider.sign_in.outcomes import SignedIn
 from worksgate.store import StoreUnavailable
 
@@ -207,16 +207,16 @@ async def test_r30_a_device_that_is_remembered_as_the_person_is_disabled_is_not_
     app, _ = await enrolled(installation)
     browser, response = await begin(installation)
     page = step_of(response, "Confirm that it is you")
-    sign_in = LoginCompletion._sign_in
+    sign_in = SignInCompletion._sign_in
 
     async def disabled_then(
-        completion: LoginCompletion, attempt: LoginAttempt, *, remember: bool
+        completion: SignInCompletion, attempt: SignInAttempt, *, remember: bool
     ) -> SignedIn:
         signed_in = await sign_in(completion, attempt, remember=remember)
         await installation.administration.users.disable(USERNAME)
         return signed_in
 
-    monkeypatch.setattr(LoginCompletion, "_sign_in", disabled_then)
+    monkeypatch.setattr(SignInCompletion, "_sign_in", disabled_then)
     code = app.at(int(installation.clock()))
     await browser.submit(page, step="prove", otp=code, remember="1")
     monkeypatch.undo()

@@ -15,8 +15,8 @@ from worksgate.oauth.model import Client
 from worksgate.oauth.token import TokenResponse
 from worksgate.provider.calls.tokens import LineWorksCalls
 from worksgate.server.single_write import WHOLE_ANSWER, WRITE
-from worksgate.web.login.responses import LoginPages
 from worksgate.web.page_admission import PageAdmission, TooManyPages
+from worksgate.web.sign_in.responses import SignInPages
 
 
 async def _turns(number: int) -> None:
@@ -103,7 +103,7 @@ async def test_f24_a_call_overtakes_the_pages_that_came_before_it(
 ) -> None:
     code = await installation.browser().code()
     order: list[str] = []
-    show, begin = LoginPages.login_form, LineWorksCalls.exchange_code
+    show, begin = SignInPages.login_form, LineWorksCalls.exchange_code
 
     async def shown(*args: Any, **kwargs: Any) -> Response:
         order.append("page")
@@ -113,7 +113,7 @@ async def test_f24_a_call_overtakes_the_pages_that_came_before_it(
         order.append("call")
         return await begin(*args)
 
-    monkeypatch.setattr(LoginPages, "login_form", shown)
+    monkeypatch.setattr(SignInPages, "login_form", shown)
     monkeypatch.setattr(LineWorksCalls, "exchange_code", begun)
     crowd = [asyncio.create_task(installation.browser().login_page()) for _ in range(200)]
     answer = await installation.exchange(code)

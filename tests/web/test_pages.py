@@ -19,11 +19,11 @@ from worksgate.settings.options import Settings
 from worksgate.web.pages.forms import (
     AccountChoice,
     EnrolmentForm,
-    LoginForm,
     NewPasswordForm,
     NoticePage,
     RecoveryCodesForm,
     SecondFactorForm,
+    SignInForm,
     StepForm,
 )
 from worksgate.web.pages.rendering import (
@@ -54,8 +54,8 @@ def login_form(
     retry_after: int | None = None,
     cancel: bool = False,
     action: str = "/login",
-) -> LoginForm:
-    return LoginForm(
+) -> SignInForm:
+    return SignInForm(
         action=action,
         txn="t1",
         csrf="c1",

@@ -9,7 +9,7 @@ from tests.properties import examples
 
 from worksgate.settings.options import Settings
 from worksgate.web.pages import skeletons
-from worksgate.web.pages.forms import LoginForm
+from worksgate.web.pages.forms import SignInForm
 from worksgate.web.pages.rendering import LANGUAGES, Page, Pages, Problem
 from worksgate.web.pages.skeletons import Skeletons, hole
 
@@ -24,7 +24,7 @@ FILLING = Pages(SETTINGS)
 TEXTS = st.one_of(st.sampled_from(["", "<b>&\"'", "hole-", "a" * 300]), st.text(max_size=40))
 LANGUAGE = st.sampled_from(sorted(LANGUAGES))
 FORMS = st.builds(
-    LoginForm,
+    SignInForm,
     action=st.sampled_from(["/login?lang=ja", "/sso/login?lang=en&x=<"]),
     txn=TEXTS,
     csrf=TEXTS,
@@ -40,7 +40,7 @@ FORMS = st.builds(
 )
 
 
-def rendered(form: LoginForm, language: str, languages: list[tuple[str, str]]) -> Page:
+def rendered(form: SignInForm, language: str, languages: list[tuple[str, str]]) -> Page:
     """The page as its template makes it, with nothing kept from before."""
     from worksgate.web.pages.rendering import _focus
 
@@ -50,14 +50,14 @@ def rendered(form: LoginForm, language: str, languages: list[tuple[str, str]]) -
 @examples(300)
 @given(form=FORMS, language=LANGUAGE, addresses=st.lists(TEXTS, max_size=3))
 def test_a_filled_page_is_the_rendered_one(
-    form: LoginForm, language: str, addresses: list[str]
+    form: SignInForm, language: str, addresses: list[str]
 ) -> None:
     languages = list(zip(sorted(LANGUAGES), addresses, strict=False))
     assert FILLING.login(form, language, languages) == rendered(form, language, languages)
 
 
 def test_a_page_with_a_problem_is_rendered_each_time() -> None:
-    form = LoginForm(action="/login", txn="t", csrf="c", problem=Problem.THROTTLED, retry_after=7)
+    form = SignInForm(action="/login", txn="t", csrf="c", problem=Problem.THROTTLED, retry_after=7)
     languages = [("en", "/login?lang=en")]
     for seconds in (7, 61):
         waiting = replace(form, retry_after=seconds)
@@ -66,8 +66,10 @@ def test_a_page_with_a_problem_is_rendered_each_time() -> None:
 
 def test_a_value_of_one_request_is_in_no_page_of_another() -> None:
     pages = Pages(SETTINGS)
-    first = LoginForm(action="/login", txn="momiji-txn", csrf="momiji-csrf", username="momiji-name")
-    second = LoginForm(action="/login", txn="second-txn", csrf="second-csrf", username="other")
+    first = SignInForm(
+        action="/login", txn="momiji-txn", csrf="momiji-csrf", username="momiji-name"
+    )
+    second = SignInForm(action="/login", txn="second-txn", csrf="second-csrf", username="other")
     assert "momiji-" in pages.login(first, "en").html
     assert "momiji-" not in pages.login(second, "en").html
 
@@ -95,7 +97,7 @@ def test_there_are_never_more_than_so_many(monkeypatch: pytest.MonkeyPatch) -> N
 def test_what_strangers_choose_makes_no_skeletons() -> None:
     pages = Pages(SETTINGS)
     for number in range(50):
-        form = LoginForm(
+        form = SignInForm(
             action="/login?lang=en",
             txn=f"txn {number}",
             csrf=f"csrf {number}",

@@ -7,7 +7,7 @@ from worksgate.bootstrap.source_types import Opening, type_of
 from worksgate.bootstrap.stores import Clock
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.directory.database import Directory
-from worksgate.directory.login_notes import LoginNotes
+from worksgate.directory.login_notes import SignInNotes
 from worksgate.directory.remembered import RememberedPeople, RememberedSource
 from worksgate.provider.sources import SourcesInUse
 from worksgate.settings.options import Settings
@@ -56,7 +56,7 @@ def open_sources(
 
 
 def _open_remembered(directory: Directory, stack: AsyncExitStack, clock: Clock) -> RememberedPeople:
-    notes = LoginNotes(directory.people, clock)
+    notes = SignInNotes(directory.people, clock)
     stack.push_async_callback(notes.close)
     return RememberedPeople(directory.people, notes, clock)
 

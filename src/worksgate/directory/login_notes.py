@@ -29,7 +29,7 @@ class Noting(Protocol):
     async def note_logins(self, logins: Mapping[str, float]) -> None: ...
 
 
-class LoginNotes:
+class SignInNotes:
     """Notes of sign-ins to be written; all calls belong to one event loop."""
 
     def __init__(self, people: Noting, clock: Callable[[], float] = time.time) -> None:

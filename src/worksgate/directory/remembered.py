@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from worksgate.database import DatabaseUnavailable
-from worksgate.directory.login_notes import LoginNotes
+from worksgate.directory.login_notes import SignInNotes
 from worksgate.directory.people import RememberedPerson
 from worksgate.sources import (
     AuthorizationRedirect,
@@ -141,7 +141,7 @@ class RememberedPeople:
     """The remembered people, by subject."""
 
     def __init__(
-        self, people: Memory, notes: LoginNotes, clock: Callable[[], float] = time.time
+        self, people: Memory, notes: SignInNotes, clock: Callable[[], float] = time.time
     ) -> None:
         self._people = people
         self._notes = notes

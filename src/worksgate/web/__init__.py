@@ -5,7 +5,7 @@
     installation  what is served once it is open: the provider and people's own accounts
     headers       headers of every response
     calls         the calls of LINE WORKS
-    login         the sign-in page and its steps
+    sign_in       the sign-in page and its steps
     account       the pages of people's own account
     operations    health, readiness and metrics
     pages         appearance and texts of pages and e-mails

@@ -33,12 +33,12 @@ from worksgate.web.crashes import report
 from worksgate.web.foreign_servers import adapted, is_foreign
 from worksgate.web.headers import page_headers
 from worksgate.web.installation import Installation, OpenInstallation
-from worksgate.web.login.responses import LoginPages
 from worksgate.web.operations.listener import Operations
 from worksgate.web.operations.readiness import Readiness, Report
 from worksgate.web.page_admission import PageAdmission, TooManyPages
 from worksgate.web.pages.rendering import Notice
 from worksgate.web.routes import HEALTH_PATHS, METRICS_PATH, Handlers, Routes
+from worksgate.web.sign_in.responses import SignInPages
 from worksgate.web.view import View, origin_of
 
 CLIENTS_TIMEOUT = 0.2
@@ -304,7 +304,7 @@ class Application:
         is_watched = path in HEALTH_PATHS or path == METRICS_PATH  # over plain http too
         return self._settings.is_https and not is_https and not is_watched
 
-    def _to_https(self, pages: LoginPages, path: str, request: Request) -> Response:
+    def _to_https(self, pages: SignInPages, path: str, request: Request) -> Response:
         """Redirect pages to https, but not forms: the password has already been sent (R-95)."""
         if request.method not in ("GET", "HEAD"):
             return pages.notice(View(request), Notice.BAD_REQUEST, 400)

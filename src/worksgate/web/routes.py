@@ -25,10 +25,10 @@ from worksgate.web.calls.imap_login import MailClients
 from worksgate.web.calls.openapi import describe_api
 from worksgate.web.headers import call_headers
 from worksgate.web.installation import Installation
-from worksgate.web.login.handlers import LoginHandlers
-from worksgate.web.login.responses import STEP_PATH, LoginPages
 from worksgate.web.pages.anti_forgery import AntiForgery
 from worksgate.web.pages.rendering import Pages
+from worksgate.web.sign_in.handlers import SignInHandlers
+from worksgate.web.sign_in.responses import STEP_PATH, SignInPages
 
 Handler = Callable[[Request], Awaitable[Response]]
 Handlers = Mapping[str, Mapping[str, Handler]]
@@ -46,7 +46,7 @@ class Routes:
 
     calls: Mapping[str, ASGIApp]
     handlers: Handlers
-    pages: LoginPages
+    pages: SignInPages
     _back_channel: BackChannel
     _mail_clients: MailClients
     _call_prefixes: tuple[str, ...]
@@ -62,12 +62,12 @@ class Routes:
         back_channel = BackChannel(installation.calls, *common)
         forms = AccountForms(settings, AntiForgery(installation.form_key))
         can_reset = installation.password_reset is not None and settings.can_reset_passwords
-        pages = LoginPages(
+        pages = SignInPages(
             provider,
             Pages(settings),
             reset_path=forms.path(FORGOT_PATH) if can_reset else None,
         )
-        login = LoginHandlers(provider, pages)
+        login = SignInHandlers(provider, pages)
         handlers: Handlers = {
             **_login_handlers(settings, login, provider.callback_names),
             **_account_handlers(settings, installation, login, pages, forms),
@@ -111,7 +111,9 @@ class Routes:
         return self._counters.get(path, self._other)
 
 
-def _login_handlers(settings: Settings, login: LoginHandlers, callbacks: Iterable[str]) -> Handlers:
+def _login_handlers(
+    settings: Settings, login: SignInHandlers, callbacks: Iterable[str]
+) -> Handlers:
     form = {"GET": login.show, "POST": login.submit}
     back = {"GET": login.finish_upstream_login}
     path = settings.web_login_path
@@ -127,8 +129,8 @@ def _login_handlers(settings: Settings, login: LoginHandlers, callbacks: Iterabl
 def _account_handlers(
     settings: Settings,
     installation: Installation,
-    login: LoginHandlers,
-    pages: LoginPages,
+    login: SignInHandlers,
+    pages: SignInPages,
     forms: AccountForms,
 ) -> Handlers:
     service, reset = installation.self_service, installation.password_reset

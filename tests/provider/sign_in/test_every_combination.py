@@ -15,12 +15,12 @@ from tests.provider.sign_in.world import ACME, EMMA, HANA, NOW, Visit, World, pa
 
 from worksgate.credentials.secrets import new_ordered_secret, storage_key
 from worksgate.oauth.model import SecondFactor, Session
-from worksgate.provider.account.values import LoginTooOld, NotSignedIn
+from worksgate.provider.account.values import NotSignedIn, SignInTooOld
 from worksgate.provider.assurance import Assurance, Factor, Strength, kept_in
 from worksgate.provider.factors import Enrolled
-from worksgate.provider.sign_in.errors import LoginDenied, NoPasskey
+from worksgate.provider.sign_in.errors import NoPasskey, SignInDenied
 from worksgate.provider.sign_in.outcomes import NextStep, PasswordNeeded
-from worksgate.provider.sign_in.steps import LoginSteps
+from worksgate.provider.sign_in.steps import SignInSteps
 from worksgate.sources import Person
 
 CLIENTS = {
@@ -117,7 +117,7 @@ async def test_r124_every_sign_in_ends_whatever_is_asked_and_whatever_they_have(
             visitor = await visit.visitor()
             try:
                 await world.self_service.check_fresh(visitor)
-            except LoginTooOld:
+            except SignInTooOld:
                 pytest.fail(f"it begins again: {combination} {walked.pages}")
 
 
@@ -144,7 +144,7 @@ async def arranged(combination: Combination) -> tuple[World, Visit]:
     return world, world.visit(person, **browser)
 
 
-def _steps(world: World) -> LoginSteps:
+def _steps(world: World) -> SignInSteps:
     return world.provider._steps
 
 
@@ -176,7 +176,7 @@ async def sign_in(world: World, visit: Visit, combination: Combination) -> Walk:
     """Come to LINE WORKS or to the account page, as a browser does."""
     try:
         step = await (account(world, visit) if combination.for_account else visit.arrive())
-    except (LoginDenied, NoPasskey) as refusal:
+    except (SignInDenied, NoPasskey) as refusal:
         return Walk(refusal, ())
     if step is None:
         return Walk(Walk, ("AccountPage",))  # type: ignore[arg-type]  # it was fresh already
@@ -187,7 +187,7 @@ async def account(world: World, visit: Visit) -> NextStep | None:
     """The account page: None where it can be used at once, else the login form."""
     try:
         await world.self_service.check_fresh(await visit.visitor())
-    except (NotSignedIn, LoginTooOld):
+    except (NotSignedIn, SignInTooOld):
         transaction = world.provider.begin_for_account(visit.browser)
         await world.provider.check_open(transaction, visit.browser)
         return PasswordNeeded(transaction)

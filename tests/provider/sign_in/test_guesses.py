@@ -18,7 +18,7 @@ from worksgate.database import DatabaseUnavailable
 from worksgate.oauth.model import Client
 from worksgate.provider.factors import FACTOR_POLICY, MAX_FACTOR_FAILURES, FactorRefused
 from worksgate.provider.factors.second_factors import Factors
-from worksgate.provider.sign_in.attempt import Browser, LoginAttempt, LoginProgress, Proof
+from worksgate.provider.sign_in.attempt import Browser, Proof, SignInAttempt, SignInProgress
 from worksgate.provider.sign_in.audit_trail import AuditTrail
 from worksgate.provider.sign_in.errors import (
     TooManyWrongFactors,
@@ -27,8 +27,8 @@ from worksgate.provider.sign_in.errors import (
     WrongPassword,
 )
 from worksgate.provider.sign_in.password import BY_OTHER_NAMES, PasswordCheck
-from worksgate.provider.sign_in.steps import LoginSteps
-from worksgate.provider.sign_in.transaction import LoginTransaction, TransactionSigner
+from worksgate.provider.sign_in.steps import SignInSteps
+from worksgate.provider.sign_in.transaction import SignInTransaction, TransactionSigner
 from worksgate.provider.sources import SourcesInUse
 from worksgate.provider.throttle import Attempt, Throttle, ThrottlePolicy, TooManyAttempts
 from worksgate.settings.options import Settings
@@ -140,7 +140,7 @@ class Desk:
             signer,
             AuditTrail(self.audit),
         )
-        self.steps = LoginSteps(
+        self.steps = SignInSteps(
             Settings(),
             ClientRegistry(self._no_clients),
             self.store,
@@ -173,7 +173,7 @@ class Desk:
     async def guesses(self, count: int, username: str = "hana", **how: Any) -> list[str]:
         return [await self.sign_in(WRONG, username, **how) for _ in range(count)]
 
-    async def prove(self, attempt: LoginAttempt, code: str) -> str:
+    async def prove(self, attempt: SignInAttempt, code: str) -> str:
         try:
             await self.steps.verify_second_factor(attempt, Proof(code=code))
         except WrongFactor as wrong:
@@ -187,12 +187,12 @@ class Desk:
         return "right"
 
 
-def login() -> LoginTransaction:
-    return LoginTransaction.begin_for_account("https://sso.example/account", HOME.secret, NOW)
+def login() -> SignInTransaction:
+    return SignInTransaction.begin_for_account("https://sso.example/account", HOME.secret, NOW)
 
 
-def second_step(now: float = NOW) -> LoginAttempt:
-    return LoginAttempt(login(), LoginProgress(source="ldap", person=HANA), HOME, now)
+def second_step(now: float = NOW) -> SignInAttempt:
+    return SignInAttempt(login(), SignInProgress(source="ldap", person=HANA), HOME, now)
 
 
 # A definite no counts, an outage does not

@@ -20,7 +20,7 @@ from worksgate.provider.sign_in.outcomes import (
     SecondFactorNeeded,
     SignedIn,
 )
-from worksgate.provider.sign_in.transaction import LoginTransaction
+from worksgate.provider.sign_in.transaction import SignInTransaction
 from worksgate.sources import Person, PersonDisabled
 from worksgate.store import StoreUnavailable
 from worksgate.store.memory import MemoryStore
@@ -72,7 +72,7 @@ async def test_r30_who_is_disabled_while_their_account_is_opened_gets_no_session
     assert not await world.store.held(Session, HANA.subject_id)
 
 
-def transactions(world: World) -> dict[str, LoginTransaction]:
+def transactions(world: World) -> dict[str, SignInTransaction]:
     browser = world.visit().browser
     for_account = world.provider.begin_for_account(browser)
     for_client = replace(

@@ -9,7 +9,7 @@ from tests.provider.sign_in.world import ACME, HANA, World, passkey_of, signed
 from worksgate.oauth.model import SecondFactor
 from worksgate.provider.assurance import Factor, Strength, kept_in
 from worksgate.provider.sign_in.attempt import Proof
-from worksgate.provider.sign_in.errors import LoginLost, NoPasskey, WrongFactor
+from worksgate.provider.sign_in.errors import NoPasskey, SignInLost, WrongFactor
 from worksgate.provider.sign_in.outcomes import (
     Authorized,
     EnrolmentNeeded,
@@ -49,14 +49,14 @@ async def test_r122_who_has_none_shows_their_factor_first_and_then_sets_one_up()
     assert isinstance(asked, SecondFactorNeeded)
     assert asked.why is FactorWanted.BEFORE_PASSKEY
     made = Proof(passkey=signed(HANA.subject_id, "whatever"))
-    with pytest.raises(LoginLost):  # the password alone sets nothing up
+    with pytest.raises(SignInLost):  # the password alone sets nothing up
         await visit.provider.enrol(asked.transaction, made, visit.browser)
     offered = await visit.provider.verify_second_factor(
         asked.transaction, Proof(code="totp"), visit.browser
     )
     assert isinstance(offered, EnrolmentNeeded)
     assert offered.totp is None
-    with pytest.raises(LoginLost):
+    with pytest.raises(SignInLost):
         await visit.provider.enrol(offered.transaction, Proof(code="totp"), visit.browser)
     with pytest.raises(WrongFactor):
         await visit.provider.enrol(offered.transaction, made, visit.browser)

@@ -11,7 +11,7 @@ from worksgate.credentials.secrets import digest
 from worksgate.oauth.model import Interim, SecondFactor
 from worksgate.provider.assurance import Factor, kept_in
 from worksgate.provider.sign_in.attempt import Proof
-from worksgate.provider.sign_in.errors import LoginLost, TooManyWrongFactors, WrongFactor
+from worksgate.provider.sign_in.errors import SignInLost, TooManyWrongFactors, WrongFactor
 from worksgate.provider.sign_in.outcomes import (
     EnrolmentNeeded,
     RecoveryCodesIssued,
@@ -19,7 +19,7 @@ from worksgate.provider.sign_in.outcomes import (
     SignedIn,
 )
 from worksgate.provider.sign_in.steps import handle_of
-from worksgate.provider.sign_in.transaction import LoginTransaction
+from worksgate.provider.sign_in.transaction import SignInTransaction
 from worksgate.provider.throttle import TooManyAttempts
 
 PASSKEYS = (passkey_of(HANA.subject_id),)
@@ -33,13 +33,13 @@ async def asked(world: World) -> tuple[Visit, SecondFactorNeeded]:
     return visit, step
 
 
-async def prove(visit: Visit, transaction: LoginTransaction, **proof: str) -> object:
+async def prove(visit: Visit, transaction: SignInTransaction, **proof: str) -> object:
     return visit.kept(
         await visit.provider.verify_second_factor(transaction, Proof(**proof), visit.browser)
     )
 
 
-async def options_of(visit: Visit, transaction: LoginTransaction) -> str:
+async def options_of(visit: Visit, transaction: SignInTransaction) -> str:
     step = await visit.provider.resume(transaction, visit.browser)
     assert isinstance(step, SecondFactorNeeded)
     return step.passkey_options or ""
@@ -119,7 +119,7 @@ async def test_r80_the_last_wrong_answer_ends_the_login_and_a_right_one_comes_to
         world.now += 60
     with pytest.raises(TooManyWrongFactors):
         await prove(visit, step.transaction, code="0")
-    with pytest.raises(LoginLost):
+    with pytest.raises(SignInLost):
         await prove(visit, step.transaction, code="totp")
 
 
@@ -149,7 +149,7 @@ async def test_r18_a_login_under_way_dies_with_its_transaction() -> None:
     world.factors.give(HANA, totp=True)
     visit, step = await asked(world)
     world.now = step.transaction.expires_at
-    with pytest.raises(LoginLost):
+    with pytest.raises(SignInLost):
         await prove(visit, step.transaction, code="totp")
 
 
@@ -158,7 +158,7 @@ async def test_r30_a_login_under_way_ends_with_all_that_the_person_holds() -> No
     world.factors.give(HANA, totp=True)
     visit, step = await asked(world)
     await world.store.forget(HANA.subject_id)
-    with pytest.raises(LoginLost):
+    with pytest.raises(SignInLost):
         await prove(visit, step.transaction, code="totp")
 
 
@@ -177,11 +177,11 @@ async def test_something_else_that_was_kept_is_no_login() -> None:
         data=kept.data,
     )
     await world.store.save(other)
-    with pytest.raises(LoginLost):
+    with pytest.raises(SignInLost):
         await prove(visit, step.transaction, code="totp")
 
 
-Go = Callable[[Visit, LoginTransaction], Awaitable[object]]
+Go = Callable[[Visit, SignInTransaction], Awaitable[object]]
 STEPS: dict[str, Go] = {
     "verify": lambda at, login: at.provider.verify_second_factor(login, Proof(), at.browser),
     "enrol": lambda at, login: at.provider.enrol(login, Proof(), at.browser),
@@ -195,7 +195,7 @@ STEPS: dict[str, Go] = {
 async def test_without_a_password_before_there_is_nothing_to_go_on_with(step: str) -> None:
     visit = World().visit()
     transaction = await visit.login_form()
-    with pytest.raises(LoginLost):
+    with pytest.raises(SignInLost):
         await STEPS[step](visit, transaction)
 
 
@@ -261,7 +261,7 @@ async def test_nobody_sets_up_a_second_one_beside_the_persons_own(
         Proof(code="totp"),
         Proof(passkey=signed(HANA.subject_id, step.passkey_options or "")),
     ):
-        with pytest.raises(LoginLost):
+        with pytest.raises(SignInLost):
             await thief.provider.enrol(step.transaction, proof, thief.browser)
     assert await world.factors.of(HANA.subject_id) == has
 
@@ -281,7 +281,7 @@ async def test_nothing_is_set_up_where_nothing_was_offered() -> None:
     visit = world.visit()
     transaction = await visit.login_form()
     await visit.log_in(transaction)
-    with pytest.raises(LoginLost):
+    with pytest.raises(SignInLost):
         await visit.provider.enrol(transaction, Proof(code="totp"), visit.browser)
     assert not (await world.factors.of(HANA.subject_id)).any
 

@@ -12,13 +12,13 @@ from tests.provider.sign_in.world import ACME, CALLBACK, EMMA, HANA, Visit, Worl
 from worksgate.oauth.errors import BadAuthorizationRequest, BadRedirectUri, UnknownClient
 from worksgate.oauth.model import Interim, Session
 from worksgate.provider.sign_in.attempt import is_meant
-from worksgate.provider.sign_in.errors import UpstreamLoginFailed
+from worksgate.provider.sign_in.errors import UpstreamSignInFailed
 from worksgate.provider.sign_in.outcomes import SignedIn
 from worksgate.provider.sign_in.transaction import (
     CLOCK_SKEW,
     ExpiredTransaction,
     ForgedTransaction,
-    LoginTransaction,
+    SignInTransaction,
 )
 from worksgate.provider.sign_in.upstream import name_of
 from worksgate.sources import Person, RefusedUpstream
@@ -26,11 +26,11 @@ from worksgate.sources import Person, RefusedUpstream
 THIRTY_MINUTES = 1_800.0
 
 
-async def read(visit: Visit, text: str, token: str) -> LoginTransaction:
+async def read(visit: Visit, text: str, token: str) -> SignInTransaction:
     return await visit.provider.read_transaction(text, token, visit.browser)
 
 
-async def form(visit: Visit) -> tuple[LoginTransaction, str, str]:
+async def form(visit: Visit) -> tuple[SignInTransaction, str, str]:
     """A transaction, and the two fields in which its form has it."""
     transaction, signer = await visit.login_form(), visit.provider.signer
     token = signer.anti_forgery_token(transaction, visit.browser.secret)
@@ -157,7 +157,7 @@ async def test_r142_who_comes_back_refused_leaves_nothing_either() -> None:
     visit.world.partner.finish = refuse  # type: ignore[assignment,method-assign]  # it refuses
     await visit.leave_for_partner(await visit.login_form())
     for _ in range(20):
-        with pytest.raises(UpstreamLoginFailed):
+        with pytest.raises(UpstreamSignInFailed):
             await visit.back_from_partner()
     assert not await visit.world.store.held(Interim, "")
 

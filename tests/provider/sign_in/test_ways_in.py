@@ -28,10 +28,10 @@ from worksgate.provider.assurance import Factor, kept_in
 from worksgate.provider.sign_in.attempt import Browser
 from worksgate.provider.sign_in.errors import (
     AlreadySignedIn,
-    LoginDenied,
-    LoginLost,
+    SignInDenied,
+    SignInLost,
     UnknownPasskey,
-    UpstreamLoginFailed,
+    UpstreamSignInFailed,
     WrongPassword,
 )
 from worksgate.provider.sign_in.outcomes import (
@@ -45,7 +45,7 @@ from worksgate.provider.sign_in.outcomes import (
 from worksgate.provider.sign_in.transaction import (
     ExpiredTransaction,
     ForgedTransaction,
-    LoginTransaction,
+    SignInTransaction,
 )
 from worksgate.provider.sources import UnknownSource
 from worksgate.provider.stranger_records import A_MINUTE
@@ -251,7 +251,7 @@ async def test_who_is_not_let_in_there_may_try_another_way(
     world.partner.finish = refuse  # type: ignore[assignment,method-assign]  # it refuses
     visit = world.visit()
     transaction = await visit.login_form()
-    with pytest.raises(UpstreamLoginFailed) as failed:
+    with pytest.raises(UpstreamSignInFailed) as failed:
         await visit.come_from_partner(transaction)
     assert failed.value.why is why
     assert failed.value.transaction == transaction
@@ -264,7 +264,7 @@ async def test_who_left_there_at_this_very_moment_may_try_another_way() -> None:
     world = World()
     world.partner.person = None
     visit = world.visit()
-    with pytest.raises(UpstreamLoginFailed) as failed:
+    with pytest.raises(UpstreamSignInFailed) as failed:
         await visit.come_from_partner(await visit.login_form())
     assert isinstance(failed.value.why, PersonDisabled)
     assert not await world.store.held(Session, EMMA.subject_id)
@@ -280,7 +280,7 @@ async def test_what_the_other_provider_says_counts_as_one_factor() -> None:
 # What no person could change
 
 DENIED = ("deny network=203.0.113.0/24",)
-Say = Callable[[Visit, LoginTransaction], Awaitable[object]]
+Say = Callable[[Visit, SignInTransaction], Awaitable[object]]
 WAYS: dict[str, Say] = {
     "password": lambda visit, transaction: visit.log_in(transaction),
     "wrong password": lambda visit, transaction: visit.log_in(transaction, "wrong"),
@@ -301,7 +301,7 @@ async def test_r125_what_nobody_could_change_is_refused_whatever_they_say(way: s
     visit = world.visit()
     transaction = await visit.login_form()
     world.change_client(rules=DENIED)
-    with pytest.raises(LoginDenied):
+    with pytest.raises(SignInDenied):
         await WAYS[way](visit, transaction)
     assert not world.people.asked
     (refused,) = [each for each in world.audit.events if each.event is Event.LOGIN_REFUSED]
@@ -312,7 +312,7 @@ async def test_r125_what_nobody_could_change_is_refused_whatever_they_say(way: s
 async def test_r125_a_flood_of_refusals_is_recorded_within_a_bound() -> None:
     world = World(client=replace(ACME, rules=DENIED))
     for _ in range(100):
-        with pytest.raises(LoginDenied):
+        with pytest.raises(SignInDenied):
             await world.visit().arrive()
     assert world.audit.count(Event.LOGIN_REFUSED) == 60
 
@@ -336,7 +336,7 @@ async def test_r125_who_says_to_be_the_app_is_held_to_the_rules_of_both(
 ) -> None:
     world = World(client=replace(ACME, rules=(rule,), session_key_check=check))
     if refused:
-        with pytest.raises(LoginDenied):
+        with pytest.raises(SignInDenied):
             await world.visit().arrive(**APP)
     else:
         assert isinstance(await world.visit().arrive(**APP), PasswordNeeded)
@@ -358,7 +358,7 @@ async def test_r125_the_account_is_closed_where_a_client_of_everybody_is(
     visit = world.visit()
     transaction = world.provider.begin_for_account(visit.browser)
     if refused:
-        with pytest.raises(LoginDenied):
+        with pytest.raises(SignInDenied):
             await visit.log_in(transaction)
     else:
         assert isinstance(await visit.log_in(transaction), SignedIn)
@@ -370,7 +370,7 @@ async def test_the_account_is_held_to_the_rules_of_the_clients_of_its_source(sou
     visit = World(others=(other,)).visit()
     transaction = visit.provider.begin_for_account(visit.browser)
     if source == "directory":
-        with pytest.raises(LoginDenied):
+        with pytest.raises(SignInDenied):
             await visit.log_in(transaction)
         assert visit.world.audit.events[-1].username == HANA.username
     else:
@@ -390,7 +390,7 @@ async def test_a_client_that_is_disabled_meanwhile_takes_no_password() -> None:
 # A password of their own
 
 
-async def choosing(world: World, *others: Visit) -> tuple[Visit, LoginTransaction]:
+async def choosing(world: World, *others: Visit) -> tuple[Visit, SignInTransaction]:
     world.people.change(HANA, must_change_password=True)
     visit = world.visit()
     step = await visit.log_in(await visit.login_form())
@@ -427,7 +427,7 @@ async def test_r85_nobody_replaces_a_password_where_nobody_has_asked(step: str) 
     visit = world.visit()
     transaction = await visit.login_form()
     await visit.log_in(transaction)
-    with pytest.raises(LoginLost):
+    with pytest.raises(SignInLost):
         await world.provider.change_password(transaction, NEW_PASSWORD, visit.browser)
     assert world.people.passwords == {}
 

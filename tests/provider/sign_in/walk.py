@@ -6,7 +6,7 @@ from tests.provider.sign_in.world import NEW_PASSWORD, Visit, signed
 
 from worksgate.provider.factors import Enrolled
 from worksgate.provider.sign_in.attempt import Proof
-from worksgate.provider.sign_in.errors import LoginDenied, NoPasskey
+from worksgate.provider.sign_in.errors import NoPasskey, SignInDenied
 from worksgate.provider.sign_in.outcomes import (
     Authorized,
     EnrolmentNeeded,
@@ -45,7 +45,7 @@ async def walk(visit: Visit, step: NextStep, way: str = "password") -> Walk:
             pages.append(type(step).__name__)
             assert len(pages) <= MOST_STEPS, f"this does not end: {pages}"
             step = visit.kept(await _answered(visit, step, way))
-    except (LoginDenied, NoPasskey) as refusal:
+    except (SignInDenied, NoPasskey) as refusal:
         return Walk(refusal, tuple(pages))
     return Walk(step, tuple(pages))
 

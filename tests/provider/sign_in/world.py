@@ -41,7 +41,7 @@ from worksgate.provider.sign_in.outcomes import (
 )
 from worksgate.provider.sign_in.password import PasswordCheck
 from worksgate.provider.sign_in.session_key import SessionKeys
-from worksgate.provider.sign_in.transaction import LoginTransaction, TransactionSigner
+from worksgate.provider.sign_in.transaction import SignInTransaction, TransactionSigner
 from worksgate.provider.sources import SourcesInUse
 from worksgate.provider.stranger_records import StrangerRecords
 from worksgate.provider.throttle import Throttle, ThrottlePolicy
@@ -453,13 +453,13 @@ class Visit:
         query = "&".join(f"{name}={quote(value, safe='')}" for name, value in asked.items())
         return self.kept(await self.provider.authorize(query, self.browser))
 
-    async def login_form(self) -> LoginTransaction:
+    async def login_form(self) -> SignInTransaction:
         """Come from LINE WORKS without a session; the transaction of the form."""
         step = await self.arrive()
         assert isinstance(step, PasswordNeeded)
         return step.transaction
 
-    async def log_in(self, transaction: LoginTransaction, password: str | None = None) -> NextStep:
+    async def log_in(self, transaction: SignInTransaction, password: str | None = None) -> NextStep:
         known = self.world.people.passwords.get(self.person.subject_id, PASSWORD)
         return self.kept(
             await self.provider.log_in(
@@ -467,12 +467,12 @@ class Visit:
             )
         )
 
-    async def come_from_partner(self, transaction: LoginTransaction, **changes: Any) -> NextStep:
+    async def come_from_partner(self, transaction: SignInTransaction, **changes: Any) -> NextStep:
         """Leave for the other provider, and come back; ``changes`` are of the browser that does."""
         await self.leave_for_partner(transaction)
         return await self.back_from_partner(**changes)
 
-    async def leave_for_partner(self, transaction: LoginTransaction) -> None:
+    async def leave_for_partner(self, transaction: SignInTransaction) -> None:
         self.kept(await self.provider.begin_upstream_login(transaction, "partner", self.browser))
 
     async def back_from_partner(self, **changes: Any) -> NextStep:

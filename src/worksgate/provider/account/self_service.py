@@ -39,11 +39,11 @@ from worksgate.provider.account.values import (
     AccountEvent,
     EnrolmentLost,
     FactorAdded,
-    LoginTooOld,
     NotOffered,
     NotSignedIn,
     OpenSession,
     Overview,
+    SignInTooOld,
     Visitor,
     WrongCode,
 )
@@ -62,7 +62,7 @@ from worksgate.provider.sign_in.attempt import Browser
 from worksgate.provider.sign_in.errors import WrongPassword
 from worksgate.provider.sign_in.password import PasswordCheck
 from worksgate.provider.sign_in.steps import forget_trusted_devices
-from worksgate.provider.sign_in.transaction import LoginTransaction
+from worksgate.provider.sign_in.transaction import SignInTransaction
 from worksgate.provider.sources import SourcesInUse
 from worksgate.provider.throttle import Attempt, Throttle
 from worksgate.settings.options import Settings
@@ -82,7 +82,7 @@ _PASSKEY: Final = "account_passkey"
 class SelfService:
     """Everything that people can do with their own account.
 
-    Methods that change something raise LoginTooOld without a fresh sign-in. An outage is
+    Methods that change something raise SignInTooOld without a fresh sign-in. An outage is
     StoreUnavailable, DatabaseUnavailable, SourceUnavailable or HashingBusy.
     """
 
@@ -159,10 +159,10 @@ class SelfService:
         )
 
     async def check_fresh(self, visitor: Visitor) -> Enrolled:
-        """The person's factors, if they may change them now. Raises LoginTooOld."""
+        """The person's factors, if they may change them now. Raises SignInTooOld."""
         enrolled = await self._factors.of(visitor.person.subject_id)
         if not self._is_fresh(visitor, enrolled):
-            raise LoginTooOld
+            raise SignInTooOld
         return enrolled
 
     def can_change_password(self, visitor: Visitor) -> bool:
@@ -205,7 +205,7 @@ class SelfService:
 
         App passwords are revoked too, unless the person wants to keep them. The current password is
         checked, and counted, as at a sign-in. Raises WrongPassword, WeakPassword, TooManyAttempts,
-        PersonDisabled, NotOffered or LoginTooOld.
+        PersonDisabled, NotOffered or SignInTooOld.
         """
         if not self.can_change_password(visitor):
             raise NotOffered
@@ -235,7 +235,7 @@ class SelfService:
         """The visitor, if the password is theirs."""
         source = visitor.session.source
         only_there = Client(client_id="", name="account", sources=(source,))
-        login = LoginTransaction.begin_for_account(self._url, visitor.browser.secret, visitor.at)
+        login = SignInTransaction.begin_for_account(self._url, visitor.browser.secret, visitor.at)
         _, person = await self._passwords.check(
             login, only_there, visitor.person.username, password, visitor.browser, visitor.at
         )
@@ -259,7 +259,7 @@ class SelfService:
     async def confirm_totp(self, visitor: Visitor, code: str) -> FactorAdded:
         """Enable the authenticator app with its first code; it replaces the previous one.
 
-        Wrong codes are counted. Raises WrongCode, TooManyAttempts, LoginTooOld, or EnrolmentLost:
+        Wrong codes are counted. Raises WrongCode, TooManyAttempts, SignInTooOld, or EnrolmentLost:
         for all but one of those who confirm the same app concurrently.
         """
         enrolled = await self.check_fresh(visitor)
@@ -289,7 +289,7 @@ class SelfService:
         return self._factors.pending_secrets.unseal(kept.data, visitor.person.subject_id)
 
     async def remove_totp(self, visitor: Visitor) -> bool:
-        """Remove the authenticator app; False if there is none. Raises LoginTooOld."""
+        """Remove the authenticator app; False if there is none. Raises SignInTooOld."""
         await self.check_fresh(visitor)
         removed = await self._factors.remove_totp(visitor.holder, visitor.at)
         return await self._removed(visitor, removed=removed)
@@ -297,7 +297,7 @@ class SelfService:
     async def begin_passkey(self, visitor: Visitor) -> str:
         """Options for the browser to create a passkey (JSON), with a challenge for one response.
 
-        Raises NotOffered or LoginTooOld.
+        Raises NotOffered or SignInTooOld.
         """
         if not self._factors.passkeys_usable:
             raise NotOffered
@@ -312,7 +312,7 @@ class SelfService:
     async def add_passkey(self, visitor: Visitor, answer: str, name: str) -> FactorAdded:
         """Store the passkey that the browser created.
 
-        Raises FactorRefused, EnrolmentLost or LoginTooOld.
+        Raises FactorRefused, EnrolmentLost or SignInTooOld.
         """
         enrolled = await self.check_fresh(visitor)
         kept = await self._store.take(Interim, _interim_key(visitor, _PASSKEY))
@@ -332,7 +332,7 @@ class SelfService:
     async def renew_recovery_codes(self, visitor: Visitor) -> Sequence[str]:
         """New recovery codes instead of the previous ones.
 
-        Raises NotOffered for a person without a second factor, or LoginTooOld.
+        Raises NotOffered for a person without a second factor, or SignInTooOld.
         """
         if not (await self.check_fresh(visitor)).any:
             raise NotOffered
@@ -376,7 +376,7 @@ class SelfService:
     # App passwords
 
     async def add_app_password(self, visitor: Visitor, name: str) -> NewAppPassword:
-        """Create an app password. Raises NotOffered, factors.TooMany or LoginTooOld."""
+        """Create an app password. Raises NotOffered, factors.TooMany or SignInTooOld."""
         if not await self.offers_app_passwords():
             raise NotOffered
         await self.check_fresh(visitor)
@@ -403,7 +403,7 @@ class SelfService:
         await self._store.forget(visitor.person.subject_id, records=(record,))
 
     async def end_everything(self, visitor: Visitor) -> Ended:
-        """Revoke everything the person holds, and their app passwords. Raises LoginTooOld."""
+        """Revoke everything the person holds, and their app passwords. Raises SignInTooOld."""
         await self.check_fresh(visitor)
         return await self._end_everything(visitor)
 

@@ -14,7 +14,7 @@ class NotSignedIn(Exception):
     """There is no live session: the person has to sign in first."""
 
 
-class LoginTooOld(Exception):
+class SignInTooOld(Exception):
     """The sign-in is too old, or was not a full one, for this action (R-83)."""
 
 

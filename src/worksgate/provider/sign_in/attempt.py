@@ -9,7 +9,7 @@ from worksgate.credentials.secrets import new_secret
 from worksgate.credentials.usernames import username_key
 from worksgate.oauth.model import Session
 from worksgate.provider.assurance import Assurance, Factor, kept_in
-from worksgate.provider.sign_in.transaction import LoginTransaction
+from worksgate.provider.sign_in.transaction import SignInTransaction
 from worksgate.sources import Person
 
 
@@ -34,7 +34,7 @@ class Browser:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoginProgress:
+class SignInProgress:
     """The progress of a sign-in; ``challenge`` is its own for passkeys (base64url).
 
     ``assurance`` is what the person has proved, ``known`` that of the session by which they were
@@ -93,11 +93,11 @@ class LoginProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class LoginAttempt:
+class SignInAttempt:
     """A sign-in as one request finds it; ``now`` is in seconds since the epoch."""
 
-    transaction: LoginTransaction
-    progress: LoginProgress
+    transaction: SignInTransaction
+    progress: SignInProgress
     browser: Browser
     now: float
 
@@ -105,7 +105,7 @@ class LoginAttempt:
     def person(self) -> Person:
         return self.progress.person
 
-    def advanced_to(self, progress: LoginProgress) -> Self:
+    def advanced_to(self, progress: SignInProgress) -> Self:
         """The same attempt with more progress."""
         return replace(self, progress=progress)
 

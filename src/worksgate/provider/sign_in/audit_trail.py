@@ -17,7 +17,7 @@ from worksgate.oauth.errors import AuthorizationError
 from worksgate.oauth.model import Session
 from worksgate.provider.sign_in.attempt import Browser
 from worksgate.provider.sign_in.session_key import SessionKeyRefused
-from worksgate.provider.sign_in.transaction import LoginTransaction
+from worksgate.provider.sign_in.transaction import SignInTransaction
 from worksgate.provider.stranger_records import StrangerRecords
 from worksgate.sources import Person
 
@@ -42,7 +42,7 @@ class AuditTrail:
         )
 
     def throttled(
-        self, at: float, transaction: LoginTransaction, browser: Browser, username: str
+        self, at: float, transaction: SignInTransaction, browser: Browser, username: str
     ) -> None:
         """A password was not even checked."""
         event = Event.LOGIN_THROTTLED
@@ -51,7 +51,7 @@ class AuditTrail:
     def failed(
         self,
         at: float,
-        transaction: LoginTransaction,
+        transaction: SignInTransaction,
         browser: Browser,
         username: str,
         detail: str,
@@ -68,14 +68,14 @@ class AuditTrail:
             self._strangers.record(event)
 
     def failed_upstream(
-        self, at: float, transaction: LoginTransaction, browser: Browser, detail: str
+        self, at: float, transaction: SignInTransaction, browser: Browser, detail: str
     ) -> None:
         """A sign-in at another provider failed: anybody can come back from there."""
         event = Event.LOGIN_FAILED
         self._strangers.record(of_login(event, at, transaction, browser, detail=detail))
 
     def denied(
-        self, at: float, transaction: LoginTransaction, browser: Browser, detail: str
+        self, at: float, transaction: SignInTransaction, browser: Browser, detail: str
     ) -> None:
         """A rule refused a sign-in before the person was known."""
         event = Event.LOGIN_REFUSED
@@ -89,7 +89,7 @@ class AuditTrail:
         self,
         event: Event,
         at: float,
-        transaction: LoginTransaction,
+        transaction: SignInTransaction,
         browser: Browser,
         person: Person | None = None,
         *,
@@ -105,7 +105,7 @@ class AuditTrail:
 def of_login(
     event: Event,
     at: float,
-    transaction: LoginTransaction,
+    transaction: SignInTransaction,
     browser: Browser,
     person: Person | None = None,
     *,
@@ -125,7 +125,7 @@ def of_login(
     )
 
 
-def of_request(transaction: LoginTransaction, browser: Browser) -> AuditEvent:
+def of_request(transaction: SignInTransaction, browser: Browser) -> AuditEvent:
     """The authorization request with which a sign-in began, recorded at its end."""
     return of_login(Event.LOGIN_REQUESTED, transaction.began_at, transaction, browser)
 

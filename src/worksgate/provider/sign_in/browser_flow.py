@@ -32,10 +32,16 @@ from worksgate.oauth.redirect_uri import with_denial
 from worksgate.provider.assurance import Assurance, Factor
 from worksgate.provider.factors.second_factors import Factors
 from worksgate.provider.sessions import Sessions
-from worksgate.provider.sign_in.attempt import Browser, LoginAttempt, LoginProgress, Proof, is_meant
+from worksgate.provider.sign_in.attempt import (
+    Browser,
+    Proof,
+    SignInAttempt,
+    SignInProgress,
+    is_meant,
+)
 from worksgate.provider.sign_in.audit_trail import AuditTrail, of_login, of_logout
-from worksgate.provider.sign_in.completion import LoginCompletion
-from worksgate.provider.sign_in.errors import LoginDenied, LoginLost, UpstreamLoginFailed
+from worksgate.provider.sign_in.completion import SignInCompletion
+from worksgate.provider.sign_in.errors import SignInDenied, SignInLost, UpstreamSignInFailed
 from worksgate.provider.sign_in.outcomes import (
     AccountChoiceNeeded,
     NewPasswordNeeded,
@@ -47,14 +53,14 @@ from worksgate.provider.sign_in.outcomes import (
 )
 from worksgate.provider.sign_in.password import PasswordCheck
 from worksgate.provider.sign_in.session_key import SessionKeys
-from worksgate.provider.sign_in.steps import LoginSteps
+from worksgate.provider.sign_in.steps import SignInSteps
 from worksgate.provider.sign_in.transaction import (
     ForgedTransaction,
-    LoginTransaction,
+    SignInTransaction,
     TransactionSigner,
 )
 from worksgate.provider.sign_in.transaction_check import TransactionCheck
-from worksgate.provider.sign_in.upstream import UpstreamLogins
+from worksgate.provider.sign_in.upstream import UpstreamSignIns
 from worksgate.provider.sources import SourcesInUse
 from worksgate.provider.stranger_records import StrangerRecords
 from worksgate.provider.throttle import Throttle
@@ -100,11 +106,11 @@ class IdentityProvider:
         self._factors = factors
         self._transactions = TransactionCheck(settings, clients, store, signer)
         self._passwords = PasswordCheck(sources, factors, throttle, signer, self._records)
-        self._upstream = UpstreamLogins(settings, store, signer)
-        self._steps = LoginSteps(
+        self._upstream = UpstreamSignIns(settings, store, signer)
+        self._steps = SignInSteps(
             settings, clients, store, factors, factor_throttle, self._passwords.known_device
         )
-        self._completion = LoginCompletion(
+        self._completion = SignInCompletion(
             store,
             self._sessions,
             self._transactions,
@@ -120,7 +126,7 @@ class IdentityProvider:
     async def authorize(self, query: str, browser: Browser) -> NextStep:
         """Answer an authorization request with a code, or with the next step.
 
-        Raises AuthorizationError (a page, never a redirect), NoUserKey, LoginDenied, or an outage.
+        Raises AuthorizationError (a page, never a redirect), NoUserKey, SignInDenied, or an outage.
         """
         now = self._clock()
         clients = await self.clients.snapshot()
@@ -131,7 +137,7 @@ class IdentityProvider:
         except AuthorizationError as error:
             self._records.not_authorized(now, error, browser)
             raise
-        transaction = LoginTransaction.begin(request, client, browser.secret, now)
+        transaction = SignInTransaction.begin(request, client, browser.secret, now)
         await self._check_open(transaction, client, browser, now)
         found = await self._sessions.find(browser.session, now)
         self._records.requested(now, browser)
@@ -141,16 +147,16 @@ class IdentityProvider:
         if not is_meant(transaction.works_id, person):
             return AccountChoiceNeeded(transaction, person)
         try:
-            progress = LoginProgress.of_session(session, person)
-            attempt = LoginAttempt(transaction, progress, browser, now)
+            progress = SignInProgress.of_session(session, person)
+            attempt = SignInAttempt(transaction, progress, browser, now)
             return await self._completion.complete_or_next_step(attempt)
         except PersonDisabled:  # at this very moment; the session has ended with it
-            return PasswordNeeded(LoginTransaction.begin(request, client, browser.secret, now))
+            return PasswordNeeded(SignInTransaction.begin(request, client, browser.secret, now))
 
-    async def continue_as(self, transaction: LoginTransaction, browser: Browser) -> NextStep:
+    async def continue_as(self, transaction: SignInTransaction, browser: Browser) -> NextStep:
         """Continue as the person of the live session, who has confirmed that.
 
-        Raises AlreadySignedIn, NoUserKey, PersonDisabled, LoginDenied, UnknownClient, or an
+        Raises AlreadySignedIn, NoUserKey, PersonDisabled, SignInDenied, UnknownClient, or an
         outage.
         """
         now = self._clock()
@@ -158,19 +164,19 @@ class IdentityProvider:
         if found is None:  # it has ended meanwhile
             return PasswordNeeded(transaction)
         session, person = found
-        progress = LoginProgress.of_session(session, person)
-        attempt = LoginAttempt(transaction, progress, browser, now)
+        progress = SignInProgress.of_session(session, person)
+        attempt = SignInAttempt(transaction, progress, browser, now)
         return await self._completion.complete_or_next_step(attempt)
 
     # Authentication: steps 3 to 6
 
     async def log_in(
-        self, transaction: LoginTransaction, username: str, password: str, browser: Browser
+        self, transaction: SignInTransaction, username: str, password: str, browser: Browser
     ) -> NextStep:
         """Check a username and a password; a right one gets a code and a session, or the next step.
 
         Raises WrongPassword, PersonDisabled, TooManyAttempts, HashingBusy, AlreadySignedIn,
-        NoUserKey, LoginDenied, or an outage.
+        NoUserKey, SignInDenied, or an outage.
         """
         now = self._clock()
         client = await self._open_client(transaction, browser, now)
@@ -180,11 +186,11 @@ class IdentityProvider:
             transaction, client, username, password, browser, now
         )
         given = Assurance().with_factor(Factor.PASSWORD, now)
-        progress = LoginProgress(source=source, person=person, typed=username, assurance=given)
-        attempt = LoginAttempt(transaction, progress, browser, now)
+        progress = SignInProgress(source=source, person=person, typed=username, assurance=given)
+        attempt = SignInAttempt(transaction, progress, browser, now)
         return await self._completion.complete_or_next_step(attempt)
 
-    async def is_upstream(self, transaction: LoginTransaction, username: str) -> bool:
+    async def is_upstream(self, transaction: SignInTransaction, username: str) -> bool:
         """Whether this name belongs to another provider, so that no password is needed here.
 
         Raises UnknownClient, or an outage.
@@ -193,11 +199,11 @@ class IdentityProvider:
         return self._sources.upstream_of(client, username) is not None
 
     async def begin_upstream_login(
-        self, transaction: LoginTransaction, source: str, browser: Browser
+        self, transaction: SignInTransaction, source: str, browser: Browser
     ) -> RedirectedUpstream:
         """Redirect the browser to another provider of this client's.
 
-        Raises UnknownSource, AlreadySignedIn, LoginDenied, UnknownClient, or an outage.
+        Raises UnknownSource, AlreadySignedIn, SignInDenied, UnknownClient, or an outage.
         """
         client = await self._open_client(transaction, browser, self._clock())
         upstream = self._sources.redirect(client, source)
@@ -208,7 +214,7 @@ class IdentityProvider:
     ) -> NextStep:
         """Continue with the person who returns from another provider.
 
-        Raises ForgedTransaction, ExpiredTransaction, UpstreamLoginFailed (they may try another
+        Raises ForgedTransaction, ExpiredTransaction, UpstreamSignInFailed (they may try another
         way), and what ``log_in`` does.
         """
         now = self._clock()
@@ -223,20 +229,20 @@ class IdentityProvider:
         except (PersonDisabled, RefusedUpstream) as refusal:
             detail = f"{source}: {str(refusal) or 'the person is disabled'}"
             self._records.failed_upstream(now, transaction, browser, detail)
-            raise UpstreamLoginFailed(transaction, refusal) from refusal
+            raise UpstreamSignInFailed(transaction, refusal) from refusal
         except SourceUnavailable as outage:
-            raise UpstreamLoginFailed(transaction, outage) from outage
+            raise UpstreamSignInFailed(transaction, outage) from outage
         now = self._clock()
         given = Assurance().with_factor(Factor.UPSTREAM, now)
-        progress = LoginProgress(source=source, person=person, assurance=given)
-        attempt = LoginAttempt(transaction, progress, browser, now)
+        progress = SignInProgress(source=source, person=person, assurance=given)
+        attempt = SignInAttempt(transaction, progress, browser, now)
         try:
             return await self._completion.complete_or_next_step(attempt)
         except PersonDisabled as refusal:  # at this very moment
-            raise UpstreamLoginFailed(transaction, refusal) from refusal
+            raise UpstreamSignInFailed(transaction, refusal) from refusal
 
     async def use_passkey(
-        self, transaction: LoginTransaction, assertion: str, browser: Browser
+        self, transaction: SignInTransaction, assertion: str, browser: Browser
     ) -> NextStep:
         """Sign in with a passkey alone, which counts as password and second factor.
 
@@ -248,15 +254,15 @@ class IdentityProvider:
             transaction, client, assertion, browser, now
         )
         given = Assurance().with_factor(Factor.PASSKEY, now)
-        progress = LoginProgress(source=source, person=person, assurance=given)
-        attempt = LoginAttempt(transaction, progress, browser, now)
+        progress = SignInProgress(source=source, person=person, assurance=given)
+        attempt = SignInAttempt(transaction, progress, browser, now)
         return await self._completion.complete_or_next_step(attempt)
 
     # Steps after the person is known
 
     async def verify_second_factor(
         self,
-        transaction: LoginTransaction,
+        transaction: SignInTransaction,
         proof: Proof,
         browser: Browser,
         *,
@@ -264,7 +270,7 @@ class IdentityProvider:
     ) -> NextStep:
         """Verify a second factor; ``remember`` makes the browser a trusted one.
 
-        Raises WrongFactor, TooManyWrongFactors, LoginLost, and what ``log_in`` does.
+        Raises WrongFactor, TooManyWrongFactors, SignInLost, and what ``log_in`` does.
         """
         attempt = await self._resumed(transaction, browser)
         progress = await self._steps.verify_second_factor(attempt, proof)
@@ -273,7 +279,7 @@ class IdentityProvider:
         )
 
     async def enrol(
-        self, transaction: LoginTransaction, proof: Proof, browser: Browser
+        self, transaction: SignInTransaction, proof: Proof, browser: Browser
     ) -> NextStep:
         """Set up a required factor, which counts as used.
 
@@ -287,18 +293,18 @@ class IdentityProvider:
         return await self._completion.complete_or_next_step(attempt.advanced_to(progress))
 
     async def change_password(
-        self, transaction: LoginTransaction, new_password: str, browser: Browser
+        self, transaction: SignInTransaction, new_password: str, browser: Browser
     ) -> NextStep:
         """Replace a temporary password.
 
-        Raises WeakPassword, LoginLost, and what ``log_in`` does.
+        Raises WeakPassword, SignInLost, and what ``log_in`` does.
         """
         attempt = await self._resumed(transaction, browser)
         progress = attempt.progress
         client = await self._transactions.client_of(transaction)
         due = await self._steps.next(client, attempt)
         if not isinstance(due, NewPasswordNeeded):
-            raise LoginLost  # nobody has requested a new one
+            raise SignInLost  # nobody has requested a new one
         person = await self._sources.change_password(progress.source, progress.person, new_password)
         if person is None:
             raise PersonDisabled
@@ -315,30 +321,30 @@ class IdentityProvider:
         done = replace(progress, person=person, password_changed=True)
         return await self._completion.complete_or_next_step(attempt.advanced_to(done))
 
-    async def choosing_password(self, transaction: LoginTransaction) -> Person | None:
+    async def choosing_password(self, transaction: SignInTransaction) -> Person | None:
         """Who must replace a temporary password in this sign-in, or None; nothing changes.
 
-        Raises LoginLost or an outage.
+        Raises SignInLost or an outage.
         """
         progress = await self._steps.resume(transaction, self._clock())
         return progress.person if progress.needs_new_password else None
 
-    async def resume(self, transaction: LoginTransaction, browser: Browser) -> NextStep:
-        """Continue a sign-in at its current step. Raises LoginLost, and what ``log_in`` does."""
+    async def resume(self, transaction: SignInTransaction, browser: Browser) -> NextStep:
+        """Continue a sign-in at its current step. Raises SignInLost, and what ``log_in`` does."""
         return await self._completion.complete_or_next_step(
             await self._resumed(transaction, browser)
         )
 
-    async def transaction_at(self, handle: str, browser: Browser) -> LoginTransaction:
+    async def transaction_at(self, handle: str, browser: Browser) -> SignInTransaction:
         """The sign-in in progress with this handle in this browser.
 
-        Raises LoginLost if there is none (any more), AuthorizationError, or an outage.
+        Raises SignInLost if there is none (any more), AuthorizationError, or an outage.
         """
         transaction = await self._steps.transaction_of(handle, browser, self._clock())
         await self._transactions.check_client(transaction)
         return transaction
 
-    async def return_to(self, transaction: LoginTransaction, browser: Browser) -> NextStep:
+    async def return_to(self, transaction: SignInTransaction, browser: Browser) -> NextStep:
         """The current step, for a browser that opens its page, any number of times.
 
         A sign-in without missing steps is completed. Raises what ``resume`` does.
@@ -347,29 +353,29 @@ class IdentityProvider:
         if codes := self._steps.codes_to_keep(attempt.progress):
             return RecoveryCodesIssued(transaction, codes)
         if not browser.may_receive_code:
-            raise LoginLost
+            raise SignInLost
         return await self._completion.complete_or_next_step(attempt)
 
-    async def _resumed(self, transaction: LoginTransaction, browser: Browser) -> LoginAttempt:
-        """Raises AlreadySignedIn, LoginLost, or an outage."""
+    async def _resumed(self, transaction: SignInTransaction, browser: Browser) -> SignInAttempt:
+        """Raises AlreadySignedIn, SignInLost, or an outage."""
         now = self._clock()
         await self._transactions.check_unspent(transaction)
-        return LoginAttempt(transaction, await self._steps.resume(transaction, now), browser, now)
+        return SignInAttempt(transaction, await self._steps.resume(transaction, now), browser, now)
 
-    async def check_open(self, transaction: LoginTransaction, browser: Browser) -> None:
+    async def check_open(self, transaction: SignInTransaction, browser: Browser) -> None:
         """Refuse, before a form is shown, a sign-in that nobody could complete now and from here.
 
-        Raises LoginDenied, UnknownClient, or an outage.
+        Raises SignInDenied, UnknownClient, or an outage.
         """
         client = await self._transactions.client_of(transaction)
         await self._check_open(transaction, client, browser, self._clock())
 
     async def _open_client(
-        self, transaction: LoginTransaction, browser: Browser, now: float
+        self, transaction: SignInTransaction, browser: Browser, now: float
     ) -> Client:
         """The client of a sign-in in which somebody may authenticate now.
 
-        Raises AlreadySignedIn, LoginDenied, UnknownClient, or an outage.
+        Raises AlreadySignedIn, SignInDenied, UnknownClient, or an outage.
         """
         await self._transactions.check_unspent(transaction)
         client = await self._transactions.client_of(transaction)
@@ -377,11 +383,11 @@ class IdentityProvider:
         return client
 
     async def _check_open(
-        self, transaction: LoginTransaction, client: Client, browser: Browser, now: float
+        self, transaction: SignInTransaction, client: Client, browser: Browser, now: float
     ) -> None:
         try:
             await self._steps.refuse_early(transaction, client, browser, now)
-        except LoginDenied as denied:
+        except SignInDenied as denied:
             self._records.denied(now, transaction, browser, f"rule: {denied}")
             raise
 
@@ -389,7 +395,7 @@ class IdentityProvider:
 
     async def read_transaction(
         self, text: str, anti_forgery_token: str, browser: Browser
-    ) -> LoginTransaction:
+    ) -> SignInTransaction:
         """The transaction of a posted form, if its client may still receive a code.
 
         Raises ForgedTransaction, ExpiredTransaction, AuthorizationError, or an outage.
@@ -401,7 +407,7 @@ class IdentityProvider:
         """The names of the other providers, which redirect browsers back."""
         return tuple(self._sources.redirects)
 
-    async def ways_in(self, transaction: LoginTransaction) -> WaysIn:
+    async def ways_in(self, transaction: SignInTransaction) -> WaysIn:
         """The ways in which people of a transaction's client can authenticate.
 
         Raises UnknownClient, or an outage.
@@ -417,13 +423,13 @@ class IdentityProvider:
                 )
         return WaysIn(self._sources.takes_passwords(client), buttons, options)
 
-    def begin_for_account(self, browser: Browser) -> LoginTransaction:
+    def begin_for_account(self, browser: Browser) -> SignInTransaction:
         """A sign-in that leads to the person's own account."""
-        return LoginTransaction.begin_for_account(
+        return SignInTransaction.begin_for_account(
             self.settings.account_url, browser.secret, self._clock()
         )
 
-    async def denial(self, transaction: LoginTransaction) -> str | None:
+    async def denial(self, transaction: SignInTransaction) -> str | None:
         """Where to redirect a person who cancels, or None if the client does not allow it."""
         client = await self._transactions.client_of(transaction)
         return with_denial(transaction.redirect_uri) if client.redirect_denials else None

@@ -22,23 +22,23 @@ from worksgate.provider.code_issuing import (
     user_key_of,
 )
 from worksgate.provider.sessions import Sessions
-from worksgate.provider.sign_in.attempt import LoginAttempt, LoginProgress
+from worksgate.provider.sign_in.attempt import SignInAttempt, SignInProgress
 from worksgate.provider.sign_in.audit_trail import AuditTrail, of_login, of_request
 from worksgate.provider.sign_in.errors import (
     AlreadySignedIn,
-    LoginDenied,
     NoPasskey,
     NoUserKey,
+    SignInDenied,
 )
 from worksgate.provider.sign_in.outcomes import Authorized, NextStep, PasswordNeeded, SignedIn
 from worksgate.provider.sign_in.password import PasswordCheck
-from worksgate.provider.sign_in.steps import LoginSteps
+from worksgate.provider.sign_in.steps import SignInSteps
 from worksgate.provider.sign_in.transaction_check import TransactionCheck
 from worksgate.sources import Person, PersonDisabled
 from worksgate.store import Store
 
 
-class LoginCompletion:
+class SignInCompletion:
     """Completes sign-ins; ``clock`` is in seconds since the epoch."""
 
     def __init__(
@@ -46,7 +46,7 @@ class LoginCompletion:
         store: Store,
         sessions: Sessions,
         transactions: TransactionCheck,
-        steps: LoginSteps,
+        steps: SignInSteps,
         passwords: PasswordCheck,
         records: AuditTrail,
         clock: Callable[[], float],
@@ -60,11 +60,11 @@ class LoginCompletion:
         self._clock = clock
 
     async def complete_or_next_step(
-        self, attempt: LoginAttempt, *, remember: bool = False
+        self, attempt: SignInAttempt, *, remember: bool = False
     ) -> NextStep:
         """Complete a sign-in, or return the next step; ``remember`` makes the browser trusted.
 
-        Raises AlreadySignedIn, NoUserKey, PersonDisabled, LoginDenied, NoPasskey, UnknownClient,
+        Raises AlreadySignedIn, NoUserKey, PersonDisabled, SignInDenied, NoPasskey, UnknownClient,
         or an outage.
         """
         transaction, progress = attempt.transaction, attempt.progress
@@ -79,13 +79,13 @@ class LoginCompletion:
             )  # first: people who cannot get in are asked nothing else
         try:
             step = await self._steps.next(client, attempt)
-        except LoginDenied as denied:
+        except SignInDenied as denied:
             self._record(Event.LOGIN_REFUSED, attempt, detail=f"rule: {denied}")
             raise
         except NoPasskey:
             self._record(Event.LOGIN_REFUSED, attempt, detail="a passkey is required")
             raise
-        if not isinstance(step, LoginProgress):
+        if not isinstance(step, SignInProgress):
             return step
         attempt = attempt.advanced_to(step)
         if not step.adds_to_session:
@@ -93,7 +93,7 @@ class LoginCompletion:
             return await self._authorize(attempt, SignInCommit(spent=spent))
         return await self._sign_in(attempt, remember=remember)
 
-    async def _sign_in(self, attempt: LoginAttempt, *, remember: bool) -> SignedIn:
+    async def _sign_in(self, attempt: SignInAttempt, *, remember: bool) -> SignedIn:
         """Authorize; a new session replaces the browser's one (R-28)."""
         progress, person = attempt.progress, attempt.person
         secret = new_ordered_secret()
@@ -121,7 +121,7 @@ class LoginCompletion:
         device = self._passwords.new_device(progress.typed) if progress.typed else None
         return SignedIn(authorized.location, secret, device, trusted)
 
-    async def _authorize(self, attempt: LoginAttempt, commit: SignInCommit) -> Authorized:
+    async def _authorize(self, attempt: SignInAttempt, commit: SignInCommit) -> Authorized:
         """Let the person in; ``commit`` is what this login writes beside its code.
 
         Raises AlreadySignedIn for all but one of several at once.
@@ -133,7 +133,7 @@ class LoginCompletion:
         except AlreadyIssued:
             raise AlreadySignedIn from None
 
-    async def _issue_code(self, attempt: LoginAttempt, commit: SignInCommit) -> Authorized:
+    async def _issue_code(self, attempt: SignInAttempt, commit: SignInCommit) -> Authorized:
         """Issue the one code of a transaction."""
         transaction, person = attempt.transaction, attempt.person
         client = await self._transactions.client_of(transaction)
@@ -161,7 +161,7 @@ class LoginCompletion:
             raise PersonDisabled from None
         return Authorized(with_code(transaction.redirect_uri, code))
 
-    async def _open_account(self, attempt: LoginAttempt, commit: SignInCommit) -> Authorized:
+    async def _open_account(self, attempt: SignInAttempt, commit: SignInCommit) -> Authorized:
         """Admit a person to their own account: a session, and no code."""
         await commit.write(self._store)
         if await self._present(attempt) is None:
@@ -169,11 +169,11 @@ class LoginCompletion:
             raise PersonDisabled
         return Authorized(attempt.transaction.redirect_uri)
 
-    async def _present(self, attempt: LoginAttempt) -> Person | None:
+    async def _present(self, attempt: SignInAttempt) -> Person | None:
         """The person at this very moment, or None if they may not sign in."""
         return await self._sessions.person(attempt.progress.source, attempt.person)
 
-    def _check_user_key(self, client: Client, attempt: LoginAttempt) -> str:
+    def _check_user_key(self, client: Client, attempt: SignInAttempt) -> str:
         """The key by which LINE WORKS knows the person. Raises NoUserKey, which is recorded."""
         user_id = user_key_of(client, attempt.person)
         if user_id is None:
@@ -182,19 +182,19 @@ class LoginCompletion:
             raise NoUserKey
         return user_id
 
-    def _record(self, event: Event, attempt: LoginAttempt, *, detail: str) -> None:
+    def _record(self, event: Event, attempt: SignInAttempt, *, detail: str) -> None:
         person = attempt.person
         self._records.login(
             event, attempt.now, attempt.transaction, attempt.browser, person, detail=detail
         )
 
 
-def _taken_back(attempt: LoginAttempt) -> AuditEvent:
+def _taken_back(attempt: SignInAttempt) -> AuditEvent:
     return _of(Event.LOGIN_REFUSED, attempt, detail=TAKEN_BACK)
 
 
 def _of(
-    event: Event, attempt: LoginAttempt, *, at: float | None = None, detail: str | None = None
+    event: Event, attempt: SignInAttempt, *, at: float | None = None, detail: str | None = None
 ) -> AuditEvent:
     moment = attempt.now if at is None else at
     transaction, browser = attempt.transaction, attempt.browser

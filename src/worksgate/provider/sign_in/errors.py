@@ -1,10 +1,10 @@
 """Refusals of a sign-in."""
 
 from worksgate.provider.sign_in.attempt import ProofKind
-from worksgate.provider.sign_in.transaction import LoginTransaction
+from worksgate.provider.sign_in.transaction import SignInTransaction
 
 
-class LoginDenied(Exception):
+class SignInDenied(Exception):
     """A rule of the client denies it; the text is the rule."""
 
 
@@ -12,16 +12,16 @@ class NoPasskey(Exception):
     """A passkey is required, and the person neither has one nor can set one up here."""
 
 
-class UpstreamLoginFailed(Exception):
+class UpstreamSignInFailed(Exception):
     """A sign-in at another provider failed: ``why``, and the sign-in that can continue here."""
 
-    def __init__(self, transaction: LoginTransaction, why: Exception) -> None:
+    def __init__(self, transaction: SignInTransaction, why: Exception) -> None:
         super().__init__(type(why).__name__)
         self.transaction = transaction
         self.why = why
 
 
-class LoginLost(Exception):
+class SignInLost(Exception):
     """Nothing is known of this sign-in any more: it must begin again with the password."""
 
 

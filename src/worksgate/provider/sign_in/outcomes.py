@@ -6,7 +6,7 @@ from enum import StrEnum, auto
 
 from worksgate.provider.factors import Enrolled
 from worksgate.provider.factors.totp import NewTotp
-from worksgate.provider.sign_in.transaction import LoginTransaction
+from worksgate.provider.sign_in.transaction import SignInTransaction
 from worksgate.sources import Person
 
 
@@ -34,14 +34,14 @@ class SignedIn(Authorized):
 class PasswordNeeded:
     """Show the sign-in form."""
 
-    transaction: LoginTransaction
+    transaction: SignInTransaction
 
 
 @dataclass(frozen=True, slots=True)
 class AccountChoiceNeeded:
     """Signed in as ``person``, but LINE WORKS asked for somebody else: let them choose."""
 
-    transaction: LoginTransaction
+    transaction: SignInTransaction
     person: Person
 
 
@@ -58,7 +58,7 @@ class WaysIn:
 class NewPasswordNeeded:
     """The password is temporary: the person must choose a new one first (R-85)."""
 
-    transaction: LoginTransaction
+    transaction: SignInTransaction
     person: Person
 
 
@@ -82,7 +82,7 @@ class SecondFactorNeeded:
     ``why`` is the purpose, if it decides which of their factors are accepted.
     """
 
-    transaction: LoginTransaction
+    transaction: SignInTransaction
     person: Person
     enrolled: Enrolled
     passkey_options: str | None = field(default=None, repr=False)
@@ -96,7 +96,7 @@ class EnrolmentNeeded:
     ``totp`` is None if it must be a passkey.
     """
 
-    transaction: LoginTransaction
+    transaction: SignInTransaction
     person: Person
     totp: NewTotp | None = field(repr=False)
     passkey_options: str | None = field(default=None, repr=False)
@@ -106,7 +106,7 @@ class EnrolmentNeeded:
 class RecoveryCodesIssued:
     """A factor was set up: show the codes, once, and continue when the person has stored them."""
 
-    transaction: LoginTransaction
+    transaction: SignInTransaction
     codes: Sequence[str] = field(repr=False)
 
 

@@ -11,7 +11,7 @@ from worksgate.provider.factors.second_factors import Factors
 from worksgate.provider.sign_in.attempt import Browser
 from worksgate.provider.sign_in.audit_trail import AuditTrail
 from worksgate.provider.sign_in.errors import UnknownPasskey, WrongPassword
-from worksgate.provider.sign_in.transaction import LoginTransaction, TransactionSigner
+from worksgate.provider.sign_in.transaction import SignInTransaction, TransactionSigner
 from worksgate.provider.sources import SourcesInUse
 from worksgate.provider.throttle import Admission, Attempt, Throttle, TooManyAttempts
 from worksgate.sources import PasswordExpired, Person, PersonDisabled
@@ -39,7 +39,7 @@ class PasswordCheck:
 
     async def check(
         self,
-        transaction: LoginTransaction,
+        transaction: SignInTransaction,
         client: Client,
         username: str,
         password: str,
@@ -79,7 +79,7 @@ class PasswordCheck:
 
     async def check_passkey(
         self,
-        transaction: LoginTransaction,
+        transaction: SignInTransaction,
         client: Client,
         assertion: str,
         browser: Browser,
@@ -124,7 +124,7 @@ class PasswordCheck:
     def _failed(
         self,
         now: float,
-        transaction: LoginTransaction,
+        transaction: SignInTransaction,
         browser: Browser,
         username: str,
         detail: str,

@@ -40,15 +40,15 @@ from worksgate.provider.factors import (
 from worksgate.provider.factors.second_factors import Factors
 from worksgate.provider.sign_in.attempt import (
     Browser,
-    LoginAttempt,
-    LoginProgress,
     Proof,
     ProofKind,
+    SignInAttempt,
+    SignInProgress,
 )
 from worksgate.provider.sign_in.errors import (
-    LoginDenied,
-    LoginLost,
     NoPasskey,
+    SignInDenied,
+    SignInLost,
     TooManyWrongFactors,
     WrongFactor,
 )
@@ -60,7 +60,7 @@ from worksgate.provider.sign_in.outcomes import (
     SecondFactorNeeded,
 )
 from worksgate.provider.sign_in.required_steps import Due, Standing, due
-from worksgate.provider.sign_in.transaction import LoginTransaction
+from worksgate.provider.sign_in.transaction import SignInTransaction
 from worksgate.provider.throttle import Attempt, Throttle
 from worksgate.settings.options import Settings
 from worksgate.sources import Person
@@ -99,10 +99,10 @@ _PROOFS_OF_ENROLMENT = {
 class _Whose:
     """The transaction that is stored with the progress; the previous release stored none."""
 
-    transaction: LoginTransaction | None = None
+    transaction: SignInTransaction | None = None
 
 
-class LoginSteps:
+class SignInSteps:
     """Decides the next step, and stores sign-ins between two requests."""
 
     def __init__(
@@ -123,11 +123,11 @@ class LoginSteps:
         self._known_device = known_device
 
     async def refuse_early(
-        self, transaction: LoginTransaction, client: Client, browser: Browser, now: float
+        self, transaction: SignInTransaction, client: Client, browser: Browser, now: float
     ) -> None:
         """Refuse what no person could change: by network, time and kind of sign-in (R-125).
 
-        So a refusal does not reveal whether a password was right. Raises LoginDenied, or an outage.
+        So a refusal does not reveal whether a password was right. Raises SignInDenied or an outage.
         """
         for ruler in await self._certain_rulers(transaction, client):
             for kind in _possible_kinds(ruler, transaction.login_kind):
@@ -136,10 +136,10 @@ class LoginSteps:
                 if decision is not None:
                     _check_not_denied(decision)
 
-    async def next(self, client: Client, attempt: LoginAttempt) -> Step | LoginProgress:
+    async def next(self, client: Client, attempt: SignInAttempt) -> Step | SignInProgress:
         """The person's next step, stored until they have done it; or the completed sign-in.
 
-        Raises LoginDenied, NoPasskey, or an outage.
+        Raises SignInDenied, NoPasskey, or an outage.
         """
         standing = await self._standing(client, attempt)
         step = due(standing)
@@ -164,8 +164,8 @@ class LoginSteps:
                 await self._keep(transaction, progress)
                 return await self._question(attempt, standing.enrolled, _WANTED[step])
 
-    async def _standing(self, client: Client, attempt: LoginAttempt) -> Standing:
-        """The sign-in's current state; only facts that can matter are read. Raises LoginDenied."""
+    async def _standing(self, client: Client, attempt: SignInAttempt) -> Standing:
+        """The sign-in's current state; only facts that can matter are read. Raises SignInDenied."""
         progress, for_account = attempt.progress, attempt.transaction.is_for_account
         usable = self._factors.passkeys_usable
         standing = Standing(
@@ -184,7 +184,7 @@ class LoginSteps:
             standing = replace(standing, remembered=await self._is_trusted(attempt))
         return standing
 
-    async def _rulers(self, client: Client, attempt: LoginAttempt) -> Sequence[Client]:
+    async def _rulers(self, client: Client, attempt: SignInAttempt) -> Sequence[Client]:
         """The clients whose rules apply: for a person's own account, all that they may use."""
         if not attempt.transaction.is_for_account:
             return (client,)
@@ -192,7 +192,7 @@ class LoginSteps:
         return together.rulers(attempt.progress.source) or (client,)
 
     async def _certain_rulers(
-        self, transaction: LoginTransaction, client: Client
+        self, transaction: SignInTransaction, client: Client
     ) -> Sequence[Client]:
         """The clients whose rules apply to anybody: for an own account, those for all sources."""
         if not transaction.is_for_account:
@@ -201,7 +201,7 @@ class LoginSteps:
 
     # Between two requests
 
-    async def _keep(self, transaction: LoginTransaction, progress: LoginProgress) -> None:
+    async def _keep(self, transaction: SignInTransaction, progress: SignInProgress) -> None:
         """Store the progress of a sign-in."""
         kept = {**msgspec.to_builtins(progress), "transaction": transaction}
         await self._store.save(
@@ -216,23 +216,23 @@ class LoginSteps:
             )
         )
 
-    async def resume(self, transaction: LoginTransaction, now: float) -> LoginProgress:
-        """The progress of a sign-in. Raises LoginLost if nothing of it is known (any more)."""
+    async def resume(self, transaction: SignInTransaction, now: float) -> SignInProgress:
+        """The progress of a sign-in. Raises SignInLost if nothing of it is known (any more)."""
         found = await self._pending(handle_of(transaction), now)
-        return msgspec.json.decode(found.data, type=LoginProgress)
+        return msgspec.json.decode(found.data, type=SignInProgress)
 
-    async def transaction_of(self, handle: str, browser: Browser, now: float) -> LoginTransaction:
+    async def transaction_of(self, handle: str, browser: Browser, now: float) -> SignInTransaction:
         """The sign-in in progress with this handle in this browser (R-19).
 
-        Raises LoginLost if there is none (any more), or an outage.
+        Raises SignInLost if there is none (any more), or an outage.
         """
         found = await self._pending(handle, now)
         transaction = msgspec.json.decode(found.data, type=_Whose).transaction
         if transaction is None or not compare_digest(transaction.browser, digest(browser.secret)):
-            raise LoginLost
+            raise SignInLost
         return transaction
 
-    def codes_to_keep(self, progress: LoginProgress) -> Sequence[str]:
+    def codes_to_keep(self, progress: SignInProgress) -> Sequence[str]:
         """New recovery codes whose person has not confirmed yet that they stored them."""
         if progress.sealed_codes is None:
             return ()
@@ -243,17 +243,17 @@ class LoginSteps:
     async def _pending(self, handle: str, now: float) -> Interim:
         found = await self._store.find(Interim, handle)
         if found is None or found.purpose != _PENDING or found.expires_at <= now:
-            raise LoginLost
+            raise SignInLost
         return found
 
-    def kept_of(self, transaction: LoginTransaction) -> ArtifactKey:
+    def kept_of(self, transaction: SignInTransaction) -> ArtifactKey:
         """Where it is kept how far a login has come, to be removed with what completes it."""
         return ArtifactKey(Interim, handle_of(transaction))
 
     # The second factor
 
     async def _question(
-        self, attempt: LoginAttempt, enrolled: Enrolled, why: FactorWanted
+        self, attempt: SignInAttempt, enrolled: Enrolled, why: FactorWanted
     ) -> SecondFactorNeeded:
         if why in (FactorWanted.PASSKEY, FactorWanted.ACCOUNT):
             enrolled = replace(enrolled, totp=False)
@@ -268,7 +268,7 @@ class LoginSteps:
             )
         return SecondFactorNeeded(attempt.transaction, attempt.person, enrolled, options, why)
 
-    async def verify_second_factor(self, attempt: LoginAttempt, proof: Proof) -> LoginProgress:
+    async def verify_second_factor(self, attempt: SignInAttempt, proof: Proof) -> SignInProgress:
         """The progress after a valid second factor.
 
         Raises WrongFactor, TooManyWrongFactors (the sign-in is over), TooManyAttempts, or an
@@ -286,7 +286,7 @@ class LoginSteps:
         return attempt.progress.with_factor(proof.factor, now)
 
     async def _is_right(
-        self, holder: Holder, progress: LoginProgress, proof: Proof, now: float
+        self, holder: Holder, progress: SignInProgress, proof: Proof, now: float
     ) -> bool:
         if proof.passkey:
             try:
@@ -305,7 +305,7 @@ class LoginSteps:
         return await self._factors.check_totp(holder, proof.code, now)
 
     async def _wrong(
-        self, attempt: LoginAttempt, proof: Proof, left: int
+        self, attempt: SignInAttempt, proof: Proof, left: int
     ) -> WrongFactor | TooManyWrongFactors:
         """The consequence of a wrong answer: another try, with a new challenge, or the end."""
         transaction = attempt.transaction
@@ -317,7 +317,7 @@ class LoginSteps:
 
     # Enrolment during a sign-in
 
-    async def _enrolment(self, attempt: LoginAttempt) -> EnrolmentNeeded:
+    async def _enrolment(self, attempt: SignInAttempt) -> EnrolmentNeeded:
         """The offer to set up a first factor; its secret is stored with the sign-in."""
         transaction, progress, person = attempt.transaction, attempt.progress, attempt.person
         totp = await self._factors.begin_totp(person.username, self._pending_totp(progress))
@@ -328,29 +328,29 @@ class LoginSteps:
             options = await self._registration_options(attempt)
         return EnrolmentNeeded(transaction, person, totp, options)
 
-    async def _passkey_enrolment(self, attempt: LoginAttempt) -> EnrolmentNeeded:
+    async def _passkey_enrolment(self, attempt: SignInAttempt) -> EnrolmentNeeded:
         """The offer to set up a passkey, without which the sign-in cannot continue."""
         await self._keep(attempt.transaction, attempt.progress)
         options = await self._registration_options(attempt)
         return EnrolmentNeeded(attempt.transaction, attempt.person, None, options)
 
-    async def _registration_options(self, attempt: LoginAttempt) -> str:
+    async def _registration_options(self, attempt: SignInAttempt) -> str:
         return await self._factors.passkey_registration_options(
             attempt.person, attempt.progress.challenge_bytes
         )
 
     async def enrol(
-        self, client: Client, attempt: LoginAttempt, proof: Proof
-    ) -> tuple[LoginProgress, Sequence[str]]:
+        self, client: Client, attempt: SignInAttempt, proof: Proof
+    ) -> tuple[SignInProgress, Sequence[str]]:
         """Set up a factor, which then counts as used; and new recovery codes, if they had none.
 
-        Raises WrongFactor, TooManyWrongFactors, LoginLost if no enrolment is due (any more: a
+        Raises WrongFactor, TooManyWrongFactors, SignInLost if no enrolment is due (any more: a
         factor has been set up meanwhile, which is required now), or an outage.
         """
         holder, progress, now = _holder(attempt), attempt.progress, attempt.now
         step = due(await self._standing(client, attempt))
         if step not in _PROOFS_OF_ENROLMENT or proof.kind not in _PROOFS_OF_ENROLMENT[step]:
-            raise LoginLost
+            raise SignInLost
         if not await self._is_set_up(holder, progress, proof, now):
             tries = await self._store.bump(*_tries_of(attempt), now)
             raise await self._wrong(attempt, proof, MAX_FACTOR_FAILURES - tries)
@@ -366,7 +366,7 @@ class LoginSteps:
         await self._keep(attempt.transaction, done)
         return done, codes
 
-    def _pending_totp(self, progress: LoginProgress) -> str | None:
+    def _pending_totp(self, progress: SignInProgress) -> str | None:
         """The secret in this sign-in's QR code, if it has shown one."""
         if progress.sealed_totp is None:
             return None
@@ -375,12 +375,12 @@ class LoginSteps:
         )
 
     async def _is_set_up(
-        self, holder: Holder, progress: LoginProgress, proof: Proof, now: float
+        self, holder: Holder, progress: SignInProgress, proof: Proof, now: float
     ) -> bool:
         if not proof.passkey:
             secret = self._pending_totp(progress)
             if secret is None:
-                raise LoginLost  # no secret was shown yet
+                raise SignInLost  # no secret was shown yet
             return await self._factors.confirm_totp(holder, secret, proof.code, now)
         try:
             await self._factors.add_passkey(
@@ -404,7 +404,7 @@ class LoginSteps:
             data="",
         )
 
-    async def _is_trusted(self, attempt: LoginAttempt) -> bool:
+    async def _is_trusted(self, attempt: SignInAttempt) -> bool:
         for secret in attempt.browser.trusted:
             found = await self._store.find(Interim, digest(secret))
             if (
@@ -427,14 +427,14 @@ async def forget_trusted_devices(store: Store, subject_id: str) -> None:
             await store.take(Interim, each.key)
 
 
-def _strictest(rulers: Sequence[Client], attempt: LoginAttempt) -> Action:
-    """The rules' decision. Raises LoginDenied."""
+def _strictest(rulers: Sequence[Client], attempt: SignInAttempt) -> Action:
+    """The rules' decision. Raises SignInDenied."""
     decision = max(_decisions(rulers, attempt), key=lambda each: each.action.strictness)
     _check_not_denied(decision)
     return decision.action
 
 
-def _decisions(rulers: Sequence[Client], attempt: LoginAttempt) -> Iterator[Decision]:
+def _decisions(rulers: Sequence[Client], attempt: SignInAttempt) -> Iterator[Decision]:
     for client in rulers:
         for kind in _possible_kinds(client, attempt.transaction.login_kind):
             here = Situation(
@@ -448,9 +448,9 @@ def _decisions(rulers: Sequence[Client], attempt: LoginAttempt) -> Iterator[Deci
 
 
 def _check_not_denied(decision: Decision) -> None:
-    """Raises LoginDenied."""
+    """Raises SignInDenied."""
     if decision.action is Action.DENY:
-        raise LoginDenied(str(decision.rule or "; ".join(decision.reasons)))
+        raise SignInDenied(str(decision.rule or "; ".join(decision.reasons)))
 
 
 def _possible_kinds(client: Client, kind: LoginKind) -> Sequence[LoginKind]:
@@ -459,18 +459,18 @@ def _possible_kinds(client: Client, kind: LoginKind) -> Sequence[LoginKind]:
     return (kind,) if kind is not LoginKind.APP or confirmed else (kind, LoginKind.WEB)
 
 
-def _tries_of(attempt: LoginAttempt) -> tuple[str, float]:
+def _tries_of(attempt: SignInAttempt) -> tuple[str, float]:
     """The counter of a sign-in's tries at a factor, and its window in seconds."""
     transaction = attempt.transaction
     return f"factor {digest(transaction.id)[:32]}", transaction.lifetime
 
 
-def handle_of(transaction: LoginTransaction) -> str:
+def handle_of(transaction: SignInTransaction) -> str:
     """The handle of a sign-in in progress: a digest, which may be in a URL."""
     return digest(f"{_PENDING} {transaction.id}")
 
 
-def _holder(attempt: LoginAttempt) -> Holder:
+def _holder(attempt: SignInAttempt) -> Holder:
     return Holder(
         subject_id=attempt.person.subject_id,
         username=attempt.person.username,

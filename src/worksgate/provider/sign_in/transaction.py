@@ -35,7 +35,7 @@ class ForgedTransaction(Exception):
     this browser, and is not trusted until then.
     """
 
-    def __init__(self, why: str, transaction: "LoginTransaction | None" = None) -> None:
+    def __init__(self, why: str, transaction: "SignInTransaction | None" = None) -> None:
         super().__init__(why)
         self.transaction = transaction
 
@@ -43,13 +43,13 @@ class ForgedTransaction(Exception):
 class ExpiredTransaction(Exception):
     """The sign-in began more than 30 minutes ago; LINE WORKS would reject it."""
 
-    def __init__(self, transaction: "LoginTransaction") -> None:
+    def __init__(self, transaction: "SignInTransaction") -> None:
         super().__init__("the login took too long")
         self.transaction = transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoginTransaction:
+class SignInTransaction:
     """One sign-in in progress. ``redirect_uri`` is unchanged, byte for byte.
 
     ``browser`` is the digest of the secret in the browser's cookie, ``began_at`` in seconds since
@@ -131,7 +131,7 @@ class LoginTransaction:
 class TakenAlong:
     """What a browser takes along to another provider: the sign-in, and the source's data."""
 
-    transaction: LoginTransaction
+    transaction: SignInTransaction
     source: str
     kept: str = field(repr=False)
 
@@ -159,20 +159,20 @@ class TransactionSigner:
         self._passkey = signer(key, "passkey challenge")
         self._upstream = MasterKey(derived_key(key, "login at another provider"))
 
-    def sign(self, transaction: LoginTransaction) -> str:
+    def sign(self, transaction: SignInTransaction) -> str:
         """The text for the form field ``txn``."""
         text = msgspec.json.encode(transaction)
         packed = zlib.compress(text) if len(text) > _SHORT else text
         return self._transactions.sign(urlsafe_b64encode(packed).rstrip(b"=")).decode()
 
-    def anti_forgery_token(self, transaction: LoginTransaction, browser_secret: str) -> str:
+    def anti_forgery_token(self, transaction: SignInTransaction, browser_secret: str) -> str:
         """The text for the form field ``csrf``: valid for this transaction in this browser."""
         text = f"{transaction.id}.{browser_secret}".encode()
         return self._anti_forgery.get_signature(text).decode()
 
     def read(
         self, text: str, anti_forgery_token: str, browser_secret: str, now: float
-    ) -> LoginTransaction:
+    ) -> SignInTransaction:
         """The transaction of a posted form. Raises ForgedTransaction or ExpiredTransaction."""
         transaction = self._of_this_browser(text, browser_secret, now)
         expected = self.anti_forgery_token(transaction, browser_secret)
@@ -215,16 +215,16 @@ class TransactionSigner:
         expected = self.sign_device(account, device_id)
         return hmac.compare_digest(expected.encode(), signature.encode("utf-8", "surrogatepass"))
 
-    def passkey_challenge(self, transaction: LoginTransaction) -> str:
+    def passkey_challenge(self, transaction: SignInTransaction) -> str:
         """What a passkey signs to begin this sign-in only: 43 characters of base64url."""
         return self._passkey.get_signature(transaction.id.encode()).decode()
 
-    def _of_this_browser(self, text: str, browser_secret: str, now: float) -> LoginTransaction:
+    def _of_this_browser(self, text: str, browser_secret: str, now: float) -> SignInTransaction:
         try:
             data = self._transactions.unsign(text)
             packed = urlsafe_b64decode(data + b"=" * (-len(data) % 4))
             opened = packed if packed.startswith(b"{") else zlib.decompress(packed)
-            transaction = msgspec.json.decode(opened, type=LoginTransaction)
+            transaction = msgspec.json.decode(opened, type=SignInTransaction)
         except (BadData, ValueError, zlib.error, msgspec.MsgspecError):
             raise ForgedTransaction("the transaction was not signed here") from None
         _check_browser(transaction, browser_secret, now)
@@ -236,7 +236,7 @@ def _place(state: str) -> Place:
     return Place("browser", "upstream login", digest(state))
 
 
-def _check_browser(transaction: LoginTransaction, browser_secret: str, now: float) -> None:
+def _check_browser(transaction: SignInTransaction, browser_secret: str, now: float) -> None:
     """Raises ForgedTransaction."""
     if not hmac.compare_digest(transaction.browser, digest(browser_secret)):
         raise ForgedTransaction(
@@ -245,5 +245,5 @@ def _check_browser(transaction: LoginTransaction, browser_secret: str, now: floa
         )
 
 
-def _is_live(transaction: LoginTransaction, now: float) -> bool:
+def _is_live(transaction: SignInTransaction, now: float) -> bool:
     return transaction.began_at - CLOCK_SKEW <= now < transaction.expires_at

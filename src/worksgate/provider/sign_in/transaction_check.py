@@ -11,7 +11,7 @@ from worksgate.oauth.model import Client, SpentTransaction
 from worksgate.oauth.redirect_uri import check_redirect_uri
 from worksgate.provider.sign_in.attempt import Browser
 from worksgate.provider.sign_in.errors import AlreadySignedIn
-from worksgate.provider.sign_in.transaction import LoginTransaction, TransactionSigner
+from worksgate.provider.sign_in.transaction import SignInTransaction, TransactionSigner
 from worksgate.settings.options import Settings
 from worksgate.store import Store
 
@@ -36,7 +36,7 @@ class TransactionCheck:
 
     async def read(
         self, text: str, anti_forgery_token: str, browser: Browser, now: float
-    ) -> LoginTransaction:
+    ) -> SignInTransaction:
         """The transaction of a posted form, if its client may still receive a code.
 
         Raises ForgedTransaction, ExpiredTransaction, AuthorizationError, or an outage.
@@ -45,7 +45,7 @@ class TransactionCheck:
         await self.check_client(transaction)
         return transaction
 
-    async def check_client(self, transaction: LoginTransaction) -> None:
+    async def check_client(self, transaction: SignInTransaction) -> None:
         """Refuse a transaction whose client may not receive a code at its address (any more).
 
         Raises AuthorizationError, or an outage.
@@ -59,7 +59,7 @@ class TransactionCheck:
                 loopback=self._loopback,
             )
 
-    async def client_of(self, transaction: LoginTransaction) -> Client:
+    async def client_of(self, transaction: SignInTransaction) -> Client:
         """The current client. Raises UnknownClient, or an outage."""
         if transaction.is_for_account:
             return _ACCOUNT
@@ -68,7 +68,7 @@ class TransactionCheck:
             raise UnknownClient("the client was removed or disabled meanwhile")
         return client
 
-    async def check_unspent(self, transaction: LoginTransaction) -> None:
+    async def check_unspent(self, transaction: SignInTransaction) -> None:
         """Raises AlreadySignedIn where the transaction has issued its code, or an outage.
 
         An early look: of several at once the commit decides, in which the code is saved.

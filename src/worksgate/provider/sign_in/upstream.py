@@ -16,7 +16,7 @@ from worksgate.provider.sign_in.attempt import Browser
 from worksgate.provider.sign_in.outcomes import RedirectedUpstream
 from worksgate.provider.sign_in.transaction import (
     ForgedTransaction,
-    LoginTransaction,
+    SignInTransaction,
     TakenAlong,
     TransactionSigner,
 )
@@ -37,7 +37,7 @@ _PURPOSE = "upstream_login"
 _AFTER_LOGOUT = "after_logout"
 
 
-class UpstreamLogins:
+class UpstreamSignIns:
     """Redirects browsers to other providers and handles their return."""
 
     def __init__(self, settings: Settings, store: Store, signer: TransactionSigner) -> None:
@@ -53,7 +53,7 @@ class UpstreamLogins:
 
     async def begin(
         self,
-        transaction: LoginTransaction,
+        transaction: SignInTransaction,
         source: RedirectSource,
         login_hint: str | None,
     ) -> RedirectedUpstream:

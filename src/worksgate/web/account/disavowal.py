@@ -32,11 +32,11 @@ from worksgate.web.account.wording import (
 )
 from worksgate.web.deadline import Deadline
 from worksgate.web.installation import Installation
-from worksgate.web.login.refusals import OUTAGES
-from worksgate.web.login.responses import LoginPages
 from worksgate.web.pages.catalogues import LANGUAGES, translations
 from worksgate.web.pages.mails import NOTICES
 from worksgate.web.pages.wording import Notice
+from worksgate.web.sign_in.refusals import OUTAGES
+from worksgate.web.sign_in.responses import SignInPages
 from worksgate.web.view import View, redirect
 
 
@@ -56,7 +56,7 @@ class DisavowalHandlers:
         self,
         settings: Settings,
         installation: Installation,
-        login_pages: LoginPages,
+        login_pages: SignInPages,
         forms: AccountForms,
     ) -> None:
         self._disavowal = installation.disavowal

@@ -19,9 +19,9 @@ from worksgate.provider.account.self_service import SelfService
 from worksgate.provider.account.values import (
     EnrolmentLost,
     FactorAdded,
-    LoginTooOld,
     NotOffered,
     NotSignedIn,
+    SignInTooOld,
     Visitor,
     WrongCode,
 )
@@ -48,10 +48,10 @@ from worksgate.web.account.wording import (
     Success,
 )
 from worksgate.web.deadline import Deadline
-from worksgate.web.login.handlers import LoginHandlers
-from worksgate.web.login.refusals import OUTAGES
-from worksgate.web.login.responses import LoginPages
 from worksgate.web.pages.wording import WEAKNESSES, Notice
+from worksgate.web.sign_in.handlers import SignInHandlers
+from worksgate.web.sign_in.refusals import OUTAGES
+from worksgate.web.sign_in.responses import SignInPages
 from worksgate.web.view import View, redirect
 
 Form = Mapping[str, str]
@@ -87,8 +87,8 @@ class AccountHandlers:
     def __init__(
         self,
         service: SelfService,
-        login: LoginHandlers,
-        login_pages: LoginPages,
+        login: SignInHandlers,
+        login_pages: SignInPages,
         forms: AccountForms,
         deadline: float,
     ) -> None:
@@ -353,7 +353,7 @@ class AccountHandlers:
                 return await show(Visit(self._forms, view, visitor, form))
         except FormRefused as refused:
             return self._refused(view, refused)
-        except (NotSignedIn, LoginTooOld, PersonDisabled):
+        except (NotSignedIn, SignInTooOld, PersonDisabled):
             return await self._login.ask_to_sign_in(request, self._forms.address(view, page))
         except EnrolmentLost:
             return redirect(self._forms.links(view)(done=Success.LOST))

@@ -30,12 +30,12 @@ from worksgate.web.account.wording import (
     Message,
 )
 from worksgate.web.deadline import Deadline
-from worksgate.web.login.refusals import OUTAGES
-from worksgate.web.login.responses import LoginPages
 from worksgate.web.pages.catalogues import LANGUAGES
 from worksgate.web.pages.forms import NewPasswordForm
 from worksgate.web.pages.rendering import STRENGTH_PATH, Problem
 from worksgate.web.pages.wording import WEAKNESSES, Notice
+from worksgate.web.sign_in.refusals import OUTAGES
+from worksgate.web.sign_in.responses import SignInPages
 from worksgate.web.view import View, redirect
 
 FORGOT_PATH: Final = "/forgot"
@@ -53,7 +53,7 @@ class PasswordResetHandlers:
         self,
         settings: Settings,
         reset: PasswordReset,
-        login_pages: LoginPages,
+        login_pages: SignInPages,
         forms: AccountForms,
         clock: Callable[[], float] = time.time,
     ) -> None:

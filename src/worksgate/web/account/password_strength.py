@@ -17,18 +17,18 @@ from worksgate.oauth.errors import AuthorizationError
 from worksgate.provider.account.password_reset import RESET_PATH, PasswordReset
 from worksgate.provider.account.password_strength import PasswordMeter
 from worksgate.provider.account.self_service import SelfService
-from worksgate.provider.account.values import LoginTooOld, NotSignedIn
+from worksgate.provider.account.values import NotSignedIn, SignInTooOld
 from worksgate.provider.sign_in.browser_flow import IdentityProvider
-from worksgate.provider.sign_in.errors import LoginLost
+from worksgate.provider.sign_in.errors import SignInLost
 from worksgate.provider.sign_in.transaction import ExpiredTransaction, ForgedTransaction
 from worksgate.settings.options import Settings
 from worksgate.sources import Person, PersonDisabled
 from worksgate.web.account.forms import AccountForms, FormRefused
 from worksgate.web.deadline import Deadline
-from worksgate.web.login.refusals import OUTAGES
 from worksgate.web.pages.catalogues import translations
 from worksgate.web.pages.rendering import STRENGTH_PATH
 from worksgate.web.pages.wording import GRADES, WEAKNESSES
+from worksgate.web.sign_in.refusals import OUTAGES
 from worksgate.web.view import View
 
 Form = Mapping[str, str]
@@ -36,7 +36,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 WhoChooses = Callable[[View, Form], Awaitable[Person | None]]
 
 _NOBODY = (
-    *(NotSignedIn, LoginTooOld, PersonDisabled, LoginLost),
+    *(NotSignedIn, SignInTooOld, PersonDisabled, SignInLost),
     *(ForgedTransaction, ExpiredTransaction, AuthorizationError),
 )
 

@@ -7,7 +7,7 @@ from worksgate.web.pages.wording import Notice, Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoginForm:
+class SignInForm:
     """The sign-in form. Its fields are ``txn``, ``csrf``, ``username`` and ``password``.
 
     ``prefilled`` is true if the user name came with the link and not from the person, who then gets

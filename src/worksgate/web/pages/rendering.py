@@ -30,11 +30,11 @@ from worksgate.web.pages.catalogues import (
 from worksgate.web.pages.forms import (
     AccountChoice,
     EnrolmentForm,
-    LoginForm,
     NewPasswordForm,
     NoticePage,
     RecoveryCodesForm,
     SecondFactorForm,
+    SignInForm,
     StepForm,
 )
 from worksgate.web.pages.skeletons import Skeletons, hole
@@ -52,7 +52,6 @@ __all__ = [
     "STRENGTH_PATH",
     "AccountChoice",
     "EnrolmentForm",
-    "LoginForm",
     "NewPasswordForm",
     "Notice",
     "NoticePage",
@@ -61,6 +60,7 @@ __all__ = [
     "Problem",
     "RecoveryCodesForm",
     "SecondFactorForm",
+    "SignInForm",
     "StepForm",
     "choose_language",
 ]
@@ -104,7 +104,7 @@ class Pages:
         self._skeletons = Skeletons()
 
     def login(
-        self, form: LoginForm, language: str, languages: Sequence[tuple[str, str]] = ()
+        self, form: SignInForm, language: str, languages: Sequence[tuple[str, str]] = ()
     ) -> Page:
         """Return the sign-in form. ``languages`` are (code, URL) pairs for the switcher."""
         if form.problem is not None:  # its texts may contain numbers
@@ -120,7 +120,7 @@ class Pages:
 
     def _login_skeleton(
         self,
-        form: LoginForm,
+        form: SignInForm,
         values: Iterable[str],
         language: str,
         languages: Sequence[tuple[str, str]],
@@ -132,7 +132,7 @@ class Pages:
 
     def _login(
         self,
-        form: LoginForm,
+        form: SignInForm,
         language: str,
         languages: Sequence[tuple[str, str]],
         *,
@@ -235,11 +235,11 @@ _STEPS: Final[Mapping[type[StepForm], tuple[str, tuple[str, ...]]]] = {
 _HOLES: Final = ("txn", "csrf", "username", "clear_url", "passkey_options")
 """What of a sign-in form is of one request, where it is not empty."""
 _values: Final = attrgetter(*_HOLES)
-_looks: Final = attrgetter(*(each.name for each in fields(LoginForm) if each.name not in _HOLES))
+_looks: Final = attrgetter(*(each.name for each in fields(SignInForm) if each.name not in _HOLES))
 """All that decides how a form looks, besides which holes it has."""
 
 
-def _login_scripts(form: LoginForm) -> tuple[str, ...]:
+def _login_scripts(form: SignInForm) -> tuple[str, ...]:
     return ("comfort", "passkey") if form.passkey_options else ("comfort",)
 
 
@@ -248,13 +248,13 @@ def _policy(scripts: tuple[str, ...]) -> str:
     return inline_policy((inline_style(),), tuple(map(inline_script, scripts)))
 
 
-def _problem(form: LoginForm) -> ProblemWording | None:
+def _problem(form: SignInForm) -> ProblemWording | None:
     if form.problem is Problem.EMPTY and not form.username:
         return EMPTY_USERNAME
     return PROBLEMS[form.problem] if form.problem else None
 
 
-def _to_do(form: LoginForm, spoken: Translations) -> str:
+def _to_do(form: SignInForm, spoken: Translations) -> str:
     """Return what to do about the problem of a form, in the language of the page."""
     if form.problem is not Problem.THROTTLED:
         wording = _problem(form)
@@ -280,7 +280,7 @@ def told_to_wait(seconds: int, spoken: Translations) -> str:
     return wait % {"n": minutes}
 
 
-def _wrong_fields(form: LoginForm) -> tuple[str, ...]:
+def _wrong_fields(form: SignInForm) -> tuple[str, ...]:
     if form.problem is Problem.WRONG_PASSWORD:
         return ("username", "password")
     if form.problem is Problem.EMPTY:
@@ -288,7 +288,7 @@ def _wrong_fields(form: LoginForm) -> tuple[str, ...]:
     return ()
 
 
-def _focus(form: LoginForm) -> str:
+def _focus(form: SignInForm) -> str:
     """Return where the person continues: the problem if reading is all they can do now."""
     if form.problem in _TO_BE_READ:
         return "problem"

@@ -23,17 +23,17 @@ from worksgate.provider.sign_in.outcomes import (
     SignedIn,
 )
 from worksgate.provider.sign_in.steps import handle_of
-from worksgate.provider.sign_in.transaction import LoginTransaction
+from worksgate.provider.sign_in.transaction import SignInTransaction
 from worksgate.sources import Person
 from worksgate.web import cookies
 from worksgate.web.pages.forms import (
     AccountChoice,
     EnrolmentForm,
-    LoginForm,
     NewPasswordForm,
     NoticePage,
     RecoveryCodesForm,
     SecondFactorForm,
+    SignInForm,
     StepForm,
 )
 from worksgate.web.pages.rendering import LANGUAGES, STRENGTH_PATH, Notice, Page, Pages, Problem
@@ -48,7 +48,7 @@ LaterStep = NewPasswordNeeded | SecondFactorNeeded | EnrolmentNeeded | RecoveryC
 """Steps with a page of their own after the sign-in form."""
 
 
-class LoginPages:
+class SignInPages:
     """Builds the responses of a sign-in; changes nothing.
 
     ``reset_path`` is the page for a forgotten password, if it can be reset here.
@@ -85,7 +85,7 @@ class LoginPages:
             case _:
                 return self.to_step(view, next_step.transaction)
 
-    def to_step(self, view: View, transaction: LoginTransaction, **said: str | None) -> Response:
+    def to_step(self, view: View, transaction: SignInTransaction, **said: str | None) -> Response:
         """To the page of the next step: a URL to which a browser can come back.
 
         ``said`` is why it is shown again, as in ``step_url``.
@@ -97,7 +97,7 @@ class LoginPages:
     async def login_form(
         self,
         view: View,
-        transaction: LoginTransaction,
+        transaction: SignInTransaction,
         *,
         username: str = "",
         problem: Problem | None = None,
@@ -107,7 +107,7 @@ class LoginPages:
         """The sign-in form. Raises UnknownClient, or an outage."""
         prefilled = problem is None and bool(username)
         ways = await self._provider.ways_in(transaction)
-        form = LoginForm(
+        form = SignInForm(
             action=self._action(view.language),
             txn=self._provider.signer.sign(transaction),
             csrf=self._anti_forgery_token(view, transaction),
@@ -160,7 +160,7 @@ class LoginPages:
         view: View,
         notice: Notice,
         status: int,
-        transaction: LoginTransaction | None = None,
+        transaction: SignInTransaction | None = None,
         *,
         start_over_url: str | None = None,
         continue_url: str | None = None,
@@ -204,7 +204,7 @@ class LoginPages:
         return response
 
     def _account_choice(
-        self, view: View, transaction: LoginTransaction, person: Person
+        self, view: View, transaction: SignInTransaction, person: Person
     ) -> Response:
         choice = AccountChoice(
             action=self._action(view.language),
@@ -217,7 +217,7 @@ class LoginPages:
         return self._respond(view, page, 200, transaction)
 
     def _respond(
-        self, view: View, page: Page, status: int, transaction: LoginTransaction | None
+        self, view: View, page: Page, status: int, transaction: SignInTransaction | None
     ) -> Response:
         if transaction is None:
             return page_response(view, page, status)
@@ -238,12 +238,12 @@ class LoginPages:
         return self._settings.start_over_url.format(domain=quote(domain, safe=""), service=service)
 
     def restart_url(
-        self, transaction: LoginTransaction, language: str, *, hint: bool = True
+        self, transaction: SignInTransaction, language: str, *, hint: bool = True
     ) -> str:
         """Our sign-in page for the same request of LINE WORKS, from the beginning."""
         return f"{self._restart_address(transaction, hint=hint)}lang={language}"
 
-    def _restart_address(self, transaction: LoginTransaction, *, hint: bool) -> str:
+    def _restart_address(self, transaction: SignInTransaction, *, hint: bool) -> str:
         """The part before the language in ``restart_url``."""
         if transaction.is_for_account:
             return f"{transaction.redirect_uri.partition('?')[0]}?"
@@ -261,7 +261,7 @@ class LoginPages:
         )
         return f"{self._login_path}?response_type=code&{query}"
 
-    def step_url(self, transaction: LoginTransaction, language: str, **said: str | None) -> str:
+    def step_url(self, transaction: SignInTransaction, language: str, **said: str | None) -> str:
         """The page of a sign-in's current step.
 
         ``problem`` and ``advice`` are names of texts: why it is shown again.
@@ -273,10 +273,10 @@ class LoginPages:
     def _action(self, language: str) -> str:
         return f"{self._login_path}?lang={language}"
 
-    def _anti_forgery_token(self, view: View, transaction: LoginTransaction) -> str:
+    def _anti_forgery_token(self, view: View, transaction: SignInTransaction) -> str:
         return self._provider.signer.anti_forgery_token(transaction, view.browser.secret)
 
-    def _languages(self, transaction: LoginTransaction) -> list[tuple[str, str]]:
+    def _languages(self, transaction: SignInTransaction) -> list[tuple[str, str]]:
         address = self._restart_address(transaction, hint=True)
         return [(code, f"{address}lang={code}") for code in LANGUAGES]
 

@@ -14,10 +14,10 @@ from worksgate.provider.sign_in.attempt import ProofKind
 from worksgate.provider.sign_in.browser_flow import IdentityProvider
 from worksgate.provider.sign_in.errors import (
     AlreadySignedIn,
-    LoginDenied,
-    LoginLost,
     NoPasskey,
     NoUserKey,
+    SignInDenied,
+    SignInLost,
     TooManyWrongFactors,
     UnknownPasskey,
     WrongFactor,
@@ -32,7 +32,7 @@ from worksgate.provider.sign_in.session_key import SessionKeyRefused
 from worksgate.provider.sign_in.transaction import (
     ExpiredTransaction,
     ForgedTransaction,
-    LoginTransaction,
+    SignInTransaction,
 )
 from worksgate.provider.sources import UnknownSource
 from worksgate.provider.throttle import TooManyAttempts
@@ -45,9 +45,9 @@ from worksgate.sources import (
 )
 from worksgate.store import StoreUnavailable
 from worksgate.web.deadline import Deadline
-from worksgate.web.login.responses import LaterStep, LoginPages
 from worksgate.web.pages.rendering import Notice, Problem
 from worksgate.web.pages.wording import WEAKNESSES
+from worksgate.web.sign_in.responses import LaterStep, SignInPages
 from worksgate.web.view import View
 
 OUTAGES = (Unavailable, TimeoutError)
@@ -56,7 +56,7 @@ _ENDINGS = (
     AuthorizationError,
     NoUserKey,
     AlreadySignedIn,
-    LoginDenied,
+    SignInDenied,
     NoPasskey,
     UnknownSource,
     ForgedTransaction,
@@ -70,7 +70,7 @@ _PROBLEMS: Mapping[type[Exception], tuple[Problem, int]] = {
     PasswordExpired: (Problem.PASSWORD_EXPIRED, 403),
     RefusedUpstream: (Problem.REFUSED_UPSTREAM, 403),
     TooManyWrongFactors: (Problem.TOO_MANY_WRONG_FACTORS, 403),
-    LoginLost: (Problem.LOGIN_LOST, 409),
+    SignInLost: (Problem.LOGIN_LOST, 409),
     PersonNotAllowed: (Problem.NOT_ALLOWED, 403),
     PersonDisabled: (Problem.DISABLED, 403),
     TooManyAttempts: (Problem.THROTTLED, 429),
@@ -113,10 +113,10 @@ def _problem_of(error: Exception) -> tuple[Problem, int]:
     return next(answer for kind, answer in _PROBLEMS.items() if isinstance(error, kind))
 
 
-class LoginRefusals:
+class SignInRefusals:
     """Responds to the provider's exceptions in a sign-in."""
 
-    def __init__(self, provider: IdentityProvider, pages: LoginPages) -> None:
+    def __init__(self, provider: IdentityProvider, pages: SignInPages) -> None:
         self._provider = provider
         self._pages = pages
         self._unavailable = RateLimitedWarning("request.unavailable")
@@ -124,7 +124,7 @@ class LoginRefusals:
     async def respond_to(
         self,
         view: View,
-        transaction: LoginTransaction,
+        transaction: SignInTransaction,
         error: Exception,
         *,
         username: str,
@@ -141,7 +141,7 @@ class LoginRefusals:
         return await self.ask_again(view, transaction, error, username=username)
 
     async def ask_again(
-        self, view: View, transaction: LoginTransaction, error: Exception, *, username: str = ""
+        self, view: View, transaction: SignInTransaction, error: Exception, *, username: str = ""
     ) -> Response:
         """The sign-in form, with the problem."""
         problem, status = _problem_of(error)
@@ -162,7 +162,7 @@ class LoginRefusals:
             return await self.end(view, worse, transaction)
 
     async def _repeat_step(
-        self, view: View, transaction: LoginTransaction, error: Exception
+        self, view: View, transaction: SignInTransaction, error: Exception
     ) -> Response:
         """The page of an answer that was wrong or could not be checked."""
         if isinstance(error, OUTAGES):
@@ -198,7 +198,7 @@ class LoginRefusals:
         )
 
     async def end(
-        self, view: View, error: Exception, transaction: LoginTransaction | None = None
+        self, view: View, error: Exception, transaction: SignInTransaction | None = None
     ) -> Response:
         """The page for a sign-in that cannot continue in this form."""
         notice = self._pages.notice
@@ -223,7 +223,7 @@ class LoginRefusals:
                 return notice(view, Notice.ALREADY_SIGNED_IN, 409, transaction, continue_url=url)
             case NoUserKey():
                 return notice(view, Notice.NO_USER_KEY, 403, transaction)
-            case LoginDenied():
+            case SignInDenied():
                 return notice(view, Notice.DENIED, 403, transaction)
             case NoPasskey():
                 return notice(view, Notice.NO_PASSKEY, 403, transaction)

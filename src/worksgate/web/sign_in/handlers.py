@@ -16,31 +16,31 @@ from starlette.responses import Response
 from worksgate.oauth.errors import OAuthError
 from worksgate.provider.sign_in.attempt import Proof
 from worksgate.provider.sign_in.browser_flow import IdentityProvider
-from worksgate.provider.sign_in.errors import LoginDenied, LoginLost, UpstreamLoginFailed
+from worksgate.provider.sign_in.errors import SignInDenied, SignInLost, UpstreamSignInFailed
 from worksgate.provider.sign_in.outcomes import NextStep, PasswordNeeded
-from worksgate.provider.sign_in.transaction import LoginTransaction
+from worksgate.provider.sign_in.transaction import SignInTransaction
 from worksgate.provider.sign_in.upstream import CALLBACK_PATH, name_of
 from worksgate.web import cookies
 from worksgate.web.body import read_form
 from worksgate.web.deadline import within
-from worksgate.web.login.refusals import (
+from worksgate.web.pages.rendering import Notice, Problem
+from worksgate.web.sign_in.refusals import (
     ANSWERED_WITHOUT_FORM,
     FORM_REFUSALS,
     OUTAGES,
-    LoginRefusals,
+    SignInRefusals,
 )
-from worksgate.web.login.responses import AT_PARAMETER, LaterStep, LoginPages
-from worksgate.web.pages.rendering import Notice, Problem
+from worksgate.web.sign_in.responses import AT_PARAMETER, LaterStep, SignInPages
 from worksgate.web.view import View, redirect
 
 
-class LoginHandlers:
+class SignInHandlers:
     """Serves the sign-in and sign-out paths, and those to which other providers redirect."""
 
-    def __init__(self, provider: IdentityProvider, pages: LoginPages) -> None:
+    def __init__(self, provider: IdentityProvider, pages: SignInPages) -> None:
         self._provider = provider
         self._pages = pages
-        self._refusals = LoginRefusals(provider, pages)
+        self._refusals = SignInRefusals(provider, pages)
         self._deadline = provider.settings.answer_deadline
         public = urlsplit(provider.settings.public_url)
         self._origin = f"{public.scheme}://{public.netloc}"
@@ -65,7 +65,7 @@ class LoginHandlers:
                 transaction = await self._provider.transaction_at(
                     view.parameters.get(AT_PARAMETER, ""), view.browser
                 )
-        except LoginLost:
+        except SignInLost:
             return self._pages.over(view)
         except ANSWERED_WITHOUT_FORM as error:
             return await self._refusals.end(view, error)
@@ -92,7 +92,7 @@ class LoginHandlers:
                 response = await self._pages.respond_to(view, next_step)
                 cookies.set_upstream(response, _others_of(view))
                 return response
-        except UpstreamLoginFailed as failed:
+        except UpstreamSignInFailed as failed:
             return await self._refusals.ask_again(view, failed.transaction, failed.why)
         except ANSWERED_WITHOUT_FORM as error:
             return await self._refusals.end(view, error)
@@ -149,13 +149,13 @@ class LoginHandlers:
             async with asyncio.timeout(self._deadline):
                 await self._provider.check_open(transaction, view.browser)
                 return await self._pages.login_form(view, transaction)
-        except (LoginDenied, *OUTAGES) as error:
+        except (SignInDenied, *OUTAGES) as error:
             return await self._refusals.end(view, error, transaction)
 
     # The steps of a posted form
 
     async def _take_step(
-        self, view: View, transaction: LoginTransaction, form: Mapping[str, str]
+        self, view: View, transaction: SignInTransaction, form: Mapping[str, str]
     ) -> Response:
         provider, browser = self._provider, view.browser
         if "cancel" in form and (location := await provider.denial(transaction)):
@@ -176,7 +176,7 @@ class LoginHandlers:
         return await self._pages.respond_to(view, next_step)
 
     async def _later_step(
-        self, view: View, transaction: LoginTransaction, form: Mapping[str, str]
+        self, view: View, transaction: SignInTransaction, form: Mapping[str, str]
     ) -> NextStep:
         """A step after the password. Raises what the provider's step does."""
         provider, browser = self._provider, view.browser
@@ -199,7 +199,7 @@ class LoginHandlers:
                 return await provider.resume(transaction, browser)
 
     async def _log_in(
-        self, view: View, transaction: LoginTransaction, form: Mapping[str, str]
+        self, view: View, transaction: SignInTransaction, form: Mapping[str, str]
     ) -> Response:
         username, password = form.get("username", "").strip(), form.get("password", "")
         is_upstream = username and await self._provider.is_upstream(transaction, username)
