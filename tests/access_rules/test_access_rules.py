@@ -225,7 +225,7 @@ def test_r125_it_is_decided_for_anybody_only_where_nobody_could_change_it(
 
 
 def test_what_depends_on_the_person_is_not_decided_without_them() -> None:
-    with pytest.raises(ValueError, match="who signs in"):
+    with pytest.raises(ValueError, match="depends on the person"):
         decide(parse_rules(("deny group=staff",)), SecondFactor.OFF, before_the_password())
 
 
