@@ -5,7 +5,6 @@ each next step, ``refusals`` for errors. They make no decisions. Each takes a St
 returns a response.
 """
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -22,7 +21,7 @@ from worksgate.provider.sign_in.transaction import SignInTransaction
 from worksgate.provider.sign_in.upstream import CALLBACK_PATH, name_of
 from worksgate.web import cookies
 from worksgate.web.body import read_form
-from worksgate.web.deadline import within
+from worksgate.web.deadline import Deadline, within
 from worksgate.web.pages.rendering import Notice, Problem
 from worksgate.web.sign_in.refusals import (
     ANSWERED_WITHOUT_FORM,
@@ -61,7 +60,7 @@ class SignInHandlers:
         """``GET /login/step``: the page of a step after the password, any number of times."""
         view = View(request)
         try:
-            async with asyncio.timeout(self._deadline):
+            with Deadline(self._deadline):
                 transaction = await self._provider.transaction_at(
                     view.parameters.get(AT_PARAMETER, ""), view.browser
                 )
@@ -70,7 +69,7 @@ class SignInHandlers:
         except ANSWERED_WITHOUT_FORM as error:
             return await self._refusals.end(view, error)
         try:
-            async with asyncio.timeout(self._deadline):
+            with Deadline(self._deadline):
                 next_step = await self._provider.return_to(transaction, view.browser)
                 if isinstance(next_step, LaterStep):
                     return self._refusals.repeated(view, next_step)
@@ -85,7 +84,7 @@ class SignInHandlers:
         view = View(request)
         source = view.path.rpartition(CALLBACK_PATH)[2]
         try:
-            async with asyncio.timeout(self._deadline):
+            with Deadline(self._deadline):
                 next_step = await self._provider.finish_upstream_login(
                     source, view.parameters, view.browser
                 )
@@ -109,14 +108,14 @@ class SignInHandlers:
         if view.has_no_cookie:
             return self._pages.notice(view, Notice.COOKIES_OFF, 400)
         try:
-            async with asyncio.timeout(self._deadline):
+            with Deadline(self._deadline):
                 transaction = await self._provider.read_transaction(
                     form.get("txn", ""), form.get("csrf", ""), view.browser
                 )
         except ANSWERED_WITHOUT_FORM as error:
             return await self._refusals.end(view, error)
         try:
-            async with asyncio.timeout(self._deadline):
+            with Deadline(self._deadline):
                 return await self._take_step(view, transaction, form)
         except FORM_REFUSALS as error:
             return await self._refusals.respond_to(
@@ -133,7 +132,7 @@ class SignInHandlers:
         if not view.is_navigation:
             return self._pages.notice(view, Notice.BAD_REQUEST, 403)
         try:
-            async with asyncio.timeout(self._deadline):
+            with Deadline(self._deadline):
                 location = await self._provider.log_out(view.query, view.browser)
         except OUTAGES as error:
             return await self._refusals.end(view, error)
@@ -146,7 +145,7 @@ class SignInHandlers:
         view = View(request)
         transaction = replace(self._provider.begin_for_account(view.browser), redirect_uri=address)
         try:
-            async with asyncio.timeout(self._deadline):
+            with Deadline(self._deadline):
                 await self._provider.check_open(transaction, view.browser)
                 return await self._pages.login_form(view, transaction)
         except (SignInDenied, *OUTAGES) as error:
