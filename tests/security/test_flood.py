@@ -94,8 +94,8 @@ class Size:
 
 
 WHOLE = Size(
-    networks=60_000,
-    pages=100,
+    networks=100_000,
+    pages=400,
     dear=2_000,
     refused_pages=6_000,  # enough for the real number of a day
     opened=2_000,
