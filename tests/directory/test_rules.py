@@ -46,8 +46,8 @@ def test_an_account_may_look_like_this(changes: Mapping[str, Any]) -> None:
     [
         ({"username": ""}, "1 to 190"),
         ({"username": "x" * 191}, "1 to 190"),
-        ({"username": " hanako"}, "blank"),
-        ({"username": "hanako "}, "blank"),
+        ({"username": " hanako"}, "space"),
+        ({"username": "hanako "}, "space"),
         ({"username": "hana\nko"}, "control"),
         ({"username": "hana\u202eko"}, "control"),
         ({"username": "\ud800"}, "control"),

@@ -289,7 +289,7 @@ async def test_r82_a_registration_is_of_the_credential_that_it_names(desk: Desk)
     options = await desk.factors.passkey_registration_options(HANAKO_PERSON, CHALLENGE)
     answer, other = json.loads(Authenticator().create(options)), base64url(b"other")
     answer |= {"id": other, "rawId": other}
-    with _refused(desk, "another one"):
+    with _refused(desk, "does not match its ID"):
         await desk.factors.add_passkey(HANAKO, json.dumps(answer), CHALLENGE, "", NOW)
 
 
@@ -376,7 +376,7 @@ async def test_r82_a_passkey_alone_always_verifies_its_user(desk: Desk) -> None:
 async def test_r82_a_passkey_alone_must_say_whose_it_is(desk: Desk) -> None:
     authenticator = await _enrol(desk)
     authenticator.user_handle = None
-    with _refused(desk, "whose"):
+    with _refused(desk, "does not identify its owner"):
         await _check(desk, authenticator.get(await _options(desk, None)), STRANGER)
     assert await _check(desk, authenticator.get(await _options(desk))) == HANAKO.subject_id
 
@@ -384,14 +384,14 @@ async def test_r82_a_passkey_alone_must_say_whose_it_is(desk: Desk) -> None:
 async def test_r82_another_persons_passkey_is_refused(desk: Desk) -> None:
     theirs = await _enrol(desk, TARO)
     await _enrol(desk)
-    with _refused(desk, "another person"):
+    with _refused(desk, "belongs to somebody else"):
         await _check(desk, theirs.get(await _options(desk)))
 
 
 async def test_r82_an_unknown_passkey_is_refused(desk: Desk) -> None:
     await _enrol(desk)
     stranger = Authenticator(user_handle=user_handle(HANAKO.subject_id))
-    with _refused(desk, "not known"):
+    with _refused(desk, "not registered here"):
         await _check(desk, stranger.get(await _options(desk)))
 
 
@@ -523,7 +523,7 @@ async def test_a_removed_passkey_is_unknown(desk: Desk) -> None:
     assert await desk.factors.remove_passkey(HANAKO, authenticator.id, NOW)
     assert not await desk.factors.remove_passkey(HANAKO, authenticator.id, NOW)
     assert (await desk.recorded())[1:] == [(Event.FACTOR_REMOVED, "passkey MacBook")]
-    with _refused(desk, "not known"):
+    with _refused(desk, "not registered here"):
         await _check(desk, answer)
 
 

@@ -131,7 +131,7 @@ async def test_r29_a_session_ends_after_seven_days_however_much_it_is_used(
     assert not await browser.is_signed_in()
 
 
-@pytest.mark.parametrize("end", ["disable_user", "remove_user", "sign_out"])
+@pytest.mark.parametrize("end", ["disable", "remove", "sign_out"])
 async def test_r30_session_code_and_token_end_at_once_on_all_nodes(
     installation: Installation, end: str
 ) -> None:
@@ -142,7 +142,7 @@ async def test_r30_session_code_and_token_end_at_once_on_all_nodes(
         there = other.browser()
         there.set_cookie(SESSION_COOKIE, browser.cookie(SESSION_COOKIE))
         assert await there.is_signed_in()
-        await getattr(installation.administration, end)(USERNAME)
+        await getattr(installation.administration.users, end)(USERNAME)
         for node, at in ((installation, browser), (other, there)):
             assert not await at.is_signed_in()
             assert_refused(await node.exchange(unused), InvalidAuthorization)
