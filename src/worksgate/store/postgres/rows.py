@@ -464,15 +464,6 @@ _REVOKING = _removing_by("grant_id", keep_used=True)
 _FORGETTING = _removing_by("subject_id", keep_used=False)
 
 
-async def bump(connection: PostgresConnection, counter: str, window: float, now: float) -> int:
-    return await connection.number(_BUMP, counter, now + window, now)
-
-
-async def count(connection: PostgresConnection, counter: str, now: float) -> int:
-    row = await connection.row(_COUNT, counter, now)
-    return 0 if row is None else int(row[0])
-
-
 async def lower(connection: PostgresConnection, counters: Sequence[str]) -> None:
     await connection.change(_LOWER, list(counters))
 
@@ -525,7 +516,6 @@ async def purge(connection: PostgresConnection, statement: str, until: float, li
     return await connection.change(statement, until, limit)
 
 
-_COUNT = "SELECT value FROM counters WHERE name = $1 AND expires_at > $2"
 _LOWER = """
     UPDATE counters SET value = value - 1 WHERE value > 0 AND name IN (
         SELECT name FROM counters WHERE name = ANY($1::text[]) ORDER BY name FOR UPDATE
@@ -533,14 +523,6 @@ _LOWER = """
 """
 """In one order, so that two concurrent decrements of the same counters never deadlock."""
 _RESET = "DELETE FROM counters WHERE name = ANY($1::text[])"
-_BUMP = """
-    INSERT INTO counters (name, value, expires_at) VALUES ($1, 1, $2)
-    ON CONFLICT (name) DO UPDATE SET
-        value = CASE WHEN counters.expires_at <= $3 THEN 1 ELSE counters.value + 1 END,
-        expires_at = CASE WHEN counters.expires_at <= $3
-            THEN excluded.expires_at ELSE counters.expires_at END
-    RETURNING value
-"""
 _GIVEN = "unnest({names}::text[], {ends}::float8[]) AS given (name, ends) ORDER BY name"
 _BUMP_ALL = f"""
     INSERT INTO counters (name, value, expires_at)

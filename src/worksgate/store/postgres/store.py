@@ -158,10 +158,11 @@ class PostgresStore:
             await self._pool.run(postgres_rows.record, events)
 
     async def bump(self, counter: str, window: float, now: float) -> int:
-        return await self._pool.run(postgres_rows.bump, counter, window, now)
+        (count,) = await self.bump_all({counter: window}, now)
+        return count
 
     async def count(self, counter: str, now: float) -> int:
-        return await self._pool.run(postgres_rows.count, counter, now, reads=True)
+        return (await self.count_all((counter,), now))[counter]
 
     async def bump_all(self, windows: Mapping[str, float], now: float) -> tuple[int, ...]:
         return await self._pool.run(postgres_rows.bump_all, windows, now)
