@@ -169,3 +169,8 @@ def test_r34_a_code_has_the_lifetimes_of_its_client(kind: LoginKind) -> None:
 def test_a_lifetime_is_announced_only_where_the_client_wants_it() -> None:
     client = replace(CLIENT, announce_expires_in=False)
     assert replace(ADMITTED, client=client).code("secret", NOW).expires_in is None
+
+
+def test_only_who_uses_a_transaction_may_remove_what_it_replaces() -> None:
+    with pytest.raises(ValueError, match="transaction"):
+        SignInCommit(removed=(ArtifactKey(SpentTransaction, "k"),))
