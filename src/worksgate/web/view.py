@@ -30,7 +30,7 @@ class View:
         self._headers: dict[bytes, bytes] = dict(reversed(request.scope["headers"]))
         self.path: str = request.scope["path"]
         self.query = request.scope["query_string"].decode("latin-1")
-        # Most have no parameters to read: what is encoded is not from the switcher.
+        # Most need no parameters, and the switcher does not percent-encode ``lang``.
         self.language = choose_language(
             self.parameters.get("lang") if "lang" in self.query else None,
             self._header(b"accept-language"),
@@ -83,8 +83,9 @@ class View:
 
     @property
     def languages(self) -> list[tuple[str, str]]:
-        """The language switcher of a page that a GET led to; neither can a POST be repeated nor
-        should what came in bulk go out threefold.
+        """The language switcher; empty on a page of a POST, which a link cannot repeat.
+
+        Each language repeats the query, so a long one has no switcher either.
         """
         if self._request.method != "GET" or len(self.query) > MAX_SWITCHED_QUERY:
             return []
