@@ -120,11 +120,11 @@ async def _furnish_directory(directory: Directory) -> None:
     await directory.record(events)
     await directory.purge_audit(NOW + 100)
     async with directory.writing() as connection:
-        for table, values in _FACTORS.items():
+        for table, values in _ROWS.items():
             await connection.execute(insert(schema.metadata.tables[table]), [values])
 
 
-_FACTORS: dict[str, dict[str, object]] = {
+_ROWS: dict[str, dict[str, object]] = {
     "totp_secrets": {
         "subject_id": "directory:1",
         "secret": bytes(range(20)),
@@ -153,6 +153,31 @@ _FACTORS: dict[str, dict[str, object]] = {
         "created_at": NOW,
         "last_used_at": None,
     },
+    "departures": {
+        "subject_id": "directory:2",
+        "source": "directory",
+        "username": "誰か",
+        "due_at": NOW + 1 / 7,
+        "planned_at": NOW,
+        "actor": None,
+    },
+    "audit_seals": {
+        "number": 1,
+        "at": NOW,
+        "first_id": 1,
+        "last_id": 2,
+        "records": 2,
+        "digest": key_of("seal"),
+        "purged": 0,
+    },
+    "console_sessions": {
+        "key": key_of("session of the console"),
+        "subject_id": "directory:1",
+        "created_at": NOW,
+        "used_at": NOW,
+        "expires_at": NOW + 600,
+    },
+    "first_links": {"key": key_of("link"), "created_at": NOW, "expires_at": NOW + 600},
 }
 
 

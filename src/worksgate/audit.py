@@ -65,7 +65,8 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defau
 
     ``actor`` is who did it, if not the subject: an administrator, or ``cli:`` and the Unix name of
     the user who ran a command. ``detail`` is a short text of ours; external values are encoded by
-    the writer.
+    the writer. ``reason`` says the same in one word, for programs; ``elapsed_ms`` is how long the
+    step took, in milliseconds.
     """
 
     at: float
@@ -77,6 +78,8 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defau
     address: str | None = None
     actor: str | None = None
     detail: str | None = None
+    reason: str | None = None
+    elapsed_ms: float | None = None
 
 
 class AuditLog(Protocol):

@@ -29,7 +29,7 @@ from worksgate.oauth.model import AccessToken, AuthorizationCode, RefreshToken, 
 from worksgate.store import RedemptionOutcome
 from worksgate.store.sqlite.store import SqliteStore
 
-LEFT_BEHIND = ("interims", "leases")
+LEFT_BEHIND = ("interims", "leases", "console_sessions", "first_links")
 PARTLY = ("codes", "refresh_tokens", "audit")
 OF_EACH_DATABASE = ("compatibility", "alembic_version", "installation")
 WHOLE = tuple(name for name in ALL if name not in (*LEFT_BEHIND, *PARTLY, *OF_EACH_DATABASE))
@@ -57,7 +57,7 @@ async def test_everything_that_lasts_is_the_same_afterwards(
     assert len(after["accounts"]) > moving.PAGE
     newest = max(after["audit"])
     assert [row for row in after["audit"] if row != newest] == before["audit"]
-    assert newest[-2:] == ("tester", "moved from sqlite to sqlite")
+    assert newest[-4:-2] == ("tester", "moved from sqlite to sqlite")
     assert await content(source) == before
 
 

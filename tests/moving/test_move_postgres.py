@@ -43,7 +43,7 @@ async def test_everything_is_the_same_on_postgresql_and_after_the_way_back(
         assert {name: after[name] for name in WHOLE} == {name: before[name] for name in WHOLE}
     audit = sorted(after["audit"])
     assert audit[:-3] == sorted(before["audit"])
-    assert [row[-1] for row in audit[-3:]] == [
+    assert [row[-3] for row in audit[-3:]] == [
         "moved from sqlite to postgresql",
         "moved from postgresql to postgresql",
         "moved from postgresql to sqlite",

@@ -20,7 +20,13 @@ def test_check_says_what_is_missing_and_changes_nothing(
     fresh = terminal.run("migrate", "--check", "--json")
     assert fresh.code == 3
     assert fresh.json["revision"] is None
-    assert [step["revision"] for step in fresh.json["steps"]] == ["0001", "0002", "0003", "0004"]
+    assert [step["revision"] for step in fresh.json["steps"]] == [
+        "0001",
+        "0002",
+        "0003",
+        "0004",
+        "0005",
+    ]
     assert not (tmp_path / "worksgate.db").exists()
     terminal.ok("migrate")
     assert terminal.ok("migrate", "--check").out == (
@@ -32,7 +38,7 @@ def test_check_says_what_is_missing_and_changes_nothing(
     query(tmp_path / "worksgate.db", "UPDATE alembic_version SET version_num = '0002'")
     found = terminal.run("migrate", "--check")
     assert (found.code, found.err) == (3, "")
-    assert "The database is at revision 0002; this version needs 0004." in found.out
+    assert "The database is at revision 0002; this version needs 0005." in found.out
     assert "servers of the previous version can run" in found.out
     assert "CREATE TABLE IF NOT EXISTS leases" in found.out
     with closing(sqlite3.connect(tmp_path / "worksgate.db")) as db:

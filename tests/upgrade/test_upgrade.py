@@ -22,6 +22,9 @@ __all__ = ["bare_database_url"]
 
 ROOT = Path(__file__).parents[2]
 
+NEXT = f"{int(HEAD) + 1:04}"
+"""The revision of the release after this one."""
+
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
@@ -92,7 +95,7 @@ async def test_f27_old_processes_work_on_while_the_schema_is_upgraded(
             stdout=asyncio.subprocess.PIPE,
         )
         out, _ = await upgrade.communicate()
-        assert (upgrade.returncode, out.split()) == (0, b'{ "revision": "0004" }'.split())
+        assert (upgrade.returncode, out.split()) == (0, b'{ "revision": "0005" }'.split())
         before = len(ledger_of(ledger)[0])
         await more_than(ledger, before + 50)
         assert [process.returncode for process in processes] == [None, None]
@@ -124,7 +127,14 @@ async def has_an_owner_for_each_key(url: str) -> None:
     assert sorted(keys) == sorted(owners)
 
 
-@pytest.mark.parametrize("oldest", [HEAD, "0004"])
+async def test_r130_who_may_not_use_encrypted_secrets_may_not_after_a_migration(url: str) -> None:
+    await at_revision(url, "0004")
+    await rows_changed(url, "UPDATE compatibility SET oldest = '0004'")
+    await migrate(url)
+    assert await rows(url, "SELECT revision, oldest FROM compatibility") == [(HEAD, "0004")]
+
+
+@pytest.mark.parametrize("oldest", [HEAD, NEXT])
 async def test_f27_the_program_before_starts_again_and_one_that_is_too_old_does_not(
     url: str, oldest: str, tmp_path: Path
 ) -> None:
@@ -135,17 +145,17 @@ async def test_f27_the_program_before_starts_again_and_one_that_is_too_old_does_
         for statement in (
             "ALTER TABLE people ADD COLUMN nickname TEXT",
             "CREATE TABLE inventions (name TEXT NOT NULL PRIMARY KEY)",
-            "UPDATE alembic_version SET version_num = '0004'",
+            f"UPDATE alembic_version SET version_num = '{NEXT}'",
             "DELETE FROM compatibility",
-            f"INSERT INTO compatibility (revision, oldest) VALUES ('0004', '{oldest}')",
+            f"INSERT INTO compatibility (revision, oldest) VALUES ('{NEXT}', '{oldest}')",
         ):
             await connection.execute(text(statement))
     await engines.close()
     if oldest > HEAD:
-        with pytest.raises(SchemaTooNew, match="revision 0004"):
+        with pytest.raises(SchemaTooNew, match=f"revision {NEXT}"):
             await migrate(url)
         return
-    assert await migrate(url) == "0004"
+    assert await migrate(url) == NEXT
     ledger = tmp_path / "ledger"
     process = await started(url, HEAD, ledger)
     try:

@@ -14,11 +14,14 @@ import time
 
 from sqlalchemy import text
 from tests.store.artifacts import NOW, buys, code, key_of
+from tests.upgrade import rows_before
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.directory.database import Directory
 from worksgate.oauth.model import AuthorizationCode
 from worksgate.store import RedemptionOutcome, Store
+
+assert rows_before, "imported before what it changes"
 
 CALLERS = 4
 DEADLINE = 3.0

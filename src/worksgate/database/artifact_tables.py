@@ -126,6 +126,6 @@ AUDIT_STATEMENT = """
         at DOUBLE PRECISION NOT NULL,
         event VARCHAR(64) NOT NULL,
         login_id TEXT, client_id TEXT, subject_id TEXT, username TEXT, address TEXT, actor TEXT,
-        detail TEXT
+        detail TEXT, reason VARCHAR(64), elapsed_ms DOUBLE PRECISION
     )"""
 """The directory's table of audit records, for a SQLite store that creates its own file."""

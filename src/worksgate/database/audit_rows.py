@@ -34,6 +34,8 @@ def event_row(event: AuditEvent) -> EventRow:
         encoded(event.address),
         encoded(event.actor),
         encoded(event.detail, _LONGEST_DETAIL),
+        event.reason,
+        event.elapsed_ms,
     )
 
 

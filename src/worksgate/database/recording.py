@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from worksgate.audit import AuditEvent
 from worksgate.database import schema
-from worksgate.database.audit_rows import event_values
+from worksgate.database.audit_rows import COLUMNS, event_values
 
 
 async def write_events(connection: AsyncConnection, *events: AuditEvent) -> None:
@@ -26,11 +26,10 @@ def insert_of_events(engine: AsyncEngine, count: int) -> str:
 
     SQLAlchemy generates it for one; for a thousand that would take as long as a start.
     """
-    columns = [column.name for column in schema.audit.c if column.name != "id"]
-    values: list[dict[str, object]] = [{name: bindparam(name) for name in columns}]
+    values: list[dict[str, object]] = [{name: bindparam(name) for name in COLUMNS}]
     one = str(insert(schema.audit).values(values).compile(dialect=engine.dialect))
     start, keyword, row = one.partition("VALUES ")
-    rows = [_NUMBERED.sub(partial(_moved, by=len(columns) * at), row) for at in range(count)]
+    rows = [_NUMBERED.sub(partial(_moved, by=len(COLUMNS) * at), row) for at in range(count)]
     return f"{start}{keyword}{', '.join(rows)}"
 
 

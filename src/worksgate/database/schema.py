@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     false,
+    literal_column,
 )
 
 metadata = MetaData(
@@ -49,6 +50,8 @@ accounts = Table(
     Column("email", Text),
     Column("groups", JSON, nullable=False, server_default="[]"),
     Column("must_change_password", Boolean, nullable=False, server_default=false()),
+    Column("role", String(32)),
+    Column("version", BigInteger, nullable=False, server_default="0"),
     Index(None, "email"),
 )
 
@@ -69,6 +72,7 @@ people = Table(
     Column("last_login_at", Double, nullable=False),
     Column("vouched_at", Double),
     Column("lapse_told_at", Double),
+    Column("version", BigInteger, nullable=False, server_default="0"),
 )
 
 totp_secrets = Table(
@@ -226,6 +230,41 @@ leases = Table(
     Column("expires_at", Double, nullable=False),
 )
 
+console_sessions = Table(
+    "console_sessions",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("subject_id", String(512), nullable=False, index=True),
+    Column("created_at", Double, nullable=False),
+    Column("used_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("proved_at", Double),
+    Column("assurance", Text, nullable=False, server_default=""),
+    Column("address", Text),
+    Column("browser", Text),
+)
+"""Sessions of administrators; ``proved_at`` is when they last used a second factor."""
+
+first_links = Table(
+    "first_links",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+)
+
+departures = Table(
+    "departures",
+    metadata,
+    Column("subject_id", String(512), primary_key=True),
+    Column("source", String(64), nullable=False),
+    Column("username", Text, nullable=False),
+    Column("due_at", Double, nullable=False, index=True),
+    Column("planned_at", Double, nullable=False),
+    Column("actor", Text),
+)
+"""People who leave on a date."""
+
 compatibility = Table(
     "compatibility",
     metadata,
@@ -246,8 +285,36 @@ audit = Table(
     Column("address", Text),
     Column("actor", Text),
     Column("detail", Text),
+    Column("reason", String(64)),
+    Column("elapsed_ms", Double),
     Index(None, "at"),
     Index(None, "login_id"),
     # Numbers are never reused, not even after the oldest records were purged.
     sqlite_autoincrement=True,
 )
+
+_OF_CALLS = ("code.issued", "code.redeemed", "token.refreshed", "user_info.returned")
+_REFUSED_CALLS = ("client.refused", "code.refused", "code.replayed", "user_info.refused")
+
+# Both databases have them, by migration; naming PostgreSQL's condition here would load its dialect.
+NOT_OF_CALLS = audit.c.event.not_in(list(map(literal_column, map(repr, _OF_CALLS))))
+"""Records other than those of LINE WORKS' calls; with it, an index finds them by subject."""
+OF_REFUSED_CALLS = audit.c.event.in_(list(map(literal_column, map(repr, _REFUSED_CALLS))))
+"""Records of refused calls; with it, an index finds them by client."""
+
+Index("ix_audit_subject_id", audit.c.subject_id, audit.c.id, sqlite_where=NOT_OF_CALLS)
+Index("ix_audit_username", audit.c.username, audit.c.id, sqlite_where=audit.c.username.is_not(None))
+Index("ix_audit_refused_calls", audit.c.client_id, audit.c.at, sqlite_where=OF_REFUSED_CALLS)
+
+audit_seals = Table(
+    "audit_seals",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False),
+    Column("first_id", BigInteger, nullable=False),
+    Column("last_id", BigInteger, nullable=False),
+    Column("records", BigInteger, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("purged", BigInteger, nullable=False, server_default="0"),
+)
+"""Each seal holds a digest of a range of audit records and of the seal before."""

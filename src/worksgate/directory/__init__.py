@@ -36,7 +36,9 @@ class Account:
     """A person in the built-in directory.
 
     ``id`` is never reused, not even after the account is removed. ``username`` is shown as written;
-    it is found by its ``usernames.username_key``. Times are seconds since the epoch.
+    it is found by its ``usernames.username_key``. Times are seconds since the epoch. ``role`` is
+    what an administrator may do in the console (``administration.roles``); ``version`` counts the
+    changes.
     """
 
     id: str
@@ -53,6 +55,8 @@ class Account:
     email: str | None = None
     groups: tuple[str, ...] = ()
     must_change_password: bool = False
+    role: str | None = None
+    version: int = 0
 
     @property
     def person(self) -> Person:

@@ -20,10 +20,17 @@ from worksgate.oauth.model import (
 
 REVISION_TABLE = "alembic_version"
 
+_OF_ADMINISTRATORS = (schema.console_sessions, schema.first_links)
+"""Sessions and one-time links of the console: what has ended must not come back with a backup."""
+
 LASTING: tuple[Table, ...] = tuple(
     each
     for each in schema.metadata.sorted_tables
-    if each not in (schema.keys, schema.installation, schema.leases, schema.compatibility)
+    if each
+    not in (
+        *(schema.keys, schema.installation, schema.leases, schema.compatibility),
+        *_OF_ADMINISTRATORS,
+    )
 )
 """The persistent tables, in the order of foreign keys: people, clients, factors, the audit log.
 
@@ -47,7 +54,12 @@ SINGLE_USE = (TABLES[AuthorizationCode.kind], TABLES[RefreshToken.kind])
 
 INTERIMS = TABLES[Interim.kind]
 
-SHORT_LIVED: tuple[str, ...] = (*ARTIFACTS, COUNTERS, schema.leases.name)
+SHORT_LIVED: tuple[str, ...] = (
+    *ARTIFACTS,
+    COUNTERS,
+    schema.leases.name,
+    *(each.name for each in _OF_ADMINISTRATORS),
+)
 """The names of the tables whose content does not survive a restore."""
 
 ALL: tuple[str, ...] = (

@@ -80,7 +80,7 @@ def _type_of(field: object) -> str:
 def _recording(first: int) -> str:
     """An insertion of any number of audit records: each parameter is a column of them, in order."""
     arrays = ", ".join(
-        f"${number}::{'float8' if name == 'at' else 'text'}[]"
+        f"${number}::{'float8' if name in ('at', 'elapsed_ms') else 'text'}[]"
         for number, name in enumerate(COLUMNS, first)
     )
     names = ", ".join(COLUMNS)
