@@ -19,9 +19,25 @@ class Actor:
         """Seconds since the epoch."""
         return self.clock()
 
-    def event(self, event: Event, detail: str, **about: str) -> AuditEvent:
-        """The record of something done now; ``about`` are fields of ``AuditEvent``."""
-        return AuditEvent(event=event, at=self.now(), actor=self.name, detail=detail, **about)
+    def event(
+        self,
+        event: Event,
+        detail: str,
+        *,
+        subject_id: str | None = None,
+        username: str | None = None,
+        client_id: str | None = None,
+    ) -> AuditEvent:
+        """The record of something done now, to this person or client."""
+        return AuditEvent(
+            event=event,
+            at=self.now(),
+            actor=self.name,
+            detail=detail,
+            subject_id=subject_id,
+            username=username,
+            client_id=client_id,
+        )
 
     def person_event(self, person: Person, event: Event, detail: str) -> AuditEvent:
         """The record of something done to a person."""
