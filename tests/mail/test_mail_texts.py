@@ -1,4 +1,4 @@
-"""What stands in the mails: who is meant and what to do, in three languages, nothing foreign."""
+"""What stands in the mails: who is meant and what to do, in every language, nothing foreign."""
 
 import html
 import re
@@ -90,6 +90,12 @@ def test_html_says_the_same_as_the_text(wording: MailWording) -> None:
             assert part == "-- " or part in shown(message)
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_line_ends_inside_the_name_of_the_product(language: str) -> None:
+    for change in NOTICES:
+        assert "LINE WORKS" not in notice_of(change, language).html.partition("<body")[2]
+
+
 def test_link_can_be_clicked_and_copied() -> None:
     message = written(RESET_LINK, "en")
     assert message.text.splitlines().count(LINK) == 1
@@ -156,8 +162,11 @@ def test_r126_notice_tells_when_and_where_from_in_its_language(language: str) ->
         "system": "Windows",
     }
     assert f"{browser} · 203.0.113.7" in message.text
-    assert re.search(r": 202[56]-\d\d-\d\d \d\d:\d\d \(UTC", message.text)
-    assert f"{spoken.gettext('This was not me')}:\n{NOT_ME_LINK}" in message.text
+    colon = ": " if language in ("en", "ko") else "："
+    when = rf"{spoken.gettext('When')}{colon}202[56]-\d\d-\d\d \d\d:\d\d \(UTC"
+    assert re.search(when, message.text)
+    button = f"{spoken.gettext('This was not me')}{colon.rstrip()}"
+    assert f"{button}\n{NOT_ME_LINK}" in message.text
     assert f'href="{NOT_ME_LINK}"' in message.html
 
 

@@ -115,7 +115,7 @@ def test_a_text_holds_no_markup_as_it_is_not_escaped(language: str) -> None:
 def test_a_translation_is_written_in_its_script(language: str, script: str) -> None:
     for message in messages(language):
         for text in forms(message.string):
-            words = re.sub(r"%\(\w+\)\w|[（）()]", "", text)
+            words = re.sub(r"%\(\w+\)\w|[（）()：: ]", "", text)
             assert not words or re.search(script, words), message.id
 
 

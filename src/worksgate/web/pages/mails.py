@@ -157,6 +157,7 @@ NOT_ME: Final = text("This was not me")
 COPY_LINK: Final = text("If the button does not work, open this address:")
 AUTOMATIC: Final = text("This is an automated message. Please do not reply.")
 HELP: Final = text("Help: %(address)s")
+LABELLED: Final = text("%(label)s: %(value)s")
 WHEN: Final = text("When")
 WHERE: Final = text("Where from")
 WHO: Final = text("By")
@@ -225,6 +226,9 @@ class Mails:
         def said(english: str) -> str:
             return translations(language).gettext(english) % values
 
+        def labelled(label: str, value: str) -> str:
+            return translations(language).gettext(LABELLED) % {"label": label, "value": value}
+
         shown = {
             "language": language,
             "company": self._company,
@@ -233,9 +237,11 @@ class Mails:
             "greeting": said(GREETING) if person.name else "",
             "happened": said(body.wording.happened),
             "facts": body.facts,
+            "lines_of_facts": [labelled(*fact) for fact in body.facts],
             "to_do": body.to_do,
             "link": body.link,
             "button": said(body.button),
+            "line_of_button": labelled(said(body.button), "").rstrip(),
             "danger": body.danger,
             "copy_link": said(COPY_LINK),
             "if_it_was_not_you": said(body.wording.if_it_was_not_you),

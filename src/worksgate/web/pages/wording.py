@@ -283,7 +283,7 @@ NOTICES: Final[Mapping[Notice, NoticeWording]] = {
         ),
         to_do=text("Please ask your administrator to link your account, then sign in again."),
         for_administrator=text(
-            "This person has no external key (or no LINE WORKS account, if the client uses that), "
+            "This person has no external key (or no %(product)s account, if the client uses that), "
             "or it belongs to somebody else: “worksgate user show” says which. For people of "
             "another source, it is set there."
         ),
