@@ -1,7 +1,7 @@
 """People who read one language, and what they must find on a page: their own words, and no others.
 
 The words are those of the catalogues. A text that a catalogue lacks would come back in English, so
-each is looked at: Japanese has kana or Chinese characters, Korean has Hangul.
+each is looked at: Japanese has kana or Chinese characters, Korean has Hangul, Chinese has its own.
 """
 
 import re
@@ -12,7 +12,14 @@ from playwright.async_api import Page, expect
 
 from worksgate.web.pages.catalogues import LANGUAGES, translations
 
-SCRIPTS: Final = {"en": "[A-Za-z]", "ja": "[ぁ-んァ-ヶ一-龠]", "ko": "[가-힣]"}
+_HAN: Final = "[一-鿿]"
+SCRIPTS: Final = {
+    "en": "[A-Za-z]",
+    "ja": "[ぁ-んァ-ヶ一-龠]",
+    "ko": "[가-힣]",
+    "zh-CN": _HAN,
+    "zh-TW": _HAN,
+}
 """What at least one letter of a text is like."""
 
 
@@ -24,7 +31,7 @@ class Reader:
 
     @property
     def locale(self) -> str:
-        return {"en": "en-US", "ja": "ja-JP", "ko": "ko-KR"}[self.language]
+        return {"en": "en-US", "ja": "ja-JP", "ko": "ko-KR"}.get(self.language, self.language)
 
     def words(self, english: str, **values: str) -> str:
         """The text of the catalogue, with its values; it must be one in this language."""
@@ -52,4 +59,4 @@ class Reader:
 
 
 _LONGEST_WORD: Final = 8
-"""Characters; Japanese has no blanks by which to tell a sentence from a word."""
+"""Characters; Japanese and Chinese have no blanks by which to tell a sentence from a word."""

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 NEW_PASSWORD = "seven green ladders sing"
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WIDTHS = (360, 768, 1440)
+NARROWEST = 320
 SMALL_TARGETS = """() => [...document.querySelectorAll(
     "a:not(.skip), button, summary, input:not([type=hidden]):not(.visually-hidden)")]
     .filter((found) => found.checkVisibility() && found.getBoundingClientRect().height < 43.5)
@@ -156,8 +157,10 @@ async def test_account_pages_speak_every_language_and_fit_a_phone(
     for page, title in TITLES.items():
         await tab.goto(f"{house.url}/account{page}")
         await reader.sees(tab, title)
-        assert await overflow(tab) <= 0, page
         assert await violations(tab) == [], page
+        for width in (NARROWEST, WIDTHS[0]):
+            await tab.set_viewport_size({"width": width, "height": 740})
+            assert await overflow(tab) <= 0, (page, width)
 
 
 async def test_a_new_password_counts_its_characters(house: Premises, window: Window) -> None:

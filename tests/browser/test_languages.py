@@ -11,7 +11,7 @@ from worksgate.web.pages.wording import PROBLEMS, Problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-OTHERS = {"en": "ja", "ja": "ko", "ko": "en"}
+OTHERS = {"en": "zh-CN", "ja": "ko", "zh-TW": "en"}
 
 
 async def is_in(tab: Page, language: str) -> None:
@@ -22,7 +22,15 @@ async def is_in(tab: Page, language: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("locale", "language"), [("ja-JP", "ja"), ("ko", "ko"), ("en-GB", "en"), ("fr-FR", "en")]
+    ("locale", "language"),
+    [
+        ("ja-JP", "ja"),
+        ("ko", "ko"),
+        ("zh-SG", "zh-CN"),
+        ("zh-Hant-HK", "zh-TW"),
+        ("en-GB", "en"),
+        ("fr-FR", "en"),
+    ],
 )
 async def test_the_browser_s_language_is_the_page_s(
     premises: Premises, open_window: OpenWindow, locale: str, language: str
@@ -32,7 +40,7 @@ async def test_the_browser_s_language_is_the_page_s(
     await is_in(window.tab, language)
 
 
-@pytest.mark.parametrize("language", ["en", "ja", "ko"])
+@pytest.mark.parametrize("language", OTHERS)
 async def test_the_switcher_keeps_the_login_going(
     premises: Premises, open_window: OpenWindow, language: str
 ) -> None:

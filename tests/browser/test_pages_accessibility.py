@@ -4,6 +4,7 @@ Each page is served with the Content-Security-Policy that it asks for and nothin
 or a script that the policy does not allow is missing here too.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Literal
@@ -22,7 +23,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 ADDRESS = "http://127.0.0.1:9/login"
 """Nobody listens there: each window answers for itself."""
 SWITCHER = tuple((code, f"/login?lang={code}") for code in LANGUAGES)
-COMPANY = {"en": "Acme Trading", "ja": "株式会社青空商事", "ko": "주식회사 하늘무역"}
+COMPANY = {
+    "en": "Acme Trading",
+    "ja": "株式会社青空商事",
+    "ko": "주식회사 하늘무역",
+    "zh-CN": "蓝天贸易有限公司",
+    "zh-TW": "藍天貿易股份有限公司",
+}
 SMALLEST_TARGET = 44
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SMALL_TARGETS = """(smallest) => [...document.querySelectorAll(
@@ -69,10 +76,10 @@ def every_page() -> dict[str, Page]:
     """All pages, the languages taking turns."""
     made = {"login": login("ja"), "prefilled": login("ko", username="taro"), "choice": choice("ja")}
     for number, problem in enumerate(Problem):
-        language = LANGUAGES[number % 3]
+        language = LANGUAGES[number % len(LANGUAGES)]
         made[f"problem-{problem}"] = login(language, problem=problem, username="taro")
     for number, kind in enumerate(Notice):
-        made[f"notice-{kind}"] = notice(kind, LANGUAGES[number % 3])
+        made[f"notice-{kind}"] = notice(kind, LANGUAGES[number % len(LANGUAGES)])
     return made
 
 
@@ -187,6 +194,19 @@ async def test_no_line_of_a_title_ends_inside_a_word(chromium: Browser, width: i
         compound = window.tab.locator("h1 .unbroken")
         await expect(compound).to_have_text("two-step")
         assert await compound.evaluate("(found) => found.getClientRects().length") == 1
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_the_names_of_the_languages_are_on_one_line_or_on_two_even_ones(
+    chromium: Browser, language: str
+) -> None:
+    tops = """() => [...document.querySelectorAll(".languages > li")].map(
+        (found) => found.getBoundingClientRect().top)"""
+    async with shown(chromium, login(language)) as window:
+        for width, lines in ((320, (3, 2)), (400, (5,)), (1440, (5,))):
+            await window.tab.set_viewport_size({"width": width, "height": 800})
+            on_line = Counter(await window.tab.evaluate(tops))
+            assert tuple(on_line.values()) == lines, width
 
 
 # The keyboard and where it starts
@@ -316,12 +336,18 @@ async def test_edges_stay_visible_in_forced_colours(chromium: Browser) -> None:
 async def test_each_language_has_its_own_fonts_and_line_breaks(
     chromium: Browser, language: str
 ) -> None:
-    fonts = {"en": "Segoe UI", "ja": "Hiragino Sans", "ko": "Malgun Gothic"}
-    breaks = {"en": "normal", "ja": "auto-phrase", "ko": "keep-all"}
+    fonts = {
+        "en": "Segoe UI",
+        "ja": "Hiragino Sans",
+        "ko": "Malgun Gothic",
+        "zh-CN": "Microsoft YaHei UI",
+        "zh-TW": "Microsoft JhengHei UI",
+    }
+    breaks = dict.fromkeys(LANGUAGES, "normal") | {"ja": "auto-phrase", "ko": "keep-all"}
     async with shown(chromium, login(language)) as window:
         assert fonts[language] in await css(window.tab, "h1", "fontFamily")
         assert await css(window.tab, "h1", "wordBreak") == breaks[language]
         for part in (".lead", ".button", "label"):
             assert await css(window.tab, part, "wordBreak") == breaks[language]
-        other = next(code for code in LANGUAGES if code != language)
-        assert fonts[other] in await css(window.tab, f"a[lang={other}]", "fontFamily")
+        for other in set(LANGUAGES) - {language}:
+            assert fonts[other] in await css(window.tab, f"a[lang={other}]", "fontFamily")

@@ -173,12 +173,15 @@ async def test_r09_r10_account_pages_are_kept_nowhere_and_run_nothing_but_ours(
         assert response.headers["referrer-policy"] == "no-referrer"
 
 
-@pytest.mark.parametrize("language", ["ja", "ko"])
+@pytest.mark.parametrize(
+    ("asked", "language"),
+    [("ja", "ja"), ("ko-KR", "ko"), ("zh-CN", "zh-CN"), ("zh-Hant-HK", "zh-TW")],
+)
 async def test_the_language_that_was_chosen_stays(
-    installation: Installation, language: str
+    installation: Installation, asked: str, language: str
 ) -> None:
     browser = await signed_in(installation)
-    overview = await browser.account(lang=language)
+    overview = await browser.account(lang=asked)
     assert overview.headers["content-language"] == language
     assert f'href="/account/password?lang={language}"' in overview.text
     response = await browser.http.post(
@@ -786,7 +789,14 @@ async def test_sessions_are_told_apart_by_the_place_that_they_came_from(
 
 
 @pytest.mark.parametrize(
-    ("language", "distance"), [("en", "3 hours ago"), ("ja", "3 時間前"), ("ko", "3시간 전")]
+    ("language", "distance"),
+    [
+        ("en", "3 hours ago"),
+        ("ja", "3時間前"),
+        ("ko", "3시간 전"),
+        ("zh-CN", "3 小时前"),
+        ("zh-TW", "3 小時前"),
+    ],
 )
 async def test_a_moment_is_told_by_its_distance_and_exactly_on_request(
     installation: Installation, language: str, distance: str

@@ -23,6 +23,7 @@ from tests.installation import (
 from tests.mail_server import MailServer, mail_server
 
 from worksgate.audit import Event
+from worksgate.web.pages.catalogues import LANGUAGES
 
 NEW_PASSWORD = "seven green ladders sing"
 
@@ -254,7 +255,7 @@ async def test_the_page_behind_a_link_changes_its_language_and_keeps_its_secret(
 async def test_what_follows_a_form_can_be_read_in_every_language(office: Office) -> None:
     browser = office.installation.browser()
     response = await ask(browser, USERNAME)
-    for language in ("ja", "ko", "en"):
+    for language in (*LANGUAGES[1:], "en"):
         found = re.search(rf'<a href="([^"]*lang={language})"', response.text)
         if found is not None:
             response = await browser.http.get("/account/forgot" + html.unescape(found[1]))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 
 import pytest
 from babel.messages.catalog import Catalog, Message
@@ -10,11 +11,13 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.pofile import read_po
 
+from worksgate.settings.loading import load
 from worksgate.web.pages.catalogues import (
     LANGUAGE_NAMES,
     LANGUAGES,
     LOCALE_FOLDER,
     catalogue_path,
+    locale_name,
     translations,
 )
 from worksgate.web.pages.wording import (
@@ -27,6 +30,8 @@ from worksgate.web.pages.wording import (
 )
 
 PLACEHOLDER = re.compile(r"%(?:\(\w+\)[sd]|.)")
+HAN = "[一-鿿]"
+CHINESE = ("zh-CN", "zh-TW")
 TRANSLATED = tuple(each for each in LANGUAGES if each != "en")
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "text": None}
 Id = str | tuple[str, ...]
@@ -45,7 +50,7 @@ def texts_in_the_code() -> frozenset[Id]:
 
 def read(language: str) -> Catalog:
     with catalogue_path(language).open("rb") as file:
-        return read_po(file, locale=language, abort_invalid=True)
+        return read_po(file, locale=locale_name(language), abort_invalid=True)
 
 
 def messages(language: str) -> list[Message]:
@@ -111,7 +116,10 @@ def test_a_text_holds_no_markup_as_it_is_not_escaped(language: str) -> None:
         assert not re.search(r"[<>&]", "".join(texts)), message.id
 
 
-@pytest.mark.parametrize(("language", "script"), [("ja", "[ぁ-んァ-ヶ一-龠]"), ("ko", "[가-힣]")])
+SCRIPTS = {"ja": "[ぁ-んァ-ヶ一-龠]", "ko": "[가-힣]", "zh-CN": HAN, "zh-TW": HAN}
+
+
+@pytest.mark.parametrize(("language", "script"), SCRIPTS.items())
 def test_a_translation_is_written_in_its_script(language: str, script: str) -> None:
     for message in messages(language):
         for text in forms(message.string):
@@ -126,7 +134,7 @@ def test_english_is_in_the_code_and_repeated_nowhere() -> None:
 
 
 def test_sentences_end_alike_in_every_language() -> None:
-    for language, stop in (("ja", "。"), ("ko", ".")):
+    for language, stop in (("ja", "。"), ("ko", "."), ("zh-CN", "。"), ("zh-TW", "。")):
         for message in messages(language):
             if forms(message.id)[0].endswith(","):  # a salutation
                 continue
@@ -151,3 +159,75 @@ def test_a_text_that_no_catalogue_has_stays_english() -> None:
 
 def test_each_language_is_called_by_its_own_name() -> None:
     assert set(LANGUAGE_NAMES) == set(LANGUAGES)
+
+
+# Chinese, as the mainland and as Taiwan write it
+
+
+def chinese(language: str) -> list[str]:
+    return [text for message in messages(language) for text in forms(message.string)]
+
+
+def found(pattern: str, texts: Iterable[str]) -> list[str]:
+    return [text for text in texts if re.search(pattern, text)]
+
+
+def letters_beyond(charset: str, language: str) -> set[str]:
+    """The letters that a character set of that country lacks."""
+    letters = set(re.findall(HAN, "".join(chinese(language))))
+    return {letter for letter in letters if not letter.encode(charset, "ignore")}
+
+
+@pytest.mark.parametrize("language", CHINESE)
+def test_chinese_is_one_blank_away_from_latin_and_numbers(language: str) -> None:
+    """As Apple, Google and Microsoft set it; a placeholder is Latin, unless it is in quotes."""
+    texts = chinese(language)
+    assert found(f"{HAN}[A-Za-z0-9%]|[A-Za-z0-9]{HAN}", texts) == []
+    assert found(f"{HAN} +{HAN}|  ", texts) == []
+
+
+@pytest.mark.parametrize("language", CHINESE)
+def test_a_name_in_any_script_is_beside_punctuation_in_chinese(language: str) -> None:
+    """No blank is right for both “Acme” and “青空”."""
+    names = r"%\((?:company|provider|keeper|username|name)\)s"
+    texts = chinese(language)
+    assert found(names, texts)
+    assert found(f"(?:{HAN}| ){names}|{names}(?:{HAN}| )", texts) == []
+
+
+@pytest.mark.parametrize("language", CHINESE)
+def test_chinese_has_its_own_punctuation_and_no_blank_beside_it(language: str) -> None:
+    texts = [PLACEHOLDER.sub("N", text) for text in chinese(language)]
+    assert found(r"[，。：；？！“”「」（）、] | [，。：；？！“”「」（）、]", texts) == []
+    assert found(rf"{HAN} ?[,.:;?!()\"']|[,.:;?!()\"'] ?{HAN}", texts) == []
+    assert found({"zh-CN": "[「」]", "zh-TW": "[“”]"}[language], texts) == []
+
+
+def test_simplified_chinese_has_no_traditional_or_japanese_letters() -> None:
+    assert letters_beyond("gb2312", "zh-CN") == set()
+    assert letters_beyond("gb2312", "zh-TW") > set("這為請")
+
+
+def test_traditional_chinese_has_no_simplified_or_japanese_letters() -> None:
+    assert letters_beyond("big5", "zh-TW") == set()
+    assert letters_beyond("big5", "zh-CN") > set("这为请")
+    # These are in Big5 as well, as rare letters or with another meaning.
+    assert found("[与于几后复并异确据网种余范]", chinese("zh-TW")) == []
+
+
+def test_taiwan_has_its_own_words() -> None:
+    """What a conversion of the letters alone would leave behind."""
+    of_the_mainland = (
+        *("登錄", "賬號", "賬戶", "用戶名", "設備", "設置", "驗證器應用(?!程式)", "鏈接", "郵箱"),
+        *("網絡", "信息", "默認", "屏幕", "服務器", "客戶端", "創建", "標籤頁", "二維碼"),
+        *("日曆", "密鑰", "文件夾", "刷新", "支持", "通過(?!兩)", "字符", "發送"),
+    )
+    assert found("|".join(of_the_mainland), chinese("zh-TW")) == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_mails_can_be_in_each_language(
+    language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load(None, {}, {"mail_language": language}).mail_language == language

@@ -473,7 +473,8 @@ async def test_a_step_can_be_read_in_every_language(installation: Installation) 
     app, _ = await enrolled(installation)
     browser, address = await step_address(installation)
     response = await browser.http.get(address)
-    for language, title in (("ja", "本人確認"), ("ko", "본인 확인"), ("ja", "本人確認")):
+    titles = {"ko": "본인 확인", "zh-CN": "验证您的身份", "zh-TW": "驗證您的身分", "ja": "本人確認"}
+    for language, title in titles.items():
         found = re.search(rf'<a href="([^"]*)" lang="{language}"', response.text)
         assert found is not None
         response = await browser.http.get(found[1].replace("&amp;", "&"))

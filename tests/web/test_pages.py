@@ -434,6 +434,8 @@ def test_a_throttled_person_reads_how_long_to_wait(
         ("ja", 320, "6分後に"),
         ("ko", 30, "30초 후에"),
         ("ko", 320, "6분 후에"),
+        ("zh-CN", 30, "请在 30 秒后"),
+        ("zh-TW", 320, "請於 6 分鐘後"),
     ],
 )
 def test_the_wait_is_told_in_the_language_of_the_page(
@@ -520,13 +522,16 @@ def test_without_a_company_name_the_page_does_without() -> None:
         (None, "en;q=0.2, ja;q=0.9", "ja"),
         (None, "ja;q=0, en", "en"),
         (None, "ja;q=0", "en"),
-        (None, "zh-TW, fr", "en"),
         (None, "*", "en"),
+        (None, "fr, *;q=0.5", "en"),
         (None, "", "en"),
         (None, "ja;q=nan", "en"),
         (None, "ja;q=9, ko;q=0.1", "ko"),
         (None, "ja;x=1, ko;q=0.1", "ko"),
         (None, "fr," * 500 + "ja", "en"),
+        ("ja-" * 50_000, "", "ja"),
+        (None, "en;q=0.1, en-GB;q=0.9, ja;q=0.5", "en"),
+        (None, "ja;q=0.9, ja-JP;q=0.1, ko;q=0.5", "ko"),
     ],
 )
 def test_the_language_is_the_one_asked_for_or_the_best_accepted(
@@ -535,7 +540,44 @@ def test_the_language_is_the_one_asked_for_or_the_best_accepted(
     assert choose_language(asked, accepted) == chosen
 
 
-@given(asked=st.none() | st.text(), accepted=st.text(alphabet="enjako-;=q.,0129 *\x00é"))
+@pytest.mark.parametrize(
+    ("tag", "chosen"),
+    [
+        *((tag, "zh-CN") for tag in ("zh", "zh-CN", "zh-SG", "zh-MY", "zh-Hans", "zh-Hans-CN")),
+        *((tag, "zh-CN") for tag in ("zh-Hans-HK", "zh-hans-tw", "zh-cmn-Hans", "ZH-cn", "zh-x")),
+        *((tag, "zh-TW") for tag in ("zh-TW", "zh-HK", "zh-MO", "zh-Hant", "zh-Hant-HK")),
+        *((tag, "zh-TW") for tag in ("zh-Hant-CN", "zh-yue-HK", "zh-hant-TW", "ZH-tw", " zh-TW ")),
+        *((tag, "en") for tag in ("zhx", "z", "zh_TW", "-zh", "hant", "tw", "fr-TW", "x-zh")),
+    ],
+)
+def test_chinese_goes_by_its_script_or_else_by_its_region(tag: str, chosen: str) -> None:
+    assert choose_language(tag, "") == chosen
+    assert choose_language(None, f"{tag};q=0.3, fr") == chosen
+
+
+@pytest.mark.parametrize(
+    ("accepted", "chosen"),
+    [
+        ("zh-TW,zh;q=0.9,en;q=0.8", "zh-TW"),
+        ("zh-HK,zh;q=0.9,en;q=0.8", "zh-TW"),
+        ("zh;q=0.9,zh-TW", "zh-TW"),
+        ("zh-CN,zh;q=0.9,en-US;q=0.8,en;q=0.7", "zh-CN"),
+        ("zh,zh-TW;q=0.9", "zh-CN"),
+        ("zh-TW;q=0.8,zh-CN;q=0.9", "zh-CN"),
+        ("zh-TW;q=0.8,zh;q=0.8", "zh-TW"),
+        ("zh-CN;q=0,zh", "zh-TW"),
+        ("zh,zh-CN;q=0,zh-TW;q=0.1,en;q=0.5", "en"),
+        ("zh-HK;q=0.2,zh-TW;q=0.9,en;q=0.5", "zh-TW"),
+        ("zh-Hant-HK;q=0.2,zh-TW;q=0.9,en;q=0.5", "en"),
+        ("zh;q=0, en", "en"),
+        ("zh;q=0", "en"),
+    ],
+)
+def test_the_most_specific_range_decides_about_a_language(accepted: str, chosen: str) -> None:
+    assert choose_language(None, accepted) == chosen
+
+
+@given(asked=st.none() | st.text(), accepted=st.text(alphabet="enjakozhtwHS-;=q.,0129 *\x00é"))
 def test_whatever_a_browser_sends_there_is_a_language(asked: str | None, accepted: str) -> None:
     assert choose_language(asked, accepted) in LANGUAGES
 

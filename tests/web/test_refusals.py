@@ -2,7 +2,7 @@
 
 from worksgate.settings.options import Settings
 from worksgate.web.overload import Refusals
-from worksgate.web.pages.catalogues import translations
+from worksgate.web.pages.catalogues import LANGUAGES, translations
 from worksgate.web.pages.rendering import Notice
 from worksgate.web.pages.wording import NOTICES
 
@@ -24,7 +24,7 @@ def test_metrics_are_refused_last_on_the_operators_port_alone() -> None:
 def test_a_refusal_speaks_every_language_and_has_the_headers_of_a_page() -> None:
     refusals = Refusals.of(Settings(public_url="https://sso.example.com"))
     head, _, body = refusals.page.partition(b"\r\n\r\n")
-    for language in ("en", "ja", "ko"):
+    for language in LANGUAGES:
         title = translations(language).gettext(NOTICES[Notice.UNAVAILABLE].title)
         assert f'<section lang="{language}"><h1>{title}</h1>' in body.decode()
     for header in (b"retry-after: ", b"x-frame-options: DENY", b"content-security-policy: "):

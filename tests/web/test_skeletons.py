@@ -48,7 +48,7 @@ def rendered(form: SignInForm, language: str, languages: list[tuple[str, str]]) 
 
 
 @examples(300)
-@given(form=FORMS, language=LANGUAGE, addresses=st.lists(TEXTS, max_size=3))
+@given(form=FORMS, language=LANGUAGE, addresses=st.lists(TEXTS, max_size=len(LANGUAGES)))
 def test_a_filled_page_is_the_rendered_one(
     form: SignInForm, language: str, addresses: list[str]
 ) -> None:

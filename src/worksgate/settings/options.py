@@ -306,9 +306,9 @@ class Settings:
     mail_language: str = option(
         "en",
         "The language of notices that do not result from a browser request, such as those "
-        "after a command: en, ja or ko.",
+        "after a command: en, ja, ko, zh-CN or zh-TW.",
         group="Mail",
-        check=checks.one_of("en", "ja", "ko"),
+        check=checks.one_of("en", "ja", "ko", "zh-CN", "zh-TW"),
     )
     worker_timeout: float = option(
         30.0,

@@ -13,7 +13,7 @@ from worksgate.web import cookies
 from worksgate.web.account.pages import AccountPages, Links, Setting
 from worksgate.web.body import read_form
 from worksgate.web.pages.anti_forgery import AntiForgery
-from worksgate.web.pages.catalogues import LANGUAGES
+from worksgate.web.pages.catalogues import requested_language
 from worksgate.web.pages.rendering import Page
 from worksgate.web.view import View, page_response
 
@@ -39,8 +39,7 @@ class AccountForms:
 
     def links(self, view: View) -> Links:
         """The URLs of the account pages, in the language of this request."""
-        asked = view.parameters.get("lang")
-        return Links(self._base, asked if asked in LANGUAGES else None)
+        return Links(self._base, requested_language(view.parameters.get("lang")))
 
     def path(self, page: str) -> str:
         """The path of a page, from the root of the host."""

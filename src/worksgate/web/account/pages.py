@@ -3,7 +3,8 @@
 The overview looks like a page of a site; the tasks look like the steps of a sign-in.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
@@ -22,7 +23,7 @@ from worksgate.web.account.wording import (
     Outcome,
 )
 from worksgate.web.pages.browser_names import ON
-from worksgate.web.pages.catalogues import Translations, translations
+from worksgate.web.pages.catalogues import Translations, locale_name, translations
 from worksgate.web.pages.rendering import (
     NO_BREAK_SPACE,
     Page,
@@ -38,6 +39,9 @@ EVENTS_SHOWN: Final = 8
 """Lines of the history that are shown at once; the others are expandable."""
 _LONGEST_DISTANCE: Final = 14 * 86_400
 """Seconds; longer ago is shown as a date."""
+
+_BETWEEN_NUMBER_AND_UNIT: Final[Mapping[str, str]] = {"ja": "", "zh-CN": " ", "zh-TW": " "}
+_AFTER_NUMBER: Final = re.compile(r"(?<=\d)\s*(?=[^\W\d])")
 
 _COMFORT: Final = ("comfort", "account")
 _WITH_PASSKEY: Final = (*_COMFORT, "passkey")
@@ -290,9 +294,19 @@ def _seen_from(now: float, language: str, seconds: float) -> Moment:
     from babel.dates import format_timedelta  # here: most processes never need it
 
     words = format_timedelta(
-        timedelta(seconds=round(distance) or -1), add_direction=True, locale=language, threshold=1
+        timedelta(seconds=round(distance) or -1),
+        add_direction=True,
+        locale=locale_name(language),
+        threshold=1,
     )
-    return replace(moment, distance=words)
+    return replace(moment, distance=_set_like_the_catalogue(words, language))
+
+
+def _set_like_the_catalogue(words: str, language: str) -> str:
+    """CLDR's Japanese has blanks after numbers and its Chinese has none; ours is the opposite."""
+    if language in _BETWEEN_NUMBER_AND_UNIT:
+        return _AFTER_NUMBER.sub(_BETWEEN_NUMBER_AND_UNIT[language], words)
+    return words
 
 
 def _browser_in_words(spoken: Translations, name: str) -> str:

@@ -5,17 +5,25 @@ Catalogues are gettext ``.po`` files, read directly: a checkout needs no build s
 ``tests/web/test_catalogues.py`` fails until each language has each text.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
-LANGUAGES: Final = ("en", "ja", "ko")
-LANGUAGE_NAMES: Final[Mapping[str, str]] = {"en": "English", "ja": "日本語", "ko": "한국어"}
+LANGUAGES: Final = ("en", "ja", "ko", "zh-CN", "zh-TW")
+LANGUAGE_NAMES: Final[Mapping[str, str]] = {
+    "en": "English",
+    "ja": "日本語",
+    "ko": "한국어",
+    "zh-CN": "简体中文",
+    "zh-TW": "繁體中文",
+}
 LOCALE_FOLDER: Final = Path(__file__).parent / "locale"
+_SCRIPTS_OF_CHINESE: Final[Mapping[str, str]] = {"hans": "zh-CN", "hant": "zh-TW"}
+_TRADITIONAL_REGIONS: Final = frozenset({"tw", "hk", "mo"})
 _LONGEST: Final = 512
-"""Characters of a header that are examined."""
+"""Characters of a header or a parameter that are examined."""
 _MOST_RANGES: Final = 20
 
 
@@ -24,26 +32,42 @@ def choose_language(asked: str | None, accept_language: str) -> str:
 
     Neither value is trusted: malformed ones are ignored. The fallback is English.
     """
-    if asked is not None and (language := _language(asked)):
-        return language
-    return _preferred(accept_language[:_LONGEST])
+    return requested_language(asked) or _preferred(accept_language[:_LONGEST])
+
+
+def requested_language(asked: str | None) -> str | None:
+    """Return the language that a tag such as ``ja-JP`` or ``zh-Hant-HK`` names, if it exists."""
+    return next(iter(_languages((asked or "")[:_LONGEST])), None)
 
 
 @lru_cache(maxsize=256)
 def _preferred(accept_language: str) -> str:
-    """The language of ours that a browser likes best."""
-    ranked: dict[str, float] = {}
+    """The language of ours that a browser likes best: each by its most specific range."""
+    ranked: dict[str, tuple[int, float]] = {}
     for part in accept_language.split(",", _MOST_RANGES)[:_MOST_RANGES]:
         name, _, parameter = part.partition(";")
-        if (language := _language(name)) and language not in ranked:
-            ranked[language] = _quality(parameter)
-    best = max(ranked, key=lambda language: ranked[language], default="en")
-    return best if ranked.get(best, 0) > 0 else "en"
+        rank = (name.count("-"), _quality(parameter))
+        for language in _languages(name):
+            ranked[language] = max(rank, ranked.get(language, rank))
+    best = max(ranked, key=lambda language: ranked[language][1], default="en")
+    return best if best in ranked and ranked[best][1] > 0 else "en"
 
 
-def _language(tag: str) -> str | None:
-    primary = tag.strip().partition("-")[0].lower()
-    return primary if primary in LANGUAGES else None
+def _languages(tag: str) -> Sequence[str]:
+    """The languages of ours that a language range covers, the best match first.
+
+    Chinese goes by its script, or else by its region: where none says traditional, it is
+    simplified. ``zh`` alone covers both.
+    """
+    primary, *subtags = tag.strip().lower().split("-")
+    if primary != "zh":
+        return (primary,) if primary in LANGUAGES else ()
+    if not subtags:
+        return ("zh-CN", "zh-TW")
+    for subtag in subtags:
+        if subtag in _SCRIPTS_OF_CHINESE:
+            return (_SCRIPTS_OF_CHINESE[subtag],)
+    return ("zh-CN",) if _TRADITIONAL_REGIONS.isdisjoint(subtags) else ("zh-TW",)
 
 
 def _quality(parameter: str) -> float:
@@ -68,13 +92,18 @@ class Translations:
         return self.single.get(message, message)
 
     def ngettext(self, singular: str, plural: str, number: int) -> str:
-        # English has two forms, Japanese and Korean have one: no other rule is needed yet.
+        # English has two forms, the other languages have one: no other rule is needed yet.
         forms = self.plural.get(singular, (singular, plural))
         return forms[0 if number == 1 else -1]
 
 
+def locale_name(language: str) -> str:
+    """The name of a language's locale, as gettext and Babel spell it: ``zh_TW``."""
+    return language.replace("-", "_")
+
+
 def catalogue_path(language: str) -> Path:
-    return LOCALE_FOLDER / language / "LC_MESSAGES" / "worksgate.po"
+    return LOCALE_FOLDER / locale_name(language) / "LC_MESSAGES" / "worksgate.po"
 
 
 @cache
@@ -85,7 +114,7 @@ def translations(language: str) -> Translations:
     single: dict[str, str] = {}
     plural: dict[str, tuple[str, ...]] = {}
     with catalogue_path(language).open("rb") as file:
-        for message in read_po(file, locale=language):
+        for message in read_po(file, locale=locale_name(language)):
             if isinstance(message.id, str):
                 if message.id and isinstance(message.string, str):
                     single[message.id] = message.string or message.id

@@ -23,12 +23,12 @@ MOST = 200
 
 _MARK = f"hole-{secrets.token_hex(16)}-"
 """A text that is in no template, setting or translation: it is random per process."""
-_HOLE = re.compile(rf"{_MARK}(\w+)-")
+_HOLE = re.compile(rf"{_MARK}([\w-]+);")
 
 
 def hole(name: str) -> str:
     """A placeholder for a value while a skeleton is rendered; escaping does not change it."""
-    return f"{_MARK}{name}-"
+    return f"{_MARK}{name};"
 
 
 class Skeletons:
