@@ -146,9 +146,16 @@ def test_r72_leaked_passwords_that_are_long_enough_are_refused() -> None:
         "비밀번호비밀번호비밀번호비밀번호",
         "dkssudgktpdytkfkdgody",
         "qlalfqjsghqlalfqjsgh",
+        "woaini1314woaini",
+        "shengrikuaile1314",
+        "guanliyuan123456",
+        "wodemima12345678",
+        "生日快樂生日快樂20260101",
+        "一二三四五六七八九十1234567890",
+        "ji32k7au4a83ji32k7au4a83",
     ],
 )
-def test_r72_what_is_common_in_japan_and_korea_is_refused(password: str) -> None:
+def test_r72_what_is_common_in_east_asia_is_refused(password: str) -> None:
     assert _weakness(password) is Weakness.COMMON
 
 

@@ -26,8 +26,14 @@ _COMMON_ABROAD = (
     *("비밀번호", "사랑해", "사랑해요", "안녕하세요", "대한민국", "가나다라마바사"),
     # The same on a keyboard that was not switched to Hangul.
     *("qlalfqjsgh", "tkfkdgo", "tkfkdgody", "dkssudgktpdy", "eogksalsrnr", "rkskekfkakqktk"),
+    *("woaini", "woaini1314", "woaiwojia", "woaizhongguo", "nihao", "xiexie", "mima", "wodemima"),
+    *("shengrikuaile", "guanliyuan", "baobei", "laogong", "laopo", "denglu", "gongsi"),
+    *("我爱你", "我愛你", "你好", "谢谢", "謝謝", "密码", "密碼", "我的密码", "我的密碼"),
+    *("生日快乐", "生日快樂", "一二三四五六七八九十"),
+    # The same on a keyboard with the marks of Zhuyin.
+    *("ji394su3", "su3cl3", "au4a83", "ji32k7au4a83"),
 )
-"""Leading words of Japanese and Korean passwords that zxcvbn's lists lack (R-72)."""
+"""Leading words of Japanese, Korean and Chinese passwords that zxcvbn's lists lack (R-72)."""
 _MIN_GUESSES = 10**8
 """zxcvbn's threshold of "safely unguessable" for a slow hash; any four common words exceed it."""
 _STRENGTHS = (10**3, 10**6, _MIN_GUESSES, 10**12)
