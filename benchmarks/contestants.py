@@ -139,12 +139,12 @@ class Worksgate:
         """Count the tokens for ``check_tokens`` from here on."""
         self._used_before, self._tokens_before = self._used(), self._tokens()
 
-    def check_tokens(self, answers: int, unheard: int = 0) -> None:
-        """As the contract says; of ``unheard`` calls it is not known what became of them."""
+    def check_tokens(self, answers: int, ignore_records: int = 0) -> None:
+        """As the contract says; of ``ignore_records`` calls it is not known what became of them."""
         # Those of earlier rounds may have been purged by now, so it is not their number that tells.
         used = len(self._used() - self._used_before)
         tokens = self._tokens() - self._tokens_before
-        if used != tokens or not answers <= used <= answers + unheard:
+        if used != tokens or not answers <= used <= answers + ignore_records:
             raise Failed(f"{answers} answers, but {used} used codes and {tokens} tokens")
 
     def check_audit(self, call: str, answers: int) -> None:

@@ -154,5 +154,5 @@ def _check(installation: Worksgate, kind: Kind, offer: Offer) -> None:
     A token of which the caller did not hear, for it had given up, is one more.
     """
     if kind.call == "token":
-        unheard = offer.offered - offer.good
-        installation.check_tokens(offer.good, unheard)
+        ignore_records = offer.offered - offer.good
+        installation.check_tokens(offer.good, ignore_records)

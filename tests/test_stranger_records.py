@@ -6,9 +6,9 @@ from itertools import count
 import pytest
 
 from worksgate.audit import AuditEvent, Event
-from worksgate.limits.rate_limit import ASK_AGAIN, DAY, DailyBudget, OwnCounters, RateLimit
+from worksgate.limits.rate_limit import DAY, RETRY_INTERVAL, DailyBudget, OwnCounters, RateLimit
 from worksgate.provider import stranger_records
-from worksgate.provider.stranger_records import A_DAY, A_MINUTE_OF_OTHERS, PORTION, StrangerRecords
+from worksgate.provider.stranger_records import A_DAY, DEFAULT_PER_MINUTE, PORTION, StrangerRecords
 from worksgate.store import StoreUnavailable
 from worksgate.store.memory import MemoryStore
 
@@ -60,7 +60,7 @@ async def test_r136_one_network_does_not_use_up_what_is_there_for_all() -> None:
     for _ in range(10_000):
         strangers.record(refused(1))
     strangers.record(refused(2))
-    assert len(audit.events) == A_MINUTE_OF_OTHERS + 1
+    assert len(audit.events) == DEFAULT_PER_MINUTE + 1
     await strangers.close()
     assert audit.events[-1].detail == (
         "9940 times within a minute, from 1 networks; not recorded one by one"
@@ -151,7 +151,7 @@ async def test_what_is_used_up_is_not_asked_for_at_each_request() -> None:
     for number in range(1_000):
         budget.take(NOW + number / 10)
         await asyncio.sleep(0)
-    assert asked <= 100 / ASK_AGAIN + 2
+    assert asked <= 100 / RETRY_INTERVAL + 2
 
 
 @pytest.mark.parametrize("size", [10])

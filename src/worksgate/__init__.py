@@ -35,7 +35,7 @@ __all__ = [
     "create_app",
 ]
 
-_WHEN_ASKED_FOR = {
+_LAZY = {
     "Application": "worksgate.web.application",
     "ConfigurationError": "worksgate.settings.loading",
     "create_app": "worksgate.bootstrap.application",
@@ -45,6 +45,6 @@ _WHEN_ASKED_FOR = {
 if not TYPE_CHECKING:  # a module __getattr__ would give every misspelt name a type
 
     def __getattr__(name: str) -> object:
-        if name in _WHEN_ASKED_FOR:
-            return getattr(import_module(_WHEN_ASKED_FOR[name]), name)
+        if name in _LAZY:
+            return getattr(import_module(_LAZY[name]), name)
         raise AttributeError(f"module 'worksgate' has no attribute {name!r}")

@@ -196,5 +196,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
         return f"the connection to the mail server cannot be encrypted: {error.reason}"
     # These texts are the library's own; a plain SMTPException is about unsupported features.
-    is_told = type(error) is SMTPException or isinstance(error, SMTPConnectError | SMTPNotSupported)
-    return f"the mail server cannot be used: {error if is_told else type(error).__name__}"
+    is_library_text = type(error) is SMTPException or isinstance(
+        error, SMTPConnectError | SMTPNotSupported
+    )
+    return f"the mail server cannot be used: {error if is_library_text else type(error).__name__}"

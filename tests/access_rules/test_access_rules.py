@@ -17,8 +17,8 @@ from worksgate.clients.access_rules import (
     Situation,
     decide,
     decide_by_texts,
-    decide_for_anybody,
-    decide_for_anybody_by_texts,
+    decide_without_person,
+    decide_without_person_by_texts,
     explain,
     parse_rule,
     parse_rules,
@@ -220,7 +220,7 @@ def test_r125_it_is_decided_for_anybody_only_where_nobody_could_change_it(
     rules: tuple[str, ...], action: Action | None
 ) -> None:
     here = before_the_password()
-    decision = decide_for_anybody_by_texts(rules, SecondFactor.ALLOWED, here)
+    decision = decide_without_person_by_texts(rules, SecondFactor.ALLOWED, here)
     assert (decision and decision.action) == action
 
 
@@ -516,7 +516,7 @@ def test_r125_what_is_decided_for_anybody_is_decided_so_for_each(
 ) -> None:
     rules = parse_rules(tuple(texts))
     unknown = replace(here, groups=None, source=None)
-    for_anybody = decide_for_anybody(rules, second_factor, unknown)
+    for_anybody = decide_without_person(rules, second_factor, unknown)
     if for_anybody is not None:
         assert decide(rules, second_factor, here).action is for_anybody.action
 

@@ -11,7 +11,7 @@ from tests.databases import directory_in, url_of
 from tests.postgres_server import giving_back
 
 from worksgate.administration import Administration
-from worksgate.administration.transactions import begun_again
+from worksgate.administration.transactions import retried_on_conflict
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.database import ConcurrentChange, Conflict
 from worksgate.database.verbs import ATTEMPTS
@@ -47,7 +47,7 @@ class Overtaking:
     def __init__(self, times: int) -> None:
         self.left = times
 
-    @begun_again
+    @retried_on_conflict
     async def call(self, /) -> str:
         if self.left:
             self.left -= 1

@@ -25,7 +25,7 @@ def _rows(*lines: str, header: str = HEADER) -> list[Mapping[Any, Any]]:
     return list(csv.DictReader(io.StringIO("\n".join((header, *lines)))))
 
 
-def _told(report: ImportReport) -> list[tuple[int, str, str, str | None]]:
+def _outcomes(report: ImportReport) -> list[tuple[int, str, str, str | None]]:
     return [(row.line, row.username, row.outcome.value, row.reason) for row in report.rows]
 
 
@@ -41,7 +41,7 @@ async def test_people_are_imported_and_reported_row_by_row(
         "rokuro,Rokuro,E6,,,no",
     )
     report = await at_work.administration.people_import.run(rows, dry_run=False)
-    assert _told(report) == [
+    assert _outcomes(report) == [
         (2, "hanako", "added", None),
         (3, "jiro", "added", None),
         (4, "saburo", "refused", "an external key must not contain % \\ # / or ?"),
@@ -85,7 +85,7 @@ async def test_a_dry_run_tells_the_same_and_changes_nothing(at_work: Office) -> 
     assert after == before
     assert dry.dry_run
     wet = await at_work.administration.people_import.run(_rows(*lines), dry_run=False, update=True)
-    assert _told(dry) == _told(wet)
+    assert _outcomes(dry) == _outcomes(wet)
     assert [row.outcome.value for row in wet.rows] == [
         "added",
         "refused",
@@ -101,7 +101,7 @@ async def test_people_who_are_there_are_refused_unless_an_update_is_asked_for(
     account = (await at_work.administration.users.add("Hanako", name="Hanako")).account
     rows = _rows("hanako,Other,,,,")
     report = await at_work.administration.people_import.run(rows, dry_run=False)
-    assert _told(report) == [
+    assert _outcomes(report) == [
         (
             2,
             "hanako",

@@ -418,7 +418,7 @@ async def test_a_backup_that_holds_codes_is_restored_without_them(
     assert not any((await content(target, (*SHORT_LIVED, "keys"))).values())
 
 
-async def taken_back(database: Path, revision: str, before: Path) -> None:
+async def revoked(database: Path, revision: str, before: Path) -> None:
     """Remove from a database the tables, indexes and columns that came after a revision."""
     before.touch()
     engines = open_engines(url_of(before))
@@ -442,7 +442,7 @@ async def test_a_backup_of_the_release_before_is_brought_to_this_one(
 ) -> None:
     await write(source, file)
     database = unpacked(file, tmp_path / "database")
-    await taken_back(database, "0002", tmp_path / "before")
+    await revoked(database, "0002", tmp_path / "before")
     query(database, "UPDATE alembic_version SET version_num = '0002'")
     with sqlite_copy.opened(database) as db:
         rows = dict(sqlite_copy.rows(db))

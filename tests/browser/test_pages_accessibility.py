@@ -58,7 +58,7 @@ def login(
 
 def choice(language: str = "en") -> Page:
     question = AccountChoice(
-        action="/login", txn="t1", csrf="c1", signed_in_as="Hanako Sato", asked_for="taro@acme"
+        action="/login", txn="t1", csrf="c1", signed_in_as="Hanako Sato", account="taro@acme"
     )
     return _pages(language).choose_account(question, language, SWITCHER)
 

@@ -20,7 +20,7 @@ from worksgate.cli import main
 WORKSGATE = (sys.executable, "-m", "worksgate")
 
 
-NOT_TOLD = "The person has not been notified by e-mail: mail is not set up (smtp_url).\n"
+NOT_NOTIFIED = "The person has not been notified by e-mail: mail is not set up (smtp_url).\n"
 """What follows each change of a credential where the settings name no mail server."""
 
 
@@ -62,7 +62,7 @@ class Terminal:
     def ok(self, *arguments: str, stdin: bytes = b"") -> Result:
         """What a command prints that does what it should, and has nothing to complain of."""
         result = self.run(*arguments, stdin=stdin)
-        complaints = result.err.replace(NOT_TOLD, "")
+        complaints = result.err.replace(NOT_NOTIFIED, "")
         assert (result.code, complaints) == (0, ""), result.err
         return result
 

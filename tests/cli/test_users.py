@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from tests.cli.terminal import NOT_TOLD, Terminal
+from tests.cli.terminal import NOT_NOTIFIED, Terminal
 from tests.databases import directory_in
 
 from worksgate.audit import AuditEvent, Event
@@ -297,7 +297,7 @@ def test_r127_sign_out_ends_everything_where_that_is_wanted(terminal: Terminal) 
         "aoi@x is signed out: 0 sessions, codes and tokens, 0 app passwords and 0 second factors "
         "ended.\n"
     )
-    assert done.err == NOT_TOLD
+    assert done.err == NOT_NOTIFIED
     refused = terminal.run("user", "sign-out", "aoi@x", "--factors-since", "2d")
     assert refused.code == 2
     assert "requires --everything" in refused.err

@@ -57,7 +57,7 @@ def test_what_cannot_have_passed_of_a_turn_is_given_back() -> None:
     assert turn is not None
     assert taken(turns) == AT_ONCE - 1
     clock.now += ASSUMED / 4
-    turns.give_back(turn)
+    turns.release(turn)
     assert taken(turns) == 1
 
 
@@ -68,7 +68,7 @@ def test_r145_a_turn_that_has_passed_gives_nobody_another() -> None:
     assert turn is not None
     clock.now += WITHIN
     assert taken(turns) == AT_ONCE
-    turns.give_back(turn)
+    turns.release(turn)
     assert taken(turns) == 0
 
 
@@ -78,5 +78,5 @@ def test_a_turn_that_is_given_back_late_keeps_nobody_waiting() -> None:
     turn = turns.take()
     assert turn is not None
     clock.now += 10 * WITHIN
-    turns.give_back(turn)
+    turns.release(turn)
     assert taken(turns) == AT_ONCE

@@ -38,9 +38,9 @@ async def test_it_is_renewed_by_its_holder_and_by_nobody_else(directory: Directo
     assert await leases.take("work", "a", 60.0)
     assert await leases.take("other work", "b", 30.0)
     assert await leases.holder("work") == "a"
-    await leases.give_back("work", "b")
+    await leases.release("work", "b")
     assert await leases.holder("work") == "a"
-    await leases.give_back("work", "a")
+    await leases.release("work", "a")
     assert await leases.holder("work") is None
     assert await leases.take("work", "b", 30.0)
 

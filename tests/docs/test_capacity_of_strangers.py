@@ -8,7 +8,7 @@ from worksgate.credentials.password_hashing import KEPT_FOR_KNOWN
 from worksgate.limits.rate_limit import DAY
 from worksgate.provider import throttle
 from worksgate.provider.account import password_reset
-from worksgate.provider.sign_in.session_key import ASKED_A_MINUTE
+from worksgate.provider.sign_in.session_key import REQUESTS_PER_MINUTE
 from worksgate.provider.stranger_records import A_DAY, PORTION, SUMMARIES_A_DAY
 from worksgate.provider.throttle import COUNTERS_PER_CHECK, ThrottlePolicy
 
@@ -38,7 +38,7 @@ def test_r136_the_page_has_the_numbers_of_the_code() -> None:
         f"at most {ThrottlePolicy().strangers} guesses by its own counter",
         f"the {password_reset.WAITING} that wait in a process the last "
         f"{password_reset.KEPT_FOR_KNOWN} are for browsers that are known",
-        f"{ASKED_A_MINUTE} a minute for each network and process",
+        f"{REQUESTS_PER_MINUTE} a minute for each network and process",
         f"{DAY:,.0f} for each hashing thread",
         f"the last {KEPT_FOR_KNOWN:.0%} are".replace("%", " %"),
         f"{STEP} rows in a step of some milliseconds and a pause of {PAUSE * 1_000:.0f}",

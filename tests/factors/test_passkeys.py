@@ -37,7 +37,7 @@ from worksgate.provider.factors.passkeys import (
     user_handle,
 )
 from worksgate.provider.factors.second_factors import MAX_PASSKEYS
-from worksgate.provider.stranger_records import A_MINUTE_OF_OTHERS
+from worksgate.provider.stranger_records import DEFAULT_PER_MINUTE
 
 CHALLENGE = b"c" * 43
 OTHER_CHALLENGE = b"d" * 43
@@ -547,10 +547,10 @@ async def test_recovery_codes_stay_while_a_factor_is_left(desk: Desk) -> None:
 
 async def test_a_flood_of_strangers_is_recorded_within_a_bound(desk: Desk) -> None:
     answer = Authenticator(user_handle=b"x").get(await _options(desk, None))
-    for _ in range(A_MINUTE_OF_OTHERS + 5):
+    for _ in range(DEFAULT_PER_MINUTE + 5):
         with pytest.raises(FactorRefused):
             await _check(desk, answer, STRANGER, verified=True)
-    assert len(desk.audit.events) == A_MINUTE_OF_OTHERS
+    assert len(desk.audit.events) == DEFAULT_PER_MINUTE
 
 
 async def test_an_administrator_can_remove_all_second_factors(desk: Desk) -> None:

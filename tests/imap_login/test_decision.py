@@ -112,8 +112,8 @@ class Redirect:
     async def find(self, subject_id: str, last_seen: Person) -> Person | None:
         return last_seen if subject_id == self.person.subject_id else None
 
-    async def last_seen(self, subject_id: str, believed_for: float | None = None) -> Person | None:
-        assert believed_for == LAPSE
+    async def last_seen(self, subject_id: str, trusted_for: float | None = None) -> Person | None:
+        assert trusted_for == LAPSE
         return self.person if subject_id == self.person.subject_id else None
 
     async def last_sign_in(self, subject_id: str) -> float | None:

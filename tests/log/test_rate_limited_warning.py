@@ -11,9 +11,9 @@ def test_warnings_within_a_second_are_counted_and_not_logged(logged: Callable[[]
     warning = RateLimitedWarning("request.unavailable", lambda: now)
     for later in (0.0, 0.3, 0.6, 1.0, 1.5):
         now = 100.0 + later
-        warning.tell("/accessToken", "the store is down")
+        warning.log("/accessToken", "the store is down")
     lines = [json.loads(line) for line in logged().splitlines()]
-    assert [line["untold"] for line in lines] == [0, 2]
+    assert [line["suppressed"] for line in lines] == [0, 2]
     assert {(line["event"], line["level"], line["path"]) for line in lines} == {
         ("request.unavailable", "warning", "/accessToken")
     }

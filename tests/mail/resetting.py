@@ -23,7 +23,7 @@ from worksgate.provider.account.password_reset import (
     Accounts,
     KnowsDevice,
     PasswordReset,
-    knows_no_device,
+    no_known_device,
 )
 from worksgate.provider.stranger_records import StrangerRecords
 from worksgate.settings.options import Settings
@@ -115,7 +115,7 @@ class Resetting:
         accounts: Accounts | None = None,
         store: Store | None = None,
         hashing: PasswordHashing | None = None,
-        knows_device: KnowsDevice = knows_no_device,
+        knows_device: KnowsDevice = no_known_device,
     ) -> PasswordReset:
         """The same reset on something that behaves otherwise."""
         return PasswordReset(
@@ -156,7 +156,7 @@ async def resetting(
         stack.push_async_callback(reset.close, 0.1)
         notices = Notices(directory, mailer, texts, DisavowalLinks(SETTINGS, store))
         stack.push_async_callback(notices.close, 0.1)
-        directory.announce = notices.tell
+        directory.announce = notices.notify
         await _add_people(directory, await hashing.hash(OLD_PASSWORD))
         yield Resetting(directory, store, hashing, audit, mailer, reset)
 

@@ -43,8 +43,8 @@ async def test_r126_who_changes_things_in_a_loop_silences_nobody_else() -> None:
     post, outcomes = Post(), list[Outcome]()
     notices = Notices(People(), post, Texts(), None, outcomes.append)
     for _ in range(2 * WAITING):
-        notices.tell(change_of(BUSY))
-    notices.tell(change_of(AOI))
+        notices.notify(change_of(BUSY))
+    notices.notify(change_of(AOI))
     post.is_open.set()
     await notices.close()
     assert post.sent.count("aoi@example.com") == 1
@@ -57,9 +57,9 @@ async def test_r126_a_person_is_told_again_once_the_first_notices_are_sent() -> 
     post.is_open.set()
     notices = Notices(People(), post, Texts(), None, lambda _: told.release())
     for _ in range(OF_ONE_PERSON):
-        notices.tell(change_of(BUSY))
+        notices.notify(change_of(BUSY))
     for _ in range(OF_ONE_PERSON):
         await told.acquire()
-    notices.tell(change_of(BUSY))
+    notices.notify(change_of(BUSY))
     await notices.close()
     assert len(post.sent) == OF_ONE_PERSON + 1

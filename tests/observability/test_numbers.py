@@ -201,18 +201,18 @@ async def test_page_for_everybody_is_made_once_a_second_however_many_ask(
     monkeypatch.setattr("worksgate.observability.prometheus.KEPT_FOR", 60.0)
     watch, figures = Watch(), Figures()
     await watch.attach(figures, nowhere)
-    first = await asyncio.gather(*(watch.page_for_everybody() for _ in range(5)))
+    first = await asyncio.gather(*(watch.public_page() for _ in range(5)))
     answered(figures.traffic, 1)
-    assert {*first, await watch.page_for_everybody()} == {first[0]}
+    assert {*first, await watch.public_page()} == {first[0]}
     assert await told(watch) == (1, 0)  # the operator is told what is so now
     await watch.detach(figures)
 
     monkeypatch.setattr("worksgate.observability.prometheus.KEPT_FOR", 0.0)
     watch = Watch()
     await watch.attach(figures, nowhere)
-    before = await watch.page_for_everybody()
+    before = await watch.public_page()
     answered(figures.traffic, 1)
-    assert await watch.page_for_everybody() != before
+    assert await watch.public_page() != before
     await watch.detach(figures)
 
 

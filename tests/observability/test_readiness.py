@@ -87,7 +87,7 @@ async def test_r107_what_fails_makes_it_unready_and_is_told_in_fixed_words(
 ) -> None:
     report = await Readiness({"store": check, "directory": answers}, (), 0.05).report()
     assert not report.is_ready
-    assert report.for_everybody() == {
+    assert report.for_public() == {
         "status": "unavailable",
         "checks": {"store": {"status": word}, "directory": {"status": "ok"}},
     }
@@ -101,9 +101,9 @@ async def test_r107_what_some_people_need_is_told_to_operators_and_makes_nobody_
     readiness = Readiness({"store": answers}, (), 1.0, {"master_key": is_gone})
     for _ in range(3):
         report = await readiness.report()
-        readiness._asked_at = float("-inf")  # a second later
+        readiness._checked_at = float("-inf")  # a second later
     assert report.is_ready
-    assert report.for_everybody() == {"status": "ok"}
+    assert report.for_public() == {"status": "ok"}
     told = report.for_operators()["checks"]["master_key"]
     assert (told["status"], told["reason"]) == ("unavailable", "SQLITE_IOERR at 10.1.2.3")
     assert logged().count("readiness.impaired") == 1
@@ -121,7 +121,7 @@ async def test_what_is_impaired_is_logged_again_only_after_it_has_recovered(
     readiness = Readiness({"store": answers}, (), 1.0, {"master_key": sometimes})
     for _ in range(5):
         await readiness.report()
-        readiness._asked_at = float("-inf")
+        readiness._checked_at = float("-inf")
     assert logged().count("readiness.impaired") == 2
     assert logged().count("readiness.recovered") == 1
 
@@ -131,7 +131,7 @@ async def test_while_the_store_is_away_nothing_is_said_of_what_depends_on_it(
 ) -> None:
     report = await Readiness({"store": is_gone}, (), 1.0, {"master_key": is_gone}).report()
     assert not report.is_ready
-    assert set(report.for_everybody()["checks"]) == {"store"}
+    assert set(report.for_public()["checks"]) == {"store"}
     assert "readiness.impaired" not in logged()
 
 
@@ -164,7 +164,7 @@ async def test_a_source_that_is_down_is_told_and_makes_nobody_unready() -> None:
             raise SourceUnavailable("down")
     report = await readiness.report()
     assert report.is_ready
-    assert report.for_everybody() == {"status": "ok"}
+    assert report.for_public() == {"status": "ok"}
     assert report.for_operators()["checks"]["sources"] == {
         "ldap": {"status": "down", "failures": 2}
     }

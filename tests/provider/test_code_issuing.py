@@ -15,7 +15,7 @@ from worksgate.oauth.model import (
     UserKey,
 )
 from worksgate.provider.code_issuing import (
-    TAKEN_BACK,
+    REVOKED,
     Admitted,
     AlreadyIssued,
     NoLongerAdmitted,
@@ -34,7 +34,7 @@ ADMITTED = Admitted(
     client=CLIENT, person=HANA, user_id="E-1", login_id="login", login_kind=LoginKind.WEB
 )
 LET_IN = AuditEvent(event=Event.CODE_ISSUED, at=NOW)
-REFUSED = AuditEvent(event=Event.LOGIN_REFUSED, at=NOW, detail=TAKEN_BACK)
+REFUSED = AuditEvent(event=Event.LOGIN_REFUSED, at=NOW, detail=REVOKED)
 
 Find = Callable[[], Awaitable[Person | None]]
 
@@ -70,7 +70,7 @@ def finding(person: Person | None) -> Find:
 
 async def issued(store: MemoryStore, find: Find) -> str:
     commit = SignInCommit(records=(LET_IN,))
-    return await issue(store, ADMITTED, find, NOW, commit, taken_back=REFUSED)
+    return await issue(store, ADMITTED, find, NOW, commit, revoked=REFUSED)
 
 
 async def test_a_code_is_kept_by_its_digest_with_its_record(store: MemoryStore, kept: Kept) -> None:
@@ -141,9 +141,9 @@ async def test_r20_of_two_with_one_transaction_the_second_writes_nothing(
         key="t", grant_id="t", subject_id="", client_id="tenant", expires_at=NOW + 60
     )
     first = SignInCommit(spent=spent, records=(LET_IN,))
-    secret = await issue(store, ADMITTED, finding(HANA), NOW, first, taken_back=REFUSED)
+    secret = await issue(store, ADMITTED, finding(HANA), NOW, first, revoked=REFUSED)
     with pytest.raises(AlreadyIssued):
-        await issue(store, ADMITTED, found_too_late, NOW, first, taken_back=REFUSED)
+        await issue(store, ADMITTED, found_too_late, NOW, first, revoked=REFUSED)
     (code,) = await store.held(AuthorizationCode, HANA.subject_id)
     assert code.key == storage_key(secret)
     assert kept.events == [Event.CODE_ISSUED]

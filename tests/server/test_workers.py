@@ -232,32 +232,39 @@ class Killed:
         self.times += 1
 
 
-def supervisor_of_one(*, heard_at: float, ready: bool = True) -> tuple[Supervisor, Killed]:
+def supervisor_of_one(*, last_message_at: float, ready: bool = True) -> tuple[Supervisor, Killed]:
     process, now = Killed(), time.monotonic()
-    worker = Worker(process, Pipe()[0], now, 0, heard_at=now + heard_at, is_ready=ready)  # type: ignore[arg-type]  # what is asked of a process
+    worker = Worker(
+        process,  # type: ignore[arg-type]  # what is asked of a process
+        Pipe()[0],
+        now,
+        0,
+        last_message_at=now + last_message_at,
+        is_ready=ready,
+    )
     supervisor = Supervisor(1, Scripted([]), 30.0, workers=[worker])
     supervisor._turned_at = now
     return supervisor, process
 
 
 def test_f35_a_worker_that_is_silent_for_too_long_is_killed_once() -> None:
-    supervisor, process = supervisor_of_one(heard_at=-31.0)
+    supervisor, process = supervisor_of_one(last_message_at=-31.0)
     supervisor._end_hung()
     supervisor._end_hung()
     assert process.times == 1
 
 
-@pytest.mark.parametrize(("heard_at", "ready"), [(-29.0, True), (-31.0, False)])
+@pytest.mark.parametrize(("last_message_at", "ready"), [(-29.0, True), (-31.0, False)])
 def test_a_worker_that_was_heard_of_or_has_not_begun_is_left_alone(
-    heard_at: float, *, ready: bool
+    last_message_at: float, *, ready: bool
 ) -> None:
-    supervisor, process = supervisor_of_one(heard_at=heard_at, ready=ready)
+    supervisor, process = supervisor_of_one(last_message_at=last_message_at, ready=ready)
     supervisor._end_hung()
     assert process.times == 0
 
 
 def test_after_a_time_in_which_the_supervisor_stood_still_too_workers_get_theirs_again() -> None:
-    supervisor, process = supervisor_of_one(heard_at=-3_600.0)
+    supervisor, process = supervisor_of_one(last_message_at=-3_600.0)
     supervisor._turned_at -= 3_600.0
     supervisor._end_hung()
     supervisor._end_hung()
@@ -265,7 +272,7 @@ def test_after_a_time_in_which_the_supervisor_stood_still_too_workers_get_theirs
 
 
 def test_no_worker_is_killed_where_nothing_is_to_be_waited_for() -> None:
-    supervisor, process = supervisor_of_one(heard_at=-3_600.0)
+    supervisor, process = supervisor_of_one(last_message_at=-3_600.0)
     supervisor.hung_after = 0.0
     supervisor._end_hung()
     assert process.times == 0

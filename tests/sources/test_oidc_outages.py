@@ -33,7 +33,7 @@ from worksgate.sources.openid.outgoing import (
     AllowlistTransport,
     Unusable,
 )
-from worksgate.sources.openid.provider import KEYS_LIFETIME, LEFT_ALONE
+from worksgate.sources.openid.provider import KEYS_LIFETIME, OPEN_SECONDS
 
 QUICK: dict[str, Any] = {"total_timeout": 0.5, "connect_timeout": 0.5}
 """As in life, only sooner over."""
@@ -105,12 +105,12 @@ async def test_f19_provider_that_is_down_is_not_asked_at_every_click(fake: FakeP
         for _ in range(10):
             await is_unavailable(lambda: source.begin(RETURN_URL), "discovery")
         assert fake.count(DISCOVERY) == 2
-        watch.seconds += LEFT_ALONE
+        watch.seconds += OPEN_SECONDS
         await is_unavailable(lambda: source.begin(RETURN_URL), "503")
         await is_unavailable(lambda: source.begin(RETURN_URL), "a moment ago")
         assert fake.count(DISCOVERY) == 3
         del fake.instead[DISCOVERY]
-        watch.seconds += LEFT_ALONE
+        watch.seconds += OPEN_SECONDS
         assert await sign_in(fake, source)
 
 

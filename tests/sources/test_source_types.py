@@ -13,7 +13,7 @@ from worksgate.bootstrap.source_types import SOURCE_TYPES, ByPassword, type_of
 from worksgate.bootstrap.stores import Clock
 from worksgate.directory.database import Directory
 from worksgate.doctor import Severity
-from worksgate.doctor.asked_source import CannotBeAsked, Question, asked
+from worksgate.doctor.queried_source import CannotBeQueried, Question, queried
 from worksgate.doctor.source_check import examine_source
 from worksgate.doctor.source_people import people_of_source
 from worksgate.oauth.model import Client
@@ -118,6 +118,6 @@ async def test_a_source_that_is_asked_about_nobody_opens_nothing_to_say_so(
     source: SourceSettings, file: Path
 ) -> None:
     async with AsyncExitStack() as stack:
-        with pytest.raises(CannotBeAsked):
-            await asked(settings_with(source, file), source, stack).look_up("hana")
+        with pytest.raises(CannotBeQueried):
+            await queried(settings_with(source, file), source, stack).look_up("hana")
     assert not type_of(source).takes_password

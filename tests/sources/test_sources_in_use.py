@@ -37,7 +37,7 @@ class Notes:
     seen: float | None = SEEN
     noted: list[str] = field(default_factory=list)
 
-    async def last_seen(self, subject_id: str, believed_for: float | None = None) -> Person | None:
+    async def last_seen(self, subject_id: str, trusted_for: float | None = None) -> Person | None:
         return None
 
     async def last_sign_in(self, subject_id: str) -> float | None:
@@ -82,7 +82,7 @@ def sources(entra: Entra | None = None, notes: Notes | None = None) -> SourcesIn
 async def test_r129_a_source_that_cannot_be_asked_is_believed_for_a_while(
     subject_id: str, entra: Entra, notes: Notes | None, lapse: float, until: float | None
 ) -> None:
-    assert await sources(entra, notes).believed_until(subject_id, lapse) == until
+    assert await sources(entra, notes).trusted_until(subject_id, lapse) == until
 
 
 def test_who_was_let_in_is_noted_where_there_are_notes() -> None:
@@ -131,7 +131,7 @@ def test_a_domain_is_its_source_s_alone(username: str, asked: list[str]) -> None
 
 async def test_where_no_time_tells_anything_a_refusal_waits_for_nothing() -> None:
     began = time.monotonic()
-    await sources().wait_for_refusal(ACME, "hana", began, must_say_busy=False)
+    await sources().wait_for_refusal(ACME, "hana", began, must_answer_busy=False)
     assert time.monotonic() - began < 0.5
     with pytest.raises(BusyRefusal):
-        await sources().wait_for_refusal(ACME, "hana", began, must_say_busy=True)
+        await sources().wait_for_refusal(ACME, "hana", began, must_answer_busy=True)

@@ -14,7 +14,7 @@ from worksgate.settings.addresses.postgres import PostgresAddress
 from worksgate.store import StoreUnavailable
 from worksgate.store.postgres import pool as postgres_pool
 from worksgate.store.postgres.connection import PostgresConnection
-from worksgate.store.postgres.pool import _BALANCED_EVERY, PostgresPool, _Rest
+from worksgate.store.postgres.pool import _BALANCE_INTERVAL, PostgresPool, _IdleWorker
 
 LOST = asyncpg.ConnectionDoesNotExistError("gone")
 DEADLOCK = asyncpg.DeadlockDetectedError("deadlock")
@@ -227,7 +227,7 @@ async def test_who_gives_up_in_the_middle_leaves_the_connection_to_the_next(
 
 
 async def test_a_worker_that_rests_is_called_once() -> None:
-    rest = _Rest(asyncio.get_running_loop())
+    rest = _IdleWorker(asyncio.get_running_loop())
     assert rest.end(goes_on=True)
     assert not rest.end(goes_on=False)
     assert await rest.call
@@ -375,7 +375,7 @@ async def test_f05_a_fourth_connection_that_is_cut_is_an_outage(
 async def test_f07_where_no_more_are_to_be_had_those_that_are_open_do_the_work(
     server: Server, pool: PostgresPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_pool, "GROWN_AGAIN_AFTER", 0.3)
+    monkeypatch.setattr(postgres_pool, "GROW_PAUSE", 0.3)
     await pool.run(Work(server))
     pool.check_connections()
     server.refusals = [TOO_MANY] * 2
@@ -422,7 +422,7 @@ async def grown(server: Server, pool: PostgresPool) -> None:
 async def test_connections_that_rest_are_given_back_but_for_one(
     server: Server, pool: PostgresPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_pool, "_BALANCED_EVERY", 0.05)
+    monkeypatch.setattr(postgres_pool, "_BALANCE_INTERVAL", 0.05)
     monkeypatch.setattr(postgres_pool, "_KEPT_IDLE", 0.2)
     await grown(server, pool)
     await asyncio.sleep(0.1)
@@ -438,7 +438,7 @@ async def test_connections_that_rest_are_given_back_but_for_one(
 async def test_f07_what_others_lack_is_given_back_but_for_one(
     server: Server, pool: PostgresPool, monkeypatch: pytest.MonkeyPatch, left: int, kept: int
 ) -> None:
-    monkeypatch.setattr(postgres_pool, "_BALANCED_EVERY", 0.05)
+    monkeypatch.setattr(postgres_pool, "_BALANCE_INTERVAL", 0.05)
     server.left = left
     await grown(server, pool)
     await until(lambda: server.left == PLENTY)
@@ -457,10 +457,10 @@ async def test_f07_who_ends_instead_of_working_calls_another_that_rests(
     work.may_end.clear()
     calls = [asyncio.create_task(pool.run(work)) for _ in range(3)]
     await until(lambda: server.open_now == 3)
-    pool._give_back(1)
+    pool._return_connections(1)
     work.may_end.set()
     await asyncio.gather(*calls)
-    async with asyncio.timeout(_BALANCED_EVERY / 2):  # and not only when they are balanced
+    async with asyncio.timeout(_BALANCE_INTERVAL / 2):  # and not only when they are balanced
         assert await pool.run(Work(server)) in range(3)
     assert server.open_now == 2
     await closed(pool)
@@ -469,7 +469,7 @@ async def test_f07_who_ends_instead_of_working_calls_another_that_rests(
 async def test_f07_those_that_work_are_given_back_as_soon_as_they_have_done(
     server: Server, pool: PostgresPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_pool, "_BALANCED_EVERY", 0.05)
+    monkeypatch.setattr(postgres_pool, "_BALANCE_INTERVAL", 0.05)
     await grown(server, pool)
     server.left = KEPT_FREE - 2
 
@@ -487,7 +487,7 @@ async def test_f07_those_that_work_are_given_back_as_soon_as_they_have_done(
 async def test_f07_behind_a_pooler_nothing_is_given_back(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_pool, "_BALANCED_EVERY", 0.05)
+    monkeypatch.setattr(postgres_pool, "_BALANCE_INTERVAL", 0.05)
     pool = pool_on(server, query="?statement_cache_size=0")
     server.left = 0
     await grown(server, pool)

@@ -96,7 +96,7 @@ async def test_f07_processes_that_want_more_than_there_is_all_serve(
 async def test_f07_a_few_connections_are_left_to_those_that_have_none(
     server: PostgresServer, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worksgate.store.postgres.pool._BALANCED_EVERY", 0.2)
+    monkeypatch.setattr("worksgate.store.postgres.pool._BALANCE_INTERVAL", 0.2)
     async with AsyncExitStack() as stack:
         first, second = [await PostgresStore.open(url) for _ in range(2)]
         stack.push_async_callback(first.close)
@@ -108,7 +108,7 @@ async def test_f07_a_few_connections_are_left_to_those_that_have_none(
 async def test_connections_that_rest_are_given_back_but_for_one(
     server: PostgresServer, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worksgate.store.postgres.pool._BALANCED_EVERY", 0.1)
+    monkeypatch.setattr("worksgate.store.postgres.pool._BALANCE_INTERVAL", 0.1)
     monkeypatch.setattr("worksgate.store.postgres.pool._KEPT_IDLE", 0.3)
     store = await PostgresStore.open(url, connections=5)
     try:
@@ -147,7 +147,7 @@ async def test_f07_a_process_says_that_it_must_share_until_that_is_over(
     url: str, monkeypatch: pytest.MonkeyPatch, logged: Callable[[], str]
 ) -> None:
     for pool in ("worksgate.store.postgres.pool", "worksgate.database.slots"):
-        monkeypatch.setattr(f"{pool}.GROWN_AGAIN_AFTER", 1.0)
+        monkeypatch.setattr(f"{pool}.GROW_PAUSE", 1.0)
     store, directory = await PostgresStore.open(url), Directory.open(url)
     try:
         async with all_taken(url, but=1):

@@ -264,7 +264,7 @@ async def test_a_server_that_evicts_is_refused(server: ValkeyServer, policy: str
 async def test_r140_f36_a_server_that_begins_to_evict_is_used_no_more_until_it_stops(
     server: ValkeyServer, store: ValkeyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worksgate.store.valkey.store.LOOKED_EVERY", 0.1)
+    monkeypatch.setattr("worksgate.store.valkey.store.CHECK_INTERVAL", 0.1)
     await store.save(code())
     with capture_logs() as lines:
         server.config("maxmemory-policy", "allkeys-lru")
@@ -302,7 +302,7 @@ async def test_r140_the_first_call_after_a_rest_waits_for_a_look(
     server: ValkeyServer, store: ValkeyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worksgate.store.valkey.store.TRUSTED_FOR", 0.0)
-    monkeypatch.setattr("worksgate.store.valkey.store.LOOKED_EVERY", 0.0)
+    monkeypatch.setattr("worksgate.store.valkey.store.CHECK_INTERVAL", 0.0)
     server.config("maxmemory-policy", "volatile-ttl")
     with pytest.raises(StoreUnavailable, match="set it to noeviction"):
         await redeem(store)
@@ -440,7 +440,7 @@ async def test_over_tls_the_server_has_to_prove_its_name(tmp_path: Path) -> None
 async def test_connections_are_bounded_and_so_is_who_waits_for_one(
     server: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worksgate.store.valkey.store.LOOKED_EVERY", 60.0)  # a look is a call too
+    monkeypatch.setattr("worksgate.store.valkey.store.CHECK_INTERVAL", 60.0)  # a look is a call too
     store = await ValkeyStore.open(f"{server.address}?max_connections=2", waiting=30)
     await together(store.ping() for _ in range(30))
     assert server.connected() == 2

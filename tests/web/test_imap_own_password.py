@@ -10,7 +10,7 @@ from tests.web.test_imap_login import ask
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.oauth.errors import InvalidLogin
-from worksgate.provider.calls.imap_login import LOOKED_AT_A_MINUTE
+from worksgate.provider.calls.imap_login import CHECKS_PER_MINUTE
 
 DETAIL = "their own password is right, but only app passwords are allowed"
 
@@ -45,7 +45,7 @@ async def test_r62_their_own_password_is_recorded_as_right_and_answered_as_wrong
 async def test_a_flood_is_looked_at_in_part_only(installation: Installation) -> None:
     installation.clock.stop()
     await installation.change_client(imap_login=True)
-    for number in range(LOOKED_AT_A_MINUTE):
+    for number in range(CHECKS_PER_MINUTE):
         await ask(installation, email=f"u{number}@example.com", password="x")
     await ask(installation, password=PASSWORD)
     await asyncio.sleep(0.5)

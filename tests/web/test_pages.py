@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import worksgate.web
-from worksgate.provider.sign_in.outcomes import FactorWanted
+from worksgate.provider.sign_in.outcomes import FactorPurpose
 from worksgate.settings.options import Settings
 from worksgate.web.pages.forms import (
     AccountChoice,
@@ -68,11 +68,9 @@ def login_form(
     )
 
 
-def account_choice(
-    signed_in_as: str = "Hanako Sato", asked_for: str = "taro@acme"
-) -> AccountChoice:
+def account_choice(signed_in_as: str = "Hanako Sato", account: str = "taro@acme") -> AccountChoice:
     return AccountChoice(
-        action="/login", txn="t1", csrf="c1", signed_in_as=signed_in_as, asked_for=asked_for
+        action="/login", txn="t1", csrf="c1", signed_in_as=signed_in_as, account=account
     )
 
 
@@ -99,7 +97,7 @@ def every_step() -> Iterator[tuple[str, StepForm]]:
     app: dict[str, Any] = {"totp_uri": IN_THE_APP, "qr_svg": "<svg></svg>", "totp_key": "ABCD"}
     person = {"person": "Hanako Sato"}
     for problem in (None, Problem.WRONG_CODE, Problem.WRONG_RECOVERY_CODE, Problem.WRONG_PASSKEY):
-        for why in FactorWanted:
+        for why in FactorPurpose:
             asked = {**form, **person, **passkey, "why": why, "problem": problem}
             yield f"{why} {problem}", SecondFactorForm(**asked, totp=False, recovery=False)
             yield f"{why} {problem} all", SecondFactorForm(**asked, totp=True, recovery=True)

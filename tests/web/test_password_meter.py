@@ -17,7 +17,7 @@ from worksgate.credentials import password_hashing as credentials
 from worksgate.credentials.password_hashing import HashingBusy, PasswordHashing
 from worksgate.credentials.password_policy import Strength
 from worksgate.provider.account.password_strength import (
-    ANSWERS_A_MINUTE,
+    ANSWERS_PER_MINUTE,
     WAITING,
     WAITING_OF_ONE,
     PasswordMeter,
@@ -208,8 +208,8 @@ async def test_a_meter_speaks_the_language_of_its_page(
 async def test_a_person_may_ask_so_often_in_a_minute(installation: Installation) -> None:
     installation.clock.stop()
     meter = await of_link(installation)
-    answers = [(await meter.ask("x")).status_code for _ in range(ANSWERS_A_MINUTE + 1)]
-    assert answers == [200] * ANSWERS_A_MINUTE + [204]
+    answers = [(await meter.ask("x")).status_code for _ in range(ANSWERS_PER_MINUTE + 1)]
+    assert answers == [200] * ANSWERS_PER_MINUTE + [204]
     installation.clock.advance(60)
     assert (await meter.ask("x")).status_code == 200
 

@@ -127,7 +127,7 @@ async def test_r16_one_network_has_so_many_keys_asked_about_a_minute(
 ) -> None:
     """What it uses up is missed by no other network, also where the policy is to refuse."""
     keys = scene.installation.provider._session_keys
-    monkeypatch.setattr(keys, "_asked", RateLimit(3))
+    monkeypatch.setattr(keys, "_requests", RateLimit(3))
     await scene.installation.change_client(session_key_check="fail_closed")
     scene.installation.clock.stop()
 

@@ -34,7 +34,7 @@ class Partner:
         self.name = name
 
     async def begin(
-        self, return_url: str, login_hint: str | None = None, *, anew: bool = False
+        self, return_url: str, login_hint: str | None = None, *, reauthenticate: bool = False
     ) -> AuthorizationRedirect:
         return AuthorizationRedirect(url=PARTNER, state="the-state", kept="kept")
 

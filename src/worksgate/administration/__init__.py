@@ -34,7 +34,7 @@ from worksgate.administration.people import Holdings, PeopleAdministration
 from worksgate.administration.people_import.verbs import ImportAdministration
 from worksgate.administration.revoking import Revoker
 from worksgate.administration.upkeep import UpkeepAdministration
-from worksgate.administration.user_keys import KeyAdministration, ToldKey, told_keys
+from worksgate.administration.user_keys import KeyAdministration, LineWorksKey, line_works_keys
 from worksgate.administration.users import NewUser, UserAdministration
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.directory.database import Directory
@@ -44,14 +44,14 @@ from worksgate.store import Store
 __all__ = [
     "Administration",
     "Holdings",
+    "LineWorksKey",
     "LostKeys",
     "NewClient",
     "NewUser",
     "NotFound",
     "Refused",
-    "ToldKey",
     "Unfinished",
-    "told_keys",
+    "line_works_keys",
 ]
 
 

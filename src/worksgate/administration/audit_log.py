@@ -33,7 +33,7 @@ class AuditLogAdministration:
         account = await self._directory.account_by_username(username) if username else None
         client_id = await self._recorded_client_id(client) if client else None
         with refusals():
-            wanted = AuditFilter(
+            audit_filter = AuditFilter(
                 login_id=login_id,
                 username=account.username if account else username,
                 subject_id=account.person.subject_id if account else None,
@@ -43,7 +43,7 @@ class AuditLogAdministration:
                 until=until,
                 limit=max(0, limit),
             )
-        return await self._directory.audit(wanted)
+        return await self._directory.audit(audit_filter)
 
     async def usernames(self, subject_ids: Iterable[str]) -> dict[str, str]:
         """Current usernames of these subjects; unknown ones are left out."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from worksgate.administration.actor import Actor
 from worksgate.administration.errors import Refused, found, refusals
-from worksgate.administration.transactions import begun_again
+from worksgate.administration.transactions import retried_on_conflict
 from worksgate.audit import AuditEvent, Event
 from worksgate.clients.validation import (
     LINE_WORKS_ORIGIN,
@@ -56,7 +56,7 @@ class ClientAdministration:
             "logout": base + settings.logout_path,
         }
 
-    @begun_again
+    @retried_on_conflict
     async def add(
         self,
         /,
@@ -72,13 +72,13 @@ class ClientAdministration:
         Without ``redirect_uris`` codes may be sent to LINE WORKS' own address. ID and secret are
         generated here, never chosen (R-46). Raises Refused or Conflict.
         """
-        wanted: dict[str, Any] = {**changes, "name": name, "profile": profile}
-        wanted["redirect_uris"] = tuple(redirect_uris) or (LINE_WORKS_ORIGIN,)
+        values_given: dict[str, Any] = {**changes, "name": name, "profile": profile}
+        values_given["redirect_uris"] = tuple(redirect_uris) or (LINE_WORKS_ORIGIN,)
         if user_key is not None:
-            wanted["user_key"] = user_key
+            values_given["user_key"] = user_key
         secret = new_secret()
         with refusals():
-            values = read_changes(wanted)
+            values = read_changes(values_given)
             client = self._checked(
                 Client(
                     client_id=_new_client_id(),
@@ -144,7 +144,7 @@ class ClientAdministration:
             name_or_id, "enabled", lambda client: replace(client, enabled=True)
         )
 
-    @begun_again
+    @retried_on_conflict
     async def remove(self, name_or_id: str) -> Client:
         """Remove a client; its ID is never reused. Raises NotFound."""
         async with self._directory.changing() as transaction:
@@ -154,7 +154,7 @@ class ClientAdministration:
             await transaction.record(event)
         return client
 
-    @begun_again
+    @retried_on_conflict
     async def _change(
         self, name_or_id: str, detail: str, change: Callable[[Client], Client]
     ) -> Client:

@@ -58,8 +58,8 @@ class PeopleAdministration:
 
     async def remembered(self, source: str | None = None) -> list[RememberedPerson]:
         """People who have signed in with another source, or with this one; at most ten thousand."""
-        everybody = await self._directory.people.listed()
-        return [each for each in everybody if source in (None, each.source)]
+        remembered = await self._directory.people.listed()
+        return [each for each in remembered if source in (None, each.source)]
 
     async def find(self, name: str, source: str | None = None) -> RememberedPerson | None:
         """A person of another source, of this one if it is named, or None.
@@ -161,9 +161,9 @@ class PeopleAdministration:
             return (await self._users.get(name)).person
         remembered = await self.find(name, source)
         if remembered is None:
-            nobody = f"nobody called {name} has signed in with {source}"
+            problem = f"nobody called {name} has signed in with {source}"
             known = [each.name for each in self._settings.all_sources]
             if source not in known:
-                nobody += f"; there is no source {source!r}; the sources are: {', '.join(known)}"
-            raise NotFound(nobody)
+                problem += f"; there is no source {source!r}; the sources are: {', '.join(known)}"
+            raise NotFound(problem)
         return remembered.person

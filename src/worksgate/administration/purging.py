@@ -108,7 +108,7 @@ async def purge_forever(
                 _log.warning("purge.postponed", detail=str(outage))
             await asyncio.sleep(min(interval, lease / 3))
     finally:
-        await turn.give_back()
+        await turn.release()
 
 
 async def hold_lease(directory: Directory, *, lease: float = SECONDS) -> None:
@@ -120,7 +120,7 @@ async def hold_lease(directory: Directory, *, lease: float = SECONDS) -> None:
                 await turn.take()
             await asyncio.sleep(lease / 3)
     finally:
-        await turn.give_back()
+        await turn.release()
 
 
 class _Turn:
@@ -143,11 +143,11 @@ class _Turn:
             return True
         return await self.take()
 
-    async def give_back(self) -> None:
+    async def release(self) -> None:
         """Release it for the next one; if that fails, it expires by itself."""
         with suppress(DatabaseUnavailable, TimeoutError):
             async with asyncio.timeout(1.0):
-                await self._leases.give_back(self._name, self._holder)
+                await self._leases.release(self._name, self._holder)
 
 
 async def _in_steps(purge: Callable[[], Awaitable[int]]) -> AsyncIterator[int]:

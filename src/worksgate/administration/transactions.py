@@ -13,7 +13,7 @@ T = TypeVar("T")
 Call = Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
 
 
-def begun_again(call: Call[S, P, T]) -> Call[S, P, T]:
+def retried_on_conflict(call: Call[S, P, T]) -> Call[S, P, T]:
     """A call that is one transaction, retried if it conflicts with others (PostgreSQL).
 
     Raises ConcurrentChange if every attempt does.

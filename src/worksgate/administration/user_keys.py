@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from worksgate.administration.actor import Actor
 from worksgate.administration.errors import Refused
 from worksgate.administration.revoking import Revoker
-from worksgate.administration.transactions import begun_again
+from worksgate.administration.transactions import retried_on_conflict
 from worksgate.audit import AuditEvent, Event
 from worksgate.database import Conflict
 from worksgate.directory import SUBJECT_PREFIX
@@ -17,7 +17,7 @@ from worksgate.sources import Person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToldKey:
+class LineWorksKey:
     """The key of a person for some clients: a user key, or None and why."""
 
     clients: tuple[str, ...]
@@ -42,7 +42,7 @@ class KeyAdministration:
         self._revoker = revoker
         self._actor = actor
 
-    @begun_again
+    @retried_on_conflict
     async def release(self, value: str) -> list[KeyOwner]:
         """End the ownership of a user key, so that it can be assigned again; return its owner.
 
@@ -89,9 +89,9 @@ class KeyAdministration:
         return self._actor.event(Event.USER_CHANGED, detail, subject_id=owner.subject_id)
 
 
-def told_keys(
+def line_works_keys(
     person: Person, clients: Sequence[Client], problems: Sequence[str]
-) -> tuple[ToldKey, ...]:
+) -> tuple[LineWorksKey, ...]:
     """The key that LINE WORKS would receive, for each kind that a client uses.
 
     ``problems`` say what is wrong with the person's keys, as in ``conflicts`` and sources.
@@ -99,10 +99,14 @@ def told_keys(
     by_kind: dict[str, list[str]] = {}
     for client in clients:
         by_kind.setdefault(client.user_key.value, []).append(client.name)
-    return tuple(_told(person, kind, names, problems) for kind, names in sorted(by_kind.items()))
+    return tuple(
+        _line_works_key(person, kind, names, problems) for kind, names in sorted(by_kind.items())
+    )
 
 
-def _told(person: Person, kind: str, names: Sequence[str], problems: Sequence[str]) -> ToldKey:
+def _line_works_key(
+    person: Person, kind: str, names: Sequence[str], problems: Sequence[str]
+) -> LineWorksKey:
     in_words = KEY_KINDS[kind]
     # If two people share a key, the second one has the conflict; for the first one it is added
     # here.
@@ -113,4 +117,4 @@ def _told(person: Person, kind: str, names: Sequence[str], problems: Sequence[st
     ]
     value = None if wrong else getattr(person, kind)
     why = None if value is not None else "; ".join(wrong) or f"there is no {in_words}"
-    return ToldKey(clients=tuple(names), kind=kind, value=value, why_none=why)
+    return LineWorksKey(clients=tuple(names), kind=kind, value=value, why_none=why)

@@ -16,7 +16,7 @@ from worksgate.administration.people_import.importer import (
     with_former_owners,
 )
 from worksgate.administration.revoking import Revoker
-from worksgate.administration.transactions import begun_again
+from worksgate.administration.transactions import retried_on_conflict
 from worksgate.credentials.password_hashing import PasswordHashing
 from worksgate.credentials.secrets import new_id
 from worksgate.directory import Account
@@ -64,7 +64,7 @@ class UserAdministration:
         self._revoker = revoker
         self._actor = actor
 
-    @begun_again
+    @retried_on_conflict
     async def add(
         self,
         username: str,
@@ -174,7 +174,7 @@ class UserAdministration:
         """Enable a person again. Raises NotFound."""
         return await self._change(username, lambda account: replace(account, enabled=True))
 
-    @begun_again
+    @retried_on_conflict
     async def remove(self, username: str) -> Account:
         """Remove a person and revoke everything they hold; their user keys are retired (R-56).
 
@@ -188,7 +188,7 @@ class UserAdministration:
         await self._revoker.end_everything(account.person, Change.ACCOUNT_CLOSED, factors_since=0.0)
         return account
 
-    @begun_again
+    @retried_on_conflict
     async def sign_out(self, username: str) -> int:
         """Revoke everything that a person holds: sessions, codes and tokens; return how many.
 
@@ -215,7 +215,7 @@ class UserAdministration:
                 account, actor=self._actor.name, now=self._actor.now(), lifetime=lifetime
             )
 
-    @begun_again
+    @retried_on_conflict
     async def _change(
         self,
         username: str,

@@ -12,7 +12,7 @@ from worksgate.database.identity import place_of
 from worksgate.database.migrations import migrate, require_migrated
 from worksgate.directory.credential_changes import CredentialChange
 from worksgate.provider.account.disavowal import DisavowalLinks
-from worksgate.provider.account.notices import Report, unreported
+from worksgate.provider.account.notices import Report, ignore_outcome
 from worksgate.settings.options import Settings
 
 
@@ -22,7 +22,7 @@ async def open_administration(
     *,
     actor: str = "cli",
     clock: Clock = time.time,
-    report: Report = unreported,
+    report: Report = ignore_outcome,
 ) -> AsyncIterator[Administration]:
     """Open the administration of this installation.
 

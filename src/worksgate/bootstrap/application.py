@@ -42,7 +42,7 @@ from worksgate.observability.figures import Figures
 from worksgate.observability.instruments import HasCommits, PurgeFigures, SharesConnections, Traffic
 from worksgate.observability.tracing import Tracing, open_tracing
 from worksgate.provider.account.disavowal import Disavowal, DisavowalLinks
-from worksgate.provider.account.notices import unreported
+from worksgate.provider.account.notices import ignore_outcome
 from worksgate.provider.account.password_reset import PasswordReset
 from worksgate.provider.account.password_strength import PasswordMeter
 from worksgate.provider.account.self_service import SelfService
@@ -322,7 +322,7 @@ def _start_lapse_notices(base: _Base, identity: _Identity, stack: AsyncExitStack
     lapse = base.settings.app_password_lapse
     if lapse:
         notices = LapseNotices(base.directory.people, identity.sources, lapse, base.clock)
-        stack.push_async_callback(_stop, asyncio.create_task(notices.tell_forever()))
+        stack.push_async_callback(_stop, asyncio.create_task(notices.notify_forever()))
 
 
 def _start_purging(base: _Base, stack: AsyncExitStack) -> PurgeFigures | None:
@@ -362,8 +362,8 @@ def _open_accounts(base: _Base, identity: _Identity, stack: AsyncExitStack) -> _
     settings, audit = base.settings, identity.audit
     mailer, mails = mail = open_mail(settings, stack)
     links = DisavowalLinks(settings, base.store)
-    open_notices(base.directory, mail, links, unreported, stack)
-    revocation = Revocation(base.directory.endings, base.directory, _given(base.store))
+    open_notices(base.directory, mail, links, ignore_outcome, stack)
+    revocation = Revocation(base.directory.endings, base.directory, _already_open(base.store))
     disavowal = Disavowal(base.directory, base.store, revocation)
     stack.push_async_callback(disavowal.close)
     reset = None
@@ -404,13 +404,13 @@ def _open_accounts(base: _Base, identity: _Identity, stack: AsyncExitStack) -> _
     return _Accounts(self_service=self_service, reset=reset, disavowal=disavowal)
 
 
-def _given(store: Store) -> Callable[[], Awaitable[Store]]:
+def _already_open(store: Store) -> Callable[[], Awaitable[Store]]:
     """Provides a store that is already open."""
 
-    async def give() -> Store:
+    async def opened() -> Store:
         return store
 
-    return give
+    return opened
 
 
 def throttle_policy(settings: Settings) -> ThrottlePolicy:

@@ -42,7 +42,7 @@ def open_notices(
         return
     notices = Notices(directory, mailer, mails, links, report)
     stack.push_async_callback(notices.close)
-    directory.announce = notices.tell
+    directory.announce = notices.notify
 
 
 def _report_no_mail(report: Report, change: CredentialChange) -> None:

@@ -57,7 +57,7 @@ class SourceType(ABC):
         """Open a source of this type for sign-ins. Raises ValueError."""
 
     @abstractmethod
-    def can_be_asked(self, source: SourceSettings) -> bool:
+    def can_look_up_people(self, source: SourceSettings) -> bool:
         """Whether it can tell if an absent person is still known to it.
 
         A misconfigured source counts as one that can: its problem is reported elsewhere.
@@ -80,7 +80,7 @@ class BuiltIn(SourceType):
         opening.changer = built_in
         opening.passwords[source.name] = opening.seen.source(built_in)
 
-    def can_be_asked(self, source: SourceSettings) -> bool:
+    def can_look_up_people(self, source: SourceSettings) -> bool:
         return True
 
 
@@ -101,7 +101,7 @@ class ByPassword(SourceType):
         people = opening.directory.people
         opening.passwords[source.name] = RememberedSource(seen, people, opening.clock)
 
-    def can_be_asked(self, source: SourceSettings) -> bool:
+    def can_look_up_people(self, source: SourceSettings) -> bool:
         return self.can_find(source)
 
 
@@ -127,7 +127,7 @@ class ByRedirect(SourceType):
         people = opening.directory.people
         opening.redirects[source.name] = RememberedRedirect(seen, people, opening.clock)
 
-    def can_be_asked(self, source: SourceSettings) -> bool:
+    def can_look_up_people(self, source: SourceSettings) -> bool:
         return False
 
 

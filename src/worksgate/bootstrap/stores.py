@@ -17,7 +17,7 @@ from worksgate.database.temporary_files import remove_abandoned
 from worksgate.directory.audit.writer import AuditLines, AuditWriter
 from worksgate.directory.database import Directory
 from worksgate.settings.options import Settings
-from worksgate.store import Recorded, RecordKeeper, Store, unheard
+from worksgate.store import Recorded, RecordKeeper, Store, ignore_records
 
 Clock = Callable[[], float]
 """Seconds since the epoch."""
@@ -146,7 +146,7 @@ async def open_store(
     settings: Settings,
     generation: str = "",
     *,
-    recorded: Recorded = unheard,
+    recorded: Recorded = ignore_records,
     keeper: RecordKeeper | None = None,
     guard: DatabaseGuard | None = None,
 ) -> Store:

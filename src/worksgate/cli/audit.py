@@ -38,8 +38,8 @@ class EventName(click.ParamType[str]):
         names = [str(event) for event in Event]
         if value not in names:
             near = get_close_matches(value, names, n=1)
-            told = f"did you mean {near[0]}?" if near else "\n  ".join(("there are:", *names))
-            self.fail(f"there is no event {value!r}; {told}", param, ctx)
+            hint = f"did you mean {near[0]}?" if near else "\n  ".join(("there are:", *names))
+            self.fail(f"there is no event {value!r}; {hint}", param, ctx)
         return value
 
 

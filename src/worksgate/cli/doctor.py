@@ -31,9 +31,9 @@ def doctor(*, config: Path | None, as_json: bool) -> None:
     Checks settings, database, store, disk, clock, clients, sources and mail server. Nothing is
     changed. The exit code is 1 if anything does not work.
     """
-    from worksgate.cli.findings import has_failed, print_findings_as_json, told
+    from worksgate.cli.findings import collected, has_failed, print_findings_as_json
 
-    findings = quietly(told(_findings(config), silent=as_json))
+    findings = quietly(collected(_findings(config), silent=as_json))
     if as_json:
         print_findings_as_json(findings)
     sys.exit(int(has_failed(findings)))

@@ -6,14 +6,14 @@ from worksgate.cli.printing import as_document, print_json, print_line
 from worksgate.doctor import Finding, Severity
 
 
-async def told(findings: AsyncIterator[Finding], *, silent: bool) -> list[Finding]:
+async def collected(findings: AsyncIterator[Finding], *, silent: bool) -> list[Finding]:
     """Collect all findings; each is printed immediately, unless ``silent``."""
-    heard = []
+    found = []
     async for finding in findings:
-        heard.append(finding)
+        found.append(finding)
         if not silent:
             print_finding(finding)
-    return heard
+    return found
 
 
 def print_finding(finding: Finding) -> None:

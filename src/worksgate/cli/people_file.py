@@ -43,7 +43,7 @@ _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 # lacks and cp949 has, and Hangul begins with half-width katakana.
 _JAPANESE = re.compile(r"[\0-\x7f\u3000-\u30ff\u4e00-\u9fff\uf900-\ufaff\uff01-\uff5e\uffe5]*")
 _KOREAN = re.compile(r"[\0-\x7f\u3000-\u303f\uac00-\ud7a3\uff01-\uff5e·]*")
-_TELLING = {"cp932": ("cp932", _JAPANESE), "cp949": ("euc_kr", _KOREAN)}
+_ORDINARY = {"cp932": ("cp932", _JAPANESE), "cp949": ("euc_kr", _KOREAN)}
 
 
 def read_people(file: Path, encoding: str | None = None) -> list[dict[str | None, str]]:
@@ -138,7 +138,7 @@ def _line(data: bytes, error: UnicodeDecodeError) -> int:
 def _only_reading(data: bytes) -> str | None:
     """The older encoding in which a file is ordinary text, if there is exactly one."""
     fitting = []
-    for encoding, (codec, ordinary) in _TELLING.items():
+    for encoding, (codec, ordinary) in _ORDINARY.items():
         with suppress(UnicodeDecodeError):
             if ordinary.fullmatch(data.decode(codec)):
                 fitting.append(encoding)

@@ -28,7 +28,7 @@ def sentences(error: Exception) -> Iterator[str]:
     """One line for each problem. No traceback, and nothing that could be a secret."""
     if isinstance(error, ConfigurationError):
         yield from map(escape, error.problems)
-    elif isinstance(error, Refusal) or _is_told_by_its_text(error):
+    elif isinstance(error, Refusal) or _has_readable_message(error):
         yield escape(" ".join(str(error).split()))
     elif isinstance(error, OSError):
         name = f"{error.filename}: " if error.filename else ""
@@ -38,7 +38,7 @@ def sentences(error: Exception) -> Iterator[str]:
         yield _of_the_unexpected(error)
 
 
-def _is_told_by_its_text(error: Exception) -> bool:
+def _has_readable_message(error: Exception) -> bool:
     """Whether another room wrote the message for people. Imported lazily: only errors need them."""
     from worksgate.administration import NotFound, Refused, Unfinished
     from worksgate.credentials.password_policy import WeakPassword

@@ -19,7 +19,7 @@ from worksgate.clients.access_rules import (
     Explanation,
     Situation,
     decide,
-    decide_for_anybody,
+    decide_without_person,
     explain,
     parse_rules,
 )
@@ -115,19 +115,19 @@ def explain_rules(
         read_installation(config),
         lambda administration: _look_up(administration, client, username, source),
     )
-    anybody = Situation(kind=LoginKind(kind), address=address, at=time.time() if at is None else at)
-    situation = replace(anybody, groups=groups or known, source=source)
+    unknown = Situation(kind=LoginKind(kind), address=address, at=time.time() if at is None else at)
+    situation = replace(unknown, groups=groups or known, source=source)
     try:
         rules = parse_rules(found.rules)
         decision = decide(rules, found.second_factor, situation)
-        told = explain(rules, situation)
-        early = decide_for_anybody(rules, found.second_factor, anybody)
+        explanations = explain(rules, situation)
+        early = decide_without_person(rules, found.second_factor, unknown)
     except (ValueError, OverflowError) as problem:
         raise Refusal(f"the rules of {found.name} cannot be evaluated: {problem}") from None
     if as_json:
-        print_json(_document(found, situation, decision, told, early))
+        print_json(_document(found, situation, decision, explanations, early))
     else:
-        _print(username, found, decision, told, early)
+        _print(username, found, decision, explanations, early)
 
 
 async def _look_up(
@@ -145,10 +145,10 @@ def _print(
     username: str,
     client: Client,
     decision: Decision,
-    told: Sequence[Explanation],
+    explanations: Sequence[Explanation],
     early: Decision | None,
 ) -> None:
-    for number, each in enumerate(told, 1):
+    for number, each in enumerate(explanations, 1):
         fits = "match" if each.fits else "no match"
         print_line(f"{number:>2}  {fits:<8}  {each.rule.shown}")
         print_line(f"    {'; '.join(each.reasons)}")
@@ -167,7 +167,7 @@ def _document(
     client: Client,
     situation: Situation,
     decision: Decision,
-    told: Sequence[Explanation],
+    explanations: Sequence[Explanation],
     early: Decision | None,
 ) -> dict[str, Any]:
     return {
@@ -179,6 +179,6 @@ def _document(
         "before_password": _is_refused(early),
         "rules": [
             {"rule": str(each.rule), "fits": each.fits, "reasons": list(each.reasons)}
-            for each in told
+            for each in explanations
         ],
     }

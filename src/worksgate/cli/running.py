@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_TOLD = {
+_NOTIFIED = {
     "sent": "The person has been notified by e-mail.",
     "no address": "The person has not been notified by e-mail: no address is known.",
     "not sent": "The person has not been notified by e-mail: the mail server did not accept it.",
@@ -105,7 +105,7 @@ def administer(settings: Settings, work: Callable[["Administration"], Awaitable[
         return quietly(administering())
     finally:
         for outcome, count in Counter(outcomes).items():
-            note(_TOLD[outcome] + (f" ({count})" if count > 1 else ""))
+            note(_NOTIFIED[outcome] + (f" ({count})" if count > 1 else ""))
 
 
 async def all_users(administration: "Administration") -> list["Account"]:

@@ -63,8 +63,8 @@ def test(
     With a USERNAME the source is asked about that person; with their password too, it shows what a
     sign-in would see. The exit code is 1 if anything does not work.
     """
-    from worksgate.cli.findings import has_failed, print_findings_as_json, told
-    from worksgate.doctor.asked_source import CannotBeAsked, Question
+    from worksgate.cli.findings import collected, has_failed, print_findings_as_json
+    from worksgate.doctor.queried_source import CannotBeQueried, Question
     from worksgate.doctor.source_check import examine_source, source_of
 
     if password_stdin and username is None:
@@ -74,8 +74,8 @@ def test(
         source = source_of(settings, name)
         password = _password(source, username, from_stdin=password_stdin)
         examination = examine_source(settings, source, Question(username, password))
-        findings = quietly(told(examination, silent=as_json))
-    except CannotBeAsked as error:
+        findings = quietly(collected(examination, silent=as_json))
+    except CannotBeQueried as error:
         raise Refusal(str(error)) from None
     if as_json:
         print_findings_as_json(findings)
@@ -103,8 +103,8 @@ def list_people(
     the people who have signed in with it are listed.
     """
     from worksgate.cli.people_file import save_privately, table_as_csv
-    from worksgate.cli.user_printing import source_person_document, told_in_a_line
-    from worksgate.doctor.asked_source import CannotBeAsked
+    from worksgate.cli.user_printing import keys_in_a_line, source_person_document
+    from worksgate.doctor.queried_source import CannotBeQueried
     from worksgate.doctor.source_check import source_of
     from worksgate.doctor.source_people import people_of_source
     from worksgate.sources import SourceUnavailable
@@ -114,7 +114,7 @@ def list_people(
         raise Refusal(f"{file} exists; --force replaces it")
     try:
         people = quietly(people_of_source(settings, source_of(settings, name)))
-    except (CannotBeAsked, SourceUnavailable) as error:
+    except (CannotBeQueried, SourceUnavailable) as error:
         raise Refusal(str(error)) from None
     if as_json:
         print_json([source_person_document(each) for each in people])
@@ -125,7 +125,7 @@ def list_people(
             each.person.name or None,
             each.person.external_key,
             each.person.works_account,
-            told_in_a_line(each.told),
+            keys_in_a_line(each.keys),
             "; ".join(each.problems) or None,
         )
         for each in people

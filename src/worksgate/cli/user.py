@@ -36,12 +36,12 @@ from worksgate.directory import Account
 from worksgate.settings.sources.common import BUILT_IN
 
 if TYPE_CHECKING:
-    from worksgate.administration import Administration, Holdings, ToldKey
+    from worksgate.administration import Administration, Holdings, LineWorksKey
     from worksgate.directory.key_ownership import KeyOwner
     from worksgate.directory.people import RememberedPerson
     from worksgate.settings.options import Settings
 
-    Remembered = tuple[RememberedPerson, Holdings, tuple[str, ...], tuple[ToldKey, ...]]
+    Remembered = tuple[RememberedPerson, Holdings, tuple[str, ...], tuple[LineWorksKey, ...]]
 
 name_option = click.option("--name", metavar="NAME", help="Their display name.")
 external_key_option = click.option(
@@ -163,12 +163,14 @@ def list_users(
     settings = read_installation(config)
     chosen = Filter(text, group, enabled, lacking=lacking, second_factor=second_factor)
 
-    async def everybody(administration: "Administration") -> tuple[list[Account], frozenset[str]]:
+    async def all_accounts(
+        administration: "Administration",
+    ) -> tuple[list[Account], frozenset[str]]:
         accounts = await all_users(administration)
         return accounts, await administration.people.subjects_with_a_factor()
 
     if source is None:
-        accounts, holders = administer(settings, everybody)
+        accounts, holders = administer(settings, all_accounts)
         found = [account for account in accounts if chosen.admits_account(account, holders)]
         print_accounts(found, holders, as_json=as_json, is_filtered=chosen.is_set)
         return
@@ -194,11 +196,11 @@ def show(*, username: str, source: str | None, config: Path | None, as_json: boo
     """
     settings = read_installation(config)
 
-    from worksgate.administration import told_keys
+    from worksgate.administration import line_works_keys
 
     async def find(
         administration: "Administration",
-    ) -> "tuple[Account, Holdings, tuple[ToldKey, ...]] | Remembered | None":
+    ) -> "tuple[Account, Holdings, tuple[LineWorksKey, ...]] | Remembered | None":
         if source in (None, BUILT_IN):
             remembered = None
             try:
@@ -213,8 +215,8 @@ def show(*, username: str, source: str | None, config: Path | None, as_json: boo
                 person = account.person
                 conflicts = await administration.user_keys.conflicts([person])
                 clients = await administration.clients.of_source(BUILT_IN)
-                told = told_keys(person, clients, conflicts[0])
-                return account, await administration.people.holdings(person), told
+                keys = line_works_keys(person, clients, conflicts[0])
+                return account, await administration.people.holdings(person), keys
         else:
             remembered = await administration.people.find(username, source)
         if remembered is None:
@@ -222,23 +224,23 @@ def show(*, username: str, source: str | None, config: Path | None, as_json: boo
         person = remembered.person
         (wrong,) = await administration.user_keys.conflicts([person])
         clients = await administration.clients.of_source(remembered.source)
-        told = told_keys(person, clients, wrong)
-        return remembered, await administration.people.holdings(person), wrong, told
+        keys = line_works_keys(person, clients, wrong)
+        return remembered, await administration.people.holdings(person), wrong, keys
 
     from worksgate.administration import NotFound
 
     match administer(settings, find):
-        case Account() as account, holdings, told:
-            print_account(account, holdings, told, as_json=as_json)
-        case (remembered, holdings, conflicts, told):
-            print_remembered(remembered, holdings, conflicts, told, as_json=as_json)
+        case Account() as account, holdings, keys:
+            print_account(account, holdings, keys, as_json=as_json)
+        case (remembered, holdings, conflicts, keys):
+            print_remembered(remembered, holdings, conflicts, keys, as_json=as_json)
         case None:
             _show_of_source(settings, source or "", username, as_json=as_json)
 
 
 def _show_of_source(settings: "Settings", name: str, username: str, *, as_json: bool) -> None:
     """A person who has never signed in with a source, as the source returns them."""
-    from worksgate.doctor.asked_source import CannotBeAsked
+    from worksgate.doctor.queried_source import CannotBeQueried
     from worksgate.doctor.source_check import source_of
     from worksgate.doctor.source_people import person_in_source
     from worksgate.sources import SourceUnavailable
@@ -246,7 +248,7 @@ def _show_of_source(settings: "Settings", name: str, username: str, *, as_json: 
     try:
         source = source_of(settings, name)
         seen = quietly(person_in_source(settings, source, username))
-    except (CannotBeAsked, SourceUnavailable) as error:
+    except (CannotBeQueried, SourceUnavailable) as error:
         raise Refusal(f"nobody called {username} has signed in with {name}; {error}") from None
     if seen is None:
         raise Refusal(f"nobody called {username} is in {name}")

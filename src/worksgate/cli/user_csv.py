@@ -225,5 +225,5 @@ def _print_missing(report: "ImportReport", missing: Sequence[Account]) -> None:
 def _print_lacks(lacks: Sequence[Sequence[str]]) -> None:
     if lacks:
         counts = Counter(thing for things in lacks for thing in things)
-        told = ", ".join(f"{count} without a {thing}" for thing, count in counts.items())
-        print_line(f"{counted(len(lacks), 'person', 'people')} cannot sign in yet: {told}.")
+        gaps = ", ".join(f"{count} without a {thing}" for thing, count in counts.items())
+        print_line(f"{counted(len(lacks), 'person', 'people')} cannot sign in yet: {gaps}.")

@@ -30,9 +30,11 @@ class Filter:
     def admits(self, person: Person, *, enabled: bool) -> bool:
         """Whether a person of any source matches."""
         names = (person.username, person.name, person.external_key, person.works_account)
-        wanted = username_key(self.text or "")
+        pattern = username_key(self.text or "")
         return (
-            any(wanted in username_key(each) for each in (*names, person.email) if each is not None)
+            any(
+                pattern in username_key(each) for each in (*names, person.email) if each is not None
+            )
             and (self.group is None or self.group in person.groups)
             and (self.enabled is None or self.enabled is enabled)
         )

@@ -17,7 +17,7 @@ from worksgate.cli.printing import (
 from worksgate.directory import Account
 
 if TYPE_CHECKING:
-    from worksgate.administration import Holdings, NewUser, ToldKey
+    from worksgate.administration import Holdings, LineWorksKey, NewUser
     from worksgate.directory.people import RememberedPerson
     from worksgate.doctor.source_people import SourcePerson
     from worksgate.sources import Person
@@ -47,7 +47,7 @@ REMEMBERED_COLUMNS = (
 )
 
 
-NOBODY_FITS = "Nobody matches."
+NO_MATCH = "Nobody matches."
 
 
 def print_accounts(
@@ -65,7 +65,7 @@ def print_accounts(
         rows = [_row(account, has_factor=has) for account, has in marked]
         print_table(PEOPLE_COLUMNS, rows, whole=("Username", "Last sign-in"))
     elif is_filtered:
-        note(NOBODY_FITS)
+        note(NO_MATCH)
     else:
         note("There is nobody yet. Add a person: worksgate user add USERNAME")
 
@@ -80,7 +80,7 @@ def print_people(
         rows = map(_person_row, people)
         print_table(REMEMBERED_COLUMNS, rows, whole=("Username", "Last sign-in"))
     elif is_filtered:
-        note(NOBODY_FITS)
+        note(NO_MATCH)
     else:
         note(f"Nobody has signed in with {source} yet.")
 
@@ -99,28 +99,28 @@ def print_new(made: "NewUser", done: str, *, as_json: bool) -> None:
         print_line("They must choose their own at the next sign-in, within a week.")
 
 
-def told_in_a_line(told: Sequence["ToldKey"]) -> str | None:
+def keys_in_a_line(keys: Sequence["LineWorksKey"]) -> str | None:
     """The key that each client would receive."""
-    return "; ".join(map(str, told)) or None
+    return "; ".join(map(str, keys)) or None
 
 
-def told_documents(told: Sequence["ToldKey"]) -> list[dict[str, Any]]:
+def key_documents(keys: Sequence["LineWorksKey"]) -> list[dict[str, Any]]:
     """The same for scripts, with all clients."""
-    return [as_document(each) for each in told]
+    return [as_document(each) for each in keys]
 
 
 def print_account(
     account: Account,
     holdings: "Holdings | None" = None,
-    told: Sequence["ToldKey"] | None = None,
+    keys: Sequence["LineWorksKey"] | None = None,
     *,
     as_json: bool,
 ) -> None:
     """What is known about a person of the built-in directory; of secrets, their state only."""
     if as_json:
         more = {} if holdings is None else _holdings_document(holdings)
-        if told is not None:
-            more["line_works"] = told_documents(told)
+        if keys is not None:
+            more["line_works"] = key_documents(keys)
         print_json({**_document(account), **more})
         return
     print_line(account.username)
@@ -128,7 +128,7 @@ def print_account(
         "Name": account.name or None,
         "External key": account.external_key,
         "LINE WORKS account": account.works_account,
-        **({} if told is None else {"LINE WORKS key": told_in_a_line(told)}),
+        **({} if keys is None else {"LINE WORKS key": keys_in_a_line(keys)}),
         "E-mail address": account.email,
         "Groups": ", ".join(account.groups) or None,
         "Enabled": "yes" if account.enabled else "no",
@@ -148,7 +148,7 @@ def print_remembered(
     remembered: "RememberedPerson",
     holdings: "Holdings",
     conflicts: Sequence[str],
-    told: Sequence["ToldKey"],
+    keys: Sequence["LineWorksKey"],
     *,
     as_json: bool,
 ) -> None:
@@ -157,14 +157,14 @@ def print_remembered(
         document = {
             **_person_document(remembered),
             "problems": list(conflicts),
-            "line_works": told_documents(told),
+            "line_works": key_documents(keys),
         }
         print_json({**document, **_holdings_document(holdings)})
         return
     print_line(f"{remembered.person.username}, of the source {remembered.source}")
     shown = {
         **_person_facts(remembered.person),
-        "LINE WORKS key": told_in_a_line(told),
+        "LINE WORKS key": keys_in_a_line(keys),
         "Enabled": "yes" if remembered.enabled else "no",
         "Problems": "; ".join(conflicts) or None,
         **_holdings_facts(holdings),
@@ -184,7 +184,7 @@ def print_source_person(seen: "SourcePerson", source: str, *, as_json: bool) -> 
     print_line(f"{seen.person.username}, of the source {source}; they have not signed in yet")
     shown = {
         **_person_facts(seen.person),
-        "LINE WORKS key": told_in_a_line(seen.told),
+        "LINE WORKS key": keys_in_a_line(seen.keys),
         "Problems": "; ".join(seen.problems) or None,
         "ID": seen.person.subject_id,
     }
@@ -194,7 +194,7 @@ def print_source_person(seen: "SourcePerson", source: str, *, as_json: bool) -> 
 def source_person_document(seen: "SourcePerson") -> dict[str, Any]:
     """A person of a source, for scripts."""
     person = as_document(seen.person, hidden=NOT_SHOWN)
-    return {**person, "problems": list(seen.problems), "line_works": told_documents(seen.told)}
+    return {**person, "problems": list(seen.problems), "line_works": key_documents(seen.keys)}
 
 
 def _person_facts(person: "Person") -> dict[str, str | None]:

@@ -33,8 +33,8 @@ An unknown address fails closed: a condition on networks, negated or not, then n
 ``allow``, and always for other actions.
 
 Before the password, the person's group and source are unknown. A condition on them is undecided
-then, and so is a rule whose other conditions hold: ``decide_for_anybody`` returns a decision only
-if it is the same for everybody.
+then, and so is a rule whose other conditions hold: ``decide_without_person`` returns a decision
+only if it is the same for everybody.
 
 Nothing here reads a clock or a network; the time is part of the situation.
 """
@@ -189,7 +189,7 @@ def decide(rules: Iterable[Rule], second_factor: SecondFactor, situation: Situat
     return decision
 
 
-def decide_for_anybody(
+def decide_without_person(
     rules: Iterable[Rule], second_factor: SecondFactor, situation: Situation
 ) -> Decision | None:
     """The action for a sign-in by anybody, or None if it depends on the person."""
@@ -225,10 +225,10 @@ def decide_by_texts(
     return decide(rules, second_factor, situation)
 
 
-def decide_for_anybody_by_texts(
+def decide_without_person_by_texts(
     texts: tuple[str, ...], second_factor: SecondFactor, situation: Situation
 ) -> Decision | None:
-    """``decide_for_anybody`` with a client's stored rules.
+    """``decide_without_person`` with a client's stored rules.
 
     If one is invalid, nobody gets in.
     """
@@ -236,7 +236,7 @@ def decide_for_anybody_by_texts(
         rules = parse_rules(texts)
     except ValueError as problem:
         return _unreadable(problem)
-    return decide_for_anybody(rules, second_factor, situation)
+    return decide_without_person(rules, second_factor, situation)
 
 
 def _unreadable(problem: ValueError) -> Decision:
@@ -447,7 +447,7 @@ def _answer(
         return holds, "the address is unknown, which never grants access"
     is_one = any(kind.fits(value, situation, now) for value in condition.values)
     verb = "is" if is_one else "is not"
-    reason = f"{kind.tell(situation, now)} {verb} {kind.preposition}{listed}"
+    reason = f"{kind.describe(situation, now)} {verb} {kind.preposition}{listed}"
     return is_one is not condition.negated, reason
 
 
@@ -457,7 +457,7 @@ class _Kind:
 
     read: Callable[[str], str]
     fits: Callable[[str, Situation, datetime], bool]
-    tell: Callable[[Situation, datetime], str]
+    describe: Callable[[Situation, datetime], str]
     preposition: str = ""
     is_unknown: Callable[[Situation], bool] = lambda _: False
 
@@ -540,15 +540,15 @@ def _folded(group: str) -> str:
     return normalize("NFC", normalize("NFC", group).casefold())
 
 
-def _tell_groups(situation: Situation, _now: datetime) -> str:
+def _describe_groups(situation: Situation, _now: datetime) -> str:
     return f"the person (groups: {', '.join(situation.groups or ()) or 'none'})"
 
 
-def _tell_day(_situation: Situation, now: datetime) -> str:
+def _describe_day(_situation: Situation, now: datetime) -> str:
     return f"the day ({_DAYS[now.weekday()]}, {now.tzinfo})"
 
 
-def _tell_hour(_situation: Situation, now: datetime) -> str:
+def _describe_hour(_situation: Situation, now: datetime) -> str:
     return f"the time ({now:%H:%M}, {now.tzinfo})"
 
 
@@ -565,7 +565,11 @@ _KINDS: Mapping[str, _Kind] = {
         "in ",
     ),
     "group": _Kind(
-        _read_group, _fits_group, _tell_groups, "in ", lambda situation: situation.groups is None
+        _read_group,
+        _fits_group,
+        _describe_groups,
+        "in ",
+        lambda situation: situation.groups is None,
     ),
     "source": _Kind(
         _read_source,
@@ -573,6 +577,6 @@ _KINDS: Mapping[str, _Kind] = {
         lambda situation, _: f"the source ({situation.source})",
         is_unknown=lambda situation: situation.source is None,
     ),
-    "days": _Kind(_read_days, _fits_days, _tell_day, "in "),
-    "hours": _Kind(_read_hours, _fits_hours, _tell_hour, "in "),
+    "days": _Kind(_read_days, _fits_days, _describe_day, "in "),
+    "hours": _Kind(_read_hours, _fits_hours, _describe_hour, "in "),
 }

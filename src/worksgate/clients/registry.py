@@ -179,14 +179,14 @@ class ClientRegistry:
         return next(iter(forms)) if len(forms) == 1 else (ErrorStyle.CODE, ErrorStatus.STANDARD)
 
     async def _refresh(self) -> Mapping[str, Client]:
-        asked_at, changes = self._monotonic(), self._changes
+        began, changes = self._monotonic(), self._changes
         clients = await self._load()
         if changes == self._changes:
             if clients is not self._clients:
                 self._forms = {(each.error_style, each.error_status) for each in clients.values()}
-            self._clients, self._read_at = clients, asked_at
-            self._good_until = asked_at + self._max_age
-            self._renew_at = asked_at + self._max_age * RENEW_AFTER
+            self._clients, self._read_at = clients, began
+            self._good_until = began + self._max_age
+            self._renew_at = began + self._max_age * RENEW_AFTER
         return clients
 
 

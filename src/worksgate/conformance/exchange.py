@@ -82,8 +82,8 @@ class Answer:
 
     def header(self, name: str) -> str | None:
         """Return the first header of that name, case-insensitively."""
-        wanted = name.lower()
-        return next((value for key, value in self.headers if key.lower() == wanted), None)
+        lowered = name.lower()
+        return next((value for key, value in self.headers if key.lower() == lowered), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,9 +123,9 @@ class PasswordHashing:
         """
         return self._turns.take()
 
-    def give_back(self, turn: Turn) -> None:
+    def release(self, turn: Turn) -> None:
         """End the turn of a right password."""
-        self._turns.give_back(turn)
+        self._turns.release(turn)
 
     async def verify(
         self, password: str, encoded: str | None, *, checks_imported: bool = True

@@ -53,7 +53,7 @@ class Leases:
             return (await connection.execute(_taking(connection), values)).rowcount == 1
 
     @run_to_completion
-    async def give_back(self, name: str, holder: str) -> None:
+    async def release(self, name: str, holder: str) -> None:
         """Release one's own lease; does not affect another's."""
         table = schema.leases
         mine = (table.c.name == name, table.c.holder == holder)

@@ -229,7 +229,7 @@ async def _copy(
     content, names = _Content(), [column.name for column in part.table.c]
     async for rows in _pages(source, part):
         values = [dict(zip(names, row, strict=True)) for row in rows]
-        with _telling(part):
+        with _naming_part(part):
             await target.execute(insert(part.table), values)  # type: ignore[arg-type]  # a table, as all parts are
         content = content.with_rows(rows)
         reporter.add(len(rows))
@@ -237,7 +237,7 @@ async def _copy(
 
 
 @contextmanager
-def _telling(part: _Part) -> Iterator[None]:
+def _naming_part(part: _Part) -> Iterator[None]:
     """Explain PostgreSQL's refusal of a text that SQLite could store."""
     try:
         yield

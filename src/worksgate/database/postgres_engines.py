@@ -112,10 +112,10 @@ def postgres_refusal(error: Exception) -> Exception:
         return Conflict(TAKEN)
     if code == _NO_TABLE:
         return DatabaseUnavailable(NO_TABLES)
-    told = getattr(cause, "message", None)
-    if not told or code[:2] in _QUOTING:
-        told = f"{type(cause).__name__} {code}".rstrip()
-    return DatabaseUnavailable(f"the database does not respond: {told}")
+    message = getattr(cause, "message", None)
+    if not message or code[:2] in _QUOTING:
+        message = f"{type(cause).__name__} {code}".rstrip()
+    return DatabaseUnavailable(f"the database does not respond: {message}")
 
 
 async def _connect(
@@ -129,8 +129,8 @@ async def _connect(
             settings, within=CONNECT_TIMEOUT, command_timeout=command_timeout
         )
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-        told = getattr(error, "message", None) or str(error)
-        raise (NoConnectionLeft if is_short(error) else ConnectionError)(told) from None
+        message = getattr(error, "message", None) or str(error)
+        raise (NoConnectionLeft if is_short(error) else ConnectionError)(message) from None
 
 
 def _for_pooler(address: PostgresAddress) -> dict[str, Any]:

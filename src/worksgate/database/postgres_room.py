@@ -10,7 +10,7 @@ import random
 KEPT_FREE = 3
 """Connections that each process leaves free for others."""
 
-GROWN_AGAIN_AFTER = 10.0
+GROW_PAUSE = 10.0
 """Seconds after a shortage during which a process opens no more than it needs to serve."""
 
 TOO_FEW = (

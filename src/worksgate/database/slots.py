@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from typing import Self
 
-from worksgate.database.postgres_room import GROWN_AGAIN_AFTER
+from worksgate.database.postgres_room import GROW_PAUSE
 
 
 class Slots:
@@ -35,7 +35,7 @@ class Slots:
     def shrink(self) -> None:
         """A slot got no connection: for a while, make do with fewer."""
         self._limit = max(1, min(self._limit, self._taken) - 1)
-        self._short_until = asyncio.get_running_loop().time() + GROWN_AGAIN_AFTER
+        self._short_until = asyncio.get_running_loop().time() + GROW_PAUSE
 
     async def __aenter__(self) -> Self:
         is_new = True

@@ -82,7 +82,7 @@ class AnnouncingConnections(Connections, Protocol):
         ...
 
 
-def nobody_listens(_: CredentialChange) -> None:
+def ignore_change(_: CredentialChange) -> None:
     """Ignore a change: for installations without notices."""
 
 

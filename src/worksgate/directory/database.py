@@ -33,7 +33,7 @@ from worksgate.database.sqlite_file import file_of
 from worksgate.database.verbs import run_to_completion
 from worksgate.directory import SUBJECT_PREFIX, Account, queries
 from worksgate.directory.app_passwords import AppPasswordRows
-from worksgate.directory.credential_changes import Announce, Change, announced, nobody_listens
+from worksgate.directory.credential_changes import Announce, Change, announced, ignore_change
 from worksgate.directory.endings import Endings, end_app_passwords
 from worksgate.directory.factors import FactorRows
 from worksgate.directory.key_ownership import (
@@ -86,7 +86,7 @@ class Directory:
         self.app_passwords = AppPasswordRows(self)
         self.leases = Leases(self)
         self.endings = Endings(self)
-        self.announce: Announce = nobody_listens
+        self.announce: Announce = ignore_change
 
     @classmethod
     def open(
@@ -320,10 +320,10 @@ class Directory:
         return self._inserts[count]
 
     @run_to_completion
-    async def audit(self, wanted: AuditFilter) -> list[AuditEvent]:
+    async def audit(self, audit_filter: AuditFilter) -> list[AuditEvent]:
         """The newest matching audit records, the oldest of them first."""
         async with self.reading() as connection:
-            return await queries.find_events(connection, wanted)
+            return await queries.find_events(connection, audit_filter)
 
     @run_to_completion
     async def usernames(self, subject_ids: Collection[str]) -> dict[str, str]:

@@ -121,15 +121,15 @@ class KeyOwnership:
         cls, connection: AsyncConnection, keys: Iterable[UserKey], *, allow_similar: bool
     ) -> Self:
         """Read the owners of these keys: four queries, however many they are."""
-        wanted = set(keys)
-        if not wanted:
+        all_keys = set(keys)
+        if not all_keys:
             return cls(allow_similar=allow_similar)
-        history = [_recorded(row) for row in await _history(connection, wanted)]
-        wanted |= {each.key for each in history}
-        people = await _holders(connection, _PEOPLE, wanted)
-        accounts = await _holders(connection, _ACCOUNTS, wanted)
+        history = [_recorded(row) for row in await _history(connection, all_keys)]
+        all_keys |= {each.key for each in history}
+        people = await _holders(connection, _PEOPLE, all_keys)
+        accounts = await _holders(connection, _ACCOUNTS, all_keys)
         # Later sources override: an account is what its row says, whatever the history.
-        owners = await _retired(connection, wanted)
+        owners = await _retired(connection, all_keys)
         owners |= people
         owners |= {each.key: _with_holder(each, people.get(each.key)) for each in history}
         for key, account in accounts.items():

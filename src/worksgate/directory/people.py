@@ -136,14 +136,14 @@ class People:
         Without those whom ``note_lapse`` has noted since then.
         """
         passwords = schema.app_passwords.c.subject_id
-        wanted = (
+        conditions = (
             _TABLE.c.enabled,
             _TABLE.c.source.in_(sources),
             _vouched_at > after,
             _vouched_at <= until,
             exists().where(passwords == _TABLE.c.subject_id),
         )
-        query = select(_TABLE).where(*wanted, _is_untold).order_by(_vouched_at).limit(limit)
+        query = select(_TABLE).where(*conditions, _is_unnotified).order_by(_vouched_at).limit(limit)
         return await self._all(query)
 
     @run_to_completion
@@ -156,7 +156,7 @@ class People:
         ``event`` nobody is notified: nothing lapses.
         """
         statement = update(_TABLE).where(
-            _TABLE.c.subject_id == subject_id, _vouched_at <= vouched_at, _is_untold
+            _TABLE.c.subject_id == subject_id, _vouched_at <= vouched_at, _is_unnotified
         )
         async with self._connections.writing() as connection:
             noted = (await connection.execute(statement.values(lapse_told_at=now))).rowcount == 1
@@ -253,7 +253,7 @@ _BY_SUBJECT = Query(
 )
 _NEVER = 0.0
 _vouched_at = func.coalesce(_TABLE.c.vouched_at, _TABLE.c.last_login_at)
-_is_untold = or_(_TABLE.c.lapse_told_at.is_(None), _TABLE.c.lapse_told_at < _vouched_at)
+_is_unnotified = or_(_TABLE.c.lapse_told_at.is_(None), _TABLE.c.lapse_told_at < _vouched_at)
 
 
 def _without(person: Person, key: UserKey, reason: str) -> Person:

@@ -128,10 +128,12 @@ class AuditFilter:
     limit: int = 100
 
 
-async def find_events(connection: AsyncConnection, wanted: AuditFilter) -> list[AuditEvent]:
+async def find_events(connection: AsyncConnection, audit_filter: AuditFilter) -> list[AuditEvent]:
     """The newest matching records, the oldest of them first."""
     table = schema.audit
-    query = _narrowed(select(table), wanted).order_by(table.c.id.desc()).limit(wanted.limit)
+    query = (
+        _narrowed(select(table), audit_filter).order_by(table.c.id.desc()).limit(audit_filter.limit)
+    )
     rows = (await connection.execute(query)).mappings().all()
     # Records are written in batches, so an earlier event may have a higher ID.
     return [event_from(row) for row in sorted(rows, key=lambda row: (row["at"], row["id"]))]
@@ -169,20 +171,20 @@ async def find_last_usernames(
     return found
 
 
-def _narrowed(query: Select[tuple[object]], wanted: AuditFilter) -> Select[tuple[object]]:
+def _narrowed(query: Select[tuple[object]], audit_filter: AuditFilter) -> Select[tuple[object]]:
     columns = schema.audit.c
-    if wanted.login_id is not None:
-        query = query.where(columns.login_id == encoded(wanted.login_id))
-    if wanted.client_id is not None:
-        query = query.where(columns.client_id == encoded(wanted.client_id))
-    if wanted.username is not None:
-        query = query.where(_about_person(encoded(wanted.username), wanted.subject_id))
-    if wanted.event is not None:
-        query = query.where(columns.event == wanted.event.value)
-    if wanted.since is not None:
-        query = query.where(columns.at >= wanted.since)
-    if wanted.until is not None:
-        query = query.where(columns.at < wanted.until)
+    if audit_filter.login_id is not None:
+        query = query.where(columns.login_id == encoded(audit_filter.login_id))
+    if audit_filter.client_id is not None:
+        query = query.where(columns.client_id == encoded(audit_filter.client_id))
+    if audit_filter.username is not None:
+        query = query.where(_about_person(encoded(audit_filter.username), audit_filter.subject_id))
+    if audit_filter.event is not None:
+        query = query.where(columns.event == audit_filter.event.value)
+    if audit_filter.since is not None:
+        query = query.where(columns.at >= audit_filter.since)
+    if audit_filter.until is not None:
+        query = query.where(columns.at < audit_filter.until)
     return query
 
 
@@ -191,10 +193,10 @@ def _about_person(username: str | None, subject_id: str | None) -> ColumnElement
     logins = select(others.c.login_id).where(
         _names_person(others, username, subject_id), others.c.login_id.is_not(None)
     )
-    names_nobody = and_(columns.username.is_(None), columns.subject_id.is_(None))
+    is_anonymous = and_(columns.username.is_(None), columns.subject_id.is_(None))
     return or_(
         _names_person(schema.audit, username, subject_id),
-        and_(names_nobody, columns.login_id.in_(logins)),
+        and_(is_anonymous, columns.login_id.in_(logins)),
     )
 
 

@@ -112,9 +112,9 @@ class RememberedRedirect(_Remembering):
         return self._source.label
 
     async def begin(
-        self, return_url: str, login_hint: str | None = None, *, anew: bool = False
+        self, return_url: str, login_hint: str | None = None, *, reauthenticate: bool = False
     ) -> AuthorizationRedirect:
-        return await self._source.begin(return_url, login_hint, anew=anew)
+        return await self._source.begin(return_url, login_hint, reauthenticate=reauthenticate)
 
     async def finish(self, return_url: str, kept: str, query: Mapping[str, str]) -> Person:
         """Like the source; raises PersonDisabled also for people disabled here."""
@@ -128,7 +128,7 @@ class RememberedRedirect(_Remembering):
         return await self._source.logout_url(return_url)
 
 
-BELIEVED_FOR = 40 * 86_400.0
+VALID_FOR = 40 * 86_400.0
 """Seconds for which a source's word is trusted for a sign-in by passkey.
 
 App passwords have a setting of their own, ``app_password_lapse``.
@@ -151,13 +151,13 @@ class RememberedPeople:
         """Note that somebody has been let in, soon and in the background."""
         self._notes.add(subject_id)
 
-    async def last_seen(self, subject_id: str, believed_for: float | None = None) -> Person | None:
-        """The person's data from the last sign-in, less than ``believed_for`` seconds ago, or None.
+    async def last_seen(self, subject_id: str, trusted_for: float | None = None) -> Person | None:
+        """The person's data from the last sign-in, less than ``trusted_for`` seconds ago, or None.
 
         Raises SourceUnavailable.
         """
         remembered = await self._found(subject_id)
-        period = BELIEVED_FOR if believed_for is None else believed_for
+        period = VALID_FOR if trusted_for is None else trusted_for
         if remembered is None or remembered.vouched_at + period <= self._clock():
             return None
         return remembered.person

@@ -99,7 +99,7 @@ class DirectorySource:
 
     async def identify(self, username: str) -> Identified:
         """The account, which is counted by its name only; and a turn, for everybody (R-145)."""
-        account = await self._asked_by_username(username)
+        account = await self._account_by_username(username)
         if not await self.refusal_time():
             return Identified(username, kept=_LookedUp(account, None))
         turn = self._hashing.take_turn()
@@ -148,7 +148,7 @@ class DirectorySource:
         """
         if not subject_id.startswith(_PREFIX):
             return None
-        account = await self._asked_by_id(subject_id.removeprefix(_PREFIX))
+        account = await self._account_by_id(subject_id.removeprefix(_PREFIX))
         if account is None or not account.enabled:
             return None
         if revision not in (None, account.person.revision):
@@ -162,7 +162,7 @@ class DirectorySource:
         """The person's current state, or None. Raises SourceUnavailable."""
         if not subject_id.startswith(_PREFIX):
             return None
-        account = await self._asked_by_id(subject_id.removeprefix(_PREFIX))
+        account = await self._account_by_id(subject_id.removeprefix(_PREFIX))
         if account is None or not account.enabled:
             return None
         person = account.person
@@ -175,12 +175,12 @@ class DirectorySource:
             password, looked_up.encoded, checks_imported=not identified.is_busy
         )
         if right and looked_up.turn is not None:
-            self._hashing.give_back(looked_up.turn)
+            self._hashing.release(looked_up.turn)
         return right
 
     async def _admit(self, verified: Account, password: str) -> Person | None:
         """The person after the hashing, during which an administrator may have acted."""
-        account = await self._asked_by_id(verified.id)
+        account = await self._account_by_id(verified.id)
         if account is None or not await self._is_still_right(account, verified, password):
             return None
         if not account.enabled:
@@ -232,7 +232,7 @@ class DirectorySource:
             )
         except DatabaseUnavailable as error:
             raise SourceUnavailable(str(error)) from error
-        changed = await self._asked_by_id(account.id) if kept else None
+        changed = await self._account_by_id(account.id) if kept else None
         return None if changed is None else changed.person
 
     async def _keep_stronger_hash(self, account: Account, password: str) -> None:
@@ -254,13 +254,13 @@ class DirectorySource:
         except HashingBusy:
             return None  # the next sign-in will do
 
-    async def _asked_by_username(self, username: str) -> Account | None:
+    async def _account_by_username(self, username: str) -> Account | None:
         try:
             return await self._directory.account_by_username(username)
         except DatabaseUnavailable as error:
             raise SourceUnavailable(str(error)) from error
 
-    async def _asked_by_id(self, account_id: str) -> Account | None:
+    async def _account_by_id(self, account_id: str) -> Account | None:
         try:
             return await self._directory.account_by_id(account_id)
         except DatabaseUnavailable as error:

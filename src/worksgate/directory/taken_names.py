@@ -54,11 +54,11 @@ async def taken_names(
     """The holders of the names and keys of these accounts; as few queries for many as for one."""
     candidates = list(accounts)
     columns = schema.accounts.c
-    wanted = or_(
+    conditions = or_(
         columns.id.in_([account.id for account in candidates]),
         columns.username_key.in_([username_key(account.username) for account in candidates]),
     )
-    rows = await connection.execute(select(schema.accounts).where(wanted))
+    rows = await connection.execute(select(schema.accounts).where(conditions))
     found = [account_from(row) for row in rows.mappings()]
     keys = [key for account in (*candidates, *found) for key in keys_of(account)]
     return TakenNames(

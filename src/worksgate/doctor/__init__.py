@@ -9,7 +9,7 @@ contain no secrets.
     machine_check    the folder of the database, the disk, the clock
     database_check   the database, its keys, and what its clients need
     store_check      the store of codes and tokens, opened as the server opens it
-    asked_source     a source as an administrator asks it, depending on its type
+    queried_source     a source as an administrator asks it, depending on its type
     source_check     one identity source: whether it is reachable, and its answer for a person
     source_people    everybody a source lists, with the key that LINE WORKS would receive
     ldap_advice      what to do about each fault of an LDAP directory

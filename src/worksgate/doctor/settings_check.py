@@ -89,13 +89,13 @@ def _examine_app_passwords(settings: Settings) -> Iterator[Finding]:
     """
     from worksgate.bootstrap.source_types import type_of
 
-    cannot_be_asked = [
-        each.name for each in settings.all_sources if not type_of(each).can_be_asked(each)
+    without_lookup = [
+        each.name for each in settings.all_sources if not type_of(each).can_look_up_people(each)
     ]
-    if settings.app_password_lapse == 0 and cannot_be_asked:
+    if settings.app_password_lapse == 0 and without_lookup:
         yield warn(
             PART,
-            f"app_password_lapse is 0: app passwords of people of {', '.join(cannot_be_asked)} "
+            f"app_password_lapse is 0: app passwords of people of {', '.join(without_lookup)} "
             "never expire, even after they have left the company",
             "set app_password_lapse = 2592000, which is 30 days after their last sign-in",
         )

@@ -4,27 +4,27 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 from worksgate.doctor import Finding, fail
-from worksgate.doctor.asked_source import ADVICE, CannotBeAsked, Question, asked
+from worksgate.doctor.queried_source import ADVICE, CannotBeQueried, Question, queried
 from worksgate.settings.options import Settings
 from worksgate.settings.sources import SourceSettings
 
 
 def source_of(settings: Settings, name: str) -> SourceSettings:
-    """The settings of a source. Raises CannotBeAsked if there is none of that name."""
+    """The settings of a source. Raises CannotBeQueried if there is none of that name."""
     found = {each.name: each for each in settings.all_sources}
     if name not in found:
-        raise CannotBeAsked(f"there is no source {name!r}; the sources are: {', '.join(found)}")
+        raise CannotBeQueried(f"there is no source {name!r}; the sources are: {', '.join(found)}")
     return found[name]
 
 
 async def examine_source(
     settings: Settings, source: SourceSettings, question: Question | None = None
 ) -> AsyncIterator[Finding]:
-    """Whether the source works, and its answer. Raises CannotBeAsked."""
+    """Whether the source works, and its answer. Raises CannotBeQueried."""
     async with AsyncExitStack() as stack:
         try:
-            findings = await asked(settings, source, stack).check(question or Question())
-        except CannotBeAsked:
+            findings = await queried(settings, source, stack).check(question or Question())
+        except CannotBeQueried:
             raise
         except ValueError as problem:  # its settings, or a company's own module
             findings = [fail(f"source {source.name}", str(problem), ADVICE)]

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from worksgate.directory.key_ownership import KEY_KINDS, UserKey, keys_of
-from worksgate.doctor.asked_source import asked
+from worksgate.doctor.queried_source import queried
 from worksgate.oauth.model import Client
 from worksgate.settings.options import Settings
 from worksgate.settings.sources import SourceSettings
 from worksgate.sources import ListedPerson, Person
 
 if TYPE_CHECKING:
-    from worksgate.administration import Administration, ToldKey
+    from worksgate.administration import Administration, LineWorksKey
     from worksgate.administration.user_keys import KeyAdministration
 
 
@@ -27,23 +27,23 @@ if TYPE_CHECKING:
 class SourcePerson:
     """A person of a source. ``problems`` are sentences; without any, LINE WORKS knows them.
 
-    ``told`` is the key that each client would receive.
+    ``keys`` is the key that each client would receive.
     """
 
     person: Person
     problems: tuple[str, ...] = ()
-    told: tuple["ToldKey", ...] = ()
+    keys: tuple["LineWorksKey", ...] = ()
 
 
 async def people_of_source(settings: Settings, source: SourceSettings) -> list[SourcePerson]:
-    """All people of a source. Raises CannotBeAsked or SourceUnavailable."""
+    """All people of a source. Raises CannotBeQueried or SourceUnavailable."""
     from worksgate.bootstrap.administration import open_administration
 
     found: list[SourcePerson] = []
     async with AsyncExitStack() as stack:
         administration = await stack.enter_async_context(open_administration(settings))
         view = await _View.of(administration, source.name)
-        async for page in asked(settings, source, stack).people(administration):
+        async for page in queried(settings, source, stack).people(administration):
             found += await view.seen(page)
     return found if settings.allow_similar_keys else _with_twins(found)
 
@@ -53,12 +53,12 @@ async def person_in_source(
 ) -> SourcePerson | None:
     """The person who would sign in with a name, if the source can be asked without a password.
 
-    Raises CannotBeAsked or SourceUnavailable.
+    Raises CannotBeQueried or SourceUnavailable.
     """
     from worksgate.bootstrap.administration import open_administration
 
     async with AsyncExitStack() as stack:
-        listed = await asked(settings, source, stack).look_up(username)
+        listed = await queried(settings, source, stack).look_up(username)
         if listed is None:
             return None
         administration = await stack.enter_async_context(open_administration(settings))
@@ -90,14 +90,14 @@ class _View:
 
     async def seen(self, page: Sequence[ListedPerson]) -> list[SourcePerson]:
         """The people with everything that prevents them from signing in."""
-        from worksgate.administration import told_keys
+        from worksgate.administration import line_works_keys
 
         taken = await self._user_keys.conflicts([each.person for each in page])
         return [
             SourcePerson(
                 person=each.person,
                 problems=(*each.problems, *self._missing(each), *conflicts, *self._out(each)),
-                told=told_keys(each.person, self._clients, (*each.problems, *conflicts)),
+                keys=line_works_keys(each.person, self._clients, (*each.problems, *conflicts)),
             )
             for each, conflicts in zip(page, taken, strict=True)
         ]
@@ -105,9 +105,9 @@ class _View:
     def _missing(self, listed: ListedPerson) -> Iterable[str]:
         has = {key.kind for key in keys_of(listed.person)}
         for kind in sorted(self._kinds or ({"external_key"} if not has else set())):
-            told = KEY_KINDS[kind]
-            if kind not in has and not any(f"the {told} " in each for each in listed.problems):
-                yield f"there is no {told}"
+            name = KEY_KINDS[kind]
+            if kind not in has and not any(f"the {name} " in each for each in listed.problems):
+                yield f"there is no {name}"
 
     def _out(self, listed: ListedPerson) -> Iterable[str]:
         if listed.person.subject_id in self._disabled:

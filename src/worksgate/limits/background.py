@@ -15,7 +15,7 @@ import structlog
 
 Work = Callable[[], Awaitable[None]]
 
-TOLD_EVERY = 60.0
+WARNING_INTERVAL = 60.0
 """Seconds between two warnings about a full queue."""
 
 _log = structlog.get_logger("worksgate.limits.background")
@@ -35,7 +35,7 @@ class BackgroundQueue:
         self._workers: set[asyncio.Task[None]] = set()
         self._at_work = 0
         self._is_closed = False
-        self._told_at = float("-inf")
+        self._warned_at = float("-inf")
 
     def add(self, work: Work, *, kept_free: int = 0) -> bool:
         """Queue a task; False if there is no room, or after closing.
@@ -43,7 +43,7 @@ class BackgroundQueue:
         The caller may not use ``kept_free`` of the places.
         """
         if self._is_closed or len(self._waiting) >= self._room - kept_free:
-            self._tell_that_it_is_full()
+            self._warn_of_full_queue()
             return False
         self._waiting.append(work)
         # A worker that has just found the queue empty is still a task, but takes nothing more.
@@ -85,9 +85,9 @@ class BackgroundQueue:
         except Exception as error:  # its text may hold a secret
             _log.error("backlog.failed", backlog=self._name, kind=type(error).__name__)
 
-    def _tell_that_it_is_full(self) -> None:
+    def _warn_of_full_queue(self) -> None:
         """Once a minute: whoever fills the queue must not fill the log too."""
         now = time.monotonic()
-        if now - self._told_at >= TOLD_EVERY and not self._is_closed:
-            self._told_at = now
+        if now - self._warned_at >= WARNING_INTERVAL and not self._is_closed:
+            self._warned_at = now
             _log.warning("backlog.full", backlog=self._name, waiting=len(self._waiting))

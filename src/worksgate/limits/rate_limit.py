@@ -17,7 +17,7 @@ from worksgate.limits.outages import Unavailable
 WINDOW = 60.0
 DAY = 86_400.0
 """Seconds."""
-ASK_AGAIN = 60.0
+RETRY_INTERVAL = 60.0
 """Seconds before a process asks again for a budget that was used up."""
 
 Grant = Callable[[str, float, float], Awaitable[int]]
@@ -83,7 +83,7 @@ class DailyBudget:
         self._grant = grant
         self._portion = portion
         self._left = portion
-        self._asked_at = float("-inf")
+        self._retried_at = float("-inf")
         self._asking: asyncio.Task[None] | None = None
 
     def take(self, now: float) -> bool:
@@ -105,7 +105,7 @@ class DailyBudget:
             await asyncio.gather(self._asking, return_exceptions=True)
 
     def _ask(self, now: float) -> None:
-        if 0 <= now - self._asked_at < ASK_AGAIN or not self._is_idle():
+        if 0 <= now - self._retried_at < RETRY_INTERVAL or not self._is_idle():
             return
         with suppress(RuntimeError):  # no event loop: nothing is being served
             loop = asyncio.get_running_loop()
@@ -118,9 +118,9 @@ class DailyBudget:
         try:
             portions = await self._grant(self._counter, DAY, now)
         except Unavailable:
-            self._asked_at = now
+            self._retried_at = now
             return
         if portions * self._portion <= self._a_day:
             self._left += self._portion
         else:
-            self._asked_at = now
+            self._retried_at = now

@@ -86,12 +86,12 @@ class ThreadPool:
 
     def _begin(self, work: Callable[[], T]) -> Future[T]:
         self._enter()
-        wanted = [work]
+        pending = [work]
         context = copy_context()
         try:
-            future = self._executor.submit(lambda: context.run(wanted[0]))
+            future = self._executor.submit(lambda: context.run(pending[0]))
         except RuntimeError as error:  # the system has no more threads (F-29), or it is closed
-            wanted[0] = _nothing  # the executor keeps it for a future thread
+            pending[0] = _nothing  # the executor keeps it for a future thread
             self._leave()
             raise PoolFull(str(error)) from error
         except BaseException:

@@ -15,9 +15,9 @@ def why_no_user_key(client: Client, refused: Iterable[str]) -> str:
 
     ``refused`` are keys that belong to another person, a sentence for each.
     """
-    wanted = _IN_WORDS[client.user_key]
-    fitting = [each for each in refused if each.startswith(f"the {wanted} ")]
-    return f"no user key: {'; '.join(fitting) or f'there is no {wanted}'}"
+    name = _IN_WORDS[client.user_key]
+    fitting = [each for each in refused if each.startswith(f"the {name} ")]
+    return f"no user key: {'; '.join(fitting) or f'there is no {name}'}"
 
 
 _IN_WORDS = {UserKey.EXTERNAL_KEY: "external key", UserKey.WORKS_ACCOUNT: "LINE WORKS account"}

@@ -148,7 +148,7 @@ class LineWriter:
         self._idle = True
         self._torn = False
         self._failing = False
-        self._told = 0
+        self._reported = 0
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
 
@@ -188,8 +188,8 @@ class LineWriter:
             if not self._closed:
                 time.sleep(_GATHER)  # one write, and one switch of threads, for many lines
             self._write_lines(self._next_lines())
-            if self.lost > self._told and not self._failing:
-                self._tell_of_losses()
+            if self.lost > self._reported and not self._failing:
+                self._log_losses()
 
     def _next_lines(self) -> list[bytes]:
         """Whole lines that fit into one write, or a single long one."""
@@ -224,10 +224,10 @@ class LineWriter:
             self._torn = written < len(data)
             data = data[written:]
 
-    def _tell_of_losses(self) -> None:
+    def _log_losses(self) -> None:
         lost = self.lost
-        line = {"event": "log.lines_lost", "level": "warning", "lost": lost - self._told}
-        self._told = lost
+        line = {"event": "log.lines_lost", "level": "warning", "lost": lost - self._reported}
+        self._reported = lost
         self._write_lines([_as_json(_stamped(line)).encode() + b"\n"])
 
     def _count(self, lines: int) -> None:

@@ -25,7 +25,7 @@ from worksgate.observability.worker_files import WorkersFolder, added_up, withou
 
 __all__ = ["CONTENT_TYPE", "Watch"]
 
-TELL_INTERVAL = 1.0
+PUBLISH_INTERVAL = 1.0
 """Seconds between two publications to other processes."""
 KEPT_FOR = 1.0
 """Seconds for which a public page is cached."""
@@ -63,7 +63,7 @@ class Watch:
         self._collector = ProcessCollector(registry=None)
         self._live: list[tuple[Figures, ASGIApp]] = []
         self._ended: list[Metric] = []
-        self._telling = asyncio.Lock()
+        self._publishing = asyncio.Lock()
         self._making = asyncio.Lock()
         self._kept = b""
         self._kept_until = float("-inf")
@@ -86,10 +86,10 @@ class Watch:
         """All metrics, as text."""
         if self._folder is None:
             return _as_page(self._own())
-        own = await self._tell(self._folder)
+        own = await self._publish(self._folder)
         return await asyncio.to_thread(_page_of_all, self._folder, own)
 
-    async def page_for_everybody(self) -> bytes:
+    async def public_page(self) -> bytes:
         """The page of the last second: rendered once, for any number of clients.
 
         With several processes each has its own, so a counter may decrease between two pages that
@@ -108,7 +108,7 @@ class Watch:
 
     async def _start(self) -> None:
         if self._folder is not None:
-            self._tasks.append(asyncio.create_task(self._keep_telling(self._folder)))
+            self._tasks.append(asyncio.create_task(self._publish_forever(self._folder)))
         if self._listener is not None:
             await self._listener.start(self)
 
@@ -131,24 +131,24 @@ class Watch:
             *self._collector.collect(),
         ]
 
-    async def _tell(self, folder: WorkersFolder) -> list[Metric]:
+    async def _publish(self, folder: WorkersFolder) -> list[Metric]:
         """The numbers published to others. One at a time: a later number must remain."""
-        async with self._telling:
+        async with self._publishing:
             own = self._own()
             await asyncio.to_thread(folder.write, _as_page(own))
             return own
 
-    async def _keep_telling(self, folder: WorkersFolder) -> None:
+    async def _publish_forever(self, folder: WorkersFolder) -> None:
         failing = False
         while True:
             try:
-                await self._tell(folder)
+                await self._publish(folder)
                 failing = False
             except OSError as error:
                 if not failing:
                     _log.warning("metrics.not_shared", detail=error.strerror)
                 failing = True
-            await asyncio.sleep(TELL_INTERVAL)
+            await asyncio.sleep(PUBLISH_INTERVAL)
 
 
 @dataclass(frozen=True, slots=True)

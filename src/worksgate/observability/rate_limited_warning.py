@@ -14,14 +14,14 @@ class RateLimitedWarning:
     def __init__(self, event: str, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._event = event
         self._monotonic = monotonic
-        self._told_at = float("-inf")
-        self._untold = 0
+        self._logged_at = float("-inf")
+        self._suppressed = 0
 
-    def tell(self, path: str, detail: str) -> None:
+    def log(self, path: str, detail: str) -> None:
         """Log it now, with the number of suppressed ones, or count it."""
         now = self._monotonic()
-        if now - self._told_at < 1.0:
-            self._untold += 1
+        if now - self._logged_at < 1.0:
+            self._suppressed += 1
             return
-        _log.warning(self._event, path=path, detail=detail, untold=self._untold)
-        self._told_at, self._untold = now, 0
+        _log.warning(self._event, path=path, detail=detail, suppressed=self._suppressed)
+        self._logged_at, self._suppressed = now, 0

@@ -18,7 +18,7 @@ from pathlib import Path
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-BELIEVED_FOR = 5.0
+VALID_FOR = 5.0
 """Seconds after which a file is that of a process that has ended or hangs."""
 
 _LARGEST = frozenset(
@@ -57,7 +57,7 @@ class WorkersFolder:
         for file in sorted(self.path.glob("*.metrics")):
             if file.stem == self.name:
                 continue
-            is_alive = now - file.stat().st_mtime < BELIEVED_FOR
+            is_alive = now - file.stat().st_mtime < VALID_FOR
             for family in text_string_to_metric_families(file.read_text("utf-8")):
                 if is_alive or family.type != "gauge":
                     yield family

@@ -50,7 +50,7 @@ class Factor(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class FactorUse:
     """A factor and the time of its use, in seconds since the epoch."""
 
     factor: Factor
@@ -61,29 +61,29 @@ class Given:
 class Assurance:
     """The factors of a sign-in, in the order of their use."""
 
-    given: tuple[Given, ...] = ()
+    uses: tuple[FactorUse, ...] = ()
 
     def with_factor(self, factor: Factor, at: float) -> "Assurance":
         """The same with one more factor; a repeated factor counts from its latest use."""
-        others = (each for each in self.given if each.factor is not factor)
-        return Assurance((*others, Given(factor, at)))
+        others = (each for each in self.uses if each.factor is not factor)
+        return Assurance((*others, FactorUse(factor, at)))
 
     @property
     def strength(self) -> Strength:
-        return max((each.factor.strength for each in self.given), default=Strength.SINGLE_FACTOR)
+        return max((each.factor.strength for each in self.uses), default=Strength.SINGLE_FACTOR)
 
     @property
     def second_factor_at(self) -> float | None:
         """When a second factor was last used, if at all."""
-        times = (each.at for each in self.given if each.factor.strength >= Strength.TWO_FACTORS)
+        times = (each.at for each in self.uses if each.factor.strength >= Strength.TWO_FACTORS)
         return max(times, default=None)
 
     def has(self, factor: Factor) -> bool:
-        return any(each.factor is factor for each in self.given)
+        return any(each.factor is factor for each in self.uses)
 
     def __str__(self) -> str:
         """The stored form: ``password:1764379200.5,totp:1764379212.0``."""
-        return ",".join(f"{each.factor}:{each.at!r}" for each in self.given)
+        return ",".join(f"{each.factor}:{each.at!r}" for each in self.uses)
 
 
 def kept_in(session: Session) -> Assurance:
@@ -114,13 +114,13 @@ def is_full(assurance: Assurance, best: Strength) -> bool:
     return assurance.strength >= best or assurance.has(Factor.RECOVERY_CODE)
 
 
-def _read(text: str) -> Iterator[Given]:
+def _read(text: str) -> Iterator[FactorUse]:
     """Parse the stored form; words of a later release are ignored."""
     for part in filter(None, text.split(",")):
         name, _, at = part.partition(":")
         try:
-            given = Given(Factor(name), float(at))
+            use = FactorUse(Factor(name), float(at))
         except ValueError:
             continue
-        if isfinite(given.at):
-            yield given
+        if isfinite(use.at):
+            yield use

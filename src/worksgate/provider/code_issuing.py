@@ -22,7 +22,7 @@ from worksgate.oauth.user_key import user_key
 from worksgate.sources import Person
 from worksgate.store import ArtifactKey, Store
 
-TAKEN_BACK = "the person was disabled, or has another user key, at this moment"
+REVOKED = "the person was disabled, or has another user key, at this moment"
 """The audit log's reason for a code that was revoked as soon as it was saved."""
 
 
@@ -30,7 +30,7 @@ class NoLongerAdmitted(Exception):
     """The person was disabled, or given another user key, while the code was saved."""
 
     def __init__(self) -> None:
-        super().__init__(TAKEN_BACK)
+        super().__init__(REVOKED)
 
 
 class AlreadyIssued(Exception):
@@ -102,12 +102,12 @@ async def issue(
     now: float,
     commit: SignInCommit,
     *,
-    taken_back: AuditEvent,
+    revoked: AuditEvent,
 ) -> str:
     """Save a code with everything else in its commit, and return its secret.
 
     ``find`` returns the person's current state, or None. If they may not sign in any more,
-    everything they hold is revoked with the record ``taken_back``, and this raises
+    everything they hold is revoked with the record ``revoked``, and this raises
     NoLongerAdmitted. Raises AlreadyIssued if another sign-in has used the transaction. May raise
     StoreUnavailable, or the outage of a source: then nobody received anything.
     """
@@ -115,6 +115,6 @@ async def issue(
     await replace(commit, kept=(admitted.code(secret, now), *commit.kept)).write(store)
     present = await find()
     if present is None or user_key_of(admitted.client, present) != admitted.user_id:
-        await store.forget(admitted.person.subject_id, records=(taken_back,))
+        await store.forget(admitted.person.subject_id, records=(revoked,))
         raise NoLongerAdmitted
     return secret

@@ -36,10 +36,10 @@ class UnknownSource(Exception):
 class PeopleNotes(Protocol):
     """Remembers who has signed in with which source."""
 
-    async def last_seen(self, subject_id: str, believed_for: float | None = None) -> Person | None:
+    async def last_seen(self, subject_id: str, trusted_for: float | None = None) -> Person | None:
         """The remembered person of another source. May raise SourceUnavailable.
 
-        None if their last sign-in there is more than ``believed_for`` seconds ago.
+        None if their last sign-in there is more than ``trusted_for`` seconds ago.
         """
         ...
 
@@ -137,7 +137,7 @@ class SourcesInUse:
             self.people.note_login(subject_id)
 
     async def by_subject(
-        self, subject_id: str, *, believed_for: float | None = None
+        self, subject_id: str, *, trusted_for: float | None = None
     ) -> tuple[str, Person] | None:
         """The name of a person's source, and the person's current state. Like ``find``.
 
@@ -147,13 +147,13 @@ class SourcesInUse:
         name, _, _ = subject_id.partition(":")
         remembered = None
         if self.people is not None:
-            remembered = await self.people.last_seen(subject_id, believed_for)
+            remembered = await self.people.last_seen(subject_id, trusted_for)
         last_seen = remembered or Person(subject_id=subject_id, username="", name="")
         person = await self.find(name, last_seen)
         # A person known only by an identifier belongs to no source.
         return (name, person) if person is not None and person.username else None
 
-    async def believed_until(self, subject_id: str, lapse: float) -> float | None:
+    async def trusted_until(self, subject_id: str, lapse: float) -> float | None:
         """When trust in a person's source ends, ``lapse`` seconds after their last sign-in.
 
         None for sources that can look people up at any time. Raises SourceUnavailable.
@@ -205,12 +205,12 @@ class SourcesInUse:
         await _wait_for_refusal(asked, began)
         if outage is not None:
             raise outage
-        if admission.must_say_busy:
+        if admission.must_answer_busy:
             raise BusyRefusal
         return None
 
     async def wait_for_refusal(
-        self, client: Client, username: str, began: float, *, must_say_busy: bool
+        self, client: Client, username: str, began: float, *, must_answer_busy: bool
     ) -> None:
         """End like a wrong password: for refusals of a right one, which must be indistinguishable.
 
@@ -218,7 +218,7 @@ class SourcesInUse:
         password would get that, as the admission of this check knows. May raise SourceUnavailable.
         """
         await _wait_for_refusal(self.for_password(client, username), began)
-        if must_say_busy:
+        if must_answer_busy:
             raise BusyRefusal
 
     async def is_password_kept_here(self, client: Client, username: str, password: str) -> bool:
@@ -271,7 +271,7 @@ async def _checked(
 ) -> Person | None:
     """Raises PersonDisabled, BusyRefusal, HashingBusy or SourceUnavailable."""
     identified = await identify(source, username)
-    admission.must_say_busy |= identified.is_busy
+    admission.must_answer_busy |= identified.is_busy
     admitted = await admission.admits(identified.account, is_found=identified.is_found)
     return await verify(source, identified, password, admitted=admitted)
 

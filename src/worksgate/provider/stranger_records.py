@@ -35,8 +35,8 @@ A_DAY: Mapping[Event, int] = {
 completed is recorded with it."""
 
 A_MINUTE: Mapping[Event, int] = {Event.LOGIN_FAILED: 600, Event.IMAP_FAILED: 600}
-"""Full records from one network, if not in ``A_MINUTE_OF_OTHERS``."""
-A_MINUTE_OF_OTHERS = 60
+"""Full records from one network, if not in ``DEFAULT_PER_MINUTE``."""
+DEFAULT_PER_MINUTE = 60
 PORTION = 500
 """Records that a process takes from the day's budget at a time."""
 SUMMARIES_A_DAY = len(A_DAY) * 1_440
@@ -46,7 +46,7 @@ _NETWORKS = 10_000
 
 
 @dataclass(slots=True)
-class _Held:
+class _Summary:
     """What was not recorded one by one."""
 
     since: float
@@ -74,13 +74,13 @@ class StrangerRecords:
         grant = OwnCounters().bump if grant is None else grant
         self._audit = audit
         self._limits = {
-            event: RateLimit(A_MINUTE.get(event, A_MINUTE_OF_OTHERS)) for event in A_DAY
+            event: RateLimit(A_MINUTE.get(event, DEFAULT_PER_MINUTE)) for event in A_DAY
         }
         self._budgets = {
             event: DailyBudget(f"records {event.value}", a_day, grant, portion=min(PORTION, a_day))
             for event, a_day in A_DAY.items()
         }
-        self._held: dict[Event, _Held] = {}
+        self._held: dict[Event, _Summary] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def record(self, event: AuditEvent) -> None:
@@ -98,7 +98,7 @@ class StrangerRecords:
             self._write(event, at)
             held = None
         if held is None:
-            held = self._held[event] = _Held(at)
+            held = self._held[event] = _Summary(at)
         held.add(network)
         if self._timer is None:
             with suppress(RuntimeError):  # no event loop: ``close`` writes it

@@ -199,7 +199,7 @@ class Admission:
     ) -> None:
         self.is_exhausted = False
         """Whether the person of the name has failed too often under other names."""
-        self.must_say_busy = False
+        self.must_answer_busy = False
         """Whether a refusal may say no more than that passwords cannot be checked now (R-145)."""
         self._counters = counters
         self._policy = policy
@@ -323,7 +323,7 @@ class Admission:
         self._counted += named
         return counts
 
-    async def _pass_gate(self, attempt: Attempt, attempts: int, *given_back: str) -> None:
+    async def _pass_gate(self, attempt: Attempt, attempts: int, *refunded: str) -> None:
         """Close the gate behind an attempt once so many have come. Raises TooManyAttempts.
 
         Of a burst one passes. The others give back some counters: what a gate stops does not use
@@ -334,7 +334,7 @@ class Admission:
         _, gate = attempt.counters
         delay = self._policy.delay(attempts)
         if await self._counters.bump(gate, delay, self._now) > 1:
-            for counter in map(self._counters.named, given_back):
+            for counter in map(self._counters.named, refunded):
                 self._counted.remove(counter)
                 await self._counters.store.lower(counter)
             raise TooManyAttempts(delay)

@@ -88,7 +88,7 @@ class Place:
     def leave(self) -> None:
         if self._is_taken:
             self._is_taken = False
-            self._admission.give_back(self._peer)
+            self._admission.release(self._peer)
 
 
 @dataclass(slots=True, eq=False)
@@ -138,7 +138,7 @@ class Admission:
             self._by_address[peer] += 1
         return Place(self, peer)
 
-    def give_back(self, peer: str | None) -> None:
+    def release(self, peer: str | None) -> None:
         self.connections -= 1
         if peer:
             self._by_address[peer] -= 1

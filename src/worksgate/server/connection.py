@@ -336,7 +336,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """
         self._is_deaf = True
         self._stop_timer()
-        _malformed.tell(_path_of(self.url), "the data received is not a valid HTTP/1.1 request")
+        _malformed.log(_path_of(self.url), "the data received is not a valid HTTP/1.1 request")
         if self._is_refused:  # it has its response, and the connection will be closed soon
             return
         last = self._last_whole()
@@ -409,7 +409,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Write the response; the connection is closed when the request has arrived, or soon."""
         self._is_refused = True
         self._admission.refused_requests += 1
-        _refused.tell(_path_of(url), "more requests are in flight than can be answered in time")
+        _refused.log(_path_of(url), "more requests are in flight than can be answered in time")
         self.transport.write(answer)
         self._leaving = self.loop.call_later(UNREAD_TIMEOUT, self._close)
 

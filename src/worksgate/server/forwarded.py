@@ -56,7 +56,7 @@ class BehindProxies:
         for entry in reversed(forwarded.split(b",")):
             caller = _address_of(entry)
             if caller is None:
-                _unreadable.tell(
+                _unreadable.log(
                     "", "a trusted proxy sent an X-Forwarded-For with an invalid address"
                 )
                 return None

@@ -26,8 +26,8 @@ def passed_by_systemd(environment: MutableMapping[str, str] = os.environ) -> soc
     CannotListen unless it is one listening TCP socket.
     https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html
     """
-    told = [environment.pop(f"LISTEN_{name}", "") for name in ("PID", "FDS", "FDNAMES")]
-    pid, number, _ = told
+    passed = [environment.pop(f"LISTEN_{name}", "") for name in ("PID", "FDS", "FDNAMES")]
+    pid, number, _ = passed
     if pid != str(os.getpid()):
         return None
     if number != "1":

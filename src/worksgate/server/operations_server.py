@@ -67,7 +67,7 @@ class OperationsServer:
 class _Companion(Server):
     """Signals and log messages are left to the main server."""
 
-    def tell(self, event: str, **values: object) -> None:
+    def log_event(self, event: str, **values: object) -> None:
         pass
 
     @contextlib.contextmanager

@@ -97,7 +97,7 @@ class Server(uvicorn.Server):
             asyncio.get_running_loop().add_reader(self._supervisor.fileno(), self._follow_order)
             self._supervisor.send(WorkerState.READY)  # which is logged
         else:
-            self.tell("server.ready")
+            self.log_event("server.ready")
         self.started = True
 
     def _connect(self, place: Place) -> BoundedHttpProtocol:
@@ -108,7 +108,7 @@ class Server(uvicorn.Server):
     def _answering(self) -> int:
         return len(self.server_state.tasks) - len(self._admission.reading)
 
-    def tell(self, event: str, **values: object) -> None:
+    def log_event(self, event: str, **values: object) -> None:
         """Log the stages of this server from start to end."""
         _log.info(event, **values)
 
@@ -170,7 +170,7 @@ class Server(uvicorn.Server):
     # The end
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self.tell("server.draining", connections=len(self.server_state.connections))
+        self.log_event("server.draining", connections=len(self.server_state.connections))
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=DRAIN)
         self._admission.is_draining = True

@@ -44,14 +44,14 @@ class SettingsSource:
         """
         kept = {name: getattr(now, name) for name in NEED_A_RESTART}
         try:
-            wanted = load(self.file, os.environ, self.overrides)
+            new = load(self.file, os.environ, self.overrides)
             settings = load(self.file, os.environ, {**self.overrides, **kept})
         except ConfigurationError as error:
             for problem in error.problems:
                 _log.error("settings.kept", detail=problem)
             return None
         for name, value in kept.items():
-            if getattr(wanted, name) != value:
+            if getattr(new, name) != value:
                 _log.warning("settings.need_a_restart", setting=name)
         return settings
 

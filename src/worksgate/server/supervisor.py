@@ -58,7 +58,7 @@ the machine was suspended, or paused by a debugger or ``docker pause``."""
 
 _log = structlog.get_logger(__name__)
 
-_NOBODY_ASKED = Reload(None, certificate=False)
+_NO_RELOAD = Reload(None, certificate=False)
 
 
 class Factory(Protocol):
@@ -90,20 +90,20 @@ class Worker:
     started_at: float
     started_with: int
     """The number of the last round of reloading that had begun before it started."""
-    heard_at: float = 0.0
+    last_message_at: float = 0.0
     is_ready: bool = False
     is_leaving: bool = False
-    is_told: bool = False
+    is_draining: bool = False
     """To drain."""
 
     @property
     def serves(self) -> bool:
-        return self.is_ready and not self.is_told
+        return self.is_ready and not self.is_draining
 
     def order(self, order: Order) -> None:
         """Send an order; a worker that is gone is detected elsewhere."""
         if isinstance(order, Drain):
-            self.is_told = True
+            self.is_draining = True
         with suppress(OSError):
             self.pipe.send(order)
 
@@ -137,12 +137,12 @@ class Supervisor:
     _must_reload: bool = False
     _reloading: deque[Worker] = field(default_factory=deque)
     """Workers that the order has yet to reach; the first has received it, or is next."""
-    _order: Reload = _NOBODY_ASKED
+    _order: Reload = _NO_RELOAD
     _settings: Settings | None = None
     """The last settings that a worker has applied; None for those of the start."""
     _is_adopted: bool | None = True
     """Whether the settings of the order apply to all; None until a worker has tried them."""
-    _asked_at: float | None = None
+    _ordered_at: float | None = None
     _has_served: bool = False
     _turned_at: float = 0.0
     _failed: bool = False
@@ -236,7 +236,7 @@ class Supervisor:
                 worker.pipe.close()
 
     def _take_message(self, worker: Worker, message: Message) -> None:
-        worker.heard_at = time.monotonic()
+        worker.last_message_at = time.monotonic()
         if message is WorkerState.READY:
             worker.is_ready = True
             _log.info("worker.ready", pid=worker.process.pid)
@@ -263,13 +263,15 @@ class Supervisor:
         self._turned_at = now
         for worker in self.workers:
             if was_stopped:
-                worker.heard_at = now
-            elif worker.serves and 0 < self.hung_after < now - worker.heard_at:
+                worker.last_message_at = now
+            elif worker.serves and 0 < self.hung_after < now - worker.last_message_at:
                 _log.error(
-                    "worker.hung", pid=worker.process.pid, silent=round(now - worker.heard_at)
+                    "worker.hung",
+                    pid=worker.process.pid,
+                    silent=round(now - worker.last_message_at),
                 )
                 worker.process.kill()
-                worker.heard_at = now
+                worker.last_message_at = now
 
     def _reap(self) -> None:
         for worker in [each for each in self.workers if each.process.exitcode is not None]:
@@ -277,7 +279,7 @@ class Supervisor:
             worker.pipe.close()
             code = worker.process.exitcode or 0
             now = time.monotonic()
-            was_expected = worker.is_leaving or worker.is_told
+            was_expected = worker.is_leaving or worker.is_draining
             if was_expected:
                 _log.info("worker.ended", pid=worker.process.pid, by=_cause(code))
                 continue
@@ -312,12 +314,14 @@ class Supervisor:
                 self._begin_round(serving)
         while self._reloading:
             worker = self._reloading[0]
-            is_gone = worker not in self.workers or worker.is_told
-            if is_gone or (self._asked_at is not None and now - self._asked_at > RELOADED_WITHIN):
+            is_gone = worker not in self.workers or worker.is_draining
+            if is_gone or (
+                self._ordered_at is not None and now - self._ordered_at > RELOADED_WITHIN
+            ):
                 self._reloading.popleft()
-                self._asked_at = None
-            elif self._asked_at is None:
-                self._asked_at = now
+                self._ordered_at = None
+            elif self._ordered_at is None:
+                self._ordered_at = now
                 worker.order(self._order)
                 return
             else:
@@ -333,13 +337,13 @@ class Supervisor:
 
     def _is_trying(self, worker: Worker) -> bool:
         """Whether it is the first to try them, and has not answered."""
-        was_asked = self._asked_at is not None and worker is self._reloading[0]
-        return self._is_adopted is None and was_asked
+        was_ordered = self._ordered_at is not None and worker is self._reloading[0]
+        return self._is_adopted is None and was_ordered
 
     def _take_answer(self, worker: Worker, answer: Reloaded) -> None:
         if answer.number == self._order.number and worker in self._reloading:
             self._reloading.remove(worker)
-            self._asked_at = None
+            self._ordered_at = None
         if answer.number != self._order.number:  # of an earlier round, or an order it had missed
             worker.is_leaving |= not answer.is_applied
         elif self._is_adopted is not None:  # a worker that differs from the others is replaced
@@ -359,7 +363,7 @@ class Supervisor:
         """End the round; everything stays as it was before."""
         self._is_adopted = False
         self._reloading.clear()
-        self._asked_at = None
+        self._ordered_at = None
 
     # The end
 

@@ -54,7 +54,7 @@ class ConfigurationError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Given:
+class _Setting:
     """A value that was given, and where."""
 
     value: Any = field(repr=False)
@@ -65,13 +65,13 @@ class _Given:
 class _Reading:
     """The values read so far; a later value replaces an earlier one."""
 
-    given: dict[str, _Given] = field(default_factory=dict)
+    found: dict[str, _Setting] = field(default_factory=dict)
     sources: tuple[SourceSettings, ...] = ()
     problems: list[str] = field(default_factory=list)
 
-    def give(self, name: str, origin: str, read: Callable[[], Any]) -> None:
+    def add(self, name: str, origin: str, read: Callable[[], Any]) -> None:
         try:
-            self.given[name] = _Given(read(), origin)
+            self.found[name] = _Setting(read(), origin)
         except ValueError as problem:
             self.problems.append(f"{origin}: {problem}")
 
@@ -85,7 +85,7 @@ class _Reading:
         return value
 
     def blame(self, name: str, problem: str) -> None:
-        origin = self.given[name].origin if name in self.given else name
+        origin = self.found[name].origin if name in self.found else name
         self.problems.append(f"{origin}: {problem}")
 
 
@@ -113,7 +113,7 @@ def checked(settings: Settings) -> Settings:
     """
     reading = _Reading()
     for name in FIELDS:
-        reading.give(name, name, partial(typed, FIELDS[name].type, getattr(settings, name)))
+        reading.add(name, name, partial(typed, FIELDS[name].type, getattr(settings, name)))
     reading.sources = settings.sources
     reading.problems += (f"sources: {problem}" for problem in problems_of(settings.sources))
     return _settings(reading)
@@ -123,7 +123,7 @@ def _settings(reading: _Reading) -> Settings:
     """The values read, with defaults for the rest. Raises ConfigurationError."""
     _read_key_files(reading)
     values = {
-        name: reading.check(name, reading.given[name].value if name in reading.given else default)
+        name: reading.check(name, reading.found[name].value if name in reading.found else default)
         for name, default in _defaults(reading).items()
     }
     settings = Settings(**values, sources=reading.sources)
@@ -139,7 +139,7 @@ def _defaults(reading: _Reading) -> dict[str, Any]:
     """The defaults; the public address follows the port."""
     defaults = {name: each.default for name, each in FIELDS.items()}
     host, port = (
-        reading.given[name].value if name in reading.given else defaults[name]
+        reading.found[name].value if name in reading.found else defaults[name]
         for name in ("host", "port")
     )
     name = host if host in LOOPBACK_HOSTS else "127.0.0.1"
@@ -203,7 +203,7 @@ def _read_file(file: Path | None, environ: Mapping[str, str], reading: _Reading)
     for key, value in table.items():
         origin = f"{file}: {key}"
         if key in FIELDS:
-            reading.give(key, origin, partial(_from_file, folder, key, value))
+            reading.add(key, origin, partial(_from_file, folder, key, value))
         else:
             reading.problems.append(f"{file}: {_unknown_key(key, value)}")
 
@@ -230,7 +230,7 @@ def _read_environment(environ: Mapping[str, str], reading: _Reading) -> None:
             continue
         name = variable.removeprefix(PREFIX).lower()
         if name in FIELDS:
-            reading.give(name, variable, partial(_from_variable, name, environ[variable]))
+            reading.add(name, variable, partial(_from_variable, name, environ[variable]))
         elif (name := name.removesuffix("_file")) in FIELDS and variable.endswith("_FILE"):
             _read_secret_file(name, variable, environ, reading)
         else:
@@ -245,7 +245,7 @@ def _read_secret_file(
         reading.problems.append(f"{variable}: {other} is set as well; remove one of them")
         return
     file = Path(environ[variable])
-    reading.give(name, variable, lambda: _from_variable(name, secret_of(file)))
+    reading.add(name, variable, lambda: _from_variable(name, secret_of(file)))
 
 
 def _read_credentials(environ: Mapping[str, str], reading: _Reading) -> None:
@@ -253,17 +253,17 @@ def _read_credentials(environ: Mapping[str, str], reading: _Reading) -> None:
     folder = environ.get(CREDENTIALS_VARIABLE)
     for name in MASTER_KEYS if folder else ():
         file = Path(folder or "", name)
-        named = any(each in reading.given for each in (name, f"{name}_file"))
+        named = any(each in reading.found for each in (name, f"{name}_file"))
         if not named and file.is_file():
-            reading.give(name, str(file), partial(secret_of, file))
+            reading.add(name, str(file), partial(secret_of, file))
 
 
 def _read_key_files(reading: _Reading) -> None:
     """Read the master keys that are given as files, not as values."""
     for name in MASTER_KEYS:
-        file, key = (reading.given.get(each) for each in (f"{name}_file", name))
+        file, key = (reading.found.get(each) for each in (f"{name}_file", name))
         if file is not None and file.value and not (key is not None and key.value):
-            reading.give(name, file.origin, partial(_key_of, Path(file.value), name))
+            reading.add(name, file.origin, partial(_key_of, Path(file.value), name))
 
 
 def _key_of(file: Path, name: str) -> str:
@@ -289,7 +289,7 @@ def _read_overrides(overrides: Mapping[str, object], reading: _Reading) -> None:
     for name, value in overrides.items():
         if value is not None:
             option = "--" + name.replace("_", "-")
-            reading.give(name, option, partial(typed, FIELDS[name].type, value))
+            reading.add(name, option, partial(typed, FIELDS[name].type, value))
 
 
 def _unknown_key(key: str, value: object) -> str:

@@ -42,7 +42,7 @@ class _Table:
             return None
         return f"{VARIABLE_PREFIX}{name.upper().replace('-', '_')}_"
 
-    def give(self, name: str, origin: str, read: Callable[[], Any]) -> None:
+    def add(self, name: str, origin: str, read: Callable[[], Any]) -> None:
         self.origins[name] = origin
         try:
             self.values[name] = read()
@@ -145,7 +145,7 @@ def _read_key(
     origin, name = f"{table.place}: {key}", key.removesuffix("_file")
     secrets = [each.name for each in table.fields.values() if not each.repr]
     if key in table.fields:
-        table.give(key, origin, lambda: typed(table.fields[key].type, value))
+        table.add(key, origin, lambda: typed(table.fields[key].type, value))
     elif key in settings:
         table.problems.append(
             f"{origin}: this is a setting of Worksgate, but below [[source]] TOML takes it for "
@@ -157,7 +157,7 @@ def _read_key(
     elif name in given:
         table.problems.append(f"{origin}: {name} is given as well; remove one of them")
     else:
-        table.give(name, origin, lambda: _from_file(value))
+        table.add(name, origin, lambda: _from_file(value))
 
 
 def _from_file(value: object) -> str:
@@ -188,15 +188,15 @@ def _read_variables(environ: Mapping[str, str], tables: Iterable[_Table]) -> Ite
             other = variable.removesuffix(suffix)
             yield f"{variable}: {other} is set as well; remove one of them"
             continue
-        _give_variable(table, name, variable, environ[variable], from_file=bool(suffix))
+        _set_variable(table, name, variable, environ[variable], from_file=bool(suffix))
 
 
-def _give_variable(table: _Table, name: str, variable: str, text: str, *, from_file: bool) -> None:
+def _set_variable(table: _Table, name: str, variable: str, text: str, *, from_file: bool) -> None:
     kind = table.fields[name].type
     if from_file:
-        table.give(name, variable, lambda: parsed(kind, secret_of(Path(text))))
+        table.add(name, variable, lambda: parsed(kind, secret_of(Path(text))))
     else:
-        table.give(name, variable, lambda: parsed(kind, text))
+        table.add(name, variable, lambda: parsed(kind, text))
 
 
 def _one_of(words: Iterable[str]) -> str:

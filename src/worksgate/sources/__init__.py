@@ -252,11 +252,11 @@ class RedirectSource(Protocol):
         ...
 
     async def begin(
-        self, return_url: str, login_hint: str | None = None, *, anew: bool = False
+        self, return_url: str, login_hint: str | None = None, *, reauthenticate: bool = False
     ) -> AuthorizationRedirect:
         """Begin a sign-in that returns to ``return_url``. Raises SourceUnavailable.
 
-        ``anew`` requires a new sign-in of people who are already signed in there.
+        ``reauthenticate`` requires a new sign-in of people who are already signed in there.
         """
         ...
 

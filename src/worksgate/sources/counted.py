@@ -41,7 +41,7 @@ class _Watched:
         self._span = span
 
     @contextmanager
-    def _asked(self, verb: str, *, took: float = 0.0, goes_on: bool = False) -> Iterator[None]:
+    def _call(self, verb: str, *, took: float = 0.0, goes_on: bool = False) -> Iterator[None]:
         """Around one question; an exception is an outcome too.
 
         With ``goes_on`` it is the first half of a sign-in, whose seconds the second half adds to
@@ -97,7 +97,7 @@ class WatchedSource(_Watched):
         return await self._source.refusal_time()
 
     async def authenticate(self, username: str, password: str) -> Person | None:
-        with self._asked("authenticate"):
+        with self._call("authenticate"):
             person = await self._source.authenticate(username, password)
         return self._counted(person)
 
@@ -105,14 +105,14 @@ class WatchedSource(_Watched):
         if not isinstance(self._source, IdentifiesFirst):
             return Identified(username)
         began = perf_counter()
-        with self._asked("identify", goes_on=True):
+        with self._call("identify", goes_on=True):
             identified = await self._source.identify(username)
         return replace(identified, took=perf_counter() - began)
 
     async def verify(
         self, identified: Identified, password: str, *, admitted: bool
     ) -> Person | None:
-        with self._asked("authenticate", took=identified.took):
+        with self._call("authenticate", took=identified.took):
             person = await verify(self._source, identified, password, admitted=admitted)
         return self._counted(person)
 
@@ -138,13 +138,13 @@ class WatchedRedirect(_Watched):
         return self._source.label
 
     async def begin(
-        self, return_url: str, login_hint: str | None = None, *, anew: bool = False
+        self, return_url: str, login_hint: str | None = None, *, reauthenticate: bool = False
     ) -> AuthorizationRedirect:
-        with self._asked("begin"):
-            return await self._source.begin(return_url, login_hint, anew=anew)
+        with self._call("begin"):
+            return await self._source.begin(return_url, login_hint, reauthenticate=reauthenticate)
 
     async def finish(self, return_url: str, kept: str, query: Mapping[str, str]) -> Person:
-        with self._asked("finish"):
+        with self._call("finish"):
             person = await self._source.finish(return_url, kept, query)
         self._count(SourceOutcome.ACCEPTED)
         return person

@@ -109,7 +109,7 @@ Recorded = Callable[[Sequence[AuditEvent]], None]
 """Receives records that have just become durable; returns at once and never raises."""
 
 
-def unheard(_events: Sequence[AuditEvent]) -> None:
+def ignore_records(_events: Sequence[AuditEvent]) -> None:
     """Ignore records that have become durable."""
 
 

@@ -61,7 +61,7 @@ class Watcher(Protocol):
         """All metrics, as text of ``content_type``."""
         ...
 
-    async def page_for_everybody(self) -> bytes:
+    async def public_page(self) -> bytes:
         """The same, perhaps a moment old, for public access."""
         ...
 
@@ -319,7 +319,7 @@ class Application:
 
     async def _ready(self, _: Request) -> Response:
         report = await self._readiness()
-        return _as_response(report.for_everybody(), is_ready=report.is_ready)
+        return _as_response(report.for_public(), is_ready=report.is_ready)
 
     async def _ready_in_full(self, _: Request) -> Response:
         report = await self._readiness()
@@ -330,7 +330,7 @@ class Application:
 
     async def _metrics(self, _: Request) -> Response:
         watch = self._watch
-        return _as_metrics(watch, await watch.page_for_everybody() if watch else b"")
+        return _as_metrics(watch, await watch.public_page() if watch else b"")
 
     async def _metrics_of_now(self, _: Request) -> Response:
         watch = self._watch
@@ -353,10 +353,10 @@ def _as_metrics(watch: Watcher | None, page: bytes) -> Response:
     return Response(page, headers={"Content-Type": watch.content_type})
 
 
-def _as_response(told: Mapping[str, object], *, is_ready: bool) -> Response:
+def _as_response(document: Mapping[str, object], *, is_ready: bool) -> Response:
     if is_ready:
-        return JSONResponse(told)
-    return JSONResponse(told, 503, {"Retry-After": "1"})
+        return JSONResponse(document)
+    return JSONResponse(document, 503, {"Retry-After": "1"})
 
 
 def path_of(scope: Scope) -> str:

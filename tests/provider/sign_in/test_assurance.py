@@ -9,7 +9,7 @@ from worksgate.oauth.model import Session
 from worksgate.provider.assurance import (
     Assurance,
     Factor,
-    Given,
+    FactorUse,
     Strength,
     best_of,
     is_full,
@@ -39,7 +39,7 @@ def session(assurance: str = "", second_factor_at: float | None = None) -> Sessi
 
 
 def having(*factors: Factor) -> Assurance:
-    return Assurance(tuple(Given(each, NOW) for each in factors))
+    return Assurance(tuple(FactorUse(each, NOW) for each in factors))
 
 
 @pytest.mark.parametrize(
@@ -67,12 +67,12 @@ def test_r122_only_a_passkey_is_phishing_resistant(
 def test_a_factor_counts_from_when_it_was_given_last() -> None:
     assurance = Assurance().with_factor(Factor.TOTP, NOW).with_factor(Factor.PASSWORD, NOW + 1)
     again = assurance.with_factor(Factor.TOTP, NOW + 2)
-    assert again.given == (Given(Factor.PASSWORD, NOW + 1), Given(Factor.TOTP, NOW + 2))
+    assert again.uses == (FactorUse(Factor.PASSWORD, NOW + 1), FactorUse(Factor.TOTP, NOW + 2))
     assert again.second_factor_at == NOW + 2
 
 
-@given(st.lists(st.builds(Given, st.sampled_from(Factor), st.floats(0, 4e9)), max_size=8))
-def test_r123_what_a_session_keeps_is_read_as_it_was(given_: list[Given]) -> None:
+@given(st.lists(st.builds(FactorUse, st.sampled_from(Factor), st.floats(0, 4e9)), max_size=8))
+def test_r123_what_a_session_keeps_is_read_as_it_was(given_: list[FactorUse]) -> None:
     assurance = Assurance(tuple(given_))
     assert kept_in(session(str(assurance), assurance.second_factor_at)) == assurance
 

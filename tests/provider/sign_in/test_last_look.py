@@ -179,7 +179,7 @@ async def test_r29_a_factor_given_to_a_session_makes_it_no_younger() -> None:
     after = await visit.session()
     assert after.authenticated_at == before.authenticated_at == NOW
     assert after.second_factor_at == NOW + 600
-    assert [each.factor for each in kept_in(after).given] == [Factor.PASSWORD, Factor.TOTP]
+    assert [each.factor for each in kept_in(after).uses] == [Factor.PASSWORD, Factor.TOTP]
 
 
 async def test_a_session_of_a_source_that_the_client_does_not_use_is_not_enough() -> None:

@@ -13,7 +13,7 @@ from worksgate.provider.sign_in.errors import NoPasskey, SignInLost, WrongFactor
 from worksgate.provider.sign_in.outcomes import (
     Authorized,
     EnrolmentNeeded,
-    FactorWanted,
+    FactorPurpose,
     PasswordNeeded,
     SecondFactorNeeded,
     SignedIn,
@@ -29,7 +29,7 @@ async def test_r122_who_has_a_passkey_is_asked_for_it_and_for_nothing_else() -> 
     visit = world.visit()
     asked = await visit.log_in(await visit.login_form())
     assert isinstance(asked, SecondFactorNeeded)
-    assert asked.why is FactorWanted.PASSKEY
+    assert asked.why is FactorPurpose.PASSKEY
     assert not asked.enrolled.totp
     assert not asked.enrolled.recovery_codes_left
     for proof in (Proof(code="totp"), Proof(recovery_code="recovery")):
@@ -47,7 +47,7 @@ async def test_r122_who_has_none_shows_their_factor_first_and_then_sets_one_up()
     visit = world.visit()
     asked = await visit.log_in(await visit.login_form())
     assert isinstance(asked, SecondFactorNeeded)
-    assert asked.why is FactorWanted.BEFORE_PASSKEY
+    assert asked.why is FactorPurpose.BEFORE_PASSKEY
     made = Proof(passkey=signed(HANA.subject_id, "whatever"))
     with pytest.raises(SignInLost):  # the password alone sets nothing up
         await visit.provider.enrol(asked.transaction, made, visit.browser)
@@ -64,7 +64,7 @@ async def test_r122_who_has_none_shows_their_factor_first_and_then_sets_one_up()
     assert walked.is_in
     assert walked.pages == ("EnrolmentNeeded",)  # they had recovery codes, and keep them
     given = kept_in(await visit.session())
-    assert [each.factor for each in given.given] == [
+    assert [each.factor for each in given.uses] == [
         Factor.PASSWORD,
         Factor.TOTP,
         Factor.PASSKEY,
@@ -102,7 +102,7 @@ async def test_r122_a_remembered_browser_is_spared_a_code_but_not_the_passkey() 
     visit.browser = replace(visit.browser, session=None)
     asked = await visit.log_in(await visit.login_form())
     assert isinstance(asked, SecondFactorNeeded)
-    assert asked.why is FactorWanted.PASSKEY
+    assert asked.why is FactorPurpose.PASSKEY
 
 
 async def test_r122_a_session_with_a_code_is_asked_for_the_passkey_and_knows_it_then() -> None:

@@ -62,7 +62,7 @@ async def test_what_was_shown_is_what_the_session_knows(kind: str) -> None:
     proof, factor = PROOFS[kind]
     visit.kept(await visit.provider.verify_second_factor(step.transaction, proof, visit.browser))
     session = await visit.session()
-    assert kept_in(session).given[-1].factor is factor
+    assert kept_in(session).uses[-1].factor is factor
     assert session.second_factor_at == NOW + 5
 
 
@@ -104,7 +104,7 @@ async def test_r80_five_wrong_answers_of_any_kind_end_the_login() -> None:
     for proof in ({"code": "1"}, {"recovery_code": "1"}, {"passkey": "1"}, {"code": "2"}):
         with pytest.raises(WrongFactor) as wrong:
             await prove(visit, step.transaction, **proof)
-        lefts.append((wrong.value.given.value, wrong.value.left))
+        lefts.append((wrong.value.proof.value, wrong.value.left))
         world.now += 60
     assert lefts == [("code", 4), ("recovery_code", 3), ("passkey", 2), ("code", 1)]
 
@@ -222,7 +222,7 @@ async def test_a_factor_that_is_set_up_counts_as_given(kind: str) -> None:
     assert len(issued.codes) == 10
     done = visit.kept(await visit.provider.resume(step.transaction, visit.browser))
     assert isinstance(done, SignedIn)
-    given = kept_in(await visit.session()).given
+    given = kept_in(await visit.session()).uses
     assert [each.factor for each in given] == [
         Factor.PASSWORD,
         Factor.TOTP if kind == "app" else Factor.PASSKEY,

@@ -109,7 +109,7 @@ async def test_r82_a_passkey_alone_signs_in_verifies_the_user_and_counts_for_bot
     challenge = (await visit.provider.ways_in(transaction)).passkey_options or ""
     answer = signed(HANA.subject_id, challenge)
     visit.kept(await visit.provider.use_passkey(transaction, answer, visit.browser))
-    assert [each.factor for each in kept_in(await visit.session()).given] == [Factor.PASSKEY]
+    assert [each.factor for each in kept_in(await visit.session()).uses] == [Factor.PASSKEY]
     assert world.factors.verified == [True]
     (holder,) = world.factors.holders
     assert (holder.subject_id, holder.client_id, holder.address) == ("", "acme", ADDRESS)
@@ -273,7 +273,7 @@ async def test_who_left_there_at_this_very_moment_may_try_another_way() -> None:
 async def test_what_the_other_provider_says_counts_as_one_factor() -> None:
     visit = World().visit(EMMA)
     await visit.come_from_partner(await visit.login_form())
-    given = kept_in(await visit.session()).given
+    given = kept_in(await visit.session()).uses
     assert [(each.factor, each.at) for each in given] == [(Factor.UPSTREAM, NOW)]
 
 

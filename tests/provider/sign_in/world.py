@@ -115,7 +115,7 @@ class PeopleOfOthers:
 
     signed_in: list[str] = field(default_factory=list)
 
-    async def last_seen(self, subject_id: str, believed_for: float | None = None) -> Person | None:
+    async def last_seen(self, subject_id: str, trusted_for: float | None = None) -> Person | None:
         return None
 
     async def last_sign_in(self, subject_id: str) -> float | None:
@@ -136,7 +136,7 @@ class Partner:
     return_urls: list[str] = field(default_factory=list)
 
     async def begin(
-        self, return_url: str, login_hint: str | None = None, *, anew: bool = False
+        self, return_url: str, login_hint: str | None = None, *, reauthenticate: bool = False
     ) -> AuthorizationRedirect:
         self.return_urls.append(return_url)
         return AuthorizationRedirect(url="https://partner.example", state="state", kept="kept")

@@ -102,13 +102,13 @@ class Entry:
 
     def onto(self, account: Account) -> Account:
         """The account with the file's values, except the password and its hash."""
-        said: dict[str, Any] = {
+        given: dict[str, Any] = {
             name: value
             for name in COLUMNS
             if name not in SECRETS
             if (value := getattr(self, name)) is not None
         }
-        return replace(account, **said)
+        return replace(account, **given)
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,8 +240,8 @@ class _Provider:
     async def refused(self, _: Request, refused: Exception) -> Response:
         if not isinstance(refused, Refused):
             raise refused
-        told = [("error", refused.error), ("error_description", refused.description)]
-        return self._send_back([*told, ("state", refused.state)])
+        answer = [("error", refused.error), ("error_description", refused.description)]
+        return self._send_back([*answer, ("state", refused.state)])
 
     def _wanted(self, form: Form) -> AuthorizationRequest:
         """The checked request. Raises UnknownClient or Refused."""

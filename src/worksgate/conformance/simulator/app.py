@@ -201,8 +201,10 @@ class _Simulator:
     def _keep(self, login: Login) -> Login:
         """Remember a login, without losing that its session key was verified meanwhile."""
         known = self.logins.find(login.id)
-        asked = login.session_key_asked or (known is not None and known.session_key_asked)
-        login = replace(login, session_key_asked=asked)
+        requested = login.session_key_requested or (
+            known is not None and known.session_key_requested
+        )
+        login = replace(login, session_key_requested=requested)
         self.logins.keep(login.id, login)
         return login
 
@@ -376,7 +378,7 @@ class _Simulator:
         login = self.logins.find(login_id or "")
         if login is None:
             return Response(SESSION_KEY_INVALID, media_type="application/json")
-        self.logins.keep(login.id, replace(login, session_key_asked=True))
+        self.logins.keep(login.id, replace(login, session_key_requested=True))
         return Response(SESSION_KEY_VALID, media_type="application/json")
 
     # Reading and writing
@@ -439,9 +441,9 @@ class _Simulator:
         return self._page(request, "message.html", status, name=name, session=session)
 
     def _page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
-        wanted = request.query_params.get("lang")
+        chosen = request.query_params.get("lang")
         language = choose_language(
-            wanted,
+            chosen,
             request.cookies.get(self._cookie_name("language")),
             request.headers.get("accept-language", ""),
         )
@@ -462,7 +464,7 @@ class _Simulator:
         )
         # A server's response may have half a surrogate pair, which has no bytes in UTF-8.
         response = HTMLResponse(html.encode("utf-8", "replace"), status)
-        if wanted == language:
+        if chosen == language:
             self._set_cookie(response, "language", language)
         return response
 

@@ -242,14 +242,14 @@ async def _token_missing(line_works: LineWorks, _: SimulatorSettings, __: str) -
 
 
 async def _mail_wrong_password(line_works: LineWorks, _: SimulatorSettings, __: str) -> list[Turn]:
-    return [Turn(WRONG_LOGIN, await line_works.imap_login(_nobody(), _made_up()))]
+    return [Turn(WRONG_LOGIN, await line_works.imap_login(_unknown_address(), _made_up()))]
 
 
 async def _mail_unknown_client(line_works: LineWorks, _: SimulatorSettings, __: str) -> list[Turn]:
     """The URL ends with the client's ID; a wrong one must look like a wrong password."""
     own = f"/{line_works.credentials.client_id}"
     path = f"{_mail_api(line_works).removesuffix(own)}/unknown-{secrets.token_hex(4)}"
-    query = [("email", _base64(_nobody())), ("password", _base64(_made_up()))]
+    query = [("email", _base64(_unknown_address())), ("password", _base64(_made_up()))]
     return [Turn(WRONG_LOGIN, await line_works.send("GET", with_parameters(path, query)))]
 
 
@@ -260,7 +260,7 @@ async def _mail_bad_base64(line_works: LineWorks, _: SimulatorSettings, __: str)
 
 
 async def _mail_no_password(line_works: LineWorks, _: SimulatorSettings, __: str) -> list[Turn]:
-    url = with_parameters(_mail_api(line_works), [("email", _base64(_nobody()))])
+    url = with_parameters(_mail_api(line_works), [("email", _base64(_unknown_address()))])
     return [Turn("201", await line_works.send("GET", url))]
 
 
@@ -272,7 +272,7 @@ def _base64(text: str) -> str:
     return b64encode(text.encode()).decode()
 
 
-def _nobody() -> str:
+def _unknown_address() -> str:
     """An address that belongs to nobody: no failure must count against a person."""
     return f"nobody-{secrets.token_hex(4)}@example.com"
 

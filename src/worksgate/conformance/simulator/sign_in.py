@@ -54,7 +54,7 @@ class Login:
     started_at: float
     works_id: str | None = None
     session_key: str | None = None
-    session_key_asked: bool = False
+    session_key_requested: bool = False
     intent: str | None = None
     callback_url: str | None = None
     seconds_away: float | None = None

@@ -22,9 +22,9 @@ def catalogue(language: str) -> Mapping[str, str]:
     return texts
 
 
-def choose_language(wanted: str | None, remembered: str | None, accept_language: str) -> str:
+def choose_language(chosen: str | None, remembered: str | None, accept_language: str) -> str:
     """Return the requested language, else the remembered one, else the browser's."""
-    for language in (wanted, remembered):
+    for language in (chosen, remembered):
         if language in LANGUAGES:
             return language
     return next(

@@ -45,7 +45,7 @@ class Turns:
         self._free_at = now + wait + self._lasts
         return Turn(now, self._lasts)
 
-    def give_back(self, turn: Turn) -> None:
+    def release(self, turn: Turn) -> None:
         """End a turn early, such as that of a right password.
 
         Only the time that cannot have passed yet is returned, so the real queue stays shorter.

@@ -105,12 +105,12 @@ class Decrypting(BufferedIOBase):
         return True
 
     def read(self, size: int | None = -1) -> bytes:
-        wanted = None if size is None or size < 0 else size
+        remaining = None if size is None or size < 0 else size
         parts: list[bytes] = []
-        while (wanted is None or wanted > 0) and (self._clear or self._next()):
-            part = self._clear if wanted is None else self._clear[:wanted]
+        while (remaining is None or remaining > 0) and (self._clear or self._next()):
+            part = self._clear if remaining is None else self._clear[:remaining]
             self._clear = self._clear[len(part) :]
-            wanted = None if wanted is None else wanted - len(part)
+            remaining = None if remaining is None else remaining - len(part)
             parts.append(part)
         return b"".join(parts)
 

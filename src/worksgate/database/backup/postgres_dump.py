@@ -89,7 +89,7 @@ async def load(connection: Any, dumped: BinaryIO, table: str) -> int | None:
         if columns is None:
             return None
         try:
-            told = await connection.copy_to_table(table, source=_rows(out), columns=columns)
+            status = await connection.copy_to_table(table, source=_rows(out), columns=columns)
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             # Its text may quote a row.
             code = getattr(error, "sqlstate", None) or ""
@@ -99,7 +99,7 @@ async def load(connection: Any, dumped: BinaryIO, table: str) -> int | None:
             ) from None
         if await _columns(out, table) is not None:
             raise BackupError(f"the backup has the table {table} twice: it was altered")
-    return int(told.rpartition(" ")[2])
+    return int(status.rpartition(" ")[2])
 
 
 async def last_number(dumped: BinaryIO, sequence: str) -> int | None:
@@ -193,7 +193,7 @@ async def _running(
     complaints = asyncio.create_task(_read_all(process.stderr))
     try:
         yield process.stdout or asyncio.StreamReader()
-        said = await complaints
+        output = await complaints
         await process.wait()
     except BaseException:
         complaints.cancel()
@@ -202,16 +202,16 @@ async def _running(
         await process.wait()
         raise
     if process.returncode:
-        raise BackupError(_explain(program, said))
+        raise BackupError(_explain(program, output))
 
 
 async def _read_all(out: asyncio.StreamReader | None) -> str:
     return "" if out is None else (await out.read()).decode(errors="replace")
 
 
-def _explain(program: str, said: str) -> str:
+def _explain(program: str, output: str) -> str:
     """The first error of a program; later ones follow from it."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
     first = next((line for line in lines if "error:" in line), lines[0] if lines else "it failed")
     why = first.removeprefix(f"{program}: ").removeprefix("error: ")
     hint = f"; {_PACKAGES}" if "version" in why else ""

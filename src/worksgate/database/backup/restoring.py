@@ -177,7 +177,7 @@ async def _restore_postgresql(
     """Check the whole file, then replace all tables in one transaction."""
     engines = open_engines(database_url)
     try:
-        with outages(), _telling_of_others():
+        with outages(), _naming_dependents():
             async with engines.migrate.begin() as connection:
                 await _check_postgresql_target(connection, force=force)
             with postgres_dump.nameless_file() as dumped:
@@ -228,7 +228,7 @@ async def _replace_tables(
 
 
 @contextmanager
-def _telling_of_others() -> Iterator[None]:
+def _naming_dependents() -> Iterator[None]:
     """Explain an error caused by other objects that depend on our tables."""
     try:
         yield

@@ -47,10 +47,10 @@ def copy(source: Path, progress: Progress) -> tuple[BinaryIO, Mapping[str, int],
                 live.execute("BEGIN")
                 live.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
-                def tell(_status: int, remaining: int, total: int) -> None:
+                def report(_status: int, remaining: int, total: int) -> None:
                     progress((total - remaining) * 100 // max(total, 1))
 
-                live.backup(made, pages=_PAGES, progress=tell)
+                live.backup(made, pages=_PAGES, progress=report)
             _use_no_log(path, made)
             strip(made)
             check(made)

@@ -241,7 +241,7 @@ class AuditWriter:
             self._losses.dropped += len(self._waiting)
             self._waiting.clear()
         await self._lines.close()
-        self._tell_of_losses()
+        self._log_losses()
 
     def _wake(self) -> None:
         if not self._stopped.is_set():
@@ -257,7 +257,7 @@ class AuditWriter:
             except DatabaseUnavailable as error:
                 pause = min(pause * 2 + 0.05, _LONGEST_PAUSE)
                 _log.warning("audit.delayed", waiting=len(self._waiting), reason=str(error))
-            self._tell_of_losses()
+            self._log_losses()
 
     async def _stopped_within(self, seconds: float) -> bool:
         """Wait, unless the last write failed, until there is enough for a batch."""
@@ -274,14 +274,14 @@ class AuditWriter:
         write = asyncio.create_task(self._write_waiting())
         self._writes.add(write)
         write.add_done_callback(self._writes.discard)
-        write.add_done_callback(_heard)
+        write.add_done_callback(_retrieve_exception)
         await asyncio.shield(write)
 
     async def _write_waiting(self) -> None:
         """One writer at a time; events that arrive meanwhile are written with the next batch."""
         last = self._written + len(self._waiting)
         async with self._writing:
-            self._note_losses()
+            self._record_losses()
             while self._written < last:
                 await self._write(list(islice(self._waiting, AT_ONCE)))
         if len(self._waiting) < AT_ONCE and not self._stopped.is_set():
@@ -308,7 +308,7 @@ class AuditWriter:
         if len(self._waiting) < self._capacity:
             self._has_room.set()
 
-    def _note_losses(self) -> None:
+    def _record_losses(self) -> None:
         """Record in the audit log itself that events are missing."""
         lost = self._losses.dropped - self._losses.recorded
         if lost:
@@ -316,14 +316,14 @@ class AuditWriter:
             detail = f"{lost} audit records were lost while the database did not respond"
             self._waiting.append(AuditEvent(event=Event.SYSTEM, at=self._clock(), detail=detail))
 
-    def _tell_of_losses(self) -> None:
+    def _log_losses(self) -> None:
         lost = self._losses.dropped - self._losses.logged
         if lost:
             self._losses.logged = self._losses.dropped
             _log.error("audit.lost", count=lost, total=self._losses.dropped)
 
 
-def _heard(write: asyncio.Task[None]) -> None:
+def _retrieve_exception(write: asyncio.Task[None]) -> None:
     """Retrieve the exception of a write: waiting callers got it, or have been cancelled."""
     if not write.cancelled():
         write.exception()

@@ -172,7 +172,7 @@ class Disavowal:
             done = await self._end(link.bound, address, now)
         except (DatabaseUnavailable, StoreUnavailable):
             with suppress(StoreUnavailable):
-                await self._links.give_back(link)
+                await self._links.restore(link)
             raise
         # There is nothing left to revoke for the person's other links.
         await self._store.forget(_owner(link.bound.subject_id))
@@ -220,13 +220,15 @@ class Disavowal:
                     enabled=before.enabled and not closes,
                 )
                 await transaction.change_account(before, after, now, Change.PASSWORD_VOIDED)
-                await transaction.record(_said(holder, now, closes=closes, password=True))
+                await transaction.record(
+                    _disavowal_event(holder, now, closes=closes, password=True)
+                )
         except Conflict as conflict:
             raise DatabaseUnavailable(str(conflict)) from conflict
         return not after.enabled
 
     async def _close_person(self, holder: Holder, now: float) -> bool:
-        event = _said(holder, now, closes=True, password=False)
+        event = _disavowal_event(holder, now, closes=True, password=False)
         return await self._directory.people.set_enabled(holder.subject_id, False, event)
 
 
@@ -234,7 +236,7 @@ def _is_ours(holder: Holder) -> bool:
     return holder.subject_id.startswith(SUBJECT_PREFIX)
 
 
-def _said(holder: Holder, now: float, *, closes: bool, password: bool) -> AuditEvent:
+def _disavowal_event(holder: Holder, now: float, *, closes: bool, password: bool) -> AuditEvent:
     """An audit record of what the person requested with the link."""
     done = [*(["the password was voided"] if password else []), *(["disabled"] if closes else [])]
     return holder.event(Event.USER_CHANGED, now, f"“this was not me”: {', '.join(done)}")

@@ -75,7 +75,7 @@ class Links(Protocol):
 Report = Callable[[Outcome], None]
 
 
-def unreported(_: Outcome) -> None:
+def ignore_outcome(_: Outcome) -> None:
     """Ignore the outcome of a notice: it is logged."""
 
 
@@ -88,7 +88,7 @@ class Notices:
         mail: Mailer,
         texts: Texts,
         links: Links | None,
-        report: Report = unreported,
+        report: Report = ignore_outcome,
     ) -> None:
         self._people = people
         self._mail = mail
@@ -98,15 +98,15 @@ class Notices:
         self._backlog = BackgroundQueue("notices", at_once=AT_ONCE, waiting=WAITING)
         self._waiting: Counter[str] = Counter()
 
-    def tell(self, change: CredentialChange) -> None:
+    def notify(self, change: CredentialChange) -> None:
         """Queue a notice of a change; returns at once and never raises."""
         if change.change in SILENT:
             return
         whose = change.event.subject_id or ""
         if self._waiting[whose] >= OF_ONE_PERSON:
-            _dropped.tell("", f"{OF_ONE_PERSON} notices of one person are waiting")
+            _dropped.log("", f"{OF_ONE_PERSON} notices of one person are waiting")
             self._report(Outcome.NOT_SENT)
-        elif self._backlog.add(partial(self._tell, change)):
+        elif self._backlog.add(partial(self._notify, change)):
             self._waiting[whose] += 1
         else:
             self._report(Outcome.NOT_SENT)
@@ -115,7 +115,7 @@ class Notices:
         """Send the waiting notices, for at most ``within`` seconds; the rest is dropped."""
         await self._backlog.close(within)
 
-    async def _tell(self, change: CredentialChange) -> None:
+    async def _notify(self, change: CredentialChange) -> None:
         self._waiting -= Counter([change.event.subject_id or ""])
         try:
             self._report(await self._send(change))

@@ -75,6 +75,6 @@ class OneTimeLinks(Generic[B]):
         if await self._store.take(Interim, link.kept.key) is None:
             raise LinkNotValid
 
-    async def give_back(self, link: OneTimeLink[B]) -> None:
+    async def restore(self, link: OneTimeLink[B]) -> None:
         """Restore a link whose use failed."""
         await self._store.save(link.kept)

@@ -76,7 +76,7 @@ KnowsDevice = Callable[[str, str, str], bool]
 """Whether the ID and signature of a device cookie are of this account (``TransactionSigner``)."""
 
 
-def knows_no_device(account: str, device_id: str, signature: str) -> bool:
+def no_known_device(account: str, device_id: str, signature: str) -> bool:
     """Knows no browsers."""
     return False
 
@@ -191,9 +191,9 @@ class ResetLinks:
         """
         await self._links.use_up(link.found)
 
-    async def give_back(self, link: _Link) -> None:
+    async def restore(self, link: _Link) -> None:
         """Restore a link whose use failed. Raises StoreUnavailable."""
-        await self._links.give_back(link.found)
+        await self._links.restore(link.found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +232,7 @@ class PasswordReset:
         *,
         mail: Mailer | None = None,
         texts: MailTexts | None = None,
-        knows_device: KnowsDevice = knows_no_device,
+        knows_device: KnowsDevice = no_known_device,
     ) -> None:
         self._settings = settings
         self._accounts = accounts
@@ -390,7 +390,7 @@ class PasswordReset:
             await self._store.forget(link.account.person.subject_id)
             person = await self._change(link.account, hashed, now, address)
         except Unavailable:
-            await self._give_back(link)
+            await self._restore(link)
             raise
         await self._forget_again(person)
         return person
@@ -416,9 +416,9 @@ class PasswordReset:
         log_events([event])
         return after.person
 
-    async def _give_back(self, link: _Link) -> None:
+    async def _restore(self, link: _Link) -> None:
         try:
-            await self.links.give_back(link)
+            await self.links.restore(link)
         except StoreUnavailable as error:
             _log.warning("password_reset.link_lost", reason=str(error))
 

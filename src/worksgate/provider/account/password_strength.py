@@ -13,7 +13,7 @@ from worksgate.directory.account_rules import password_context
 from worksgate.limits.rate_limit import RateLimit
 from worksgate.sources import Person
 
-ANSWERS_A_MINUTE = 120
+ANSWERS_PER_MINUTE = 120
 """Per person: one pause every half second."""
 WAITING = 8
 """Requests of all people that may wait."""
@@ -27,13 +27,13 @@ class PasswordMeter:
     def __init__(self, hashing: PasswordHashing, company: str) -> None:
         self._hashing = hashing
         self._company = company
-        self._asked = RateLimit(ANSWERS_A_MINUTE)
+        self._answers = RateLimit(ANSWERS_PER_MINUTE)
         self._waiting: list[str] = []
 
     async def strength(self, person: Person, password: str, now: float) -> Strength | None:
         """How strong it would be as this person's password, or None if there is no capacity now."""
         whose = person.subject_id
-        if self._asked.exceeded(whose, now) or self._is_full(whose):
+        if self._answers.exceeded(whose, now) or self._is_full(whose):
             return None
         self._waiting.append(whose)
         try:

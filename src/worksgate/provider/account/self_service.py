@@ -144,7 +144,7 @@ class SelfService:
             app_passwords = await self._app_passwords.of(person.subject_id)
         until = None
         if app_passwords:
-            until = await self._sources.believed_until(person.subject_id, self._lapse)
+            until = await self._sources.trusted_until(person.subject_id, self._lapse)
         return Overview(
             person=person,
             enrolled=enrolled,
@@ -346,8 +346,10 @@ class SelfService:
                 visitor.holder, visitor.at, with_factor=True
             )
         known = kept_in(visitor.session)
-        given = known.with_factor(factor, visitor.at)
-        session = await self._raise(visitor, given) if given.strength > known.strength else None
+        assurance = known.with_factor(factor, visitor.at)
+        session = (
+            await self._raise(visitor, assurance) if assurance.strength > known.strength else None
+        )
         cuts_off = not before.any and await self._takes_own_password(visitor)
         return FactorAdded(session, codes, cuts_off)
 
@@ -358,13 +360,13 @@ class SelfService:
             await forget_trusted_devices(self._store, subject_id)
         return removed
 
-    async def _raise(self, visitor: Visitor, given: Assurance) -> str:
+    async def _raise(self, visitor: Visitor, assurance: Assurance) -> str:
         """Note the factor in the session, which gets a new secret (R-28)."""
         secret = new_ordered_secret()
         renewed = structs.replace(
             _renewed(visitor.session, secret),
-            second_factor_at=given.second_factor_at,
-            assurance=str(given),
+            second_factor_at=assurance.second_factor_at,
+            assurance=str(assurance),
         )
         await self._store.save(renewed)
         if await self._store.take(Session, visitor.session.key) is None:

@@ -19,7 +19,7 @@ from worksgate.clients.access_rules import (
     Action,
     Situation,
     decide_by_texts,
-    decide_for_anybody_by_texts,
+    decide_without_person_by_texts,
 )
 from worksgate.clients.registry import ClientRegistry, check_admitted
 from worksgate.credentials.password_hashing import BusyRefusal
@@ -39,7 +39,7 @@ from worksgate.oauth.imap_login import ImapLoginRequest, ImapLoginResponse
 from worksgate.oauth.model import Client, ImapPasswords, LoginKind
 from worksgate.oauth.user_key import why_no_user_key
 from worksgate.provider.code_issuing import (
-    TAKEN_BACK,
+    REVOKED,
     Admitted,
     NoLongerAdmitted,
     SignInCommit,
@@ -64,7 +64,7 @@ PURPOSE = "imap"
 PEOPLE_PER_ADDRESS = 10
 """LINE WORKS calls for all people from a few addresses: this multiple of the limit per address."""
 
-LOOKED_AT_A_MINUTE = 30
+CHECKS_PER_MINUTE = 30
 """Passwords per network that are examined afterwards, to give the administrator details."""
 
 RESERVE = 0.5
@@ -170,7 +170,7 @@ class ImapLogin:
         self._trail = _Trail(audit, strangers)
         self._patience = max(deadline - RESERVE, deadline / 2)
         self._lapse = app_password_lapse or math.inf
-        self._looked_at = RateLimit(LOOKED_AT_A_MINUTE)
+        self._looked_at = RateLimit(CHECKS_PER_MINUTE)
         self._backlog = BackgroundQueue("imap_login", at_once=1, waiting=_WAITING)
         self._clock = clock
 
@@ -224,7 +224,7 @@ class ImapLogin:
         Raises InvalidLogin.
         """
         here = Situation(kind=LoginKind.IMAP, address=address, at=self._clock())
-        decision = decide_for_anybody_by_texts(client.rules, client.second_factor, here)
+        decision = decide_without_person_by_texts(client.rules, client.second_factor, here)
         if decision is not None and decision.action is Action.DENY:
             raise InvalidLogin("a rule denies it for everybody")
 
@@ -257,7 +257,7 @@ class ImapLogin:
             if login.client.imap_passwords is ImapPasswords.ALL:  # it may have been right
                 email = login.request.email
                 await self._sources.wait_for_refusal(
-                    login.client, email, began, must_say_busy=admission.must_say_busy
+                    login.client, email, began, must_answer_busy=admission.must_answer_busy
                 )
             raise
         admission.succeeded()
@@ -300,7 +300,7 @@ class ImapLogin:
         subject_id = await self._app_passwords.verify(request.email, request.password, login.now)
         if subject_id is None:
             return None
-        found = await self._sources.by_subject(subject_id, believed_for=self._lapse)
+        found = await self._sources.by_subject(subject_id, trusted_for=self._lapse)
         if found is None:
             detail = "the person is gone, disabled, or has not signed in for app_password_lapse"
             self._refuse(login, detail)
@@ -377,7 +377,7 @@ class ImapLogin:
                 partial(self._sources.find, proven.source, person),
                 self._clock(),
                 SignInCommit(records=(let_in, _event(Event.CODE_ISSUED, login, person))),
-                taken_back=_event(Event.IMAP_REFUSED, login, person, TAKEN_BACK),
+                revoked=_event(Event.IMAP_REFUSED, login, person, REVOKED),
             )
         except NoLongerAdmitted as refusal:
             raise InvalidLogin(str(refusal)) from None

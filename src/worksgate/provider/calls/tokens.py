@@ -20,7 +20,7 @@ from worksgate.store import RedemptionOutcome, RedemptionRecord, Store, Successo
 
 Form = dict[str, str]
 
-_SAID = {
+_REASONS = {
     RedemptionOutcome.UNKNOWN: "is unknown",
     RedemptionOutcome.FOREIGN: "belongs to another client",
     RedemptionOutcome.EXPIRED: "has expired",
@@ -92,7 +92,7 @@ class LineWorksCalls:
             raise
         artifact = redemption.artifact
         if redemption.outcome is not RedemptionOutcome.REDEEMED or artifact is None:
-            raise InvalidAuthorization(f"the {request.kind.kind} {_SAID[redemption.outcome]}")
+            raise InvalidAuthorization(f"the {request.kind.kind} {_REASONS[redemption.outcome]}")
         return TokenResponse(access_token, artifact.expires_in, refresh_token)
 
     async def user_info(self, form: Form, address: str) -> UserInfoResponse:

@@ -43,29 +43,29 @@ class LapseNotices:
         self._lapse = lapse
         self._clock = clock
 
-    async def tell(self) -> int:
+    async def notify(self) -> int:
         """Notify everybody who is due, and return how many. Raises an outage."""
-        now, told = self._clock(), 0
+        now, notified = self._clock(), 0
         before = min(BEFORE, self._lapse / 2)
         after, sources = now - self._lapse, (*self._sources.passwords, *self._sources.redirects)
         found = await self._people.lapsing(sources, after, after + before, AT_ONCE)
         for each in found:
             subject_id = each.person.subject_id
-            until = await self._sources.believed_until(subject_id, self._lapse)
+            until = await self._sources.trusted_until(subject_id, self._lapse)
             event = None  # their source can look people up: nothing lapses
             if until is not None:
                 holder = Holder(subject_id=subject_id, username=each.person.username)
                 detail = f"no sign-in for {(now - each.vouched_at) / 86_400:.0f} days"
                 event = holder.event(Event.APP_PASSWORD_LAPSING, now, detail)
             noted = await self._people.note_lapse(subject_id, each.vouched_at, now, event)
-            told += noted and event is not None
-        return told
+            notified += noted and event is not None
+        return notified
 
-    async def tell_forever(self) -> None:
+    async def notify_forever(self) -> None:
         """Check periodically; never returns. An outage is waited out."""
         while True:
             await asyncio.sleep(EVERY)
             try:
-                await self.tell()
+                await self.notify()
             except Unavailable as outage:
                 _log.warning("app_password_lapse.postponed", detail=str(outage))

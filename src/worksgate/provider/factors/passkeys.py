@@ -269,7 +269,7 @@ def authentication_options(
     return options_to_json(options)
 
 
-def options_of_anybody(party: RelyingParty) -> tuple[str, str]:
+def discoverable_options(party: RelyingParty) -> tuple[str, str]:
     """The text before and after the challenge in ``authentication_options`` without ``allowed``.
 
     It is the same for everybody, so it is built once; ``with_challenge`` joins the two.
@@ -281,7 +281,7 @@ def options_of_anybody(party: RelyingParty) -> tuple[str, str]:
 
 
 def with_challenge(options: tuple[str, str], challenge: bytes) -> str:
-    """The JSON for ``navigator.credentials.get``, from ``options_of_anybody``."""
+    """The JSON for ``navigator.credentials.get``, from ``discoverable_options``."""
     before, after = options
     return f"{before}{_base64url(_checked(challenge))}{after}"
 

@@ -52,7 +52,7 @@ class Factors:
         self._audit = audit
         self._party = party
         self._passkeys_usable = party.is_usable
-        self._options_of_anybody: tuple[str, str] | None = None
+        self._discoverable_options: tuple[str, str] | None = None
         self._strangers = strangers or StrangerRecords(audit)
         # One thread for drawings, signatures, and the imports that they need; and one for slow
         # hashes, ten of them for new recovery codes, which must not delay a QR code.
@@ -235,10 +235,10 @@ class Factors:
         identifies the person; then user verification is always required.
         """
         if subject_id is None:  # every sign-in page has these
-            if self._options_of_anybody is None:
-                make = partial(passkeys.options_of_anybody, self._party)
-                self._options_of_anybody = await self._compute(make)
-            return passkeys.with_challenge(self._options_of_anybody, challenge)
+            if self._discoverable_options is None:
+                make = partial(passkeys.discoverable_options, self._party)
+                self._discoverable_options = await self._compute(make)
+            return passkeys.with_challenge(self._discoverable_options, challenge)
         enrolled = await self._rows.enrolled(subject_id)
         return await self._compute(
             partial(

@@ -185,8 +185,8 @@ class IdentityProvider:
         source, person = await self._passwords.check(
             transaction, client, username, password, browser, now
         )
-        given = Assurance().with_factor(Factor.PASSWORD, now)
-        progress = SignInProgress(source=source, person=person, typed=username, assurance=given)
+        assurance = Assurance().with_factor(Factor.PASSWORD, now)
+        progress = SignInProgress(source=source, person=person, typed=username, assurance=assurance)
         attempt = SignInAttempt(transaction, progress, browser, now)
         return await self._completion.complete_or_next_step(attempt)
 
@@ -233,8 +233,8 @@ class IdentityProvider:
         except SourceUnavailable as outage:
             raise UpstreamSignInFailed(transaction, outage) from outage
         now = self._clock()
-        given = Assurance().with_factor(Factor.UPSTREAM, now)
-        progress = SignInProgress(source=source, person=person, assurance=given)
+        assurance = Assurance().with_factor(Factor.UPSTREAM, now)
+        progress = SignInProgress(source=source, person=person, assurance=assurance)
         attempt = SignInAttempt(transaction, progress, browser, now)
         try:
             return await self._completion.complete_or_next_step(attempt)
@@ -253,8 +253,8 @@ class IdentityProvider:
         source, person = await self._passwords.check_passkey(
             transaction, client, assertion, browser, now
         )
-        given = Assurance().with_factor(Factor.PASSKEY, now)
-        progress = SignInProgress(source=source, person=person, assurance=given)
+        assurance = Assurance().with_factor(Factor.PASSKEY, now)
+        progress = SignInProgress(source=source, person=person, assurance=assurance)
         attempt = SignInAttempt(transaction, progress, browser, now)
         return await self._completion.complete_or_next_step(attempt)
 
@@ -452,13 +452,13 @@ class IdentityProvider:
             browser.session, lambda session: of_logout(now, session, browser)
         )
         addresses = (await self.clients.together()).logout_addresses
-        wanted = parse_logout(query, addresses, loopback=self._loopback)
+        target = parse_logout(query, addresses, loopback=self._loopback)
         if session is None:
-            return wanted or await self._upstream.wanted_after_logout(browser, now)
+            return target or await self._upstream.return_address_after_logout(browser, now)
         source = self._sources.redirects.get(session.source)
         if source is None:
-            return wanted
-        return await self._upstream.log_out(source, wanted, browser, now) or wanted
+            return target
+        return await self._upstream.log_out(source, target, browser, now) or target
 
     async def ping(self) -> None:
         """Return if the store and the directory respond. Raises an outage."""

@@ -13,7 +13,7 @@ from worksgate.oauth.model import Artifact, Client
 from worksgate.oauth.redirect_uri import with_code
 from worksgate.oauth.user_key import why_no_user_key
 from worksgate.provider.code_issuing import (
-    TAKEN_BACK,
+    REVOKED,
     Admitted,
     AlreadyIssued,
     NoLongerAdmitted,
@@ -155,7 +155,7 @@ class SignInCompletion:
                 partial(self._present, attempt),
                 now,
                 replace(commit, records=(requested, issued, *commit.records)),
-                taken_back=_taken_back(attempt),
+                revoked=_revoked(attempt),
             )
         except NoLongerAdmitted:
             raise PersonDisabled from None
@@ -165,7 +165,7 @@ class SignInCompletion:
         """Admit a person to their own account: a session, and no code."""
         await commit.write(self._store)
         if await self._present(attempt) is None:
-            await self._store.forget(attempt.person.subject_id, records=(_taken_back(attempt),))
+            await self._store.forget(attempt.person.subject_id, records=(_revoked(attempt),))
             raise PersonDisabled
         return Authorized(attempt.transaction.redirect_uri)
 
@@ -189,8 +189,8 @@ class SignInCompletion:
         )
 
 
-def _taken_back(attempt: SignInAttempt) -> AuditEvent:
-    return _of(Event.LOGIN_REFUSED, attempt, detail=TAKEN_BACK)
+def _revoked(attempt: SignInAttempt) -> AuditEvent:
+    return _of(Event.LOGIN_REFUSED, attempt, detail=REVOKED)
 
 
 def _of(

@@ -26,11 +26,11 @@ class SignInLost(Exception):
 
 
 class WrongFactor(Exception):
-    """The ``given`` second factor is wrong; ``left`` more tries."""
+    """The ``proof`` second factor is wrong; ``left`` more tries."""
 
-    def __init__(self, given: ProofKind, left: int) -> None:
+    def __init__(self, proof: ProofKind, left: int) -> None:
         super().__init__(f"{left} tries are left")
-        self.given = given
+        self.proof = proof
         self.left = left
 
 

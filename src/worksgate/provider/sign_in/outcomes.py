@@ -62,7 +62,7 @@ class NewPasswordNeeded:
     person: Person
 
 
-class FactorWanted(StrEnum):
+class FactorPurpose(StrEnum):
     """The purpose of a second factor."""
 
     ANY = auto()
@@ -86,7 +86,7 @@ class SecondFactorNeeded:
     person: Person
     enrolled: Enrolled
     passkey_options: str | None = field(default=None, repr=False)
-    why: FactorWanted = FactorWanted.ANY
+    why: FactorPurpose = FactorPurpose.ANY
 
 
 @dataclass(frozen=True, slots=True)

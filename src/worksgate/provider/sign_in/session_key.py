@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 TIMEOUT = 1.0
 """Seconds for the whole check (R-16)."""
-ASKED_A_MINUTE = 600
+REQUESTS_PER_MINUTE = 600
 """Questions that a process asks for one network: as many as come from a large office when its day
 begins. There is no number for all networks, which strangers could use up against everybody."""
 
@@ -59,15 +59,15 @@ class SessionKeys:
         self._url = url
         self._store = store
         self._http: httpx2.AsyncClient | None = None
-        self._asked = RateLimit(ASKED_A_MINUTE)
+        self._requests = RateLimit(REQUESTS_PER_MINUTE)
 
     async def check(
         self, request: AuthorizationRequest, client: Client, browser: Browser, now: float
     ) -> None:
         """Admit a request according to the client's ``session_key_check``.
 
-        A network with ``ASKED_A_MINUTE`` checks gets no answer until the minute is over. Raises
-        SessionKeyRefused.
+        A network with ``REQUESTS_PER_MINUTE`` checks gets no answer until the minute is over.
+        Raises SessionKeyRefused.
         """
         policy = client.session_key_check
         if policy is SessionKeyCheck.OFF or request.login_kind is not LoginKind.APP:
@@ -104,7 +104,7 @@ class SessionKeys:
         confirmed = f"session_key:{digest(session_key + browser.secret)}"
         if await self._store.count(confirmed, now):
             return SessionKeyAnswer.YES
-        if self._asked.exceeded(network_of(browser.address), now):
+        if self._requests.exceeded(network_of(browser.address), now):
             return SessionKeyAnswer.UNKNOWN
         answer = await self.ask(session_key)
         if answer is SessionKeyAnswer.YES:

@@ -24,7 +24,7 @@ from worksgate.clients.access_rules import (
     Decision,
     Situation,
     decide_by_texts,
-    decide_for_anybody_by_texts,
+    decide_without_person_by_texts,
 )
 from worksgate.clients.registry import ClientRegistry
 from worksgate.credentials.secrets import digest, new_secret
@@ -54,7 +54,7 @@ from worksgate.provider.sign_in.errors import (
 )
 from worksgate.provider.sign_in.outcomes import (
     EnrolmentNeeded,
-    FactorWanted,
+    FactorPurpose,
     NewPasswordNeeded,
     PasswordNeeded,
     SecondFactorNeeded,
@@ -71,11 +71,11 @@ _TRUSTED = "trusted_device"
 
 Step = NewPasswordNeeded | SecondFactorNeeded | EnrolmentNeeded | PasswordNeeded
 
-_WANTED = {
-    Due.SECOND_FACTOR: FactorWanted.ANY,
-    Due.FACTOR_BEFORE_PASSKEY: FactorWanted.BEFORE_PASSKEY,
-    Due.PASSKEY: FactorWanted.PASSKEY,
-    Due.PASSKEY_OR_RECOVERY_CODE: FactorWanted.ACCOUNT,
+_PURPOSES = {
+    Due.SECOND_FACTOR: FactorPurpose.ANY,
+    Due.FACTOR_BEFORE_PASSKEY: FactorPurpose.BEFORE_PASSKEY,
+    Due.PASSKEY: FactorPurpose.PASSKEY,
+    Due.PASSKEY_OR_RECOVERY_CODE: FactorPurpose.ACCOUNT,
 }
 """The purpose of a second factor, by step."""
 
@@ -132,7 +132,7 @@ class SignInSteps:
         for ruler in await self._certain_rulers(transaction, client):
             for kind in _possible_kinds(ruler, transaction.login_kind):
                 here = Situation(kind=kind, address=browser.address, at=now)
-                decision = decide_for_anybody_by_texts(ruler.rules, ruler.second_factor, here)
+                decision = decide_without_person_by_texts(ruler.rules, ruler.second_factor, here)
                 if decision is not None:
                     _check_not_denied(decision)
 
@@ -162,7 +162,7 @@ class SignInSteps:
                 return NewPasswordNeeded(transaction, attempt.person)
             case _:
                 await self._keep(transaction, progress)
-                return await self._question(attempt, standing.enrolled, _WANTED[step])
+                return await self._question(attempt, standing.enrolled, _PURPOSES[step])
 
     async def _standing(self, client: Client, attempt: SignInAttempt) -> Standing:
         """The sign-in's current state; only facts that can matter are read. Raises SignInDenied."""
@@ -253,11 +253,11 @@ class SignInSteps:
     # The second factor
 
     async def _question(
-        self, attempt: SignInAttempt, enrolled: Enrolled, why: FactorWanted
+        self, attempt: SignInAttempt, enrolled: Enrolled, why: FactorPurpose
     ) -> SecondFactorNeeded:
-        if why in (FactorWanted.PASSKEY, FactorWanted.ACCOUNT):
+        if why in (FactorPurpose.PASSKEY, FactorPurpose.ACCOUNT):
             enrolled = replace(enrolled, totp=False)
-        if why is FactorWanted.PASSKEY:
+        if why is FactorPurpose.PASSKEY:
             enrolled = replace(enrolled, recovery_codes_left=0)
         options = None
         if enrolled.passkeys:

@@ -30,7 +30,7 @@ CALLBACK_PATH = "/callback/"
 LOGOUT_LIFETIME = 600.0
 """Seconds that a browser may be away to sign out upstream."""
 
-MOST_TAKEN_ALONG = 2_700
+MAX_SEALED = 2_700
 """Maximum length of one sign-in in the cookie, of which several make ``web.cookies.LONGEST``."""
 
 _PURPOSE = "upstream_login"
@@ -62,11 +62,11 @@ class UpstreamSignIns:
         Raises SourceUnavailable, or BadAuthorizationRequest if that is too long for a cookie.
         """
         redirect = await source.begin(
-            self.return_url(source.name), login_hint, anew=transaction.is_for_account
+            self.return_url(source.name), login_hint, reauthenticate=transaction.is_for_account
         )
         along = TakenAlong(transaction, source.name, redirect.kept)
         sealed = self._signer.seal(along, redirect.state)
-        if len(sealed) > MOST_TAKEN_ALONG:
+        if len(sealed) > MAX_SEALED:
             raise BadAuthorizationRequest("redirect_uri is too long for another provider")
         return RedirectedUpstream(redirect.url, source.label, (name_of(redirect.state), sealed))
 
@@ -113,14 +113,14 @@ class UpstreamSignIns:
         return person
 
     async def log_out(
-        self, source: RedirectSource, wanted: str | None, browser: Browser, now: float
+        self, source: RedirectSource, target: str | None, browser: Browser, now: float
     ) -> str | None:
         """Where the browser signs out of a provider too, or None if it should not.
 
         It returns to our logout address; its destination is stored until then.
         """
         url = await source.logout_url(self._logout_url)
-        if url is not None and wanted is not None:
+        if url is not None and target is not None:
             await self._store.save(
                 Interim(
                     key=_key_after_logout(browser),
@@ -129,12 +129,12 @@ class UpstreamSignIns:
                     client_id="",
                     expires_at=now + LOGOUT_LIFETIME,
                     purpose=_AFTER_LOGOUT,
-                    data=wanted,
+                    data=target,
                 )
             )
         return url
 
-    async def wanted_after_logout(self, browser: Browser, now: float) -> str | None:
+    async def return_address_after_logout(self, browser: Browser, now: float) -> str | None:
         """The destination of a browser that returns from signing out upstream, if any."""
         kept = await self._store.take(Interim, _key_after_logout(browser))
         is_good = kept is not None and kept.purpose == _AFTER_LOGOUT and now < kept.expires_at

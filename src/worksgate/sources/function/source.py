@@ -178,10 +178,10 @@ class ListedFunctionSource(FunctionSource):
 
     async def look_up(self, username: str) -> ListedPerson | None:
         """The person who is listed under this name in any spelling, or None."""
-        wanted = username_key(username)
+        key = username_key(username)
         async for page in self.people():
             for each in page:
-                if username_key(each.person.username) == wanted:
+                if username_key(each.person.username) == key:
                     return each
         return None
 
@@ -223,13 +223,13 @@ class ListedFunctionSource(FunctionSource):
         try:
             person = answer if isinstance(answer, Person) else _read(answer, self.name)
             problems = []
-            for field, (told, check) in _KEYS.items():
+            for field, (label, check) in _KEYS.items():
                 value = getattr(person, field)
                 try:
                     if value is not None:
                         check(value)
                 except ValueError as bad:
-                    problems.append(f"the {told} {value} cannot be used: {bad}")
+                    problems.append(f"the {label} {value} cannot be used: {bad}")
                     without: dict[str, Any] = {field: None}
                     person = replace(person, **without)
             return ListedPerson(self._checked(person), tuple(problems))

@@ -140,7 +140,7 @@ class LdapConnection:
         connection = _Connection(server, terms, budget)
         opened = cls(connection, budget)
         try:
-            opened._asked(lambda: connection.open(read_server_info=False))
+            opened._ask(lambda: connection.open(read_server_info=False))
             if terms.start_tls and not server.tls:
                 opened._encrypt()
         except BaseException:
@@ -166,7 +166,7 @@ class LdapConnection:
         connection.user = dn
         connection.password = password.encode()  # ldap3 would modify text
         try:
-            self._asked(
+            self._ask(
                 lambda: connection.bind(
                     read_server_info=False, controls=[(_PASSWORD_POLICY, False, None)]
                 )
@@ -187,7 +187,7 @@ class LdapConnection:
     ) -> list[Entry]:
         """The entries at and ``below`` a base that match a filter. Raises TooMany or Down."""
         seconds = math.ceil(self._remaining())
-        self._asked(
+        self._ask(
             lambda: self._connection.search(
                 base,
                 condition,
@@ -229,7 +229,7 @@ class LdapConnection:
                 paged_size=size,
                 paged_cookie=cookie,
             )
-            self._asked(question)
+            self._ask(question)
             result = self._result("searchResDone")
             found = [_entry(each) for each in self._connection.response or () if _is_entry(each)]
             if result["result"] == _SIZE_LIMIT_EXCEEDED:
@@ -249,7 +249,7 @@ class LdapConnection:
         self._connection.socket = None
 
     def _encrypt(self) -> None:
-        self._asked(lambda: self._connection.start_tls(read_server_info=False))
+        self._ask(lambda: self._connection.start_tls(read_server_info=False))
         if not self._connection.tls_started:
             raise Down("the server does not start TLS", SourceFault.NO_TLS)
 
@@ -259,7 +259,7 @@ class LdapConnection:
         except TimeoutError as error:
             raise Down(str(error), SourceFault.SILENT) from None
 
-    def _asked(self, question: Callable[[], object]) -> None:
+    def _ask(self, question: Callable[[], object]) -> None:
         try:
             question()
         except Exception as error:  # ldap3 lets exceptions of its decoder through

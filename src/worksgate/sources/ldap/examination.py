@@ -79,7 +79,7 @@ class Examination:
         settings = self._settings
         entry = self._entry_of(service, username)
         if entry is None:
-            yield _fails(self._why_nobody(service, username), SourceFault.PERSON_NOT_FOUND)
+            yield _fails(self._why_not_found(service, username), SourceFault.PERSON_NOT_FOUND)
             return
         yield _works(f"found {entry.dn}")
         status = status_of_entry(entry, settings, self._now)
@@ -96,7 +96,7 @@ class Examination:
             yield _fails("in none of required_groups", SourceFault.PERSON_NOT_IN_GROUP)
         yield from _values(entry, groups, settings, username)
 
-    def _why_nobody(self, service: LdapConnection, username: str) -> str:
+    def _why_not_found(self, service: LdapConnection, username: str) -> str:
         """Why a username does not match exactly one entry."""
         settings = self._settings
         condition = filter_for_name(settings, *spellings(settings, username))

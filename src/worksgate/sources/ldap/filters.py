@@ -24,7 +24,7 @@ def filter_for_name(settings: LdapSettings, username: str, bind_name: str) -> st
     )
 
 
-def filter_for_everybody(settings: LdapSettings) -> str:
+def filter_for_all(settings: LdapSettings) -> str:
     """The filter for everybody whom ``user_filter`` could find by some name."""
     return filled(settings.user_filter_used, username="*", bind_name="*")
 
@@ -39,7 +39,7 @@ def filter_for_id(settings: LdapSettings, subject: str) -> str | None:
             value = "".join(f"\\{octet:02x}" for octet in uuid.UUID(subject).bytes_le)
         except ValueError:
             return None
-    return f"(&{filter_for_everybody(settings)}({attribute}={value}))"
+    return f"(&{filter_for_all(settings)}({attribute}={value}))"
 
 
 def filter_for_groups(settings: LdapSettings, members: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator
 from worksgate.settings.sources.ldap import LdapSettings, Server
 from worksgate.sources import ListedPerson, PersonDisabled
 from worksgate.sources.ldap.connection import Budget, Entry, LdapConnection
-from worksgate.sources.ldap.filters import filter_for_everybody
+from worksgate.sources.ldap.filters import filter_for_all
 from worksgate.sources.ldap.groups import groups_of, is_in_required_group
 from worksgate.sources.ldap.people import (
     STATES,
@@ -43,14 +43,14 @@ class Listing:
             if settings.required_groups or each != settings.groups_attribute
         ]
 
-    def everybody(self, seconds: float) -> Generator[list[ListedPerson], None, None]:
+    def all_people(self, seconds: float) -> Generator[list[ListedPerson], None, None]:
         """Everybody who could sign in with some name, by pages; ``seconds`` limits each page."""
         settings = self._settings
         pages, groups = self._servers.try_each(Budget(seconds), self._connect)
         try:
             for page in pages.pages(
                 settings.base_dn,
-                filter_for_everybody(settings),
+                filter_for_all(settings),
                 self._attributes,
                 size=PAGE,
                 seconds=seconds,

@@ -126,7 +126,7 @@ class LdapLookup:
 
     def people(self, seconds: float) -> Generator[list[ListedPerson], None, None]:
         """All people, by pages, each within ``seconds``. Requires a service account."""
-        return self._listing.everybody(seconds)
+        return self._listing.all_people(seconds)
 
     def look_up(self, username: str, seconds: float) -> ListedPerson | None:
         """The person of a name, whether they may sign in or not. Requires a service account."""
@@ -209,7 +209,7 @@ class LdapLookup:
         typed = spellings(settings, username)
         entry = self._single(connection, filter_for_name(settings, *typed))
         if entry is not None and not answers_to(entry, settings, typed):
-            self._differs.tell("", f"source {settings.name}")
+            self._differs.log("", f"source {settings.name}")
             return None
         return entry
 
@@ -217,7 +217,7 @@ class LdapLookup:
         try:
             found = connection.search(self._settings.base_dn, condition, self._attributes, limit=1)
         except TooMany:
-            self._ambiguous.tell("", f"source {self._settings.name}")
+            self._ambiguous.log("", f"source {self._settings.name}")
             return None
         return found[0] if found else None
 

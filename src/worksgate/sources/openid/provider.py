@@ -38,7 +38,7 @@ from worksgate.sources.openid.outgoing import AllowlistTransport, CachedDocument
 METADATA_LIFETIME = 3_600.0
 KEYS_LIFETIME = 3_600.0
 OUTAGES_IN_A_ROW = 2
-LEFT_ALONE = 3.0
+OPEN_SECONDS = 3.0
 """Seconds after the last of several outages before the provider is called again."""
 
 _SHARE_OF_ONE_CALL = 0.9  # of the total timeout: a hung call is detected before everything ends
@@ -61,15 +61,15 @@ class Metadata:
     client_authentications: tuple[str, ...]
     challenge_methods: tuple[str, ...] | None
     algorithms: tuple[str, ...] | None
-    says_issuer: bool
+    sends_issuer: bool
     """Whether it identifies itself in every authorization response (RFC 9207)."""
 
     @classmethod
     def parse(cls, document: Mapping[str, Any], issuer: str) -> Self:
         """Parse a discovery document. Raises Unusable."""
-        said = document.get("issuer")
-        if said != issuer:
-            raise Unusable(f"the document is of the issuer {shown(said)}")
+        stated = document.get("issuer")
+        if stated != issuer:
+            raise Unusable(f"the document is of the issuer {shown(stated)}")
         return cls(
             authorization_endpoint=_endpoint(document, "authorization_endpoint", issuer),
             token_endpoint=_endpoint(document, "token_endpoint", issuer),
@@ -80,7 +80,7 @@ class Metadata:
             or ("client_secret_basic",),
             challenge_methods=_names(document, "code_challenge_methods_supported"),
             algorithms=_names(document, "id_token_signing_alg_values_supported"),
-            says_issuer=document.get("authorization_response_iss_parameter_supported") is True,
+            sends_issuer=document.get("authorization_response_iss_parameter_supported") is True,
         )
 
 
@@ -132,7 +132,7 @@ class OpenIDProvider:
         nonce: str,
         code_verifier: str,
         login_hint: str | None,
-        anew: bool = False,
+        reauthenticate: bool = False,
     ) -> str:
         """The authorization URL. Raises SourceUnavailable."""
         settings = self._settings
@@ -144,7 +144,7 @@ class OpenIDProvider:
             nonce=nonce,
             code_verifier=code_verifier,
             login_hint=login_hint,
-            prompt="login" if anew else settings.prompt or None,
+            prompt="login" if reauthenticate else settings.prompt or None,
             acr_values=" ".join(settings.acr_values) or None,
             **settings.parameters,
         )
@@ -226,9 +226,10 @@ class OpenIDProvider:
 
     def _refused(self, error: OAuthError, secrets: tuple[str, ...]) -> Exception:
         """A bad code concerns this sign-in only; a bad client, or a busy provider, is an outage."""
-        told = f"{_told(error.error, secrets)} {_told(error.description, secrets)}".strip()
+        texts = (_without_secrets(each, secrets) for each in (error.error, error.description))
+        explanation = " ".join(texts).strip()
         outcome = SourceUnavailable if error.error in _OUR_FAULT else RefusedUpstream
-        return outcome(f"{self._name}: the token endpoint said {told}")
+        return outcome(f"{self._name}: the token endpoint said {explanation}")
 
     async def _believed(
         self, token: object, access_token: str | None, nonce: str
@@ -321,7 +322,7 @@ class OpenIDProvider:
         if circuit is None:
             name = f"{self._name}: {what}"
             circuit = self._circuits[what] = Circuit(
-                name, failures=OUTAGES_IN_A_ROW, seconds=LEFT_ALONE, clock=self._clock
+                name, failures=OUTAGES_IN_A_ROW, seconds=OPEN_SECONDS, clock=self._clock
             )
         with circuit.attempt():
             try:
@@ -352,7 +353,7 @@ def shown(value: object) -> str:
     return str(value)[:_MAX_SHOWN]
 
 
-def _told(value: object, secrets: tuple[str, ...]) -> str:
+def _without_secrets(value: object, secrets: tuple[str, ...]) -> str:
     """The provider's text, without our secrets, should it quote them."""
     text = str(value or "")
     for secret in filter(None, secrets):

@@ -86,11 +86,11 @@ class OidcSource:
         return self.settings.domains
 
     async def begin(
-        self, return_url: str, login_hint: str | None = None, *, anew: bool = False
+        self, return_url: str, login_hint: str | None = None, *, reauthenticate: bool = False
     ) -> AuthorizationRedirect:
         """Begin a sign-in that returns to ``return_url``. Raises SourceUnavailable.
 
-        ``anew`` sends ``prompt=login``.
+        ``reauthenticate`` sends ``prompt=login``.
         """
         state = new_secret()
         kept = _Kept(
@@ -107,7 +107,7 @@ class OidcSource:
                 nonce=kept.nonce,
                 code_verifier=kept.code_verifier,
                 login_hint=_hint(login_hint),
-                anew=anew,
+                reauthenticate=reauthenticate,
             )
         return AuthorizationRedirect(url=url, state=state, kept=kept.as_text())
 
@@ -120,14 +120,14 @@ class OidcSource:
         async with self._in_time():
             metadata = await self._provider.metadata()
             code = self._check_answer(query, metadata)
-            said = await self._provider.exchange(
+            claims = await self._provider.exchange(
                 code,
                 return_url,
                 nonce=ours.nonce,
                 code_verifier=ours.code_verifier,
                 suffices=partial(_suffices, self.settings),
             )
-        return _Claims(self.name, self.settings, said).person()
+        return _Claims(self.name, self.settings, claims).person()
 
     async def find(self, subject_id: str, last_seen: Person) -> Person | None:
         """The person as of the sign-in: the provider cannot be asked without them."""
@@ -191,8 +191,8 @@ class OidcSource:
 
     def _check_answer(self, query: Mapping[str, str], metadata: "Metadata") -> str:
         """The code of an authorization response. Raises RefusedUpstream or SourceUnavailable."""
-        said = query.get("iss")
-        if said != self.settings.issuer and (said is not None or metadata.says_issuer):
+        issuer = query.get("iss")
+        if issuer != self.settings.issuer and (issuer is not None or metadata.sends_issuer):
             raise RefusedUpstream(f"{self.name}: the response is from another issuer (RFC 9207)")
         error = query.get("error")
         if error is not None:
@@ -230,10 +230,10 @@ class _Kept:
 class _Claims:
     """Builds a person from the provider's claims; the ID token overrides the userinfo."""
 
-    def __init__(self, source: str, settings: OidcSettings, said: "Claims") -> None:
+    def __init__(self, source: str, settings: OidcSettings, claims: "Claims") -> None:
         self._source = source
         self._settings = settings
-        self._documents = (said.id_token, said.userinfo)
+        self._documents = (claims.id_token, claims.userinfo)
         self._email = self._believed_email()
 
     def person(self) -> Person:

@@ -80,10 +80,10 @@ def why_not_connected(error: Exception) -> str:
     """Why there is no connection, for an administrator."""
     if isinstance(error, StoreUnavailable):
         return str(error)
-    told = getattr(error, "message", None) or str(error)
-    if not told or not isinstance(error, DRIVER_ERRORS):
-        told = type(error).__name__
-    return f"PostgreSQL cannot be reached: {told}"
+    message = getattr(error, "message", None) or str(error)
+    if not message or not isinstance(error, DRIVER_ERRORS):
+        message = type(error).__name__
+    return f"PostgreSQL cannot be reached: {message}"
 
 
 def _code(error: Exception) -> str:

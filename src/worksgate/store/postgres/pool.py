@@ -29,7 +29,7 @@ import structlog
 from worksgate.database.identity import DatabaseGuard
 from worksgate.database.postgres_room import (
     CONNECTIONS_LEFT,
-    GROWN_AGAIN_AFTER,
+    GROW_PAUSE,
     KEPT_FREE,
     TOO_FEW,
     is_short,
@@ -63,7 +63,7 @@ IDLE_IN_TRANSACTION = 5.0
 
 _KEPT_IDLE = 10.0
 """Seconds after which an idle connection is closed; one is kept."""
-_BALANCED_EVERY = 2.0
+_BALANCE_INTERVAL = 2.0
 
 _CUT_OFF = 3
 """Connections that may fail while being opened before that counts as an outage."""
@@ -117,7 +117,7 @@ class _Request:
             self.future.set_exception(error)
 
 
-class _Rest:
+class _IdleWorker:
     """An idle worker, and since when."""
 
     __slots__ = ("call", "since")
@@ -160,7 +160,7 @@ class PostgresPool:
         """How many requests were refused with StoreUnavailable."""
         self._loop = asyncio.get_running_loop()
         self._queue: deque[_Request] = deque()
-        self._idle: list[_Rest] = []
+        self._idle: list[_IdleWorker] = []
         self._workers: set[asyncio.Task[None]] = set()
         self._connections: set[PostgresConnection] = set()
         self._outage: str | None = None
@@ -254,7 +254,7 @@ class PostgresPool:
         while not self._queue:
             if self._ending.is_set():
                 return False
-            rest = _Rest(self._loop)
+            rest = _IdleWorker(self._loop)
             self._idle.append(rest)
             if not await rest.call:
                 return False
@@ -276,21 +276,21 @@ class PostgresPool:
     async def _balance(self) -> None:
         """Close idle connections, and those that others lack, as long as there is more than one."""
         while len(self._workers) > 1:
-            await asyncio.sleep(_BALANCED_EVERY)
-            self._give_back_idle()
+            await asyncio.sleep(_BALANCE_INTERVAL)
+            self._close_idle()
             with suppress(StoreUnavailable, ValueError):
                 left = await self._enqueue(_connections_left, (), reads=True)
                 if left < KEPT_FREE and not self._address.pooled:
-                    self._give_back(KEPT_FREE - left)
+                    self._return_connections(KEPT_FREE - left)
 
-    def _give_back_idle(self) -> None:
+    def _close_idle(self) -> None:
         rested = self._loop.time() - _KEPT_IDLE
         while len(self._idle) > 1 and self._idle[0].since < rested:
             self._idle.pop(0).end(goes_on=False)
 
-    def _give_back(self, number: int) -> None:
+    def _return_connections(self, number: int) -> None:
         """Close so many connections, idle ones first, but never the last one."""
-        self._short_until = self._loop.time() + GROWN_AGAIN_AFTER
+        self._short_until = self._loop.time() + GROW_PAUSE
         number = min(number, len(self._workers) - 1)
         while number > 0 and self._idle:
             number -= self._idle.pop(0).end(goes_on=False)
@@ -419,7 +419,7 @@ class PostgresPool:
     def _note_shortage(self, reason: str) -> None:
         """Make do with open connections; without any it is an outage, soon retried."""
         was_short = self.is_short
-        self._short_until = self._loop.time() + GROWN_AGAIN_AFTER
+        self._short_until = self._loop.time() + GROW_PAUSE
         if not self._is_alive():
             self._note_outage(reason)
             return

@@ -41,7 +41,7 @@ from worksgate.store import (
     RedemptionRecord,
     StoreUnavailable,
     Successors,
-    unheard,
+    ignore_records,
 )
 from worksgate.store.postgres import rows as postgres_rows
 from worksgate.store.postgres.connection import check_installation
@@ -57,7 +57,7 @@ class PostgresStore:
     def __init__(
         self,
         pool: PostgresPool,
-        recorded: Recorded = unheard,
+        recorded: Recorded = ignore_records,
         guard: DatabaseGuard | None = None,
     ) -> None:
         self._pool = pool
@@ -71,7 +71,7 @@ class PostgresStore:
         *,
         connections: int = 10,
         waiting: int = 2_000,
-        recorded: Recorded = unheard,
+        recorded: Recorded = ignore_records,
         guard: DatabaseGuard | None = None,
     ) -> Self:
         """Open a database that has its tables.
@@ -101,7 +101,7 @@ class PostgresStore:
 
     async def save(self, *artifacts: Artifact, records: Sequence[AuditEvent] = ()) -> None:
         await self._pool.run(postgres_rows.save, artifacts, records)
-        self._tell(records)
+        self._announce(records)
 
     async def add(
         self,
@@ -112,7 +112,7 @@ class PostgresStore:
     ) -> bool:
         added = await self._pool.run(postgres_rows.add, artifact, others, removed, records)
         if added:
-            self._tell(records)
+            self._announce(records)
         return added
 
     async def find(self, kind: type[A], key: str) -> A | None:
@@ -126,7 +126,7 @@ class PostgresStore:
     ) -> A | None:
         found = await self._pool.run(postgres_rows.take, kind, key, records)
         if found is not None:
-            self._tell(records)
+            self._announce(records)
         return found
 
     async def extend(self, kind: type[A], key: str, expires_at: float) -> bool:
@@ -145,12 +145,12 @@ class PostgresStore:
             postgres_rows.redeem, kind, key, client_id, successors, now, record
         )
         if record is not None:
-            self._tell(record.of(redemption, now))
+            self._announce(record.of(redemption, now))
         return redemption
 
     async def forget(self, subject_id: str, *, records: Sequence[AuditEvent] = ()) -> int:
         removed = await self._pool.run(postgres_rows.forget, subject_id, records)
-        self._tell(records)
+        self._announce(records)
         return removed
 
     async def record(self, events: Sequence[AuditEvent]) -> None:
@@ -226,7 +226,7 @@ class PostgresStore:
     async def close(self) -> None:
         await self._pool.close()
 
-    def _tell(self, records: Sequence[AuditEvent]) -> None:
+    def _announce(self, records: Sequence[AuditEvent]) -> None:
         if records:
             self._recorded(records)
 

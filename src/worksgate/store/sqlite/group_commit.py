@@ -33,7 +33,7 @@ from typing import Any, TypeVar, TypeVarTuple
 from worksgate.audit import AuditEvent
 from worksgate.database.identity import DatabaseReplaced
 from worksgate.observability.instruments import CommitFigures
-from worksgate.store import Recorded, StoreUnavailable, unheard
+from worksgate.store import Recorded, StoreUnavailable, ignore_records
 from worksgate.store.sqlite.rows import record
 
 T = TypeVar("T")
@@ -107,7 +107,7 @@ class GroupCommit:
         connect: Callable[[], sqlite3.Connection],
         *,
         waiting: int,
-        recorded: Recorded = unheard,
+        recorded: Recorded = ignore_records,
         check: Callable[[], None] | None = None,
     ) -> None:
         self.figures = CommitFigures()
@@ -248,7 +248,7 @@ class GroupCommit:
         while (job := self._jobs.get()) is not None:
             job()
         self._disconnect()
-        self._tell(self._ended.set)
+        self._call_in_loop(self._ended.set)
 
     def _acquire(self, until: float) -> None:
         """Wait for the write lock, for as long as the oldest request may."""
@@ -262,11 +262,11 @@ class GroupCommit:
         except Exception as error:
             self._broken = self._broken or not is_passing(error)
             if is_busy(error):
-                self._tell(self._start)
+                self._call_in_loop(self._start)
             else:
-                self._tell(partial(self._refuse_all, error))
+                self._call_in_loop(partial(self._refuse_all, error))
         else:
-            self._tell(self._run_batch)
+            self._call_in_loop(self._run_batch)
 
     def _commit(self, requests: list[_Request]) -> None:
         began = time.perf_counter()
@@ -278,7 +278,7 @@ class GroupCommit:
         else:
             self.figures.seconds.observe(time.perf_counter() - began)
             self.figures.batch_sizes.observe(len(requests))
-            self._tell(partial(self._committed, requests))
+            self._call_in_loop(partial(self._committed, requests))
 
     def _give_up(
         self, requests: list[_Request], error: Exception, *, outcome_unknown: bool = False
@@ -291,7 +291,7 @@ class GroupCommit:
             self._broken = not is_passing(another)
         self._broken = self._broken or not is_passing(error)
         _refuse(requests, error, outcome_unknown=outcome_unknown)
-        self._tell(partial(self._finish, requests))
+        self._call_in_loop(partial(self._finish, requests))
 
     @property
     def _connection(self) -> sqlite3.Connection:
@@ -303,7 +303,7 @@ class GroupCommit:
         if db is not None:
             db.close()
 
-    def _tell(self, callback: Callable[[], None]) -> None:
+    def _call_in_loop(self, callback: Callable[[], None]) -> None:
         with suppress(RuntimeError):  # the loop is closed: there is nobody to notify
             self._loop.call_soon_threadsafe(callback)
 

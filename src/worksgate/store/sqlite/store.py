@@ -34,7 +34,7 @@ from worksgate.store import (
     RedemptionRecord,
     StoreUnavailable,
     Successors,
-    unheard,
+    ignore_records,
 )
 from worksgate.store.sqlite import rows as sqlite_rows
 from worksgate.store.sqlite.group_commit import (
@@ -81,7 +81,7 @@ class SqliteStore:
         spare: int,
         *,
         create: bool,
-        recorded: Recorded = unheard,
+        recorded: Recorded = ignore_records,
         guard: DatabaseGuard | None = None,
     ) -> None:
         path = path.absolute()
@@ -101,7 +101,7 @@ class SqliteStore:
         waiting: int = 2_000,
         create: bool = False,
         spare: int = SPARE_BYTES,
-        recorded: Recorded = unheard,
+        recorded: Recorded = ignore_records,
         guard: DatabaseGuard | None = None,
     ) -> Self:
         """Open a database that has its tables, or with ``create`` create file and tables.

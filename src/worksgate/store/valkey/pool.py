@@ -165,7 +165,7 @@ class ValkeyPool:
                 call.has_slot = True
                 connection = await self._connected()
                 call.sent = True
-                async with self._given_back(connection):
+                async with self._kept_after_reply(connection):
                     yield connection
         except (TimeoutError, OSError, RedisError) as error:
             raise await self._refusal(error, call) from None
@@ -175,7 +175,7 @@ class ValkeyPool:
                 self._all_ended.set()
 
     @asynccontextmanager
-    async def _given_back(self, connection: AbstractConnection) -> AsyncIterator[None]:
+    async def _kept_after_reply(self, connection: AbstractConnection) -> AsyncIterator[None]:
         """Keep a connection for the next call if its reply has certainly been read."""
         try:
             yield

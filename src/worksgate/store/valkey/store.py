@@ -71,7 +71,7 @@ from worksgate.store.valkey import scripts as valkey_scripts
 from worksgate.store.valkey.pool import Argument, ValkeyPool
 from worksgate.store.valkey.scripts import Script
 
-LOOKED_EVERY = 1.0
+CHECK_INTERVAL = 1.0
 """Seconds between two checks of the server's configuration, while it is used."""
 TRUSTED_FOR = 5.0
 """Seconds after which a call waits for another check."""
@@ -137,7 +137,7 @@ class ValkeyStore:
     async def save(self, *artifacts: Artifact, records: Sequence[AuditEvent] = ()) -> None:
         self._check_keeper(records)
         if artifacts:
-            await self._run(valkey_scripts.SAVE, *chain.from_iterable(map(_given, artifacts)))
+            await self._run(valkey_scripts.SAVE, *chain.from_iterable(map(_arguments, artifacts)))
         await self.record(records)
 
     async def add(
@@ -149,7 +149,7 @@ class ValkeyStore:
     ) -> bool:
         self._check_keeper(records)
         gone = [_member(each.kind, each.key) for each in removed]
-        given = chain.from_iterable(map(_given, (artifact, *others)))
+        given = chain.from_iterable(map(_arguments, (artifact, *others)))
         added = bool(await self._run(valkey_scripts.ADD, len(gone), *gone, *given))
         if added:
             await self.record(records)
@@ -286,7 +286,7 @@ class ValkeyStore:
         after a pause does.
         """
         age = time.monotonic() - self._looked_at
-        if age >= LOOKED_EVERY:
+        if age >= CHECK_INTERVAL:
             looking = self._begin_look()
             if age >= TRUSTED_FOR:
                 await asyncio.wait([looking], timeout=LOOK_TIMEOUT)
@@ -371,7 +371,7 @@ def _member(kind: type[Artifact], key: str) -> str:
     return f"{kind.kind}:{key}"
 
 
-def _given(artifact: Artifact) -> Iterator[Argument]:
+def _arguments(artifact: Artifact) -> Iterator[Argument]:
     """An artifact as scripts take it: its member, the number of fields, and each with its value."""
     fields = [
         (name, value) for name, value in structs.asdict(artifact).items() if value is not None

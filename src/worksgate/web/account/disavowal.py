@@ -80,11 +80,11 @@ class DisavowalHandlers:
             with Deadline(self._deadline):
                 found = await self._disavowal.open(secret, view.browser.address, self._clock())
         except TooManyTries:
-            return self._say(view, _TOO_OFTEN)
+            return self._show(view, _TOO_OFTEN)
         except OUTAGES as outage:
             return self._out_of_order(view, outage)
         if found is None:
-            return self._say(view, _NOT_VALID)
+            return self._show(view, _NOT_VALID)
         setting = self._forms.setting(view, view.browser.secret)
         change = NOTICES[found.change].subject
         page = self._forms.pages.disavow(setting, secret, found.username, change, found.at)
@@ -96,19 +96,19 @@ class DisavowalHandlers:
             form = await self._forms.read(request, view, view.browser.secret)
             secret = form.get(TOKEN_PARAMETER, "")
             if (language := form.get("language", "")) in LANGUAGES:
-                links = replace(self._forms.links(view), asked_language=language)
+                links = replace(self._forms.links(view), chosen_language=language)
                 return redirect(links(NOT_ME_PATH, **{TOKEN_PARAMETER: secret}))
             with Deadline(self._deadline):
                 done = await self._disavowal.use(secret, view.browser.address, self._clock())
         except FormRefused as refused:
-            return self._say(view, _Answer(FORM_TOO_OLD, "", refused.status))
+            return self._show(view, _Answer(FORM_TOO_OLD, "", refused.status))
         except LinkNotValid:
-            return self._say(view, _NOT_VALID)
+            return self._show(view, _NOT_VALID)
         except TooManyTries:
-            return self._say(view, _TOO_OFTEN)
+            return self._show(view, _TOO_OFTEN)
         except OUTAGES as outage:
             return self._out_of_order(view, outage)
-        return self._say(view, self._answer(done), keeper=self._keeper(view, done))
+        return self._show(view, self._answer(done), keeper=self._keeper(view, done))
 
     def _answer(self, done: Disavowed) -> _Answer:
         if not done.password_is_ours:
@@ -123,14 +123,14 @@ class DisavowalHandlers:
         label = self._self_service.provider_of(done.source)
         return label or translations(view.language).gettext(YOUR_COMPANY)
 
-    def _say(self, view: View, answer: _Answer, **values: str) -> Response:
+    def _show(self, view: View, answer: _Answer, **values: str) -> Response:
         setting = self._forms.setting(view, view.browser.secret)
         url = None if answer.page is None else setting.links(answer.page)
         shown = self._forms.pages.message(setting, answer.message, url, **values)
         return self._forms.answer(view, shown, answer.status)
 
     def _out_of_order(self, view: View, outage: Exception) -> Response:
-        self._unavailable.tell(view.path, str(outage) or "no response in time")
+        self._unavailable.log(view.path, str(outage) or "no response in time")
         return self._login_pages.notice(view, Notice.UNAVAILABLE, 503)
 
 

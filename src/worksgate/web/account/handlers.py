@@ -124,11 +124,11 @@ class AccountHandlers:
     async def _overview(self, visit: Visit) -> Response:
         overview = await self._service.overview(visit.visitor)
         done = visit.view.parameters.get("done", "")
-        said = SUCCESSES[Success(done)] if done in set(Success) else None
+        outcome = SUCCESSES[Success(done)] if done in set(Success) else None
         page = self._forms.pages.overview(
             visit.setting(self._forms),
             overview,
-            said,
+            outcome,
             logout_url=self._forms.logout_url,
             now=visit.visitor.at,
         )
@@ -360,7 +360,7 @@ class AccountHandlers:
         except NotOffered:
             return self._login_pages.notice(view, Notice.NOT_FOUND, 404)
         except OUTAGES as outage:
-            self._unavailable.tell(view.path, str(outage) or "no response in time")
+            self._unavailable.log(view.path, str(outage) or "no response in time")
             return self._login_pages.notice(view, Notice.UNAVAILABLE, 503)
 
     async def _read(self, request: Request, view: View) -> Form:

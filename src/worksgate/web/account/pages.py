@@ -32,7 +32,7 @@ from worksgate.web.pages.rendering import (
     inline_script,
     inline_style,
     template_environment,
-    told_to_wait,
+    wait_advice,
 )
 
 EVENTS_SHOWN: Final = 8
@@ -55,11 +55,11 @@ class Links:
     """The URLs of the account pages, in the language that was requested, if any."""
 
     base: str
-    asked_language: str | None = None
+    chosen_language: str | None = None
 
     def __call__(self, page: str = "", **query: str) -> str:
         """The URL of a page below the overview."""
-        parameters = {**query, **({"lang": self.asked_language} if self.asked_language else {})}
+        parameters = {**query, **({"lang": self.chosen_language} if self.chosen_language else {})}
         return f"{self.base}{page}{'?' if parameters else ''}{urlencode(parameters)}"
 
 
@@ -83,7 +83,7 @@ class AccountPages(Pages):
         self,
         setting: Setting,
         overview: Overview,
-        said: Outcome | None,
+        outcome: Outcome | None,
         *,
         logout_url: str,
         now: float,
@@ -102,7 +102,7 @@ class AccountPages(Pages):
             recent=recent,
             older=older,
             when=partial(_seen_from, now, setting.language),
-            problem=said,
+            problem=outcome,
             site=True,
             logout_url=logout_url,
         )
@@ -123,10 +123,10 @@ class AccountPages(Pages):
 
         ``advice``, or the seconds to wait, replace the problem's own advice.
         """
-        spoken = translations(setting.language)
-        to_do = spoken.gettext(advice) if advice else ""
+        catalogue = translations(setting.language)
+        to_do = catalogue.gettext(advice) if advice else ""
         if retry_after is not None:
-            to_do = told_to_wait(retry_after, spoken)
+            to_do = wait_advice(retry_after, catalogue)
         return self._shown_in(
             setting,
             "account/password.html",
@@ -151,7 +151,7 @@ class AccountPages(Pages):
         The seconds to wait replace the problem's own advice.
         """
         to_do = (
-            "" if retry_after is None else told_to_wait(retry_after, translations(setting.language))
+            "" if retry_after is None else wait_advice(retry_after, translations(setting.language))
         )
         return self._shown_in(
             setting,
@@ -221,14 +221,14 @@ class AccountPages(Pages):
 
         ``change`` is the subject of the notice, in English.
         """
-        spoken = translations(setting.language)
+        catalogue = translations(setting.language)
         return self._shown_in(
             setting,
             "account/disavow.html",
             language_form="disavow",
             secret=secret,
             username=username,
-            change=spoken.gettext(change) % {"product": self._shown["product"]},
+            change=catalogue.gettext(change) % {"product": self._shown["product"]},
             moment=_when(at),
         )
 
@@ -249,7 +249,7 @@ class AccountPages(Pages):
         site: bool = False,
         **shown: Any,
     ) -> Page:
-        spoken = translations(setting.language)
+        catalogue = translations(setting.language)
         texts = tuple(map(inline_script, scripts))
         styles = (inline_style(), account_style()) if site else (inline_style(),)
         html = (
@@ -264,8 +264,9 @@ class AccountPages(Pages):
                 url=setting.links,
                 csrf=setting.csrf,
                 problem=problem,
-                happened=spoken.gettext(problem.happened) if problem else "",
-                to_do=to_do or (spoken.gettext(problem.to_do) if problem and problem.to_do else ""),
+                happened=catalogue.gettext(problem.happened) if problem else "",
+                to_do=to_do
+                or (catalogue.gettext(problem.to_do) if problem and problem.to_do else ""),
                 **shown,
             )
         )
@@ -309,11 +310,11 @@ def _set_like_the_catalogue(words: str, language: str) -> str:
     return words
 
 
-def _browser_in_words(spoken: Translations, name: str) -> str:
+def _browser_in_words(catalogue: Translations, name: str) -> str:
     """The name of a browser, from ``browser_names``, in the language of the page."""
     browser, _, system = name.partition(ON)
-    words = {"browser": spoken.gettext(browser), "system": system}
-    return (spoken.gettext(BROWSER_ON_SYSTEM) % words).replace(" ", NO_BREAK_SPACE)
+    words = {"browser": catalogue.gettext(browser), "system": system}
+    return (catalogue.gettext(BROWSER_ON_SYSTEM) % words).replace(" ", NO_BREAK_SPACE)
 
 
 @cache

@@ -79,7 +79,7 @@ class PasswordResetHandlers:
         view = View(request)
         if _SENT in view.parameters:
             minutes = math.floor(self._settings.reset_link_lifetime / 60)
-            return self._say(view, MAIL_IS_COMING, 200, "", minutes=str(minutes))
+            return self._show(view, MAIL_IS_COMING, 200, "", minutes=str(minutes))
         page = self._forms.pages.forgot(self._forms.setting(view, view.browser.secret))
         return self._forms.answer(view, page, bind_browser=True)
 
@@ -96,7 +96,7 @@ class PasswordResetHandlers:
                     view.browser.devices,
                 )
         except FormRefused as refused:
-            return self._say(view, FORM_TOO_OLD, refused.status, FORGOT_PATH)
+            return self._show(view, FORM_TOO_OLD, refused.status, FORGOT_PATH)
         except OUTAGES as outage:
             return self._out_of_order(view, outage)
         return redirect(self._forms.links(view)(FORGOT_PATH, **{_SENT: "1"}))
@@ -105,7 +105,7 @@ class PasswordResetHandlers:
         """``GET /account/reset?token=…``: nothing changes, whoever opens it."""
         view = View(request)
         if _DONE in view.parameters:
-            return self._say(view, PASSWORD_IS_NEW, 200, "")
+            return self._show(view, PASSWORD_IS_NEW, 200, "")
         secret, weakness = (view.parameters.get(name, "") for name in (TOKEN_PARAMETER, _ADVICE))
         advice = WEAKNESSES[Weakness(weakness)] if weakness in set(Weakness) else ""
         try:
@@ -121,7 +121,7 @@ class PasswordResetHandlers:
             with Deadline(self._deadline):
                 return await self._change(view, form)
         except FormRefused as refused:
-            return self._say(view, FORM_TOO_OLD, refused.status, "")
+            return self._show(view, FORM_TOO_OLD, refused.status, "")
         except OUTAGES as outage:
             return self._out_of_order(view, outage)
 
@@ -129,7 +129,7 @@ class PasswordResetHandlers:
         secret, password = form.get("txn", ""), form.get("new_password", "")
         links = self._forms.links(view)
         if (language := form.get("language", "")) in LANGUAGES:
-            return redirect(replace(links, asked_language=language)(RESET_PATH, token=secret))
+            return redirect(replace(links, chosen_language=language)(RESET_PATH, token=secret))
         try:
             await self._reset.finish(
                 secret,
@@ -167,10 +167,10 @@ class PasswordResetHandlers:
 
     def _not_valid(self, view: View) -> Response:
         if self._settings.can_reset_passwords:
-            return self._say(view, LINK_NOT_VALID, 410, FORGOT_PATH)
-        return self._say(view, LINK_NOT_VALID_AND_NO_MAIL, 410, None)
+            return self._show(view, LINK_NOT_VALID, 410, FORGOT_PATH)
+        return self._show(view, LINK_NOT_VALID_AND_NO_MAIL, 410, None)
 
-    def _say(
+    def _show(
         self, view: View, message: Message, status: int, page: str | None, **values: str
     ) -> Response:
         """A message, with a button that leads to an account page."""
@@ -180,5 +180,5 @@ class PasswordResetHandlers:
         return self._forms.answer(view, shown, status)
 
     def _out_of_order(self, view: View, outage: Exception) -> Response:
-        self._unavailable.tell(view.path, str(outage) or "no response in time")
+        self._unavailable.log(view.path, str(outage) or "no response in time")
         return self._login_pages.notice(view, Notice.UNAVAILABLE, 503)

@@ -33,9 +33,9 @@ from worksgate.web.view import View
 
 Form = Mapping[str, str]
 Handler = Callable[[Request], Awaitable[Response]]
-WhoChooses = Callable[[View, Form], Awaitable[Person | None]]
+PersonOf = Callable[[View, Form], Awaitable[Person | None]]
 
-_NOBODY = (
+_NO_PERSON = (
     *(NotSignedIn, SignInTooOld, PersonDisabled, SignInLost),
     *(ForgedTransaction, ExpiredTransaction, AuthorizationError),
 )
@@ -66,41 +66,41 @@ class PasswordMeterHandlers:
     def routes(self) -> Mapping[str, Mapping[str, Handler]]:
         """Handlers by path and method."""
         account, login = self._settings.account_path, self._settings.web_login_path
-        who_chooses: Mapping[str, WhoChooses] = {
+        by_path: Mapping[str, PersonOf] = {
             f"{account}/password": self._of_session,
             f"{account}{RESET_PATH}": self._of_link,
             login: self._of_login,
         }
         return {
-            path + STRENGTH_PATH: {"POST": partial(self._answer, who)}
-            for path, who in who_chooses.items()
+            path + STRENGTH_PATH: {"POST": partial(self._answer, person_of)}
+            for path, person_of in by_path.items()
         }
 
-    async def _answer(self, who: WhoChooses, request: Request) -> Response:
+    async def _answer(self, person_of: PersonOf, request: Request) -> Response:
         view = View(request)
         try:
             form = await self._forms.read_posted(request, view)
             with Deadline(self._settings.answer_deadline):
-                person = await who(view, form)
+                person = await person_of(view, form)
                 if person is None:
                     return _no_answer()
-                return await self._say(person, form.get("password", ""), view.language)
+                return await self._grade(person, form.get("password", ""), view.language)
         except FormRefused as refused:
             return _no_answer(refused.status)
-        except (*_NOBODY, *OUTAGES):
+        except (*_NO_PERSON, *OUTAGES):
             return _no_answer()
 
-    async def _say(self, person: Person, password: str, language: str) -> Response:
+    async def _grade(self, person: Person, password: str, language: str) -> Response:
         strength = await self._meter.strength(person, password, self._clock())
         if strength is None:
             return _no_answer()
-        spoken = translations(language)
+        catalogue = translations(language)
         advice = WEAKNESSES[strength.weakness] if strength.weakness else ""
         return JSONResponse(
             {
                 "score": strength.score,
-                "grade": spoken.gettext(GRADES[strength.score]),
-                "advice": spoken.gettext(advice) if advice else "",
+                "grade": catalogue.gettext(GRADES[strength.score]),
+                "advice": catalogue.gettext(advice) if advice else "",
             }
         )
 

@@ -29,11 +29,11 @@ from worksgate.web.crashes import report
 from worksgate.web.deadline import Deadline, within
 from worksgate.web.headers import Headers
 
-Told = tuple[int, str]
+Outcome = tuple[int, str]
 """The HTTP status of a response, and its error number, or an empty text."""
 
-ANSWERED: Told = (200, "")
-NOTHING: Told = (GONE, "")
+ANSWERED: Outcome = (200, "")
+NO_ANSWER: Outcome = (GONE, "")
 
 RETRY_AFTER = b"1"
 """Seconds after which a 503 is worth a retry."""
@@ -100,11 +100,11 @@ class JsonCalls:
 
     async def _refuse_unserved(self, error: OAuthError, path: str, send: Send) -> None:
         meter = self._traffic.other
-        began, told = meter.begin(), NOTHING
+        began, outcome = meter.begin(), NO_ANSWER
         try:
-            told = await self._refuse(error, path, send)
+            outcome = await self._refuse(error, path, send)
         finally:
-            meter.end(began, *told)
+            meter.end(began, *outcome)
 
     def _check_way(self, scope: Scope) -> None:
         """Raises MethodNotAllowed, or InsecureRequest: never a redirect."""
@@ -113,7 +113,7 @@ class JsonCalls:
         if self._https_only and scope["scheme"] != "https":
             raise InsecureRequest("the call came over http; is trusted_proxies set?")
 
-    async def _fail(self, error: Exception, path: str, send: Send, client_id: str = "") -> Told:
+    async def _fail(self, error: Exception, path: str, send: Send, client_id: str = "") -> Outcome:
         """Refuse a call because of an exception; unexpected ones are logged."""
         if isinstance(error, TimeoutError):
             error = TemporarilyUnavailable("no response in time")
@@ -122,7 +122,9 @@ class JsonCalls:
             error = ServerError("unexpected")
         return await self._refuse(error, path, send, client_id)
 
-    async def _refuse(self, error: OAuthError, path: str, send: Send, client_id: str = "") -> Told:
+    async def _refuse(
+        self, error: OAuthError, path: str, send: Send, client_id: str = ""
+    ) -> Outcome:
         style, policy = await self._error_form(error, client_id)
         headers: Headers = []
         if isinstance(error, TemporarilyUnavailable):
@@ -141,9 +143,9 @@ class JsonCalls:
     def _tell_administrator(self, error: OAuthError, path: str) -> None:
         """Log what is not the caller's fault."""
         if isinstance(error, InsecureRequest):
-            self._insecure.tell(path, error.detail)
+            self._insecure.log(path, error.detail)
         elif isinstance(error, TemporarilyUnavailable) and not isinstance(error, ServerError):
-            self._unavailable.tell(path, error.detail)
+            self._unavailable.log(path, error.detail)
 
     async def _error_form(
         self, error: OAuthError, client_id: str
@@ -204,7 +206,7 @@ class BackChannel(JsonCalls):
     async def _serve(
         self, call: Call, meter: Meter, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        began, told = meter.begin(), NOTHING
+        began, outcome = meter.begin(), NO_ANSWER
         form: dict[str, str] = {}
         try:
             self._check_way(scope)
@@ -213,12 +215,12 @@ class BackChannel(JsonCalls):
         except Disconnected:
             pass
         except Exception as error:
-            told = await self._fail(error, scope["path"], send, form.get("client_id", ""))
+            outcome = await self._fail(error, scope["path"], send, form.get("client_id", ""))
         else:
             await self._answer(answer, scope, send)
-            told = ANSWERED
+            outcome = ANSWERED
         finally:
-            meter.end(began, *told)
+            meter.end(began, *outcome)
 
 
 def error_body(error: OAuthError, style: ErrorStyle) -> Mapping[str, str]:

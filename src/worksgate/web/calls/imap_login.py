@@ -11,7 +11,7 @@ from worksgate.oauth.imap_login import ImapLoginResponse
 from worksgate.observability.instruments import Traffic
 from worksgate.provider.calls.imap_login import ImapLogin
 from worksgate.settings.options import Settings
-from worksgate.web.calls.endpoints import ANSWERED, NOTHING, JsonCalls, UnknownPath, peer_of
+from worksgate.web.calls.endpoints import ANSWERED, NO_ANSWER, JsonCalls, UnknownPath, peer_of
 from worksgate.web.deadline import within
 from worksgate.web.headers import Headers
 
@@ -37,17 +37,17 @@ class MailClients(JsonCalls):
         """``GET /apiLogin/{client_id}``; ``path`` is below our mount point."""
         ours = self._path
         below = path.removeprefix(ours)
-        began, told = self._traffic.imap.begin(), NOTHING
+        began, outcome = self._traffic.imap.begin(), NO_ANSWER
         try:
             answer = await self._decision(below, scope)
         except Exception as error:
             # What follows our path may be secret, if somebody built the URL wrongly.
-            told = await self._fail(error, ours, send, below[1:])
+            outcome = await self._fail(error, ours, send, below[1:])
         else:
             await self._answer(answer, scope, send)
-            told = ANSWERED
+            outcome = ANSWERED
         finally:
-            self._traffic.imap.end(began, *told)
+            self._traffic.imap.end(began, *outcome)
 
     async def _decision(self, below: str, scope: Scope) -> ImapLoginResponse:
         """HEAD and OPTIONS sign nobody in, and plain http is not redirected (R-64)."""

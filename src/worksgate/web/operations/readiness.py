@@ -58,7 +58,7 @@ class Report:
         findings = self.findings.values()
         return bool(findings) and all(each.status == OK for each in findings)
 
-    def for_everybody(self) -> Mapping[str, Any]:
+    def for_public(self) -> Mapping[str, Any]:
         """Fixed words only: no name, no address, no duration, no text of an error."""
         if self.is_ready:
             return {"status": OK}
@@ -96,25 +96,25 @@ class Readiness:
         self._checks = {**checks, **(impairing or {})}
         self._sources = sources
         self._patience = patience
-        self._asked_at = float("-inf")
+        self._checked_at = float("-inf")
         self._found: Mapping[str, CheckResult] = {}
         self._impaired: set[str] = set()
 
     async def report(self) -> Report:
         """The result of the last second; during a check callers get the previous one."""
         now = time.monotonic()
-        if now - self._asked_at >= READY_FOR:
-            self._asked_at = now
+        if now - self._checked_at >= READY_FOR:
+            self._checked_at = now
             names = tuple(self._checks)
             results = await asyncio.gather(*(self._find(name) for name in names))
             found = dict(zip(names, results, strict=True))
-            self._tell_of_changes(found)
+            self._log_changes(found)
             self._found = found
         needed = {name: each for name, each in self._found.items() if name in self._needed}
         others = {name: each for name, each in self._found.items() if name not in needed}
         return Report(needed, self._sources, others)
 
-    def _tell_of_changes(self, found: Mapping[str, CheckResult]) -> None:
+    def _log_changes(self, found: Mapping[str, CheckResult]) -> None:
         """Log failures that no load balancer can see, once when one begins and once when it ends.
 
         While a part fails that everybody needs, nothing is known about the others.

@@ -27,17 +27,17 @@ _LONGEST: Final = 512
 _MOST_RANGES: Final = 20
 
 
-def choose_language(asked: str | None, accept_language: str) -> str:
+def choose_language(chosen: str | None, accept_language: str) -> str:
     """Return the requested language if it exists, or the best that the browser accepts.
 
     Neither value is trusted: malformed ones are ignored. The fallback is English.
     """
-    return requested_language(asked) or _preferred(accept_language[:_LONGEST])
+    return requested_language(chosen) or _preferred(accept_language[:_LONGEST])
 
 
-def requested_language(asked: str | None) -> str | None:
+def requested_language(chosen: str | None) -> str | None:
     """Return the language that a tag such as ``ja-JP`` or ``zh-Hant-HK`` names, if it exists."""
-    return next(iter(_languages((asked or "")[:_LONGEST])), None)
+    return next(iter(_languages((chosen or "")[:_LONGEST])), None)
 
 
 @lru_cache(maxsize=256)

@@ -53,7 +53,7 @@ class StepForm:
 class SecondFactorForm(StepForm):
     """The question for a second factor; sends ``otp``, ``recovery`` or ``passkey``.
 
-    ``why`` is a ``FactorWanted``: it decides the text, and whether the browser can be remembered.
+    ``why`` is a ``FactorPurpose``: it decides the text, and whether the browser can be remembered.
     """
 
     person: str
@@ -110,7 +110,7 @@ class AccountChoice:
     txn: str
     csrf: str
     signed_in_as: str
-    asked_for: str
+    account: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

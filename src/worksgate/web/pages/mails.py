@@ -160,7 +160,7 @@ HELP: Final = text("Help: %(address)s")
 LABELLED: Final = text("%(label)s: %(value)s")
 WHEN: Final = text("When")
 WHERE: Final = text("Where from")
-WHO: Final = text("By")
+BY: Final = text("By")
 ADMINISTRATOR: Final = text("An administrator")
 BROWSER_ON_SYSTEM: Final = text("%(browser)s on %(system)s")
 
@@ -201,9 +201,9 @@ class Mails:
 
         In the language of the browser that changed it, or else that of the settings.
         """
-        asked = change.origin.language
-        language = asked if asked in LANGUAGES else self._language
-        spoken = translations(language)
+        preferred = change.origin.language
+        language = preferred if preferred in LANGUAGES else self._language
+        catalogue = translations(language)
         wording = NOTICES[change.change]
         to_do = TO_DO.get(change.change)
         if not link and to_do is None:
@@ -212,8 +212,8 @@ class Mails:
             )
         body = _Body(
             wording,
-            spoken.gettext(to_do or NOTHING_TO_DO) % {"product": self._product},
-            facts=_facts(change, spoken),
+            catalogue.gettext(to_do or NOTHING_TO_DO) % {"product": self._product},
+            facts=_facts(change, catalogue),
             link=link,
             button=NOT_ME,
             danger=True,
@@ -223,7 +223,7 @@ class Mails:
     def _message(self, person: Person, language: str, body: _Body) -> MailMessage | None:
         values = {"product": self._product, "username": person.username, "name": person.name}
 
-        def said(english: str) -> str:
+        def translated(english: str) -> str:
             return translations(language).gettext(english) % values
 
         def labelled(label: str, value: str) -> str:
@@ -233,35 +233,35 @@ class Mails:
             "language": language,
             "company": self._company,
             "product": self._product,
-            "subject": said(body.wording.subject),
-            "greeting": said(GREETING) if person.name else "",
-            "happened": said(body.wording.happened),
+            "subject": translated(body.wording.subject),
+            "greeting": translated(GREETING) if person.name else "",
+            "happened": translated(body.wording.happened),
             "facts": body.facts,
             "lines_of_facts": [labelled(*fact) for fact in body.facts],
             "to_do": body.to_do,
             "link": body.link,
-            "button": said(body.button),
-            "line_of_button": labelled(said(body.button), "").rstrip(),
+            "button": translated(body.button),
+            "line_of_button": labelled(translated(body.button), "").rstrip(),
             "danger": body.danger,
-            "copy_link": said(COPY_LINK),
-            "if_it_was_not_you": said(body.wording.if_it_was_not_you),
+            "copy_link": translated(COPY_LINK),
+            "if_it_was_not_you": translated(body.wording.if_it_was_not_you),
             "help": translations(language).gettext(HELP) % {"address": self._help}
             if self._help
             else "",
-            "automatic": said(AUTOMATIC),
+            "automatic": translated(AUTOMATIC),
         }
         return _rendered(person.email, shown)
 
 
-def _facts(change: CredentialChange, spoken: Translations) -> Sequence[tuple[str, str]]:
+def _facts(change: CredentialChange, catalogue: Translations) -> Sequence[tuple[str, str]]:
     """When and from where, or by whom."""
     event, origin = change.event, change.origin
-    facts = [(spoken.gettext(WHEN), _moment(event.at))]
+    facts = [(catalogue.gettext(WHEN), _moment(event.at))]
     if event.actor is not None:
-        return [*facts, (spoken.gettext(WHO), spoken.gettext(ADMINISTRATOR))]
-    places = [_browser(origin.browser, spoken), origin.address or event.address or ""]
+        return [*facts, (catalogue.gettext(BY), catalogue.gettext(ADMINISTRATOR))]
+    places = [_browser(origin.browser, catalogue), origin.address or event.address or ""]
     if place := " · ".join(filter(None, places)):
-        facts.append((spoken.gettext(WHERE), place))
+        facts.append((catalogue.gettext(WHERE), place))
     return facts
 
 
@@ -273,12 +273,12 @@ def _moment(at: float) -> str:
     return f"{moment:%Y-%m-%d %H:%M} ({zone})"
 
 
-def _browser(name: str, spoken: Translations) -> str:
+def _browser(name: str, catalogue: Translations) -> str:
     browser, on, system = name.partition(ON)
     if not on:
         return browser
-    return spoken.gettext(BROWSER_ON_SYSTEM) % {
-        "browser": spoken.gettext(browser),
+    return catalogue.gettext(BROWSER_ON_SYSTEM) % {
+        "browser": catalogue.gettext(browser),
         "system": system,
     }
 
@@ -295,18 +295,18 @@ def _rendered(address: str | None, shown: Mapping[str, object]) -> MailMessage |
         return None
 
 
-def _how_long(lifetime: float, spoken: Translations) -> str:
+def _how_long(lifetime: float, catalogue: Translations) -> str:
     """What to do with the link: in minutes, long times in whole hours, rounded down."""
     minutes = max(1, math.floor(lifetime / 60))
     if minutes <= _LONGEST_IN_MINUTES:
-        sentence = spoken.ngettext(
+        sentence = catalogue.ngettext(
             "Open this link within %(n)d minute to choose one. It works once.",
             "Open this link within %(n)d minutes to choose one. It works once.",
             minutes,
         )
         return sentence % {"n": minutes}
     hours = minutes // 60
-    sentence = spoken.ngettext(
+    sentence = catalogue.ngettext(
         "Open this link within %(n)d hour to choose one. It works once.",
         "Open this link within %(n)d hours to choose one. It works once.",
         hours,

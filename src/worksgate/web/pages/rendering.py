@@ -162,7 +162,7 @@ class Pages:
 
         ``by_form`` makes the switcher post ``language`` with the form: no URL contains its secret.
         """
-        spoken = translations(language)
+        catalogue = translations(language)
         template, scripts = _STEPS[type(form)]
         problem = PROBLEMS[form.problem] if form.problem else None
         advice = form.advice or (problem.to_do if problem else "")
@@ -174,8 +174,8 @@ class Pages:
             form=form,
             language_form="step" if by_form else "",
             problem=problem,
-            happened=spoken.gettext(problem.happened) if problem else "",
-            to_do=spoken.gettext(advice) if advice else "",
+            happened=catalogue.gettext(problem.happened) if problem else "",
+            to_do=catalogue.gettext(advice) if advice else "",
         )
 
     def leave(self, location: str, provider: str, language: str) -> Page:
@@ -254,25 +254,25 @@ def _problem(form: SignInForm) -> ProblemWording | None:
     return PROBLEMS[form.problem] if form.problem else None
 
 
-def _to_do(form: SignInForm, spoken: Translations) -> str:
+def _to_do(form: SignInForm, catalogue: Translations) -> str:
     """Return what to do about the problem of a form, in the language of the page."""
     if form.problem is not Problem.THROTTLED:
         wording = _problem(form)
-        return spoken.gettext(wording.to_do) if wording else ""
-    return told_to_wait(form.retry_after or 1, spoken)
+        return catalogue.gettext(wording.to_do) if wording else ""
+    return wait_advice(form.retry_after or 1, catalogue)
 
 
-def told_to_wait(seconds: int, spoken: Translations) -> str:
+def wait_advice(seconds: int, catalogue: Translations) -> str:
     """Say how long to wait: short times in seconds, others in whole minutes, rounded up."""
     if seconds <= _LONGEST_WAIT_IN_SECONDS:
-        wait = spoken.ngettext(
+        wait = catalogue.ngettext(
             "Please wait %(n)d second, then try again.",
             "Please wait %(n)d seconds, then try again.",
             seconds,
         )
         return wait % {"n": seconds}
     minutes = math.ceil(seconds / 60)
-    wait = spoken.ngettext(
+    wait = catalogue.ngettext(
         "Please wait %(n)d minute, then try again.",
         "Please wait %(n)d minutes, then try again.",
         minutes,
@@ -320,7 +320,7 @@ def _link(address: str | None, *beginnings: str) -> str | None:
 @cache
 def template_environment(language: str) -> jinja2.Environment:
     """One per language, since Jinja binds the translation when it compiles a template."""
-    spoken = translations(language)
+    catalogue = translations(language)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE / "templates"),
         autoescape=True,
@@ -331,7 +331,7 @@ def template_environment(language: str) -> jinja2.Environment:
         extensions=["jinja2.ext.i18n"],
     )
     environment.install_gettext_callables(  # type: ignore[attr-defined]  # comes with i18n
-        spoken.gettext, spoken.ngettext, newstyle=True
+        catalogue.gettext, catalogue.ngettext, newstyle=True
     )
     environment.globals.update(page_style=inline_style())
     environment.filters["unbroken"] = unbroken

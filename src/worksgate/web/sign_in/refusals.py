@@ -91,7 +91,7 @@ _WRONG_FACTORS: Mapping[ProofKind, Problem] = {
 _WRONG_ANSWERS = (WrongFactor, WeakPassword)
 """Errors that lead to the same step again."""
 
-_TO_SAY = (Problem.WEAK_PASSWORD,)
+_NAMED_IN_URL = (Problem.WEAK_PASSWORD,)
 """The problems that a step's URL may name."""
 
 ANSWERED_WITHOUT_FORM = (*_ENDINGS, *OUTAGES)
@@ -107,7 +107,7 @@ FORM_DEADLINE = 0.4
 def _problem_of(error: Exception) -> tuple[Problem, int]:
     """The message for an error above a form, and the status."""
     if isinstance(error, WrongFactor):
-        return _WRONG_FACTORS[error.given], 403
+        return _WRONG_FACTORS[error.proof], 403
     if isinstance(error, WeakPassword):
         return Problem.WEAK_PASSWORD, 403
     return next(answer for kind, answer in _PROBLEMS.items() if isinstance(error, kind))
@@ -186,7 +186,9 @@ class SignInRefusals:
 
     def repeated(self, view: View, next_step: LaterStep) -> Response:
         """The page of a step; after a wrong answer, its URL names the problem."""
-        problem = next((each for each in _TO_SAY if each == view.parameters.get("problem")), None)
+        problem = next(
+            (each for each in _NAMED_IN_URL if each == view.parameters.get("problem")), None
+        )
         weakness = view.parameters.get("advice", "")
         advice = WEAKNESSES[Weakness(weakness)] if weakness in set(Weakness) else ""
         return self._pages.step(
@@ -234,4 +236,4 @@ class SignInRefusals:
                 return notice(view, Notice.UNAVAILABLE, 503, transaction)
 
     def _tell_administrator(self, view: View, outage: Exception) -> None:
-        self._unavailable.tell(view.path, str(outage) or "no response in time")
+        self._unavailable.log(view.path, str(outage) or "no response in time")

@@ -85,12 +85,12 @@ class SignInPages:
             case _:
                 return self.to_step(view, next_step.transaction)
 
-    def to_step(self, view: View, transaction: SignInTransaction, **said: str | None) -> Response:
+    def to_step(self, view: View, transaction: SignInTransaction, **shown: str | None) -> Response:
         """To the page of the next step: a URL to which a browser can come back.
 
-        ``said`` is why it is shown again, as in ``step_url``.
+        ``shown`` is why it is shown again, as in ``step_url``.
         """
-        response = redirect(self.step_url(transaction, view.language, **said))
+        response = redirect(self.step_url(transaction, view.language, **shown))
         cookies.set_secret(response, cookies.BROWSER, view.browser.secret)
         return response
 
@@ -211,7 +211,7 @@ class SignInPages:
             txn=self._provider.signer.sign(transaction),
             csrf=self._anti_forgery_token(view, transaction),
             signed_in_as=person.name or person.username,
-            asked_for=transaction.works_id or "",
+            account=transaction.works_id or "",
         )
         page = self._pages.choose_account(choice, view.language, self._languages(transaction))
         return self._respond(view, page, 200, transaction)
@@ -261,12 +261,12 @@ class SignInPages:
         )
         return f"{self._login_path}?response_type=code&{query}"
 
-    def step_url(self, transaction: SignInTransaction, language: str, **said: str | None) -> str:
+    def step_url(self, transaction: SignInTransaction, language: str, **shown: str | None) -> str:
         """The page of a sign-in's current step.
 
         ``problem`` and ``advice`` are names of texts: why it is shown again.
         """
-        parameters = {AT_PARAMETER: handle_of(transaction), "lang": language, **said}
+        parameters = {AT_PARAMETER: handle_of(transaction), "lang": language, **shown}
         present = {name: value for name, value in parameters.items() if value}
         return f"{self._login_path}{STEP_PATH}?{urlencode(present)}"
 

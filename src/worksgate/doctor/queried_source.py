@@ -39,7 +39,7 @@ ADVICE = "check the [[source]] table in the settings, and whether the source is 
 _PAGE = 200
 
 
-class CannotBeAsked(ValueError):
+class CannotBeQueried(ValueError):
     """The source does not support this question; one sentence."""
 
 
@@ -51,8 +51,8 @@ class Question:
     password: str | None = field(default=None, repr=False)
 
 
-class AskedSource(ABC):
-    """A source that an administrator asks. Every call may raise CannotBeAsked."""
+class QueriedSource(ABC):
+    """A source that an administrator asks. Every call may raise CannotBeQueried."""
 
     def __init__(self, settings: Settings, source: SourceSettings, stack: AsyncExitStack) -> None:
         """Opened resources are closed with ``stack``."""
@@ -74,12 +74,12 @@ class AskedSource(ABC):
         """The person who would sign in with this name, or None. Raises SourceUnavailable."""
 
 
-class AskedDirectory(AskedSource):
+class QueriedDirectory(QueriedSource):
     """The built-in directory."""
 
     async def check(self, question: Question) -> list[Finding]:
         if question.password is not None:
-            raise CannotBeAsked(
+            raise CannotBeQueried(
                 "passwords of the built-in directory can be tried on the sign-in page"
             )
         return [await self._look_at(question.username)]
@@ -113,10 +113,10 @@ class AskedDirectory(AskedSource):
         yield page
 
     async def look_up(self, username: str) -> ListedPerson | None:
-        raise CannotBeAsked("people of the built-in directory are shown by worksgate user show")
+        raise CannotBeQueried("people of the built-in directory are shown by worksgate user show")
 
 
-class AskedByPassword(AskedSource):
+class QueriedByPassword(QueriedSource):
     """A source with passwords."""
 
     def __init__(
@@ -136,9 +136,9 @@ class AskedByPassword(AskedSource):
         source = self._open()
         test: Test | None = getattr(source, "test", None)
         if test is not None:
-            findings = _told(self._part, await test(question.username), advice_on)
+            findings = _findings_of(self._part, await test(question.username), advice_on)
         elif question.username is not None and question.password is None:
-            raise CannotBeAsked(f"{source.name} can only be asked with a password")
+            raise CannotBeQueried(f"{source.name} can only be asked with a password")
         else:
             findings = [ok(self._part, "its function exists")]
         if question.username is not None and question.password is not None:
@@ -157,20 +157,20 @@ class AskedByPassword(AskedSource):
         return await self._listing().look_up(username)
 
     def _listing(self) -> ListsPeople:
-        """The source, if it lists people. Raises CannotBeAsked."""
+        """The source, if it lists people. Raises CannotBeQueried."""
         try:
             source = self._open()
         except ValueError as problem:
-            raise CannotBeAsked(str(problem)) from None
+            raise CannotBeQueried(str(problem)) from None
         if not isinstance(source, ListsPeople):
-            raise CannotBeAsked(
+            raise CannotBeQueried(
                 f"{source.name} can only be asked with a password; worksgate user list "
                 f"--source {source.name} lists who has signed in with it"
             )
         return source
 
 
-class AskedByRedirect(AskedSource):
+class QueriedByRedirect(QueriedSource):
     """A source that redirects to another provider."""
 
     def __init__(
@@ -187,7 +187,7 @@ class AskedByRedirect(AskedSource):
         if question.username is not None:
             raise self._only_there()
         provider = self._kind.open(self._source, self._stack, time.time)
-        return _told(self._part, await provider.test(self._return_url()))
+        return _findings_of(self._part, await provider.test(self._return_url()))
 
     async def people(
         self, administration: "Administration"
@@ -199,8 +199,8 @@ class AskedByRedirect(AskedSource):
     async def look_up(self, username: str) -> ListedPerson | None:
         raise self._only_there()
 
-    def _only_there(self) -> CannotBeAsked:
-        return CannotBeAsked(f"{self._source.name} shows people only when they sign in there")
+    def _only_there(self) -> CannotBeQueried:
+        return CannotBeQueried(f"{self._source.name} shows people only when they sign in there")
 
     def _return_url(self) -> str:
         from worksgate.provider.sign_in.upstream import CALLBACK_PATH
@@ -209,17 +209,17 @@ class AskedByRedirect(AskedSource):
         return f"{base}{self._settings.web_login_path}{CALLBACK_PATH}{self._source.name}"
 
 
-def asked(settings: Settings, source: SourceSettings, stack: AsyncExitStack) -> AskedSource:
+def queried(settings: Settings, source: SourceSettings, stack: AsyncExitStack) -> QueriedSource:
     """The source, according to its type; opened resources are closed with ``stack``."""
     from worksgate.bootstrap.source_types import BuiltIn, ByPassword, ByRedirect, type_of
 
     match type_of(source):
         case BuiltIn():
-            return AskedDirectory(settings, source, stack)
+            return QueriedDirectory(settings, source, stack)
         case ByPassword() as kind:
-            return AskedByPassword(settings, source, stack, kind)
+            return QueriedByPassword(settings, source, stack, kind)
         case ByRedirect() as kind:
-            return AskedByRedirect(settings, source, stack, kind)
+            return QueriedByRedirect(settings, source, stack, kind)
 
 
 async def _of_sign_in(source: Source, username: str, password: str, part: str) -> Finding:
@@ -258,7 +258,7 @@ def _of_person(person: Person, part: str) -> Finding:
     return ok(part, text)
 
 
-def _told(
+def _findings_of(
     part: str,
     findings: Iterable[SourceFinding],
     advice_on: Callable[[SourceFinding], str | None] = lambda _: None,
