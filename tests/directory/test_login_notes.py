@@ -38,7 +38,7 @@ def _book() -> Book:
 
 def notes_in(book: Book, moments: list[float] | None = None) -> SignInNotes:
     times = iter(moments or [])
-    return SignInNotes(book, lambda: next(times, NOW))
+    return SignInNotes(book.note_logins, lambda: next(times, NOW))
 
 
 async def test_those_who_sign_in_together_are_noted_together(book: Book) -> None:

@@ -18,6 +18,7 @@ from worksgate.clients.registry import ClientRegistry
 from worksgate.credentials.password_hashing import BusyRefusal, HashingBusy
 from worksgate.credentials.secrets import storage_key
 from worksgate.database import DatabaseUnavailable
+from worksgate.directory.remembered import RememberedPeople
 from worksgate.oauth.errors import (
     InvalidLogin,
     InvalidRequest,
@@ -96,7 +97,7 @@ class SlowToTell(People):
 LAPSE = 30 * 86_400.0
 
 
-class Redirect:
+class Redirect(RememberedPeople):
     """Another provider: it is never asked for a password, and knows who was there."""
 
     name = "entra"

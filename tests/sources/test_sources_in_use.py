@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from worksgate.credentials.password_hashing import BusyRefusal
+from worksgate.directory.remembered import RememberedPeople
 from worksgate.oauth.model import Client
 from worksgate.provider.sources import SourcesInUse, UnknownSource
 from worksgate.sources import Person
@@ -31,7 +32,7 @@ class Entra:
 
 
 @dataclass
-class Notes:
+class Notes(RememberedPeople):
     """What is remembered of people: everybody was last here at ``SEEN``."""
 
     seen: float | None = SEEN

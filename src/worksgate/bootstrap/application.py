@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 from worksgate.administration.purging import hold_lease, purge_forever
 from worksgate.audit import AuditLog
@@ -71,9 +72,12 @@ from worksgate.sources import Authenticate, Source
 from worksgate.sources.counted import SourcesSeen
 from worksgate.store import Store
 from worksgate.store.traced import TracedStore
-from worksgate.web.application import Application, Watcher
+from worksgate.web.application import Application
 from worksgate.web.installation import Installation
 from worksgate.web.operations.readiness import Check
+
+if TYPE_CHECKING:
+    from worksgate.observability.prometheus import Watch
 
 
 def create_app(
@@ -82,7 +86,7 @@ def create_app(
     authenticate: Authenticate | None = None,
     sources: Sequence[Source] | None = None,
     clock: Clock = time.time,
-    watch: Watcher | None = None,
+    watch: "Watch | None" = None,
     database: DatabaseIdentity | None = None,
 ) -> Application:
     """Worksgate as an ASGI application.

@@ -56,7 +56,7 @@ def open_sources(
 
 
 def _open_remembered(directory: Directory, stack: AsyncExitStack, clock: Clock) -> RememberedPeople:
-    notes = SignInNotes(directory.people, clock)
+    notes = SignInNotes(directory.people.note_logins, clock)
     stack.push_async_callback(notes.close)
     return RememberedPeople(directory.people, notes, clock)
 

@@ -6,9 +6,8 @@ one transaction. A killed process loses those of that moment; no decision depend
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Protocol
 
 import structlog
 
@@ -23,17 +22,15 @@ MOST = 10_000
 _log = structlog.get_logger("worksgate.sources")
 
 
-class Noting(Protocol):
-    """Where it is written: the directory."""
-
-    async def note_logins(self, logins: Mapping[str, float]) -> None: ...
+WriteNotes = Callable[[Mapping[str, float]], Awaitable[None]]
+"""Writes times by subject ID, as ``People.note_logins``. Raises DatabaseUnavailable."""
 
 
 class SignInNotes:
     """Notes of sign-ins to be written; all calls belong to one event loop."""
 
-    def __init__(self, people: Noting, clock: Callable[[], float] = time.time) -> None:
-        self._people = people
+    def __init__(self, write: WriteNotes, clock: Callable[[], float] = time.time) -> None:
+        self._write_notes = write
         self._clock = clock
         self._waiting: dict[str, float] = {}
         # One is written while the next ones gather.
@@ -61,7 +58,7 @@ class SignInNotes:
                 await self._closing.wait()
         logins = self._taken()
         try:
-            await self._people.note_logins(logins)
+            await self._write_notes(logins)
         except DatabaseUnavailable:
             _not_noted(*logins)
 

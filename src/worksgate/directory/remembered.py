@@ -8,11 +8,10 @@ accepts them.
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Protocol
 
 from worksgate.database import DatabaseUnavailable
 from worksgate.directory.login_notes import SignInNotes
-from worksgate.directory.people import RememberedPerson
+from worksgate.directory.people import People, RememberedPerson
 from worksgate.sources import (
     AuthorizationRedirect,
     Identified,
@@ -26,16 +25,8 @@ from worksgate.sources import (
 )
 
 
-class Memory(Protocol):
-    """Stores the people: the directory."""
-
-    async def remember(self, source: str, person: Person, now: float) -> Person | None: ...
-
-    async def find(self, subject_id: str) -> RememberedPerson | None: ...
-
-
 class _Remembering:
-    def __init__(self, name: str, people: Memory, clock: Callable[[], float]) -> None:
+    def __init__(self, name: str, people: People, clock: Callable[[], float]) -> None:
         self.name = name
         self._people = people
         self._clock = clock
@@ -73,7 +64,7 @@ class RememberedSource(_Remembering):
     """A ``Source`` whose people are remembered."""
 
     def __init__(
-        self, source: Source, people: Memory, clock: Callable[[], float] = time.time
+        self, source: Source, people: People, clock: Callable[[], float] = time.time
     ) -> None:
         super().__init__(source.name, people, clock)
         self._source = source
@@ -102,7 +93,7 @@ class RememberedRedirect(_Remembering):
     """A ``RedirectSource`` whose people are remembered."""
 
     def __init__(
-        self, source: RedirectSource, people: Memory, clock: Callable[[], float] = time.time
+        self, source: RedirectSource, people: People, clock: Callable[[], float] = time.time
     ) -> None:
         super().__init__(source.name, people, clock)
         self._source = source
@@ -141,7 +132,7 @@ class RememberedPeople:
     """The remembered people, by subject."""
 
     def __init__(
-        self, people: Memory, notes: SignInNotes, clock: Callable[[], float] = time.time
+        self, people: People, notes: SignInNotes, clock: Callable[[], float] = time.time
     ) -> None:
         self._people = people
         self._notes = notes

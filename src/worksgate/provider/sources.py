@@ -14,6 +14,7 @@ from typing import Protocol
 
 from worksgate.credentials.password_hashing import BusyRefusal
 from worksgate.credentials.usernames import username_key
+from worksgate.directory.remembered import RememberedPeople
 from worksgate.oauth.model import Client
 from worksgate.provider.throttle import Admission
 from worksgate.settings.sources.common import BUILT_IN
@@ -31,25 +32,6 @@ from worksgate.sources import (
 
 class UnknownSource(Exception):
     """There is no such source, or the client does not use it."""
-
-
-class PeopleNotes(Protocol):
-    """Remembers who has signed in with which source."""
-
-    async def last_seen(self, subject_id: str, trusted_for: float | None = None) -> Person | None:
-        """The remembered person of another source. May raise SourceUnavailable.
-
-        None if their last sign-in there is more than ``trusted_for`` seconds ago.
-        """
-        ...
-
-    async def last_sign_in(self, subject_id: str) -> float | None:
-        """When their source last authenticated a person. May raise SourceUnavailable."""
-        ...
-
-    def note_login(self, subject_id: str) -> None:
-        """Note that somebody has been let in, in the background."""
-        ...
 
 
 class PasswordChanger(Protocol):
@@ -85,7 +67,7 @@ class SourcesInUse:
     passwords: Mapping[str, Source] = field(default_factory=dict)
     redirects: Mapping[str, RedirectSource] = field(default_factory=dict)
     domains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    people: PeopleNotes | None = None
+    people: RememberedPeople | None = None
     changer: PasswordChanger | None = None
 
     def for_password(self, client: Client, username: str) -> Sequence[Source]:

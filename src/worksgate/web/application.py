@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -21,7 +21,6 @@ from worksgate.directory.credential_changes import coming_from
 from worksgate.limits.outages import Unavailable
 from worksgate.oauth.errors import TemporarilyUnavailable
 from worksgate.oauth.model import ErrorStyle
-from worksgate.observability.figures import Figures
 from worksgate.observability.instruments import GONE
 from worksgate.provider.sign_in.browser_flow import IdentityProvider
 from worksgate.server.single_write import on_the_wire, writer_of
@@ -41,29 +40,11 @@ from worksgate.web.routes import HEALTH_PATHS, METRICS_PATH, Handlers, Routes
 from worksgate.web.sign_in.responses import SignInPages
 from worksgate.web.view import View, origin_of
 
+if TYPE_CHECKING:
+    from worksgate.observability.prometheus import Watch  # its library is imported where used
+
 CLIENTS_TIMEOUT = 0.2
 """Seconds that a page waits for the clients before it begins."""
-
-
-class Watcher(Protocol):
-    """Reports the metrics of applications."""
-
-    @property
-    def content_type(self) -> str: ...
-
-    async def attach(self, figures: Figures, operations: ASGIApp) -> None:
-        """Attach an application; ``operations`` is what it serves to operators only."""
-        ...
-
-    async def detach(self, figures: Figures) -> None: ...
-
-    async def page(self) -> bytes:
-        """All metrics, as text of ``content_type``."""
-        ...
-
-    async def public_page(self) -> bytes:
-        """The same, perhaps a moment old, for public access."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +67,7 @@ class Application:
         self,
         settings: Settings,
         open_installation: OpenInstallation,
-        watch: Watcher | None = None,
+        watch: "Watch | None" = None,
     ) -> None:
         self._settings = settings
         self._watch = watch
@@ -123,7 +104,7 @@ class Application:
                 self._opening = opening
                 self._running = self._assemble(installation)
                 if self._watch is None and self._settings.metrics_public:
-                    from worksgate.observability.prometheus import Watch  # for whom it is wanted
+                    from worksgate.observability.prometheus import Watch  # only if enabled
 
                     self._watch = Watch()
                 if self._watch is not None:
@@ -347,7 +328,7 @@ def _outage_of(error: Exception) -> str | None:
     return str(error) if isinstance(error, Unavailable) else None
 
 
-def _as_metrics(watch: Watcher | None, page: bytes) -> Response:
+def _as_metrics(watch: "Watch | None", page: bytes) -> Response:
     if watch is None:
         return Response("nobody counts here\n", 503)
     return Response(page, headers={"Content-Type": watch.content_type})

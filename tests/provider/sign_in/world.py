@@ -14,6 +14,7 @@ from worksgate.audit import AuditEvent, Event
 from worksgate.clients.registry import ClientRegistry
 from worksgate.directory.audit.own_history import OwnHistory
 from worksgate.directory.factors import TotpSecret
+from worksgate.directory.remembered import RememberedPeople
 from worksgate.oauth.model import Client, Session
 from worksgate.provider.account.self_service import SelfService
 from worksgate.provider.account.values import Visitor
@@ -110,7 +111,7 @@ class People:
 
 
 @dataclass
-class PeopleOfOthers:
+class PeopleOfOthers(RememberedPeople):
     """What is remembered of people of other sources: who has signed in, and nothing more."""
 
     signed_in: list[str] = field(default_factory=list)
