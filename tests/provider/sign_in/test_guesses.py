@@ -192,7 +192,8 @@ def login() -> SignInTransaction:
 
 
 def second_step(now: float = NOW) -> SignInAttempt:
-    return SignInAttempt(login(), SignInProgress(source="ldap", person=HANA), HOME, now)
+    progress = SignInProgress(source="ldap", person=HANA)
+    return SignInAttempt(CLIENT, login(), progress, HOME, now)
 
 
 # A definite no counts, an outage does not

@@ -1,5 +1,6 @@
 """The end of a sign-in: one code, for a person as they are at that moment."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,12 +10,27 @@ from tests.provider.sign_in.world import ACME, HANA, NOW, PASSWORD, World, code_
 
 from worksgate.audit import Event
 from worksgate.credentials.secrets import storage_key
-from worksgate.oauth.model import Artifact, AuthorizationCode, Interim, Session, UserKey
+from worksgate.oauth.errors import BadRedirectUri, UnknownClient
+from worksgate.oauth.model import (
+    Artifact,
+    AuthorizationCode,
+    Client,
+    Interim,
+    SecondFactor,
+    Session,
+    UserKey,
+)
 from worksgate.provider.assurance import Factor, kept_in
 from worksgate.provider.sign_in.attempt import Proof
-from worksgate.provider.sign_in.errors import AlreadySignedIn, NoUserKey, WrongPassword
+from worksgate.provider.sign_in.errors import (
+    AlreadySignedIn,
+    NoUserKey,
+    SignInDenied,
+    WrongPassword,
+)
 from worksgate.provider.sign_in.outcomes import (
     Authorized,
+    EnrolmentNeeded,
     NextStep,
     PasswordNeeded,
     SecondFactorNeeded,
@@ -188,6 +204,65 @@ async def test_a_session_of_a_source_that_the_client_does_not_use_is_not_enough(
     await visit.log_in(await visit.login_form())
     world.change_client(sources=("partner",))
     assert isinstance(await visit.arrive(), PasswordNeeded)
+
+
+def change_meanwhile(world: World, **changes: Any) -> None:
+    """Let the client change while a password is checked."""
+    find = world.people.authenticate
+
+    async def and_change(username: str, password: str) -> Person | None:
+        world.change_client(**changes)
+        return await find(username, password)
+
+    world.people.authenticate = and_change  # type: ignore[method-assign]  # for this test
+
+
+@pytest.mark.parametrize(
+    ("changes", "refusal"),
+    [
+        ({"enabled": False}, UnknownClient),
+        ({"redirect_uris": ("https://elsewhere.example/cb",)}, BadRedirectUri),
+        ({"rules": ("deny",)}, SignInDenied),
+        ({"user_key": UserKey.WORKS_ACCOUNT}, NoUserKey),
+    ],
+    ids=["disabled", "address", "rules", "user key"],
+)
+async def test_a_client_that_changes_while_a_password_is_checked_gets_no_code(
+    changes: dict[str, Any], refusal: type[Exception]
+) -> None:
+    world = World()
+    visit = world.visit()
+    transaction = await visit.login_form()
+    change_meanwhile(world, **changes)
+    with pytest.raises(refusal):
+        await visit.log_in(transaction)
+    assert not await world.store.held(AuthorizationCode, HANA.subject_id)
+    assert not await world.store.held(Session, HANA.subject_id)
+    assert world.audit.count(Event.LOGIN_SUCCEEDED) == 0
+
+
+async def test_a_client_that_asks_for_more_while_a_password_is_checked_gets_it() -> None:
+    world = World()
+    visit = world.visit()
+    transaction = await visit.login_form()
+    change_meanwhile(world, second_factor=SecondFactor.REQUIRED)
+    assert isinstance(await visit.log_in(transaction), EnrolmentNeeded)
+
+
+async def test_a_client_is_looked_up_at_the_start_of_a_request_and_before_the_code() -> None:
+    world = World()
+    visit = world.visit()
+    transaction = await visit.login_form()
+    looked_up: list[None] = []
+    find = world.provider.clients.snapshot
+
+    async def counted() -> Mapping[str, Client]:
+        looked_up.append(None)
+        return await find()
+
+    world.provider.clients.snapshot = counted  # type: ignore[method-assign]  # for this test
+    assert isinstance(await visit.log_in(transaction), SignedIn)
+    assert len(looked_up) == 2
 
 
 async def test_nothing_of_a_login_is_left_when_it_is_over() -> None:

@@ -7,7 +7,7 @@ from typing import Self
 
 from worksgate.credentials.secrets import new_secret
 from worksgate.credentials.usernames import username_key
-from worksgate.oauth.model import Session
+from worksgate.oauth.model import Client, Session
 from worksgate.provider.assurance import Assurance, Factor, kept_in
 from worksgate.provider.sign_in.transaction import SignInTransaction
 from worksgate.sources import Person
@@ -94,8 +94,12 @@ class SignInProgress:
 
 @dataclass(frozen=True, slots=True)
 class SignInAttempt:
-    """A sign-in as one request finds it; ``now`` is in seconds since the epoch."""
+    """A sign-in as one request finds it; ``now`` is in seconds since the epoch.
 
+    ``client`` was looked up when the request began; ``completion`` looks once more.
+    """
+
+    client: Client
     transaction: SignInTransaction
     progress: SignInProgress
     browser: Browser

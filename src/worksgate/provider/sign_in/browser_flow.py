@@ -148,7 +148,7 @@ class IdentityProvider:
             return AccountChoiceNeeded(transaction, person)
         try:
             progress = SignInProgress.of_session(session, person)
-            attempt = SignInAttempt(transaction, progress, browser, now)
+            attempt = SignInAttempt(client, transaction, progress, browser, now)
             return await self._completion.complete_or_next_step(attempt)
         except PersonDisabled:  # at this very moment; the session has ended with it
             return PasswordNeeded(SignInTransaction.begin(request, client, browser.secret, now))
@@ -164,8 +164,9 @@ class IdentityProvider:
         if found is None:  # it has ended meanwhile
             return PasswordNeeded(transaction)
         session, person = found
+        client = await self._transactions.client_of(transaction)
         progress = SignInProgress.of_session(session, person)
-        attempt = SignInAttempt(transaction, progress, browser, now)
+        attempt = SignInAttempt(client, transaction, progress, browser, now)
         return await self._completion.complete_or_next_step(attempt)
 
     # Authentication: steps 3 to 6
@@ -187,7 +188,7 @@ class IdentityProvider:
         )
         assurance = Assurance().with_factor(Factor.PASSWORD, now)
         progress = SignInProgress(source=source, person=person, typed=username, assurance=assurance)
-        attempt = SignInAttempt(transaction, progress, browser, now)
+        attempt = SignInAttempt(client, transaction, progress, browser, now)
         return await self._completion.complete_or_next_step(attempt)
 
     async def is_upstream(self, transaction: SignInTransaction, username: str) -> bool:
@@ -223,7 +224,8 @@ class IdentityProvider:
         login = await self._upstream.read(source, query, browser, now)
         transaction = login.transaction
         await self._transactions.check_unspent(transaction)
-        upstream = self._sources.redirect(await self._transactions.client_of(transaction), source)
+        client = await self._transactions.client_of(transaction)
+        upstream = self._sources.redirect(client, source)
         try:
             person = await self._upstream.finish(login, upstream, query)
         except (PersonDisabled, RefusedUpstream) as refusal:
@@ -235,7 +237,7 @@ class IdentityProvider:
         now = self._clock()
         assurance = Assurance().with_factor(Factor.UPSTREAM, now)
         progress = SignInProgress(source=source, person=person, assurance=assurance)
-        attempt = SignInAttempt(transaction, progress, browser, now)
+        attempt = SignInAttempt(client, transaction, progress, browser, now)
         try:
             return await self._completion.complete_or_next_step(attempt)
         except PersonDisabled as refusal:  # at this very moment
@@ -255,7 +257,7 @@ class IdentityProvider:
         )
         assurance = Assurance().with_factor(Factor.PASSKEY, now)
         progress = SignInProgress(source=source, person=person, assurance=assurance)
-        attempt = SignInAttempt(transaction, progress, browser, now)
+        attempt = SignInAttempt(client, transaction, progress, browser, now)
         return await self._completion.complete_or_next_step(attempt)
 
     # Steps after the person is known
@@ -286,8 +288,7 @@ class IdentityProvider:
         Raises like ``verify_second_factor``.
         """
         attempt = await self._resumed(transaction, browser)
-        client = await self._transactions.client_of(transaction)
-        progress, codes = await self._steps.enrol(client, attempt, proof)
+        progress, codes = await self._steps.enrol(attempt, proof)
         if codes:
             return RecoveryCodesIssued(transaction, codes)
         return await self._completion.complete_or_next_step(attempt.advanced_to(progress))
@@ -301,8 +302,7 @@ class IdentityProvider:
         """
         attempt = await self._resumed(transaction, browser)
         progress = attempt.progress
-        client = await self._transactions.client_of(transaction)
-        due = await self._steps.next(client, attempt)
+        due = await self._steps.next(attempt)
         if not isinstance(due, NewPasswordNeeded):
             raise SignInLost  # nobody has requested a new one
         person = await self._sources.change_password(progress.source, progress.person, new_password)
@@ -357,10 +357,12 @@ class IdentityProvider:
         return await self._completion.complete_or_next_step(attempt)
 
     async def _resumed(self, transaction: SignInTransaction, browser: Browser) -> SignInAttempt:
-        """Raises AlreadySignedIn, SignInLost, or an outage."""
+        """Raises AlreadySignedIn, SignInLost, UnknownClient, or an outage."""
         now = self._clock()
         await self._transactions.check_unspent(transaction)
-        return SignInAttempt(transaction, await self._steps.resume(transaction, now), browser, now)
+        progress = await self._steps.resume(transaction, now)
+        client = await self._transactions.client_of(transaction)
+        return SignInAttempt(client, transaction, progress, browser, now)
 
     async def check_open(self, transaction: SignInTransaction, browser: Browser) -> None:
         """Refuse, before a form is shown, a sign-in that nobody could complete now and from here.

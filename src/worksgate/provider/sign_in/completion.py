@@ -9,7 +9,7 @@ from functools import partial
 
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.secrets import new_ordered_secret, new_secret
-from worksgate.oauth.model import Artifact, Client
+from worksgate.oauth.model import Artifact
 from worksgate.oauth.redirect_uri import with_code
 from worksgate.oauth.user_key import why_no_user_key
 from worksgate.provider.code_issuing import (
@@ -64,21 +64,17 @@ class SignInCompletion:
     ) -> NextStep:
         """Complete a sign-in, or return the next step; ``remember`` makes the browser trusted.
 
-        Raises AlreadySignedIn, NoUserKey, PersonDisabled, SignInDenied, NoPasskey, UnknownClient,
-        or an outage.
+        The client is looked up once more before a code is issued. Raises AlreadySignedIn,
+        NoUserKey, PersonDisabled, SignInDenied, NoPasskey, AuthorizationError, or an outage.
         """
-        transaction, progress = attempt.transaction, attempt.progress
-        client = await self._transactions.client_of(transaction)
+        client, transaction, progress = attempt.client, attempt.transaction, attempt.progress
         if client.sources and progress.source not in client.sources:
-            return PasswordNeeded(
-                transaction
-            )  # their session is of a source that this client does not use
+            # Their session is of a source that this client does not use.
+            return PasswordNeeded(transaction)
         if not transaction.is_for_account:
-            self._check_user_key(
-                client, attempt
-            )  # first: people who cannot get in are asked nothing else
+            self._check_user_key(attempt)  # first: people who cannot get in are asked nothing else
         try:
-            step = await self._steps.next(client, attempt)
+            step = await self._steps.next(attempt)
         except SignInDenied as denied:
             self._record(Event.LOGIN_REFUSED, attempt, detail=f"rule: {denied}")
             raise
@@ -87,6 +83,10 @@ class SignInCompletion:
             raise
         if not isinstance(step, SignInProgress):
             return step
+        current = await self._transactions.check_client(transaction)
+        if current != client:  # changed during the request: the new one decides
+            again = replace(attempt, client=current)
+            return await self.complete_or_next_step(again, remember=remember)
         attempt = attempt.advanced_to(step)
         if not step.adds_to_session:
             spent = attempt.transaction.spent()
@@ -136,11 +136,10 @@ class SignInCompletion:
     async def _issue_code(self, attempt: SignInAttempt, commit: SignInCommit) -> Authorized:
         """Issue the one code of a transaction."""
         transaction, person = attempt.transaction, attempt.person
-        client = await self._transactions.client_of(transaction)
-        user_id = self._check_user_key(client, attempt)
+        user_id = self._check_user_key(attempt)
         now = self._clock()
         admitted = Admitted(
-            client=client,
+            client=attempt.client,
             person=person,
             user_id=user_id,
             login_id=transaction.login_id,
@@ -173,11 +172,11 @@ class SignInCompletion:
         """The person at this very moment, or None if they may not sign in."""
         return await self._sessions.person(attempt.progress.source, attempt.person)
 
-    def _check_user_key(self, client: Client, attempt: SignInAttempt) -> str:
+    def _check_user_key(self, attempt: SignInAttempt) -> str:
         """The key by which LINE WORKS knows the person. Raises NoUserKey, which is recorded."""
-        user_id = user_key_of(client, attempt.person)
+        user_id = user_key_of(attempt.client, attempt.person)
         if user_id is None:
-            detail = why_no_user_key(client, attempt.person.refused_keys)
+            detail = why_no_user_key(attempt.client, attempt.person.refused_keys)
             self._record(Event.LOGIN_REFUSED, attempt, detail=detail)
             raise NoUserKey
         return user_id

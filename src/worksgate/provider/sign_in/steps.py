@@ -136,12 +136,12 @@ class SignInSteps:
                 if decision is not None:
                     _check_not_denied(decision)
 
-    async def next(self, client: Client, attempt: SignInAttempt) -> Step | SignInProgress:
+    async def next(self, attempt: SignInAttempt) -> Step | SignInProgress:
         """The person's next step, stored until they have done it; or the completed sign-in.
 
         Raises SignInDenied, NoPasskey, or an outage.
         """
-        standing = await self._standing(client, attempt)
+        standing = await self._standing(attempt)
         step = due(standing)
         transaction, progress = attempt.transaction, attempt.progress
         match step:
@@ -164,12 +164,12 @@ class SignInSteps:
                 await self._keep(transaction, progress)
                 return await self._question(attempt, standing.enrolled, _PURPOSES[step])
 
-    async def _standing(self, client: Client, attempt: SignInAttempt) -> Standing:
+    async def _standing(self, attempt: SignInAttempt) -> Standing:
         """The sign-in's current state; only facts that can matter are read. Raises SignInDenied."""
         progress, for_account = attempt.progress, attempt.transaction.is_for_account
         usable = self._factors.passkeys_usable
         standing = Standing(
-            action=_strictest(await self._rulers(client, attempt), attempt),
+            action=_strictest(await self._rulers(attempt), attempt),
             assurance=progress.assurance,
             for_account=for_account,
             from_session=progress.from_session,
@@ -184,12 +184,12 @@ class SignInSteps:
             standing = replace(standing, remembered=await self._is_trusted(attempt))
         return standing
 
-    async def _rulers(self, client: Client, attempt: SignInAttempt) -> Sequence[Client]:
+    async def _rulers(self, attempt: SignInAttempt) -> Sequence[Client]:
         """The clients whose rules apply: for a person's own account, all that they may use."""
         if not attempt.transaction.is_for_account:
-            return (client,)
+            return (attempt.client,)
         together = await self._clients.together()
-        return together.rulers(attempt.progress.source) or (client,)
+        return together.rulers(attempt.progress.source) or (attempt.client,)
 
     async def _certain_rulers(
         self, transaction: SignInTransaction, client: Client
@@ -340,7 +340,7 @@ class SignInSteps:
         )
 
     async def enrol(
-        self, client: Client, attempt: SignInAttempt, proof: Proof
+        self, attempt: SignInAttempt, proof: Proof
     ) -> tuple[SignInProgress, Sequence[str]]:
         """Set up a factor, which then counts as used; and new recovery codes, if they had none.
 
@@ -348,7 +348,7 @@ class SignInSteps:
         factor has been set up meanwhile, which is required now), or an outage.
         """
         holder, progress, now = _holder(attempt), attempt.progress, attempt.now
-        step = due(await self._standing(client, attempt))
+        step = due(await self._standing(attempt))
         if step not in _PROOFS_OF_ENROLMENT or proof.kind not in _PROOFS_OF_ENROLMENT[step]:
             raise SignInLost
         if not await self._is_set_up(holder, progress, proof, now):

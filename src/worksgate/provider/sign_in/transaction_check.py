@@ -45,8 +45,8 @@ class TransactionCheck:
         await self.check_client(transaction)
         return transaction
 
-    async def check_client(self, transaction: SignInTransaction) -> None:
-        """Refuse a transaction whose client may not receive a code at its address (any more).
+    async def check_client(self, transaction: SignInTransaction) -> Client:
+        """The current client, which may still receive a code at the transaction's address.
 
         Raises AuthorizationError, or an outage.
         """
@@ -58,6 +58,7 @@ class TransactionCheck:
                 require_state=client.require_state,
                 loopback=self._loopback,
             )
+        return client
 
     async def client_of(self, transaction: SignInTransaction) -> Client:
         """The current client. Raises UnknownClient, or an outage."""

@@ -201,8 +201,10 @@ class SignInHandlers:
         self, view: View, transaction: SignInTransaction, form: Mapping[str, str]
     ) -> Response:
         username, password = form.get("username", "").strip(), form.get("password", "")
-        is_upstream = username and await self._provider.is_upstream(transaction, username)
-        if not is_upstream and not (username and password):
+        is_complete = username and (
+            password or await self._provider.is_upstream(transaction, username)
+        )
+        if not is_complete:
             return await self._pages.login_form(
                 view, transaction, username=username, problem=Problem.EMPTY, status=400
             )
