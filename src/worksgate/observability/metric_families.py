@@ -36,11 +36,11 @@ def process_families(process: ProcessFigures) -> Iterator[Metric]:
     """The current metrics of a process."""
     yield _gauge(
         "build_info",
-        "Which Worksgate runs, on which Python; always 1.",
+        "Versions of Worksgate and Python; always 1.",
         ("version", "python"),
         [((version("worksgate"), platform.python_version()), 1)],
     )
-    yield _gauge("workers", "Processes that serve.", (), [((), 1)])
+    yield _gauge("workers", "Serving processes.", (), [((), 1)])
     yield _sum("log_lines_lost", "Log lines that could not be written.", log.lost_lines())
     if process.admission is not None:
         yield from _admission(process.admission)
@@ -48,7 +48,7 @@ def process_families(process: ProcessFigures) -> Iterator[Metric]:
         with suppress(OSError, ValueError):  # problems with it were logged when it was loaded
             yield _number(
                 "certificate_ends_timestamp_seconds",
-                "When the certificate ends.",
+                "When the certificate expires.",
                 process.certificate_ends_at(),
             )
 
@@ -57,17 +57,17 @@ def _admission(admission: AdmissionFigures) -> Iterator[Metric]:
     yield _number("connections", "Open connections.", admission.connections)
     yield _sum(
         "connections_refused",
-        "Connections that were closed at once, since there were too many.",
+        "Connections closed immediately because there were too many.",
         admission.refused_connections,
     )
     yield _sum(
         "requests_refused",
-        "Requests that were answered 503 unseen, since there were too many.",
+        "Requests refused with 503 before they were read, because there were too many.",
         admission.refused_requests,
     )
     yield _histogram(
         "event_loop_lag_seconds",
-        "How late the event loop runs what is ready.",
+        "Scheduling delay of the event loop.",
         (),
         [((), admission.lag)],
     )
@@ -83,11 +83,13 @@ def families(figures: Figures) -> Iterator[Metric]:
         audit = figures.audit
         yield _counter(
             "events",
-            "Events of the audit log, by their names.",
+            "Events of the audit log, by name.",
             ("event",),
             [((str(name),), count) for name, count in audit.recorded.items()],
         )
-        yield _number("audit_waiting", "Audit records not in the database yet.", audit.waiting)
+        yield _number(
+            "audit_waiting", "Audit records that are not in the database yet.", audit.waiting
+        )
         yield _sum("audit_lost", "Audit records that were lost.", audit.dropped)
     yield from _sources(figures.sources)
     if figures.hashing is not None:
@@ -97,11 +99,11 @@ def families(figures: Figures) -> Iterator[Metric]:
     if figures.commits is not None:
         yield from _commits(figures.commits)
     if figures.clients is not None:
-        yield _number("clients", "Clients that are known.", figures.clients.count)
+        yield _number("clients", "Clients in memory.", figures.clients.count)
         age = figures.clients.age
         yield _gauge(
             "clients_age_seconds",
-            "Seconds since the clients were read; grows while nobody calls.",
+            "Seconds since the clients were read; grows while there are no requests.",
             (),
             [] if age is None else [((), age)],
         )
@@ -113,7 +115,7 @@ def _traffic(traffic: Traffic) -> Iterator[Metric]:
     meters = traffic.meters
     yield _counter(
         "requests",
-        "Answers, by endpoint, HTTP status (499: the caller had gone) and error of the protocol.",
+        "Responses by endpoint, HTTP status (499: the client had disconnected) and protocol error.",
         ("endpoint", "status", "code"),
         [
             ((each.endpoint, str(status), code), count)
@@ -123,13 +125,13 @@ def _traffic(traffic: Traffic) -> Iterator[Metric]:
     )
     yield _histogram(
         "request_seconds",
-        "Seconds from a request's arrival to the end of its answer.",
+        "Seconds from the arrival of a request to the end of its response.",
         ("endpoint",),
         [((each.endpoint,), each.seconds) for each in meters],
     )
     yield _gauge(
         "requests_running",
-        "Requests under way.",
+        "Requests in flight.",
         ("endpoint",),
         [((each.endpoint,), each.running) for each in meters],
     )
@@ -138,7 +140,7 @@ def _traffic(traffic: Traffic) -> Iterator[Metric]:
 def _sources(sources: Iterable[SourceFigures]) -> Iterator[Metric]:
     yield _counter(
         "logins",
-        "Sign-ins by what the source said, or that it had no room.",
+        "Sign-ins by result of the source; busy also if it had no capacity.",
         ("source", "outcome"),
         [
             ((each.name, outcome.value), count)
@@ -148,19 +150,19 @@ def _sources(sources: Iterable[SourceFigures]) -> Iterator[Metric]:
     )
     yield _histogram(
         "source_seconds",
-        "Seconds that a source took at a sign-in.",
+        "Seconds that a source took for a sign-in.",
         ("source",),
         [((each.name,), each.seconds) for each in sources],
     )
     yield _gauge(
         "source_circuit_open",
-        "Whether a source was down and is left alone (1) or not (0).",
+        "Whether the circuit breaker of a source is open (1) or not (0).",
         ("source",),
         [((each.name,), 0 if each.is_up else 1) for each in sources],
     )
     yield _gauge(
         "source_failures",
-        "Calls in a row in which a source was down.",
+        "Consecutive calls in which a source was down.",
         ("source",),
         [((each.name,), each.failures) for each in sources],
     )
@@ -168,40 +170,40 @@ def _sources(sources: Iterable[SourceFigures]) -> Iterator[Metric]:
 
 def _hashing(pool: ThreadPool) -> Iterator[Metric]:
     yield _number("hashing_threads", "Threads that check passwords.", pool.threads)
-    yield _number("hashing_running", "Passwords that are being checked.", pool.running)
-    yield _number("hashing_waiting", "Passwords that wait for a thread.", pool.waiting)
-    yield _number("hashing_places", "Passwords that may wait at most.", pool.places)
-    yield _sum("hashing_refused", "Passwords for which there was no place.", pool.refused)
+    yield _number("hashing_running", "Passwords being checked.", pool.running)
+    yield _number("hashing_waiting", "Passwords waiting for a thread.", pool.waiting)
+    yield _number("hashing_places", "Maximum number of waiting passwords.", pool.places)
+    yield _sum("hashing_refused", "Passwords refused because the queue was full.", pool.refused)
 
 
 def _store(store: StoreFigures) -> Iterator[Metric]:
     yield _number(
         "store_waiting",
-        "Requests that wait for a commit of SQLite to begin, or for a connection.",
+        "Requests waiting for an SQLite commit to begin, or for a connection.",
         store.waiting,
     )
     yield _sum(
         "store_unavailable",
-        "Requests to the store that failed: it was locked, full, overloaded or gone.",
+        "Failed requests to the store: it was locked, full, overloaded or gone.",
         store.unavailable,
     )
 
 
 def _commits(commits: CommitFigures) -> Iterator[Metric]:
-    yield _histogram("store_batch_size", "Requests to a commit.", (), [((), commits.batch_sizes)])
+    yield _histogram("store_batch_size", "Requests per commit.", (), [((), commits.batch_sizes)])
     yield _histogram(
-        "store_commit_seconds", "Seconds until the disk has a commit.", (), [((), commits.seconds)]
+        "store_commit_seconds", "Seconds until a commit is on disk.", (), [((), commits.seconds)]
     )
 
 
 def _purge(purge: PurgeFigures) -> Iterator[Metric]:
     yield _number(
         "purge_last_finished_timestamp_seconds",
-        "When a round of removing what has expired was finished last; at first, the start.",
+        "When the last purge of expired data finished; initially, the start of the process.",
         purge.last_finished,
     )
-    yield _sum("purge_removed", "Rows that were removed because they had expired.", purge.removed)
-    yield _sum("purge_postponed", "Rounds that an outage has ended.", purge.postponed)
+    yield _sum("purge_removed", "Expired rows removed.", purge.removed)
+    yield _sum("purge_postponed", "Purges ended by an outage.", purge.postponed)
 
 
 def _number(name: str, about: str, value: float) -> Metric:
