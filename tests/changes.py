@@ -1,4 +1,4 @@
-"""Constants of modules with other values, for as long as a test runs.
+"""Temporary values for constants of modules, for the duration of a test.
 
 Only what is imported by then is changed: the test of a pure room imports no database for the sake
 of a constant. A test that imports such a module after that fails, as it would have had the

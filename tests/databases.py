@@ -1,4 +1,4 @@
-"""Real databases for tests: SQLite's are files, and so are PostgreSQL's to whoever asks.
+"""Real databases for tests: a file for each, also if it is a PostgreSQL database.
 
 A path that ends with ``.postgres`` stands for a database on the server of the tests; ``url_of`` and
 ``query`` know where it is.

@@ -1,4 +1,4 @@
-"""Fixtures for the rooms that stand on the directory: a migrated database for each test.
+"""Fixtures for rooms that need the directory: a migrated database for each test.
 
 The ``conftest`` of such a room imports them.
 """

@@ -1,4 +1,4 @@
-"""LDAP servers that misbehave, or say what OpenLDAP cannot: small listeners on the loopback.
+"""LDAP servers that misbehave, or respond as OpenLDAP cannot: small listeners on the loopback.
 
 ``Listener`` hands each connection to a behaviour in a thread. ``Scripted`` is a behaviour that
 speaks real LDAP and answers as a test tells it, as Active Directory would.

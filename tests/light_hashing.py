@@ -1,4 +1,4 @@
-"""Passwords that are hashed at little cost, in the tests that are not about that cost.
+"""Cheap password hashes, for tests that are not about their cost.
 
 It is the same argon2id, in the same threads, in one pass over 64 KiB instead of two over 19 MiB. A
 test that is about the cost, or about what comes first while a hash is made, carries the mark

@@ -1,4 +1,4 @@
-"""The log of this process, for a while, in a file; afterwards nothing is left of it."""
+"""Redirects the log of this process to a file, for the duration of a test."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""What the tests need of a machine. Where it is missing they are left out; on CI they fail."""
+"""Programs that tests need. Without them tests are skipped; on CI they fail."""
 
 import os
 import shutil

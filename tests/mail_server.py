@@ -1,4 +1,4 @@
-"""A real mail server on 127.0.0.1 for tests, in a thread, with what it has received."""
+"""A real mail server on 127.0.0.1 for tests, in a thread; it keeps the received messages."""
 
 import asyncio
 import re

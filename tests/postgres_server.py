@@ -1,4 +1,4 @@
-"""A real PostgreSQL, started by the tests: one for a run, and a database of its own for each test.
+"""A real PostgreSQL: one for a test run, and a database for each test.
 
 ``database_url`` is the fixture: the address of a new, migrated database. Whoever has a folder
 instead of a fixture asks for ``url_for`` it, ``giving_back`` the database at the end. A test that

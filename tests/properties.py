@@ -1,4 +1,4 @@
-"""How Hypothesis tries properties; imported with the first test file that has one."""
+"""The Hypothesis profile; imported with the first test file that has a property."""
 
 from hypothesis import HealthCheck, settings
 from tests.quick import Run

@@ -1,4 +1,4 @@
-"""``pytest --quick``: the tests that start no program, for the minutes between two thoughts.
+"""``pytest --quick``: the tests that start no program, for quick feedback.
 
 What needs a server of its own, a browser, or a second process is left out: whole folders, what
 runs on PostgreSQL or Valkey, and what carries the mark ``programs``. A test that starts a program

@@ -1,4 +1,4 @@
-"""A real Active Directory, as Samba has it, started by the tests: a domain with one controller.
+"""A real Active Directory (Samba) for the tests: a domain with one controller.
 
 Samba's ports are fixed (389 and 636), so the controller has an address of its own in 127.0.0.0/8,
 which only this machine reaches, and whoever runs the tests must be allowed to listen there: root,

@@ -1,4 +1,4 @@
-"""The snapshot of all clients: how old it may be, and who waits for a new one."""
+"""The snapshot of all clients: its maximum age, and who waits for a new one."""
 
 import asyncio
 from collections.abc import Mapping

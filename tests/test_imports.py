@@ -1,4 +1,4 @@
-"""Arrows only point down: the import rules, which stand in pyproject.toml.
+"""Imports only point down: the layers of pyproject.toml.
 
 The contracts are kept, and each of them is broken by the arrow that it is there to forbid: a rule
 that a typing mistake has emptied would be kept for ever.

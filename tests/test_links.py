@@ -1,4 +1,4 @@
-"""The check of links finds what is broken, and only that."""
+"""The link check finds broken links, and only those."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a machine lacks leaves tests out, and on CI fails them."""
+"""Missing programs skip tests, and on CI fail them."""
 
 from pathlib import Path
 

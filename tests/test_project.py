@@ -1,4 +1,4 @@
-"""The project as a whole: what it is made of, and what must not slip into it."""
+"""The project as a whole: its files, and what must not be in them."""
 
 import ast
 import os

@@ -1,4 +1,4 @@
-"""What the test of a pure room costs: it imports what it is about, and no application."""
+"""Testing a pure room imports only that room, and no application."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What ``pytest --quick`` leaves out, and what it makes cheap."""
+"""What ``pytest --quick`` omits, and what it makes cheaper."""
 
 import pytest
 from hypothesis import settings

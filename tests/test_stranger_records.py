@@ -1,4 +1,4 @@
-"""What callers who have proved nothing leave in the audit log is bounded, and never unseen."""
+"""Audit records of unauthenticated callers are bounded, and the rest is counted."""
 
 import asyncio
 from itertools import count

@@ -1,4 +1,4 @@
-"""Deadlines that no busy machine misses, for all tests but those that are about a deadline.
+"""Generous deadlines for all tests that are not about a deadline.
 
 Worksgate answers within ``answer_deadline``, which cannot be 3 seconds or more; a request waits at
 most ``QUEUE_TIMEOUT`` for SQLite, and about as long for PostgreSQL and Valkey. On a machine that is

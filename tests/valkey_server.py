@@ -1,4 +1,4 @@
-"""A real Valkey server, started by the tests: on a port of its own, in a folder of its own.
+"""A real Valkey server for the tests, on a port and in a folder of its own.
 
 Where there is no ``valkey-server``, a ``redis-server`` will do.
 """

@@ -1,4 +1,4 @@
-"""What rules say, how they are read, and what is said of those that cannot be."""
+"""Access rules: parsing, decisions, and error messages for invalid rules."""
 
 from dataclasses import replace
 from datetime import datetime

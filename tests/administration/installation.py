@@ -1,4 +1,4 @@
-"""An administration on a real database, and what a person may hold in its store."""
+"""An administration on a real database, and everything that a person may hold in its store."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Several administrators at the same moment: on PostgreSQL one undoes the other (F-14)."""
+"""Concurrent changes by several administrators: PostgreSQL aborts one, which is retried (F-14)."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""Adding, changing and removing people, and what that ends elsewhere."""
+"""Adding, changing and removing people, and what each revokes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

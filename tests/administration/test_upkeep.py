@@ -1,4 +1,4 @@
-"""Purging what has expired, and reading the audit log."""
+"""Purging expired data, and reading the audit log."""
 
 import pytest
 from msgspec.structs import replace

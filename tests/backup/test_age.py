@@ -1,4 +1,4 @@
-"""Encryption in the age format: whole or refused, and readable by another implementation."""
+"""Encryption in the age format: all or nothing, and readable by another implementation."""
 
 import io
 import os

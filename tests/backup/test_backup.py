@@ -1,4 +1,4 @@
-"""A backup holds what lasts and opens no session; it is restored whole or not at all."""
+"""A backup contains the lasting data and no session; it is restored completely or not at all."""
 
 # ruff: noqa: ASYNC221, ASYNC240  # no test waits for anything else meanwhile
 

@@ -1,4 +1,4 @@
-"""A backup of PostgreSQL by its own programs: whole, without what is short-lived, all or none."""
+"""A backup of PostgreSQL with its own tools: complete, without short-lived data, all or nothing."""
 
 import asyncio
 import subprocess

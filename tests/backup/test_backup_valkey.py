@@ -1,4 +1,4 @@
-"""F-31 where codes, tokens and sessions are on Valkey, which a restore does not reach."""
+"""F-31 with codes, tokens and sessions on Valkey, which a restore does not change."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""``worksgate backup`` and ``restore`` as somebody types them."""
+"""``worksgate backup`` and ``restore`` on the command line."""
 
 import os
 import signal

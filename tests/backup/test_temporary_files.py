@@ -1,4 +1,4 @@
-"""What a kill leaves behind is removed later, and nothing else is."""
+"""Temporary files of a killed process are removed later, and no others."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A company's Active Directory, as far as entries ask for one: it knows nobody, or it hangs."""
+"""A company's Active Directory for the entries that need one: it has no people, or it hangs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The entries of ``bad_inputs.json``: one request each, what must exist before, what must follow.
+"""The entries of ``bad_inputs.json``: one request each, its precondition and its expectation.
 
 What the format does not know is an error here: a key that nobody reads would be a check that
 nobody makes.

@@ -1,4 +1,4 @@
-"""What ``expect`` may say, each key with the check that it means.
+"""The keys of ``expect``, each with its check.
 
 ``EACH`` looks at every answer by itself, ``TOGETHER`` at all that came of an entry. The keys of
 ``PLAN`` say how to send; the runner reads them, and some of them are checked here as well.

@@ -1,4 +1,4 @@
-"""Everything outside of Worksgate: it plays LINE WORKS and notes each call that is made.
+"""Everything outside of Worksgate: it plays LINE WORKS and records each call.
 
 It is also the proxy that the servers are told to use, so a call to any other host comes here too,
 and is seen.

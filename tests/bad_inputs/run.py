@@ -1,4 +1,4 @@
-"""Sends an entry as it wants to be sent, and checks what came of it."""
+"""Sends an entry exactly as it is written, and checks the outcome."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What an entry finds when it comes: its ``setup``, and the values of its placeholders.
+"""The precondition of an entry: its ``setup``, and the values of its placeholders.
 
 Placeholders are made when they are first needed; a setup makes those that it is about.
 """

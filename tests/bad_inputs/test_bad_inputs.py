@@ -1,4 +1,4 @@
-"""Requests that nobody honest sends, and some odd ones that are right: each gets what it must.
+"""Malicious requests, and some unusual but valid ones: each gets the expected response.
 
 What an entry means is in ``entries.py``. The tests after the entries show that the checks can fail.
 """

@@ -1,4 +1,4 @@
-"""HTTP/1.1 by hand: what is sent is what an entry says, and what comes back is not repaired."""
+"""HTTP/1.1 by hand: the bytes of an entry are sent unchanged, and the response is not repaired."""
 
 import json
 import re

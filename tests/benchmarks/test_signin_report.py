@@ -1,4 +1,4 @@
-"""What the page of the results says of a sign-in: which budgets are met, and what is left out."""
+"""The results page for sign-ins: which budgets are met, and what is omitted."""
 
 import importlib
 from pathlib import Path

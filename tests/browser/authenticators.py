@@ -1,4 +1,4 @@
-"""Passkeys without a finger: the virtual authenticator that Chromium brings for tests."""
+"""Passkeys without hardware: Chromium's virtual authenticator."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The pages of node-oidc-provider, as somebody at a browser goes through them."""
+"""The pages of node-oidc-provider, used as a person does in a browser."""
 
 from playwright.async_api import Page
 from tests.browser.windows import Window

@@ -1,4 +1,4 @@
-"""People who read one language, and what they must find on a page: their own words, and no others.
+"""People who read one language: a page must show them texts in their language only.
 
 The words are those of the catalogues. A text that a catalogue lacks would come back in English, so
 each is looked at: Japanese has kana or Chinese characters, Korean has Hangul, Chinese has its own.

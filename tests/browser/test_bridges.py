@@ -1,4 +1,4 @@
-"""People of other systems sign in, in a browser: from a real LDAP server and a real provider."""
+"""People of other systems sign in, in a browser: with a real LDAP server and a real provider."""
 
 from collections.abc import AsyncIterator
 from contextlib import ExitStack

@@ -1,4 +1,4 @@
-"""What other sites can do to somebody who is signed in, as Chromium itself decides it."""
+"""What other sites can do to a signed-in person, as Chromium itself decides."""
 
 import pytest
 from playwright.async_api import expect

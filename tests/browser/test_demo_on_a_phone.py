@@ -1,4 +1,4 @@
-"""The demonstration on the narrowest phone: nothing is torn apart or far away."""
+"""The demonstration on the narrowest phone: nothing is clipped or out of reach."""
 
 import pytest
 from playwright.async_api import Locator, Page, expect

@@ -1,4 +1,4 @@
-"""Every way in that ``worksgate demo`` shows: a mail app, another provider, a code, a passkey."""
+"""Every way in that ``worksgate demo`` offers: a mail app, another provider, a code, a passkey."""
 
 import base64
 import re

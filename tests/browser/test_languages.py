@@ -1,4 +1,4 @@
-"""The language of the pages: what the browser wants, what the person picks, what stays."""
+"""The language of the pages: the browser's preference, the person's choice, and its persistence."""
 
 import pytest
 from playwright.async_api import Page, expect

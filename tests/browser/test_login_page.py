@@ -1,4 +1,4 @@
-"""The login page in a browser: with and without JavaScript, and when things do not go smoothly."""
+"""The sign-in page in a browser: with and without JavaScript, and when something fails."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The newcomer's path from its first step: ``make run`` in a fresh clone, and a whole sign-in.
+"""The newcomer's first step: ``make run`` in a fresh clone, and a complete sign-in.
 
 Nothing is there but the files of the repository, an empty home and a short environment: what
 works only on a developer's machine fails here.

@@ -1,4 +1,4 @@
-"""The meter beside a new password, and the copy buttons, in a real Chromium."""
+"""The strength meter for new passwords, and the copy buttons, in a real Chromium."""
 
 import re
 from urllib.parse import urlsplit

@@ -1,4 +1,4 @@
-"""The newcomer's path, against ``worksgate demo`` as it runs on their machine."""
+"""The newcomer's first minutes with ``worksgate demo``."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The pages in a real Chromium: WCAG 2.2 AA, reflow, keyboard, comfort script, and no traffic.
+"""The pages in a real Chromium: WCAG 2.2 AA, reflow, keyboard, script, and no external traffic.
 
 Each page is served with the Content-Security-Policy that it asks for and nothing else, so a style
 or a script that the policy does not allow is missing here too.

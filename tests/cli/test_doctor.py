@@ -1,4 +1,4 @@
-"""``worksgate doctor``: what is wrong, and what to do."""
+"""``worksgate doctor``: problems, and what to do about them."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The page on commands has every command and every option, and no others."""
+"""The page on commands lists every command and option, and no others."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""``worksgate init``: what it makes, and that every command finds it again."""
+"""``worksgate init``: what it creates, and that every command finds it again."""
 
 import stat
 from pathlib import Path

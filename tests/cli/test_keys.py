@@ -1,4 +1,4 @@
-"""``worksgate key``, and what the other commands do about the master key."""
+"""``worksgate key``, and the master key in other commands."""
 
 import json
 import stat

@@ -1,4 +1,4 @@
-"""``worksgate source test`` on a real directory: each fault gets the advice that fits it."""
+"""``worksgate source test`` on a real directory: each fault gets the matching advice."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Finding people among many, and doing something to many at once."""
+"""Finding people among many, and changing many at once."""
 
 import csv
 import re

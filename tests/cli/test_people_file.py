@@ -1,4 +1,4 @@
-"""Files of people: what spreadsheets write, what must not harm one, and hashes from elsewhere."""
+"""CSV files of people: spreadsheet encodings, formula injection, and imported hashes."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""What goes to the terminal cannot steer it; what goes wrong is told in one safe line."""
+"""Output cannot control the terminal; errors are one safe line each."""
 
 import errno
 import json

@@ -1,4 +1,4 @@
-"""The command line as a process of its own: at a terminal, in a pipe, and how lightly it starts."""
+"""The command line as a process: at a terminal, in a pipe, and what it imports at the start."""
 
 import asyncio
 import json

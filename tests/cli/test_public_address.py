@@ -1,4 +1,4 @@
-"""``worksgate doctor`` asks the public address, as LINE WORKS would from outside."""
+"""``worksgate doctor`` requests the public address, as LINE WORKS would from outside."""
 
 import asyncio
 import socket

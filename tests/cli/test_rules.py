@@ -1,4 +1,4 @@
-"""``worksgate rules explain``, and the rules that ``worksgate client`` takes."""
+"""``worksgate rules explain``, and the rules that ``worksgate client`` accepts."""
 
 import pytest
 from tests.cli.terminal import Terminal

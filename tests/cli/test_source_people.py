@@ -1,4 +1,4 @@
-"""Who is in a source, with the key that LINE WORKS would get, before anybody has signed in."""
+"""The people of a source, with the key that LINE WORKS would get, before any sign-in."""
 
 import csv
 import io

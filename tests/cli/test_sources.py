@@ -1,4 +1,4 @@
-"""``worksgate source``: which sources there are, and what they say."""
+"""``worksgate source``: the configured sources, and their examination."""
 
 import socket
 from pathlib import Path

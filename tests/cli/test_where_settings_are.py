@@ -1,4 +1,4 @@
-"""Which settings file a command reads, also for a user who may not look into the working folder.
+"""Which settings file a command reads, also for a user without access to the working folder.
 
 ``sudo -u worksgate worksgate …``, typed in a home folder, is such a user.
 """

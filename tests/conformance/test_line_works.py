@@ -1,4 +1,4 @@
-"""What LINE WORKS sends, byte for byte, and how long it waits, on real sockets."""
+"""What LINE WORKS sends, byte for byte, and its timeouts, on real sockets."""
 
 import asyncio
 import base64

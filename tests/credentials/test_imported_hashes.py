@@ -1,4 +1,4 @@
-"""Password hashes that other software made.
+"""Password hashes of other software.
 
 Those of ``MADE_ELSEWHERE`` were made by what the name says; the others are made here with
 parameters that a test can afford.

@@ -1,4 +1,4 @@
-"""What is encrypted under a master key is read with that key, in its own place, or not at all."""
+"""What a master key has encrypted is readable with that key in its own place, or not at all."""
 
 import hashlib
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Which passwords may be chosen, and how strong one is (R-70 to R-72)."""
+"""Which passwords are accepted, and how strong one is (R-70 to R-72)."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""Passwords: how they are kept and checked (R-73 to R-77)."""
+"""Passwords: how they are stored and checked (R-73 to R-77)."""
 
 import asyncio
 import os

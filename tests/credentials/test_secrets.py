@@ -1,4 +1,4 @@
-"""New secrets and what is kept of them: R-27, R-33, R-46, R-57."""
+"""New secrets and their digests: R-27, R-33, R-46, R-57."""
 
 import hashlib
 import hmac

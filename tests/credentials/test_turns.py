@@ -1,4 +1,4 @@
-"""The queue of turns at the thread for imported hashes, by a clock of its own."""
+"""The queue of the thread for imported hashes, with a fake clock."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What is set up for the demonstration, also where its folder is from an earlier time."""
+"""The installation of the demonstration, also in a folder from an earlier release."""
 
 import time
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The demonstration's OpenID provider: right for its client, and of no use to anybody else."""
+"""The demonstration's OpenID provider: correct for its client, and useless to anybody else."""
 
 import html
 import re

@@ -1,4 +1,4 @@
-"""The audit log: nobody waits for it, nothing is lost unseen, and no line can be forged."""
+"""The audit log: it delays nobody, every loss is reported, and no line can be forged."""
 
 import asyncio
 import json

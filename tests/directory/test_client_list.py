@@ -1,4 +1,4 @@
-"""What is asked of the database for the list of clients, and how soon a change shows (R-139)."""
+"""The queries of the client list, and how soon a change takes effect (R-139)."""
 
 from collections.abc import Sequence
 from dataclasses import replace

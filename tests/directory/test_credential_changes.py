@@ -1,4 +1,4 @@
-"""Every change of a credential is announced after its commit: no verb has a way around it."""
+"""Every change of a credential is announced after its commit: no method bypasses that."""
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping

@@ -1,4 +1,4 @@
-"""The directory's database: who waits for whom, and what is never lost or let in."""
+"""The directory's database: locking, durability, and transactions."""
 
 import asyncio
 import sqlite3

@@ -1,4 +1,4 @@
-"""The reads of a sign-in on the driver find what the engines find, and see every commit."""
+"""Reads of a sign-in on the driver: the results of the engines, and every commit is visible."""
 
 import shutil
 import sqlite3

@@ -1,4 +1,4 @@
-"""Revisions only add, so that the release before can go on beside this one (F-27)."""
+"""Migrations only add, so that the previous release can run beside this one (F-27)."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Another database in the place of the server's is an outage, whatever it holds (R-138, F-34)."""
+"""Another database in place of the server's is an outage, whatever it contains (R-138, F-34)."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""A user key has one owner, whatever source they are in and whatever they do (R-115, R-116)."""
+"""A user key has one owner, across all sources and changes (R-115, R-116)."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Of many that want a lease one has it; a dead holder's ends by itself."""
+"""Leases: one holder at a time, and a dead holder's lease expires."""
 
 import asyncio
 import os

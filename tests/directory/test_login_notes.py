@@ -1,4 +1,4 @@
-"""When people have signed in last: noted in the background, and many at a time."""
+"""Times of the last sign-in: written in the background, in batches."""
 
 import asyncio
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""One history for one database: whoever comes first makes it, the others find it made."""
+"""Concurrent first starts: one process creates the schema, the others find it."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""People of other sources as they are remembered, also when many come at once."""
+"""Remembered people of other sources, also when many sign in at once."""
 
 import asyncio
 

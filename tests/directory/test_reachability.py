@@ -1,4 +1,4 @@
-"""An outage of the database server is told once, and so is its end."""
+"""An outage of the database server is logged once, and so is its end."""
 
 import asyncio
 from collections.abc import Iterable, Mapping

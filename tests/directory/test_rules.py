@@ -1,4 +1,4 @@
-"""What accounts, clients and import files may hold, as tables."""
+"""Limits of accounts, clients and import files, as tables."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Secrets in the database: encrypted under a master key, in clear until somebody says so."""
+"""Secrets in the database: encrypted under a master key, or plain until they are encrypted."""
 
 from collections.abc import Iterable
 from pathlib import Path

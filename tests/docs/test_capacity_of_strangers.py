@@ -1,4 +1,4 @@
-"""The page says what strangers can cost as the code has it."""
+"""The figures of the capacity page about unauthenticated callers match the code."""
 
 from pathlib import Path
 

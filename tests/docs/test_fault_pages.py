@@ -1,4 +1,4 @@
-"""The pages about faults tell of every scenario that is tried on whole servers."""
+"""The pages about faults list every scenario that runs on whole servers."""
 
 import re
 from collections import Counter

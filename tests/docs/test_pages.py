@@ -1,4 +1,4 @@
-"""The pages of the project say what is there: links lead somewhere, commands exist as written."""
+"""The project's pages are correct: links resolve, commands exist as written."""
 
 import ast
 import re

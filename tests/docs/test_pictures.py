@@ -1,4 +1,4 @@
-"""Every picture of the documentation is shown somewhere, says what it shows, and loads quickly."""
+"""Every picture of the documentation is used, has an alternative text, and loads quickly."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What ``docs/install.md`` promises of the proxies: the log rule, and who calls.
+"""What ``docs/install.md`` promises about proxies: the log rule, and the client address.
 
 A request carries a mark wherever LINE WORKS puts something that no log may hold; then every file
 that the web server has written is searched for it. One address that holds all the connections it

@@ -1,4 +1,4 @@
-"""What code, tests and pages cite stands in the repository: ids, pages, events, modules."""
+"""IDs, pages, events and modules that code, tests and pages cite exist."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""The table of docs/ways-in.md on what ends what, row by row against a real installation."""
+"""The table of docs/ways-in.md on revocation, row by row against a real installation."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping

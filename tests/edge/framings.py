@@ -1,4 +1,4 @@
-"""Requests in every way in which a body can be framed, and in many in which it can not.
+"""Requests with every valid framing of a body, and with many invalid ones.
 
 Each is one request. ``FORM`` is answered with error 203, which nobody gets whose body was not read
 to its end; ``SMUGGLED`` is a body that looks like a request, and is answered with error 201.

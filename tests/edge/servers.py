@@ -1,4 +1,4 @@
-"""Worksgate under every server that can run it, and behind every proxy that ``deploy/`` knows."""
+"""Worksgate under every supported server, and behind every proxy of ``deploy/``."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""A body is too large by what it announces, while it comes, or when it has come (R-51).
+"""Bodies that are too large: by their declared length, or by their actual one (R-51).
 
 Over a real socket: a transport in the tests' own process never hands over a whole large body.
 """

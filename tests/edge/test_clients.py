@@ -1,4 +1,4 @@
-"""Clients that the project did not write call over connections that they keep (R-112, R-114)."""
+"""Third-party HTTP clients call over pooled connections (R-112, R-114)."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""One request, one answer, and the next caller unharmed, however its body is framed (R-111).
+"""One request, one response, and no effect on the next one, however its body is framed (R-111).
 
 Against our own server, against the application under servers of others, and through the proxies
 with the files of ``deploy/``.

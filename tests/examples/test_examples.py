@@ -1,4 +1,4 @@
-"""The examples are run as their README says, and LINE WORKS signs somebody in through them."""
+"""The examples run as their README says, and a person signs in through them."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""What the tests of second factors work at: the facade, its database, its failures, two people."""
+"""What the tests of second factors use: the facade, its database, its failures, two people."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""Which makes of authenticators a company allows: an AAGUID counts only if it is proved (R-82)."""
+"""Restricting models of authenticators: an AAGUID counts only with an attestation (R-82)."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Each change and each use of a factor is a record in the database and a line of the log."""
+"""Each change and each use of a factor is a record in the database and a log line."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Whatever a browser sends in the place of a passkey's answer is refused, never a fault (R-108)."""
+"""Any invalid passkey response is refused, and never an internal error (R-108)."""
 
 import json
 from typing import Any

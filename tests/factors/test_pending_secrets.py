@@ -1,4 +1,4 @@
-"""A secret that is shown while it is set up: what one process sealed another can open, no more."""
+"""Secrets shown during setup: sealed by one process, opened by another, and nothing else."""
 
 from worksgate.provider.factors.codes import read_code
 from worksgate.provider.factors.pending_secrets import PendingSecrets

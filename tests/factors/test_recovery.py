@@ -1,4 +1,4 @@
-"""Recovery codes: for who has lost everything else (R-81)."""
+"""Recovery codes: the last resort (R-81)."""
 
 import asyncio
 import re

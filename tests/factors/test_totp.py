@@ -1,4 +1,4 @@
-"""TOTP: the codes of an app that everybody has (R-80)."""
+"""TOTP: codes of an authenticator app (R-80)."""
 
 import asyncio
 from urllib.parse import parse_qs, unquote, urlsplit

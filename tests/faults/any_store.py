@@ -1,4 +1,4 @@
-"""Faults that can befall a node whatever its store is."""
+"""Faults that are independent of the store."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Which faults are tried on which store, and how each store is set up for them."""
+"""Which faults are tested on which store, and the setup of each store."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager

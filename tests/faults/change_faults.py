@@ -1,4 +1,4 @@
-"""What administrators do while people sign in: upgrades, backups, nodes with other clocks."""
+"""Administration while people sign in: upgrades, backups, nodes with other clocks."""
 
 import asyncio
 import sqlite3

@@ -1,4 +1,4 @@
-"""A clock of its own for a process, which can be set while it runs (libfaketime)."""
+"""A clock for one process, which can be set while it runs (libfaketime)."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""LINE WORKS as a load: codes are posted at a steady rate, and every answer is written down."""
+"""LINE WORKS as a load: codes are posted at a steady rate, and every response is recorded."""
 
 import asyncio
 import json

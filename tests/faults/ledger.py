@@ -1,4 +1,4 @@
-"""What was answered against what is so: the invariants I-1 to I-8, judged from outside.
+"""Responses compared with the actual state: the invariants I-1 to I-8, checked from outside.
 
 When a fault has ended, every code is posted once more, and every token is asked whom it stands
 for. So the judgement needs nothing of the store but what LINE WORKS sees, and is the same for

@@ -1,4 +1,4 @@
-"""What a machine has only so much of, or not at all: open files, memory, names of hosts."""
+"""Exhausted resources: open files, memory, name resolution."""
 
 import asyncio
 import resource

@@ -1,4 +1,4 @@
-"""More than can be done: too many calls, too many sign-ins, too little of the processor."""
+"""Overload: too many calls, too many sign-ins, too little CPU."""
 
 import asyncio
 import os

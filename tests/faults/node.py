@@ -1,4 +1,4 @@
-"""``worksgate serve`` as a process of its own, with the databases that a scenario gives it."""
+"""``worksgate serve`` as a process, with the databases of a scenario."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Faults of a database server and of the network that leads to it."""
+"""Faults of a database server and of the network to it."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""A TCP proxy that does to a connection what networks and servers do at their worst.
+"""A TCP proxy that injects faults of networks and servers.
 
 It runs on the event loop that starts it. What it does now is in ``fault``, and may change at any
 time, for the connections that are open too.

@@ -1,4 +1,4 @@
-"""The tests of one store; each has a file of its own, so that processes can share them."""
+"""The tests of one store; each has its own file, so that processes can share them."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""People who sign in, each with a new browser: the page, the form, and the code that follows."""
+"""Sign-ins, each with a new browser: the page, the form, and the resulting code."""
 
 import asyncio
 import csv

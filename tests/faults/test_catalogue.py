@@ -1,4 +1,4 @@
-"""Scenarios are found by name, and by no other."""
+"""Scenarios are found by their exact names."""
 
 import pytest
 from tests.faults.catalogue import SCENARIOS, named

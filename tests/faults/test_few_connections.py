@@ -1,4 +1,4 @@
-"""Nodes on a PostgreSQL server that has fewer connections than they would use (F-07).
+"""Nodes on a PostgreSQL server with fewer connections than they would use (F-07).
 
 Two nodes with two workers each want 60 connections, and more at a start or a reload.
 """

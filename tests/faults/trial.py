@@ -1,4 +1,4 @@
-"""One trial: exchanges at a steady rate, a fault amid them, and the account at the end."""
+"""One trial: exchanges at a steady rate, a fault during them, and the account at the end."""
 
 import asyncio
 import time

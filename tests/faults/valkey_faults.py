@@ -1,4 +1,4 @@
-"""Faults of a Valkey server: gone, silent, full, or back with an older memory."""
+"""Faults of a Valkey server: gone, silent, full, or restored from an older snapshot."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The stores that faults are tried on, each real, with a proxy where there is a network."""
+"""The stores for fault tests, each real, with a proxy if it has a network."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Whether a mail client may come in: who is asked, what is counted, what is recorded.
+"""Whether a mail client may sign in: which sources are queried, what is counted and recorded.
 
 The store is a real one; sources and factors are small classes that note who asked them.
 """

@@ -1,4 +1,4 @@
-"""A log that cannot be written costs lines, never a request. Each test is a process of its own."""
+"""A log that cannot be written loses lines and delays no request. Each test is a process."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What a log line looks like, whoever wrote it."""
+"""The format of log lines, whatever library logs."""
 
 import json
 import logging

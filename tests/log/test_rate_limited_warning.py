@@ -1,4 +1,4 @@
-"""A warning that is due at every request is logged once a second, with the number of the others."""
+"""A frequent warning is logged once a second, with the number of suppressed ones."""
 
 import json
 from collections.abc import Callable

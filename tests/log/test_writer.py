@@ -1,4 +1,4 @@
-"""The thread that writes, and what happens when it cannot."""
+"""The writer thread, and what happens when it cannot write."""
 
 import os
 import threading

@@ -1,4 +1,4 @@
-"""Work in the background: bounded, in order, and silent about what it was."""
+"""The background queue: bounded, in order, and without secrets in its log."""
 
 import asyncio
 from contextvars import ContextVar

@@ -1,4 +1,4 @@
-"""What stands in the mails: who is meant and what to do, in every language, nothing foreign."""
+"""The texts of e-mails: to whom, about what and what to do, in three languages."""
 
 import html
 import re

@@ -1,4 +1,4 @@
-"""Mail reaches a real server, as one message to one person, and never holds up a page."""
+"""Mail reaches a real server, as one message to one person, and never delays a page."""
 
 import asyncio
 import ssl

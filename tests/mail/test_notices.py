@@ -1,4 +1,4 @@
-"""Who is told of a changed credential, and how many notices wait; people and post are fakes."""
+"""Who is notified of a changed credential, and how many notices are queued; with fakes."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A reset tells nobody who exists, works once, for one password, and ends what was before."""
+"""A reset does not reveal who exists, works once, for one password, and revokes what was before."""
 
 import asyncio
 import threading

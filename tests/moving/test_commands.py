@@ -1,4 +1,4 @@
-"""``worksgate move`` as somebody types it."""
+"""``worksgate move`` on the command line."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A move takes an installation from one database to another: all of it, or nothing."""
+"""A move copies an installation from one database to another: completely, or not at all."""
 
 import asyncio
 import sqlite3

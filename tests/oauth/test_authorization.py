@@ -1,4 +1,4 @@
-"""The authorization request: what is read, what is refused, and in which order."""
+"""The authorization request: what is accepted and refused, and in which order."""
 
 from urllib.parse import quote, urlencode
 

@@ -1,4 +1,4 @@
-"""What each refusal looks like: the table of docs/protocol.md, word for word."""
+"""The format of each error: the table of docs/protocol.md, word for word."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The one reader of form bodies: plain text by name, or InvalidRequest."""
+"""The only parser of form bodies: plain text by name, or InvalidRequest."""
 
 from urllib.parse import parse_qsl, quote_plus, urlencode
 

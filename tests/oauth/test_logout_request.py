@@ -1,4 +1,4 @@
-"""Where a person may be sent after we ended their session: docs/decisions/0009, R-66."""
+"""Where a person may be redirected after logout: docs/decisions/0009, R-66."""
 
 from urllib.parse import quote, urlencode
 

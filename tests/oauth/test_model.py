@@ -1,4 +1,4 @@
-"""The values of a sign-in: lifetimes, defaults, and what their representation hides."""
+"""The values of a sign-in: lifetimes, defaults, and what their repr hides."""
 
 import dataclasses
 from collections.abc import Callable

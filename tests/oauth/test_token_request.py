@@ -1,4 +1,4 @@
-"""Access token request and response, as in docs/protocol.md: what needs no store."""
+"""Access token request and response, as in docs/protocol.md, as far as they need no store."""
 
 from collections.abc import Mapping
 

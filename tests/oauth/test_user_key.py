@@ -1,4 +1,4 @@
-"""LINE WORKS is told the key that the client is set to."""
+"""LINE WORKS gets the key that the client is configured for."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How numbers are kept, added up and told, without a server."""
+"""How metrics are kept, added up and reported, without a server."""
 
 import asyncio
 from collections.abc import Callable

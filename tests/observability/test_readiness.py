@@ -1,4 +1,4 @@
-"""Whether a server is ready, and what is said of it to whom."""
+"""Readiness of a server, and what is reported to whom."""
 
 import asyncio
 import sqlite3

@@ -1,4 +1,4 @@
-"""The alerts, the dashboard and the page speak of metrics that exist."""
+"""The alerts, the dashboard and the page use existing metrics."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Every store tells who waits for it and what failed, so its alert can fire."""
+"""Every store reports its queue and its failures, so its alert can fire."""
 
 from collections.abc import Iterator
 from pathlib import Path

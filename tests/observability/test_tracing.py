@@ -1,4 +1,4 @@
-"""Traces, as a collector receives them: what is in a span and what is not."""
+"""Traces, as a collector receives them: the content of spans."""
 
 import gzip
 import subprocess

@@ -1,4 +1,4 @@
-"""Many processes on one port: whoever is asked for metrics answers for all of them."""
+"""Many processes on one port: any of them reports the metrics of all."""
 
 import os
 import re

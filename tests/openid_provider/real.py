@@ -1,4 +1,4 @@
-"""node-oidc-provider, a provider that we have not written, run by the tests that need one.
+"""node-oidc-provider, a third-party provider, run by the tests that need one.
 
 ``tools/setup`` on CI, or the first test, installs it into ``node_modules``.
 """

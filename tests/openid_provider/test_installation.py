@@ -1,4 +1,4 @@
-"""What the provider of the tests is installed from."""
+"""How the provider of the tests is installed."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A code is made in one place, and taken back where its person may not come in any more."""
+"""A code is issued in one place, and revoked if its person may not sign in any more."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What people change of their own account: each guard, without a page before it."""
+"""Changes by people to their own account: each guard, without HTTP."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

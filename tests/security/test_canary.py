@@ -1,4 +1,4 @@
-"""A whole flow through ``worksgate serve``, and then a search for its secrets everywhere.
+"""A complete sign-in through ``worksgate serve``, and a search for its secrets everywhere.
 
 Passwords, codes, tokens, cookies and form secrets are looked for in all that the server wrote: its
 two output streams and every file of its database (audit records included), as they are and in the

@@ -1,4 +1,4 @@
-"""The job that removes what has expired: it runs, it spares what lives, and nobody waits for it."""
+"""The purge of expired data: it runs, keeps valid data, and delays no request."""
 
 import asyncio
 import sqlite3

@@ -1,4 +1,4 @@
-"""An installation as it is delivered: nothing preset, nothing open."""
+"""A fresh installation: nothing preset, nothing open."""
 
 import sqlite3
 from contextlib import closing

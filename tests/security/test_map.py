@@ -1,4 +1,4 @@
-"""The page that says how each requirement on security is met tells the truth about its tests."""
+"""The security page is correct about the tests of each requirement."""
 
 from tests.security.requirement_page import PAGE, collected, requirements_of, rows
 

@@ -1,4 +1,4 @@
-"""What the server signs, it signs by HMAC-SHA256, each purpose under a key of its own."""
+"""All signatures are HMAC-SHA256, each purpose under a key of its own."""
 
 import base64
 import hashlib

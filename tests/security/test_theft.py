@@ -1,4 +1,4 @@
-"""Who has the database, or a backup, and the source code, opens nobody's second factor.
+"""With a stolen database or backup and the source code, no second factor can be used.
 
 A whole installation is used in every way that leaves a secret somewhere. Then its file, as it is
 while the server runs, and a backup in clear are searched for everything that went out, in every

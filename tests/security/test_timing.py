@@ -1,4 +1,4 @@
-"""Answers that must not tell by their time. Medians of alternating calls, in this process.
+"""Responses that must not leak by timing. Medians of alternating calls, in this process.
 
 Machines are busy and noise only adds time, so a difference has to show again and again: it counts
 when three rounds in a row find it. Where a password is hashed, the time is that of the processor:

@@ -1,4 +1,4 @@
-"""What only shows byte by byte: requests that no HTTP library would send, slow ones, huge ones."""
+"""Attacks at byte level: requests that no HTTP library would send, slow ones, huge ones."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""An ASGI application of the tests' own, to see how ours is served."""
+"""A small ASGI application, to test the server with."""
 
 from starlette.types import Receive, Scope, Send
 

@@ -1,4 +1,4 @@
-"""Load in which every request counts: nothing is tried a second time."""
+"""Load in which every request counts: nothing is retried."""
 
 import asyncio
 import ssl

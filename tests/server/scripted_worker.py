@@ -1,4 +1,4 @@
-"""A worker that serves nothing: it answers its supervisor as a test wants it to."""
+"""A worker that serves nothing: it responds to its supervisor as a test requires."""
 
 import os
 import signal

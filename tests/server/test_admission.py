@@ -1,4 +1,4 @@
-"""What one process takes on: places for connections, room for requests, and when it is late."""
+"""Limits of a process: connections, requests in flight, and event loop lag."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Whom a trusted proxy says that it was called from (R-96, R-113)."""
+"""The client address that a trusted proxy reports (R-96, R-113)."""
 
 import pytest
 import uvicorn

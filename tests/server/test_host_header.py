@@ -1,4 +1,4 @@
-"""Which values of Host are one, and which targets fit it (RFC 9110, 7.2; RFC 9112, 3.2)."""
+"""Valid Host headers, and matching request targets (RFC 9110, 7.2; RFC 9112, 3.2)."""
 
 import pytest
 

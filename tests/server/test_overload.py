@@ -1,4 +1,4 @@
-"""More than can be served, and those who hold what they do not use (F-22, F-23, F-29)."""
+"""Overload, and clients that hold resources without using them (F-22, F-23, F-29)."""
 
 import asyncio
 import gc

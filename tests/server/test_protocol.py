@@ -1,4 +1,4 @@
-"""One connection of the server, over a transport that notes what is done to it."""
+"""One connection of the server, on a fake transport that records its calls."""
 
 import asyncio
 from collections.abc import AsyncIterator

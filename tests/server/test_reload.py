@@ -1,4 +1,4 @@
-"""Certificates and settings are read again while requests come in."""
+"""Certificates and settings are reloaded while requests arrive."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""systemd listens for the server: nobody is refused while one follows another."""
+"""systemd socket activation: no connection is refused during a restart."""
 
 import asyncio
 import os

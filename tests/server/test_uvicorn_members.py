@@ -1,4 +1,4 @@
-"""What of uvicorn is overridden, and that it is still what it was when that was written.
+"""The overridden members of uvicorn are still what they were when they were overridden.
 
 A new version that changes one of these fails here: read what has changed, follow it in
 ``worksgate.server``, and renew the digest.

@@ -1,4 +1,4 @@
-"""More connections than can be served: who waits, and who is refused at once (F-23)."""
+"""More connections than can be served: which wait, and which are refused at once (F-23)."""
 
 import asyncio
 import errno

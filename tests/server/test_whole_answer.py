@@ -1,4 +1,4 @@
-"""An answer in one call is the one that two messages would be, or is left to them."""
+"""A response written in one call equals the one of two messages, or is left to them."""
 
 import re
 from collections.abc import Iterator

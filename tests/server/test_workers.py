@@ -1,4 +1,4 @@
-"""Many workers, as processes: drained, killed, replaced and left alone."""
+"""Several worker processes: drained, killed and replaced."""
 
 import os
 import random

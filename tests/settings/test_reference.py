@@ -1,4 +1,4 @@
-"""The page on settings says what the code says."""
+"""The settings page matches the code."""
 
 import re
 from dataclasses import fields

@@ -1,4 +1,4 @@
-"""The ``[[source]]`` tables: read, checked, and told of with their place."""
+"""The ``[[source]]`` tables: parsing, checks, and problems with their location."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What each setting may hold, and what two of them may not hold together."""
+"""Valid values of each setting, and combinations that are refused."""
 
 from pathlib import Path
 

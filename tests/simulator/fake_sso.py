@@ -1,4 +1,4 @@
-"""A small SSO system that answers as the contract has it, and can be told not to."""
+"""A small SSO system that follows the contract, or breaks it on request."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""A mail app's sign-in: what LINE WORKS passes on, what it makes of the answer, what is shown."""
+"""A mail app's sign-in: what LINE WORKS forwards, how it reads the response, what is shown."""
 
 import base64
 import html

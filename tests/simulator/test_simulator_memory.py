@@ -1,4 +1,4 @@
-"""What the simulator remembers is bounded in number and in time."""
+"""The memory of the simulator is bounded in number and in time."""
 
 from worksgate.conformance.simulator.memory import Memory
 

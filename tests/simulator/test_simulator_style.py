@@ -1,4 +1,4 @@
-"""The simulator stands on two style sheets: Worksgate's, and one for what only it has."""
+"""The simulator uses two style sheets: Worksgate's, and one of its own."""
 
 import re
 from importlib.resources import files

@@ -1,4 +1,4 @@
-"""The words of the simulator: each catalogue is complete, and every language is chosen rightly."""
+"""The texts of the simulator: complete catalogues, and the choice of the language."""
 
 import re
 import string

@@ -1,4 +1,4 @@
-"""The circuit breaker by itself."""
+"""The circuit breaker on its own."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A company's own ``people``: in which forms it may list them, and what becomes of mistakes."""
+"""A company's own ``people`` function: accepted forms, and the effect of mistakes."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which keys of a provider are believed."""
+"""Which keys of a provider are trusted."""
 
 from base64 import urlsafe_b64encode
 from typing import Any

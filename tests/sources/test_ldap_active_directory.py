@@ -1,4 +1,4 @@
-"""What is Active Directory's own: states of accounts, codes in a refusal, rules for groups.
+"""Active Directory specifics: account states, codes in a refusal, rules for groups.
 
 The attributes are kept by a real OpenLDAP; the codes come from a listener that speaks LDAP, for
 OpenLDAP has none.

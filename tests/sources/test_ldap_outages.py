@@ -1,4 +1,4 @@
-"""F-18: a directory that hangs, is slow, resets or lies. All of it ends in time, as an outage."""
+"""F-18: a directory that hangs, is slow, resets or lies. Each ends in time, as an outage."""
 
 import asyncio
 import random

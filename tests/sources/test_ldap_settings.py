@@ -1,4 +1,4 @@
-"""The settings of an LDAP source: what is refused, and what stands for nothing said."""
+"""The settings of an LDAP source: what is refused, and the defaults."""
 
 from dataclasses import FrozenInstanceError, fields
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What an OpenID provider, or somebody who plays one, says and must not be believed."""
+"""False claims of an OpenID provider, or of an impostor, are refused."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""A provider that is down, slow or sends us elsewhere (F-19, R-93)."""
+"""A provider that is down, slow or redirects us elsewhere (F-19, R-93)."""
 
 import asyncio
 import gzip

@@ -1,4 +1,4 @@
-"""A type of identity source is one entry of a table, whoever asks what it can do."""
+"""A type of identity source is one entry of a table that defines what it supports."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack

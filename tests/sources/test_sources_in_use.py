@@ -1,4 +1,4 @@
-"""All sources of an installation together: whom they believe for how long, and what is theirs."""
+"""All sources of an installation together: how long each is trusted, and which people it has."""
 
 import math
 import time

@@ -1,4 +1,4 @@
-"""How a process of the tests opens the store that another one has told it."""
+"""How a process of the tests opens the store of another one."""
 
 from worksgate.store import Store
 

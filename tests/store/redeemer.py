@@ -1,4 +1,4 @@
-"""A process that saves and redeems codes without end, and writes down what it was told.
+"""A process that saves and redeems codes endlessly, and records the results.
 
 Each line of the ledger is written after an acknowledgement and before the next request, with one
 call, so it stays when the process is killed. The first letter says what it is about:

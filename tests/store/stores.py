@@ -1,4 +1,4 @@
-"""The stores that have to keep the contract, by name."""
+"""The stores that must fulfil the contract, by name."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The writer of one event loop: batches, who is dropped from them, and what undoes whom."""
+"""The writer of one event loop: batches, dropped requests, and rollback."""
 
 import asyncio
 import sqlite3

@@ -1,4 +1,4 @@
-"""``kill -9`` under load, again and again: what was acknowledged stands (F-01, F-02, I-1 to I-4).
+"""``kill -9`` under load, repeatedly: acknowledged data survives (F-01, F-02, I-1 to I-4).
 
 Some ten seconds on a machine that has little else to do; with ``WORKSGATE_LONG_TESTS=1`` minutes.
 """

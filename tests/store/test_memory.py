@@ -1,4 +1,4 @@
-"""The reference store: what it refuses where nobody can record it, and where its limits are."""
+"""The reference store: what it refuses without a record keeper, and its limits."""
 
 from collections.abc import Sequence
 

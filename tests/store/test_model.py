@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order: SQLite answers as the reference store does."""
+"""Random sequences of operations: SQLite gives the results of the reference store."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What only the PostgreSQL store has: a server that may be away, slow or full, and a queue."""
+"""Specifics of the PostgreSQL store: an unavailable, slow or full server, and the queue."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Which addresses of PostgreSQL are understood, and that none is repeated where it is refused."""
+"""Valid addresses of PostgreSQL; a refusal never repeats the address."""
 
 import pytest
 from tests.postgres_server import shared_postgres

@@ -1,4 +1,4 @@
-"""A connection to PostgreSQL: when its statements may begin, and which servers it accepts."""
+"""A connection to PostgreSQL: when its statements may start, and which servers it accepts."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext

@@ -1,4 +1,4 @@
-"""What an error of asyncpg means for a request, and what its caller is told of it."""
+"""What an error of asyncpg means for a request, and what its caller gets."""
 
 from collections.abc import Callable
 

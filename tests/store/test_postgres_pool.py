@@ -1,4 +1,4 @@
-"""A few connections that work off one queue, over ones that do as they are told."""
+"""The connection pool and its queue, on fake connections."""
 
 import asyncio
 import time

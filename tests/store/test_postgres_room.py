@@ -1,4 +1,4 @@
-"""A server with fewer connections than its processes want: they share (F-07)."""
+"""A server with fewer connections than its processes want: they share them (F-07)."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Single use under races: of many callers one wins, wherever they are (R-38, F-28)."""
+"""Single use under races: of many concurrent callers one wins (R-38, F-28)."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What a store records: in the commit that it is about, or not at all."""
+"""Records of a store: in the same commit as the change, or not at all."""
 
 import asyncio
 import sqlite3

@@ -1,4 +1,4 @@
-"""What only the SQLite store has: a queue, a file, other processes, a disk that fails."""
+"""Specifics of the SQLite store: the queue, the file, other processes, a failing disk."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""A store whose file is not the one of the start: nothing is read from it and nothing written."""
+"""A store whose file has been replaced since the start: no reads and no writes."""
 
 import asyncio
 import shutil

@@ -1,4 +1,4 @@
-"""The Valkey store: what the contract does not show, against real servers that come and go."""
+"""Specifics of the Valkey store, against real servers that stop and start."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""Which addresses of Valkey are understood, and that none is repeated where it is refused."""
+"""Valid addresses of Valkey; a refusal never repeats the address."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Connections to Valkey, over ones that answer as they are told to."""
+"""Connections to Valkey, on fake connections."""
 
 import asyncio
 import socket

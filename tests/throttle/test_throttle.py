@@ -1,4 +1,4 @@
-"""How failed logins slow the next one (R-78), and why nobody can be locked out by it (R-79)."""
+"""How failures delay the next sign-in (R-78), and why nobody can be locked out by others (R-79)."""
 
 import asyncio
 import unicodedata

@@ -1,4 +1,4 @@
-"""The tool that changes the code finds what no test notices, and nothing that one does."""
+"""The mutation tool reports the mutants that no test kills, and no others."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Browsers that a proxy sends to one node or another, and what people do with them."""
+"""Browsers that a proxy sends to one node or another."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""The program of the release before and this one, each as an administrator runs it.
+"""The programs of the previous release and of this one, each as an administrator runs it.
 
 The one before is a wheel, for a checkout may come without the history. It was built from the last
 commit of that release, and the same bytes come again from::

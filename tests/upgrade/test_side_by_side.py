@@ -1,4 +1,4 @@
-"""The release before is upgraded to this one as docs/upgrading.md says, under load (F-27).
+"""The previous release is upgraded to this one under load, as docs/upgrading.md says (F-27).
 
 Both are the real programs. ``test_upgrade`` looks at the statements, older revisions too.
 """

@@ -1,4 +1,4 @@
-"""A schema is upgraded while processes of the release before work on it (F-27)."""
+"""A schema is upgraded while processes of the previous release use it (F-27)."""
 
 import asyncio
 import os

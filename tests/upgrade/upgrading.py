@@ -1,4 +1,4 @@
-"""A server process of the release before, as far as the database can tell: it works without end.
+"""A server process of the previous release, as the database sees it: it works endlessly.
 
 Its statements are those of the revision that it is given: at ``0001`` codes, tokens and audit
 records, from ``0002`` on all that the directory and the store had then. Each line of the ledger is

@@ -1,4 +1,4 @@
-"""The account pages over HTTP: who gets in, what they see, and what they can change."""
+"""The account pages over HTTP: who has access, what they see, and what they can change."""
 
 import asyncio
 import html

@@ -1,4 +1,4 @@
-"""The pages for who has forgotten the password: a link by mail or from an administrator."""
+"""The pages for a forgotten password: a link by mail or from an administrator."""
 
 import html
 import re

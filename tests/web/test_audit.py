@@ -1,4 +1,4 @@
-"""What is remembered of each login, and that nothing from outside can pass for more."""
+"""The audit records of each sign-in, and that external text cannot forge one."""
 
 from pathlib import Path
 

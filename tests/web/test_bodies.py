@@ -1,4 +1,4 @@
-"""A form is read within its limits however its body is handed over (R-51)."""
+"""A form is read within its limits, however its body arrives (R-51)."""
 
 import asyncio
 from collections.abc import Iterator

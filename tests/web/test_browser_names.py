@@ -1,4 +1,4 @@
-"""What browsers are called, from the headers that they send."""
+"""Names of browsers, from their headers."""
 
 import pytest
 

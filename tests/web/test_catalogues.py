@@ -1,4 +1,4 @@
-"""Each language has each text, and the files are what the tools would write today."""
+"""Each language has each text, and the catalogues are up to date."""
 
 import re
 from collections.abc import Iterable

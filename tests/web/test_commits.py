@@ -1,4 +1,4 @@
-"""What a step of a sign-in waits for at the disk: as few commits as can be, each with all of it."""
+"""Disk commits of each step of a sign-in: as few as possible, each complete."""
 
 import asyncio
 import sys

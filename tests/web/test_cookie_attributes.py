@@ -1,4 +1,4 @@
-"""The cookies as they are written and read, without an installation."""
+"""Cookies as they are written and read, without an installation."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What is awaited ends with its deadline, and is itself told of it."""
+"""A deadline cancels what is awaited, which can react to it."""
 
 import asyncio
 import gc

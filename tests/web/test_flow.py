@@ -1,4 +1,4 @@
-"""The eleven steps, as LINE WORKS and a browser go through them."""
+"""The eleven steps of a sign-in, as LINE WORKS and a browser do them."""
 
 from tests.installation import EXTERNAL_KEY, REDIRECT_URI, Installation, code_of
 

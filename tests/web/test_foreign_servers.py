@@ -1,4 +1,4 @@
-"""What another server has let through is checked, and its connection closed (R-111, R-113)."""
+"""Requests that another server let through are checked, and closed if in doubt (R-111, R-113)."""
 
 import pytest
 from starlette.types import Message, Scope

@@ -1,4 +1,4 @@
-"""What every answer carries, and what none does."""
+"""Headers of every response."""
 
 import re
 from pathlib import Path

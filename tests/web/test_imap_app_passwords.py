@@ -1,4 +1,4 @@
-"""Mail clients of people who have a second factor: an app password lets them in (R-63)."""
+"""Mail clients of people with a second factor sign in with an app password (R-63)."""
 
 from collections.abc import AsyncIterator
 

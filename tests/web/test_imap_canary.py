@@ -1,4 +1,4 @@
-"""R-59: passwords sent to ``worksgate serve`` by mail clients, and then a search for them.
+"""R-59: passwords sent to ``worksgate serve`` by mail clients, and a search for them.
 
 They are sent right, wrong, malformed, too long, in wrong places, while the database is stuck and
 into a crash. They are looked for in all that the server wrote: its two output streams and every

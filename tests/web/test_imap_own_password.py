@@ -1,4 +1,4 @@
-"""Who types their own password into a mail program where only app passwords count.
+"""The person's own password in a mail program that needs an app password.
 
 The administrator is told, to whom it would look like a wrong password otherwise; who asks is not.
 """

@@ -1,4 +1,4 @@
-"""The login form: what it demands, what it refuses, and what happens when things go wrong."""
+"""The sign-in form: required fields, refusals, and failures."""
 
 import asyncio
 import re

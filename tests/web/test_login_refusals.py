@@ -1,4 +1,4 @@
-"""Which page answers what goes wrong in a sign-in: tables, on pages that say what they are."""
+"""The page for each refusal of a sign-in, as tables."""
 
 import asyncio
 from typing import Any, cast

@@ -1,4 +1,4 @@
-"""What comes after the password: a second factor, a password of one's own, a rule that says no."""
+"""Steps after the password: a second factor, a new password, a rule that denies."""
 
 import re
 from pathlib import Path

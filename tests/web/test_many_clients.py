@@ -1,4 +1,4 @@
-"""No request looks at each of many clients: counted, since times differ from machine to machine."""
+"""No request iterates over all clients: counted, since times differ from machine to machine."""
 
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote

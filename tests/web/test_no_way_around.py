@@ -1,4 +1,4 @@
-"""Ways around a second factor, a rule, a source or a user key that somebody has tried."""
+"""Attempts to bypass a second factor, a rule, a source or a user key."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""The description of the API, and that the server is as it says."""
+"""The API description, and that the server conforms to it."""
 
 import asyncio
 import subprocess

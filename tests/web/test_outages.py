@@ -1,4 +1,4 @@
-"""When something is out of order: every request ends in time, and with a refusal."""
+"""Outages: every request ends in time, and with a refusal."""
 
 import asyncio
 import time

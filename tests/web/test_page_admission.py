@@ -1,4 +1,4 @@
-"""Pages begin a few at a time; calls of LINE WORKS do not wait for them."""
+"""Pages start a few at a time; calls of LINE WORKS do not wait for them."""
 
 import asyncio
 from asyncio import Task

@@ -1,4 +1,4 @@
-"""The pages as values: what is in the HTML, whoever asks and whatever comes in."""
+"""The pages as values: their HTML, for any reader and any input."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""Passkeys in a login, over HTTP and with real signatures: what is taken, and what is refused."""
+"""Passkeys in a sign-in, over HTTP and with real signatures: what is accepted and refused."""
 
 import html
 import json

@@ -1,4 +1,4 @@
-"""The meter beside a new password: whom it answers, what it says, and what it costs."""
+"""The strength meter for new passwords: for whom, its response, and its cost."""
 
 import asyncio
 import html

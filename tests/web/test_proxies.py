@@ -1,4 +1,4 @@
-"""Behind a reverse proxy: whom to believe, and what came over plain http."""
+"""Behind a reverse proxy: which addresses are trusted, and plain http."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Changed credentials over HTTP: who is told, “this was not me”, and what ends with what."""
+"""Changed credentials over HTTP: notices, “this was not me”, and what is revoked."""
 
 import asyncio
 import html

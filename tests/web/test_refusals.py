@@ -1,4 +1,4 @@
-"""What is answered where there is no room: in every language, and as whoever asks expects it."""
+"""Refusals under overload: in every language, and in the format that the client expects."""
 
 from worksgate.settings.options import Settings
 from worksgate.web.overload import Refusals

@@ -1,4 +1,4 @@
-"""Requests for whose records there is no room are refused before anything has happened."""
+"""Requests whose records cannot be queued are refused before anything has happened."""
 
 import pytest
 from tests.installation import USERNAME, Installation, LoginPage, assert_page

@@ -1,4 +1,4 @@
-"""The groups of a session's person are kept as they are, whatever their names hold (R-118)."""
+"""Groups of a session's person are stored unchanged, whatever their names contain (R-118)."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The ``sessionKey`` of the apps, asked for at a small server that plays LINE WORKS."""
+"""The ``sessionKey`` of the apps, checked at a small server that plays LINE WORKS."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Cookies and sessions: what a browser holds, for how long, and what ends it."""
+"""Cookies and sessions: their content, their lifetime, and their end."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""A page that is filled is the page that the template makes, byte for byte."""
+"""A page from a prepared skeleton equals the rendered template, byte for byte."""
 
 from dataclasses import replace
 

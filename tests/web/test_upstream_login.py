@@ -1,4 +1,4 @@
-"""Signing in at another provider, which is a small class here: what a browser sees of it."""
+"""Sign-ins at another provider, which is a small class here, as a browser sees them."""
 
 import html
 import re

@@ -1,4 +1,4 @@
-"""requests as it comes: what LINE WORKS does for each code on a line of standard input."""
+"""The requests library with its defaults: LINE WORKS' calls for each code on standard input."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The calls of LINE WORKS on the store in memory: what is recorded, and what is looked up."""
+"""The calls of LINE WORKS on the memory store: what is recorded, and what is looked up."""
 
 import asyncio
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What a session says of the factors that were given, and how it is read by others."""
+"""The factors that a session records, and how other releases read them."""
 
 import pytest
 from hypothesis import given

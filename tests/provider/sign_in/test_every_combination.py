@@ -1,4 +1,4 @@
-"""Every combination of rule, factors, session and settings ends, and ends as it must.
+"""Every combination of rule, factors, session and settings ends, with the expected outcome.
 
 A model check: a person who does what each page asks comes to an end in a bounded number of steps.
 """

@@ -1,4 +1,4 @@
-"""What counts as a guess, of whom: a definite no does, an outage does not (R-119, R-120).
+"""What counts as a guess, and against whom: a definite no does, an outage does not (R-119, R-120).
 
 The store is a real one; sources and factors are small classes that answer as they are told.
 """

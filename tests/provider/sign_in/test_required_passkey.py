@@ -1,4 +1,4 @@
-"""A rule demands a passkey: what meets it, how somebody comes to one, who is refused."""
+"""The rule ``require passkey``: what satisfies it, how to enrol, who is refused."""
 
 from dataclasses import replace
 

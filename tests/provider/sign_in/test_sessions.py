@@ -1,4 +1,4 @@
-"""Sessions of browsers: how long they last, and how they end."""
+"""Browser sessions: how long they last, and how they end."""
 
 from dataclasses import replace
 

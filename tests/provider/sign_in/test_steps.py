@@ -1,4 +1,4 @@
-"""A login under way: whose it is, how long it lives, how often it may fail, what it remembers."""
+"""A sign-in in progress: owner, lifetime, number of tries, and stored state."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A login transaction in its form: whose it is, how long it is good, and what it leads back to."""
+"""A login transaction in its form: binding to a browser, lifetime, and the way back."""
 
 import base64
 import re

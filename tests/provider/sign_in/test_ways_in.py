@@ -1,4 +1,4 @@
-"""The ways to say who one is: each is open once, to its own browser, and only while it may be."""
+"""The ways to authenticate: each works once, in its own browser, and only while it is allowed."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A person who does what each page asks, with what they have, until the sign-in ends."""
+"""A person who does what each page requires until the sign-in ends."""
 
 from dataclasses import dataclass
 
