@@ -123,7 +123,7 @@ def test_build_backend_is_the_pinned_one() -> None:
     assert names_and_versions("build.txt")[backend.name] == str(backend.specifier)
 
 
-def test_version_is_told_once() -> None:
+def test_version_is_reported_once() -> None:
     assert PYPROJECT["project"]["dynamic"] == ["version"]
     assert metadata.version("worksgate") == worksgate.__version__
 

@@ -162,7 +162,7 @@ def test_person_without_groups_is_in_none() -> None:
     assert fits("deny group!=staff", nobody)
 
 
-def test_rule_that_cannot_be_read_lets_nobody_in() -> None:
+def test_rule_that_cannot_be_read_grants_no_access() -> None:
     decision = decide_by_texts(("allow kind=web", "dney"), SecondFactor.OFF, situation())
     assert decision.action is Action.DENY
     assert "rule 2: 'dney' is not an action" in decision.reasons[0]

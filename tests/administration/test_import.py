@@ -64,7 +64,7 @@ async def test_people_are_imported_and_reported_row_by_row(
     assert not await hashing.verify("", jiro.password_hash)
 
 
-async def test_a_dry_run_tells_the_same_and_changes_nothing(at_work: Office) -> None:
+async def test_a_dry_run_reports_the_same_and_changes_nothing(at_work: Office) -> None:
     await at_work.administration.users.add("goro", password=PASSWORD, external_key="E5")
     before = (
         query(at_work.file, "SELECT * FROM accounts"),

@@ -66,7 +66,7 @@ async def test_audit_records_are_kept_for_ever_if_that_is_set(
     assert len(await administration.audit_log.search()) == 1
 
 
-async def test_the_newest_records_are_told_the_oldest_first(at_work: Office) -> None:
+async def test_the_newest_records_are_reported_the_oldest_first(at_work: Office) -> None:
     events = [
         AuditEvent(event=Event.LOGIN_FAILED, at=NOW + number, detail=str(number))
         for number in range(10)

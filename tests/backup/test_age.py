@@ -91,7 +91,7 @@ def test_pieces_in_another_order_or_more_of_them_are_refused() -> None:
             decrypted(header + b"".join(pieces[number] for number in other))
 
 
-def test_another_passphrase_is_told() -> None:
+def test_another_passphrase_is_reported() -> None:
     with pytest.raises(BackupError, match="the passphrase does not match this backup"):
         decrypted(encrypted(b"data"), b"another")
 

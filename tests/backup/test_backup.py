@@ -224,7 +224,7 @@ async def test_a_backup_that_was_cut_or_altered_is_refused_and_nothing_changes(
     assert not [each for each in tmp_path.iterdir() if each.name.startswith(".")]
 
 
-async def test_passphrase_that_is_wrong_missing_or_for_nothing_is_told(
+async def test_passphrase_that_is_wrong_missing_or_for_nothing_is_reported(
     source: str, file: Path, target: str, tmp_path: Path
 ) -> None:
     await write(source, file, PASSPHRASE)
@@ -243,7 +243,7 @@ async def test_passphrase_that_is_wrong_missing_or_for_nothing_is_told(
     [b"", b"hello", gzip.compress(b"hello"), b"\x1f\x8b\x00"],
     ids=["empty", "text", "text in gzip", "broken gzip"],
 )
-async def test_a_file_that_is_no_backup_is_told(target: str, file: Path, data: bytes) -> None:
+async def test_a_file_that_is_no_backup_is_reported(target: str, file: Path, data: bytes) -> None:
     file.write_bytes(data)
     with pytest.raises(BackupError, match=r"^the (file is not a backup|backup is damaged)"):
         await restore(target, file)

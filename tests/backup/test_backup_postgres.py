@@ -252,7 +252,7 @@ async def test_a_backup_of_one_kind_is_not_restored_to_the_other(
     assert await content(postgres) == before
 
 
-async def test_what_the_program_complains_of_is_told_in_one_line() -> None:
+async def test_what_the_program_complains_of_is_reported_in_one_line() -> None:
     with pytest.raises(BackupError, match=r"^pg_dump: [^\n]*refused") as refusal:
         await postgres_dump.dump("postgresql://u:hunter22@127.0.0.1:1/d", "1")
     assert "hunter22" not in str(refusal.value)

@@ -57,7 +57,7 @@ def test_a_backup_that_is_not_encrypted_is_said_to_be(terminal: Terminal) -> Non
     assert last["detail"] == "a backup was written, not encrypted: b"
 
 
-def test_mistakes_are_told_in_one_line(terminal: Terminal, tmp_path: Path) -> None:
+def test_mistakes_are_reported_in_one_line(terminal: Terminal, tmp_path: Path) -> None:
     terminal.ok("client", "add", "acme")
     for force in ([], ["--force"]):  # the file is looked at before the database
         told = terminal.refused("restore", "none", *force)

@@ -48,7 +48,7 @@ async def test_whom_to_sign_in_as_is_next_to_the_button(
     assert await overflow(tab) == 0
 
 
-async def test_what_is_copied_is_told(demo: Demo, open_window: OpenWindow) -> None:
+async def test_what_is_copied_is_reported(demo: Demo, open_window: OpenWindow) -> None:
     tab = await on_the_narrowest(open_window, "en-US")
     await tab.goto(demo.simulator)
     await tab.get_by_role("button", name=f"Copy the user name {GUEST.username}").click()

@@ -150,7 +150,7 @@ async def people_of(premises: Premises) -> list[str]:
 # What the page says
 
 
-async def test_a_wrong_password_is_said_above_the_form_which_keeps_the_name(
+async def test_a_wrong_password_is_shown_above_the_form_which_keeps_the_name(
     premises: Premises, window: Window
 ) -> None:
     await window.tab.goto(premises.login_url())

@@ -302,7 +302,7 @@ async def test_a_form_is_sent_once_however_often_its_button_is_pressed(chromium:
         assert await button.get_attribute("aria-disabled") == "true"
 
 
-async def test_caps_lock_is_told(chromium: Browser) -> None:
+async def test_caps_lock_is_reported(chromium: Browser) -> None:
     press = """(on) => document.getElementById("password").dispatchEvent(
         new KeyboardEvent("keydown", {key: "A", modifierCapsLock: on}))"""
     async with shown(chromium, login()) as window:

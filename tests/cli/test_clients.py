@@ -172,7 +172,7 @@ def test_refused_setting_changes_nothing(terminal: Terminal, arguments: tuple[st
     assert terminal.json("client", "show", "acme") == before
 
 
-def test_list_and_show_tell_the_same(terminal: Terminal) -> None:
+def test_list_and_show_report_the_same(terminal: Terminal) -> None:
     assert terminal.run("client", "list").err.startswith("There are no clients yet")
     assert terminal.json("client", "list") == []
     for name in ("beta", "acme"):

@@ -80,7 +80,7 @@ def test_every_problem_of_the_settings_is_a_finding(installation: Terminal) -> N
     assert told["fail"][0].startswith("settings: WORKSGATE_PORT: must be between")
 
 
-def test_database_that_is_not_there_is_told_and_not_made(
+def test_database_that_is_not_there_is_reported_and_not_made(
     terminal_without_database: Terminal, tmp_path: Path
 ) -> None:
     told = findings(terminal_without_database, code=1)
@@ -165,14 +165,14 @@ def test_file_that_is_no_database_is_a_failure(terminal: Terminal, tmp_path: Pat
     assert told[0].startswith(f"database: the database does not respond: {tmp_path}/worksgate.db: ")
 
 
-def test_database_that_others_can_read_is_told(installation: Terminal, tmp_path: Path) -> None:
+def test_database_that_others_can_read_is_reported(installation: Terminal, tmp_path: Path) -> None:
     (tmp_path / "worksgate.db").chmod(0o644)
     (told,) = findings(installation)["warn"]
     assert told.startswith("disk: other users of this machine can read or write")
 
 
 @pytest.mark.parametrize(("free", "severity", "code"), [(1e9, "warn", 0), (1e7, "fail", 1)])
-def test_disk_that_is_nearly_full_is_told(
+def test_disk_that_is_nearly_full_is_reported(
     installation: Terminal, monkeypatch: pytest.MonkeyPatch, free: float, severity: str, code: int
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=int(free)))
@@ -180,14 +180,14 @@ def test_disk_that_is_nearly_full_is_told(
     assert told.startswith("disk: ")
 
 
-def test_clock_that_went_back_is_told(installation: Terminal, tmp_path: Path) -> None:
+def test_clock_that_went_back_is_reported(installation: Terminal, tmp_path: Path) -> None:
     later = time.time() + 3_600
     os.utime(tmp_path / "worksgate.db", (later, later))
     (told,) = findings(installation, code=1)["fail"]
     assert "seconds in the future: the clock went back" in told
 
 
-def test_secret_in_a_settings_file_that_all_can_read_is_told(
+def test_secret_in_a_settings_file_that_all_can_read_is_reported(
     installation: Terminal, tmp_path: Path
 ) -> None:
     file = tmp_path / "worksgate.toml"
@@ -205,7 +205,7 @@ def test_secret_in_a_settings_file_that_all_can_read_is_told(
     assert not any("secret" in each for each in findings(installation)["warn"])
 
 
-def test_files_of_secrets_that_all_can_read_are_told(
+def test_files_of_secrets_that_all_can_read_are_reported(
     installation: Terminal, tmp_path: Path
 ) -> None:
     password, mail = tmp_path / "ldap-password", tmp_path / "smtp-url"
@@ -231,20 +231,20 @@ def test_files_of_secrets_that_all_can_read_are_told(
             assert f"{password}, the secret of bind_password_file of the source" in warned[1]
 
 
-def test_mail_server_that_is_down_is_told(installation: Terminal) -> None:
+def test_mail_server_that_is_down_is_reported(installation: Terminal) -> None:
     installation.environ["WORKSGATE_SMTP_URL"] = "smtp://127.0.0.1:9"
     installation.environ["WORKSGATE_MAIL_FROM"] = "sso@example.com"
     (told,) = findings(installation)["warn"]
     assert told.startswith("mail: ")
 
 
-def test_proxy_network_that_holds_half_the_internet_is_told(installation: Terminal) -> None:
+def test_proxy_network_that_holds_half_the_internet_is_reported(installation: Terminal) -> None:
     installation.environ["WORKSGATE_TRUSTED_PROXIES"] = "8.0.0.0/6"
     (told,) = findings(installation)["warn"]
     assert told.startswith("settings: trusted_proxies includes 8.0.0.0/6")
 
 
-def test_source_that_is_down_is_told(installation: Terminal, tmp_path: Path) -> None:
+def test_source_that_is_down_is_reported(installation: Terminal, tmp_path: Path) -> None:
     (tmp_path / "worksgate.toml").write_text(
         '[[source]]\ntype = "python"\nname = "company"\nfunction = "no_such_company:ask"\n'
     )
@@ -252,7 +252,7 @@ def test_source_that_is_down_is_told(installation: Terminal, tmp_path: Path) -> 
     assert told.startswith("source company: no_such_company:ask cannot be used")
 
 
-def test_r129_app_passwords_that_never_lapse_are_told_where_nobody_can_be_asked(
+def test_r129_app_passwords_that_never_lapse_are_reported_where_nobody_can_be_asked(
     installation: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "company_of_doctor.py").write_text(
@@ -270,7 +270,7 @@ def test_r129_app_passwords_that_never_lapse_are_told_where_nobody_can_be_asked(
         assert [("people of company never expire" in each) for each in told] == [True] * is_told
 
 
-def test_client_that_needs_what_is_not_there_is_told(
+def test_client_that_needs_what_is_not_there_is_reported(
     installation: Terminal, tmp_path: Path
 ) -> None:
     installation.ok("client", "set", "acme", "--source", "company", "--source", "directory")
@@ -287,7 +287,7 @@ def test_client_that_needs_what_is_not_there_is_told(
     assert "nobody can sign in to acme, since a rule is invalid: rule 1: 'dney'" in told
 
 
-def test_installation_without_a_client_that_is_enabled_is_told(installation: Terminal) -> None:
+def test_installation_without_a_client_that_is_enabled_is_reported(installation: Terminal) -> None:
     installation.ok("client", "disable", "acme")
     assert findings(installation)["warn"] == ["clients: there is no enabled client"]
     assert "worksgate client enable acme" in installation.run("doctor").out
@@ -306,7 +306,7 @@ def valkey(installation: Terminal, tmp_path: Path) -> Iterator[ValkeyServer]:
         yield server
 
 
-def test_store_that_answers_is_told(installation: Terminal, valkey: ValkeyServer) -> None:
+def test_store_that_answers_is_reported(installation: Terminal, valkey: ValkeyServer) -> None:
     told = findings(installation)
     assert (told["warn"], told["fail"]) == ([], [])
     assert "store: it responds, and does not evict data" in told["ok"]
@@ -326,7 +326,7 @@ def test_store_that_is_a_replica_is_a_failure(installation: Terminal, valkey: Va
     assert told.startswith("store: This Valkey is a replica")
 
 
-def test_store_that_takes_another_password_is_a_failure_that_tells_none(
+def test_store_that_takes_another_password_is_a_failure_that_reveals_none(
     installation: Terminal, valkey: ValkeyServer
 ) -> None:
     valkey.config("requirepass", "another")
@@ -347,7 +347,7 @@ def test_store_that_is_down_is_a_failure_and_what_needs_none_is_examined(
     assert "clients: acme can be used" in told["ok"]
 
 
-def test_store_in_memory_is_told(installation: Terminal) -> None:
+def test_store_in_memory_is_reported(installation: Terminal) -> None:
     installation.environ["WORKSGATE_STORE_URL"] = "memory:"
     (told,) = findings(installation)["warn"]
     assert told.startswith("store: codes, tokens and sessions are in the memory of one process")
@@ -364,7 +364,7 @@ def test_store_on_postgresql_that_confirms_too_early_is_a_failure(
     assert told.startswith("store: PostgreSQL confirms what is not on its disk")
 
 
-def test_programs_for_backups_of_postgresql_that_are_missing_are_told(
+def test_programs_for_backups_of_postgresql_that_are_missing_are_reported(
     installation: Terminal, database: str, tmp_path: Path
 ) -> None:
     installation.environ["WORKSGATE_DATABASE_URL"] = database

@@ -62,7 +62,7 @@ def test_no_section_and_no_option_is_of_the_past() -> None:
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda group: str(group.name))
-def test_what_a_group_is_for_is_told_whole(group: click.Group) -> None:
+def test_what_a_group_is_for_is_reported_whole(group: click.Group) -> None:
     assert not group.get_short_help_str(60).endswith("...")
 
 

@@ -17,7 +17,7 @@ from worksgate.database.engines import open_engines
 from worksgate.database.migrations import upgrade
 
 
-def test_migrate_tells_the_revision(terminal_without_database: Terminal, tmp_path: Path) -> None:
+def test_migrate_reports_the_revision(terminal_without_database: Terminal, tmp_path: Path) -> None:
     revision = terminal_without_database.json("migrate")["revision"]
     assert revision
     assert (
@@ -83,7 +83,7 @@ def test_config_may_stand_before_the_command(terminal: Terminal, tmp_path: Path)
     assert [client["name"] for client in terminal.json(*both)] == ["first"]
 
 
-def test_purge_tells_how_much(terminal: Terminal) -> None:
+def test_purge_reports_how_much(terminal: Terminal) -> None:
     assert terminal.json("purge") == {"removed": 0}
     assert terminal.ok("purge").out == "Removed 0 expired rows.\n"
 
@@ -145,7 +145,7 @@ def test_audit_shows_what_a_newer_version_writes_under_the_name_that_it_has(
     assert "there is no event" in terminal.misused("audit", "--event", "moon.landed")
 
 
-def test_all_problems_of_the_settings_are_told_a_line_each(
+def test_all_problems_of_the_settings_are_reported_a_line_each(
     terminal: Terminal, tmp_path: Path
 ) -> None:
     (tmp_path / "worksgate.toml").write_text("prot = 1\n")
@@ -205,7 +205,9 @@ def test_address_of_another_machine_is_one_line(terminal: Terminal) -> None:
     assert told.startswith("203.0.113.1 is not an address of this machine: ")
 
 
-def test_serve_tells_what_is_wrong_with_its_certificate(terminal: Terminal, tmp_path: Path) -> None:
+def test_serve_reports_what_is_wrong_with_its_certificate(
+    terminal: Terminal, tmp_path: Path
+) -> None:
     for name in ("a", "b"):
         make_certificate(tmp_path / f"{name}.pem", tmp_path / f"{name}.key")
     locked = (

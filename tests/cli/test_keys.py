@@ -84,7 +84,7 @@ def test_init_leaves_the_key_to_a_variable_that_names_it(
     assert not (tmp_path / "master.key").exists()
 
 
-def test_r132_encrypting_is_said_once_and_asked_for(terminal: Terminal, tmp_path: Path) -> None:
+def test_r132_encrypting_is_shown_once_and_asked_for(terminal: Terminal, tmp_path: Path) -> None:
     database = tmp_path / "worksgate.db"
     enrol(database, "a")
     assert "no master key is configured" in terminal.refused("key", "encrypt", "--yes")

@@ -79,7 +79,7 @@ def test_a_wrong_setting_is_named(
     assert wanted in told
 
 
-def test_a_port_on_which_nothing_listens_is_told(
+def test_a_port_on_which_nothing_listens_is_reported(
     company: Terminal, slapd: Slapd, authority: Authority
 ) -> None:
     write(company, slapd, authority, servers=f"ldaps://127.0.0.1:{free_port()}")
@@ -87,7 +87,7 @@ def test_a_port_on_which_nothing_listens_is_told(
     assert told.startswith("nothing listens there")
 
 
-def test_a_port_that_speaks_without_tls_is_told(
+def test_a_port_that_speaks_without_tls_is_reported(
     company: Terminal, slapd: Slapd, authority: Authority
 ) -> None:
     write(company, slapd, authority, servers=slapd.url.replace("ldap:", "ldaps:"))
@@ -95,7 +95,7 @@ def test_a_port_that_speaks_without_tls_is_told(
     assert "ldaps:// belongs to 636" in told
 
 
-def test_a_certificate_for_another_name_is_told(
+def test_a_certificate_for_another_name_is_reported(
     company: Terminal, authority: Authority, tmp_path: Path
 ) -> None:
     certificate = authority.issue("ldap.example.jp")

@@ -47,7 +47,7 @@ def test_refusal_of_several_lines_becomes_one() -> None:
     assert line == "first second\\u001b"
 
 
-def test_file_that_may_not_be_used_is_told_with_its_owner(
+def test_file_that_may_not_be_used_is_reported_with_its_owner(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1_000)

@@ -43,7 +43,7 @@ def test_an_address_of_this_machine_alone_is_not_asked() -> None:
     assert found("http://127.0.0.1:9") == []
 
 
-def test_a_name_that_cannot_be_resolved_is_told() -> None:
+def test_a_name_that_cannot_be_resolved_is_reported() -> None:
     (finding,) = found("https://sso.example.invalid")
     assert finding.severity is Severity.WARN
     assert finding.text == "this machine cannot resolve sso.example.invalid"
@@ -68,7 +68,7 @@ def test_a_certificate_that_line_works_would_refuse_is_a_failure(
     assert "self-signed certificate" in finding.text
 
 
-def test_an_address_at_which_nobody_listens_is_told() -> None:
+def test_an_address_at_which_nobody_listens_is_reported() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         (finding,) = found("https://127.0.0.1:{1}".format(*free.getsockname()))
@@ -76,7 +76,7 @@ def test_an_address_at_which_nobody_listens_is_told() -> None:
     assert "does not respond, from this machine" in finding.text
 
 
-def test_an_address_that_is_too_slow_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_that_is_too_slow_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check, "CONNECT_TIMEOUT", 0.2)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))

@@ -67,7 +67,7 @@ def test_outcome_follows_address_kind_groups_source_and_time(
     assert outcome in explained(staff, *arguments).splitlines()[-1]
 
 
-def test_explanation_is_told_as_json(staff: Terminal) -> None:
+def test_explanation_is_reported_as_json(staff: Terminal) -> None:
     told = staff.json(
         *("rules", "explain", "AOI@x.example", "--client", "acme"),
         *("--from", "192.0.2.7", "--at", FRIDAY),

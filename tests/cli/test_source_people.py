@@ -182,7 +182,7 @@ def test_r117_people_of_a_companys_own_class_are_listed(own_class: Terminal) -> 
     )
 
 
-def test_which_key_each_client_would_be_told_is_said_in_one_line(own_class: Terminal) -> None:
+def test_which_key_each_client_would_get_is_shown_in_one_line(own_class: Terminal) -> None:
     own_class.ok("client", "add", "acme")
     for name in ("beta", "gamma", "delta", "epsilon"):
         own_class.ok("client", "add", name, "--user-key", "works_account")

@@ -81,7 +81,7 @@ def test_function_is_found_without_being_asked(company: Terminal) -> None:
         ("nokey", PASSWORD, 0, "warn  source company: nokey: id company:2"),
     ],
 )
-def test_function_is_asked_with_a_password_and_the_answer_is_told(
+def test_function_is_asked_with_a_password_and_the_answer_is_reported(
     company: Terminal, username: str, password: bytes, code: int, told: str
 ) -> None:
     arguments = ("source", "test", "company", username, "--password-stdin")
@@ -101,7 +101,7 @@ def test_password_is_asked_for_at_a_terminal(company: Terminal, tmp_path: Path) 
     assert "hunter2" not in screen
 
 
-def test_findings_are_told_as_json(company: Terminal) -> None:
+def test_findings_are_reported_as_json(company: Terminal) -> None:
     result = company.run("source", "test", "company", "x", "--password-stdin", "--json", stdin=b"y")
     assert result.code == 1
     assert result.json["ok"] is False
@@ -140,7 +140,7 @@ def test_password_without_a_person_is_wrong_usage(company: Terminal) -> None:
     assert "needs a USERNAME" in company.misused("source", "test", "company", "--password-stdin")
 
 
-def test_function_that_is_not_there_is_told(company: Terminal, tmp_path: Path) -> None:
+def test_function_that_is_not_there_is_reported(company: Terminal, tmp_path: Path) -> None:
     (tmp_path / "worksgate.toml").write_text(TABLE.format("no_such_company:ask"))
     result = company.run("source", "test", "company")
     assert result.code == 1
@@ -149,7 +149,9 @@ def test_function_that_is_not_there_is_told(company: Terminal, tmp_path: Path) -
     )
 
 
-def test_directory_and_provider_that_are_down_are_told(company: Terminal, tmp_path: Path) -> None:
+def test_directory_and_provider_that_are_down_are_reported(
+    company: Terminal, tmp_path: Path
+) -> None:
     (tmp_path / "worksgate.toml").write_text(
         f'[[source]]\ntype = "ldap"\nname = "ad"\nservers = ["ldaps://127.0.0.1:{closed_port()}"]\n'
         'base_dn = "dc=example"\ndirect_bind = "uid={username},dc=example"\n'

@@ -229,7 +229,7 @@ def test_factors_are_reset_only_when_it_is_meant(terminal: Terminal) -> None:
     assert told == "aoi@x had no second factor.\n"
 
 
-def test_whose_key_is_released_is_said_by_name_also_where_they_gave_it_up(
+def test_whose_key_is_released_is_shown_by_name_also_where_they_gave_it_up(
     terminal: Terminal,
 ) -> None:
     terminal.ok("user", "add", "aoi@x", "--external-key", "E-1")
@@ -239,7 +239,7 @@ def test_whose_key_is_released_is_said_by_name_also_where_they_gave_it_up(
     assert terminal.ok("user", "release-key", "E-1", "--yes").out == "E-1 was already free.\n"
 
 
-def test_whose_key_is_released_is_said_by_name_also_where_they_were_removed(
+def test_whose_key_is_released_is_shown_by_name_also_where_they_were_removed(
     terminal: Terminal,
 ) -> None:
     terminal.ok("user", "add", "aoi@x", "--external-key", "E-1")

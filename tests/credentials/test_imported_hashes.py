@@ -279,7 +279,7 @@ def test_the_right_password_and_no_other_has_the_hash(kind: str, encoded: str) -
             assert not verify(kept, wrong)
 
 
-def test_an_imported_argon2id_hash_is_told_from_one_of_ours() -> None:
+def test_an_imported_argon2id_hash_is_distinguished_from_one_of_ours() -> None:
     encoded = _argon2()
     assert check_importable(encoded) == "{ARGON2}" + encoded
     assert check_importable("{ARGON2}" + encoded) == "{ARGON2}" + encoded

@@ -126,7 +126,7 @@ async def test_a_database_without_tables_says_what_to_do(file: Path) -> None:
     await directory.close()
 
 
-async def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+async def test_a_folder_that_is_not_there_is_reported(tmp_path: Path) -> None:
     with pytest.raises(DatabaseUnavailable, match=r"worksgate.db cannot be created: No such file"):
         await migrate(url_of(tmp_path / "nowhere" / "worksgate.db"))
 

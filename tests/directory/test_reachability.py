@@ -19,7 +19,7 @@ def names(lines: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 @pytest.mark.deadlines
-async def test_outage_of_postgresql_is_told_once_and_so_is_its_end() -> None:
+async def test_outage_of_postgresql_is_reported_once_and_so_is_its_end() -> None:
     with running_postgres() as server:
         directory = Directory.open(server.url_of(server.lend()))
         await directory.ping()

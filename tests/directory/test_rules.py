@@ -255,7 +255,9 @@ def test_wrong_columns_are_refused_at_once(row: Mapping[str, str], reason: str) 
         ({"username": "h", None: ["more"]}, "more cells"),
     ],
 )
-def test_a_row_that_cannot_be_is_told_with_its_reason(row: Mapping[Any, Any], reason: str) -> None:
+def test_a_row_that_cannot_be_is_reported_with_its_reason(
+    row: Mapping[Any, Any], reason: str
+) -> None:
     (refused, other) = _read(row, {"username": "other"})
     assert isinstance(refused, Unreadable)
     assert re.search(reason, refused.reason)

@@ -581,7 +581,7 @@ async def test_r65_who_is_disabled_or_changed_at_this_moment_gets_no_code(
 # F-18 and other outages
 
 
-async def test_f18_a_source_that_hangs_keeps_nobody_of_the_others_out() -> None:
+async def test_f18_a_source_that_hangs_affects_no_other() -> None:
     ldap = People(replace(HANA, subject_id="ldap:1"), "another", "ldap")
     ldap.takes = 60
     here = office(ldap, People(HANA), deadline=0.4)
@@ -592,7 +592,7 @@ async def test_f18_a_source_that_hangs_keeps_nobody_of_the_others_out() -> None:
     assert time.monotonic() - began < 0.8
 
 
-async def test_f18_a_source_that_is_out_keeps_nobody_of_the_others_out() -> None:
+async def test_f18_a_source_that_is_out_affects_no_other() -> None:
     ldap = People(replace(HANA, subject_id="ldap:1"), "another", "ldap")
     ldap.fails = SourceUnavailable
     here = office(ldap, People(HANA))
@@ -663,7 +663,7 @@ async def test_r145_without_turns_a_right_password_gets_in() -> None:
     await here.log_in()
 
 
-async def test_an_outage_of_app_passwords_lets_nobody_in() -> None:
+async def test_an_outage_of_app_passwords_grants_no_access() -> None:
     here = office()
     here.app_passwords.fails = DatabaseUnavailable
     await here.refused(TemporarilyUnavailable)

@@ -73,7 +73,7 @@ async def test_r136_a_backlog_that_is_full_again_and_again_says_so_once_a_minute
     await backlog.close()
 
 
-async def test_r106_failure_is_told_by_its_kind_and_stops_nothing(
+async def test_r106_failure_is_reported_by_its_kind_and_stops_nothing(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     backlog = BackgroundQueue("test", at_once=1, waiting=3)

@@ -227,7 +227,7 @@ async def test_text_cannot_end_the_message_or_begin_another(server: MailServer) 
 # Servers that are down, slow or rude
 
 
-async def test_server_that_is_down_is_told_by_its_place() -> None:
+async def test_server_that_is_down_is_reported_by_its_place() -> None:
     port = closed_port()
     async with mailing(f"smtp://127.0.0.1:{port}") as mailer:
         with pytest.raises(MailUnavailable, match=str(port)):
@@ -274,7 +274,7 @@ async def test_r106_server_that_repeats_the_address_is_not_quoted(
 
 
 @pytest.mark.programs
-async def test_r106_wrong_password_is_told_and_not_shown(context: ssl.SSLContext) -> None:
+async def test_r106_wrong_password_is_reported_and_not_shown(context: ssl.SSLContext) -> None:
     with mail_server(users={"sso": "right"}, starttls=context) as server:
         async with mailing(f"smtp://sso:canary@{NO_LOOPBACK}:{server.port}") as mailer:
             with pytest.raises(MailUnavailable, match="user name or password") as refusal:

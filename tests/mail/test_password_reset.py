@@ -127,7 +127,7 @@ async def test_link_in_the_mail_changes_the_password(reset: Resetting, server: M
     assert await reset.sign_in("aoi", OLD_PASSWORD) is None
 
 
-async def test_r79_asking_tells_nothing_and_mail_goes_to_who_is_meant_alone(
+async def test_r79_asking_reveals_nothing_and_mail_goes_to_who_is_meant_alone(
     reset: Resetting, server: MailServer
 ) -> None:
     for number, typed in enumerate(("aoi", "aoi@example.com", *NOBODY, *STRANGE)):

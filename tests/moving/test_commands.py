@@ -53,7 +53,7 @@ def asking() -> Iterator[str]:
         yield server.url_of(name)
 
 
-def test_where_a_password_for_postgresql_comes_from_is_told(
+def test_where_a_password_for_postgresql_comes_from_is_reported(
     terminal: Terminal, tmp_path: Path, asking: str
 ) -> None:
     source = url_of(tmp_path / "worksgate.db")

@@ -118,7 +118,7 @@ def test_events_are_counted_by_name(told: Metrics) -> None:
     assert told.value(name, event="code.replayed") == 0
 
 
-def test_the_parts_tell_their_numbers(told: Metrics) -> None:
+def test_the_parts_report_their_numbers(told: Metrics) -> None:
     assert told.value("worksgate_hashing_threads") == 1
     assert told.value("worksgate_hashing_places") == 64
     assert told.value("worksgate_hashing_waiting") == 0
@@ -172,7 +172,7 @@ def test_metrics_are_public_only_where_that_is_wanted(tmp_path: Path) -> None:
         assert Metrics(response.text).value("worksgate_workers") == 1
 
 
-def test_a_taken_port_is_told_in_one_line(server: Site, tmp_path: Path) -> None:
+def test_a_taken_port_is_reported_in_one_line(server: Site, tmp_path: Path) -> None:
     taken = server.operations.base_url.port
     write_settings(tmp_path, public_url="http://127.0.0.1", port=free_port(), admin_port=taken)
     with serving(tmp_path, (), {}) as process:

@@ -179,7 +179,7 @@ async def test_what_an_application_has_counted_stays_when_another_takes_its_plac
     await watch.detach(new)
 
 
-async def test_processes_of_one_folder_tell_the_same_whoever_is_asked(tmp_path: Path) -> None:
+async def test_processes_of_one_folder_report_the_same_whoever_is_asked(tmp_path: Path) -> None:
     watches = {Watch(folder=tmp_path): Figures() for _ in range(3)}
     for number, (watch, figures) in enumerate(watches.items(), 1):
         await watch.attach(figures, nowhere)

@@ -36,7 +36,9 @@ def test_r107_the_public_address_says_ok_and_no_more(server: Site) -> None:
     assert server.http.get("/readyz").json() == {"status": "ok"}
 
 
-def test_a_locked_store_is_told_in_words_in_public_and_in_full_to_operators(server: Site) -> None:
+def test_a_locked_store_is_reported_in_words_in_public_and_in_full_to_operators(
+    server: Site,
+) -> None:
     file = server.folder / "worksgate.db"
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
@@ -82,7 +84,7 @@ async def crashes() -> None:
         (crashes, "failed", "RuntimeError"),
     ],
 )
-async def test_r107_what_fails_makes_it_unready_and_is_told_in_fixed_words(
+async def test_r107_what_fails_makes_it_unready_and_is_reported_in_fixed_words(
     check: Check, word: str, reason: str
 ) -> None:
     report = await Readiness({"store": check, "directory": answers}, (), 0.05).report()
@@ -152,7 +154,7 @@ async def test_the_parts_are_asked_once_a_second_at_most() -> None:
     assert asked == 1
 
 
-async def test_a_source_that_is_down_is_told_and_makes_nobody_unready() -> None:
+async def test_a_source_that_is_down_is_reported_and_makes_nobody_unready() -> None:
     circuit = Circuit("ldap", failures=2, seconds=60)
     figures = SourceFigures("ldap", breakers=lambda: (circuit,))
     readiness = Readiness({"store": answers}, (figures,), 1.0)

@@ -140,14 +140,14 @@ def test_queries_of_the_dashboard_can_be_read(query: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_every_metric_that_is_asked_for_is_told() -> None:
+def test_every_metric_that_is_asked_for_is_reported() -> None:
     asked = {name for query in dashboard_queries() for name in metrics_of(query)}
     asked |= {name for rule in alerts() for name in metrics_of(rule["expr"])}
     assert len(asked) > 25
     assert asked - sample_names() == set()
 
 
-def test_every_metric_that_is_told_has_its_line_on_the_page() -> None:
+def test_every_metric_that_is_reported_has_its_line_on_the_page() -> None:
     suffix = {"counter": "_total"}
     told = {family.name + suffix.get(family.type, "") for family in all_families()}
     rows = re.findall(r"(?m)^\| `(worksgate_\w+)` \|", PAGE.read_text("utf-8"))

@@ -40,7 +40,7 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Setting
     ],
     indirect=["settings"],
 )
-async def test_store_tells_its_numbers(settings: Settings, names: set[str]) -> None:
+async def test_store_reports_its_numbers(settings: Settings, names: set[str]) -> None:
     async with open_installation(settings) as opened:
         told = {family.name: family for family in families(opened.figures)}
     assert {name for name in told if name.startswith("worksgate_store_")} == names

@@ -38,7 +38,7 @@ def test_every_test_of_a_requirement_is_named() -> None:
         assert not missing, f"{requirement}: {HINT}"
 
 
-def test_a_name_tells_its_requirements() -> None:
+def test_a_name_shows_its_requirements() -> None:
     assert requirements_of("test_r22_r23_every_cookie") == ["R-22", "R-23"]
     assert requirements_of("test_r9_style") == ["R-09"]
     assert requirements_of("test_r106_access_log") == ["R-106"]

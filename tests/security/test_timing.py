@@ -101,7 +101,7 @@ async def test_r77_an_unknown_person_costs_what_a_known_one_does(tmp_path: Path)
         assert await least_difference(known, unknown, 15, 0.005, time.process_time) < 0.005
 
 
-async def test_r77_r121_an_imported_hash_does_not_tell_by_its_time_whose_it_is(
+async def test_r77_r121_an_imported_hash_does_not_reveal_by_its_time_whose_it_is(
     tmp_path: Path,
 ) -> None:
     async with installed(
@@ -167,7 +167,7 @@ async def page_after(
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_r145_guesses_at_once_do_not_tell_whose_hash_was_imported(
+async def test_r145_guesses_at_once_do_not_reveal_whose_hash_was_imported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     async with with_one_turn(tmp_path, monkeypatch) as installation:

@@ -58,7 +58,7 @@ def test_f30_a_new_certificate_is_shown_and_no_connection_is_dropped(
         assert load.result().answered > 20
 
 
-def test_f30_a_broken_certificate_is_told_and_the_old_one_stays(tmp_path: Path) -> None:
+def test_f30_a_broken_certificate_is_reported_and_the_old_one_stays(tmp_path: Path) -> None:
     make_certificate(tmp_path)
     with serving(tmp_path, *TLS, scheme="https") as running:
         before = shown(running)

@@ -81,7 +81,7 @@ def test_a_socket_for_another_process_is_left_alone() -> None:
     assert passed_by_systemd(told(pid=os.getpid() + 1)) is None
 
 
-def test_what_cannot_be_served_on_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_served_on_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in (0, 2):
         with pytest.raises(CannotListen, match=f"systemd has passed {number} sockets"):
             passed_by_systemd(told(number))

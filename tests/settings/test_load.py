@@ -137,7 +137,7 @@ def test_variable_file_that_is_missing_is_a_problem() -> None:
     )
 
 
-def test_all_problems_are_told_at_once_each_with_its_place() -> None:
+def test_all_problems_are_reported_at_once_each_with_its_place() -> None:
     told = problems(
         'prot = 1\nport = "x"\n[[sources]]\nkind = "ldap"\n[smtp]\n',
         {"WORKSGATE_HOSTT": "a", "WORKSGATE_LOG_LEVEL": "loud"},
@@ -297,7 +297,7 @@ def test_settings_that_a_program_made_are_tidied_like_those_of_a_file(tmp_path: 
     assert checked(checked(made)) == checked(made)
 
 
-def test_all_problems_of_settings_that_a_program_made_are_told_by_their_names() -> None:
+def test_all_problems_of_settings_that_a_program_made_are_reported_by_their_names() -> None:
     made = Settings(
         public_url="http://sso.example.com",
         port="80",  # type: ignore[arg-type]  # as a program without types may say it

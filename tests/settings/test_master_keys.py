@@ -66,7 +66,7 @@ def test_a_program_gives_the_key_or_its_file(tmp_path: Path) -> None:
     assert checked(Settings(master_key_file=str(file))).master_key == KEY.text
 
 
-def test_what_cannot_be_used_is_told_and_not_repeated(tmp_path: Path) -> None:
+def test_what_cannot_be_used_is_reported_and_not_repeated(tmp_path: Path) -> None:
     bad = tmp_path / "bad.key"
     bad.write_text("hunter2-canary")
     for environ, said in (

@@ -177,7 +177,7 @@ def test_sources_that_a_program_made_are_checked_by_their_names() -> None:
 # Problems
 
 
-def test_all_problems_of_all_tables_are_told_at_once_each_with_its_place() -> None:
+def test_all_problems_of_all_tables_are_reported_at_once_each_with_its_place() -> None:
     told = problems(
         'prot = 1\n[[source]]\nname = "a"\n[[source]]\ntype = "vaul"\n'
         + vault("kye_count = 1", 'wait = "soon"', name="b")
@@ -247,7 +247,7 @@ def test_table_that_cannot_be_used_is_refused(text: str, problem: str) -> None:
         ({"DOMAINS": "Example.com"}, "DOMAINS: must be domains such as example.com"),
     ],
 )
-def test_variable_that_cannot_be_used_is_told_by_its_name(
+def test_variable_that_cannot_be_used_is_reported_by_its_name(
     environ: Mapping[str, str], problem: str
 ) -> None:
     prefixed = {f"WORKSGATE_SOURCE_COMPANY_{name}": value for name, value in environ.items()}

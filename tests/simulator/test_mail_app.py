@@ -102,7 +102,7 @@ async def test_a_late_answer_keeps_the_mail_app_out(
     assert "over the limit" in page.text
 
 
-async def test_a_code_that_buys_nothing_is_told_where_it_fails(
+async def test_a_code_that_buys_nothing_is_reported_where_it_fails(
     world: World, browser: httpx2.AsyncClient
 ) -> None:
     world.sso.token_body = b'{"error": "302"}'

@@ -353,7 +353,7 @@ async def test_sign_out_from_the_other_side_ends_the_session_and_goes_on(
     assert "key-of-hana" not in (await browser.get("/")).text
 
 
-async def test_sign_out_that_only_the_sso_system_made_is_told(
+async def test_sign_out_that_only_the_sso_system_made_is_reported(
     world: World, browser: httpx2.AsyncClient
 ) -> None:
     await sign_in(browser)

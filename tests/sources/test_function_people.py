@@ -68,7 +68,7 @@ async def test_anything_else_is_an_outage_that_quotes_nothing(wrong: object) -> 
         await listed(lambda: wrong)
 
 
-async def test_an_exception_is_told_by_its_place_alone() -> None:
+async def test_an_exception_is_reported_by_its_place_alone() -> None:
     def fails() -> list[Any]:
         raise RuntimeError("the password of the database is hunter2")
 

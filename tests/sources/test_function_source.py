@@ -122,7 +122,7 @@ async def test_r108_an_answer_of_another_shape_signs_nobody_in(answer: Any, reas
             await source.authenticate("hanako", PASSWORD)
 
 
-async def test_r106_an_exception_is_an_outage_and_does_not_tell_the_password() -> None:
+async def test_r106_an_exception_is_an_outage_and_does_not_reveal_the_password() -> None:
     def broken(_username: str, password: str) -> None:
         raise ValueError(f"cannot bind with {password}")
 

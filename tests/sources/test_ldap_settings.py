@@ -66,7 +66,7 @@ def test_usual_settings_have_no_problems() -> None:
         ("answer_limit", {"answer_limit": 0}),
     ],
 )
-def test_what_cannot_work_is_told_with_the_field(field: str, changes: dict[str, Any]) -> None:
+def test_what_cannot_work_is_reported_with_the_field(field: str, changes: dict[str, Any]) -> None:
     (problem,) = settings(**changes).problems()
     assert problem.startswith(f"{field}: must ")
     with pytest.raises(ValueError, match=f"^{field}: "):
@@ -88,7 +88,7 @@ def test_a_source_needs_a_name() -> None:
         LdapSource(settings(name="with:colon"))
 
 
-def test_a_file_of_authorities_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+def test_a_file_of_authorities_that_cannot_be_used_is_reported(tmp_path: Path) -> None:
     empty = tmp_path / "empty.pem"
     empty.write_text("")
     for file in (tmp_path / "missing.pem", empty):

@@ -266,7 +266,7 @@ async def test_r119_text_beside_the_name_in_the_filter_is_no_way_around(company:
         assert await source.authenticate(f"Two blanks{number}", PASSWORD) is not None
 
 
-async def test_r77_r119_who_has_no_guesses_left_costs_a_bind(company: Slapd) -> None:
+async def test_r77_r119_a_person_without_guesses_left_costs_a_bind(company: Slapd) -> None:
     uid, _ = newcomer(company)
     way = {"bind_dn": "", "bind_password": "", "direct_bind": f"uid={{username}},{PEOPLE}"}
     with source_of(company) as source, source_of(company, **way) as direct:
@@ -465,7 +465,7 @@ async def test_r87_a_password_that_must_be_changed_is_refused(company: Slapd) ->
             assert await source.authenticate(uid, "wrong") is None
 
 
-async def test_r87_an_expired_password_is_told_only_after_it_was_right(company: Slapd) -> None:
+async def test_r87_an_expired_password_is_reported_only_after_it_was_right(company: Slapd) -> None:
     uid, dn = newcomer(company)
     under_policy(company, dn, pwdMaxAge="1")
     await asyncio.sleep(2)

@@ -133,7 +133,7 @@ async def test_answer_with_an_impossible_code_is_refused(fake: FakeProvider, cod
     assert fake.count(TOKEN) == 0
 
 
-async def test_error_of_the_provider_is_told_without_its_text(fake: FakeProvider) -> None:
+async def test_error_of_the_provider_is_reported_without_its_text(fake: FakeProvider) -> None:
     async with source_at(fake, **PATIENT) as source:
         with pytest.raises(RefusedUpstream, match=r"said access_denied$"):
             await sign_in(fake, source, error="access_denied", error_description="<b>")

@@ -90,7 +90,7 @@ async def test_f19_slow_answers_end_in_time_together(fake: FakeProvider) -> None
     assert 0.4 < took < 0.8
 
 
-async def test_f19_nobody_there_is_told_at_once() -> None:
+async def test_f19_nobody_there_is_reported_at_once() -> None:
     async with fake_provider() as gone:
         pass
     async with source_at(gone) as source:

@@ -50,7 +50,9 @@ def test_good_settings_have_no_problems() -> None:
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_problem_is_told_with_the_name_of_the_option(options: dict[str, Any], name: str) -> None:
+def test_problem_is_reported_with_the_name_of_the_option(
+    options: dict[str, Any], name: str
+) -> None:
     settings = settings_for(**{"issuer": ISSUER, **options})
     (problem,) = [*common_problems(settings), *settings.problems()]
     assert name in problem.partition(": ")[0]
@@ -59,7 +61,7 @@ def test_problem_is_told_with_the_name_of_the_option(options: dict[str, Any], na
 
 
 @pytest.mark.parametrize("options", [{"ca_file": "/nowhere.pem"}, {"proxy": "ftp://x.example"}])
-def test_file_or_proxy_that_cannot_be_used_is_told(options: dict[str, Any]) -> None:
+def test_file_or_proxy_that_cannot_be_used_is_reported(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         OidcSource("company", settings_for(ISSUER, **options))
 

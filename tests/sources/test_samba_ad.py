@@ -404,7 +404,7 @@ async def test_groups_within_groups_let_people_in(
 @pytest.mark.parametrize(
     "group", [f"CN=Domain Users,CN=Users,{BASE}", f"CN=nobody,{GROUPS}", "CN=nobody,DC=elsewhere"]
 )
-async def test_primary_groups_and_groups_that_are_not_there_let_nobody_in(
+async def test_primary_groups_and_groups_that_are_not_there_grant_no_access(
     company: DomainController, group: str
 ) -> None:
     name, _ = newcomer(company)

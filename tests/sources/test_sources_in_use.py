@@ -80,7 +80,7 @@ def sources(entra: Entra | None = None, notes: Notes | None = None) -> SourcesIn
     ],
     ids=["not asked", "never seen", "no lapse", "no notes", "can be asked", "built in"],
 )
-async def test_r129_a_source_that_cannot_be_asked_is_believed_for_a_while(
+async def test_r129_a_source_that_cannot_be_asked_is_trusted_for_a_while(
     subject_id: str, entra: Entra, notes: Notes | None, lapse: float, until: float | None
 ) -> None:
     assert await sources(entra, notes).trusted_until(subject_id, lapse) == until

@@ -209,7 +209,7 @@ async def test_an_outage_undoes_the_batch_and_all_are_told(
     assert len(database.connections) == 2, "the connection is not used again"
 
 
-async def test_a_commit_that_fails_is_told_as_unknown_to_all(
+async def test_a_commit_that_fails_is_reported_as_unknown_to_all(
     commit: GroupCommit, database: Database
 ) -> None:
     (connection,) = database.connections
@@ -222,7 +222,7 @@ async def test_a_commit_that_fails_is_told_as_unknown_to_all(
     assert len(database.connections) == 2, "the connection is not used again"
 
 
-async def test_f11_a_full_disk_is_told_its_log_emptied_and_the_connection_kept(
+async def test_f11_a_full_disk_is_reported_its_log_emptied_and_the_connection_kept(
     commit: GroupCommit, database: Database
 ) -> None:
     (connection,) = database.connections

@@ -152,7 +152,7 @@ async def test_r41_every_kind_has_its_table_and_nothing_is_in_any(store: Postgre
         assert await store.held(kind, "anna") == ()
 
 
-async def test_what_the_database_cannot_keep_is_told_without_quoting_it(
+async def test_what_the_database_cannot_keep_is_reported_without_quoting_it(
     store: PostgresStore,
 ) -> None:
     for hidden in ("hidden \0", "hidden \udc80"):
@@ -314,7 +314,7 @@ async def test_purge_leaves_what_somebody_works_on_and_does_not_wait(
 
 
 @pytest.mark.deadlines
-async def test_f06_a_long_lock_is_told_in_time_and_no_code_is_used(
+async def test_f06_a_long_lock_is_reported_in_time_and_no_code_is_used(
     store: PostgresStore, url: str
 ) -> None:
     await store.save(*(code(f"{number}") for number in range(8)))
@@ -440,7 +440,7 @@ async def silent(server: int) -> AsyncIterator[_Port]:
 # Away
 
 
-async def test_f04_a_server_that_is_killed_is_told_at_once_and_heals(
+async def test_f04_a_server_that_is_killed_is_reported_at_once_and_heals(
     own_server: PostgresServer,
 ) -> None:
     name = own_server.lend()
@@ -537,7 +537,7 @@ async def test_f05_connections_that_were_cut_are_replaced_before_anything_is_sen
     assert {each.outcome for each in redeemed} == {RedemptionOutcome.REDEEMED}
 
 
-async def test_f05_a_connection_that_is_cut_in_the_middle_is_told_as_unknown_and_once(
+async def test_f05_a_connection_that_is_cut_in_the_middle_is_reported_as_unknown_and_once(
     store: PostgresStore, url: str
 ) -> None:
     await store.save(code())
@@ -637,7 +637,7 @@ async def test_r134_the_log_is_told_what_was_recorded_with_a_change(url: str) ->
 
 
 @pytest.mark.deadlines
-async def test_f07_when_all_connections_are_taken_it_is_told_in_time(
+async def test_f07_when_all_connections_are_taken_it_is_reported_in_time(
     own_server: PostgresServer,
 ) -> None:
     name = own_server.lend()

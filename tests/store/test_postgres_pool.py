@@ -259,7 +259,7 @@ async def test_what_is_undone_again_and_again_is_refused_when_it_is_due(
     await closed(pool)
 
 
-async def test_f03_a_change_that_is_lost_is_told_as_unknown_and_not_done_again(
+async def test_f03_a_change_that_is_lost_is_reported_as_unknown_and_not_done_again(
     server: Server, pool: PostgresPool
 ) -> None:
     work = Work(server, LOST)

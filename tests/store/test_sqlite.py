@@ -115,21 +115,21 @@ async def test_a_store_sees_what_another_one_on_the_file_has_written(tmp_path: P
         await second.close()
 
 
-async def test_a_missing_file_is_told_and_not_made(tmp_path: Path) -> None:
+async def test_a_missing_file_is_reported_and_not_made(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match="CANTOPEN"):
         await SqliteStore.open(tmp_path / "missing.db")
 
     assert _names_in(tmp_path) == []
 
 
-async def test_a_file_without_tables_is_told(tmp_path: Path) -> None:
+async def test_a_file_without_tables_is_reported(tmp_path: Path) -> None:
     (tmp_path / "empty.db").touch()
 
     with pytest.raises(StoreUnavailable, match="no such table"):
         await SqliteStore.open(tmp_path / "empty.db")
 
 
-async def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+async def test_a_file_that_is_no_database_is_reported(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("This is no database. " * 1_000)
 
     with pytest.raises(StoreUnavailable, match="NOTADB"):
@@ -317,7 +317,7 @@ async def test_f14_a_short_lock_is_waited_for(sqlite: SqliteStore, tmp_path: Pat
 
 @pytest.mark.slow
 @pytest.mark.deadlines
-async def test_f14_a_long_lock_is_told_in_time_and_nothing_is_done(
+async def test_f14_a_long_lock_is_reported_in_time_and_nothing_is_done(
     sqlite: SqliteStore, tmp_path: Path
 ) -> None:
     await sqlite.save(*(code(f"{number}") for number in range(3)))
@@ -441,7 +441,7 @@ def _allow_more_pages(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA max_page_count = 1000000")
 
 
-async def test_f11_a_failed_commit_is_told_and_heals(sqlite: SqliteStore) -> None:
+async def test_f11_a_failed_commit_is_reported_and_heals(sqlite: SqliteStore) -> None:
     await sqlite.save(code(), code("later"))
 
     with failing_disk():

@@ -324,7 +324,7 @@ async def test_a_replica_is_refused(server: ValkeyServer) -> None:
         await ValkeyStore.open(server.address)
 
 
-async def test_a_server_that_does_not_tell_its_policy_is_refused(server: ValkeyServer) -> None:
+async def test_a_server_that_does_not_reveal_its_policy_is_refused(server: ValkeyServer) -> None:
     server.command("ACL", "SETUSER", "default", "-info")
 
     with pytest.raises(StoreUnavailable, match="NoPermission"):
@@ -377,7 +377,7 @@ async def test_a_look_that_fails_where_nobody_waits_for_it_is_no_error_of_its_ow
     assert errors == []
 
 
-async def test_where_nobody_listens_is_told_at_once(server: ValkeyServer) -> None:
+async def test_where_nobody_listens_is_reported_at_once(server: ValkeyServer) -> None:
     server.kill()
 
     began = time.monotonic()
@@ -463,7 +463,7 @@ async def test_connections_are_bounded_and_so_is_who_waits_for_one(
 # Gone (F-09)
 
 
-async def test_f09_a_killed_server_is_told_at_once_and_healed_without_a_hand(
+async def test_f09_a_killed_server_is_reported_at_once_and_healed_without_a_hand(
     server: ValkeyServer, store: ValkeyStore
 ) -> None:
     await store.save(code())
@@ -598,7 +598,7 @@ async def losing_replies(
         yield f"redis://127.0.0.1:{proxy.sockets[0].getsockname()[1]}", passed
 
 
-async def test_f03_a_lost_reply_is_told_as_unknown_and_nothing_is_sent_again(
+async def test_f03_a_lost_reply_is_reported_as_unknown_and_nothing_is_sent_again(
     server: ValkeyServer, store: ValkeyStore
 ) -> None:
     await store.save(code())

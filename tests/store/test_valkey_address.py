@@ -25,7 +25,7 @@ def test_an_address_goes_to_the_driver_without_what_is_ours(text: str, url: str)
     assert ValkeyAddress.parse(text).url == url
 
 
-def test_prefix_and_connections_are_told_after_the_question_mark() -> None:
+def test_prefix_and_connections_are_reported_after_the_question_mark() -> None:
     address = ValkeyAddress.parse("redis://h?prefix=other&max_connections=7")
     assert (address.tag, address.max_connections) == ("{other}", 7)
     usual = ValkeyAddress.parse("redis://h")

@@ -260,7 +260,7 @@ async def test_so_many_connections_work_and_so_many_calls_wait(server: Server) -
         (ResponseError("A" * 20), "refuses: Response$"),
     ],
 )
-async def test_a_refusal_of_the_server_is_told_by_its_kind(
+async def test_a_refusal_of_the_server_is_reported_by_its_kind(
     server: Server, pool: ValkeyPool, error: Exception, reason: str
 ) -> None:
     server.next = [error]
@@ -272,7 +272,7 @@ async def test_a_refusal_of_the_server_is_told_by_its_kind(
     await pool.run(SAVE)
 
 
-async def test_a_wrong_password_is_told(server: Server) -> None:
+async def test_a_wrong_password_is_reported(server: Server) -> None:
     pool = pool_on(server)
     pool._address = ValkeyAddress("redis://:secret@h:6379")
     server.refusal = AuthenticationError("WRONGPASS")
@@ -297,7 +297,7 @@ def caused_by(error: Exception) -> Exception:
         (RedisConnectionError("secret"), "ConnectionError$"),
     ],
 )
-async def test_f09_a_server_that_cannot_be_reached_is_told_with_the_reason(
+async def test_f09_a_server_that_cannot_be_reached_is_reported_with_the_reason(
     server: Server, pool: ValkeyPool, error: Exception, reason: str
 ) -> None:
     server.refusal = error

@@ -606,7 +606,7 @@ async def test_r62_what_one_purpose_counts_slows_no_other() -> None:
     assert not await guess(browsers, GUESS, NOW)
 
 
-def test_a_throttle_tells_its_policy() -> None:
+def test_a_throttle_reports_its_policy() -> None:
     assert Throttle(MemoryStore(), POLICY, "imap").policy is POLICY
 
 
@@ -667,7 +667,7 @@ async def test_r120_an_attempt_that_is_given_up_in_time_opens_no_gate_of_another
     assert not await guess(throttle, GUESS, NOW)
 
 
-async def test_r120_where_the_store_is_down_the_outage_is_told_that_came_first() -> None:
+async def test_r120_where_the_store_is_down_the_outage_is_reported_that_came_first() -> None:
     class Broken(MemoryStore):
         async def lower(self, *counters: str) -> None:
             raise StoreUnavailable("down")

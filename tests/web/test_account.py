@@ -726,7 +726,7 @@ async def test_an_unknown_code_in_the_address_says_nothing(installation: Install
 
 @pytest.mark.slow
 @pytest.mark.deadlines
-async def test_an_outage_is_told_and_ends_no_session(installation: Installation) -> None:
+async def test_an_outage_is_reported_and_ends_no_session(installation: Installation) -> None:
     browser = await signed_in(installation)
     with installation.locked():
         response = await browser.post_to_account("/sessions/end-all")
@@ -798,7 +798,7 @@ async def test_sessions_are_told_apart_by_the_place_that_they_came_from(
         ("zh-TW", "3 小時前"),
     ],
 )
-async def test_a_moment_is_told_by_its_distance_and_exactly_on_request(
+async def test_a_moment_is_reported_by_its_distance_and_exactly_on_request(
     installation: Installation, language: str, distance: str
 ) -> None:
     await signed_in(installation, address="203.0.113.8")

@@ -179,7 +179,7 @@ async def test_r84_a_link_dies_after_half_an_hour(office: Office) -> None:
 
 
 @pytest.mark.parametrize("query", ["", "?token=", "?token=x", "?token=%00", "?token=a&token=b"])
-async def test_an_unknown_link_is_told(installation: Installation, query: str) -> None:
+async def test_an_unknown_link_is_reported(installation: Installation, query: str) -> None:
     response = await installation.browser().account(f"/reset{query}")
     assert_page(response, 410)
 

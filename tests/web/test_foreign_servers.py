@@ -42,7 +42,7 @@ def test_our_own_server_is_known_by_what_it_offers() -> None:
         ([(b"host", b"user@sso.example.jp")], "1.0", False),
     ],
 )
-def test_r111_for_whom_and_how_long_is_said_once(
+def test_r111_for_whom_and_how_long_is_shown_once(
     headers: list[Header], version: str, *, expected: bool
 ) -> None:
     assert is_valid(scope(*headers, http_version=version)) is expected

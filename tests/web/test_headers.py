@@ -188,7 +188,7 @@ async def test_r99_unused_methods_are_refused(mounted: Installation) -> None:
             assert "GET" in response.headers["allow"]
 
 
-async def test_r107_health_tells_nothing_but_the_state(installation: Installation) -> None:
+async def test_r107_health_reveals_nothing_but_the_state(installation: Installation) -> None:
     http = installation.http()
     assert (await http.get("/healthz")).json() == {"status": "ok"}
     assert (await http.get("/readyz")).json() == {"status": "ok"}

@@ -101,7 +101,7 @@ async def test_r63_an_app_password_opens_nothing_else(
     assert await installation.browser().code(password=PASSWORD)
 
 
-async def test_r65_an_app_password_of_a_disabled_person_lets_nobody_in(
+async def test_r65_an_app_password_of_a_disabled_person_grants_no_access(
     installation: Installation, directory: Directory
 ) -> None:
     await installation.change_client(imap_login=True)
@@ -113,7 +113,7 @@ async def test_r65_an_app_password_of_a_disabled_person_lets_nobody_in(
     assert (await ask(installation, password=password)).status_code == 200
 
 
-async def test_a_removed_app_password_lets_nobody_in(
+async def test_a_removed_app_password_grants_no_access(
     installation: Installation, directory: Directory
 ) -> None:
     await installation.change_client(imap_login=True)

@@ -231,7 +231,7 @@ def test_r59_no_answer_to_line_works_holds_a_password(
             assert not any(place in told for place in hiding_places(canary)), answer.status_code
 
 
-def test_r59_what_happened_is_told_all_the_same(
+def test_r59_what_happened_is_reported_all_the_same(
     written: tuple[MailClient, dict[str, bytes]],
 ) -> None:
     """The search would be worth nothing if nothing had been written."""

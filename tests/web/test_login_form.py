@@ -399,7 +399,7 @@ async def test_a_wrong_password_can_be_corrected_where_one_is(
     assert (await browser.submit(page, **RIGHT)).status_code == 303
 
 
-async def test_r15_r79_an_answer_does_not_tell_whether_an_account_exists(
+async def test_r15_r79_an_answer_does_not_reveal_whether_an_account_exists(
     installation: Installation,
 ) -> None:
     for name in (USERNAME, "nobody@example.com"):

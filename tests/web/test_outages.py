@@ -137,7 +137,7 @@ async def test_a_wrong_password_is_no_outage(installation: Installation) -> None
     assert "request.unavailable" not in [each["event"] for each in logs]
 
 
-async def test_r108_a_source_that_crashes_lets_nobody_in(tmp_path: Path) -> None:
+async def test_r108_a_source_that_crashes_grants_no_access(tmp_path: Path) -> None:
     async with served_by(tmp_path, Crashing()) as (http, page):
         response = await http.post(page.action, data=filled(page))
         assert_page(response, 500)

@@ -62,7 +62,7 @@ async def test_who_has_gone_takes_no_place() -> None:
     assert passed == [0, 5]
 
 
-async def test_only_so_many_wait_and_the_next_is_told_at_once() -> None:
+async def test_only_so_many_wait_and_the_next_is_reported_at_once() -> None:
     admission, passed = PageAdmission(per_turn=2, waiting=3), list[int]()
     crowd = _crowd(admission, passed, 5)
     await _turns(1)

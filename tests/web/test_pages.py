@@ -436,7 +436,7 @@ def test_a_throttled_person_reads_how_long_to_wait(
         ("zh-TW", 320, "請於 6 分鐘後"),
     ],
 )
-def test_the_wait_is_told_in_the_language_of_the_page(
+def test_the_wait_is_reported_in_the_language_of_the_page(
     pages: Pages, language: str, seconds: int, wait: str
 ) -> None:
     form = login_form(username="taro", problem=Problem.THROTTLED, retry_after=seconds)

@@ -121,7 +121,7 @@ async def press(browser: Browser, link: str) -> httpx2.Response:
 # Who is told
 
 
-async def test_r126_each_change_on_the_account_pages_is_told_by_mail(company: Company) -> None:
+async def test_r126_each_change_on_the_account_pages_is_reported_by_mail(company: Company) -> None:
     browser = await signed_in(company.site)
     await set_up_app(company.site, browser)
     assert await company.subjects(1) == ["An authenticator app was added for LINE WORKS"]
@@ -151,7 +151,7 @@ async def test_r126_each_change_on_the_account_pages_is_told_by_mail(company: Co
     assert {each.recipients for each in company.post.received} == {(USERNAME,)}
 
 
-async def test_r126_a_factor_that_is_set_up_during_a_sign_in_is_told_and_so_is_a_used_code(
+async def test_r126_a_factor_that_is_set_up_during_a_sign_in_is_reported_and_so_is_a_used_code(
     company: Company,
 ) -> None:
     await company.site.change_client(second_factor="required")

@@ -414,7 +414,7 @@ async def test_r50_every_error_has_the_form_that_the_client_asks_for(
         assert response.headers["cache-control"] == "no-store"
 
 
-async def test_the_first_of_several_mistakes_is_the_one_that_is_told(
+async def test_the_first_of_several_mistakes_is_the_one_that_is_reported(
     installation: Installation,
 ) -> None:
     """Shape 201, then grant type 203, client 301, its state and address 101, code 302."""

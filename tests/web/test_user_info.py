@@ -118,7 +118,7 @@ async def test_r57_a_token_is_opaque_hashed_and_of_no_use_elsewhere(
         assert response.status_code == 405
 
 
-async def test_a_token_tells_the_same_each_time(installation: Installation) -> None:
+async def test_a_token_reports_the_same_each_time(installation: Installation) -> None:
     token = await installation.access_token()
     answers = {(await installation.user_info(token)).text for _ in range(3)}
     assert answers == {'{"user_id":"user1"}'}

@@ -323,7 +323,7 @@ async def test_r119_a_person_of_three_names_has_one_guessing_budget() -> None:
     assert len(ldap.asked) == 10
 
 
-async def test_r119_who_has_no_guesses_left_is_answered_like_a_wrong_password() -> None:
+async def test_r119_a_person_without_guesses_left_is_answered_like_a_wrong_password() -> None:
     """An answer of its own would tell that two names are one person's."""
     ldap = ManyNames(names=NAMES)
     desk = Desk(ldap)

@@ -181,7 +181,7 @@ async def test_r91_what_a_browser_takes_along_is_for_its_state_alone() -> None:
     assert isinstance(await visit.back_from_partner(), SignedIn)
 
 
-async def test_r32_what_a_browser_takes_along_tells_nothing() -> None:
+async def test_r32_what_a_browser_takes_along_reveals_nothing() -> None:
     visit = World().visit()
     transaction = await visit.login_form()
     await visit.leave_for_partner(transaction)

@@ -221,7 +221,7 @@ async def test_who_is_back_after_another_tab_has_signed_in_gets_no_second_code()
     assert not visit.world.partner.answers
 
 
-async def test_a_provider_that_the_client_does_not_use_any_more_lets_nobody_in() -> None:
+async def test_a_provider_that_the_client_does_not_use_any_more_grants_no_access() -> None:
     visit = World().visit()
     transaction = await visit.login_form()
     await visit.leave_for_partner(transaction)
