@@ -25,6 +25,9 @@ NEW_PASSWORD = "seven green ladders sing"
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WIDTHS = (360, 768, 1440)
 NARROWEST = 320
+ALONE_ON_A_LINE = """() => Object.values(Object.groupBy(
+    document.querySelectorAll(".languages > li"), (found) => found.getBoundingClientRect().top
+)).filter((line) => line.length === 1).map(([found]) => found.innerText)"""
 SMALL_TARGETS = """() => [...document.querySelectorAll(
     "a:not(.skip), button, summary, input:not([type=hidden]):not(.visually-hidden)")]
     .filter((found) => found.checkVisibility() && found.getBoundingClientRect().height < 43.5)
@@ -161,6 +164,8 @@ async def test_account_pages_speak_every_language_and_fit_a_phone(
         for width in (NARROWEST, WIDTHS[0]):
             await tab.set_viewport_size({"width": width, "height": 740})
             assert await overflow(tab) <= 0, (page, width)
+            alone = await tab.evaluate(ALONE_ON_A_LINE)
+            assert alone == [], (page, width)
 
 
 async def test_a_new_password_counts_its_characters(house: Premises, window: Window) -> None:
