@@ -46,6 +46,9 @@ class Event(StrEnum):
     PASSWORD_RESET_REQUESTED = "password_reset.requested"
     PASSWORD_CHANGED = "password.changed"
     RESET_LINK_ISSUED = "reset_link.issued"
+    CONSOLE_SIGNED_IN = "console.signed_in"
+    CONSOLE_SIGNED_OUT = "console.signed_out"
+    CONSOLE_REFUSED = "console.refused"
 
 
 def event_named(name: str) -> Event:

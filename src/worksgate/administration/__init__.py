@@ -5,6 +5,9 @@
     people          people of every source: what they hold, and its revocation
     user_keys       owners of user keys, and the keys that LINE WORKS would receive
     people_import   bulk import of accounts from a file
+    administrators  who has which role in the console
+    first_owner     the one-time link with which the first owner begins
+    console_sign_in  administrators' sign-ins to the console, and their sessions
     audit_log       the audit log, as an administrator reads it
     upkeep          the encryption of secrets, the start of a purge
     lost_keys       continuing after the loss of a master key
@@ -12,6 +15,7 @@
 Each of these is a part of ``Administration``, which creates them. They share
 
     actor           the acting user, and audit records of what they do
+    roles           what each role may do: one table
     revoking        what a change must revoke elsewhere, right after it
     transactions    retries of a call that conflicts with others
     purging         the removal of expired data, also in the background
@@ -26,9 +30,11 @@ import time
 from collections.abc import Awaitable, Callable
 
 from worksgate.administration.actor import Actor
+from worksgate.administration.administrators import AdministratorAdministration
 from worksgate.administration.audit_log import AuditLogAdministration
 from worksgate.administration.clients import ClientAdministration, NewClient
-from worksgate.administration.errors import NotFound, Refused, Unfinished
+from worksgate.administration.errors import Forbidden, NotFound, Outdated, Refused, Unfinished
+from worksgate.administration.first_owner import FirstOwner
 from worksgate.administration.lost_keys import LostKeyAdministration, LostKeys
 from worksgate.administration.people import Holdings, PeopleAdministration
 from worksgate.administration.people_import.verbs import ImportAdministration
@@ -42,13 +48,16 @@ from worksgate.settings.options import Settings
 from worksgate.store import Store
 
 __all__ = [
+    "Actor",
     "Administration",
+    "Forbidden",
     "Holdings",
     "LineWorksKey",
     "LostKeys",
     "NewClient",
     "NewUser",
     "NotFound",
+    "Outdated",
     "Refused",
     "Unfinished",
     "line_works_keys",
@@ -70,18 +79,21 @@ class Administration:
         store: Callable[[], Awaitable[Store]],
         hashing: PasswordHashing,
         *,
-        actor: str = "cli",
+        actor: str | Actor = "cli",
         clock: Callable[[], float] = time.time,
     ) -> None:
-        acting = Actor(actor, clock)
+        acting = Actor(actor, clock) if isinstance(actor, str) else actor
         revoker = Revoker(directory, store, acting)
         self.clients = ClientAdministration(settings, directory, acting)
         self.users = UserAdministration(settings, directory, store, hashing, revoker, acting)
         self.people = PeopleAdministration(settings, directory, store, self.users, revoker, acting)
+        self.people_list = directory.people_list
         self.user_keys = KeyAdministration(directory, revoker, acting)
+        self.first_owner = FirstOwner(settings, directory, hashing, acting)
         self.people_import = ImportAdministration(
             directory, hashing, revoker, acting, company=settings.company_name
         )
+        self.administrators = AdministratorAdministration(directory, acting)
         self.audit_log = AuditLogAdministration(directory)
         self.upkeep = UpkeepAdministration(settings, directory, store, acting)
         self.lost_keys = LostKeyAdministration(

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from worksgate.administration.errors import Forbidden
+from worksgate.administration.roles import Role, may_act_on
 from worksgate.audit import AuditEvent, Event
 from worksgate.directory import Account
 from worksgate.sources import Person
@@ -10,14 +12,28 @@ from worksgate.sources import Person
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The acting user, by name in the audit log; ``clock`` returns seconds since the epoch."""
+    """The acting user, by name in the audit log; ``clock`` returns seconds since the epoch.
+
+    ``account_id`` and ``role`` are those of an administrator in the console; the command line has
+    neither, and may do everything.
+    """
 
     name: str
     clock: Callable[[], float]
+    account_id: str | None = None
+    role: Role | None = None
 
     def now(self) -> float:
         """Seconds since the epoch."""
         return self.clock()
+
+    def check_may_change(self, account: Account) -> None:
+        """Raise Forbidden if this administrator may not act on this person."""
+        if self.role is not None and not may_act_on(self.role, account.role):
+            raise Forbidden(
+                f"{account.username} is an administrator, whom the role {self.role.value} cannot "
+                "change"
+            )
 
     def event(
         self,

@@ -45,6 +45,14 @@ class AuditLogAdministration:
             )
         return await self._directory.audit(audit_filter)
 
+    async def changes(self, limit: int) -> list[AuditEvent]:
+        """The last changes by administrators, the newest first."""
+        return await self._directory.changes(limit)
+
+    async def day(self, since: float) -> tuple[int, int]:
+        """How many people have signed in since a time, and how many were only refused."""
+        return await self._directory.sign_ins_since(since)
+
     async def usernames(self, subject_ids: Iterable[str]) -> dict[str, str]:
         """Current usernames of these subjects; unknown ones are left out."""
         return await self._directory.usernames(set(subject_ids))

@@ -1,4 +1,4 @@
-"""Refusals and incomplete operations: NotFound, Refused, Unfinished."""
+"""Refusals and incomplete operations: NotFound, Refused, Forbidden, Unfinished."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +15,14 @@ class NotFound(Exception):
 
 class Refused(ValueError):
     """The request is invalid, and nothing was changed; one sentence."""
+
+
+class Forbidden(Exception):
+    """The acting administrator may not do this; one sentence."""
+
+
+class Outdated(Exception):
+    """Somebody else changed the same thing after the caller had read it; nothing was changed."""
 
 
 class Unfinished(Exception):

@@ -120,6 +120,7 @@ class LostKeyAdministration:
         if losing.person is not None:
             about["username"] = losing.person.username
             if losing.is_closed:
-                await self._people.disable(losing.person)
+                # An owner without a second factor cannot use the console: admin recover is next.
+                await self._people.disable(losing.person, also_last_owner=True)
         event = self._actor.event(Event.FACTOR_REMOVED, "TOTP: its master key is lost", **about)
         await self._directory.factors.remove_totp(losing.subject_id, event)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from worksgate.administration.actor import Actor
-from worksgate.administration.errors import NotFound, Refused
+from worksgate.administration.errors import NotFound, Refused, found
 from worksgate.administration.revoking import Revoker
 from worksgate.administration.users import UserAdministration
 from worksgate.audit import Event
@@ -73,6 +73,11 @@ class PeopleAdministration:
             raise Refused(f"several people have this name; give one of {subjects}")
         return matching[0] if matching else None
 
+    async def by_subject(self, subject_id: str) -> RememberedPerson:
+        """The person of another source with this subject. Raises NotFound."""
+        person = await self._directory.people.find(subject_id)
+        return found(person, "person", subject_id)
+
     async def set_enabled(self, name: str, source: str, *, enabled: bool) -> Person:
         """Disable or enable a person of another source, whatever the source says.
 
@@ -83,13 +88,14 @@ class PeopleAdministration:
         await self._record_enabled(person, enabled=enabled)
         return person
 
-    async def disable(self, person: Person) -> None:
+    async def disable(self, person: Person, *, also_last_owner: bool = False) -> None:
         """Disable a person of any source, and revoke everything they hold.
 
-        Raises NotFound if they were of the built-in directory and have been removed.
+        Raises NotFound if they were of the built-in directory and have been removed, or Refused as
+        ``users.disable``.
         """
         if person.subject_id.startswith(SUBJECT_PREFIX):
-            await self._users.disable(person.username)
+            await self._users.disable(person.username, also_last_owner=also_last_owner)
         else:
             await self._record_enabled(person, enabled=False)
 
@@ -156,9 +162,9 @@ class PeopleAdministration:
             await self._revoker.end_everything(person, Change.ACCOUNT_CLOSED)
 
     async def _named(self, name: str, source: str | None) -> Person:
-        """A person of the built-in directory, or of the named source."""
+        """A person to act on, of the built-in directory or of the named source."""
         if source in (None, BUILT_IN):
-            return (await self._users.get(name)).person
+            return (await self._users.get_to_change(name)).person
         remembered = await self.find(name, source)
         if remembered is None:
             problem = f"nobody called {name} has signed in with {source}"

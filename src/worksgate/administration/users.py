@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from worksgate.administration.actor import Actor
-from worksgate.administration.errors import NotFound, Refused, found, refusals
+from worksgate.administration.administrators import check_owner_stays
+from worksgate.administration.errors import NotFound, Outdated, Refused, found, refusals
 from worksgate.administration.people_import.importer import (
     changes_between,
     must_sign_in_again,
@@ -120,12 +121,28 @@ class UserAdministration:
         account = await self._directory.account_by_username(username)
         return await self._found(account, username)
 
+    async def get_to_change(self, username: str) -> Account:
+        """Like ``get``. Raises Forbidden if the acting administrator may not change them."""
+        return await self._changeable(await self._directory.account_by_username(username), username)
+
+    async def by_id(self, account_id: str) -> Account:
+        """The account with this ID. Raises NotFound."""
+        return found(await self._directory.account_by_id(account_id), "person", account_id)
+
     async def change(
-        self, username: str, /, *, reuse_retired_keys: bool = False, **changes: Any
+        self,
+        username: str,
+        /,
+        *,
+        reuse_retired_keys: bool = False,
+        expected_version: int | None = None,
+        **changes: Any,
     ) -> Account:
         """Change username, name, external_key, works_account, email, groups or administrator.
 
-        A user key that is given up is retired. Raises NotFound, Refused or Conflict.
+        A user key that is given up is retired. ``expected_version`` is that of the account whose
+        values the caller has seen. Raises NotFound, Refused, Conflict, or Outdated if the account
+        has changed since.
         """
         unknown = sorted(changes.keys() - _ACCOUNT_FIELDS)
         if unknown:
@@ -136,6 +153,7 @@ class UserAdministration:
             username,
             lambda account: replace(account, **values),
             reuse_retired_keys=reuse_retired_keys,
+            expected_version=expected_version,
         )
 
     async def set_password(
@@ -147,7 +165,7 @@ class UserAdministration:
         next sign-in (R-85). Raises NotFound or Refused.
         """
         generated = generated_password() if password is None else None
-        account = await self.get(username)
+        account = await self.get_to_change(username)
         hashed = await self._hashed(password or generated or "", account)
         now = self._actor.now()
         changed = await self._change(
@@ -161,13 +179,16 @@ class UserAdministration:
         )
         return NewUser(changed, generated)
 
-    async def disable(self, username: str) -> Account:
+    async def disable(self, username: str, *, also_last_owner: bool = False) -> Account:
         """Disable a person, and revoke everything they hold (R-30), including app passwords.
 
-        Raises NotFound.
+        Raises NotFound, or Refused for the last owner of the console unless ``also_last_owner``.
         """
         return await self._change(
-            username, lambda account: replace(account, enabled=False), closes=True
+            username,
+            lambda account: replace(account, enabled=False),
+            closes=True,
+            also_last_owner=also_last_owner,
         )
 
     async def enable(self, username: str) -> Account:
@@ -181,7 +202,8 @@ class UserAdministration:
         Raises NotFound.
         """
         async with self._directory.changing() as transaction:
-            account = await self._found(await transaction.account(username), username)
+            account = await self._changeable(await transaction.account(username), username)
+            await check_owner_stays(transaction, account, None)
             event = self._actor.account_event(account, "removed")
             await transaction.remove_account(account, self._actor.now())
             await transaction.record(event)
@@ -195,7 +217,7 @@ class UserAdministration:
         They can sign in again. Raises NotFound.
         """
         async with self._directory.changing() as transaction:
-            account = await self._found(await transaction.account(username), username)
+            account = await self._changeable(await transaction.account(username), username)
             event = self._actor.account_event(account, "signed out")
             await transaction.record(event)
         return await self._revoker.sign_out(account.person)
@@ -208,7 +230,7 @@ class UserAdministration:
         """
         if self._settings.store_url == "memory:":
             raise Refused("with store_url = memory: the server would not know the link")
-        account = await self.get(username)
+        account = await self.get_to_change(username)
         links = ResetLinks(self._settings, self._directory, await self._store())
         with refusals():
             return await links.issue(
@@ -223,12 +245,18 @@ class UserAdministration:
         *,
         reuse_retired_keys: bool = False,
         closes: bool = False,
+        also_last_owner: bool = False,
+        expected_version: int | None = None,
     ) -> Account:
         async with self._directory.changing() as transaction:
-            before = await self._found(await transaction.account(username), username)
+            before = await self._changeable(await transaction.account(username), username)
+            if expected_version not in (None, before.version):
+                raise Outdated(f"{before.username} has been changed by somebody else meanwhile")
             with refusals():
                 after = check_account(change(before))
             if after != before:
+                if not also_last_owner:
+                    await check_owner_stays(transaction, before, after)
                 former = await _check_free(
                     transaction, after, reuse_retired_keys=reuse_retired_keys
                 )
@@ -240,6 +268,12 @@ class UserAdministration:
         elif must_sign_in_again(before, after):
             await self._revoker.sign_out(after.person)
         return after
+
+    async def _changeable(self, account: Account | None, username: str) -> Account:
+        """The account, if the acting administrator may change it. Raises NotFound or Forbidden."""
+        there = await self._found(account, username)
+        self._actor.check_may_change(there)
+        return there
 
     async def _found(self, account: Account | None, username: str) -> Account:
         """The account. Raises NotFound, which names sources with such a person."""

@@ -251,7 +251,9 @@ first_links = Table(
     Column("key", String(64), primary_key=True),
     Column("created_at", Double, nullable=False),
     Column("expires_at", Double, nullable=False),
+    Column("recovers", Boolean, nullable=False, server_default=false()),
 )
+"""One-time links for the first owner; one that ``recovers`` also works if there is an owner."""
 
 departures = Table(
     "departures",

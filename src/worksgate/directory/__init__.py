@@ -12,6 +12,8 @@ and read by the sign-in page. The calls of LINE WORKS only use its list of clien
     account_rules        validation of accounts
     client_list          the clients that have changed since the last read
     people               people of other sources, as last seen
+    people_list          people of all sources in one list, a page at a time
+    administrators       roles in the console, its sessions, the first link
     source               the built-in directory as an identity source
     remembered           people of sources that cannot look them up
     login_notes          notes of people's last sign-ins, in the background

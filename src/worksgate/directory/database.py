@@ -32,6 +32,7 @@ from worksgate.database.secrets_at_rest import SecretsAtRest, key_place
 from worksgate.database.sqlite_file import file_of
 from worksgate.database.verbs import run_to_completion
 from worksgate.directory import SUBJECT_PREFIX, Account, queries
+from worksgate.directory.administrators import AdministratorRows, end_console_sessions
 from worksgate.directory.app_passwords import AppPasswordRows
 from worksgate.directory.credential_changes import Announce, Change, announced, ignore_change
 from worksgate.directory.endings import Endings, end_app_passwords
@@ -44,6 +45,7 @@ from worksgate.directory.key_ownership import (
     unrecorded,
 )
 from worksgate.directory.people import People
+from worksgate.directory.people_list import PeopleList
 from worksgate.directory.queries import AuditFilter
 from worksgate.directory.rows import account_from
 from worksgate.directory.taken_names import TakenNames, taken_names
@@ -87,6 +89,8 @@ class Directory:
         self.leases = Leases(self)
         self.endings = Endings(self)
         self.announce: Announce = ignore_change
+        self.administrators = AdministratorRows(self)
+        self.people_list = PeopleList(self)
 
     @classmethod
     def open(
@@ -290,12 +294,14 @@ class Directory:
             "password_hash": password_hash,
             "password_changed_at": now,
             "must_change_password": False,
+            "version": table.c.version + 1,
         }
         async with self.writing() as connection:
             result = await connection.execute(update(table).where(*unchanged).values(values))
             if result.rowcount != 1:
                 return False
             await write_events(connection, event)
+            await end_console_sessions(connection, SUBJECT_PREFIX + account_id)
             if ends_app_passwords:
                 await end_app_passwords(connection, SUBJECT_PREFIX + account_id)
         self.publish(Change.PASSWORD_CHANGED, event)
@@ -324,6 +330,18 @@ class Directory:
         """The newest matching audit records, the oldest of them first."""
         async with self.reading() as connection:
             return await queries.find_events(connection, audit_filter)
+
+    @run_to_completion
+    async def changes(self, limit: int) -> list[AuditEvent]:
+        """The last changes by administrators, the newest first."""
+        async with self.reading() as connection:
+            return await queries.last_changes(connection, limit)
+
+    @run_to_completion
+    async def sign_ins_since(self, since: float) -> tuple[int, int]:
+        """How many people have signed in since a time, and how many names were only refused."""
+        async with self.reading() as connection:
+            return await queries.count_sign_ins(connection, since)
 
     @run_to_completion
     async def usernames(self, subject_ids: Collection[str]) -> dict[str, str]:

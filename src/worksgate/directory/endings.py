@@ -1,4 +1,4 @@
-"""Deletes a person's credentials: app passwords, and second factors added since a given time.
+"""Deletes a person's credentials: app passwords, console sessions, and newer second factors.
 
 One transaction, with an audit record per step. Sessions, tokens and trusted browsers are the
 store's (``Store.forget``); ``revocation`` combines both.
@@ -16,6 +16,7 @@ from worksgate.audit import AuditEvent, Event
 from worksgate.database import schema
 from worksgate.database.recording import write_events
 from worksgate.database.verbs import run_to_completion
+from worksgate.directory.administrators import end_console_sessions
 from worksgate.directory.credential_changes import AnnouncingConnections, Change
 from worksgate.directory.factors import drop_idle_codes
 
@@ -67,6 +68,7 @@ class Endings:
         """
         last = describe(Event.USER_CHANGED, change.value)
         async with self._connections.writing() as connection:
+            await end_console_sessions(connection, subject_id)
             app_passwords = await end_app_passwords(connection, subject_id)
             factors = await _end_factors(connection, subject_id, factors_since)
             records = [] if change is Change.ACCOUNT_CLOSED else [last]  # which is recorded by then

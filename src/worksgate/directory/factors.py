@@ -147,6 +147,17 @@ class FactorRows:
             await write_events(connection, event)
         self._connections.publish(Change.AUTHENTICATOR_ADDED, event)
 
+    async def add_first(
+        self, connection: AsyncConnection, totp: TotpSecret, codes: Sequence[str], now: float
+    ) -> None:
+        """Store the first factors of a new account, within the transaction that adds it."""
+        values = {column.name: getattr(totp, column.name) for column in _TOTP.c}
+        place = totp_place(totp.subject_id)
+        values["secret"] = await self._secrets.seal(connection, totp.secret, place)
+        await connection.execute(insert(_TOTP).values(values))
+        whose = {"subject_id": totp.subject_id, "created_at": now}
+        await connection.execute(insert(_CODES), [{"digest": each, **whose} for each in codes])
+
     @run_to_completion
     async def use_totp(self, totp: TotpSecret, step: int, now: float, event: AuditEvent) -> bool:
         """Use up a time step of the secret that was read; False if it or a later one is used."""

@@ -10,6 +10,7 @@ from worksgate.credentials.usernames import username_key
 from worksgate.database import Conflict, schema
 from worksgate.database.recording import write_events
 from worksgate.directory import Account, queries
+from worksgate.directory.administrators import end_console_sessions, has_other_owner, use_link
 from worksgate.directory.credential_changes import Change
 from worksgate.directory.endings import end_app_passwords
 from worksgate.directory.key_ownership import (
@@ -52,6 +53,19 @@ class Transaction:
     async def client(self, name_or_id: str) -> Client | None:
         return await queries.find_client(self._connection, name_or_id)
 
+    @property
+    def connection(self) -> AsyncConnection:
+        """For changes of other tables in the same commit."""
+        return self._connection
+
+    async def use_first_link(self, key: str, now: float) -> bool:
+        """Use up the link of the first owner; False if it is too late."""
+        return await use_link(self._connection, key, now)
+
+    async def has_other_owner(self, account_id: str) -> bool:
+        """Whether an owner of the console who can sign in has another account than this one."""
+        return await has_other_owner(self._connection, account_id)
+
     async def taken_names(self, accounts: Iterable[Account]) -> TakenNames:
         """The holders of the names and user keys of these accounts."""
         return await taken_names(
@@ -81,9 +95,10 @@ class Transaction:
         if before.password_hash != after.password_hash:
             await self._change_password(after, now, change)
         condition = schema.accounts.c.id == before.id
-        await self._connection.execute(
-            update(schema.accounts).where(condition).values(account_values(after))
-        )
+        values = account_values(after) | {"version": schema.accounts.c.version + 1}
+        await self._connection.execute(update(schema.accounts).where(condition).values(values))
+        if _is_no_longer_the_same(before, after):
+            await end_console_sessions(self._connection, after.person.subject_id)
         subject_id, had, has = before.person.subject_id, set(keys_of(before)), set(keys_of(after))
         await record_owners(
             self._connection,
@@ -100,6 +115,7 @@ class Transaction:
             delete(schema.accounts).where(schema.accounts.c.id == account.id)
         )
         subject_id, had = account.person.subject_id, keys_of(account)
+        await end_console_sessions(self._connection, subject_id)
         await record_owners(self._connection, {}, now, held=dict.fromkeys(had, subject_id))
         await retire(self._connection, had, subject_id, now)
 
@@ -175,3 +191,9 @@ class Transaction:
     async def _remove_secrets(self, client: Client) -> None:
         table = schema.client_secrets
         await self._connection.execute(delete(table).where(table.c.client_id == client.client_id))
+
+
+def _is_no_longer_the_same(before: Account, after: Account) -> bool:
+    """Whether sessions of the console must not outlive the change."""
+    has_password = before.password_hash == after.password_hash
+    return not (after.enabled and has_password and before.role == after.role)

@@ -126,6 +126,23 @@ def port_number(value: int) -> int:
     return value
 
 
+def console_url(value: str) -> str:
+    """The console is at the root of its address: its cookie could not be kept from a neighbour."""
+    if not value:
+        return value
+    address = public_url(value)
+    if urlsplit(address).path:
+        raise ValueError("must have no path: the console needs a host name or a port of its own")
+    return address
+
+
+def address_networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        return tuple(str(ip_network(entry)) for entry in value)
+    except ValueError as error:
+        raise ValueError(f"{error}; give networks such as 10.0.0.0/8 or 10.1.2.3") from None
+
+
 def proxy_networks(value: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(_network(entry) for entry in value)
 

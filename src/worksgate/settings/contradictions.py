@@ -40,6 +40,8 @@ def contradictions(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "built_in_directory", "must not be false with a [[source]] of type directory"
     if settings.admin_port and settings.admin_port == settings.port:
         yield "admin_port", "must not be the same as port"
+    if settings.console_port:
+        yield from _of_the_console(settings)
     if not settings.is_https and not _is_this_machine(settings.host):
         yield (
             "host",
@@ -47,6 +49,21 @@ def contradictions(settings: Settings) -> Iterator[tuple[str, str]]:
                 "must be 127.0.0.1 or ::1 while public_url is plain http, since passwords "
                 "would cross the network unencrypted; give public_url its https:// address"
             ),
+        )
+
+
+def _of_the_console(settings: Settings) -> Iterator[tuple[str, str]]:
+    if settings.console_port in (settings.port, settings.admin_port):
+        yield "console_port", "must not be the same as port or admin_port"
+    if settings.console_url == settings.public_url.rstrip("/"):
+        yield "console_url", "must not be the same as public_url, where people sign in"
+    if not settings.built_in_directory and not any(each.is_built_in for each in settings.sources):
+        yield "console_port", "requires the built-in directory, which has the administrators"
+    if not _is_this_machine(settings.console_host) and not settings.console_url:
+        yield (
+            "console_host",
+            "must be 127.0.0.1 or ::1 unless console_url is https, since passwords would cross "
+            "the network unencrypted",
         )
 
 

@@ -366,6 +366,32 @@ class Settings:
         "Whether /metrics is also served on the public address, readable by everyone.",
         group="Operation",
     )
+    console_host: str = option(
+        "127.0.0.1",
+        "The address on which the administrators' console is served, by a process of its own; "
+        "people never reach it there.",
+        group="The console",
+        check=checks.host_name,
+    )
+    console_port: int = option(
+        0,
+        "The port on which it is served, such as 9443; 0 to disable it.",
+        group="The console",
+        check=checks.between(0, 65_535),
+    )
+    console_url: str = option(
+        "",
+        "The URL at which administrators reach it, if not http://localhost with that port: "
+        "https://… behind a proxy that only they can reach.",
+        group="The console",
+        check=checks.console_url,
+    )
+    console_allowed_addresses: tuple[str, ...] = option(
+        (),
+        "Networks from which it may be used; empty for all that reach it.",
+        group="The console",
+        check=checks.address_networks,
+    )
     sources: tuple[SourceSettings, ...] = option(
         (), "The company's own identity sources, one per [[source]] table."
     )
@@ -396,6 +422,11 @@ class Settings:
     def account_url(self) -> str:
         """The address of the page on which people manage their own account."""
         return self.public_url.rstrip("/") + self.account_path
+
+    @property
+    def console_address(self) -> str:
+        """The address at which administrators reach the console."""
+        return self.console_url or f"http://localhost:{self.console_port}"
 
     @property
     def is_loopback(self) -> bool:

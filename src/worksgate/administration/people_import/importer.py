@@ -155,6 +155,12 @@ class Importer:
         after = self._with_password(entry.onto(before or self._candidate(entry)), entry, password)
         if after == before:
             return _Step(_row(entry, ImportOutcome.UNCHANGED, after))
+        if before is not None and before.role is not None:
+            return _refused(
+                entry,
+                f"{before.username} is an administrator of the console, whom an import does not "
+                "change",
+            )
         try:
             former = taken.check(after, reuse_retired_keys=self._options.reuse_retired_keys)
         except Conflict as conflict:

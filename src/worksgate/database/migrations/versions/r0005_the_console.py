@@ -83,6 +83,7 @@ def _administrators() -> None:
         sa.Column("key", sa.String(64), nullable=False),
         sa.Column("created_at", sa.Double, nullable=False),
         sa.Column("expires_at", sa.Double, nullable=False),
+        sa.Column("recovers", sa.Boolean, nullable=False, server_default=sa.false()),
         sa.PrimaryKeyConstraint("key", name="pk_first_links"),
     )
 

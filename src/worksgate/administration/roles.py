@@ -1,0 +1,82 @@
+"""The roles of administrators, and what each may do: one table, for the console and its tests.
+
+Nobody acts on somebody who may do more than they may themselves, nor on an administrator without
+being more than a help desk. The command line, which needs the settings file, may do everything.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum, auto
+from typing import Final
+
+
+class Verb(StrEnum):
+    """What a page of the console shows or does."""
+
+    SEE = auto()
+    """People, the trace of their sign-ins, and the sign-ins."""
+    HELP = auto()
+    """A reset link, the end of sessions, the removal of a factor, enabling again."""
+    DISABLE = auto()
+    """Disabling a person."""
+    CHANGE_PEOPLE = auto()
+    """Adding, leaving, user keys, imports."""
+    CHANGE_CLIENTS = auto()
+    """Clients with their secrets, rules and branding."""
+    AUDIT = auto()
+    """The audit log of everybody."""
+    EXPORT = auto()
+    """Lists as files."""
+    GO_LIVE = auto()
+    """The steps of going live."""
+    WATCH = auto()
+    """The live view of going live."""
+    OWN = auto()
+    """Roles, retention, alerts."""
+    ACCOUNT = auto()
+    """The administrator's own sessions."""
+
+
+class Role(StrEnum):
+    """The role of an administrator, as stored with the account."""
+
+    OWNER = auto()
+    ADMIN = auto()
+    HELP_DESK = auto()
+    AUDITOR = auto()
+
+
+_EVERYBODY: Final = frozenset({Verb.SEE, Verb.WATCH, Verb.ACCOUNT})
+
+MAY: Final[Mapping[Role, frozenset[Verb]]] = {
+    Role.OWNER: frozenset(Verb),
+    Role.ADMIN: frozenset(Verb) - {Verb.OWN},
+    Role.HELP_DESK: _EVERYBODY | {Verb.HELP, Verb.DISABLE},
+    Role.AUDITOR: _EVERYBODY | {Verb.AUDIT, Verb.EXPORT},
+}
+"""What each role may do."""
+
+
+def role_named(name: str | None) -> Role | None:
+    """The role of an account; None for none, and for one of a later version."""
+    try:
+        return None if name is None else Role(name)
+    except ValueError:
+        return None
+
+
+def may(role: Role | None, verb: Verb) -> bool:
+    """Whether somebody with this role may do this; without a role, nothing."""
+    return role is not None and verb in MAY[role]
+
+
+def may_act_on(role: Role, target: str | None) -> bool:
+    """Whether somebody with this role may change an account with the role ``target``.
+
+    Administrators are changed by those who may change people, and may do at least as much. A role
+    of a later version is only an owner's to change.
+    """
+    if target is None:
+        return True
+    theirs = role_named(target)
+    rights = frozenset(Verb) if theirs is None else MAY[theirs]
+    return may(role, Verb.CHANGE_PEOPLE) and rights <= MAY[role]

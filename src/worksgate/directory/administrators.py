@@ -1,0 +1,209 @@
+"""Administrators of the console: who has a role, their sessions, and the one-time first link.
+
+A session is only as good as its account at this moment: it ends with the account's role, password
+or permission to sign in (R-152). Keys are digests of secrets that only the browser has.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from worksgate.audit import AuditEvent
+from worksgate.database import schema
+from worksgate.database.recording import write_events
+from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.directory import SUBJECT_PREFIX, Account
+from worksgate.directory.rows import account_from
+
+OWNER = "owner"
+"""The role that must not be lost (``administration.roles``)."""
+
+_ACCOUNTS = schema.accounts
+_SESSIONS = schema.console_sessions
+_LINKS = schema.first_links
+_SUBJECT = SUBJECT_PREFIX + _ACCOUNTS.c.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsoleSession:
+    """A session of the console; times are seconds since the epoch.
+
+    ``proved_at`` is when a second factor was last used in it, ``assurance`` which factors were.
+    """
+
+    key: str
+    subject_id: str
+    created_at: float
+    used_at: float
+    expires_at: float
+    proved_at: float | None
+    assurance: str = ""
+    address: str | None = None
+    browser: str | None = None
+
+
+class AdministratorRows:
+    """Roles, sessions and first links; every method may raise DatabaseUnavailable."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    @property
+    def unfinished(self) -> set[asyncio.Task[Any]]:
+        return self._connections.unfinished
+
+    @run_to_completion
+    async def all(self) -> list[Account]:
+        """Everybody with a role, by name."""
+        query = select(_ACCOUNTS).where(_ACCOUNTS.c.role.is_not(None))
+        async with self._connections.reading() as connection:
+            rows = await connection.execute(query.order_by(_ACCOUNTS.c.username_key))
+            return [account_from(row) for row in rows.mappings()]
+
+    @run_to_completion
+    async def has_owner(self) -> bool:
+        """Whether somebody who can sign in is an owner."""
+        async with self._connections.reading() as connection:
+            return await has_other_owner(connection, "")
+
+    # Sessions
+
+    @run_to_completion
+    async def begin(self, session: ConsoleSession, event: AuditEvent) -> None:
+        """Store a session, with its record."""
+        async with self._connections.writing() as connection:
+            await connection.execute(insert(_SESSIONS).values(_values(session)))
+            await write_events(connection, event)
+
+    @run_to_completion
+    async def find(self, key: str, now: float) -> tuple[ConsoleSession, Account] | None:
+        """A session that is not over, and its account as it is now; None without a role."""
+        query = select(_SESSIONS, _ACCOUNTS.c.id.label("account_id")).where(
+            _SESSIONS.c.key == key,
+            _SESSIONS.c.expires_at > now,
+            _SESSIONS.c.created_at <= now,
+            _SESSIONS.c.subject_id == _SUBJECT,
+            _ACCOUNTS.c.enabled,
+            _ACCOUNTS.c.role.is_not(None),
+        )
+        async with self._connections.reading() as connection:
+            row = (await connection.execute(query)).mappings().first()
+            if row is None:
+                return None
+            by_id = select(_ACCOUNTS).where(_ACCOUNTS.c.id == row["account_id"])
+            account = (await connection.execute(by_id)).mappings().one()
+        return _session(row), account_from(account)
+
+    @run_to_completion
+    async def of(self, subject_id: str, now: float) -> list[ConsoleSession]:
+        """The open sessions of one administrator, the last used first."""
+        own = (_SESSIONS.c.subject_id == subject_id, _SESSIONS.c.expires_at > now)
+        query = select(_SESSIONS).where(*own).order_by(_SESSIONS.c.used_at.desc())
+        async with self._connections.reading() as connection:
+            return [_session(row) for row in (await connection.execute(query)).mappings()]
+
+    @run_to_completion
+    async def use(self, key: str, now: float, expires_at: float) -> None:
+        """Note the use of a session, which ends later now."""
+        statement = update(_SESSIONS).where(_SESSIONS.c.key == key)
+        async with self._connections.writing() as connection:
+            await connection.execute(statement.values(used_at=now, expires_at=expires_at))
+
+    @run_to_completion
+    async def prove(self, key: str, now: float) -> None:
+        """Note the use of a second factor in a session."""
+        async with self._connections.writing() as connection:
+            await connection.execute(
+                update(_SESSIONS).where(_SESSIONS.c.key == key).values(proved_at=now)
+            )
+
+    @run_to_completion
+    async def end(self, subject_id: str, key: str | None, event: AuditEvent) -> int:
+        """End one of a person's sessions, or all of them with None; return how many."""
+        own = [_SESSIONS.c.subject_id == subject_id]
+        if key is not None:
+            own.append(_SESSIONS.c.key == key)
+        async with self._connections.writing() as connection:
+            ended = (await connection.execute(delete(_SESSIONS).where(*own))).rowcount
+            if ended:
+                await write_events(connection, event)
+            return ended
+
+    @run_to_completion
+    async def purge(self, now: float) -> int:
+        """Remove what is over; return how many rows."""
+        async with self._connections.writing() as connection:
+            return sum(
+                [
+                    (await connection.execute(delete(t).where(t.c.expires_at <= now))).rowcount
+                    for t in (_SESSIONS, _LINKS)
+                ]
+            )
+
+    # The first link
+
+    @run_to_completion
+    async def issue_link(
+        self, key: str, now: float, expires_at: float, event: AuditEvent, *, recovers: bool = False
+    ) -> bool:
+        """Store a first link, which replaces any other.
+
+        False if there is an owner, unless it ``recovers``: then there may be some.
+        """
+        async with self._connections.writing() as connection:
+            if not recovers and await has_other_owner(connection, ""):
+                return False
+            await connection.execute(delete(_LINKS))
+            values = {
+                "key": key,
+                "created_at": now,
+                "expires_at": expires_at,
+                "recovers": recovers,
+            }
+            await connection.execute(insert(_LINKS).values(values))
+            await write_events(connection, event)
+            return True
+
+    @run_to_completion
+    async def is_link(self, key: str, now: float) -> bool:
+        """Whether a first link can be used."""
+        async with self._connections.reading() as connection:
+            return await _is_link(connection, key, now)
+
+
+async def use_link(connection: AsyncConnection, key: str, now: float) -> bool:
+    """Use up a first link, within the transaction that adds the owner; False if it is too late."""
+    if not await _is_link(connection, key, now):
+        return False
+    used = await connection.execute(delete(_LINKS).where(_LINKS.c.key == key))
+    return used.rowcount == 1
+
+
+async def has_other_owner(connection: AsyncConnection, account_id: str) -> bool:
+    """Whether an owner who can sign in has another account than this one."""
+    columns = _ACCOUNTS.c
+    others = (columns.role == OWNER, columns.enabled, columns.id != account_id)
+    return bool(await connection.scalar(select(exists().where(*others))))
+
+
+async def end_console_sessions(connection: AsyncConnection, subject_id: str) -> int:
+    """End all sessions of an administrator, within a transaction; return how many."""
+    own = _SESSIONS.c.subject_id == subject_id
+    return (await connection.execute(delete(_SESSIONS).where(own))).rowcount
+
+
+async def _is_link(connection: AsyncConnection, key: str, now: float) -> bool:
+    good = (_LINKS.c.key == key, _LINKS.c.expires_at > now, _LINKS.c.created_at <= now)
+    recovers = await connection.scalar(select(_LINKS.c.recovers).where(*good))
+    return recovers is not None and (recovers or not await has_other_owner(connection, ""))
+
+
+def _values(session: ConsoleSession) -> dict[str, Any]:
+    return {column.name: getattr(session, column.name) for column in _SESSIONS.c}
+
+
+def _session(row: Any) -> ConsoleSession:
+    return ConsoleSession(**{column.name: row[column.name] for column in _SESSIONS.c})
