@@ -7,6 +7,7 @@
     calls         the calls of LINE WORKS
     sign_in       the sign-in page and its steps
     account       the pages of people's own account
+    console       the administrators' console, an application of its own
     operations    health, readiness and metrics
     pages         appearance and texts of pages and e-mails
     overload      responses of an overloaded process
@@ -18,5 +19,5 @@
     crashes       logging of unexpected errors
     foreign_servers  additional checks under another ASGI server
 
-It depends on the provider and nothing behind it.
+It depends on the provider and nothing behind it; the console also on the administration.
 """

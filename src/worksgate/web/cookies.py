@@ -48,16 +48,26 @@ def read(scope: Scope) -> Mapping[str, str]:
     Names are compared byte for byte: a name that only becomes ours when it is stripped or decoded
     may have been set by a neighbouring host, which the prefix exists to prevent.
     """
+    return _read(scope, _OURS)
+
+
+def _read(scope: Scope, wanted: Mapping[bytes, str]) -> Mapping[str, str]:
     cookies: dict[str, str] = {}
     repeated: set[str] = set()
     for header, value in scope["headers"]:
         if header == b"cookie":
             for pair in value.split(b";"):
                 name, _, text = pair.strip(b" \t").partition(b"=")
-                if (ours := _OURS.get(name)) is not None:
+                if (ours := wanted.get(name)) is not None:
                     repeated |= {ours} & cookies.keys()
                     cookies[ours] = text.decode("latin-1")
     return {name: text for name, text in cookies.items() if name not in repeated}
+
+
+def named_secrets(scope: Scope, names: Sequence[str]) -> Mapping[str, str]:
+    """The secrets in other cookies of ours, by name; without those that cannot be ours."""
+    found = _read(scope, {name.encode(): name for name in names})
+    return {name: text for name, text in found.items() if _SECRET.fullmatch(text)}
 
 
 def secret_of(cookies: Mapping[str, str], name: str) -> str | None:

@@ -109,11 +109,16 @@ def catalogue_path(language: str) -> Path:
 @cache
 def translations(language: str) -> Translations:
     """Return the texts of one of ``LANGUAGES``, read once. Raises OSError if the file is gone."""
+    return read_catalogue(catalogue_path(language), language)
+
+
+def read_catalogue(path: Path, language: str) -> Translations:
+    """The texts of a ``.po`` file. Raises OSError if it is gone."""
     from babel.messages.pofile import read_po
 
     single: dict[str, str] = {}
     plural: dict[str, tuple[str, ...]] = {}
-    with catalogue_path(language).open("rb") as file:
+    with path.open("rb") as file:
         for message in read_po(file, locale=locale_name(language)):
             if isinstance(message.id, str):
                 if message.id and isinstance(message.string, str):

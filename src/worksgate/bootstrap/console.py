@@ -1,0 +1,94 @@
+"""The console of an installation, opened in order and closed in reverse order.
+
+It has connections of its own to the same database and store as the servers, and runs in a process
+of its own.
+"""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+from worksgate.administration import Actor, Administration
+from worksgate.administration.console_sign_in import ConsoleSignIn
+from worksgate.administration.first_owner import FirstOwner
+from worksgate.bootstrap.application import throttle_policy
+from worksgate.bootstrap.identity_sources import open_hashing
+from worksgate.bootstrap.notices import open_mail, open_notices
+from worksgate.bootstrap.stores import Clock, open_directory, open_guard, open_own_store
+from worksgate.database.identity import DatabaseIdentity
+from worksgate.directory.source import DirectorySource
+from worksgate.observability import log
+from worksgate.provider.account.disavowal import DisavowalLinks
+from worksgate.provider.account.notices import ignore_outcome
+from worksgate.provider.factors import FACTOR_POLICY, RelyingParty
+from worksgate.provider.factors.pending_secrets import PendingSecrets
+from worksgate.provider.factors.second_factors import Factors
+from worksgate.provider.throttle import Throttle
+from worksgate.settings.options import Settings
+from worksgate.store import Store
+from worksgate.web.console.application import ConsoleApplication
+from worksgate.web.console.pages import ConsolePages
+from worksgate.web.console.visit import Console
+from worksgate.web.pages.anti_forgery import AntiForgery
+
+
+def create_console(
+    settings: Settings, *, clock: Clock = time.time, database: DatabaseIdentity | None = None
+) -> ConsoleApplication:
+    """The console as an ASGI application of its own; ``database`` as for ``create_app``."""
+    opening = partial(open_console, settings, clock=clock, database=database)
+    return ConsoleApplication(settings, opening)
+
+
+@asynccontextmanager
+async def open_console(
+    settings: Settings, *, clock: Clock = time.time, database: DatabaseIdentity | None = None
+) -> AsyncIterator[Console]:
+    """Everything that the console works with."""
+    async with AsyncExitStack() as stack:
+        stack.callback(log.flush)
+        guard = await open_guard(settings, database, stack)
+        directory = open_directory(settings, stack, guard)
+        store, audit = await open_own_store(settings, directory, stack, clock, guard)
+        hashing = open_hashing(settings, stack)
+        links = DisavowalLinks(settings, store)
+        open_notices(directory, open_mail(settings, stack), links, ignore_outcome, stack)
+        signing_key = await directory.signing_key()
+        party = RelyingParty.of(settings.console_address, settings.company_name or "Worksgate")
+        factors = Factors(directory.factors, audit, party, PendingSecrets.under(signing_key))
+        stack.callback(factors.close)
+        source = DirectorySource(
+            directory,
+            hashing,
+            company=settings.company_name,
+            temporary_lifetime=settings.temporary_password_lifetime,
+            clock=clock,
+        )
+        sign_in = ConsoleSignIn(
+            directory,
+            source,
+            throttle=Throttle(store, throttle_policy(settings), key=signing_key),
+            factor_throttle=Throttle(store, FACTOR_POLICY, "factor", key=signing_key),
+            factors=factors,
+            audit=audit,
+            signing_key=signing_key,
+            clock=clock,
+        )
+
+        async def give_store() -> Store:
+            return store
+
+        def administration(actor: Actor) -> Administration:
+            return Administration(settings, directory, give_store, hashing, actor=actor)
+
+        yield Console(
+            settings=settings,
+            sign_in=sign_in,
+            administration=administration,
+            first_owner=FirstOwner(settings, directory, hashing, Actor("console", clock)),
+            factors=factors,
+            pages=ConsolePages(settings),
+            anti_forgery=AntiForgery(signing_key),
+            clock=clock,
+        )

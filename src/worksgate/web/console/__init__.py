@@ -1,0 +1,17 @@
+"""The administrators' console: pages of its own, on a listener and in a process of its own.
+
+It never slows a call of LINE WORKS, and people's pages never lead here. Every page comes whole from
+the server and works without JavaScript.
+
+    routes          every page, with what one must be allowed for it: one table
+    application     a request's way: address, session, permission, form, page
+    visit           one request of an administrator
+    pages           templates, texts and policies of the pages
+    cookies         the console's two cookies
+
+    access          signing in and out, the first link, one's own sessions, step-up
+    today           what needs attention, and the field that finds everything
+    people          the list of people; one person, and what helps them
+    audit           who changed what
+    administrators  who has which role
+"""

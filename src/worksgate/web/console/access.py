@@ -1,0 +1,198 @@
+"""Signing in and out of the console, the first link, and one's own sessions."""
+
+import asyncio
+from functools import partial
+
+from starlette.responses import Response
+
+from worksgate.administration.console_sign_in import (
+    NoSecondFactor,
+    SignInOver,
+    WrongCode,
+    WrongPassword,
+)
+from worksgate.administration.errors import Refused
+from worksgate.administration.first_owner import LINK_PATH, NewOwner
+from worksgate.credentials.password_hashing import HashingBusy
+from worksgate.database import Conflict
+from worksgate.provider.factors import recovery, totp
+from worksgate.provider.throttle import TooManyAttempts
+from worksgate.web.console import cookies
+from worksgate.web.console.visit import Visit
+
+LONGEST = 1_024
+"""Characters of a password that are looked at."""
+
+
+async def show(visit: Visit) -> Response:
+    """The form for name and password."""
+    if visit.signed_in is not None:
+        return visit.to("/")
+    return _with_step(visit, visit.page("sign_in.html", username="", problem=""))
+
+
+async def check_password(visit: Visit) -> Response:
+    """The first step; a right one asks for the second factor."""
+    username = visit.form.get("username", "").strip()
+    password = visit.form.get("password", "")
+    problem, status = "", 200
+    if not username or not 0 < len(password) <= LONGEST:
+        problem, status = "wrong", 401
+    else:
+        try:
+            step = await visit.console.sign_in.check_password(username, password, visit.browser)
+        except WrongPassword:
+            problem, status = "wrong", 401
+        except NoSecondFactor:
+            problem, status = "no_factor", 403
+        except TooManyAttempts:
+            problem, status = "too_many", 429
+        except HashingBusy:
+            problem, status = "busy", 503
+        else:
+            return visit.page("code.html", step=step, problem="", is_recovery=False)
+    page = visit.page("sign_in.html", status, username=username, problem=problem)
+    return _with_step(visit, page)
+
+
+async def check_code(visit: Visit) -> Response:
+    """The second step; a right one opens a session."""
+    step, is_recovery = visit.form.get("step", ""), "recovery" in visit.form
+    typed = visit.form.get("recovery_code" if is_recovery else "code", "")
+    if visit.form.get("switch"):
+        return visit.page("code.html", step=step, problem="", is_recovery=not is_recovery)
+    try:
+        secret, _ = await visit.console.sign_in.check_code(
+            step, typed, visit.browser, is_recovery=is_recovery
+        )
+    except SignInOver:
+        page = visit.page("sign_in.html", 401, username="", problem="over")
+        return _with_step(visit, page)
+    except (WrongCode, TooManyAttempts) as refusal:
+        is_late = isinstance(refusal, TooManyAttempts)
+        return visit.page(
+            "code.html",
+            429 if is_late else 401,
+            step=step,
+            problem="too_many" if is_late else "wrong",
+            is_recovery=is_recovery,
+        )
+    return _opened(visit, secret, visit.to("/"))
+
+
+async def sign_out(visit: Visit) -> Response:
+    """End this session."""
+    who = visit.administrator
+    await visit.console.sign_in.end(who, who.session.key, visit.browser)
+    response = visit.to("/sign-in")
+    cookies.drop(response, cookies.SESSION)
+    return response
+
+
+async def show_me(visit: Visit) -> Response:
+    """One's own sessions."""
+    sessions = await visit.console.sign_in.sessions(visit.administrator)
+    return visit.page("me.html", sessions=sessions, ended=visit.query.get("ended", ""))
+
+
+async def end_session(visit: Visit) -> Response:
+    """End another session of one's own, or all of them."""
+    key = visit.form.get("key") or None
+    ended = await visit.console.sign_in.end(visit.administrator, key, visit.browser)
+    return visit.to("/me", ended=str(ended))
+
+
+# The first link
+
+
+async def show_first(visit: Visit) -> Response:
+    """The form behind the link of ``worksgate init``; opening it uses up nothing."""
+    secret = _link_of(visit)
+    if not await _is_usable(visit, secret):
+        return visit.page("notice.html", 410, what="link_over", detail="")
+    return await _first_page(visit, secret, totp_secret=None)
+
+
+async def make_first(visit: Visit) -> Response:
+    """The first owner, who is signed in by that and sees their recovery codes once."""
+    secret, form = _link_of(visit), visit.form
+    sealed = form.get("totp", "")
+    totp_secret = visit.console.factors.pending_secrets.unseal(sealed, _whose(visit))
+    if not await _is_usable(visit, secret):
+        return visit.page("notice.html", 410, what="link_over", detail="")
+    if totp_secret is None:
+        return await _first_page(visit, secret, totp_secret=None, problem="again", status=400)
+    again = partial(_first_page, visit, secret, totp_secret=totp_secret)
+    if form.get("password") != form.get("again"):
+        return await again(problem="different", status=400)
+    decoded = totp.decode_secret(totp_secret)
+    step = totp.matching_step(decoded, form.get("code", ""), visit.now)
+    if step is None:
+        return await again(problem="wrong", status=400)
+    codes = recovery.new_recovery_codes()
+    digests = await asyncio.to_thread(recovery.digests_of, codes)
+    chosen = NewOwner(
+        username=form.get("username", "").strip(),
+        name=form.get("name", "").strip(),
+        password=form.get("password", ""),
+        totp_secret=decoded,
+        totp_step=step,
+        recovery_digests=digests,
+    )
+    try:
+        owner = await visit.console.first_owner.make(secret, chosen)
+    except (Refused, Conflict) as refusal:
+        return await again(problem=str(refusal), status=409)
+    except HashingBusy:
+        return await again(problem="busy", status=503)
+    opened, _ = await visit.console.sign_in.begin(owner, visit.browser, "first link")
+    return _opened(visit, opened, visit.page("codes.html", codes=codes))
+
+
+async def _first_page(
+    visit: Visit, secret: str, *, totp_secret: str | None, problem: str = "", status: int = 200
+) -> Response:
+    new = await visit.console.factors.begin_totp(
+        visit.form.get("username", "") or "console", totp_secret
+    )
+    sealed = visit.console.factors.pending_secrets.seal(new.secret, _whose(visit))
+    page = visit.page(
+        "first.html",
+        status,
+        action=LINK_PATH + secret,
+        username=visit.form.get("username", ""),
+        name=visit.form.get("name", ""),
+        totp=new,
+        sealed=sealed,
+        problem=problem,
+    )
+    return _with_step(visit, page)
+
+
+async def _is_usable(visit: Visit, secret: str) -> bool:
+    """Whether a link can be used; guesses at links are counted like those at passwords."""
+    return await visit.console.first_owner.is_usable(secret)
+
+
+def _link_of(visit: Visit) -> str:
+    path: str = visit.request.scope["path"]
+    return path.removeprefix(LINK_PATH)
+
+
+def _whose(visit: Visit) -> str:
+    """Binds the app's secret in the form to this browser."""
+    return f"first link {visit.browser.secret}"
+
+
+def _with_step(visit: Visit, response: Response) -> Response:
+    """A browser without it gets the secret that binds both steps to it."""
+    if not visit.has_step:
+        cookies.set_secret(response, cookies.STEP, visit.browser.secret)
+    return response
+
+
+def _opened(visit: Visit, secret: str, response: Response) -> Response:
+    """A new session begins with a new secret, and the first step's is over."""
+    cookies.set_secret(response, cookies.SESSION, secret)
+    cookies.drop(response, cookies.STEP)
+    return response

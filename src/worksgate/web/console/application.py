@@ -1,0 +1,254 @@
+"""A request's way through the console: address, session, permission, form, page.
+
+What a request may do is decided here, before any handler runs: by the table of ``routes``.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, suppress
+from ipaddress import ip_address, ip_network
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from worksgate.administration import Forbidden, NotFound, Outdated, Refused, Unfinished
+from worksgate.administration.console_sign_in import ConsoleBrowser, WrongCode
+from worksgate.administration.first_owner import LINK_PATH
+from worksgate.credentials.secrets import new_secret
+from worksgate.database import Conflict
+from worksgate.limits.outages import Unavailable
+from worksgate.oauth.errors import OAuthError
+from worksgate.provider.throttle import TooManyAttempts
+from worksgate.settings.options import Settings
+from worksgate.web.body import Disconnected, read_form
+from worksgate.web.calls.endpoints import peer_of
+from worksgate.web.console import cookies
+from worksgate.web.console.pages import LANGUAGES, Words
+from worksgate.web.console.routes import BY_PATH, Route
+from worksgate.web.console.visit import Console, Visit
+from worksgate.web.crashes import report
+from worksgate.web.headers import page_headers
+from worksgate.web.pages.browser_names import browser_name
+from worksgate.web.pages.catalogues import choose_language
+
+OpenConsole = Callable[[], AbstractAsyncContextManager[Console]]
+
+_log = structlog.get_logger("worksgate.console")
+
+
+class ConsoleApplication:
+    """The console as an ASGI application; ``open_console`` is called when it starts."""
+
+    def __init__(self, settings: Settings, open_console: OpenConsole) -> None:
+        address = urlsplit(settings.console_address)
+        self._origin = f"{address.scheme}://{address.netloc}"
+        self._host = address.netloc.encode()
+        self._allowed = tuple(map(ip_network, settings.console_allowed_addresses))
+        self._open = open_console
+        self._headers = page_headers(settings)
+        self._opening: AbstractAsyncContextManager[Console] | None = None
+        self._console: Console | None = None
+        self._lock = asyncio.Lock()
+
+    async def start(self) -> Console:
+        """Open resources; once is enough. Raises what opening raises."""
+        async with self._lock:
+            if self._console is None:
+                opening = self._open()
+                self._console = await opening.__aenter__()
+                self._opening = opening
+            return self._console
+
+    async def close(self) -> None:
+        """Release all resources."""
+        async with self._lock:
+            opening, self._opening, self._console = self._opening, None, None
+            if opening is not None:
+                await opening.__aexit__(None, None, None)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            response = await self._answer(scope, receive)
+            if response is not None:
+                response.raw_headers += self._headers
+                await response(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self.start()
+        except Exception as error:
+            report("console.start_failed", error)
+            await send({"type": "lifespan.startup.failed", "message": "the console cannot start"})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Response | None:
+        if not self._is_for_us(scope):
+            return Response("not found\n", 404, media_type="text/plain")
+        request = Request(scope, receive)
+        try:
+            console = await self.start()
+            if scope["path"] == console.pages.style_path:
+                return _style(console)
+            visit = _visit(console, request)
+        except Exception as error:
+            report("console.unavailable", error)
+            return Response("unavailable\n", 503, {"Retry-After": "2"}, "text/plain")
+        try:
+            return await self._page(visit, receive)
+        except Disconnected:
+            return None
+        except Exception as error:
+            return _refusal(visit, error)
+
+    def _is_for_us(self, scope: Scope) -> bool:
+        """Whether a request names the console's own host, and comes from an allowed network.
+
+        A page elsewhere whose name is made to lead here has another host (DNS rebinding).
+        """
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        if hosts != [self._host]:
+            return False
+        if not self._allowed:
+            return True
+        with suppress(ValueError):
+            peer = ip_address(peer_of(scope))
+            return any(peer in network for network in self._allowed)
+        return False
+
+    async def _page(self, visit: Visit, receive: Receive) -> Response:
+        request = visit.request
+        path = LINK_PATH.rstrip("/") if _is_link(request) else request.scope["path"]
+        methods = BY_PATH.get(path)
+        session, _ = cookies.read(request.scope)
+        visit.signed_in = await visit.console.sign_in.find(session)
+        if methods is None:
+            return _sign_in(visit) if visit.signed_in is None else _notice(visit, "not_found", 404)
+        route = methods.get("GET" if request.method == "HEAD" else request.method)
+        if route is None:
+            response = _notice(visit, "method", 405)
+            response.headers["Allow"] = ", ".join(methods)
+            return response
+        if route.verb is not None:
+            if visit.signed_in is None:
+                return _sign_in(visit)
+            if not visit.may(route.verb):
+                _log.warning("console.forbidden", path=path, role=visit.signed_in.role.value)
+                return _notice(visit, "forbidden", 403)
+        if route.method == "POST":
+            visit.form = await read_form(request.scope, receive)
+            if not self._is_own_form(visit):
+                return _notice(visit, "forged", 403)
+        return await _proved(route, visit)
+
+    def _is_own_form(self, visit: Visit) -> bool:
+        """Whether a form was posted from a page of the console, in this browser."""
+        headers = visit.request.headers
+        site, origin = headers.get("sec-fetch-site", "same-origin"), headers.get("origin")
+        token = visit.form.get("csrf", "")
+        return (
+            site == "same-origin"
+            # A browser that is told to send no referrer sends "null" here.
+            and origin in (None, "null", self._origin)
+            and visit.console.anti_forgery.is_right(token, visit.form_secret)
+        )
+
+
+async def _proved(route: Route, visit: Visit) -> Response:
+    """The page of a route; if that needs it, after the second factor was asked for again.
+
+    The form is kept in the question, and goes on after it.
+    """
+    who = visit.signed_in
+    if not route.is_proved or who is None or who.is_proved(visit.now):
+        return await route.handler(visit)
+    problem = ""
+    if code := visit.form.get("proof", ""):
+        try:
+            await visit.console.sign_in.prove(who, code, visit.browser)
+        except WrongCode:
+            problem = "wrong"
+        else:
+            return await route.handler(visit)
+    kept = {name: value for name, value in visit.form.items() if name not in ("csrf", "proof")}
+    return visit.page(
+        "prove.html", 401 if problem else 200, kept=kept, problem=problem, action=route.path
+    )
+
+
+def _visit(console: Console, request: Request) -> Visit:
+    scope = request.scope
+    _, step = cookies.read(scope)
+    language = choose_language(
+        request.query_params.get("lang"), request.headers.get("accept-language", "")
+    )
+    return Visit(
+        console=console,
+        request=request,
+        browser=ConsoleBrowser(
+            address=peer_of(scope),
+            name=browser_name(request.headers.get("user-agent", "")),
+            secret=step or new_secret(),
+        ),
+        words=Words(language if language in LANGUAGES else "en"),
+        has_step=step is not None,
+    )
+
+
+def _is_link(request: Request) -> bool:
+    path: str = request.scope["path"]
+    return path.startswith(LINK_PATH) and len(path) > len(LINK_PATH)
+
+
+def _style(console: Console) -> Response:
+    headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+    return Response(console.pages.style, 200, headers, "text/css")
+
+
+def _sign_in(visit: Visit) -> Response:
+    """Where nobody is signed in, there is only the sign-in."""
+    return visit.to("/sign-in")
+
+
+def _notice(visit: Visit, what: str, status: int, detail: str = "") -> Response:
+    return visit.page("notice.html", status, what=what, detail=detail)
+
+
+def _refusal(visit: Visit, error: Exception) -> Response:
+    """The page of what could not be done."""
+    match error:
+        case NotFound():
+            return _notice(visit, "not_found", 404, str(error))
+        case Forbidden():
+            return _notice(visit, "forbidden", 403, str(error))
+        case Refused() | Conflict():
+            return _notice(visit, "refused", 409, str(error))
+        case Outdated():
+            return _notice(visit, "outdated", 409, str(error))
+        case Unfinished():
+            return _notice(visit, "unfinished", 503, str(error))
+        case TooManyAttempts():
+            response = _notice(visit, "too_many", 429)
+            response.headers["Retry-After"] = str(max(1, round(error.retry_after)))
+            return response
+        case OAuthError():
+            return _notice(visit, "bad_request", error.status)
+        case Unavailable():
+            _log.warning("console.unavailable", reason=str(error))
+            response = _notice(visit, "unavailable", 503)
+            response.headers["Retry-After"] = "2"
+            return response
+        case _:
+            report("console.crashed", error, path=visit.request.scope["path"])
+            return _notice(visit, "crashed", 500)

@@ -1,0 +1,30 @@
+"""The console's cookies: ``__Host-``, Secure, HttpOnly, Strict.
+
+session   identifies a session; until the browser is closed
+step      binds the two steps of a sign-in to one browser
+"""
+
+from starlette.responses import Response
+from starlette.types import Scope
+
+from worksgate.web.cookies import named_secrets
+
+SESSION = "__Host-wg_console"
+STEP = "__Host-wg_console_step"
+
+
+def read(scope: Scope) -> tuple[str | None, str | None]:
+    """The secrets of the session and of the sign-in in progress; None if they cannot be ours."""
+    found = named_secrets(scope, (SESSION, STEP))
+    return found.get(SESSION), found.get(STEP)
+
+
+def set_secret(response: Response, name: str, secret: str) -> None:
+    """Set a cookie that lasts until the browser is closed."""
+    cookie = f"{name}={secret}; HttpOnly; Path=/; SameSite=strict; Secure"
+    response.raw_headers.append((b"set-cookie", cookie.encode("ascii")))
+
+
+def drop(response: Response, name: str) -> None:
+    """Tell the browser to drop a cookie."""
+    response.delete_cookie(name, path="/", secure=True, httponly=True, samesite="strict")

@@ -1,0 +1,174 @@
+"""The pages of the console: templates, their words, and the policy of each response."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+from starlette.responses import Response
+
+from worksgate.administration.roles import Role, Verb
+from worksgate.settings.options import Settings
+from worksgate.web.pages.catalogues import Translations, read_catalogue
+from worksgate.web.pages.wording import text
+
+LANGUAGES: Final = ("en", "ja", "ko")
+_HERE: Final = Path(__file__).parent
+
+POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+        "require-trusted-types-for 'script'",
+    )
+)
+"""No page of the console has a script."""
+
+ROLE_NAMES: Final[Mapping[Role, str]] = {
+    Role.OWNER: text("Owner"),
+    Role.ADMIN: text("Administrator"),
+    Role.HELP_DESK: text("Help desk"),
+    Role.AUDITOR: text("Auditor"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Texts, times and numbers in one language; times are in the zone of this machine."""
+
+    language: str
+
+    @property
+    def texts(self) -> Translations:
+        return _texts(self.language)
+
+    def say(self, message: str, **values: object) -> str:
+        """A text, with its values."""
+        text = self.texts.gettext(message)
+        return text % values if values else text
+
+    def time(self, at: float | None) -> str:
+        """A time to the minute; with its day if that is not today."""
+        from babel.dates import format_date, format_skeleton
+
+        if at is None:
+            return "–"
+        then, now = _local(at), datetime.now(UTC).astimezone()
+        minute = f"{then:%H:%M}"
+        if then.date() == now.date():
+            return minute
+        if then.year == now.year:
+            return f"{format_skeleton('MMMd', then, locale=self.language)} {minute}"
+        return f"{format_date(then, 'medium', locale=self.language)} {minute}"
+
+    def now(self, at: float) -> str:
+        """A time to the minute, with its day of the week and its date."""
+        from babel.dates import format_date
+
+        then = _local(at)
+        return f"{format_date(then, 'full', locale=self.language)} {then:%H:%M}"
+
+    def zone(self) -> str:
+        """The name of the zone of all times on a page."""
+        return datetime.now(UTC).astimezone().tzname() or "UTC"
+
+
+def iso(at: float) -> str:
+    """A time for ``datetime`` attributes."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """An entry of the menu, shown to whoever may open it."""
+
+    path: str
+    name: str
+    verb: Verb
+
+
+_MENU: Final[Sequence[_Place]] = (
+    _Place("/", text("Today"), Verb.SEE),
+    _Place("/people", text("People"), Verb.SEE),
+    _Place("/audit", text("Audit"), Verb.AUDIT),
+    _Place("/administrators", text("Administrators"), Verb.OWN),
+)
+
+
+class ConsolePages:
+    """Renders the pages of one installation's console."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._company = settings.company_name.strip()
+        self._product = settings.product_name
+        self.style = (_HERE / "static" / "console.css").read_bytes()
+        self.style_path = f"/console.{hashlib.sha256(self.style).hexdigest()[:16]}.css"
+
+    def page(
+        self,
+        template: str,
+        words: Words,
+        may: Callable[[Verb], bool],
+        status: int = 200,
+        **shown: object,
+    ) -> Response:
+        """A page with its policy; ``shown`` are the values of its template.
+
+        The menu has what ``may`` be opened.
+        """
+        html = (
+            _environment(words.language)
+            .get_template(template)
+            .render(
+                words=words,
+                language=words.language,
+                company=self._company,
+                product=self._product,
+                style_path=self.style_path,
+                menu=[each for each in _MENU if may(each.verb)],
+                **shown,
+            )
+        )
+        response = Response(html, status, media_type="text/html")
+        response.headers["Content-Security-Policy"] = POLICY
+        response.headers["Content-Language"] = words.language
+        return response
+
+
+def _local(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC).astimezone()
+
+
+@cache
+def _texts(language: str) -> Translations:
+    if language == "en":
+        return Translations({}, {})
+    return read_catalogue(_HERE / "locale" / f"{language}.po", language)
+
+
+@cache
+def _environment(language: str) -> jinja2.Environment:
+    texts = _texts(language)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        auto_reload=False,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_gettext_callables(  # type: ignore[attr-defined]  # comes with i18n
+        texts.gettext, texts.ngettext, newstyle=True
+    )
+    globals_: dict[str, Any] = {"iso": iso, "ROLE_NAMES": ROLE_NAMES, "Verb": Verb}
+    environment.globals.update(globals_)
+    return environment

@@ -1,0 +1,181 @@
+"""The list of people of every source; one person, and what helps them."""
+
+from dataclasses import dataclass
+
+from starlette.responses import Response
+
+from worksgate.administration import Holdings, NotFound
+from worksgate.administration.roles import Verb, may_act_on
+from worksgate.directory import SUBJECT_PREFIX, Account
+from worksgate.directory.people_list import COUNTED, PAGE, PeopleFilter, PeopleState
+from worksgate.settings.sources.common import BUILT_IN
+from worksgate.sources import Person
+from worksgate.web.console.visit import Visit
+
+LONGEST = 200
+"""Characters of a search."""
+RECORDS = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A person on their page; ``account`` is None for one of another source."""
+
+    person: Person
+    source: str
+    enabled: bool
+    account: Account | None
+    last_login_at: float | None
+    holdings: Holdings
+
+
+async def show_list(visit: Visit) -> Response:
+    """A page of the list; everything that chooses it is in the address."""
+    query = visit.query
+    state = query.get("state", "")
+    wanted = PeopleFilter(
+        text=query.get("q", "").strip()[:LONGEST],
+        state=PeopleState(state) if state in list(PeopleState) else None,
+        source=query.get("source") or None,
+    )
+    after = (query["after"], query.get("id", "")) if "after" in query else None
+    people = visit.administration.people_list
+    found = await people.page(wanted, after, PAGE + 1)
+    return visit.page(
+        "people.html",
+        people=found[:PAGE],
+        next=found[PAGE - 1] if len(found) > PAGE else None,
+        is_first=after is None,
+        wanted=wanted,
+        states=list(PeopleState),
+        sources=[each.name for each in visit.console.settings.all_sources],
+        count=await people.count(wanted),
+        counted=COUNTED,
+    )
+
+
+async def show(visit: Visit) -> Response:
+    """One person: whether they can sign in, what they hold, and what happened."""
+    shown = await _person(visit, visit.query.get("id", ""))
+    return await _page(visit, shown)
+
+
+async def make_reset_link(visit: Visit) -> Response:
+    """A link to choose a new password, shown once, for the administrator to hand on."""
+    shown = await _changeable(visit)
+    link = await visit.administration.users.issue_reset_link(shown.person.username)
+    return await _page(visit, shown, link=link)
+
+
+async def sign_out(visit: Visit) -> Response:
+    """End all of a person's sessions."""
+    shown = await _changeable(visit)
+    administration = visit.administration
+    if shown.account is None:
+        await administration.people.sign_out(shown.person.subject_id, shown.source)
+    else:
+        await administration.users.sign_out(shown.person.username)
+    return _done(visit, shown, "signed_out")
+
+
+async def remove_factors(visit: Visit) -> Response:
+    """Remove all second factors of a person."""
+    shown = await _changeable(visit)
+    source = None if shown.account is not None else shown.source
+    name = shown.person.username if source is None else shown.person.subject_id
+    await visit.administration.people.reset_factors(name, source)
+    return _done(visit, shown, "factors_removed")
+
+
+async def enable(visit: Visit) -> Response:
+    """Let a person sign in again."""
+    shown = await _changeable(visit)
+    await _set_enabled(visit, shown, enabled=True)
+    return _done(visit, shown, "enabled")
+
+
+async def disable(visit: Visit) -> Response:
+    """Disable a person, and end everything they hold."""
+    shown = await _changeable(visit)
+    await _set_enabled(visit, shown, enabled=False)
+    return _done(visit, shown, "disabled")
+
+
+async def set_key(visit: Visit) -> Response:
+    """Set the user keys of a person of the built-in directory."""
+    shown = await _changeable(visit)
+    if shown.account is None:
+        raise NotFound("the user key of this person comes from their source")
+    form = visit.form
+    await visit.administration.users.change(
+        shown.person.username,
+        expected_version=_version(form.get("version", "")),
+        external_key=form.get("external_key", "").strip() or None,
+        works_account=form.get("works_account", "").strip() or None,
+    )
+    return _done(visit, shown, "key_set")
+
+
+async def _set_enabled(visit: Visit, shown: Shown, *, enabled: bool) -> None:
+    administration, person = visit.administration, shown.person
+    if shown.account is None:
+        await administration.people.set_enabled(person.subject_id, shown.source, enabled=enabled)
+    elif enabled:
+        await administration.users.enable(person.username)
+    else:
+        await administration.users.disable(person.username)
+
+
+async def _person(visit: Visit, subject_id: str) -> Shown:
+    """Raises NotFound."""
+    administration = visit.administration
+    if subject_id.startswith(SUBJECT_PREFIX):
+        account = await administration.users.by_id(subject_id.removeprefix(SUBJECT_PREFIX))
+        return Shown(
+            person=account.person,
+            source=BUILT_IN,
+            enabled=account.enabled,
+            account=account,
+            last_login_at=account.last_login_at,
+            holdings=await administration.people.holdings(account.person),
+        )
+    remembered = await administration.people.by_subject(subject_id)
+    return Shown(
+        person=remembered.person,
+        source=remembered.source,
+        enabled=remembered.enabled,
+        account=None,
+        last_login_at=remembered.last_login_at,
+        holdings=await administration.people.holdings(remembered.person),
+    )
+
+
+async def _changeable(visit: Visit) -> Shown:
+    """The person of a form. Raises NotFound."""
+    return await _person(visit, visit.form.get("id", ""))
+
+
+async def _page(visit: Visit, shown: Shown, *, link: str = "") -> Response:
+    role = visit.administrator.role
+    target = None if shown.account is None else shown.account.role
+    return visit.page(
+        "person.html",
+        shown=shown,
+        may_act=may_act_on(role, target),
+        may_help=visit.may(Verb.HELP),
+        may_disable=visit.may(Verb.DISABLE),
+        may_change=visit.may(Verb.CHANGE_PEOPLE),
+        done=visit.query.get("done", ""),
+        link=link,
+        records=await visit.administration.audit_log.search(
+            username=shown.person.username, limit=RECORDS
+        ),
+    )
+
+
+def _done(visit: Visit, shown: Shown, what: str) -> Response:
+    return visit.to("/person", id=shown.person.subject_id, done=what)
+
+
+def _version(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1

@@ -1,0 +1,64 @@
+"""Every page of the console, with what one must be allowed for it.
+
+A route without a verb is for everybody who reaches the console: it signs in, or is a file. All
+others need a session, and a role that may do what the verb says (``administration.roles``). The
+table is all there is: a test walks it as nobody and in every role.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.responses import Response
+
+from worksgate.administration.roles import Verb
+from worksgate.web.console import access, administrators, audit, people, today
+from worksgate.web.console.visit import Visit
+
+Handler = Callable[[Visit], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One page, or one thing that a form does.
+
+    ``is_proved``, for forms, asks for the second factor again unless it was used a moment ago.
+    """
+
+    method: str
+    path: str
+    verb: Verb | None
+    handler: Handler
+    is_proved: bool = False
+
+
+ROUTES: Final = (
+    Route("GET", "/sign-in", None, access.show),
+    Route("POST", "/sign-in", None, access.check_password),
+    Route("POST", "/sign-in/code", None, access.check_code),
+    Route("GET", "/first", None, access.show_first),
+    Route("POST", "/first", None, access.make_first),
+    Route("POST", "/sign-out", Verb.ACCOUNT, access.sign_out),
+    Route("GET", "/me", Verb.ACCOUNT, access.show_me),
+    Route("POST", "/me/end", Verb.ACCOUNT, access.end_session),
+    Route("GET", "/", Verb.SEE, today.show),
+    Route("GET", "/find", Verb.SEE, today.find),
+    Route("GET", "/people", Verb.SEE, people.show_list),
+    Route("GET", "/person", Verb.SEE, people.show),
+    Route("POST", "/person/reset-link", Verb.HELP, people.make_reset_link),
+    Route("POST", "/person/sign-out", Verb.HELP, people.sign_out),
+    Route("POST", "/person/remove-factors", Verb.HELP, people.remove_factors, is_proved=True),
+    Route("POST", "/person/enable", Verb.HELP, people.enable),
+    Route("POST", "/person/disable", Verb.DISABLE, people.disable),
+    Route("POST", "/person/key", Verb.CHANGE_PEOPLE, people.set_key),
+    Route("GET", "/audit", Verb.AUDIT, audit.show),
+    Route("POST", "/audit/export", Verb.EXPORT, audit.export, is_proved=True),
+    Route("GET", "/administrators", Verb.OWN, administrators.show),
+    Route("POST", "/administrators/role", Verb.OWN, administrators.set_role, is_proved=True),
+)
+
+BY_PATH: Final[Mapping[str, Mapping[str, Route]]] = {
+    path: {route.method: route for route in ROUTES if route.path == path}
+    for path in {route.path for route in ROUTES}
+}
+"""By path and method."""

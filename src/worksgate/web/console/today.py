@@ -1,0 +1,41 @@
+"""What needs attention today, and the field that finds everything."""
+
+from starlette.responses import Response
+
+from worksgate.administration.roles import Verb
+from worksgate.directory.people_list import COUNTED, PeopleFilter, PeopleState
+from worksgate.web.console.visit import Visit
+
+CHANGES = 10
+DAY = 86_400.0
+_NEEDS = (PeopleState.NO_KEY, PeopleState.DISABLED, PeopleState.NEVER)
+
+
+async def show(visit: Visit) -> Response:
+    """The first page: how many people there are, what is the matter, and the last changes."""
+    administration = visit.administration
+    people = administration.people_list
+    counts = {state.value: await people.count(PeopleFilter(state=state)) for state in _NEEDS}
+    changes = []
+    if visit.may(Verb.AUDIT):
+        changes = await administration.audit_log.changes(CHANGES)
+    return visit.page(
+        "today.html",
+        everybody=await people.count(PeopleFilter()),
+        counts=counts,
+        counted=COUNTED,
+        day=await administration.audit_log.day(visit.now - DAY),
+        changes=changes,
+    )
+
+
+async def find(visit: Visit) -> Response:
+    """A person, if exactly one is meant; else the list of those who could be."""
+    text = visit.query.get("q", "").strip()
+    if not text:
+        return visit.to("/people")
+    people = visit.administration.people_list
+    found = await people.page(PeopleFilter(text=text), limit=2)
+    if len(found) == 1:
+        return visit.to("/person", id=found[0].subject_id)
+    return visit.to("/people", q=text)

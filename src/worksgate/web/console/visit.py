@@ -1,0 +1,114 @@
+"""One request of an administrator, as the handlers of the console see it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from worksgate.administration import Actor, Administration, NotFound
+from worksgate.administration.console_sign_in import ConsoleBrowser, ConsoleSignIn, SignedIn
+from worksgate.administration.first_owner import FirstOwner
+from worksgate.administration.roles import Role, Verb, may
+from worksgate.provider.factors.second_factors import Factors
+from worksgate.settings.options import Settings
+from worksgate.web.console.pages import ConsolePages, Words
+from worksgate.web.pages.anti_forgery import AntiForgery
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Console:
+    """What the handlers work with.
+
+    ``administration`` makes the operations that are recorded in an administrator's name.
+    """
+
+    settings: Settings
+    sign_in: ConsoleSignIn
+    administration: Callable[[Actor], Administration]
+    first_owner: FirstOwner
+    factors: Factors
+    pages: ConsolePages
+    anti_forgery: AntiForgery
+    clock: Callable[[], float]
+
+
+@dataclass(kw_only=True)
+class Visit:
+    """One request. ``form`` is empty for a GET; ``new_secret`` is a browser's first one."""
+
+    console: Console
+    request: Request
+    browser: ConsoleBrowser
+    words: Words
+    has_step: bool
+    signed_in: SignedIn | None = None
+    form: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def query(self) -> Mapping[str, str]:
+        """The query, decoded; of a repeated parameter the last counts."""
+        text = self.request.scope["query_string"].decode("latin-1")
+        return dict(parse_qsl(text, errors="replace", max_num_fields=20))
+
+    @property
+    def administrator(self) -> SignedIn:
+        """Whoever is signed in; only for routes with a verb."""
+        if self.signed_in is None:
+            raise NotFound("nobody is signed in")
+        return self.signed_in
+
+    @property
+    def role(self) -> Role | None:
+        return None if self.signed_in is None else self.signed_in.role
+
+    @property
+    def now(self) -> float:
+        return self.console.clock()
+
+    def may(self, verb: Verb) -> bool:
+        """Whether the administrator may do this: what a page offers is what the server does."""
+        return may(self.role, verb)
+
+    @cached_property
+    def administration(self) -> Administration:
+        """The operations, recorded in the name of whoever is signed in."""
+        who = self.administrator
+        actor = Actor(
+            f"console:{who.account.username}",
+            self.console.clock,
+            account_id=who.account.id,
+            role=who.role,
+        )
+        return self.console.administration(actor)
+
+    @property
+    def form_secret(self) -> str:
+        """What the anti-forgery tokens of this browser are valid for."""
+        return self.browser.secret if self.signed_in is None else self.signed_in.session.key
+
+    def page(self, template: str, status: int = 200, **shown: object) -> Response:
+        """A page of the console."""
+        return self.console.pages.page(
+            template,
+            self.words,
+            self.may,
+            status,
+            visit=self,
+            here=self.request.scope["path"],
+            csrf=self.console.anti_forgery.token(self.form_secret),
+            **shown,
+        )
+
+    def link(self, path: str, **parameters: str) -> str:
+        """A link within the console."""
+        kept = {name: value for name, value in parameters.items() if value}
+        return f"{path}?{urlencode(kept)}" if kept else path
+
+    def to(self, path: str, **parameters: str) -> Response:
+        """See Other, after something was done."""
+        response = Response(status_code=303)
+        response.headers["Location"] = self.link(path, **parameters)
+        return response
