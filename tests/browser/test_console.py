@@ -1,0 +1,137 @@
+"""The console in a real Chromium: without JavaScript from the first link to a person, and WCAG."""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pyotp
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, expect
+from tests.browser.servers import serving
+from tests.browser.windows import OpenWindow, overflow, violations
+from tests.databases import url_of
+
+from worksgate.administration import Administration
+from worksgate.bootstrap.administration import open_administration
+from worksgate.bootstrap.console import create_console
+from worksgate.settings.options import Settings
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+PASSWORD = "purple lantern over the bay"
+PAGES = ("/", "/people", "/people?q=nobody", "/person?id={}", "/audit", "/administrators", "/me")
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+
+@dataclass
+class RealConsole:
+    """The console at a port of this machine, and the operations of the command line."""
+
+    url: str
+    administration: Administration
+
+    async def link(self) -> str:
+        return await self.administration.first_owner.issue_link()
+
+
+@asynccontextmanager
+async def real_console(folder: Path) -> AsyncIterator[RealConsole]:
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    port = int(listener.getsockname()[1])
+    settings = Settings(
+        public_url="https://sso.example.com",
+        company_name="光製作所",
+        database_url=url_of(folder / "worksgate.db"),
+        console_port=port,
+        console_url=f"http://localhost:{port}",
+    )
+    async with open_administration(settings) as administration:
+        await administration.users.add("tanaka", password=PASSWORD, name="田中 美咲")
+        await administration.users.add(
+            "emma.adams@example.com", password=PASSWORD, name="Emma Adams", external_key="H-0231"
+        )
+        application = create_console(settings)
+        async with serving(application, listener):
+            yield RealConsole(settings.console_address, administration)
+        await application.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def console(tmp_path: Path) -> AsyncIterator[RealConsole]:
+    async with real_console(tmp_path) as console:
+        yield console
+
+
+async def become_owner(tab: Page, link: str) -> None:
+    await tab.goto(link)
+    secret = (await tab.locator(".hint code").inner_text()).replace(" ", "")
+    await tab.fill("#name", "小林 直子")
+    await tab.fill("#username", "naoko")
+    await tab.fill("#password", PASSWORD)
+    await tab.fill("#again", PASSWORD)
+    await tab.fill("#code", pyotp.TOTP(secret).now())
+    await tab.click("button.large")
+
+
+async def test_from_the_first_link_to_a_person_without_javascript(
+    console: RealConsole, open_window: OpenWindow
+) -> None:
+    window = await open_window(locale="en-US", java_script_enabled=False)
+    tab = window.tab
+    await become_owner(tab, await console.link())
+    await expect(tab.get_by_role("heading", level=1)).to_have_text("Keep these recovery codes")
+    await tab.click("a.button")
+    await expect(tab.locator("nav .me")).to_contain_text("小林 直子")
+    await tab.fill("#find", "tanaka")
+    await tab.press("#find", "Enter")
+    heading = tab.get_by_role("heading", level=1)
+    await expect(heading).to_have_text("田中 美咲 has no user key to give to LINE WORKS.")
+    await tab.get_by_label("External Key").fill("H-0500")
+    await tab.get_by_role("button", name="Set the key").click()
+    await expect(heading).to_have_text("Nothing here keeps 田中 美咲 out.")
+    await tab.get_by_role("button", name="Disable").click()
+    await expect(heading).to_have_text("田中 美咲 is disabled, and is refused.")
+    account = await console.administration.users.get("tanaka")
+    assert (account.external_key, account.enabled) == ("H-0500", False)
+
+
+@pytest.mark.parametrize(("language", "scheme"), [("en", "light"), ("ja", "dark"), ("ko", "light")])
+async def test_every_page_is_accessible_and_fits(
+    console: RealConsole, open_window: OpenWindow, language: str, scheme: Literal["light", "dark"]
+) -> None:
+    window = await open_window(locale=language, color_scheme=scheme)
+    tab = window.tab
+    link = await console.link()
+    await tab.goto(link)
+    assert await violations(tab) == []
+    await become_owner(tab, link)
+    person = (await console.administration.users.get("tanaka")).person.subject_id
+    for path in PAGES:
+        await tab.goto(console.url + path.format(person))
+        assert await violations(tab) == [], path
+        for width in (1440, 360):
+            await tab.set_viewport_size({"width": width, "height": 800})
+            assert await overflow(tab) <= 0, (path, width)
+
+
+async def test_keyboard_alone_reaches_everything(
+    console: RealConsole, open_window: OpenWindow
+) -> None:
+    window = await open_window(locale="en-US")
+    tab = window.tab
+    await become_owner(tab, await console.link())
+    await tab.goto(f"{console.url}/administrators")
+    reached: set[str] = set()
+    for _ in range(40):
+        await tab.keyboard.press("Tab")
+        reached.add(
+            await tab.evaluate("document.activeElement.id || document.activeElement.textContent")
+        )
+    assert {"find", "username", "role", "Skip to the content", "People"} <= {
+        each.strip() for each in reached
+    }

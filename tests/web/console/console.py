@@ -1,0 +1,135 @@
+"""The console of an installation in one process, and browsers of administrators."""
+
+import html
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+import pyotp
+from tests.databases import url_of
+from tests.installation import Clock
+
+from worksgate.administration import Administration
+from worksgate.administration.roles import Role
+from worksgate.bootstrap.administration import open_administration
+from worksgate.bootstrap.console import create_console
+from worksgate.settings.options import Settings
+
+ORIGIN = "https://console.example.com"
+PASSWORD = "purple lantern over the bay"
+SESSION, STEP = "__Host-wg_console", "__Host-wg_console_step"
+
+
+@dataclass
+class AdminBrowser:
+    """A browser that keeps the console's cookies, and the page that it shows."""
+
+    http: httpx2.AsyncClient
+    page: httpx2.Response = field(default_factory=lambda: httpx2.Response(200))
+
+    async def get(self, path: str) -> httpx2.Response:
+        self.page = await self.http.get(path)
+        return self.page
+
+    async def post(self, path: str, **form: str) -> httpx2.Response:
+        """Send a form with the anti-forgery token of the page that is shown."""
+        self.page = await self.http.post(path, data={"csrf": self.hidden("csrf"), **form})
+        return self.page
+
+    def hidden(self, name: str) -> str:
+        """The value of a hidden field of the page."""
+        found = re.search(rf'name="{name}" value="([^"]*)"', self.page.text)
+        return html.unescape(found[1]) if found else ""
+
+    def set_cookies(self) -> list[str]:
+        return self.page.headers.get_list("set-cookie")
+
+
+@dataclass
+class ConsoleUnderTest:
+    """The console, the operations of the command line, and a clock for both."""
+
+    settings: Settings
+    administration: Administration
+    clock: Clock
+    database: Path
+    totp: dict[str, str]
+    _stack: AsyncExitStack
+    _transport: httpx2.ASGITransport
+
+    async def browser(self, **headers: str) -> AdminBrowser:
+        http = httpx2.AsyncClient(transport=self._transport, base_url=ORIGIN, headers=headers)
+        return AdminBrowser(await self._stack.enter_async_context(http))
+
+    def code(self, username: str) -> str:
+        """The present code of somebody's app; the clock moves on, so that none comes twice."""
+        self.clock.advance(31)
+        return pyotp.TOTP(self.totp[username]).at(int(self.clock()))
+
+    async def make(self, username: str, role: Role | None, *, has_app: bool = True) -> str:
+        """A person with a password, perhaps a role, and an app; their subject."""
+        added = await self.administration.users.add(
+            username, password=PASSWORD, name=username.title(), external_key=f"key-{username}"
+        )
+        subject = added.account.person.subject_id
+        if has_app:
+            await self._enrol(username, subject)
+        if role is not None:
+            await self.administration.administrators.set_role(username, role)
+        return subject
+
+    async def _enrol(self, username: str, subject: str) -> None:
+        from worksgate.audit import AuditEvent, Event
+        from worksgate.directory.factors import TotpSecret
+        from worksgate.provider.factors.totp import decode_secret, encode_secret
+
+        secret = encode_secret(username.ljust(20, "-").encode()[:20])
+        self.totp[username] = secret
+        now = self.clock()
+        await self.administration.people._directory.factors.keep_totp(
+            TotpSecret(
+                subject_id=subject, secret=decode_secret(secret), last_step=0, created_at=now
+            ),
+            AuditEvent(event=Event.FACTOR_ADDED, at=now, subject_id=subject),
+        )
+
+    async def signed_in(self, username: str) -> AdminBrowser:
+        """A browser in which an administrator is signed in."""
+        browser = await self.browser()
+        await browser.get("/sign-in")
+        await browser.post("/sign-in", username=username, password=PASSWORD)
+        assert browser.page.status_code == 200, browser.page.text
+        await browser.post("/sign-in/code", step=browser.hidden("step"), code=self.code(username))
+        assert browser.page.status_code == 303, browser.page.text
+        await browser.get("/")
+        assert browser.page.status_code == 200
+        return browser
+
+
+@asynccontextmanager
+async def console_of(tmp_path: Path, **changes: object) -> AsyncIterator[ConsoleUnderTest]:
+    """A console on a new database."""
+    values: dict[str, object] = {
+        "public_url": "https://sso.example.com",
+        "database_url": url_of(tmp_path / "worksgate.db"),
+        "console_port": 9443,
+        "console_url": ORIGIN,
+        **changes,
+    }
+    settings, clock = Settings(**values), Clock()  # type: ignore[arg-type]  # named by the caller
+    async with AsyncExitStack() as stack:
+        administration = await stack.enter_async_context(open_administration(settings, clock=clock))
+        application = create_console(settings, clock=clock)
+        stack.push_async_callback(application.close)
+        yield ConsoleUnderTest(
+            settings=settings,
+            administration=administration,
+            clock=clock,
+            database=tmp_path / "worksgate.db",
+            totp={},
+            _stack=stack,
+            _transport=httpx2.ASGITransport(app=application, client=("192.0.2.7", 1234)),
+        )

@@ -1,0 +1,143 @@
+"""Who may do what: every route of the console, walked as nobody and in every role.
+
+The table here is written by hand, beside the one in the code: a new route fails until it is here.
+"""
+
+import pytest
+from tests.web.console.console import AdminBrowser, ConsoleUnderTest
+
+from worksgate.administration.roles import MAY, Role, Verb, may, may_act_on
+from worksgate.web.console.routes import ROUTES, Route
+
+OWNER, ADMIN, HELP, AUDITOR = Role.OWNER, Role.ADMIN, Role.HELP_DESK, Role.AUDITOR
+ALL = frozenset(Role)
+
+ALLOWED = {
+    ("POST", "/sign-out"): ALL,
+    ("GET", "/me"): ALL,
+    ("POST", "/me/end"): ALL,
+    ("GET", "/"): ALL,
+    ("GET", "/find"): ALL,
+    ("GET", "/people"): ALL,
+    ("GET", "/person"): ALL,
+    ("POST", "/person/reset-link"): {OWNER, ADMIN, HELP},
+    ("POST", "/person/sign-out"): {OWNER, ADMIN, HELP},
+    ("POST", "/person/remove-factors"): {OWNER, ADMIN, HELP},
+    ("POST", "/person/enable"): {OWNER, ADMIN, HELP},
+    ("POST", "/person/disable"): {OWNER, ADMIN, HELP},
+    ("POST", "/person/key"): {OWNER, ADMIN},
+    ("GET", "/audit"): {OWNER, ADMIN, AUDITOR},
+    ("POST", "/audit/export"): {OWNER, ADMIN, AUDITOR},
+    ("GET", "/administrators"): {OWNER},
+    ("POST", "/administrators/role"): {OWNER},
+}
+PUBLIC = {
+    *(("GET", "/sign-in"), ("POST", "/sign-in"), ("POST", "/sign-in/code")),
+    *(("GET", "/first"), ("POST", "/first")),
+}
+PROVED = {
+    ("POST", "/person/remove-factors"),
+    ("POST", "/audit/export"),
+    ("POST", "/administrators/role"),
+}
+
+
+def key_of(route: Route) -> tuple[str, str]:
+    return route.method, route.path
+
+
+async def call(browser: AdminBrowser, route: Route, **values: str) -> int:
+    if route.method == "GET":
+        query = "&".join(f"{name}={value}" for name, value in values.items())
+        return (await browser.get(f"{route.path}?{query}")).status_code
+    return (await browser.post(route.path, **values)).status_code
+
+
+def test_r154_every_route_is_in_the_table() -> None:
+    assert {key_of(route) for route in ROUTES} == ALLOWED.keys() | PUBLIC
+    assert {key_of(route) for route in ROUTES if route.verb is None} == PUBLIC
+    assert {key_of(route) for route in ROUTES if route.is_proved} == PROVED
+    assert len(ROUTES) == len({key_of(route) for route in ROUTES})
+
+
+@pytest.mark.parametrize("role", Role)
+def test_r154_the_table_of_roles_says_the_same(role: Role) -> None:
+    for route in ROUTES:
+        if route.verb is not None:
+            assert may(role, route.verb) == (role in ALLOWED[key_of(route)]), route.path
+
+
+async def test_r154_without_a_session_there_is_only_the_sign_in(console: ConsoleUnderTest) -> None:
+    await console.make("owner", OWNER)
+    browser = await console.browser()
+    for route in ROUTES:
+        if key_of(route) in ALLOWED:
+            status = await call(browser, route)
+            assert (status, browser.page.headers["location"]) == (303, "/sign-in"), route.path
+    await browser.get("/no-such-page")
+    assert browser.page.status_code == 303
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_r154_each_role_gets_what_the_table_says(
+    console: ConsoleUnderTest, role: Role
+) -> None:
+    await console.make("owner", OWNER)
+    if role is not OWNER:
+        await console.make("who", role)
+    person = await console.make("person", None)
+    browser = await console.signed_in("owner" if role is OWNER else "who")
+    for route in ROUTES:
+        if key_of(route) in PUBLIC or route.path in ("/sign-out", "/me/end"):
+            continue
+        await browser.get("/me")
+        status = await call(browser, route, id=person)
+        if role in ALLOWED[key_of(route)]:
+            assert status in (200, 303, 404, 409), (route.path, browser.page.text)
+        else:
+            assert status == 403, route.path
+            assert "Your role does not allow this" in browser.page.text
+
+
+@pytest.mark.parametrize(
+    ("role", "target", "allowed"),
+    [
+        (OWNER, OWNER, True),
+        (OWNER, ADMIN, True),
+        (ADMIN, OWNER, False),
+        (ADMIN, ADMIN, True),
+        (ADMIN, HELP, True),
+        (ADMIN, None, True),
+        (HELP, OWNER, False),
+        (HELP, ADMIN, False),
+        (HELP, HELP, False),
+        (HELP, AUDITOR, False),
+        (HELP, None, True),
+    ],
+)
+async def test_r155_nobody_acts_on_somebody_with_more_rights(
+    console: ConsoleUnderTest, role: Role, target: Role | None, *, allowed: bool
+) -> None:
+    await console.make("owner", OWNER)
+    await console.make("other", OWNER)
+    await console.make("who", role)
+    subject = await console.make("target", target)
+    browser = await console.signed_in("who")
+    page = (await browser.get(f"/person?id={subject}")).text
+    assert ("/person/disable" in page) is allowed
+    for path in ("/person/sign-out", "/person/reset-link", "/person/remove-factors"):
+        await browser.get("/me")
+        await browser.post(path, id=subject)
+        assert (browser.page.status_code in (200, 303)) is allowed, path
+        if path == "/person/remove-factors":
+            await console.administration.users.get("target")
+    await browser.get("/me")
+    await browser.post("/person/disable", id=subject)
+    assert (browser.page.status_code == 303) is allowed
+    assert (await console.administration.users.get("target")).enabled is not allowed
+
+
+def test_r155_a_role_of_a_later_version_is_an_owners_to_change() -> None:
+    assert may_act_on(OWNER, "something new")
+    assert not may_act_on(ADMIN, "something new")
+    assert frozenset(Verb) == MAY[OWNER]
