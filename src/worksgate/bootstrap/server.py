@@ -7,11 +7,12 @@ it.
 
 import resource
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from socket import socket
@@ -26,6 +27,7 @@ from worksgate.observability import log
 from worksgate.observability.figures import ProcessFigures
 from worksgate.server.admission import Admission, Refusals
 from worksgate.server.application_swap import SwappableApplication, Version
+from worksgate.server.companion_process import CompanionProcess, end_with
 from worksgate.server.forwarded import BehindProxies
 from worksgate.server.listening import check_certificate, listen, passed_by_systemd, url_of
 from worksgate.server.process import Server
@@ -38,6 +40,10 @@ from worksgate.settings.options import Settings
 
 if TYPE_CHECKING:
     from worksgate.observability.prometheus import Watch
+
+CONSOLE_CONNECTIONS = 256
+CONSOLE_REQUESTS = 64
+"""The console's bounds: few people use it."""
 
 _log = structlog.get_logger(__name__)
 
@@ -53,6 +59,8 @@ class Plan:
     tls: CertificateFiles | None = None
     operations: socket | None = None
     """The operations port, if there is one."""
+    console: socket | None = None
+    """The console's port, if there is one."""
     workers_folder: Path | None = None
     """Where workers publish their metrics to each other."""
 
@@ -81,6 +89,9 @@ def serve(
     operations = None
     if settings.admin_port:
         operations = listen(settings.admin_host, settings.admin_port, option="admin_port")
+    console = None
+    if settings.console_port:
+        console = listen(settings.console_host, settings.console_port, option="console_port")
     log.configure(settings)
     _allow_many_connections()
     _log.info(
@@ -89,15 +100,20 @@ def serve(
         address=url_of(listening, https=tls is not None),
         public_url=settings.public_url,
         operations=url_of(operations) if operations is not None else None,
+        console=url_of(console) if console is not None else None,
         database=settings.database_url.partition(":")[0],
         store=settings.store_url.partition(":")[0] or "database",
         workers=workers,
     )
-    plan = Plan(settings, database, source, tls, operations)
-    if workers == 1:
-        _serve_alone(plan, listening)
-    else:
-        _supervise(plan, listening, workers)
+    plan = Plan(settings, database, source, tls, operations, console)
+    with ExitStack() as stack:
+        if console is not None:
+            stack.enter_context(CompanionProcess("console", partial(_console_process, plan)))
+        serving = replace(plan, console=None)
+        if workers == 1:
+            _serve_alone(serving, listening)
+        else:
+            _supervise(serving, listening, workers)
     log.close()
 
 
@@ -185,6 +201,41 @@ def _version_of(
 
     application = create_app(settings, watch=watch, database=database)
     return Version(application, with_trusted_proxies(application, settings.trusted_proxies))
+
+
+# The console
+
+
+def _console_process(plan: Plan, parent: Connection) -> SpawnProcess:
+    return get_context("spawn").Process(target=_serve_console, args=(plan, parent), daemon=True)
+
+
+def _serve_console(plan: Plan, parent: Connection) -> None:
+    """The main function of the console's process: it never slows a call of LINE WORKS."""
+    log.configure(plan.settings)
+    end_with(parent)
+    try:
+        if plan.console is None:
+            raise SystemExit(1)
+        settings = replace(
+            plan.settings,
+            max_connections=CONSOLE_CONNECTIONS,
+            max_connections_per_address=0,
+            max_requests_in_flight=CONSOLE_REQUESTS,
+        )
+        config = server_config(
+            partial(_console, plan), settings, refusals_of=_operators_refusals_of
+        )
+        Server(config).run([plan.console])
+    finally:
+        log.close()
+
+
+def _console(plan: Plan) -> ASGIApp:
+    from worksgate.bootstrap.console import create_console
+
+    application = create_console(plan.settings, database=plan.database)
+    return with_trusted_proxies(application, plan.settings.trusted_proxies)
 
 
 # Several processes

@@ -7,7 +7,7 @@ into one line and exit code 1; wrong usage is 2, and 3 means that ``migrate --ch
 something to do.
 
     init, serve, demo, doctor, migrate, move, backup, purge    the installation
-    user, client, source, rules, key, audit                    its content
+    user, client, source, rules, key, audit, admin             its content
     user_csv, user_filter, user_invite, user_printing, first_passwords, people_file,
     client_options, key_file                                   parts of these
     running       opens settings and database for a command
@@ -27,6 +27,7 @@ from pathlib import Path
 import click
 
 from worksgate.cli import (
+    admin,
     audit,
     backup,
     client,
@@ -87,6 +88,7 @@ for command in (
     user.app,
     source.app,
     rules.app,
+    admin.app,
     audit.audit,
     doctor.doctor,
     purge.purge,

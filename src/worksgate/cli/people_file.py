@@ -1,7 +1,7 @@
 """People as a CSV file: read for an import, written by an export.
 
-UTF-8, with or without a byte order mark, or the encoding of Excel on a Japanese, Korean or Chinese
-Windows; the first line names the columns.
+UTF-8, with or without a byte order mark, or the encoding of Excel on a Japanese or Korean Windows;
+the first line names the columns.
 
 A cell that a spreadsheet would take for a formula is written with a leading ``'``, and read without
 it: a user key may begin with ``=``, must do no harm, and must survive a round trip.
@@ -31,19 +31,16 @@ from worksgate.directory.account_rules import GROUP_SEPARATOR
 EXPORTED = tuple(column for column in COLUMNS if column not in SECRETS)
 STANDARD_INPUT = Path("-")
 UTF_8 = "utf-8"
-OF_EXCEL = ("cp932", "cp949", "cp936", "cp950")
-"""What Excel writes on a Japanese, Korean, Simplified or Traditional Chinese Windows."""
-READABLE = (UTF_8, *OF_EXCEL)
+READABLE = (UTF_8, "cp932", "cp949")
 """Encodings for reading, as in ``--encoding``."""
-WRITABLE = {UTF_8: UTF_8, "utf-8-bom": "utf-8-sig", **{each: each for each in OF_EXCEL}}
+WRITABLE = {UTF_8: UTF_8, "utf-8-bom": "utf-8-sig", "cp932": "cp932", "cp949": "cp949"}
 """Encodings for writing, and Python's names for them."""
 
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """First characters of cells that a spreadsheet could execute; the last four are full width."""
 
 # Decoding with the wrong one of the two shows: names in cp932 become rare syllables, which euc_kr
-# lacks and cp949 has, and Hangul begins with half-width katakana. Chinese is not detected: any
-# Korean text is Chinese characters in cp936.
+# lacks and cp949 has, and Hangul begins with half-width katakana.
 _JAPANESE = re.compile(r"[\0-\x7f\u3000-\u30ff\u4e00-\u9fff\uf900-\ufaff\uff01-\uff5e\uffe5]*")
 _KOREAN = re.compile(r"[\0-\x7f\u3000-\u303f\uac00-\ud7a3\uff01-\uff5e·]*")
 _ORDINARY = {"cp932": ("cp932", _JAPANESE), "cp949": ("euc_kr", _KOREAN)}
@@ -121,8 +118,7 @@ def _text_of(file: str, data: bytes, encoding: str | None) -> str:
         if encoding is None:
             raise Refusal(
                 f"{file} is not UTF-8 text (line {_line(data, error)}); name its encoding: "
-                "--encoding cp932 for Japanese, cp949 for Korean, cp936 or cp950 for Simplified or "
-                "Traditional Chinese"
+                "--encoding cp932 for Japanese, --encoding cp949 for Korean"
             ) from None
     note(f"{file} is not UTF-8 and is read as {encoding}; use --encoding to change that.")
     return _decoded(file, data, encoding)

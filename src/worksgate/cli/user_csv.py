@@ -52,9 +52,8 @@ _STANDARD_OUTPUT = Path("-")
 )
 @click.option(
     "--encoding",
-    type=click.Choice(("utf-8", "cp932", "cp949", "cp936", "cp950")),
-    help="The file's encoding: cp932 is Japanese, cp949 Korean, cp936 Simplified Chinese, cp950 "
-    "Traditional Chinese. By default, Japanese and Korean are detected.",
+    type=click.Choice(("utf-8", "cp932", "cp949")),
+    help="The file's encoding: cp932 is Japanese, cp949 Korean. Detected by default.",
 )
 @click.option(
     "--disable-missing",
@@ -157,10 +156,10 @@ async def _disable(people: Iterable[Account], administration: "Administration") 
 @click.argument("file", metavar="[FILE.csv]", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--encoding",
-    type=click.Choice(("utf-8", "utf-8-bom", "cp932", "cp949", "cp936", "cp950")),
+    type=click.Choice(("utf-8", "utf-8-bom", "cp932", "cp949")),
     default="utf-8",
-    help="Its encoding; Excel opens utf-8-bom directly, the others in Japan, Korea, China and "
-    "Taiwan.  [default: utf-8]",
+    help="Its encoding; Excel opens utf-8-bom directly, the last two in Japan and Korea.  "
+    "[default: utf-8]",
 )
 @force_option
 @config_option

@@ -14,6 +14,7 @@ application: the caller passes it in, along with the form of refusals.
     uvicorn_config     the only place where uvicorn is configured
     process            one process: it starts, serves, reloads at SIGHUP and drains at SIGTERM
     supervisor         several processes, and the supervisor that keeps their number
+    companion_process  a process beside the serving ones, such as the console's
     supervisor_pipe    messages between the supervisor and its workers
     operations_server  the operations port, in the same event loop
     application_swap   the current application, and the previous one until its requests end

@@ -1,0 +1,48 @@
+"""``worksgate admin``."""
+
+from pathlib import Path
+
+from tests.cli.terminal import Terminal
+from tests.databases import query
+
+PASSWORD = b"purple lantern over the bay"
+
+
+def with_console(terminal: Terminal) -> Terminal:
+    terminal.environ["WORKSGATE_CONSOLE_PORT"] = "9443"
+    return terminal
+
+
+def test_a_link_is_made_where_there_is_a_console(terminal: Terminal, tmp_path: Path) -> None:
+    assert "set console_port" in terminal.refused("admin", "link")
+    url = with_console(terminal).json("admin", "link")["url"]
+    assert url.startswith("http://localhost:9443/first/")
+    secret = url.rpartition("/")[2]
+    stored = query(tmp_path / "worksgate.db", "SELECT key, recovers FROM first_links")
+    assert len(stored) == 1
+    assert secret not in str(stored)
+    assert secret not in str(query(tmp_path / "worksgate.db", "SELECT * FROM audit"))
+
+
+def test_roles_are_given_listed_and_taken(terminal: Terminal) -> None:
+    for name in ("anna", "bert"):
+        terminal.ok("user", "add", name, "--password-stdin", stdin=PASSWORD)
+    told = terminal.ok("admin", "set-role", "anna", "owner").out
+    assert told == "anna has the role owner.\n"
+    terminal.ok("admin", "set-role", "bert", "help_desk")
+    found = terminal.json("admin", "list")
+    assert [(each["username"], each["role"]) for each in found] == [
+        ("anna", "owner"),
+        ("bert", "help_desk"),
+    ]
+    assert "anna is the last owner" in terminal.refused("admin", "set-role", "anna", "none")
+    assert "anna is the last owner" in terminal.refused("user", "disable", "anna")
+    terminal.ok("admin", "set-role", "bert", "none")
+    assert [each["username"] for each in terminal.json("admin", "list")] == ["anna"]
+
+
+def test_with_an_owner_only_recovery_makes_a_link(terminal: Terminal) -> None:
+    terminal.ok("user", "add", "anna", "--password-stdin", stdin=PASSWORD)
+    terminal.ok("admin", "set-role", "anna", "owner")
+    assert "there is an owner already" in with_console(terminal).refused("admin", "link")
+    assert terminal.json("admin", "recover")["url"]
