@@ -15,6 +15,7 @@ not valid for another (R-131). Each purpose has a key of its own (HKDF-SHA256, R
 """
 
 import hashlib
+import hmac
 import json
 import os
 import secrets
@@ -115,6 +116,10 @@ class MasterKey:
             raise DamagedSecret(
                 f"the secret in {place.purpose} was altered, or belongs to another row"
             ) from None
+
+    def code_of(self, message: bytes, purpose: str) -> bytes:
+        """A code of a message that only the holder of the key can make (HMAC-SHA256)."""
+        return hmac.digest(derived_key(self.material, purpose), message, "sha256")
 
 
 def key_id_of(stored: bytes) -> str | None:

@@ -318,5 +318,6 @@ audit_seals = Table(
     Column("records", BigInteger, nullable=False),
     Column("digest", String(64), nullable=False),
     Column("purged", BigInteger, nullable=False, server_default="0"),
+    Column("mac", String(80)),
 )
 """Each seal holds a digest of a range of audit records and of the seal before."""

@@ -2,6 +2,8 @@
 
     writer        writes records in the background, durable before the response
     own_history   what people see of their own history
+    seal_form     the digests of records and seals
+    seal_verification  compares records with their seals
 
 A record about a change is in the change's own transaction (``database.recording``), not here.
 """

@@ -57,6 +57,7 @@ def _seals() -> None:
         sa.Column("records", sa.BigInteger, nullable=False),
         sa.Column("digest", sa.String(64), nullable=False),
         sa.Column("purged", sa.BigInteger, nullable=False, server_default="0"),
+        sa.Column("mac", sa.String(80)),
         sa.PrimaryKeyConstraint("number", name="pk_audit_seals"),
     )
 
