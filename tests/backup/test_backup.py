@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 from tests.databases import NOW, query, url_of
-from tests.furnished import GOOD_CODE, SESSION, TOKEN, USED_CODE, content
+from tests.furnished import GOOD_CODE, SESSION, TOKEN, USED_CODE, content, sealed_records
 from tests.store.artifacts import buys, code, key_of
 
 from worksgate.database import DatabaseInUse
@@ -91,6 +91,7 @@ async def test_what_lasts_is_the_same_after_a_restore(
     assert [row for row in after["audit"] if row != restored] == before["audit"]
     assert restored[-4:-2] == ("tester", "restored from a backup of 2027-01-15T08:00:00Z: backup")
     assert restored[0] > max(before["audit"])[0]
+    assert await sealed_records(target) == 2_000
 
 
 async def test_f31_whatever_is_restored_everything_older_is_void(

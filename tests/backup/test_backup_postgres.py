@@ -17,7 +17,7 @@ from tests.backup.test_backup import (
     write,
 )
 from tests.databases import NOW
-from tests.furnished import GOOD_CODE, SESSION, TOKEN, USED_CODE, content, furnish
+from tests.furnished import GOOD_CODE, SESSION, TOKEN, USED_CODE, content, furnish, sealed_records
 from tests.postgres_server import bare_database_url, database_url, shared_postgres
 from tests.store.artifacts import buys, key_of
 
@@ -70,6 +70,7 @@ async def test_what_lasts_is_the_same_and_what_is_short_lived_is_void(
     assert sorted(after["audit"])[:-1] == sorted(before["audit"])
     assert restored[-3] == "restored from a backup of 2027-01-15T08:00:00Z: backup"
     assert restored[0] == max(before["audit"])[0] + 1
+    assert await sealed_records(bare_database_url) == 2_000
 
 
 async def test_f31_codes_and_sessions_from_before_the_restore_are_void(

@@ -281,14 +281,6 @@ async def test_a_hash_is_not_kept_over_a_newer_password(directory: Directory) ->
     assert await directory.account_by_id("a1") == replace(HANAKO, password_hash="rehashed")
 
 
-async def test_old_audit_records_are_purged_in_steps(directory: Directory) -> None:
-    events = [AuditEvent(event=Event.SYSTEM, at=NOW + number) for number in range(10)]
-    await directory.record(events)
-    removed = [await directory.purge_audit(NOW + 7, limit=3) for _ in range(4)]
-    assert removed == [3, 3, 1, 0]
-    assert await directory.audit(AuditFilter()) == events[7:]
-
-
 async def test_expired_client_secrets_are_purged(directory: Directory) -> None:
     async with directory.changing() as transaction:
         await transaction.add_client(ACME)

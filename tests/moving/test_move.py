@@ -16,6 +16,7 @@ from tests.furnished import (
     USED_CODE,
     content,
     every_table_has_rows,
+    sealed_records,
 )
 from tests.store.artifacts import buys, key_of
 
@@ -59,6 +60,7 @@ async def test_everything_that_lasts_is_the_same_afterwards(
     assert [row for row in after["audit"] if row != newest] == before["audit"]
     assert newest[-4:-2] == ("tester", "moved from sqlite to sqlite")
     assert await content(source) == before
+    assert await sealed_records(target) == 2_000
 
 
 async def test_nobody_is_signed_out_and_nothing_is_good_in_two_places(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from tests.databases import NOW, query, url_of
-from tests.furnished import content
+from tests.furnished import content, sealed_records
 from tests.moving.test_move import PARTLY, WHOLE, moved
 from tests.postgres_server import bare_database_url, database_url
 
@@ -41,6 +41,7 @@ async def test_everything_is_the_same_on_postgresql_and_after_the_way_back(
     for url in (postgres, other_postgres, back):
         after = await content(url)
         assert {name: after[name] for name in WHOLE} == {name: before[name] for name in WHOLE}
+        assert await sealed_records(url) == 2_000
     audit = sorted(after["audit"])
     assert audit[:-3] == sorted(before["audit"])
     assert [row[-3] for row in audit[-3:]] == [

@@ -129,6 +129,7 @@ def test_the_parts_report_their_numbers(told: Metrics) -> None:
     assert told.value("worksgate_connections") >= 1
     assert told.value("worksgate_build_info") == 1
     assert told.value("worksgate_purge_last_finished_timestamp_seconds") > 1.7e9
+    assert told.value("worksgate_audit_seal_last_finished_timestamp_seconds") > 1.7e9
 
 
 def test_the_event_loop_is_looked_at_again_and_again(server: Site) -> None:

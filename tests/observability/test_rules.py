@@ -14,7 +14,12 @@ from tests.machine import require
 
 from worksgate.limits.thread_pool import ThreadPool
 from worksgate.observability.figures import Figures, ProcessFigures
-from worksgate.observability.instruments import CommitFigures, PurgeFigures, SourceFigures
+from worksgate.observability.instruments import (
+    CommitFigures,
+    PurgeFigures,
+    SealFigures,
+    SourceFigures,
+)
 from worksgate.observability.metric_families import families, process_families
 from worksgate.server.admission import Admission, Limits
 
@@ -48,6 +53,7 @@ def all_families() -> Iterator[Metric]:
             commits=CommitFigures(),
             clients=everything,
             purge=PurgeFigures(),
+            seals=SealFigures(),
             audit=everything,
             sources=[SourceFigures("ldap")],
         )

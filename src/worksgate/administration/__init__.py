@@ -19,6 +19,7 @@ Each of these is a part of ``Administration``, which creates them. They share
     revoking        what a change must revoke elsewhere, right after it
     transactions    retries of a call that conflicts with others
     purging         the removal of expired data, also in the background
+    sealing         the seals of the audit log, in the background
     errors          refusals and incomplete operations
 
 Every change is committed together with its audit record (I-5). What it must revoke elsewhere, such

@@ -1,8 +1,8 @@
 """Removes expired data: in the running server, or at once with ``worksgate purge`` (R-110).
 
 Both work in small steps with a pause after each, in which requests have the database to themselves.
-The removal of audit records is recorded in the audit log. The same rounds record the owners of user
-keys that a server of the previous release assigned (R-115).
+The removal of audit records is recorded in the audit log, and is by whole seals (R-150). The same
+rounds record the owners of user keys that a server of the previous release assigned (R-115).
 
 Of all processes on all nodes one does it for the others, the holder of a lease. The lease also
 shows whether a server is running (``moving``, ``backup``); servers that remove nothing hold another
@@ -10,9 +10,6 @@ lease for that.
 """
 
 import asyncio
-import os
-import secrets
-import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -20,9 +17,9 @@ from functools import partial
 
 import structlog
 
-from worksgate.audit import AuditEvent, Event
+from worksgate.administration.sealing import seal_waiting
 from worksgate.database import DatabaseUnavailable
-from worksgate.database.leases import PURGING, SECONDS, SERVING
+from worksgate.database.leases import PURGING, SECONDS, SERVING, Turn
 from worksgate.directory.database import Directory
 from worksgate.limits.outages import Unavailable
 from worksgate.observability.instruments import PurgeFigures
@@ -58,14 +55,12 @@ async def remove_expired(
         pass
     if not audit_retention:
         return
+    async for _ in seal_waiting(directory, now):  # only sealed records are removed
+        yield 0
     # Whole hours: a busy server would otherwise record the end of a few records at each round.
-    before, old = (now - audit_retention) // _HOUR * _HOUR, 0
-    async for removed in _in_steps(partial(directory.purge_audit, before, STEP)):
-        old += removed
+    await directory.seals.expire((now - audit_retention) // _HOUR * _HOUR, now, actor=actor)
+    async for removed in _in_steps(partial(directory.seals.remove_expired, STEP)):
         yield removed
-    if old:
-        detail = f"{old} audit records were past their time"
-        await directory.record([AuditEvent(event=Event.SYSTEM, at=now, actor=actor, detail=detail)])
 
 
 async def purge_forever(
@@ -86,7 +81,7 @@ async def purge_forever(
     """
     figures = figures or PurgeFigures()
     figures.last_finished = clock()
-    turn = _Turn(directory, lease, PURGING)
+    turn = Turn(directory.leases, lease, PURGING)
     due = time.monotonic() + interval
     try:
         while True:
@@ -113,7 +108,7 @@ async def purge_forever(
 
 async def hold_lease(directory: Directory, *, lease: float = SECONDS) -> None:
     """Show that a server runs that removes nothing; never returns. Outages are waited out."""
-    turn = _Turn(directory, lease, SERVING)
+    turn = Turn(directory.leases, lease, SERVING)
     try:
         while True:
             with suppress(DatabaseUnavailable):
@@ -121,33 +116,6 @@ async def hold_lease(directory: Directory, *, lease: float = SECONDS) -> None:
             await asyncio.sleep(lease / 3)
     finally:
         await turn.release()
-
-
-class _Turn:
-    """This process's share in a lease. Its name identifies it to an administrator."""
-
-    def __init__(self, directory: Directory, seconds: float, name: str) -> None:
-        self._leases, self._name = directory.leases, name
-        self._holder = f"{socket.gethostname()[:64]}:{os.getpid()}:{secrets.token_hex(4)}"
-        self._seconds = seconds
-        self._taken = 0.0
-
-    async def take(self) -> bool:
-        """Take the lease, or renew it; False while another has it. Raises DatabaseUnavailable."""
-        self._taken = time.monotonic()
-        return await self._leases.take(self._name, self._holder, self._seconds)
-
-    async def keep(self) -> bool:
-        """Renew it if due; False if it was lost. Raises DatabaseUnavailable."""
-        if time.monotonic() - self._taken < self._seconds / 3:
-            return True
-        return await self.take()
-
-    async def release(self) -> None:
-        """Release it for the next one; if that fails, it expires by itself."""
-        with suppress(DatabaseUnavailable, TimeoutError):
-            async with asyncio.timeout(1.0):
-                await self._leases.release(self._name, self._holder)
 
 
 async def _in_steps(purge: Callable[[], Awaitable[int]]) -> AsyncIterator[int]:

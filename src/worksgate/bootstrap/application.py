@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from worksgate.administration.purging import hold_lease, purge_forever
+from worksgate.administration.sealing import seal_forever
 from worksgate.audit import AuditLog
 from worksgate.bootstrap.identity_sources import (
     by_name,
@@ -40,7 +41,13 @@ from worksgate.directory.client_list import ClientList
 from worksgate.directory.database import Directory
 from worksgate.observability import log
 from worksgate.observability.figures import Figures
-from worksgate.observability.instruments import HasCommits, PurgeFigures, SharesConnections, Traffic
+from worksgate.observability.instruments import (
+    HasCommits,
+    PurgeFigures,
+    SealFigures,
+    SharesConnections,
+    Traffic,
+)
 from worksgate.observability.tracing import Tracing, open_tracing
 from worksgate.provider.account.disavowal import Disavowal, DisavowalLinks
 from worksgate.provider.account.notices import ignore_outcome
@@ -143,6 +150,7 @@ async def open_installation(
         trail = CallAuditTrail(identity.audit, identity.strangers)
         calls = LineWorksCalls(identity.clients, base.store, trail, clock)
         purge = _start_purging(base, stack)
+        seals = _start_sealing(base, stack)
         accounts = _open_accounts(base, identity, stack)
         _start_lapse_notices(base, identity, stack)
         hashing = identity.hashing
@@ -169,6 +177,7 @@ async def open_installation(
                 commits=store.commits if isinstance(store, HasCommits) else None,
                 clients=identity.clients,
                 purge=purge,
+                seals=seals,
                 audit=writer,
                 sources=watching.sources.figures,
             ),
@@ -349,6 +358,14 @@ def _start_purging(base: _Base, stack: AsyncExitStack) -> PurgeFigures | None:
         figures=figures,
     )
     stack.push_async_callback(_stop, asyncio.create_task(purging))
+    return figures
+
+
+def _start_sealing(base: _Base, stack: AsyncExitStack) -> SealFigures:
+    """Seal the audit log, as long as the application is open."""
+    figures = SealFigures()
+    sealing = seal_forever(base.directory, base.clock, figures=figures)
+    stack.push_async_callback(_stop, asyncio.create_task(sealing))
     return figures
 
 

@@ -11,16 +11,24 @@ suspended for longer than its lease continues until its next renewal before it n
 """
 
 import asyncio
+import os
+import secrets
+import socket
+import time
+from contextlib import suppress
 from typing import Any, Final
 
 from sqlalchemy import TextClause, delete, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from worksgate.database import DatabaseInUse, schema
+from worksgate.database import DatabaseInUse, DatabaseUnavailable, schema
 from worksgate.database.verbs import Connections, run_to_completion
 
 PURGING: Final = "purging"
 """The lease of the process that removes expired data."""
+
+SEALING: Final = "sealing"
+"""The lease of the process that seals the audit log."""
 
 SERVING: Final = "serving"
 """The lease of one of the processes that serve without removing anything (``purge_interval`` 0)."""
@@ -65,6 +73,33 @@ class Leases:
         """The holder of an unexpired lease."""
         async with self._connections.reading() as connection:
             return await holder_of(connection, name)
+
+
+class Turn:
+    """This process's share in a lease. Its name identifies it to an administrator."""
+
+    def __init__(self, leases: Leases, seconds: float, name: str) -> None:
+        self._leases, self._name = leases, name
+        self._holder = f"{socket.gethostname()[:64]}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._seconds = seconds
+        self._taken = 0.0
+
+    async def take(self) -> bool:
+        """Take the lease, or renew it; False while another has it. Raises DatabaseUnavailable."""
+        self._taken = time.monotonic()
+        return await self._leases.take(self._name, self._holder, self._seconds)
+
+    async def keep(self) -> bool:
+        """Renew it if due; False if it was lost. Raises DatabaseUnavailable."""
+        if time.monotonic() - self._taken < self._seconds / 3:
+            return True
+        return await self.take()
+
+    async def release(self) -> None:
+        """Release it for the next one; if that fails, it expires by itself."""
+        with suppress(DatabaseUnavailable, TimeoutError):
+            async with asyncio.timeout(1.0):
+                await self._leases.release(self._name, self._holder)
 
 
 async def holder_of(connection: AsyncConnection, name: str) -> str | None:

@@ -34,6 +34,7 @@ from worksgate.database.verbs import run_to_completion
 from worksgate.directory import SUBJECT_PREFIX, Account, queries
 from worksgate.directory.administrators import AdministratorRows, end_console_sessions
 from worksgate.directory.app_passwords import AppPasswordRows
+from worksgate.directory.audit.seals import Seals
 from worksgate.directory.credential_changes import Announce, Change, announced, ignore_change
 from worksgate.directory.endings import Endings, end_app_passwords
 from worksgate.directory.factors import FactorRows
@@ -87,6 +88,7 @@ class Directory:
         self.factors = FactorRows(self, self.secrets)
         self.app_passwords = AppPasswordRows(self)
         self.leases = Leases(self)
+        self.seals = Seals(self, keyring)
         self.endings = Endings(self)
         self.announce: Announce = ignore_change
         self.administrators = AdministratorRows(self)
@@ -354,14 +356,6 @@ class Directory:
         """Current usernames by subject, and the last ones of removed people."""
         async with self.reading() as connection:
             return await queries.find_last_usernames(connection, subject_ids)
-
-    @run_to_completion
-    async def purge_audit(self, before: float, limit: int = 1_000) -> int:
-        """Remove at most ``limit`` of the oldest records from before a time; return the number."""
-        table = schema.audit
-        old = select(table.c.id).where(table.c.at < before).order_by(table.c.at).limit(limit)
-        async with self.writing() as connection:
-            return (await connection.execute(delete(table).where(table.c.id.in_(old)))).rowcount
 
     @run_to_completion
     async def purge_secrets(self, now: float) -> int:

@@ -11,6 +11,7 @@ from worksgate.observability.instruments import (
     CommitFigures,
     Distribution,
     PurgeFigures,
+    SealFigures,
     SourceFigures,
     StoreFigures,
     Traffic,
@@ -27,6 +28,7 @@ class Figures:
     commits: CommitFigures | None = None
     clients: ClientFigures | None = None
     purge: PurgeFigures | None = None
+    seals: SealFigures | None = None
     audit: AuditFigures | None = None
     sources: Sequence[SourceFigures] = ()
 

@@ -139,6 +139,15 @@ class PurgeFigures:
     postponed: int = 0
 
 
+@dataclass(slots=True)
+class SealFigures:
+    """Seals of the audit log. Times are in seconds since the epoch."""
+
+    last_finished: float = 0.0
+    sealed: int = 0
+    postponed: int = 0
+
+
 class SourceOutcome(StrEnum):
     """The result of a source at a sign-in; BUSY also if it had no capacity."""
 

@@ -24,6 +24,7 @@ from worksgate.observability.instruments import (
     CommitFigures,
     Distribution,
     PurgeFigures,
+    SealFigures,
     SourceFigures,
     StoreFigures,
     Traffic,
@@ -109,6 +110,8 @@ def families(figures: Figures) -> Iterator[Metric]:
         )
     if figures.purge is not None:
         yield from _purge(figures.purge)
+    if figures.seals is not None:
+        yield from _seals(figures.seals)
 
 
 def _traffic(traffic: Traffic) -> Iterator[Metric]:
@@ -204,6 +207,16 @@ def _purge(purge: PurgeFigures) -> Iterator[Metric]:
     )
     yield _sum("purge_removed", "Expired rows removed.", purge.removed)
     yield _sum("purge_postponed", "Purges ended by an outage.", purge.postponed)
+
+
+def _seals(seals: SealFigures) -> Iterator[Metric]:
+    yield _number(
+        "audit_seal_last_finished_timestamp_seconds",
+        "When a round of sealing the audit log was finished last; at first, the start.",
+        seals.last_finished,
+    )
+    yield _sum("audit_seals", "Seals of the audit log that were made.", seals.sealed)
+    yield _sum("audit_seals_postponed", "Rounds that an outage has ended.", seals.postponed)
 
 
 def _number(name: str, about: str, value: float) -> Metric:

@@ -27,6 +27,7 @@ _LARGEST = frozenset(
         *("worksgate_source_circuit_open", "worksgate_source_failures"),
         *("worksgate_behind", "worksgate_certificate_ends_timestamp_seconds"),
         *("worksgate_purge_last_finished_timestamp_seconds", "process_start_time_seconds"),
+        "worksgate_audit_seal_last_finished_timestamp_seconds",
     }
 )
 """Gauges that are the same for all processes, or taken from the worst one; others add up."""

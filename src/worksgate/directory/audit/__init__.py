@@ -2,6 +2,7 @@
 
     writer        writes records in the background, durable before the response
     own_history   what people see of their own history
+    seals         seals of ranges of records, by which a later change is found
     seal_form     the digests of records and seals
     seal_verification  compares records with their seals
 

@@ -1,0 +1,104 @@
+"""The server seals the audit log, one process for all."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.databases import NOW, directory_in, query
+from tests.directory.test_leases import ended, until
+from tests.directory.test_seals import problems, record, seal_three
+from tests.log_file import log_file
+
+from worksgate.administration import sealing
+from worksgate.administration.sealing import seal_forever
+from worksgate.database import DatabaseUnavailable
+from worksgate.database.leases import SEALING
+from worksgate.directory.database import Directory
+from worksgate.observability.instruments import SealFigures
+
+
+@contextmanager
+def logged(folder: Path) -> Iterator[list[dict[str, object]]]:
+    """The lines about seals, once the block has ended."""
+    lines: list[dict[str, object]] = []
+    with log_file(folder) as configure:
+        read = configure()
+        yield lines
+        told = map(json.loads, read().splitlines())
+        lines += [line for line in told if line["event"].startswith("audit.seal")]
+
+
+def running(directory: Directory, figures: SealFigures) -> asyncio.Task[None]:
+    work = seal_forever(directory, lambda: NOW + 60, interval=0.05, figures=figures)
+    return asyncio.create_task(work)
+
+
+async def test_r149_each_seal_is_a_line_of_the_log(directory: Directory, tmp_path: Path) -> None:
+    figures = SealFigures()
+    with logged(tmp_path) as lines:
+        task = running(directory, figures)
+        await record(directory, 2)
+        await until(lambda: figures.sealed == 1)
+        await record(directory, 2)
+        await until(lambda: figures.sealed == 2)
+        await ended(task)
+    last = await directory.seals.last()
+    assert last is not None
+    assert [(line["number"], line["last_id"]) for line in lines] == [(1, 2), (2, 4)]
+    assert await problems(directory, {2: str(lines[1]["digest"])}) == []
+    assert figures.last_finished == NOW + 60
+
+
+async def test_whoever_takes_over_logs_the_seal_that_may_have_no_line(
+    directory: Directory, tmp_path: Path
+) -> None:
+    *_, last = await seal_three(directory)
+    figures = SealFigures()
+    with logged(tmp_path) as lines:
+        task = running(directory, figures)
+        await record(directory, 1)
+        await until(lambda: figures.sealed == 1)
+        await ended(task)
+    assert [line["number"] for line in lines] == [3, 4]
+    assert lines[0]["digest"] == last.digest
+
+
+async def test_one_process_seals_and_another_goes_on_when_it_ends(database: Path) -> None:
+    async with directory_in(database) as one, directory_in(database) as other:
+        figures = [SealFigures(), SealFigures()]
+        first = running(one, figures[0])
+        await until(lambda: query(database, "SELECT holder FROM leases"))
+        second = running(other, figures[1])
+        await record(one, 3)
+        await until(lambda: figures[0].sealed == 1)
+        await ended(first)
+        await record(one, 3)
+        await until(lambda: figures[1].sealed == 1)
+        await ended(second)
+        assert (figures[0].sealed, await one.leases.holder(SEALING)) == (1, None)
+        assert await problems(one) == []
+
+
+async def test_an_outage_is_waited_out(
+    directory: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def out_of_order(_within: float = 1.0) -> int:
+        raise DatabaseUnavailable("the database does not respond")
+
+    monkeypatch.setattr(directory.seals, "settled", out_of_order)
+    figures = SealFigures()
+    with logged(tmp_path) as lines:
+        task = running(directory, figures)
+        await until(lambda: figures.postponed > 1)
+        monkeypatch.undo()
+        await record(directory, 1)
+        await until(lambda: figures.sealed == 1)
+        await ended(task)
+    assert lines[0]["event"] == "audit.sealing_postponed"
+
+
+def test_a_lease_outlasts_the_time_between_two_rounds() -> None:
+    assert sealing._LEASE > 2 * sealing.INTERVAL
