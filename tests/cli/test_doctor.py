@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from tests.cli.terminal import Terminal
+from tests.databases import query
 from tests.postgres_server import giving_back, url_for
 from tests.valkey_server import ValkeyServer, running_valkey
 
@@ -60,8 +61,20 @@ def test_healthy_installation_has_nothing_but_good_findings(installation: Termin
     told = findings(installation)
     assert (told["warn"], told["fail"]) == ([], [])
     parts = {each.partition(":")[0] for each in told["ok"]}
-    assert parts == {"settings", "disk", "clock", "database", "keys", "clients"}
+    assert parts == {"settings", "disk", "clock", "database", "keys", "clients", "audit log"}
     assert f"database: it responds, and is at revision {HEAD}" in told["ok"]
+
+
+def test_audit_records_that_no_server_has_sealed_are_a_warning(installation: Terminal) -> None:
+    assert (
+        "audit log: a server will make its first seal within a minute"
+        in findings(installation)["ok"]
+    )
+    old = f"INSERT INTO audit (at, event) VALUES ({time.time() - 7_300}, 'logout')"
+    query(installation.folder / "worksgate.db", "DELETE FROM audit")
+    query(installation.folder / "worksgate.db", old)
+    (told,) = findings(installation)["warn"]
+    assert told.startswith("audit log: 1 of its records, the first 2 hours old, have no seal yet")
 
 
 def test_findings_are_lines_with_what_to_do_below(installation: Terminal) -> None:

@@ -1,15 +1,16 @@
 """The audit log of an installation, as an administrator reads it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from worksgate.administration.errors import NotFound, Refused, refusals
 from worksgate.audit import AuditEvent, Event
+from worksgate.directory.audit.seal_verification import Finding, Verified
 from worksgate.directory.database import Directory
 from worksgate.directory.queries import AuditFilter
 
 
 class AuditLogAdministration:
-    """Searches the audit log, and finds the names of people in it."""
+    """Searches the audit log, finds the names of people in it, and compares it with its seals."""
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
@@ -60,6 +61,19 @@ class AuditLogAdministration:
     async def last_usernames(self, subject_ids: Iterable[str]) -> dict[str, str]:
         """Like ``usernames``, plus the last known names of removed people."""
         return await self._directory.last_usernames(set(subject_ids))
+
+    async def verify(
+        self,
+        expected: Mapping[int, str],
+        found: Callable[[Finding], None],
+        progress: Callable[[int], None],
+    ) -> Verified:
+        """Compare all records with their seals (R-149); ``found`` gets each finding at once.
+
+        ``expected`` are digests by number of the seal, from the log stream. ``progress`` gets the
+        number of records done so far.
+        """
+        return await self._directory.seals.verify(expected, found, progress)
 
     async def _recorded_client_id(self, name_or_id: str) -> str:
         known = await self._directory.client(name_or_id)

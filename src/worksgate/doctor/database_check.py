@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 
 from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.clients.access_rules import parse_rules
 from worksgate.credentials.master_key import Keyring
@@ -19,6 +20,7 @@ from worksgate.database.secrets_at_rest import (
     check_at_hand,
     count_secrets,
 )
+from worksgate.directory.audit.seals import newest_seal, unsealed
 from worksgate.directory.key_ownership import UserKey, disputed
 from worksgate.doctor import Finding, Severity, fail, ok, warn
 from worksgate.oauth.model import Client
@@ -27,11 +29,14 @@ from worksgate.settings.options import Settings
 DATABASE, KEYS, CLIENTS, CLOCK, BACKUPS = "database", "keys", "clients", "clock", "backups"
 CONNECTIONS = "connections"
 USER_KEYS = "user keys"
+AUDIT = "audit log"
 
 LOCK_TIMEOUT = 2.0
 """Seconds to wait for a lock."""
 REPLY_TIMEOUT = 5.0
 """Seconds to wait for a response."""
+LATEST_SEAL = 3_600.0
+"""Seconds for which an audit record may have no seal: while a server runs, it is a minute."""
 MOST_SKEW = 30.0
 """Tolerated clock skew, in seconds, between this machine and a database server."""
 
@@ -57,6 +62,7 @@ async def examine_database(settings: Settings) -> AsyncIterator[Finding]:
                     for each in await disputed(connection):
                         yield _of_disputed(*each)
                     yield _of_secrets(await count_secrets(connection), settings)
+                    yield await _of_seals(connection)
     except DatabaseUnavailable as error:
         advice = "check that the file is intact and that this user may use it"
         if settings.database_file is None:
@@ -216,6 +222,22 @@ def _of_disputed(key: UserKey, holder: str, owner: str) -> Finding:
         "change it in the source or with worksgate user set; or, if they should have it, run "
         f"worksgate user release-key {key.value}",
     )
+
+
+async def _of_seals(connection: AsyncConnection) -> Finding:
+    """Whether a server seals the audit log. ``worksgate audit verify`` compares it."""
+    seal = await newest_seal(connection)
+    count, since = await unsealed(connection, 0 if seal is None else seal.last_id)
+    if since is not None and time.time() - since > LATEST_SEAL:
+        return warn(
+            AUDIT,
+            f"{count} of its records, the first {(time.time() - since) / 3_600:.0f} hours old, "
+            "have no seal yet: a change to them would not be found",
+            "start the server, or look for audit.sealing_postponed in its log",
+        )
+    if seal is None:
+        return ok(AUDIT, "a server will make its first seal within a minute")
+    return ok(AUDIT, f"it is sealed up to record {seal.last_id}; {count} are newer")
 
 
 def _of_keys(connection: Connection) -> Finding:
