@@ -64,6 +64,10 @@ async def _disable(company: Company, browser: Browser) -> None:
     await company.site.administration.users.disable(USERNAME)
 
 
+async def _leave(company: Company, browser: Browser) -> None:
+    await company.site.administration.departures.leave(USERNAME)
+
+
 async def _remove(company: Company, browser: Browser) -> None:
     await company.site.administration.users.remove(USERNAME)
 
@@ -79,6 +83,7 @@ ROWS: Final[Mapping[str, Callable[[Company, Browser], Awaitable[None]]]] = {
     "`worksgate user sign-out --everything`": _everything,
     "*This was not me* in a notice": _not_me,
     "`worksgate user disable`": _disable,
+    "`worksgate user leave`, at once or at the planned time": _leave,
     "`worksgate user remove`": _remove,
 }
 """What is done for each row; the rows about one factor or one app password are tested elsewhere."""

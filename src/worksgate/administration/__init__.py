@@ -3,6 +3,7 @@
     clients         the tenants of LINE WORKS
     users           accounts of the built-in directory
     people          people of every source: what they hold, and its revocation
+    departures      people who leave, at once or at a planned time
     user_keys       owners of user keys, and the keys that LINE WORKS would receive
     people_import   bulk import of accounts from a file
     administrators  who has which role in the console
@@ -19,6 +20,7 @@ Each of these is a part of ``Administration``, which creates them. They share
     revoking        what a change must revoke elsewhere, right after it
     transactions    retries of a call that conflicts with others
     purging         the removal of expired data, also in the background
+    leaving         the steps of a departure, also in the background
     sealing         the seals of the audit log, in the background
     errors          refusals and incomplete operations
 
@@ -34,8 +36,10 @@ from worksgate.administration.actor import Actor
 from worksgate.administration.administrators import AdministratorAdministration
 from worksgate.administration.audit_log import AuditLogAdministration
 from worksgate.administration.clients import ClientAdministration, NewClient
+from worksgate.administration.departures import DepartureAdministration
 from worksgate.administration.errors import Forbidden, NotFound, Outdated, Refused, Unfinished
 from worksgate.administration.first_owner import FirstOwner
+from worksgate.administration.leaving import Leaving
 from worksgate.administration.lost_keys import LostKeyAdministration, LostKeys
 from worksgate.administration.people import Holdings, PeopleAdministration
 from worksgate.administration.people_import.verbs import ImportAdministration
@@ -89,6 +93,9 @@ class Administration:
         self.users = UserAdministration(settings, directory, store, hashing, revoker, acting)
         self.people = PeopleAdministration(settings, directory, store, self.users, revoker, acting)
         self.people_list = directory.people_list
+        self.departures = DepartureAdministration(
+            directory, self.people, Leaving(directory, store, clock), acting
+        )
         self.user_keys = KeyAdministration(directory, revoker, acting)
         self.first_owner = FirstOwner(settings, directory, hashing, acting)
         self.people_import = ImportAdministration(

@@ -84,7 +84,7 @@ class PeopleAdministration:
         ``name`` is their username, works account, external key or subject. Raises NotFound, or
         Refused if several have it.
         """
-        person = await self._named(name, source)
+        person = await self.named(name, source)
         await self._record_enabled(person, enabled=enabled)
         return person
 
@@ -104,7 +104,7 @@ class PeopleAdministration:
 
         They can sign in again. Raises like ``set_enabled``.
         """
-        person = await self._named(name, source)
+        person = await self.named(name, source)
         await self._directory.record(
             [self._actor.person_event(person, Event.USER_CHANGED, "signed out")]
         )
@@ -117,7 +117,7 @@ class PeopleAdministration:
 
         Raises NotFound, or Refused if several people have this name.
         """
-        person = await self._named(name, source)
+        person = await self.named(name, source)
         ended = await self._revoker.end_everything(
             person, Change.ALL_ENDED, factors_since=factors_since
         )
@@ -128,7 +128,7 @@ class PeopleAdministration:
 
         Raises NotFound, or Refused if several people have this name.
         """
-        person = await self._named(username, source)
+        person = await self.named(username, source)
         event = self._actor.person_event(person, Event.FACTOR_REMOVED, "all second factors")
         removed = await self._directory.factors.remove_all(person.subject_id, event)
         await self._revoker.sign_out(person)
@@ -161,8 +161,11 @@ class PeopleAdministration:
         if not enabled:
             await self._revoker.end_everything(person, Change.ACCOUNT_CLOSED)
 
-    async def _named(self, name: str, source: str | None) -> Person:
-        """A person to act on, of the built-in directory or of the named source."""
+    async def named(self, name: str, source: str | None) -> Person:
+        """A person to act on, of the built-in directory or of the named source.
+
+        Raises NotFound, Refused if several people have this name, or Forbidden.
+        """
         if source in (None, BUILT_IN):
             return (await self._users.get_to_change(name)).person
         remembered = await self.find(name, source)

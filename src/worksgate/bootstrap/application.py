@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from worksgate.administration.leaving import leave_forever
 from worksgate.administration.purging import hold_lease, purge_forever
 from worksgate.administration.sealing import seal_forever
 from worksgate.audit import AuditLog
@@ -151,6 +152,7 @@ async def open_installation(
         calls = LineWorksCalls(identity.clients, base.store, trail, clock)
         purge = _start_purging(base, stack)
         seals = _start_sealing(base, stack)
+        _start_leaving(base, stack)
         accounts = _open_accounts(base, identity, stack)
         _start_lapse_notices(base, identity, stack)
         hashing = identity.hashing
@@ -367,6 +369,12 @@ def _start_sealing(base: _Base, stack: AsyncExitStack) -> SealFigures:
     sealing = seal_forever(base.directory, base.clock, figures=figures)
     stack.push_async_callback(_stop, asyncio.create_task(sealing))
     return figures
+
+
+def _start_leaving(base: _Base, stack: AsyncExitStack) -> None:
+    """Carry out departures when they are due, as long as the application is open."""
+    leaving = leave_forever(base.directory, base.store, base.clock)
+    stack.push_async_callback(_stop, asyncio.create_task(leaving))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from worksgate.cli.refusals import Refusal
 from worksgate.cli.running import administer, all_users, quietly, read_installation
 from worksgate.cli.user_csv import export, import_users
 from worksgate.cli.user_invite import invite
+from worksgate.cli.user_leave import leave
 from worksgate.cli.user_printing import (
     print_account,
     print_accounts,
@@ -435,6 +436,9 @@ def _set_enabled(username: str, source: str | None, config: Path | None, *, enab
         return (await change(username)).username
 
     return administer(read_installation(config), work)
+
+
+app.add_command(leave)
 
 
 @app.command("remove")

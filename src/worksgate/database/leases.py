@@ -30,6 +30,9 @@ PURGING: Final = "purging"
 SEALING: Final = "sealing"
 """The lease of the process that seals the audit log."""
 
+LEAVING: Final = "leaving"
+"""The lease of the process that carries out departures."""
+
 SERVING: Final = "serving"
 """The lease of one of the processes that serve without removing anything (``purge_interval`` 0)."""
 

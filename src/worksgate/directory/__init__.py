@@ -22,6 +22,7 @@ and read by the sign-in page. The calls of LINE WORKS only use its list of clien
     taken_names          names and keys that are in use
     credential_changes   announcements of changes of credentials
     endings              deletes a person's credentials
+    departures           people who leave, until all of that is done
     audit                the audit log
 """
 

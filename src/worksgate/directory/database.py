@@ -36,6 +36,7 @@ from worksgate.directory.administrators import AdministratorRows, end_console_se
 from worksgate.directory.app_passwords import AppPasswordRows
 from worksgate.directory.audit.seals import Seals
 from worksgate.directory.credential_changes import Announce, Change, announced, ignore_change
+from worksgate.directory.departures import Departures
 from worksgate.directory.endings import Endings, end_app_passwords
 from worksgate.directory.factors import FactorRows
 from worksgate.directory.key_ownership import (
@@ -93,6 +94,7 @@ class Directory:
         self.announce: Announce = ignore_change
         self.administrators = AdministratorRows(self)
         self.people_list = PeopleList(self)
+        self.departures = Departures(self)
 
     @classmethod
     def open(

@@ -1,0 +1,92 @@
+"""People who leave: at once, or at a planned time."""
+
+from datetime import UTC, datetime
+
+from worksgate.administration.actor import Actor
+from worksgate.administration.errors import NotFound, Refused
+from worksgate.administration.leaving import Leaving, StepOutcome
+from worksgate.administration.people import PeopleAdministration
+from worksgate.credentials.usernames import username_key
+from worksgate.directory.database import Directory
+from worksgate.directory.departures import Departure
+from worksgate.settings.sources.common import BUILT_IN
+
+
+class DepartureAdministration:
+    """Departures of people of any source; ``source`` is None for the built-in directory."""
+
+    def __init__(
+        self, directory: Directory, people: PeopleAdministration, leaving: Leaving, actor: Actor
+    ) -> None:
+        self._directory = directory
+        self._people = people
+        self._leaving = leaving
+        self._actor = actor
+
+    async def leave(
+        self, name: str, source: str | None = None
+    ) -> tuple[Departure, list[StepOutcome]]:
+        """Disable a person and end everything they hold, now.
+
+        Steps that fail are tried again by the servers. Raises NotFound, Forbidden, or Refused if
+        several people have this name, or for the last owner of the console.
+        """
+        departure = await self._departure(name, source, self._actor.now())
+        await self._directory.departures.plan(departure)
+        try:
+            return departure, await self._leaving.carry_out(departure)
+        except Refused:
+            await self._directory.departures.finish(departure)
+            raise
+
+    async def plan(self, name: str, due_at: float, source: str | None = None) -> Departure:
+        """Have a server do the same at a time, in seconds since the epoch.
+
+        Replaces an earlier plan for this person. Raises as ``leave``, and Refused for a time in the
+        past.
+        """
+        now = self._actor.now()
+        if due_at <= now:
+            raise Refused("this time is in the past; without a time, they leave now")
+        departure = await self._departure(name, source, due_at)
+        on = datetime.fromtimestamp(due_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        await self._directory.departures.plan(departure, departure.event(now, f"on {on}"))
+        return departure
+
+    async def cancel(self, name: str, source: str | None = None) -> Departure:
+        """Drop a plan, or what is left of a departure.
+
+        ``name`` is also the username of that time. Raises NotFound.
+        """
+        subject_id = await self._subject_id(name, source)
+        for departure in await self._directory.departures.all():
+            if subject_id is None:  # they may have been removed or renamed since
+                key, place = username_key(departure.username), departure.source
+                is_theirs = (key, place) == (username_key(name), source or BUILT_IN)
+            else:
+                is_theirs = departure.subject_id == subject_id
+            event = departure.event(self._actor.now(), "no longer")
+            if is_theirs and await self._directory.departures.cancel(departure.subject_id, event):
+                return departure
+        raise NotFound(f"no departure of {name} is planned")
+
+    async def planned(self) -> list[Departure]:
+        """All that are planned or not finished, the next one first."""
+        return await self._directory.departures.all()
+
+    async def _subject_id(self, name: str, source: str | None) -> str | None:
+        try:
+            return (await self._people.named(name, source)).subject_id
+        except NotFound:
+            return None
+
+    async def _departure(self, name: str, source: str | None, due_at: float) -> Departure:
+        person = await self._people.named(name, source)
+        return Departure(
+            subject_id=person.subject_id,
+            source=source or BUILT_IN,
+            username=person.username,
+            due_at=due_at,
+            planned_at=self._actor.now(),
+            actor=self._actor.name,
+        )

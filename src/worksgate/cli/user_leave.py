@@ -1,0 +1,192 @@
+"""``worksgate user leave``."""
+
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from worksgate.cli.options import Moment, config_option, json_option
+from worksgate.cli.printing import (
+    counted,
+    iso,
+    local_time,
+    note,
+    print_json,
+    print_line,
+    print_table,
+)
+from worksgate.cli.running import administer, read_installation
+
+if TYPE_CHECKING:
+    from worksgate.administration.leaving import StepOutcome
+    from worksgate.directory.departures import Departure
+
+_LINE_WORKS = (
+    "LINE WORKS does not know yet: the Directory API is not set up. Suspend or delete the member "
+    "in the console of LINE WORKS; until then, apps that are signed in stay so."
+)
+
+
+class LeavingTime(click.ParamType[float]):
+    """Seconds since the epoch: a date and time, or a date, which stands for the end of that day."""
+
+    name = "TIME"
+
+    def convert(
+        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            day = datetime.strptime(value, "%Y-%m-%d")  # local, as in Moment
+        except ValueError:
+            return Moment().convert(value, param, ctx)
+        return (day + timedelta(days=1)).timestamp()
+
+
+@click.command("leave")
+@click.argument("username", required=False)
+@click.option(
+    "--source",
+    metavar="NAME",
+    help="The identity source they sign in with, if not the built-in directory.",
+)
+@click.option(
+    "--on",
+    type=LeavingTime(),
+    metavar="TIME",
+    help="Not now but at a time (2026-12-31T18:00, local if no zone is given), or at the end of a "
+    "day (2026-12-31).",
+)
+@click.option("--cancel", is_flag=True, help="Drop the departure that is planned.")
+@click.option("--list", "is_list", is_flag=True, help="List the departures that are planned.")
+@config_option
+@json_option
+def leave(
+    *,
+    username: str | None,
+    source: str | None,
+    on: float | None,
+    cancel: bool,
+    is_list: bool,
+    config: Path | None,
+    as_json: bool,
+) -> None:
+    """Disable a person who leaves, and end everything they hold.
+
+    They can no longer sign in, and their sessions, codes, tokens and app passwords end. What fails
+    is tried again by the server. With --on, the server does all of that at a later time.
+    """
+    if is_list and (username or source or on is not None or cancel):
+        raise click.UsageError("--list goes with --json only")
+    if cancel and on is not None:
+        raise click.UsageError("--cancel and --on contradict each other")
+    if is_list:
+        _list(config, as_json=as_json)
+    elif username is None:
+        raise click.UsageError("Missing argument 'USERNAME'.")
+    elif cancel:
+        _cancel(username, source, config, as_json=as_json)
+    elif on is not None:
+        _plan(username, source, on, config, as_json=as_json)
+    else:
+        _leave(username, source, config, as_json=as_json)
+
+
+def _leave(username: str, source: str | None, config: Path | None, *, as_json: bool) -> None:
+    departure, outcomes = administer(
+        read_installation(config),
+        lambda administration: administration.departures.leave(username, source),
+    )
+    is_complete = not any(outcome.problem for outcome in outcomes)
+    if as_json:
+        steps = [_outcome_document(outcome) for outcome in outcomes]
+        print_json({**_document(departure), "complete": is_complete, "steps": steps})
+    else:
+        print_line(f"{departure.username} leaves:")
+        for outcome in outcomes:
+            print_line(_outcome_line(outcome))
+        print_line("  –  second factors stay; they open nothing for a disabled person")
+        print_line(f"  –  {_LINE_WORKS}")
+    if not is_complete:
+        note("The server tries again what failed; so does the same command.")
+        sys.exit(1)
+
+
+def _plan(
+    username: str, source: str | None, on: float, config: Path | None, *, as_json: bool
+) -> None:
+    departure = administer(
+        read_installation(config),
+        lambda administration: administration.departures.plan(username, on, source),
+    )
+    if as_json:
+        print_json(_document(departure))
+        return
+    print_line(f"{departure.username} leaves at {local_time(departure.due_at)}.")
+    print_line(f"Until then everything stays. {_LINE_WORKS}")
+
+
+def _cancel(username: str, source: str | None, config: Path | None, *, as_json: bool) -> None:
+    departure = administer(
+        read_installation(config),
+        lambda administration: administration.departures.cancel(username, source),
+    )
+    if as_json:
+        print_json(_document(departure))
+    else:
+        print_line(f"The departure of {departure.username} is no longer planned.")
+
+
+def _list(config: Path | None, *, as_json: bool) -> None:
+    planned = administer(
+        read_installation(config), lambda administration: administration.departures.planned()
+    )
+    if as_json:
+        print_json([_document(each) for each in planned])
+    elif planned:
+        print_table(
+            ("Username", "Source", "Leaves at", "Planned by"),
+            [(each.username, each.source, local_time(each.due_at), each.actor) for each in planned],
+            whole=("Username", "Leaves at"),
+        )
+    else:
+        note("No departure is planned.")
+
+
+def _outcome_line(outcome: "StepOutcome") -> str:
+    from worksgate.directory.departures import Step
+
+    if outcome.problem:
+        return f"  ✗  not {outcome.step.value}: {outcome.problem}"
+    done = {
+        Step.DISABLED: "disabled",
+        Step.SIGNED_OUT: counted(
+            outcome.count, "session, code or token ended", "sessions, codes and tokens ended"
+        ),
+        Step.APP_PASSWORDS: counted(outcome.count, "app password removed", "app passwords removed"),
+    }[outcome.step]
+    return f"  ✓  {done} (record {outcome.record})"
+
+
+def _outcome_document(outcome: "StepOutcome") -> dict[str, Any]:
+    return {
+        "step": outcome.step.name.lower(),
+        "done": not outcome.problem,
+        "count": outcome.count,
+        "record": outcome.record,
+        "problem": outcome.problem or None,
+    }
+
+
+def _document(departure: "Departure") -> dict[str, Any]:
+    return {
+        "username": departure.username,
+        "source": departure.source,
+        "subject_id": departure.subject_id,
+        "due_at": iso(departure.due_at),
+        "planned_at": iso(departure.planned_at),
+        "actor": departure.actor,
+    }

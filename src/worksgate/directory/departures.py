@@ -1,0 +1,140 @@
+"""People who leave: now, or at a time that was planned.
+
+A row stays until every step of the departure is done, so that none is lost if a process ends in
+between, or a store does not respond; ``administration.leaving`` carries them out. Each step has an
+audit record, its proof.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Select, delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from worksgate.audit import AuditEvent, Event
+from worksgate.database import schema
+from worksgate.database.audit_rows import encoded, event_values
+from worksgate.database.recording import write_events
+from worksgate.database.verbs import Connections, run_to_completion
+
+_TABLE, _AUDIT = schema.departures, schema.audit
+
+
+class Step(StrEnum):
+    """What is done when a person leaves, as the audit log calls it."""
+
+    DISABLED = "disabled"
+    SIGNED_OUT = "sessions, codes and tokens ended"
+    APP_PASSWORDS = "app passwords removed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Departure:
+    """A person of ``source`` who leaves at ``due_at``; times are in seconds since the epoch.
+
+    ``username`` is that of the time at which it was planned, by ``actor``.
+    """
+
+    subject_id: str
+    source: str
+    username: str
+    due_at: float
+    planned_at: float
+    actor: str | None = None
+
+    def event(self, at: float, detail: str) -> AuditEvent:
+        """An audit record about it."""
+        return AuditEvent(
+            event=Event.USER_CHANGED,
+            at=at,
+            subject_id=self.subject_id,
+            username=self.username,
+            actor=self.actor,
+            detail=f"leaves: {detail}",
+        )
+
+
+class Departures:
+    """The departures; every method may raise DatabaseUnavailable."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    @property
+    def unfinished(self) -> set[asyncio.Task[Any]]:
+        return self._connections.unfinished
+
+    @run_to_completion
+    async def plan(self, departure: Departure, event: AuditEvent | None = None) -> None:
+        """Keep a departure in place of an earlier one of the same person, with its audit record."""
+        values = {column.name: getattr(departure, column.name) for column in _TABLE.c}
+        async with self._connections.writing() as connection:
+            await _delete(connection, departure.subject_id)
+            await connection.execute(insert(_TABLE).values(values))
+            if event is not None:
+                await write_events(connection, event)
+
+    @run_to_completion
+    async def cancel(self, subject_id: str, event: AuditEvent) -> bool:
+        """Drop a departure, with the audit record; False if there is none."""
+        async with self._connections.writing() as connection:
+            if not await _delete(connection, subject_id):
+                return False
+            await write_events(connection, event)
+            return True
+
+    async def all(self) -> list[Departure]:
+        """All that are planned or not finished, the next one first."""
+        return await self._found(select(_TABLE).order_by(_TABLE.c.due_at, _TABLE.c.subject_id))
+
+    async def due(self, until: float, limit: int) -> list[Departure]:
+        """Those whose time has come, the first of them first."""
+        query = select(_TABLE).where(_TABLE.c.due_at <= until)
+        return await self._found(query.order_by(_TABLE.c.due_at).limit(limit))
+
+    @run_to_completion
+    async def prove(self, departure: Departure, step: Step, count: int, now: float) -> int:
+        """The ID of the audit record of a step, which is written if there is none yet.
+
+        ``count`` is how many things the step has ended just now; any are recorded in any case.
+        """
+        detail = step.value if step is Step.DISABLED else f"{step}: {count}"
+        columns = _AUDIT.c
+        proofs = select(columns.id).where(
+            columns.subject_id == encoded(departure.subject_id),
+            columns.event == Event.USER_CHANGED.value,
+            columns.at >= departure.planned_at,
+            columns.detail.startswith(f"leaves: {step}", autoescape=True),
+        )
+        newest = proofs.order_by(columns.id.desc()).limit(1)
+        async with self._connections.writing() as connection:
+            proof = await connection.scalar(newest)
+            if proof is None or (count and step is not Step.DISABLED):
+                values = event_values(departure.event(now, detail))
+                added = await connection.execute(insert(_AUDIT).values(values))
+                (proof,) = added.inserted_primary_key or (0,)
+            return int(proof)
+
+    @run_to_completion
+    async def finish(self, departure: Departure) -> None:
+        """Drop a departure that has been carried out, unless it was planned again meanwhile."""
+        async with self._connections.writing() as connection:
+            await _delete(connection, departure.subject_id, departure.due_at)
+
+    @run_to_completion
+    async def _found(self, query: Select[Any]) -> list[Departure]:
+        async with self._connections.reading() as connection:
+            rows: Sequence[Any] = (await connection.execute(query)).mappings().all()
+        return [Departure(**row) for row in rows]
+
+
+async def _delete(
+    connection: AsyncConnection, subject_id: str, due_at: float | None = None
+) -> bool:
+    statement = delete(_TABLE).where(_TABLE.c.subject_id == subject_id)
+    if due_at is not None:
+        statement = statement.where(_TABLE.c.due_at == due_at)
+    return (await connection.execute(statement)).rowcount == 1
