@@ -81,7 +81,7 @@ async def become_owner(tab: Page, link: str) -> None:
 async def test_from_the_first_link_to_a_person_without_javascript(
     console: RealConsole, open_window: OpenWindow
 ) -> None:
-    window = await open_window(locale="en-US", java_script_enabled=False)
+    window = await open_window(locale="en-US", java_script_enabled=False, reduced_motion="reduce")
     tab = window.tab
     await become_owner(tab, await console.link())
     await expect(tab.get_by_role("heading", level=1)).to_have_text("Keep these recovery codes")
@@ -104,7 +104,7 @@ async def test_from_the_first_link_to_a_person_without_javascript(
 async def test_every_page_is_accessible_and_fits(
     console: RealConsole, open_window: OpenWindow, language: str, scheme: Literal["light", "dark"]
 ) -> None:
-    window = await open_window(locale=language, color_scheme=scheme)
+    window = await open_window(locale=language, color_scheme=scheme, reduced_motion="reduce")
     tab = window.tab
     link = await console.link()
     await tab.goto(link)
@@ -122,7 +122,7 @@ async def test_every_page_is_accessible_and_fits(
 async def test_keyboard_alone_reaches_everything(
     console: RealConsole, open_window: OpenWindow
 ) -> None:
-    window = await open_window(locale="en-US")
+    window = await open_window(locale="en-US", reduced_motion="reduce")
     tab = window.tab
     await become_owner(tab, await console.link())
     await tab.goto(f"{console.url}/administrators")

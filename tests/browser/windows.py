@@ -108,7 +108,7 @@ class Window:
     async def close(self) -> None:
         """Close all tabs, and fail if anything was noticed that should not have been."""
         await self.context.close()
-        assert self.complaints == []
+        assert self.complaints == [], self.complaints
         assert self.strays == []
 
 
