@@ -14,9 +14,11 @@ from tests.log_file import log_file
 
 from worksgate.administration import sealing
 from worksgate.administration.sealing import seal_forever
+from worksgate.audit import Event
 from worksgate.database import DatabaseUnavailable
 from worksgate.database.leases import SEALING
 from worksgate.directory.database import Directory
+from worksgate.directory.queries import AuditFilter
 from worksgate.observability.instruments import SealFigures
 
 
@@ -64,6 +66,42 @@ async def test_whoever_takes_over_logs_the_seal_that_may_have_no_line(
         await ended(task)
     assert [line["number"] for line in lines] == [3, 4]
     assert lines[0]["digest"] == last.digest
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM audit_seals WHERE number = 2",
+        "DELETE FROM audit_seals",
+        f"UPDATE audit_seals SET digest = '{'f' * 64}' WHERE number = 2",
+    ],
+)
+async def test_r149_a_running_server_finds_that_the_newest_seal_is_gone(
+    directory: Directory, database: Path, tmp_path: Path, statement: str
+) -> None:
+    """Somebody could remove it, change its records, and let the server seal them again."""
+    figures = SealFigures()
+    with logged(tmp_path) as lines:
+        task = running(directory, figures)
+        for count in (1, 2):
+            await record(directory, 2)
+            await until(lambda: figures.sealed == count)  # noqa: B023  # it is awaited in the loop
+        query(database, statement)
+        await until(lambda: figures.sealed > 2)
+        await ended(task)
+    (missing,) = [line for line in lines if line["event"] == "audit.seal_missing"]
+    digest = next(line["digest"] for line in lines if line["number"] == 2)
+    assert (missing["number"], missing["digest"]) == (2, digest)
+    (told,) = await directory.audit(AuditFilter(event=Event.SYSTEM))
+    assert told.detail == f"seal 2 of the audit log was removed or changed: {digest}"
+
+
+async def test_a_seal_that_retention_gave_up_is_not_missed(directory: Directory) -> None:
+    *_, before, last = await seal_three(directory)
+    assert await directory.seals.keeps(last)
+    await directory.seals.expire(NOW + 3_600, NOW + 3_600)
+    assert await directory.seals.keeps(before)
+    assert await directory.seals.keeps(last)
 
 
 async def test_one_process_seals_and_another_goes_on_when_it_ends(database: Path) -> None:

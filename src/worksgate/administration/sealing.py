@@ -7,9 +7,11 @@ the database, and ``worksgate audit verify --expect`` takes them.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import Self
 
 import structlog
 
+from worksgate.audit import AuditEvent, Event
 from worksgate.database.leases import SEALING, Turn
 from worksgate.directory.audit.seal_form import Seal
 from worksgate.directory.database import Directory
@@ -53,15 +55,17 @@ async def seal_forever(
     figures = figures or SealFigures()
     figures.last_finished = clock()
     turn = Turn(directory.leases, lease, SEALING)
-    is_mine = False
+    newest: _Newest | None = None
     try:
         while True:
             try:
-                was_mine, is_mine = is_mine, await turn.take()
-                if is_mine and not was_mine and (last := await directory.seals.last()) is not None:
-                    _log_seal(last)  # whoever made it may have ended before its line was written
-                if is_mine:
-                    async for _ in seal_waiting(directory, clock()):
+                if not await turn.take():
+                    newest = None
+                else:
+                    newest = newest or await _Newest.found(directory)
+                    await newest.check(clock())
+                    async for seal in seal_waiting(directory, clock()):
+                        await newest.follow(seal, clock())
                         figures.sealed += 1
                         if not await turn.keep():
                             break
@@ -72,6 +76,38 @@ async def seal_forever(
             await asyncio.sleep(interval)
     finally:
         await turn.release()
+
+
+class _Newest:
+    """The newest seal, as this process remembers it: nobody can change it in the database."""
+
+    def __init__(self, directory: Directory, seal: Seal | None) -> None:
+        self._directory = directory
+        self.seal = seal
+
+    @classmethod
+    async def found(cls, directory: Directory) -> Self:
+        """As it is when this process begins to seal; its line may not have been written yet."""
+        if (seal := await directory.seals.last()) is not None:
+            _log_seal(seal)
+        return cls(directory, seal)
+
+    async def check(self, now: float) -> None:
+        """Log and record if the seal is gone, or was changed."""
+        if self.seal is not None and not await self._directory.seals.keeps(self.seal):
+            await self._report(self.seal, now)
+            self.seal = await self._directory.seals.last()
+
+    async def follow(self, seal: Seal, now: float) -> None:
+        """The next seal has been made; log and record if the one before was gone by then."""
+        if self.seal is not None and seal.number <= self.seal.number:
+            await self._report(self.seal, now)
+        self.seal = seal
+
+    async def _report(self, missing: Seal, now: float) -> None:
+        _log.error("audit.seal_missing", number=missing.number, digest=missing.digest)
+        detail = f"seal {missing.number} of the audit log was removed or changed: {missing.digest}"
+        await self._directory.record([AuditEvent(event=Event.SYSTEM, at=now, detail=detail)])
 
 
 def _log_seal(seal: Seal) -> None:

@@ -22,7 +22,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from itertools import takewhile
 from typing import Any, Final
 
-from sqlalchemy import Select, delete, func, insert, select, text, update
+from sqlalchemy import Select, and_, delete, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from worksgate.audit import AuditEvent, Event
@@ -75,6 +75,16 @@ class Seals:
         """The newest seal."""
         async with self._connections.reading() as connection:
             return await newest_seal(connection)
+
+    @run_to_completion
+    async def keeps(self, seal: Seal) -> bool:
+        """Whether a seal is there as it was made, or its records are past their time."""
+        columns = _SEALS.c
+        same = and_(columns.number == seal.number, columns.digest == seal.digest)
+        later = and_(columns.number > seal.number, columns.purged != 0)
+        async with self._connections.reading() as connection:
+            found = select(columns.number).where(or_(same, later)).limit(1)
+            return await connection.scalar(found) is not None
 
     async def settled(self, within: float = SETTLING) -> int:
         """The newest ID below which no other record can appear; 0 if a transaction takes longer."""
