@@ -23,7 +23,9 @@ from tests.installation import (
     installed,
 )
 
-from worksgate.audit import Event
+from worksgate.administration.roles import Role
+from worksgate.audit import AuditEvent, Event
+from worksgate.directory.administrators import ConsoleSession
 from worksgate.provider.factors import FACTOR_POLICY
 
 NEW_PASSWORD = "seven green ladders sing"
@@ -628,6 +630,27 @@ async def test_r30_signing_out_everywhere_ends_this_session_too(
     assert (await installation.user_info(token)).status_code != 200
     (event,) = await installation.audit(event=Event.LOGOUT)
     assert event.username == USERNAME
+
+
+async def test_r156_signing_out_everywhere_ends_sessions_of_the_console(
+    installation: Installation,
+) -> None:
+    directory = installation.administration.users._directory
+    seen = await installation.administration.administrators.set_role(USERNAME, Role.ADMIN)
+    now = installation.clock()
+    session = ConsoleSession(
+        key="0" * 64,
+        subject_id=seen.person.subject_id,
+        created_at=now,
+        used_at=now,
+        expires_at=now + 600,
+        proved_at=now,
+    )
+    event = AuditEvent(event=Event.CONSOLE_SIGNED_IN, at=now)
+    assert await directory.administrators.begin(session, seen, event)
+    browser = await signed_in(installation)
+    await browser.post_to_account("/sessions/end-all")
+    assert await directory.administrators.find("0" * 64, now) is None
 
 
 async def test_signing_out_everywhere_needs_no_fresh_login(installation: Installation) -> None:

@@ -1,22 +1,26 @@
 """Administrators' sign-ins to the console, and their sessions.
 
 A password and a second factor, always both; failures are counted as at people's own sign-ins, by
-the same counters. A sign-in of LINE WORKS never opens the console, and the other way round. A
-session ends after half an hour without use, after eight hours, and with the role, the password or
-the account (R-152).
+the same counters, and a refusal takes as long as there. A sign-in of LINE WORKS never opens the
+console, and the other way round. A session ends after half an hour without use, after eight hours,
+and with the role, the password, the second factor or the account (R-152, R-156).
 """
 
+import asyncio
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
-from itsdangerous import BadSignature, URLSafeTimedSerializer
+from itsdangerous import BadSignature, URLSafeSerializer
 
 from worksgate.administration.roles import Role, role_named
 from worksgate.audit import AuditEvent, AuditLog, Event
 from worksgate.credentials.derived_keys import derived_key
-from worksgate.credentials.secrets import digest, new_secret
+from worksgate.credentials.password_hashing import BusyRefusal
+from worksgate.credentials.secrets import digest, new_id, new_secret
+from worksgate.credentials.usernames import username_key
 from worksgate.directory import Account
 from worksgate.directory.administrators import ConsoleSession
 from worksgate.directory.audit.writer import log_events
@@ -24,7 +28,9 @@ from worksgate.directory.database import Directory
 from worksgate.directory.source import DirectorySource
 from worksgate.provider.factors import Holder, factor_account
 from worksgate.provider.factors.second_factors import Factors
-from worksgate.provider.throttle import Admission, Attempt, Throttle
+from worksgate.provider.sign_in.transaction import TransactionSigner
+from worksgate.provider.stranger_records import StrangerRecords
+from worksgate.provider.throttle import Admission, Attempt, Throttle, TooManyAttempts
 from worksgate.sources import Person, PersonDisabled
 
 IDLE: Final = 1_800.0
@@ -35,7 +41,7 @@ TOUCHED: Final = 60.0
 """Seconds between two notes of its use."""
 PROVED_FOR: Final = 300.0
 """Seconds for which a second factor counts for what needs a fresh one."""
-BETWEEN: Final = 300
+BETWEEN: Final = 300.0
 """Seconds between the password and the second factor."""
 SESSIONS: Final = 10
 """Open sessions of one administrator; a further one ends the least recently used."""
@@ -43,11 +49,24 @@ SESSIONS: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class ConsoleBrowser:
-    """Where a request comes from; ``secret`` binds the two steps of a sign-in to one browser."""
+    """Where a request comes from; ``secret`` binds the two steps of a sign-in to one browser.
+
+    ``device`` is an ID and its signature, if somebody has signed in here before: failures of others
+    do not slow them down (R-79).
+    """
 
     address: str
     name: str
-    secret: str
+    secret: str = field(repr=False)
+    device: tuple[str, str] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A new session, by its secret; and what makes the browser known to this administrator."""
+
+    secret: str = field(repr=False)
+    device: tuple[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +111,7 @@ class ConsoleSignIn:
         factor_throttle: Throttle,
         factors: Factors,
         audit: AuditLog,
+        strangers: StrangerRecords,
         signing_key: bytes,
         clock: Callable[[], float],
     ) -> None:
@@ -102,8 +122,10 @@ class ConsoleSignIn:
         self._factor_throttle = factor_throttle
         self._factors = factors
         self._audit = audit
+        self._strangers = strangers
         self._clock = clock
-        self._steps = URLSafeTimedSerializer(
+        self._signer = TransactionSigner(signing_key)
+        self._steps = URLSafeSerializer(
             derived_key(signing_key, "console sign-in"),
             salt="",
             signer_kwargs={"digest_method": sha256},
@@ -112,40 +134,32 @@ class ConsoleSignIn:
     async def check_password(self, username: str, password: str, browser: ConsoleBrowser) -> str:
         """The first step; returns what the second one needs.
 
-        Raises WrongPassword, NoSecondFactor or HashingBusy.
+        Raises WrongPassword, NoSecondFactor or HashingBusy. Whoever has no role is refused like
+        after a wrong password, whatever theirs is.
         """
-        now = self._clock()
-        async with self._throttle.attempt(Attempt(username, browser.address), now) as admission:
-            person = await self._verified(username, password, admission)
-        account = None
-        if person is not None:
-            account = await self._directory.account_by_username(username)
-        if account is None or role_named(account.role) is None:
-            self._record(Event.CONSOLE_REFUSED, browser, username, "wrong name or password")
-            raise WrongPassword
+        account = await self._administrator(username, password, browser)
         if account.must_change_password:
             self._record(Event.CONSOLE_REFUSED, browser, username, "the password is temporary")
             raise NoSecondFactor
         if not (await self._factors.of(account.person.subject_id)).totp:
             self._record(Event.CONSOLE_REFUSED, browser, username, "no second factor")
             raise NoSecondFactor
-        return self._steps.dumps([account.id, account.person.revision, digest(browser.secret)])
+        bound = digest(browser.secret)
+        return self._steps.dumps([account.id, account.person.revision, bound, self._clock()])
 
     async def check_code(
         self, step: str, code: str, browser: ConsoleBrowser, *, is_recovery: bool = False
-    ) -> tuple[str, ConsoleSession]:
-        """The second step: the secret of a new session, and the session.
-
-        Raises WrongCode, or SignInOver.
-        """
+    ) -> Opened:
+        """The second step: a new session. Raises WrongCode, or SignInOver."""
         account = await self._account_of(step, browser)
         await self._check_factor(account, code, browser, is_recovery=is_recovery)
         return await self.begin(account, browser, "recovery code" if is_recovery else "code")
 
-    async def begin(
-        self, account: Account, browser: ConsoleBrowser, how: str
-    ) -> tuple[str, ConsoleSession]:
-        """A new session of an administrator who has just used a second factor."""
+    async def begin(self, account: Account, browser: ConsoleBrowser, how: str) -> Opened:
+        """A new session of an administrator who has just used a second factor.
+
+        Raises SignInOver if their role or password has changed since.
+        """
         secret, now = new_secret(), self._clock()
         session = ConsoleSession(
             key=digest(secret),
@@ -161,9 +175,10 @@ class ConsoleSignIn:
         event = self._event(Event.CONSOLE_SIGNED_IN, browser, account.username, how)
         for idle in (await self._rows.of(session.subject_id, now))[SESSIONS - 1 :]:
             await self._rows.end(session.subject_id, idle.key, self._ended(account, browser))
-        await self._rows.begin(session, event)
+        if not await self._rows.begin(session, account, event):
+            raise SignInOver
         log_events([event])
-        return secret, session
+        return Opened(secret, self._device_of(account.username, browser))
 
     async def find(self, secret: str | None) -> SignedIn | None:
         """The administrator of a session, as they are now; its use is noted."""
@@ -196,26 +211,69 @@ class ConsoleSignIn:
         event = self._ended(signed_in.account, browser)
         return await self._rows.end(signed_in.session.subject_id, key, event)
 
+    async def _administrator(
+        self, username: str, password: str, browser: ConsoleBrowser
+    ) -> Account:
+        """The account with a role whose password this is. Raises WrongPassword or HashingBusy."""
+        began, device = time.monotonic(), self._known_device(username, browser)
+        self._source.check_capacity(is_known=device is not None)
+        attempt = Attempt(username, browser.address, device)
+        try:
+            async with self._throttle.attempt(attempt, self._clock()) as admission:
+                person = await self._verified(username, password, admission)
+        except TooManyAttempts:
+            self._refused(browser, username, "too many attempts")
+            raise
+        account = None
+        if person is not None:
+            account = await self._directory.account_by_id(person.subject_id.partition(":")[2])
+        if account is not None and role_named(account.role) is not None:
+            return account
+        self._refused(browser, username, "wrong name or password")
+        # Neither its time nor its words may tell a wrong password from one without a role.
+        await asyncio.sleep(began + await self._source.refusal_time() - time.monotonic())
+        if admission.must_answer_busy:
+            raise BusyRefusal
+        raise WrongPassword
+
     async def _verified(self, username: str, password: str, admission: Admission) -> Person | None:
         """The person whose password this is; a disabled one is as unknown as any other."""
         identified = await self._source.identify(username)
+        admission.must_answer_busy = identified.is_busy
         try:
             person = await self._source.verify(identified, password, admitted=True)
         except PersonDisabled:
             admission.succeeded()
             return None
+        except BusyRefusal:  # it counts, or guesses would be free while the server is busy
+            person = None
         if person is None:
             admission.refused()
         else:
             admission.succeeded()
         return person
 
+    def _known_device(self, username: str, browser: ConsoleBrowser) -> str | None:
+        """The ID of this browser, if this administrator has signed in in it before."""
+        if browser.device is None:
+            return None
+        device_id, signature = browser.device
+        is_known = self._signer.knows_device(username_key(username), device_id, signature)
+        return device_id if is_known else None
+
+    def _device_of(self, username: str, browser: ConsoleBrowser) -> tuple[str, str]:
+        """What makes a browser known to this administrator."""
+        device_id = self._known_device(username, browser) or new_id()
+        return device_id, self._signer.sign_device(username_key(username), device_id)
+
     async def _account_of(self, step: str, browser: ConsoleBrowser) -> Account:
         """Raises SignInOver."""
         try:
-            account_id, revision, bound = self._steps.loads(step, max_age=BETWEEN)
+            account_id, revision, bound, began = self._steps.loads(step)
         except BadSignature:
             raise SignInOver from None
+        if not 0 <= self._clock() - began <= BETWEEN:
+            raise SignInOver
         account = await self._directory.account_by_id(account_id)
         if account is None or bound != digest(browser.secret):
             raise SignInOver
@@ -233,7 +291,8 @@ class ConsoleSignIn:
         holder = Holder(
             subject_id=person.subject_id, username=person.username, address=browser.address
         )
-        attempt = Attempt(factor_account(person.subject_id), browser.address)
+        device = self._known_device(person.username, browser)
+        attempt = Attempt(factor_account(person.subject_id), browser.address, device)
         async with self._factor_throttle.attempt(attempt, now) as admission:
             check = self._factors.check_recovery_code if is_recovery else self._factors.check_totp
             if not await check(holder, code, now):
@@ -243,6 +302,11 @@ class ConsoleSignIn:
 
     def _record(self, event: Event, browser: ConsoleBrowser, username: str, detail: str) -> None:
         self._audit.record(self._event(event, browser, username, detail))
+
+    def _refused(self, browser: ConsoleBrowser, username: str, detail: str) -> None:
+        """Anybody can cause these: a flood of them is counted, not written."""
+        event = self._event(Event.CONSOLE_REFUSED, browser, username, detail)
+        self._strangers.record(event)
 
     def _event(
         self, event: Event, browser: ConsoleBrowser, username: str, detail: str

@@ -219,6 +219,7 @@ class UserAdministration:
         async with self._directory.changing() as transaction:
             account = await self._changeable(await transaction.account(username), username)
             event = self._actor.account_event(account, "signed out")
+            await transaction.end_console_sessions(account.person.subject_id)
             await transaction.record(event)
         return await self._revoker.sign_out(account.person)
 

@@ -24,6 +24,7 @@ from worksgate.provider.account.notices import ignore_outcome
 from worksgate.provider.factors import FACTOR_POLICY, RelyingParty
 from worksgate.provider.factors.pending_secrets import PendingSecrets
 from worksgate.provider.factors.second_factors import Factors
+from worksgate.provider.stranger_records import StrangerRecords
 from worksgate.provider.throttle import Throttle
 from worksgate.settings.options import Settings
 from worksgate.store import Store
@@ -56,7 +57,10 @@ async def open_console(
         open_notices(directory, open_mail(settings, stack), links, ignore_outcome, stack)
         signing_key = await directory.signing_key()
         party = RelyingParty.of(settings.console_address, settings.company_name or "Worksgate")
-        factors = Factors(directory.factors, audit, party, PendingSecrets.under(signing_key))
+        strangers = StrangerRecords(audit, store.bump)
+        stack.push_async_callback(strangers.close)
+        pending_secrets = PendingSecrets.under(signing_key)
+        factors = Factors(directory.factors, audit, party, pending_secrets, strangers)
         stack.callback(factors.close)
         source = DirectorySource(
             directory,
@@ -72,6 +76,7 @@ async def open_console(
             factor_throttle=Throttle(store, FACTOR_POLICY, "factor", key=signing_key),
             factors=factors,
             audit=audit,
+            strangers=strangers,
             signing_key=signing_key,
             clock=clock,
         )

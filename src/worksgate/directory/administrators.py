@@ -1,7 +1,8 @@
 """Administrators of the console: who has a role, their sessions, and the one-time first link.
 
-A session is only as good as its account at this moment: it ends with the account's role, password
-or permission to sign in (R-152). Keys are digests of secrets that only the browser has.
+A session is only as good as its account at this moment: it ends with the account's role, password,
+second factor or permission to sign in (R-152, R-156). Keys are digests of secrets that only the
+browser has.
 """
 
 import asyncio
@@ -72,11 +73,24 @@ class AdministratorRows:
     # Sessions
 
     @run_to_completion
-    async def begin(self, session: ConsoleSession, event: AuditEvent) -> None:
-        """Store a session, with its record."""
+    async def begin(self, session: ConsoleSession, seen: Account, event: AuditEvent) -> bool:
+        """Store a session, with its record, of an account as it was ``seen``.
+
+        False if its role, its password or the permission to sign in has changed since: what ends
+        sessions would have missed this one (R-156).
+        """
+        unchanged = (
+            _ACCOUNTS.c.id == seen.id,
+            _ACCOUNTS.c.enabled,
+            _ACCOUNTS.c.role == seen.role,
+            _ACCOUNTS.c.password_changed_at == seen.password_changed_at,
+        )
         async with self._connections.writing() as connection:
+            if not await connection.scalar(select(exists().where(*unchanged))):
+                return False
             await connection.execute(insert(_SESSIONS).values(_values(session)))
             await write_events(connection, event)
+            return True
 
     @run_to_completion
     async def find(self, key: str, now: float) -> tuple[ConsoleSession, Account] | None:

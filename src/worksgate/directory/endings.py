@@ -54,6 +54,12 @@ class Endings:
             return sum([len(await _newer(connection, subject_id, t, since)) for _, t in _FACTORS])
 
     @run_to_completion
+    async def end_console_sessions(self, subject_id: str) -> int:
+        """End all sessions that a person has in the console; return how many."""
+        async with self._connections.writing() as connection:
+            return await end_console_sessions(connection, subject_id)
+
+    @run_to_completion
     async def end(
         self,
         subject_id: str,

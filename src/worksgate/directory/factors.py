@@ -2,7 +2,8 @@
 
 Single use is one statement here: a TOTP step only ever grows, a recovery code is deleted, a
 passkey's counter only ever grows; of two concurrent uses only one changes a row. Every change is
-committed together with its audit record (I-5), and announced after the commit.
+committed together with its audit record (I-5), and announced after the commit. Sessions of the
+console end with the factor that opened them (R-156).
 """
 
 import asyncio
@@ -30,6 +31,7 @@ from worksgate.database.direct_reads import Query, Row
 from worksgate.database.recording import write_events
 from worksgate.database.secrets_at_rest import SecretsAtRest, totp_place
 from worksgate.database.verbs import run_to_completion
+from worksgate.directory.administrators import end_console_sessions
 from worksgate.directory.credential_changes import AnnouncingConnections, Change
 
 _TOTP, _CODES, _PASSKEYS = schema.totp_secrets, schema.recovery_codes, schema.passkeys
@@ -144,6 +146,7 @@ class FactorRows:
             )
             await connection.execute(delete(_TOTP).where(_TOTP.c.subject_id == totp.subject_id))
             await connection.execute(insert(_TOTP).values(values))
+            await end_console_sessions(connection, totp.subject_id)
             await write_events(connection, event)
         self._connections.publish(Change.AUTHENTICATOR_ADDED, event)
 
@@ -284,6 +287,7 @@ class FactorRows:
             for table in (_TOTP, _PASSKEYS, _CODES):
                 owned = delete(table).where(table.c.subject_id == subject_id)
                 removed += (await connection.execute(owned)).rowcount
+            await end_console_sessions(connection, subject_id)
             if removed:
                 await write_events(connection, event)
         if removed:
@@ -298,6 +302,7 @@ class FactorRows:
             if removed.rowcount == 0:
                 return False
             await drop_idle_codes(connection, subject_id)
+            await end_console_sessions(connection, subject_id)
             await write_events(connection, event)
         return True
 

@@ -119,6 +119,10 @@ class Transaction:
         await record_owners(self._connection, {}, now, held=dict.fromkeys(had, subject_id))
         await retire(self._connection, had, subject_id, now)
 
+    async def end_console_sessions(self, subject_id: str) -> None:
+        """End all sessions that a person has in the console."""
+        await end_console_sessions(self._connection, subject_id)
+
     async def release_key(self, value: str, now: float) -> list[KeyOwner]:
         """End the ownership of a user key, like ``key_ownership.release``; returns its owner."""
         return await release(self._connection, value, now)

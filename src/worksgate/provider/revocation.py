@@ -59,5 +59,9 @@ class Revocation:
             await self._records.record([holder.event(Event.LOGOUT, now, detail)])
         return Ended(held, rows.app_passwords, rows.factors)
 
+    async def end_console_sessions(self, subject_id: str) -> None:
+        """End all sessions that a person has in the console. Raises DatabaseUnavailable."""
+        await self._endings.end_console_sessions(subject_id)
+
     async def _forget(self, holder: Holder) -> int:
         return await (await self._store()).forget(holder.subject_id)

@@ -30,6 +30,7 @@ A_DAY: Mapping[Event, int] = {
     Event.IMAP_FAILED: 20_000,
     Event.FACTOR_FAILED: 5_000,
     Event.PASSWORD_RESET_REQUESTED: 5_000,
+    Event.CONSOLE_REFUSED: 5_000,
 }
 """Full records per day, of all callers. None of opened sign-in pages: the page of a sign-in that is
 completed is recorded with it."""

@@ -70,6 +70,12 @@ def named_secrets(scope: Scope, names: Sequence[str]) -> Mapping[str, str]:
     return {name: text for name, text in found.items() if _SECRET.fullmatch(text)}
 
 
+def device_in(scope: Scope, name: str) -> tuple[str, str] | None:
+    """The device ID and signature in another cookie of ours; not verified yet."""
+    found = _DEVICE.fullmatch(_read(scope, {name.encode(): name}).get(name, ""))
+    return (found[1], found[2]) if found else None
+
+
 def secret_of(cookies: Mapping[str, str], name: str) -> str | None:
     """The secret in a cookie, or None if it cannot be one of ours."""
     value = cookies.get(name, "")

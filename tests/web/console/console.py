@@ -17,6 +17,8 @@ from worksgate.administration.roles import Role
 from worksgate.bootstrap.administration import open_administration
 from worksgate.bootstrap.console import create_console
 from worksgate.settings.options import Settings
+from worksgate.web.console.application import ConsoleApplication
+from worksgate.web.console.visit import Console
 
 ORIGIN = "https://console.example.com"
 PASSWORD = "purple lantern over the bay"
@@ -58,7 +60,12 @@ class ConsoleUnderTest:
     database: Path
     totp: dict[str, str]
     _stack: AsyncExitStack
+    _application: ConsoleApplication
     _transport: httpx2.ASGITransport
+
+    async def inside(self) -> Console:
+        """What the handlers of the console work with."""
+        return await self._application.start()
 
     async def browser(self, **headers: str) -> AdminBrowser:
         http = httpx2.AsyncClient(transport=self._transport, base_url=ORIGIN, headers=headers)
@@ -76,12 +83,13 @@ class ConsoleUnderTest:
         )
         subject = added.account.person.subject_id
         if has_app:
-            await self._enrol(username, subject)
+            await self.enrol(username, subject)
         if role is not None:
             await self.administration.administrators.set_role(username, role)
         return subject
 
-    async def _enrol(self, username: str, subject: str) -> None:
+    async def enrol(self, username: str, subject: str) -> None:
+        """Set up an authenticator app, in place of any other."""
         from worksgate.audit import AuditEvent, Event
         from worksgate.directory.factors import TotpSecret
         from worksgate.provider.factors.totp import decode_secret, encode_secret
@@ -131,5 +139,6 @@ async def console_of(tmp_path: Path, **changes: object) -> AsyncIterator[Console
             database=tmp_path / "worksgate.db",
             totp={},
             _stack=stack,
+            _application=application,
             _transport=httpx2.ASGITransport(app=application, client=("192.0.2.7", 1234)),
         )

@@ -400,7 +400,8 @@ class SelfService:
         return False
 
     async def end_all_sessions(self, visitor: Visitor) -> None:
-        """Revoke everything the person holds: sessions, tokens, trusted browsers."""
+        """Revoke everything the person holds: sessions of every kind, tokens, trusted browsers."""
+        await self._revocation.end_console_sessions(visitor.person.subject_id)
         record = visitor.event(Event.LOGOUT, "everywhere: all their sessions")
         await self._store.forget(visitor.person.subject_id, records=(record,))
 

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from worksgate.administration.console_sign_in import (
     NoSecondFactor,
+    Opened,
     SignInOver,
     WrongCode,
     WrongPassword,
@@ -62,7 +63,7 @@ async def check_code(visit: Visit) -> Response:
     if visit.form.get("switch"):
         return visit.page("code.html", step=step, problem="", is_recovery=not is_recovery)
     try:
-        secret, _ = await visit.console.sign_in.check_code(
+        opened = await visit.console.sign_in.check_code(
             step, typed, visit.browser, is_recovery=is_recovery
         )
     except SignInOver:
@@ -77,7 +78,7 @@ async def check_code(visit: Visit) -> Response:
             problem="too_many" if is_late else "wrong",
             is_recovery=is_recovery,
         )
-    return _opened(visit, secret, visit.to("/"))
+    return await _opened(visit, opened, visit.to("/"))
 
 
 async def sign_out(visit: Visit) -> Response:
@@ -145,8 +146,8 @@ async def make_first(visit: Visit) -> Response:
         return await again(problem=str(refusal), status=409)
     except HashingBusy:
         return await again(problem="busy", status=503)
-    opened, _ = await visit.console.sign_in.begin(owner, visit.browser, "first link")
-    return _opened(visit, opened, visit.page("codes.html", codes=codes))
+    opened = await visit.console.sign_in.begin(owner, visit.browser, "first link")
+    return await _opened(visit, opened, visit.page("codes.html", codes=codes))
 
 
 async def _first_page(
@@ -170,7 +171,7 @@ async def _first_page(
 
 
 async def _is_usable(visit: Visit, secret: str) -> bool:
-    """Whether a link can be used; guesses at links are counted like those at passwords."""
+    """Whether a link can be used; nobody guesses its 256 bits, so guesses are not counted."""
     return await visit.console.first_owner.is_usable(secret)
 
 
@@ -191,8 +192,11 @@ def _with_step(visit: Visit, response: Response) -> Response:
     return response
 
 
-def _opened(visit: Visit, secret: str, response: Response) -> Response:
-    """A new session begins with a new secret, and the first step's is over."""
-    cookies.set_secret(response, cookies.SESSION, secret)
+async def _opened(visit: Visit, opened: Opened, response: Response) -> Response:
+    """A new session begins with a new secret; the first step is over, and so is an old session."""
+    if (before := visit.signed_in) is not None:
+        await visit.console.sign_in.end(before, before.session.key, visit.browser)
+    cookies.set_secret(response, cookies.SESSION, opened.secret)
+    cookies.set_device(response, opened.device)
     cookies.drop(response, cookies.STEP)
     return response

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from worksgate.administration import Forbidden, NotFound, Outdated, Refused, Unfinished
-from worksgate.administration.console_sign_in import ConsoleBrowser, WrongCode
+from worksgate.administration.console_sign_in import ConsoleBrowser, SignInOver, WrongCode
 from worksgate.administration.first_owner import LINK_PATH
 from worksgate.credentials.secrets import new_secret
 from worksgate.database import Conflict
@@ -129,7 +129,7 @@ class ConsoleApplication:
 
     async def _page(self, visit: Visit, receive: Receive) -> Response:
         request = visit.request
-        path = LINK_PATH.rstrip("/") if _is_link(request) else request.scope["path"]
+        path = _path_of(request)
         methods = BY_PATH.get(path)
         session, _ = cookies.read(request.scope)
         visit.signed_in = await visit.console.sign_in.find(session)
@@ -148,9 +148,18 @@ class ConsoleApplication:
                 return _notice(visit, "forbidden", 403)
         if route.method == "POST":
             visit.form = await read_form(request.scope, receive)
+            # A body may take seconds, in which a session can end or lose its role.
+            if not await self._is_still(visit, session):
+                return _sign_in(visit)
             if not self._is_own_form(visit):
                 return _notice(visit, "forged", 403)
         return await _proved(route, visit)
+
+    async def _is_still(self, visit: Visit, session: str | None) -> bool:
+        """Whether whoever is signed in still is, in the same role."""
+        before = visit.signed_in
+        visit.signed_in = await visit.console.sign_in.find(session)
+        return visit.role == (None if before is None else before.role)
 
     def _is_own_form(self, visit: Visit) -> bool:
         """Whether a form was posted from a page of the console, in this browser."""
@@ -200,6 +209,7 @@ def _visit(console: Console, request: Request) -> Visit:
             address=peer_of(scope),
             name=browser_name(request.headers.get("user-agent", "")),
             secret=step or new_secret(),
+            device=cookies.device(scope),
         ),
         words=Words(language if language in LANGUAGES else "en"),
         has_step=step is not None,
@@ -209,6 +219,12 @@ def _visit(console: Console, request: Request) -> Visit:
 def _is_link(request: Request) -> bool:
     path: str = request.scope["path"]
     return path.startswith(LINK_PATH) and len(path) > len(LINK_PATH)
+
+
+def _path_of(request: Request) -> str:
+    """The path of a route, or what was sent; the secret of a first link is not in it."""
+    path: str = request.scope["path"]
+    return LINK_PATH.rstrip("/") if _is_link(request) else path
 
 
 def _style(console: Console) -> Response:
@@ -228,6 +244,8 @@ def _notice(visit: Visit, what: str, status: int, detail: str = "") -> Response:
 def _refusal(visit: Visit, error: Exception) -> Response:
     """The page of what could not be done."""
     match error:
+        case SignInOver():
+            return _sign_in(visit)
         case NotFound():
             return _notice(visit, "not_found", 404, str(error))
         case Forbidden():
@@ -250,5 +268,5 @@ def _refusal(visit: Visit, error: Exception) -> Response:
             response.headers["Retry-After"] = "2"
             return response
         case _:
-            report("console.crashed", error, path=visit.request.scope["path"])
+            report("console.crashed", error, path=_path_of(visit.request))
             return _notice(visit, "crashed", 500)

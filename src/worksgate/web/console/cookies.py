@@ -2,21 +2,41 @@
 
 session   identifies a session; until the browser is closed
 step      binds the two steps of a sign-in to one browser
+device    the ID of an earlier sign-in, signed for one account, as at people's sign-ins (R-79)
 """
 
 from starlette.responses import Response
 from starlette.types import Scope
 
-from worksgate.web.cookies import named_secrets
+from worksgate.web.cookies import DEVICE_LIFETIME, device_in, named_secrets
 
 SESSION = "__Host-wg_console"
 STEP = "__Host-wg_console_step"
+DEVICE = "__Host-wg_console_device"
 
 
 def read(scope: Scope) -> tuple[str | None, str | None]:
     """The secrets of the session and of the sign-in in progress; None if they cannot be ours."""
     found = named_secrets(scope, (SESSION, STEP))
     return found.get(SESSION), found.get(STEP)
+
+
+def device(scope: Scope) -> tuple[str, str] | None:
+    """The ID of this browser and its signature, not verified yet."""
+    return device_in(scope, DEVICE)
+
+
+def set_device(response: Response, device: tuple[str, str]) -> None:
+    """Make this browser known."""
+    response.set_cookie(
+        DEVICE,
+        ".".join(device),
+        max_age=DEVICE_LIFETIME,
+        path="/",
+        secure=True,
+        httponly=True,
+        samesite="strict",
+    )
 
 
 def set_secret(response: Response, name: str, secret: str) -> None:

@@ -1,0 +1,228 @@
+"""What attackers try against the console: stolen sessions, moments between two steps, guesses."""
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+import pytest
+from tests.databases import query
+from tests.web.console.console import PASSWORD, AdminBrowser, ConsoleUnderTest
+from tests.web.console.test_access import become, link_of
+
+from worksgate.administration.console_sign_in import BETWEEN, ConsoleBrowser, SignInOver
+from worksgate.administration.roles import Role
+from worksgate.audit import AuditEvent, Event
+from worksgate.credentials.password_hashing import BusyRefusal
+from worksgate.provider import stranger_records
+from worksgate.sources import Identified, Person
+
+
+async def is_in(browser: AdminBrowser) -> bool:
+    return (await browser.get("/me")).status_code == 200
+
+
+async def try_password(console: ConsoleUnderTest, browser: AdminBrowser, **form: str) -> int:
+    await browser.get("/sign-in")
+    return (await browser.post("/sign-in", **form)).status_code
+
+
+async def lock_out(console: ConsoleUnderTest, username: str) -> None:
+    """Guess from the network of everybody else until guesses have to wait."""
+    guesser = await console.browser()
+    form = {"username": username, "password": "wrong wrong wrong"}
+    statuses = [await try_password(console, guesser, **form) for _ in range(12)]
+    assert statuses[-1] == 429
+
+
+# Sessions
+
+
+@pytest.mark.parametrize("how", ["sign out", "everything", "factors", "app removed", "other app"])
+async def test_r156_a_session_ends_with_all_others_and_with_the_factor(
+    console: ConsoleUnderTest, how: str
+) -> None:
+    await console.make("owner", Role.OWNER)
+    subject = await console.make("admin", Role.ADMIN)
+    browser, owner = await console.signed_in("admin"), await console.signed_in("owner")
+    people, event = console.administration.people, AuditEvent(event=Event.FACTOR_REMOVED, at=0.0)
+    match how:
+        case "sign out":
+            await console.administration.users.sign_out("admin")
+        case "everything":
+            await people.end_everything("admin")
+        case "factors":
+            await people.reset_factors("admin")
+        case "app removed":
+            await people._directory.factors.remove_totp(subject, event)
+        case "other app":
+            await console.enrol("admin", subject)
+    assert not await is_in(browser)
+    assert await is_in(owner)
+
+
+@pytest.mark.parametrize("how", ["role", "password", "disabled", "removed"])
+async def test_r156_no_session_begins_after_what_would_have_ended_it(
+    console: ConsoleUnderTest, how: str
+) -> None:
+    await console.make("owner", Role.OWNER)
+    await console.make("admin", Role.ADMIN)
+    users = console.administration.users
+    seen = await users.get("admin")
+    console.clock.advance(1)
+    match how:
+        case "role":
+            await console.administration.administrators.set_role("admin", Role.AUDITOR)
+        case "password":
+            await users.set_password("admin", "another long passphrase here")
+        case "disabled":
+            await users.disable("admin")
+        case "removed":
+            await users.remove("admin")
+    inside = await console.inside()
+    with pytest.raises(SignInOver):
+        await inside.sign_in.begin(seen, ConsoleBrowser("192.0.2.7", "Chrome", "secret"), "code")
+    assert query(console.database, "SELECT count(*) FROM console_sessions") == [(0,)]
+
+
+@pytest.mark.parametrize("role", [None, Role.AUDITOR])
+async def test_r156_a_role_that_is_taken_while_a_form_arrives_does_nothing_more(
+    console: ConsoleUnderTest, role: Role | None
+) -> None:
+    await console.make("owner", Role.OWNER)
+    await console.make("admin", Role.ADMIN)
+    subject = await console.make("person", None)
+    browser = await console.signed_in("admin")
+    await browser.get(f"/person?id={subject}")
+    form = urlencode({"csrf": browser.hidden("csrf"), "id": subject}).encode()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield form[:10]
+        await console.administration.administrators.set_role("admin", role)
+        yield form[10:]
+
+    kind = {"content-type": "application/x-www-form-urlencoded"}
+    response = await browser.http.post("/person/disable", content=slowly(), headers=kind)
+    assert (response.status_code, response.headers["location"]) == (303, "/sign-in")
+    assert (await console.administration.users.get("person")).enabled
+
+
+async def test_r28_r156_a_new_session_ends_the_one_before_it_in_this_browser(
+    console: ConsoleUnderTest,
+) -> None:
+    await console.make("owner", Role.OWNER)
+    browser = await console.signed_in("owner")
+    link = await link_of(console, recovers=True)
+    assert await become(console, browser, link, "rescuer") == 200
+    assert await is_in(browser)
+    (stored,) = query(console.database, "SELECT subject_id FROM console_sessions")
+    rescuer = await console.administration.users.get("rescuer")
+    assert stored == (rescuer.person.subject_id,)
+
+
+async def test_the_second_step_is_over_after_five_minutes(console: ConsoleUnderTest) -> None:
+    await console.make("owner", Role.OWNER)
+    browser = await console.browser()
+    await try_password(console, browser, username="owner", password=PASSWORD)
+    console.clock.advance(BETWEEN)
+    await browser.post("/sign-in/code", step=browser.hidden("step"), code=console.code("owner"))
+    assert browser.page.status_code == 401
+    assert "Too much time has passed" in browser.page.text
+
+
+# Guesses
+
+
+async def test_r79_r157_guesses_of_others_do_not_keep_a_known_browser_out(
+    console: ConsoleUnderTest,
+) -> None:
+    await console.make("owner", Role.OWNER)
+    browser = await console.signed_in("owner")
+    await browser.get("/me")
+    await browser.post("/sign-out")
+    await lock_out(console, "owner")
+    assert await try_password(console, browser, username="owner", password=PASSWORD) == 200
+    code = console.code("owner")
+    assert (
+        await browser.post("/sign-in/code", step=browser.hidden("step"), code=code)
+    ).status_code == 303
+
+
+async def test_r79_r157_a_browser_is_known_to_one_administrator_only(
+    console: ConsoleUnderTest,
+) -> None:
+    await console.make("owner", Role.OWNER)
+    await console.make("admin", Role.ADMIN)
+    browser = await console.signed_in("admin")
+    await browser.get("/me")
+    await browser.post("/sign-out")
+    await lock_out(console, "owner")
+    assert await try_password(console, browser, username="owner", password=PASSWORD) == 429
+
+
+@dataclass
+class SlowSource:
+    """The directory while an imported hash is there: refusals take a while, and may be busy."""
+
+    person: Person | None
+    is_busy: bool = False
+    takes: float = 0.0
+
+    def check_capacity(self, *, is_known: bool) -> None:
+        return None
+
+    async def identify(self, username: str) -> Identified:
+        return Identified(username, is_busy=self.is_busy)
+
+    async def verify(self, identified: Identified, password: str, *, admitted: bool) -> Person:
+        if self.person is not None and password == PASSWORD:
+            return self.person
+        raise BusyRefusal
+
+    async def refusal_time(self) -> float:
+        return self.takes
+
+
+async def test_r145_r157_a_guess_that_could_not_be_checked_counts(
+    console: ConsoleUnderTest,
+) -> None:
+    await console.make("owner", Role.OWNER)
+    inside = await console.inside()
+    inside.sign_in._source = SlowSource(None, is_busy=True)  # type: ignore[assignment]
+    browser = await console.browser()
+    form = {"username": "owner", "password": "wrong wrong wrong"}
+    statuses = [await try_password(console, browser, **form) for _ in range(12)]
+    assert (statuses[0], statuses[-1]) == (503, 429)
+
+
+@pytest.mark.parametrize(("is_busy", "status"), [(False, 401), (True, 503)])
+async def test_r121_r157_a_right_password_without_a_role_is_refused_like_a_wrong_one(
+    console: ConsoleUnderTest, *, is_busy: bool, status: int
+) -> None:
+    await console.make("owner", Role.OWNER)
+    await console.make("person", None)
+    person = (await console.administration.users.get("person")).person
+    inside = await console.inside()
+    source = SlowSource(person, is_busy=is_busy, takes=0.4)
+    inside.sign_in._source = source  # type: ignore[assignment]
+    browser = await console.browser()
+    for password in (PASSWORD, "wrong wrong wrong"):
+        began = time.monotonic()
+        form = {"username": "person", "password": password}
+        assert await try_password(console, browser, **form) == status
+        assert time.monotonic() - began >= 0.4
+
+
+async def test_r157_a_flood_of_refusals_does_not_fill_the_audit_log(
+    console: ConsoleUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stranger_records, "DEFAULT_PER_MINUTE", 2)
+    await console.make("owner", Role.OWNER)
+    inside = await console.inside()
+    inside.sign_in._source = SlowSource(None, is_busy=True)  # type: ignore[assignment]
+    browser = await console.browser()
+    for number in range(6):
+        await try_password(console, browser, username=f"n{number}", password="wrong wrong")
+    await inside.sign_in._audit.flush()
+    refused = await console.administration.audit_log.search(event=Event.CONSOLE_REFUSED)
+    assert len(refused) == 2
