@@ -1,24 +1,36 @@
-"""The languages of the pages: which there are, which one a person gets, and their texts.
+"""The languages of the pages: which one a person gets, and the texts of the pages in it.
 
-Catalogues are gettext ``.po`` files, read directly: a checkout needs no build step.
-``locale/babel.cfg`` says how to update them after a text has changed;
-``tests/web/test_catalogues.py`` fails until each language has each text.
+``worksgate.catalogues`` reads them. ``locale/babel.cfg`` says how to update them after a text has
+changed; ``tests/web/test_catalogues.py`` fails until each language has each text.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-LANGUAGES: Final = ("en", "ja", "ko", "zh-CN", "zh-TW")
-LANGUAGE_NAMES: Final[Mapping[str, str]] = {
-    "en": "English",
-    "ja": "日本語",
-    "ko": "한국어",
-    "zh-CN": "简体中文",
-    "zh-TW": "繁體中文",
-}
+from worksgate import catalogues
+from worksgate.catalogues import (
+    LANGUAGE_NAMES,
+    LANGUAGES,
+    Translations,
+    locale_name,
+    read_catalogue,
+)
+
+__all__ = [
+    "LANGUAGES",
+    "LANGUAGE_NAMES",
+    "LOCALE_FOLDER",
+    "Translations",
+    "catalogue_path",
+    "choose_language",
+    "locale_name",
+    "read_catalogue",
+    "requested_language",
+    "translations",
+]
+
 LOCALE_FOLDER: Final = Path(__file__).parent / "locale"
 _SCRIPTS_OF_CHINESE: Final[Mapping[str, str]] = {"hans": "zh-CN", "hant": "zh-TW"}
 _TRADITIONAL_REGIONS: Final = frozenset({"tw", "hk", "mo"})
@@ -81,48 +93,10 @@ def _quality(parameter: str) -> float:
     return quality if name.strip().lower() == "q" and 0 <= quality <= 1 else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Translations:
-    """The texts of one language; a missing text stays English."""
-
-    single: Mapping[str, str]
-    plural: Mapping[str, tuple[str, ...]]
-
-    def gettext(self, message: str) -> str:
-        return self.single.get(message, message)
-
-    def ngettext(self, singular: str, plural: str, number: int) -> str:
-        # English has two forms, the other languages have one: no other rule is needed yet.
-        forms = self.plural.get(singular, (singular, plural))
-        return forms[0 if number == 1 else -1]
-
-
-def locale_name(language: str) -> str:
-    """The name of a language's locale, as gettext and Babel spell it: ``zh_TW``."""
-    return language.replace("-", "_")
-
-
 def catalogue_path(language: str) -> Path:
-    return LOCALE_FOLDER / locale_name(language) / "LC_MESSAGES" / "worksgate.po"
+    return catalogues.catalogue_path(LOCALE_FOLDER, language)
 
 
-@cache
 def translations(language: str) -> Translations:
-    """Return the texts of one of ``LANGUAGES``, read once. Raises OSError if the file is gone."""
-    return read_catalogue(catalogue_path(language), language)
-
-
-def read_catalogue(path: Path, language: str) -> Translations:
-    """The texts of a ``.po`` file. Raises OSError if it is gone."""
-    from babel.messages.pofile import read_po
-
-    single: dict[str, str] = {}
-    plural: dict[str, tuple[str, ...]] = {}
-    with path.open("rb") as file:
-        for message in read_po(file, locale=locale_name(language)):
-            if isinstance(message.id, str):
-                if message.id and isinstance(message.string, str):
-                    single[message.id] = message.string or message.id
-            elif isinstance(message.string, list | tuple) and all(message.string):
-                plural[message.id[0]] = tuple(message.string)
-    return Translations(single, plural)
+    """The texts of the pages in one of ``LANGUAGES``. Raises OSError if the file is gone."""
+    return catalogues.read_catalogue(catalogue_path(language), language)

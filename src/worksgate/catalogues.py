@@ -1,0 +1,64 @@
+"""Texts in the languages of people: which languages there are, and how their catalogues are read.
+
+Catalogues are gettext ``.po`` files, read directly: a checkout needs no build step. Each room that
+has texts has a folder of its own for them: the pages, and the trace of a sign-in.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+LANGUAGES: Final = ("en", "ja", "ko", "zh-CN", "zh-TW")
+"""Those of the pages and mails for everybody; a room for few people may have some of them."""
+LANGUAGE_NAMES: Final[Mapping[str, str]] = {
+    "en": "English",
+    "ja": "日本語",
+    "ko": "한국어",
+    "zh-CN": "简体中文",
+    "zh-TW": "繁體中文",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Translations:
+    """The texts of one language; a missing text stays English."""
+
+    single: Mapping[str, str]
+    plural: Mapping[str, tuple[str, ...]]
+
+    def gettext(self, message: str) -> str:
+        return self.single.get(message, message)
+
+    def ngettext(self, singular: str, plural: str, number: int) -> str:
+        # English has two forms, the other languages have one: no other rule is needed yet.
+        forms = self.plural.get(singular, (singular, plural))
+        return forms[0 if number == 1 else -1]
+
+
+def locale_name(language: str) -> str:
+    """The name of a language's locale, as gettext and Babel spell it: ``zh_TW``."""
+    return language.replace("-", "_")
+
+
+def catalogue_path(folder: Path, language: str) -> Path:
+    """Where a language's texts are in the folder of a room."""
+    return folder / locale_name(language) / "LC_MESSAGES" / "worksgate.po"
+
+
+@cache
+def read_catalogue(path: Path, language: str) -> Translations:
+    """The texts of a file in one of ``LANGUAGES``, read once. Raises OSError if it is gone."""
+    from babel.messages.pofile import read_po
+
+    single: dict[str, str] = {}
+    plural: dict[str, tuple[str, ...]] = {}
+    with path.open("rb") as file:
+        for message in read_po(file, locale=locale_name(language)):
+            if isinstance(message.id, str):
+                if message.id and isinstance(message.string, str):
+                    single[message.id] = message.string or message.id
+            elif isinstance(message.string, list | tuple) and all(message.string):
+                plural[message.id[0]] = tuple(message.string)
+    return Translations(single, plural)
