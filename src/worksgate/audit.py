@@ -6,7 +6,8 @@ or query string.
 """
 
 from enum import StrEnum
-from typing import Protocol
+from time import perf_counter
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -19,6 +20,8 @@ class Event(StrEnum):
     LOGIN_FAILED = "login.failed"
     LOGIN_THROTTLED = "login.throttled"
     LOGIN_REFUSED = "login.refused"
+    LOGIN_INTERRUPTED = "login.interrupted"
+    LOGIN_STEP_DUE = "login.step_due"
     CODE_ISSUED = "code.issued"
     CODE_REDEEMED = "code.redeemed"
     CODE_REFUSED = "code.refused"
@@ -51,12 +54,116 @@ class Event(StrEnum):
     CONSOLE_REFUSED = "console.refused"
 
 
+class Reason(StrEnum):
+    """Why something was refused, failed or interrupted: one word for what ``detail`` says in prose.
+
+    With its event, a reason says what to tell the person and what to do next. A name is never
+    given another meaning: records are kept for more than a year.
+    """
+
+    # The link of LINE WORKS; these are names of ``oauth.errors.Cause`` as well.
+    UNKNOWN_CLIENT = "unknown_client"
+    PARAMETER_MISSING = "parameter_missing"
+    REDIRECT_NOT_LISTED = "redirect_not_listed"
+    REDIRECT_MALFORMED = "redirect_malformed"
+    NO_STATE = "no_state"
+    RESPONSE_TYPE = "response_type"
+    SENT_TWICE = "sent_twice"
+    TOO_LONG = "too_long"
+    NOT_CONFIRMED = "not_confirmed"
+    # The form, or the way back from another provider
+    FORM_EXPIRED = "form_expired"
+    FORM_FORGED = "form_forged"
+    OTHER_BROWSER = "other_browser"
+    COOKIES_OFF = "cookies_off"
+    STATE_UNKNOWN = "state_unknown"
+    STATE_USED = "state_used"
+    SIGN_IN_LOST = "sign_in_lost"
+    # The password, or who vouches for the person instead
+    WRONG_PASSWORD = "wrong_password"
+    GUESSES_USED_UP = "guesses_used_up"
+    NOT_CHECKED = "not_checked"
+    TEMPORARY_EXPIRED = "temporary_expired"
+    PASSWORD_EXPIRED = "password_expired"
+    DISABLED = "disabled"
+    NOT_ALLOWED = "not_allowed"
+    REFUSED_UPSTREAM = "refused_upstream"
+    # Too many attempts
+    WAITING = "waiting"
+    WAITING_NETWORK = "waiting_network"
+    WAITING_STRANGERS = "waiting_strangers"
+    # The second factor
+    WRONG_CODE = "wrong_code"
+    CODE_USED = "code_used"
+    CLOCK_AHEAD = "clock_ahead"
+    CLOCK_BEHIND = "clock_behind"
+    WRONG_RECOVERY_CODE = "wrong_recovery_code"
+    PASSKEY_UNKNOWN = "passkey_unknown"
+    PASSKEY_FOREIGN = "passkey_foreign"
+    PASSKEY_COUNTER = "passkey_counter"
+    PASSKEY_INVALID = "passkey_invalid"
+    FACTOR_NOT_ADDED = "factor_not_added"
+    TOO_MANY_TRIES = "too_many_tries"
+    # What the client requires
+    RULE = "rule"
+    PASSKEY_REQUIRED = "passkey_required"
+    NO_USER_KEY = "no_user_key"
+    KEY_OF_ANOTHER = "key_of_another"
+    REVOKED = "revoked"
+    # Outages
+    SOURCE_UNAVAILABLE = "source_unavailable"
+    BUSY = "busy"
+    STORE_UNAVAILABLE = "store_unavailable"
+    DATABASE_UNAVAILABLE = "database_unavailable"
+    TOO_SLOW = "too_slow"
+    # What is due after the password
+    SECOND_FACTOR_DUE = "second_factor_due"
+    ENROLMENT_DUE = "enrolment_due"
+    NEW_PASSWORD_DUE = "new_password_due"
+    # Calls of LINE WORKS
+    BAD_REQUEST = "bad_request"
+    GRANT_TYPE = "grant_type"
+    CLIENT_DISABLED = "client_disabled"
+    ADDRESS_NOT_ALLOWED = "address_not_allowed"
+    WRONG_SECRET = "wrong_secret"
+    TOO_MANY_WRONG_SECRETS = "too_many_wrong_secrets"
+    CODE_UNKNOWN = "code_unknown"
+    CODE_FOREIGN = "code_foreign"
+    CODE_EXPIRED = "code_expired"
+    CODE_REPLAYED = "code_replayed"
+    TOKEN_UNKNOWN = "token_unknown"
+    TOKEN_FOREIGN = "token_foreign"
+    TOKEN_EXPIRED = "token_expired"
+    NO_ANSWER = "no_answer"
+    # Mail programs
+    IMAP_OFF = "imap_off"
+    OWN_PASSWORD = "own_password"
+    APP_PASSWORD_NEEDED = "app_password_needed"
+    SOURCE_NOT_ALLOWED = "source_not_allowed"
+    MUST_CHANGE_PASSWORD = "must_change_password"
+    LAPSED = "lapsed"
+    # Not a record of one event: how many were not recorded one by one
+    COUNTED = "counted"
+
+
+N = TypeVar("N", bound=StrEnum)
+
+
 def event_named(name: str) -> Event:
     """The event with this name; a name of a newer version is not a member of ``Event``."""
+    return _named(Event, name)
+
+
+def reason_named(name: str) -> Reason:
+    """The reason with this name; a name of a newer version is not a member of ``Reason``."""
+    return _named(Reason, name)
+
+
+def _named(names: type[N], name: str) -> N:
     try:
-        return Event(name)
+        return names(name)
     except ValueError:
-        unknown = str.__new__(Event, name)
+        unknown = str.__new__(names, name)
         unknown._name_ = unknown._value_ = name
         return unknown
 
@@ -81,8 +188,13 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defau
     address: str | None = None
     actor: str | None = None
     detail: str | None = None
-    reason: str | None = None
+    reason: Reason | None = None
     elapsed_ms: float | None = None
+
+
+def elapsed_ms(began: float) -> float:
+    """Milliseconds since ``began``, by ``time.perf_counter``, for the field of this name."""
+    return round((perf_counter() - began) * 1_000, 1)
 
 
 class AuditLog(Protocol):

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 from tests.databases import NOW, POSTGRES, directory_in, query
 
-from worksgate.audit import AuditEvent, Event
+from worksgate.audit import AuditEvent, Event, Reason
 from worksgate.credentials.master_key import Keyring, MasterKey
 from worksgate.database import schema
 from worksgate.database.recording import write_events
@@ -37,7 +37,7 @@ async def record(directory: Directory, count: int, at: float = NOW) -> None:
                 at=at + number / 10,
                 username="青い",
                 detail=f"try {number}",
-                reason="wrong_password",
+                reason=Reason.WRONG_PASSWORD,
                 elapsed_ms=number / 7,
             )
             for number in range(count)

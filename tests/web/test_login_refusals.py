@@ -138,6 +138,16 @@ class ProviderThatResumes:
 
     def __init__(self) -> None:
         self.next_step: Any = CODE_NEEDED
+        self.interrupted_by: list[tuple[Exception, SignInTransaction | None, str | None]] = []
+
+    def interrupted(
+        self,
+        _browser: object,
+        outage: Exception,
+        transaction: SignInTransaction | None = None,
+        username: str | None = None,
+    ) -> None:
+        self.interrupted_by.append((outage, transaction, username))
 
     async def resume(self, transaction: SignInTransaction, _browser: object) -> Any:
         assert transaction is LOGIN
@@ -234,11 +244,12 @@ async def test_who_must_wait_is_told_whole_seconds_and_one_at_least(
     assert await desk.answer(TooManyAttempts(left)) == form(Problem.THROTTLED, 429, seconds)
 
 
+UNRECORDED = {"login_id": None}
 ENDINGS: list[tuple[Exception, tuple[Any, ...]]] = [
-    (SessionKeyRefused("no"), (Notice.SESSION_KEY_REFUSED, 403, None)),
-    (UnknownClient("no"), (Notice.UNKNOWN_CLIENT, 400, None)),
-    (BadRedirectUri("no"), (Notice.BAD_REDIRECT_URI, 400, None)),
-    (BadAuthorizationRequest("no"), (Notice.BAD_REQUEST, 400, None)),
+    (SessionKeyRefused("no"), (Notice.SESSION_KEY_REFUSED, 403, "login-1", UNRECORDED)),
+    (UnknownClient("no"), (Notice.UNKNOWN_CLIENT, 400, "login-1", UNRECORDED)),
+    (BadRedirectUri("no"), (Notice.BAD_REDIRECT_URI, 400, "login-1", UNRECORDED)),
+    (BadAuthorizationRequest("no"), (Notice.BAD_REQUEST, 400, "login-1", UNRECORDED)),
     (NoUserKey(), (Notice.NO_USER_KEY, 403, "login-1")),
     (SignInDenied("rule"), (Notice.DENIED, 403, "login-1")),
     (NoPasskey(), (Notice.NO_PASSKEY, 403, "login-1")),
@@ -246,7 +257,7 @@ ENDINGS: list[tuple[Exception, tuple[Any, ...]]] = [
     (ForgedTransaction("no"), (Notice.FORGED, 403, None, {"continue_url": None})),
     (
         ForgedTransaction("no", THEIRS),
-        (Notice.FORGED, 403, None, {"continue_url": "restart login-2 ko"}),
+        (Notice.FORGED, 403, "login-2", {"continue_url": "restart login-2 ko"}),
     ),
     (
         ExpiredTransaction(THEIRS),
@@ -297,6 +308,16 @@ async def test_an_outage_is_told_to_the_administrator(
     assert [(each["event"], each["path"], each["detail"]) for each in log] == [
         ("request.unavailable", "/login", detail)
     ]
+    typed = "" if is_later_step else "typed"
+    assert desk.provider.interrupted_by == [(error, LOGIN, typed)]
+
+
+async def test_r148_of_the_outages_of_one_request_the_first_is_recorded(desk: Desk) -> None:
+    desk.provider.next_step = StoreUnavailable("away as well")
+    desk.pages.form_fails_with = DatabaseUnavailable("and that")
+    with capture_logs():
+        await desk.answer(SourceUnavailable("away"), is_later_step=True)
+    assert [str(outage) for outage, _, _ in desk.provider.interrupted_by] == ["away"]
 
 
 async def test_a_wrong_password_is_nothing_for_the_administrator(desk: Desk) -> None:

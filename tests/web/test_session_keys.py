@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from tests.installation import Installation, assert_page, installed
 
+from worksgate.audit import Event
+from worksgate.credentials.references import reference_of
 from worksgate.limits.rate_limit import RateLimit
+from worksgate.provider.sign_in.session_key import SessionKeyAnswer, SessionKeys
 
 APP = {"userAgent": "LineWorks", "sessionKey": "key-1"}
 
@@ -92,6 +95,24 @@ async def test_r16_a_key_that_line_works_denies_is_refused(scene: Scene, policy:
     scene.line_works.body = NO
     browser = scene.installation.browser()
     assert_page(await browser.arrive(None, **APP), 403)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [(SessionKeyAnswer.NO, "not_confirmed"), (SessionKeyAnswer.UNKNOWN, "no_answer")],
+)
+async def test_the_record_says_whether_line_works_denied_the_key_or_did_not_answer(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, answer: SessionKeyAnswer, reason: str
+) -> None:
+    async def ask(*_: object) -> SessionKeyAnswer:
+        return answer
+
+    monkeypatch.setattr(SessionKeys, "ask", ask)
+    await scene.installation.change_client(session_key_check="fail_closed")
+    response = await scene.installation.browser().arrive(None, **APP)
+    (refused,) = await scene.installation.audit(event=Event.SESSION_KEY_REFUSED)
+    assert refused.reason == reason
+    assert (reference_of(refused.login_id or "") or "none") in response.text
 
 
 @pytest.mark.parametrize(("policy", "status"), [("fail_open", 200), ("fail_closed", 403)])

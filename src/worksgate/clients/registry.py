@@ -17,7 +17,7 @@ from worksgate.credentials.secrets import matches_any
 from worksgate.database import DatabaseUnavailable
 from worksgate.limits.networks import is_within, network_of
 from worksgate.limits.rate_limit import RateLimit
-from worksgate.oauth.errors import AccessDenied, TooManyWrongSecrets, UnauthorizedClient
+from worksgate.oauth.errors import AccessDenied, Cause, TooManyWrongSecrets, UnauthorizedClient
 from worksgate.oauth.logout import LogoutAddresses
 from worksgate.oauth.model import Client, ErrorStatus, ErrorStyle, ImapPasswords
 
@@ -195,7 +195,9 @@ def check_admitted(client: Client, address: str) -> None:
     if not client.enabled:
         raise AccessDenied("the client is disabled")
     if client.allowed_addresses and not is_within(address, client.allowed_addresses):
-        raise AccessDenied("the source address is not on the client's allowlist")
+        raise AccessDenied(
+            "the source address is not on the client's allowlist", Cause.ADDRESS_NOT_ALLOWED
+        )
 
 
 def _valid_digests(client: Client, now: float) -> tuple[str, ...]:

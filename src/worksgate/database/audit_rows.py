@@ -34,7 +34,7 @@ def event_row(event: AuditEvent) -> EventRow:
         encoded(event.address),
         encoded(event.actor),
         encoded(event.detail, _LONGEST_DETAIL),
-        event.reason,
+        None if event.reason is None else event.reason.value,
         event.elapsed_ms,
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
-from worksgate.audit import AuditEvent, event_named
+from worksgate.audit import AuditEvent, event_named, reason_named
 from worksgate.credentials.usernames import username_key
 from worksgate.database.audit_rows import COLUMNS
 from worksgate.database.direct_reads import Row
@@ -83,9 +83,16 @@ def secret_values(client_id: str, secret: ClientSecret) -> dict[str, Any]:
 
 
 def event_from(row: RowMapping) -> AuditEvent:
-    """The record in a row; events of a newer version keep their names."""
+    """The record in a row; events and reasons of a newer version keep their names."""
     values = {name: row[name] for name in COLUMNS}
-    return AuditEvent(**{**values, "event": event_named(row["event"])})
+    reason = row["reason"]
+    return AuditEvent(
+        **{
+            **values,
+            "event": event_named(row["event"]),
+            "reason": None if reason is None else reason_named(reason),
+        }
+    )
 
 
 def events_at_once(left: int) -> int:

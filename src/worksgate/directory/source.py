@@ -16,7 +16,13 @@ from worksgate.database import DatabaseUnavailable
 from worksgate.directory import Account
 from worksgate.directory.account_rules import password_context
 from worksgate.directory.database import Directory
-from worksgate.sources import Identified, Person, PersonDisabled, SourceUnavailable
+from worksgate.sources import (
+    Identified,
+    Person,
+    PersonDisabled,
+    SourceUnavailable,
+    TemporaryPasswordExpired,
+)
 
 TEMPORARY_LIFETIME = 7 * 86_400.0
 """Lifetime in seconds of a password from an administrator (R-84)."""
@@ -92,8 +98,8 @@ class DirectorySource:
     async def authenticate(self, username: str, password: str) -> Person | None:
         """Return the person whose password this is, or None; one hash is checked in any case.
 
-        Raises PersonDisabled (only after the password was right), SourceUnavailable if the database
-        does not respond, or HashingBusy.
+        Raises PersonDisabled or TemporaryPasswordExpired (only after the password was right),
+        SourceUnavailable if the database does not respond, or HashingBusy.
         """
         return await self.verify(await self.identify(username), password, admitted=True)
 
@@ -108,12 +114,16 @@ class DirectorySource:
     async def verify(
         self, identified: Identified, password: str, *, admitted: bool
     ) -> Person | None:
-        """Like ``authenticate``. Raises BusyRefusal instead of None if there was no turn."""
+        """Like ``authenticate``. Raises BusyRefusal for any refusal if there was no turn."""
         looked_up: _LookedUp = identified.kept
         right = await self._is_right(identified, password)
         person = None
         if looked_up.account is not None and right and admitted:
-            person = await self._admit(looked_up.account, password)
+            try:
+                person = await self._admit(looked_up.account, password)
+            except TemporaryPasswordExpired:
+                if not identified.is_busy:
+                    raise
         if person is None and identified.is_busy:
             raise BusyRefusal
         return person
@@ -179,7 +189,10 @@ class DirectorySource:
         return right
 
     async def _admit(self, verified: Account, password: str) -> Person | None:
-        """The person after the hashing, during which an administrator may have acted."""
+        """The person after the hashing, during which an administrator may have acted.
+
+        Raises PersonDisabled or TemporaryPasswordExpired.
+        """
         account = await self._account_by_id(verified.id)
         if account is None or not await self._is_still_right(account, verified, password):
             return None
@@ -187,7 +200,7 @@ class DirectorySource:
             raise PersonDisabled
         if self._has_expired(account):
             _log.warning("directory.temporary_password_expired", account_id=account.id)
-            return None
+            raise TemporaryPasswordExpired
         await self._keep_stronger_hash(account, password)
         return account.person
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import parse_qsl
 
-from worksgate.oauth.errors import BadAuthorizationRequest, BadRedirectUri, UnknownClient
+from worksgate.oauth.errors import BadAuthorizationRequest, BadRedirectUri, Cause, UnknownClient
 from worksgate.oauth.model import Client, LoginKind
 from worksgate.oauth.redirect_uri import check_redirect_uri
 
@@ -65,9 +65,9 @@ class AuthorizationRequest:
         )
         for name in KNOWN:
             if len(values.get(name, ())) > 1:
-                raise BadAuthorizationRequest(f"{name} is sent twice")
+                raise BadAuthorizationRequest(f"{name} is sent twice", Cause.SENT_TWICE)
         if values.get("response_type") != ["code"]:
-            raise BadAuthorizationRequest("response_type is not code")
+            raise BadAuthorizationRequest("response_type is not code", Cause.RESPONSE_TYPE)
         return cls(
             client_id=client.client_id,
             redirect_uri=redirect_uri,
@@ -80,7 +80,7 @@ class AuthorizationRequest:
 def _read(query: str) -> dict[str, list[str]]:
     """Decode the query once; bytes that are not UTF-8 become surrogates, which match nothing."""
     if len(query) > MAX_QUERY:
-        raise BadRedirectUri("the query is too long")
+        raise BadRedirectUri("the query is too long", Cause.TOO_LONG)
     values: dict[str, list[str]] = {}
     for name, value in parse_qsl(query, keep_blank_values=True, errors="surrogateescape"):
         values.setdefault(name, []).append(value)
@@ -94,7 +94,8 @@ def _only(
 ) -> str:
     found = values.get(name, ())
     if len(found) != 1 or not found[0]:
-        raise refusal(f"{name} is missing, empty or sent twice")
+        cause = Cause.SENT_TWICE if len(found) > 1 else Cause.PARAMETER_MISSING
+        raise refusal(f"{name} is missing, empty or sent twice", cause)
     return found[0]
 
 

@@ -21,9 +21,42 @@
 
 The numbers are those of https://developers.worksmobile.com/jp/docs/sso-sp-oauth-token; the HTTP
 statuses are ours. ``description`` is sent, ``detail`` is logged; neither contains a secret.
+``cause`` says in one word what ``detail`` says in a sentence, for programs.
 """
 
+from enum import StrEnum
 from typing import ClassVar
+
+
+class Cause(StrEnum):
+    """Why a request was refused; the audit log has the same names (``audit.Reason``)."""
+
+    UNKNOWN_CLIENT = "unknown_client"
+    PARAMETER_MISSING = "parameter_missing"
+    REDIRECT_NOT_LISTED = "redirect_not_listed"
+    REDIRECT_MALFORMED = "redirect_malformed"
+    NO_STATE = "no_state"
+    RESPONSE_TYPE = "response_type"
+    SENT_TWICE = "sent_twice"
+    TOO_LONG = "too_long"
+    NOT_CONFIRMED = "not_confirmed"
+    BAD_REQUEST = "bad_request"
+    GRANT_TYPE = "grant_type"
+    CLIENT_DISABLED = "client_disabled"
+    ADDRESS_NOT_ALLOWED = "address_not_allowed"
+    WRONG_SECRET = "wrong_secret"
+    TOO_MANY_WRONG_SECRETS = "too_many_wrong_secrets"
+    CODE_UNKNOWN = "code_unknown"
+    CODE_FOREIGN = "code_foreign"
+    CODE_EXPIRED = "code_expired"
+    CODE_REPLAYED = "code_replayed"
+    TOKEN_UNKNOWN = "token_unknown"
+    TOKEN_FOREIGN = "token_foreign"
+    TOKEN_EXPIRED = "token_expired"
+    WRONG_PASSWORD = "wrong_password"
+    RULE = "rule"
+    IMAP_OFF = "imap_off"
+    NO_ANSWER = "no_answer"
 
 
 class OAuthError(Exception):
@@ -33,10 +66,12 @@ class OAuthError(Exception):
     message: ClassVar[str]
     description: ClassVar[str]
     status: ClassVar[int]
+    usual_cause: ClassVar[Cause]
 
-    def __init__(self, detail: str = "") -> None:
+    def __init__(self, detail: str = "", cause: Cause | None = None) -> None:
         super().__init__(detail or self.description)
         self.detail = detail
+        self.cause = self.usual_cause if cause is None else cause
 
 
 class AccessDenied(OAuthError):
@@ -44,6 +79,7 @@ class AccessDenied(OAuthError):
     message = "access_denied"
     description = "Request from unauthorized client"
     status = 403
+    usual_cause = Cause.CLIENT_DISABLED
 
 
 class InvalidRequest(OAuthError):
@@ -51,6 +87,7 @@ class InvalidRequest(OAuthError):
     message = "invalid_request"
     description = "Missing or invalid request"
     status = 400
+    usual_cause = Cause.BAD_REQUEST
 
 
 class RequestTooLarge(InvalidRequest):
@@ -66,6 +103,7 @@ class UnsupportedGrantType(OAuthError):
     message = "unsupported_grant_type"
     description = "The grant_type is not supported"
     status = 400
+    usual_cause = Cause.GRANT_TYPE
 
 
 class UnauthorizedClient(OAuthError):
@@ -73,10 +111,12 @@ class UnauthorizedClient(OAuthError):
     message = "unauthorized_client"
     description = "Invalid client ID or secret"
     status = 401
+    usual_cause = Cause.WRONG_SECRET
 
 
 class TooManyWrongSecrets(UnauthorizedClient):
     status = 429
+    usual_cause = Cause.TOO_MANY_WRONG_SECRETS
 
 
 class InvalidAuthorization(OAuthError):
@@ -84,6 +124,7 @@ class InvalidAuthorization(OAuthError):
     message = "invalid_authorization"
     description = "Invalid authorization code"
     status = 400
+    usual_cause = Cause.CODE_UNKNOWN
 
 
 class InvalidLogin(OAuthError):
@@ -93,6 +134,7 @@ class InvalidLogin(OAuthError):
     message = "invalid_grant"
     description = "Invalid email address or password"
     status = 401
+    usual_cause = Cause.WRONG_PASSWORD
 
 
 class TooManyLogins(InvalidLogin):
@@ -104,6 +146,7 @@ class InvalidAccess(OAuthError):
     message = "invalid_access"
     description = "Access token verification failed"
     status = 401
+    usual_cause = Cause.TOKEN_UNKNOWN
 
 
 class TemporarilyUnavailable(OAuthError):
@@ -111,26 +154,38 @@ class TemporarilyUnavailable(OAuthError):
     message = "server_error"
     description = "Temporarily unavailable, please try again"
     status = 503
+    usual_cause = Cause.NO_ANSWER
 
 
 class AuthorizationError(Exception):
     """An authorization request that gets a page of ours instead of a redirect (R-01 to R-06).
 
     ``detail`` is the problem, for the log and the administrator; it quotes nothing of the request.
+    ``login_id`` is its name in the audit log, once it is recorded there.
     """
 
-    def __init__(self, detail: str) -> None:
+    usual_cause: ClassVar[Cause]
+
+    def __init__(self, detail: str, cause: Cause | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
+        self.cause = self.usual_cause if cause is None else cause
+        self.login_id: str | None = None
 
 
 class UnknownClient(AuthorizationError):
     """``client_id`` is missing, unknown or disabled."""
 
+    usual_cause = Cause.UNKNOWN_CLIENT
+
 
 class BadRedirectUri(AuthorizationError):
     """``redirect_uri`` is missing, malformed or not on the client's allowlist."""
 
+    usual_cause = Cause.REDIRECT_MALFORMED
+
 
 class BadAuthorizationRequest(AuthorizationError):
     """Another part of the request is wrong: ``response_type``, or a repeated parameter."""
+
+    usual_cause = Cause.BAD_REQUEST

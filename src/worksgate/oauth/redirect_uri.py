@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from worksgate.oauth.errors import BadRedirectUri
+from worksgate.oauth.errors import BadRedirectUri, Cause
 
 MAX_LENGTH = 2_048
 """Maximum length of a redirect_uri in bytes."""
@@ -40,10 +40,12 @@ def check_redirect_uri(
     _check_characters(value)
     address, _, query = value.partition("?")
     if not any(matches(address, entry, loopback=loopback) for entry in entries):
-        raise BadRedirectUri("redirect_uri is not on the client's allowlist")
+        raise BadRedirectUri(
+            "redirect_uri is not on the client's allowlist", Cause.REDIRECT_NOT_LISTED
+        )
     parameters = _check_query(query)
     if require_state and not parameters.get("state"):
-        raise BadRedirectUri("redirect_uri contains no state")
+        raise BadRedirectUri("redirect_uri contains no state", Cause.NO_STATE)
     return value
 
 
@@ -123,7 +125,7 @@ def _with_parameter(redirect_uri: str, name: str, value: str) -> str:
 
 def _check_characters(value: str) -> None:
     if len(value) > MAX_LENGTH:
-        raise BadRedirectUri("redirect_uri is too long")
+        raise BadRedirectUri("redirect_uri is too long", Cause.TOO_LONG)
     if not _URI.fullmatch(value):
         raise BadRedirectUri("redirect_uri contains a character that is not allowed in an address")
 

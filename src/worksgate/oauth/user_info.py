@@ -10,7 +10,7 @@ from typing import Self
 
 import msgspec
 
-from worksgate.oauth.errors import InvalidAccess
+from worksgate.oauth.errors import Cause, InvalidAccess
 from worksgate.oauth.form import require
 from worksgate.oauth.model import AccessToken, Client
 
@@ -55,11 +55,11 @@ class UserInfoResponse(msgspec.Struct, frozen=True, gc=False):
 def check_access_token(token: AccessToken | None, client: Client, now: float) -> AccessToken:
     """Return the token if this client may use it now. Raises InvalidAccess."""
     if token is None:
-        raise InvalidAccess("the access token is unknown or revoked")
+        raise InvalidAccess("the access token is unknown or revoked", Cause.TOKEN_UNKNOWN)
     if token.client_id != client.client_id:
-        raise InvalidAccess("the access token belongs to another client")
+        raise InvalidAccess("the access token belongs to another client", Cause.TOKEN_FOREIGN)
     if token.expires_at <= now:
-        raise InvalidAccess("the access token has expired")
+        raise InvalidAccess("the access token has expired", Cause.TOKEN_EXPIRED)
     return token
 
 

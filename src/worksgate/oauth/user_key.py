@@ -15,9 +15,18 @@ def why_no_user_key(client: Client, refused: Iterable[str]) -> str:
 
     ``refused`` are keys that belong to another person, a sentence for each.
     """
-    name = _IN_WORDS[client.user_key]
-    fitting = [each for each in refused if each.startswith(f"the {name} ")]
-    return f"no user key: {'; '.join(fitting) or f'there is no {name}'}"
+    fitting = "; ".join(_fitting(client, refused))
+    return f"no user key: {fitting or f'there is no {_IN_WORDS[client.user_key]}'}"
+
+
+def is_refused(client: Client, refused: Iterable[str]) -> bool:
+    """Whether there is no key since it belongs to another person; ``refused`` is as above."""
+    return bool(_fitting(client, refused))
+
+
+def _fitting(client: Client, refused: Iterable[str]) -> list[str]:
+    """Those of the client's kind."""
+    return [each for each in refused if each.startswith(f"the {_IN_WORDS[client.user_key]} ")]
 
 
 _IN_WORDS = {UserKey.EXTERNAL_KEY: "external key", UserKey.WORKS_ACCOUNT: "LINE WORKS account"}

@@ -22,6 +22,7 @@ Shared by both:
 
     code_issuing       the only place where codes are issued
     sources            the identity sources that a client's people may use, in order
+    password_refusals  why a password was refused, for the audit log
     throttle           delays after failed attempts
     sessions           opens, finds and ends the sessions of browsers
     assurance          how strong a sign-in is: which factors, and when

@@ -25,6 +25,7 @@ from worksgate.sources import (
     SlowToRefuse,
     Source,
     SourceUnavailable,
+    TemporaryPasswordExpired,
     identify,
     verify,
 )
@@ -175,6 +176,9 @@ class SourcesInUse:
                     person = await _checked(source, username, password, admission)
             except BusyRefusal:
                 person = None  # so that others proceed as after a wrong password
+            except TemporaryPasswordExpired:
+                admission.was_temporary = True
+                person = None
             except SourceUnavailable as error:
                 outage = outage or error
                 continue

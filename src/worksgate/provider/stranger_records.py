@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from worksgate.audit import AuditEvent, AuditLog, Event
+from worksgate.audit import AuditEvent, AuditLog, Event, Reason
 from worksgate.limits.networks import network_of
 from worksgate.limits.rate_limit import WINDOW, DailyBudget, Grant, OwnCounters, RateLimit
 
@@ -24,6 +24,7 @@ A_DAY: Mapping[Event, int] = {
     Event.LOGIN_REFUSED: 5_000,
     Event.LOGIN_THROTTLED: 5_000,
     Event.LOGIN_FAILED: 20_000,
+    Event.LOGIN_INTERRUPTED: 5_000,
     Event.SESSION_KEY_REFUSED: 5_000,
     Event.CLIENT_REFUSED: 5_000,
     Event.IMAP_REFUSED: 5_000,
@@ -65,7 +66,7 @@ class _Summary:
             f"{self.count} times within a minute, from {len(self.networks)}{more} networks; "
             "not recorded one by one"
         )
-        return AuditEvent(event=event, at=at, detail=detail)
+        return AuditEvent(event=event, at=at, detail=detail, reason=Reason.COUNTED)
 
 
 class StrangerRecords:

@@ -34,6 +34,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
+from worksgate.audit import Reason
 from worksgate.credentials.derived_keys import KEY_BYTES, derived_key
 from worksgate.credentials.usernames import username_key
 from worksgate.limits.networks import network_of
@@ -81,11 +82,16 @@ class ThrottlePolicy:
 
 
 class TooManyAttempts(Exception):
-    """Too early; ``retry_after`` is in seconds."""
+    """Too early; ``retry_after`` is in seconds, ``reason`` which limit it is.
 
-    def __init__(self, retry_after: float) -> None:
+    WAITING is the delay of the account from there, WAITING_STRANGERS the limit of the account from
+    unknown places, WAITING_NETWORK that of the network.
+    """
+
+    def __init__(self, retry_after: float, reason: Reason = Reason.WAITING) -> None:
         super().__init__(f"try again in {retry_after:.0f} s")
         self.retry_after = retry_after
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +205,8 @@ class Admission:
     ) -> None:
         self.is_exhausted = False
         """Whether the person of the name has failed too often under other names."""
+        self.was_temporary = False
+        """Whether the refused password was right, but temporary, and its time is over (R-85)."""
         self.must_answer_busy = False
         """Whether a refusal may say no more than that passwords cannot be checked now (R-145)."""
         self._counters = counters
@@ -252,11 +260,22 @@ class Admission:
 
     async def enter(self) -> None:
         """Raises TooManyAttempts."""
+        await self._count(self._attempt, await self._seen())
+
+    async def look(self) -> None:
+        """Like ``enter``, but nothing is counted. Raises TooManyAttempts."""
+        seen = await self._seen()
+        self._check_gate(self._attempt, seen)
+        if self._is_stranger(self._attempt, seen):
+            self._admit_stranger(self._attempt, seen, is_found=False)
+
+    async def _seen(self) -> Mapping[str, int]:
+        """What decides about the attempt. Raises TooManyAttempts if its network has failed."""
         is_new = self._attempt.device_id is None
         seen = await self._counters.seen(self._attempt, self._now, network=is_new)
         if is_new:
             self._admit_network(seen)
-        await self._count(self._attempt, seen)
+        return seen
 
     async def settle(self) -> None:
         """Apply the result; without one the attempt does not count."""
@@ -284,7 +303,7 @@ class Admission:
         own = self._attempt.address_counter
         may_begin = self._counters.has_room(self._now) or seen[own] > 0
         if seen[own if may_begin else self._counters.shared(own)] >= self._policy.per_address:
-            raise TooManyAttempts(self._policy.address_window)
+            raise TooManyAttempts(self._policy.address_window, Reason.WAITING_NETWORK)
 
     async def _network_counter(self) -> str:
         counters, own = self._counters, self._attempt.address_counter
@@ -295,10 +314,9 @@ class Admission:
         self, attempt: Attempt, seen: Mapping[str, int], *, is_found: bool = False
     ) -> None:
         """Raises TooManyAttempts."""
-        failures, gate = attempt.counters
-        if seen[gate]:
-            raise TooManyAttempts(self._policy.delay(seen[failures]))
-        if attempt.device_id is not None or seen[attempt.known_counter]:
+        failures, _ = attempt.counters
+        self._check_gate(attempt, seen)
+        if not self._is_stranger(attempt, seen):
             (attempts,) = await self._bump_all(failures)
             await self._pass_gate(attempt, attempts)
             return
@@ -313,7 +331,17 @@ class Admission:
         if strangers != attempt.strangers_counter:
             self._shared.append(self._counters.named(strangers))
         if counted > self._policy.strangers:
-            raise TooManyAttempts(self._policy.longest_delay)
+            raise TooManyAttempts(self._policy.longest_delay, Reason.WAITING_STRANGERS)
+
+    def _check_gate(self, attempt: Attempt, seen: Mapping[str, int]) -> None:
+        """Raises TooManyAttempts where the gate is closed."""
+        failures, gate = attempt.counters
+        if seen[gate]:
+            raise TooManyAttempts(self._policy.delay(seen[failures]))
+
+    def _is_stranger(self, attempt: Attempt, seen: Mapping[str, int]) -> bool:
+        """Whether the account has never signed in from there."""
+        return attempt.device_id is None and not seen[attempt.known_counter]
 
     async def _bump_all(self, *counters: str) -> tuple[int, ...]:
         """Count an attempt by all of these, in one commit; the new counts."""
@@ -350,7 +378,7 @@ class Admission:
         may_begin = counters.has_room(self._now) or seen[own] > 0
         counter = own if may_begin or is_found else counters.shared(own)
         if seen[counter] >= policy.strangers:
-            raise TooManyAttempts(policy.longest_delay)
+            raise TooManyAttempts(policy.longest_delay, Reason.WAITING_STRANGERS)
         return counter
 
     async def _forgive(self, *attempts: Attempt) -> None:
@@ -399,6 +427,14 @@ class Throttle:
     @property
     def policy(self) -> ThrottlePolicy:
         return self._policy
+
+    async def refusal_of(self, attempt: Attempt, now: float) -> TooManyAttempts | None:
+        """Why an attempt would be refused now, or None; nothing is counted."""
+        try:
+            await Admission(self._counters, self._policy, attempt, now).look()
+        except TooManyAttempts as too_many:
+            return too_many
+        return None
 
     @asynccontextmanager
     async def attempt(self, attempt: Attempt, now: float) -> AsyncIterator[Admission]:

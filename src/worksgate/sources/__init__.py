@@ -63,6 +63,13 @@ class PersonNotAllowed(PersonDisabled):
     """The account is valid, but the source's settings do not admit it."""
 
 
+class TemporaryPasswordExpired(Exception):
+    """The password is right, but was temporary, and its time is over.
+
+    The person is told no more than that it is wrong; this is for the administrator.
+    """
+
+
 class RefusedUpstream(Exception):
     """The other provider refused, or its response is not trustworthy; the text is for the log."""
 
@@ -109,7 +116,8 @@ class Source(Protocol):
         """Return the person whose password this is, or None.
 
         Costs the same whether the username exists or not (R-77).
-        Raises PersonDisabled (only after the password was right) or SourceUnavailable.
+        Raises PersonDisabled or TemporaryPasswordExpired (only after the password was right), or
+        SourceUnavailable.
         """
         ...
 

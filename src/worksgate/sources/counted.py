@@ -22,6 +22,7 @@ from worksgate.sources import (
     SlowToRefuse,
     Source,
     SourceUnavailable,
+    TemporaryPasswordExpired,
     verify,
 )
 
@@ -55,6 +56,9 @@ class _Watched:
             is_over = not goes_on
         except PersonDisabled:
             self._count(SourceOutcome.DISABLED)
+            raise
+        except TemporaryPasswordExpired:
+            self._count(SourceOutcome.WRONG)
             raise
         except RefusedUpstream:
             self._count(SourceOutcome.REFUSED)

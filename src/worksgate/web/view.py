@@ -26,6 +26,8 @@ class View:
 
     def __init__(self, request: Request) -> None:
         self._request = request
+        self.has_met_outage = False
+        """Whether something was down for this request, and that is recorded."""
         # In ASGI names are in lower case; of a header that came twice the first counts.
         self._headers: dict[bytes, bytes] = dict(reversed(request.scope["headers"]))
         self.path: str = request.scope["path"]

@@ -18,6 +18,7 @@ from worksgate.database import DatabaseUnavailable
 from worksgate.oauth.model import Client
 from worksgate.provider.factors import FACTOR_POLICY, MAX_FACTOR_FAILURES, FactorRefused
 from worksgate.provider.factors.second_factors import Factors
+from worksgate.provider.password_refusals import BY_OTHER_NAMES
 from worksgate.provider.sign_in.attempt import Browser, Proof, SignInAttempt, SignInProgress
 from worksgate.provider.sign_in.audit_trail import AuditTrail
 from worksgate.provider.sign_in.errors import (
@@ -26,7 +27,7 @@ from worksgate.provider.sign_in.errors import (
     WrongFactor,
     WrongPassword,
 )
-from worksgate.provider.sign_in.password import BY_OTHER_NAMES, PasswordCheck
+from worksgate.provider.sign_in.password import PasswordCheck
 from worksgate.provider.sign_in.steps import SignInSteps
 from worksgate.provider.sign_in.transaction import SignInTransaction, TransactionSigner
 from worksgate.provider.sources import SourcesInUse
@@ -110,6 +111,11 @@ class FactorDesk:
     """Second factors, of which one code is right."""
 
     fails: BaseException | None = None
+    unseen = 0
+    """How many answers were refused without a look."""
+
+    def refused_unseen(self, *_: object) -> None:
+        self.unseen += 1
 
     async def check_totp(self, holder: object, code: str, now: float) -> bool:
         self._fail()
@@ -474,6 +480,7 @@ async def test_r80_wrong_codes_of_a_person_are_counted_over_all_logins() -> None
     desk = Desk()
     seen = [await desk.prove(second_step(), "000000") for _ in range(3 * MAX_FACTOR_FAILURES)]
     assert seen == ["4 left"] * MAX_FACTOR_FAILURES + ["throttled"] * (2 * MAX_FACTOR_FAILURES)
+    assert desk.factors.unseen == 2 * MAX_FACTOR_FAILURES
     assert await desk.prove(second_step(), "123456") == "throttled"
     assert await desk.prove(second_step(NOW + FACTOR_POLICY.first_delay), "123456") == "right"
 

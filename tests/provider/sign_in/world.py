@@ -168,6 +168,11 @@ class PlainFactors(Factors):
         self.verified: list[bool] = []
         self.holders: list[Holder] = []
         """As whose passkey each answer was checked."""
+        self.unseen = 0
+        """How many answers were refused without a look."""
+
+    def refused_unseen(self, holder: Holder, now: float) -> None:
+        self.unseen += 1
 
     @property
     def passkeys_usable(self) -> bool:

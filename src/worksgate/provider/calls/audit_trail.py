@@ -8,7 +8,7 @@ import re
 from collections.abc import Coroutine
 from typing import Any
 
-from worksgate.audit import AuditEvent, AuditLog, Event
+from worksgate.audit import AuditEvent, AuditLog, Event, Reason
 from worksgate.oauth.errors import (
     InvalidAccess,
     InvalidAuthorization,
@@ -63,6 +63,7 @@ class CallAuditTrail:
             client_id=client_id if _CLIENT_ID.fullmatch(client_id) else None,
             address=address,
             detail=f"{error.number} {error.message}: {error.detail}",
+            reason=Reason(error.cause),
         )
         if event is Event.CLIENT_REFUSED:
             self._strangers.record(refused)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import NoReturn
 
-from worksgate.audit import AuditEvent, AuditLog, Event
+from worksgate.audit import AuditEvent, AuditLog, Event, Reason, elapsed_ms
 from worksgate.clients.access_rules import (
     Action,
     Situation,
@@ -30,14 +30,16 @@ from worksgate.limits.outages import Unavailable
 from worksgate.limits.rate_limit import RateLimit
 from worksgate.oauth.errors import (
     AccessDenied,
+    Cause,
     InvalidLogin,
     InvalidRequest,
+    OAuthError,
     TemporarilyUnavailable,
     TooManyLogins,
 )
 from worksgate.oauth.imap_login import ImapLoginRequest, ImapLoginResponse
 from worksgate.oauth.model import Client, ImapPasswords, LoginKind
-from worksgate.oauth.user_key import why_no_user_key
+from worksgate.oauth.user_key import is_refused, why_no_user_key
 from worksgate.provider.code_issuing import (
     REVOKED,
     Admitted,
@@ -47,6 +49,7 @@ from worksgate.provider.code_issuing import (
     user_key_of,
 )
 from worksgate.provider.factors import AppPasswords, Factors
+from worksgate.provider.password_refusals import why_disabled, why_wrong
 from worksgate.provider.sources import SourcesInUse
 from worksgate.provider.stranger_records import StrangerRecords
 from worksgate.provider.throttle import (
@@ -56,7 +59,7 @@ from worksgate.provider.throttle import (
     ThrottlePolicy,
     TooManyAttempts,
 )
-from worksgate.sources import PasswordExpired, Person, PersonDisabled
+from worksgate.sources import Person, PersonDisabled
 from worksgate.store import Store
 
 PURPOSE = "imap"
@@ -86,6 +89,8 @@ class _Login:
     request: ImapLoginRequest
     address: str
     now: float
+    began: float
+    """By ``time.perf_counter``."""
 
     @property
     def attempt(self) -> Attempt:
@@ -108,25 +113,34 @@ class _Trail:
     audit: AuditLog
     strangers: StrangerRecords
 
-    def stranger_refused(self, now: float, address: str, detail: str) -> None:
-        event = Event.IMAP_REFUSED
-        self.strangers.record(AuditEvent(event=event, at=now, address=address, detail=detail))
+    def stranger_refused(self, now: float, address: str, error: OAuthError) -> None:
+        self.strangers.record(
+            AuditEvent(
+                event=Event.IMAP_REFUSED,
+                at=now,
+                address=address,
+                detail=error.detail,
+                reason=Reason(error.cause),
+            )
+        )
 
-    def throttled(self, login: _Login) -> None:
+    def throttled(self, login: _Login, too_many: TooManyAttempts) -> None:
         detail = "too many failures before"
-        self.strangers.record(_event(Event.IMAP_REFUSED, login, None, detail))
+        self.strangers.record(_event(Event.IMAP_REFUSED, login, None, detail, too_many.reason))
 
-    def failed(self, login: _Login, detail: str = "wrong name or password") -> None:
-        self.strangers.record(_event(Event.IMAP_FAILED, login, None, detail))
+    def failed(self, login: _Login, detail: str, reason: Reason) -> None:
+        self.strangers.record(_event(Event.IMAP_FAILED, login, None, detail, reason))
 
-    def write(
-        self, event: Event, login: _Login, person: Person | None, detail: str | None = None
-    ) -> None:
-        self.audit.record(_event(event, login, person, detail))
+    def refused(self, login: _Login, person: Person | None, detail: str, reason: Reason) -> None:
+        self.audit.record(_event(Event.IMAP_REFUSED, login, person, detail, reason))
 
 
 def _event(
-    event: Event, login: _Login, person: Person | None, detail: str | None = None
+    event: Event,
+    login: _Login,
+    person: Person | None,
+    detail: str | None = None,
+    reason: Reason | None = None,
 ) -> AuditEvent:
     return AuditEvent(
         event=event,
@@ -137,6 +151,8 @@ def _event(
         username=person.username if person else login.request.email,
         address=login.address,
         detail=detail,
+        reason=reason,
+        elapsed_ms=elapsed_ms(login.began),
     )
 
 
@@ -184,14 +200,15 @@ class ImapLogin:
         Raises OAuthError: InvalidRequest, InvalidLogin for everything that must be
         indistinguishable, TooManyLogins, or TemporarilyUnavailable.
         """
-        now = self._clock()
+        now, began = self._clock(), time.perf_counter()
         try:
             await self._trail.audit.room()
             request = ImapLoginRequest.parse(query)
             client = await self._admitted(client_id, address)
-            return await self._log_in(_Login(new_ordered_id(), client, request, address, now))
+            login = _Login(new_ordered_id(), client, request, address, now, began)
+            return await self._log_in(login)
         except InvalidRequest as error:
-            self._trail.stranger_refused(now, address, error.detail)
+            self._trail.stranger_refused(now, address, error)
             raise
         except Unavailable as outage:
             raise TemporarilyUnavailable(str(outage)) from outage
@@ -203,8 +220,8 @@ class ImapLogin:
             check_admitted(client, address)
             self._check_open(client, address)
         except (AccessDenied, InvalidLogin) as error:
-            self._trail.stranger_refused(self._clock(), address, error.detail)
-            raise InvalidLogin(error.detail) from None
+            self._trail.stranger_refused(self._clock(), address, error)
+            raise InvalidLogin(error.detail, error.cause) from None
         return client
 
     async def _open_one(self, client_id: str | None) -> Client:
@@ -215,7 +232,9 @@ class ImapLogin:
         else:
             client = (await self._clients.snapshot()).get(client_id)
         if client is None or not (client.enabled and client.imap_login):
-            raise InvalidLogin("the client is unknown, disabled, or has imap_login disabled")
+            raise InvalidLogin(
+                "the client is unknown, disabled, or has imap_login disabled", Cause.IMAP_OFF
+            )
         return client
 
     def _check_open(self, client: Client, address: str) -> None:
@@ -226,7 +245,7 @@ class ImapLogin:
         here = Situation(kind=LoginKind.IMAP, address=address, at=self._clock())
         decision = decide_without_person_by_texts(client.rules, client.second_factor, here)
         if decision is not None and decision.action is Action.DENY:
-            raise InvalidLogin("a rule denies it for everybody")
+            raise InvalidLogin("a rule denies it for everybody", Cause.RULE)
 
     async def _log_in(self, login: _Login) -> ImapLoginResponse:
         """A right password that is not allowed counts as wrong; else the count tells (R-62).
@@ -239,8 +258,8 @@ class ImapLogin:
         try:
             async with self._throttle.attempt(login.attempt, login.now) as admission:
                 proven, user_id = await self._admitted_by_password(login, admission)
-        except TooManyAttempts:
-            self._trail.throttled(login)
+        except TooManyAttempts as too_many:
+            self._trail.throttled(login, too_many)
             raise TooManyLogins("too many failures before") from None
         return await self._issue(login, proven, user_id)
 
@@ -270,7 +289,7 @@ class ImapLogin:
         if login.client.imap_passwords is ImapPasswords.ALL:
             found = await self._by_password(login, admission)
         if found is None:
-            self._trail.failed(login)
+            self._trail.failed(login, *why_wrong(admission))
             self._look_afterwards(login)
             raise InvalidLogin("wrong name or password")
         return found
@@ -293,7 +312,7 @@ class ImapLogin:
                 login.client, request.email, request.password
             ):
                 detail = "their own password is right, but only app passwords are allowed"
-                self._trail.write(Event.IMAP_REFUSED, login, None, detail)
+                self._trail.refused(login, None, detail, Reason.OWN_PASSWORD)
 
     async def _by_app_password(self, login: _Login) -> _Proven | None:
         request = login.request
@@ -303,7 +322,7 @@ class ImapLogin:
         found = await self._sources.by_subject(subject_id, trusted_for=self._lapse)
         if found is None:
             detail = "the person is gone, disabled, or has not signed in for app_password_lapse"
-            self._refuse(login, detail)
+            self._refuse(login, detail, Reason.LAPSED)
         return _Proven(*found, by_app_password=True)
 
     async def _by_password(self, login: _Login, admission: Admission) -> _Proven | None:
@@ -314,12 +333,10 @@ class ImapLogin:
                 login.client, request.email, request.password, admission, within=self._patience
             )
         except BusyRefusal as refusal:
-            self._trail.failed(login, str(refusal))
+            self._trail.failed(login, str(refusal), Reason.NOT_CHECKED)
             raise
-        except PasswordExpired:
-            self._refuse(login, "the password has expired")
         except PersonDisabled as refusal:
-            self._refuse(login, str(refusal) or "the person is disabled")
+            self._refuse(login, *why_disabled(refusal))
         return None if found is None else _Proven(*found, by_app_password=False)
 
     # Authorization
@@ -328,13 +345,17 @@ class ImapLogin:
         """The user key of an authenticated person. Raises InvalidLogin."""
         person, client = proven.person, login.client
         if client.sources and proven.source not in client.sources:
-            self._refuse(login, "the client does not allow the person's source", person)
+            detail = "the client does not allow the person's source"
+            self._refuse(login, detail, Reason.SOURCE_NOT_ALLOWED, person)
         if person.must_change_password:
-            self._refuse(login, "the password must be changed first", person)
+            detail = "the password must be changed first"
+            self._refuse(login, detail, Reason.MUST_CHANGE_PASSWORD, person)
         await self._check_rules(login, proven)
         user_id = user_key_of(client, person)
         if user_id is None:
-            self._refuse(login, why_no_user_key(client, person.refused_keys), person)
+            is_anothers = is_refused(client, person.refused_keys)
+            reason = Reason.KEY_OF_ANOTHER if is_anothers else Reason.NO_USER_KEY
+            self._refuse(login, why_no_user_key(client, person.refused_keys), reason, person)
         return user_id
 
     async def _check_rules(self, login: _Login, proven: _Proven) -> None:
@@ -349,13 +370,15 @@ class ImapLogin:
         )
         action = decide_by_texts(client.rules, client.second_factor, situation).action
         if action is Action.DENY:
-            self._refuse(login, "a rule denies it", person)
+            self._refuse(login, "a rule denies it", Reason.RULE, person)
         if proven.by_app_password:
             return
         if action in (Action.REQUIRE, Action.REQUIRE_PASSKEY):
-            self._refuse(login, "a second factor is required: an app password is needed", person)
+            detail = "a second factor is required: an app password is needed"
+            self._refuse(login, detail, Reason.APP_PASSWORD_NEEDED, person)
         if await self._second_factors.has_second_factor(person.subject_id):
-            self._refuse(login, "the person has a second factor: an app password is needed", person)
+            detail = "the person has a second factor: an app password is needed"
+            self._refuse(login, detail, Reason.APP_PASSWORD_NEEDED, person)
 
     # The result
 
@@ -377,7 +400,7 @@ class ImapLogin:
                 partial(self._sources.find, proven.source, person),
                 self._clock(),
                 SignInCommit(records=(let_in, _event(Event.CODE_ISSUED, login, person))),
-                revoked=_event(Event.IMAP_REFUSED, login, person, REVOKED),
+                revoked=_event(Event.IMAP_REFUSED, login, person, REVOKED, Reason.REVOKED),
             )
         except NoLongerAdmitted as refusal:
             raise InvalidLogin(str(refusal)) from None
@@ -385,7 +408,9 @@ class ImapLogin:
             self._sources.note_login(person.subject_id)
         return ImapLoginResponse(code)
 
-    def _refuse(self, login: _Login, detail: str, person: Person | None = None) -> NoReturn:
+    def _refuse(
+        self, login: _Login, detail: str, reason: Reason, person: Person | None = None
+    ) -> NoReturn:
         """Record why a right password does not grant access, and raise InvalidLogin."""
-        self._trail.write(Event.IMAP_REFUSED, login, person, detail)
+        self._trail.refused(login, person, detail, reason)
         raise InvalidLogin(detail)

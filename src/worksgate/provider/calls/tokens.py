@@ -11,7 +11,12 @@ from worksgate.audit import Event
 from worksgate.clients.registry import ClientRegistry, check_admitted
 from worksgate.credentials.secrets import new_ordered_secret, storage_key
 from worksgate.limits.outages import Unavailable
-from worksgate.oauth.errors import InvalidAuthorization, OAuthError, TemporarilyUnavailable
+from worksgate.oauth.errors import (
+    Cause,
+    InvalidAuthorization,
+    OAuthError,
+    TemporarilyUnavailable,
+)
 from worksgate.oauth.model import AccessToken, Client, RefreshToken
 from worksgate.oauth.token import TokenRequest, TokenResponse, check_grant
 from worksgate.oauth.user_info import UserInfoRequest, UserInfoResponse, check_access_token
@@ -21,10 +26,10 @@ from worksgate.store import RedemptionOutcome, RedemptionRecord, Store, Successo
 Form = dict[str, str]
 
 _REASONS = {
-    RedemptionOutcome.UNKNOWN: "is unknown",
-    RedemptionOutcome.FOREIGN: "belongs to another client",
-    RedemptionOutcome.EXPIRED: "has expired",
-    RedemptionOutcome.REPLAYED: "was used before",
+    RedemptionOutcome.UNKNOWN: ("is unknown", Cause.CODE_UNKNOWN),
+    RedemptionOutcome.FOREIGN: ("belongs to another client", Cause.CODE_FOREIGN),
+    RedemptionOutcome.EXPIRED: ("has expired", Cause.CODE_EXPIRED),
+    RedemptionOutcome.REPLAYED: ("was used before", Cause.CODE_REPLAYED),
 }
 """The log's explanation of an artifact that cannot be redeemed."""
 
@@ -92,7 +97,8 @@ class LineWorksCalls:
             raise
         artifact = redemption.artifact
         if redemption.outcome is not RedemptionOutcome.REDEEMED or artifact is None:
-            raise InvalidAuthorization(f"the {request.kind.kind} {_REASONS[redemption.outcome]}")
+            reason, cause = _REASONS[redemption.outcome]
+            raise InvalidAuthorization(f"the {request.kind.kind} {reason}", cause)
         return TokenResponse(access_token, artifact.expires_in, refresh_token)
 
     async def user_info(self, form: Form, address: str) -> UserInfoResponse:

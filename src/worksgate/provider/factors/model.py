@@ -8,7 +8,7 @@ FactorRefused
 
 from dataclasses import dataclass
 
-from worksgate.audit import AuditEvent, Event
+from worksgate.audit import AuditEvent, Event, Reason, elapsed_ms
 from worksgate.credentials.secrets import digest
 from worksgate.provider.throttle import ThrottlePolicy
 
@@ -42,7 +42,8 @@ class Holder:
     """The owner of factors, with details for audit records.
 
     ``subject_id`` is empty if a passkey has yet to identify the person. ``actor`` is who does it,
-    if not the person.
+    if not the person. ``began`` is when the request arrived, by ``time.perf_counter``, if its
+    duration is to be recorded.
     """
 
     subject_id: str
@@ -51,8 +52,11 @@ class Holder:
     login_id: str | None = None
     client_id: str | None = None
     actor: str | None = None
+    began: float | None = None
 
-    def event(self, event: Event, at: float, detail: str) -> AuditEvent:
+    def event(
+        self, event: Event, at: float, detail: str, reason: Reason | None = None
+    ) -> AuditEvent:
         """An audit record about this person."""
         return AuditEvent(
             event=event,
@@ -64,11 +68,17 @@ class Holder:
             address=self.address,
             actor=self.actor,
             detail=detail,
+            reason=reason,
+            elapsed_ms=None if self.began is None else elapsed_ms(self.began),
         )
 
 
 class FactorRefused(Exception):
-    """The proof is invalid, or the factor cannot be stored; the text is for the log."""
+    """The proof is invalid, or the factor cannot be stored; text and reason are for the log."""
+
+    def __init__(self, text: str, reason: Reason = Reason.PASSKEY_INVALID) -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 class TooMany(FactorRefused):

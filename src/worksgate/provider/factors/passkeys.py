@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from worksgate.audit import Reason
 from worksgate.directory.factors import Passkey
 from worksgate.provider.factors.model import FactorRefused, UntrustedAuthenticator
 from worksgate.sources import Person
@@ -318,9 +319,9 @@ def check_assertion(
     from webauthn import verify_authentication_response
 
     if passkey.id != assertion.credential_id:
-        raise FactorRefused("the response is from another passkey")
+        raise FactorRefused("the response is from another passkey", Reason.PASSKEY_FOREIGN)
     if assertion.user_handle not in (None, user_handle(passkey.subject_id)):
-        raise FactorRefused("the passkey was made for another person")
+        raise FactorRefused("the passkey was made for another person", Reason.PASSKEY_FOREIGN)
     _check_not_framed(assertion.response.response.client_data_json)
     verified = verify_authentication_response(
         credential=assertion.response,

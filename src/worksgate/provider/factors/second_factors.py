@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from worksgate.audit import AuditEvent, AuditLog, Event
+from worksgate.audit import AuditEvent, AuditLog, Event, Reason
 from worksgate.credentials.password_hashing import HashingBusy
 from worksgate.database import Conflict
 from worksgate.directory.audit.writer import log_events
@@ -107,7 +107,8 @@ class Factors:
         kept = totp.decode_secret(secret)
         step = totp.matching_step(kept, code, now)
         if step is None:
-            self._failed(holder, now, "TOTP: wrong code at the enrolment")
+            detail = "TOTP: wrong code at the enrolment"
+            self._failed(holder, now, detail, _why_wrong(kept, code, now))
             return None
         return TotpSecret(subject_id=holder.subject_id, secret=kept, last_step=step, created_at=now)
 
@@ -122,11 +123,12 @@ class Factors:
         kept = await self._rows.totp(holder.subject_id)
         step = None if kept is None else totp.matching_step(kept.secret, code, now)
         if kept is None or step is None:
-            self._failed(holder, now, "TOTP: wrong code")
+            reason = Reason.WRONG_CODE if kept is None else _why_wrong(kept.secret, code, now)
+            self._failed(holder, now, "TOTP: wrong code", reason)
             return False
         event = holder.event(Event.FACTOR_USED, now, "TOTP")
         if not await self._rows.use_totp(kept, step, now, event):
-            self._failed(holder, now, "TOTP: the code was used before")
+            self._failed(holder, now, "TOTP: the code was used before", Reason.CODE_USED)
             return False
         log_events([event])
         return True
@@ -165,7 +167,7 @@ class Factors:
             if await self._rows.use_recovery_code(holder.subject_id, digest, event):
                 log_events([event])
                 return True
-        self._failed(holder, now, "recovery code: wrong or used")
+        self._failed(holder, now, "recovery code: wrong or used", Reason.WRONG_RECOVERY_CODE)
         return False
 
     # Passkeys
@@ -207,7 +209,7 @@ class Factors:
         ``challenge`` is valid for one response. Raises FactorRefused: TooMany, KnownPasskey,
         UntrustedAuthenticator, or for an invalid response.
         """
-        with self._refusals(holder, now, "passkey not added"):
+        with self._refusals(holder, now, "passkey not added", Reason.FACTOR_NOT_ADDED):
             made = await self._compute(
                 partial(
                     passkeys.read_registration,
@@ -307,11 +309,11 @@ class Factors:
         """The passkey that a response names, if the person who is signing in may use it."""
         passkey = await self._rows.passkey(assertion.credential_id)
         if passkey is None:
-            raise FactorRefused("it is not registered here")
+            raise FactorRefused("it is not registered here", Reason.PASSKEY_UNKNOWN)
         if not subject_id and assertion.user_handle is None:
             raise FactorRefused("it does not identify its owner")
         if subject_id not in ("", passkey.subject_id):
-            raise FactorRefused("it belongs to somebody else")
+            raise FactorRefused("it belongs to somebody else", Reason.PASSKEY_FOREIGN)
         return passkey
 
     async def _use(self, passkey: Passkey, used: Used, now: float, owner: Holder) -> None:
@@ -320,21 +322,35 @@ class Factors:
         if not await self._rows.use_passkey(
             passkey, used.sign_count, now, event, backed_up=used.backed_up
         ):
-            raise FactorRefused("the counter went back, or it was removed at this moment")
+            raise FactorRefused(
+                "the counter went back, or it was removed at this moment", Reason.PASSKEY_COUNTER
+            )
         log_events([event])
 
     @contextmanager
-    def _refusals(self, holder: Holder, now: float, what: str) -> Iterator[None]:
-        """Record refusals raised in the block."""
+    def _refusals(
+        self, holder: Holder, now: float, what: str, reason: Reason | None = None
+    ) -> Iterator[None]:
+        """Record refusals raised in the block, with their reason or this one."""
         try:
             yield
         except FactorRefused as refused:
-            self._failed(holder, now, f"{what}: {refused}")
+            self._failed(holder, now, f"{what}: {refused}", reason or refused.reason)
             raise
 
-    def _failed(self, holder: Holder, now: float, detail: str) -> None:
+    def refused_unseen(self, holder: Holder, now: float) -> None:
+        """Record that a factor was not even checked: there were too many wrong ones before.
+
+        Whoever has the password may go on and on, so these are limited as unauthenticated ones are.
+        """
+        detail = "not checked: too many wrong answers before"
+        self._strangers.record(
+            holder.event(Event.FACTOR_FAILED, now, detail, Reason.TOO_MANY_TRIES)
+        )
+
+    def _failed(self, holder: Holder, now: float, detail: str, reason: Reason) -> None:
         """Record a failure; those of unauthenticated callers are limited, to keep a flood cheap."""
-        failed = holder.event(Event.FACTOR_FAILED, now, detail)
+        failed = holder.event(Event.FACTOR_FAILED, now, detail, reason)
         if holder.subject_id:
             self._audit.record(failed)
         else:
@@ -349,6 +365,15 @@ async def _run(pool: ThreadPool, work: Callable[[], T]) -> T:
         return await pool.run(work)
     except PoolFull:
         raise HashingBusy("too many second factors are waiting to be checked") from None
+
+
+def _why_wrong(secret: bytes, code: str, now: float) -> Reason:
+    """Whether a wrong code would be right by a clock that is minutes off."""
+    match totp.clock_error(secret, code, now):
+        case None:
+            return Reason.WRONG_CODE
+        case steps:
+            return Reason.CLOCK_AHEAD if steps > 0 else Reason.CLOCK_BEHIND
 
 
 def _named(passkey: Passkey) -> str:

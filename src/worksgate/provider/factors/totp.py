@@ -14,6 +14,9 @@ SECRET_BYTES = 20
 INTERVAL = 30
 DIGITS = 6
 
+FARTHEST = 20
+"""Steps within which the clock of a phone is recognised as wrong."""
+
 _LONGEST_TYPED = 64
 _LONGEST_LABEL = 64
 _DIGITS = frozenset("0123456789")
@@ -80,6 +83,26 @@ def matching_step(secret: bytes, code: str, now: float) -> int | None:
         if hmac.compare_digest(totp.generate_otp(step), typed):
             return step
     return None
+
+
+def clock_error(secret: bytes, code: str, now: float) -> int | None:
+    """How many steps the clock of a phone is off that shows this wrong code; positive if it leads.
+
+    None if it is the code of no step within ten minutes. All of them are computed in any case.
+    """
+    import pyotp
+
+    typed = _read(code)
+    if typed is None:
+        return None
+    totp = pyotp.TOTP(encode_secret(secret), digits=DIGITS, interval=INTERVAL)
+    present = int(now // INTERVAL)
+    found = [
+        steps
+        for steps in range(-FARTHEST, FARTHEST + 1)
+        if hmac.compare_digest(totp.generate_otp(present + steps), typed)
+    ]
+    return min(found, key=abs) if found else None
 
 
 def _read(code: str) -> str | None:

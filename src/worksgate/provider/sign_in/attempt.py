@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum, auto
+from time import perf_counter
 from typing import Self
 
 from worksgate.credentials.secrets import new_secret
@@ -20,7 +21,8 @@ class Browser:
     ``may_receive_code`` is False for anything but a top-level navigation (R-17). ``devices`` are
     pairs of ID and signature from earlier sign-ins; ``trusted`` are secrets of people who do not
     need a second factor here, ``upstream`` pairs of name and text of sign-ins at another provider.
-    ``name`` is for people, such as "Chrome on Windows".
+    ``name`` is for people, such as "Chrome on Windows". ``arrived`` is when its request did, by
+    ``time.perf_counter``.
     """
 
     address: str
@@ -31,6 +33,7 @@ class Browser:
     upstream: Sequence[tuple[str, str]] = field(default=(), repr=False)
     name: str = ""
     may_receive_code: bool = True
+    arrived: float = field(default_factory=perf_counter, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

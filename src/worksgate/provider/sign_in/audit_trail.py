@@ -8,10 +8,15 @@ fills the disk nor displaces real records. An opened sign-in page is only counte
 the sign-in is completed.
 """
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from worksgate.audit import AuditEvent, AuditLog, Event
+from msgspec.structs import replace
+
+from worksgate.audit import AuditEvent, AuditLog, Event, Reason, elapsed_ms
+from worksgate.credentials.password_hashing import HashingBusy
+from worksgate.credentials.secrets import new_ordered_id
+from worksgate.database import DatabaseUnavailable
 from worksgate.limits.networks import network_of
 from worksgate.oauth.errors import AuthorizationError
 from worksgate.oauth.model import Session
@@ -19,7 +24,9 @@ from worksgate.provider.sign_in.attempt import Browser
 from worksgate.provider.sign_in.session_key import SessionKeyRefused
 from worksgate.provider.sign_in.transaction import SignInTransaction
 from worksgate.provider.stranger_records import StrangerRecords
-from worksgate.sources import Person
+from worksgate.provider.throttle import TooManyAttempts
+from worksgate.sources import Person, SourceUnavailable
+from worksgate.store import StoreUnavailable
 
 
 class AuditTrail:
@@ -37,16 +44,83 @@ class AuditTrail:
         """An authorization request was refused."""
         unconfirmed = isinstance(error, SessionKeyRefused)
         event = Event.SESSION_KEY_REFUSED if unconfirmed else Event.LOGIN_REFUSED
+        error.login_id = new_ordered_id()
         self._strangers.record(
-            AuditEvent(event=event, at=at, address=browser.address, detail=error.detail)
+            AuditEvent(
+                event=event,
+                at=at,
+                login_id=error.login_id,
+                address=browser.address,
+                detail=error.detail,
+                reason=Reason(error.cause),
+                elapsed_ms=elapsed_ms(browser.arrived),
+            )
         )
 
+    def unusable(
+        self,
+        at: float,
+        browser: Browser,
+        detail: str,
+        reason: Reason,
+        transaction: SignInTransaction | None = None,
+    ) -> None:
+        """A form could not be used; its ``transaction`` is known if we did sign that."""
+        event = Event.LOGIN_REFUSED
+        if transaction is None:
+            refused = AuditEvent(
+                event=event, at=at, address=browser.address, detail=detail, reason=reason
+            )
+        else:
+            refused = of_login(event, at, transaction, browser, detail=detail, reason=reason)
+        self._strangers.record(refused)
+
+    def interrupted(
+        self,
+        at: float,
+        browser: Browser,
+        outage: Exception,
+        transaction: SignInTransaction | None = None,
+        username: str | None = None,
+    ) -> None:
+        """A sign-in met an outage: neither a yes nor a no.
+
+        It is recorded when the database responds again. Anybody can cause it while something is
+        down, so its number is limited.
+        """
+        event, reason = Event.LOGIN_INTERRUPTED, _reason_of(outage)
+        detail = str(outage) or "no response in time"
+        if transaction is None:
+            interrupted = AuditEvent(
+                event=event, at=at, address=browser.address, detail=detail, reason=reason
+            )
+        else:
+            interrupted = of_login(
+                event, at, transaction, browser, username=username, detail=detail, reason=reason
+            )
+        self._strangers.record(interrupted)
+
     def throttled(
-        self, at: float, transaction: SignInTransaction, browser: Browser, username: str
+        self,
+        at: float,
+        transaction: SignInTransaction,
+        browser: Browser,
+        username: str,
+        too_many: TooManyAttempts,
     ) -> None:
         """A password was not even checked."""
         event = Event.LOGIN_THROTTLED
-        self._strangers.record(of_login(event, at, transaction, browser, username=username))
+        self._strangers.record(
+            of_login(
+                event,
+                at,
+                transaction,
+                browser,
+                username=username,
+                detail=str(too_many),
+                reason=too_many.reason,
+            )
+        )
 
     def failed(
         self,
@@ -55,12 +129,19 @@ class AuditTrail:
         browser: Browser,
         username: str,
         detail: str,
+        reason: Reason,
         *,
         is_known: bool,
     ) -> None:
         """A password was wrong; ``is_known`` is whether this person has signed in there before."""
         event = of_login(
-            Event.LOGIN_FAILED, at, transaction, browser, username=username, detail=detail
+            Event.LOGIN_FAILED,
+            at,
+            transaction,
+            browser,
+            username=username,
+            detail=detail,
+            reason=reason,
         )
         if is_known:
             self._audit.record(event)
@@ -68,18 +149,27 @@ class AuditTrail:
             self._strangers.record(event)
 
     def failed_upstream(
-        self, at: float, transaction: SignInTransaction, browser: Browser, detail: str
+        self,
+        at: float,
+        transaction: SignInTransaction,
+        browser: Browser,
+        detail: str,
+        reason: Reason,
     ) -> None:
         """A sign-in at another provider failed: anybody can come back from there."""
         event = Event.LOGIN_FAILED
-        self._strangers.record(of_login(event, at, transaction, browser, detail=detail))
+        self._strangers.record(
+            of_login(event, at, transaction, browser, detail=detail, reason=reason)
+        )
 
     def denied(
         self, at: float, transaction: SignInTransaction, browser: Browser, detail: str
     ) -> None:
         """A rule refused a sign-in before the person was known."""
-        event = Event.LOGIN_REFUSED
-        self._strangers.record(of_login(event, at, transaction, browser, detail=detail))
+        event, reason = Event.LOGIN_REFUSED, Reason.RULE
+        self._strangers.record(
+            of_login(event, at, transaction, browser, detail=detail, reason=reason)
+        )
 
     def room(self) -> Coroutine[Any, Any, None]:
         """Return when there is room for all records of a request. Raises StoreUnavailable."""
@@ -93,12 +183,12 @@ class AuditTrail:
         browser: Browser,
         person: Person | None = None,
         *,
-        username: str | None = None,
         detail: str | None = None,
+        reason: Reason | None = None,
     ) -> None:
-        """An event of a sign-in in progress; ``username`` is what was typed, if nobody is known."""
+        """An event of a sign-in in progress."""
         self._audit.record(
-            of_login(event, at, transaction, browser, person, username=username, detail=detail)
+            of_login(event, at, transaction, browser, person, detail=detail, reason=reason)
         )
 
 
@@ -111,8 +201,12 @@ def of_login(
     *,
     username: str | None = None,
     detail: str | None = None,
+    reason: Reason | None = None,
 ) -> AuditEvent:
-    """An event of a sign-in in progress; ``username`` is what was typed, if nobody is known."""
+    """An event of a sign-in in progress; ``username`` is what was typed, if nobody is known.
+
+    Its milliseconds are those of the request until now.
+    """
     return AuditEvent(
         event=event,
         at=at,
@@ -122,12 +216,15 @@ def of_login(
         username=person.username if person else username,
         address=browser.address,
         detail=detail,
+        reason=reason,
+        elapsed_ms=elapsed_ms(browser.arrived),
     )
 
 
 def of_request(transaction: SignInTransaction, browser: Browser) -> AuditEvent:
     """The authorization request with which a sign-in began, recorded at its end."""
-    return of_login(Event.LOGIN_REQUESTED, transaction.began_at, transaction, browser)
+    event = of_login(Event.LOGIN_REQUESTED, transaction.began_at, transaction, browser)
+    return replace(event, elapsed_ms=transaction.admitted_ms)
 
 
 def of_logout(at: float, session: Session, browser: Browser) -> AuditEvent:
@@ -139,3 +236,20 @@ def of_logout(at: float, session: Session, browser: Browser) -> AuditEvent:
         username=session.username,
         address=browser.address,
     )
+
+
+_OUTAGES: Mapping[type[Exception], Reason] = {
+    HashingBusy: Reason.BUSY,
+    StoreUnavailable: Reason.STORE_UNAVAILABLE,
+    DatabaseUnavailable: Reason.DATABASE_UNAVAILABLE,
+    SourceUnavailable: Reason.SOURCE_UNAVAILABLE,
+}
+
+
+def _reason_of(outage: Exception) -> Reason:
+    """What was down; the built-in directory is down with the database."""
+    cause = outage.__cause__
+    if isinstance(outage, SourceUnavailable) and isinstance(cause, DatabaseUnavailable):
+        return Reason.DATABASE_UNAVAILABLE
+    found = (reason for kind, reason in _OUTAGES.items() if isinstance(outage, kind))
+    return next(found, Reason.TOO_SLOW)

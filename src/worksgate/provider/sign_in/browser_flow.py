@@ -17,13 +17,13 @@ Nothing in this file knows HTTP.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from worksgate.audit import AuditLog, Event
+from worksgate.audit import AuditLog, Event, Reason
 from worksgate.clients.registry import ClientRegistry
-from worksgate.credentials.password_hashing import HashingBusy
+from worksgate.credentials.password_hashing import BusyRefusal, HashingBusy
 from worksgate.oauth.authorization import AuthorizationRequest
 from worksgate.oauth.errors import AuthorizationError
 from worksgate.oauth.logout import parse_logout
@@ -31,6 +31,7 @@ from worksgate.oauth.model import Client
 from worksgate.oauth.redirect_uri import with_denial
 from worksgate.provider.assurance import Assurance, Factor
 from worksgate.provider.factors.second_factors import Factors
+from worksgate.provider.password_refusals import why_disabled
 from worksgate.provider.sessions import Sessions
 from worksgate.provider.sign_in.attempt import (
     Browser,
@@ -44,17 +45,20 @@ from worksgate.provider.sign_in.completion import SignInCompletion
 from worksgate.provider.sign_in.errors import SignInDenied, SignInLost, UpstreamSignInFailed
 from worksgate.provider.sign_in.outcomes import (
     AccountChoiceNeeded,
+    EnrolmentNeeded,
     NewPasswordNeeded,
     NextStep,
     PasswordNeeded,
     RecoveryCodesIssued,
     RedirectedUpstream,
+    SecondFactorNeeded,
     WaysIn,
 )
 from worksgate.provider.sign_in.password import PasswordCheck
 from worksgate.provider.sign_in.session_key import SessionKeys
 from worksgate.provider.sign_in.steps import SignInSteps
 from worksgate.provider.sign_in.transaction import (
+    ExpiredTransaction,
     ForgedTransaction,
     SignInTransaction,
     TransactionSigner,
@@ -67,6 +71,13 @@ from worksgate.provider.throttle import Throttle
 from worksgate.settings.options import Settings
 from worksgate.sources import Person, PersonDisabled, RefusedUpstream, SourceUnavailable
 from worksgate.store import Store
+
+_DUE: Mapping[type[NextStep], Reason] = {
+    SecondFactorNeeded: Reason.SECOND_FACTOR_DUE,
+    EnrolmentNeeded: Reason.ENROLMENT_DUE,
+    NewPasswordNeeded: Reason.NEW_PASSWORD_DUE,
+}
+"""What the audit log says of a step that is due after the password."""
 
 
 class IdentityProvider:
@@ -137,7 +148,9 @@ class IdentityProvider:
         except AuthorizationError as error:
             self._records.not_authorized(now, error, browser)
             raise
-        transaction = SignInTransaction.begin(request, client, browser.secret, now)
+        transaction = SignInTransaction.begin(
+            request, client, browser.secret, now, arrived=browser.arrived
+        )
         await self._check_open(transaction, client, browser, now)
         found = await self._sessions.find(browser.session, now)
         self._records.requested(now, browser)
@@ -188,8 +201,7 @@ class IdentityProvider:
         )
         assurance = Assurance().with_factor(Factor.PASSWORD, now)
         progress = SignInProgress(source=source, person=person, typed=username, assurance=assurance)
-        attempt = SignInAttempt(client, transaction, progress, browser, now)
-        return await self._completion.complete_or_next_step(attempt)
+        return await self._identified(SignInAttempt(client, transaction, progress, browser, now))
 
     async def is_upstream(self, transaction: SignInTransaction, username: str) -> bool:
         """Whether this name belongs to another provider, so that no password is needed here.
@@ -221,16 +233,22 @@ class IdentityProvider:
         now = self._clock()
         if not browser.may_receive_code:
             raise ForgedTransaction("a provider redirects people, not images")
-        login = await self._upstream.read(source, query, browser, now)
+        with self._recording_unusable(now, browser):
+            login = await self._upstream.read(source, query, browser, now)
         transaction = login.transaction
         await self._transactions.check_unspent(transaction)
         client = await self._transactions.client_of(transaction)
         upstream = self._sources.redirect(client, source)
         try:
-            person = await self._upstream.finish(login, upstream, query)
-        except (PersonDisabled, RefusedUpstream) as refusal:
-            detail = f"{source}: {str(refusal) or 'the person is disabled'}"
-            self._records.failed_upstream(now, transaction, browser, detail)
+            with self._recording_unusable(now, browser):
+                person = await self._upstream.finish(login, upstream, query)
+        except RefusedUpstream as refusal:
+            detail, reason = f"{source}: {refusal}", Reason.REFUSED_UPSTREAM
+            self._records.failed_upstream(now, transaction, browser, detail, reason)
+            raise UpstreamSignInFailed(transaction, refusal) from refusal
+        except PersonDisabled as refusal:
+            why, reason = why_disabled(refusal)
+            self._records.failed_upstream(now, transaction, browser, f"{source}: {why}", reason)
             raise UpstreamSignInFailed(transaction, refusal) from refusal
         except SourceUnavailable as outage:
             raise UpstreamSignInFailed(transaction, outage) from outage
@@ -239,7 +257,7 @@ class IdentityProvider:
         progress = SignInProgress(source=source, person=person, assurance=assurance)
         attempt = SignInAttempt(client, transaction, progress, browser, now)
         try:
-            return await self._completion.complete_or_next_step(attempt)
+            return await self._identified(attempt)
         except PersonDisabled as refusal:  # at this very moment
             raise UpstreamSignInFailed(transaction, refusal) from refusal
 
@@ -257,8 +275,24 @@ class IdentityProvider:
         )
         assurance = Assurance().with_factor(Factor.PASSKEY, now)
         progress = SignInProgress(source=source, person=person, assurance=assurance)
-        attempt = SignInAttempt(client, transaction, progress, browser, now)
-        return await self._completion.complete_or_next_step(attempt)
+        return await self._identified(SignInAttempt(client, transaction, progress, browser, now))
+
+    async def _identified(self, attempt: SignInAttempt) -> NextStep:
+        """Continue with a person who has just been authenticated; a due step is recorded.
+
+        Without that record nobody could tell a right password from a page that was left.
+        """
+        next_step = await self._completion.complete_or_next_step(attempt)
+        if reason := _DUE.get(type(next_step)):
+            self._records.login(
+                Event.LOGIN_STEP_DUE,
+                attempt.now,
+                attempt.transaction,
+                attempt.browser,
+                attempt.person,
+                reason=reason,
+            )
+        return next_step
 
     # Steps after the person is known
 
@@ -360,7 +394,12 @@ class IdentityProvider:
         """Raises AlreadySignedIn, SignInLost, UnknownClient, or an outage."""
         now = self._clock()
         await self._transactions.check_unspent(transaction)
-        progress = await self._steps.resume(transaction, now)
+        try:
+            progress = await self._steps.resume(transaction, now)
+        except SignInLost:
+            detail, reason = "nothing is known of this sign-in any more", Reason.SIGN_IN_LOST
+            self._records.unusable(now, browser, detail, reason, transaction)
+            raise
         client = await self._transactions.client_of(transaction)
         return SignInAttempt(client, transaction, progress, browser, now)
 
@@ -402,7 +441,50 @@ class IdentityProvider:
 
         Raises ForgedTransaction, ExpiredTransaction, AuthorizationError, or an outage.
         """
-        return await self._transactions.read(text, anti_forgery_token, browser, self._clock())
+        now = self._clock()
+        with self._recording_unusable(now, browser):
+            return await self._transactions.read(text, anti_forgery_token, browser, now)
+
+    @contextmanager
+    def _recording_unusable(self, now: float, browser: Browser) -> Iterator[None]:
+        """Record that a form, or a way back, cannot be used."""
+        try:
+            yield
+        except ForgedTransaction as forged:
+            reason, transaction = forged.reason, forged.transaction
+            self._records.unusable(now, browser, str(forged), reason, transaction)
+            raise
+        except ExpiredTransaction as expired:
+            reason, transaction = Reason.FORM_EXPIRED, expired.transaction
+            self._records.unusable(now, browser, str(expired), reason, transaction)
+            raise
+
+    # Records of what only the pages can see
+
+    def without_cookie(self, text: str, browser: Browser) -> None:
+        """Record a form that came without our cookie; ``text`` is its transaction."""
+        self._records.unusable(
+            self._clock(),
+            browser,
+            "the browser sent no cookie with the form",
+            Reason.COOKIES_OFF,
+            self.signer.signed(text),
+        )
+
+    def interrupted(
+        self,
+        browser: Browser,
+        outage: Exception,
+        transaction: SignInTransaction | None = None,
+        username: str | None = None,
+    ) -> None:
+        """Record that a request of a sign-in met an outage, once the database responds again.
+
+        ``username`` is what was typed, if anything. Returns at once and never raises.
+        """
+        if not isinstance(outage, BusyRefusal):  # that is recorded as a wrong password
+            now = self._clock()
+            self._records.interrupted(now, browser, outage, transaction, username or None)
 
     @property
     def callback_names(self) -> Sequence[str]:

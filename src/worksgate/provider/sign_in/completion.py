@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from worksgate.audit import AuditEvent, Event
+from worksgate.audit import AuditEvent, Event, Reason
 from worksgate.credentials.secrets import new_ordered_secret, new_secret
 from worksgate.oauth.model import Artifact
 from worksgate.oauth.redirect_uri import with_code
-from worksgate.oauth.user_key import why_no_user_key
+from worksgate.oauth.user_key import is_refused, why_no_user_key
 from worksgate.provider.code_issuing import (
     REVOKED,
     Admitted,
@@ -76,10 +76,10 @@ class SignInCompletion:
         try:
             step = await self._steps.next(attempt)
         except SignInDenied as denied:
-            self._record(Event.LOGIN_REFUSED, attempt, detail=f"rule: {denied}")
+            self._refused(attempt, f"rule: {denied}", Reason.RULE)
             raise
         except NoPasskey:
-            self._record(Event.LOGIN_REFUSED, attempt, detail="a passkey is required")
+            self._refused(attempt, "a passkey is required", Reason.PASSKEY_REQUIRED)
             raise
         if not isinstance(step, SignInProgress):
             return step
@@ -176,25 +176,37 @@ class SignInCompletion:
         """The key by which LINE WORKS knows the person. Raises NoUserKey, which is recorded."""
         user_id = user_key_of(attempt.client, attempt.person)
         if user_id is None:
-            detail = why_no_user_key(attempt.client, attempt.person.refused_keys)
-            self._record(Event.LOGIN_REFUSED, attempt, detail=detail)
+            refused = attempt.person.refused_keys
+            is_anothers = is_refused(attempt.client, refused)
+            reason = Reason.KEY_OF_ANOTHER if is_anothers else Reason.NO_USER_KEY
+            self._refused(attempt, why_no_user_key(attempt.client, refused), reason)
             raise NoUserKey
         return user_id
 
-    def _record(self, event: Event, attempt: SignInAttempt, *, detail: str) -> None:
-        person = attempt.person
+    def _refused(self, attempt: SignInAttempt, detail: str, reason: Reason) -> None:
         self._records.login(
-            event, attempt.now, attempt.transaction, attempt.browser, person, detail=detail
+            Event.LOGIN_REFUSED,
+            attempt.now,
+            attempt.transaction,
+            attempt.browser,
+            attempt.person,
+            detail=detail,
+            reason=reason,
         )
 
 
 def _revoked(attempt: SignInAttempt) -> AuditEvent:
-    return _of(Event.LOGIN_REFUSED, attempt, detail=REVOKED)
+    return _of(Event.LOGIN_REFUSED, attempt, detail=REVOKED, reason=Reason.REVOKED)
 
 
 def _of(
-    event: Event, attempt: SignInAttempt, *, at: float | None = None, detail: str | None = None
+    event: Event,
+    attempt: SignInAttempt,
+    *,
+    at: float | None = None,
+    detail: str | None = None,
+    reason: Reason | None = None,
 ) -> AuditEvent:
     moment = attempt.now if at is None else at
-    transaction, browser = attempt.transaction, attempt.browser
-    return of_login(event, moment, transaction, browser, attempt.person, detail=detail)
+    transaction, browser, person = attempt.transaction, attempt.browser, attempt.person
+    return of_login(event, moment, transaction, browser, person, detail=detail, reason=reason)

@@ -2,22 +2,21 @@
 
 from collections.abc import Collection
 
+from worksgate.audit import Reason
 from worksgate.credentials.password_hashing import BusyRefusal
 from worksgate.credentials.secrets import new_id
 from worksgate.credentials.usernames import username_key
 from worksgate.oauth.model import Client
 from worksgate.provider.factors import FactorRefused, Holder
 from worksgate.provider.factors.second_factors import Factors
+from worksgate.provider.password_refusals import why_disabled, why_wrong
 from worksgate.provider.sign_in.attempt import Browser
 from worksgate.provider.sign_in.audit_trail import AuditTrail
 from worksgate.provider.sign_in.errors import UnknownPasskey, WrongPassword
 from worksgate.provider.sign_in.transaction import SignInTransaction, TransactionSigner
 from worksgate.provider.sources import SourcesInUse
 from worksgate.provider.throttle import Admission, Attempt, Throttle, TooManyAttempts
-from worksgate.sources import PasswordExpired, Person, PersonDisabled
-
-BY_OTHER_NAMES = "not checked: too many failures before, with other names of this person"
-"""The record of a guess whose person had no guesses left."""
+from worksgate.sources import Person, PersonDisabled
 
 
 class PasswordCheck:
@@ -58,22 +57,17 @@ class PasswordCheck:
         try:
             async with self._throttle.attempt(attempt, now) as admission:
                 found = await self._found(client, username, password, admission)
-        except TooManyAttempts:
-            self._records.throttled(now, transaction, browser, username)
+        except TooManyAttempts as too_many:
+            self._records.throttled(now, transaction, browser, username, too_many)
             raise
         except BusyRefusal as refusal:
-            self._failed(now, transaction, browser, username, str(refusal))
+            self._failed(now, transaction, browser, username, str(refusal), Reason.NOT_CHECKED)
             raise
         except PersonDisabled as refusal:
-            expired = isinstance(refusal, PasswordExpired)
-            why = str(refusal) or "the person is disabled"
-            detail = "the password has expired" if expired else why
-            self._failed(now, transaction, browser, username, detail)
+            self._failed(now, transaction, browser, username, *why_disabled(refusal))
             raise
         if found is None:
-            wrong = "wrong name or password"
-            detail = BY_OTHER_NAMES if admission.is_exhausted else wrong
-            self._failed(now, transaction, browser, username, detail)
+            self._failed(now, transaction, browser, username, *why_wrong(admission))
             raise WrongPassword
         return found
 
@@ -96,6 +90,7 @@ class PasswordCheck:
             address=browser.address,
             login_id=transaction.login_id,
             client_id=transaction.client_id or None,
+            began=browser.arrived,
         )
         async with self._throttle.attempt(attempt, now) as admission:
             try:
@@ -108,7 +103,14 @@ class PasswordCheck:
             found = await self._sources.by_subject(subject)
             if found is None or found[0] not in self._allowed(client):
                 admission.refused()
-                self._failed(now, transaction, browser, "", "passkey: nobody of this client's")
+                self._failed(
+                    now,
+                    transaction,
+                    browser,
+                    "",
+                    "passkey: nobody of this client's",
+                    Reason.SOURCE_NOT_ALLOWED,
+                )
                 raise UnknownPasskey
             admission.succeeded()
         return found
@@ -128,9 +130,10 @@ class PasswordCheck:
         browser: Browser,
         username: str,
         detail: str,
+        reason: Reason,
     ) -> None:
         is_known = self.known_device(username, browser) is not None
-        self._records.failed(now, transaction, browser, username, detail, is_known=is_known)
+        self._records.failed(now, transaction, browser, username, detail, reason, is_known=is_known)
 
     async def _found(
         self, client: Client, username: str, password: str, admission: Admission

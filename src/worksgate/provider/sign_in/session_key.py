@@ -14,7 +14,7 @@ from worksgate.credentials.secrets import digest
 from worksgate.limits.networks import network_of
 from worksgate.limits.rate_limit import RateLimit
 from worksgate.oauth.authorization import TRANSACTION_LIFETIME, AuthorizationRequest
-from worksgate.oauth.errors import AuthorizationError
+from worksgate.oauth.errors import AuthorizationError, Cause
 from worksgate.oauth.model import Client, LoginKind, SessionKeyCheck
 from worksgate.store import Store
 
@@ -49,7 +49,12 @@ class Browser(Protocol):
 
 
 class SessionKeyRefused(AuthorizationError):
-    """LINE WORKS did not confirm a ``sessionKey``, and the client's policy requires that."""
+    """LINE WORKS did not confirm a ``sessionKey``, and the client's policy requires that.
+
+    The cause is NO_ANSWER if it did not say that the key is wrong.
+    """
+
+    usual_cause = Cause.NOT_CONFIRMED
 
 
 class SessionKeys:
@@ -78,7 +83,8 @@ class SessionKeys:
         if answer is SessionKeyAnswer.NO or (
             answer is SessionKeyAnswer.UNKNOWN and policy is SessionKeyCheck.FAIL_CLOSED
         ):
-            raise SessionKeyRefused("LINE WORKS did not confirm the sessionKey")
+            cause = Cause.NOT_CONFIRMED if answer is SessionKeyAnswer.NO else Cause.NO_ANSWER
+            raise SessionKeyRefused("LINE WORKS did not confirm the sessionKey", cause)
 
     async def ask(self, session_key: str) -> SessionKeyAnswer:
         """The answer for a key that has the form of ``AuthorizationRequest.session_key``."""

@@ -61,7 +61,7 @@ from worksgate.provider.sign_in.outcomes import (
 )
 from worksgate.provider.sign_in.required_steps import Due, Standing, due
 from worksgate.provider.sign_in.transaction import SignInTransaction
-from worksgate.provider.throttle import Attempt, Throttle
+from worksgate.provider.throttle import Attempt, Throttle, TooManyAttempts
 from worksgate.settings.options import Settings
 from worksgate.sources import Person
 from worksgate.store import ArtifactKey, Store
@@ -277,12 +277,18 @@ class SignInSteps:
         holder, browser, now = _holder(attempt), attempt.browser, attempt.now
         known = self._known_device(attempt.person.username, browser)
         throttled = Attempt(factor_account(holder.subject_id), browser.address, known)
-        async with self._throttle.attempt(throttled, now) as admission:
-            left = MAX_FACTOR_FAILURES - await admission.count(*_tries_of(attempt))
-            if left < 0 or not await self._is_right(holder, attempt.progress, proof, now):
-                admission.refused()
-                raise await self._wrong(attempt, proof, left)
-            admission.succeeded()
+        try:
+            async with self._throttle.attempt(throttled, now) as admission:
+                left = MAX_FACTOR_FAILURES - await admission.count(*_tries_of(attempt))
+                if left < 0:
+                    self._factors.refused_unseen(holder, now)
+                if left < 0 or not await self._is_right(holder, attempt.progress, proof, now):
+                    admission.refused()
+                    raise await self._wrong(attempt, proof, left)
+                admission.succeeded()
+        except TooManyAttempts:
+            self._factors.refused_unseen(holder, now)
+            raise
         return attempt.progress.with_factor(proof.factor, now)
 
     async def _is_right(
@@ -477,4 +483,5 @@ def _holder(attempt: SignInAttempt) -> Holder:
         address=attempt.browser.address,
         login_id=attempt.transaction.login_id,
         client_id=attempt.transaction.client_id or None,
+        began=attempt.browser.arrived,
     )

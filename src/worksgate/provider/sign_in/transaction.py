@@ -16,6 +16,7 @@ from typing import Self
 import msgspec
 from itsdangerous import BadData, Signer
 
+from worksgate.audit import Reason, elapsed_ms
 from worksgate.credentials.derived_keys import derived_key
 from worksgate.credentials.master_key import DamagedSecret, MasterKey, Place
 from worksgate.credentials.secrets import digest, new_ordered_id, storage_key
@@ -31,12 +32,19 @@ CLOCK_SKEW = 90.0
 class ForgedTransaction(Exception):
     """The form was not created here, was changed, or belongs to another browser.
 
-    ``transaction`` is its content if we did sign that and it is still valid: it may begin again in
-    this browser, and is not trusted until then.
+    ``reason`` says which, for the audit log. ``transaction`` is its content if we did sign that and
+    it is still valid: it may begin again in this browser, and is not trusted until then.
     """
 
-    def __init__(self, why: str, transaction: "SignInTransaction | None" = None) -> None:
+    def __init__(
+        self,
+        why: str,
+        transaction: "SignInTransaction | None" = None,
+        *,
+        reason: Reason = Reason.FORM_FORGED,
+    ) -> None:
         super().__init__(why)
+        self.reason = reason
         self.transaction = transaction
 
 
@@ -53,7 +61,8 @@ class SignInTransaction:
     """One sign-in in progress. ``redirect_uri`` is unchanged, byte for byte.
 
     ``browser`` is the digest of the secret in the browser's cookie, ``began_at`` in seconds since
-    the epoch. ``login_id`` is the name of this sign-in in the audit log.
+    the epoch. ``login_id`` is the name of this sign-in in the audit log; ``admitted_ms`` are the
+    milliseconds until its request was found to be valid, if it is one of LINE WORKS.
     """
 
     id: str
@@ -66,12 +75,22 @@ class SignInTransaction:
     may_cancel: bool
     browser: str = field(repr=False)
     began_at: float
+    admitted_ms: float | None = None
 
     @classmethod
     def begin(
-        cls, request: AuthorizationRequest, client: Client, browser_secret: str, now: float
+        cls,
+        request: AuthorizationRequest,
+        client: Client,
+        browser_secret: str,
+        now: float,
+        *,
+        arrived: float | None = None,
     ) -> Self:
-        """A new transaction for a validated authorization request of a client."""
+        """A new transaction for a validated authorization request of a client.
+
+        ``arrived`` is when the request did, by ``time.perf_counter``.
+        """
         return cls(
             id=new_ordered_id(),
             login_id=new_ordered_id(),
@@ -83,6 +102,7 @@ class SignInTransaction:
             may_cancel=client.redirect_denials,
             browser=digest(browser_secret),
             began_at=now,
+            admitted_ms=None if arrived is None else elapsed_ms(arrived),
         )
 
     @classmethod
@@ -184,6 +204,13 @@ class TransactionSigner:
             raise ExpiredTransaction(transaction)
         return transaction
 
+    def signed(self, text: str) -> SignInTransaction | None:
+        """The transaction in a form if it is one of ours; whose browser it is was not checked."""
+        try:
+            return self._unsigned(text)
+        except ForgedTransaction:
+            return None
+
     def seal(self, along: TakenAlong, state: str) -> str:
         """The text that a browser keeps until it comes back with this ``state``.
 
@@ -220,15 +247,19 @@ class TransactionSigner:
         return self._passkey.get_signature(transaction.id.encode()).decode()
 
     def _of_this_browser(self, text: str, browser_secret: str, now: float) -> SignInTransaction:
+        transaction = self._unsigned(text)
+        _check_browser(transaction, browser_secret, now)
+        return transaction
+
+    def _unsigned(self, text: str) -> SignInTransaction:
+        """Raises ForgedTransaction."""
         try:
             data = self._transactions.unsign(text)
             packed = urlsafe_b64decode(data + b"=" * (-len(data) % 4))
             opened = packed if packed.startswith(b"{") else zlib.decompress(packed)
-            transaction = msgspec.json.decode(opened, type=SignInTransaction)
+            return msgspec.json.decode(opened, type=SignInTransaction)
         except (BadData, ValueError, zlib.error, msgspec.MsgspecError):
             raise ForgedTransaction("the transaction was not signed here") from None
-        _check_browser(transaction, browser_secret, now)
-        return transaction
 
 
 def _place(state: str) -> Place:
@@ -242,6 +273,7 @@ def _check_browser(transaction: SignInTransaction, browser_secret: str, now: flo
         raise ForgedTransaction(
             "the transaction belongs to another browser",
             transaction if _is_live(transaction, now) else None,
+            reason=Reason.OTHER_BROWSER,
         )
 
 

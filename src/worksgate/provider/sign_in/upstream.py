@@ -9,8 +9,9 @@ like, and nothing is stored here (R-142). Only a successful return leaves a row,
 import hmac
 from collections.abc import Mapping, Sequence
 
+from worksgate.audit import Reason
 from worksgate.credentials.secrets import digest
-from worksgate.oauth.errors import BadAuthorizationRequest
+from worksgate.oauth.errors import BadAuthorizationRequest, Cause
 from worksgate.oauth.model import Interim
 from worksgate.provider.sign_in.attempt import Browser
 from worksgate.provider.sign_in.outcomes import RedirectedUpstream
@@ -67,7 +68,9 @@ class UpstreamSignIns:
         along = TakenAlong(transaction, source.name, redirect.kept)
         sealed = self._signer.seal(along, redirect.state)
         if len(sealed) > MAX_SEALED:
-            raise BadAuthorizationRequest("redirect_uri is too long for another provider")
+            raise BadAuthorizationRequest(
+                "redirect_uri is too long for another provider", Cause.TOO_LONG
+            )
         return RedirectedUpstream(redirect.url, source.label, (name_of(redirect.state), sealed))
 
     async def read(
@@ -80,12 +83,16 @@ class UpstreamSignIns:
         state = query.get("state", "")
         sealed = _of(browser.upstream, name_of(state))
         if sealed is None:
-            raise ForgedTransaction("the browser has kept nothing for this state")
+            raise ForgedTransaction(
+                "the browser has kept nothing for this state", reason=Reason.STATE_UNKNOWN
+            )
         along = self._signer.unseal(sealed, state, browser.secret, now)
         if not hmac.compare_digest(along.source.encode(), source.encode("utf-8", "replace")):
-            raise ForgedTransaction("the state is another source's", along.transaction)
+            raise ForgedTransaction(
+                "the state is another source's", along.transaction, reason=Reason.STATE_UNKNOWN
+            )
         if await self._store.find(Interim, _key_of(state)) is not None:
-            raise ForgedTransaction("the state was used before")
+            raise ForgedTransaction("the state was used before", reason=Reason.STATE_USED)
         return along
 
     async def finish(
@@ -109,7 +116,9 @@ class UpstreamSignIns:
             data="",
         )
         if not await self._store.add(used):
-            raise ForgedTransaction("the state was used at this very moment", transaction)
+            raise ForgedTransaction(
+                "the state was used at this very moment", transaction, reason=Reason.STATE_USED
+            )
         return person
 
     async def log_out(

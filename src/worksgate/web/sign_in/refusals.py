@@ -146,7 +146,7 @@ class SignInRefusals:
         """The sign-in form, with the problem."""
         problem, status = _problem_of(error)
         if isinstance(error, OUTAGES):
-            self._tell_administrator(view, error)
+            self._tell_administrator(view, error, transaction, username)
         seconds = error.retry_after if isinstance(error, TooManyAttempts) else None
         try:
             with Deadline(FORM_DEADLINE):
@@ -166,7 +166,7 @@ class SignInRefusals:
     ) -> Response:
         """The page of an answer that was wrong or could not be checked."""
         if isinstance(error, OUTAGES):
-            self._tell_administrator(view, error)
+            self._tell_administrator(view, error, transaction)
         try:
             with Deadline(FORM_DEADLINE):
                 next_step = await self._provider.resume(transaction, view.browser)
@@ -205,18 +205,12 @@ class SignInRefusals:
         """The page for a sign-in that cannot continue in this form."""
         notice = self._pages.notice
         match error:
-            case SessionKeyRefused():
-                return notice(view, Notice.SESSION_KEY_REFUSED, 403)
-            case UnknownClient():
-                return notice(view, Notice.UNKNOWN_CLIENT, 400)
-            case BadRedirectUri():
-                return notice(view, Notice.BAD_REDIRECT_URI, 400)
             case AuthorizationError():
-                return notice(view, Notice.BAD_REQUEST, 400)
+                return notice(view, *_unanswerable(error), transaction, login_id=error.login_id)
             case ForgedTransaction(transaction=theirs):
                 # This also happens to the first of two tabs opened at once, without a cookie yet.
                 again = self._pages.restart_url(theirs, view.language) if theirs else None
-                return notice(view, Notice.FORGED, 403, continue_url=again)
+                return notice(view, Notice.FORGED, 403, theirs, continue_url=again)
             case ExpiredTransaction(transaction=expired):
                 url = await self._pages.start_over_url(expired.client_id)
                 return notice(view, Notice.EXPIRED, 400, expired, start_over_url=url)
@@ -232,8 +226,31 @@ class SignInRefusals:
             case UnknownSource():
                 return notice(view, Notice.BAD_REQUEST, 400, transaction)
             case _:
-                self._tell_administrator(view, error)
+                self._tell_administrator(view, error, transaction)
                 return notice(view, Notice.UNAVAILABLE, 503, transaction)
 
-    def _tell_administrator(self, view: View, outage: Exception) -> None:
+    def _tell_administrator(
+        self,
+        view: View,
+        outage: Exception,
+        transaction: SignInTransaction | None,
+        username: str = "",
+    ) -> None:
+        """Log an outage, and record the first one of a request."""
         self._unavailable.log(view.path, str(outage) or "no response in time")
+        if not view.has_met_outage:
+            view.has_met_outage = True
+            self._provider.interrupted(view.browser, outage, transaction, username)
+
+
+def _unanswerable(error: AuthorizationError) -> tuple[Notice, int]:
+    """The page for a request that cannot be answered, and its status."""
+    match error:
+        case SessionKeyRefused():
+            return Notice.SESSION_KEY_REFUSED, 403
+        case UnknownClient():
+            return Notice.UNKNOWN_CLIENT, 400
+        case BadRedirectUri():
+            return Notice.BAD_REDIRECT_URI, 400
+        case _:
+            return Notice.BAD_REQUEST, 400

@@ -6,6 +6,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from starlette.responses import Response
 
+from worksgate.credentials.references import reference_of
 from worksgate.oauth.model import LoginKind
 from worksgate.oauth.redirect_uri import origin_of
 from worksgate.provider.sign_in.attempt import Browser
@@ -162,15 +163,20 @@ class SignInPages:
         status: int,
         transaction: SignInTransaction | None = None,
         *,
+        login_id: str | None = None,
         start_over_url: str | None = None,
         continue_url: str | None = None,
     ) -> Response:
-        """A page of ours about an error."""
+        """A page of ours about an error.
+
+        It has the reference of the transaction, or of the refused request with this ``login_id``.
+        """
+        login_id = transaction.login_id if transaction else login_id
         content = NoticePage(
             notice=notice,
             start_over_url=start_over_url,
             continue_url=continue_url,
-            reference=transaction.login_id if transaction else None,
+            reference=None if login_id is None else reference_of(login_id),
         )
         page = self._pages.notice(content, view.language, view.languages)
         response = self._respond(view, page, status, None)
