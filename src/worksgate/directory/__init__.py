@@ -14,6 +14,7 @@ and read by the sign-in page. The calls of LINE WORKS only use its list of clien
     people               people of other sources, as last seen
     people_list          people of all sources in one list, a page at a time
     administrators       roles in the console, its sessions, the first link
+    people_search        finds people by name, mail, key or subject
     source               the built-in directory as an identity source
     remembered           people of sources that cannot look them up
     login_notes          notes of people's last sign-ins, in the background

@@ -1,0 +1,167 @@
+"""The records of sign-ins, as the trace of a sign-in reads them: by person, address, time or ID.
+
+Each query reads a bounded number of records by an index. Those of the calls of LINE WORKS are left
+out where a person's records are looked up, and come with the ID of their sign-in; refused calls
+have no such ID and are found by client and time.
+"""
+
+import asyncio
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from worksgate.audit import AuditEvent, Event, Reason
+from worksgate.database import schema
+from worksgate.database.audit_rows import encoded
+from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.directory.rows import event_from
+
+MOST: Final = 300
+"""Records that one query returns at most."""
+_TABLE = schema.audit
+_COLUMNS = schema.audit.c
+_MOST_IDS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """From ``since`` until ``until``, both included, in seconds since the epoch."""
+
+    since: float
+    until: float
+
+
+class SignInRecords:
+    """Reads records, the oldest first. Every method may raise DatabaseUnavailable."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    @property
+    def unfinished(self) -> set[asyncio.Task[Any]]:
+        return self._connections.unfinished
+
+    @run_to_completion
+    async def of_person(
+        self, subject_id: str | None, names: Collection[str], period: Period
+    ) -> list[AuditEvent]:
+        """Records about a person, and those in which one of these names was typed."""
+        queries = [by_name(name) for name in names]
+        if subject_id is not None:
+            queries.append(by_subject(subject_id))
+        async with self._connections.reading() as connection:
+            found = [
+                event
+                for query in queries
+                for event in await _events(connection, _within(query, period))
+            ]
+        return sorted(found, key=lambda event: event.at)[-MOST:]
+
+    @run_to_completion
+    async def of_sign_ins(self, login_ids: Collection[str]) -> list[AuditEvent]:
+        """All records of these sign-ins, those of the calls too; at most fifty sign-ins."""
+        ids = [encoded(each) for each in login_ids][:_MOST_IDS]
+        query = select(_TABLE).where(_COLUMNS.login_id.in_(ids))
+        async with self._connections.reading() as connection:
+            return await _events(connection, query.order_by(_COLUMNS.id.desc()), 4 * MOST)
+
+    @run_to_completion
+    async def beginning_with(self, beginnings: Iterable[str]) -> list[str]:
+        """The IDs of sign-ins that begin with the first of these texts with which any does."""
+        async with self._connections.reading() as connection:
+            for beginning in beginnings:
+                found = await connection.scalars(by_beginning(beginning))
+                if ids := [each for each in found if each and each.startswith(beginning)]:
+                    return ids
+        return []
+
+    @run_to_completion
+    async def at_address(self, address: str, period: Period) -> list[AuditEvent]:
+        """Records of what came from an address."""
+        query = _sign_ins(period).where(_COLUMNS.address == encoded(address))
+        async with self._connections.reading() as connection:
+            return await _events(connection, query)
+
+    @run_to_completion
+    async def at_time(self, period: Period) -> list[AuditEvent]:
+        """Records of sign-ins of anybody."""
+        async with self._connections.reading() as connection:
+            return await _events(connection, _sign_ins(period))
+
+    @run_to_completion
+    async def refused_calls(self, client_id: str, period: Period) -> list[AuditEvent]:
+        """Calls of a client that were refused."""
+        query = by_refused_client(client_id, period)
+        async with self._connections.reading() as connection:
+            return await _events(connection, query)
+
+    @run_to_completion
+    async def changes_of(self, subject_id: str) -> list[AuditEvent]:
+        """What administrators have done to a person, lately."""
+        query = by_subject(subject_id).where(_COLUMNS.event == Event.USER_CHANGED.value)
+        async with self._connections.reading() as connection:
+            return await _events(connection, query, 20)
+
+    @run_to_completion
+    async def counted(self, periods: Sequence[Period]) -> list[AuditEvent]:
+        """How much was not recorded one by one in these periods."""
+        found: list[AuditEvent] = []
+        async with self._connections.reading() as connection:
+            for period in periods:
+                query = _at(period).where(_COLUMNS.reason == Reason.COUNTED.value)
+                found += await _events(connection, query)
+        return found
+
+
+def by_subject(subject_id: str) -> Select[Any]:
+    """Records about a person, the newest first, without those of calls."""
+    about = (_COLUMNS.subject_id == encoded(subject_id), schema.NOT_OF_CALLS)
+    return select(_TABLE).where(*about).order_by(_COLUMNS.id.desc())
+
+
+def by_name(name: str) -> Select[Any]:
+    """Records in which a name was typed, the newest first."""
+    return select(_TABLE).where(_COLUMNS.username == encoded(name)).order_by(_COLUMNS.id.desc())
+
+
+def by_beginning(beginning: str) -> Select[Any]:
+    """The IDs of sign-ins whose time in hexadecimal digits this is, of a few.
+
+    The next time bounds the range: in every collation it comes after all that begin with this one.
+    """
+    after = f"{int(beginning, 16) + 1:0{len(beginning)}x}"
+    column = _COLUMNS.login_id
+    return select(column).distinct().where(column >= beginning, column < after).limit(_MOST_IDS)
+
+
+def by_refused_client(client_id: str, period: Period) -> Select[Any]:
+    """Refused calls of a client, the newest first."""
+    of_client = (_COLUMNS.client_id == encoded(client_id), schema.OF_REFUSED_CALLS)
+    return _within(select(_TABLE).where(*of_client), period).order_by(_COLUMNS.at.desc())
+
+
+def _sign_ins(period: Period) -> Select[Any]:
+    return _at(period).where(schema.NOT_OF_CALLS)
+
+
+def _at(period: Period) -> Select[Any]:
+    return _within(select(_TABLE), period).order_by(_COLUMNS.at.desc())
+
+
+def _within(query: Select[Any], period: Period) -> Select[Any]:
+    conditions: tuple[ColumnElement[bool], ...] = (
+        _COLUMNS.at >= period.since,
+        _COLUMNS.at <= period.until,
+    )
+    return query.where(*conditions)
+
+
+async def _events(
+    connection: AsyncConnection, query: Select[Any], most: int = MOST
+) -> list[AuditEvent]:
+    """The newest of these, the oldest of them first."""
+    rows = (await connection.execute(query.limit(most))).mappings().all()
+    return [event_from(row) for row in reversed(rows)]

@@ -1,0 +1,142 @@
+"""The records of a trace are found by index, whatever else is in the audit log."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Select
+from tests.databases import NOW, query
+
+from worksgate.audit import AuditEvent, Event, Reason
+from worksgate.directory.audit import sign_in_records
+from worksgate.directory.audit.sign_in_records import Period, SignInRecords
+from worksgate.directory.database import Directory
+
+TODAY = Period(since=NOW - 3_600, until=NOW + 3_600)
+LOGIN_ID = "01a2b3c4d5eAbCdEfGhIjKlMn"
+
+
+def record(event: Event = Event.LOGIN_FAILED, at: float = NOW, **about: Any) -> AuditEvent:
+    return AuditEvent(event=event, at=at, **about)
+
+
+async def plan(directory: Directory, statement: Select[Any]) -> str:
+    """How the database would run a query, if it must not read the whole table."""
+    async with directory.reading() as connection:
+        dialect = connection.dialect
+        text = str(statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+        if dialect.name == "postgresql":  # with a handful of rows it would
+            await connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        explain = "EXPLAIN" if dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+        rows = await connection.exec_driver_sql(f"{explain} {text}")
+        return " ".join(str(row[-1]) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        (sign_in_records.by_subject("directory:1").limit(300), "ix_audit_subject_id"),
+        (sign_in_records.by_name("tanaka").limit(300), "ix_audit_username"),
+        (sign_in_records.by_beginning("01a2b3c4d5e"), "ix_audit_login_id"),
+        (sign_in_records.by_refused_client("c1", TODAY).limit(300), "ix_audit_refused_calls"),
+        (sign_in_records._at(TODAY).limit(300), "ix_audit_at"),
+    ],
+)
+async def test_each_query_is_answered_by_an_index(
+    directory: Directory, statement: Select[Any], index: str
+) -> None:
+    assert index in await plan(directory, statement)
+
+
+async def test_a_person_s_records_are_those_about_them_and_those_with_their_names(
+    directory: Directory,
+) -> None:
+    await directory.record(
+        [
+            record(subject_id="directory:1", detail="about them"),
+            record(username="Tanaka", detail="with their name"),
+            record(username="kim", subject_id="directory:2", detail="another person"),
+            record(Event.USER_INFO_RETURNED, subject_id="directory:1", detail="a call"),
+            record(at=NOW - 86_400, username="tanaka", detail="long ago"),
+        ]
+    )
+    found = await SignInRecords(directory).of_person("directory:1", {"tanaka", "Tanaka"}, TODAY)
+    assert {each.detail for each in found} == {"about them", "with their name"}
+
+
+async def test_all_records_of_a_sign_in_come_in_the_order_of_writing(directory: Directory) -> None:
+    events = (Event.LOGIN_FAILED, Event.CODE_ISSUED, Event.CODE_REDEEMED)
+    await directory.record([record(each, login_id=LOGIN_ID) for each in events])
+    found = await SignInRecords(directory).of_sign_ins([LOGIN_ID, "another"])
+    assert [each.event for each in found] == list(events)
+
+
+async def test_the_ids_of_a_reference_are_those_that_begin_with_its_time(
+    directory: Directory,
+) -> None:
+    same, next_one = LOGIN_ID[:11] + "zzzzzzzzzzzzzz", "01a2b3c4d5fAbCdEfGhIjKlMn"
+    await directory.record([record(login_id=each) for each in (LOGIN_ID, same, next_one)])
+    records = SignInRecords(directory)
+    assert sorted(await records.beginning_with(["01a2b3c4d5d", LOGIN_ID[:11]])) == [LOGIN_ID, same]
+    assert await records.beginning_with(["01a2b3c4d5f", LOGIN_ID[:11]]) == [next_one]
+    assert await records.beginning_with(["00000000000"]) == []
+
+
+async def test_what_came_from_an_address_or_happened_at_a_time_is_found(
+    directory: Directory,
+) -> None:
+    there, elsewhere = "203.0.113.7", "198.51.100.1"
+    await directory.record(
+        [
+            record(address=there, detail="there"),
+            record(address=elsewhere, detail="elsewhere"),
+            record(Event.USER_INFO_RETURNED, address=there, detail="a call"),
+            record(at=NOW + 7_200, address=there, detail="later"),
+        ]
+    )
+    records = SignInRecords(directory)
+    assert [each.detail for each in await records.at_address(there, TODAY)] == ["there"]
+    assert {each.detail for each in await records.at_time(TODAY)} == {"there", "elsewhere"}
+
+
+async def test_refused_calls_are_found_by_client_and_time(directory: Directory) -> None:
+    await directory.record(
+        [
+            record(Event.CLIENT_REFUSED, client_id="c1", reason=Reason.WRONG_SECRET),
+            record(Event.CODE_REFUSED, client_id="c2"),
+            record(Event.CODE_ISSUED, client_id="c1"),
+            record(Event.CODE_REFUSED, client_id="c1", at=NOW + 7_200),
+        ]
+    )
+    found = await SignInRecords(directory).refused_calls("c1", TODAY)
+    assert [each.reason for each in found] == [Reason.WRONG_SECRET]
+
+
+async def test_a_reason_and_milliseconds_are_kept(directory: Directory) -> None:
+    await directory.record(
+        [record(login_id=LOGIN_ID, reason=Reason.WRONG_PASSWORD, elapsed_ms=212.5)]
+    )
+    (found,) = await SignInRecords(directory).of_sign_ins([LOGIN_ID])
+    assert (found.reason, found.elapsed_ms) == (Reason.WRONG_PASSWORD, 212.5)
+
+
+async def test_a_reason_of_a_newer_version_keeps_its_name(
+    directory: Directory, database: Path
+) -> None:
+    await directory.record([record(login_id=LOGIN_ID, reason=Reason.WRONG_PASSWORD)])
+    query(database, "UPDATE audit SET reason = 'phase_of_the_moon'")
+    (found,) = await SignInRecords(directory).of_sign_ins([LOGIN_ID])
+    assert found.reason == "phase_of_the_moon"
+    assert found.reason not in set(Reason)
+
+
+async def test_what_was_counted_is_found_by_its_minute(directory: Directory) -> None:
+    await directory.record(
+        [
+            record(reason=Reason.COUNTED, detail="100 times"),
+            record(reason=Reason.WRONG_PASSWORD),
+            record(at=NOW + 7_200, reason=Reason.COUNTED),
+        ]
+    )
+    found = await SignInRecords(directory).counted([TODAY])
+    assert [each.detail for each in found] == ["100 times"]
