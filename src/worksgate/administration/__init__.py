@@ -10,6 +10,7 @@
     first_owner     the one-time link with which the first owner begins
     console_sign_in  administrators' sign-ins to the console, and their sessions
     audit_log       the audit log, as an administrator reads it
+    sign_in_trace   sign-ins, as their records tell them
     upkeep          the encryption of secrets, the start of a purge
     lost_keys       continuing after the loss of a master key
 
