@@ -1,0 +1,122 @@
+"""What is known about a person and their sign-ins: everything that a verdict is based on.
+
+No field can hold a password, a code, a token or the digest of one.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum, auto
+
+from worksgate.administration.sign_in_trace.question import Question
+from worksgate.administration.sign_in_trace.tries import Try
+from worksgate.audit import AuditEvent, Reason
+from worksgate.clients.access_rules import Decision
+from worksgate.directory.factors import Enrolled
+from worksgate.oauth.model import UserKey
+from worksgate.sources import Person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownPerson:
+    """A person as known here; times are seconds since the epoch.
+
+    ``has_password`` is None if another source checks it; ``password_expires_at`` is the end of a
+    temporary one. ``changed_by`` is the record of who enabled or disabled them last.
+    """
+
+    person: Person
+    source: str
+    enabled: bool
+    known_since: float
+    last_login_at: float | None = None
+    has_password: bool | None = None
+    password_expires_at: float | None = None
+    changed_by: AuditEvent | None = None
+
+
+class SourceState(StrEnum):
+    """What the person's source says."""
+
+    ANSWERS = auto()
+    GONE = auto()
+    """It answers, and has no such person, or has disabled them."""
+    DOWN = auto()
+    CANNOT_BE_ASKED = auto()
+    """It knows people only when they sign in."""
+    UNKNOWN = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceAnswer:
+    """The answer of a source, and after how many milliseconds."""
+
+    state: SourceState
+    took_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Passwords are not checked for a while: why, and until when at the latest."""
+
+    reason: Reason
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedClient:
+    """The client that a sign-in is for, without its secrets."""
+
+    client_id: str
+    name: str
+    enabled: bool
+    user_key: UserKey
+    sources: tuple[str, ...] = ()
+
+    def takes(self, source: str) -> bool:
+        """Whether people of a source may use it."""
+        return not self.sources or source in self.sources
+
+
+class KeyState(StrEnum):
+    """The person's user key of the client's kind."""
+
+    PRESENT = auto()
+    MISSING = auto()
+    ANOTHERS = auto()
+    MALFORMED = auto()
+    """LINE WORKS would not accept its characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class PresentKey:
+    """The key that LINE WORKS would receive."""
+
+    state: KeyState
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything that was found; None is what could not be found out.
+
+    ``decision`` is that of the client's rules for a browser at ``address``, the one of the last
+    try. ``can_add_passkey`` is whether people can set one up at a sign-in. ``others`` are names
+    that were typed at the same address, without success. ``were_pages_opened`` is whether anybody
+    opened a sign-in page in the minutes in question.
+    """
+
+    question: Question
+    now: float
+    since: float
+    person: KnownPerson | None = None
+    client: AskedClient | None = None
+    source: SourceAnswer = SourceAnswer(SourceState.UNKNOWN)
+    waiting: Waiting | None = None
+    is_waiting_known: bool = False
+    enrolled: Enrolled | None = None
+    can_add_passkey: bool = False
+    decision: Decision | None = None
+    address: str | None = None
+    key: PresentKey | None = None
+    tries: tuple[Try, ...] = ()
+    others: tuple[str, ...] = ()
+    were_pages_opened: bool = False

@@ -1,0 +1,201 @@
+"""What must hold for a sign-in, in its order, as it is now; no password is tried."""
+
+from dataclasses import dataclass
+from enum import StrEnum, auto
+
+from worksgate.administration.sign_in_trace import wording
+from worksgate.administration.sign_in_trace.facts import Facts, KeyState, SourceState
+from worksgate.administration.sign_in_trace.say import At, Text
+from worksgate.clients.access_rules import Action as RuleAction
+from worksgate.clients.access_rules import Decision
+
+
+class GateName(StrEnum):
+    """The gates, in the order in which a sign-in passes them."""
+
+    CLIENT = auto()
+    SOURCE = auto()
+    KNOWN = auto()
+    ENABLED = auto()
+    NOT_WAITING = auto()
+    PASSWORD = auto()
+    FACTOR = auto()
+    RULES = auto()
+    USER_KEY = auto()
+    SAME_KEY = auto()
+    WORKS_ACCOUNT = auto()
+
+
+class GateState(StrEnum):
+    """Whether a gate lets the person through."""
+
+    OPEN = auto()
+    SHUT = auto()
+    UNKNOWN = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One gate, its state, and a short note."""
+
+    name: GateName
+    state: GateState
+    note: Text
+
+
+def gates_of(facts: Facts) -> tuple[Gate, ...]:
+    """All gates, in order."""
+    found = {
+        GateName.CLIENT: _client(facts),
+        GateName.SOURCE: _source(facts),
+        GateName.KNOWN: _known(facts),
+        GateName.ENABLED: _enabled(facts),
+        GateName.NOT_WAITING: _not_waiting(facts),
+        GateName.PASSWORD: _password(facts),
+        GateName.FACTOR: _factor(facts),
+        GateName.RULES: _rules(facts),
+        GateName.USER_KEY: _user_key(facts),
+        GateName.SAME_KEY: (GateState.UNKNOWN, Text(wording.NOT_COMPARED)),
+        GateName.WORKS_ACCOUNT: (GateState.UNKNOWN, Text(wording.NOT_COMPARED)),
+    }
+    return tuple(Gate(name, *found[name]) for name in GateName)
+
+
+_Found = tuple[GateState, Text]
+
+
+def _open(english: str, **values: str | int | At) -> _Found:
+    return GateState.OPEN, Text(english, values)
+
+
+def _shut(english: str, **values: str | int | At | Text) -> _Found:
+    return GateState.SHUT, Text(english, values)
+
+
+def _unknown(english: str) -> _Found:
+    return GateState.UNKNOWN, Text(english)
+
+
+def _client(facts: Facts) -> _Found:
+    client, person = facts.client, facts.person
+    if client is None:
+        return _unknown(wording.NO_CLIENT)
+    if not client.enabled:
+        return _shut(wording.CLIENT_OFF, client=client.name)
+    if person is not None and not client.takes(person.source):
+        return _shut(wording.CLIENT_WITHOUT_SOURCE, client=client.name, source=person.source)
+    return _open("%(client)s", client=client.name)
+
+
+def _source(facts: Facts) -> _Found:
+    if facts.person is None:
+        return _unknown(wording.NOT_ASKED)
+    answer = facts.source
+    match answer.state:
+        case SourceState.DOWN:
+            return _shut(wording.SOURCE_DOWN, source=facts.person.source)
+        case SourceState.CANNOT_BE_ASKED:
+            return _unknown(wording.CANNOT_BE_ASKED)
+        case SourceState.UNKNOWN:
+            return _unknown(wording.NOT_ASKED)
+        case _:
+            return _open("%(ms)s ms", ms=round(answer.took_ms or 0))
+
+
+def _known(facts: Facts) -> _Found:
+    if facts.person is None:
+        return _shut(wording.UNKNOWN_HERE)
+    return _open(wording.KNOWN_SINCE, time=At(facts.person.known_since))
+
+
+def _enabled(facts: Facts) -> _Found:
+    person = facts.person
+    if person is None:
+        return _unknown(wording.NOT_ASKED)
+    if not person.enabled:
+        changed = person.changed_by
+        if changed is None or changed.actor is None:
+            return _shut(wording.DISABLED_HERE)
+        return _shut(wording.DISABLED_BY, actor=changed.actor, time=At(changed.at))
+    if facts.source.state is SourceState.GONE:
+        return _shut(wording.GONE, source=person.source)
+    if facts.source.state is SourceState.DOWN:
+        return _unknown(wording.ENABLED_HERE)
+    return _open(wording.ENABLED_HERE)
+
+
+def _not_waiting(facts: Facts) -> _Found:
+    if not facts.is_waiting_known:
+        return _unknown(wording.NOT_ASKED)
+    if facts.waiting is None:
+        return _open(wording.FREE)
+    return _shut(wording.FREE_AT, time=At(facts.waiting.until))
+
+
+def _password(facts: Facts) -> _Found:
+    person = facts.person
+    if person is None:
+        return _unknown(wording.NOT_ASKED)
+    if person.has_password is None:
+        return _unknown(wording.KEPT_BY_SOURCE)
+    if not person.has_password:
+        return _shut(wording.NO_PASSWORD)
+    ends = person.password_expires_at
+    if ends is None:
+        return _open(wording.PASSWORD_SET)
+    if ends <= facts.now:
+        return _shut(wording.TEMPORARY_OVER, time=At(ends))
+    return _open(wording.TEMPORARY_UNTIL, time=At(ends))
+
+
+def _factor(facts: Facts) -> _Found:
+    decision, enrolled = facts.decision, facts.enrolled
+    if decision is None or enrolled is None:
+        return _unknown(wording.NOT_ASKED)
+    match decision.action:
+        case RuleAction.REQUIRE_PASSKEY if enrolled.passkeys:
+            return _open(wording.HAS_PASSKEY)
+        case RuleAction.REQUIRE_PASSKEY if facts.can_add_passkey:
+            return _open(wording.WILL_SET_UP)
+        case RuleAction.REQUIRE_PASSKEY:
+            return _shut(wording.NEEDS_PASSKEY)
+        case RuleAction.REQUIRE if not enrolled.any:
+            return _open(wording.WILL_SET_UP)
+        case _ if enrolled.passkeys:
+            return _open(wording.HAS_PASSKEY)
+        case _ if enrolled.totp:
+            return _open(wording.HAS_APP)
+        case _:
+            return _open(wording.NOT_NEEDED)
+
+
+def _rules(facts: Facts) -> _Found:
+    decision = facts.decision
+    if decision is None:
+        return _unknown(wording.NOT_ASKED)
+    if decision.action is not RuleAction.DENY:
+        return _open(wording.NO_RULE_REFUSES)
+    if facts.address is None:  # an unknown address is refused to be on the safe side
+        return _unknown(wording.DEPENDS_ON_ADDRESS)
+    return _shut(wording.RULE_REFUSES, rule=rule_of(decision))
+
+
+def rule_of(decision: Decision) -> str:
+    """The rule that decided, as an administrator writes it."""
+    return decision.rule.shown if decision.rule is not None else "; ".join(decision.reasons)
+
+
+def _user_key(facts: Facts) -> _Found:
+    key, client = facts.key, facts.client
+    if key is None or client is None:
+        return _unknown(wording.NOT_ASKED)
+    kind = Text(wording.KEY_KINDS[client.user_key])
+    match key.state:
+        case KeyState.PRESENT:
+            return _open("%(key)s", key=key.value or "")
+        case KeyState.MISSING:
+            return _shut(wording.NO_KEY, kind=kind)
+        case KeyState.ANOTHERS:
+            return _shut(wording.KEY_ANOTHERS, kind=kind)
+        case KeyState.MALFORMED:
+            return _shut(wording.KEY_MALFORMED, kind=kind)

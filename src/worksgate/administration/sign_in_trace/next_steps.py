@@ -1,0 +1,149 @@
+"""What to do next: one action, and the command for it where there is one."""
+
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum, auto
+
+from worksgate.administration.sign_in_trace.facts import Facts
+from worksgate.oauth.model import UserKey
+from worksgate.settings.sources.common import BUILT_IN
+
+
+class Action(StrEnum):
+    """What an administrator, or the person, does next."""
+
+    ASK_NAME = auto()
+    ASK_DOMAIN = auto()
+    COMPARE_CLIENT_ID = auto()
+    COMPARE_LOGIN_URL = auto()
+    ADD_REDIRECT = auto()
+    CHOOSE_OAUTH = auto()
+    START_AGAIN = auto()
+    ALLOW_COOKIES = auto()
+    CHANGE_SESSION_KEY_CHECK = auto()
+    SEND_RESET_LINK = auto()
+    SET_PASSWORD = auto()
+    ENABLE = auto()
+    ENABLE_AT_SOURCE = auto()
+    CHANGE_AT_SOURCE = auto()
+    ADMIT_AT_SOURCE = auto()
+    ALLOW_SOURCE = auto()
+    TEST_SOURCE = auto()
+    RUN_DOCTOR = auto()
+    TRY_AGAIN = auto()
+    WAIT = auto()
+    FINISH_STEP = auto()
+    USE_NEXT_CODE = auto()
+    CORRECT_CLOCK = auto()
+    RESET_FACTORS = auto()
+    USE_PASSWORD = auto()
+    TREAT_AS_COPIED = auto()
+    EXPLAIN_RULES = auto()
+    ADD_PASSKEY = auto()
+    SET_KEY = auto()
+    RELEASE_KEY = auto()
+    CHECK_FROM_OUTSIDE = auto()
+    COMPARE_USER_INFO_URL = auto()
+    ENABLE_CLIENT = auto()
+    ALLOW_ADDRESS = auto()
+    RENEW_SECRET = auto()
+    SHARE_STORE = auto()
+    EXAMINE_REPLAY = auto()
+    COMPARE_AT_LINE_WORKS = auto()
+    CREATE_APP_PASSWORD = auto()
+    ENABLE_IMAP = auto()
+    SIGN_IN_ONCE = auto()
+    OPEN_LINE_WORKS = auto()
+    LOOK_UP = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """An action, and a command line for it, in which ``KEY`` is to be filled in."""
+
+    action: Action
+    command: str | None = None
+
+
+def next_step(action: Action, facts: Facts) -> NextStep:
+    """The action with its command for this person and client."""
+    write = _COMMANDS.get(action)
+    return NextStep(action, None if write is None else write(facts))
+
+
+def _command(*words: str) -> str:
+    return shlex.join(("worksgate", *words)).replace("'KEY'", "KEY")
+
+
+def _client(facts: Facts) -> str:
+    return facts.client.name if facts.client is not None else "CLIENT"
+
+
+def _source(facts: Facts) -> str:
+    return facts.person.source if facts.person is not None else "SOURCE"
+
+
+def _user(*verb: str) -> Callable[[Facts], str | None]:
+    """A command about the person: by name, or at a source by the subject, which is unique."""
+
+    def write(facts: Facts) -> str | None:
+        if facts.person is None:
+            return None
+        person, source = facts.person.person, facts.person.source
+        if source == BUILT_IN:
+            return _command("user", *verb, person.username)
+        return _command("user", *verb, person.subject_id, "--source", source)
+
+    return write
+
+
+def _built_in_user(*verb: str) -> Callable[[Facts], str | None]:
+    """The same where only the built-in directory can do it."""
+    write = _user(*verb)
+    return lambda facts: write(facts) if _source(facts) == BUILT_IN else None
+
+
+def _set_key(facts: Facts) -> str | None:
+    if facts.person is None or facts.person.source != BUILT_IN:
+        return None
+    is_external = facts.client is None or facts.client.user_key is UserKey.EXTERNAL_KEY
+    option = "--external-key" if is_external else "--works-account"
+    return _command("user", "set", facts.person.person.username, option, "KEY")
+
+
+def _explain_rules(facts: Facts) -> str | None:
+    if facts.person is None:
+        return None
+    words = ["rules", "explain", facts.person.person.username, "--client", _client(facts)]
+    words += ["--from", facts.address or ""]
+    if facts.person.source != BUILT_IN:
+        words += ["--source", facts.person.source]
+    return _command(*words)
+
+
+_COMMANDS: Mapping[Action, Callable[[Facts], str | None]] = {
+    Action.COMPARE_CLIENT_ID: lambda _: _command("client", "list"),
+    Action.COMPARE_LOGIN_URL: lambda facts: _command("client", "show", _client(facts)),
+    Action.ADD_REDIRECT: lambda facts: _command("client", "show", _client(facts)),
+    Action.CHANGE_SESSION_KEY_CHECK: lambda facts: _command(
+        "client", "set", _client(facts), "--session-key-check", "fail_open"
+    ),
+    Action.SEND_RESET_LINK: _built_in_user("reset-link"),
+    Action.SET_PASSWORD: _built_in_user("set-password"),
+    Action.ENABLE: _user("enable"),
+    Action.ALLOW_SOURCE: lambda facts: _command("client", "show", _client(facts)),
+    Action.TEST_SOURCE: lambda facts: _command("source", "test", _source(facts)),
+    Action.RUN_DOCTOR: lambda _: _command("doctor"),
+    Action.RESET_FACTORS: _user("reset-factors"),
+    Action.TREAT_AS_COPIED: _user("sign-out", "--everything"),
+    Action.EXPLAIN_RULES: _explain_rules,
+    Action.SET_KEY: _set_key,
+    Action.CHECK_FROM_OUTSIDE: lambda _: _command("doctor"),
+    Action.COMPARE_USER_INFO_URL: lambda facts: _command("client", "show", _client(facts)),
+    Action.ENABLE_CLIENT: lambda facts: _command("client", "enable", _client(facts)),
+    Action.ALLOW_ADDRESS: lambda facts: _command("client", "show", _client(facts)),
+    Action.RENEW_SECRET: lambda facts: _command("client", "rotate-secret", _client(facts)),
+    Action.EXAMINE_REPLAY: lambda _: _command("audit", "--event", "code.replayed"),
+    Action.ENABLE_IMAP: lambda facts: _command("client", "show", _client(facts)),
+}
