@@ -10,7 +10,7 @@
     first_owner     the one-time link with which the first owner begins
     console_sign_in  administrators' sign-ins to the console, and their sessions
     audit_log       the audit log, as an administrator reads it
-    sign_in_trace   sign-ins, as their records tell them
+    sign_in_trace   why somebody cannot get in, in sentences
     upkeep          the encryption of secrets, the start of a purge
     lost_keys       continuing after the loss of a master key
 
@@ -45,6 +45,7 @@ from worksgate.administration.lost_keys import LostKeyAdministration, LostKeys
 from worksgate.administration.people import Holdings, PeopleAdministration
 from worksgate.administration.people_import.verbs import ImportAdministration
 from worksgate.administration.revoking import Revoker
+from worksgate.administration.sign_in_trace import SignInParts, SignInTrace
 from worksgate.administration.upkeep import UpkeepAdministration
 from worksgate.administration.user_keys import KeyAdministration, LineWorksKey, line_works_keys
 from worksgate.administration.users import NewUser, UserAdministration
@@ -74,8 +75,8 @@ class Administration:
     """Clients, people and the audit log of one installation.
 
     ``store`` opens the store on first use; it may raise StoreUnavailable then. ``actor`` is the
-    acting user, for the audit log. Every call may raise DatabaseUnavailable; those that end
-    sessions, Unfinished.
+    acting user, for the audit log; ``sign_in_parts`` can be asked by a trace. Every call may raise
+    DatabaseUnavailable; those that end sessions, Unfinished.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Administration:
         *,
         actor: str | Actor = "cli",
         clock: Callable[[], float] = time.time,
+        sign_in_parts: SignInParts | None = None,
     ) -> None:
         acting = Actor(actor, clock) if isinstance(actor, str) else actor
         revoker = Revoker(directory, store, acting)
@@ -103,7 +105,10 @@ class Administration:
             directory, hashing, revoker, acting, company=settings.company_name
         )
         self.administrators = AdministratorAdministration(directory, acting)
-        self.audit_log = AuditLogAdministration(directory)
+        self.audit_log = AuditLogAdministration(directory, clock)
+        self.sign_in_trace = SignInTrace(
+            settings, directory, self.user_keys, sign_in_parts, clock=clock
+        )
         self.upkeep = UpkeepAdministration(settings, directory, store, acting)
         self.lost_keys = LostKeyAdministration(
             settings, directory, self.people, self.upkeep, acting

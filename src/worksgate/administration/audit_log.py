@@ -1,10 +1,13 @@
 """The audit log of an installation, as an administrator reads it."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 
 from worksgate.administration.errors import NotFound, Refused, refusals
 from worksgate.audit import AuditEvent, Event
+from worksgate.credentials.references import beginnings, is_reference
 from worksgate.directory.audit.seal_verification import Finding, Verified
+from worksgate.directory.audit.sign_in_records import SignInRecords
 from worksgate.directory.database import Directory
 from worksgate.directory.queries import AuditFilter
 
@@ -12,8 +15,10 @@ from worksgate.directory.queries import AuditFilter
 class AuditLogAdministration:
     """Searches the audit log, finds the names of people in it, and compares it with its seals."""
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: Directory, clock: Callable[[], float] = time.time) -> None:
         self._directory = directory
+        self._sign_ins = SignInRecords(directory)
+        self._clock = clock
 
     async def search(
         self,
@@ -28,6 +33,7 @@ class AuditLogAdministration:
     ) -> list[AuditEvent]:
         """The newest matching audit records, at most ``limit``, the oldest of them first.
 
+        ``login_id`` is the ID of a sign-in, or its reference: that of the newest one that has it.
         ``client`` is a name or an ID, ``since`` and ``until`` are seconds since the epoch. Raises
         NotFound for a client that is neither registered nor in the records, or Refused.
         """
@@ -35,7 +41,7 @@ class AuditLogAdministration:
         client_id = await self._recorded_client_id(client) if client else None
         with refusals():
             audit_filter = AuditFilter(
-                login_id=login_id,
+                login_id=await self._login_id(login_id),
                 username=account.username if account else username,
                 subject_id=account.person.subject_id if account else None,
                 client_id=client_id,
@@ -74,6 +80,12 @@ class AuditLogAdministration:
         number of records done so far.
         """
         return await self._directory.seals.verify(expected, found, progress)
+
+    async def _login_id(self, text: str | None) -> str | None:
+        if text is None or not is_reference(text):
+            return text
+        found = await self._sign_ins.beginning_with(beginnings(text, self._clock()))
+        return found[0] if found else text
 
     async def _recorded_client_id(self, name_or_id: str) -> str:
         known = await self._directory.client(name_or_id)

@@ -6,6 +6,7 @@
     stores             the database, the directory and the store
     identity_sources   the identity sources of the settings
     source_types       what each type of identity source supports
+    sign_in_parts      what a trace asks of the sign-in
     notices            e-mail, and notices of each change of a credential
     server             the serving process or processes
 

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from worksgate.administration import Administration
 from worksgate.bootstrap.identity_sources import open_hashing
 from worksgate.bootstrap.notices import open_mail, open_notices
+from worksgate.bootstrap.sign_in_parts import SignInPartsOnDemand
 from worksgate.bootstrap.stores import Clock, StoreOnDemand, open_directory
 from worksgate.database.identity import place_of
 from worksgate.database.migrations import migrate, require_migrated
@@ -40,7 +41,10 @@ async def open_administration(
         # The server would not know a link that a command keeps in its own memory.
         links = None if settings.store_url == "memory:" else _LinksOnDemand(settings, store)
         open_notices(directory, open_mail(settings, stack), links, report, stack)
-        yield Administration(settings, directory, store, hashing, actor=actor, clock=clock)
+        parts = SignInPartsOnDemand(settings, directory, store, hashing, stack, clock)
+        yield Administration(
+            settings, directory, store, hashing, actor=actor, clock=clock, sign_in_parts=parts
+        )
 
 
 class _LinksOnDemand:

@@ -23,6 +23,7 @@ from worksgate.bootstrap.identity_sources import (
     open_hashing,
     open_sources,
     sources_in_use,
+    throttle_policy,
 )
 from worksgate.bootstrap.notices import open_mail, open_notices
 from worksgate.bootstrap.stores import (
@@ -73,7 +74,7 @@ from worksgate.provider.sign_in.session_key import SessionKeys
 from worksgate.provider.sign_in.transaction import TransactionSigner
 from worksgate.provider.sources import SourcesInUse
 from worksgate.provider.stranger_records import StrangerRecords
-from worksgate.provider.throttle import Throttle, ThrottlePolicy
+from worksgate.provider.throttle import Throttle
 from worksgate.settings.loading import checked, load
 from worksgate.settings.options import Settings
 from worksgate.sources import Authenticate, Source
@@ -440,15 +441,6 @@ def _already_open(store: Store) -> Callable[[], Awaitable[Store]]:
         return store
 
     return opened
-
-
-def throttle_policy(settings: Settings) -> ThrottlePolicy:
-    """How failed sign-ins delay the next one, according to the settings."""
-    return ThrottlePolicy(
-        free=settings.login_free_failures,
-        longest_delay=settings.login_longest_delay,
-        per_address=settings.login_failures_per_address,
-    )
 
 
 async def _stop(task: asyncio.Task[None]) -> None:

@@ -12,9 +12,9 @@ from functools import partial
 from worksgate.administration import Actor, Administration
 from worksgate.administration.console_sign_in import ConsoleSignIn
 from worksgate.administration.first_owner import FirstOwner
-from worksgate.bootstrap.application import throttle_policy
-from worksgate.bootstrap.identity_sources import open_hashing
+from worksgate.bootstrap.identity_sources import open_hashing, throttle_policy
 from worksgate.bootstrap.notices import open_mail, open_notices
+from worksgate.bootstrap.sign_in_parts import SignInPartsOnDemand
 from worksgate.bootstrap.stores import Clock, open_directory, open_guard, open_own_store
 from worksgate.database.identity import DatabaseIdentity
 from worksgate.directory.source import DirectorySource
@@ -84,8 +84,12 @@ async def open_console(
         async def give_store() -> Store:
             return store
 
+        parts = SignInPartsOnDemand(settings, directory, give_store, hashing, stack, clock)
+
         def administration(actor: Actor) -> Administration:
-            return Administration(settings, directory, give_store, hashing, actor=actor)
+            return Administration(
+                settings, directory, give_store, hashing, actor=actor, sign_in_parts=parts
+            )
 
         yield Console(
             settings=settings,

@@ -1,4 +1,4 @@
-"""The identity sources of an installation: those of the settings, or a company's own."""
+"""The identity sources of an installation, from the settings or a company's own."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -10,6 +10,7 @@ from worksgate.directory.database import Directory
 from worksgate.directory.login_notes import SignInNotes
 from worksgate.directory.remembered import RememberedPeople, RememberedSource
 from worksgate.provider.sources import SourcesInUse
+from worksgate.provider.throttle import ThrottlePolicy
 from worksgate.settings.options import Settings
 from worksgate.sources import Authenticate, Source
 from worksgate.sources.counted import SourcesSeen
@@ -87,3 +88,12 @@ def open_hashing(settings: Settings, stack: AsyncExitStack) -> PasswordHashing:
     hashing = PasswordHashing(settings.hashing_threads or None, settings.hashing_queue)
     stack.callback(hashing.close)
     return hashing
+
+
+def throttle_policy(settings: Settings) -> ThrottlePolicy:
+    """How failed sign-ins delay the next one, according to the settings."""
+    return ThrottlePolicy(
+        free=settings.login_free_failures,
+        longest_delay=settings.login_longest_delay,
+        per_address=settings.login_failures_per_address,
+    )

@@ -7,7 +7,7 @@ into one line and exit code 1; wrong usage is 2, and 3 means that ``migrate --ch
 something to do.
 
     init, serve, demo, doctor, migrate, move, backup, purge    the installation
-    user, client, source, rules, key, audit, admin             its content
+    user, client, source, rules, key, audit, admin, trace      its content
     user_csv, user_filter, user_invite, user_leave, user_printing, first_passwords, people_file,
     client_options, key_file                                   parts of these
     running       opens settings and database for a command
@@ -40,6 +40,7 @@ from worksgate.cli import (
     rules,
     serve,
     source,
+    trace,
     user,
 )
 from worksgate.cli.demo import command as demo
@@ -89,6 +90,7 @@ for command in (
     source.app,
     rules.app,
     admin.app,
+    trace.trace,
     audit.audit,
     doctor.doctor,
     purge.purge,

@@ -1,7 +1,8 @@
 """“Why can’t Tanaka-san get in?”: the records and the present state of a person, in sentences.
 
+    verbs        ``SignInTrace``: who is asked about, and everything below in that order
     question     what was asked: a person, a reference, an address or a time
-    facts        what is known
+    facts        what is known; ``reading`` reads it, bounded, and changes nothing
     tries        records, grouped by sign-in, and where each one stopped
     gates        what must hold for a sign-in, as it is now
     next_steps   what to do next, with its command
@@ -9,7 +10,13 @@
     wording      the texts of all of these, in English; ``locale`` has the other languages
     say          a text in a language
 
-All of it is pure: facts in, values out. A verdict holds texts with their values and no sentence,
-so that each reader gets it in their language and time zone. The text to hand on contains no
+``tries``, ``gates`` and ``verdict`` are pure: facts in, values out. A verdict holds texts with
+their values and no sentence, so that the console and the command line can each say it in the
+reader's language and time zone. No secret is read (R-146), and the text to hand on contains no
 address (R-147).
 """
+
+from worksgate.administration.sign_in_trace.say import Speaker
+from worksgate.administration.sign_in_trace.verbs import Ambiguous, SignInParts, SignInTrace, Trace
+
+__all__ = ["Ambiguous", "SignInParts", "SignInTrace", "Speaker", "Trace"]
