@@ -1,9 +1,9 @@
 """What attackers try against the console: stolen sessions, moments between two steps, guesses."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 from tests.databases import query
@@ -13,8 +13,10 @@ from tests.web.console.test_access import become, link_of
 from worksgate.administration.console_sign_in import BETWEEN, ConsoleBrowser, SignInOver
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event
-from worksgate.credentials.password_hashing import BusyRefusal
+from worksgate.credentials.password_hashing import BusyRefusal, PasswordHashing
 from worksgate.provider import stranger_records
+from worksgate.provider.account.one_time_links import LinkNotValid
+from worksgate.provider.account.password_reset import PasswordReset, ResetLinks
 from worksgate.sources import Identified, Person
 
 
@@ -128,6 +130,68 @@ async def test_the_second_step_is_over_after_five_minutes(console: ConsoleUnderT
     await browser.post("/sign-in/code", step=browser.hidden("step"), code=console.code("owner"))
     assert browser.page.status_code == 401
     assert "Too much time has passed" in browser.page.text
+
+
+# Links to choose a password
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, Role.OWNER), (Role.ADMIN, Role.OWNER)])
+async def test_r158_a_reset_link_from_before_a_role_opens_nothing(
+    console: ConsoleUnderTest, before: Role | None, after: Role
+) -> None:
+    await console.make("owner", Role.OWNER)
+    await console.make("person", before)
+    administration = console.administration
+    directory = administration.people._directory
+    store = await administration.users._store()
+    links = ResetLinks(console.settings, directory, store)
+    url = await administration.users.issue_reset_link("person")
+    secret = dict(parse_qsl(urlsplit(url).query))["token"]
+    assert (await links.find(secret, console.clock())).account.username == "person"
+    await administration.administrators.set_role("person", after)
+    with pytest.raises(LinkNotValid):
+        await links.find(secret, console.clock())
+    fresh = await administration.users.issue_reset_link("person")
+    await links.find(dict(parse_qsl(urlsplit(fresh).query))["token"], console.clock())
+
+
+async def test_r158_a_role_that_is_given_while_a_reset_link_is_used_makes_it_void(
+    console: ConsoleUnderTest,
+) -> None:
+    await console.make("owner", Role.OWNER)
+    await console.make("person", None)
+    administration, inside = console.administration, await console.inside()
+    directory = administration.people._directory
+    store = await administration.users._store()
+    hashing = inside.first_owner._hashing
+    reset = PasswordReset(
+        console.settings,
+        directory,
+        store,
+        RoleGivenMeanwhile(console, hashing),  # type: ignore[arg-type]  # what it calls
+        inside.sign_in._audit,
+        inside.sign_in._strangers,
+    )
+    url = await administration.users.issue_reset_link("person")
+    secret = dict(parse_qsl(urlsplit(url).query))["token"]
+    with pytest.raises(LinkNotValid):
+        await reset.finish(secret, "a new password from the link", console.clock())
+    await reset.close()
+
+
+@dataclass
+class RoleGivenMeanwhile:
+    """Hashing that takes as long as it takes to become an owner."""
+
+    console: ConsoleUnderTest
+    hashing: PasswordHashing
+
+    async def check_new(self, password: str, context: Sequence[str], *, whose: str) -> None:
+        return None
+
+    async def hash(self, password: str) -> str:
+        await self.console.administration.administrators.set_role("person", Role.OWNER)
+        return await self.hashing.hash(password)
 
 
 # Guesses

@@ -3,7 +3,8 @@
 A person asks by name or e-mail address (``PasswordReset.request``) and gets the same response, at
 the same speed, whether or not there is such an account (R-79): the lookup happens afterwards, and
 e-mail is sent later still. The link (``one_time_links``) belongs to one account, is valid for half
-an hour, works once (R-84), and becomes void when the password or the e-mail address changes.
+an hour, works once (R-84), and becomes void when the password, the e-mail address or the role in
+the console changes.
 
 A link lets its holder choose the password, but does not sign them in: a second factor is still
 required at the next sign-in. Everything the person held is revoked (R-30).
@@ -117,6 +118,8 @@ class _Bound(msgspec.Struct, frozen=True, kw_only=True):
     account_id: str
     revision: str | None
     email: str | None
+    role: str | None = None
+    """In the console: whoever made a link for a person may not for an administrator (R-158)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +171,7 @@ class ResetLinks:
             account_id=account.id,
             revision=account.person.revision,
             email=account.email if mailed else None,
+            role=account.role,
         )
         expires_at = now + (self._lifetime if lifetime is None else lifetime)
         owner = account.person.subject_id
@@ -434,16 +438,17 @@ class PasswordReset:
 
 def _is_as_bound(account: Account, bound: _Bound) -> bool:
     is_same_address = bound.email is None or bound.email == account.email
-    return is_same_address and account.person.revision == bound.revision
+    is_same_password = account.person.revision == bound.revision
+    return is_same_address and is_same_password and account.role == bound.role
 
 
 def _is_same(account: Account, seen: Account) -> bool:
-    """Whether the password has not changed since; a stronger hash of it counts as a change."""
-    return (account.id, account.password_hash, account.password_changed_at) == (
-        seen.id,
-        seen.password_hash,
-        seen.password_changed_at,
-    )
+    """Whether neither password nor role has changed since; a stronger hash counts as a change."""
+    return _state_of(account) == _state_of(seen)
+
+
+def _state_of(account: Account) -> tuple[object, ...]:
+    return account.id, account.password_hash, account.password_changed_at, account.role
 
 
 def _changed(person: Person, now: float, address: str | None) -> AuditEvent:
