@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from worksgate.administration import Administration, Forbidden, Outdated, Refuse
 from worksgate.administration.actor import Actor
 from worksgate.administration.roles import Role
 from worksgate.bootstrap.administration import open_administration
+from worksgate.directory.credential_changes import Change
 from worksgate.settings.options import Settings
 
 PASSWORD = "purple lantern over the bay"
@@ -54,6 +56,18 @@ async def test_r151_a_disabled_owner_does_not_count(administration: Administrati
     await administration.users.disable("bert")
     with pytest.raises(Refused, match="anna is the last owner"):
         await administration.users.disable("anna")
+
+
+async def test_r151_an_owner_whose_password_was_voided_does_not_count(
+    administration: Administration,
+) -> None:
+    bert = await administration.administrators.set_role("bert", Role.OWNER)
+    async with administration.users._directory.changing() as transaction:
+        voided = replace(bert, password_hash=None)
+        await transaction.change_account(bert, voided, 1.0, Change.PASSWORD_VOIDED)
+    with pytest.raises(Refused, match="anna is the last owner"):
+        await administration.users.disable("anna")
+    await administration.users.remove("bert")
 
 
 async def test_r151_of_two_owners_who_remove_each_other_at_once_one_stays(

@@ -6,8 +6,10 @@ from tests.administration.installation import Office, opened
 from tests.databases import NOW
 
 from worksgate.administration import Administration, NotFound, Refused
+from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.password_hashing import PasswordHashing
+from worksgate.directory.administrators import ConsoleSession
 from worksgate.oauth.model import SpentTransaction
 from worksgate.settings.options import Settings
 from worksgate.sources import Person
@@ -42,6 +44,28 @@ async def test_r110_a_purge_removes_what_has_expired_and_nothing_else(at_work: O
         Event.SYSTEM,
     ]
     assert kept[-1].detail == "up to record 3: 3 audit records were past their time"
+
+
+async def test_r110_a_purge_removes_sessions_and_links_of_the_console(at_work: Office) -> None:
+    rows = at_work.directory.administrators
+    added = await at_work.administration.users.add("tanaka", password="purple lantern over")
+    owner = await at_work.administration.administrators.set_role("tanaka", Role.ADMIN)
+    assert added.account.id == owner.id
+    event = AuditEvent(event=Event.CONSOLE_SIGNED_IN, at=NOW)
+    for key, until in (("old", NOW + 50), ("new", NOW + 200)):
+        session = ConsoleSession(
+            key=key,
+            subject_id=owner.person.subject_id,
+            created_at=NOW,
+            used_at=NOW,
+            expires_at=until,
+            proved_at=NOW,
+        )
+        assert await rows.begin(session, owner, event)
+    await rows.issue_link("link", NOW, NOW + 60, event)
+    at_work.clock.now = NOW + 100
+    assert await at_work.administration.upkeep.purge() == 2
+    assert await rows.find("new", at_work.clock.now) is not None
 
 
 async def test_the_end_of_audit_records_is_recorded_once_an_hour(at_work: Office) -> None:

@@ -105,7 +105,7 @@ class Administration:
             directory, hashing, revoker, acting, company=settings.company_name
         )
         self.administrators = AdministratorAdministration(directory, acting)
-        self.audit_log = AuditLogAdministration(directory, clock)
+        self.audit_log = AuditLogAdministration(directory, acting)
         self.sign_in_trace = SignInTrace(
             settings, directory, self.user_keys, sign_in_parts, clock=clock
         )

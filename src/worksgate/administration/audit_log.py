@@ -1,8 +1,8 @@
 """The audit log of an installation, as an administrator reads it."""
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 
+from worksgate.administration.actor import Actor
 from worksgate.administration.errors import NotFound, Refused, refusals
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.references import beginnings, is_reference
@@ -15,10 +15,10 @@ from worksgate.directory.queries import AuditFilter
 class AuditLogAdministration:
     """Searches the audit log, finds the names of people in it, and compares it with its seals."""
 
-    def __init__(self, directory: Directory, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, directory: Directory, actor: Actor) -> None:
         self._directory = directory
         self._sign_ins = SignInRecords(directory)
-        self._clock = clock
+        self._actor = actor
 
     async def search(
         self,
@@ -52,6 +52,11 @@ class AuditLogAdministration:
             )
         return await self._directory.audit(audit_filter)
 
+    async def record_export(self, count: int) -> None:
+        """Record that somebody takes so many records away, before they get them (R-159)."""
+        event = self._actor.event(Event.SYSTEM, f"{count} audit records were exported")
+        await self._directory.record([event])
+
     async def changes(self, limit: int) -> list[AuditEvent]:
         """The last changes by administrators, the newest first."""
         return await self._directory.changes(limit)
@@ -84,7 +89,7 @@ class AuditLogAdministration:
     async def _login_id(self, text: str | None) -> str | None:
         if text is None or not is_reference(text):
             return text
-        found = await self._sign_ins.beginning_with(beginnings(text, self._clock()))
+        found = await self._sign_ins.beginning_with(beginnings(text, self._actor.now()))
         return found[0] if found else text
 
     async def _recorded_client_id(self, name_or_id: str) -> str:

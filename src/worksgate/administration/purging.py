@@ -43,7 +43,9 @@ async def remove_expired(
     audit_retention: float,
     actor: str | None = None,
 ) -> AsyncIterator[int]:
-    """Remove artifacts, old secrets and old audit records; yields the number after each step.
+    """Remove artifacts, old secrets, sessions and links of the console, and old audit records.
+
+    Yields the number after each step.
 
     ``audit_retention`` is in seconds, 0 keeps audit records forever. Raises StoreUnavailable or
     DatabaseUnavailable; what was removed before stays removed.
@@ -51,6 +53,7 @@ async def remove_expired(
     async for removed in _in_steps(partial(store.purge, now, STEP)):
         yield removed
     yield await directory.purge_secrets(now)
+    yield await directory.administrators.purge(now)
     async for _ in _in_steps(partial(directory.record_unrecorded_keys, now, STEP)):
         pass
     if not audit_retention:

@@ -199,7 +199,12 @@ async def use_link(connection: AsyncConnection, key: str, now: float) -> bool:
 async def has_other_owner(connection: AsyncConnection, account_id: str) -> bool:
     """Whether an owner who can sign in has another account than this one."""
     columns = _ACCOUNTS.c
-    others = (columns.role == OWNER, columns.enabled, columns.id != account_id)
+    others = (
+        columns.role == OWNER,
+        columns.enabled,
+        columns.password_hash.is_not(None),  # a notice's "this was not me" voids it
+        columns.id != account_id,
+    )
     return bool(await connection.scalar(select(exists().where(*others))))
 
 

@@ -290,3 +290,83 @@ async def test_r157_a_flood_of_refusals_does_not_fill_the_audit_log(
     await inside.sign_in._audit.flush()
     refused = await console.administration.audit_log.search(event=Event.CONSOLE_REFUSED)
     assert len(refused) == 2
+
+
+# Hostile input, exports, logs
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/find?q=%00", 400),
+        ("/people?q=a%00", 400),
+        ("/person?id=directory:%00", 400),
+        ("/audit?user=%00", 400),
+        ("/people?" + "a=1&" * 30, 400),
+        ("/find?q=" + "%25" * 9_000, 303),
+        ("/people?q=%ff%fe&after=%ff&id=%ff", 200),
+        ("/people?q=%ed%a0%80", 200),
+        ("/person?id=" + "x" * 5_000, 404),
+        ("/people?state=no_such&source=%27%20OR%201=1", 200),
+    ],
+)
+async def test_r159_hostile_addresses_get_a_page(
+    console: ConsoleUnderTest, path: str, status: int
+) -> None:
+    await console.make("owner", Role.OWNER)
+    browser = await console.signed_in("owner")
+    assert (await browser.get(path)).status_code == status
+
+
+@pytest.mark.parametrize("typed", ["%", "_", "%%%", "a_b", "\\"])
+async def test_r159_a_search_takes_every_character_as_it_is(
+    console: ConsoleUnderTest, typed: str
+) -> None:
+    await console.make("owner", Role.OWNER)
+    await console.make("axb", None)
+    browser = await console.signed_in("owner")
+    browser.page = await browser.http.get("/people", params={"q": typed})
+    assert "Nobody matches" in browser.page.text
+
+
+async def test_r159_a_form_with_nul_changes_nothing(console: ConsoleUnderTest) -> None:
+    await console.make("owner", Role.OWNER)
+    browser = await console.signed_in("owner")
+    await browser.get("/administrators")
+    await browser.post("/administrators/role", username="a\0", role="owner")
+    assert browser.page.status_code == 400
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
+async def test_r159_an_export_is_recorded_and_no_formula(
+    console: ConsoleUnderTest, first: str
+) -> None:
+    await console.make("owner", Role.OWNER)
+    directory = console.administration.people._directory
+    event = AuditEvent(event=Event.LOGIN_FAILED, at=0.0, username=f"{first}HYPERLINK(1)")
+    await directory.record([event])
+    browser = await console.signed_in("owner")
+    await browser.get("/audit")
+    exported = await browser.post("/audit/export", event="login.failed")
+    assert f",'{first}HYPERLINK(1)," in exported.text
+    (record,) = await console.administration.audit_log.search(event=Event.SYSTEM)
+    assert (record.actor, record.detail) == ("console:owner", "1 audit records were exported")
+
+
+async def test_r159_a_crash_does_not_log_the_secret_of_a_first_link(
+    console: ConsoleUnderTest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    link = await link_of(console)
+    inside = await console.inside()
+
+    async def crash(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    inside.factors.begin_totp = crash  # type: ignore[method-assign,assignment]
+    browser = await console.browser()
+    assert (await browser.get(link)).status_code == 500
+    logged = capsys.readouterr()
+    assert "console.crashed" in logged.out + logged.err
+    assert link.removeprefix("/first/") not in logged.out + logged.err
+    for row in query(console.database, "SELECT detail, username FROM audit"):
+        assert link.removeprefix("/first/") not in str(row)

@@ -28,7 +28,7 @@ from worksgate.web.calls.endpoints import peer_of
 from worksgate.web.console import cookies
 from worksgate.web.console.pages import LANGUAGES, Words
 from worksgate.web.console.routes import BY_PATH, Route
-from worksgate.web.console.visit import Console, Visit
+from worksgate.web.console.visit import Console, Visit, readable
 from worksgate.web.crashes import report
 from worksgate.web.headers import page_headers
 from worksgate.web.pages.browser_names import browser_name
@@ -147,7 +147,7 @@ class ConsoleApplication:
                 _log.warning("console.forbidden", path=path, role=visit.signed_in.role.value)
                 return _notice(visit, "forbidden", 403)
         if route.method == "POST":
-            visit.form = await read_form(request.scope, receive)
+            visit.form = readable(await read_form(request.scope, receive))
             # A body may take seconds, in which a session can end or lose its role.
             if not await self._is_still(visit, session):
                 return _sign_in(visit)

@@ -16,7 +16,8 @@ EXPORTED = 10_000
 LONGEST = 200
 _COLUMNS = ("at", "event", "login_id", "client_id", "subject_id", "username", "address")
 _MORE = ("actor", "detail", "reason")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""First characters of cells that a spreadsheet could execute; the last four are full width."""
 
 
 async def show(visit: Visit) -> Response:
@@ -33,8 +34,9 @@ async def show(visit: Visit) -> Response:
 
 
 async def export(visit: Visit) -> Response:
-    """The same as CSV; a cell that a spreadsheet would run gets an apostrophe."""
+    """The same as CSV, with a record of that; a cell that a spreadsheet would run gets a quote."""
     records = await _Wanted.of(visit.form).records(visit, EXPORTED)
+    await visit.administration.audit_log.record_export(len(records))
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow((*_COLUMNS, *_MORE))

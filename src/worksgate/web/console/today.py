@@ -7,6 +7,8 @@ from worksgate.directory.people_list import COUNTED, PeopleFilter, PeopleState
 from worksgate.web.console.visit import Visit
 
 CHANGES = 10
+LONGEST = 200
+"""Characters of a search."""
 DAY = 86_400.0
 _NEEDS = (PeopleState.NO_KEY, PeopleState.DISABLED, PeopleState.NEVER)
 
@@ -31,7 +33,7 @@ async def show(visit: Visit) -> Response:
 
 async def find(visit: Visit) -> Response:
     """A person, if exactly one is meant; else the list of those who could be."""
-    text = visit.query.get("q", "").strip()
+    text = visit.query.get("q", "").strip()[:LONGEST]
     if not text:
         return visit.to("/people")
     people = visit.administration.people_list

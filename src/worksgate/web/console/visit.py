@@ -12,10 +12,21 @@ from worksgate.administration import Actor, Administration, NotFound
 from worksgate.administration.console_sign_in import ConsoleBrowser, ConsoleSignIn, SignedIn
 from worksgate.administration.first_owner import FirstOwner
 from worksgate.administration.roles import Role, Verb, may
+from worksgate.oauth.errors import InvalidRequest
 from worksgate.provider.factors.second_factors import Factors
 from worksgate.settings.options import Settings
 from worksgate.web.console.pages import ConsolePages, Words
 from worksgate.web.pages.anti_forgery import AntiForgery
+
+MOST_FIELDS = 20
+"""Of a query."""
+
+
+def readable(values: Mapping[str, str]) -> Mapping[str, str]:
+    """The same values. Raises InvalidRequest for NUL, which not every database can search for."""
+    if any("\0" in text for pair in values.items() for text in pair):
+        raise InvalidRequest("a value contains NUL")
+    return values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +60,16 @@ class Visit:
 
     @cached_property
     def query(self) -> Mapping[str, str]:
-        """The query, decoded; of a repeated parameter the last counts."""
+        """The query, decoded; of a repeated parameter the last counts.
+
+        Raises InvalidRequest if it cannot be one of a page of the console.
+        """
         text = self.request.scope["query_string"].decode("latin-1")
-        return dict(parse_qsl(text, errors="replace", max_num_fields=20))
+        try:
+            pairs = parse_qsl(text, errors="replace", max_num_fields=MOST_FIELDS)
+        except ValueError:
+            raise InvalidRequest("the address has too many fields") from None
+        return readable(dict(pairs))
 
     @property
     def administrator(self) -> SignedIn:
