@@ -39,7 +39,7 @@ async def plan(directory: Directory, statement: Select[Any]) -> str:
         (sign_in_records.by_name("tanaka").limit(300), "ix_audit_username"),
         (sign_in_records.by_beginning("01a2b3c4d5e"), "ix_audit_login_id"),
         (sign_in_records.by_refused_client("c1", TODAY).limit(300), "ix_audit_refused_calls"),
-        (sign_in_records._at(TODAY).limit(300), "ix_audit_at"),
+        (sign_in_records.by_address("203.0.113.7", TODAY).limit(300), "ix_audit_at"),
     ],
 )
 async def test_each_query_is_answered_by_an_index(
@@ -97,6 +97,25 @@ async def test_what_came_from_an_address_or_happened_at_a_time_is_found(
     records = SignInRecords(directory)
     assert [each.detail for each in await records.at_address(there, TODAY)] == ["there"]
     assert {each.detail for each in await records.at_time(TODAY)} == {"there", "elsewhere"}
+
+
+async def test_of_a_time_what_failed_is_found_or_else_everything(directory: Directory) -> None:
+    records = SignInRecords(directory)
+    await directory.record([record(Event.LOGIN_SUCCEEDED, detail="right")])
+    assert [each.detail for each in await records.at_time(TODAY)] == ["right"]
+    await directory.record([record(detail="wrong")])
+    assert [each.detail for each in await records.at_time(TODAY)] == ["wrong"]
+
+
+async def test_for_an_address_so_many_records_are_looked_through(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sign_in_records, "MAX_EXAMINED", 2)
+    old, new = (record(at=NOW + number, address="203.0.113.7") for number in (0, 3))
+    others = [record(at=NOW + number, address="198.51.100.1") for number in (1, 2)]
+    await directory.record([old, *others, new])
+    found = await SignInRecords(directory).at_address("203.0.113.7", TODAY)
+    assert [each.at for each in found] == [NOW + 3]
 
 
 async def test_refused_calls_are_found_by_client_and_time(directory: Directory) -> None:

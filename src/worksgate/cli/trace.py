@@ -121,13 +121,13 @@ def _step(step: "Step", speaker: "Speaker") -> str:
     from worksgate.administration.sign_in_trace.say import Text
     from worksgate.administration.sign_in_trace.tries import Passage
 
-    sign = {Passage.PASSED: "✓", Passage.STOPPED: "✗", Passage.NOT_REACHED: "·"}[step.passage]
+    sign = {Passage.PASSED: "✓", Passage.STOPPED: "✗"}.get(step.passage, "·")
     notes = [speaker.say(Text(wording.PASSAGES[step.passage]))]
     if step.at is not None:
         notes.append(datetime.fromtimestamp(step.at, speaker.zone).strftime("%H:%M:%S"))
     if step.elapsed_ms is not None:
         notes.append(f"{step.elapsed_ms:.0f} ms")
-    if step.failures > 1:
+    if step.failures > int(step.passage is Passage.STOPPED):
         notes.append(speaker.say(Text(wording.FAILED_TIMES, {"times": step.failures})))
     if step.is_probable:
         notes.append(speaker.say(Text(wording.PROBABLE)))

@@ -14,7 +14,8 @@ from worksgate.audit import AuditEvent, Event, Reason
 
 AT = 1_800_000_000.0
 LATER = AT + 3_600
-PASSED, STOPPED, NOT_REACHED = Passage.PASSED, Passage.STOPPED, Passage.NOT_REACHED
+PASSED, STOPPED = Passage.PASSED, Passage.STOPPED
+NOT_REACHED, NOT_NEEDED = Passage.NOT_REACHED, Passage.NOT_NEEDED
 
 
 def record(event: Event, at: float = 0.0, reason: Reason | None = None, **about: str) -> AuditEvent:
@@ -78,12 +79,22 @@ def passages(found: Try) -> list[Passage]:
         (
             [REQUESTED, SUCCEEDED, ISSUED],
             Ending.NO_CALL,
-            [PASSED, PASSED, NOT_REACHED, PASSED, STOPPED],
+            [PASSED, PASSED, NOT_NEEDED, PASSED, STOPPED],
         ),
         (
             [REQUESTED, SUCCEEDED, ISSUED, REDEEMED],
             Ending.NO_USER_INFO,
-            [PASSED, PASSED, NOT_REACHED, PASSED, PASSED, STOPPED],
+            [PASSED, PASSED, NOT_NEEDED, PASSED, PASSED, STOPPED],
+        ),
+        (
+            [REQUESTED, ISSUED],
+            Ending.NO_CALL,
+            [PASSED, NOT_NEEDED, NOT_NEEDED, PASSED, STOPPED],
+        ),
+        (
+            [WRONG, known(Event.LOGIN_REFUSED, 25, Reason.NO_USER_KEY)],
+            (Event.LOGIN_REFUSED, Reason.NO_USER_KEY),
+            [PASSED, PASSED, NOT_REACHED, STOPPED],
         ),
         (
             [
@@ -102,22 +113,22 @@ def passages(found: Try) -> list[Passage]:
         (
             [REQUESTED, SUCCEEDED, ISSUED, known(Event.LOGIN_REFUSED, 30, Reason.REVOKED)],
             (Event.LOGIN_REFUSED, Reason.REVOKED),
-            [PASSED, PASSED, NOT_REACHED, STOPPED],
+            [PASSED, PASSED, NOT_NEEDED, STOPPED],
         ),
         (
             [REQUESTED, SUCCEEDED, ISSUED, known(Event.CODE_REPLAYED, 40)],
             (Event.CODE_REPLAYED, Reason.CODE_REPLAYED),
-            [PASSED, PASSED, NOT_REACHED, PASSED, STOPPED],
+            [PASSED, PASSED, NOT_NEEDED, PASSED, STOPPED],
         ),
-        ([SUCCEEDED], Ending.OWN_ACCOUNT, [PASSED, PASSED]),
-        ([known(Event.IMAP_SUCCEEDED)], Ending.MAIL_DONE, [PASSED, PASSED]),
+        ([SUCCEEDED], Ending.OWN_ACCOUNT, [PASSED, PASSED, NOT_NEEDED]),
+        ([known(Event.IMAP_SUCCEEDED)], Ending.MAIL_DONE, [NOT_NEEDED, PASSED, NOT_NEEDED]),
         (
             [
                 record(Event.IMAP_FAILED, 0, Reason.WRONG_PASSWORD, username="tanaka"),
                 record(Event.IMAP_REFUSED, 0, Reason.OWN_PASSWORD, username="tanaka"),
             ],
             (Event.IMAP_REFUSED, Reason.OWN_PASSWORD),
-            [PASSED, STOPPED],
+            [NOT_NEEDED, STOPPED],
         ),
     ],
 )

@@ -43,7 +43,7 @@ from worksgate.sources import Person
 
 MOST_TRIES = 10
 """Sign-ins that are shown."""
-AROUND = 600.0
+AROUND = 120.0
 """Seconds around a time that was asked for."""
 LATELY = 900.0
 """Seconds in which an opened sign-in page may have been theirs."""

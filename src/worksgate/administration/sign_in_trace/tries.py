@@ -30,6 +30,8 @@ class Passage(StrEnum):
     PASSED = auto()
     STOPPED = auto()
     NOT_REACHED = auto()
+    NOT_NEEDED = auto()
+    """The sign-in went on without it, such as without a second factor."""
 
 
 class Ending(StrEnum):
@@ -149,6 +151,8 @@ _STOPPED_BEFORE: Mapping[Event | Ending, Stage] = {
 }
 """The step that never came."""
 _ORDER = list(Stage)
+_COMPLETE = frozenset({Event.CODE_ISSUED, Event.LOGIN_SUCCEEDED, Event.IMAP_SUCCEEDED})
+"""Records after which no password and no factor is missing."""
 _MAIL = frozenset({Event.IMAP_SUCCEEDED, Event.IMAP_FAILED, Event.IMAP_REFUSED})
 
 
@@ -262,12 +266,15 @@ def _step(
     if not about:
         return Step(stage=stage, passage=_unrecorded(stage, placed, stop))
     last = about[-1]
+    failures = sum(map(_is_failure, about))
+    if _is_failure(last) and _went_on(stage, placed):  # a right answer leaves no record of its own
+        return Step(stage=stage, passage=Passage.PASSED, failures=failures)
     return Step(
         stage=stage,
         passage=Passage.STOPPED if _is_failure(last) else Passage.PASSED,
         at=last.at,
         elapsed_ms=last.elapsed_ms,
-        failures=sum(map(_is_failure, about)),
+        failures=failures,
         detail=last.detail if _is_failure(last) else None,
         is_probable=last in joined,
     )
@@ -276,13 +283,23 @@ def _step(
 def _unrecorded(stage: Stage, placed: Sequence[_Placed], stop: Stop) -> Passage:
     """What is known of a step without a record of its own.
 
-    An opened page is recorded with the code, and a factor only if one was needed.
+    A factor is recorded only if one was needed, a password only without a session; an opened page
+    is recorded with the code, and mail programs see none.
     """
     if stage is _STOPPED_BEFORE.get(stop if isinstance(stop, Ending) else stop[0]):
         return Passage.STOPPED
-    is_behind = any(_ORDER.index(each.stage) > _ORDER.index(stage) for each in placed)
-    is_implied = is_behind and stage in (Stage.PAGE, Stage.PASSWORD)
+    events = {each.event.event for each in placed}
+    if stage is Stage.PAGE and events & _MAIL:
+        return Passage.NOT_NEEDED
+    if stage in (Stage.PASSWORD, Stage.FACTOR) and events & _COMPLETE:
+        return Passage.NOT_NEEDED
+    is_implied = _went_on(stage, placed) and stage in (Stage.PAGE, Stage.PASSWORD)
     return Passage.PASSED if is_implied else Passage.NOT_REACHED
+
+
+def _went_on(stage: Stage, placed: Sequence[_Placed]) -> bool:
+    """Whether a later step was reached."""
+    return any(_ORDER.index(each.stage) > _ORDER.index(stage) for each in placed)
 
 
 def _stop(placed: Sequence[_Placed], now: float) -> tuple[Stop, float]:

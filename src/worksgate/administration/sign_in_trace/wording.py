@@ -531,8 +531,9 @@ PASSAGES: Mapping[Passage, str] = {
     Passage.PASSED: text("passed"),
     Passage.STOPPED: text("stopped here"),
     Passage.NOT_REACHED: text("not reached"),
+    Passage.NOT_NEEDED: text("not needed"),
 }
-FAILED_TIMES = text("failed %(times)s times")
+FAILED_TIMES = text("failed attempts: %(times)s")
 PROBABLE = text("probably, by client and time")
 MAY_LACK = text("Records of that minute were counted, not kept one by one: some may be missing.")
 MAIL_PROGRAM = text("mail program")

@@ -21,6 +21,16 @@ from worksgate.directory.rows import event_from
 
 MOST: Final = 300
 """Records that one query returns at most."""
+MAX_EXAMINED: Final = 200_000
+"""Records that are looked through for an address: a tenth of a second."""
+_FAILURES: Final = tuple(
+    event.value
+    for event in (
+        *(Event.LOGIN_FAILED, Event.LOGIN_THROTTLED, Event.LOGIN_REFUSED),
+        *(Event.LOGIN_INTERRUPTED, Event.LOGIN_STEP_DUE, Event.SESSION_KEY_REFUSED),
+        *(Event.FACTOR_FAILED, Event.IMAP_FAILED, Event.IMAP_REFUSED),
+    )
+)
 _TABLE = schema.audit
 _COLUMNS = schema.audit.c
 _MOST_IDS = 50
@@ -80,16 +90,18 @@ class SignInRecords:
 
     @run_to_completion
     async def at_address(self, address: str, period: Period) -> list[AuditEvent]:
-        """Records of what came from an address."""
-        query = _sign_ins(period).where(_COLUMNS.address == encoded(address))
+        """Records of what came from an address, among the newest ``MAX_EXAMINED`` of a period."""
         async with self._connections.reading() as connection:
-            return await _events(connection, query)
+            return await _events(connection, by_address(address, period))
 
     @run_to_completion
     async def at_time(self, period: Period) -> list[AuditEvent]:
-        """Records of sign-ins of anybody."""
+        """Records of sign-ins of anybody: of those that failed, or else of all."""
+        failures = _sign_ins(period).where(_COLUMNS.event.in_(_FAILURES))
         async with self._connections.reading() as connection:
-            return await _events(connection, _sign_ins(period))
+            return await _events(connection, failures) or await _events(
+                connection, _sign_ins(period)
+            )
 
     @run_to_completion
     async def refused_calls(self, client_id: str, period: Period) -> list[AuditEvent]:
@@ -135,6 +147,13 @@ def by_beginning(beginning: str) -> Select[Any]:
     after = f"{int(beginning, 16) + 1:0{len(beginning)}x}"
     column = _COLUMNS.login_id
     return select(column).distinct().where(column >= beginning, column < after).limit(_MOST_IDS)
+
+
+def by_address(address: str, period: Period) -> Select[Any]:
+    """Records of sign-ins from an address, the newest first; there is no index by address."""
+    newest = _sign_ins(period).limit(MAX_EXAMINED).subquery()
+    of_address = select(newest).where(newest.c.address == encoded(address))
+    return of_address.order_by(newest.c.at.desc())
 
 
 def by_refused_client(client_id: str, period: Period) -> Select[Any]:
