@@ -5,6 +5,9 @@ from pathlib import Path
 from tests.cli.terminal import Terminal
 from tests.databases import query
 
+from worksgate.administration.roles import Role
+from worksgate.cli.admin import ROLES
+
 PASSWORD = b"purple lantern over the bay"
 
 
@@ -46,3 +49,7 @@ def test_with_an_owner_only_recovery_makes_a_link(terminal: Terminal) -> None:
     terminal.ok("admin", "set-role", "anna", "owner")
     assert "there is an owner already" in with_console(terminal).refused("admin", "link")
     assert terminal.json("admin", "recover")["url"]
+
+
+def test_the_roles_that_can_be_given_are_those_that_there_are() -> None:
+    assert set(ROLES) == {role.value for role in Role}

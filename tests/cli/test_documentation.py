@@ -18,7 +18,7 @@ def commands(group: click.Group, prefix: str) -> Iterator[tuple[str, click.Comma
         path = f"{prefix} {name}"
         if isinstance(command, click.Group):
             yield from commands(command, path)
-        else:
+        if not isinstance(command, click.Group) or command.invoke_without_command:
             yield path, command
 
 
