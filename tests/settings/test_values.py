@@ -194,6 +194,22 @@ def test_r94_plain_http_is_not_offered_to_the_network(host: str) -> None:
     assert load(None, {}, behind_a_proxy).host == host
 
 
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"console_port": 8080}, "--console-port: must not be the same as port"),
+        ({"store_url": "memory:"}, "--console-port: requires a store other than memory:"),
+        ({"console_url": "https://sso.example.com"}, "--console-url: must not be the same as"),
+        ({"console_url": "https://sso.example.com/console"}, "--console-url: must have no path"),
+        ({"console_host": "0.0.0.0"}, "--console-host: must be 127.0.0.1"),
+    ],
+)
+def test_r154_the_console_stands_apart(changes: dict[str, object], problem: str) -> None:
+    values = {"public_url": "https://sso.example.com", "console_port": 9443, **changes}
+    with pytest.raises(ConfigurationError, match=problem):
+        load(None, {}, values)
+
+
 def test_paths_must_differ_and_the_later_one_is_blamed() -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(None, {"WORKSGATE_USER_INFO_PATH": "/x", "WORKSGATE_LOGOUT_PATH": "/x"}, {})

@@ -31,7 +31,7 @@ from worksgate.provider.factors.second_factors import Factors
 from worksgate.provider.sign_in.transaction import TransactionSigner
 from worksgate.provider.stranger_records import StrangerRecords
 from worksgate.provider.throttle import Admission, Attempt, Throttle, TooManyAttempts
-from worksgate.sources import Person, PersonDisabled
+from worksgate.sources import Person, PersonDisabled, TemporaryPasswordExpired
 
 IDLE: Final = 1_800.0
 """Seconds without use after which a session ends."""
@@ -245,8 +245,8 @@ class ConsoleSignIn:
         except PersonDisabled:
             admission.succeeded()
             return None
-        except BusyRefusal:  # it counts, or guesses would be free while the server is busy
-            person = None
+        except (BusyRefusal, TemporaryPasswordExpired):
+            person = None  # it counts, or guesses would be free while the server is busy
         if person is None:
             admission.refused()
         else:

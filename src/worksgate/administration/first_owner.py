@@ -7,6 +7,8 @@ and a code of an authenticator app have been given, and all of it is one commit 
 
 from dataclasses import dataclass, field, replace
 
+import structlog
+
 from worksgate.administration.actor import Actor
 from worksgate.administration.errors import Refused, refusals
 from worksgate.administration.roles import Role
@@ -20,6 +22,8 @@ from worksgate.directory.database import Directory
 from worksgate.directory.factors import TotpSecret
 from worksgate.directory.transaction import Transaction
 from worksgate.settings.options import Settings
+
+_log = structlog.get_logger("worksgate.console")
 
 LINK_LIFETIME = 1_800.0
 """Seconds."""
@@ -104,6 +108,7 @@ class FirstOwner:
             await transaction.record(
                 self._actor.account_event(account, "an owner of the console, by a one-time link")
             )
+        _log.warning("console.owner_by_link", username=account.username)
         return account
 
     def _account(self, chosen: NewOwner) -> Account:

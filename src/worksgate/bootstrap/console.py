@@ -99,5 +99,6 @@ async def open_console(
             factors=factors,
             pages=ConsolePages(settings),
             anti_forgery=AntiForgery(signing_key),
+            store=store,
             clock=clock,
         )

@@ -108,7 +108,8 @@ def serve(
     plan = Plan(settings, database, source, tls, operations, console)
     with ExitStack() as stack:
         if console is not None:
-            stack.enter_context(CompanionProcess("console", partial(_console_process, plan)))
+            beside = replace(plan, operations=None)
+            stack.enter_context(CompanionProcess("console", partial(_console_process, beside)))
         serving = replace(plan, console=None)
         if workers == 1:
             _serve_alone(serving, listening)

@@ -57,6 +57,12 @@ def _of_the_console(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "console_port", "must not be the same as port or admin_port"
     if settings.console_url == settings.public_url.rstrip("/"):
         yield "console_url", "must not be the same as public_url, where people sign in"
+    if settings.store_url == "memory:":
+        yield (
+            "console_port",
+            "requires a store other than memory:, since the console is another process: what it "
+            "ends would go on in the server",
+        )
     if not settings.built_in_directory and not any(each.is_built_in for each in settings.sources):
         yield "console_port", "requires the built-in directory, which has the administrators"
     if not _is_this_machine(settings.console_host) and not settings.console_url:

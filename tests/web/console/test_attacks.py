@@ -1,16 +1,19 @@
 """What attackers try against the console: stolen sessions, moments between two steps, guesses."""
 
+import re
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+import httpx2
 import pytest
 from tests.databases import query
-from tests.web.console.console import PASSWORD, AdminBrowser, ConsoleUnderTest
+from tests.web.console.console import ORIGIN, PASSWORD, AdminBrowser, ConsoleUnderTest, console_of
 from tests.web.console.test_access import become, link_of
 
-from worksgate.administration.console_sign_in import BETWEEN, ConsoleBrowser, SignInOver
+from worksgate.administration.console_sign_in import BETWEEN, SESSIONS, ConsoleBrowser, SignInOver
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.password_hashing import BusyRefusal, PasswordHashing
@@ -18,6 +21,7 @@ from worksgate.provider import stranger_records
 from worksgate.provider.account.one_time_links import LinkNotValid
 from worksgate.provider.account.password_reset import PasswordReset, ResetLinks
 from worksgate.sources import Identified, Person
+from worksgate.web.console import people
 
 
 async def is_in(browser: AdminBrowser) -> bool:
@@ -47,16 +51,16 @@ async def test_r156_a_session_ends_with_all_others_and_with_the_factor(
     await console.make("owner", Role.OWNER)
     subject = await console.make("admin", Role.ADMIN)
     browser, owner = await console.signed_in("admin"), await console.signed_in("owner")
-    people, event = console.administration.people, AuditEvent(event=Event.FACTOR_REMOVED, at=0.0)
+    anybody, event = console.administration.people, AuditEvent(event=Event.FACTOR_REMOVED, at=0.0)
     match how:
         case "sign out":
             await console.administration.users.sign_out("admin")
         case "everything":
-            await people.end_everything("admin")
+            await anybody.end_everything("admin")
         case "factors":
-            await people.reset_factors("admin")
+            await anybody.reset_factors("admin")
         case "app removed":
-            await people._directory.factors.remove_totp(subject, event)
+            await anybody._directory.factors.remove_totp(subject, event)
         case "other app":
             await console.enrol("admin", subject)
     assert not await is_in(browser)
@@ -290,6 +294,96 @@ async def test_r157_a_flood_of_refusals_does_not_fill_the_audit_log(
     await inside.sign_in._audit.flush()
     refused = await console.administration.audit_log.search(event=Event.CONSOLE_REFUSED)
     assert len(refused) == 2
+
+
+# Roles
+
+
+async def test_r160_a_help_desk_helps_thirty_times_an_hour(
+    console: ConsoleUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people, "HELPED", 3)
+    await console.make("owner", Role.OWNER)
+    await console.make("help", Role.HELP_DESK)
+    subject = await console.make("person", None)
+    owner, desk = await console.signed_in("owner"), await console.signed_in("help")
+    for browser, last in ((desk, 429), (owner, 303)):
+        await browser.get(f"/person?id={subject}")
+        token = browser.hidden("csrf")
+        statuses = [
+            (await browser.post("/person/sign-out", csrf=token, id=subject)).status_code
+            for _ in range(4)
+        ]
+        assert statuses == [303, 303, 303, last]
+    for _ in range(3):
+        console.clock.advance(people.WINDOW // 3 + 1)
+        await desk.get("/me")
+    assert (await desk.post("/person/sign-out", id=subject)).status_code == 303
+
+
+async def test_an_administrator_has_ten_sessions_at_most(console: ConsoleUnderTest) -> None:
+    await console.make("owner", Role.OWNER)
+    first = await console.signed_in("owner")
+    account = await console.administration.users.get("owner")
+    inside, browser = await console.inside(), ConsoleBrowser("192.0.2.7", "Chrome", "secret")
+    for _ in range(SESSIONS):
+        console.clock.advance(1)
+        await inside.sign_in.begin(account, browser, "code")
+    assert query(console.database, "SELECT count(*) FROM console_sessions") == [(SESSIONS,)]
+    assert not await is_in(first)
+
+
+async def test_a_temporary_password_opens_no_session(console: ConsoleUnderTest) -> None:
+    await console.make("owner", Role.OWNER)
+    await console.administration.users.set_password("owner", PASSWORD, temporary=True)
+    browser = await console.browser()
+    assert await try_password(console, browser, username="owner", password=PASSWORD) == 403
+    assert "a password of their own" in browser.page.text
+    console.clock.advance(console.settings.temporary_password_lifetime)
+    assert await try_password(console, browser, username="owner", password=PASSWORD) == 401
+
+
+async def test_a_recovery_code_opens_one_session(console: ConsoleUnderTest) -> None:
+    browser = await console.browser()
+    await become(console, browser, await link_of(console), "first")
+    (code, *_) = re.findall(r"<li><code>(.*?)</code>", browser.page.text)
+    for status in (303, 401):
+        other = await console.browser()
+        await try_password(console, other, username="first", password=PASSWORD)
+        step = other.hidden("step")
+        await other.post("/sign-in/code", step=step, recovery="1", recovery_code=code)
+        assert other.page.status_code == status
+
+
+async def test_a_role_of_a_later_version_opens_nothing(console: ConsoleUnderTest) -> None:
+    await console.make("owner", Role.OWNER)
+    await console.make("admin", Role.ADMIN)
+    browser = await console.signed_in("admin")
+    query(console.database, "UPDATE accounts SET role = 'deployer' WHERE role = 'admin'")
+    assert not await is_in(browser)
+    other = await console.browser()
+    assert await try_password(console, other, username="admin", password=PASSWORD) == 401
+
+
+async def test_r153_an_owner_by_a_link_is_a_warning_in_the_log(
+    console: ConsoleUnderTest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await console.make("owner", Role.OWNER)
+    link = await link_of(console, recovers=True)
+    assert await become(console, await console.browser(), link, "rescuer") == 200
+    logged = capsys.readouterr().out
+    assert "console.owner_by_link" in logged
+    assert link.removeprefix("/first/") not in logged
+
+
+@pytest.mark.parametrize("client", ["::ffff:192.0.2.7", "192.0.2.7"])
+async def test_r154_an_allowed_network_is_known_in_every_spelling(
+    tmp_path: Path, client: str
+) -> None:
+    async with console_of(tmp_path, console_allowed_addresses=("192.0.2.0/24",)) as console:
+        transport = httpx2.ASGITransport(app=console._application, client=(client, 1))
+        async with httpx2.AsyncClient(transport=transport, base_url=ORIGIN) as http:
+            assert (await http.get("/sign-in")).status_code == 200
 
 
 # Hostile input, exports, logs

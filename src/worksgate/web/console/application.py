@@ -5,8 +5,7 @@ What a request may do is decided here, before any handler runs: by the table of 
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, suppress
-from ipaddress import ip_address, ip_network
+from contextlib import AbstractAsyncContextManager
 from urllib.parse import urlsplit
 
 import structlog
@@ -19,6 +18,7 @@ from worksgate.administration.console_sign_in import ConsoleBrowser, SignInOver,
 from worksgate.administration.first_owner import LINK_PATH
 from worksgate.credentials.secrets import new_secret
 from worksgate.database import Conflict
+from worksgate.limits.networks import is_within
 from worksgate.limits.outages import Unavailable
 from worksgate.oauth.errors import OAuthError
 from worksgate.provider.throttle import TooManyAttempts
@@ -46,7 +46,7 @@ class ConsoleApplication:
         address = urlsplit(settings.console_address)
         self._origin = f"{address.scheme}://{address.netloc}"
         self._host = address.netloc.encode()
-        self._allowed = tuple(map(ip_network, settings.console_allowed_addresses))
+        self._allowed = settings.console_allowed_addresses
         self._open = open_console
         self._headers = page_headers(settings)
         self._opening: AbstractAsyncContextManager[Console] | None = None
@@ -120,12 +120,7 @@ class ConsoleApplication:
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         if hosts != [self._host]:
             return False
-        if not self._allowed:
-            return True
-        with suppress(ValueError):
-            peer = ip_address(peer_of(scope))
-            return any(peer in network for network in self._allowed)
-        return False
+        return not self._allowed or is_within(peer_of(scope), self._allowed)
 
     async def _page(self, visit: Visit, receive: Receive) -> Response:
         request = visit.request

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+import structlog
 from starlette.responses import Response
 
 from worksgate.administration import Holdings, NotFound
 from worksgate.administration.roles import Verb, may_act_on
 from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.people_list import COUNTED, PAGE, PeopleFilter, PeopleState
+from worksgate.provider.throttle import TooManyAttempts
 from worksgate.settings.sources.common import BUILT_IN
 from worksgate.sources import Person
 from worksgate.web.console.visit import Visit
@@ -15,6 +17,11 @@ from worksgate.web.console.visit import Visit
 LONGEST = 200
 """Characters of a search."""
 RECORDS = 30
+HELPED = 30
+"""Forms about people that somebody of the help desk may send within ``WINDOW`` seconds."""
+WINDOW = 3_600.0
+
+_log = structlog.get_logger("worksgate.console")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +158,22 @@ async def _person(visit: Visit, subject_id: str) -> Shown:
 
 
 async def _changeable(visit: Visit) -> Shown:
-    """The person of a form. Raises NotFound."""
+    """The person of a form. Raises NotFound, or TooManyAttempts of the help desk."""
+    await _count_help(visit)
     return await _person(visit, visit.form.get("id", ""))
+
+
+async def _count_help(visit: Visit) -> None:
+    """Whoever has the session of a help desk cannot take over everybody (R-160).
+
+    Raises TooManyAttempts.
+    """
+    who = visit.administrator
+    if visit.may(Verb.CHANGE_PEOPLE):
+        return
+    if await visit.console.store.bump(f"help {who.account.id}", WINDOW, visit.now) > HELPED:
+        _log.warning("console.too_much_help", username=who.account.username)
+        raise TooManyAttempts(WINDOW)
 
 
 async def _page(visit: Visit, shown: Shown, *, link: str = "") -> Response:

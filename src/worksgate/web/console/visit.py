@@ -15,6 +15,7 @@ from worksgate.administration.roles import Role, Verb, may
 from worksgate.oauth.errors import InvalidRequest
 from worksgate.provider.factors.second_factors import Factors
 from worksgate.settings.options import Settings
+from worksgate.store import Store
 from worksgate.web.console.pages import ConsolePages, Words
 from worksgate.web.pages.anti_forgery import AntiForgery
 
@@ -43,6 +44,7 @@ class Console:
     factors: Factors
     pages: ConsolePages
     anti_forgery: AntiForgery
+    store: Store
     clock: Callable[[], float]
 
 
