@@ -666,6 +666,15 @@ async def test_nothing_at_all(installation: Installation) -> None:
     )
 
 
+async def test_a_similar_name_that_was_typed_instead(installation: Installation) -> None:
+    await installation.browser().sign_in("user_1@example.com", PASSWORD)
+    await assert_said(
+        installation,
+        "Nothing is recorded of them, but a similar name failed a moment ago: user_1@example.com",
+        Action.ASK_NAME,
+    )
+
+
 async def test_a_page_that_was_opened_and_left(installation: Installation) -> None:
     installation.clock.stop()
     await installation.browser().login_page()

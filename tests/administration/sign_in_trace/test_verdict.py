@@ -211,6 +211,20 @@ def test_nobody_known_and_no_sign_in(changes: Any, sentence: str, action: Action
     assert verdict(nobody).next.action is action
 
 
+def test_a_similar_name_that_failed_is_named_and_a_shut_gate_besides() -> None:
+    facts = replace(IN_ORDER, others=("tanaka-misaki",), key=PresentKey(KeyState.MISSING))
+    assert said(facts) == (
+        "Nothing is recorded of them, but a similar name failed a moment ago: tanaka-misaki"
+    )
+    assert verdict(facts).next.action is Action.ASK_NAME
+    now = verdict(facts).now
+    assert now is not None
+    assert speaker().say(now) == (
+        "Besides, a new try would be stopped now: User key: no External Key"
+    )
+    assert verdict(replace(facts, key=IN_ORDER.key)).now is None
+
+
 # What has been put right, and what is wrong besides
 
 

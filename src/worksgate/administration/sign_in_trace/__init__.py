@@ -1,14 +1,15 @@
 """“Why can’t Tanaka-san get in?”: the records and the present state of a person, in sentences.
 
-    verbs        ``SignInTrace``: who is asked about, and everything below in that order
-    question     what was asked: a person, a reference, an address or a time
-    facts        what is known; ``reading`` reads it, bounded, and changes nothing
-    tries        records, grouped by sign-in, and where each one stopped
-    gates        what must hold for a sign-in, as it is now
-    next_steps   what to do next, with its command
-    verdict      the one sentence, the next step, and the text to hand on
-    wording      the texts of all of these, in English; ``locale`` has the other languages
-    say          a text in a language
+    verbs          ``SignInTrace``: who is asked about, and everything below in that order
+    question       what was asked: a person, a reference, an address or a time
+    facts          what is known; ``reading`` reads it, bounded, and changes nothing
+    similar_names  names that somebody may have typed by mistake
+    tries          records, grouped by sign-in, and where each one stopped
+    gates          what must hold for a sign-in, as it is now
+    next_steps     what to do next, with its command
+    verdict        the one sentence, the next step, and the text to hand on
+    wording        the texts of all of these, in English; ``locale`` has the other languages
+    say            a text in a language
 
 ``tries``, ``gates`` and ``verdict`` are pure: facts in, values out. A verdict holds texts with
 their values and no sentence, so that the console and the command line can each say it in the

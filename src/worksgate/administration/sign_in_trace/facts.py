@@ -100,8 +100,8 @@ class Facts:
 
     ``decision`` is that of the client's rules for a browser at ``address``, the one of the last
     try. ``can_add_passkey`` is whether people can set one up at a sign-in. ``others`` are names
-    that were typed at the same address, without success. ``were_pages_opened`` is whether anybody
-    opened a sign-in page in the minutes in question.
+    that were typed without success at the same address, or that resemble the person's.
+    ``were_pages_opened`` is whether anybody opened a sign-in page in the minutes in question.
     """
 
     question: Question

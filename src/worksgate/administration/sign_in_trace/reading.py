@@ -22,6 +22,7 @@ from worksgate.administration.sign_in_trace.facts import (
     Waiting,
 )
 from worksgate.administration.sign_in_trace.question import Kind, Question
+from worksgate.administration.sign_in_trace.similar_names import similar_names
 from worksgate.administration.sign_in_trace.tries import JOINED_WITHIN, Try, tries_of, unanswered
 from worksgate.administration.user_keys import KeyAdministration, line_works_keys
 from worksgate.audit import AuditEvent, Event
@@ -201,10 +202,12 @@ class FactReader:
         counted = await self._records.counted(
             [replace(found.period, until=found.period.until + 2 * _LONGEST_REQUEST)]
         )
-        failed = (Event.LOGIN_FAILED, Event.LOGIN_THROTTLED)
-        names = [each.username for each in found.records if each.event in failed and each.username]
+        names: Sequence[str] = _failed_names(found.records)
+        if facts.person is not None:
+            lately = await self._records.at_time(found.period)
+            names = similar_names(_names_of(facts.person), _failed_names(lately))
         opened = any(each.event is Event.LOGIN_REQUESTED for each in counted)
-        return replace(facts, others=tuple(dict.fromkeys(names)), were_pages_opened=opened)
+        return replace(facts, others=tuple(names), were_pages_opened=opened)
 
     # The present state
 
@@ -331,6 +334,13 @@ def _names_of(person: KnownPerson | None) -> set[str]:
     known = person.person
     names = (known.username, known.username.lower(), known.email, known.works_account)
     return {each for each in names if each}
+
+
+def _failed_names(records: Sequence[AuditEvent]) -> list[str]:
+    """The names that were typed in vain, each once."""
+    failed = (Event.LOGIN_FAILED, Event.LOGIN_THROTTLED)
+    names = [each.username for each in records if each.event in failed and each.username]
+    return list(dict.fromkeys(names))
 
 
 def _about_one(records: Sequence[AuditEvent], now: float) -> _Found:

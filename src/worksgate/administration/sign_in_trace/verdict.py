@@ -55,13 +55,15 @@ def _headline(facts: Facts, gates: tuple[Gate, ...]) -> tuple[Text, Action]:
     """The one sentence, and what to do."""
     if facts.tries:
         return _sentence(facts.tries[0], facts)
+    names: dict[str, Value] = {"names": ", ".join(facts.others)}
+    if facts.others and facts.person is not None:
+        return Text(wording.SIMILAR_NAMES.sentence, names), wording.SIMILAR_NAMES.action
     shut = _first_shut(gates)
     if shut is not None and facts.person is not None:
         action = _where_it_is_done(_ACTION_OF_GATE[shut.name], facts)
         return Text(wording.GATE_SHUT, {"gate": _named(shut)}), action
     if facts.others:
-        names: Text | str = ", ".join(facts.others)
-        return Text(wording.OTHER_NAMES.sentence, {"names": names}), wording.OTHER_NAMES.action
+        return Text(wording.OTHER_NAMES.sentence, names), wording.OTHER_NAMES.action
     if facts.were_pages_opened:
         return Text(wording.PAGES_ONLY.sentence), wording.PAGES_ONLY.action
     saying = wording.ALL_OPEN if facts.question.kind is Kind.PERSON else wording.NOTHING
@@ -141,9 +143,11 @@ _GATE_OF: Mapping[Reason, GateName] = {
 
 def _now(facts: Facts, gates: tuple[Gate, ...]) -> Text | None:
     """Whether the last try would go otherwise now."""
+    shut = _first_shut(gates)
     if not facts.tries:
-        return None
-    last, shut = facts.tries[0], _first_shut(gates)
+        is_besides = shut is not None and facts.person is not None and bool(facts.others)
+        return Text(wording.ALSO_SHUT, {"gate": _named(shut)}) if shut and is_besides else None
+    last = facts.tries[0]
     reason = None if isinstance(last.stop, Ending) else last.stop[1]
     gate = None if reason is None else _GATE_OF.get(reason)
     if shut is not None:

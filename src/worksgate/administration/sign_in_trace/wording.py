@@ -390,6 +390,10 @@ OTHER_NAMES = Saying(
     text("Nothing is recorded of them, but other names failed at that address: %(names)s"),
     Action.ASK_NAME,
 )
+SIMILAR_NAMES = Saying(
+    text("Nothing is recorded of them, but a similar name failed a moment ago: %(names)s"),
+    Action.ASK_NAME,
+)
 GATE_SHUT = text("There was no sign-in lately. One would be stopped now: %(gate)s")
 ALL_OPEN = Saying(
     text("There was no sign-in lately, and nothing here would stop one now."), Action.ASK_DOMAIN
