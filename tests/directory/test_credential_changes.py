@@ -82,10 +82,10 @@ NO_CHANGES = frozenset(
         *("FactorRows.enrolled", "FactorRows.holders", "FactorRows.totp", "FactorRows.passkey"),
         *("FactorRows.recovery_digests", "FactorRows.use_totp", "FactorRows.use_passkey"),
         *("AppPasswordRows.of", "AppPasswordRows.find", "AppPasswordRows.names_of"),
-        *("AppPasswordRows.note_use", "Endings.newer_factors"),
+        *("AppPasswordRows.note_use", "Endings.newer_factors", "Endings.end_console_sessions"),
     }
 )
-"""What only reads, or notes that a credential was used."""
+"""What only reads, notes that a credential was used, or ends sessions."""
 
 
 class Ear:
