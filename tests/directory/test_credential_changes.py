@@ -83,9 +83,11 @@ NO_CHANGES = frozenset(
         *("FactorRows.recovery_digests", "FactorRows.use_totp", "FactorRows.use_passkey"),
         *("AppPasswordRows.of", "AppPasswordRows.find", "AppPasswordRows.names_of"),
         *("AppPasswordRows.note_use", "Endings.newer_factors", "Endings.end_console_sessions"),
+        "FactorRows.add_first",
     }
 )
-"""What only reads, notes that a credential was used, or ends sessions."""
+"""What only reads, notes that a credential was used, ends sessions, or belongs to an account
+that its person makes at this moment."""
 
 
 class Ear:
