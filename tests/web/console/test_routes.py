@@ -36,6 +36,7 @@ PUBLIC = {
     *(("GET", "/first"), ("POST", "/first")),
 }
 PROVED = {
+    ("POST", "/person/reset-link"),
     ("POST", "/person/remove-factors"),
     ("POST", "/audit/export"),
     ("POST", "/administrators/role"),

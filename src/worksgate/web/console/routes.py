@@ -45,7 +45,7 @@ ROUTES: Final = (
     Route("GET", "/find", Verb.SEE, today.find),
     Route("GET", "/people", Verb.SEE, people.show_list),
     Route("GET", "/person", Verb.SEE, people.show),
-    Route("POST", "/person/reset-link", Verb.HELP, people.make_reset_link),
+    Route("POST", "/person/reset-link", Verb.HELP, people.make_reset_link, is_proved=True),
     Route("POST", "/person/sign-out", Verb.HELP, people.sign_out),
     Route("POST", "/person/remove-factors", Verb.HELP, people.remove_factors, is_proved=True),
     Route("POST", "/person/enable", Verb.HELP, people.enable),
