@@ -1,15 +1,14 @@
 """Administrators of the console: the last owner, and whom nobody may change."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.databases import url_of
 
-from worksgate.administration import Administration, Forbidden, NotFound, Outdated, Refused
+from worksgate.administration import Administration, Forbidden, Outdated, Refused
 from worksgate.administration.actor import Actor
 from worksgate.administration.roles import Role
 from worksgate.bootstrap.administration import open_administration
@@ -121,76 +120,3 @@ async def test_r151_an_import_changes_no_administrator(
     assert [each.outcome.value for each in report.rows] == ["refused"]
     assert "administrator of the console" in (report.rows[0].reason or "")
     assert (await administration.users.get("anna")).enabled
-
-
-Deed = Callable[[Administration], Awaitable[object]]
-
-DEEDS: dict[str, Deed] = {
-    "rename": lambda each: each.users.change("anna", username="annabel"),
-    "mail": lambda each: each.users.change("anna", email="thief@example.com"),
-    "key": lambda each: each.users.change("anna", external_key="S-1"),
-    "flag": lambda each: each.users.change("anna", administrator=True),
-    "password": lambda each: each.users.set_password("anna", "another long passphrase"),
-    "link": lambda each: each.users.issue_reset_link("anna"),
-    "disable": lambda each: each.users.disable("anna"),
-    "also the last": lambda each: each.users.disable("anna", also_last_owner=True),
-    "enable": lambda each: each.users.enable("anna"),
-    "remove": lambda each: each.users.remove("anna"),
-    "sign out": lambda each: each.users.sign_out("anna"),
-    "sign out by source": lambda each: each.people.sign_out("anna", "directory"),
-    "disable by source": lambda each: each.people.set_enabled("anna", "directory", enabled=False),
-    "everything": lambda each: each.people.end_everything("anna"),
-    "everything by source": lambda each: each.people.end_everything("anna", "directory"),
-    "factors": lambda each: each.people.reset_factors("anna"),
-    "factors by source": lambda each: each.people.reset_factors("anna", "directory"),
-    "leave": lambda each: each.departures.leave("anna"),
-    "leave later": lambda each: each.departures.plan("anna", 4e9),
-    "role": lambda each: each.administrators.set_role("anna", None),
-    "own role": lambda each: each.administrators.set_role("carl", Role.OWNER),
-    "another's role": lambda each: each.administrators.set_role("bert", Role.OWNER),
-}
-"""What is done to anna, an owner, and to roles."""
-
-
-async def acting(administration: Administration, username: str, role: Role) -> Administration:
-    """The same operations in the name of an administrator."""
-    users = administration.users
-    account = await users.get(username)
-    actor = Actor(f"console:{username}", time.time, account_id=account.id, role=role)
-    return Administration(
-        users._settings, users._directory, users._store, users._hashing, actor=actor
-    )
-
-
-@pytest.mark.parametrize("role", [Role.ADMIN, Role.HELP_DESK, Role.AUDITOR])
-@pytest.mark.parametrize("deed", DEEDS)
-async def test_r155_whatever_is_done_to_an_owner_needs_an_owner(
-    administration: Administration, deed: str, role: Role
-) -> None:
-    await administration.users.add("carl", password=PASSWORD)
-    await administration.administrators.set_role("carl", role)
-    before = [each async for each in administration.users.all()]
-    carl = await acting(administration, "carl", role)
-    with pytest.raises((Forbidden, NotFound)):
-        await DEEDS[deed](carl)
-    assert [each async for each in administration.users.all()] == before
-    assert await administration.departures.planned() == []
-
-
-async def test_r155_an_owner_whose_role_was_taken_meanwhile_gives_none(
-    administration: Administration,
-) -> None:
-    await administration.administrators.set_role("bert", Role.OWNER)
-    bert = await acting(administration, "bert", Role.OWNER)
-    await administration.administrators.set_role("bert", Role.ADMIN)
-    with pytest.raises(Forbidden, match="only an owner"):
-        await bert.administrators.set_role("anna", Role.ADMIN)
-
-
-async def test_nobody_without_a_password_gets_a_role(administration: Administration) -> None:
-    bert = await administration.users.get("bert")
-    async with administration.users._directory.changing() as transaction:
-        voided = replace(bert, password_hash=None)
-        await transaction.change_account(bert, voided, 1.0, Change.PASSWORD_VOIDED)
-    with pytest.raises(Refused, match="no password"):
-        await administration.administrators.set_role("bert", Role.ADMIN)

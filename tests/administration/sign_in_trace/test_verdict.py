@@ -153,7 +153,12 @@ def test_the_sentence_the_next_step_and_its_command(
 
 
 def test_a_name_that_nobody_has_is_said_to_be_unknown() -> None:
-    nobody = replace(IN_ORDER, person=None, question=Question("tanaka", Kind.NAME))
+    nobody = replace(
+        IN_ORDER,
+        person=None,
+        question=Question("tanaka", Kind.NAME),
+        unknown_names=frozenset({"tanaka"}),
+    )
     facts = after(record(Event.LOGIN_FAILED, Reason.WRONG_PASSWORD), facts=nobody)
     assert said(facts) == "At 07:50 a name was typed that nobody has here."
     assert verdict(facts).next.action is Action.ASK_NAME

@@ -100,7 +100,8 @@ class Facts:
 
     ``decision`` is that of the client's rules for a browser at ``address``, the one of the last
     try. ``can_add_passkey`` is whether people can set one up at a sign-in. ``others`` are names
-    that were typed without success at the same address, or that resemble the person's.
+    that were typed without success at the same address, or that resemble the person's;
+    ``unknown_names`` were typed in the tries, and are nobody's here.
     ``were_pages_opened`` is whether anybody opened a sign-in page in the minutes in question.
     """
 
@@ -118,5 +119,6 @@ class Facts:
     address: str | None = None
     key: PresentKey | None = None
     tries: tuple[Try, ...] = ()
+    unknown_names: frozenset[str] = frozenset()
     others: tuple[str, ...] = ()
     were_pages_opened: bool = False

@@ -108,6 +108,9 @@ class FactReader:
         if person is None and found.subject_id is not None:
             person = await self._person(found.subject_id)
         tries = await self._tries(found, client, now)
+        typed = {} if person is not None else await self._of_typed_names(tries)
+        if len(typed) == 1:
+            person = next(iter(typed.values()))
         asked = client or await self._client(tries, person)
         address = next((each.address for each in tries if each.address), found.address)
         facts = Facts(
@@ -119,12 +122,25 @@ class FactReader:
             address=address,
             tries=tries,
             can_add_passkey=self._can_add_passkey,
+            unknown_names=frozenset(name for name, whose in typed.items() if whose is None),
         )
         if person is not None:
             facts = await self._with_present_state(facts, person, asked)
         if not tries:
             facts = await self._with_others(facts, found)
         return facts
+
+    async def _of_typed_names(self, tries: Sequence[Try]) -> dict[str, KnownPerson | None]:
+        """Whose the names are that were typed; a failure names no subject."""
+        names = dict.fromkeys(each.username for each in tries if each.username)
+        return {name: await self._named(name) for name in names}
+
+    async def _named(self, name: str) -> KnownPerson | None:
+        account = await self._directory.account_by_username(name)
+        if account is not None:
+            return await self._person(account.person.subject_id)
+        named = await self._directory.people.named(name)
+        return await self._person(named[0].person.subject_id) if named else None
 
     async def is_in_use(self, text: str) -> bool:
         """Whether a text is the reference of a sign-in. Raises DatabaseUnavailable."""

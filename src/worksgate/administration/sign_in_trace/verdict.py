@@ -89,7 +89,7 @@ def _sentence(each: Try, facts: Facts) -> tuple[Text, Action]:
 
 def _saying(each: Try, facts: Facts) -> Saying:
     is_wrong = each.stop == (Event.LOGIN_FAILED, Reason.WRONG_PASSWORD)
-    if is_wrong and facts.person is None and each.subject_id is None:
+    if is_wrong and each.subject_id is None and each.username in facts.unknown_names:
         return wording.ENDINGS[Ending.UNKNOWN_NAME]
     return wording.saying_of(each.stop)
 
