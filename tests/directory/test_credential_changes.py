@@ -82,12 +82,10 @@ NO_CHANGES = frozenset(
         *("FactorRows.enrolled", "FactorRows.holders", "FactorRows.totp", "FactorRows.passkey"),
         *("FactorRows.recovery_digests", "FactorRows.use_totp", "FactorRows.use_passkey"),
         *("AppPasswordRows.of", "AppPasswordRows.find", "AppPasswordRows.names_of"),
-        *("AppPasswordRows.note_use", "Endings.newer_factors", "Endings.end_console_sessions"),
-        "FactorRows.add_first",
+        *("AppPasswordRows.note_use", "Endings.newer_factors"),
     }
 )
-"""What only reads, notes that a credential was used, ends sessions, or belongs to an account
-that its person makes at this moment."""
+"""What only reads, or notes that a credential was used."""
 
 
 class Ear:

@@ -88,7 +88,13 @@ async def open_console(
 
         def administration(actor: Actor) -> Administration:
             return Administration(
-                settings, directory, give_store, hashing, actor=actor, sign_in_parts=parts
+                settings,
+                directory,
+                give_store,
+                hashing,
+                actor=actor,
+                clock=clock,
+                sign_in_parts=parts,
             )
 
         yield Console(

@@ -26,12 +26,6 @@ _ACCOUNTS = schema.accounts
 _SESSIONS = schema.console_sessions
 _LINKS = schema.first_links
 _SUBJECT = SUBJECT_PREFIX + _ACCOUNTS.c.id
-_OWNERS = (
-    _ACCOUNTS.c.role == OWNER,
-    _ACCOUNTS.c.enabled,
-    _ACCOUNTS.c.password_hash.is_not(None),  # a notice's "this was not me" voids it
-)
-"""What is true of owners who can sign in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,14 +198,14 @@ async def use_link(connection: AsyncConnection, key: str, now: float) -> bool:
 
 async def has_other_owner(connection: AsyncConnection, account_id: str) -> bool:
     """Whether an owner who can sign in has another account than this one."""
-    others = (*_OWNERS, _ACCOUNTS.c.id != account_id)
+    columns = _ACCOUNTS.c
+    others = (
+        columns.role == OWNER,
+        columns.enabled,
+        columns.password_hash.is_not(None),  # a notice's "this was not me" voids it
+        columns.id != account_id,
+    )
     return bool(await connection.scalar(select(exists().where(*others))))
-
-
-async def is_owner(connection: AsyncConnection, account_id: str) -> bool:
-    """Whether this account is one of an owner who can sign in."""
-    own = (*_OWNERS, _ACCOUNTS.c.id == account_id)
-    return bool(await connection.scalar(select(exists().where(*own))))
 
 
 async def end_console_sessions(connection: AsyncConnection, subject_id: str) -> int:

@@ -10,12 +10,7 @@ from worksgate.credentials.usernames import username_key
 from worksgate.database import Conflict, schema
 from worksgate.database.recording import write_events
 from worksgate.directory import Account, queries
-from worksgate.directory.administrators import (
-    end_console_sessions,
-    has_other_owner,
-    is_owner,
-    use_link,
-)
+from worksgate.directory.administrators import end_console_sessions, has_other_owner, use_link
 from worksgate.directory.credential_changes import Change
 from worksgate.directory.endings import end_app_passwords
 from worksgate.directory.key_ownership import (
@@ -70,10 +65,6 @@ class Transaction:
     async def has_other_owner(self, account_id: str) -> bool:
         """Whether an owner of the console who can sign in has another account than this one."""
         return await has_other_owner(self._connection, account_id)
-
-    async def is_owner(self, account_id: str) -> bool:
-        """Whether this account is one of an owner of the console who can sign in."""
-        return await is_owner(self._connection, account_id)
 
     async def taken_names(self, accounts: Iterable[Account]) -> TakenNames:
         """The holders of the names and user keys of these accounts."""

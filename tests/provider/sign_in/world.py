@@ -317,9 +317,6 @@ class NothingToEnd(Revocation):
 
     def __init__(self) -> None: ...
 
-    async def end_console_sessions(self, subject_id: str) -> None:
-        """Nobody here has one."""
-
 
 class Trail:
     """An audit log that keeps what it is told, also by the store."""

@@ -13,13 +13,7 @@ from tests.databases import query
 from tests.web.console.console import ORIGIN, PASSWORD, AdminBrowser, ConsoleUnderTest, console_of
 from tests.web.console.test_access import become, link_of
 
-from worksgate.administration.console_sign_in import (
-    BETWEEN,
-    PROVED_FOR,
-    SESSIONS,
-    ConsoleBrowser,
-    SignInOver,
-)
+from worksgate.administration.console_sign_in import BETWEEN, SESSIONS, ConsoleBrowser, SignInOver
 from worksgate.administration.roles import Role
 from worksgate.audit import AuditEvent, Event
 from worksgate.credentials.password_hashing import BusyRefusal, PasswordHashing
@@ -325,20 +319,6 @@ async def test_r160_a_help_desk_helps_thirty_times_an_hour(
         console.clock.advance(people.WINDOW // 3 + 1)
         await desk.get("/me")
     assert (await desk.post("/person/sign-out", id=subject)).status_code == 303
-
-
-async def test_r160_a_stolen_session_makes_no_reset_link(console: ConsoleUnderTest) -> None:
-    await console.make("owner", Role.OWNER)
-    await console.make("help", Role.HELP_DESK)
-    subject = await console.make("person", None)
-    browser = await console.signed_in("help")
-    console.clock.advance(PROVED_FOR + 1)
-    await browser.get(f"/person?id={subject}")
-    await browser.post("/person/reset-link", id=subject)
-    assert "Is it you?" in browser.page.text
-    assert "/reset?token=" not in browser.page.text
-    await browser.post("/person/reset-link", id=subject, proof=console.code("help"))
-    assert "/reset?token=" in browser.page.text
 
 
 async def test_an_administrator_has_ten_sessions_at_most(console: ConsoleUnderTest) -> None:

@@ -18,6 +18,7 @@ ALLOWED = {
     ("POST", "/me/end"): ALL,
     ("GET", "/"): ALL,
     ("GET", "/find"): ALL,
+    ("GET", "/trace"): ALL,
     ("GET", "/people"): ALL,
     ("GET", "/person"): ALL,
     ("POST", "/person/reset-link"): {OWNER, ADMIN, HELP},
@@ -36,7 +37,6 @@ PUBLIC = {
     *(("GET", "/first"), ("POST", "/first")),
 }
 PROVED = {
-    ("POST", "/person/reset-link"),
     ("POST", "/person/remove-factors"),
     ("POST", "/audit/export"),
     ("POST", "/administrators/role"),
@@ -126,16 +126,7 @@ async def test_r155_nobody_acts_on_somebody_with_more_rights(
     browser = await console.signed_in("who")
     page = (await browser.get(f"/person?id={subject}")).text
     assert ("/person/disable" in page) is allowed
-    if role is not HELP:
-        version = str((await console.administration.users.get("target")).version)
-        await browser.post("/person/key", id=subject, version=version, external_key="another")
-        assert (browser.page.status_code == 303) is allowed
-        changed = await console.administration.users.get("target")
-        assert (changed.external_key == "another") is allowed
-    for path in (
-        *("/person/sign-out", "/person/reset-link", "/person/remove-factors"),
-        "/person/enable",
-    ):
+    for path in ("/person/sign-out", "/person/reset-link", "/person/remove-factors"):
         await browser.get("/me")
         await browser.post(path, id=subject)
         assert (browser.page.status_code in (200, 303)) is allowed, path

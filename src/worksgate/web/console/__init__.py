@@ -12,6 +12,7 @@ the server and works without JavaScript.
     access          signing in and out, the first link, one's own sessions, step-up
     today           what needs attention, and the field that finds everything
     people          the list of people; one person, and what helps them
+    trace           why somebody cannot get in, by whatever is known of it
     audit           who changed what
     administrators  who has which role
 """

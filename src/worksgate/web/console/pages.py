@@ -98,6 +98,7 @@ class _Place:
 _MENU: Final[Sequence[_Place]] = (
     _Place("/", text("Today"), Verb.SEE),
     _Place("/people", text("People"), Verb.SEE),
+    _Place("/trace", text("Trace"), Verb.SEE),
     _Place("/audit", text("Audit"), Verb.AUDIT),
     _Place("/administrators", text("Administrators"), Verb.OWN),
 )

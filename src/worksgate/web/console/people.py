@@ -7,16 +7,18 @@ from starlette.responses import Response
 
 from worksgate.administration import Holdings, NotFound
 from worksgate.administration.roles import Verb, may_act_on
+from worksgate.audit import Event
 from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.people_list import COUNTED, PAGE, PeopleFilter, PeopleState
 from worksgate.provider.throttle import TooManyAttempts
 from worksgate.settings.sources.common import BUILT_IN
 from worksgate.sources import Person
+from worksgate.web.console.trace import trace_of
 from worksgate.web.console.visit import Visit
 
 LONGEST = 200
 """Characters of a search."""
-RECORDS = 30
+RECORDS = 10
 HELPED = 30
 """Forms about people that somebody of the help desk may send within ``WINDOW`` seconds."""
 WINDOW = 3_600.0
@@ -188,8 +190,9 @@ async def _page(visit: Visit, shown: Shown, *, link: str = "") -> Response:
         may_change=visit.may(Verb.CHANGE_PEOPLE),
         done=visit.query.get("done", ""),
         link=link,
+        trace=await trace_of(visit, shown.person.subject_id),
         records=await visit.administration.audit_log.search(
-            username=shown.person.username, limit=RECORDS
+            username=shown.person.username, event=Event.USER_CHANGED, limit=RECORDS
         ),
     )
 

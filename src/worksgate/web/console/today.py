@@ -3,7 +3,10 @@
 from starlette.responses import Response
 
 from worksgate.administration.roles import Verb
+from worksgate.administration.sign_in_trace.question import Kind, read_question
+from worksgate.credentials.references import is_reference
 from worksgate.directory.people_list import COUNTED, PeopleFilter, PeopleState
+from worksgate.web.console.trace import local_zone
 from worksgate.web.console.visit import Visit
 
 CHANGES = 10
@@ -32,12 +35,16 @@ async def show(visit: Visit) -> Response:
 
 
 async def find(visit: Visit) -> Response:
-    """A person, if exactly one is meant; else the list of those who could be."""
+    """A person, if exactly one is meant; a trace of what is no name; or the list."""
     text = visit.query.get("q", "").strip()[:LONGEST]
     if not text:
         return visit.to("/people")
+    if read_question(text, visit.now, local_zone()).kind is not Kind.PERSON:
+        return visit.to("/trace", q=text)
     people = visit.administration.people_list
     found = await people.page(PeopleFilter(text=text), limit=2)
     if len(found) == 1:
         return visit.to("/person", id=found[0].subject_id)
+    if not found and is_reference(text):
+        return visit.to("/trace", q=text)
     return visit.to("/people", q=text)

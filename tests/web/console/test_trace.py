@@ -1,0 +1,76 @@
+"""The trace on the console's pages: the same sentence as on the command line."""
+
+import pytest
+from msgspec import structs
+from tests.web.console.console import ConsoleUnderTest
+
+from worksgate.administration.roles import Role
+from worksgate.audit import AuditEvent, Event, Reason
+from worksgate.credentials.references import reference_of
+from worksgate.credentials.secrets import new_ordered_id
+
+ADDRESS = "203.0.113.24"
+
+
+async def with_a_failed_try(console: ConsoleUnderTest) -> tuple[str, str]:
+    """A person whose password was wrong a moment ago; their subject, and the sign-in's ID."""
+    subject, login_id = await console.make("tanaka", None), new_ordered_id()
+    now = console.clock()
+    asked = AuditEvent(event=Event.LOGIN_REQUESTED, at=now - 9, login_id=login_id, address=ADDRESS)
+    failed = structs.replace(
+        asked,
+        event=Event.LOGIN_FAILED,
+        at=now - 5,
+        username="tanaka",
+        detail="wrong name or password",
+        reason=Reason.WRONG_PASSWORD,
+    )
+    await console.administration.audit_log._directory.record([asked, failed])
+    return subject, login_id
+
+
+async def test_the_page_of_a_person_begins_with_the_sentence(console: ConsoleUnderTest) -> None:
+    await console.make("owner", Role.OWNER)
+    subject, login_id = await with_a_failed_try(console)
+    trace = await console.administration.sign_in_trace.of("tanaka")
+    assert len(trace.facts.tries) == 1
+    browser = await console.signed_in("owner")
+    page = (await browser.get(f"/person?id={subject}")).text
+    assert "the password was wrong" in page
+    assert page.count('class="arch"') == 11
+    assert ADDRESS in page
+    assert (reference_of(login_id) or "") in page
+
+
+@pytest.mark.parametrize("how", ["reference", "login ID", "address"])
+async def test_whatever_staff_have_leads_to_it(console: ConsoleUnderTest, how: str) -> None:
+    await console.make("owner", Role.OWNER)
+    _, login_id = await with_a_failed_try(console)
+    asked = {"reference": reference_of(login_id), "login ID": login_id, "address": ADDRESS}[how]
+    browser = await console.signed_in("owner")
+    found = await browser.get(f"/find?q={asked}")
+    assert (found.status_code, found.headers["location"]) == (303, f"/trace?q={asked}")
+    answer = await browser.get(found.headers["location"])
+    if answer.status_code == 303:
+        answer = await browser.get(answer.headers["location"])
+    assert "the password was wrong" in answer.text
+
+
+async def test_r147_the_help_desk_sees_the_network_and_not_the_address(
+    console: ConsoleUnderTest,
+) -> None:
+    await console.make("owner", Role.OWNER)
+    await console.make("helper", Role.HELP_DESK)
+    subject, _ = await with_a_failed_try(console)
+    browser = await console.signed_in("helper")
+    page = (await browser.get(f"/person?id={subject}")).text
+    assert ADDRESS not in page
+    assert "203.0.113.0/24" in page
+
+
+async def test_what_was_typed_is_escaped(console: ConsoleUnderTest) -> None:
+    await console.make("owner", Role.OWNER)
+    browser = await console.signed_in("owner")
+    for path in ("/trace?q=", "/people?q=", "/audit?user="):
+        page = (await browser.get(f"{path}%3Cb%3Ex%3C/b%3E%22%00%25_")).text
+        assert "<b>x</b>" not in page
