@@ -157,7 +157,7 @@ def test_a_name_that_nobody_has_is_said_to_be_unknown() -> None:
         IN_ORDER,
         person=None,
         question=Question("tanaka", Kind.NAME),
-        unknown_names=frozenset({"tanaka"}),
+        unknown_names=frozenset({"tanaka.misaki"}),
     )
     facts = after(record(Event.LOGIN_FAILED, Reason.WRONG_PASSWORD), facts=nobody)
     assert said(facts) == "At 07:50 a name was typed that nobody has here."
