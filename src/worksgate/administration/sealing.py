@@ -58,6 +58,7 @@ async def seal_forever(
     newest: _Newest | None = None
     try:
         while True:
+            await asyncio.sleep(interval)  # first, too: a server that starts has enough to do
             try:
                 if not await turn.take():
                     newest = None
@@ -73,7 +74,6 @@ async def seal_forever(
             except Unavailable as outage:
                 figures.postponed += 1
                 _log.warning("audit.sealing_postponed", detail=str(outage))
-            await asyncio.sleep(interval)
     finally:
         await turn.release()
 

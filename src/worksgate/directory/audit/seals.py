@@ -19,8 +19,9 @@ records of two different hours. The digest of the last one stays, as the anchor 
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from itertools import takewhile
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from sqlalchemy import Select, and_, delete, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -57,10 +58,16 @@ _WRITERS = text(
 """Transactions that write to the audit log: each has this lock before it gets an ID."""
 
 
+class WritesOne(Connections, Protocol):
+    """Connections that can also write a single statement, which holds SQLite's lock only then."""
+
+    def writing_one(self) -> AbstractAsyncContextManager[AsyncConnection]: ...
+
+
 class Seals:
     """The seals; every method may raise DatabaseUnavailable."""
 
-    def __init__(self, connections: Connections, keyring: Keyring) -> None:
+    def __init__(self, connections: WritesOne, keyring: Keyring) -> None:
         self._connections = connections
         self._keyring = keyring
 
@@ -128,7 +135,7 @@ class Seals:
         """Store a seal; False if there is one with this number."""
         values = {column.name: getattr(seal, column.name) for column in _SEALS.c}
         try:
-            async with self._connections.writing() as connection:
+            async with self._connections.writing_one() as connection:
                 await connection.execute(insert(_SEALS).values(values))
         except Conflict:
             return False
