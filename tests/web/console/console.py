@@ -16,6 +16,7 @@ from worksgate.administration import Administration
 from worksgate.administration.roles import Role
 from worksgate.bootstrap.administration import open_administration
 from worksgate.bootstrap.console import create_console
+from worksgate.database.migrations import migrate
 from worksgate.settings.options import Settings
 from worksgate.web.console.application import ConsoleApplication
 from worksgate.web.console.visit import Console
@@ -118,16 +119,20 @@ class ConsoleUnderTest:
 
 
 @asynccontextmanager
-async def console_of(tmp_path: Path, **changes: object) -> AsyncIterator[ConsoleUnderTest]:
+async def console_of(
+    tmp_path: Path, *, database: str = "worksgate.db", **changes: object
+) -> AsyncIterator[ConsoleUnderTest]:
     """A console on a new database."""
+    file = tmp_path / database
     values: dict[str, object] = {
         "public_url": "https://sso.example.com",
-        "database_url": url_of(tmp_path / "worksgate.db"),
+        "database_url": url_of(file),
         "console_port": 9443,
         "console_url": ORIGIN,
         **changes,
     }
     settings, clock = Settings(**values), Clock()  # type: ignore[arg-type]  # named by the caller
+    await migrate(settings.database_url)
     async with AsyncExitStack() as stack:
         administration = await stack.enter_async_context(open_administration(settings, clock=clock))
         application = create_console(settings, clock=clock)
@@ -136,7 +141,7 @@ async def console_of(tmp_path: Path, **changes: object) -> AsyncIterator[Console
             settings=settings,
             administration=administration,
             clock=clock,
-            database=tmp_path / "worksgate.db",
+            database=file,
             totp={},
             _stack=stack,
             _application=application,
