@@ -45,7 +45,7 @@ class AdministratorAdministration:
             await transaction.change_account(before, after, self._actor.now())
             what = "no role" if role is None else f"the role {role.value}"
             await transaction.record(self._actor.account_event(after, f"has {what} in the console"))
-        return after
+        return replace(after, version=before.version + 1)
 
 
 async def check_owner_stays(

@@ -264,6 +264,7 @@ class UserAdministration:
                 await transaction.change_account(before, after, self._actor.now())
                 detail = with_former_owners(changes_between(before, after), former)
                 await transaction.record(self._actor.account_event(after, detail))
+                after = replace(after, version=before.version + 1)
         if closes:
             await self._revoker.end_everything(after.person, Change.ACCOUNT_CLOSED)
         elif must_sign_in_again(before, after):
