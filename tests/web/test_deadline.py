@@ -2,12 +2,12 @@
 
 import asyncio
 import gc
+import weakref
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from typing import Any
 
 import pytest
 
-from worksgate.web import deadline
 from worksgate.web.deadline import LOOK, Deadline, within
 
 LONG, SHORT = 30.0, 0.01
@@ -201,13 +201,16 @@ async def test_a_thousand_deadlines_take_one_timer(timers: CountedTimers) -> Non
 
 
 def test_a_loop_that_is_closed_is_let_go() -> None:
+    used: list[weakref.ref[asyncio.AbstractEventLoop]] = []
+
     async def use() -> None:
+        used.append(weakref.ref(asyncio.get_running_loop()))
         with Deadline(LONG):
             await asyncio.sleep(0)
 
     asyncio.run(use())
     gc.collect()
-    assert not [loop for loop in deadline._watches if loop.is_closed()]
+    assert used[0]() is None
 
 
 async def test_only_a_task_can_have_a_deadline() -> None:
