@@ -182,6 +182,12 @@ def test_without_a_sign_in_the_first_shut_gate_is_said() -> None:
     assert verdict(facts).next.action is Action.SET_KEY
 
 
+def test_a_person_without_any_key_is_stopped_whatever_the_client() -> None:
+    facts = replace(IN_ORDER, client=None, key=PresentKey(KeyState.MISSING))
+    (gate,) = [each for each in verdict(facts).gates if each.name is GateName.USER_KEY]
+    assert gate.state is GateState.SHUT
+
+
 def test_without_a_sign_in_and_with_all_gates_open_line_works_is_asked() -> None:
     expected = "There was no sign-in lately, and nothing here would stop one now."
     assert said(IN_ORDER) == expected

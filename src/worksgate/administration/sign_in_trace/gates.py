@@ -8,6 +8,7 @@ from worksgate.administration.sign_in_trace.facts import Facts, KeyState, Source
 from worksgate.administration.sign_in_trace.say import At, Text
 from worksgate.clients.access_rules import Action as RuleAction
 from worksgate.clients.access_rules import Decision
+from worksgate.oauth.model import UserKey
 
 
 class GateName(StrEnum):
@@ -187,9 +188,9 @@ def rule_of(decision: Decision) -> str:
 
 def _user_key(facts: Facts) -> _Found:
     key, client = facts.key, facts.client
-    if key is None or client is None:
+    if key is None:
         return _unknown(wording.NOT_ASKED)
-    kind = Text(wording.KEY_KINDS[client.user_key])
+    kind = Text(wording.KEY_KINDS[UserKey.EXTERNAL_KEY if client is None else client.user_key])
     match key.state:
         case KeyState.PRESENT:
             return _open("%(key)s", key=key.value or "")

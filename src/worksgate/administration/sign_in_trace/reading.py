@@ -281,7 +281,7 @@ class FactReader:
             is_waiting_known=is_known,
             enrolled=await self._directory.factors.enrolled(person.subject_id),
             decision=None if client is None else _decision(client, known.source, person, facts),
-            key=None if client is None else await self._key(client, person),
+            key=_of_any_kind(person) if client is None else await self._key(client, person),
         )
 
     async def _ask_source(self, known: KnownPerson) -> tuple[SourceAnswer, Person | None]:
@@ -380,6 +380,12 @@ def _of_remembered(remembered: RememberedPerson) -> KnownPerson:
         known_since=remembered.first_login_at,
         last_login_at=remembered.last_login_at,
     )
+
+
+def _of_any_kind(person: Person) -> PresentKey | None:
+    """That there is no user key at all, which every client needs; else it depends on the client."""
+    has_none = person.external_key is None and person.works_account is None
+    return PresentKey(KeyState.MISSING) if has_none else None
 
 
 def _without_secrets(client: Client) -> AskedClient:
