@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.light_hashing import light_hashing
 from tests.quick import Run, is_quick, may_be_quick, no_programs
-from tests.shares import SHARES, is_in_share, turn
 from tests.unhurried import real_deadlines, unhurried_databases
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="only tests that start no program")
-    parser.addoption("--share", choices=SHARES, help="only this share of the tests (tools/test)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -31,9 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    if config.getoption("quick") and not may_be_quick(collection_path):
-        return True
-    return None if is_in_share(collection_path, config.getoption("share")) else True
+    return True if config.getoption("quick") and not may_be_quick(collection_path) else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -41,8 +37,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         chosen = [item for item in items if is_quick(item)]
         config.hook.pytest_deselected(items=[item for item in items if not is_quick(item)])
         items[:] = chosen
-    if config.getoption("share"):
-        items.sort(key=lambda item: turn(item.path))
 
 
 def pytest_collection_finish() -> None:
