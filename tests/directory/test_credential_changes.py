@@ -83,9 +83,11 @@ NO_CHANGES = frozenset(
         *("FactorRows.recovery_digests", "FactorRows.use_totp", "FactorRows.use_passkey"),
         *("AppPasswordRows.of", "AppPasswordRows.find", "AppPasswordRows.names_of"),
         *("AppPasswordRows.note_use", "Endings.newer_factors"),
+        *("FactorRows.add_first", "Endings.end_console_sessions"),
     }
 )
-"""What only reads, or notes that a credential was used."""
+"""What only reads, notes that a credential was used, gives a new account its first factors, or ends
+sessions."""
 
 
 class Ear:

@@ -442,11 +442,10 @@ async def test_r149_no_record_is_late_however_many_write_meanwhile(database: Pat
         assert (findings, verified.records, verified.unsealed) == ([], 6 * 20 * 3, 0)
 
 
+@pytest.mark.parametrize("kind", ["postgres"])  # SQLite has one writer at a time
 async def test_a_seal_waits_for_the_transactions_that_have_begun(
     database: Path, directory: Directory
 ) -> None:
-    if database.suffix != POSTGRES:
-        pytest.skip("SQLite has one writer at a time")
     async with directory.writing() as connection:
         await write_events(connection, AuditEvent(event=Event.LOGOUT, at=NOW, detail="first"))
         async with directory_in(database) as other:

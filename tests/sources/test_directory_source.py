@@ -22,7 +22,12 @@ from worksgate.directory import Account
 from worksgate.directory.database import Directory
 from worksgate.directory.queries import AuditFilter
 from worksgate.directory.source import REFUSAL_TIME, TEMPORARY_LIFETIME, DirectorySource
-from worksgate.sources import Person, PersonDisabled, SourceUnavailable
+from worksgate.sources import (
+    Person,
+    PersonDisabled,
+    SourceUnavailable,
+    TemporaryPasswordExpired,
+)
 
 PASSWORD = "correct horse battery"
 CHOSEN = "wandering turtle sings at dawn"
@@ -338,7 +343,9 @@ async def test_r84_a_temporary_password_is_wrong_after_its_time(
     await _add(directory, hashing, **given)
     clock = Clock()
     source = DirectorySource(directory, hashing, temporary_lifetime=lifetime, clock=clock)
-    assert await source.authenticate("hanako", PASSWORD) is None
+    with pytest.raises(TemporaryPasswordExpired):  # the page says that it is wrong
+        await source.authenticate("hanako", PASSWORD)
+    assert await source.authenticate("hanako", "another password") is None
     assert (await directory.account_by_id("a1")).last_login_at is None  # type: ignore[union-attr]  # it is there
     clock.now = NOW - 2
     assert await source.authenticate("hanako", PASSWORD) is not None

@@ -317,6 +317,8 @@ class NothingToEnd(Revocation):
 
     def __init__(self) -> None: ...
 
+    async def end_console_sessions(self, subject_id: str) -> None: ...
+
 
 class Trail:
     """An audit log that keeps what it is told, also by the store."""

@@ -256,7 +256,7 @@ async def test_r145_r157_a_guess_that_could_not_be_checked_counts(
 ) -> None:
     await console.make("owner", Role.OWNER)
     inside = await console.inside()
-    inside.sign_in._source = SlowSource(None, is_busy=True)  # type: ignore[assignment]
+    inside.sign_in._source = SlowSource(None, is_busy=True)  # type: ignore[assignment]  # slower than real ones
     browser = await console.browser()
     form = {"username": "owner", "password": "wrong wrong wrong"}
     statuses = [await try_password(console, browser, **form) for _ in range(12)]
@@ -272,7 +272,7 @@ async def test_r121_r157_a_right_password_without_a_role_is_refused_like_a_wrong
     person = (await console.administration.users.get("person")).person
     inside = await console.inside()
     source = SlowSource(person, is_busy=is_busy, takes=0.4)
-    inside.sign_in._source = source  # type: ignore[assignment]
+    inside.sign_in._source = source  # type: ignore[assignment]  # slower than real ones
     browser = await console.browser()
     for password in (PASSWORD, "wrong wrong wrong"):
         began = time.monotonic()
@@ -287,7 +287,7 @@ async def test_r157_a_flood_of_refusals_does_not_fill_the_audit_log(
     monkeypatch.setattr(stranger_records, "DEFAULT_PER_MINUTE", 2)
     await console.make("owner", Role.OWNER)
     inside = await console.inside()
-    inside.sign_in._source = SlowSource(None, is_busy=True)  # type: ignore[assignment]
+    inside.sign_in._source = SlowSource(None, is_busy=True)  # type: ignore[assignment]  # slower than real ones
     browser = await console.browser()
     for number in range(6):
         await try_password(console, browser, username=f"n{number}", password="wrong wrong")
@@ -457,7 +457,7 @@ async def test_r159_a_crash_does_not_log_the_secret_of_a_first_link(
     async def crash(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    inside.factors.begin_totp = crash  # type: ignore[method-assign,assignment]
+    inside.factors.begin_totp = crash  # type: ignore[method-assign,assignment]  # a bug
     browser = await console.browser()
     assert (await browser.get(link)).status_code == 500
     logged = capsys.readouterr()

@@ -349,7 +349,8 @@ def inline_style() -> str:
     """The stylesheet without comments and insignificant blanks."""
     css = (_HERE / "static" / "worksgate.css").read_text("utf-8")
     css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
-    return re.sub(r"\s*([{};])\s*", r"\1", re.sub(r"\n\s*", " ", css)).strip()
+    css = re.sub(r"\s*([{};])\s*", r"\1", re.sub(r"\n\s*", " ", css)).strip()
+    return re.sub(r":\s+", ":", css).replace(";}", "}")
 
 
 @cache
