@@ -1,15 +1,14 @@
 """People of all sources in one list, a page at a time, by name.
 
 Accounts of the built-in directory and remembered people of other sources are two tables; each is
-read in the order of the same key, after the last entry of the page before, and merged. No page
+read in the order of the same key, after the last entry of the page before. The database merges
+them, since it alone knows its order of texts: on PostgreSQL that depends on the language. No page
 counts all people: that costs as much as reading them.
 """
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum, auto
-from heapq import merge
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -23,6 +22,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    union_all,
 )
 
 from worksgate.credentials.usernames import username_key
@@ -59,9 +59,12 @@ class PeopleFilter:
     source: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """A person in a list, in the order of the list. Times are seconds since the epoch."""
+    """A person in a list, which is in the order of ``sort_key`` and ``subject_id``.
+
+    Times are seconds since the epoch.
+    """
 
     sort_key: str
     subject_id: str
@@ -92,24 +95,23 @@ class PeopleList:
         self, wanted: PeopleFilter, after: tuple[str, str] | None = None, limit: int = PAGE
     ) -> list[Listed]:
         """The next people after the sort key and the subject of the last one; one page."""
-        found: list[Sequence[Listed]] = []
+        parts = []
+        for query, key, subject in _queries(wanted):
+            if after is not None:
+                query = query.where(_is_after(key, subject, after))
+            parts.append(select(query.order_by(key, subject).limit(limit).subquery()))
+        people = union_all(*parts).subquery()
+        page = select(people).order_by(people.c.sort_key, people.c.subject_id).limit(limit)
         async with self._connections.reading() as connection:
-            for query, key, subject in _queries(wanted):
-                if after is not None:
-                    query = query.where(_is_after(key, subject, after))
-                rows = await connection.execute(query.order_by(key, subject).limit(limit))
-                found.append([Listed(**row) for row in rows.mappings()])
-        return list(merge(*found))[:limit]
+            return [Listed(**row) for row in (await connection.execute(page)).mappings()]
 
     @run_to_completion
     async def count(self, wanted: PeopleFilter) -> int:
         """How many there are, or one more than ``COUNTED``."""
-        total = 0
+        parts = [select(query.limit(COUNTED + 1).subquery()) for query, _, _ in _queries(wanted)]
+        some = union_all(*parts).limit(COUNTED + 1).subquery()
         async with self._connections.reading() as connection:
-            for query, _, _ in _queries(wanted):
-                some = query.limit(COUNTED + 1).subquery()
-                total += await connection.scalar(select(func.count()).select_from(some)) or 0
-        return min(total, COUNTED + 1)
+            return await connection.scalar(select(func.count()).select_from(some)) or 0
 
 
 def _queries(

@@ -1,0 +1,135 @@
+"""The list of people of all sources: complete, in one order, and by filter."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from tests.databases import NOW, POSTGRES
+
+from worksgate.audit import AuditEvent, Event
+from worksgate.directory import Account
+from worksgate.directory.database import Directory
+from worksgate.directory.factors import TotpSecret
+from worksgate.directory.people_list import COUNTED, Listed, PeopleFilter, PeopleState
+from worksgate.sources import Person
+
+EVENT = AuditEvent(event=Event.USER_CHANGED, at=NOW)
+NAMES = ("a-c", "ab", "a_b", "a b", "B-a", "ba", "é", "ez", "田中", "たなか", "z")
+"""The order of some depends on the language of the database."""
+
+
+def account(number: int, username: str, **values: object) -> Account:
+    given: dict[str, object] = {"external_key": f"E-{number}", "created_at": NOW, **values}
+    return Account(id=f"{number:04}", username=username, **given)  # type: ignore[arg-type]  # fields
+
+
+async def add(directory: Directory, *accounts: Account) -> None:
+    async with directory.changing() as transaction:
+        await transaction.add_accounts(list(accounts))
+
+
+async def remember(directory: Directory, username: str) -> None:
+    person = Person(subject_id=f"ldap:{username}", username=username, name="")
+    await directory.people.remember("ldap", person, NOW)
+
+
+async def names(directory: Directory, wanted: PeopleFilter) -> list[str]:
+    return [each.username for each in await directory.people_list.page(wanted)]
+
+
+async def paged(directory: Directory, size: int) -> list[Listed]:
+    """All people, by pages of this size."""
+    found: list[Listed] = []
+    after = None
+    while page := await directory.people_list.page(PeopleFilter(), after, size):
+        found += page
+        after = (page[-1].sort_key, page[-1].subject_id)
+    return found
+
+
+async def order_by(directory: Directory, collation: str) -> None:
+    """Put the names in another order, on PostgreSQL."""
+    async with directory.writing() as connection:
+        for table in ("accounts", "people"):
+            column = f'ALTER COLUMN username_key TYPE text COLLATE "{collation}"'
+            await connection.execute(text(f"ALTER TABLE {table} {column}"))
+
+
+@pytest.fixture
+async def mixed(database: Path, directory: Directory) -> AsyncIterator[Directory]:
+    """People in both tables; on PostgreSQL in the order of a language, not of code points."""
+    is_postgres = database.suffix == POSTGRES
+    if is_postgres:
+        await order_by(directory, "und-x-icu")
+    for number, name in enumerate(NAMES):
+        await add(directory, account(number, name))
+        await remember(directory, f"{name}!")
+    yield directory
+    if is_postgres:
+        await order_by(directory, "default")
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 50])
+async def test_every_person_is_on_one_page_whatever_the_order(mixed: Directory, size: int) -> None:
+    found = [each.username for each in await paged(mixed, size)]
+    assert sorted(found) == sorted([*NAMES, *(f"{name}!" for name in NAMES)])
+    assert found == [each.username for each in await mixed.people_list.page(PeopleFilter())]
+
+
+async def test_a_filter_says_what_is_the_matter(directory: Directory) -> None:
+    await add(
+        directory,
+        account(1, "fine", last_login_at=NOW),
+        account(2, "keyless", external_key=None, last_login_at=NOW),
+        account(3, "gone", enabled=False, last_login_at=NOW),
+        account(4, "new"),
+        account(5, "admin", role="admin", last_login_at=NOW),
+    )
+    await remember(directory, "elsewhere")
+    expected = {
+        PeopleState.NO_KEY: ["elsewhere", "keyless"],
+        PeopleState.DISABLED: ["gone"],
+        PeopleState.NEVER: ["elsewhere", "new"],
+        PeopleState.ADMINISTRATORS: ["admin"],
+    }
+    for state, people in expected.items():
+        wanted = PeopleFilter(state=state)
+        assert await names(directory, wanted) == people, state
+        assert await directory.people_list.count(wanted) == len(people)
+    assert await names(directory, PeopleFilter(source="ldap")) == ["elsewhere"]
+    assert len(await names(directory, PeopleFilter(source="directory"))) == 5
+
+
+@pytest.mark.parametrize("typed", ["TANA", "misaki", "H-02", "田中", "％", "tanaka@"])
+async def test_a_search_finds_a_part_of_what_somebody_has(directory: Directory, typed: str) -> None:
+    await add(
+        directory,
+        account(1, "tanaka", name="田中 Misaki 100％", external_key="H-0231"),
+        account(2, "other", email="tanaka@example.com"),
+        account(3, "third"),
+    )
+    found = await names(directory, PeopleFilter(text=typed))
+    assert found
+    assert "third" not in found
+
+
+@pytest.mark.parametrize("typed", ["%", "_", "\\"])
+async def test_what_a_search_contains_is_no_pattern(directory: Directory, typed: str) -> None:
+    await add(directory, account(1, "tanaka"))
+    assert await names(directory, PeopleFilter(text=typed)) == []
+
+
+async def test_a_second_factor_is_shown(directory: Directory) -> None:
+    await add(directory, account(1, "with"), account(2, "without"))
+    secret = TotpSecret(subject_id="directory:0001", secret=b"s" * 20, last_step=0, created_at=NOW)
+    await directory.factors.keep_totp(secret, EVENT)
+    found = await directory.people_list.page(PeopleFilter())
+    assert {each.username: each.has_factor for each in found} == {"with": True, "without": False}
+
+
+async def test_a_list_is_counted_up_to_a_thousand(directory: Directory) -> None:
+    await add(directory, *(account(number, f"p{number}") for number in range(COUNTED + 20)))
+    await remember(directory, "elsewhere")
+    assert await directory.people_list.count(PeopleFilter()) == COUNTED + 1
+    assert await directory.people_list.count(PeopleFilter(source="ldap")) == 1
