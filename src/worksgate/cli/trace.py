@@ -13,12 +13,12 @@ from worksgate.cli.running import administer, read_installation
 
 if TYPE_CHECKING:
     from worksgate.administration.sign_in_trace import Speaker, Trace
-    from worksgate.administration.sign_in_trace.gates import Gate
-    from worksgate.administration.sign_in_trace.tries import Step, Try
+    from worksgate.administration.sign_in_trace.spoken import SpokenTry
+    from worksgate.administration.sign_in_trace.tries import Try
 
 _LANGUAGES = ("en", "ja", "ko")
 """As in ``say.LANGUAGES``, without loading it for other commands; a test compares them."""
-_SIGNS = {"open": "✓", "shut": "✗", "unknown": "–"}
+_SIGNS = {"open": "✓", "shut": "✗", "unknown": "–", "passed": "✓", "stopped": "✗"}
 
 
 @click.command("trace")
@@ -75,96 +75,56 @@ def _print(found: "Trace", speaker: "Speaker") -> None:
     from worksgate.administration.sign_in_trace import wording
     from worksgate.administration.sign_in_trace.say import Text
 
-    verdict, facts = found.verdict, found.facts
-    print_line(speaker.say(verdict.sentence))
-    if verdict.now is not None:
-        print_line(speaker.say(verdict.now))
+    def heading(english: str) -> str:
+        return speaker.say(Text(english))
+
+    spoken = found.spoken(speaker)
+    print_line(spoken.sentence)
+    if spoken.now:
+        print_line(spoken.now)
     print_line()
-    print_line(f"{speaker.say(Text(wording.NEXT_HEADING))}: {_next(found, speaker)}")
-    if verdict.next.command is not None:
-        print_line(f"  {verdict.next.command}")
+    print_line(f"{heading(wording.NEXT_HEADING)}: {spoken.next}")
+    if spoken.command:
+        print_line(f"  {spoken.command}")
     print_line()
-    print_line(speaker.say(Text(wording.NOW_HEADING)))
-    for gate in verdict.gates:
-        sign, name, note = _gate(gate, speaker)
-        print_line(f"  {sign} {name}: {note}")
+    print_line(heading(wording.NOW_HEADING))
+    for gate in spoken.gates:
+        print_line(f"  {_SIGNS[gate.state]} {gate.name}: {gate.note}")
     print_line()
-    print_line(speaker.say(Text(wording.TRIES_HEADING)))
-    for each, summary in zip(facts.tries, verdict.summaries, strict=True):
-        _print_try(each, speaker.say(summary), speaker)
-    if not facts.tries:
-        print_line(f"  {speaker.say(Text(wording.NO_TRIES))}")
+    print_line(heading(wording.TRIES_HEADING))
+    for each in spoken.tries:
+        _print_try(each, heading(wording.LINE_WORKS))
+    if not spoken.tries:
+        print_line(f"  {heading(wording.NO_TRIES)}")
     print_line()
-    print_line(speaker.say(Text(wording.HAND_ON_HEADING)))
-    print_line("\n".join(f"  {line}" for line in _to_hand_on(found, speaker)), multiline=True)
+    print_line(heading(wording.HAND_ON_HEADING))
+    lines = spoken.hand_on.split("\n")
+    print_line("\n".join(f"  {line}" for line in lines), multiline=True)
 
 
-def _print_try(each: "Try", summary: str, speaker: "Speaker") -> None:
-    from worksgate.administration.sign_in_trace import wording
-    from worksgate.administration.sign_in_trace.say import Text
-
-    about = [each.reference, each.username, each.browser, each.address]
-    if each.is_mail:
-        about.append(speaker.say(Text(wording.MAIL_PROGRAM)))
-    print_line(f"  {summary}")
-    print_line(f"    {'  '.join(filter(None, about))}")
+def _print_try(each: "SpokenTry", line_works: str) -> None:
+    print_line(f"  {each.summary}")
+    print_line(f"    {'  '.join(filter(None, (*each.about, each.address)))}")
     for step in each.steps:
-        print_line(f"    {_step(step, speaker)}")
+        sign = _SIGNS.get(step.state, "·")
+        about = ", ".join((step.passage, *step.times, *step.notes))
+        print_line(f"    {sign} {step.name}: {about}")
     if each.succeeded:
-        print_line(f"    – {speaker.say(Text(wording.LINE_WORKS))}")
+        print_line(f"    – {line_works}")
     if each.may_lack:
-        print_line(f"    {speaker.say(Text(wording.MAY_LACK))}")
-
-
-def _step(step: "Step", speaker: "Speaker") -> str:
-    from worksgate.administration.sign_in_trace import wording
-    from worksgate.administration.sign_in_trace.say import Text
-    from worksgate.administration.sign_in_trace.tries import Passage
-
-    sign = {Passage.PASSED: "✓", Passage.STOPPED: "✗"}.get(step.passage, "·")
-    notes = [speaker.say(Text(wording.PASSAGES[step.passage]))]
-    if step.at is not None:
-        notes.append(datetime.fromtimestamp(step.at, speaker.zone).strftime("%H:%M:%S"))
-    if step.elapsed_ms is not None:
-        notes.append(f"{step.elapsed_ms:.0f} ms")
-    if step.failures > int(step.passage is Passage.STOPPED):
-        notes.append(speaker.say(Text(wording.FAILED_TIMES, {"times": step.failures})))
-    if step.is_probable:
-        notes.append(speaker.say(Text(wording.PROBABLE)))
-    if step.detail:
-        notes.append(step.detail)
-    return f"{sign} {speaker.say(Text(wording.STAGES[step.stage]))}: {', '.join(notes)}"
-
-
-def _gate(gate: "Gate", speaker: "Speaker") -> tuple[str, str, str]:
-    from worksgate.administration.sign_in_trace import wording
-    from worksgate.administration.sign_in_trace.say import Text
-
-    name = speaker.say(Text(wording.GATES[gate.name]))
-    return _SIGNS[gate.state], name, speaker.say(gate.note)
-
-
-def _next(found: "Trace", speaker: "Speaker") -> str:
-    from worksgate.administration.sign_in_trace import wording
-    from worksgate.administration.sign_in_trace.say import Text
-
-    return speaker.say(Text(wording.ACTIONS[found.verdict.next.action]))
-
-
-def _to_hand_on(found: "Trace", speaker: "Speaker") -> list[str]:
-    return found.verdict.to_hand_on(speaker).split("\n")
+        print_line(f"    {each.may_lack}")
 
 
 def _document(found: "Trace", speaker: "Speaker") -> dict[str, Any]:
-    verdict, facts = found.verdict, found.facts
+    verdict, facts, spoken = found.verdict, found.facts, found.spoken(speaker)
     person = facts.person
     return {
         "asked": {"text": facts.question.text, "as": str(facts.question.kind)},
-        "sentence": speaker.say(verdict.sentence),
-        "now": None if verdict.now is None else speaker.say(verdict.now),
+        "sentence": spoken.sentence,
+        "now": spoken.now or None,
         "next": {
             "action": str(verdict.next.action),
-            "text": _next(found, speaker),
+            "text": spoken.next,
             "command": verdict.next.command,
         },
         "person": None
@@ -177,14 +137,14 @@ def _document(found: "Trace", speaker: "Speaker") -> dict[str, Any]:
         },
         "client_id": None if facts.client is None else facts.client.client_id,
         "gates": [
-            {"gate": str(gate.name), "state": str(gate.state), "note": speaker.say(gate.note)}
-            for gate in verdict.gates
+            {"gate": str(gate.name), "state": str(gate.state), "note": said.note}
+            for gate, said in zip(verdict.gates, spoken.gates, strict=True)
         ],
         "tries": [
-            _try_document(each, speaker.say(summary))
-            for each, summary in zip(facts.tries, verdict.summaries, strict=True)
+            _try_document(each, said.summary)
+            for each, said in zip(facts.tries, spoken.tries, strict=True)
         ],
-        "hand_on": _to_hand_on(found, speaker),
+        "hand_on": spoken.hand_on.split("\n"),
     }
 
 

@@ -1,5 +1,7 @@
 """The trace on the console's pages: the same sentence as on the command line."""
 
+from urllib.parse import quote
+
 import pytest
 from msgspec import structs
 from tests.web.console.console import ConsoleUnderTest
@@ -74,3 +76,28 @@ async def test_what_was_typed_is_escaped(console: ConsoleUnderTest) -> None:
     for path in ("/trace?q=", "/people?q=", "/audit?user="):
         page = (await browser.get(f"{path}%3Cb%3Ex%3C/b%3E%22%00%25_")).text
         assert "<b>x</b>" not in page
+
+
+async def test_what_somebody_has_exactly_comes_before_what_contains_it(
+    console: ConsoleUnderTest,
+) -> None:
+    await console.make("owner", Role.OWNER)
+    for key in ("E-1", "E-10", "E-11"):
+        await console.administration.users.add(f"person{key}", external_key=key)
+    exact = await console.administration.users.get("personE-1")
+    browser = await console.signed_in("owner")
+    found = await browser.get("/find?q=E-1")
+    assert found.headers["location"] == f"/person?id={quote(exact.person.subject_id, safe='')}"
+    assert (await browser.get("/find?q=person")).headers["location"] == "/people?q=person"
+
+
+async def test_a_page_is_of_its_person_whatever_else_has_their_name(
+    console: ConsoleUnderTest,
+) -> None:
+    await console.make("owner", Role.OWNER)
+    subject = await console.make("first", None)
+    await console.administration.users.add("second", external_key=subject)
+    browser = await console.signed_in("owner")
+    page = await browser.get(f"/person?id={subject}")
+    assert page.status_code == 200
+    assert "first cannot get in" in page.text

@@ -10,6 +10,7 @@
     verdict        the one sentence, the next step, and the text to hand on
     wording        the texts of all of these, in English; ``locale`` has the other languages
     say            a text in a language
+    spoken         a whole trace in a language
 
 ``tries``, ``gates`` and ``verdict`` are pure: facts in, values out. A verdict holds texts with
 their values and no sentence, so that the console and the command line can each say it in the

@@ -1,7 +1,7 @@
 """``SignInTrace``: from what an administrator typed to the answer."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 
@@ -9,12 +9,16 @@ from worksgate.administration.errors import Refused, found
 from worksgate.administration.sign_in_trace.facts import Facts
 from worksgate.administration.sign_in_trace.question import Kind, Question, read_question
 from worksgate.administration.sign_in_trace.reading import FactReader, SignInParts
+from worksgate.administration.sign_in_trace.say import Speaker
+from worksgate.administration.sign_in_trace.spoken import SpokenTrace
 from worksgate.administration.sign_in_trace.verdict import Verdict, verdict_of
 from worksgate.administration.user_keys import KeyAdministration
 from worksgate.directory.database import Directory
 from worksgate.directory.people_search import FoundPerson, PeopleSearch
+from worksgate.oauth.model import Client
 from worksgate.provider.factors.passkeys import RelyingParty
 from worksgate.settings.options import Settings
+from worksgate.sources import Person
 
 __all__ = ["Ambiguous", "SignInParts", "SignInTrace", "Trace"]
 
@@ -37,6 +41,10 @@ class Trace:
 
     facts: Facts
     verdict: Verdict
+
+    def spoken(self, speaker: Speaker) -> SpokenTrace:
+        """The trace in words."""
+        return SpokenTrace.of(self.facts, self.verdict, speaker)
 
 
 class SignInTrace:
@@ -84,7 +92,24 @@ class SignInTrace:
             wanted = found(await self._directory.client(client), "client", client)
         question, subject_id = await self._resolved(read_question(text, now, zone))
         back_to = now - LOOK_BACK if since is None else since
-        facts = await self._reader.read(question, subject_id, wanted, back_to)
+        return await self._read(question, subject_id, wanted, back_to)
+
+    async def of_person(self, person: Person) -> Trace:
+        """The trace of a person who is known already. Raises DatabaseUnavailable."""
+        question = Question(person.username, Kind.PERSON)
+        return await self._read(question, person.subject_id, None, self._clock() - LOOK_BACK)
+
+    async def find(self, text: str) -> Sequence[FoundPerson]:
+        """People of whom something is exactly this; without any, people with it in their name.
+
+        At most ten. Raises DatabaseUnavailable.
+        """
+        return await self._people.find(text)
+
+    async def _read(
+        self, question: Question, subject_id: str | None, client: Client | None, since: float
+    ) -> Trace:
+        facts = await self._reader.read(question, subject_id, client, since)
         return Trace(facts, verdict_of(facts))
 
     async def _resolved(self, question: Question) -> tuple[Question, str | None]:

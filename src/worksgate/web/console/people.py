@@ -13,7 +13,7 @@ from worksgate.directory.people_list import COUNTED, PAGE, PeopleFilter, PeopleS
 from worksgate.provider.throttle import TooManyAttempts
 from worksgate.settings.sources.common import BUILT_IN
 from worksgate.sources import Person
-from worksgate.web.console.trace import trace_of
+from worksgate.web.console.trace import of_person
 from worksgate.web.console.visit import Visit
 
 LONGEST = 200
@@ -190,7 +190,7 @@ async def _page(visit: Visit, shown: Shown, *, link: str = "") -> Response:
         may_change=visit.may(Verb.CHANGE_PEOPLE),
         done=visit.query.get("done", ""),
         link=link,
-        trace=await trace_of(visit, shown.person.subject_id),
+        trace=await of_person(visit, shown.person),
         records=await visit.administration.audit_log.search(
             username=shown.person.username, event=Event.USER_CHANGED, limit=RECORDS
         ),

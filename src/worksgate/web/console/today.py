@@ -41,8 +41,7 @@ async def find(visit: Visit) -> Response:
         return visit.to("/people")
     if read_question(text, visit.now, local_zone()).kind is not Kind.PERSON:
         return visit.to("/trace", q=text)
-    people = visit.administration.people_list
-    found = await people.page(PeopleFilter(text=text), limit=2)
+    found = await visit.administration.sign_in_trace.find(text)
     if len(found) == 1:
         return visit.to("/person", id=found[0].subject_id)
     if not found and is_reference(text):
