@@ -21,7 +21,7 @@ from worksgate.credentials.derived_keys import derived_key
 from worksgate.credentials.password_hashing import BusyRefusal
 from worksgate.credentials.secrets import digest, new_id, new_secret
 from worksgate.credentials.usernames import username_key
-from worksgate.directory import Account
+from worksgate.directory import SUBJECT_PREFIX, Account
 from worksgate.directory.administrators import ConsoleSession
 from worksgate.directory.audit.writer import log_events
 from worksgate.directory.database import Directory
@@ -226,7 +226,9 @@ class ConsoleSignIn:
             raise
         account = None
         if person is not None:
-            account = await self._directory.account_by_id(person.subject_id.partition(":")[2])
+            account = await self._directory.account_by_id(
+                person.subject_id.removeprefix(SUBJECT_PREFIX)
+            )
         if account is not None and role_named(account.role) is not None:
             return account
         self._refused(browser, username, "wrong name or password")

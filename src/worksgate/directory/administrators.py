@@ -64,12 +64,6 @@ class AdministratorRows:
             rows = await connection.execute(query.order_by(_ACCOUNTS.c.username_key))
             return [account_from(row) for row in rows.mappings()]
 
-    @run_to_completion
-    async def has_owner(self) -> bool:
-        """Whether somebody who can sign in is an owner."""
-        async with self._connections.reading() as connection:
-            return await has_other_owner(connection, "")
-
     # Sessions
 
     @run_to_completion

@@ -12,6 +12,7 @@ Secure cookies also work on plain http if the host is loopback: browsers count i
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from starlette.responses import Response
 from starlette.types import Scope
@@ -107,9 +108,11 @@ def upstream_of(cookies: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple((match[1], match[2]) for match in found if match)
 
 
-def set_secret(response: Response, name: str, secret: str) -> None:
+def set_secret(
+    response: Response, name: str, secret: str, same_site: Literal["lax", "strict"] = "lax"
+) -> None:
     """Set a cookie that lasts until the browser is closed."""
-    cookie = f"{name}={secret}; HttpOnly; Path=/; SameSite=lax; Secure"
+    cookie = f"{name}={secret}; HttpOnly; Path=/; SameSite={same_site}; Secure"
     response.raw_headers.append((b"set-cookie", cookie.encode("ascii")))
 
 

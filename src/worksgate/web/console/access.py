@@ -107,7 +107,7 @@ async def end_session(visit: Visit) -> Response:
 
 
 async def show_first(visit: Visit) -> Response:
-    """The form behind the link of ``worksgate init``; opening it uses up nothing."""
+    """The form behind the link of ``worksgate admin link``; opening it uses up nothing."""
     secret = _link_of(visit)
     if not await _is_usable(visit, secret):
         return visit.page("notice.html", 410, what="link_over", detail="")

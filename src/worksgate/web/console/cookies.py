@@ -8,6 +8,7 @@ device    the ID of an earlier sign-in, signed for one account, as at people's s
 from starlette.responses import Response
 from starlette.types import Scope
 
+from worksgate.web import cookies
 from worksgate.web.cookies import DEVICE_LIFETIME, device_in, named_secrets
 
 SESSION = "__Host-wg_console"
@@ -41,8 +42,7 @@ def set_device(response: Response, device: tuple[str, str]) -> None:
 
 def set_secret(response: Response, name: str, secret: str) -> None:
     """Set a cookie that lasts until the browser is closed."""
-    cookie = f"{name}={secret}; HttpOnly; Path=/; SameSite=strict; Secure"
-    response.raw_headers.append((b"set-cookie", cookie.encode("ascii")))
+    cookies.set_secret(response, name, secret, "strict")
 
 
 def drop(response: Response, name: str) -> None:

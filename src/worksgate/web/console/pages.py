@@ -14,6 +14,7 @@ from starlette.responses import Response
 from worksgate.administration.roles import Role, Verb
 from worksgate.settings.options import Settings
 from worksgate.web.pages.catalogues import Translations, read_catalogue
+from worksgate.web.pages.environments import environment_of
 from worksgate.web.pages.wording import text
 
 LANGUAGES: Final = ("en", "ja", "ko")
@@ -45,15 +46,6 @@ class Words:
     """Texts, times and numbers in one language; times are in the zone of this machine."""
 
     language: str
-
-    @property
-    def texts(self) -> Translations:
-        return _texts(self.language)
-
-    def say(self, message: str, **values: object) -> str:
-        """A text, with its values."""
-        text = self.texts.gettext(message)
-        return text % values if values else text
 
     def time(self, at: float | None) -> str:
         """A time to the minute; with its day if that is not today."""
@@ -157,19 +149,7 @@ def _texts(language: str) -> Translations:
 
 @cache
 def _environment(language: str) -> jinja2.Environment:
-    texts = _texts(language)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE / "templates"),
-        autoescape=True,
-        auto_reload=False,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n"],
-    )
-    environment.install_gettext_callables(  # type: ignore[attr-defined]  # comes with i18n
-        texts.gettext, texts.ngettext, newstyle=True
-    )
+    environment = environment_of(_HERE / "templates", _texts(language))
     globals_: dict[str, Any] = {"iso": iso, "ROLE_NAMES": ROLE_NAMES, "Verb": Verb}
     environment.globals.update(globals_)
     return environment

@@ -50,7 +50,10 @@ class Console:
 
 @dataclass(kw_only=True)
 class Visit:
-    """One request. ``form`` is empty for a GET; ``new_secret`` is a browser's first one."""
+    """One request. ``form`` is empty for a GET.
+
+    ``has_step`` is whether the browser has the cookie that binds the steps of a sign-in to it.
+    """
 
     console: Console
     request: Request

@@ -1,5 +1,6 @@
 """How pages and e-mails look, and their texts.
 
+    environments    how templates are compiled
     rendering       renders pages from templates, with their policy
     forms           the values that the pages of a sign-in show
     skeletons       pages that are rendered once and filled for each request

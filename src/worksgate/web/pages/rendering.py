@@ -27,6 +27,7 @@ from worksgate.web.pages.catalogues import (
     choose_language,
     translations,
 )
+from worksgate.web.pages.environments import environment_of
 from worksgate.web.pages.forms import (
     AccountChoice,
     EnrolmentForm,
@@ -320,19 +321,7 @@ def _link(address: str | None, *beginnings: str) -> str | None:
 @cache
 def template_environment(language: str) -> jinja2.Environment:
     """One per language, since Jinja binds the translation when it compiles a template."""
-    catalogue = translations(language)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE / "templates"),
-        autoescape=True,
-        auto_reload=False,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n"],
-    )
-    environment.install_gettext_callables(  # type: ignore[attr-defined]  # comes with i18n
-        catalogue.gettext, catalogue.ngettext, newstyle=True
-    )
+    environment = environment_of(_HERE / "templates", translations(language))
     environment.globals.update(page_style=inline_style())
     environment.filters["unbroken"] = unbroken
     return environment
