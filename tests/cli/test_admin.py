@@ -19,8 +19,8 @@ def with_console(terminal: Terminal) -> Terminal:
 def test_a_link_is_made_where_there_is_a_console(terminal: Terminal, tmp_path: Path) -> None:
     assert "set console_port" in terminal.refused("admin", "link")
     url = with_console(terminal).json("admin", "link")["url"]
-    assert url.startswith("http://localhost:9443/first/")
-    secret = url.rpartition("/")[2]
+    assert url.startswith("http://localhost:9443/first?token=")
+    secret = url.rpartition("=")[2]
     stored = query(tmp_path / "worksgate.db", "SELECT key, recovers FROM first_links")
     assert len(stored) == 1
     assert secret not in str(stored)

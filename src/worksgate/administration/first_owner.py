@@ -21,13 +21,15 @@ from worksgate.directory.account_rules import check_account, check_password
 from worksgate.directory.database import Directory
 from worksgate.directory.factors import TotpSecret
 from worksgate.directory.transaction import Transaction
+from worksgate.provider.account.one_time_links import TOKEN_PARAMETER
 from worksgate.settings.options import Settings
 
 _log = structlog.get_logger("worksgate.console")
 
 LINK_LIFETIME = 1_800.0
 """Seconds."""
-LINK_PATH = "/first/"
+LINK_PATH = "/first"
+"""The path of a link; its secret is in the query, which no log of ours or of a proxy holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ class FirstOwner:
             raise Refused(
                 "there is an owner already; if none of them can sign in: worksgate admin recover"
             )
-        return self._settings.console_address.rstrip("/") + LINK_PATH + secret
+        address = self._settings.console_address.rstrip("/")
+        return f"{address}{LINK_PATH}?{TOKEN_PARAMETER}={secret}"
 
     async def is_usable(self, secret: str) -> bool:
         """Whether a link can be used."""

@@ -277,7 +277,7 @@ async def test_step_up_keeps_the_form(console: ConsoleUnderTest) -> None:
 
 async def link_of(console: ConsoleUnderTest, *, recovers: bool = False) -> str:
     url = await console.administration.first_owner.issue_link(recovers=recovers)
-    assert url.startswith(f"{ORIGIN}/first/")
+    assert url.startswith(f"{ORIGIN}/first?token=")
     return url.removeprefix(ORIGIN)
 
 
@@ -289,7 +289,8 @@ async def become(console: ConsoleUnderTest, browser: AdminBrowser, link: str, us
     if found is None:
         return browser.page.status_code
     await browser.post(
-        link,
+        "/first",
+        token=browser.hidden("token"),
         totp=browser.hidden("totp"),
         name="First",
         username=username,
@@ -349,9 +350,10 @@ async def test_r153_a_wrong_code_or_password_makes_nobody(console: ConsoleUnderT
     browser = await console.browser()
     await browser.get(link)
     form = {"totp": browser.hidden("totp"), "name": "F", "username": "f", "code": "000000"}
-    await browser.post(link, **form, password=PASSWORD, again=PASSWORD)
+    form["token"] = browser.hidden("token")
+    await browser.post("/first", **form, password=PASSWORD, again=PASSWORD)
     assert browser.page.status_code == 400
-    await browser.post(link, **form, password=PASSWORD, again=PASSWORD + "!")
+    await browser.post("/first", **form, password=PASSWORD, again=PASSWORD + "!")
     assert "differ" in browser.page.text
     assert await console.administration.administrators.all() == []
     assert (await browser.get(link)).status_code == 200

@@ -13,9 +13,10 @@ from worksgate.administration.console_sign_in import (
     WrongPassword,
 )
 from worksgate.administration.errors import Refused
-from worksgate.administration.first_owner import LINK_PATH, NewOwner
+from worksgate.administration.first_owner import NewOwner
 from worksgate.credentials.password_hashing import HashingBusy
 from worksgate.database import Conflict
+from worksgate.provider.account.one_time_links import TOKEN_PARAMETER
 from worksgate.provider.factors import recovery, totp
 from worksgate.provider.throttle import TooManyAttempts
 from worksgate.web.console import cookies
@@ -108,7 +109,7 @@ async def end_session(visit: Visit) -> Response:
 
 async def show_first(visit: Visit) -> Response:
     """The form behind the link of ``worksgate admin link``; opening it uses up nothing."""
-    secret = _link_of(visit)
+    secret = visit.query.get(TOKEN_PARAMETER, "")
     if not await _is_usable(visit, secret):
         return visit.page("notice.html", 410, what="link_over", detail="")
     return await _first_page(visit, secret, totp_secret=None)
@@ -116,7 +117,8 @@ async def show_first(visit: Visit) -> Response:
 
 async def make_first(visit: Visit) -> Response:
     """The first owner, who is signed in by that and sees their recovery codes once."""
-    secret, form = _link_of(visit), visit.form
+    form = visit.form
+    secret = form.get(TOKEN_PARAMETER, "")
     sealed = form.get("totp", "")
     totp_secret = visit.console.factors.pending_secrets.unseal(sealed, _whose(visit))
     if not await _is_usable(visit, secret):
@@ -160,7 +162,7 @@ async def _first_page(
     page = visit.page(
         "first.html",
         status,
-        action=LINK_PATH + secret,
+        token=secret,
         username=visit.form.get("username", ""),
         name=visit.form.get("name", ""),
         totp=new,
@@ -173,11 +175,6 @@ async def _first_page(
 async def _is_usable(visit: Visit, secret: str) -> bool:
     """Whether a link can be used; nobody guesses its 256 bits, so guesses are not counted."""
     return await visit.console.first_owner.is_usable(secret)
-
-
-def _link_of(visit: Visit) -> str:
-    path: str = visit.request.scope["path"]
-    return path.removeprefix(LINK_PATH)
 
 
 def _whose(visit: Visit) -> str:

@@ -15,7 +15,6 @@ from starlette.types import Receive, Scope, Send
 
 from worksgate.administration import Forbidden, NotFound, Outdated, Refused, Unfinished
 from worksgate.administration.console_sign_in import ConsoleBrowser, SignInOver, WrongCode
-from worksgate.administration.first_owner import LINK_PATH
 from worksgate.credentials.secrets import new_secret
 from worksgate.database import Conflict
 from worksgate.limits.networks import is_within
@@ -124,7 +123,7 @@ class ConsoleApplication:
 
     async def _page(self, visit: Visit, receive: Receive) -> Response:
         request = visit.request
-        path = _path_of(request)
+        path: str = request.scope["path"]
         methods = BY_PATH.get(path)
         session, _ = cookies.read(request.scope)
         visit.signed_in = await visit.console.sign_in.find(session)
@@ -211,17 +210,6 @@ def _visit(console: Console, request: Request) -> Visit:
     )
 
 
-def _is_link(request: Request) -> bool:
-    path: str = request.scope["path"]
-    return path.startswith(LINK_PATH) and len(path) > len(LINK_PATH)
-
-
-def _path_of(request: Request) -> str:
-    """The path of a route, or what was sent; the secret of a first link is not in it."""
-    path: str = request.scope["path"]
-    return LINK_PATH.rstrip("/") if _is_link(request) else path
-
-
 def _style(console: Console) -> Response:
     headers = {"Cache-Control": "public, max-age=31536000, immutable"}
     return Response(console.pages.style, 200, headers, "text/css")
@@ -263,5 +251,5 @@ def _refusal(visit: Visit, error: Exception) -> Response:
             response.headers["Retry-After"] = "2"
             return response
         case _:
-            report("console.crashed", error, path=_path_of(visit.request))
+            report("console.crashed", error, path=visit.request.scope["path"])
             return _notice(visit, "crashed", 500)

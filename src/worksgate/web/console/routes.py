@@ -11,6 +11,7 @@ from typing import Final
 
 from starlette.responses import Response
 
+from worksgate.administration.first_owner import LINK_PATH
 from worksgate.administration.roles import Verb
 from worksgate.web.console import access, administrators, audit, people, today, trace
 from worksgate.web.console.visit import Visit
@@ -36,8 +37,8 @@ ROUTES: Final = (
     Route("GET", "/sign-in", None, access.show),
     Route("POST", "/sign-in", None, access.check_password),
     Route("POST", "/sign-in/code", None, access.check_code),
-    Route("GET", "/first", None, access.show_first),
-    Route("POST", "/first", None, access.make_first),
+    Route("GET", LINK_PATH, None, access.show_first),
+    Route("POST", LINK_PATH, None, access.make_first),
     Route("POST", "/sign-out", Verb.ACCOUNT, access.sign_out),
     Route("GET", "/me", Verb.ACCOUNT, access.show_me),
     Route("POST", "/me/end", Verb.ACCOUNT, access.end_session),
