@@ -233,18 +233,42 @@ def nginx(folder: Path, ports: Ports, certificate: Certificate) -> Iterator[Prox
         yield proxy
 
 
+def _caddy_options(ports: Ports) -> str:
+    options = f"admin off\n\thttp_port {ports.http}\n\thttps_port {ports.https}\n"
+    return options + "\tskip_install_trust\n\tdefault_bind 127.0.0.1\n"
+
+
+@contextmanager
+def caddy_before_the_console(
+    folder: Path, ports: Ports, certificate: Certificate
+) -> Iterator[Proxy]:
+    """Caddy with the sample of ``docs/console.md``; the console is at ``HOST``."""
+    page = (DEPLOY.parent / "docs" / "console.md").read_text("utf-8")
+    (sample,) = re.findall(r"```caddyfile\n(.*?)```", page, flags=re.DOTALL)
+    replacements = {
+        r"^console\.example\.com \{": f"{HOST} {{\n\ttls {certificate.chain} {certificate.key}",
+        r"127\.0\.0\.1:9443": f"127.0.0.1:{ports.upstream}",
+    }
+    site = f"{{\n\t{_caddy_options(ports)}}}\n{_replaced(sample, replacements)}"
+    with _running_caddy(folder, ports, site) as proxy:
+        yield proxy
+
+
 @contextmanager
 def caddy(folder: Path, ports: Ports, certificate: Certificate) -> Iterator[Proxy]:
     site = (DEPLOY / "caddy" / "Caddyfile").read_text("utf-8")
-    options = f"admin off\n\thttp_port {ports.http}\n\thttps_port {ports.https}\n"
-    options += "\tskip_install_trust\n\tdefault_bind 127.0.0.1\n"
     replacements = {
-        r"^\{\n": f"{{\n\t{options}",
+        r"^\{\n": f"{{\n\t{_caddy_options(ports)}",
         r"^sso\.example\.com \{": f"{HOST} {{\n\ttls {certificate.chain} {certificate.key}",
         r"127\.0\.0\.1:8080": f"127.0.0.1:{ports.upstream}",
         r"/var/log/caddy": str(folder),
     }
-    site = _replaced(site, replacements)
+    with _running_caddy(folder, ports, _replaced(site, replacements)) as proxy:
+        yield proxy
+
+
+@contextmanager
+def _running_caddy(folder: Path, ports: Ports, site: str) -> Iterator[Proxy]:
     config = folder / "Caddyfile"
     config.write_text(site, "utf-8")
     home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}

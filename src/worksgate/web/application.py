@@ -72,7 +72,7 @@ class Application:
         self._settings = settings
         self._watch = watch
         self._open = open_installation
-        self._headers = page_headers(settings)
+        self._headers = page_headers(is_https=settings.is_https)
         self._head = on_the_wire(self._headers)
         self._lock = asyncio.Lock()
         self._page_admission = PageAdmission()

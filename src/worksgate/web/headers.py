@@ -5,8 +5,6 @@ The Content-Security-Policy of a page is not among them: it depends on the page 
 
 from collections.abc import Mapping
 
-from worksgate.settings.options import Settings
-
 Headers = list[tuple[bytes, bytes]]
 """In ASGI format; the names are in lower case."""
 
@@ -14,15 +12,15 @@ ONE_YEAR = 31_536_000
 """Seconds."""
 
 
-def call_headers(settings: Settings) -> Headers:
+def call_headers(*, is_https: bool) -> Headers:
     """The headers of every response, and all that a call needs (R-11, R-12, R-94)."""
     headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
-    if settings.is_https:
+    if is_https:
         headers["strict-transport-security"] = f"max-age={ONE_YEAR}"
     return _encoded(headers)
 
 
-def page_headers(settings: Settings) -> Headers:
+def page_headers(*, is_https: bool) -> Headers:
     """The additional headers of a page, except its Content-Security-Policy (R-09, R-10)."""
     headers = {
         "pragma": "no-cache",
@@ -32,7 +30,7 @@ def page_headers(settings: Settings) -> Headers:
         "cross-origin-resource-policy": "same-origin",
         "permissions-policy": "camera=(), geolocation=(), microphone=()",
     }
-    return [*call_headers(settings), *_encoded(headers)]
+    return [*call_headers(is_https=is_https), *_encoded(headers)]
 
 
 def _encoded(headers: Mapping[str, str]) -> Headers:

@@ -76,12 +76,14 @@ class Refusals:
 
 def _call(settings: Settings, status: HTTPStatus, error: OAuthError) -> bytes:
     body = json.dumps(error_body(error, ErrorStyle.CODE)).encode()
-    return _answer(status, body, b"application/json; charset=utf-8", call_headers(settings))
+    return _answer(
+        status, body, b"application/json; charset=utf-8", call_headers(is_https=settings.is_https)
+    )
 
 
 def _page(settings: Settings, status: HTTPStatus, notice: Notice) -> bytes:
     policy = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
-    headers = [*page_headers(settings), policy]
+    headers = [*page_headers(is_https=settings.is_https), policy]
     return _answer(status, _html(settings, notice).encode(), b"text/html; charset=utf-8", headers)
 
 

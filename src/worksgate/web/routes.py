@@ -58,7 +58,7 @@ class Routes:
     def of(cls, settings: Settings, installation: Installation, health: Handlers) -> "Routes":
         """Build the handlers of what is open; those of ``health`` are added."""
         provider, traffic = installation.provider, installation.figures.traffic
-        common = (settings, provider.clients, call_headers(settings), traffic)
+        common = (settings, provider.clients, call_headers(is_https=settings.is_https), traffic)
         back_channel = BackChannel(installation.calls, *common)
         forms = AccountForms(settings, AntiForgery(installation.form_key))
         can_reset = installation.password_reset is not None and settings.can_reset_passwords

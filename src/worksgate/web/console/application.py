@@ -47,7 +47,7 @@ class ConsoleApplication:
         self._host = address.netloc.encode()
         self._allowed = settings.console_allowed_addresses
         self._open = open_console
-        self._headers = page_headers(settings)
+        self._headers = page_headers(is_https=address.scheme == "https")
         self._opening: AbstractAsyncContextManager[Console] | None = None
         self._console: Console | None = None
         self._lock = asyncio.Lock()
