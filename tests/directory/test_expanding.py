@@ -136,7 +136,7 @@ def test_a_plan_that_takes_away_says_so() -> None:
 
 @pytest.mark.parametrize("revision", known_revisions())
 def test_a_revision_says_which_program_can_use_what_it_leaves_behind(revision: str) -> None:
-    """It expands, so the release before can; 0004 and 0005 are of one release."""
+    """It expands, so the release before can; 0004 to 0006 are of one release."""
     (module,) = [each.module for each in plan._scripts() if each.revision == revision]
     if revision < "0003":
         assert not hasattr(module, "serves")
@@ -147,20 +147,20 @@ def test_a_revision_says_which_program_can_use_what_it_leaves_behind(revision: s
     assert f"VALUES ('{revision}', '{module.serves}')" in last or last == keeps
 
 
-@pytest.mark.parametrize("oldest", ["0002", HEAD, "0006"])
+@pytest.mark.parametrize("oldest", ["0002", HEAD, "0007"])
 async def test_f27_a_newer_database_is_used_if_it_says_that_it_can_be(
     tmp_path: Any, oldest: str
 ) -> None:
     file = tmp_path / "worksgate.db"
     url = url_of(file)
     await migrate(url)
-    query(file, "UPDATE alembic_version SET version_num = '0006'")
-    query(file, "UPDATE compatibility SET revision = '0006', oldest = ?", oldest)
+    query(file, "UPDATE alembic_version SET version_num = '0007'")
+    query(file, "UPDATE compatibility SET revision = '0007', oldest = ?", oldest)
     if oldest <= HEAD:
-        assert await migrate(url) == "0006"
+        assert await migrate(url) == "0007"
         assert (await plan.plan(url)).is_up_to_date
     else:
-        with pytest.raises(SchemaTooNew, match="0006"):
+        with pytest.raises(SchemaTooNew, match="0007"):
             await migrate(url)
-        with pytest.raises(SchemaTooNew, match="0006"):
+        with pytest.raises(SchemaTooNew, match="0007"):
             await plan.plan(url)

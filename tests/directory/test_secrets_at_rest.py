@@ -95,7 +95,7 @@ async def test_r130_no_program_that_cannot_decrypt_starts_on_what_is_encrypted(
     database: Path,
 ) -> None:
     query(database, "DELETE FROM compatibility")
-    query(database, "INSERT INTO compatibility (revision, oldest) VALUES ('0005', '0003')")
+    query(database, "INSERT INTO compatibility (revision, oldest) VALUES ('0006', '0003')")
     async with directory_in(database, Keyring(NEW)) as directory:
         await directory.signing_key()
         assert query(database, "SELECT oldest FROM compatibility") == [("0004",)]

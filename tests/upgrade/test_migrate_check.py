@@ -26,6 +26,7 @@ def test_check_says_what_is_missing_and_changes_nothing(
         "0003",
         "0004",
         "0005",
+        "0006",
     ]
     assert not (tmp_path / "worksgate.db").exists()
     terminal.ok("migrate")
@@ -38,7 +39,7 @@ def test_check_says_what_is_missing_and_changes_nothing(
     query(tmp_path / "worksgate.db", "UPDATE alembic_version SET version_num = '0002'")
     found = terminal.run("migrate", "--check")
     assert (found.code, found.err) == (3, "")
-    assert "The database is at revision 0002; this version needs 0005." in found.out
+    assert "The database is at revision 0002; this version needs 0006." in found.out
     assert "servers of the previous version can run" in found.out
     assert "CREATE TABLE IF NOT EXISTS leases" in found.out
     with closing(sqlite3.connect(tmp_path / "worksgate.db")) as db:

@@ -215,7 +215,7 @@ class Upgrade:
         self.configure()
         refused = await self.before.run("serve", "--port", str(free_port()))
         assert refused.returncode == 1
-        assert "revision 0005" in refused.stdout + refused.stderr
+        assert "revision 0006" in refused.stdout + refused.stderr
 
     async def records(self) -> Counter[str]:
         """How many audit records there are of each event."""

@@ -95,7 +95,7 @@ async def test_f27_old_processes_work_on_while_the_schema_is_upgraded(
             stdout=asyncio.subprocess.PIPE,
         )
         out, _ = await upgrade.communicate()
-        assert (upgrade.returncode, out.split()) == (0, b'{ "revision": "0005" }'.split())
+        assert (upgrade.returncode, out.split()) == (0, b'{ "revision": "0006" }'.split())
         before = len(ledger_of(ledger)[0])
         await more_than(ledger, before + 50)
         assert [process.returncode for process in processes] == [None, None]

@@ -267,6 +267,92 @@ departures = Table(
 )
 """People who leave on a date."""
 
+changes = Table(
+    "changes",
+    metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("actor", Text),
+    Column("role", String(32)),
+    Column("kind", String(32), nullable=False),
+    Column("subject", String(512), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("fields", JSON, nullable=False),
+    Column("undoes", BigInteger),
+    Index("ix_changes_subject", "subject", "number"),
+    sqlite_autoincrement=True,
+)
+"""What administrators changed: ``fields`` is a list of (field, before, after)."""
+
+wizard_answers = Table(
+    "wizard_answers",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", JSON, nullable=False),
+    Column("actor", Text),
+    Column("at", Double, nullable=False),
+)
+"""What was answered and checked in the set-up wizard, and by whom."""
+
+branding_versions = Table(
+    "branding_versions",
+    metadata,
+    Column(
+        "client_id",
+        String(64),
+        ForeignKey("clients.client_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("content", JSON, nullable=False),
+    Column("logo", LargeBinary),
+    Column("created_at", Double, nullable=False),
+    Column("actor", Text),
+    Column("published_at", Double),
+)
+"""How a client's sign-in page looks: drafts, and what was published, of which the last counts."""
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("arguments", JSON, nullable=False),
+    Column("actor", Text),
+    Column("role", String(32)),
+    Column("state", String(16), nullable=False),
+    Column("created_at", Double, nullable=False, index=True),
+    Column("ended_at", Double),
+    Column("total", BigInteger, nullable=False),
+    Column("done", BigInteger, nullable=False, server_default="0"),
+    Column("failed", BigInteger, nullable=False, server_default="0"),
+    Column("position", Text),
+    Column("undoes", String(64)),
+)
+"""Bulk changes of people; ``position`` is the last subject that was dealt with."""
+
+job_rows = Table(
+    "job_rows",
+    metadata,
+    Column("job_id", String(64), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("subject_id", String(512), primary_key=True),
+    Column("outcome", String(32), nullable=False),
+    Column("before", JSON),
+    Column("detail", Text),
+)
+"""What a job did to each person, so that it can be undone."""
+
+line_works_members = Table(
+    "line_works_members",
+    metadata,
+    Column("account", String(512), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("external_key", Text, index=True),
+    Column("state", String(32), nullable=False),
+    Column("read_at", Double, nullable=False),
+)
+"""The members of LINE WORKS, of the file that its console gives."""
+
 compatibility = Table(
     "compatibility",
     metadata,

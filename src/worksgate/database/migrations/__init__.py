@@ -26,7 +26,7 @@ from sqlalchemy.exc import DBAPIError
 from worksgate.database import DatabaseUnavailable
 from worksgate.database.engines import driver_url, open_engines, outages
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest revision; a test compares it with the files in ``versions``."""
 
 FOLDER = Path(__file__).parent
