@@ -18,6 +18,7 @@ from tests.databases import url_of
 from worksgate.administration import Administration
 from worksgate.bootstrap.administration import open_administration
 from worksgate.bootstrap.console import create_console
+from worksgate.doctor.console_examiner import ConsoleExaminer
 from worksgate.settings.options import Settings
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -55,7 +56,7 @@ async def real_console(folder: Path) -> AsyncIterator[RealConsole]:
         await administration.users.add(
             "emma.adams@example.com", password=PASSWORD, name="Emma Adams", external_key="H-0231"
         )
-        application = create_console(settings)
+        application = create_console(settings, examiner=ConsoleExaminer)
         async with serving(application, listener):
             yield RealConsole(settings.console_address, administration)
         await application.close()

@@ -11,6 +11,7 @@
     console_sign_in  administrators' sign-ins to the console, and their sessions
     audit_log       the audit log, as an administrator reads it
     sign_in_trace   why somebody cannot get in, in sentences
+    set_up          the set-up wizard, up to the first sign-in
     upkeep          the encryption of secrets, the start of a purge
     lost_keys       continuing after the loss of a master key
 
@@ -45,6 +46,7 @@ from worksgate.administration.lost_keys import LostKeyAdministration, LostKeys
 from worksgate.administration.people import Holdings, PeopleAdministration
 from worksgate.administration.people_import.verbs import ImportAdministration
 from worksgate.administration.revoking import Revoker
+from worksgate.administration.set_up.verbs import SetUpAdministration
 from worksgate.administration.sign_in_trace import SignInParts, SignInTrace
 from worksgate.administration.upkeep import UpkeepAdministration
 from worksgate.administration.user_keys import KeyAdministration, LineWorksKey, line_works_keys
@@ -93,6 +95,7 @@ class Administration:
         acting = Actor(actor, clock) if isinstance(actor, str) else actor
         revoker = Revoker(directory, store, acting)
         self.clients = ClientAdministration(settings, directory, acting)
+        self.set_up = SetUpAdministration(settings, directory, self.clients, acting)
         self.users = UserAdministration(settings, directory, store, hashing, revoker, acting)
         self.people = PeopleAdministration(settings, directory, store, self.users, revoker, acting)
         self.people_list = directory.people_list

@@ -29,22 +29,34 @@ from worksgate.provider.throttle import Throttle
 from worksgate.settings.options import Settings
 from worksgate.store import Store
 from worksgate.web.console.application import ConsoleApplication
+from worksgate.web.console.examiner import OpenExaminer, Unexamined
 from worksgate.web.console.pages import ConsolePages
 from worksgate.web.console.visit import Console
 from worksgate.web.pages.anti_forgery import AntiForgery
 
 
 def create_console(
-    settings: Settings, *, clock: Clock = time.time, database: DatabaseIdentity | None = None
+    settings: Settings,
+    *,
+    examiner: OpenExaminer = Unexamined,
+    clock: Clock = time.time,
+    database: DatabaseIdentity | None = None,
 ) -> ConsoleApplication:
-    """The console as an ASGI application of its own; ``database`` as for ``create_app``."""
-    opening = partial(open_console, settings, clock=clock, database=database)
+    """The console as an ASGI application of its own; ``database`` as for ``create_app``.
+
+    ``examiner`` is handed in, since what examines an installation builds on this room.
+    """
+    opening = partial(open_console, settings, examiner=examiner, clock=clock, database=database)
     return ConsoleApplication(settings, opening)
 
 
 @asynccontextmanager
 async def open_console(
-    settings: Settings, *, clock: Clock = time.time, database: DatabaseIdentity | None = None
+    settings: Settings,
+    *,
+    examiner: OpenExaminer = Unexamined,
+    clock: Clock = time.time,
+    database: DatabaseIdentity | None = None,
 ) -> AsyncIterator[Console]:
     """Everything that the console works with."""
     async with AsyncExitStack() as stack:
@@ -101,6 +113,7 @@ async def open_console(
             settings=settings,
             sign_in=sign_in,
             administration=administration,
+            examiner=examiner(settings),
             first_owner=FirstOwner(settings, directory, hashing, Actor("console", clock)),
             factors=factors,
             pages=ConsolePages(settings),

@@ -40,6 +40,7 @@ from worksgate.settings.options import Settings
 
 if TYPE_CHECKING:
     from worksgate.observability.prometheus import Watch
+    from worksgate.web.console.examiner import OpenExaminer
 
 CONSOLE_CONNECTIONS = 256
 CONSOLE_REQUESTS = 64
@@ -61,6 +62,8 @@ class Plan:
     """The operations port, if there is one."""
     console: socket | None = None
     """The console's port, if there is one."""
+    examiner: "OpenExaminer | None" = None
+    """What the console asks about the installation; only with ``console``."""
     workers_folder: Path | None = None
     """Where workers publish their metrics to each other."""
 
@@ -68,6 +71,7 @@ class Plan:
 def serve(
     settings: Settings,
     *,
+    examiner: "OpenExaminer",
     workers: int = 1,
     tls_cert: Path | None = None,
     tls_key: Path | None = None,
@@ -78,8 +82,8 @@ def serve(
 
     A socket passed by systemd takes precedence over ``host`` and ``port``. SIGHUP reloads the
     certificate, and the settings if ``source`` says where they are. ``database`` is the one that
-    every process must find, now and later. Raises CannotListen, or OSError for an unreadable
-    certificate.
+    every process must find, now and later, ``examiner`` what the console asks about the
+    installation. Raises CannotListen, or OSError for an unreadable certificate.
     """
     tls = None
     if tls_cert is not None and tls_key is not None:
@@ -105,12 +109,12 @@ def serve(
         store=settings.store_url.partition(":")[0] or "database",
         workers=workers,
     )
-    plan = Plan(settings, database, source, tls, operations, console)
+    plan = Plan(settings, database, source, tls, operations, console, examiner)
     with ExitStack() as stack:
         if console is not None:
             beside = replace(plan, operations=None)
             stack.enter_context(CompanionProcess("console", partial(_console_process, beside)))
-        serving = replace(plan, console=None)
+        serving = replace(plan, console=None, examiner=None)
         if workers == 1:
             _serve_alone(serving, listening)
         else:
@@ -216,7 +220,7 @@ def _serve_console(plan: Plan, parent: Connection) -> None:
     log.configure(plan.settings)
     end_with(parent)
     try:
-        if plan.console is None:
+        if plan.console is None or plan.examiner is None:
             raise SystemExit(1)
         settings = replace(
             plan.settings,
@@ -225,17 +229,17 @@ def _serve_console(plan: Plan, parent: Connection) -> None:
             max_requests_in_flight=CONSOLE_REQUESTS,
         )
         config = server_config(
-            partial(_console, plan), settings, refusals_of=_operators_refusals_of
+            partial(_console, plan, plan.examiner), settings, refusals_of=_operators_refusals_of
         )
         Server(config).run([plan.console])
     finally:
         log.close()
 
 
-def _console(plan: Plan) -> ASGIApp:
+def _console(plan: Plan, examiner: "OpenExaminer") -> ASGIApp:
     from worksgate.bootstrap.console import create_console
 
-    application = create_console(plan.settings, database=plan.database)
+    application = create_console(plan.settings, examiner=examiner, database=plan.database)
     return with_trusted_proxies(application, plan.settings.trusted_proxies)
 
 

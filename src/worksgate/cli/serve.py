@@ -64,6 +64,7 @@ def serve(
     from worksgate.database.installation_id import identify
     from worksgate.database.migrations import migrate
     from worksgate.database.sqlite_file import make_room
+    from worksgate.doctor.console_examiner import ConsoleExaminer
     from worksgate.server.settings_reload import SettingsSource
 
     signal.signal(signal.SIGTERM, _leave)
@@ -85,6 +86,7 @@ def serve(
             tls_cert=tls_cert,
             tls_key=tls_key,
             source=SettingsSource(file_to_read(config, os.environ), {"host": host, "port": port}),
+            examiner=ConsoleExaminer,
         )
     except KeyboardInterrupt:
         pass

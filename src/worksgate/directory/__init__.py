@@ -24,6 +24,7 @@ and read by the sign-in page. The calls of LINE WORKS only use its list of clien
     credential_changes   announcements of changes of credentials
     endings              deletes a person's credentials
     departures           people who leave, until all of that is done
+    set_up               answers of the set-up wizard, and what LINE WORKS did last
     audit                the audit log
 """
 

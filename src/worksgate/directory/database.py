@@ -50,6 +50,7 @@ from worksgate.directory.people import People
 from worksgate.directory.people_list import PeopleList
 from worksgate.directory.queries import AuditFilter
 from worksgate.directory.rows import account_from
+from worksgate.directory.set_up import SetUpRows
 from worksgate.directory.taken_names import TakenNames, taken_names
 from worksgate.directory.transaction import Transaction
 from worksgate.oauth.model import Client
@@ -95,6 +96,7 @@ class Directory:
         self.administrators = AdministratorRows(self)
         self.people_list = PeopleList(self)
         self.departures = Departures(self)
+        self.set_up = SetUpRows(self)
 
     @classmethod
     def open(

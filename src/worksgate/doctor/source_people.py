@@ -5,7 +5,7 @@ signed in or not; the same goes for the built-in directory and for a company's o
 ``people``. Of an OpenID provider, people who have signed in are listed.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -14,13 +14,19 @@ from typing import TYPE_CHECKING
 from worksgate.directory.key_ownership import KEY_KINDS, UserKey, keys_of
 from worksgate.doctor.queried_source import queried
 from worksgate.oauth.model import Client
+from worksgate.oauth.model import UserKey as KeyKind
 from worksgate.settings.options import Settings
 from worksgate.settings.sources import SourceSettings
 from worksgate.sources import ListedPerson, Person
 
 if TYPE_CHECKING:
     from worksgate.administration import Administration, LineWorksKey
+    from worksgate.administration.set_up import KeyCount
     from worksgate.administration.user_keys import KeyAdministration
+
+
+_TWIN = "also belongs to"
+"""In the problem of two people of a source who share a key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +71,30 @@ async def person_in_source(
         view = await _View.of(administration, source.name)
         (seen,) = await view.seen([listed])
         return seen
+
+
+def count_keys(people: Iterable[SourcePerson], kind: KeyKind) -> "KeyCount":
+    """How many of these people have a usable key of a kind, and what is wrong with the others'."""
+    from worksgate.administration.set_up import KeyCount
+
+    counts = Counter(_state_of_key(each, kind.value) for each in people)
+    return KeyCount(
+        people=counts.total(),
+        ready=counts["ready"],
+        none=counts["none"],
+        twins=counts["twins"],
+        refused=counts["refused"],
+    )
+
+
+def _state_of_key(each: SourcePerson, kind: str) -> str:
+    """As a field of ``KeyCount``."""
+    about = [text for text in each.problems if text.startswith(f"the {KEY_KINDS[kind]} ")]
+    if any(_TWIN in text for text in about):
+        return "twins"
+    if about:
+        return "refused"
+    return "none" if getattr(each.person, kind) is None else "ready"
 
 
 class _View:
@@ -126,7 +156,7 @@ def _with_twins(people: list[SourcePerson]) -> list[SourcePerson]:
             for other, another in group:
                 if number != another and key.is_similar_to(other):
                     name = people[another].person.username
-                    words[number].append(f"the {key} also belongs to {name}")
+                    words[number].append(f"the {key} {_TWIN} {name}")
                     break
     return [
         replace(each, problems=(*each.problems, *words.get(number, ())))

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,16 +14,43 @@ from tests.installation import Clock
 
 from worksgate.administration import Administration
 from worksgate.administration.roles import Role
+from worksgate.administration.set_up import KeyCount
 from worksgate.bootstrap.administration import open_administration
 from worksgate.bootstrap.console import create_console
 from worksgate.database.migrations import migrate
+from worksgate.doctor import Finding, ok
+from worksgate.oauth.model import UserKey
 from worksgate.settings.options import Settings
 from worksgate.web.console.application import ConsoleApplication
+from worksgate.web.console.examiner import OpenExaminer
 from worksgate.web.console.visit import Console
 
 ORIGIN = "https://console.example.com"
 PASSWORD = "purple lantern over the bay"
 SESSION, STEP = "__Host-wg_console", "__Host-wg_console_step"
+
+
+@dataclass
+class CannedExaminer:
+    """Asks nobody: it says what it was told to, and remembers its questions."""
+
+    settings: Settings
+    findings: Sequence[Finding] = (ok("public_url", "it responds, from this machine"),)
+    asked: list[tuple[str | None, ...]] = field(default_factory=list)
+
+    async def public_address(self) -> AsyncIterator[Finding]:
+        for each in self.findings:
+            yield each
+
+    async def source(
+        self, name: str, username: str | None = None, password: str | None = None
+    ) -> AsyncIterator[Finding]:
+        self.asked.append((name, username, password))
+        for each in self.findings:
+            yield each
+
+    async def keys(self, name: str, kind: UserKey) -> KeyCount:
+        return KeyCount(people=2, ready=1, none=1)
 
 
 @dataclass
@@ -120,9 +147,13 @@ class ConsoleUnderTest:
 
 @asynccontextmanager
 async def console_of(
-    tmp_path: Path, *, database: str = "worksgate.db", **changes: object
+    tmp_path: Path,
+    *,
+    database: str = "worksgate.db",
+    examiner: OpenExaminer = CannedExaminer,
+    **changes: object,
 ) -> AsyncIterator[ConsoleUnderTest]:
-    """A console on a new database."""
+    """A console on a new database; without another ``examiner`` it asks nobody outside."""
     file = tmp_path / database
     values: dict[str, object] = {
         "public_url": "https://sso.example.com",
@@ -135,7 +166,7 @@ async def console_of(
     await migrate(settings.database_url)
     async with AsyncExitStack() as stack:
         administration = await stack.enter_async_context(open_administration(settings, clock=clock))
-        application = create_console(settings, clock=clock)
+        application = create_console(settings, clock=clock, examiner=examiner)
         stack.push_async_callback(application.close)
         yield ConsoleUnderTest(
             settings=settings,

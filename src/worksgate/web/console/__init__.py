@@ -6,6 +6,7 @@ the server and works without JavaScript.
     routes          every page, with what one must be allowed for it: one table
     application     a request's way: address, session, permission, form, page
     visit           one request of an administrator
+    examiner        what is asked about the installation itself; ``doctor`` answers
     pages           templates, texts and policies of the pages
     cookies         the console's two cookies
 

@@ -1,6 +1,6 @@
 """One request of an administrator, as the handlers of the console see it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import parse_qsl, urlencode
@@ -16,6 +16,7 @@ from worksgate.oauth.errors import InvalidRequest
 from worksgate.provider.factors.second_factors import Factors
 from worksgate.settings.options import Settings
 from worksgate.store import Store
+from worksgate.web.console.examiner import Examiner
 from worksgate.web.console.pages import ConsolePages, Words
 from worksgate.web.pages.anti_forgery import AntiForgery
 
@@ -40,6 +41,7 @@ class Console:
     settings: Settings
     sign_in: ConsoleSignIn
     administration: Callable[[Actor], Administration]
+    examiner: Examiner
     first_owner: FirstOwner
     factors: Factors
     pages: ConsolePages
@@ -53,6 +55,7 @@ class Visit:
     """One request. ``form`` is empty for a GET.
 
     ``has_step`` is whether the browser has the cookie that binds the steps of a sign-in to it.
+    ``paths`` are those of all pages.
     """
 
     console: Console
@@ -60,6 +63,7 @@ class Visit:
     browser: ConsoleBrowser
     words: Words
     has_step: bool
+    paths: Collection[str] = ()
     signed_in: SignedIn | None = None
     form: Mapping[str, str] = field(default_factory=dict)
 

@@ -1,0 +1,79 @@
+"""What was answered in the set-up wizard, and when LINE WORKS last did what for a client."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from worksgate.audit import AuditEvent
+from worksgate.database import schema
+from worksgate.database.recording import write_events
+from worksgate.database.verbs import Connections, run_to_completion
+
+RECORDS_LOOKED_AT = 20_000
+"""The newest audit records: what is older was long before, and a page must not read all of them."""
+
+_ANSWERS, _AUDIT = schema.wizard_answers, schema.audit
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer, or the result of a check; ``at`` is in seconds since the epoch."""
+
+    value: Mapping[str, Any]
+    at: float
+    actor: str | None = None
+
+
+class SetUpRows:
+    """The answers; every method may raise DatabaseUnavailable."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    @property
+    def unfinished(self) -> set[asyncio.Task[Any]]:
+        return self._connections.unfinished
+
+    @run_to_completion
+    async def answers(self) -> dict[str, Answer]:
+        """All answers, by name."""
+        async with self._connections.reading() as connection:
+            rows = await connection.execute(select(_ANSWERS))
+            return {row.name: Answer(row.value, row.at, row.actor) for row in rows}
+
+    @run_to_completion
+    async def keep(self, name: str, answer: Answer, event: AuditEvent) -> None:
+        """Store an answer in place of any earlier one, together with its record."""
+        async with self._connections.writing() as connection:
+            await _replace(connection, name, answer)
+            await write_events(connection, event)
+
+    @run_to_completion
+    async def last_events(self, client_id: str) -> dict[str, float]:
+        """When each event last happened to a client, by name, among the newest records."""
+        newest = select(_AUDIT.c.client_id, _AUDIT.c.event, _AUDIT.c.reason, _AUDIT.c.at)
+        some = newest.order_by(_AUDIT.c.id.desc()).limit(RECORDS_LOOKED_AT).subquery()
+        query = (
+            select(some.c.event, some.c.reason, func.max(some.c.at))
+            .where(some.c.client_id == client_id)
+            .group_by(some.c.event, some.c.reason)
+        )
+        found: dict[str, float] = {}
+        async with self._connections.reading() as connection:
+            for event, reason, at in await connection.execute(query):
+                for name in (event, f"{event} {reason}"):
+                    found[name] = max(at, found.get(name, at))
+        return found
+
+
+async def _replace(connection: AsyncConnection, name: str, answer: Answer) -> None:
+    await connection.execute(delete(_ANSWERS).where(_ANSWERS.c.name == name))
+    await connection.execute(
+        insert(_ANSWERS).values(
+            name=name, value=dict(answer.value), at=answer.at, actor=answer.actor
+        )
+    )

@@ -1,0 +1,53 @@
+"""What the console asks about the installation: the same examinations as the commands run."""
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from worksgate.doctor import Finding
+from worksgate.settings.options import Settings
+
+if TYPE_CHECKING:
+    from worksgate.administration.set_up import KeyCount
+    from worksgate.oauth.model import UserKey
+
+
+class ConsoleExaminer:
+    """Examines one installation for its console (``web.console.examiner``).
+
+    Modules are imported at the first question: most consoles are never asked.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def public_address(self) -> AsyncIterator[Finding]:
+        from worksgate.doctor.public_address_check import examine_public_address
+
+        return examine_public_address(self._settings)
+
+    async def source(
+        self, name: str, username: str | None = None, password: str | None = None
+    ) -> AsyncIterator[Finding]:
+        from worksgate.administration.errors import Refused
+        from worksgate.doctor.queried_source import CannotBeQueried, Question
+        from worksgate.doctor.source_check import examine_source, source_of
+
+        try:
+            source = source_of(self._settings, name)
+            question = Question(username, password)
+            async for finding in examine_source(self._settings, source, question):
+                yield finding
+        except CannotBeQueried as problem:
+            raise Refused(str(problem)) from None
+
+    async def keys(self, name: str, kind: "UserKey") -> "KeyCount":
+        from worksgate.administration.errors import Refused
+        from worksgate.doctor.queried_source import CannotBeQueried
+        from worksgate.doctor.source_check import source_of
+        from worksgate.doctor.source_people import count_keys, people_of_source
+
+        try:
+            people = await people_of_source(self._settings, source_of(self._settings, name))
+        except CannotBeQueried as problem:
+            raise Refused(str(problem)) from None
+        return count_keys(people, kind)
