@@ -80,11 +80,11 @@ class Application:
 class Connection:
     """A connection to the application, and what went wrong in the event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_body: int = protocol.MAX_BODY_ON_THE_WIRE) -> None:
         self.wire = Wire()
         self.errors: list[dict[str, Any]] = []
         self.application = Application()
-        config = server_config(lambda: self.application, Settings())
+        config = server_config(lambda: self.application, Settings(), max_body=max_body)
         self.admission: Admission = config.admission
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _, context: self.errors.append(context))

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 CONSOLE_CONNECTIONS = 256
 CONSOLE_REQUESTS = 64
 """The console's bounds: few people use it."""
+CONSOLE_BODY = 18 * 1024 * 1024
+"""Bytes of a request to the console: its largest file, and what surrounds it on the wire."""
 
 _log = structlog.get_logger(__name__)
 
@@ -229,7 +231,10 @@ def _serve_console(plan: Plan, parent: Connection) -> None:
             max_requests_in_flight=CONSOLE_REQUESTS,
         )
         config = server_config(
-            partial(_console, plan, plan.examiner), settings, refusals_of=_operators_refusals_of
+            partial(_console, plan, plan.examiner),
+            settings,
+            refusals_of=_operators_refusals_of,
+            max_body=CONSOLE_BODY,
         )
         Server(config).run([plan.console])
     finally:

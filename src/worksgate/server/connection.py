@@ -43,7 +43,9 @@ WRITE_TIMEOUT = 10.0
 MAX_HEADERS = 64 * 1024
 """Bytes of a request line and its headers."""
 MAX_BODY_ON_THE_WIRE = 256 * 1024
-"""Bytes of a request after its headers, including chunk framing; applications accept far less."""
+"""Bytes of a request after its headers, including chunk framing; applications accept far less.
+
+The console takes files, and says how large they may be."""
 UNREAD_TIMEOUT = 1.0
 """Seconds for a client to see a response that was sent before the end of its request."""
 QUIET = 1.0
@@ -64,11 +66,22 @@ _malformed = RateLimitedWarning("request.malformed")
 
 
 class ServerConfig(uvicorn.Config):
-    """uvicorn's configuration plus the admission: a protocol receives nothing else."""
+    """uvicorn's configuration plus the admission: a protocol receives nothing else.
 
-    def __init__(self, app: Any, admission: Admission, **options: Any) -> None:
+    ``max_body`` is how many bytes a request may have after its headers.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        admission: Admission,
+        *,
+        max_body: int = MAX_BODY_ON_THE_WIRE,
+        **options: Any,
+    ) -> None:
         super().__init__(app, **options)
         self.admission = admission
+        self.max_body = max_body
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
@@ -102,6 +115,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._admission = config.admission
+        self._max_body = config.max_body
 
     # The connection
 
@@ -150,7 +164,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._in_headers and self._header_bytes > MAX_HEADERS:
             self._rejection = HEADERS_TOO_LARGE
             self._reject()
-        elif self._body_bytes > MAX_BODY_ON_THE_WIRE:
+        elif self._body_bytes > self._max_body:
             self.transport.abort()
         elif self._is_idle:
             self._start_timer(HEADER_TIMEOUT)  # any byte resets uvicorn's own

@@ -9,7 +9,11 @@ from collections.abc import Callable
 from starlette.types import ASGIApp
 
 from worksgate.server.admission import Admission, RefusalsOf
-from worksgate.server.connection import BoundedHttpProtocol, ServerConfig
+from worksgate.server.connection import (
+    MAX_BODY_ON_THE_WIRE,
+    BoundedHttpProtocol,
+    ServerConfig,
+)
 from worksgate.server.tls import Certificate
 from worksgate.settings.options import Settings
 
@@ -27,14 +31,17 @@ def server_config(
     refusals_of: RefusalsOf | None = None,
     certificate: Certificate | None = None,
     has_lifespan: bool = True,
+    max_body: int = MAX_BODY_ON_THE_WIRE,
 ) -> ServerConfig:
     """How to serve the application of ``factory``; ``settings`` contain the limits.
 
     Beyond the limits, requests get the responses of ``refusals_of``; without it nothing is refused.
+    A request with more than ``max_body`` bytes after its headers is not read to its end.
     """
     return ServerConfig(
         factory,
         Admission.of(settings, refusals_of),
+        max_body=max_body,
         factory=True,
         host=settings.host,
         port=settings.port,

@@ -9,6 +9,8 @@ the server and works without JavaScript.
     examiner        what is asked about the installation itself; ``doctor`` answers
     pages           templates, texts and policies of the pages
     cookies         the console's two cookies
+    uploads         forms with a file
+    csv_files       files for spreadsheets
 
     access          signing in and out, the first link, one's own sessions, step-up
     today           what needs attention, and the field that finds everything

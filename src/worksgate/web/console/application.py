@@ -27,6 +27,7 @@ from worksgate.web.calls.endpoints import peer_of
 from worksgate.web.console import cookies
 from worksgate.web.console.pages import LANGUAGES, Words
 from worksgate.web.console.routes import BY_PATH, Route
+from worksgate.web.console.uploads import has_file, read_form_with_file
 from worksgate.web.console.visit import Console, Visit, readable
 from worksgate.web.crashes import report
 from worksgate.web.headers import page_headers
@@ -141,7 +142,7 @@ class ConsoleApplication:
                 _log.warning("console.forbidden", path=path, role=visit.signed_in.role.value)
                 return _notice(visit, "forbidden", 403)
         if route.method == "POST":
-            visit.form = readable(await read_form(request.scope, receive))
+            await _read(route, visit, receive)
             # A body may take seconds, in which a session can end or lose its role.
             if not await self._is_still(visit, session):
                 return _sign_in(visit)
@@ -166,6 +167,16 @@ class ConsoleApplication:
             and origin in (None, "null", self._origin)
             and visit.console.anti_forgery.is_right(token, visit.form_secret)
         )
+
+
+async def _read(route: Route, visit: Visit, receive: Receive) -> None:
+    """The form of a request, with its file if it may have one."""
+    scope = visit.request.scope
+    if route.file_bytes and has_file(scope):
+        form, visit.file = await read_form_with_file(scope, receive, route.file_bytes)
+    else:
+        form = await read_form(scope, receive)
+    visit.form = readable(form)
 
 
 async def _proved(route: Route, visit: Visit) -> Response:

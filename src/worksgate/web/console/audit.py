@@ -1,13 +1,12 @@
 """Who changed what: the audit log, as a page and as a file."""
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.responses import Response
 
 from worksgate.audit import AuditEvent, Event
+from worksgate.web.console.csv_files import csv_file
 from worksgate.web.console.pages import iso
 from worksgate.web.console.visit import Visit
 
@@ -16,8 +15,6 @@ EXPORTED = 10_000
 LONGEST = 200
 _COLUMNS = ("at", "event", "login_id", "client_id", "subject_id", "username", "address")
 _MORE = ("actor", "detail", "reason")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""First characters of cells that a spreadsheet could execute; the last four are full width."""
 
 
 async def show(visit: Visit) -> Response:
@@ -37,12 +34,7 @@ async def export(visit: Visit) -> Response:
     """The same as CSV, with a record of that; a cell that a spreadsheet would run gets a quote."""
     records = await _Wanted.of(visit.form).records(visit, EXPORTED)
     await visit.administration.audit_log.record_export(len(records))
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    writer.writerow((*_COLUMNS, *_MORE))
-    writer.writerows(map(_row, records))
-    headers = {"Content-Disposition": 'attachment; filename="audit.csv"'}
-    return Response(out.getvalue().encode(), 200, headers, "text/csv; charset=utf-8")
+    return csv_file("audit.csv", (*_COLUMNS, *_MORE), map(_row, records))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +60,5 @@ class _Wanted:
         )
 
 
-def _row(record: AuditEvent) -> list[str]:
-    values = [iso(record.at), *(getattr(record, name) for name in (*_COLUMNS[1:], *_MORE))]
-    return [_cell(value) for value in values]
-
-
-def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+def _row(record: AuditEvent) -> list[object]:
+    return [iso(record.at), *(getattr(record, name) for name in (*_COLUMNS[1:], *_MORE))]

@@ -24,6 +24,7 @@ class Route:
     """One page, or one thing that a form does.
 
     ``is_proved``, for forms, asks for the second factor again unless it was used a moment ago.
+    ``file_bytes`` is how large a file a form may have, for those that take one.
     """
 
     method: str
@@ -31,6 +32,7 @@ class Route:
     verb: Verb | None
     handler: Handler
     is_proved: bool = False
+    file_bytes: int = 0
 
 
 ROUTES: Final = (

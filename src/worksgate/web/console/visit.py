@@ -52,7 +52,7 @@ class Console:
 
 @dataclass(kw_only=True)
 class Visit:
-    """One request. ``form`` is empty for a GET.
+    """One request. ``form`` is empty for a GET; ``file`` is that of a form with one.
 
     ``has_step`` is whether the browser has the cookie that binds the steps of a sign-in to it.
     ``paths`` are those of all pages.
@@ -66,6 +66,7 @@ class Visit:
     paths: Collection[str] = ()
     signed_in: SignedIn | None = None
     form: Mapping[str, str] = field(default_factory=dict)
+    file: bytes | None = field(default=None, repr=False)
 
     @cached_property
     def query(self) -> Mapping[str, str]:
