@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.databases import query
 
+from worksgate.directory.branding_versions import BrandingVersion
 from worksgate.directory.client_list import AT_ONCE, SWEEP_INTERVAL, ClientList
 from worksgate.directory.database import Directory
 from worksgate.oauth.model import Client, ClientSecret
@@ -35,6 +36,9 @@ class CountedRows:
     async def clients_by_id(self, ids: Sequence[str]) -> tuple[Client, ...]:
         self.read += ids
         return await self._directory.clients_by_id(ids)
+
+    async def published_brandings(self, ids: Sequence[str] | None = None) -> list[BrandingVersion]:
+        return await self._directory.published_brandings(ids)
 
     def since(self) -> tuple[list[str], list[str]]:
         asked, self.questions = self.questions, []

@@ -1,6 +1,7 @@
 """The operations of administrators; the command line and the console both call it.
 
     clients         the tenants of LINE WORKS
+    branding        how their sign-in pages look: drafts, publishing
     users           accounts of the built-in directory
     people          people of every source: what they hold, and its revocation
     departures      people who leave, at once or at a planned time
@@ -37,6 +38,7 @@ from collections.abc import Awaitable, Callable
 from worksgate.administration.actor import Actor
 from worksgate.administration.administrators import AdministratorAdministration
 from worksgate.administration.audit_log import AuditLogAdministration
+from worksgate.administration.branding import BrandingAdministration
 from worksgate.administration.clients import ClientAdministration, NewClient
 from worksgate.administration.departures import DepartureAdministration
 from worksgate.administration.errors import Forbidden, NotFound, Outdated, Refused, Unfinished
@@ -96,6 +98,7 @@ class Administration:
         revoker = Revoker(directory, store, acting)
         self.clients = ClientAdministration(settings, directory, acting)
         self.set_up = SetUpAdministration(settings, directory, self.clients, acting)
+        self.branding = BrandingAdministration(directory, acting)
         self.users = UserAdministration(settings, directory, store, hashing, revoker, acting)
         self.people = PeopleAdministration(settings, directory, store, self.users, revoker, acting)
         self.people_list = directory.people_list

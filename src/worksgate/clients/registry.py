@@ -15,6 +15,11 @@ from typing import Self
 
 from worksgate.credentials.secrets import matches_any
 from worksgate.database import DatabaseUnavailable
+from worksgate.directory.branding_versions import (
+    NOTHING_PUBLISHED,
+    BrandingVersion,
+    PublishedBrandings,
+)
 from worksgate.limits.networks import is_within, network_of
 from worksgate.limits.rate_limit import RateLimit
 from worksgate.oauth.errors import AccessDenied, Cause, TooManyWrongSecrets, UnauthorizedClient
@@ -85,16 +90,21 @@ def _sources_of(client: Client) -> Sequence[str | None]:
 
 
 class ClientRegistry:
-    """All clients by ``client_id``; ``load`` fetches them and may raise DatabaseUnavailable."""
+    """All clients by ``client_id``; ``load`` fetches them and may raise DatabaseUnavailable.
+
+    ``brandings`` are those that it fetched with them.
+    """
 
     def __init__(
         self,
         load: Load,
         *,
+        brandings: Callable[[], PublishedBrandings] = lambda: NOTHING_PUBLISHED,
         max_age: float = MAX_AGE,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._load = load
+        self._brandings = brandings
         self._max_age = max_age
         self._monotonic = monotonic
         self._clients: Mapping[str, Client] = {}
@@ -132,6 +142,17 @@ class ClientRegistry:
         if self._together is None or self._together[0] is not clients:
             self._together = (clients, ClientsTogether.of(clients.values()))
         return self._together[1]
+
+    def branding(self, client_id: str) -> BrandingVersion | None:
+        """The branding that an enabled client shows: a lookup in memory, as of the last read."""
+        client = self._clients.get(client_id)
+        shown = self._brandings().by_client.get(client_id)
+        return shown if client is not None and client.enabled else None
+
+    def branding_of_logo(self, logo_id: str) -> BrandingVersion | None:
+        """The branding that shows this logo at present."""
+        found = self._brandings().by_logo.get(logo_id)
+        return None if found is None else self.branding(found.client_id)
 
     def expire(self) -> None:
         """Read the database at the next call: a change is known."""

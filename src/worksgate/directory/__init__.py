@@ -11,6 +11,7 @@ and read by the sign-in page. The calls of LINE WORKS only use its list of clien
     rows                 conversion between rows and values
     account_rules        validation of accounts
     client_list          the clients that have changed since the last read
+    branding_versions    how each client's pages look: drafts, and what was published
     people               people of other sources, as last seen
     people_list          people of all sources in one list, a page at a time
     administrators       roles in the console, its sessions, the first link

@@ -1,5 +1,7 @@
 """All clients in memory, updated incrementally: ten thousand cost no more than one.
 
+With them comes the branding that each shows.
+
 A counter is read first. Every change to a client increments it in its own transaction, and marks
 the client with the number; so changes since the last read are queried by number, and not at all if
 the number is the same.
@@ -14,6 +16,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
+from worksgate.directory.branding_versions import (
+    NOTHING_PUBLISHED,
+    BrandingVersion,
+    PublishedBrandings,
+)
 from worksgate.oauth.model import Client
 
 AT_ONCE = 100
@@ -34,6 +41,10 @@ class ClientRows(Protocol):
 
     async def clients_by_id(self, ids: Sequence[str]) -> tuple[Client, ...]: ...
 
+    async def published_brandings(
+        self, ids: Sequence[str] | None = None
+    ) -> list[BrandingVersion]: ...
+
 
 class ClientList:
     """The clients by their IDs."""
@@ -44,10 +55,15 @@ class ClientList:
         self._rows = rows
         self._monotonic = monotonic
         self._clients: Mapping[str, Client] = {}
+        self._brandings = NOTHING_PUBLISHED
         self._version = -1
         self._sweep_at = float("-inf")
         self._to_sweep: list[str] = []
         self._lock = asyncio.Lock()
+
+    def brandings(self) -> PublishedBrandings:
+        """The brandings of the last read. Never modified."""
+        return self._brandings
 
     async def read(self) -> Mapping[str, Client]:
         """All clients as they are now. The mapping is never modified; the next may be the same one.
@@ -61,6 +77,7 @@ class ClientList:
                 # A lower number is from a database that was filled from elsewhere.
                 changed = () if first else await self._rows.client_ids(min(version, self._version))
                 await self._renew(changed)
+                await self._renew_brandings(None if first else changed)
                 self._version = version
             elif self._monotonic() >= self._sweep_at:
                 await self._renew(self._next_to_sweep())
@@ -80,6 +97,21 @@ class ClientList:
             await self._load(known, [each for each in there if each not in known])
         if known != self._clients:
             self._clients = known
+
+    async def _renew_brandings(self, ids: Sequence[str] | None) -> None:
+        """Read those of changed clients again, or all; removed clients show nothing."""
+        if ids is None:
+            shown = {each.client_id: each for each in await self._rows.published_brandings()}
+        elif not ids and self._brandings.by_client.keys() <= self._clients.keys():
+            return
+        else:
+            kept = self._clients.keys() - set(ids)
+            known = self._brandings.by_client.items()
+            shown = {client_id: each for client_id, each in known if client_id in kept}
+            for start in range(0, len(ids), AT_ONCE):
+                found = await self._rows.published_brandings(ids[start : start + AT_ONCE])
+                shown |= {each.client_id: each for each in found}
+        self._brandings = PublishedBrandings.of(shown)
 
     async def _load(self, known: dict[str, Client], ids: Sequence[str]) -> None:
         for start in range(0, len(ids), AT_ONCE):

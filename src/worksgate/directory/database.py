@@ -35,6 +35,7 @@ from worksgate.directory import SUBJECT_PREFIX, Account, queries
 from worksgate.directory.administrators import AdministratorRows, end_console_sessions
 from worksgate.directory.app_passwords import AppPasswordRows
 from worksgate.directory.audit.seals import Seals
+from worksgate.directory.branding_versions import BrandingVersion, BrandingVersions
 from worksgate.directory.credential_changes import Announce, Change, announced, ignore_change
 from worksgate.directory.departures import Departures
 from worksgate.directory.endings import Endings, end_app_passwords
@@ -97,6 +98,7 @@ class Directory:
         self.people_list = PeopleList(self)
         self.departures = Departures(self)
         self.set_up = SetUpRows(self)
+        self.brandings = BrandingVersions(self)
 
     @classmethod
     def open(
@@ -177,6 +179,10 @@ class Directory:
         """The existing ones of a few clients, by name, with their secrets."""
         async with self.reading() as connection:
             return await queries.clients_by_id(connection, ids)
+
+    async def published_brandings(self, ids: Sequence[str] | None = None) -> list[BrandingVersion]:
+        """The branding that is shown of each of these clients that has one, or of all."""
+        return await self.brandings.published(ids)
 
     @run_to_completion
     async def client(self, name_or_id: str) -> Client | None:

@@ -11,6 +11,7 @@ from worksgate.database import Conflict, schema
 from worksgate.database.recording import write_events
 from worksgate.directory import Account, queries
 from worksgate.directory.administrators import end_console_sessions, has_other_owner, use_link
+from worksgate.directory.branding_versions import remove_versions
 from worksgate.directory.credential_changes import Change
 from worksgate.directory.endings import end_app_passwords
 from worksgate.directory.key_ownership import (
@@ -143,10 +144,19 @@ class Transaction:
         await self._remove_secrets(client)
         await self._add_secrets(client)
 
+    async def mark_changed(self, client: Client) -> None:
+        """Let every process read a client again: something that belongs to it was changed."""
+        condition = schema.clients.c.client_id == client.client_id
+        version = await self._next_clients_version()
+        await self._connection.execute(
+            update(schema.clients).where(condition).values(version=version)
+        )
+
     async def remove_client(self, client: Client) -> None:
-        """Delete a client and its secrets."""
+        """Delete a client, its secrets and its branding."""
         await self._next_clients_version()
         await self._remove_secrets(client)
+        await remove_versions(self._connection, client.client_id)
         await self._connection.execute(
             delete(schema.clients).where(schema.clients.c.client_id == client.client_id)
         )
