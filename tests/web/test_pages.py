@@ -225,13 +225,15 @@ LOADS = re.compile(
     r"|@import|\burl\(|\bimport\s*\(|\bhttps?:(?!//www\.w3\.org/)|[\"']//"
 )
 """What makes a browser load something."""
+LOGO = '<img src="{{ brand.logo_url }}"'
+"""The one exception: the logo of a client, from our own origin (R-181, R-182)."""
 EXPRESSION = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 """Of a template."""
 
 
 @pytest.mark.parametrize("file", WRITTEN, ids=lambda file: file.name)
 def test_r13_nothing_that_a_page_is_made_of_can_load_anything(file: Path) -> None:
-    text = file.read_text("utf-8")
+    text = file.read_text("utf-8").replace(LOGO, "")
     written = EXPRESSION.sub("", text) if "templates" in file.parts else text
     assert not LOADS.search(written)
 

@@ -165,6 +165,7 @@ async def open_installation(
             password_reset=accounts.reset,
             disavowal=accounts.disavowal,
             password_meter=PasswordMeter(hashing, settings.company_name) if hashing else None,
+            read_logo=directory.brandings.logo,
             form_key=identity.signing_key,
             clock=clock,
             checks={
@@ -270,6 +271,7 @@ async def _open_identity(
     audit = watching.traced_audit(base.audit_writer)
     party = RelyingParty.of(settings.public_url, settings.company_name or "Worksgate")
     strangers = StrangerRecords(audit, base.store.bump)
+    client_list = ClientList(directory)
     stack.push_async_callback(strangers.close)
     signing_key = await directory.signing_key()
     pending_secrets = PendingSecrets.under(signing_key)
@@ -282,7 +284,7 @@ async def _open_identity(
         strangers=strangers,
         factors=factors,
         app_passwords=AppPasswords(directory.app_passwords),
-        clients=ClientRegistry(ClientList(directory).read),
+        clients=ClientRegistry(client_list.read, brandings=client_list.brandings),
         throttle=Throttle(base.store, throttle_policy(settings), key=signing_key),
         factor_throttle=Throttle(base.store, FACTOR_POLICY, "factor", key=signing_key),
         signing_key=signing_key,

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from worksgate.settings.checks import LOOPBACK_HOSTS
 from worksgate.settings.options import Settings
 
-RESERVED_PATHS = ("/healthz", "/readyz", "/metrics", "/openapi.json")
+RESERVED_PATHS = ("/healthz", "/readyz", "/metrics", "/openapi.json", "/logo")
 
 
 def contradictions(settings: Settings) -> Iterator[tuple[str, str]]:

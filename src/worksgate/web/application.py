@@ -30,7 +30,7 @@ from worksgate.web.body import Disconnected
 from worksgate.web.calls.endpoints import RETRY_AFTER, error_body
 from worksgate.web.crashes import report
 from worksgate.web.foreign_servers import adapted, is_foreign
-from worksgate.web.headers import page_headers
+from worksgate.web.headers import kept_headers, page_headers
 from worksgate.web.installation import Installation, OpenInstallation
 from worksgate.web.operations.listener import Operations
 from worksgate.web.operations.readiness import Readiness, Report
@@ -38,7 +38,7 @@ from worksgate.web.page_admission import PageAdmission, TooManyPages
 from worksgate.web.pages.rendering import Notice
 from worksgate.web.routes import HEALTH_PATHS, METRICS_PATH, Handlers, Routes
 from worksgate.web.sign_in.responses import SignInPages
-from worksgate.web.view import View, origin_of
+from worksgate.web.view import Unchanging, View, origin_of
 
 if TYPE_CHECKING:
     from worksgate.observability.prometheus import Watch  # its library is imported where used
@@ -74,6 +74,7 @@ class Application:
         self._open = open_installation
         self._headers = page_headers(is_https=settings.is_https)
         self._head = on_the_wire(self._headers)
+        self._kept_headers = kept_headers(self._headers)
         self._lock = asyncio.Lock()
         self._page_admission = PageAdmission()
         self._running: _Running | None = None
@@ -218,6 +219,10 @@ class Application:
 
     async def _send(self, response: Response, scope: Scope, receive: Receive, send: Send) -> None:
         """Send an answer, in one call where the server can and the answer has a length."""
+        if isinstance(response, Unchanging):
+            response.raw_headers += self._kept_headers
+            await response(scope, receive, send)
+            return
         write = writer_of(scope)
         if write is not None:
             headers = [each for each in response.raw_headers if each[0] != b"content-length"]

@@ -33,5 +33,11 @@ def page_headers(*, is_https: bool) -> Headers:
     return [*call_headers(is_https=is_https), *_encoded(headers)]
 
 
+def kept_headers(headers: Headers) -> Headers:
+    """The headers of content that never changes: those of a page, but browsers keep it."""
+    others = [each for each in headers if each[0] not in (b"cache-control", b"pragma")]
+    return [*others, (b"cache-control", f"public, max-age={ONE_YEAR}, immutable".encode())]
+
+
 def _encoded(headers: Mapping[str, str]) -> Headers:
     return [(name.encode(), value.encode()) for name, value in headers.items()]

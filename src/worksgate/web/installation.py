@@ -14,6 +14,7 @@ from worksgate.provider.calls.imap_login import ImapLogin
 from worksgate.provider.calls.tokens import LineWorksCalls
 from worksgate.provider.sign_in.browser_flow import IdentityProvider
 from worksgate.web.operations.readiness import Check
+from worksgate.web.sign_in.logos import ReadLogo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +22,9 @@ class Installation:
     """Sign-ins, the calls of LINE WORKS, and people's own accounts.
 
     ``form_key`` signs the forms of the account pages. Without a built-in directory there are no
-    passwords to reset. ``checks`` are the parts that must respond for readiness; without those of
-    ``impairing_checks`` some people are not served; ``figures`` are the metrics of what is open.
+    passwords to reset. ``read_logo`` reads those of clients. ``checks`` are the parts that must
+    respond for readiness; without those of ``impairing_checks`` some people are not served;
+    ``figures`` are the metrics of what is open.
     """
 
     provider: IdentityProvider
@@ -32,6 +34,7 @@ class Installation:
     password_reset: PasswordReset | None
     disavowal: Disavowal
     password_meter: PasswordMeter | None = None
+    read_logo: ReadLogo | None = None
     form_key: bytes = field(repr=False)
     clock: Callable[[], float] = time.time
     checks: Mapping[str, Check] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -26,8 +27,10 @@ from worksgate.web.calls.openapi import describe_api
 from worksgate.web.headers import call_headers
 from worksgate.web.installation import Installation
 from worksgate.web.pages.anti_forgery import AntiForgery
+from worksgate.web.pages.looks import LOGO_PATH, Looks
 from worksgate.web.pages.rendering import Pages
 from worksgate.web.sign_in.handlers import SignInHandlers
+from worksgate.web.sign_in.logos import LogoHandlers
 from worksgate.web.sign_in.responses import STEP_PATH, SignInPages
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -66,6 +69,7 @@ class Routes:
             provider,
             Pages(settings),
             reset_path=forms.path(FORGOT_PATH) if can_reset else None,
+            looks=Looks(urlsplit(settings.public_url).path.rstrip("/") + LOGO_PATH),
         )
         login = SignInHandlers(provider, pages)
         handlers: Handlers = {
@@ -74,6 +78,7 @@ class Routes:
             "/": {"GET": partial(_to, forms.path(""))},
             "/openapi.json": {"GET": partial(_description, settings)},
             "/favicon.ico": {"GET": _icon},
+            **_logo_handlers(settings, installation),
             **health,
         }
         calls = {
@@ -154,6 +159,14 @@ def _account_handlers(
         installation.clock,
     )
     return {**handlers, **meter.routes}
+
+
+def _logo_handlers(settings: Settings, installation: Installation) -> Handlers:
+    if installation.read_logo is None:
+        return {}
+    clients = installation.provider.clients
+    logos = LogoHandlers(clients, installation.read_logo, settings.answer_deadline)
+    return {LOGO_PATH: {"GET": logos.show}}
 
 
 def _counter(settings: Settings, traffic: Traffic, path: str) -> Meter:

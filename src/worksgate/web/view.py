@@ -95,6 +95,10 @@ class View:
         return [(code, "?" + "&".join([*kept, f"lang={code}"])) for code in LANGUAGES]
 
 
+class Unchanging(Response):
+    """Content whose address changes with it, so that browsers keep it."""
+
+
 def origin_of(request: Request) -> Origin:
     """The origin of a request, for the notice of its change."""
     view = View(request)

@@ -120,6 +120,7 @@ class RedirectedUpstream:
     location: str = field(repr=False)
     label: str
     along: tuple[str, str] = field(repr=False)
+    transaction: SignInTransaction
 
 
 NextStep = (

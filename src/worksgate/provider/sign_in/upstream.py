@@ -71,7 +71,9 @@ class UpstreamSignIns:
             raise BadAuthorizationRequest(
                 "redirect_uri is too long for another provider", Cause.TOO_LONG
             )
-        return RedirectedUpstream(redirect.url, source.label, (name_of(redirect.state), sealed))
+        return RedirectedUpstream(
+            redirect.url, source.label, (name_of(redirect.state), sealed), transaction
+        )
 
     async def read(
         self, source: str, query: Mapping[str, str], browser: Browser, now: float

@@ -3,6 +3,8 @@
     environments    how templates are compiled
     rendering       renders pages from templates, with their policy
     forms           the values that the pages of a sign-in show
+    looks           the look of a client's pages, prepared once per version
+    stylesheets     the style that pages include, and the tints of a client's
     skeletons       pages that are rendered once and filled for each request
     wording         the texts of pages
     mails           the e-mails

@@ -11,7 +11,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cache
+from functools import cache, lru_cache
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
@@ -38,7 +38,9 @@ from worksgate.web.pages.forms import (
     SignInForm,
     StepForm,
 )
+from worksgate.web.pages.looks import NO_BRAND, NO_VALUES, Brand, Look, brand_of_holes
 from worksgate.web.pages.skeletons import Skeletons, hole
+from worksgate.web.pages.stylesheets import inline_style
 from worksgate.web.pages.wording import (
     EMPTY_USERNAME,
     NOTICES,
@@ -64,6 +66,7 @@ __all__ = [
     "SignInForm",
     "StepForm",
     "choose_language",
+    "inline_style",
 ]
 
 STRENGTH_PATH: Final = "/strength"
@@ -101,23 +104,31 @@ class Pages:
             "company": settings.company_name.strip(),
             "support_url": _link(settings.support_url, "https://", "http://", "mailto:"),
             "language_names": LANGUAGE_NAMES,
+            "brand": NO_BRAND,
         }
         self._skeletons = Skeletons()
 
     def login(
-        self, form: SignInForm, language: str, languages: Sequence[tuple[str, str]] = ()
+        self,
+        form: SignInForm,
+        language: str,
+        languages: Sequence[tuple[str, str]] = (),
+        look: Look | None = None,
     ) -> Page:
         """Return the sign-in form. ``languages`` are (code, URL) pairs for the switcher."""
         if form.problem is not None:  # its texts may contain numbers
-            return self._login(form, language, languages, focus=_focus(form))
+            return self._login(form, language, languages, focus=_focus(form), look=look)
         values = {name: value for name, value in zip(_HOLES, _values(form), strict=True) if value}
         addresses = {f"language_{code}": address for code, address in languages}
+        # A look is filled in as well: there are not more skeletons if there are more clients.
+        brand = NO_VALUES if look is None else look.values[language]
         content = self._skeletons.filled(
-            (language, _looks(form), *values, *addresses),
-            lambda: self._login_skeleton(form, values, language, languages).html,
-            values | addresses,
+            (language, _looks(form), *values, *addresses, *brand),
+            lambda: self._login_skeleton(form, values, language, languages, brand).html,
+            {**values, **addresses, **brand},
         )
-        return Page(content, _policy(_login_scripts(form)), language)
+        policy = _policy(_login_scripts(form), "" if look is None else look.style)
+        return Page(content, policy, language)
 
     def _login_skeleton(
         self,
@@ -125,11 +136,18 @@ class Pages:
         values: Iterable[str],
         language: str,
         languages: Sequence[tuple[str, str]],
+        brand: Mapping[str, str],
     ) -> Page:
         """The sign-in form with a hole for each of these values, and for each address."""
         holes: dict[str, Any] = {name: hole(name) for name in values}
         switcher = [(code, hole(f"language_{code}")) for code, _ in languages]
-        return self._login(replace(form, **holes), language, switcher, focus=_focus(form))
+        return self._login(
+            replace(form, **holes),
+            language,
+            switcher,
+            focus=_focus(form),
+            brand=brand_of_holes(brand),
+        )
 
     def _login(
         self,
@@ -138,12 +156,16 @@ class Pages:
         languages: Sequence[tuple[str, str]],
         *,
         focus: str,
+        look: Look | None = None,
+        brand: Brand | None = None,
     ) -> Page:
         return self._page(
             "login.html",
             language,
             languages,
             scripts=_login_scripts(form),
+            look=look,
+            brand=brand,
             form=form,
             problem=_problem(form),
             to_do=_to_do(form, translations(language)),
@@ -158,6 +180,7 @@ class Pages:
         languages: Sequence[tuple[str, str]] = (),
         *,
         by_form: bool = False,
+        look: Look | None = None,
     ) -> Page:
         """Return the page of a sign-in in progress.
 
@@ -172,6 +195,7 @@ class Pages:
             language,
             languages,
             scripts=("comfort", *scripts),
+            look=look,
             form=form,
             language_form="step" if by_form else "",
             problem=problem,
@@ -179,20 +203,34 @@ class Pages:
             to_do=catalogue.gettext(advice) if advice else "",
         )
 
-    def leave(self, location: str, provider: str, language: str) -> Page:
+    def leave(self, location: str, provider: str, language: str, look: Look | None = None) -> Page:
         """Return the page that leads on to another provider, by itself or with its button."""
         return self._page(
-            "leave.html", language, (), scripts=(), location=location, provider=provider
+            "leave.html",
+            language,
+            (),
+            scripts=(),
+            look=look,
+            location=location,
+            provider=provider,
         )
 
     def choose_account(
-        self, choice: AccountChoice, language: str, languages: Sequence[tuple[str, str]] = ()
+        self,
+        choice: AccountChoice,
+        language: str,
+        languages: Sequence[tuple[str, str]] = (),
+        look: Look | None = None,
     ) -> Page:
         """Return the question which of two accounts to use."""
-        return self._page("choose_account.html", language, languages, choice=choice)
+        return self._page("choose_account.html", language, languages, look=look, choice=choice)
 
     def notice(
-        self, page: NoticePage, language: str, languages: Sequence[tuple[str, str]] = ()
+        self,
+        page: NoticePage,
+        language: str,
+        languages: Sequence[tuple[str, str]] = (),
+        look: Look | None = None,
     ) -> Page:
         """Return a page that says what happened and what to do next."""
         return self._page(
@@ -200,6 +238,7 @@ class Pages:
             language,
             languages,
             scripts=(),
+            look=look,
             notice=NOTICES[page.notice],
             continue_url=_link(page.continue_url, "https://", "http://", "/"),
             start_over_url=_link(page.start_over_url, "https://", "http://", "/"),
@@ -213,15 +252,30 @@ class Pages:
         languages: Sequence[tuple[str, str]],
         *,
         scripts: Sequence[str] = ("comfort",),
+        look: Look | None = None,
+        brand: Brand | None = None,
         **shown: Any,
     ) -> Page:
+        """A page in a client's look; ``brand`` stands for what of it is filled in later."""
         texts = tuple(map(inline_script, scripts))
+        if brand is None:
+            brand = NO_BRAND if look is None else look.brands[language]
         html = (
             template_environment(language)
             .get_template(template)
-            .render(self._shown, language=language, languages=languages, scripts=texts, **shown)
+            .render(
+                self._shown,
+                language=language,
+                languages=languages,
+                scripts=texts,
+                brand=brand,
+                company=brand.name or self._shown["company"],
+                support_url=brand.help_url or self._shown["support_url"],
+                **shown,
+            )
         )
-        return Page(html.encode(), _policy(tuple(scripts)), language)
+        style = "" if look is None else look.style
+        return Page(html.encode(), _policy(tuple(scripts), style), language)
 
 
 _STEPS: Final[Mapping[type[StepForm], tuple[str, tuple[str, ...]]]] = {
@@ -244,9 +298,11 @@ def _login_scripts(form: SignInForm) -> tuple[str, ...]:
     return ("comfort", "passkey") if form.passkey_options else ("comfort",)
 
 
-@cache
-def _policy(scripts: tuple[str, ...]) -> str:
-    return inline_policy((inline_style(),), tuple(map(inline_script, scripts)))
+@lru_cache(maxsize=2_048)
+def _policy(scripts: tuple[str, ...], style: str = "") -> str:
+    """The directives of a page with these scripts, and perhaps the style of a client."""
+    styles = (inline_style(), style) if style else (inline_style(),)
+    return inline_policy(styles, tuple(map(inline_script, scripts)))
 
 
 def _problem(form: SignInForm) -> ProblemWording | None:
@@ -334,21 +390,12 @@ def unbroken(title: str) -> Markup:
 
 
 @cache
-def inline_style() -> str:
-    """The stylesheet without comments and insignificant blanks."""
-    css = (_HERE / "static" / "worksgate.css").read_text("utf-8")
-    css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
-    css = re.sub(r"\s*([{};])\s*", r"\1", re.sub(r"\n\s*", " ", css)).strip()
-    return re.sub(r":\s+", ":", css).replace(";}", "}")
-
-
-@cache
 def inline_script(name: str) -> str:
     js = (_HERE / "static" / f"{name}.js").read_text("utf-8")
     return re.sub(r"^\s*(//.*\n)?", "", js, flags=re.MULTILINE).strip()
 
 
-@cache
+@lru_cache(maxsize=2_048)
 def inline_policy(styles: tuple[str, ...], scripts: tuple[str, ...]) -> str:
     """The directives that allow these in a page, and nothing else; only the meter fetches."""
     run = " ".join(map(_digest, scripts)) or "'none'"

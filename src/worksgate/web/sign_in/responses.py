@@ -37,6 +37,7 @@ from worksgate.web.pages.forms import (
     SignInForm,
     StepForm,
 )
+from worksgate.web.pages.looks import Look, Looks
 from worksgate.web.pages.rendering import LANGUAGES, STRENGTH_PATH, Notice, Page, Pages, Problem
 from worksgate.web.view import View, page_response, redirect
 
@@ -52,14 +53,21 @@ LaterStep = NewPasswordNeeded | SecondFactorNeeded | EnrolmentNeeded | RecoveryC
 class SignInPages:
     """Builds the responses of a sign-in; changes nothing.
 
-    ``reset_path`` is the page for a forgotten password, if it can be reset here.
+    ``reset_path`` is the page for a forgotten password, if it can be reset here; ``looks`` are
+    those of clients.
     """
 
     def __init__(
-        self, provider: IdentityProvider, pages: Pages, *, reset_path: str | None = None
+        self,
+        provider: IdentityProvider,
+        pages: Pages,
+        *,
+        reset_path: str | None = None,
+        looks: Looks,
     ) -> None:
         self._provider = provider
         self._reset_path = reset_path
+        self._looks = looks
         self._pages = pages
         self._settings = provider.settings
         public_path = urlsplit(self._settings.public_url).path.rstrip("/")
@@ -127,7 +135,7 @@ class SignInPages:
             reset_url=f"{self._reset_path}?lang={view.language}" if self._reset_path else None,
         )
         languages = self._languages(transaction)
-        page = self._pages.login(form, view.language, languages)
+        page = self._pages.login(form, view.language, languages, self._look(transaction))
         response = self._respond(view, page, status, transaction)
         if retry_after is not None:
             response.headers["Retry-After"] = str(retry_after)
@@ -153,7 +161,9 @@ class SignInPages:
             "advice": advice,
         }
         languages = [(code, self.step_url(transaction, code)) for code in LANGUAGES]
-        page = self._pages.step(_step_form(next_step, common), view.language, languages)
+        page = self._pages.step(
+            _step_form(next_step, common), view.language, languages, look=self._look(transaction)
+        )
         return self._respond(view, page, status, transaction)
 
     def notice(
@@ -178,7 +188,8 @@ class SignInPages:
             continue_url=continue_url,
             reference=None if login_id is None else reference_of(login_id),
         )
-        page = self._pages.notice(content, view.language, view.languages)
+        look = self._look(transaction)
+        page = self._pages.notice(content, view.language, view.languages, look)
         response = self._respond(view, page, status, None)
         if status == 503:
             response.headers["Retry-After"] = "2"
@@ -203,7 +214,8 @@ class SignInPages:
 
         ``form-action`` would have to name every host on the way, and providers redirect to others.
         """
-        page = self._pages.leave(redirected.location, redirected.label, view.language)
+        look = self._look(redirected.transaction)
+        page = self._pages.leave(redirected.location, redirected.label, view.language, look)
         response = self._respond(view, page, 200, None)
         cookies.set_secret(response, cookies.BROWSER, view.browser.secret)
         cookies.set_upstream(response, (redirected.along, *view.browser.upstream))
@@ -219,7 +231,9 @@ class SignInPages:
             signed_in_as=person.name or person.username,
             account=transaction.works_id or "",
         )
-        page = self._pages.choose_account(choice, view.language, self._languages(transaction))
+        languages = self._languages(transaction)
+        look = self._look(transaction)
+        page = self._pages.choose_account(choice, view.language, languages, look)
         return self._respond(view, page, 200, transaction)
 
     def _respond(
@@ -232,6 +246,12 @@ class SignInPages:
         response = page_response(view, page, status, form_targets=targets)
         cookies.set_secret(response, cookies.BROWSER, view.browser.secret)
         return response
+
+    def _look(self, transaction: SignInTransaction | None) -> Look | None:
+        """The look of the client that people sign in to: nothing is awaited for it."""
+        if transaction is None or transaction.is_for_account:
+            return None
+        return self._looks.of(self._provider.clients.branding(transaction.client_id))
 
     # URLs of a sign-in
 
