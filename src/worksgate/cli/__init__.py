@@ -9,7 +9,7 @@ something to do.
     init, serve, demo, doctor, migrate, move, backup, purge    the installation
     user, client, source, rules, key, audit, admin, trace      its content
     user_csv, user_filter, user_invite, user_leave, user_printing, first_passwords, people_file,
-    client_options, key_file                                   parts of these
+    client_options, client_branding, key_file                  parts of these
     running       opens settings and database for a command
     options       options that several commands have
     asking        prompts on the terminal

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from worksgate.cli import client_branding
 from worksgate.cli.asking import confirm
 from worksgate.cli.client_options import OPTIONS, client_options, read_changes
 from worksgate.cli.options import CommandGroup, Duration, config_option, json_option, yes_option
@@ -200,6 +201,9 @@ def remove(*, name: str, config: Path | None, yes: bool) -> None:
     confirm(f"Remove the client {name}?", yes=yes)
     client = administer(settings, lambda administration: administration.clients.remove(name))
     print_line(f"The client {client.name} has been removed.")
+
+
+app.add_command(client_branding.app)
 
 
 def _document(client: Client) -> dict[str, Any]:
