@@ -25,6 +25,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PASSWORD = "purple lantern over the bay"
 PAGES = ("/", "/people", "/people?q=nobody", "/person?id={}", "/audit", "/administrators", "/me")
+WIZARD = tuple(f"/wizard/{step}" for step in ("where", "address", "rehearse", "plan", "apply"))
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
@@ -112,7 +113,7 @@ async def test_every_page_is_accessible_and_fits(
     assert await violations(tab) == []
     await become_owner(tab, link)
     person = (await console.administration.users.get("tanaka")).person.subject_id
-    for path in PAGES:
+    for path in (*PAGES, *WIZARD):
         await tab.goto(console.url + path.format(person))
         assert await violations(tab) == [], path
         for width in (1440, 360):

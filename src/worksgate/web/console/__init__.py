@@ -17,5 +17,6 @@ the server and works without JavaScript.
     people          the list of people; one person, and what helps them
     trace           why somebody cannot get in, by whatever is known of it
     audit           who changed what
+    wizard          the set-up, step by step
     administrators  who has which role
 """

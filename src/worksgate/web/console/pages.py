@@ -68,6 +68,14 @@ class Words:
         then = _local(at)
         return f"{format_date(then, 'full', locale=self.language)} {then:%H:%M}"
 
+    def duration(self, seconds: int) -> str:
+        """A whole number of days or hours."""
+        from babel.units import format_unit
+
+        days, rest = divmod(seconds, 86_400)
+        count, unit = (days, "day") if days > 1 and not rest else (round(seconds / 3_600), "hour")
+        return format_unit(count, f"duration-{unit}", locale=self.language)
+
     def zone(self) -> str:
         """The name of the zone of all times on a page."""
         return datetime.now(UTC).astimezone().tzname() or "UTC"
@@ -92,6 +100,7 @@ _MENU: Final[Sequence[_Place]] = (
     _Place("/people", text("People"), Verb.SEE),
     _Place("/trace", text("Trace"), Verb.SEE),
     _Place("/audit", text("Audit"), Verb.AUDIT),
+    _Place("/wizard", text("Set-up steps"), Verb.CHANGE_CLIENTS),
     _Place("/administrators", text("Administrators"), Verb.OWN),
 )
 

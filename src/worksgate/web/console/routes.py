@@ -13,7 +13,15 @@ from starlette.responses import Response
 
 from worksgate.administration.first_owner import LINK_PATH
 from worksgate.administration.roles import Verb
-from worksgate.web.console import access, administrators, audit, people, today, trace
+from worksgate.web.console import (
+    access,
+    administrators,
+    audit,
+    people,
+    today,
+    trace,
+    wizard,
+)
 from worksgate.web.console.visit import Visit
 
 Handler = Callable[[Visit], Awaitable[Response]]
@@ -55,6 +63,15 @@ ROUTES: Final = (
     Route("POST", "/person/enable", Verb.HELP, people.enable),
     Route("POST", "/person/disable", Verb.DISABLE, people.disable),
     Route("POST", "/person/key", Verb.CHANGE_PEOPLE, people.set_key),
+    Route("GET", "/wizard", Verb.CHANGE_CLIENTS, wizard.show),
+    Route("GET", "/wizard/where", Verb.CHANGE_CLIENTS, wizard.show_where),
+    Route("POST", "/wizard/where", Verb.CHANGE_CLIENTS, wizard.keep_where),
+    Route("GET", "/wizard/address", Verb.CHANGE_CLIENTS, wizard.show_address),
+    Route("POST", "/wizard/address/inside", Verb.CHANGE_CLIENTS, wizard.check_inside),
+    Route("POST", "/wizard/address/outside", Verb.CHANGE_CLIENTS, wizard.judge_outside),
+    Route("GET", "/wizard/rehearse", Verb.CHANGE_CLIENTS, wizard.show_rehearse),
+    Route("GET", "/wizard/plan", Verb.CHANGE_CLIENTS, wizard.show_plan),
+    Route("GET", "/wizard/apply", Verb.CHANGE_CLIENTS, wizard.show_apply),
     Route("GET", "/audit", Verb.AUDIT, audit.show),
     Route("POST", "/audit/export", Verb.EXPORT, audit.export, is_proved=True),
     Route("GET", "/administrators", Verb.OWN, administrators.show),

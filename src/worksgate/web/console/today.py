@@ -24,8 +24,10 @@ async def show(visit: Visit) -> Response:
     changes = []
     if visit.may(Verb.AUDIT):
         changes = await administration.audit_log.changes(CHANGES)
+    is_new = visit.may(Verb.CHANGE_CLIENTS) and not await administration.set_up.has_client()
     return visit.page(
         "today.html",
+        is_new=is_new,
         everybody=await people.count(PeopleFilter()),
         counts=counts,
         counted=COUNTED,
