@@ -341,6 +341,59 @@ async def test_a_departure_that_was_killed_between_two_steps_goes_on(at_work: Of
     ]
 
 
+@pytest.mark.parametrize("had", [None, Role.HELP_DESK])
+async def test_r188_who_has_become_an_administrator_since_does_not_leave_by_a_plan(
+    at_work: Office, had: Role | None
+) -> None:
+    """Whoever planned it might have no right to disable an administrator."""
+    account = await _hanako(at_work)
+    administration = at_work.administration
+    await administration.administrators.set_role("hanako", had)
+    await administration.departures.plan("hanako", NOW + HOUR)
+    await administration.administrators.set_role("hanako", Role.ADMIN)
+    await at_work.sign_in(account)  # the role has ended what they had
+    at_work.clock.now = NOW + HOUR
+    task = _leaving(at_work)
+    await _over(at_work.directory)
+    await ended(task)
+    assert (await administration.users.get("hanako")).enabled
+    assert not await at_work.holds_nothing(account)
+    refusal = "leaves: refused: Hanako has become an administrator"
+    assert (await _proofs(at_work.directory))[-1] == refusal
+
+
+async def test_an_administrator_leaves_by_a_plan_that_knew_of_it(at_work: Office) -> None:
+    await _hanako(at_work)
+    await at_work.administration.administrators.set_role("hanako", Role.ADMIN)
+    await at_work.administration.departures.plan("hanako", NOW + HOUR)
+    at_work.clock.now = NOW + HOUR
+    task = _leaving(at_work)
+    await _over(at_work.directory)
+    await ended(task)
+    assert not (await at_work.administration.users.get("hanako")).enabled
+
+
+async def test_the_proofs_are_those_of_the_last_departure(at_work: Office) -> None:
+    account = await _hanako(at_work)
+    departures, subject_id = at_work.administration.departures, account.person.subject_id
+    assert await departures.proofs(subject_id) == []
+    await departures.leave("hanako")
+    await at_work.administration.users.enable("hanako")
+    at_work.clock.now += 1
+    await departures.plan("hanako", NOW + HOUR)
+    await departures.cancel("hanako")
+    assert await departures.proofs(subject_id) == []
+    await departures.leave("hanako")
+    proofs = await departures.proofs(subject_id)
+    assert [(each.step, each.count, each.at) for each in proofs] == [
+        (Step.DISABLED, 0, NOW + 1),
+        (Step.SIGNED_OUT, 0, NOW + 1),
+        (Step.APP_PASSWORDS, 0, NOW + 1),
+    ]
+    assert await departures.of(subject_id) is None
+    assert await departures.next(5) == []
+
+
 async def test_r151_the_last_owner_of_the_console_does_not_leave(at_work: Office) -> None:
     account = await _hanako(at_work)
     await at_work.administration.administrators.set_role("hanako", Role.OWNER)

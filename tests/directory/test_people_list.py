@@ -11,7 +11,13 @@ from worksgate.audit import AuditEvent, Event
 from worksgate.directory import Account
 from worksgate.directory.database import Directory
 from worksgate.directory.factors import TotpSecret
-from worksgate.directory.people_list import COUNTED, Listed, PeopleFilter, PeopleState
+from worksgate.directory.people_list import (
+    COUNTED,
+    Listed,
+    PeopleFilter,
+    PeopleOrder,
+    PeopleState,
+)
 from worksgate.sources import Person
 
 EVENT = AuditEvent(event=Event.USER_CHANGED, at=NOW)
@@ -99,6 +105,9 @@ async def test_a_filter_says_what_is_the_matter(directory: Directory) -> None:
         assert await directory.people_list.count(wanted) == len(people)
     assert await names(directory, PeopleFilter(source="ldap")) == ["elsewhere"]
     assert len(await names(directory, PeopleFilter(source="directory"))) == 5
+    nobody = PeopleFilter(source="ldap", state=PeopleState.ADMINISTRATORS)
+    assert await names(directory, nobody) == []
+    assert await directory.people_list.count(nobody) == 0
 
 
 @pytest.mark.parametrize("typed", ["TANA", "misaki", "H-02", "田中", "％", "tanaka@"])
@@ -133,3 +142,91 @@ async def test_a_list_is_counted_up_to_a_thousand(directory: Directory) -> None:
     await remember(directory, "elsewhere")
     assert await directory.people_list.count(PeopleFilter()) == COUNTED + 1
     assert await directory.people_list.count(PeopleFilter(source="ldap")) == 1
+
+
+async def test_a_group_is_found_by_its_whole_name(directory: Directory) -> None:
+    await add(
+        directory,
+        account(1, "first", groups=("営業部",)),
+        account(2, "second", groups=("全社", "営業部")),
+        account(3, "third", groups=("営業部 2", "第一営業部")),
+        account(4, "fourth", groups=('a"営業部', "営業部\\")),
+        account(5, "fifth"),
+    )
+    person = Person(subject_id="ldap:6", username="sixth", name="", groups=("営業部", "x"))
+    await directory.people.remember("ldap", person, NOW)
+    assert await names(directory, PeopleFilter(group="営業部")) == ["first", "second", "sixth"]
+    assert await names(directory, PeopleFilter(group="%")) == []
+
+
+async def test_states_are_counted_in_one_pass(directory: Directory) -> None:
+    await add(
+        directory,
+        account(1, "keyless", external_key=None, last_login_at=NOW),
+        account(2, "gone", enabled=False),
+        account(3, "admin", role="admin", name="Other"),
+    )
+    await remember(directory, "elsewhere")
+    counts = await directory.people_list.counts(PeopleFilter(state=PeopleState.DISABLED))
+    assert counts.everybody == counts.of(None) == 4
+    assert {state: counts.of(state) for state in PeopleState} == {
+        PeopleState.NO_KEY: 2,
+        PeopleState.DISABLED: 1,
+        PeopleState.NEVER: 3,
+        PeopleState.ADMINISTRATORS: 1,
+    }
+    assert (await directory.people_list.counts(PeopleFilter(text="other"))).everybody == 1
+    assert (await directory.people_list.counts(PeopleFilter(text="nobody"))).everybody == 0
+
+
+@pytest.mark.parametrize("size", [1, 2, 50])
+async def test_by_last_sign_in_the_newest_come_first_and_those_without_last(
+    directory: Directory, size: int
+) -> None:
+    await add(
+        directory,
+        account(1, "second", last_login_at=NOW - 1.25),
+        account(2, "same", last_login_at=NOW - 1.25),
+        account(3, "never"),
+    )
+    await remember(directory, "first")
+    await directory.people.note_logins({"ldap:first": NOW})
+    await remember(directory, "neither")
+    order, found, after = PeopleOrder.LAST_SIGN_IN, list[Listed](), None
+    while page := await directory.people_list.page(PeopleFilter(), after, size, order):
+        found += page
+        after = page[-1].place(order)
+    assert [each.username for each in found] == ["first", "second", "same", "never", "neither"]
+    with pytest.raises(ValueError, match="float"):
+        await directory.people_list.page(PeopleFilter(), ("second", "x"), size, order)
+
+
+@pytest.mark.parametrize("size", [1, 3, 50])
+async def test_by_subject_everybody_comes_once(mixed: Directory, size: int) -> None:
+    wanted, found = PeopleFilter(), list[Listed]()
+    while page := await mixed.people_list.after_subject(
+        wanted, found[-1].subject_id if found else None, size
+    ):
+        assert len(page) <= size
+        found += page
+    assert sorted(each.username for each in found) == sorted(
+        [*NAMES, *(f"{name}!" for name in NAMES)]
+    )
+    one = await mixed.people_list.after_subject(PeopleFilter(source="ldap"), None, 50)
+    assert len(one) == len(NAMES)
+
+
+async def test_who_matches_has_a_digest_of_its_own(directory: Directory) -> None:
+    people = directory.people_list
+    await add(directory, account(1, "first"), account(2, "second", enabled=False))
+    await remember(directory, "third")
+    everybody = await people.matching(PeopleFilter())
+    assert everybody == await people.matching(PeopleFilter())
+    assert everybody.count == 3
+    one, other = [await people.matching(PeopleFilter(text=text)) for text in ("first", "second")]
+    assert (one.count, other.count) == (1, 1)
+    assert one.digest != other.digest
+    assert [each.username for each in await people.among(["ldap:third", "directory:0001"])] == [
+        "first",
+        "third",
+    ]

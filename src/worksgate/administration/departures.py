@@ -7,8 +7,9 @@ from worksgate.administration.errors import NotFound, Refused
 from worksgate.administration.leaving import Leaving, StepOutcome
 from worksgate.administration.people import PeopleAdministration
 from worksgate.credentials.usernames import username_key
+from worksgate.directory import SUBJECT_PREFIX
 from worksgate.directory.database import Directory
-from worksgate.directory.departures import Departure
+from worksgate.directory.departures import Departure, Proof
 from worksgate.settings.sources.common import BUILT_IN
 
 
@@ -74,6 +75,18 @@ class DepartureAdministration:
         """All that are planned or not finished, the next one first."""
         return await self._directory.departures.all()
 
+    async def of(self, subject_id: str) -> Departure | None:
+        """The departure of a person that is planned or not finished."""
+        return await self._directory.departures.of(subject_id)
+
+    async def next(self, limit: int) -> list[Departure]:
+        """The next ones, of everybody."""
+        return await self._directory.departures.next(limit)
+
+    async def proofs(self, subject_id: str) -> list[Proof]:
+        """What has been done of a person's last departure, with the records of that."""
+        return await self._directory.departures.proofs(subject_id)
+
     async def _subject_id(self, name: str, source: str | None) -> str | None:
         try:
             return (await self._people.named(name, source)).subject_id
@@ -82,6 +95,9 @@ class DepartureAdministration:
 
     async def _departure(self, name: str, source: str | None, due_at: float) -> Departure:
         person = await self._people.named(name, source)
+        account_id = person.subject_id.removeprefix(SUBJECT_PREFIX)
+        is_account = account_id != person.subject_id
+        account = await self._directory.account_by_id(account_id) if is_account else None
         return Departure(
             subject_id=person.subject_id,
             source=source or BUILT_IN,
@@ -89,4 +105,5 @@ class DepartureAdministration:
             due_at=due_at,
             planned_at=self._actor.now(),
             actor=self._actor.name,
+            role=None if account is None else account.role,
         )

@@ -8,6 +8,9 @@ Second factors stay, as with ``worksgate user disable``: they open nothing for a
 
 A step that fails holds up no other. Each may be repeated, and a departure stays in the database
 until all of them have succeeded: then a server tries again, also after a restart.
+
+Who has become an administrator since it was planned does not leave by it (R-188): whoever planned
+it might have no right to that. It is dropped, with a record.
 """
 
 import asyncio
@@ -51,6 +54,10 @@ class StepOutcome:
     problem: str = ""
 
 
+class NowAdministrator(Refused):
+    """They have been given a role in the console since the departure was planned."""
+
+
 class Leaving:
     """Carries out departures. ``store`` opens the store on first use; ``clock`` is in seconds."""
 
@@ -67,7 +74,8 @@ class Leaving:
     async def carry_out(self, departure: Departure) -> list[StepOutcome]:
         """Try every step; the departure is over if none of them has failed.
 
-        Raises Refused, before any other step, for the last owner of the console.
+        Raises Refused, before any other step, for the last owner of the console, or for somebody
+        who has become an administrator.
         """
         step = partial(self._tried, departure)
         disabled = await step(Step.DISABLED, self._disable)
@@ -78,6 +86,12 @@ class Leaving:
         if not any(outcome.problem for outcome in outcomes):
             await self._directory.departures.finish(departure)
         return outcomes
+
+    async def drop(self, departure: Departure, reason: str) -> None:
+        """Drop a departure that must not be carried out, with a record."""
+        event = departure.event(self._clock(), f"refused: {reason}")
+        if await self._directory.departures.cancel(departure.subject_id, event):
+            _log.warning("departure.refused", subject_id=departure.subject_id, detail=reason)
 
     async def _tried(
         self, departure: Departure, step: Step, work: Callable[[Departure], Awaitable[int]]
@@ -110,6 +124,8 @@ class Leaving:
             present = await transaction.account(account.username)
             if present is None or present.id != account.id:
                 raise ConcurrentChange("the person has just been renamed: try again")
+            if present.role not in (None, departure.role):
+                raise NowAdministrator(f"{present.username} has become an administrator")
             disabled = replace(present, enabled=False)
             await check_owner_stays(transaction, present, disabled)
             await transaction.change_account(present, disabled, event.at)
@@ -164,6 +180,9 @@ async def _carry_out_due(directory: Directory, leaving: Leaving, turn: Turn, unt
     for departure in await directory.departures.due(until, _AT_ONCE):
         try:
             outcomes = await leaving.carry_out(departure)
+        except NowAdministrator as refusal:
+            await leaving.drop(departure, str(refusal))
+            continue
         except Refused as refusal:
             outcomes = [StepOutcome(step=Step.DISABLED, problem=str(refusal))]
         for outcome in outcomes:

@@ -264,8 +264,9 @@ departures = Table(
     Column("due_at", Double, nullable=False, index=True),
     Column("planned_at", Double, nullable=False),
     Column("actor", Text),
+    Column("role", String(32)),
 )
-"""People who leave on a date."""
+"""People who leave on a date; ``role`` is theirs in the console when that was planned."""
 
 changes = Table(
     "changes",

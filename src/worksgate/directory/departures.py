@@ -18,9 +18,11 @@ from worksgate.audit import AuditEvent, Event
 from worksgate.database import schema
 from worksgate.database.audit_rows import encoded, event_values
 from worksgate.database.recording import write_events
+from worksgate.database.schema import NOT_OF_CALLS
 from worksgate.database.verbs import Connections, run_to_completion
 
 _TABLE, _AUDIT = schema.departures, schema.audit
+_LEAVES, _PROOFS = "leaves: ", 20
 
 
 class Step(StrEnum):
@@ -35,7 +37,8 @@ class Step(StrEnum):
 class Departure:
     """A person of ``source`` who leaves at ``due_at``; times are in seconds since the epoch.
 
-    ``username`` is that of the time at which it was planned, by ``actor``.
+    ``username`` is that of the time at which it was planned, by ``actor``; so is ``role``, theirs
+    in the console, if any.
     """
 
     subject_id: str
@@ -44,6 +47,7 @@ class Departure:
     due_at: float
     planned_at: float
     actor: str | None = None
+    role: str | None = None
 
     def event(self, at: float, detail: str) -> AuditEvent:
         """An audit record about it."""
@@ -53,8 +57,18 @@ class Departure:
             subject_id=self.subject_id,
             username=self.username,
             actor=self.actor,
-            detail=f"leaves: {detail}",
+            detail=_LEAVES + detail,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """A step that was done: how many things ended by it, when, and the ID of its audit record."""
+
+    step: Step
+    count: int
+    at: float
+    record: int
 
 
 class Departures:
@@ -90,6 +104,34 @@ class Departures:
         """All that are planned or not finished, the next one first."""
         return await self._found(select(_TABLE).order_by(_TABLE.c.due_at, _TABLE.c.subject_id))
 
+    async def of(self, subject_id: str) -> Departure | None:
+        """The departure of a person that is planned or not finished."""
+        found = await self._found(select(_TABLE).where(_TABLE.c.subject_id == subject_id))
+        return found[0] if found else None
+
+    async def next(self, limit: int) -> list[Departure]:
+        """The next ones."""
+        query = select(_TABLE).order_by(_TABLE.c.due_at, _TABLE.c.subject_id)
+        return await self._found(query.limit(limit))
+
+    @run_to_completion
+    async def proofs(self, subject_id: str) -> list[Proof]:
+        """The steps of a person's last departure, the first of them first."""
+        columns = _AUDIT.c
+        query = (
+            select(columns.id, columns.at, columns.detail)
+            .where(
+                NOT_OF_CALLS,  # with it, the index finds them
+                columns.subject_id == encoded(subject_id),
+                columns.event == Event.USER_CHANGED.value,
+                columns.detail.startswith(_LEAVES, autoescape=True),
+            )
+            .order_by(columns.id.desc())
+            .limit(_PROOFS)
+        )
+        async with self._connections.reading() as connection:
+            return _last_departure((await connection.execute(query)).all())
+
     async def due(self, until: float, limit: int) -> list[Departure]:
         """Those whose time has come, the first of them first."""
         query = select(_TABLE).where(_TABLE.c.due_at <= until)
@@ -107,7 +149,7 @@ class Departures:
             columns.subject_id == encoded(departure.subject_id),
             columns.event == Event.USER_CHANGED.value,
             columns.at >= departure.planned_at,
-            columns.detail.startswith(f"leaves: {step}", autoescape=True),
+            columns.detail.startswith(_LEAVES + step, autoescape=True),
         )
         newest = proofs.order_by(columns.id.desc()).limit(1)
         async with self._connections.writing() as connection:
@@ -138,3 +180,19 @@ async def _delete(
     if due_at is not None:
         statement = statement.where(_TABLE.c.due_at == due_at)
     return (await connection.execute(statement)).rowcount == 1
+
+
+def _last_departure(newest_first: Sequence[Any]) -> list[Proof]:
+    """The steps up to the newest with which a person was disabled; a plan is none."""
+    proofs: list[Proof] = []
+    for number, at, detail in newest_first:
+        name, _, count = detail.removeprefix(_LEAVES).partition(": ")
+        if name not in list(Step):
+            break
+        step = Step(name)
+        proofs.append(
+            Proof(step=step, count=int(count) if count.isdigit() else 0, at=at, record=number)
+        )
+        if step is Step.DISABLED:
+            break
+    return proofs[::-1]

@@ -2,12 +2,17 @@
 
 Accounts of the built-in directory and remembered people of other sources are two tables; each is
 read in the order of the same key, after the last entry of the page before. The database merges
-them, since it alone knows its order of texts: on PostgreSQL that depends on the language. No page
-counts all people: that costs as much as reading them.
+them, since it alone knows its order of texts: on PostgreSQL that depends on the language.
+
+A change of many people goes by subject instead (``after_subject``): no change of a person moves
+them in that order.
 """
 
 import asyncio
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 from typing import Any, Final
 
@@ -15,8 +20,12 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     String,
+    Text,
     and_,
+    case,
+    cast,
     exists,
+    false,
     func,
     literal,
     null,
@@ -34,6 +43,8 @@ from worksgate.settings.sources.common import BUILT_IN
 PAGE: Final = 50
 COUNTED: Final = 1_000
 """A list is counted up to this."""
+MOST_MATCHING: Final = 200_000
+"""People that one change of everybody who matches may be about."""
 
 _ACCOUNTS, _PEOPLE = schema.accounts.c, schema.people.c
 
@@ -50,13 +61,25 @@ class PeopleState(StrEnum):
     """They have a role in the console."""
 
 
+class PeopleOrder(StrEnum):
+    """The order of a list."""
+
+    NAME = auto()
+    LAST_SIGN_IN = auto()
+    """The newest first; those who never signed in come last."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeopleFilter:
-    """Which people; ``text`` is part of a name, an address or a key, in any case."""
+    """Which people; ``text`` is part of a name, an address or a key, in any case.
+
+    ``group`` is the exact name of a group.
+    """
 
     text: str = ""
     state: PeopleState | None = None
     source: str | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +102,32 @@ class Listed:
     role: str | None
     last_login_at: float | None
 
+    def place(self, order: PeopleOrder) -> tuple[str, str]:
+        """Where they are in an order, for the page after them."""
+        if order is PeopleOrder.NAME:
+            return self.sort_key, self.subject_id
+        return repr(self.last_login_at or 0.0), self.subject_id
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleCounts:
+    """How many people match, in all and in each state."""
+
+    everybody: int
+    by_state: Mapping[PeopleState, int]
+
+    def of(self, state: PeopleState | None) -> int:
+        """In this state, or in all."""
+        return self.everybody if state is None else self.by_state[state]
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """How many people match, and a digest of who they are."""
+
+    count: int
+    digest: str
+
 
 class PeopleList:
     """Reads the list; every method may raise DatabaseUnavailable."""
@@ -92,45 +141,131 @@ class PeopleList:
 
     @run_to_completion
     async def page(
-        self, wanted: PeopleFilter, after: tuple[str, str] | None = None, limit: int = PAGE
+        self,
+        wanted: PeopleFilter,
+        after: tuple[str, str] | None = None,
+        limit: int = PAGE,
+        order: PeopleOrder = PeopleOrder.NAME,
     ) -> list[Listed]:
-        """The next people after the sort key and the subject of the last one; one page."""
+        """The next people after the ``place`` of the last one; one page.
+
+        Raises ValueError for a place that is of another order.
+        """
+        is_by_name = order is PeopleOrder.NAME
+        place = None if after is None else (after[0] if is_by_name else float(after[0]), after[1])
         parts = []
-        for query, key, subject in _queries(wanted):
-            if after is not None:
-                query = query.where(_is_after(key, subject, after))
-            parts.append(select(query.order_by(key, subject).limit(limit).subquery()))
+        for query, columns, subject in _queries(wanted):
+            key = columns.username_key if is_by_name else _last_of(columns)
+            if place is not None:
+                query = query.where(_is_after(key, subject, place, is_by_name=is_by_name))
+            first = key if is_by_name else key.desc()
+            parts.append(select(query.order_by(first, subject).limit(limit).subquery()))
+        if not parts:
+            return []
         people = union_all(*parts).subquery()
-        page = select(people).order_by(people.c.sort_key, people.c.subject_id).limit(limit)
+        first = people.c.sort_key if is_by_name else _last_of(people.c).desc()
+        page = select(people).order_by(first, people.c.subject_id).limit(limit)
         async with self._connections.reading() as connection:
             return [Listed(**row) for row in (await connection.execute(page)).mappings()]
+
+    @run_to_completion
+    async def after_subject(
+        self, wanted: PeopleFilter, subject_id: str | None, limit: int
+    ) -> list[Listed]:
+        """The next people after a subject, or the first: accounts, then those of other sources."""
+        found: list[Listed] = []
+        is_account = subject_id is None or subject_id.startswith(SUBJECT_PREFIX)
+        async with self._connections.reading() as connection:
+            for query, columns, _ in _queries(wanted):
+                if columns is _PEOPLE:
+                    key, after = _PEOPLE.subject_id, None if is_account else subject_id
+                elif is_account:
+                    key, after = _ACCOUNTS.id, (subject_id or "").removeprefix(SUBJECT_PREFIX)
+                else:
+                    continue
+                if after is not None:
+                    query = query.where(key > after)
+                rows = await connection.execute(query.order_by(key).limit(limit - len(found)))
+                found += [Listed(**row) for row in rows.mappings()]
+        return found
+
+    @run_to_completion
+    async def among(self, subject_ids: Collection[str]) -> list[Listed]:
+        """A few people, by name; unknown ones are left out."""
+        ids = [each.removeprefix(SUBJECT_PREFIX) for each in subject_ids]
+        found: list[Listed] = []
+        async with self._connections.reading() as connection:
+            for query, column, keys in (
+                (_of_accounts(), _ACCOUNTS.id, ids),
+                (_of_people(), _PEOPLE.subject_id, list(subject_ids)),
+            ):
+                rows = await connection.execute(query.where(column.in_(keys)))
+                found += [Listed(**row) for row in rows.mappings()]
+        return sorted(found, key=lambda each: (each.sort_key, each.subject_id))
+
+    @run_to_completion
+    async def matching(self, wanted: PeopleFilter) -> Matching:
+        """How many match, or one more than ``MOST_MATCHING``, and a digest of their subjects."""
+        digest, count = hashlib.sha256(), 0
+        async with self._connections.reading() as connection:
+            for query, columns, _ in _queries(wanted):
+                key = _PEOPLE.subject_id if columns is _PEOPLE else _ACCOUNTS.id
+                some = query.with_only_columns(key).order_by(key).limit(MOST_MATCHING + 1 - count)
+                subjects = (await connection.scalars(some)).all()
+                count += len(subjects)
+                digest.update("\n".join([*subjects, ""]).encode())
+        return Matching(count, digest.hexdigest()[:32])
+
+    @run_to_completion
+    async def counts(self, wanted: PeopleFilter) -> PeopleCounts:
+        """How many match whatever their state is, and how many of them are in each state.
+
+        That reads all people once, whereas a count for each state would read them as often.
+        """
+        totals = [0] * (1 + len(PeopleState))
+        async with self._connections.reading() as connection:
+            for query, columns, _ in _queries(replace(wanted, state=None)):
+                conditions = _conditions(columns)
+                sums = [
+                    func.coalesce(func.sum(case((conditions[each], 1), else_=0)), 0)
+                    for each in PeopleState
+                ]
+                row = (await connection.execute(query.with_only_columns(func.count(), *sums))).one()
+                totals = [total + int(more) for total, more in zip(totals, row, strict=True)]
+        return PeopleCounts(totals[0], dict(zip(PeopleState, totals[1:], strict=True)))
 
     @run_to_completion
     async def count(self, wanted: PeopleFilter) -> int:
         """How many there are, or one more than ``COUNTED``."""
         parts = [select(query.limit(COUNTED + 1).subquery()) for query, _, _ in _queries(wanted)]
+        if not parts:
+            return 0
         some = union_all(*parts).limit(COUNTED + 1).subquery()
         async with self._connections.reading() as connection:
             return await connection.scalar(select(func.count()).select_from(some)) or 0
 
 
-def _queries(
-    wanted: PeopleFilter,
-) -> list[tuple[Select[Any], ColumnElement[str], ColumnElement[str]]]:
-    """The list of each table, with the two columns of its order."""
-    queries: list[tuple[Select[Any], ColumnElement[str], ColumnElement[str]]] = []
+_Query = tuple[Select[Any], Any, ColumnElement[str]]
+
+
+def _queries(wanted: PeopleFilter) -> list[_Query]:
+    """The list of each table, with its columns and the subject."""
+    queries: list[_Query] = []
     if wanted.source in (None, BUILT_IN):
-        queries.append((_accounts(wanted), _ACCOUNTS.username_key, _SUBJECT))
+        queries.append((_filtered(_of_accounts(), wanted, _ACCOUNTS), _ACCOUNTS, _SUBJECT))
     if wanted.source != BUILT_IN and wanted.state is not PeopleState.ADMINISTRATORS:
-        queries.append((_people(wanted), _PEOPLE.username_key, _PEOPLE.subject_id))
+        people = _filtered(_of_people(), wanted, _PEOPLE)
+        if wanted.source is not None:
+            people = people.where(_PEOPLE.source == wanted.source)
+        queries.append((people, _PEOPLE, _PEOPLE.subject_id))
     return queries
 
 
 _SUBJECT: Final = literal(SUBJECT_PREFIX, String) + _ACCOUNTS.id
 
 
-def _accounts(wanted: PeopleFilter) -> Select[Any]:
-    query = select(
+def _of_accounts() -> Select[Any]:
+    return select(
         _ACCOUNTS.username_key.label("sort_key"),
         _SUBJECT.label("subject_id"),
         literal(BUILT_IN, String).label("source"),
@@ -144,21 +279,10 @@ def _accounts(wanted: PeopleFilter) -> Select[Any]:
         _ACCOUNTS.role,
         _ACCOUNTS.last_login_at,
     )
-    conditions = {
-        PeopleState.NO_KEY: and_(
-            _ACCOUNTS.external_key.is_(None), _ACCOUNTS.works_account.is_(None)
-        ),
-        PeopleState.DISABLED: _ACCOUNTS.enabled.is_(False),
-        PeopleState.NEVER: _ACCOUNTS.last_login_at.is_(None),
-        PeopleState.ADMINISTRATORS: _ACCOUNTS.role.is_not(None),
-    }
-    if wanted.state is not None:
-        query = query.where(conditions[wanted.state])
-    return query.where(_matches(wanted.text, _ACCOUNTS)) if wanted.text else query
 
 
-def _people(wanted: PeopleFilter) -> Select[Any]:
-    query = select(
+def _of_people() -> Select[Any]:
+    return select(
         _PEOPLE.username_key.label("sort_key"),
         _PEOPLE.subject_id,
         _PEOPLE.source,
@@ -172,16 +296,43 @@ def _people(wanted: PeopleFilter) -> Select[Any]:
         null().label("role"),
         func.nullif(_PEOPLE.last_login_at, 0.0).label("last_login_at"),
     )
-    conditions = {
-        PeopleState.NO_KEY: and_(_PEOPLE.external_key.is_(None), _PEOPLE.works_account.is_(None)),
-        PeopleState.DISABLED: _PEOPLE.enabled.is_(False),
-        PeopleState.NEVER: _PEOPLE.last_login_at == 0.0,
-    }
-    if wanted.source is not None:
-        query = query.where(_PEOPLE.source == wanted.source)
+
+
+def _filtered(query: Select[Any], wanted: PeopleFilter, columns: Any) -> Select[Any]:
     if wanted.state is not None:
-        query = query.where(conditions[wanted.state])
-    return query.where(_matches(wanted.text, _PEOPLE)) if wanted.text else query
+        query = query.where(_conditions(columns)[wanted.state])
+    if wanted.group is not None:
+        query = query.where(_is_in(columns.groups, wanted.group))
+    return query.where(_matches(wanted.text, columns)) if wanted.text else query
+
+
+def _conditions(columns: Any) -> Mapping[PeopleState, ColumnElement[bool]]:
+    return {
+        PeopleState.NO_KEY: and_(columns.external_key.is_(None), columns.works_account.is_(None)),
+        PeopleState.DISABLED: columns.enabled.is_(False),
+        PeopleState.NEVER: _last_of(columns) == 0.0,
+        PeopleState.ADMINISTRATORS: (
+            false() if columns is _PEOPLE else _ACCOUNTS.role.is_not(None)
+        ),
+    }
+
+
+def _last_of(columns: Any) -> ColumnElement[float]:
+    """The last sign-in; 0 for none."""
+    last: ColumnElement[float] = func.coalesce(columns.last_login_at, 0.0)
+    return last
+
+
+def _is_in(groups: ColumnElement[Any], group: str) -> ColumnElement[bool]:
+    """Whether a list as it is stored, ``["one", "two"]``, has this member.
+
+    Within a member a quote follows a backslash, so what follows a bracket or a space begins one.
+    """
+    stored, member = cast(groups, Text), json.dumps(group)
+    return or_(
+        stored.contains(f"[{member}", autoescape=True),
+        stored.contains(f" {member}", autoescape=True),
+    )
 
 
 def _has_factor(subject: ColumnElement[str]) -> ColumnElement[bool]:
@@ -192,18 +343,27 @@ def _has_factor(subject: ColumnElement[str]) -> ColumnElement[bool]:
 
 
 def _matches(text: str, columns: Any) -> ColumnElement[bool]:
+    """Whether somebody has this in a name, an address or a key: all of them in one text."""
     typed = text.strip()
+    everything = columns.username_key + "\n" + columns.name
+    for column in (columns.email, columns.external_key, columns.works_account):
+        everything = everything + "\n" + func.coalesce(column, "")
+    folded = func.lower(everything)
     return or_(
-        columns.username_key.contains(username_key(typed), autoescape=True),
         *(
-            func.lower(column).contains(typed.lower(), autoescape=True)
-            for column in (columns.name, columns.email, columns.external_key, columns.works_account)
+            folded.contains(each, autoescape=True)
+            for each in sorted({typed.lower(), username_key(typed)})
         ),
         columns.external_key == typed,
     )
 
 
 def _is_after(
-    key: ColumnElement[str], subject: ColumnElement[str], after: tuple[str, str]
+    key: ColumnElement[Any],
+    subject: ColumnElement[str],
+    place: tuple[str | float, str],
+    *,
+    is_by_name: bool,
 ) -> ColumnElement[bool]:
-    return or_(key > after[0], and_(key == after[0], subject > after[1]))
+    is_next = key > place[0] if is_by_name else key < place[0]
+    return or_(is_next, and_(key == place[0], subject > place[1]))

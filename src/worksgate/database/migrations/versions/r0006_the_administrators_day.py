@@ -25,6 +25,7 @@ def upgrade() -> None:
     _branding()
     _jobs()
     _members()
+    _departures()
     # The programs that could use it still can: encrypted secrets have excluded some (R-130).
     op.execute(f"UPDATE compatibility SET revision = '{revision}'")  # noqa: S608  # a number of ours
 
@@ -127,3 +128,8 @@ def _members() -> None:
         sa.PrimaryKeyConstraint("account", name="pk_line_works_members"),
     )
     op.create_index("ix_line_works_members_external_key", "line_works_members", ["external_key"])
+
+
+def _departures() -> None:
+    """Whether somebody was an administrator when their departure was planned."""
+    op.add_column("departures", sa.Column("role", sa.String(32)))
