@@ -5,6 +5,7 @@
     users           accounts of the built-in directory
     people          people of every source: what they hold, and its revocation
     departures      people who leave, at once or at a planned time
+    jobs            bulk changes of people, in the background
     user_keys       owners of user keys, and the keys that LINE WORKS would receive
     people_import   bulk import of accounts from a file
     administrators  who has which role in the console
@@ -43,6 +44,7 @@ from worksgate.administration.clients import ClientAdministration, NewClient
 from worksgate.administration.departures import DepartureAdministration
 from worksgate.administration.errors import Forbidden, NotFound, Outdated, Refused, Unfinished
 from worksgate.administration.first_owner import FirstOwner
+from worksgate.administration.jobs.verbs import JobAdministration
 from worksgate.administration.leaving import Leaving
 from worksgate.administration.lost_keys import LostKeyAdministration, LostKeys
 from worksgate.administration.people import Holdings, PeopleAdministration
@@ -105,6 +107,7 @@ class Administration:
         self.departures = DepartureAdministration(
             directory, self.people, Leaving(directory, store, clock), acting
         )
+        self.jobs = JobAdministration(directory, acting)
         self.user_keys = KeyAdministration(directory, revoker, acting)
         self.first_owner = FirstOwner(settings, directory, hashing, acting)
         self.people_import = ImportAdministration(

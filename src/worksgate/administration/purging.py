@@ -43,7 +43,7 @@ async def remove_expired(
     audit_retention: float,
     actor: str | None = None,
 ) -> AsyncIterator[int]:
-    """Remove artifacts, old secrets, sessions and links of the console, and old audit records.
+    """Remove artifacts, secrets, sessions, links and jobs of the console, and old audit records.
 
     Yields the number after each step.
 
@@ -54,6 +54,8 @@ async def remove_expired(
         yield removed
     yield await directory.purge_secrets(now)
     yield await directory.administrators.purge(now)
+    async for removed in _in_steps(partial(directory.jobs.purge, now, STEP)):
+        yield removed
     async for _ in _in_steps(partial(directory.record_unrecorded_keys, now, STEP)):
         pass
     if not audit_retention:

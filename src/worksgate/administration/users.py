@@ -223,10 +223,13 @@ class UserAdministration:
             await transaction.record(event)
         return await self._revoker.sign_out(account.person)
 
-    async def issue_reset_link(self, username: str, *, lifetime: float | None = None) -> str:
+    async def issue_reset_link(
+        self, username: str, *, lifetime: float | None = None, mailed: bool = False
+    ) -> str:
         """A URL with which a person chooses a new password, once; nobody else knows it.
 
-        ``lifetime`` is in seconds; the default is ``reset_link_lifetime``. Raises NotFound, Refused
+        ``lifetime`` is in seconds; the default is ``reset_link_lifetime``. One that is ``mailed``
+        is void once the address changes. Raises NotFound, Refused
         or StoreUnavailable.
         """
         if self._settings.store_url == "memory:":
@@ -235,7 +238,11 @@ class UserAdministration:
         links = ResetLinks(self._settings, self._directory, await self._store())
         with refusals():
             return await links.issue(
-                account, actor=self._actor.name, now=self._actor.now(), lifetime=lifetime
+                account,
+                actor=self._actor.name,
+                now=self._actor.now(),
+                lifetime=lifetime,
+                mailed=mailed,
             )
 
     @retried_on_conflict

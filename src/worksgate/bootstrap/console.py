@@ -4,14 +4,18 @@ It has connections of its own to the same database and store as the servers, and
 of its own.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 
 from worksgate.administration import Actor, Administration
 from worksgate.administration.console_sign_in import ConsoleSignIn
 from worksgate.administration.first_owner import FirstOwner
+from worksgate.administration.jobs.kinds import Operations, SendLink
+from worksgate.administration.jobs.reset_mails import ResetMails
+from worksgate.administration.jobs.runner import JobRunner
 from worksgate.bootstrap.identity_sources import open_hashing, throttle_policy
 from worksgate.bootstrap.notices import open_mail, open_notices
 from worksgate.bootstrap.sign_in_parts import SignInPartsOnDemand
@@ -66,7 +70,8 @@ async def open_console(
         store, audit = await open_own_store(settings, directory, stack, clock, guard)
         hashing = open_hashing(settings, stack)
         links = DisavowalLinks(settings, store)
-        open_notices(directory, open_mail(settings, stack), links, ignore_outcome, stack)
+        mailer, mails = mail = open_mail(settings, stack)
+        open_notices(directory, mail, links, ignore_outcome, stack)
         signing_key = await directory.signing_key()
         party = RelyingParty.of(settings.console_address, settings.company_name or "Worksgate")
         strangers = StrangerRecords(audit, store.bump)
@@ -109,6 +114,17 @@ async def open_console(
                 sign_in_parts=parts,
             )
 
+        send_link: SendLink | None = None
+        if mailer is not None and mails is not None:
+            language, lifetime = settings.mail_language, settings.reset_link_lifetime
+            send_link = ResetMails(mailer, mails, language, lifetime).send
+
+        def operations(actor: Actor) -> Operations:
+            made = administration(actor)
+            return Operations(users=made.users, people=made.people, send_link=send_link)
+
+        running = asyncio.create_task(JobRunner(directory, operations, clock).run_forever())
+        stack.push_async_callback(_stop, running)
         yield Console(
             settings=settings,
             sign_in=sign_in,
@@ -121,3 +137,9 @@ async def open_console(
             store=store,
             clock=clock,
         )
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -33,6 +33,9 @@ SEALING: Final = "sealing"
 LEAVING: Final = "leaving"
 """The lease of the process that carries out departures."""
 
+JOBS: Final = "jobs"
+"""The lease of the process that carries out bulk changes."""
+
 SERVING: Final = "serving"
 """The lease of one of the processes that serve without removing anything (``purge_interval`` 0)."""
 

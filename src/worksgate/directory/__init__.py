@@ -26,6 +26,7 @@ and read by the sign-in page. The calls of LINE WORKS only use its list of clien
     endings              deletes a person's credentials
     departures           people who leave, until all of that is done
     set_up               answers of the set-up wizard, and what LINE WORKS did last
+    jobs                 bulk changes, and what each did to whom
     audit                the audit log
 """
 

@@ -40,6 +40,7 @@ from worksgate.directory.credential_changes import Announce, Change, announced, 
 from worksgate.directory.departures import Departures
 from worksgate.directory.endings import Endings, end_app_passwords
 from worksgate.directory.factors import FactorRows
+from worksgate.directory.jobs import JobRows
 from worksgate.directory.key_ownership import (
     KeyOwnership,
     UserKey,
@@ -99,6 +100,7 @@ class Directory:
         self.departures = Departures(self)
         self.set_up = SetUpRows(self)
         self.brandings = BrandingVersions(self)
+        self.jobs = JobRows(self)
 
     @classmethod
     def open(

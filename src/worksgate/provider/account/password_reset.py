@@ -140,9 +140,15 @@ class ResetLinks:
         self._links = OneTimeLinks(store, PURPOSE, _Bound)
 
     async def issue(
-        self, account: Account, *, actor: str, now: float, lifetime: float | None = None
+        self,
+        account: Account,
+        *,
+        actor: str,
+        now: float,
+        lifetime: float | None = None,
+        mailed: bool = False,
     ) -> str:
-        """A link that an administrator gives to the person, valid for so many seconds.
+        """A link that an administrator gives or sends to the person, valid for so many seconds.
 
         It is never made without its audit record. Raises ValueError if the person is disabled,
         DatabaseUnavailable or StoreUnavailable.
@@ -156,9 +162,10 @@ class ResetLinks:
             subject_id=person.subject_id,
             username=person.username,
             actor=actor,
+            detail="to be sent by e-mail" if mailed else None,
         )
         await self._accounts.record([event])
-        return await self.make(account, now, lifetime)
+        return await self.make(account, now, lifetime, mailed=mailed)
 
     async def make(
         self, account: Account, now: float, lifetime: float | None = None, *, mailed: bool = False

@@ -1,0 +1,33 @@
+"""Sends people links with which they choose a password, in the name of an administrator."""
+
+from worksgate.administration.errors import Refused
+from worksgate.administration.users import UserAdministration
+from worksgate.mail import Mailer, MailUnavailable
+from worksgate.provider.account.password_reset import MailTexts
+
+
+class ResetMails:
+    """Sends them in ``language``; a link is valid for ``lifetime`` seconds.
+
+    Nobody but the person sees the link: it is neither shown nor kept.
+    """
+
+    def __init__(self, mailer: Mailer, texts: MailTexts, language: str, lifetime: float) -> None:
+        self._mailer = mailer
+        self._texts = texts
+        self._language = language
+        self._lifetime = lifetime
+
+    async def send(self, users: UserAdministration, username: str) -> None:
+        """Send one. Raises NotFound, Forbidden, Refused or StoreUnavailable."""
+        account = await users.get_to_change(username)
+        if not account.email:
+            raise Refused("there is no mail address")
+        link = await users.issue_reset_link(account.username, mailed=True)
+        message = self._texts.reset_link(account.person, link, self._lifetime, self._language)
+        if message is None:
+            raise Refused("the mail address is not valid")
+        try:
+            await self._mailer.send(message)
+        except MailUnavailable as error:
+            raise Refused(str(error)) from None

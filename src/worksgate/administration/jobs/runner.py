@@ -1,0 +1,174 @@
+"""Carries bulk changes out, one at a time: of all processes on all nodes, one does it.
+
+Each person is a few short transactions, followed by a pause: a sign-in or a call of LINE WORKS
+never waits behind a job for longer than one of them. If the process is killed, another one goes on
+with whoever is still waiting, as soon as the lease has expired; outages are waited out.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+import structlog
+
+from worksgate.administration.actor import Actor
+from worksgate.administration.errors import Unfinished
+from worksgate.administration.jobs.kinds import VERBS, Operations, outcome_for
+from worksgate.administration.jobs.verbs import Selection
+from worksgate.administration.roles import may, role_named
+from worksgate.audit import AuditEvent, Event
+from worksgate.database import Conflict
+from worksgate.database.leases import JOBS, SECONDS, Turn
+from worksgate.directory.database import Directory
+from worksgate.directory.jobs import Job, JobRow, JobState, RowOutcome
+from worksgate.limits.outages import Unavailable
+
+STEP: Final = 500
+"""People whose rows are written in one transaction."""
+CHECKED: Final = 20
+"""People after whom the right of the administrator is looked at again."""
+PAUSE: Final = 0.01
+"""Seconds between two people."""
+INTERVAL: Final = 1.0
+"""Seconds between two looks for a job."""
+
+_log = structlog.get_logger("worksgate")
+
+OperationsOf = Callable[[Actor], Operations]
+
+
+class JobRunner:
+    """Carries out jobs; ``operations`` makes those of an administrator."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        operations: OperationsOf,
+        clock: Callable[[], float],
+        *,
+        pause: float = PAUSE,
+    ) -> None:
+        self._directory = directory
+        self._rows = directory.jobs
+        self._operations = operations
+        self._clock = clock
+        self._pause = pause
+        self._last: tuple[str, str] | None = None  # job and subject: all before are over
+
+    async def run_forever(self, *, interval: float = INTERVAL, lease: float = SECONDS) -> None:
+        """Carry out jobs as they come, if nobody else does; never returns."""
+        turn = Turn(self._directory.leases, lease, JOBS)
+        while True:
+            try:
+                if await self._rows.count_running() and await turn.take():
+                    try:
+                        await self._run_all(turn)
+                    finally:
+                        await turn.release()
+            except (Unavailable, Unfinished) as outage:
+                _log.warning("job.postponed", detail=str(outage))
+            except Exception as error:  # the next job may fare better
+                _log.error("job.crashed", kind=type(error).__name__)
+            await asyncio.sleep(interval)
+
+    async def _run_all(self, turn: Turn) -> None:
+        for job in await self._rows.running(1):
+            while await turn.keep() and await self._advance(job.id, turn):
+                pass
+
+    async def _advance(self, job_id: str, turn: Turn) -> bool:
+        """Change the next few people of a job; False if it has ended, or the lease is lost."""
+        job = await self._rows.find(job_id)
+        if job is None or job.state is not JobState.RUNNING:
+            return False
+        actor = await self._actor(job)
+        if actor is None:
+            await self._end(job, JobState.REVOKED)
+            return False
+        last = self._last[1] if self._last is not None and self._last[0] == job.id else None
+        waiting = await self._rows.rows(job.id, (RowOutcome.WAITING,), CHECKED, last)
+        if not waiting:
+            return await self._write_down(job)
+        operations = self._operations(actor)
+        for row in waiting:
+            if not await self._rows.settle(job.id, await self._outcome(operations, job, row)):
+                return False
+            self._last = job.id, row.subject_id
+            await asyncio.sleep(self._pause)
+            if not await turn.keep():
+                return False
+        return True
+
+    async def _outcome(self, operations: Operations, job: Job, row: JobRow) -> JobRow:
+        try:
+            return await outcome_for(operations, job, row)
+        except (Unavailable, Unfinished):
+            raise
+        except (
+            Exception
+        ) as error:  # whatever it is, the others must be done; its text may be secret
+            kind = type(error).__name__
+            _log.error("job.failed", job=job.id, subject_id=row.subject_id, kind=kind)
+            return replace(row, outcome=RowOutcome.FAILED, detail=f"an error of Worksgate: {kind}")
+
+    async def _write_down(self, job: Job) -> bool:
+        """Write down who is next; False if that is nobody: the job has ended."""
+        rows = await self._next(job)
+        if not rows:
+            await self._end(job, JobState.DONE)
+            return False
+        try:
+            await self._rows.begin(job.id, rows, rows[-1].subject_id)
+        except Conflict:
+            return False  # a process that has lost its lease without knowing was faster
+        return True
+
+    async def _next(self, job: Job) -> list[JobRow]:
+        """The people after the position of a job, as they are now."""
+        expected: dict[str, Any] = {}
+        if job.undoes is not None:
+            done = await self._rows.rows(job.undoes, (RowOutcome.DONE,), STEP, job.position)
+            expected = {each.subject_id: (each.before or {}).get("after") for each in done}
+            subjects = [each.subject_id for each in done]
+        else:
+            selection = Selection.of(job.arguments)
+            if selection.wanted is None:
+                left = [each for each in selection.subjects if each > (job.position or "")]
+                subjects = left[:STEP]
+            else:
+                people = self._directory.people_list
+                found = await people.after_subject(selection.wanted, job.position, STEP)
+                subjects = [each.subject_id for each in found]
+        states = await self._rows.states(subjects)
+        return [
+            JobRow(subject_id=each, before=_with(states.get(each), expected.get(each)))
+            for each in subjects
+        ]
+
+    async def _actor(self, job: Job) -> Actor | None:
+        """Whoever has started a job, if they are enabled and have the same role (R-186)."""
+        account_id = job.arguments.get("account_id")
+        name = job.actor or ""
+        if account_id is None:
+            return Actor(name, self._clock)
+        account = await self._directory.account_by_id(account_id)
+        if account is None or not account.enabled or account.role != job.role:
+            return None
+        role = role_named(account.role)
+        if not may(role, VERBS[job.kind]):
+            return None
+        return Actor(name, self._clock, account_id=account_id, role=role)
+
+    async def _end(self, job: Job, state: JobState) -> None:
+        what = {JobState.REVOKED: "ended: its administrator may no longer do this"}
+        detail = f"job {job.id} {what.get(state, 'done')}: {job.done} people, {job.failed} not"
+        event = AuditEvent(
+            event=Event.USER_CHANGED, at=self._clock(), actor=job.actor, detail=detail
+        )
+        if await self._rows.end(job.id, state, event):
+            _log.info("job.ended", job=job.id, state=state.value, done=job.done, failed=job.failed)
+
+
+def _with(state: dict[str, Any] | None, expected: Any) -> dict[str, Any] | None:
+    return state if state is None or expected is None else {**state, "expected": expected}

@@ -1,0 +1,286 @@
+"""Bulk changes of people: the jobs, and what each did to whom.
+
+A job goes by subject. The people of its next step are written down, with what they were before,
+in the transaction that moves its position; then each is changed, and its outcome written. So a
+process that is killed in between leaves nothing unknown: another one goes on with those who are
+still waiting, and what they were before is not lost.
+
+A row is kept for ``KEPT``: so long a job can be undone.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum, auto
+from typing import Any, Final
+
+from sqlalchemy import Select, delete, func, insert, select, tuple_, update
+
+from worksgate.audit import AuditEvent
+from worksgate.database import schema
+from worksgate.database.recording import write_events
+from worksgate.database.verbs import Connections, run_to_completion
+from worksgate.directory import SUBJECT_PREFIX
+
+KEPT: Final = 30 * 86_400.0
+"""Seconds for which an ended job is kept."""
+
+_JOBS, _ROWS = schema.jobs, schema.job_rows
+_ACCOUNTS, _PEOPLE = schema.accounts.c, schema.people.c
+
+
+class JobKind(StrEnum):
+    """What a job does to each person."""
+
+    DISABLE = auto()
+    ENABLE = auto()
+    SIGN_OUT = auto()
+    """End everything that they hold; they can sign in again."""
+    RESET_LINK = auto()
+    """Send them a link with which they choose a password."""
+    ADD_GROUP = auto()
+    REMOVE_GROUP = auto()
+
+
+class JobState(StrEnum):
+    """How far a job is."""
+
+    RUNNING = auto()
+    DONE = auto()
+    STOPPED = auto()
+    """By an administrator."""
+    REVOKED = auto()
+    """Whoever started it may no longer do that."""
+
+
+class RowOutcome(StrEnum):
+    """What a job did to a person."""
+
+    WAITING = auto()
+    DONE = auto()
+    UNCHANGED = auto()
+    """They were like that already."""
+    REFUSED = auto()
+    FAILED = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A bulk change; times are seconds since the epoch.
+
+    ``arguments`` choose the people, and hold what is set. ``total`` is how many matched at the
+    start, ``done`` how many were dealt with, ``failed`` how many of these are not as was wanted.
+    ``position`` is the last subject whose row was written; ``undoes`` the job that this one undoes.
+    """
+
+    id: str
+    kind: JobKind
+    arguments: Mapping[str, Any]
+    actor: str | None
+    role: str | None
+    state: JobState
+    created_at: float
+    ended_at: float | None = None
+    total: int
+    done: int = 0
+    failed: int = 0
+    position: str | None = None
+    undoes: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRow:
+    """A person of a job: what they were ``before`` (None if they are gone), and the outcome."""
+
+    subject_id: str
+    outcome: RowOutcome = RowOutcome.WAITING
+    before: Mapping[str, Any] | None = field(default=None, repr=False)
+    detail: str | None = None
+
+
+class JobRows:
+    """The jobs and their rows; every method may raise DatabaseUnavailable."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    @property
+    def unfinished(self) -> set[asyncio.Task[Any]]:
+        return self._connections.unfinished
+
+    @run_to_completion
+    async def add(self, job: Job, event: AuditEvent) -> None:
+        """Keep a new job, with its audit record."""
+        values = {column.name: getattr(job, column.name) for column in _JOBS.c}
+        async with self._connections.writing() as connection:
+            await connection.execute(insert(_JOBS).values(values))
+            await write_events(connection, event)
+
+    async def find(self, job_id: str) -> Job | None:
+        found = await self._jobs(select(_JOBS).where(_JOBS.c.id == job_id))
+        return found[0] if found else None
+
+    async def newest(self, limit: int, actor: str | None = None) -> list[Job]:
+        """The newest jobs, the newest first; of one administrator, or of all."""
+        query = select(_JOBS).order_by(_JOBS.c.created_at.desc()).limit(limit)
+        return await self._jobs(query if actor is None else query.where(_JOBS.c.actor == actor))
+
+    async def running(self, limit: int) -> list[Job]:
+        """Jobs that have not ended, the oldest first."""
+        query = select(_JOBS).where(_JOBS.c.state == JobState.RUNNING.value)
+        return await self._jobs(query.order_by(_JOBS.c.created_at).limit(limit))
+
+    async def undone_by(self, job_id: str) -> Job | None:
+        """The job that undoes another one."""
+        found = await self._jobs(select(_JOBS).where(_JOBS.c.undoes == job_id).limit(1))
+        return found[0] if found else None
+
+    @run_to_completion
+    async def begin(self, job_id: str, rows: Sequence[JobRow], position: str) -> None:
+        """Write down who is next, and move the position there.
+
+        Raises Conflict, and writes nothing, if another process has.
+        """
+        values = [_row_values(job_id, row) for row in rows]
+        async with self._connections.writing() as connection:
+            await connection.execute(insert(_ROWS), values)
+            moved = update(_JOBS).where(_JOBS.c.id == job_id).values(position=position)
+            await connection.execute(moved)
+
+    @run_to_completion
+    async def settle(self, job_id: str, row: JobRow) -> bool:
+        """Write the outcome of a person, once; False if the job does not run any more."""
+        is_wrong = row.outcome in (RowOutcome.REFUSED, RowOutcome.FAILED)
+        values = {"outcome": row.outcome.value, "before": row.before, "detail": row.detail}
+        waiting = (
+            _ROWS.c.job_id == job_id,
+            _ROWS.c.subject_id == row.subject_id,
+            _ROWS.c.outcome == RowOutcome.WAITING.value,
+        )
+        counted = {"done": _JOBS.c.done + 1, "failed": _JOBS.c.failed + int(is_wrong)}
+        async with self._connections.writing() as connection:
+            settled = await connection.execute(update(_ROWS).where(*waiting).values(values))
+            if settled.rowcount == 1:
+                statement = update(_JOBS).where(_JOBS.c.id == job_id).values(counted)
+                await connection.execute(statement)
+            state = select(_JOBS.c.state).where(_JOBS.c.id == job_id)
+            return bool(await connection.scalar(state) == JobState.RUNNING.value)
+
+    @run_to_completion
+    async def end(self, job_id: str, state: JobState, event: AuditEvent) -> bool:
+        """End a job, with its audit record; False if it has ended by then."""
+        is_running = (_JOBS.c.id == job_id, _JOBS.c.state == JobState.RUNNING.value)
+        values = {"state": state.value, "ended_at": event.at}
+        async with self._connections.writing() as connection:
+            ended = await connection.execute(update(_JOBS).where(*is_running).values(values))
+            if ended.rowcount == 1:
+                await write_events(connection, event)
+            return ended.rowcount == 1
+
+    @run_to_completion
+    async def rows(
+        self,
+        job_id: str,
+        outcomes: Collection[RowOutcome],
+        limit: int,
+        after: str | None = None,
+    ) -> list[JobRow]:
+        """The next rows with one of these outcomes, by subject."""
+        query = select(_ROWS).where(
+            _ROWS.c.job_id == job_id, _ROWS.c.outcome.in_([each.value for each in outcomes])
+        )
+        if after is not None:
+            query = query.where(_ROWS.c.subject_id > after)
+        async with self._connections.reading() as connection:
+            rows = await connection.execute(query.order_by(_ROWS.c.subject_id).limit(limit))
+            return [
+                JobRow(
+                    subject_id=row["subject_id"],
+                    outcome=RowOutcome(row["outcome"]),
+                    before=row["before"],
+                    detail=row["detail"],
+                )
+                for row in rows.mappings()
+            ]
+
+    @run_to_completion
+    async def count(self, job_id: str, outcome: RowOutcome) -> int:
+        """How many people of a job had this outcome."""
+        columns = _ROWS.c
+        query = select(func.count()).where(
+            columns.job_id == job_id, columns.outcome == outcome.value
+        )
+        async with self._connections.reading() as connection:
+            return await connection.scalar(query) or 0
+
+    @run_to_completion
+    async def states(self, subject_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+        """What people are now: as much of it as a job may change. Unknown ones are left out."""
+        ids = [each.removeprefix(SUBJECT_PREFIX) for each in subject_ids]
+        accounts = select(
+            _ACCOUNTS.id, _ACCOUNTS.username, _ACCOUNTS.enabled, _ACCOUNTS.groups, _ACCOUNTS.version
+        ).where(_ACCOUNTS.id.in_(ids))
+        people = select(_PEOPLE.subject_id, _PEOPLE.username, _PEOPLE.enabled).where(
+            _PEOPLE.subject_id.in_(list(subject_ids))
+        )
+        async with self._connections.reading() as connection:
+            found: dict[str, dict[str, Any]] = {
+                SUBJECT_PREFIX + row.id: {
+                    "username": row.username,
+                    "enabled": row.enabled,
+                    "groups": row.groups,
+                    "version": row.version,
+                }
+                for row in await connection.execute(accounts)
+            }
+            for row in await connection.execute(people):
+                found[row.subject_id] = {"username": row.username, "enabled": row.enabled}
+        return found
+
+    @run_to_completion
+    async def purge(self, now: float, limit: int) -> int:
+        """Remove jobs that ended before ``KEPT``, and at most ``limit`` of their rows.
+
+        Returns the number of rows.
+        """
+        old = select(_JOBS.c.id).where(_JOBS.c.ended_at < now - KEPT)
+        some = select(_ROWS.c.job_id, _ROWS.c.subject_id).where(_ROWS.c.job_id.in_(old))
+        key = tuple_(_ROWS.c.job_id, _ROWS.c.subject_id)
+        async with self._connections.writing() as connection:
+            removed = (
+                await connection.execute(delete(_ROWS).where(key.in_(some.limit(limit))))
+            ).rowcount
+            if not removed:
+                await connection.execute(delete(_JOBS).where(_JOBS.c.id.in_(old)))
+            return removed
+
+    @run_to_completion
+    async def count_running(self) -> int:
+        """How many have not ended."""
+        is_running = (_is_known, _JOBS.c.state == JobState.RUNNING.value)
+        query = select(func.count()).select_from(_JOBS).where(*is_running)
+        async with self._connections.reading() as connection:
+            return await connection.scalar(query) or 0
+
+    @run_to_completion
+    async def _jobs(self, query: Select[Any]) -> list[Job]:
+        async with self._connections.reading() as connection:
+            rows = (await connection.execute(query.where(_is_known))).mappings().all()
+        return [
+            Job(**{**row, "kind": JobKind(row["kind"]), "state": JobState(row["state"])})
+            for row in rows
+        ]
+
+
+_is_known = _JOBS.c.kind.in_([each.value for each in JobKind])
+"""A later version may have other kinds, and carries those out itself."""
+
+
+def _row_values(job_id: str, row: JobRow) -> dict[str, Any]:
+    return {
+        "job_id": job_id,
+        "subject_id": row.subject_id,
+        "outcome": row.outcome.value,
+        "before": row.before,
+        "detail": row.detail,
+    }
