@@ -36,6 +36,9 @@ ALLOWED = {
     ("GET", "/wizard/rehearse"): {OWNER, ADMIN},
     ("GET", "/wizard/plan"): {OWNER, ADMIN},
     ("GET", "/wizard/apply"): {OWNER, ADMIN},
+    ("GET", "/person/leave"): ALL,
+    ("POST", "/person/leave"): {OWNER, ADMIN},
+    ("POST", "/person/leave/cancel"): {OWNER, ADMIN},
     ("GET", "/audit"): {OWNER, ADMIN, AUDITOR},
     ("POST", "/audit/export"): {OWNER, ADMIN, AUDITOR},
     ("GET", "/administrators"): {OWNER},
@@ -47,6 +50,7 @@ PUBLIC = {
 }
 PROVED = {
     ("POST", "/person/remove-factors"),
+    ("POST", "/person/leave"),
     ("POST", "/audit/export"),
     ("POST", "/administrators/role"),
 }

@@ -65,7 +65,7 @@ async def show_list(visit: Visit) -> Response:
 
 async def show(visit: Visit) -> Response:
     """One person: whether they can sign in, what they hold, and what happened."""
-    shown = await _person(visit, visit.query.get("id", ""))
+    shown = await find_person(visit, visit.query.get("id", ""))
     return await _page(visit, shown)
 
 
@@ -135,8 +135,8 @@ async def _set_enabled(visit: Visit, shown: Shown, *, enabled: bool) -> None:
         await administration.users.disable(person.username)
 
 
-async def _person(visit: Visit, subject_id: str) -> Shown:
-    """Raises NotFound."""
+async def find_person(visit: Visit, subject_id: str) -> Shown:
+    """The person with this subject, of any source, and what they hold. Raises NotFound."""
     administration = visit.administration
     if subject_id.startswith(SUBJECT_PREFIX):
         account = await administration.users.by_id(subject_id.removeprefix(SUBJECT_PREFIX))
@@ -162,7 +162,7 @@ async def _person(visit: Visit, subject_id: str) -> Shown:
 async def _changeable(visit: Visit) -> Shown:
     """The person of a form. Raises NotFound, or TooManyAttempts of the help desk."""
     await _count_help(visit)
-    return await _person(visit, visit.form.get("id", ""))
+    return await find_person(visit, visit.form.get("id", ""))
 
 
 async def _count_help(visit: Visit) -> None:

@@ -1,0 +1,121 @@
+"""A person who leaves: what will happen, at once or on a date; then, what has, with its records."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum, auto
+
+from starlette.responses import Response
+
+from worksgate.administration.roles import Verb, may_act_on
+from worksgate.directory.departures import Departure, Proof, Step
+from worksgate.web.console.people import Shown, find_person
+from worksgate.web.console.visit import Visit
+
+NEXT = 5
+"""Other people who leave, on the page of one."""
+
+
+class LeaverState(StrEnum):
+    """How far a departure is."""
+
+    HERE = auto()
+    PLANNED = auto()
+    UNFINISHED = auto()
+    """It is due, and a step has failed: the servers try again."""
+    LEFT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class LeaverStep:
+    """A step, with the proof that it was done."""
+
+    step: Step
+    proof: Proof | None
+
+
+async def show(visit: Visit) -> Response:
+    """What will happen when somebody leaves, or what has."""
+    return await _page(visit, await find_person(visit, visit.query.get("id", "")))
+
+
+async def leave(visit: Visit) -> Response:
+    """Have somebody leave now or on a date; what has failed is tried again."""
+    form = visit.form
+    shown = await find_person(visit, form.get("id", ""))
+    departures = visit.administration.departures
+    name, source = _named(shown)
+    if form.get("when") != "date":
+        await departures.leave(name, source)
+        return visit.to("/person/leave", id=shown.person.subject_id, done="left")
+    due_at = _moment(form.get("day", ""), form.get("time", ""))
+    if due_at is None or due_at <= visit.now:
+        return await _page(visit, shown, problem="time")
+    await departures.plan(name, due_at, source)
+    return visit.to("/person/leave", id=shown.person.subject_id, done="planned")
+
+
+async def cancel(visit: Visit) -> Response:
+    """Drop the plan of a departure, or what is left of it."""
+    shown = await find_person(visit, visit.form.get("id", ""))
+    await visit.administration.departures.cancel(*_named(shown))
+    return visit.to("/person/leave", id=shown.person.subject_id, done="cancelled")
+
+
+def _named(shown: Shown) -> tuple[str, str | None]:
+    """Name and source, as the operations of the administration want them."""
+    if shown.account is not None:
+        return shown.person.username, None
+    return shown.person.subject_id, shown.source
+
+
+def _moment(day: str, time: str) -> float | None:
+    """Seconds since the epoch, of a day and a time in the zone of this machine on that day."""
+    try:
+        return datetime.fromisoformat(f"{day}T{time or '18:00'}").timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+async def _page(visit: Visit, shown: Shown, *, problem: str = "") -> Response:
+    departures, subject_id = visit.administration.departures, shown.person.subject_id
+    departure = await departures.of(subject_id)
+    proofs = await departures.proofs(subject_id)
+    if departure is not None:  # an earlier one proves nothing
+        proofs = [each for each in proofs if each.at >= departure.planned_at]
+    target = None if shown.account is None else shown.account.role
+    return visit.page(
+        "leaver.html",
+        400 if problem else 200,
+        shown=shown,
+        state=_state(visit, shown, departure, proofs),
+        departure=departure,
+        steps=_steps(proofs),
+        may_change=visit.may(Verb.CHANGE_PEOPLE),
+        may_enable=visit.may(Verb.HELP),
+        may_act=may_act_on(visit.administrator.role, target),
+        others=[each for each in await departures.next(NEXT + 1) if each.subject_id != subject_id][
+            :NEXT
+        ],
+        problem=problem,
+        done=visit.query.get("done", ""),
+        typed=visit.form,
+    )
+
+
+def _state(
+    visit: Visit, shown: Shown, departure: Departure | None, proofs: list[Proof]
+) -> LeaverState:
+    if departure is not None:
+        is_due = departure.due_at <= visit.now
+        return LeaverState.UNFINISHED if is_due else LeaverState.PLANNED
+    return LeaverState.LEFT if proofs and not shown.enabled else LeaverState.HERE
+
+
+def _steps(proofs: list[Proof]) -> list[LeaverStep]:
+    """Every step; one that was done again counts all that it has ended."""
+    done: dict[Step, Proof] = {}
+    for proof in proofs:
+        before = done.get(proof.step)
+        count = proof.count + (0 if before is None else before.count)
+        done[proof.step] = replace(proof, count=count)
+    return [LeaverStep(step, done.get(step)) for step in Step]
