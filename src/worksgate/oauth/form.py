@@ -43,13 +43,15 @@ def charset_of(content_type: str) -> str | None:
     return charsets[-1] if all(charsets) else None
 
 
-def parse_form(body: bytes | bytearray, charset: str = "utf-8") -> dict[str, str]:
+def parse_form(
+    body: bytes | bytearray, charset: str = "utf-8", max_fields: int = MAX_FIELDS
+) -> dict[str, str]:
     """Parse a form body into its parameters; parts without ``=`` are skipped.
 
     Raises InvalidRequest if it is not a form, is not in ``charset``, repeats a parameter (RFC 6749
     §3.2), or exceeds a limit.
     """
-    pairs = _pairs(body, charset)
+    pairs = _pairs(body, charset, max_fields)
     form = dict(pairs)
     if len(form) != len(pairs):
         raise InvalidRequest("a parameter is sent twice")
@@ -60,11 +62,11 @@ def parse_form(body: bytes | bytearray, charset: str = "utf-8") -> dict[str, str
     return form
 
 
-def _pairs(body: bytes | bytearray, charset: str) -> list[tuple[str, str]]:
+def _pairs(body: bytes | bytearray, charset: str, max_fields: int) -> list[tuple[str, str]]:
     try:
         text = body.decode("ascii")
         parts = [part.partition("=") for part in text.split("&") if "=" in part]
-        if len(parts) > MAX_FIELDS:
+        if len(parts) > max_fields:
             raise InvalidRequest("the body has too many fields")
         if "%" not in text and "+" not in text:  # as LINE WORKS sends it
             return [(name, value) for name, _, value in parts]

@@ -5,7 +5,7 @@ from functools import lru_cache
 from starlette.types import Message, Receive, Scope
 
 from worksgate.oauth.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
-from worksgate.oauth.form import MAX_BODY, charset_of, parse_form
+from worksgate.oauth.form import MAX_BODY, MAX_FIELDS, charset_of, parse_form
 from worksgate.web.deadline import Deadline, within
 
 BODY_TIMEOUT = 10.0
@@ -27,8 +27,10 @@ class BodyTimeout(InvalidRequest):
     status = 408
 
 
-async def read_form(scope: Scope, receive: Receive) -> dict[str, str]:
-    """The form of a request.
+async def read_form(
+    scope: Scope, receive: Receive, max_body: int = MAX_BODY, max_fields: int = MAX_FIELDS
+) -> dict[str, str]:
+    """The form of a request, of at most so many bytes and fields.
 
     Raises InvalidRequest or a subclass, or Disconnected.
     """
@@ -36,21 +38,21 @@ async def read_form(scope: Scope, receive: Receive) -> dict[str, str]:
     body = bytearray()
     try:
         message = await within(BODY_TIMEOUT, receive())
-        if _is_more(body, message):
+        if _is_more(body, message, max_body):
             with Deadline(BODY_TIMEOUT):
-                while _is_more(body, await receive()):
+                while _is_more(body, await receive(), max_body):
                     pass
     except TimeoutError:
         raise BodyTimeout("the body did not arrive in time") from None
-    return parse_form(body, charset)
+    return parse_form(body, charset, max_fields)
 
 
-def _is_more(body: bytearray, message: Message) -> bool:
+def _is_more(body: bytearray, message: Message, max_body: int) -> bool:
     """Add a part; return whether more follows. Raises like ``read_form``."""
     if message["type"] == "http.disconnect":
         raise Disconnected
     body += message.get("body", b"")
-    if len(body) > MAX_BODY:
+    if len(body) > max_body:
         raise RequestTooLarge("the body is too large")
     return bool(message.get("more_body"))
 
