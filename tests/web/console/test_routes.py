@@ -39,6 +39,13 @@ ALLOWED = {
     ("GET", "/person/leave"): ALL,
     ("POST", "/person/leave"): {OWNER, ADMIN},
     ("POST", "/person/leave/cancel"): {OWNER, ADMIN},
+    ("POST", "/people/bulk"): {OWNER, ADMIN, HELP},
+    ("GET", "/jobs"): ALL,
+    ("POST", "/jobs/start"): {OWNER, ADMIN, HELP},
+    ("GET", "/job"): ALL,
+    ("POST", "/job/stop"): {OWNER, ADMIN, HELP},
+    ("POST", "/job/undo"): {OWNER, ADMIN},
+    ("POST", "/job/result"): {OWNER, ADMIN, AUDITOR},
     ("GET", "/audit"): {OWNER, ADMIN, AUDITOR},
     ("POST", "/audit/export"): {OWNER, ADMIN, AUDITOR},
     ("GET", "/administrators"): {OWNER},
@@ -51,6 +58,9 @@ PUBLIC = {
 PROVED = {
     ("POST", "/person/remove-factors"),
     ("POST", "/person/leave"),
+    ("POST", "/jobs/start"),
+    ("POST", "/job/undo"),
+    ("POST", "/job/result"),
     ("POST", "/audit/export"),
     ("POST", "/administrators/role"),
 }

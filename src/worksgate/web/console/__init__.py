@@ -15,6 +15,7 @@ the server and works without JavaScript.
     access          signing in and out, the first link, one's own sessions, step-up
     today           what needs attention, and the field that finds everything
     people          the list of people; one person, and what helps them
+    bulk            many people at once, and the jobs that carry that out
     leaver          somebody who leaves: what ends, when, and the proof of it
     trace           why somebody cannot get in, by whatever is known of it
     audit           who changed what

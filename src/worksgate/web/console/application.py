@@ -36,6 +36,10 @@ from worksgate.web.pages.catalogues import choose_language
 
 OpenConsole = Callable[[], AbstractAsyncContextManager[Console]]
 
+MAX_FORM = 64 * 1024
+"""Bytes of a form: a page of ticked people is more than LINE WORKS ever sends."""
+MAX_FORM_FIELDS = 128
+
 _log = structlog.get_logger("worksgate.console")
 
 
@@ -175,7 +179,7 @@ async def _read(route: Route, visit: Visit, receive: Receive) -> None:
     if route.file_bytes and has_file(scope):
         form, visit.file = await read_form_with_file(scope, receive, route.file_bytes)
     else:
-        form = await read_form(scope, receive)
+        form = await read_form(scope, receive, MAX_FORM, MAX_FORM_FIELDS)
     visit.form = readable(form)
 
 
@@ -185,7 +189,7 @@ async def _proved(route: Route, visit: Visit) -> Response:
     The form is kept in the question, and goes on after it.
     """
     who = visit.signed_in
-    if not route.is_proved or who is None or who.is_proved(visit.now):
+    if not route.needs_proof(visit.form) or who is None or who.is_proved(visit.now):
         return await route.handler(visit)
     problem = ""
     if code := visit.form.get("proof", ""):

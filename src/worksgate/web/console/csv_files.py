@@ -12,12 +12,16 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 def csv_file(name: str, columns: Sequence[str], rows: Iterable[Iterable[object]]) -> Response:
     """A CSV file in UTF-8, to be saved; a cell that a spreadsheet would run gets a quote."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    writer.writerow(columns)
-    writer.writerows(map(_cell, row) for row in rows)
+    data = (csv_lines([columns]) + csv_lines(rows)).encode()
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(out.getvalue().encode(), 200, headers, "text/csv; charset=utf-8")
+    return Response(data, 200, headers, "text/csv; charset=utf-8")
+
+
+def csv_lines(rows: Iterable[Iterable[object]]) -> str:
+    """Some rows as lines of such a file."""
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows(map(_cell, row) for row in rows)
+    return out.getvalue()
 
 
 def _cell(value: object) -> str:

@@ -1,15 +1,28 @@
 """The list of people of every source; one person, and what helps them."""
 
+import asyncio
+import math
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from starlette.responses import Response
 
 from worksgate.administration import Holdings, NotFound
+from worksgate.administration.jobs.kinds import VERBS
 from worksgate.administration.roles import Verb, may_act_on
 from worksgate.audit import Event
 from worksgate.directory import SUBJECT_PREFIX, Account
-from worksgate.directory.people_list import COUNTED, PAGE, PeopleFilter, PeopleState
+from worksgate.directory.jobs import JobKind
+from worksgate.directory.people_list import (
+    COUNTED,
+    PAGE,
+    PeopleFilter,
+    PeopleOrder,
+    PeopleState,
+)
 from worksgate.provider.throttle import TooManyAttempts
 from worksgate.settings.sources.common import BUILT_IN
 from worksgate.sources import Person
@@ -18,6 +31,10 @@ from worksgate.web.console.visit import Visit
 
 LONGEST = 200
 """Characters of a search."""
+GROUP = "group"
+"""The choice of a group for many people, which becomes one of two kinds of jobs."""
+LAST_SIGN_IN = "last"
+"""The value of ``sort`` in the address of a list."""
 RECORDS = 10
 HELPED = 30
 """Forms about people that somebody of the help desk may send within ``WINDOW`` seconds."""
@@ -41,26 +58,75 @@ class Shown:
 async def show_list(visit: Visit) -> Response:
     """A page of the list; everything that chooses it is in the address."""
     query = visit.query
-    state = query.get("state", "")
-    wanted = PeopleFilter(
-        text=query.get("q", "").strip()[:LONGEST],
-        state=PeopleState(state) if state in list(PeopleState) else None,
-        source=query.get("source") or None,
-    )
+    wanted = people_filter(query)
+    order = PeopleOrder.LAST_SIGN_IN if query.get("sort") == LAST_SIGN_IN else PeopleOrder.NAME
     after = (query["after"], query.get("id", "")) if "after" in query else None
     people = visit.administration.people_list
-    found = await people.page(wanted, after, PAGE + 1)
+    if after is not None and order is PeopleOrder.LAST_SIGN_IN and not _is_time(after[0]):
+        after = None  # a place in another order
+    found, counts = await asyncio.gather(
+        people.page(wanted, after, PAGE + 1, order), people.counts(wanted)
+    )
     return visit.page(
         "people.html",
         people=found[:PAGE],
-        next=found[PAGE - 1] if len(found) > PAGE else None,
+        next=found[PAGE - 1].place(order) if len(found) > PAGE else None,
         is_first=after is None,
         wanted=wanted,
+        is_by_name=order is PeopleOrder.NAME,
+        listing=partial(_listing, visit, wanted, order),
         states=list(PeopleState),
         sources=[each.name for each in visit.console.settings.all_sources],
-        count=await people.count(wanted),
+        counts=counts,
         counted=COUNTED,
+        choices=choices(visit),
+        fields=filter_fields(wanted),
     )
+
+
+def choices(visit: Visit) -> list[str]:
+    """What this administrator may do to many people, as the buttons call it."""
+    kinds = [JobKind.ENABLE, JobKind.SIGN_OUT, JobKind.RESET_LINK]
+    if not visit.console.settings.smtp_url:
+        kinds.remove(JobKind.RESET_LINK)
+    allowed = [each.value for each in kinds if visit.may(VERBS[each])]
+    allowed += [GROUP] if visit.may(VERBS[JobKind.ADD_GROUP]) else []
+    return [*allowed, JobKind.DISABLE.value] if visit.may(VERBS[JobKind.DISABLE]) else allowed
+
+
+def _is_time(text: str) -> bool:
+    """Whether a place in a list is one in the order of the last sign-in."""
+    with suppress(ValueError):
+        return math.isfinite(float(text))
+    return False
+
+
+def people_filter(values: Mapping[str, str]) -> PeopleFilter:
+    """The filter in an address or a form."""
+    state = values.get("state", "")
+    return PeopleFilter(
+        text=values.get("q", "").strip()[:LONGEST],
+        state=PeopleState(state) if state in list(PeopleState) else None,
+        source=values.get("source") or None,
+        group=values.get("group", "").strip()[:LONGEST] or None,
+    )
+
+
+def filter_fields(wanted: PeopleFilter) -> dict[str, str]:
+    """The same filter as fields of an address or a form."""
+    fields = {
+        "q": wanted.text,
+        "state": wanted.state or "",
+        "source": wanted.source or "",
+        "group": wanted.group or "",
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _listing(visit: Visit, wanted: PeopleFilter, order: PeopleOrder, **changes: str) -> str:
+    """The address of this list with some fields changed; it begins at its first page."""
+    sort = {} if order is PeopleOrder.NAME else {"sort": LAST_SIGN_IN}
+    return visit.link("/people", **{**filter_fields(wanted), **sort, **changes})
 
 
 async def show(visit: Visit) -> Response:
@@ -161,19 +227,22 @@ async def find_person(visit: Visit, subject_id: str) -> Shown:
 
 async def _changeable(visit: Visit) -> Shown:
     """The person of a form. Raises NotFound, or TooManyAttempts of the help desk."""
-    await _count_help(visit)
+    await count_help(visit)
     return await find_person(visit, visit.form.get("id", ""))
 
 
-async def _count_help(visit: Visit) -> None:
+async def count_help(visit: Visit, people: int = 1) -> None:
     """Whoever has the session of a help desk cannot take over everybody (R-160).
 
-    Raises TooManyAttempts.
+    ``people`` is how many this is about. Raises TooManyAttempts.
     """
     who = visit.administrator
     if visit.may(Verb.CHANGE_PEOPLE):
         return
-    if await visit.console.store.bump(f"help {who.account.id}", WINDOW, visit.now) > HELPED:
+    helped = HELPED + 1 if people > HELPED else 0
+    for _ in range(0 if helped else people):
+        helped = await visit.console.store.bump(f"help {who.account.id}", WINDOW, visit.now)
+    if helped > HELPED:
         _log.warning("console.too_much_help", username=who.account.username)
         raise TooManyAttempts(WINDOW)
 

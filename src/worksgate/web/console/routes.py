@@ -17,6 +17,7 @@ from worksgate.web.console import (
     access,
     administrators,
     audit,
+    bulk,
     leaver,
     people,
     today,
@@ -32,16 +33,21 @@ Handler = Callable[[Visit], Awaitable[Response]]
 class Route:
     """One page, or one thing that a form does.
 
-    ``is_proved``, for forms, asks for the second factor again unless it was used a moment ago.
-    ``file_bytes`` is how large a file a form may have, for those that take one.
+    ``is_proved``, for forms, asks for the second factor again unless it was used a moment ago; it
+    may depend on what the form says. ``file_bytes`` is how large a file a form may have, for those
+    that take one.
     """
 
     method: str
     path: str
     verb: Verb | None
     handler: Handler
-    is_proved: bool = False
+    is_proved: bool | Callable[[Mapping[str, str]], bool] = False
     file_bytes: int = 0
+
+    def needs_proof(self, form: Mapping[str, str]) -> bool:
+        """Whether what a form asks for needs the second factor again."""
+        return self.is_proved if isinstance(self.is_proved, bool) else self.is_proved(form)
 
 
 ROUTES: Final = (
@@ -76,6 +82,13 @@ ROUTES: Final = (
     Route("GET", "/person/leave", Verb.SEE, leaver.show),
     Route("POST", "/person/leave", Verb.CHANGE_PEOPLE, leaver.leave, is_proved=True),
     Route("POST", "/person/leave/cancel", Verb.CHANGE_PEOPLE, leaver.cancel),
+    Route("POST", "/people/bulk", Verb.DISABLE, bulk.confirm),
+    Route("GET", "/jobs", Verb.SEE, bulk.show_all),
+    Route("POST", "/jobs/start", Verb.DISABLE, bulk.start, is_proved=bulk.needs_proof),
+    Route("GET", "/job", Verb.SEE, bulk.show),
+    Route("POST", "/job/stop", Verb.DISABLE, bulk.stop),
+    Route("POST", "/job/undo", Verb.CHANGE_PEOPLE, bulk.undo, is_proved=True),
+    Route("POST", "/job/result", Verb.EXPORT, bulk.export, is_proved=True),
     Route("GET", "/audit", Verb.AUDIT, audit.show),
     Route("POST", "/audit/export", Verb.EXPORT, audit.export, is_proved=True),
     Route("GET", "/administrators", Verb.OWN, administrators.show),

@@ -20,7 +20,7 @@ async def show(visit: Visit) -> Response:
     """The first page: how many people there are, what is the matter, and the last changes."""
     administration = visit.administration
     people = administration.people_list
-    counts = {state.value: await people.count(PeopleFilter(state=state)) for state in _NEEDS}
+    counts = await people.counts(PeopleFilter())
     changes = []
     if visit.may(Verb.AUDIT):
         changes = await administration.audit_log.changes(CHANGES)
@@ -28,8 +28,8 @@ async def show(visit: Visit) -> Response:
     return visit.page(
         "today.html",
         is_new=is_new,
-        everybody=await people.count(PeopleFilter()),
-        counts=counts,
+        everybody=counts.everybody,
+        counts={state.value: counts.of(state) for state in _NEEDS},
         counted=COUNTED,
         day=await administration.audit_log.day(visit.now - DAY),
         changes=changes,

@@ -1,0 +1,200 @@
+"""Many people at once: whom it is about, what will happen, and how far it is.
+
+What was ticked, or the filter, travels in the form; who matches is counted again when the job is
+started, and asked again if that has changed.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Final
+
+from starlette.responses import Response, StreamingResponse
+
+from worksgate.administration.errors import Forbidden, Outdated, Refused
+from worksgate.administration.jobs.kinds import UNDONE_BY, VERBS
+from worksgate.administration.jobs.verbs import Preview, Selection
+from worksgate.administration.roles import Verb, may
+from worksgate.directory.jobs import Job, JobKind, JobRow, JobState
+from worksgate.directory.people_list import Matching
+from worksgate.web.console.csv_files import csv_lines
+from worksgate.web.console.people import GROUP, count_help, filter_fields, people_filter
+from worksgate.web.console.visit import Visit
+from worksgate.web.pages.wording import text
+
+LISTED: Final = 50
+"""Jobs in the list, and people in that of a job."""
+UNPROVED: Final = 10
+"""People who may be disabled without using the second factor again."""
+REFRESH: Final = 3
+"""Seconds after which the page of a running job is read again."""
+_EXPORTED_AT_ONCE: Final = 1_000
+
+NAMES: Final[Mapping[JobKind, str]] = {
+    JobKind.DISABLE: text("Disable"),
+    JobKind.ENABLE: text("Enable"),
+    JobKind.SIGN_OUT: text("End sessions"),
+    JobKind.RESET_LINK: text("Send a reset link"),
+    JobKind.ADD_GROUP: text("Add to a group"),
+    JobKind.REMOVE_GROUP: text("Remove from a group"),
+}
+
+STATES: Final[Mapping[JobState, str]] = {
+    JobState.RUNNING: text("running"),
+    JobState.DONE: text("done"),
+    JobState.STOPPED: text("stopped"),
+    JobState.REVOKED: text("ended: its administrator may no longer do this"),
+}
+
+
+async def confirm(visit: Visit) -> Response:
+    """Whom a change is about and what it does; nothing happens yet."""
+    return await _confirmation(visit)
+
+
+async def start(visit: Visit) -> Response:
+    """Start a job, if those who were shown are those who match."""
+    form = visit.form
+    expected = Matching(_number(form.get("count", "")), form.get("digest", ""))
+    selection, kind = _selection(form), _kind(form)
+    _check_may(visit, kind)
+    jobs = visit.administration.jobs
+    await count_help(visit, expected.count)
+    try:
+        group = form.get("group_name", "").strip()
+        job = await jobs.start(kind, selection, expected, group=group)
+    except Outdated:
+        return await _confirmation(visit, has_changed=True)
+    return visit.to("/job", id=job.id)
+
+
+def needs_proof(form: Mapping[str, str]) -> bool:
+    """Whether a form would disable more than a few people.
+
+    The number is that of the form: with another one, nothing is started.
+    """
+    return form.get("do") == JobKind.DISABLE and _number(form.get("count", "")) > UNPROVED
+
+
+async def show_all(visit: Visit) -> Response:
+    """The newest jobs."""
+    return visit.page(
+        "jobs.html",
+        jobs=await visit.administration.jobs.newest(LISTED),
+        names=NAMES,
+        states=STATES,
+    )
+
+
+async def show(visit: Visit) -> Response:
+    """How far a job is, who is not as was wanted, and its undoing."""
+    jobs = visit.administration.jobs
+    job = await jobs.find(visit.query.get("id", ""))
+    is_running = job.state is JobState.RUNNING
+    return visit.page(
+        "job.html",
+        job=job,
+        is_running=is_running,
+        refresh=REFRESH if is_running else None,
+        group=job.arguments.get("group", ""),
+        wrong=await jobs.wrong(job, LISTED) if job.failed else [],
+        listed=LISTED,
+        may_stop=visit.may(VERBS[job.kind]),
+        may_undo=_may_undo(visit, job) and not await jobs.why_not_undone(job),
+        names=NAMES,
+        states=STATES,
+    )
+
+
+async def stop(visit: Visit) -> Response:
+    """Stop a job; whoever was changed stays so."""
+    job = await visit.administration.jobs.stop(visit.form.get("id", ""))
+    return visit.to("/job", id=job.id)
+
+
+async def undo(visit: Visit) -> Response:
+    """Start the job that undoes another one."""
+    job = await visit.administration.jobs.undo(visit.form.get("id", ""))
+    return visit.to("/job", id=job.id)
+
+
+async def export(visit: Visit) -> Response:
+    """What a job did to whom, as CSV, with a record of that."""
+    jobs = visit.administration.jobs
+    job = await jobs.find(visit.form.get("id", ""))
+    await jobs.record_export(job)
+    headers = {"Content-Disposition": f'attachment; filename="job-{job.created_at:.0f}.csv"'}
+    return StreamingResponse(_lines(visit, job), 200, headers, "text/csv; charset=utf-8")
+
+
+async def _lines(visit: Visit, job: Job) -> AsyncIterator[str]:
+    yield csv_lines([("subject_id", "username", "outcome", "detail")])
+    after: str | None = None
+    while rows := await visit.administration.jobs.results(job, _EXPORTED_AT_ONCE, after):
+        yield csv_lines(
+            [(each.subject_id, name_of(each), each.outcome, each.detail) for each in rows]
+        )
+        after = rows[-1].subject_id
+
+
+def name_of(row: JobRow) -> str:
+    """The username of a person of a job, as it was then."""
+    return str((row.before or {}).get("username", ""))
+
+
+async def _confirmation(visit: Visit, *, has_changed: bool = False) -> Response:
+    form = visit.form
+    kind, selection = _kind(form), _selection(form)
+    _check_may(visit, kind)
+    preview = await visit.administration.jobs.preview(selection)
+    if not preview.matching.count:
+        raise Refused("nobody was chosen")
+    return visit.page(
+        "bulk.html",
+        409 if has_changed else 200,
+        kind=kind,
+        is_group=form.get("do") == GROUP,
+        preview=preview,
+        kept=_kept(form, selection, preview),
+        group_name=form.get("group_name", ""),
+        mode=form.get("mode", "add"),
+        can_be_undone=kind in UNDONE_BY,
+        has_changed=has_changed,
+        names=NAMES,
+    )
+
+
+def _check_may(visit: Visit, kind: JobKind) -> None:
+    if not visit.may(VERBS[kind]):
+        raise Forbidden("your role cannot do this to many people")
+
+
+def _kept(form: Mapping[str, str], selection: Selection, preview: Preview) -> dict[str, str]:
+    """What the next form has to say again."""
+    kept = {"do": form.get("do", ""), "count": str(preview.matching.count)}
+    if selection.wanted is None:
+        return kept | {f"p.{number}": each for number, each in enumerate(selection.subjects)}
+    return kept | {"all": "1", "digest": preview.matching.digest, **filter_fields(selection.wanted)}
+
+
+def _selection(form: Mapping[str, str]) -> Selection:
+    if form.get("all"):
+        return Selection(wanted=people_filter(form))
+    ticked = dict.fromkeys(each for name, each in form.items() if name.startswith("p."))
+    return Selection(subjects=tuple(ticked))
+
+
+def _kind(form: Mapping[str, str]) -> JobKind:
+    do = form.get("do", "")
+    if do == GROUP:
+        return JobKind.REMOVE_GROUP if form.get("mode") == "remove" else JobKind.ADD_GROUP
+    if do not in list(JobKind):
+        raise Refused("there is no such change")
+    return JobKind(do)
+
+
+def _number(typed: str) -> int:
+    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 10 else 0
+
+
+def _may_undo(visit: Visit, job: Job) -> bool:
+    undoing = UNDONE_BY.get(job.kind)
+    return undoing is not None and may(visit.role, Verb.CHANGE_PEOPLE)
